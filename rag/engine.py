@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from rag.answering import by_form, comparing
+from rag.answering import by_form, comparing, outcome
 from rag.answering.answer import AbstentionPolicy
 from rag.answering.by_form import Read
 from rag.answering.catalogue import Catalogued, catalogue
@@ -138,7 +138,7 @@ class Engine(Searcher):
         fall back to another form.
         """
         if choice.form not in ("overview", "catalogue"):
-            return replace(found, form=choice.form)
+            return replace(found, form=choice.form, likely=choice.likely)
         for _ in range(TRIES):
             listed = [
                 d for d in self.store.documents() if matches(of_documents(one.filter or ()), d)
@@ -222,11 +222,17 @@ class Engine(Searcher):
             (side.name, state.output) for side, state in zip(found.sides, of_sides, strict=True)
         )
         read = Read(
-            reading.question, found.form, found.hits, reading.output, found.documents, sides
+            reading.question,
+            found.form,
+            found.hits,
+            reading.output,
+            found.documents,
+            sides,
+            found.likely,
         )
         answer = by_form.answer(read, rule, timings, self.confidence.forms)
         if found.about:
-            answer = by_form.of_documents(answer, found.form, found.about)
+            answer = outcome.of_documents(answer, found.form, found.about)
         if asked.filter and not found.hits and answer.text is None:
             answer = replace(answer, abstention_reason=f"no document matches {shown(asked.filter)}")
         typed = asked.question.strip()

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rag.answering import comparing, form_confidence
 from rag.answering.answer import AbstentionPolicy, compose, unsure
-from rag.answering.catalogue import Catalogued
 from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
-from rag.answering.lists import MOST, list_at
-from rag.answering.pieces import joined, quoted
+from rag.answering.lists import MOST, after_colon, list_at
+from rag.answering.outcome import given, refused
+from rag.answering.pieces import quoted
 from rag.answering.selection import Sentence, around, chosen, is_next, ranked, said, sentences_of
+from rag.english.sentences import Offsets
 from rag.english.text import normalize
 from rag.protocols import ReaderOutput, Verdict
-from rag.types import Alternative, Answer, Document, Hit, Piece, Value
+from rag.types import Alternative, Answer, Document, Hit, Piece
 
 _ANOTHER_LIST = 0.8
 """A second list is shown with the first where its sentence has so much of the first's score."""
+_LIST_SHARE = 0.4
+"""A list is shown where one of its sentences has so much of the best sentence's score."""
+_BESIDE = 1000
+"""Characters between a sentence and the list that it is shown with."""
+_PERHAPS_A_LIST = 0.05
+_SURE_ITEM, _SURE_ITEMS = 0.5, 2
+"""A list is the answer instead of a span if the question wants one with this probability, and so
+many of its items have this score.
+"""
 _DECIDED = 0.5
 """Least probability of yes or no, against what is not said."""
 _COMPARED = 0.15
@@ -43,6 +53,8 @@ class Read:
     output: ReaderOutput
     documents: Mapping[str, Document]
     sides: tuple[tuple[str, ReaderOutput], ...] = ()
+    likely: Mapping[str, float] = field(default_factory=dict)
+    """Probability of each form, by the form classifier."""
 
 
 def answer(
@@ -57,10 +69,24 @@ def answer(
     spans = compose(read.question, read.hits, read.output.spans, read.documents.get, rule, timings)
     if read.form == NEEDS_ALL:
         return refused(spans, "span", ALL_NEEDED)
+    if read.form == "span" and _is_list(read):
+        read = replace(read, form="list")
     made = _in_form(read, spans, rule, models) if read.form != "span" else None
     if made is None:
         made = replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
     return made if made.text is not None else replace(made, alternatives=_distinct(made))
+
+
+def _is_list(read: Read) -> bool:
+    """Whether several items of one list answer a question that need not want a span."""
+    if read.likely.get("list", 0) + read.likely.get("steps", 0) < _PERHAPS_A_LIST:
+        return False
+    sure = [one for one in _scored(read) if one.score >= _SURE_ITEM]
+    if len(sure) < _SURE_ITEMS:
+        return False
+    first = sure[0]
+    items = list_at(read.documents[first.document_id].text, first.start, first.end)
+    return sum(_in(one, items, first.document_id) for one in sure) >= _SURE_ITEMS
 
 
 def _distinct(refused: Answer) -> tuple[Alternative, ...]:
@@ -121,30 +147,53 @@ def _stands(sentence: Sentence, documents: Mapping[str, Document]) -> bool:
 
 def _sentences(taken: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Piece]:
     pieces: list[Piece] = []
-    for number, one in enumerate(taken):
+    for one in taken:
         document = documents[one.document_id]
-        gap = number > 0 and not is_next(document.text, taken[number - 1].end, one.start)
+        end = pieces[-1].citation.end if pieces else one.start
+        if one.start < end:
+            continue  # it followed a colon
+        gap = bool(pieces) and not is_next(document.text, end, one.start)
         pieces.append(Piece(quoted(document, one.start, one.end), gap))
+        for place in after_colon(document.text, one.start, one.end):
+            pieces.append(Piece(quoted(document, *place)))
     return pieces
 
 
 def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
-    """The items of the list that contains the best sentence, and of lists whose sentences score
-    nearly as well; each item once.
+    """The items of the list that contains the best sentence in a list, after the best of all if
+    that is near but in none, and of lists whose sentences score nearly as well; each item once.
+    Steps are one list.
     """
     seen: set[str] = set()
     pieces: list[Piece] = []
+    first, listed = found[0], 0.0
     for one in found[:MOST]:
+        if one.score < (_ANOTHER_LIST * listed if pieces else _LIST_SHARE * first.score):
+            break
         document = read.documents[one.document_id]
         items = list_at(document.text, one.start, one.end)
-        if not items and not pieces:
-            return []
-        if one.score < _ANOTHER_LIST * found[0].score or (pieces and read.form == "steps"):
-            break
         fresh = [place for place in items if normalize(document.text[slice(*place)]) not in seen]
         seen |= {normalize(document.text[slice(*place)]) for place in fresh}
+        if fresh and not pieces and one is not first and not _in(first, items, one.document_id):
+            if _near(first, one):
+                pieces = _sentences([first], read.documents)
+            elif one.score < _ANOTHER_LIST * first.score:
+                continue
+        listed = listed or one.score
         pieces += [Piece(quoted(document, *place)) for place in fresh]
+        if fresh and read.form == "steps":
+            break
     return pieces
+
+
+def _in(sentence: Sentence, places: Sequence[Offsets], document_id: str) -> bool:
+    return sentence.document_id == document_id and any(
+        start <= sentence.start < end for start, end in places
+    )
+
+
+def _near(one: Sentence, other: Sentence) -> bool:
+    return one.document_id == other.document_id and abs(one.start - other.start) < _BESIDE
 
 
 def _yes_no(
@@ -214,74 +263,3 @@ def _comparison(read: Read, spans: Answer) -> Answer | None:
         what = f'nothing was found on "{missing[0]}"' if missing else reason
         return refused(spans, "comparison", what, confidence, pieces)
     return given(spans, "comparison", pieces, confidence)
-
-
-def given(
-    spans: Answer,
-    form: str,
-    pieces: Sequence[Piece],
-    confidence: float,
-    lead: str = "",
-    more: int = 0,
-) -> Answer:
-    """An answer made of these pieces; everything else comes from `spans`, the answer as a span."""
-    citations = tuple(piece.citation for piece in pieces)
-    documents = len({citation.document_id for citation in citations})
-    return replace(
-        spans,
-        text=joined(form, pieces, lead),
-        confidence=confidence,
-        citations=citations,
-        abstention_reason=None,
-        form=form,
-        pieces=tuple(pieces),
-        more=more,
-        documents=documents,
-        conflicts=(),
-        value=_value(form, pieces, lead),
-    )
-
-
-def refused(
-    spans: Answer,
-    form: str,
-    reason: str,
-    confidence: float | None = None,
-    nearest: Sequence[Piece] = (),
-) -> Answer:
-    """A refusal in this form; the `nearest` piece becomes its first alternative."""
-    sure = spans.confidence if confidence is None else confidence
-    near = tuple(Alternative(p.text, sure, (p.citation,), 1) for p in nearest[:1])
-    best = (
-        (Alternative(spans.text, spans.confidence, spans.citations, spans.documents),)
-        if spans.text
-        else ()
-    )
-    return replace(
-        spans,
-        text=None,
-        confidence=sure,
-        citations=(),
-        alternatives=(near or best) + spans.alternatives,
-        abstention_reason=reason,
-        form=form,
-        pieces=(),
-        documents=0,
-        conflicts=(),
-        value=None,
-    )
-
-
-def of_documents(spans: Answer, form: str, about: Catalogued) -> Answer:
-    """An overview of a document, or an answer from titles, metadata and counts."""
-    made = given(spans, form, about.pieces, 1.0, more=about.more)
-    if form == "overview":
-        return made
-    labels = [piece.label for piece in about.pieces]
-    return replace(
-        made, text=about.said or "\n".join(labels), documents=len(about.pieces) + about.more
-    )
-
-
-def _value(form: str, pieces: Sequence[Piece], lead: str) -> Value | None:
-    return Value("boolean", pieces[0].text, yes=lead == "Yes.") if form == "yes_no" else None

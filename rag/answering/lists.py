@@ -19,6 +19,10 @@ _ITEM = re.compile(
 _WINDOW = 30_000
 """Characters around a place in which the ends of its list are looked for."""
 _TAB = 8
+_ANNOUNCED = 8
+"""Most items that are shown after the sentence that announces them, in an answer of sentences."""
+_BLOCK = 400
+"""Most characters of a block after a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,21 @@ def list_at(text: str, start: int, end: int) -> list[Offsets]:
         return []
     found = _siblings(lines, home)
     return found if len(found) > 1 else []
+
+
+def after_colon(text: str, start: int, end: int) -> list[Offsets]:
+    """What a sentence that ends with a colon announces: the items of a list, or the paragraph or
+    block after it. [] for another sentence, or if it is long.
+    """
+    if not text[start:end].rstrip().endswith(":"):
+        return []
+    items = [place for place in list_at(text, start, end) if place[0] >= end]
+    if items:
+        return items if len(items) <= _ANNOUNCED else []
+    first = end + len(text[end : end + _BLOCK]) - len(text[end : end + _BLOCK].lstrip())
+    last = text.find("\n\n", first)
+    last = len(text.rstrip()) if last < 0 else last
+    return [(first, last)] if first < last <= first + _BLOCK else []
 
 
 def _lines(text: str, begin: int, until: int) -> Iterator[_Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rag.answering.catalogue import Catalogued
 from rag.answering.comparing import Side
@@ -41,9 +41,9 @@ class Query:
 class RetrievalResult:
     """Retrieval result from one generation of the index: the best hits and their documents, by id.
 
-    `question` is the question after spelling correction. `form` is the form of the answer, `sides`
-    the two sides of a comparison. `about` holds the answer to a question about documents, which
-    needs no reader.
+    `question` is the question after spelling correction. `form` is the form of the answer, `likely`
+    the probability of each; `sides` are the two sides of a comparison. `about` holds the answer to
+    a question about documents, which needs no reader.
     """
 
     question: str
@@ -53,6 +53,7 @@ class RetrievalResult:
     form: str = "span"
     sides: tuple[Side, ...] = ()
     about: Catalogued | None = None
+    likely: Mapping[str, float] = field(default_factory=dict)
 
 
 class Searcher:

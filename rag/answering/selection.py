@@ -28,6 +28,8 @@ RETRIEVAL = 8.0
 _SHORT_LINE = 60
 _SAYS = re.compile(r"[.!?:;…|]|^\s*(?:[-*•–]|\(?\w{1,3}[.)])\s")
 """In a line that is more than a heading: a stop, a bar, or the marker of an item."""
+_ONE_WORD = re.compile(r"\w+[.!]")
+"""Such as "No.", which needs the sentence after it."""
 _RULED = re.compile(r"[ \t]*\n[ \t]*([-=~*_])\1{2,}[ \t]*(?:\n|$)")
 _UNDERLINE = re.compile(r"([-=~*_])\1{2,}")
 """Below a line: it is underlined, as headings of plain text are."""
@@ -93,6 +95,8 @@ def _is_heading(one: Sentence, document: Document) -> bool:
     heading = heading_at(document, one.start).split(" > ")[-1]
     words = " ".join(text.split())
     if words == document.title or words in heading or _is_question(document.text, one):
+        return True
+    if _ONE_WORD.fullmatch(words):
         return True
     if _is_short_line(document.text, one.start, one.end):
         return True

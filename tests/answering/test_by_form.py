@@ -1,6 +1,6 @@
 """Answers in every form, from the output of a reader with all heads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -35,6 +35,7 @@ def read(
     sides: tuple[str, ...] = (),
     span: float = 1.0,
     words: Sequence[tuple[int, int]] = (),
+    likely: Mapping[str, float] | None = None,
 ) -> Answer:
     (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
     hit = Hit(passage, 1.0, 0.5, 2.0)
@@ -46,7 +47,7 @@ def read(
     verdicts = [Verdict(hit, *verdict)] if verdict else []
     output = ReaderOutput(spans, sentences, verdicts)
     of_sides = tuple((side, output) for side in sides)
-    made = Read("Is it so?", form, [hit], output, {found.id: found}, of_sides)
+    made = Read("Is it so?", form, [hit], output, {found.id: found}, of_sides, likely or {})
     given = answer(made, AbstentionPolicy(SURE, 0.5, 3), {}, PLAIN)
     for piece in given.pieces:
         assert found.text[piece.citation.start : piece.citation.end] == piece.text
@@ -111,6 +112,54 @@ def test_a_long_list_shows_twenty_items_and_counts_the_others() -> None:
     found = document("All of them:\n\n" + "\n".join(f"- number {n}" for n in range(25)), "long")
     given = read("list", found, [0.9] + [0.1] * 25)
     assert (len(given.pieces), given.more) == (20, 5)
+
+
+DESCALING = document(
+    "Descale the machine every two months. It takes 40 minutes.\n\n1. Fill the tank.\n2. Put a "
+    "bowl under it.\n3. Press OK.\n\nNever use vinegar.",
+    "descaling",
+)
+
+
+def test_steps_follow_a_better_sentence_near_them() -> None:
+    given = read("steps", DESCALING, [0.9, 0.1, 0.5, 0.4, 0.1, 0.1])
+    assert given.form == "steps"
+    assert given.text == (
+        "Descale the machine every two months.\n1. Fill the tank.\n2. Put a bowl under it.\n"
+        "3. Press OK."
+    )
+
+
+def test_steps_that_score_much_less_are_left_out() -> None:
+    given = read("steps", DESCALING, [0.9, 0.1, 0.2, 0.2, 0.1, 0.1])
+    assert (given.form, given.text) == ("sentences", "Descale the machine every two months.")
+
+
+@pytest.mark.parametrize(("likely", "form"), [({"list": 0.1}, "list"), ({"list": 0.01}, "span")])
+def test_a_list_replaces_a_span_if_several_of_its_items_answer(
+    likely: dict[str, float], form: str
+) -> None:
+    given = read("span", DESCALING, [0.1, 0.1, 0.9, 0.8, 0.1, 0.1], likely=likely)
+    assert given.form == form
+    one_item = read("span", DESCALING, [0.1, 0.1, 0.9, 0.1, 0.1, 0.1], likely=likely)
+    assert one_item.form == "span"
+
+
+def test_what_a_colon_announces_is_part_of_the_answer() -> None:
+    found = document(
+        "A venv is made so:\n\n    python -m venv HERE\n\nIt has three parts:\n\n- one\n- two\n"
+        "- three\n\nThat is all.",
+        "venv",
+    )
+    given = read("sentences", found, [0.9] + [0.1] * 6)
+    assert [piece.text for piece in given.pieces] == ["A venv is made so:", "python -m venv HERE"]
+    given = read("sentences", found, [0.1, 0.1, 0.9, 0.1, 0.1, 0.1, 0.1])
+    assert [piece.text for piece in given.pieces][1:] == ["- one", "- two", "- three"]
+
+
+def test_one_word_is_not_an_answer_but_the_sentence_after_it_is() -> None:
+    found = document("No. The file does not shrink by itself. Run VACUUM.", "faq")
+    assert read("sentences", found, [0.9, 0.2, 0.1]).text == "The file does not shrink by itself."
 
 
 def test_steps_without_a_list_are_sentences() -> None:
