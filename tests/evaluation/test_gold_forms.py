@@ -17,11 +17,12 @@ from rag.parsing.files import find
 from rag.parsing.load import read
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = [ROOT / "seeds", ROOT / "eval/gold/office"]
+FOLDERS = [ROOT / "seeds", ROOT / "eval/gold/office", ROOT / "eval/gold/household"]
 TEXTS = {found.document_id: read(found).text for found in find(FOLDERS)}
 FORM_QUESTIONS = load(ROOT / "eval/gold/forms.jsonl").questions
+HOUSEHOLD = load(ROOT / "eval/gold/household.jsonl").questions
 TECHNICAL = load(ROOT / "eval/gold/technical.jsonl").questions
-WITH_EVIDENCE = [question for question in FORM_QUESTIONS if question.evidence]
+WITH_EVIDENCE = [question for question in (*FORM_QUESTIONS, *HOUSEHOLD) if question.evidence]
 
 
 @pytest.mark.parametrize("question", WITH_EVIDENCE, ids=lambda question: question.id)
@@ -30,7 +31,9 @@ def test_evidence_occurs_in_its_document(question: Question) -> None:
         assert evidence.sentence in TEXTS[evidence.document]
 
 
-@pytest.mark.parametrize("questions", [FORM_QUESTIONS, TECHNICAL], ids=["forms", "technical"])
+@pytest.mark.parametrize(
+    "questions", [FORM_QUESTIONS, HOUSEHOLD, TECHNICAL], ids=["forms", "household", "technical"]
+)
 def test_items_occur_in_the_evidence(questions: tuple[Question, ...]) -> None:
     for question in questions:
         said = "\n".join(evidence.sentence for evidence in question.evidence)
@@ -48,6 +51,33 @@ def test_every_form_and_enough_unanswerable_questions(questions: tuple[Question,
     assert set(Counter(question.form for question in questions)) == set(FORMS)
     assert sum(not question.answers for question in questions) >= 15
     assert len({question.text for question in questions}) == len(questions)
+
+
+@pytest.mark.parametrize("question", HOUSEHOLD, ids=lambda question: question.id)
+def test_every_wording_of_household_occurs_in_its_evidence(question: Question) -> None:
+    said = "\n".join(evidence.sentence for evidence in question.evidence)
+    wordings = [*question.wordings, *(wording for item in question.items for wording in item)]
+    assert [wording for wording in wordings if not names(said, [wording])] == []
+
+
+def test_household_has_enough_questions_of_each_kind() -> None:
+    kinds = Counter(question.kind for question in HOUSEHOLD)
+    assert kinds == {
+        "comparison": 40,
+        "how_to": 40,
+        "list": 35,
+        "why": 18,
+        "what_if": 12,
+        "definition": 15,
+        "yes_no": 25,
+        "near_miss": 15,
+    }
+    forms = Counter(question.form for question in HOUSEHOLD if question.kind == "how_to")
+    assert forms == {"steps": 20, "sentences": 20}
+    assert sum(not question.answers for question in HOUSEHOLD) == kinds["near_miss"]
+    assert len({question.text for question in HOUSEHOLD}) == len(HOUSEHOLD)
+    named = {evidence.document for question in HOUSEHOLD for evidence in question.evidence}
+    assert named == {document for document in TEXTS if document.startswith("household/")}
 
 
 def test_technical_questions_are_on_pages_of_the_corpus() -> None:
