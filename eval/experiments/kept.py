@@ -4,8 +4,10 @@ python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [
 [--reader NAME] [SET...]
 
 DIR gets, for each set, its index, the hits of each question and the reader's output, so that
-ablations and fits take seconds. SET is seeds, forms, technical or squad; FOLDER is made by `python
--m eval.gold.technical`; DATA contains squad-dev-36.json.gz, whose held-out articles are used.
+ablations and fits take seconds. SET is seeds, forms, technical, household, squad or own; FOLDER is
+made by `python -m eval.gold.technical`; DATA contains squad-dev-36.json.gz, whose held-out articles
+are used, and for own, the held-out questions of our own, is what `python -m eval.gold.training`
+made.
 Nothing is read twice; after --minutes, the next call continues.
 """
 
@@ -18,6 +20,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ from rag import build
 from rag.answering.provenance import model_digest
 from rag.answering.searcher import Query
 from rag.engine import Engine
+from rag.english.sentences import enclosing_sentence
 from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.ingestion.ingest import Ingest
@@ -44,12 +48,20 @@ from rag.protocols import (
     Verdict,
 )
 from rag.settings import Settings
+from rag.training.data import read_squad
 from rag.training.datasets import recipe_articles
 from rag.training.recipe import SetsRecipe, load_recipe
 from rag.types import Document, Hit, Passage, Span
 
 ROOT = Path(__file__).parents[2]
-SETS = {"seeds": 250, "forms": None, "technical": None, "squad": 300}
+SETS = {"seeds": 250, "forms": None, "technical": None, "squad": 300, "own": 300, "household": None}
+_CORPORA = {
+    "seeds": ROOT / "seeds",
+    "forms": ROOT / "eval/gold/office",
+    "household": ROOT / "eval/gold/household",
+}
+_MADE = ("squad", "own")
+"""Sets whose questions are written next to their index."""
 """Number of questions per set; None for all."""
 _DISTRACTORS = 16
 
@@ -187,7 +199,7 @@ def opened(
     kept = KeptReads(lambda: _reader(reader), digest, folder / "reads.jsonl")
     engine = build.assemble(settings, store, embedder, through(kept))
     engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
-    gold = folder / "gold.jsonl" if name == "squad" else ROOT / f"eval/gold/{name}.jsonl"
+    gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{name}.jsonl"
     return engine, list(sample(read_jsonl(gold), SETS[name]))
 
 
@@ -202,12 +214,13 @@ def _make(
 ) -> None:
     store = build.store(settings, embedder, create=True)
     try:
-        if name == "squad":
+        if name in _MADE:
             if data is None:
-                raise click.UsageError("the set squad needs --data")
-            fill(_squad(data, settings.index.parent), store, embedder, settings.passage_tokens)
+                raise click.UsageError(f"the set {name} needs --data")
+            documents = (_squad if name == "squad" else _own)(data, settings.index.parent)
+            fill(documents, store, embedder, settings.passage_tokens)
             return
-        corpus = {"seeds": ROOT / "seeds", "forms": ROOT / "eval/gold/office"}.get(name, technical)
+        corpus = _CORPORA.get(name, technical)
         if corpus is None:
             raise click.UsageError("the set technical needs --technical")
         ingest = Ingest(store, embedder, settings.passage_tokens)
@@ -237,6 +250,44 @@ def _squad(data: Path, folder: Path) -> list[Document]:
     lines = [json.dumps(row) for row in rows]
     (folder / "gold.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return documents
+
+
+def _own(data: Path, folder: Path) -> list[Document]:
+    """Every passage of our own questions, also those that readers learn from; the questions on
+    held-out passages are written next to them.
+    """
+    held_out = json.loads((data / "held-out.json").read_text(encoding="utf-8"))
+    learned = chain(
+        *(read_squad(data / f"qa/own-{part}.json.gz") for part in ("spans", "sentences"))
+    )
+    texts = {row["text"]: row.get("context", "") for row in held_out}
+    for article in learned:
+        texts.setdefault(article["paragraphs"][0]["context"], article["title"])
+    ids = {text: f"own/{number}" for number, text in enumerate(texts)}
+    lines = [
+        json.dumps(_own_question(ids[row["text"]], row["text"], *question))
+        for row in held_out
+        for question in row["questions"]
+    ]
+    (folder / "gold.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [Document(ids[text], text, title, ids[text], "") for text, title in texts.items()]
+
+
+def _own_question(
+    document: str, text: str, form: str, question: str, start: int = 0, end: int = 0
+) -> dict[str, Any]:
+    """A question in the format of gold files."""
+    row: dict[str, Any] = {"question": question, "group": document}
+    if form in ("none", "maybe"):
+        return row | {"answers": []}
+    evidence = [{"document": document, "sentence": text[start:end]}]
+    if form == "span":
+        first, last = enclosing_sentence(text, start, end)
+        evidence = [{"document": document, "sentence": text[first:last]}]
+        return row | {"form": "span", "answers": [text[start:end]], "evidence": evidence}
+    if form in ("yes", "no"):
+        return row | {"form": "yes_no", "verdict": form, "evidence": evidence}
+    return row | {"form": "sentences", "evidence": evidence}
 
 
 def _document(article: Mapping[str, Any]) -> Document:
