@@ -9,7 +9,7 @@ from rag.answering import comparing, form_confidence
 from rag.answering.answer import AbstentionPolicy, compose, unsure
 from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
-from rag.answering.lists import MOST, after_colon, list_at
+from rag.answering.lists import MOST, after_colon, list_at, rows_at
 from rag.answering.outcome import given, refused
 from rag.answering.pieces import quoted
 from rag.answering.selection import Sentence, around, chosen, is_next, ranked, said, sentences_of
@@ -22,6 +22,8 @@ _ANOTHER_LIST = 0.8
 """A second list is shown with the first where its sentence has so much of the first's score."""
 _LIST_SHARE = 0.4
 """A list is shown where one of its sentences has so much of the best sentence's score."""
+_ROW_SHARE = 0.5
+"""A table's row belongs to a list with so much of the best row's score."""
 _BESIDE = 1000
 """Characters between a sentence and the list that it is shown with."""
 _PERHAPS_A_LIST = 0.05
@@ -29,6 +31,8 @@ _SURE_ITEM, _SURE_ITEMS = 0.5, 2
 """A list is the answer instead of a span if the question wants one with this probability, and so
 many of its items have this score.
 """
+_INSTEAD = 0.7
+"""Least confidence of the sentences that replace a span that is not sure enough."""
 _DECIDED = 0.5
 """Least probability of yes or no, against what is not said."""
 _COMPARED = 0.15
@@ -74,6 +78,10 @@ def answer(
     made = _in_form(read, spans, rule, models) if read.form != "span" else None
     if made is None:
         made = replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
+        if made.text is None:
+            instead = _quoted(replace(read, form="sentences"), spans, rule, models)
+            if instead and instead.confidence >= _INSTEAD:
+                made = instead
     return made if made.text is not None else replace(made, alternatives=_distinct(made))
 
 
@@ -102,7 +110,7 @@ def _in_form(
 ) -> Answer | None:
     """None if only a span is possible."""
     if read.form == "comparison" and len(read.sides) == 2:
-        return _comparison(read, spans)
+        return _comparison(read, spans, rule, models)
     if read.form == "yes_no" and read.output.verdicts:
         return _yes_no(read, spans, rule, models) or _quoted(read, spans, rule, models)
     return _quoted(read, spans, rule, models)
@@ -172,6 +180,8 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
             break
         document = read.documents[one.document_id]
         items = list_at(document.text, one.start, one.end)
+        if not items and read.form == "list":
+            items = _rows(read, one, found)
         fresh = [place for place in items if normalize(document.text[slice(*place)]) not in seen]
         seen |= {normalize(document.text[slice(*place)]) for place in fresh}
         if fresh and not pieces and one is not first and not _in(first, items, one.document_id):
@@ -184,6 +194,15 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
         if fresh and read.form == "steps":
             break
     return pieces
+
+
+def _rows(read: Read, one: Sentence, found: Sequence[Sentence]) -> list[Offsets]:
+    """The rows of the table that contains a sentence, if they score nearly as well."""
+    rows = rows_at(read.documents[one.document_id].text, one.start)
+    near = [
+        s for s in found if s.document_id == one.document_id and s.score >= _ROW_SHARE * one.score
+    ]
+    return [place for place in rows if any(_in(s, [place], one.document_id) for s in near)]
 
 
 def _in(sentence: Sentence, places: Sequence[Offsets], document_id: str) -> bool:
@@ -234,9 +253,11 @@ def _around_best(spans: Answer, read: Read, score: float) -> list[Sentence]:
     return [s for s in found if _stands(s, read.documents)]
 
 
-def _comparison(read: Read, spans: Answer) -> Answer | None:
+def _comparison(
+    read: Read, spans: Answer, rule: AbstentionPolicy, models: Mapping[str, FormConfidence]
+) -> Answer | None:
     """One piece for each side: the best sentence that mentions it; one for both if it is the
-    same.
+    same. Sentences for the whole question if there is none for a side.
     """
     names = [name for name, _ in read.sides]
     whole = _scored(read)
@@ -248,6 +269,10 @@ def _comparison(read: Read, spans: Answer) -> Answer | None:
     if not any(sides):
         return None
     missing = [name for name, one in zip(names, sides, strict=True) if one is None]
+    if missing:
+        instead = _quoted(replace(read, form="sentences"), spans, rule, models)
+        if instead and instead.text is not None:
+            return instead
     labels: dict[Sentence, list[str]] = {}
     for name, one in zip(names, sides, strict=True):
         if one:

@@ -13,7 +13,7 @@ from rag.english.text import content_words, normalize
 from rag.protocols import ReaderOutput
 from rag.types import Document
 
-_STOP = r"(?:[?!]|[.,;:](?:\s|$))"
+_STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"
 _END = rf"(?={_STOP}|$)"
 _SIDE = rf"(?:(?!{_STOP}).)+?"
 

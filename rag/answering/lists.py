@@ -16,6 +16,9 @@ _ITEM = re.compile(
     r"([ \t]*)((?:[-*+•‣◦▪–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|(?:Step|STEP) \d{1,3}[.:)]?)[ "
     r"\t]+)\S"
 )
+UNDERLINE = re.compile(r"([-=~*_^\"#+.])\1{2,}")
+"""Below a line: it is underlined, as headings of plain text are."""
+_ROW = re.compile(r"[^\n|:]{1,60}: [^\n|]*(?:\|[^\n|:]{1,60}: [^\n|]*)+$", re.MULTILINE)
 _WINDOW = 30_000
 """Characters around a place in which the ends of its list are looked for."""
 _TAB = 8
@@ -60,6 +63,22 @@ def list_at(text: str, start: int, end: int) -> list[Offsets]:
     return found if len(found) > 1 else []
 
 
+def rows_at(text: str, start: int) -> list[Offsets]:
+    """The rows of the table that contains the offset, as "label: value | label: value"; [] for
+    another place.
+    """
+    first = text.rfind("\n", 0, start) + 1
+    found = []
+    while (row := _ROW.match(text, first)) is not None:
+        found.append(row.span())
+        first = row.end() + 1
+    above = text.rfind("\n", 0, start) + 1
+    while above > 0 and (row := _ROW.match(text, text.rfind("\n", 0, above - 1) + 1)) is not None:
+        found.insert(0, row.span())
+        above = row.start()
+    return found if len(found) > 1 else []
+
+
 def after_colon(text: str, start: int, end: int) -> list[Offsets]:
     """What a sentence that ends with a colon announces: the items of a list, or the paragraph or
     block after it. [] for another sentence, or if it is long.
@@ -83,6 +102,8 @@ def _lines(text: str, begin: int, until: int) -> Iterator[_Line]:
         line = text[at:end]
         item = _ITEM.match(line)
         indent = len(line.expandtabs(_TAB)) - len(line.expandtabs(_TAB).lstrip())
+        if item and UNDERLINE.fullmatch(text[end + 1 :].partition("\n")[0].strip()):
+            item = None  # a numbered heading
         kind = "item" if item else "text" if line.strip() else "blank"
         content = at + len(line) - len(line.lstrip())
         numbered = item is not None and item[2].strip()[0] not in "-*+•‣◦▪–"

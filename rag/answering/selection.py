@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answering.lists import UNDERLINE
 from rag.answering.pieces import heading_at
 from rag.english.sentences import Offsets, split_sentences
 from rag.protocols import ReaderOutput
@@ -31,8 +32,6 @@ _SAYS = re.compile(r"[.!?:;…|]|^\s*(?:[-*•–]|\(?\w{1,3}[.)])\s")
 _ONE_WORD = re.compile(r"\w+[.!]")
 """Such as "No.", which needs the sentence after it."""
 _RULED = re.compile(r"[ \t]*\n[ \t]*([-=~*_])\1{2,}[ \t]*(?:\n|$)")
-_UNDERLINE = re.compile(r"([-=~*_])\1{2,}")
-"""Below a line: it is underlined, as headings of plain text are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def _is_heading(one: Sentence, document: Document) -> bool:
         return True
     _, line_break, under = text.partition("\n")
     if line_break:
-        return bool(_UNDERLINE.fullmatch(under.strip()))
+        return bool(UNDERLINE.fullmatch(under.strip()))
     return bool(_RULED.match(document.text, one.end))
 
 
