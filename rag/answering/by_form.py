@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +40,7 @@ _COMPARED = 0.15
 """Least mean score of the sentences on both sides of a comparison, each of which names its side."""
 _BOUND = 0.5
 """Least score of the sentence after the one that says yes or no, which may bind it."""
+_SAYS = re.compile(r"(?:yes|no)(?=[,.!:;]| -)", re.IGNORECASE)
 ALL_NEEDED = (
     "this needs all passages (a sum, a count or a comparison over everything), but "
     "only the nearest are read"
@@ -231,6 +233,9 @@ def _yes_no(
     if not pieces or max(verdict.yes, verdict.no) < _DECIDED or confidence < least:
         return None
     lead = "Yes." if verdict.yes > verdict.no else "No."
+    said = _SAYS.match(pieces[0].text)
+    if said and said[0].lower() != lead[:-1].lower():
+        return None  # the document itself says the opposite
     return given(spans, "yes_no", pieces, confidence, lead)
 
 

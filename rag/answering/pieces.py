@@ -53,7 +53,9 @@ def heading_at(document: Document, offset: int) -> str:
 
 
 def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
-    """The text of an answer: its pieces after `lead`, which is "Yes.", "No." or ""."""
+    """The text of an answer: its pieces after `lead`, which is "Yes.", "No." or "", unless they
+    begin with that word.
+    """
     if form in ("steps", "list", "comparison", "overview", "catalogue"):
         said = "\n".join(piece.text for piece in pieces)
     else:
@@ -61,7 +63,12 @@ def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
             (GAP if piece.gap else " " if number else "") + piece.text
             for number, piece in enumerate(pieces)
         )
-    return f"{lead} {said}" if lead else said
+    return f"{lead} {said}" if lead and not _begins(said, lead) else said
+
+
+def _begins(said: str, lead: str) -> bool:
+    word = said[: len(lead)].lower()
+    return word[:-1] == lead[:-1].lower() and not word[-1:].isalnum()
 
 
 def whole(text: str, start: int, end: int) -> Offsets:

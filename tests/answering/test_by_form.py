@@ -162,6 +162,41 @@ def test_one_word_is_not_an_answer_but_the_sentence_after_it_is() -> None:
     assert read("sentences", found, [0.9, 0.2, 0.1]).text == "The file does not shrink by itself."
 
 
+CODES = document(
+    "Display: F01 | Cause: no water\nDisplay: F04 | Cause: no drain\nDisplay: F07 | Cause: foam",
+    "codes",
+)
+
+
+def test_a_list_is_the_rows_of_a_table_that_answer() -> None:
+    given = read("list", CODES, [0.9, 0.8, 0.1])
+    assert [piece.text for piece in given.pieces] == [
+        "Display: F01 | Cause: no water",
+        "Display: F04 | Cause: no drain",
+    ]
+
+
+def test_numbered_headings_are_no_list() -> None:
+    found = document(
+        "1. Cover\n~~~~~~~~\n\nFire is covered.\n\n2. Premium\n~~~~~~~~~~\n\nIt is 90.", "policy"
+    )
+    assert read("steps", found, [0.1, 0.9, 0.1, 0.1]).form == "sentences"
+
+
+def test_a_sure_sentence_replaces_an_unsure_span() -> None:
+    given = read("span", LEASE, [0.99, 0.1, 0.1, 0.1, 0.1], span=-1.0)
+    assert (given.form, given.text) == ("sentences", "The lease ends in May.")
+    assert read("span", LEASE, [0.6, 0.1, 0.1, 0.1, 0.1], span=-1.0).text is None
+
+
+def test_no_verdict_contradicts_its_own_sentence() -> None:
+    found = document("May I paint my flat? Yes, in any colour. The stairs stay white.", "faq")
+    given = read("yes_no", found, [0.1, 0.9, 0.1], (0.1, 0.8, 0.1))
+    assert (given.form, given.text) == ("sentences", "Yes, in any colour.")
+    given = read("yes_no", found, [0.1, 0.9, 0.1], (0.8, 0.1, 0.1))
+    assert (given.form, given.text) == ("yes_no", "Yes, in any colour.")
+
+
 def test_steps_without_a_list_are_sentences() -> None:
     assert read("steps", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1]).form == "sentences"
 
@@ -183,9 +218,12 @@ def test_one_sentence_about_both_sides_is_one_piece() -> None:
 
 
 def test_a_comparison_names_the_missing_side() -> None:
-    given = read("comparison", LEASE, [0.8, 0.1, 0.1, 0.7, 0.6], sides=("the lease", "the garage"))
+    sides = ("the lease", "the garage")
+    given = read("comparison", LEASE, [0.3, 0.1, 0.1, 0.1, 0.1], sides=sides, span=-3.0)
     assert given.text is None
     assert "the garage" in (given.abstention_reason or "")
+    sure = read("comparison", LEASE, [0.9, 0.1, 0.1, 0.1, 0.1], sides=sides)
+    assert (sure.form, sure.text) == ("sentences", "The lease ends in May.")
 
 
 def test_questions_that_need_all_passages_are_refused() -> None:

@@ -33,6 +33,11 @@ from rag.answering.comparing import named
             ("Code 3.1", "Code 3.2"),
             ("What is Code 3.1?", "What is Code 3.2?"),
         ),
+        (
+            "A Flex vs a Saver - what do they allow?",
+            ("A Flex", "a Saver"),
+            ("A Flex - what do they allow?", "a Saver - what do they allow?"),
+        ),
         ("ls_old vs ls_older", ("ls_old", "ls_older"), ("What is ls_old?", "What is ls_older?")),
     ],
 )
