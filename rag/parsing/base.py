@@ -118,15 +118,19 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
             path.append((block.level, _one_line(text)))
         if block.level or block.section or block.context != before:
             names = [heading for _, heading in path]
-            names += [
-                name for term in block.context[-MOST_NAMES:] if (name := name_of(term)) not in names
-            ]
+            terms = [name_of(term) for term in block.context[-MOST_NAMES:]]
+            names += [term for term in terms if not _is_named(term, names)]
             names += [block.section] if block.section else []
             sections.append(Section(length, " > ".join(names)))
         before = block.context
         parts.append(text)
         length += len(text) + 2
     return "\n\n".join(parts), tuple(sections)
+
+
+def _is_named(term: str, headings: Sequence[str]) -> bool:
+    """Whether a heading is the term, or contains it if it has several words."""
+    return term in headings or (" " in term and any(term in heading for heading in headings))
 
 
 def _led_in(blocks: Sequence[Block]) -> Iterator[Block]:

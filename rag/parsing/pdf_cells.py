@@ -15,6 +15,8 @@ _FIGURE = re.compile(
     r"\s*[%)]*\s*(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
 )
 YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
+_DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
+"""A date of a header, or the part of it on one line."""
 _SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
 _TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
 UNIT = re.compile(
@@ -25,7 +27,7 @@ UNIT = re.compile(
 _MOST_CELLS = 60
 MAX_GAP = 3.2
 """Maximum distance between rows, including header rows, in font heights."""
-_PROSE = 14
+PROSE = 14
 """A line with more words is prose, not a label."""
 
 
@@ -124,10 +126,11 @@ def is_body(row: PdfRow) -> bool:
     figures = figures_in(row)
     if not figures or not 1 < len(row.cells) <= _MOST_CELLS:
         return False
-    if len(row.cells[0].text.split()) > _PROSE and len(figures) < 2:
+    if len(row.cells[0].text.split()) > PROSE and len(figures) < 2:
         return False
     others = [cell for cell in row.cells if cell not in figures]
-    if all(YEAR.fullmatch(cell.text) for cell in figures) and _are_headers(figures, others):
+    named = [cell for cell in others if not _DAY.fullmatch(cell.text)]
+    if all(YEAR.fullmatch(cell.text) for cell in figures) and _are_headers(figures, named):
         return False
     after = [cell for cell in row.cells[1:] if is_figure(cell.text)]
     return bool(after) and not (len(others) > 1 and len(figures) < len(others))
@@ -142,4 +145,4 @@ def _are_headers(years: Sequence[PdfCell], others: Sequence[PdfCell]) -> bool:
 
 
 def is_prose(row: PdfRow) -> bool:
-    return len(row.cells) == 1 and len(row.cells[0].text.split()) > _PROSE
+    return len(row.cells) == 1 and len(row.cells[0].text.split()) > PROSE

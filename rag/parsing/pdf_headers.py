@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from statistics import median
 
 from rag.parsing.pdf_cells import (
     MAX_GAP,
@@ -18,8 +17,16 @@ from rag.parsing.pdf_cells import (
     is_prose,
 )
 from rag.parsing.pdf_rules import Extent
+from rag.parsing.pdf_spanning import Spanning
 
-_MOST_HEADERS = 6
+_MOST_HEADERS = 8
+_MOST_LINES, _SAME_PARAGRAPH = 6, 0.4
+"""Maximum number of lines of a caption, and distance between them in font heights."""
+_SENTENCE_END = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
+_LONG = 100
+"""Length of a caption whose end, with the unit, may be cut off."""
+_IN_BRACKETS = re.compile(r"\(.*\)")
+"""A remark such as "(unaudited)"."""
 
 
 def name_columns(
@@ -30,6 +37,7 @@ def name_columns(
     """
     left = columns.spans[0][0]
     names: list[list[str]] = [[] for _ in columns.spans]
+    extents, bounds = columns.spans, set(range(len(names) + 1))
     top = first
     for number in range(first - 1, max(least, first - _MOST_HEADERS) - 1, -1):
         row, below = rows[number], rows[number + 1]
@@ -43,13 +51,24 @@ def name_columns(
             continue  # the label of the first row, on a line of its own
         if not over or not _are_headers(over, row, columns, rules):
             break
-        reach = [_underline(cell, row, over, rules) for cell in over]
-        for column, name in enumerate(_over(over, columns, reach)):
+        if top < first and _is_remark(over) and len(names) > 1:
+            break
+        found = _over(over, row, extents, bounds, rules)
+        if not any(found):
+            break
+        if len(over) == len(extents):
+            extents = [(cell.left, cell.right) for cell in over]
+        for column, name in enumerate(found):
             if name:
                 names[column].insert(0, name)
         top = number
     columns.names = [" ".join(parts) for parts in names]
     return top
+
+
+def _is_remark(over: Sequence[PdfCell]) -> bool:
+    """Whether it is a remark above the headers, such as "(unaudited)" or the unit."""
+    return len(over) == 1 and _IN_BRACKETS.fullmatch(over[0].text) is not None
 
 
 def _is_short(label: PdfCell) -> bool:
@@ -90,31 +109,27 @@ def _underline(
 
 
 def _over(
-    cells: Sequence[PdfCell], columns: Columns, reach: Sequence[tuple[float, float] | None]
+    cells: Sequence[PdfCell],
+    row: PdfRow,
+    extents: Sequence[tuple[float, float]],
+    bounds: set[int],
+    rules: Sequence[Extent],
 ) -> list[str]:
-    """The header of each column: one to one if there are as many, else the one whose underline
-    spans the column, or the nearest.
-    """
-    centers = [(left + right) / 2 for left, right in columns.spans]
-    if len(cells) == len(centers):
-        return [cell.text for cell in cells]
-    if len(cells) > len(centers):
-        return _to_nearest(cells, centers)
-    pitch = median(b - a for a, b in pairwise(centers)) if len(centers) > 1 else 0.0
-    found = []
-    for center in centers:
-        ways = [
-            (max(left - center, center - right, 0.0), 0.0 if ends else pitch, cell)
-            for cell, ends in zip(cells, reach, strict=True)
-            for left, right in [ends or (cell.left, cell.right)]
-        ]
-        gap, most, nearest_cell = min(ways, key=lambda way: way[0])
-        found.append(nearest_cell.text if gap <= most else "")
-    return found
+    """The header of each column, or "". Removes from `bounds` those within a header's columns."""
+    if len(cells) > len(extents):
+        return _to_nearest(cells, extents)
+    reach = [_underline(cell, row, cells, rules) for cell in cells]
+    places = Spanning(cells, extents, frozenset(bounds), reach).places()
+    names = [""] * len(extents)
+    for cell, (begin, end) in zip(cells, places, strict=True):
+        names[begin:end] = [cell.text] * (end - begin)
+        bounds -= set(range(begin + 1, end))
+    return names
 
 
-def _to_nearest(cells: Sequence[PdfCell], centers: Sequence[float]) -> list[str]:
+def _to_nearest(cells: Sequence[PdfCell], extents: Sequence[tuple[float, float]]) -> list[str]:
     """The headers of each column if there are more headers than columns."""
+    centers = [(left + right) / 2 for left, right in extents]
     texts: list[list[str]] = [[] for _ in centers]
     for cell in cells:
         nearest = min(range(len(centers)), key=lambda at: abs(centers[at] - cell.center))
@@ -123,21 +138,53 @@ def _to_nearest(cells: Sequence[PdfCell], centers: Sequence[float]) -> list[str]
 
 
 def caption(rows: Sequence[PdfRow], top: int, first: int) -> Iterator[str]:
-    """The short lines directly above the headers, and the unit."""
+    """The short lines directly above the headers, or the sentence that ends there with a colon; and
+    the unit.
+    """
+    above = _lines_above(rows, top)
+    yield from above
+    unit = UNIT.search(" ".join(_text(row) for row in rows[top:first]))
+    if unit and not any(UNIT.search(text) for text in above):
+        yield unit.group().strip(" (")
+
+
+def _lines_above(rows: Sequence[PdfRow], top: int) -> list[str]:
+    """The short lines above a row, or the sentence that ends there with a colon."""
     above: list[str] = []
     for number in range(top - 1, max(-1, top - 4), -1):
         row, below = rows[number], rows[number + 1]
-        text = " ".join(cell.text for cell in row.cells)
-        if (
-            below.top - row.bottom > MAX_GAP * row.size
-            or len(text) > 120
-            or is_body(row)
-            or text.endswith((".", ";", ","))
-        ):
+        text = _text(row)
+        if below.top - row.bottom > MAX_GAP * row.size or is_body(row):
+            break
+        if text.endswith(":"):
+            return [*_introduction(_sentence(rows, number)), *above]
+        if len(text) > 120 or text.endswith((".", ";", ",")):
             break
         above.insert(0, text)
-    yield from above
-    headers = " ".join(cell.text for row in rows[top:first] for cell in row.cells)
-    unit = UNIT.search(headers)
-    if unit and not any(UNIT.search(text) for text in above):
+    return above
+
+
+def _introduction(sentence: str) -> Iterator[str]:
+    """The sentence, and its unit if that may be cut off."""
+    yield sentence
+    unit = UNIT.search(sentence)
+    if unit and len(sentence) > _LONG:
         yield unit.group().strip(" (")
+
+
+def _text(row: PdfRow) -> str:
+    """The text of the row's cells."""
+    return " ".join(cell.text for cell in row.cells)
+
+
+def _sentence(rows: Sequence[PdfRow], last: int) -> str:
+    """The sentence that ends in the row, from the lines of its paragraph."""
+    first = last
+    while first > max(0, last - _MOST_LINES) and _is_close(rows[first - 1], rows[first]):
+        first -= 1
+    return _SENTENCE_END.split(" ".join(_text(row) for row in rows[first : last + 1]))[-1]
+
+
+def _is_close(above: PdfRow, below: PdfRow) -> bool:
+    """Whether both are lines of one paragraph."""
+    return below.top - above.bottom < _SAME_PARAGRAPH * below.size

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from rag.parsing.pdf_cells import Columns, PdfRow, row_of
+from rag.parsing.pdf_cells import Columns, PdfRow, is_figure, row_of
 from rag.parsing.pdf_grids import ruled_table
 from rag.parsing.pdf_rules import BULLET, Extent, Grid, Rules, Word, grids
 from rag.parsing.pdf_tables import tables
@@ -21,6 +21,8 @@ from rag.parsing.pdf_tables import tables
 _MOST_CUTS = 40
 _MOST_LINES = 4000
 """A page with more lines is a drawing and is read in file order."""
+_FIGURES = 3
+"""A side on which one line in this many is a figure is a part of a table."""
 _PAIR = re.compile(r": \| (?=[^|]*[^|:\s] *(?:\||\Z))")
 """Separator between a form's label and its value, which is not a label itself."""
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
@@ -137,12 +139,22 @@ def _gaps(spans: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
 
 
 def _is_prose(side: Region, whole: Region) -> bool:
-    """Whether the side is wide and has several rows that fill most of its width."""
+    """Whether the side is wide and has several rows that fill most of its width, but is neither
+    headers, which are in bold and centred, nor figures.
+    """
+    if _are_headers(side) or _FIGURES * sum(is_figure(line.text) for line in side) >= len(side):
+        return False
     left, right = min(line.left for line in side), max(line.right for line in side)
     page = max(line.right for line in whole) - min(line.left for line in whole)
     rows = list(_rows(side))
     filled = median(sum(line.right - line.left for line in row) for row in rows)
     return len(rows) >= 3 and right - left > 0.2 * page and filled > 0.6 * (right - left)
+
+
+def _are_headers(side: Region) -> bool:
+    """Whether all lines are in bold, and most begin at different places, as centred ones do."""
+    centred = 2 * len({round(line.left) for line in side}) > len(side)
+    return centred and all(line.bold for line in side)
 
 
 def _beside(left: Region, right: Region) -> bool:
@@ -210,7 +222,12 @@ def _paragraphs(
 
 
 def _cells(row: list[Line]) -> PdfRow:
-    words = [word for line in row for word in line.words or ((line.text, line.left, line.right),)]
+    words = [
+        word
+        for line in row
+        for word in line.words or ((line.text, line.left, line.right),)
+        if word[0].strip(" |")
+    ]
     top, bottom = _height(row)
     return row_of(words, top, bottom, median(line.size for line in row))
 

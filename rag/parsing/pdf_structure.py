@@ -15,7 +15,7 @@ from itertools import chain
 
 from rag.parsing import pdf_outline
 from rag.parsing.base import Block, Parsed, of_pages
-from rag.parsing.pdf_cells import Columns
+from rag.parsing.pdf_cells import PROSE, Columns
 from rag.parsing.pdf_forms import with_forms
 from rag.parsing.pdf_furniture import Named, PdfPage, without_furniture
 from rag.parsing.pdf_layout import Paragraph, paragraphs, regions, with_grids
@@ -68,16 +68,21 @@ def structured(
 
 
 def _complete(metadata: dict[str, str], named: Named, pages: Sequence[Sequence[Block]]) -> None:
-    """Add identifiers from running heads to the title. If the title looks like a file name, add a
-    running head and the company instead.
+    """Add identifiers from running heads to the title, and the company. If the title looks like a
+    file name, add a running head instead of the identifiers.
     """
     title, names = metadata.get("title", ""), list(named.identifiers)
-    if title and not any(map(str.isspace, title)):
-        names = [named.head] if any(map(str.isalpha, named.head)) else names
-        company = _company(pages)
-        names += [company] if company.lower() not in named.head.lower() else []
+    if title and not any(map(str.isspace, title)) and any(map(str.isalpha, named.head)):
+        names = [named.head]
+    names += _unnamed_company(pages, " ".join([title, *names]).lower())
     if missing := [name for name in names if name not in title] if title else []:
         metadata["title"] = f"{title} ({', '.join(missing)})"
+
+
+def _unnamed_company(pages: Sequence[Sequence[Block]], known: str) -> list[str]:
+    """The company, unless `known` has the first word of its name."""
+    company = _company(pages)
+    return [company] if company and company.partition(" ")[0].lower() not in known else []
 
 
 def _company(pages: Sequence[Sequence[Block]]) -> str:
@@ -112,10 +117,15 @@ def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
 def _paragraphs(page: PdfPage, columns: Columns | None) -> Iterator[Paragraph]:
     for region in regions(with_forms(with_grids(page.lines, page.rules))):
         for paragraph in paragraphs(region, columns, page.rules.across):
-            columns = paragraph.columns or columns
+            columns = paragraph.columns or (None if _is_prose(paragraph) else columns)
             yield paragraph
     for line in page.aside:
         yield Paragraph((line.text,), 1.0, False)
+
+
+def _is_prose(paragraph: Paragraph) -> bool:
+    """Whether a table that follows cannot continue the last one."""
+    return sum(len(line.split()) for line in paragraph.lines) > PROSE
 
 
 def _levels(pages: Sequence[Sequence[Paragraph]]) -> dict[float, int]:

@@ -8,6 +8,7 @@ applies to each. Figures that do not align in columns get no headers.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,11 +22,15 @@ from rag.parsing.pdf_cells import (
     is_figure,
     is_prose,
 )
+from rag.parsing.pdf_groups import Groups, wrapped
 from rag.parsing.pdf_headers import caption, name_columns
 from rag.parsing.pdf_rules import Extent
 
 _UNCLEAR = "table whose columns are not clear"
-_MOST_BETWEEN = 3
+_MOST_BETWEEN, _MOST_LABELS = 3, 8
+"""Maximum number of rows without figures within a table, and of those that are only labels."""
+_MOST_APART = 4
+"""Maximum number of rows between two parts of a table, of which the second has no headers."""
 
 
 @dataclass(slots=True)
@@ -73,10 +78,17 @@ def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
 
 def _goes_on(rows: Sequence[PdfRow], last: int, here: int) -> bool:
     between = rows[last + 1 : here]
-    if len(between) > _MOST_BETWEEN or any(is_prose(row) for row in between):
+    most = _MOST_LABELS if _are_labels(between, rows[last]) else _MOST_BETWEEN
+    if len(between) > most or any(map(is_prose, between)):
         return False
     steps = zip(rows[last:here], rows[last + 1 : here + 1], strict=True)
     return all(below.top - above.bottom < MAX_GAP * above.size for above, below in steps)
+
+
+def _are_labels(between: Sequence[PdfRow], above: PdfRow) -> bool:
+    """Whether all that is in the rows is left of the figures above."""
+    first = min(cell.left for cell in figures_in(above))
+    return all(cell.right < first for row in between for cell in row.cells)
 
 
 def _table(
@@ -98,7 +110,8 @@ def _table(
         return _unclear(rows, first, last, columns.caption)
     top = name_columns(rows, first, least, columns, rules)
     columns.caption = tuple(caption(rows, top, first))
-    if not any(columns.names) and before and columns.agree(before) and first - least <= 2:
+    is_near = _is_near(rows[least:first])
+    if not any(columns.names) and before and is_near and columns.agree(before):
         columns.names, columns.caption = before.names, before.caption
     if len(spans) > 1 and not any(columns.names):
         return _unclear(rows, first, last, columns.caption)
@@ -108,6 +121,11 @@ def _table(
     lines = [_plain(row) for row in rows[top:begin]]
     lines += _body(rows[begin:last], columns)
     return Table(top, last, lines, columns)
+
+
+def _is_near(between: Sequence[PdfRow]) -> bool:
+    """Whether the rows between two parts of a table are few, and not prose."""
+    return len(between) <= _MOST_APART and not any(map(is_prose, between))
 
 
 def _has_digits(row: PdfRow) -> bool:
@@ -151,34 +169,41 @@ def _is_ambiguous(row: PdfRow, columns: Columns) -> bool:
 
 
 def _body(rows: Sequence[PdfRow], columns: Columns) -> Iterator[str]:
-    group, edge, pending, is_indented = "", 0.0, "", False
-    for row in rows:
-        values = {at: cell for cell in row.cells if (at := _place(cell, row, columns)) is not None}
-        label = " ".join(cell.text for cell in row.cells if cell not in values.values())
+    values = [_values(row, columns) for row in rows]
+    texts = list(map(_label, rows, values))
+    groups = Groups(_repeated(texts, values))
+    label, begin = "", 0.0
+    for row, text, found, goes_on in zip(rows, texts, values, wrapped(rows), strict=True):
         left = row.cells[0].left
-        if not values:
-            if label.endswith(":"):
-                if pending:
-                    yield pending
-                group, edge, pending, is_indented = label.rstrip(":"), left, "", False
-                yield label
-            else:
-                pending = f"{pending} {label}".strip()
-            continue
-        if pending and not (label[:1].islower() or not label):
-            yield pending
-            pending = ""
-        label = f"{pending} {label}".strip()
-        pending = ""
-        is_indented = is_indented or left > edge + 1
-        if left < edge - 1 or (is_indented and left < edge + 1):
-            group = ""
-        if label.lower().startswith("total"):
-            group = ""
-        named = f"{group}: {label}" if group and label else label
-        yield " | ".join(filter(None, [named, *_named_figures(values, columns)]))
-    if pending:
-        yield pending
+        if label and text and not (text[0].islower() or goes_on):
+            yield label  # a label of its own, not the first line of this one
+            groups.open(label, begin, left)
+            label = ""
+        if not label:
+            begin = left
+        label = f"{label} {text}".strip()
+        if found:
+            named = groups.named(label, begin)
+            yield " | ".join(filter(None, [named, *_named_figures(found, columns)]))
+            label = ""
+    if label:
+        yield label
+
+
+def _label(row: PdfRow, values: Mapping[int, PdfCell]) -> str:
+    """The row's text without its figures."""
+    return " ".join(cell.text for cell in row.cells if cell not in values.values())
+
+
+def _repeated(labels: Sequence[str], values: Sequence[Mapping[int, PdfCell]]) -> frozenset[str]:
+    """Labels of several rows with figures."""
+    counts = Counter(label for label, found in zip(labels, values, strict=True) if found)
+    return frozenset(label for label, count in counts.items() if count > 1)
+
+
+def _values(row: PdfRow, columns: Columns) -> dict[int, PdfCell]:
+    """The row's figures by their column."""
+    return {at: cell for cell in row.cells if (at := _place(cell, row, columns)) is not None}
 
 
 def _named_figures(values: Mapping[int, PdfCell], columns: Columns) -> Iterator[str]:

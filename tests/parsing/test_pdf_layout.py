@@ -36,6 +36,21 @@ def test_narrow_cells_are_not_columns() -> None:
     assert table.lines == tuple(f"a{n} | b{n}" for n in range(6))
 
 
+def test_headers_of_several_lines_are_not_columns_of_prose() -> None:
+    lines = [
+        Line(left + 4 * n, 12 * n, left + 90 - 4 * n, 12 * n + 10, text, bold=True)
+        for left in (50, 200, 350)
+        for n, text in enumerate(("Number of shares", "sold to the", "public"))
+    ]
+    assert len(regions(lines)) == 1
+
+
+def test_labels_beside_figures_are_not_columns_of_prose() -> None:
+    labels = [Line(50, 12 * n, 250, 12 * n + 10, "A label with six words here") for n in range(5)]
+    figures = [Line(300, 12 * n, 340, 12 * n + 10, f"1,00{n}") for n in range(5)]
+    assert len(regions([*labels, *figures])) == 1
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 4), max_size=40))
 def test_no_line_is_lost_or_doubled(boxes: list[tuple[int, int, int, int]]) -> None:
