@@ -13,6 +13,7 @@ from rag.answering.conflicts import conflicts
 from rag.answering.features import features
 from rag.answering.mention import Mention, QuestionAnalysis
 from rag.answering.pieces import quoted, whole
+from rag.answering.table_cells import in_asked_columns
 from rag.answering.values import value
 from rag.english.relative_dates import document_date
 from rag.english.sentences import enclosing_sentence
@@ -57,7 +58,8 @@ def compose(
     reason. `document` finds a document by id.
     """
     asked = QuestionAnalysis.of(question)
-    ranked = [c for c in rule.confidence.rank(asked, spans) if _cite(c, document)]
+    read = in_asked_columns(question, spans)
+    ranked = [c for c in rule.confidence.rank(asked, read) if _cite(c, document)]
     if not ranked:
         return Answer(
             question, None, 0.0, (), (), tuple(hits), "no passage in the index is relevant", timings

@@ -16,6 +16,19 @@ _ANCHORED = re.compile(
 """A time before or after another, which is not a length of time."""
 _YEAR_AFTER = re.compile(r",? (?:1\d|20)\d\d\b")
 """The rest of a date that an answer left out."""
+_SCALE = re.compile(
+    r"\bin (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
+    re.IGNORECASE,
+)
+_SHARES = re.compile(r"\bper[- ]share\b|\bshares\b", re.IGNORECASE)
+"""Rows that the unit in a heading may not apply to."""
+_FACTORS = {
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+}
+"""The units in which tables state figures."""
+_NEGATIVE = re.compile(r"(?:[$\u20ac\u00a3] ?)?\([$\u20ac\u00a3]? ?\d[\d,.]*\)")
 _MOST_BESIDE = 6
 """Words beside a number in an answer that is a number."""
 
@@ -60,12 +73,32 @@ def _number(said: Mention) -> Value | None:
         return None
     if found.kind == "number" and dates(text):
         return None
+    factor = _factor(said) if found.kind in ("money", "number") else 1
     return Value(
         found.kind,
         text,
         iso=found.iso,
-        number=found.number,
-        upper=found.upper,
+        number=factor * found.number,
+        upper=found.upper and factor * found.upper,
         unit=found.unit,
         bound=found.bound,
     )
+
+
+def _factor(said: Mention) -> int:
+    """What a figure in a table is to be multiplied by: the unit is in the heading, as in "(In
+    millions, except per-share amounts)", and figures in brackets are negative.
+    """
+    label, bar, _ = said.told.partition(" | ")
+    if not bar:
+        return 1
+    sign = -1 if _NEGATIVE.fullmatch(said.span.text.strip()) else 1
+    return sign * _unit_factor(said.span.hit.passage.heading, label)
+
+
+def _unit_factor(heading: str, label: str) -> int:
+    """The unit in a heading, from which amounts per share and numbers of shares may be excepted."""
+    unit = _SCALE.search(heading)
+    if not unit or (_SHARES.search(label) and "except" in heading.lower()):
+        return 1
+    return _FACTORS[unit[1].lower()]

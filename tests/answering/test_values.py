@@ -7,8 +7,10 @@ from rag.answering.values import value
 from rag.types import Hit, Passage, Span, Value
 
 
-def typed(question: str, sentence: str, words: str, day: dt.date | None = None) -> Value | None:
-    passage = Passage("d", 0, len(sentence), sentence, "", "")
+def typed(
+    question: str, sentence: str, words: str, day: dt.date | None = None, heading: str = ""
+) -> Value | None:
+    passage = Passage("d", 0, len(sentence), sentence, "", heading)
     start = sentence.index(words)
     span = Span(Hit(passage, 1.0, 1.0, 1.0), start, start + len(words), 1.0)
     return value(mention(QuestionAnalysis.of(question), span), day)
@@ -99,3 +101,22 @@ def test_a_relative_month_is_in_the_documents_year() -> None:
 @pytest.mark.parametrize("words", ["two weeks ago", "three days later", "2 weeks before the vote"])
 def test_a_relative_time_is_not_a_duration(words: str) -> None:
     assert typed("when?", f"It was {words}.", words) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "words", "heading", "number"),
+    [
+        ("Sales | 2024: $78,588", "$78,588", "Income (In millions)", 78_588e6),
+        ("Sales | 2024: 78,588", "78,588", "Income > in thousands", 78_588e3),
+        ("Net loss | 2024: (74)", "(74)", "Income (In millions)", -74e6),
+        ("Diluted earnings per share | $1.11", "$1.11", "In millions, except per share data", 1.11),
+        ("Sales | 2024: $78,588", "$78,588", "Income", 78_588),
+        ("We invest in millions of people and paid $50.", "$50", "In millions", 50),
+    ],
+)
+def test_a_figure_of_a_table_is_in_its_unit(
+    row: str, words: str, heading: str, number: float
+) -> None:
+    found = typed("How much?", row, words, heading=heading)
+    assert found is not None
+    assert found.number == number

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from rag.answering.table_cells import in_asked_columns
+from rag.types import Hit, Passage, Span
+
+TEXT = """Net sales: Products | June 29, 2024: $59,939 | July 1, 2023: $65,276
+Other income, net | June 29, 2024: (74) | July 1, 2023: 231
+Rent | since 2020 | 900 euros
+In 2023: 5 ships were sold, and in 2024 none."""
+HIT = Hit(Passage("a.pdf", 0, len(TEXT), TEXT, "", ""), 1.0, 1.0, 1.0)
+
+
+def span(text: str) -> Span:
+    return Span(HIT, TEXT.index(text), TEXT.index(text) + len(text), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("question", "read", "cell"),
+    [
+        ("Product sales on July 1, 2023?", "59,939", "$65,276"),
+        ("Product sales in 2024?", "59,939", "$59,939"),
+        ("Product sales?", "65,276", "$65,276"),
+        ("Other income in 2024?", "74", "(74)"),
+        ("Other income in 2024?", "231", "(74)"),
+        ("Product sales in 1999?", "$65,276", "$65,276"),
+        ("What changed in 2023?", "Net sales", "Net sales"),
+        ("What is the rent in 2024?", "900 euros", "900 euros"),
+        ("How many ships were sold in 2024?", "5 ships", "5 ships"),
+    ],
+)
+def test_a_figure_is_its_cell_in_the_column_of_the_period(
+    question: str, read: str, cell: str
+) -> None:
+    (found,) = in_asked_columns(question, [span(read)])
+    assert found.text == cell
+
+
+def test_spans_of_one_cell_are_one_with_the_best_score() -> None:
+    low = Span(HIT, span("$65,276").start, span("$65,276").end, 0.5)
+    (found,) = in_asked_columns("Product sales in 2023?", [low, span("59,939")])
+    assert (found.text, found.score) == ("$65,276", 1.0)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from rag.english.periods import periods
+
+COLUMNS = (
+    "Three Months Ended June 30, 2023",
+    "Three Months Ended June 30, 2024",
+    "Six Months Ended June 30, 2023",
+    "Six Months Ended June 30, 2024",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "column"),
+    [
+        ("What were net sales in Q2 2024?", 1),
+        ("What were net sales in the second quarter of 2023?", 0),
+        ("What were net sales in the six months ended June 30, 2024?", 3),
+        ("How much was sold in the quarter ended 2023-06-30?", 0),
+        ("What were sales in the 26 weeks to the end of June 2023?", 2),
+    ],
+)
+def test_one_column_agrees_most(question: str, column: int) -> None:
+    asked = periods(question)
+    agreements = [asked.agreement(periods(name)) for name in COLUMNS]
+    assert agreements.index(max(agreements)) == column
+    assert agreements.count(max(agreements)) == 1
+
+
+def test_amounts_are_not_years() -> None:
+    assert periods("$2,024 or 2,023.5 or 2022-24 of 12023").years == frozenset()
+    assert periods("in FY2024, and 2023.").years == {"2024", "2023"}
+
+
+def test_without_periods_all_columns_agree_alike() -> None:
+    asked = periods("What were net sales?")
+    assert {asked.agreement(periods(name)) for name in COLUMNS} == {0}
