@@ -5,6 +5,7 @@ become one hit.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from rag.english import names
 from rag.filters import Condition
@@ -18,6 +19,8 @@ _DEEPER = 4
 
 _NAMED = 0.5
 """Factor on the distance to the best score for passages of a document that the question names."""
+_UNNAMED = 0.8
+"""Factor on the score of passages of other documents if the question names one by an identifier."""
 _FEW, _SEARCHED = 12, 3
 """Maximum number of documents that a question may name, and of those that are searched separately.
 """
@@ -32,6 +35,16 @@ _CLOSE, _MANY = 0.6, 20
 """all-MiniLM-L6-v2 gives cosines below `_CLOSE` among at least `_MANY` candidates; the e5 models do
 not (eval/results/retrieval.md).
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Ids of the documents that a question names, and whether by an identifier, which is more than
+    a date.
+    """
+
+    documents: Sequence[str] = ()
+    identified: bool = False
 
 
 class HybridRetriever:
@@ -71,7 +84,7 @@ class HybridRetriever:
         k: int,
         depth: int,
         filter: Filter | None,
-        named: Sequence[str],
+        named: _Named,
     ) -> tuple[list[Hit], bool]:
         """Hits from `depth` candidates of each retriever, and whether there may be more
         candidates.
@@ -79,16 +92,14 @@ class HybridRetriever:
         dense = dict(self._store.dense(vector, depth, filter))
         lexical = dict(self._store.lexical(question, depth, filter))
         by_dense, by_lexical = _ranks(dense), _ranks(lexical)
-        for document_id in named[:_SEARCHED]:
+        for document_id in named.documents[:_SEARCHED]:
             within = (*(filter or ()), Condition("document", "=", document_id))
             dense |= self._store.dense(vector, k, within)
             lexical |= self._store.lexical(question, k, within)
         dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
         scores = fuse(dense, lexical, self._alpha)
         passages = self._store.passages(list(scores))
-        scores |= {
-            i: 1 - (1 - scores[i]) * _NAMED for i, p in passages.items() if p.document_id in named
-        }
+        scores = _preferred(scores, passages, named)
         order = sorted(scores, key=lambda i: (-scores[i], i))
         always = min(_ALWAYS, k // 4)  # for small k the fused order is better
         firsts = {
@@ -103,9 +114,9 @@ class HybridRetriever:
             )
         return hits, max(len(by_dense), len(by_lexical)) == depth
 
-    def _named(self, question: str, filter: Filter | None) -> list[str]:
-        """Ids of the documents that the question names by an identifier, a quarter, or a date or a
-        labelled identifier in their opening; () if there are too many to be useful.
+    def _named(self, question: str, filter: Filter | None) -> _Named:
+        """The documents that the question names by an identifier, a quarter, or a date or a
+        labelled identifier in their opening; none if there are too many to be useful.
         """
         asked, dated = names.identifiers(question), names.days(question)
         found = set[str]()
@@ -117,17 +128,33 @@ class HybridRetriever:
                 if asked & names.called(p.document_id, p.title)
                 or (p.start < _OPENING and words in names.labelled(p.text))
             }
+        identified = bool(found)
         for day in dated:
             passages = self._words(names.day_in_words(day), filter)
             found |= {
                 p.document_id for p in passages if p.start < _OPENING and day in names.days(p.text)
             }
-        return sorted(found) if len(found) <= _FEW else []
+        return _Named(sorted(found), identified) if len(found) <= _FEW else _Named()
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
         return self._store.passages(
             [i for i, _ in self._store.lexical(words, self._candidates, filter)]
         ).values()
+
+
+def _preferred(
+    scores: Mapping[int, float], passages: Mapping[int, Passage], named: _Named
+) -> dict[int, float]:
+    """The scores, with those of named documents raised, and those of others lowered if a document
+    is named by an identifier.
+    """
+    preferred = dict(scores)
+    for number, passage in passages.items():
+        if passage.document_id in named.documents:
+            preferred[number] = 1 - (1 - scores[number]) * _NAMED
+        elif named.identified:
+            preferred[number] *= _UNNAMED
+    return preferred
 
 
 def _ranks(found: Mapping[int, float]) -> dict[int, int]:

@@ -176,3 +176,17 @@ def test_a_document_whose_number_the_question_names_comes_first(store: LocalStor
     add(store, *reports, tokens=12)
     asked = "Who made the engines of N112ED?"
     assert "report 112" in found(store, asked, 4)[:2]
+
+
+def test_other_documents_come_after_all_that_is_near_in_a_named_one(store: LocalStore) -> None:
+    text = (
+        "Registration: N{}ED. It landed without its wheels.\n\n"
+        "The airframe is of the year {}.\n\n"
+        "The engines were made by maker {}."
+    )
+    reports = [
+        document(text.format(n, 1800 + n, n), f"report {n}", f"Report {n}") for n in range(100, 130)
+    ]
+    add(store, *reports, tokens=10)
+    first = found(store, "Who made the engines of N112ED?", 8)
+    assert first[:3] == ["report 112"] * 3
