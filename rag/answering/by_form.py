@@ -75,7 +75,7 @@ def answer(
     spans = compose(read.question, read.hits, read.output.spans, read.documents.get, rule, timings)
     if read.form == NEEDS_ALL:
         return refused(spans, "span", ALL_NEEDED)
-    if read.form == "span" and _is_list(read):
+    if read.form in ("span", "sentences") and _is_list(read):
         read = replace(read, form="list")
     made = _in_form(read, spans, rule, models) if read.form != "span" else None
     if made is None:
@@ -232,10 +232,9 @@ def _yes_no(
     pieces = _said_by(read, verdict)
     if not pieces or max(verdict.yes, verdict.no) < _DECIDED or confidence < least:
         return None
-    lead = "Yes." if verdict.yes > verdict.no else "No."
-    said = _SAYS.match(pieces[0].text)
-    if said and said[0].lower() != lead[:-1].lower():
-        return None  # the document itself says the opposite
+    said = _SAYS.match(pieces[0].text)  # the document's own word counts more than the verdict
+    yes = said[0].lower() == "yes" if said else verdict.yes > verdict.no
+    lead = "Yes." if yes else "No."
     return given(spans, "yes_no", pieces, confidence, lead)
 
 

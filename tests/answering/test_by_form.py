@@ -189,12 +189,15 @@ def test_a_sure_sentence_replaces_an_unsure_span() -> None:
     assert read("span", LEASE, [0.6, 0.1, 0.1, 0.1, 0.1], span=-1.0).text is None
 
 
-def test_no_verdict_contradicts_its_own_sentence() -> None:
+@pytest.mark.parametrize("verdict", [(0.1, 0.8, 0.1), (0.8, 0.1, 0.1)])
+def test_a_sentence_that_begins_with_yes_decides_and_says_it_once(
+    verdict: tuple[float, float, float],
+) -> None:
     found = document("May I paint my flat? Yes, in any colour. The stairs stay white.", "faq")
-    given = read("yes_no", found, [0.1, 0.9, 0.1], (0.1, 0.8, 0.1))
-    assert (given.form, given.text) == ("sentences", "Yes, in any colour.")
-    given = read("yes_no", found, [0.1, 0.9, 0.1], (0.8, 0.1, 0.1))
+    given = read("yes_no", found, [0.1, 0.9, 0.1], verdict)
     assert (given.form, given.text) == ("yes_no", "Yes, in any colour.")
+    assert given.value
+    assert given.value.yes
 
 
 def test_steps_without_a_list_are_sentences() -> None:
