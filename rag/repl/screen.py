@@ -122,7 +122,7 @@ class Screen(Printer):
                 self.wrapped(
                     Text(place, "cyan").append(f"  {clean(where.document_id)}", "dim"),
                     5,
-                    Text(f"  {mark:<3}", "cyan"),
+                    Text(f"  {mark:<2} ", "cyan"),
                 )
 
     def _head(self, found: Answer) -> None:
