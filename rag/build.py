@@ -199,7 +199,7 @@ def checker_of(engine: Engine) -> Checker:
 
 def writer(settings: Settings, engine: Engine) -> Writer:
     """Writes answers with a language model server. Raises InputError if RAG_WRITER is not set."""
-    from rag.claims.chat import ChatServer
+    from rag.claims.chat_client import ChatServer
     from rag.claims.checker import Checker
     from rag.claims.writer import Writer
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.english import names
+from rag.english import identifiers
 from rag.filters import Condition
 from rag.protocols import Embedder, Filter, Store, Vectors
 from rag.types import Hit, Passage
@@ -118,21 +118,23 @@ class HybridRetriever:
         """The documents that the question names by an identifier, a quarter, or a date or a
         labelled identifier in their opening; none if there are too many to be useful.
         """
-        asked, dated = names.identifiers(question), names.days(question)
+        asked, dated = identifiers.identifiers(question), identifiers.days(question)
         found = set[str]()
         for words in asked:
             passages = self._words(words, filter)
             found |= {
                 p.document_id
                 for p in passages
-                if asked & names.called(p.document_id, p.title)
-                or (p.start < _OPENING and words in names.labelled(p.text))
+                if asked & identifiers.called(p.document_id, p.title)
+                or (p.start < _OPENING and words in identifiers.labelled(p.text))
             }
         identified = bool(found)
         for day in dated:
-            passages = self._words(names.day_in_words(day), filter)
+            passages = self._words(identifiers.day_in_words(day), filter)
             found |= {
-                p.document_id for p in passages if p.start < _OPENING and day in names.days(p.text)
+                p.document_id
+                for p in passages
+                if p.start < _OPENING and day in identifiers.days(p.text)
             }
         return _Named(sorted(found), identified) if len(found) <= _FEW else _Named()
 

@@ -21,7 +21,7 @@ HOMES = {
         "models/device.py",
         "models/embedders.py",
         "models/qa_heads.py",
-        "models/storage.py",
+        "models/int8_weights.py",
         "training/train_embedder.py",
         "training/loss.py",
         "training/trainer.py",
@@ -67,7 +67,7 @@ HOMES = {
     }
     | {
         f"server/routes/{name}.py"
-        for name in ("check", "collection_routes", "dify", "ratings", "openai", "workplace")
+        for name in ("check", "collection_routes", "dify", "ratings", "openai", "page_data")
     },
     "mcp": {
         "server/mcp/document_tools.py",

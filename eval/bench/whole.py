@@ -20,7 +20,7 @@ from pathlib import Path
 import click
 
 from rag.ingestion.chunking import split
-from rag.ingestion.recurrence import without_recurring
+from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.files import FoundFile, find
 from rag.parsing.load import Loaded
 from rag.parsing.pool import ParseTask, one_by_one

@@ -1,4 +1,4 @@
-"""Fits the weighing of claims: python -m eval.experiments.fit_claims --support
+"""Fits the verdict models of claims: python -m eval.experiments.fit_claims --support
 ../shared/data/claims/support.jsonl.gz --index index
 
 Uses public claims with human labels and their own evidence, and claims made from gold questions
@@ -28,13 +28,13 @@ from rag import build
 from rag.claims.aggregation import QUOTED, Observation, closest
 from rag.claims.checker import Checker
 from rag.claims.evidence import Stretch, stretches
-from rag.claims.weighing import (
+from rag.claims.verdict_model import (
     COMPARED,
     FEATURES,
     SHIPPED,
     Logistic,
     Probabilities,
-    Weighing,
+    VerdictModel,
 )
 from rag.evaluation.gold import read_jsonl
 from rag.evaluation.set_files import json_lines
@@ -102,9 +102,9 @@ def main() -> None:
             print(_table(name, report[name]))
 
 
-def head_alone() -> Weighing:
+def head_alone() -> VerdictModel:
     """The unmodified verdict of the reader, with a threshold of one half."""
-    return Weighing(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
+    return VerdictModel(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
 
 
 # Examples
@@ -241,14 +241,16 @@ def _observed(claim: str, row: Mapping[str, Any]) -> Observation:
 # Fitting
 
 
-def fitted(examples: Sequence[Example], names: Sequence[str]) -> Weighing:
+def fitted(examples: Sequence[Example], names: Sequence[str]) -> VerdictModel:
     """Both models, fitted on the first half, with the best thresholds for it."""
     part = [one for one in examples if not one.test and one.seen]
     support = _logistic(part, [one.supported for one in part], names, "yes")
     known = [one for one in part if one.contradicted is not None]
     against = _logistic(known, [bool(one.contradicted) for one in known], names, "no")
-    plain = Weighing(support, against, 0.5, 0.5)
-    return Weighing(support, against, _support_from(part, plain), _contradict_from(known, plain))
+    plain = VerdictModel(support, against, 0.5, 0.5)
+    return VerdictModel(
+        support, against, _support_from(part, plain), _contradict_from(known, plain)
+    )
 
 
 _PULL = 4.0
@@ -307,7 +309,7 @@ def _logistic(
     return Logistic(weights, round(float(found[-1]), 4))
 
 
-def _support_from(part: Sequence[Example], model: Weighing) -> float:
+def _support_from(part: Sequence[Example], model: VerdictModel) -> float:
     """The threshold with the best balanced accuracy over the sets that strikes at most 5 % of
     quotations and paraphrases.
     """
@@ -334,7 +336,7 @@ def _support_from(part: Sequence[Example], model: Weighing) -> float:
     )  # the middle of the equally good ones, since few claims are noisy
 
 
-def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
+def _contradict_from(part: Sequence[Example], model: VerdictModel) -> float:
     predict = np.array([_contradicted(one, model) for one in part])
     right = np.array([bool(one.contradicted) for one in part])
     return round(
@@ -342,20 +344,20 @@ def _contradict_from(part: Sequence[Example], model: Weighing) -> float:
     )
 
 
-def _contradicted(one: Example, model: Weighing) -> float:
+def _contradicted(one: Example, model: VerdictModel) -> float:
     """Like `rag.claims.aggregation.weigh`."""
     return max(_against(seen, model) for seen in one.seen)
 
 
-def _against(seen: Mapping[str, float], model: Weighing) -> float:
+def _against(seen: Mapping[str, float], model: VerdictModel) -> float:
     return model.contradicted(seen) if seen["at_odds"] and not seen["quoted"] else 0.0
 
 
-def _for(seen: Mapping[str, float], model: Weighing) -> float:
+def _for(seen: Mapping[str, float], model: VerdictModel) -> float:
     return QUOTED if seen["quoted"] else model.supported(seen)
 
 
-def _pooled(one: Example, model: Weighing) -> float:
+def _pooled(one: Example, model: VerdictModel) -> float:
     """The strongest support; 0 if a contradiction is stronger, as in
     `rag.claims.aggregation.judge`.
     """
@@ -384,7 +386,7 @@ def _balanced(said: Any, right: Any) -> float:
 # Report
 
 
-def measured(examples: Sequence[Example], model: Weighing) -> dict[str, Any]:
+def measured(examples: Sequence[Example], model: VerdictModel) -> dict[str, Any]:
     """By set, on the other half: claims, balanced accuracy, supported struck, unsupported passed,
     contradicted recognised.
     """
@@ -410,7 +412,7 @@ def measured(examples: Sequence[Example], model: Weighing) -> dict[str, Any]:
     }
 
 
-def _figures(chosen: Sequence[Example], model: Weighing) -> dict[str, Any]:
+def _figures(chosen: Sequence[Example], model: VerdictModel) -> dict[str, Any]:
     support = np.array([_pooled(one, model) for one in chosen])
     against = np.array([_contradicted(one, model) for one in chosen])
     said = support >= model.support_from

@@ -5,7 +5,7 @@ articles: those of squad-dev-36 that the reader's recipe holds out, and some oth
 retrieval harder. Questions on the held-out articles are asked unchanged (SQuAD 2.0's unanswerable
 ones are near misses), and others with their own article filtered out of the corpus. The weights of
 retrieval and of the answer's type in ranking put most right answers first, within chance. The model
-is that of `rag.evaluation.calibration`, fitted again, or the current one rescaled to the new
+is that of `rag.evaluation.calibration_fit`, fitted again, or the current one rescaled to the new
 reader's scores if that ranks better. With RISK, its threshold is the lowest confidence above which
 at most that share of the answers is wrong; otherwise it refuses as many questions as are
 unanswerable, so that precision and recall of refusals are equal. By weight, 28 % of the questions
@@ -36,7 +36,7 @@ from rag.answering.confidence import Confidence
 from rag.answering.mention import QuestionAnalysis
 from rag.answering.searcher import Query as Question
 from rag.engine import Engine
-from rag.evaluation.calibration import (
+from rag.evaluation.calibration_fit import (
     CalibrationTable,
     Example,
     bought,
@@ -49,8 +49,8 @@ from rag.evaluation.calibration import (
     threshold,
 )
 from rag.evaluation.corpus import fill
-from rag.evaluation.scores import auroc
 from rag.evaluation.squad import is_right
+from rag.evaluation.statistics import auroc
 from rag.filters import Condition
 from rag.ingestion.ingest import Ingest
 from rag.models.registry import calibration_path

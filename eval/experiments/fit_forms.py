@@ -24,10 +24,10 @@ from eval.experiments.kept import ROOT, SETS, done, opened
 from rag.answering.form_confidence import FEATURES, FormConfidence
 from rag.answering.searcher import Query
 from rag.engine import Engine
-from rag.evaluation.calibration import CalibrationTable, bought, risk_at_coverage, threshold
-from rag.evaluation.calibration import _logistic as logistic
+from rag.evaluation.calibration_fit import CalibrationTable, bought, risk_at_coverage, threshold
+from rag.evaluation.calibration_fit import _logistic as logistic
 from rag.evaluation.gold import Question
-from rag.evaluation.scores import adaptive_ece, auroc
+from rag.evaluation.statistics import adaptive_ece, auroc
 from rag.evaluation.usefulness import judge, shown
 
 FOLDS = 5

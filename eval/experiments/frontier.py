@@ -27,8 +27,8 @@ from rag import build
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.gold import Question
-from rag.evaluation.scores import auroc
 from rag.evaluation.squad import exact, f1
+from rag.evaluation.statistics import auroc
 from rag.evaluation.usefulness import judge, shown
 from rag.models.cascade import Cascade
 from rag.models.device import Arithmetic, arithmetic

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from eval.experiments.made_claims import swap_name, swap_value
 from rag import build
-from rag.claims.chat import ChatServer
+from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
 from rag.claims.named_entities import names
 from rag.claims.writer import Writer, WriterSource, Written, WrittenSentence, sources_of

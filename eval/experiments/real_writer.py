@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from eval.experiments.lying_writer import has_quote
 from rag import build
-from rag.claims.chat import ChatServer, WriterError
+from rag.claims.chat_client import ChatServer, WriterError
 from rag.claims.checker import Checker
 from rag.claims.writer import Writer, Written
 from rag.engine import Engine

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from rag.answering import comparing, form_confidence
 from rag.answering.answer import AbstentionPolicy, compose, unsure
+from rag.answering.citations import quoted
 from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.lists import MOST, after_colon, list_at, rows_at
 from rag.answering.outcome import given, refused
-from rag.answering.pieces import quoted
 from rag.answering.selection import Sentence, around, chosen, is_next, ranked, said, sentences_of
 from rag.english.sentences import Offsets
 from rag.english.text import normalize

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rag.answering.citations import quoted
 from rag.answering.overview import meant
-from rag.answering.pieces import quoted
 from rag.english.sentences import enclosing_sentence, split_sentences
 from rag.english.text import content_words
 from rag.types import Document, Hit, Passage, Piece

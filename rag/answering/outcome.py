@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rag.answering.catalogue import Catalogued
-from rag.answering.pieces import joined
+from rag.answering.citations import joined
 from rag.types import Alternative, Answer, Piece, Value
 
 

@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from rag.answering.pieces import quoted
+from rag.answering.citations import quoted
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words
 from rag.protocols import Embedder, Vectors

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answering.citations import heading_at
 from rag.answering.lists import UNDERLINE
-from rag.answering.pieces import heading_at
 from rag.english.sentences import Offsets, split_sentences
 from rag.protocols import ReaderOutput
 from rag.types import Citation, Document, Hit

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from rag.claims.comparison import ValueComparison, compare
 from rag.claims.evidence import Stretch, cite
 from rag.claims.results import (
     CONTRADICTED,
@@ -14,8 +15,7 @@ from rag.claims.results import (
     CheckedPart,
     FoundEvidence,
 )
-from rag.claims.value_check import ValueComparison, compare
-from rag.claims.weighing import Probabilities, Weighing, features
+from rag.claims.verdict_model import Probabilities, VerdictModel, features
 from rag.types import Document
 
 QUOTED = 0.99
@@ -60,7 +60,7 @@ class Weighed:
     contradicted: float
 
 
-def weigh(seen: Observation, model: Weighing) -> Weighed:
+def weigh(seen: Observation, model: VerdictModel) -> Weighed:
     """The probabilities of an observation. A quotation counts as support without the model; an
     observation that is not `at_odds` does not contradict."""
     if seen.comparison.quoted:
@@ -89,7 +89,7 @@ def judge(
     observed: Sequence[Observation],
     cited: Set[str],
     documents: Mapping[str, Document],
-    models: tuple[Weighing, Weighing],
+    models: tuple[VerdictModel, VerdictModel],
 ) -> CheckedPart:
     """The verdict on a claim from all its observations.
 

@@ -12,14 +12,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rag.answering.searcher import Query
-from rag.claims import sentence_verdict, weighing
+from rag.claims import sentence_verdict, verdict_model
 from rag.claims.aggregation import Observation, closest, judge
+from rag.claims.comparison import ValueComparison
 from rag.claims.evidence import Stretch, named_document, stretches
 from rag.claims.named_entities import names
 from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.split import ClaimSentence, split_claims
-from rag.claims.value_check import ValueComparison
-from rag.claims.weighing import Probabilities, Weighing
+from rag.claims.verdict_model import Probabilities, VerdictModel
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import Condition
@@ -49,10 +49,12 @@ def _directly(function: Callable[[], T]) -> T:
 class Checker:
     """Checks texts against an engine's index with its reader."""
 
-    def __init__(self, engine: Engine, models: tuple[Weighing, Weighing] | None = None) -> None:
+    def __init__(
+        self, engine: Engine, models: tuple[VerdictModel, VerdictModel] | None = None
+    ) -> None:
         self._engine = engine
         self._reader = engine.reader.reader if isinstance(engine.reader, Cascade) else engine.reader
-        self._models = models or weighing.load()
+        self._models = models or verdict_model.load()
 
     def check(
         self,

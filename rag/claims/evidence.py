@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.answering.pieces import quoted
-from rag.claims.figures import figures, matches
+from rag.answering.citations import quoted
+from rag.claims.dates_and_quantities import figures, matches
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words
 from rag.types import Citation, Document, Hit

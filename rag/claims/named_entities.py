@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from rag.claims.tokens import WORD, fold
+from rag.claims.words import WORD, fold
 
 _NAME_WORD = re.compile(r"[A-Z][\w'’.-]*\w|[A-Z]")
 _NOT_NAMES = frozenset(

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rag.claims.coreference import VERBS, Antecedents
-from rag.claims.marks import cited_numbers, end_with_marks, masked, without_markup
-from rag.claims.tokens import WORD
+from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
+from rag.claims.words import WORD
 from rag.english.sentences import split_sentences
 
 _REFERENCE = re.compile(

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag.claims.chat import ChatServer
+from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
-from rag.claims.prompt import is_instruction, messages
 from rag.claims.results import PARTLY, SUPPORTED, CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
+from rag.claims.writer_prompt import is_instruction, messages
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words
 from rag.types import Answer, Hit

@@ -1,0 +1,1 @@
+"""The command line: one `cmd_` module per command."""

@@ -10,7 +10,7 @@ from rag import build
 from rag.answering.explain import explain
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
-from rag.cli import written
+from rag.cli import writer_output
 from rag.cli.options import filter_option, shared
 from rag.filters import Filter, shown
 from rag.render import terminal
@@ -77,7 +77,7 @@ def ask_command(
     writer = build.writer(settings, engine) if write else None
     (found,) = engine.ask_many([Query(asked, read, filter, form=form or "", as_typed=as_typed)])
     if writer:
-        written.show(writer.write(found), as_json, struck)
+        writer_output.show(writer.write(found), as_json, struck)
     elif as_json:
         print_json(plain(found) | ({"why": explain(found)} if why else {}))
     else:

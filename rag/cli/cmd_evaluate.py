@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag.cli.cmd_gold_claims import check_claims
+from rag.cli.cmd_evaluate_claims import check_claims
 from rag.cli.options import shared
 from rag.errors import InputError
 from rag.render.json import print_json

@@ -1,0 +1,1 @@
+"""What is known about English: sentences, noun phrases, dates, numbers and units."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rag.english import names
+from rag.english import identifiers
 
 _YEAR = re.compile(r"(?<![\w,.$-])(?:FY ?)?((?:19|20)\d\d)(?!\d|[,.-]\d)", re.IGNORECASE)
 """A year that is neither an amount nor part of a longer number."""
@@ -74,7 +74,7 @@ def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
 def periods(text: str) -> Periods:
     """The periods in a text."""
     return Periods(
-        names.days(text),
+        identifiers.days(text),
         frozenset(match[1] for match in _YEAR.finditer(text)),
         frozenset(match[1] or _ORDER[match[2].lower()] for match in _QUARTER.finditer(text)),
         _lengths(text),

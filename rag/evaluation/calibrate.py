@@ -9,7 +9,7 @@ from typing import Any
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError
-from rag.evaluation.calibration import (
+from rag.evaluation.calibration_fit import (
     CalibrationTable,
     Example,
     bought,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.evaluation.columns import Column, Table
-from rag.evaluation.scores import auroc, ece
+from rag.evaluation.statistics import auroc, ece
 
 BINS = 10
 

@@ -1,0 +1,1 @@
+"""From files to passages in a store: chunking, embedding, sync, uploads, web pages, deletion."""

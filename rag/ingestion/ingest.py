@@ -11,7 +11,7 @@ from pathlib import Path
 from rag.errors import ConflictError, InputError
 from rag.ingestion.file_cache import Stamps, status_of
 from rag.ingestion.pipeline import Embedded, batches, check_free, patiently, put
-from rag.ingestion.recurrence import without_recurring
+from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile, no_file
 from rag.parsing.formats import SUPPORTED

@@ -1,0 +1,1 @@
+"""Embedder and reader: weights, arithmetic, windows and spans."""

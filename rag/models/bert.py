@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_product_attention
 
 from rag.models.device import ON_CPU, Arithmetic
-from rag.models.storage import load_weights
+from rag.models.int8_weights import load_weights
 
 Weights = Mapping[str, torch.Tensor]
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")

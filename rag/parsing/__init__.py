@@ -1,0 +1,1 @@
+"""From bytes to documents: one parser per format, in processes with limits."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from lxml import etree
 
-from rag.parsing import furniture
+from rag.parsing import html_furniture
 from rag.parsing.base import Block, Parsed, join
-from rag.parsing.furniture import BLOCKS, UNSEEN, Weights
 from rag.parsing.html_blocks import BlockBuilder
+from rag.parsing.html_furniture import BLOCKS, UNSEEN, Weights
 
 _METADATA = {
     "date": ("date", "dc.date", "article:published_time", "dcterms.created"),
@@ -44,7 +44,7 @@ _GROUPING = re.compile(
 def parse(source: str, keep_furniture: bool = False) -> Parsed:
     """Text of a page with sections and metadata: its main part, or its only <article> if that
     contains most of the text, without scripts and deleted text, and without boilerplate (see
-    `furniture`) unless `keep_furniture`.
+    `html_furniture`) unless `keep_furniture`.
 
     Forms are boilerplate unless they contain a heading or most of the text. A page that would be
     all boilerplate is kept whole.
@@ -57,18 +57,18 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
     for drop in (
         []
         if keep_furniture
-        else [furniture.Selection(whole), furniture.Selection(whole, all_forms=True)]
+        else [html_furniture.Selection(whole), html_furniture.Selection(whole, all_forms=True)]
     ):
         text, sections = join(_blocks(drop.root, drop))
         if text:
             return Parsed(text, sections, metadata, left_out=max(0, whole.text(page) - drop.kept))
-    return Parsed(*join(_blocks(page, furniture.nothing)), metadata)
+    return Parsed(*join(_blocks(page, html_furniture.nothing)), metadata)
 
 
 def fragment(source: str) -> Iterator[Block]:
     """Blocks of HTML within another format; all visible text."""
     root = tree(source)
-    return iter(()) if root is None else _blocks(root, furniture.nothing)
+    return iter(()) if root is None else _blocks(root, html_furniture.nothing)
 
 
 def tree(source: str) -> Any:
@@ -122,7 +122,7 @@ def _title(page: Any) -> str:
     title = next((" ".join("".join(tag.itertext()).split()) for tag in page.iter("title")), "")
     if title:
         return title
-    headings = (block.text for block in _blocks(page, furniture.nothing) if block.level == 1)
+    headings = (block.text for block in _blocks(page, html_furniture.nothing) if block.level == 1)
     return " ".join(next(headings, "").split())
 
 

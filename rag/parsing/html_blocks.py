@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from rag.parsing.base import DEEPEST_INDENT, MOST_NAMES, Block
-from rag.parsing.furniture import BLOCKS, HEADINGS, REMARKS, classes
+from rag.parsing.html_furniture import BLOCKS, HEADINGS, REMARKS, classes
 from rag.parsing.tables import MOST_SPANNED, Cell, Rows
 
 _LISTS = ("ul", "ol", "menu")

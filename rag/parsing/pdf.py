@@ -19,7 +19,7 @@ from rag.parsing import pdf_outline
 from rag.parsing.base import Parsed, ParseError
 from rag.parsing.pdf_furniture import PdfPage
 from rag.parsing.pdf_layout import Line
-from rag.parsing.pdf_rules import Rules
+from rag.parsing.pdf_ruled_tables import Rules
 from rag.parsing.pdf_structure import structured
 
 _LOCK = threading.Lock()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
 
 from rag.parsing.pdf_layout import Line
-from rag.parsing.pdf_rules import Rules
+from rag.parsing.pdf_ruled_tables import Rules
 
 _MARGIN = 0.14
 """Height of the top and bottom margins, as a share of the page's height."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, takewhile
 
+from rag.parsing.pdf_aligned_tables import Table
 from rag.parsing.pdf_cells import UNIT, YEAR, Columns, PdfRow, is_figure
 from rag.parsing.pdf_headers import caption
-from rag.parsing.pdf_rules import BULLET, Grid, RuledCell, joined
-from rag.parsing.pdf_tables import Table
+from rag.parsing.pdf_ruled_tables import BULLET, Grid, RuledCell, joined
 from rag.parsing.tables import Cell, Rows
 
 _MOST_HEADERS = 4

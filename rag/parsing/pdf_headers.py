@@ -16,7 +16,7 @@ from rag.parsing.pdf_cells import (
     is_figure,
     is_prose,
 )
-from rag.parsing.pdf_rules import Extent
+from rag.parsing.pdf_ruled_tables import Extent
 from rag.parsing.pdf_spanning import Spanning
 
 _MOST_HEADERS = 8

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from rag.parsing.pdf_aligned_tables import tables
 from rag.parsing.pdf_cells import Columns, PdfRow, is_figure, row_of
 from rag.parsing.pdf_grids import ruled_table
-from rag.parsing.pdf_rules import BULLET, Extent, Grid, Rules, Word, grids
-from rag.parsing.pdf_tables import tables
+from rag.parsing.pdf_ruled_tables import BULLET, Extent, Grid, Rules, Word, grids
 
 _MOST_CUTS = 40
 _MOST_LINES = 4000

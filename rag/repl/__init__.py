@@ -1,0 +1,1 @@
+"""The prompt: `rag repl`, and `rag` alone on a terminal."""

@@ -1,0 +1,1 @@
+"""The HTTP service: application, middlewares, keys, queues and the page."""

@@ -38,9 +38,9 @@ from rag.server.routes import (
     mcp,
     openai,
     operations,
+    page_data,
     questions,
     ratings,
-    workplace,
 )
 from rag.server.state import Backend, Service, open_backend
 from rag.server.tracing import Spans, spans_to
@@ -98,7 +98,7 @@ def create_app(
     for module in (
         questions,
         documents,
-        workplace,
+        page_data,
         operations,
         check,
         openai,

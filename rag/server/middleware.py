@@ -19,11 +19,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rag.errors import RagError
 from rag.server import problems
 from rag.server.auth import Access, changes, is_open
-from rag.server.bodies import Body, BytesInFlight, announced, receive_body
 from rag.server.collection_paths import split
 from rag.server.cors import Cors, cors_headers
 from rag.server.disconnect import ClientDisconnect
-from rag.server.layer import HttpLayer, add_headers, headers
+from rag.server.middleware_base import HttpLayer, add_headers, headers
+from rag.server.request_bodies import Body, BytesInFlight, announced, receive_body
 from rag.server.request_log import RequestLog
 from rag.settings.index_folder import DEFAULT_COLLECTION
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.server.disconnect import ClientDisconnect
-from rag.server.layer import HttpLayer, headers
+from rag.server.middleware_base import HttpLayer, headers
 from rag.server.prometheus import Metrics
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Where documents, passages and vectors are stored, and how they are searched."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.evaluation.scores import auroc
 from rag.evaluation.squad import exact, f1
+from rag.evaluation.statistics import auroc
 from rag.protocols import Reader
 from rag.training.data import QuestionSet, TrainingQuestion
 from rag.types import Hit

@@ -21,9 +21,9 @@ from transformers import (
 
 from rag.errors import InputError
 from rag.models.device import Arithmetic, native_bf16
+from rag.models.int8_weights import SCALE, load_weights
 from rag.models.qa_heads import SENTENCE, VERDICT, VERDICT_DENSE, Head, load_head
 from rag.models.registry import FIRST_READER, first_reader, start_path
-from rag.models.storage import SCALE, load_weights
 from rag.training.recipe import Recipe, SetsRecipe
 from rag.training.trainer import WEIGHTS, not_its_start, not_loaded
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from rag.models.device import native_bf16
+from rag.models.int8_weights import load_weights, save_weights
 from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE
-from rag.models.storage import load_weights, save_weights
 from rag.models.windows import Encoded, encode
 from rag.protocols import Reader
 from rag.training.batches import (

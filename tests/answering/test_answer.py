@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.answer import MAX_CITATIONS, AbstentionPolicy, cite, compose
+from rag.answering.answer import MAX_CITATIONS, AbstentionPolicy, compose
 from rag.answering.candidates import Candidate, candidates
+from rag.answering.citations import cite
 from rag.answering.confidence import Confidence
 from rag.answering.features import features
 from rag.answering.mention import QuestionAnalysis, mention

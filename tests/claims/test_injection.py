@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rag.claims.chat import ChatServer
+from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
-from rag.claims.prompt import is_instruction
 from rag.claims.writer import Writer
+from rag.claims.writer_prompt import is_instruction
 from rag.engine import Engine
 from tests.claims.parts import DEAL, EXIT, LIMITS, MODELS, engine
 from tests.claims.writers import writing

@@ -16,7 +16,7 @@ import pytest
 
 import rag
 from eval.experiments.lying_writer import has_quote
-from rag.claims.chat import ChatServer
+from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
 from rag.claims.writer import Writer
 from rag.engine import Engine

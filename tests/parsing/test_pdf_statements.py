@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rag.parsing.pdf_aligned_tables import tables
 from rag.parsing.pdf_cells import PdfRow, row_of
-from rag.parsing.pdf_tables import tables
 
 EDGES = (300, 360, 420, 480, 540, 600)
 """Right edges of the columns."""

@@ -14,8 +14,8 @@ import pytest
 
 from rag.protocols import ReaderOutput
 from rag.server.api_keys import keys_of
-from rag.server.bodies import BytesInFlight
 from rag.server.problems import ServiceError
+from rag.server.request_bodies import BytesInFlight
 from rag.settings import Settings
 from rag.types import Hit
 from tests.fakes import NameReader

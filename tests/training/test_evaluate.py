@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from rag.evaluation.scores import auroc
+from rag.evaluation.statistics import auroc
 from rag.training.data import question_set
 from rag.training.evaluate import measure
 from tests.fakes import BagOfWordsEmbedder, NameReader

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from rag.errors import InputError, ModelError
+from rag.models.int8_weights import load_weights, save_weights
 from rag.models.qa_heads import load_head
 from rag.models.reader import ExtractiveReader
-from rag.models.storage import load_weights, save_weights
 from rag.models.windows import encode, windows
 from rag.training import train_reader as training
 from rag.training.data import groups, question_set

@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from rag.errors import InputError, NotFoundError
 from rag.filters import matches, parse
 from rag.protocols import Store
-from rag.server import delete, serialize
+from rag.server import serialize
 from rag.server.collection_paths import prefixed
 from rag.server.conditional import check_match, etag, not_modified
+from rag.server.delete_document import delete_everywhere
 from rag.server.document_schemas import (
     Deleted,
     Job,
@@ -31,7 +32,7 @@ from rag.server.document_schemas import (
 from rag.server.ingest_worker import check_names, safe_folder, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
 from rag.server.problems import ServiceError, media_type
-from rag.server.put import put_text
+from rag.server.put_text import put_text
 from rag.server.schemas import Line
 from rag.server.state import Service, service_of
 from rag.server.upload_queue import Upload
@@ -254,7 +255,7 @@ def delete_document(document: str, request: Request, service: Shared) -> Deleted
     `If-Match: ETAG` deletes it only if it is unchanged.
     """
     check_match(request.headers, etag(_find(service, document)))
-    deleted = delete.delete_document(service, document)
+    deleted = delete_everywhere(service, document)
     if deleted is None:
         raise _missing(document)
     receipt, uploads = deleted

@@ -25,7 +25,7 @@ from rag.errors import InputError, NotFoundError, install_line
 from rag.render.links import page_link, page_of
 from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE
-from rag.server.delete import delete_document
+from rag.server.delete_document import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.request_log import RequestLog
 from rag.server.routes.check import check_text
@@ -81,7 +81,7 @@ class ServedLibrary(ServiceLibrary):
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        gone = self.document(document_id) and delete_document(self.service, document_id)
+        gone = self.document(document_id) and delete_everywhere(self.service, document_id)
         if gone:
             self.exchange.change = f"delete {document_id}"
         return bool(gone)

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from rag import __version__
-from rag.server import reference
+from rag.server import docs_page
 from rag.server.openapi import described
 from rag.server.prometheus import CONTENT_TYPE
 from rag.server.state import Service, service_of
@@ -70,8 +70,8 @@ def prometheus(service: Shared) -> Response:
 @router.get("/docs", include_in_schema=False)
 def reference_page(request: Request) -> HTMLResponse:
     return HTMLResponse(
-        reference.page(request.app.openapi()),
-        headers={"Content-Security-Policy": reference.POLICY},
+        docs_page.page(request.app.openapi()),
+        headers={"Content-Security-Policy": docs_page.POLICY},
     )
 
 

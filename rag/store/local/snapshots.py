@@ -20,8 +20,8 @@ from pathlib import Path
 
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.store.local import database, reindex, schema, sqlite_file
+from rag.store.local.atomic_file import partial_file, remove_leftovers, sync_to_disk
 from rag.store.local.lock import WriteLock
-from rag.store.local.partial_file import partial_file, remove_leftovers, sync_to_disk
 
 SUFFIX = ".ragsnap"
 _LOG = "snapshots.jsonl"

@@ -14,7 +14,7 @@ import numpy as np
 
 from rag.errors import AbsentError, StoreError
 from rag.protocols import Filter, Footprint, Stats, Vectors
-from rag.store.local import database, root, sqlite_file
+from rag.store.local import database, relocation, sqlite_file
 from rag.store.local import snapshots as copies
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
@@ -76,7 +76,7 @@ class LocalStore:
             self._store = meta["store"]
             writable = sqlite_file.writable(self._path)
             if writable:
-                root.follow(self._connection, self.folder)
+                relocation.follow(self._connection, self.folder)
             self._stamp = None if writable else sqlite_file.stamp(self._path)
             self._inode = sqlite_file.inode(self._path)
             self._derived = SearchIndexes(self.folder, meta, self._lock, writable, self._wait)

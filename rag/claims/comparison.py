@@ -10,10 +10,10 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from rag.claims.figures import contradicting, figures, matches
+from rag.claims.dates_and_quantities import contradicting, figures, matches
 from rag.claims.named_entities import is_named, names, swapped_names
 from rag.claims.negation import DENIALS, is_denied
-from rag.claims.tokens import word_list, word_set
+from rag.claims.words import word_list, word_set
 from rag.english.sentences import split_sentences
 from rag.english.text import content_words
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from rag.answering.confidence import Confidence
 from rag.answering.features import FEATURES, features
 from rag.answering.mention import QuestionAnalysis
-from rag.evaluation.scores import Mask, Rows, adaptive_ece, auroc, wilson
 from rag.evaluation.squad import is_right
+from rag.evaluation.statistics import Mask, Rows, adaptive_ece, auroc, wilson
 from rag.types import Span
 
 _PULL = 10.0

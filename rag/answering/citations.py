@@ -1,13 +1,14 @@
-"""Quotes of documents as pieces of an answer, and the answer's text made of them."""
+"""Citations: a span or any stretch of a document with its quote, sentence, offsets and heading."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from rag.english.sentences import Offsets, enclosing_sentence
-from rag.types import Citation, Document, Piece
+from rag.types import Citation, Copy, Document, Piece, Span
 
 GAP = " […] "
 _TOKEN = re.compile(
@@ -24,6 +25,41 @@ _CURRENCY = re.compile(r"(?:US\$|[$€£¥])\s?$")
 _BRACKETS = {"(": ")", "[": "]", "“": "”", "«": "»"}
 _REACH = 80
 """Most characters to a bracket's other half."""
+
+
+def cite(span: Span, document: Document) -> Citation | None:
+    """The span as a citation; None if the document changed after it was read."""
+    passage = span.hit.passage
+    inside = whole(passage.text, span.start, span.end)
+    start, end = (passage.start + at for at in inside)
+    if document.text[passage.start : passage.end] != passage.text:
+        return None
+    first, last = (
+        passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end)
+    )
+    return replace(
+        quoted(document, start, end, (first, last)),
+        heading=passage.heading,
+        copies=tuple(
+            Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1])
+            for p in span.hit.copies
+        ),
+    )
+
+
+def cite_all(
+    spans: Iterable[Span], document: Callable[[str], Document | None]
+) -> tuple[Citation, ...]:
+    """One citation per place, best first. Passages that their document no longer contains are not
+    cited.
+    """
+    made: dict[tuple[str, int], Citation] = {}
+    for span in spans:
+        found = document(span.hit.passage.document_id)
+        citation = cite(span, found) if found else None
+        if citation:
+            made.setdefault((citation.document_id, citation.start), citation)
+    return tuple(made.values())
 
 
 def quoted(document: Document, start: int, end: int, sentence: Offsets | None = None) -> Citation:
@@ -44,6 +80,19 @@ def quoted(document: Document, start: int, end: int, sentence: Offsets | None = 
         text[first:last],
         document.page(start),
     )
+
+
+def independent(citations: Sequence[Citation]) -> int:
+    """Number of independent sources: copies of a file and documents with the same sentence count
+    once.
+    """
+    digests, sentences, count = set[str](), set[str](), 0
+    for citation in citations:
+        sentence = " ".join(citation.sentence.casefold().split())
+        count += citation.sha256 not in digests and sentence not in sentences
+        digests.add(citation.sha256)
+        sentences.add(sentence)
+    return count
 
 
 def heading_at(document: Document, offset: int) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rag.claims.tokens import LONGEST
+from rag.claims.words import LONGEST
 from rag.english.dates import Date, Dated, agree, contrary, dates, includes, only_date
 from rag.english.number_words import CODE, NUMBER, SIGN, digits
 from rag.english.quantities import Quantity, bound_before, quantity

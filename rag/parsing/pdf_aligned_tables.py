@@ -24,7 +24,7 @@ from rag.parsing.pdf_cells import (
 )
 from rag.parsing.pdf_groups import Groups, wrapped
 from rag.parsing.pdf_headers import caption, name_columns
-from rag.parsing.pdf_rules import Extent
+from rag.parsing.pdf_ruled_tables import Extent
 
 _UNCLEAR = "table whose columns are not clear"
 _MOST_BETWEEN, _MOST_LABELS = 3, 8

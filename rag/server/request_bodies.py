@@ -1,4 +1,4 @@
-"""Request bodies: large ones are spooled to disk, and the bytes in flight are limited."""
+"""Request bodies: their maximum size, spooling to disk, and a limit on the bytes in flight."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answering.pieces import heading_at, joined, quoted, whole
+from rag.answering.citations import heading_at, joined, quoted, whole
 from rag.types import Document, Piece, Section
 from tests.fakes import document
 

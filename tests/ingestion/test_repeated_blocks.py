@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rag.ingestion.recurrence import Known, without_recurring
+from rag.ingestion.repeated_blocks import Known, without_recurring
 from rag.parsing.files import FoundFile
 from rag.parsing.load import Loaded
 from rag.parsing.pool import ParseTask, Result

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rag.claims.figures import figures
+from rag.claims.comparison import compare
+from rag.claims.dates_and_quantities import figures
 from rag.claims.named_entities import names
-from rag.claims.value_check import compare
 
 SIGNED = (
     "The Joint Comprehensive Plan of Action, known as the JCPOA, was signed in Vienna on 14 "

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from rag.answering.confidence import Confidence
 from rag.answering.features import FEATURES
-from rag.evaluation.calibration import (
+from rag.evaluation.calibration_fit import (
     CalibrationTable,
     bought,
     fit,
@@ -14,7 +14,7 @@ from rag.evaluation.calibration import (
     risk_at_coverage,
     threshold,
 )
-from rag.evaluation.scores import adaptive_ece, auroc, wilson
+from rag.evaluation.statistics import adaptive_ece, auroc, wilson
 
 
 def made(count: int = 600, slope: float = 2.0, seed: int = 0) -> CalibrationTable:

@@ -10,7 +10,7 @@ from rag.server.state import Service
 from rag.server.upload_queue import Remains
 
 
-def delete_document(service: Service, document_id: str) -> tuple[DeletionReceipt, Remains] | None:
+def delete_everywhere(service: Service, document_id: str) -> tuple[DeletionReceipt, Remains] | None:
     """Receipts of the index and the upload queue; None for an unknown document. Raises StoreError,
     BusyError.
     """

@@ -2,8 +2,8 @@
 comparison and the reader's verdict.
 
 `eval/experiments/fit_claims.py` fits them on public claims with human labels and on claims made
-from gold questions; the weights are in weighing.json in this folder. There is one pair for readers
-with a verdict head and one for readers without.
+from gold questions, and writes verdict_model.json. There is one pair for readers with a verdict
+head and one for readers without.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.claims.value_check import ValueComparison
+from rag.claims.comparison import ValueComparison
 from rag.errors import InputError
 
-SHIPPED = Path(__file__).parent / "weighing.json"
+SHIPPED = Path(__file__).parent / "verdict_model.json"
 COMPARED = ("coverage", "likeness", "quoted", "missing", "differs", "unnamed", "denied", "altered")
 READ = ("yes", "no")
 FEATURES = COMPARED + READ
@@ -81,7 +81,7 @@ class Logistic:
 
 
 @dataclass(frozen=True, slots=True)
-class Weighing:
+class VerdictModel:
     """The models for one kind of reader, and the minimum probabilities of the verdicts "supported"
     and "contradicted"."""
 
@@ -109,12 +109,12 @@ class Weighing:
 
 
 @functools.lru_cache(4)
-def load(path: Path = SHIPPED) -> tuple[Weighing, Weighing]:
+def load(path: Path = SHIPPED) -> tuple[VerdictModel, VerdictModel]:
     """(the weights for readers with a verdict head, those for readers without). Raises InputError
     if the file is invalid."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Weighing.of(found["read"]), Weighing.of(found["compared"])
+        return VerdictModel.of(found["read"]), VerdictModel.of(found["compared"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} contains no weights for claims: {error}",

@@ -1,4 +1,4 @@
-"""Statistics of confidences and shares."""
+"""Statistics of confidences and shares: AUROC, calibration errors, Wilson's interval."""
 
 from __future__ import annotations
 
