@@ -172,10 +172,10 @@ class Engine(Searcher):
         asked: Sequence[Query],
         found: Sequence[RetrievalResult],
         timings: Mapping[str, float],
-        seen: Callable[[int], object] = lambda row: None,
+        on_progress: Callable[[int], object] = lambda row: None,
     ) -> list[Answer]:
-        """Compose the answers from the retrieval results. `timings` are those of retrieval. `seen`
-        is called with a question's index after passages of it have been read.
+        """Compose the answers from the retrieval results. `timings` are those of retrieval.
+        `on_progress` is called with a question's index after passages of it have been read.
         """
         timings = dict(timings)
         readings = [
@@ -190,7 +190,9 @@ class Engine(Searcher):
         ]
         rows = [row for row, group in enumerate(readings) for _ in group]
         with _timed(timings, "read"):
-            self._rounds.run([one for group in readings for one in group], lambda n: seen(rows[n]))
+            self._rounds.run(
+                [one for group in readings for one in group], lambda n: on_progress(rows[n])
+            )
         with _timed(timings, "compose"):
             return [
                 self._compose(*parts, timings) for parts in zip(asked, found, readings, strict=True)
@@ -305,6 +307,6 @@ def _merged(found: Sequence[RetrievalResult], sides: Sequence[Side]) -> Retrieva
 
 @contextmanager
 def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     yield
-    timings[stage] = time.perf_counter() - begun
+    timings[stage] = time.perf_counter() - started

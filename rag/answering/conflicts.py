@@ -17,11 +17,11 @@ from rag.english.text import content_words, normalize
 
 Confident = Callable[[Candidate, Sequence[Candidate]], float]
 """The probability that a candidate is right, among others."""
-_LOOK_AT = 8
+_MOST_CANDIDATES = 8
 """Candidates after the first."""
-_ABOUT = 0.5
+_MIN_COVERAGE = 0.5
 """Least share of the question's words in the sentence and context of a conflict."""
-_ALIKE = 0.5
+_MIN_SHARED = 0.5
 """The shorter sentence shares more than this part of its words with the other."""
 _DIFFER = re.compile(
     r"\b(?:others?|differs?|disagrees?|disagreement|disputed"
@@ -30,7 +30,7 @@ _DIFFER = re.compile(
     re.IGNORECASE,
 )
 """Words by which a text says that accounts differ."""
-_NEAR = 250
+_NEARBY = 250
 """Characters around an answer in which it says so."""
 _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 
@@ -43,7 +43,7 @@ def conflicts(
     """
     best, *rest = ranked
     found = []
-    for candidate in rest[:_LOOK_AT]:
+    for candidate in rest[:_MOST_CANDIDATES]:
         if not _contradicts(asked, best, candidate):
             continue
         alone = [one for one in ranked if one is candidate or _is_behind(one, candidate, best)]
@@ -73,9 +73,9 @@ def _contradicts(asked: QuestionAnalysis, best: Candidate, other: Candidate) -> 
         return False
     own = content_words(first.told) - content_words(first.span.text)
     others = content_words(second.told) - content_words(second.span.text)
-    alike = len(own & others) > _ALIKE * min(len(own), len(others))
+    alike = len(own & others) > _MIN_SHARED * min(len(own), len(others))
     around = asked.words & content_words(f"{second.span.hit.passage.context} {second.told}")
-    about = asked.words & own <= around and len(around) >= _ABOUT * len(asked.words)
+    about = asked.words & own <= around and len(around) >= _MIN_COVERAGE * len(asked.words)
     return about and alike
 
 
@@ -85,7 +85,7 @@ def _is_said_to_differ(first: Mention, second: Mention) -> bool:
     if passage != second.span.hit.passage:
         return False
     end = max(first.span.end, second.span.end)
-    return bool(_DIFFER.search(passage.text[max(0, start - _NEAR) : end + _NEAR]))
+    return bool(_DIFFER.search(passage.text[max(0, start - _NEARBY) : end + _NEARBY]))
 
 
 def _is_beside(first: Mention, second: Mention) -> bool:

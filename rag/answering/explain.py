@@ -72,12 +72,12 @@ def _evidence(answer: Answer) -> Iterator[str]:
         yield f"{where}."
         return
     hit = answer.hits[place]
-    legs = [
-        f"{_nth(rank)} by {leg}"
-        for rank, leg in ((hit.dense_rank, "meaning"), (hit.lexical_rank, "words"))
+    retrievers = [
+        f"{_nth(rank)} by {retriever}"
+        for rank, retriever in ((hit.dense_rank, "meaning"), (hit.lexical_rank, "words"))
         if rank
     ]
-    found = f" ({', '.join(legs)})" if legs else ""
+    found = f" ({', '.join(retrievers)})" if retrievers else ""
     which = f"the {_nth(place + 1)} passage by rank{found}"
     yield (
         f"{where}, {which}: score {hit.score:.2f}, cosine {hit.dense:.2f}, BM25 {hit.lexical:.1f}."

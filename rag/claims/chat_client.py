@@ -56,7 +56,7 @@ class ChatServer:
                 status, content = self._post(data, deadline)
             except TimeoutError as error:
                 raise WriterError(
-                    f"the writer at {self.address} gave no answer in time ({self.seconds:g} s)",
+                    f"the writer at {self.address} did not answer within {self.seconds:g} s",
                     "raise RAG_WRITER_SECONDS, or ask without --write",
                 ) from error
             except (OSError, http.client.HTTPException) as error:
@@ -104,16 +104,16 @@ class ChatServer:
                 return content
             content += piece
             if len(content) > _MOST_BYTES:
-                raise self._failed(f"answered more than {_MOST_BYTES:,} bytes")
+                raise self._failed(f"sent more than {_MOST_BYTES:,} bytes")
 
     def _text(self, content: bytes) -> str:
         try:
             choice: Any = json.loads(content)["choices"][0]
             text = choice["message"]["content"]
         except (ValueError, KeyError, IndexError, TypeError, RecursionError) as error:
-            raise self._failed("answered something other than a chat completion") from error
+            raise self._failed("sent something other than a chat completion") from error
         if not isinstance(text, str):
-            raise self._failed("answered no text")
+            raise self._failed("sent no text")
         return _without_the_last(text) if choice.get("finish_reason") == "length" else text
 
     def _failed(self, what: str) -> WriterError:
@@ -132,5 +132,5 @@ def _left(deadline: float) -> float:
     """Seconds until the deadline. Raises TimeoutError if it has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
-        raise TimeoutError("no answer in time")
+        raise TimeoutError("the deadline has passed")
     return left

@@ -61,13 +61,13 @@ class Checker:
         text: str,
         filter: Filter | None = None,
         sources: Mapping[int, str] | None = None,
-        seen: Callable[[int, int], object] = lambda done, total: None,
+        on_progress: Callable[[int, int], object] = lambda done, total: None,
         run: Callable[[Callable[[], Any]], Any] = _directly,
     ) -> CheckReport:
         """The sentences of the text with their verdicts.
 
         `sources` maps the numbers of citation marks such as [1] to document ids, in addition to
-        the sources that the text lists itself. `seen` is called with (sentences checked,
+        the sources that the text lists itself. `on_progress` is called with (sentences checked,
         sentences with a claim). `run` executes each batch of work: the service runs it in the
         thread of its models. Raises InputError if the text makes no claim or is longer than
         1,000,000 characters, and the errors of `Engine.search`.
@@ -90,7 +90,7 @@ class Checker:
             batch = todo[at : at + _BATCH]
             made = run(partial(self._batch, batch, known, filter))
             done |= {sentence.start: checked for sentence, checked in zip(batch, made, strict=True)}
-            seen(min(at + _BATCH, len(todo)), len(todo))
+            on_progress(min(at + _BATCH, len(todo)), len(todo))
         sentences = tuple(
             done.get(one.start) or sentence_verdict.skipped(one)
             for one in claims.sentences

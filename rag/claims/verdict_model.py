@@ -118,5 +118,5 @@ def load(path: Path = SHIPPED) -> tuple[VerdictModel, VerdictModel]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} contains no weights for claims: {error}",
-            "make it: python -m eval.experiments.fit_claims",
+            "create it with: python -m eval.experiments.fit_claims",
         ) from error

@@ -70,11 +70,11 @@ def check_command(
     checker = build.checker(settings)
     with tqdm(unit="sentence", disable=None, file=sys.stderr) as progress:
 
-        def seen(done: int, total: int) -> None:
+        def on_progress(done: int, total: int) -> None:
             progress.total = total
             progress.update(done - progress.n)
 
-        report = checker.check(text, filter, seen=seen)
+        report = checker.check(text, filter, on_progress=on_progress)
     from rag.claims import report as reports
 
     failed = report.failures(kinds)

@@ -81,7 +81,7 @@ def connect_command(
     elif not change.is_one:
         click.echo(f"{path}: nothing to change")
     else:
-        click.echo(f"{path}: written" + (f"; as it was: {backup}" if backup else ""))
+        click.echo(f"{path}: written" + (f"; backup: {backup}" if backup else ""))
 
 
 def _written(change: ConfigChange, yes: bool, as_json: bool) -> Path | None:

@@ -104,7 +104,7 @@ def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
     else:
         for check in checks:
             click.echo(
-                f"{'mended' if check.mended else 'ok   ' if check.ok else 'WRONG'} {check.name}: "
+                f"{'fixed' if check.mended else 'ok   ' if check.ok else 'WRONG'} {check.name}: "
                 f"{clean(check.detail)}"
             )
             if check.fix and not check.ok:
@@ -156,7 +156,9 @@ def _repair(settings: Settings, ids: Sequence[str]) -> None:
 
         def check(document: Document) -> None:
             if store.document(document.id) != document:
-                raise ConflictError(f"{document.id} was changed meanwhile", "run again: rag doctor")
+                raise ConflictError(
+                    f"{document.id} has changed in the meantime", "run again: rag doctor"
+                )
 
         found = (document for one in ids if (document := store.document(one)))
         index(found, store, embedder, settings.passage_tokens, check)

@@ -98,8 +98,8 @@ def _run(
     unit: str,
 ) -> None:
     try:
-        with progress(total, unit) as seen:
-            run.run(items, seen)
+        with progress(total, unit) as on_progress:
+            run.run(items, on_progress)
     except KeyboardInterrupt:
         stopped(len(run.report.added) + len(run.report.updated), settings.place)
         print_json(run.report) if as_json else None
@@ -119,8 +119,8 @@ def stopped(documents: int, index: str) -> None:
 def _enqueue(settings: Settings, as_json: bool, files: list[FoundFile]) -> None:
     from rag.ingestion.uploads import enqueue
 
-    with progress(len(files)) as seen:
-        enqueued = enqueue(build.queue(settings), files, seen)
+    with progress(len(files)) as on_progress:
+        enqueued = enqueue(build.queue(settings), files, on_progress)
     if as_json:
         print_json(enqueued)
         return

@@ -29,7 +29,7 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--corpus",
     type=_FILE,
-    help="Ingest these documents into a temporary index and ask them.",
+    help="Ingest these documents into a temporary index, and ask it the questions.",
 )
 @click.option(
     "--index", type=_FILE, help="Index folder; created if GOLD contains its own documents."

@@ -41,13 +41,13 @@ def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
     build.store(settings, any_embedder=True).close()
     with tqdm(unit="document", disable=None, file=sys.stderr) as progress:
 
-        def begun(total: int, done: int) -> None:
+        def on_start(total: int, done: int) -> None:
             progress.total = total
             progress.update(done)
 
         embedder, tokens = build.embedder(settings), settings.passage_tokens
         rebuild = reindex.Rebuild(settings.index, embedder, settings.embedder, tokens)
-        made = rebuild.run(begun, progress.update)
+        made = rebuild.run(on_start, progress.update)
         build.store(settings).close()  # updates the search indexes
     if as_json:
         print_json(made)

@@ -69,8 +69,8 @@ def sync_command(
             if dry_run:
                 return sync.preview(root, files)
             try:
-                with progress(len(files)) as seen:
-                    return sync.run(root, files, many, seen)
+                with progress(len(files)) as on_progress:
+                    return sync.run(root, files, many, on_progress)
             except KeyboardInterrupt:
                 click.echo(
                     "rag: stopped; finished documents are stored; run it again to continue",

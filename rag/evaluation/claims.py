@@ -92,7 +92,7 @@ def read_claims(path: Path) -> list[GoldClaim]:
     found = [_read(f"{path}, line {n}", line, n) for n, line in enumerate(lines, 1) if line.strip()]
     if not found:
         raise InputError(
-            f"{path} contains no claims", 'write {"claim": …, "verdict": …}, one a line'
+            f"{path} contains no claims", 'write {"claim": …, "verdict": …}, one per line'
         )
     return found
 
@@ -118,9 +118,9 @@ def _read(where: str, line: str, number: int) -> GoldClaim:
 def run(
     claims: Sequence[GoldClaim],
     checker: Checker,
-    seen: Callable[[int], object] = lambda count: None,
+    on_progress: Callable[[int], object] = lambda count: None,
 ) -> ClaimsResult:
-    """Check each claim as a separate text. `seen` is called with 1 after each."""
+    """Check each claim as a separate text. `on_progress` is called with 1 after each."""
     rows = []
     for gold in claims:
         report = checker.check(gold.claim)
@@ -131,7 +131,7 @@ def run(
         rows.append(
             ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, gold.document in named)
         )
-        seen(1)
+        on_progress(1)
     return ClaimsResult(tuple(rows))
 
 

@@ -55,12 +55,12 @@ def text(row: Row, settings: Settings) -> str:
     )
     lines = [f"said      {said}, confidence {row.confidence:.2f}"]
     lines.append(f"evidence  {row.document}: {row.sentence}" if row.document else _whereabouts(row))
-    legs = ", ".join(
-        f"{leg} {rank or 'none'}"
-        for leg, rank in (("dense", row.dense_rank), ("lexical", row.lexical_rank))
+    retrievers = ", ".join(
+        f"{retriever} {rank or 'none'}"
+        for retriever, rank in (("dense", row.dense_rank), ("lexical", row.lexical_rank))
     )
     place = f"{row.rank}." if row.rank else f"not among the {settings.first_stage_k}"
-    lines.append(f"ranks     {place} of the candidates ({legs}); {settings.top_k} are read")
+    lines.append(f"ranks     {place} of the candidates ({retrievers}); {settings.top_k} are read")
     if row.stage is None:
         return "\n".join(["not lost: the answer is correct", *lines])
     stage = STAGES[row.stage]

@@ -65,9 +65,9 @@ class Evaluator:
             asked_as=question.kind,
         )
         if not isinstance(self._searcher, Engine):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             hits = self._search(question.text)
-            took = {"retrieve": round(1000 * (time.perf_counter() - begun), 2)}
+            took = {"retrieve": round(1000 * (time.perf_counter() - started), 2)}
             return replace(row, ms=took, **_ranked(question, hits))
         answer = self._searcher.ask(question.text)
         row = replace(row, **_scored(question, answer), **self._sound(answer))

@@ -55,15 +55,15 @@ def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> li
     """
     with store.writing():
         before = [_before(store, document_id) for document_id in ids]
-        gone = [one for one in before if store.delete(one.document)]
-        if archives := {one.archive for one in gone} - {""}:
+        deleted = [one for one in before if store.delete(one.document)]
+        if archives := {one.archive for one in deleted} - {""}:
             left = [document.id for document in store.documents() if document.file in archives]
             store.update_digests(dict.fromkeys(left, _READ_AGAIN))
     store.vacuum()
     if stamps:
-        stamps.forget([one.source for one in gone])
+        stamps.forget([one.source for one in deleted])
         stamps.save()
-    return [_receipt(store, one) for one in gone]
+    return [_receipt(store, one) for one in deleted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def _receipt(store: Store, before: _Before) -> DeletionReceipt:
 
 def _finds(store: Store, document_id: str, passage: Passage, vector: Vectors) -> int:
     """How many of the two searches for the passage return the document."""
-    legs = (store.dense(vector, _DEPTH), store.lexical(passage.text, _DEPTH))
+    results = (store.dense(vector, _DEPTH), store.lexical(passage.text, _DEPTH))
     return sum(
-        document_id in {p.document_id for p in store.passages([i for i, _ in leg]).values()}
-        for leg in legs
+        document_id in {p.document_id for p in store.passages([i for i, _ in result]).values()}
+        for result in results
     )

@@ -93,11 +93,11 @@ class Stamps:
 
     def forget(self, paths: Collection[str]) -> int:
         """Remove paths. Returns how many were present."""
-        gone = [path for path in paths if self._known.pop(path, None)]
+        forgotten = [path for path in paths if self._known.pop(path, None)]
         bad = [path for path in paths if self._bad.pop(path, None)]
         links = [path for path in paths if self._links.pop(path, None)]
-        self._changed |= bool(gone or bad or links)
-        return len(gone)
+        self._changed |= bool(forgotten or bad or links)
+        return len(forgotten)
 
     def keep(self, paths: Collection[str]) -> None:
         """Keep only the files of indexed documents, and unreadable files that still exist."""

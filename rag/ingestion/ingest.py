@@ -70,9 +70,9 @@ class Ingest:
         """status of files before they are read"""
 
     def run(
-        self, files: Iterable[FoundFile], seen: Callable[[], object] = lambda: None
+        self, files: Iterable[FoundFile], on_progress: Callable[[], object] = lambda: None
     ) -> IngestReport:
-        """Ingest the files, calling `seen` for each one that is stored or needs no storing.
+        """Ingest the files, calling `on_progress` for each one that is stored or needs no storing.
 
         The index is locked only while a batch is stored. Stored documents remain, even after an
         error, Ctrl-C or a kill, and are listed in `report`. Raises InputError if no file could be
@@ -81,15 +81,15 @@ class Ingest:
         with self._store.writing():  # reports another writer before anything is read
             self._load_state()
         try:
-            self._read(files, seen)
+            self._read(files, on_progress)
         finally:
             if self._stamps:
                 self._stamps.save()
         self._check_any()
         return self.report
 
-    def _read(self, files: Iterable[FoundFile], seen: Callable[[], object]) -> None:
-        results = self._loader(self._jobs(files, seen))
+    def _read(self, files: Iterable[FoundFile], on_progress: Callable[[], object]) -> None:
+        results = self._loader(self._jobs(files, on_progress))
         if not self._keep_furniture:
             known = self._stamps.furniture if self._stamps else {}
             results = without_recurring(results, known)
@@ -98,7 +98,7 @@ class Ingest:
             if batch:
                 patiently(functools.partial(self._put, batch))
             for _ in found:
-                seen()
+                on_progress()
 
     def _load_state(self) -> None:
         self._generation = self._store.stats().generation
@@ -110,26 +110,28 @@ class Ingest:
         for document in documents:
             self._by_file.setdefault(document.file, []).append(document)
 
-    def _jobs(self, files: Iterable[FoundFile], seen: Callable[[], object]) -> Iterator[ParseTask]:
+    def _jobs(
+        self, files: Iterable[FoundFile], on_progress: Callable[[], object]
+    ) -> Iterator[ParseTask]:
         """The files that are new or have changed."""
         for found in files:
             if reason := no_file(found.path):
                 self.report.skipped.append((str(found.path), reason))
-                seen()
+                on_progress()
                 continue
             path = found.path.resolve()
             known = self._by_file.get(str(path), [])
             if self._stamps:
                 note_link(self._stamps, found, known)
             if path in self._met:  # given twice, or linked
-                seen()
+                on_progress()
             elif known and {self._digest(path)} == {document.file_sha256 for document in known}:
                 self.report.unchanged += [document.id for document in known]
                 self.report.skipped += self._skipped_before(path)
-                seen()
+                on_progress()
             elif skipped := self._skipped_before(path):
                 self.report.skipped += skipped
-                seen()
+                on_progress()
             else:
                 self._status[path] = status_of(path)
                 yield ParseTask(
@@ -227,7 +229,7 @@ class Ingest:
             raise ParseError(f"{taken}; give the folder another name with --name")
         if other.sha256 != document.sha256:
             raise ParseError(
-                f"{taken}, which is gone; give the folder another name with --name, or "
+                f"{taken}, which no longer exists; give the folder another name with --name, or "
                 f"run: rag delete {document.id}"
             )
 

@@ -79,14 +79,14 @@ def batches(
     """The groups' keys with their embedded documents, in batches of at least BATCH_PASSAGES
     passages, or of those that arrived within a few seconds. A group is never divided.
     """
-    keys, splits, begun = list[K](), list[Split](), time.monotonic()
+    keys, splits, started = list[K](), list[Split](), time.monotonic()
     for key, documents in groups:
         keys.append(key)
         splits += [(one, split(one, embedder.count_tokens, passage_tokens)) for one in documents]
         many = sum(len(passages) for _, passages in splits) >= BATCH_PASSAGES
-        if many or time.monotonic() - begun > _BATCH_SECONDS:
+        if many or time.monotonic() - started > _BATCH_SECONDS:
             yield keys, embed(embedder, splits)
-            keys, splits, begun = [], [], time.monotonic()
+            keys, splits, started = [], [], time.monotonic()
     if keys:
         yield keys, embed(embedder, splits)
 

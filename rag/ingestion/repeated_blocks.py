@@ -75,8 +75,8 @@ def _cleaned(held: Sequence[Result], known: Known) -> Iterator[Result]:
     for job, loaded in held:
         if furniture and isinstance(loaded, Loaded):
             kept = [_without(d, furniture) if _is_page(d) else d for d in loaded.documents]
-            gone = sum(len(d.text) for d in loaded.documents) - sum(len(d.text) for d in kept)
-            loaded = replace(loaded, documents=kept, left_out=loaded.left_out + gone)
+            removed = sum(len(d.text) for d in loaded.documents) - sum(len(d.text) for d in kept)
+            loaded = replace(loaded, documents=kept, left_out=loaded.left_out + removed)
         yield job, loaded
 
 

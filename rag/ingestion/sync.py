@@ -78,7 +78,7 @@ class Sync:
         root: Path,
         files: Iterable[FoundFile],
         many: bool = False,
-        seen: Callable[[], object] = lambda: None,
+        on_progress: Callable[[], object] = lambda: None,
     ) -> Changes:
         """Make the index match `files`, all files under `root` (an absolute path).
 
@@ -92,7 +92,7 @@ class Sync:
             changes = self._make_room(plan)
         try:
             self._read(
-                plan, changes, seen
+                plan, changes, on_progress
             )  # in batches, so that other processes can write in between
             patiently(lambda: self._clear_up(plan, changes))
         finally:
@@ -107,7 +107,7 @@ class Sync:
             added=[name for name in read if name not in plan.known],
             updated=[name for name in read if name in plan.known],
             renamed=[(old.id, new.id) for old, new in plan.renamed],
-            removed=[document.id for document in plan.gone if document.id not in read],
+            removed=[document.id for document in plan.missing if document.id not in read],
             unchanged=[document.id for document in plan.unchanged],
             skipped=list(plan.skipped),
             dry_run=True,
@@ -135,7 +135,7 @@ class Sync:
             self._rename(old, new)
             changes.renamed.append((old.id, new.id))
         wanted = {found.document_id for found in plan.to_read}
-        for document in plan.gone:
+        for document in plan.missing:
             if (not is_gone(document.file) or document.id in wanted) and self._store.delete(
                 document.id
             ):
@@ -149,12 +149,12 @@ class Sync:
             first = set(changes.removed)
             rest = [
                 d.id
-                for d in plan.gone
+                for d in plan.missing
                 if d.id not in put and d.id not in first and self._store.delete(d.id)
             ]
             self._stamps.keep({document.file for document in self._store.documents()})
-        gone = {document.id for document in plan.gone}
-        kept = [name for name in changes.removed if name not in put or name not in gone]
+        missing = {document.id for document in plan.missing}
+        kept = [name for name in changes.removed if name not in put or name not in missing]
         changes.removed = [*kept, *rest]
 
     def _rename(self, old: Document, new: Document) -> None:
@@ -165,7 +165,7 @@ class Sync:
             kept = [replace(p, document_id=new.id, title=new.title) for p in passages]
             self._store.put(document, kept, vectors, instead_of=old.id)
 
-    def _read(self, plan: Plan, changes: Changes, seen: Callable[[], object]) -> None:
+    def _read(self, plan: Plan, changes: Changes, on_progress: Callable[[], object]) -> None:
         if not plan.to_read:
             return
         ingest = Ingest(
@@ -177,7 +177,7 @@ class Sync:
             self._keep_furniture,
         )
         try:
-            ingest.run(plan.to_read, seen)
+            ingest.run(plan.to_read, on_progress)
         except InputError:
             if not ingest.report.skipped:
                 raise

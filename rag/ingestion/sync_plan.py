@@ -1,4 +1,4 @@
-"""Plans how an index follows a folder: which files to read, which documents are renamed or gone."""
+"""Plans a sync of index and folder: files to read, and documents that are renamed or missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Plan:
     to_read: list[FoundFile] = field(default_factory=list)
     renamed: list[tuple[Document, Document]] = field(default_factory=list)
     """Documents of missing files, and what they become; the text stays and is left out."""
-    gone: list[Document] = field(default_factory=list)
+    missing: list[Document] = field(default_factory=list)
     unchanged: list[Document] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """Files that cannot be read, as far as that is known."""
@@ -56,14 +56,14 @@ class Planner:
             by_file.setdefault(document.file, []).append(document)
         plan = Plan()
         found = self._found(files, by_file, plan)
-        gone = {
+        missing = {
             file: here
             for file, here in by_file.items()
             if file not in found and self._has_left(file)
         }
-        by_digest = {here[0].file_sha256: file for file, here in reversed(gone.items())}
+        by_digest = {here[0].file_sha256: file for file, here in reversed(missing.items())}
         for file, one in found.items():
-            self._assign(plan, one, by_file.get(file, []), gone, by_digest)
+            self._assign(plan, one, by_file.get(file, []), missing, by_digest)
         moved = self._moved(plan)
         ours = [
             file
@@ -71,7 +71,7 @@ class Planner:
             if self._is_ours(file) or any(is_under(file, old) for old in moved)
         ]
         plan.under = sum(len(by_file[file]) for file in ours)
-        plan.gone = [document for file in ours if file in gone for document in gone[file]]
+        plan.missing = [document for file in ours if file in missing for document in missing[file]]
         plan.known = {document.id for here in by_file.values() for document in here}
         self._check_names(plan, by_file)
         return plan
@@ -95,17 +95,17 @@ class Planner:
         plan: Plan,
         one: FoundFile,
         known: Sequence[Document],
-        gone: dict[str, list[Document]],
+        missing: dict[str, list[Document]],
         by_digest: dict[str, str],
     ) -> None:
-        """Add a file to the plan. `known` are its documents; `gone` and `by_digest` are the missing
-        files, which it may have been before.
+        """Add a file to the plan. `known` are its documents; `missing` and `by_digest` are files
+        that it may have been before.
         """
         digest = self._stamps.digest(one.path) if known or by_digest else ""
         if known and all(document.file_sha256 == digest for document in known):
             plan.unchanged += known
             plan.skipped += self._stamps.skipped(one.path)
-        elif not known and (renamed := self._taken_over(one, digest, gone, by_digest)):
+        elif not known and (renamed := self._taken_over(one, digest, missing, by_digest)):
             plan.renamed += renamed
         elif reason := _unsupported(one.path):
             plan.skipped.append((str(one.path), reason))
@@ -118,15 +118,15 @@ class Planner:
         self,
         one: FoundFile,
         digest: str,
-        gone: dict[str, list[Document]],
+        missing: dict[str, list[Document]],
         by_digest: dict[str, str],
     ) -> list[tuple[Document, Document]]:
         """The documents of a missing file with this content, and what they become; [] for none."""
         old = by_digest.get(digest)
-        if old is None or not self._may_take(old, gone, one):
+        if old is None or not self._may_take(old, missing, one):
             return []
-        if renamed := self._renamed(gone[old], one):
-            del gone[old], by_digest[digest]
+        if renamed := self._renamed(missing[old], one):
+            del missing[old], by_digest[digest]
         return renamed
 
     def _moved(self, plan: Plan) -> list[Path]:
@@ -138,7 +138,7 @@ class Planner:
         """Skip files whose ids belong to remaining documents. Raises InputError if that leaves
         nothing.
         """
-        going = {old.id for old, _ in plan.renamed} | {document.id for document in plan.gone}
+        going = {old.id for old, _ in plan.renamed} | {document.id for document in plan.missing}
         owners = {
             document.id: document
             for here in by_file.values()
@@ -154,7 +154,7 @@ class Planner:
                 taken.append((str(one.path), _taken(owner)))
         plan.to_read = free
         plan.skipped += taken
-        if taken and not (free or plan.renamed or plan.unchanged or plan.gone):
+        if taken and not (free or plan.renamed or plan.unchanged or plan.missing):
             path, reason = taken[0]
             raise InputError(
                 f"nothing in {self._root} can be ingested: {path}: {reason}",
@@ -164,11 +164,15 @@ class Planner:
     def _is_moved(self, owner: Document, one: FoundFile) -> bool:
         return is_gone(owner.file) and owner.file_sha256 == self._stamps.digest(one.path)
 
-    def _may_take(self, file: str, gone: Mapping[str, Sequence[Document]], one: FoundFile) -> bool:
+    def _may_take(
+        self, file: str, missing: Mapping[str, Sequence[Document]], one: FoundFile
+    ) -> bool:
         """Whether a file may take over from a missing one. The old one may be on an unmounted disk,
         unless the file has the same name here.
         """
-        named = all(f"{document.id}/".startswith(f"{one.document_id}/") for document in gone[file])
+        named = all(
+            f"{document.id}/".startswith(f"{one.document_id}/") for document in missing[file]
+        )
         return self._is_ours(file) or named
 
     def _is_ours(self, file: str) -> bool:
@@ -213,19 +217,16 @@ class Planner:
 
 def refused(plan: Plan, root: Path) -> str:
     """Why so many deletions need confirmation; "" if they do not."""
-    gone = len(plan.gone)
-    if 0 < gone == plan.under or (gone > _FEW and gone > _SHARE * plan.under):
-        return (
-            f"{gone} of the {plan.under} documents of {root} have disappeared; nothing was changed"
-        )
+    count = len(plan.missing)
+    if 0 < count == plan.under or (count > _FEW and count > _SHARE * plan.under):
+        return f"{count} of the {plan.under} documents of {root} are missing; nothing was changed"
     return ""
 
 
 def _taken(owner: Document) -> str:
-    gone = ", which is gone" if is_gone(owner.file) else ""
-    return (
-        f"its name {owner.id} is taken by {owner.source}{gone}; give the folder another with --name"
-    )
+    note = ", which no longer exists" if is_gone(owner.file) else ""
+    taken = f"its name {owner.id} is taken by {owner.source}{note}"
+    return f"{taken}; give the folder another name with --name"
 
 
 def _unsupported(path: Path) -> str:

@@ -100,9 +100,9 @@ class Enqueued:
 
 
 def enqueue(
-    queue: Queue, files: Sequence[FoundFile], seen: Callable[[], object] = lambda: None
+    queue: Queue, files: Sequence[FoundFile], on_progress: Callable[[], object] = lambda: None
 ) -> Enqueued:
-    """Queue the files' contents, each in its own transaction, calling `seen` after each."""
+    """Queue the files' contents, each in its own transaction, calling `on_progress` after each."""
     done = Enqueued()
     for found in files:
         try:
@@ -112,7 +112,7 @@ def enqueue(
         else:
             queue.enqueue([upload])
             done.documents.append(found.document_id)
-        seen()
+        on_progress()
     return done
 
 
@@ -181,20 +181,20 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
             if d.id not in new and _stamp(known[d.id]) != d.container_sha256
         }:
             store.update_digests(stamps)
-        gone = [part for part in _gone(store, prepared) if store.delete(part)]
+        removed = [part for part in _removed(store, prepared) if store.delete(part)]
         if len(prepared.upload.data) <= keep_pdf:
             _keep_pdf(store, prepared)
     outcome = (
         "unchanged"
-        if not new and not gone
+        if not new and not removed
         else "updated"
-        if gone or any(known.values())
+        if removed or any(known.values())
         else "added"
     )
     return Done(
         outcome,
         tuple(document.id for document in prepared.documents),
-        _detail(prepared.skipped, gone),
+        _detail(prepared.skipped, removed),
     )
 
 
@@ -217,7 +217,7 @@ def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document 
     return known
 
 
-def _gone(store: Store, prepared: Prepared) -> list[str]:
+def _removed(store: Store, prepared: Prepared) -> list[str]:
     """Ids of documents that the file no longer contains; unreadable members are kept."""
     upload = prepared.upload
     held = {d.source for d in prepared.documents} | {
@@ -237,9 +237,9 @@ def _parts(store: Store, upload: Upload) -> Iterator[Document]:
         after = page[-1].id
 
 
-def _detail(skipped: Sequence[tuple[str, str]], gone: Sequence[str]) -> str:
+def _detail(skipped: Sequence[tuple[str, str]], removed: Sequence[str]) -> str:
     said = [f"{part} {reason}" for part, reason in skipped] + [
-        f"{document_id} is removed" for document_id in gone
+        f"{document_id} is removed" for document_id in removed
     ]
     more = [f"and {len(said) - _MOST_SAID:,} more"] if len(said) > _MOST_SAID else []
     return "; ".join(said[:_MOST_SAID] + more)

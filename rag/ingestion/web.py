@@ -53,7 +53,9 @@ class WebIngest:
         self._allow_private = allow_private
         self.report = IngestReport()
 
-    def run(self, urls: Sequence[str], seen: Callable[[], object] = lambda: None) -> IngestReport:
+    def run(
+        self, urls: Sequence[str], on_progress: Callable[[], object] = lambda: None
+    ) -> IngestReport:
         """Ingest the pages; each is stored before the next is fetched. Raises InputError if no page
         could be read.
         """
@@ -62,7 +64,7 @@ class WebIngest:
             fetcher = Fetcher(host_of(url), self._most_bytes, self._allow_private)
             for page in self._pages(fetcher, urldefrag(url).url, known):
                 self._take(page, known)
-                seen()
+                on_progress()
         report = self.report
         if report.skipped and not (report.added or report.updated or report.unchanged):
             raise InputError("{} {}".format(*report.skipped[0]), "check the address")

@@ -157,9 +157,9 @@ class Bert:
 
     def _layer(self, weights: Weights, at: str) -> Layer:
         names = _NAMES[self._kind]
-        legs = [_linear(weights, at + names[leg]) for leg in ("query", "key", "value")]
+        parts = [_linear(weights, at + names[part]) for part in ("query", "key", "value")]
         together = Linear(
-            torch.cat([leg.weight for leg in legs]), torch.cat([leg.bias for leg in legs])
+            torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
         )
         return Layer(
             together,
@@ -281,5 +281,5 @@ def _json(path: Path) -> dict[str, Any]:
     """Raises ValueError unless the file contains a JSON object."""
     found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
-        raise ValueError(f"{path} holds no object")
+        raise ValueError(f"{path} is not a JSON object")
     return found

@@ -48,20 +48,20 @@ class BudgetedReader:
         """
         self._reader = reader
         self._enough = enough
-        self._pace = 0.5
+        self._seconds_per_passage = 0.5
         """recent seconds per passage; an estimate before the first one"""
 
     def run(
-        self, readings: Sequence[ReadState], seen: Callable[[int], object] = lambda row: None
+        self, readings: Sequence[ReadState], on_progress: Callable[[int], object] = lambda row: None
     ) -> None:
         """Read; spans are sorted best first. The first passage of every question is read regardless
-        of the deadline. `seen` is called with a question's index after each of its rounds.
+        of the deadline. `on_progress` is called with a question's index after each of its rounds.
         """
         while live := [row for row, one in enumerate(readings) if self._goes_on(one)]:
             sizes = [self._size(readings[row], len(live)) for row in live]
             self._round([readings[row] for row in live], sizes)
             for row in live:
-                seen(row)
+                on_progress(row)
 
     def _goes_on(self, one: ReadState) -> bool:
         left = one.read < len(one.hits)
@@ -78,11 +78,11 @@ class BudgetedReader:
             left = min(left, FIRST - one.read)
         if one.deadline is None:
             return left
-        fits = (one.deadline - time.monotonic()) / (_CAUTION * self._pace * live)
+        fits = (one.deadline - time.monotonic()) / (_CAUTION * self._seconds_per_passage * live)
         return max(1, min(left, int(fits)))
 
     def _round(self, live: Sequence[ReadState], sizes: Sequence[int]) -> None:
-        begun = time.monotonic()
+        started = time.monotonic()
         parts = [
             (one.question, one.hits[one.read : one.read + size])
             for one, size in zip(live, sizes, strict=True)
@@ -92,4 +92,6 @@ class BudgetedReader:
             one.sentences += found.sentences
             one.verdicts += found.verdicts
             one.read += size
-        self._pace = (self._pace + (time.monotonic() - begun) / sum(sizes)) / 2
+        self._seconds_per_passage = (
+            self._seconds_per_passage + (time.monotonic() - started) / sum(sizes)
+        ) / 2

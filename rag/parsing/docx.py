@@ -50,12 +50,12 @@ def _paged(blocks: list[Block]) -> list[list[Block]]:
     """Blocks by page; the second half of a block that spans two pages starts with a page break."""
     pages: list[list[Block]] = [[]]
     for block in blocks:
-        begun = False
+        started = False
         for number, piece in enumerate(block.text.split(_CUT)):
             pages += [[]] if number else []
             if piece.strip():
-                pages[-1].append(Block((_CUT if begun else "") + piece.strip(), block.level))
-                begun = True
+                pages[-1].append(Block((_CUT if started else "") + piece.strip(), block.level))
+                started = True
     return pages
 
 

@@ -22,7 +22,7 @@ def parse(content: bytes) -> Parsed:
         with Image.open(BytesIO(content)) as image:
             return structured(list(_pages(image)), {})
     except UnidentifiedImageError as error:
-        raise ParseError("is not an image that can be read, or is cut short") from error
+        raise ParseError("is not a readable image, or is truncated") from error
 
 
 def _pages(image: Image.Image) -> Iterator[PdfPage]:

@@ -251,4 +251,4 @@ def _translated(kind: Format) -> Iterator[None]:
         raise ParseError("is nested too deeply") from None
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise ParseError(f"is not a {kind.name} file that can be read: {reason}") from error
+        raise ParseError(f"is not a readable {kind.name} file: {reason}") from error

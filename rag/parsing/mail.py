@@ -35,7 +35,7 @@ def parts(content: bytes) -> Iterator[Member]:
     """Messages of a mailbox, numbered from 1. Raises ParseError if it is not a mailbox."""
     starts = [(match.start(), match.end()) for match in _FROM.finditer(content)]
     if not starts or content[: starts[0][0]].strip():
-        raise ParseError("is not a mailbox: it does not begin with a line From")
+        raise ParseError("is not a mailbox: it does not begin with a From line")
     ends = [start for start, _ in starts[1:]] + [len(content)]
     for number, ((_, begin), end) in enumerate(zip(starts, ends, strict=True), 1):
         yield Member(f"{number:05}.eml", _Message(content[begin:end]))

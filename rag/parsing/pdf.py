@@ -66,7 +66,7 @@ def _open(content: bytes) -> pypdfium2.PdfDocument:
     except pypdfium2.PdfiumError as error:
         encrypted = "password" in str(error).lower()
         raise ParseError(
-            "is encrypted" if encrypted else "is not a PDF that can be read, or is cut short"
+            "is encrypted" if encrypted else "is not a readable PDF, or is truncated"
         ) from error
 
 

@@ -46,10 +46,12 @@ def _whole_labels(lines: Sequence[Line]) -> list[Line]:
         for line in bold
         if _is_label(line) and (first := next((b for b in bold if _goes_on(b, line)), None))
     }
-    gone = {id(line) for line in second.values()}
+    joined_on = {id(line) for line in second.values()}
     whole = ([line, second[id(line)]] if id(line) in second else [line] for line in lines)
     return [
-        _joined(some, " ") if some[1:] else some[0] for some in whole if id(some[0]) not in gone
+        _joined(some, " ") if some[1:] else some[0]
+        for some in whole
+        if id(some[0]) not in joined_on
     ]
 
 

@@ -73,11 +73,11 @@ def _named(pages: Sequence[PdfPage], kept: Sequence[PdfPage]) -> Named:
     with_heads = 0
     for whole, rest in zip(pages, kept, strict=True):
         lines = {id(line) for line in rest.lines}
-        gone = [line for line in whole.lines if id(line) not in lines]
-        identifiers.update(set(_IDENTIFIER.findall(" ".join(line.text for line in gone))))
-        for line in gone:
+        removed = [line for line in whole.lines if id(line) not in lines]
+        identifiers.update(set(_IDENTIFIER.findall(" ".join(line.text for line in removed))))
+        for line in removed:
             words.setdefault(_place(line)[1], Counter()).update(dict.fromkeys(line.text.split(), 1))
-        with_heads += bool(gone)
+        with_heads += bool(removed)
     found = [name for name, count in identifiers.most_common(2) if count > 0.6 * with_heads]
     heads = (
         " ".join(word for word, count in some.items() if count > 0.6 * with_heads)
@@ -166,8 +166,8 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
 
 
 def _without_rows(page: PdfPage, rows: Sequence[list[Line]], drop: Iterable[int]) -> PdfPage:
-    gone = {id(line) for at in drop for line in rows[at]}
-    return replace(page, lines=[line for line in page.lines if id(line) not in gone])
+    removed = {id(line) for at in drop for line in rows[at]}
+    return replace(page, lines=[line for line in page.lines if id(line) not in removed])
 
 
 def _stretch(entries: Sequence[int]) -> set[int]:

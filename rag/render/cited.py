@@ -13,7 +13,7 @@ from rag.types import Answer, Citation, Hit, Passage, Piece
 
 NEAREST = 3
 """Number of passages shown with a refusal."""
-_BESIDE = 3
+_MOST_CONFLICTS = 3
 """Maximum number of conflicting, and of further, answers shown."""
 _IMAGE, _NO_IMAGE = "![", "\uff01["
 """An image in a document's Markdown would make a chat front end load its URL. A full-width
@@ -70,7 +70,7 @@ def cited(answer: Answer) -> CitedText:
         return CitedText(text, (), len(text))
     writer = _Writer()
     _write_answer(writer, answer)
-    for other in answer.conflicts[:_BESIDE]:
+    for other in answer.conflicts[:_MOST_CONFLICTS]:
         writer.text += "\n\nAnother document disagrees: "
         writer.quote(other.text, other.citations[0])
     body = len(writer.text)

@@ -180,7 +180,7 @@ def _k(context: Context, number: str) -> None:
 
 def _json(context: Context, _: str) -> None:
     context.session.as_json = not context.session.as_json
-    context.screen.note("answers as JSON" if context.session.as_json else "answers to read")
+    context.screen.note("answers as JSON" if context.session.as_json else "answers as text")
 
 
 def _save(context: Context, path: str) -> None:

@@ -151,7 +151,7 @@ def _do(context: commands.Context, line: str) -> None:
     except EOFError:
         raise
     except Exception as error:
-        _log.info("%r went wrong", line, exc_info=True)
+        _log.info("%r failed", line, exc_info=True)
         context.screen.error(
             RagError(
                 f"unexpected error: {type(error).__name__}: {error}", "for details: rag -v repl"

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from rag.render.sanitize import clean
 from rag.repl.printer import Printer
-from rag.repl.session import BESIDE, NEAREST
+from rag.repl.session import MOST_CONFLICTS, NEAREST
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Hit, Passage, Piece, Value
 
 _STRUCTURED = frozenset(("steps", "list", "comparison", "overview", "catalogue"))
@@ -173,13 +173,13 @@ class Screen(Printer):
         """Conflicting answers, each with its best citation, numbered after those `cited`."""
         if others:
             self.label("conflicting")
-        for number, other in enumerate(others[:BESIDE], cited + 1):
+        for number, other in enumerate(others[:MOST_CONFLICTS], cited + 1):
             many = f" in {other.documents} documents" if other.documents > 1 else ""
             self._citation(
                 number, other.citations[0], f"{clean(other.text)}, {other.confidence:.0%}{many}"
             )
-        if len(others) > BESIDE:
-            self.aside(f"and {len(others) - BESIDE} more")
+        if len(others) > MOST_CONFLICTS:
+            self.aside(f"and {len(others) - MOST_CONFLICTS} more")
 
     def _others(self, alternatives: Sequence[Alternative]) -> None:
         shown = [

@@ -14,7 +14,7 @@ from rag.filters import Filter
 from rag.repl.session_engine import SessionEngine
 from rag.types import LEAST_SHOWN, Answer, Citation, Document, Hit
 
-BESIDE = 3
+MOST_CONFLICTS = 3
 """Maximum number of conflicting answers shown."""
 NEAREST = 3
 """Maximum number of candidates or passages shown with a refusal."""
@@ -69,12 +69,12 @@ class Session:
         """Answer `question` and record it under `asked`, as typed. Raises RagError, and then
         records nothing.
         """
-        begun = time.perf_counter()
+        started = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
             answer = self.service.engine().ask(
                 question, self.read, self.filter, preferred=self._preferred(asked, question)
             )
-        self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - begun))
+        self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - started))
         self.places = [_place(citation) for citation in cited(answer)] or [
             _passage(hit) for hit in answer.hits[:NEAREST]
         ]
@@ -124,7 +124,7 @@ def cited(answer: Answer) -> list[Citation]:
         return [other.citations[0] for other in near[:NEAREST]]
     return [
         *answer.citations,
-        *(beside.citations[0] for beside in answer.conflicts[:BESIDE]),
+        *(other.citations[0] for other in answer.conflicts[:MOST_CONFLICTS]),
     ]
 
 

@@ -57,7 +57,7 @@ def _given(answer: Answer) -> list[str]:
     for number, citation in enumerate(answer.citations, 1):
         lines += _citation(str(number), citation)
     for other in answer.conflicts:
-        lines += _beside("But", other)
+        lines += _conflict(other)
     return lines
 
 
@@ -69,9 +69,9 @@ def _said(answer: Answer) -> list[str]:
     return [sure, "", *(f"> {_escaped(line)}  " for line in (answer.text or "").splitlines()), ""]
 
 
-def _beside(word: str, other: Alternative) -> list[str]:
+def _conflict(other: Alternative) -> list[str]:
     return [
-        f"{word} **{_escaped(other.text)}** ({other.confidence:.0%}):",
+        f"But **{_escaped(other.text)}** ({other.confidence:.0%}):",
         "",
         *_citation("1", other.citations[0]),
     ]

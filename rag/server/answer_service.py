@@ -34,10 +34,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLibrary:
-    """A service's index for one client; its questions are cancelled when `hangup` fires."""
+    """A service's index for one client; its questions are cancelled when `disconnect` fires."""
 
     service: Service
-    hangup: ClientDisconnect
+    disconnect: ClientDisconnect
 
     def ask(
         self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
@@ -47,13 +47,13 @@ class ServiceLibrary:
         most = self.service.engine.settings.max_question
         meant = in_context(check_question(question, most), turns, self._evidence, most)
         before = preferred(question, meant, turns)
-        (work,) = self.service.works([meant.question], chosen, self.hangup, preferred=before)
+        (work,) = self.service.works([meant.question], chosen, self.disconnect, preferred=before)
         answer = wait(work, work.answer)
         return Answered(answer, meant.question, meant.note)
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]:
         """The best passages, best first. Raises as `ask` does."""
-        (work,) = self.service.works([question], options or Options(), self.hangup, search=True)
+        (work,) = self.service.works([question], options or Options(), self.disconnect, search=True)
         return wait(work, work.found).hits
 
     def _evidence(self, question: str) -> str:

@@ -34,4 +34,4 @@ class Audit:
         try:
             self._file.add(line)
         except RagError as error:
-            _log.error("the audit log misses %s: %s", event, error.message)
+            _log.error("%s could not be added to the audit log: %s", event, error.message)

@@ -167,7 +167,7 @@ class CollectionHost:
             try:
                 self.close_idle()
             except RagError as error:
-                _log.warning("a collection cannot be closed: %s", error)
+                _log.warning("a collection could not be closed: %s", error)
 
     def _resume(self) -> None:
         try:

@@ -43,7 +43,7 @@ class Deleted(BaseModel):
         description="Whether no part of the index holds it and no search finds it."
     )
     receipt: dict[str, Any] = Field(
-        description="What each part of the index held of it before and after."
+        description="Its entries in each part of the index, before and after."
     )
 
 

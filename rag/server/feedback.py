@@ -44,8 +44,8 @@ def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
 
 def forget(folder: Path, documents: Sequence[str]) -> int:
     """Remove feedback that quotes these deleted documents. Returns the number of lines removed."""
-    gone = set(documents)
-    return feedback_file(folder).keep(lambda line: not gone.intersection(_documents(line)))
+    deleted = set(documents)
+    return feedback_file(folder).keep(lambda line: not deleted.intersection(_documents(line)))
 
 
 def _documents(line: Mapping[str, Any]) -> list[str]:

@@ -121,8 +121,8 @@ class Authentication(HttpLayer):
             exchange: RequestLog = scope["state"]["exchange"]
             exchange.key = key.id
             self._access.admit(key, method, path, await self._id(name))
-            hangup: ClientDisconnect = scope["state"]["hangup"]
-            hangup.caller, hangup.charge = key.id, partial(self._access.charge, key)
+            disconnect: ClientDisconnect = scope["state"]["disconnect"]
+            disconnect.caller, disconnect.charge = key.id, partial(self._access.charge, key)
         if path != whole:
             scope.update(path=path, raw_path=path.encode())
         await self.app(scope, receive, send)
@@ -254,18 +254,18 @@ async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, bod
     """Run the application with a body that has been received, and watch the connection
     meanwhile.
     """
-    gone = asyncio.Event()
+    disconnected = asyncio.Event()
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        scope["state"]["hangup"].happen()
-        gone.set()
+        scope["state"]["disconnect"].happen()
+        disconnected.set()
 
     async def replay() -> Message:
         if piece := body.next():
             return piece
-        await gone.wait()
+        await disconnected.wait()
         return {"type": "http.disconnect"}
 
     watcher = asyncio.create_task(watch())

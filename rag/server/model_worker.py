@@ -55,7 +55,7 @@ class ModelThread:
         self._batch_tokens = limits.tokens
         self._running = 0
         """Tokens in the current batch."""
-        self._pace = 0.0
+        self._seconds_per_token = 0.0
         """Recent reading time per token in seconds; 0 before the first batch."""
         self._thread = threading.Thread(target=self._run, name="models")
         self._searcher = threading.Thread(target=self._search, name="searches")
@@ -98,9 +98,11 @@ class ModelThread:
                 else []
             )
             if refused is None:
-                raise problems.overloaded(_wait(self._pace * self._queue.tokens()))
+                raise problems.overloaded(_wait(self._seconds_per_token * self._queue.tokens()))
             for work in refused:
-                work.fail(problems.overloaded(_wait(self._pace * self._queue.tokens())))
+                work.fail(
+                    problems.overloaded(_wait(self._seconds_per_token * self._queue.tokens()))
+                )
             self._queue.add(works)
             self._changed.notify_all()
 
@@ -120,7 +122,7 @@ class ModelThread:
         )
         late = (
             time.monotonic()
-            + self._pace * (self._running + ahead + own)
+            + self._seconds_per_token * (self._running + ahead + own)
             - max(work.deadline for work in readings)
         )
         if late > 0:
@@ -215,8 +217,8 @@ class ModelThread:
 
     def _learn(self, tokens: int, seconds: float) -> None:
         """Update the reading speed, and from it the batch size for about _BATCH_SECONDS."""
-        pace = seconds / tokens
-        self._pace = 0.8 * self._pace + 0.2 * pace if self._pace else pace
+        now, before = seconds / tokens, self._seconds_per_token
+        self._seconds_per_token = 0.8 * before + 0.2 * now if before else now
         if seconds > _BATCH_SECONDS:
             self._batch_tokens = max(1, int(tokens * _BATCH_SECONDS / seconds))
         else:

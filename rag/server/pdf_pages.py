@@ -69,7 +69,7 @@ def _run(given: bytes, *arguments: str) -> bytes:
 
 
 def _too_many() -> BusyError:
-    return BusyError("many pages are being drawn", "try again in a moment")
+    return BusyError("too many pages are being drawn", "try again in a moment")
 
 
 def _drawn(given: bytes, *arguments: str) -> bytes:

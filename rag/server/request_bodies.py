@@ -67,7 +67,7 @@ async def receive_body(receive: Receive, given: dict[str, str], limit: int, seco
                 408,
                 "slow-body",
                 f"the body did not arrive within {seconds:g} seconds",
-                "send it faster",
+                "send smaller requests, or use a faster connection",
             ) from None
         raise
 

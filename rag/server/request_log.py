@@ -35,7 +35,7 @@ class RequestLog:
     method: str
     path: str
     request_id: str
-    begun: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     status: int = 0
     started: bool = False
     key: str = ""
@@ -56,7 +56,7 @@ class RequestLogging(HttpLayer):
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = RequestLog(scope["method"], scope["path"], _request_id(scope))
         scope.setdefault("state", {}).update(
-            request_id=exchange.request_id, exchange=exchange, hangup=ClientDisconnect()
+            request_id=exchange.request_id, exchange=exchange, disconnect=ClientDisconnect()
         )
         if exchange.method == "HEAD":  # the same headers as GET, without a body (RFC 9110, 9.3.2)
             scope = {**scope, "method": "GET"}
@@ -75,7 +75,7 @@ class RequestLogging(HttpLayer):
             self._note(scope, exchange)
 
     def _note(self, scope: Scope, exchange: RequestLog) -> None:
-        seconds = time.monotonic() - exchange.begun
+        seconds = time.monotonic() - exchange.started_at
         route = getattr(scope.get("route"), "path", None) or "other"
         method = exchange.method if exchange.method in _METHODS else "other"
         self._metrics.request(route, method, exchange.status, seconds)
@@ -94,15 +94,19 @@ class RequestLogging(HttpLayer):
                 "http.response.status_code": exchange.status,
             }
             facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
-            self._spans.request(headers(scope), facts, seconds, _timings(scope["state"]["hangup"]))
+            self._spans.request(
+                headers(scope), facts, seconds, _timings(scope["state"]["disconnect"])
+            )
 
 
-def _timings(hangup: ClientDisconnect) -> list[Mapping[str, float]]:
+def _timings(disconnect: ClientDisconnect) -> list[Mapping[str, float]]:
     """Stage timings in seconds of each batch that answered the client; questions of a batch share
     them.
     """
     done = (
-        work.answer for work in hangup.works if work.answer.done() and not work.answer.cancelled()
+        work.answer
+        for work in disconnect.works
+        if work.answer.done() and not work.answer.cancelled()
     )
     answers = [future.result() for future in done if future.exception() is None]
     return list({tuple(answer.timings.items()): answer.timings for answer in answers}.values())

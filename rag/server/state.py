@@ -189,7 +189,7 @@ class Service:
         self,
         questions: list[str],
         options: Options,
-        hangup: ClientDisconnect,
+        disconnect: ClientDisconnect,
         search: bool = False,
         preferred: tuple[str, ...] = (),
     ) -> list[PendingQuestion]:
@@ -217,17 +217,17 @@ class Service:
             for question in checked
         ]
         client_deadline = options.deadline_ms is not None
-        hangup.charge(max(passages, len(questions)) - 1)  # the request itself already costs one
+        disconnect.charge(max(passages, len(questions)) - 1)  # the request itself already costs one
         made = [
             PendingQuestion(
-                one, deadline, cost, search, client_deadline, hangup.caller, self.engine
+                one, deadline, cost, search, client_deadline, disconnect.caller, self.engine
             )
             for one in asked
         ]
         self.models.submit(made)
-        hangup.works += made
+        disconnect.works += made
         for work in made:
-            hangup.then(work.cancel)
+            disconnect.then(work.cancel)
         return made
 
 
@@ -302,6 +302,6 @@ def service_of(request: Request) -> Service:
     return found
 
 
-def hangup_of(request: Request) -> ClientDisconnect:
-    found: ClientDisconnect = request.state.hangup
+def disconnect_of(request: Request) -> ClientDisconnect:
+    found: ClientDisconnect = request.state.disconnect
     return found

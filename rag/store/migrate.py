@@ -42,13 +42,16 @@ def digest(store: Store, document_id: str) -> str:
     ).hexdigest()
 
 
-def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: None) -> Moved:
-    """Copy `source` to `target`, calling `seen` after each document. A repeated call resumes.
+def migrate(
+    source: Store, target: Store, on_progress: Callable[[], object] = lambda: None
+) -> Moved:
+    """Copy `source` to `target`, with a call of `on_progress` after each document. A repeated call
+    resumes.
 
     Raises InputError if the target contains documents that the source does not, StoreError if an
     index changed meanwhile.
     """
-    begun = source.stats().generation
+    started = source.stats().generation
     ids = [document.id for document in source.documents()]
     _check_target(target, ids)
     copied, total = 0, hashlib.sha256()
@@ -60,8 +63,8 @@ def migrate(source: Store, target: Store, seen: Callable[[], object] = lambda: N
                 copied += 1
             _copy_original(source, target, document_id)
             total.update(wanted.encode())
-            seen()
-    if source.stats().generation != begun or [d.id for d in target.documents()] != ids:
+            on_progress()
+    if source.stats().generation != started or [d.id for d in target.documents()] != ids:
         raise StoreError(
             "the index changed during the migration",
             "run rag migrate again to resume",

@@ -140,7 +140,7 @@ def test_work_runs_in_batches_with_progress(checker: Checker) -> None:
         calls.append(1)
         return function()
 
-    checker.check(text, seen=lambda done, total: seen.append((done, total)), run=run)
+    checker.check(text, on_progress=lambda done, total: seen.append((done, total)), run=run)
     assert seen == [(4, 9), (8, 9), (9, 9)]
     assert len(calls) >= 3
 

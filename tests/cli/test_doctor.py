@@ -38,10 +38,10 @@ def test_broken_search_indexes_are_mended(doctor: Run) -> None:
     code, out, _ = doctor("doctor")
     assert code == 0
     assert (
-        "mended search indexes' files: repaired; before: "
+        "fixed search indexes' files: repaired; before: "
         "vectors.faiss has changed since it was written\n" in out
     )
-    assert "mended" not in doctor("doctor")[1]
+    assert "fixed" not in doctor("doctor")[1]
 
 
 def test_vectors_are_rebuilt_on_request(doctor: Run) -> None:
@@ -54,7 +54,7 @@ def test_vectors_are_rebuilt_on_request(doctor: Run) -> None:
     )
     code, out, _ = doctor("doctor", "--repair")
     assert code == 0
-    assert "mended vectors" in out
+    assert "fixed vectors" in out
     assert doctor("ask", "When did the US leave the deal?")[1].startswith("2018")
 
 

@@ -176,7 +176,7 @@ def test_another_text_does_not_replace_one_on_an_absent_disk(
     ingest(store, first)
     (first / "a.txt").unlink()
     report = ingest(store, second, docs)
-    assert "which is gone" in report.skipped[0][1]
+    assert "which no longer exists" in report.skipped[0][1]
     assert sources(store)["notes/a.txt"] == f"{first}/a.txt"
 
 
@@ -445,9 +445,7 @@ def test_processes_read_the_same(store: LocalStore, docs: Path, tmp_path: Path) 
     with Pool(2) as pool:
         report = Ingest(store, BagOfWordsEmbedder(), 12, loader=pool).run(find([docs]))
     assert report.added == ["docs/a.txt", "docs/b.md", "docs/fish.pdf", "docs/sub/c.html"]
-    assert [reason for _, reason in report.skipped] == [
-        "is not a PDF that can be read, or is cut short"
-    ]
+    assert [reason for _, reason in report.skipped] == ["is not a readable PDF, or is truncated"]
     found = store.document("docs/fish.pdf")
     assert found is not None
     assert found.page(found.text.index("Tuna")) == 2

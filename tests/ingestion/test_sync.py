@@ -186,7 +186,7 @@ def test_a_folder_that_may_not_be_mounted_is_not_a_reason_to_delete(
     for path in docs.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(
-        InputError, match=f"3 of the 3 documents of {docs} have disappeared; nothing was changed"
+        InputError, match=f"3 of the 3 documents of {docs} are missing; nothing was changed"
     ) as caught:
         sync(store, docs)
     assert "--allow-mass-delete" in caught.value.hint

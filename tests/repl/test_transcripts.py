@@ -173,7 +173,7 @@ def test_json_equals_that_of_the_command_line(filled: Settings) -> None:
     talk = Talk(filled)
     shown = talk("/json", "When did the US leave the deal?").split("deal?\n")[1]
     assert json.loads(shown)["text"] == "2018"
-    assert talk("/json").endswith("answers to read\n")
+    assert talk("/json").endswith("answers as text\n")
 
 
 def test_a_session_is_saved_as_markdown(filled: Settings) -> None:

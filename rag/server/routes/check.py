@@ -17,7 +17,7 @@ from rag.server import problems
 from rag.server.disconnect import ClientDisconnect
 from rag.server.openapi import described
 from rag.server.schemas import Line, Strict
-from rag.server.state import Service, hangup_of, service_of
+from rag.server.state import Service, disconnect_of, service_of
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]
@@ -111,14 +111,14 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
     started = time.monotonic()
     seconds = (body.deadline_ms or _QUESTIONS * service.settings.deadline_ms) / 1000
     sources = {one.index: one.document_id for one in body.sources}
-    report = check_text(service, hangup_of(request), body.text, body.filters, sources, seconds)
+    report = check_text(service, disconnect_of(request), body.text, body.filters, sources, seconds)
     request.state.exchange.notes["sentences"] = len(report.sentences)
     return _report(report, time.monotonic() - started)
 
 
 def check_text(
     service: Service,
-    hangup: ClientDisconnect,
+    disconnect: ClientDisconnect,
     text: str,
     conditions: Sequence[str],
     sources: Mapping[int, str],
@@ -128,17 +128,17 @@ def check_text(
     0 uses the default. Raises as `Checker.check`, and ServiceError.
     """
     until = time.monotonic() + (seconds or _QUESTIONS * service.settings.deadline_ms / 1000)
-    gone = threading.Event()
-    hangup.then(gone.set)
+    disconnected = threading.Event()
+    disconnect.then(disconnected.set)
 
     def run(work: Callable[[], Any]) -> Any:
-        if gone.is_set():
+        if disconnected.is_set():
             raise problems.hung_up()
         if time.monotonic() > until:
             raise problems.late()
         return service.models.call(work)
 
-    hangup.charge(_COST * len(text) // _SENTENCE)
+    disconnect.charge(_COST * len(text) // _SENTENCE)
     checker = Checker(service.engine)
     return checker.check(text, filters.parse(conditions) or None, sources, run=run)
 

@@ -14,7 +14,7 @@ from rag.server.collection_host import CollectionHost
 from rag.server.openapi import described
 from rag.server.problems import ServiceError
 from rag.server.schemas import Options, Strict, WireAnswer
-from rag.server.state import Service, hangup_of, wait
+from rag.server.state import Service, disconnect_of, wait
 from rag.settings.index_folder import DEFAULT_COLLECTION
 from rag.store.collection_folders import Collection
 
@@ -87,11 +87,11 @@ def ask_collections(body: AskSeveral, request: Request, host: Host) -> Collectio
     stay separate.
     """
     names = list(dict.fromkeys(body.collections))
-    hangup = hangup_of(request)
+    disconnect = disconnect_of(request)
     with ExitStack() as stack:
         services = {name: entered(stack, request, host, name) for name in names}
         works = {
-            name: service.works([body.question], body, hangup)[0]
+            name: service.works([body.question], body, disconnect)[0]
             for name, service in services.items()
         }
         answers = [

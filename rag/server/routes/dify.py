@@ -16,7 +16,7 @@ from rag.server.openai_input import options_of
 from rag.server.openai_schemas import Id, Loose, Text
 from rag.server.openapi import described
 from rag.server.routes.openai import of_collection, page_for
-from rag.server.state import Service, hangup_of, service_of
+from rag.server.state import Service, disconnect_of, service_of
 from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1/dify", tags=["integrations"])
@@ -65,7 +65,7 @@ def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dic
     least = body.retrieval_setting.score_threshold or 0.0
     page = page_for(request, body.knowledge_id)
     with of_collection(body.knowledge_id, request, service) as asked:
-        hits = ServiceLibrary(asked, hangup_of(request)).search(body.query, options)
+        hits = ServiceLibrary(asked, disconnect_of(request)).search(body.query, options)
         records = [
             _record(hit, asked.document(hit.passage.document_id), page)
             for hit in hits
@@ -78,7 +78,7 @@ def _filters(given: MetadataConditions | None) -> list[str]:
     conditions = (given.conditions if given else None) or []
     if given and len(conditions) > 1 and given.logical_operator != "and":
         raise InputError(
-            f"{given.logical_operator!r} of conditions is not supported", "join them by and"
+            f"{given.logical_operator!r} of conditions is not supported", 'join them with "and"'
         )
     return [text for condition in conditions for text in _texts(condition)]
 

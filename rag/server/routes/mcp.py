@@ -29,7 +29,7 @@ from rag.server.delete_document import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.request_log import RequestLog
 from rag.server.routes.check import check_text
-from rag.server.state import Service, hangup_of, service_of
+from rag.server.state import Service, disconnect_of, service_of
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ServedLibrary(ServiceLibrary):
     exchange: RequestLog
 
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
-        return check_text(self.service, self.hangup, text, filters, {})
+        return check_text(self.service, self.disconnect, text, filters, {})
 
     def document(self, document_id: str) -> Document | None:
         return self.service.document(document_id)
@@ -81,10 +81,10 @@ class ServedLibrary(ServiceLibrary):
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        gone = self.document(document_id) and delete_everywhere(self.service, document_id)
-        if gone:
+        deleted = self.document(document_id) and delete_everywhere(self.service, document_id)
+        if deleted:
             self.exchange.change = f"delete {document_id}"
-        return bool(gone)
+        return bool(deleted)
 
 
 class McpEndpoint:
@@ -155,7 +155,9 @@ class McpEndpoint:
 
     def _library(self, request: Request) -> ServedLibrary:
         page = page_of(str(request.base_url), request.state.collection)
-        return ServedLibrary(service_of(request), hangup_of(request), page, request.state.exchange)
+        return ServedLibrary(
+            service_of(request), disconnect_of(request), page, request.state.exchange
+        )
 
 
 async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:

@@ -52,7 +52,7 @@ from rag.server.openapi import described
 from rag.server.problems import ServiceError
 from rag.server.routes.collection_routes import collections_of, entered, list_collections
 from rag.server.schemas import Options
-from rag.server.state import Service, hangup_of, service_of
+from rag.server.state import Service, disconnect_of, service_of
 from rag.types import Hit
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -143,7 +143,7 @@ def _answer(
 ) -> Answered:
     notes = request.state.exchange.notes
     notes["questions"] = [asked.question] if service.settings.log_questions else 1
-    return ServiceLibrary(service, hangup_of(request)).ask(asked.question, asked.turns, options)
+    return ServiceLibrary(service, disconnect_of(request)).ask(asked.question, asked.turns, options)
 
 
 def _reply(answered: Answered, model: str, request: Request, page: str) -> Reply:
@@ -212,9 +212,9 @@ def search_vector_store(
     options = options_of(filters_of(body.filters), body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
     page = page_for(request, vector_store)
-    hangup_of(request).charge(len(queries) - 1)  # the request itself has cost one already
+    disconnect_of(request).charge(len(queries) - 1)  # the request itself has cost one already
     with of_collection(vector_store, request, service) as asked:
-        hits = _best(ServiceLibrary(asked, hangup_of(request)), queries, options)
+        hits = _best(ServiceLibrary(asked, disconnect_of(request)), queries, options)
         kept = [hit for hit in hits if hit.score >= threshold][: body.max_num_results]
         data = [search_result(hit, page, asked.document(hit.passage.document_id)) for hit in kept]
     return {
@@ -256,7 +256,7 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
             f"dimensions = {body.dimensions} is not supported", f"vectors here have {embedder.dim}"
         )
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
-    hangup_of(request).charge(len(texts) - 1)  # the request itself already costs one
+    disconnect_of(request).charge(len(texts) - 1)  # the request itself already costs one
     vectors = embed(texts)
     packed = body.encoding_format == "base64"
     data = [

@@ -30,7 +30,7 @@ from rag.server.schemas import (
     WireHits,
     WireVerdict,
 )
-from rag.server.state import Service, hangup_of, service_of, wait
+from rag.server.state import Service, disconnect_of, service_of, wait
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
@@ -47,7 +47,9 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     _note(request, service, [body.question])
     meant = _understood(body, request, service)
     preferred = body.conversation[-1].documents if meant.question != body.question.strip() else []
-    (work,) = service.works([meant.question], body, hangup_of(request), preferred=tuple(preferred))
+    (work,) = service.works(
+        [meant.question], body, disconnect_of(request), preferred=tuple(preferred)
+    )
     context = {"asked": body.question if body.conversation else "", "note": meant.note}
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
@@ -60,7 +62,7 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
 def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
     """`ask` for several questions, which are read together. All are answered, or none."""
     _note(request, service, body.questions)
-    works = service.works(body.questions, body, hangup_of(request))
+    works = service.works(body.questions, body, disconnect_of(request))
     return WireAnswers(answers=[_answer(work) for work in works])
 
 
@@ -68,7 +70,7 @@ def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
 def search(body: Search, request: Request, service: Shared) -> WireHits:
     """The passages that best match a question, best first, without an answer."""
     _note(request, service, [body.question])
-    (work,) = service.works([body.question], body, hangup_of(request), search=True)
+    (work,) = service.works([body.question], body, disconnect_of(request), search=True)
     found = wait(work, work.found)
     typed, understood = (
         work.asked.question,
@@ -104,10 +106,10 @@ def _understood(body: Ask, request: Request, service: Service) -> Rewrite:
     if not body.conversation:
         return Rewrite(question)
     turns = [Exchanged(turn.question, turn.answer) for turn in body.conversation]
-    hangup = hangup_of(request)
+    disconnect = disconnect_of(request)
 
     def evidence(asked: str) -> str:
-        (work,) = service.works([asked], Options(filters=body.filters), hangup, search=True)
+        (work,) = service.works([asked], Options(filters=body.filters), disconnect, search=True)
         return "\n".join(hit.passage.in_context for hit in wait(work, work.found).hits)
 
     return in_context(question, turns, evidence, most)

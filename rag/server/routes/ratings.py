@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from rag.server.feedback import feedback_file, gold_text
 from rag.server.openapi import described
 from rag.server.schemas import Strict
-from rag.server.state import Service, hangup_of, service_of
+from rag.server.state import Service, disconnect_of, service_of
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 Shared = Annotated[Service, Depends(service_of)]
@@ -57,7 +57,7 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
     counts.
     """
     line = {key: value for key, value in body.model_dump().items() if value not in (None, "", [])}
-    hangup_of(request).charge(len(str(line)) // _COST)
+    disconnect_of(request).charge(len(str(line)) // _COST)
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     feedback_file(service.settings.index).add(
         {"time": when, "key": request.state.exchange.key, **line}

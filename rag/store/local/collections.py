@@ -126,10 +126,10 @@ class LocalCollections:
         """
         with self._changing():
             found = self.named(name)
-            gone = self._folder / f"{_GONE}{uuid.uuid4().hex}"
+            removed = self._folder / f"{_GONE}{uuid.uuid4().hex}"
             with self._nobody_writes(name):
-                self._move(self._folder / name, gone)
-            shutil.rmtree(gone, ignore_errors=True)
+                self._move(self._folder / name, removed)
+            shutil.rmtree(removed, ignore_errors=True)
         return found
 
     @contextmanager

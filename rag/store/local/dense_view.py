@@ -60,7 +60,7 @@ class DenseView:
             connection, self.shows, self._last, self.index.ids
         )
         wanted = self.index.wanted(len(self.index) + len(missing) - len(surplus))
-        if reshape and wanted != self.index.kind:
+        if reshape and wanted != self.index.index_type:
             missing = database.passage_ids(connection)
             self._retrain(connection, wanted, missing)
         else:
@@ -69,8 +69,8 @@ class DenseView:
             self.index.add(*database.vectors(connection, some, self.dim))
         self.shows, self._last = generation, last
 
-    def _retrain(self, connection: sqlite3.Connection, kind: str, ids: Sequence[int]) -> None:
+    def _retrain(self, connection: sqlite3.Connection, index_type: str, ids: Sequence[int]) -> None:
         """Start an empty index of this type, trained on a sample of the passages."""
-        sample = np.random.default_rng(0).permutation(ids)[: self.index.sample(kind)]
+        sample = np.random.default_rng(0).permutation(ids)[: self.index.sample(index_type)]
         rows = database.vectors(connection, sample.tolist(), self.dim)[1]
-        self.index = DenseIndex.trained(self.dim, kind, rows)
+        self.index = DenseIndex.trained(self.dim, index_type, rows)

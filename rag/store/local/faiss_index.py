@@ -74,13 +74,13 @@ class DenseIndex:
                 raise ValueError(f"{snapshot} is not an index of {dim} dimensions with ids")
 
     @classmethod
-    def trained(cls, dim: int, kind: str, sample: Vectors) -> DenseIndex:
+    def trained(cls, dim: int, index_type: str, sample: Vectors) -> DenseIndex:
         """An empty index of this type, whose lists are trained on `sample`, shape (n, dim)."""
         made = cls(dim)
         made.new = True
-        if kind != "flat":
+        if index_type != "flat":
             metric = faiss.METRIC_INNER_PRODUCT
-            lists = int(kind.split("-")[1])
+            lists = int(index_type.split("-")[1])
             coarse = faiss.IndexFlatIP(dim)
             index = faiss.IndexIVFScalarQuantizer(
                 coarse, dim, lists, faiss.ScalarQuantizer.QT_8bit, metric
@@ -100,7 +100,7 @@ class DenseIndex:
         return not isinstance(self._index, faiss.IndexIVF)
 
     @property
-    def kind(self) -> str:
+    def index_type(self) -> str:
         """ "flat", or "ivf-LISTS-sq8"."""
         return "flat" if self.exact else f"ivf-{self._index.nlist}-sq8"
 
@@ -112,11 +112,11 @@ class DenseIndex:
             return "flat" if count <= _FLAT else _lists(count)
         if count <= _FLAT // 2:
             return "flat"
-        return _lists(count) if count > 8 * (self._index.nlist // 4) ** 2 else self.kind
+        return _lists(count) if count > 8 * (self._index.nlist // 4) ** 2 else self.index_type
 
-    def sample(self, kind: str) -> int:
+    def sample(self, index_type: str) -> int:
         """Number of training vectors for this type."""
-        return 0 if kind == "flat" else _SAMPLE * int(kind.split("-")[1])
+        return 0 if index_type == "flat" else _SAMPLE * int(index_type.split("-")[1])
 
     def depth(self, k: int) -> int:
         """Number of candidates to score in order to find the `k` best."""

@@ -67,9 +67,9 @@ class SearchIndexes:
         self._broken = self.problem != ""
 
     @property
-    def kind(self) -> str:
+    def index_type(self) -> str:
         """Type of the dense index."""
-        return self._dense.index.kind
+        return self._dense.index.index_type
 
     def dense(
         self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None

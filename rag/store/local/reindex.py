@@ -170,9 +170,11 @@ class Rebuild:
             "passage_tokens": str(passage_tokens),
         }
 
-    def run(self, begun: Callable[[int, int], object], seen: Callable[[int], object]) -> Rebuilt:
-        """Run the rebuild. `begun` receives (documents, already done), `seen` the number of further
-        documents done. Raises StoreError, BusyError.
+    def run(
+        self, on_start: Callable[[int, int], object], on_progress: Callable[[int], object]
+    ) -> Rebuilt:
+        """Run the rebuild. `on_start` receives (documents, already done), `on_progress` the number
+        of further documents done. Raises StoreError, BusyError.
         """
         with (
             closing(sqlite_file.connect(self._path)) as connection,
@@ -180,22 +182,22 @@ class Rebuild:
         ):
             with self._lock.hold(self._wait):
                 resumed = begin(connection, self._target)
-            begun(resumed + pending(connection), resumed)
-            self._fill(connection, seen)
+            on_start(resumed + pending(connection), resumed)
+            self._fill(connection, on_progress)
             with self._lock.hold(self._wait):
-                self._fill(connection, seen)  # documents added meanwhile
+                self._fill(connection, on_progress)  # documents added meanwhile
                 swap(connection, self._target)
                 documents, passages = database.counts(connection)
         return Rebuilt(documents, passages, resumed, self._target["embedder"], self._passage_tokens)
 
-    def _fill(self, connection: sqlite3.Connection, seen: Callable[[int], object]) -> None:
+    def _fill(self, connection: sqlite3.Connection, on_progress: Callable[[int], object]) -> None:
         """Process documents up to the newest one at the start, so that it ends even if documents
         are added faster.
         """
         waiting = pending_documents(connection, last_row(connection))
         for rows, batch in batches(waiting, self._embedder, self._passage_tokens):
             pairs = zip(rows, batch, strict=True)
-            seen(sum(add(connection, row, one.passages, one.vectors) for row, one in pairs))
+            on_progress(sum(add(connection, row, one.passages, one.vectors) for row, one in pairs))
 
 
 def abandon(folder: Path, wait: float = 5.0) -> bool:

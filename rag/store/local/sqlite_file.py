@@ -137,7 +137,7 @@ def check_end(connection: sqlite3.Connection, path: Path) -> None:
     zeros.
     """
     if path.stat().st_size % connection.execute("PRAGMA page_size").fetchone()[0]:
-        raise sqlite3.DatabaseError("it ends inside a page")
+        raise sqlite3.DatabaseError("it ends in the middle of a page")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, str] | None) -> None:

@@ -211,7 +211,7 @@ class LocalStore:
             meta["embedder"],
             dim,
             passage_tokens,
-            self._derived.kind,
+            self._derived.index_type,
         )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:

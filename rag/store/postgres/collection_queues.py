@@ -95,13 +95,13 @@ class CollectionQueues:
                     continue
                 if not wait:
                     break
-                heard = asyncio.create_task(news.wait())
+                notified = asyncio.create_task(news.wait())
                 await asyncio.wait(
-                    {heard, stopping},
+                    {notified, stopping},
                     timeout=self._pace.poll,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                heard.cancel()
+                notified.cancel()
         listening.cancel()
 
     async def _listen(self, news: asyncio.Event) -> None:
@@ -131,7 +131,7 @@ class CollectionQueues:
 
     async def _turn(self, place: _QueuePlace, opened: Open, stopping: asyncio.Task[bool]) -> int:
         """Process the collection's documents for a while. Returns their number."""
-        loop, over, begun = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
+        loop, over, started = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
         done: list[Upload] = []
         try:
             with (
@@ -144,7 +144,7 @@ class CollectionQueues:
                     try:
                         return handle(upload)
                     finally:
-                        if time.monotonic() - begun >= _TURN:
+                        if time.monotonic() - started >= _TURN:
                             loop.call_soon_threadsafe(over.set)
 
                 await queue.turn(timed, (stopping, asyncio.create_task(over.wait())))

@@ -222,7 +222,7 @@ def translated(place: str) -> Iterator[None]:
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         hint = "give the user the right, or let an administrator run: CREATE EXTENSION vector"
-        raise StoreError(f"{place} refuses: {_first_line(error)}", hint) from error
+        raise StoreError(f"{place} denies access: {_first_line(error)}", hint) from error
     except psycopg.errors.FeatureNotSupported as error:
         raise StoreError(
             f"{place} lacks an extension or table: {_first_line(error)}",

@@ -38,9 +38,9 @@ def put(
     rows = connection.execute(
         'SELECT "row" FROM rag_documents WHERE id = ANY(%s)', ([document.id, instead_of],)
     ).fetchall()
-    gone = _take_out(connection, [row for (row,) in rows])
+    removed = _take_out(connection, [row for (row,) in rows])
     ids, row = _put_rows(connection, document, passages, vectors)
-    _count(connection, gone, _Change.of(words))
+    _count(connection, removed, _Change.of(words))
     _put_words(connection, row, ids, words)
 
 
@@ -216,7 +216,7 @@ def _record(document: Document) -> str:
     return json.dumps(fields)
 
 
-def _count(connection: Connection[Any], gone: _Change, come: _Change) -> None:
+def _count(connection: Connection[Any], removed: _Change, added: _Change) -> None:
     """Update the statistics. Their row is locked until the commit, so changes are counted one after
     another.
     """
@@ -225,17 +225,17 @@ def _count(connection: Connection[Any], gone: _Change, come: _Change) -> None:
         "passages = passages + %s,"
         " words = words + %s, classes = greatest(classes, %s), churn = churn + %s",
         (
-            come.documents - gone.documents,
-            come.passages - gone.passages,
-            come.words - gone.words,
-            come.classes,
-            come.passages + gone.passages,
+            added.documents - removed.documents,
+            added.passages - removed.passages,
+            added.words - removed.words,
+            added.classes,
+            added.passages + removed.passages,
         ),
     )
-    changed = come.doc_freq.copy()
-    changed.subtract(gone.doc_freq)
+    changed = added.doc_freq.copy()
+    changed.subtract(removed.doc_freq)
     terms = sorted(changed)
-    values = (terms, [changed[term] for term in terms], [come.most.get(term, 0) for term in terms])
+    values = (terms, [changed[term] for term in terms], [added.most.get(term, 0) for term in terms])
     new = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
     connection.execute(
         "UPDATE rag_terms t SET passages = t.passages + n.passages, most = greatest(t.most, n.most)"

@@ -117,11 +117,11 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 def test_the_type_depends_on_size_with_hysteresis() -> None:
     index = filled(200)
-    assert (index.kind, index.exact, index.wanted(300)) == ("flat", True, "flat")
+    assert (index.index_type, index.exact, index.wanted(300)) == ("flat", True, "flat")
     kind = index.wanted(301)
     assert kind == "ivf-64-sq8"
     large = DenseIndex.trained(64, kind, unit(400))
-    assert (large.kind, large.exact, large.new) == (kind, False, True)
+    assert (large.index_type, large.exact, large.new) == (kind, False, True)
     assert [large.wanted(count) for count in (151, 300, 1000, 2000)] == [kind] * 4
     assert large.wanted(150) == "flat"
     assert large.wanted(9000) == "ivf-512-sq8"
