@@ -17,6 +17,8 @@ Exit 0 is success. Exit 1 is a command's negative result, as with grep: `rag ask
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 DISTRIBUTION = "quoterag"
@@ -76,6 +78,15 @@ class ModelError(RagError):
 class BusyError(RagError):
     exit_code = 5
     status = 503
+
+
+@contextmanager
+def writing_to(path: object, hint: str, kind: type[RagError] = InputError) -> Iterator[None]:
+    """Turn OSErrors into a `kind` that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{path} cannot be written: {error.strerror}", hint) from error
 
 
 def install_line(extra: str = "") -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.errors import InputError, NotFoundError
+from rag.errors import InputError, NotFoundError, writing_to
 
 Entry = dict[str, Any]
 CLIENTS = ("claude", "claude-desktop", "codex", "cursor", "vscode")
@@ -229,16 +229,12 @@ def write(change: ConfigChange) -> Path | None:
     """Write the file atomically. Returns the path of the backup, if there was a file before."""
     path = change.path.resolve()  # follow a symlink instead of replacing it
     backup = path.with_name(path.name + BACKUP) if change.before is not None else None
-    try:
+    with writing_to(path, "check the file's owner and permissions"):
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = path.stat().st_mode & 0o777 if change.before is not None else 0o600
         if backup:
             _put(backup, change.before or "", mode)
         _put(path, change.after, mode)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}", "check the file's owner and permissions"
-        ) from error
     return backup
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from rag import build
 from rag.cli.options import filter_option, shared
-from rag.errors import InputError
+from rag.errors import InputError, writing_to
 from rag.filters import Filter
 from rag.render import terminal
 from rag.render.json import plain, print_json
@@ -118,9 +118,5 @@ def _read(file: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
+    with writing_to(path, "choose another file"):
         path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}", "choose another file"
-        ) from error

@@ -13,7 +13,7 @@ from rag import build
 from rag.answering import provenance
 from rag.answering.verification import CitationCheck, citations, verify
 from rag.cli.options import shared
-from rag.errors import InputError
+from rag.errors import InputError, writing_to
 from rag.render import terminal
 from rag.render.json import plain, print_json
 from rag.settings import Settings
@@ -127,12 +127,8 @@ def calibrate_command(
         )
     done = calibrate(build.engine(settings), read_jsonl(gold), risk)
     text = json.dumps(plain(done.fitted), indent=2, ensure_ascii=False) + "\n"
-    try:
+    with writing_to(out, "choose another file with --out"):
         out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{out} cannot be written: {error.strerror}", "choose another file with --out"
-        ) from error
     if as_json:
         print_json(done.fitted)
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from rag.errors import InputError
+from rag.errors import InputError, writing_to
 from rag.evaluation.metrics import METRICS
 from rag.evaluation.result import Result, Summary
 
@@ -102,9 +102,5 @@ def junit(result: Result, found: Sequence[GateVerdict], path: Path) -> None:
             ElementTree.SubElement(case, "failure", message=str(verdict).removeprefix("SHORT "))
     root = ElementTree.Element("testsuites")
     root.append(suite)
-    try:
+    with writing_to(path, "name another file with --junit"):
         ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}", "name another file with --junit"
-        ) from error

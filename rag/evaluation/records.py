@@ -9,7 +9,7 @@ from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from rag.errors import InputError, RagError
+from rag.errors import InputError, RagError, writing_to
 
 Kind = Literal["answerable", "unanswerable", "retrieval"]
 
@@ -124,7 +124,7 @@ class Partial:
         """Start the file with these rows; the yielded function appends one. Raises InputError if it
         cannot be written.
         """
-        try:
+        with writing_to(self.path, "name another folder with --out"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w", encoding="utf-8") as file:
                 self._file: IO[str] = file
@@ -132,10 +132,6 @@ class Partial:
                 for row in rows:
                     self.add(row)
                 yield self
-        except OSError as error:
-            raise InputError(
-                f"{self.path} cannot be written: {error.strerror}", "name another folder with --out"
-            ) from error
 
     def add(self, row: Row) -> None:
         self._line(astuple(row))

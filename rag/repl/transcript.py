@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.errors import InputError
+from rag.errors import InputError, writing_to
 from rag.render.sanitize import clean
 from rag.repl.session import Exchange
 from rag.types import Alternative, Answer, Citation
@@ -25,13 +25,9 @@ def save(exchanges: Sequence[Exchange], path: Path, again: bool = False) -> None
     if path.exists() and not again:
         raise InputError(f"{path} exists already", "choose another file")
     partial = path.with_name(f".{path.name}.partial")
-    try:
+    with writing_to(path, "choose another file"):
         partial.write_text(markdown(exchanges), encoding="utf-8")
         partial.replace(path)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror}", "choose another file"
-        ) from error
 
 
 def markdown(exchanges: Sequence[Exchange]) -> str:

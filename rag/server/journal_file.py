@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rag.errors import StoreError
+from rag.errors import StoreError, writing_to
 from rag.server.owner_files import locked, replace_file
 
 
@@ -24,23 +24,18 @@ class JournalFile:
         and BusyError.
         """
         written = (json.dumps(line, ensure_ascii=False) + "\n").encode()
-        with locked(self._path):
-            try:
-                size = self._path.stat().st_size if self._path.exists() else 0
-                if size + len(written) > self._most_bytes:
-                    hint = "move the file away; a new one is started"
-                    raise StoreError(f"{self._path} is at its maximum size, {size:,} bytes", hint)
-                number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                with open(number, "ab", closefd=True) as file:
-                    if size and not self._ends_whole():
-                        file.write(b"\n")  # a crash has truncated the last line
-                    file.write(written)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except OSError as error:
-                raise StoreError(
-                    f"{self._path} cannot be written: {error.strerror}", "free some disk space"
-                ) from error
+        with locked(self._path), writing_to(self._path, "free some disk space", StoreError):
+            size = self._path.stat().st_size if self._path.exists() else 0
+            if size + len(written) > self._most_bytes:
+                hint = "move the file away; a new one is started"
+                raise StoreError(f"{self._path} is at its maximum size, {size:,} bytes", hint)
+            number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with open(number, "ab", closefd=True) as file:
+                if size and not self._ends_whole():
+                    file.write(b"\n")  # a crash has truncated the last line
+                file.write(written)
+                file.flush()
+                os.fsync(file.fileno())
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Complete lines, oldest first."""

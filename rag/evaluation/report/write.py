@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rag.errors import InputError
+from rag.errors import writing_to
 from rag.evaluation.compare import Comparison
 from rag.evaluation.gates import GateVerdict
 from rag.evaluation.report.page import page
@@ -20,14 +20,9 @@ def write(
     be written."""
     base = out / f"{result.facts['name']}-{result.facts['commit']}"
     paths = [base.with_name(f"{base.name}.{ending}") for ending in ("json", "html", "md")]
-    try:
+    with writing_to(out, "name another folder with --out"):
         out.mkdir(parents=True, exist_ok=True)
         result.save(paths[0])
         paths[1].write_text(page(result, comparison, verdicts), encoding="utf-8")
         paths[2].write_text(markdown(result, comparison, verdicts), encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"{error.filename} cannot be written: {error.strerror}",
-            "name another folder with --out",
-        ) from error
     return paths
