@@ -20,13 +20,12 @@ from rag.server.schemas import (
     WireAnswer,
     WireAnswers,
     WireCitation,
-    WireHit,
     WireHits,
     WireVerdict,
 )
 
 try:
-    import httpx as httpx  # for the other modules, so that the hint stands once
+    import httpx as httpx  # for the other modules, so that the hint is here only
 except ModuleNotFoundError as error:
     raise InputError(
         "rag.client needs httpx, which is not installed", f"run: {install_line('client')}"
@@ -61,11 +60,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request, and the function that parses its response."""
+    """A request, and the function that parses the body of its response."""
 
     method: str
     path: str
-    read: Callable[[httpx.Response], T]
+    read: Callable[[bytes], T]
     send: dict[str, Any] = field(default_factory=dict)
 
 
@@ -80,38 +79,22 @@ def ask(
     question: str, filters: Sequence[str], k: int | None, deadline_ms: int | None
 ) -> Call[WireAnswer]:
     body = {"question": question, **options(filters, k, deadline_ms)}
-    return Call(
-        "POST", "/v1/ask", lambda r: WireAnswer.model_validate_json(r.content), {"json": body}
-    )
+    return Call("POST", "/v1/ask", WireAnswer.model_validate_json, {"json": body})
 
 
-def ask_many(
-    questions: Sequence[str], filters: Sequence[str], k: int | None
-) -> Call[list[WireAnswer]]:
+def ask_many(questions: Sequence[str], filters: Sequence[str], k: int | None) -> Call[WireAnswers]:
     body = {"questions": list(questions), **options(filters, k)}
-    return Call(
-        "POST",
-        "/v1/ask/batch",
-        lambda r: WireAnswers.model_validate_json(r.content).answers,
-        {"json": body},
-    )
+    return Call("POST", "/v1/ask/batch", WireAnswers.model_validate_json, {"json": body})
 
 
-def search(question: str, filters: Sequence[str], k: int) -> Call[list[WireHit]]:
+def search(question: str, filters: Sequence[str], k: int) -> Call[WireHits]:
     body = {"question": question, **options(filters, k)}
-    return Call(
-        "POST", "/v1/search", lambda r: WireHits.model_validate_json(r.content).hits, {"json": body}
-    )
+    return Call("POST", "/v1/search", WireHits.model_validate_json, {"json": body})
 
 
 def page(after: str, limit: int) -> Call[WireDocuments]:
     given = {"after": after, "limit": limit}
-    return Call(
-        "GET",
-        "/v1/documents",
-        lambda r: WireDocuments.model_validate_json(r.content),
-        {"params": given},
-    )
+    return Call("GET", "/v1/documents", WireDocuments.model_validate_json, {"params": given})
 
 
 def address(document_id: str) -> str:
@@ -119,46 +102,33 @@ def address(document_id: str) -> str:
 
 
 def document(document_id: str) -> Call[WireDocumentDetail]:
-    return Call(
-        "GET", address(document_id), lambda r: WireDocumentDetail.model_validate_json(r.content)
-    )
+    return Call("GET", address(document_id), WireDocumentDetail.model_validate_json)
 
 
 def text(document_id: str) -> Call[str]:
-    return Call("GET", f"{address(document_id)}/text", lambda r: r.content.decode())
+    return Call("GET", f"{address(document_id)}/text", bytes.decode)
 
 
 def delete(document_id: str) -> Call[Deleted]:
-    return Call("DELETE", address(document_id), lambda r: Deleted.model_validate_json(r.content))
+    return Call("DELETE", address(document_id), Deleted.model_validate_json)
 
 
 def put(name: str, content: str | bytes) -> Call[Job]:
     data = content.encode() if isinstance(content, str) else content
-    return Call(
-        "POST",
-        "/v1/documents",
-        lambda r: Job.model_validate_json(r.content),
-        {"files": [("file", (name, data))]},
-    )
+    files = [("file", (name, data))]
+    return Call("POST", "/v1/documents", Job.model_validate_json, {"files": files})
 
 
 def job(job_id: str) -> Call[Job]:
-    return Call(
-        "GET", f"/v1/jobs/{quote(job_id, safe='')}", lambda r: Job.model_validate_json(r.content)
-    )
+    return Call("GET", f"/v1/jobs/{quote(job_id, safe='')}", Job.model_validate_json)
 
 
 def verify(citation: WireCitation) -> Call[WireVerdict]:
-    highlight = Highlight(**citation.highlight.model_dump())
     claim = Claim(
         document_id=citation.document_id,
-        highlight=highlight,
+        highlight=Highlight(**citation.highlight.model_dump()),
         cited_text=citation.cited_text,
         document_sha256=citation.document_sha256,
     )
-    return Call(
-        "POST",
-        "/v1/verify",
-        lambda r: WireVerdict.model_validate_json(r.content),
-        {"json": claim.model_dump()},
-    )
+    body = {"json": claim.model_dump()}
+    return Call("POST", "/v1/verify", WireVerdict.model_validate_json, body)

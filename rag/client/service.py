@@ -77,7 +77,7 @@ class Client(Transport):
         self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
     ) -> list[WireAnswer]:
         """Ask up to 64 questions, which are read together; answers are in the same order."""
-        return self._send(calls.ask_many(questions, filters, k))
+        return self._send(calls.ask_many(questions, filters, k)).answers
 
     def stream(
         self, question: str, filters: Sequence[str] = (), k: int | None = None
@@ -102,7 +102,7 @@ class Client(Transport):
 
     def search(self, question: str, filters: Sequence[str] = (), k: int = 10) -> list[WireHit]:
         """The `k` passages that best match the question, best first."""
-        return self._send(calls.search(question, filters, k))
+        return self._send(calls.search(question, filters, k)).hits
 
     def documents(self) -> Iterator[WireDocument]:
         """All documents in order of id."""
@@ -148,7 +148,7 @@ class Client(Transport):
                     call.method, f"{self._url}{call.path}", headers=self._headers, **call.send
                 )
                 if got.is_success:
-                    return call.read(got)
+                    return call.read(got.content)
             except httpx.ConnectError as error:
                 got = error
             except httpx.TransportError as error:
@@ -158,7 +158,7 @@ class Client(Transport):
 
 
 class AsyncClient(Transport):
-    """`Client` with coroutines."""
+    """`Client` with coroutines; its methods are documented there."""
 
     def __init__(
         self,
@@ -187,21 +187,16 @@ class AsyncClient(Transport):
         k: int | None = None,
         deadline_ms: int | None = None,
     ) -> WireAnswer:
-        """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
         return await self._send(calls.ask(question, filters, k, deadline_ms))
 
     async def ask_many(
         self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
     ) -> list[WireAnswer]:
-        """Ask up to 64 questions, which are read together; answers are in the same order."""
-        return await self._send(calls.ask_many(questions, filters, k))
+        return (await self._send(calls.ask_many(questions, filters, k))).answers
 
     async def stream(
         self, question: str, filters: Sequence[str] = (), k: int | None = None
     ) -> AsyncIterator[Event]:
-        """Ask a question and yield the passages as soon as they are found, then citations and the
-        answer.
-        """
         body = {"question": question, "stream": True, **calls.options(filters, k)}
         events = EventLines()
         try:
@@ -220,11 +215,9 @@ class AsyncClient(Transport):
     async def search(
         self, question: str, filters: Sequence[str] = (), k: int = 10
     ) -> list[WireHit]:
-        """The `k` passages that best match the question, best first."""
-        return await self._send(calls.search(question, filters, k))
+        return (await self._send(calls.search(question, filters, k))).hits
 
     async def documents(self) -> AsyncIterator[WireDocument]:
-        """All documents in order of id."""
         after: str | None = ""
         while after is not None:
             page = await self._send(calls.page(after, 1000))
@@ -236,13 +229,9 @@ class AsyncClient(Transport):
         return await self._send(calls.document(document_id))
 
     async def text(self, document_id: str) -> str:
-        """The document's text, to which all offsets refer."""
         return await self._send(calls.text(document_id))
 
     async def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
-        """Upload a file, replacing one of the same name; with `wait`, return when it is
-        ingested.
-        """
         job = await self._send(calls.put(name, content))
         while wait and job.state != "done":
             await asyncio.sleep(PAUSE)
@@ -256,7 +245,6 @@ class AsyncClient(Transport):
         return await self._send(calls.delete(document_id))
 
     async def verify(self, citation: WireCitation) -> WireVerdict:
-        """Check whether a citation still holds."""
         return await self._send(calls.verify(citation))
 
     async def _send(self, call: calls.Call[T]) -> T:
@@ -268,7 +256,7 @@ class AsyncClient(Transport):
                     call.method, f"{self._url}{call.path}", headers=self._headers, **call.send
                 )
                 if got.is_success:
-                    return call.read(got)
+                    return call.read(got.content)
             except httpx.ConnectError as error:
                 got = error
             except httpx.TransportError as error:
