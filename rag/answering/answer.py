@@ -38,8 +38,8 @@ class AbstentionPolicy:
     threshold: float
     alternatives: int
     calibrated: bool = True
-    """Whether the threshold is the calibration's, which has one for each form, or a person's, for
-    all forms.
+    """Whether the threshold comes from the calibration, which has one per form, or from a setting,
+    which is for all forms.
     """
 
 

@@ -1,5 +1,5 @@
-"""Answers questions about the documents themselves: which there are, how many, which mention
-something, who wrote one, and when.
+"""Answers questions about the documents themselves: which exist, how many, which
+mention something, who wrote one, and when.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rag.english.text import content_words
 from rag.types import Document, Hit, Passage, Piece
 
 MOST = 20
-"""Documents that are named."""
+"""Maximum number of documents named in an answer."""
 _CANDIDATES = 2000
-"""Passages in which what is mentioned is looked for."""
+"""Number of passages searched for a mention."""
 _DOCUMENTS = (
     r"(?:documents?|files?|papers?|notes?|pages?"
     r"|reports?|sources?|articles?|e?-?mails?|letters?|manuals?|pdfs?)"
@@ -84,7 +84,7 @@ class Catalogued:
 def catalogue(
     question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]
 ) -> Catalogued | None:
-    """An answer from titles, metadata and counts; None if they have none or the question is
+    """An answer from titles, metadata and counts; None if they contain none or the question is
     unclear. `listed` are the documents that pass the filter, without their text.
     """
     for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):

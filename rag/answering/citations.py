@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s<>\"')\]]+"
     r"|[\w~.]*(?:[/\\][\w.~-]+)+|\w+(?:[-_.:]\w+)+"
 )
-"""What is one word to a person: an address, a path, a name with hyphens or dots."""
+"""One word to a reader: an address, a path, a name with hyphens or dots."""
 _UNIT = re.compile(
     r"\s?(?:%|°\s?[CF]\b)|[\s-](?:percent|per cent|hundred"
     r"|thousand|million|billion|trillion|dozen)\b"
@@ -24,7 +24,7 @@ _UNIT = re.compile(
 _CURRENCY = re.compile(r"(?:US\$|[$€£¥])\s?$")
 _BRACKETS = {"(": ")", "[": "]", "“": "”", "«": "»"}
 _REACH = 80
-"""Most characters to a bracket's other half."""
+"""Maximum number of characters to the other bracket."""
 
 
 def cite(span: Span, document: Document) -> Citation | None:
@@ -138,7 +138,7 @@ def whole(text: str, start: int, end: int) -> Offsets:
 
 
 def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offsets:
-    """Extended to both brackets of a pair if only one is inside."""
+    """The stretch, extended to both brackets of a pair if it contains only one."""
     for opening, closing in _BRACKETS.items():
         inside = text[start:end]
         depth = inside.count(opening) - inside.count(closing)

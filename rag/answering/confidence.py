@@ -26,8 +26,9 @@ class Confidence:
     """A fitted model. `weights` by feature, `bias`, and the `threshold` below which no answer is
     given.
 
-    `retrieval` weighs a passage's score beside the reader's log-odds in ranking answers, `type`
-    that the words are the date or amount asked for. `risk` is the share of given answers that are
+    `retrieval` is the weight of a passage's
+    score beside the reader's log-odds in ranking answers, `type` that of answers of the requested
+    type, a date or an amount. `risk` is the share of given answers that are
     expected to be wrong at the threshold, as far as it was measured; `digest` the sha256 of the
     file.
     """
@@ -40,8 +41,7 @@ class Confidence:
     risk: float | None = None
     digest: str = ""
     forms: Mapping[str, FormConfidence] = field(default_factory=lambda: PLAIN)
-    """Models of the forms other than the span, by name; "sentences" and "yes_no" are always
-    there.
+    """Models of the forms other than the span, by name; "sentences" and "yes_no" always exist.
     """
 
     @classmethod

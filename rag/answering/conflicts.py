@@ -1,8 +1,8 @@
-"""What contradicts an answer.
+"""Finds answers that contradict the first one.
 
-Two values that differ are no disagreement where they are said of different things, so a conflict
-needs a date or a figure, or a denial, and either a sentence that speaks of what the first answer's
-sentence speaks of, or a text that says that accounts differ.
+Different values may be about different things. A conflict therefore needs a date, a figure or a
+denial, and either a sentence about the same subject as the first answer's sentence, or a text that
+says that accounts differ.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from rag.english.text import content_words, normalize
 Confident = Callable[[Candidate, Sequence[Candidate]], float]
 """The probability that a candidate is right, among others."""
 _MOST_CANDIDATES = 8
-"""Candidates after the first."""
+"""Number of candidates that are compared with the first."""
 _MIN_COVERAGE = 0.5
-"""Least share of the question's words in the sentence and context of a conflict."""
+"""Minimum share of the question's words in the sentence and context of a conflict."""
 _MIN_SHARED = 0.5
-"""The shorter sentence shares more than this part of its words with the other."""
+"""The shorter sentence shares more than this fraction of its words with the other."""
 _DIFFER = re.compile(
     r"\b(?:others?|differs?|disagrees?|disagreement|disputed"
     r"|some (?:\w+ )?(?:say|give|put|count|place|date|speak|start|profiles|sources|accounts|authors"
     r"|reports)|(?:accounts|sources|figures|counts|reports|estimates) vary)\b",
     re.IGNORECASE,
 )
-"""Words by which a text says that accounts differ."""
+"""Words that say that accounts differ."""
 _NEARBY = 250
-"""Characters around an answer in which it says so."""
+"""Number of characters around an answer in which these words count."""
 _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 
 
 def conflicts(
     asked: QuestionAnalysis, ranked: Sequence[Candidate], confident: Confident, threshold: float
 ) -> list[tuple[Candidate, float]]:
-    """Candidates that contradict the first one, with their confidence: only those that would be the
-    answer without the first and all that agrees with it.
+    """Candidates that contradict the first one, with their confidence: only those that
+    would be the answer if the first and all that agree with it were absent.
     """
     best, *rest = ranked
     found = []
@@ -65,7 +65,7 @@ def _contradicts(asked: QuestionAnalysis, best: Candidate, other: Candidate) -> 
         or second.span.score <= 0
     ):
         return False
-    if first.meaning.key == second.meaning.key:  # one says it, the other denies it
+    if first.meaning.key == second.meaning.key:  # one affirms it, the other denies it
         return True
     if _is_said_to_differ(first, second):
         return True

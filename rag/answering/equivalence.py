@@ -17,11 +17,11 @@ from rag.english.units import base
 
 class Relation(enum.Enum):
     SAME = "same"
-    """They say the same, perhaps one more precisely."""
+    """They mean the same, perhaps one more precisely."""
     COMPATIBLE = "compatible"
-    """One may hold beside the other."""
+    """They are about different things; both may be true."""
     CONTRADICTS = "contrary"
-    """Both are answers of one kind, and only one can hold."""
+    """They are of the same kind, and only one can be true."""
     UNRELATED = "unrelated"
 
 
@@ -94,13 +94,13 @@ def _near(one: float, other: float, first: Quantity, second: Quantity) -> bool:
     if first.kind not in ("quantity", "duration") or first.unit == second.unit:
         return False
     if "degree_" in f"{first.unit} {second.unit}":
-        # from absolute zero on, one in a hundred would be three degrees
+        # counted from absolute zero, 1 % would be three degrees
         return math.isclose(one, other, abs_tol=0.6)
     return math.isclose(one, other, rel_tol=0.01)
 
 
 def _bounded(first: Quantity, low: float, second: Quantity, low_other: float) -> bool:
-    """Whether values such as "more than 100" and "150" can both hold."""
+    """Whether values such as "more than 100" and "150" can both be true."""
     above = {"more than", "at least"}
     below = {"less than", "at most"}
     return any(

@@ -1,7 +1,6 @@
 """Features of a candidate for the confidence model.
 
-Every feature speaks for an answer, the more the higher it is, so that a fit may keep all weights at
-0 or above.
+A higher value of any feature favours an answer, so that a fit can keep all weights at 0 or above.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def features(candidate: Candidate, others: Sequence[Candidate]) -> dict[str, flo
     """Features of a candidate's best mention; `others` are all candidates, best first.
 
     `gap`: the reader's log-odds; `retrieval`: its passage's score; `coverage`, `names`, `fresh` as
-    in `Mention`; `margin`: its lead over the best that says something else, in [-10, 10]; `share`:
+    in `Mention`; `margin`: its lead over the best with another meaning, in [-10, 10]; `share`:
     its share of the odds of all candidates and of "no answer"; `dense`: its passage's cosine;
     `lexical`: its BM25 score over the best read.
     """

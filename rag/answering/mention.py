@@ -36,7 +36,7 @@ _DENIED_AFTER = re.compile(
     rf"^\s*(?:(?:{_VERBS})(?:\s+(?:not|never)\b(?! only| "
     rf"until)|n['’]t\b)|never\b|(?:failed|refused|declined) to\b)"
 )
-"""Right after a subject, which it denies: "Iran did not sign"."""
+"""A denial right after the subject: "Iran did not sign"."""
 _BREAK = re.compile(
     r"[,;:()–—]|\b(?:but|while|whereas|although|though|and|because|which|who|instead(?! of))\b"
 )
@@ -81,7 +81,7 @@ class Meaning:
 
     @property
     def said(self) -> tuple[object, ...]:
-        """A key that two equal wordings share."""
+        """A key that equal wordings share."""
         return self.key, self.negated, self.date, self.quantity, self.anchor
 
 
@@ -100,7 +100,7 @@ class Mention:
     names: float
     fresh: float
     typed: bool
-    """Whether it is a date or an amount, as the question asks for."""
+    """Whether it is the date or amount that the question asks for."""
 
     @property
     def told(self) -> str:

@@ -17,14 +17,13 @@ from rag.types import Document, Hit, Passage, Piece
 
 MOST_SECTIONS = 10
 _UNNAMED_PARTS = 4
-"""Parts of a document without headings."""
+"""Number of parts of a document without headings."""
 _NAMED = 0.6
-"""Least share of a title's words in a question that names it."""
+"""Minimum share of a title's words in a question that names it."""
 _MAJORITY = 0.5
-"""Least share of the nearest passages, by score, of a document that a question means without naming
-it."""
+"""Minimum share of the nearest passages' scores for a document that a question does not name."""
 _SHORT, _LONG = 25, 400
-"""Characters of a sentence that says something, and of one that is not too much."""
+"""Minimum and maximum length of a sentence, in characters."""
 _ABOUT_ANY = frozenset(
     "summa overv main point topic gist outli docum file page about descr expla paper repor "
     "cover".split()

@@ -25,7 +25,7 @@ _ANSWER_SETTINGS = (
     "early_exit",
     "spelling",
 )
-"""Settings that bear on which answer is given; those that choose models stand as digests."""
+"""Settings that affect the answer; models are recorded as digests instead."""
 
 _SINCE = ("form", "preferred")
 """Fields that receipts of earlier versions do not have."""
@@ -70,8 +70,8 @@ def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:
 
 @functools.lru_cache(16)
 def model_digest(setting: str) -> str:
-    """The sha256 of a model's weights: for shipped models the one checked at load, for a folder its
-    own, for a hub model that of its name.
+    """The sha256 of a model's weights: for shipped models the one checked at load, for a
+    folder its weights', for a hub model that of its name.
     """
     if setting == "minilm":
         return MINILM_SHA256

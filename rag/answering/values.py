@@ -13,7 +13,7 @@ from rag.types import Value
 _ANCHORED = re.compile(
     r"\b(?:second|minute|hour|day|week|month|year|decade)s? (?:ago|later|earlier|before|after)\b"
 )
-"""A time before or after another, which is not a length of time."""
+"""A time before or after an event, which is not a duration."""
 _YEAR_AFTER = re.compile(r",? (?:1\d|20)\d\d\b")
 """The rest of a date that an answer left out."""
 _SCALE = re.compile(
@@ -30,7 +30,7 @@ _FACTORS = {
 """The units in which tables state figures."""
 _NEGATIVE = re.compile(r"(?:[$\u20ac\u00a3] ?)?\([$\u20ac\u00a3]? ?\d[\d,.]*\)")
 _MOST_BESIDE = 6
-"""Words beside a number in an answer that is a number."""
+"""Maximum number of other words in an answer that is a number."""
 
 
 def value(said: Mention, day: dt.date | None = None) -> Value | None:

@@ -1,4 +1,5 @@
-"""Checks whether a citation still holds: its quote is where it was, moved, changed or gone."""
+"""Checks whether a citation still holds: its quote is in its place, moved, changed
+or missing."""
 
 from __future__ import annotations
 
@@ -13,13 +14,13 @@ from rag.errors import InputError
 from rag.types import Citation, Document
 
 _NEAR = 0.6
-"""Least likeness, in [0, 1], of a sentence that is shown as what became of a changed one."""
+"""Minimum likeness, in [0, 1], of a sentence shown as the new version of a changed one."""
 _AROUND = 1000
-"""Characters around a sentence in which its ends are looked for."""
+"""Number of characters around a sentence in which its ends are looked for."""
 _CUT = 400
-"""Characters from which on a sentence may not have stood whole in its passage."""
+"""A sentence of this many characters may have been cut by its passage."""
 _WIDTH = 3000
-"""Characters around the old place, each way, in which a changed sentence is looked for."""
+"""Number of characters on each side of the old place in which a changed sentence is looked for."""
 
 
 class Documents(Protocol):

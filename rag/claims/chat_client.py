@@ -121,8 +121,8 @@ class ChatServer:
 
 
 def _without_the_last(text: str) -> str:
-    """Without the last of several sentences, which the server's token limit cut off: half of a
-    sentence may say something else than the whole.
+    """The text without its last sentence, which the token limit has cut off, unless it is the only
+    one: half a sentence may mean something else.
     """
     start, _ = ([(0, 0), *split_sentences(text)])[-1]
     return text[:start].rstrip() or text

@@ -1,6 +1,6 @@
 """Checks any text against the documents: which of its claims do they support or contradict?
 
-Each claim has evidence of its own: the documents that it cites first, then what retrieval finds.
+Each claim has its own evidence: first the documents that it cites, then what retrieval finds.
 Values, names and negations are compared without a model, the reader's verdict head judges the
 claim against the evidence, and a fitted model weighs both.
 """

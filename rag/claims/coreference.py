@@ -34,7 +34,7 @@ _STARTERS = frozenset(
 
 
 class Antecedents:
-    """The subject and the person named last while a text is read from start to end."""
+    """The last subject and the last person named, while a text is read from start to end."""
 
     def __init__(self) -> None:
         self._subject = self._person = ""

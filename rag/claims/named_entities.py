@@ -27,7 +27,7 @@ _SAME_COUNTRY = (
     frozenset(("turkish", "turkey", "türkiye")),
     frozenset(("danish", "denmark")),
 )
-"""Names of a country that do not begin alike."""
+"""Names for one country that begin differently."""
 _DEMONYM = re.compile(r"(?:ian|ish|ese|ean|can|n|i|s)$")
 _SHORTEST_STEM = 3
 _ACRONYM_LETTERS = range(2, 9)

@@ -130,7 +130,7 @@ class Writer:
         return replace(written, struck="it cites nothing, and no sentence supports it")
 
     def _worst(self, one: ClaimSentence, cited: Sequence[WriterSource]) -> CheckedPart:
-        """The first part of a sentence that these do not support, else its first."""
+        """The first part of a sentence that these do not support, or else the first part."""
         hits = [source.hit for source in cited]
         parts = [self._checker.judge_against(part.text, hits) for part in one.parts]
         return next((part for part in parts if part.verdict != SUPPORTED), parts[0])

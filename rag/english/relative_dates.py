@@ -30,7 +30,7 @@ _HEAD = re.compile(
 )
 _BOUND = re.compile(r"\b(by|until|till|from|since)\s+(?:the )?$", re.IGNORECASE)
 _THE = re.compile(r"\bthe (?:last|next|past)\b", re.IGNORECASE)
-"""Relative to another event, as "the next day"."""
+"""Relative to another event, such as "the next day"."""
 _LABEL = re.compile(
     r"^\W*(?:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?",
     re.IGNORECASE,

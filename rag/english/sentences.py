@@ -26,8 +26,8 @@ _BLOCK_BREAK = re.compile(
     # the next line is a list item
     rf"|{_NEWLINE}(?={_SPACE}*+(?:[-*\u2022\u2013]|\d{{1,3}}[.)])(?!\S))"
     rf"|{_NEWLINE}(?={_IN_LINE}*?{_BAR})"  # the next line is a table row
-    rf"|{_BAR}{_IN_LINE}*+\s*+"  # this one is
-    # this line and the next name the value that they hold
+    rf"|{_BAR}{_IN_LINE}*+\s*+"  # this line is a table row
+    # both lines are "Label: value"
     rf"|^{_LABEL}{_IN_LINE}*+{_NEWLINE}(?={_LABEL})",
     re.MULTILINE,
 )

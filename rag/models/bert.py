@@ -4,7 +4,7 @@ product.
 For the shipped models, and others of these kinds in a local folder. It needs nothing of
 transformers, whose import takes longer than an answer. Devlin et al. 2019, "BERT"; Song et al.
 2020, "MPNet", which adds to the attention a bias for the distance between two tokens (Raffel et al.
-2020, "T5"). Both are held to transformers' own by a test.
+2020, "T5"). A test compares both with transformers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rag.models.int8_weights import load_weights
 
 Weights = Mapping[str, torch.Tensor]
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
-_TELLS_PAIRS = {
+_HAS_TOKEN_TYPES = {
     "BertTokenizer": True,
     "BertTokenizerFast": True,
     "PreTrainedTokenizerFast": False,
@@ -61,7 +61,7 @@ _DISTANCES = 128
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """Weights, shape (out, in), and bias, shape (out,)."""
+    """`weight`, shape (out, in), and `bias`, shape (out,)."""
 
     weight: torch.Tensor
     bias: torch.Tensor
@@ -121,7 +121,7 @@ class Bert:
         Raises OSError, ValueError or KeyError for missing, broken or unexpected files.
         """
         self.config = _json(folder / "config.json")
-        self._tells_pairs = _tells_pairs(_json(folder / "tokenizer_config.json"))
+        self._has_token_types = _has_token_types(_json(folder / "tokenizer_config.json"))
         self._kind = self.config["model_type"]
         self.tokenizer, found = _loaded(folder, self._kind, arithmetic.dtype)
         prefix = f"{self._kind}."
@@ -188,7 +188,7 @@ class Bert:
         with torch.inference_mode():
             states = embedding(self._row(token for text in ids for token in text), self._words)
             if self._types is not None:
-                kinds = self._row(kind * self._tells_pairs for text in types for kind in text)
+                kinds = self._row(kind * self._has_token_types for text in types for kind in text)
                 states = states + embedding(kinds, self._types)
             places = self._row(place for length in lengths for place in range(length))
             states = self._norm(states + embedding(places, self._places))
@@ -263,15 +263,16 @@ def is_bert(folder: Path) -> bool:
         known = tokenizer.get("tokenizer_class", "MPNetTokenizer") in _MPNET_TOKENIZERS
     else:
         known = (
-            config.get("model_type") == "bert" and tokenizer.get("tokenizer_class") in _TELLS_PAIRS
+            config.get("model_type") == "bert"
+            and tokenizer.get("tokenizer_class") in _HAS_TOKEN_TYPES
         )
     return known and all(config.get(name, value) == value for name, value in meant.items())
 
 
-def _tells_pairs(tokenizer: Mapping[str, Any]) -> bool:
+def _has_token_types(tokenizer: Mapping[str, Any]) -> bool:
     names = tokenizer.get("model_input_names")
     return (
-        _TELLS_PAIRS.get(tokenizer.get("tokenizer_class", ""), False)
+        _HAS_TOKEN_TYPES.get(tokenizer.get("tokenizer_class", ""), False)
         if names is None
         else "token_type_ids" in names
     )

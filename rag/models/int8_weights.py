@@ -1,9 +1,9 @@
-"""Weights in 8 bits a number: a quarter of fp32's room on disk, opened to fp32 at load.
+"""Weights with 8 bits per number: a quarter of the size of fp32 on disk, converted at load.
 
-Each row of a matrix has a scale of its own (per-channel symmetric quantisation; Wu et al. 2020,
+Each row of a matrix has its own scale (per-channel symmetric quantisation; Wu et al. 2020,
 "Integer quantization for deep learning inference", section 3.2.2). The file is safetensors: a
 matrix is int8 under its own name, its scales are stored under that name and `SCALE`; vectors
-stay in half precision. The arithmetic stays floating: only storage is small.
+stay in half precision. Only the file is smaller: the model computes in floating point.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ READERS = ("accurate", "fast", "best")
 """
 _FOLDERS = {"accurate": "accurate", "fast": "fast", "best": "accurate"}
 CASCADE_READS = 3
-"""Passages that a reader with a first reader reads."""
+"""Number of passages that a reader reads after a first reader has chosen them."""
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _AGAIN = f"install the package again: {install_line()} --force-reinstall"
 FIRST_READER = "rag_first_reader"

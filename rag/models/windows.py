@@ -32,7 +32,7 @@ class Window:
 
     @property
     def tokens(self) -> int:
-        """How many the model reads, special ones included."""
+        """Number of tokens, including special ones."""
         return len(self.encoding.ids)
 
 
@@ -122,9 +122,7 @@ def cut(tokenizer: Any, text: str, max_tokens: int) -> str:
 
 
 def _plain(tokenizer: Any) -> Tokenizer:
-    """The tokenizer itself, which cuts and pads nothing, where one of transformers stands around
-    it.
-    """
+    """The tokenizer without truncation and padding; for one of transformers, the one inside it."""
     plain: Tokenizer = getattr(tokenizer, "backend_tokenizer", tokenizer)
     plain.no_truncation()
     plain.no_padding()
@@ -142,7 +140,7 @@ def _stretches(tokenizer: Any, text: str, room: int, stride: int) -> Iterator[tu
 
 
 def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """As `Encoded.starts`, `ends` and `scored`, of one window, each (t,)."""
+    """`starts`, `ends` and `scored` of `Encoded` for one window, each of shape (t,)."""
     starts, ends = np.array(window.encoding.offsets, dtype=np.int64).T
     inside = np.array([sequence == 1 for sequence in window.encoding.sequence_ids])
     scored = inside & (starts >= window.prefix) & (ends > starts)
