@@ -5,8 +5,9 @@ import pytest
 
 from rag.filters import Condition
 from rag.protocols import Vectors
-from rag.retrieval import HybridRetriever
+from rag.retrieval import HybridRetriever, choose, fold, fuse
 from rag.store.local.store import LocalStore
+from rag.types import Passage
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.small_index import add, new_store
 
@@ -16,6 +17,7 @@ TEXTS = {
     "left": "The United States left the deal in May 2018.",
     "fish": "Sardines swim off the coast.",
 }
+LONG = "The lease runs for two years and can be ended with three months' notice. " * 4
 
 
 @pytest.fixture
@@ -190,3 +192,58 @@ def test_other_documents_come_after_all_that_is_near_in_a_named_one(store: Local
     add(store, *reports, tokens=10)
     first = found(store, "Who made the engines of N112ED?", 8)
     assert first[:3] == ["report 112"] * 3
+
+
+def test_fusion_scales_both_retrievers_from_minimum_to_best() -> None:
+    fused = fuse({1: 1.0, 2: 0.0}, {2: 8.0, 1: 4.0}, 0.5)
+    assert fused == {1: pytest.approx(0.75), 2: pytest.approx(0.75)}
+    assert fuse({1: 0.2}, {}, 0.7) == {1: pytest.approx(0.7)}
+    assert fuse({}, {}, 0.7) == {}
+
+
+def test_close_cosines_are_spread() -> None:
+    close = {number: 0.8 + number / 200 for number in range(21)}
+    assert fuse(close, {}, 1.0) == {number: pytest.approx(number / 20) for number in close}
+    few = {number: close[number] for number in range(3)}
+    assert fuse(few, {}, 1.0)[0] > 0.99
+    assert fuse(close | {21: 0.1}, {}, 1.0)[0] > 0.9
+
+
+def passage(text: str, document: str, heading: str = "") -> Passage:
+    return Passage(document, 0, len(text), text, document, heading)
+
+
+def test_equal_texts_are_one_group_at_the_best_rank() -> None:
+    passages = {
+        1: passage("one", "a"),
+        2: passage("two", "a"),
+        3: passage("one", "b"),
+        4: passage("one", "c"),
+    }
+    assert fold([3, 2, 1, 4, 9], passages) == [[3, 1, 4], [2]]
+
+
+def test_a_short_text_under_another_heading_is_not_a_copy() -> None:
+    default = "The default is three."
+    passages = {
+        1: passage(default, "a", "Options > --depth"),
+        2: passage(default, "a", "Options > --width"),
+    }
+    assert fold([1, 2], passages) == [[1], [2]]
+
+
+def test_a_long_text_is_a_copy_under_any_heading() -> None:
+    passages = {1: passage(LONG, "a", "Terms"), 2: passage(LONG, "b", "Annex")}
+    assert fold([1, 2], passages) == [[1, 2]]
+
+
+def test_a_retrievers_first_results_replace_the_last_groups() -> None:
+    groups = [[1], [2], [3], [4], [5], [6, 7], [8]]
+    assert choose(groups, {7}, 4) == [[1], [2], [3], [6, 7]]
+    assert choose(groups, {4, 5, 8}, 4) == [[1], [4], [5], [8]]
+    assert choose(groups, {1, 2}, 4) == groups[:4]
+
+
+def test_never_more_than_requested() -> None:
+    assert choose([[1], [2], [3]], {2, 3}, 1) == [[2]]
+    assert choose([], {1}, 4) == []

@@ -50,7 +50,7 @@ def test_there_are_enough_questions_and_near_misses() -> None:
 
 
 @pytest.mark.parametrize("question", ANSWERABLE, ids=lambda question: question["id"])
-def test_answers_stand_in_their_evidence_and_evidence_in_its_document(
+def test_answers_occur_in_their_evidence_and_evidence_in_its_document(
     question: dict[str, Any],
 ) -> None:
     sentences = [evidence["sentence"] for evidence in question["evidence"]]

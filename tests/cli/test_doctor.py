@@ -33,7 +33,7 @@ def test_an_intact_index_passes(doctor: Run) -> None:
     assert "WRONG" not in out
 
 
-def test_broken_search_indexes_are_mended(doctor: Run) -> None:
+def test_broken_search_indexes_are_fixed(doctor: Run) -> None:
     Path("index/vectors.faiss").write_bytes(b"garbage")
     code, out, _ = doctor("doctor")
     assert code == 0
@@ -58,7 +58,7 @@ def test_vectors_are_rebuilt_on_request(doctor: Run) -> None:
     assert doctor("ask", "When did the US leave the deal?")[1].startswith("2018")
 
 
-def test_a_changed_text_is_named_and_not_mended(doctor: Run) -> None:
+def test_a_changed_text_is_named_and_not_fixed(doctor: Run) -> None:
     change("UPDATE documents SET text = replace(text, '2018', '2019') WHERE id = 'docs/deal.md'")
     code, out, _ = doctor("doctor", "--repair")
     assert code == 1

@@ -52,7 +52,7 @@ class Shuffled(LocalStore):
         return [(shuffled[i], score) for i, score in super().dense(vector, k, filter)]
 
 
-def test_shuffled_faiss_ids_are_the_dense_legs_fault(tmp_path: Path) -> None:
+def test_shuffled_faiss_ids_are_the_dense_retrievers_fault(tmp_path: Path) -> None:
     rows = examine(engine(store(tmp_path, kind=Shuffled), top_k=1, alpha=0.95))
     assert stages(rows) == {"dense": len(FACTS)}
     assert all(
@@ -69,7 +69,7 @@ class Wordless(LocalStore):
         return []
 
 
-def test_a_word_index_that_finds_nothing_is_the_lexical_legs_fault(tmp_path: Path) -> None:
+def test_a_word_index_that_finds_nothing_is_the_lexical_retrievers_fault(tmp_path: Path) -> None:
     rows = examine(engine(store(tmp_path, kind=Wordless), top_k=1, alpha=0.0))
     lost = [row for row in rows if row.stage]
     assert len(lost) > len(FACTS) / 2

@@ -102,7 +102,7 @@ def test_a_row_is_read_by_its_headers() -> None:
     ]
 
 
-def test_long_cells_and_headers_are_said_once() -> None:
+def test_long_cells_and_headers_occur_once() -> None:
     long = "word " * 40
     found = text(
         f"<table><tr><th>{long}<th>b</tr><tr><td "
