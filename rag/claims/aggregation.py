@@ -113,21 +113,12 @@ def judge(
         verdict, confidence = CONTRADICTED, contradicted
     else:
         verdict, confidence = NOT_FOUND, 1 - max(best.supported, contradicted)
-    wrong_citation = (
-        verdict in (SUPPORTED, PARTLY)
-        and bool(cited)
-        and not any(one.seen.document_id in cited for one in supports)
-    )
+    shown = _shown(verdict, best, supports, denies)
+    evidence = tuple(_evidence(one, says, documents) for one, says in shown)
+    by_cited = any(one.seen.document_id in cited for one in supports)
+    wrong_citation = verdict in (SUPPORTED, PARTLY) and bool(cited) and not by_cited
     return CheckedPart(
-        claim,
-        verdict,
-        confidence,
-        best.supported,
-        contradicted,
-        tuple(
-            _evidence(one, says, documents) for one, says in _shown(verdict, best, supports, denies)
-        ),
-        wrong_citation,
+        claim, verdict, confidence, best.supported, contradicted, evidence, wrong_citation
     )
 
 

@@ -4,12 +4,12 @@ sentences."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.citations import quoted
 from rag.claims.dates_and_quantities import figures, matches
-from rag.english.sentences import split_sentences
+from rag.english.sentences import Offsets, split_sentences
 from rag.english.text import content_words
 from rag.types import Citation, Document, Hit
 
@@ -34,43 +34,51 @@ class Stretch:
 
 def stretches(claim: str, hits: Sequence[Hit], most: int) -> list[Stretch]:
     """At most `most` stretches, one per passage, most similar to the claim first."""
-    made = [
-        (score, -place, cut) for place, hit in enumerate(hits) for score, cut in [_cut(claim, hit)]
-    ]
-    made.sort(key=lambda item: (item[0], item[1]), reverse=True)
-    kept: list[Stretch] = []
-    for _, _, cut in made:
-        if len(kept) < most and all(cut.text != other.text for other in kept):
-            kept.append(cut)
-    return kept
+    made = sorted((_cut(claim, hit) for hit in hits), key=lambda item: -item[0])
+    distinct = {stretch.text: stretch for _, stretch in reversed(made)}
+    return [stretch for _, stretch in made if distinct[stretch.text] is stretch][:most]
 
 
 def _cut(claim: str, hit: Hit) -> tuple[float, Stretch]:
     """(similarity to the claim, the stretch around the passage's best sentence)."""
     text = hit.passage.text
     sentences = split_sentences(text) or [(0, len(text))]
-    wanted, values = content_words(claim), figures(claim)
-    context = content_words(hit.passage.context)
+    share = _similarity(claim, hit.passage.context)
+    scores = [share(text[start:end]) for start, end in sentences]
+    at = max(range(len(sentences)), key=lambda number: scores[number])
+    start, end = _around(sentences, at)
+    best = (sentences[at][0] - start, sentences[at][1] - start)
+    return scores[at] + 0.3 * hit.score, Stretch(cut(hit, start, end), best)
 
-    def share(place: tuple[int, int]) -> float:
-        sentence = text[place[0] : place[1]]
+
+def _similarity(claim: str, context: str) -> Callable[[str], float]:
+    """A function: the share of the claim's words and values in a sentence. Words that only the
+    context has count half.
+    """
+    wanted, values, around = content_words(claim), figures(claim), content_words(context)
+
+    def share(sentence: str) -> float:
         held = content_words(sentence)
-        words = len(wanted & held) + 0.5 * len((wanted & context) - held)
+        words = len(wanted & held) + 0.5 * len((wanted & around) - held)
         same = sum(any(matches(one, other) for other in figures(sentence)) for one in values)
         return (words + same) / max(1, len(wanted) + len(values))
 
-    scores = [share(place) for place in sentences]
-    at = max(range(len(sentences)), key=lambda number: scores[number])
+    return share
+
+
+def _around(sentences: Sequence[Offsets], at: int) -> Offsets:
+    """The sentence with its neighbours, or with fewer if that is too long."""
     first, last = max(0, at - _AROUND), min(len(sentences) - 1, at + _AROUND)
     while sentences[last][1] - sentences[first][0] > _LONGEST and (first, last) != (at, at):
         first, last = (at, last) if first < at else (first, at)
-    start, end = sentences[first][0], sentences[last][1]
+    return sentences[first][0], sentences[last][1]
+
+
+def cut(hit: Hit, start: int, end: int) -> Hit:
+    """The hit with only `[start, end)` of its passage's text."""
     passage = hit.passage
-    passage = replace(
-        passage, text=text[start:end], start=passage.start + start, end=passage.start + end
-    )
-    best = (sentences[at][0] - start, sentences[at][1] - start)
-    return scores[at] + 0.3 * hit.score, Stretch(replace(hit, passage=passage), best)
+    text, begin = passage.text[start:end], passage.start
+    return replace(hit, passage=replace(passage, text=text, start=begin + start, end=begin + end))
 
 
 def cite(stretch: Stretch, document: Document) -> Citation:

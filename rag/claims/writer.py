@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
+from rag.claims.evidence import cut
 from rag.claims.results import PARTLY, SUPPORTED, CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
 from rag.claims.writer_prompt import is_instruction, messages
@@ -163,16 +164,8 @@ def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
                 continue
             place = (hit.passage.document_id, hit.passage.start + start)
             share = len(wanted & content_words(text)) / max(1, len(wanted))
-            found.append(((place in cited, share + 0.5 * hit.score), _cut(hit, start, end)))
+            found.append(((place in cited, share + 0.5 * hit.score), cut(hit, start, end)))
     found.sort(key=lambda item: item[0], reverse=True)
     distinct = {hit.passage.text: hit for _, hit in reversed(found)}
     kept = [hit for _, hit in found if distinct.get(hit.passage.text) is hit][:_SENTENCES]
     return tuple(WriterSource(number, hit) for number, hit in enumerate(kept, 1))
-
-
-def _cut(hit: Hit, start: int, end: int) -> Hit:
-    passage = hit.passage
-    cut = replace(
-        passage, text=passage.text[start:end], start=passage.start + start, end=passage.start + end
-    )
-    return replace(hit, passage=cut)

@@ -141,12 +141,10 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
         return None
     text = digits(text)
-    found = list(_ONE.finditer(text))
-    if not found or len(found) > 2:
+    ends = _ends(text)
+    if ends is None:
         return None
-    first, last = found[0], found[-1]
-    if len(found) == 2 and not _TO.fullmatch(text[first.end() : last.start()]):
-        return None
+    first, last = ends
     tail = text[last.end() :]
     inside = bool(tail.strip())
     follows = f"{tail}{digits(after)}"
@@ -163,10 +161,8 @@ def quantity(text: str, after: str = "") -> Quantity | None:
         or re.match(r"[ ,]\d", follows)
     ):
         return None
-    number, upper = _value(first), _value(last) if len(found) == 2 else None
-    if upper is not None and upper < number:
-        return None
-    if max(abs(number), abs(upper or 0.0)) > _LARGEST:
+    number, upper = _value(first), None if last is first else _value(last)
+    if (upper is not None and upper < number) or max(abs(number), abs(upper or 0)) > _LARGEST:
         return None
     later, more = _bound_after(follows[used:])
     rate = _RATE.match(follows, used + more)
@@ -174,6 +170,16 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     return Quantity(
         kind, number, upper, name, bound or later, rest, _rate(rate["unit"]) if rate else ""
     )
+
+
+def _ends(text: str) -> tuple[re.Match[str], re.Match[str]] | None:
+    """Both ends of the only range in the text, or its only number twice."""
+    found = list(_ONE.finditer(text))
+    if not found or len(found) > 2:
+        return None
+    first, last = found[0], found[-1]
+    is_range = first is last or _TO.fullmatch(text[first.end() : last.start()])
+    return (first, last) if is_range else None
 
 
 def _rate(unit: str) -> str:

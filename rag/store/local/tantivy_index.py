@@ -196,25 +196,25 @@ class LexicalIndex:
         if not parts or k < 1 or (allowed is not None and not allowed):
             return []
         query = tantivy.Query.boolean_query([(tantivy.Occur.Should, part) for part in parts])
-        most = k + _SPARE if average else k
-        if allowed is None:
-            deep = most + min(len(without), most)
-            hits = self._best_of(query, most, deep, lambda i: i not in without)
-        elif len(allowed) > len(self) // _FEW:
-            hits = self._best_of(
-                query, most, 4 * most, set(allowed).difference(without).__contains__
-            )
-        else:
-            ids = tantivy.Query.term_set_query(
-                self._schema, "id", list(set(allowed).difference(without))
-            )
-            among = (tantivy.Occur.Must, tantivy.Query.const_score_query(ids, 0.0))
-            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), among])
-            hits = self._best(query, most)
         if not average:
+            hits = self._hits(query, k, allowed, without)
             return [(passage_id, score) for passage_id, score, _ in hits]
+        hits = self._hits(query, k + _SPARE, allowed, without)
         found = ((i, self._with_average(query, at, average)) for i, _, at in hits)
         return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+    def _hits(
+        self, query: tantivy.Query, k: int, allowed: Sequence[int] | None, without: Collection[int]
+    ) -> list[_Hit]:
+        if allowed is None:
+            deep = k + min(len(without), k)
+            return self._best_of(query, k, deep, lambda i: i not in without)
+        wanted = set(allowed).difference(without)
+        if len(allowed) > len(self) // _FEW:
+            return self._best_of(query, k, 4 * k, wanted.__contains__)
+        ids = tantivy.Query.term_set_query(self._schema, "id", list(wanted))
+        among = (tantivy.Occur.Must, tantivy.Query.const_score_query(ids, 0.0))
+        return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), among]), k)
 
     def _best(self, query: tantivy.Query, k: int) -> list[_Hit]:
         hits = self._searcher.search(query, k, count=False).hits
