@@ -245,7 +245,7 @@ def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
     )
 
 
-def engine_beside(settings: Settings, default: Engine, embedder: Embedder) -> Engine:
+def collection_engine(settings: Settings, default: Engine, embedder: Embedder) -> Engine:
     """Engine for another index, created if needed, with models that are already loaded."""
     return assemble(settings, store(settings, embedder, create=True), embedder, default.reader)
 

@@ -125,7 +125,9 @@ class CollectionHost:
             return one
 
     def _make(self, collection: Collection) -> Service:
-        made = self._default.beside(self.registry.inside(collection, self._default.settings))
+        made = self._default.for_collection(
+            self.registry.inside(collection, self._default.settings)
+        )
         there = self.registry.get(collection.name)
         if there is None or there.id != collection.id:
             made.close()

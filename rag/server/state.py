@@ -132,11 +132,11 @@ class Service:
         for thread in self._ingest:
             thread.close()
 
-    def beside(self, settings: Settings) -> Service:
-        """Service of another index that shares the models. Raises StoreError, and ServiceError
-        while the models load.
+    def for_collection(self, settings: Settings) -> Service:
+        """Service of a collection that shares the models. Raises StoreError, and ServiceError while
+        the models load.
         """
-        return _Beside(self, settings)
+        return _CollectionService(self, settings)
 
     def _open(self) -> Engine:
         try:
@@ -231,7 +231,7 @@ class Service:
         return made
 
 
-class _Beside(Service):
+class _CollectionService(Service):
     """Service of a collection: its own index, upload queue and ingest thread."""
 
     def __init__(self, default: Service, settings: Settings) -> None:
@@ -244,7 +244,7 @@ class _Beside(Service):
         )
         self._embedder = Future()
         self._embedder.set_result(default.embedder)
-        self._engine = build.engine_beside(settings, default.engine, self.embedder)
+        self._engine = build.collection_engine(settings, default.engine, self.embedder)
         try:
             self.jobs, work = _upload_queue(settings)
         except BaseException:
