@@ -87,6 +87,10 @@ class Passage:
         """The text that is embedded: context and passage."""
         return f"{self.context}\n{self.text}"
 
+    def is_in(self, document: Document | None) -> bool:
+        """Whether the document has the passage at its place."""
+        return document is not None and document.text[self.start : self.end] == self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:

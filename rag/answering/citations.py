@@ -30,10 +30,10 @@ _REACH = 80
 def cite(span: Span, document: Document) -> Citation | None:
     """The span as a citation; None if the document changed after it was read."""
     passage = span.hit.passage
+    if not passage.is_in(document):
+        return None
     inside = whole(passage.text, span.start, span.end)
     start, end = (passage.start + at for at in inside)
-    if document.text[passage.start : passage.end] != passage.text:
-        return None
     first, last = (
         passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end)
     )

@@ -71,10 +71,12 @@ def _contradicts(asked: QuestionAnalysis, best: Candidate, other: Candidate) -> 
         return True
     if _is_beside(first, second) or _is_of_other_years(asked, first, second):
         return False
-    own = content_words(first.told) - content_words(first.span.text)
-    others = content_words(second.told) - content_words(second.span.text)
+    own = content_words(first.sentence_text) - content_words(first.span.text)
+    others = content_words(second.sentence_text) - content_words(second.span.text)
     alike = len(own & others) > _MIN_SHARED * min(len(own), len(others))
-    around = asked.words & content_words(f"{second.span.hit.passage.context} {second.told}")
+    around = asked.words & content_words(
+        f"{second.span.hit.passage.context} {second.sentence_text}"
+    )
     about = asked.words & own <= around and len(around) >= _MIN_COVERAGE * len(asked.words)
     return about and alike
 
@@ -91,7 +93,7 @@ def _is_said_to_differ(first: Mention, second: Mention) -> bool:
 def _is_beside(first: Mention, second: Mention) -> bool:
     """Whether one sentence contains both answers, which are then about different things."""
     pairs = ((first, second), (second, first))
-    return any(f" {normalize(a.span.text)} " in f" {normalize(b.told)} " for a, b in pairs)
+    return any(f" {normalize(a.span.text)} " in f" {normalize(b.sentence_text)} " for a, b in pairs)
 
 
 def _is_of_other_years(asked: QuestionAnalysis, first: Mention, second: Mention) -> bool:
@@ -100,5 +102,5 @@ def _is_of_other_years(asked: QuestionAnalysis, first: Mention, second: Mention)
     """
     if first.meaning.date:
         return False
-    years, others = (frozenset(_YEAR.findall(one.told)) for one in (first, second))
+    years, others = (frozenset(_YEAR.findall(one.sentence_text)) for one in (first, second))
     return bool(years and others) and not years & others and not (years | others) & asked.words

@@ -103,7 +103,7 @@ class Mention:
     """Whether it is the date or amount that the question asks for."""
 
     @property
-    def told(self) -> str:
+    def sentence_text(self) -> str:
         """The text of the sentence."""
         return self.span.hit.passage.text[slice(*self.sentence)]
 

@@ -111,9 +111,7 @@ class Searcher:
         if changed and not changing:
             return []
         return [
-            RetrievalResult(
-                one.question, _standing(found, documents, changed), documents, generation
-            )
+            RetrievalResult(one.question, _valid(found, documents, changed), documents, generation)
             for one, found in zip(asked, hits, strict=True)
         ]
 
@@ -131,20 +129,12 @@ class Searcher:
         return [hits[row] for row in range(len(asked))]
 
 
-def _standing(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
-    """Hits whose text still matches their document. If the index has changed, drop their copies,
-    which nobody has checked.
+def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
+    """Hits whose text still matches their document. If the index has changed, without their copies,
+    which are not checked.
     """
-    standing = [hit for hit in hits if _stands(hit, documents)]
-    return [replace(hit, copies=()) for hit in standing] if changed else standing
-
-
-def _stands(hit: Hit, documents: Mapping[str, Document]) -> bool:
-    document = documents.get(hit.passage.document_id)
-    return (
-        document is not None
-        and document.text[hit.passage.start : hit.passage.end] == hit.passage.text
-    )
+    valid = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
+    return [replace(hit, copies=()) for hit in valid] if changed else valid
 
 
 def check_question(question: str, most: int) -> str:

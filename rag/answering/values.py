@@ -36,7 +36,7 @@ _MOST_BESIDE = 6
 def value(said: Mention, day: dt.date | None = None) -> Value | None:
     """The typed value; None if the words have no type. `day` is the document's date, if known."""
     text = said.span.text
-    after = said.told[said.span.end - said.sentence[0] :]
+    after = said.sentence_text[said.span.end - said.sentence[0] :]
     if _ANCHORED.search(f"{text} {after[:12]}"):
         return None if dates(text) else _date(said, after, day)
     return _number(said) or _date(said, after, day)
@@ -49,7 +49,7 @@ def _date(said: Mention, after: str, day: dt.date | None) -> Value | None:
     if whole:
         bound = " ".join(sorted(whole.qualifiers))
         return Value("date", text, iso=whole.iso, precision=whole.precision, bound=bound)
-    before = said.told[: said.span.start - said.sentence[0]]
+    before = said.sentence_text[: said.span.start - said.sentence[0]]
     resolved = resolve(text, before, day, after) if day else None
     if resolved:
         return Value(

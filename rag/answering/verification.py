@@ -106,7 +106,7 @@ def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
         citation.sha256 and citation.sha256 == document.sha256
     ):  # the bytes that were cited: it may be half of a long sentence
         return any(_of_whole_words(document.text, start, citation.sentence) for start in starts)
-    return any(_stands(document.text, start, citation.sentence) for start in starts)
+    return any(_is_sentence(document.text, start, citation.sentence) for start in starts)
 
 
 def _of_whole_words(text: str, start: int, part: str) -> bool:
@@ -120,7 +120,7 @@ def _of_whole_words(text: str, start: int, part: str) -> bool:
     )
 
 
-def _stands(text: str, start: int, sentence: str) -> bool:
+def _is_sentence(text: str, start: int, sentence: str) -> bool:
     """Whether the sentence is there and not part of a longer one: "Rent: 12000" does not contain
     "Rent: 1200". Very long ones may be cut where their passage ended.
     """
@@ -139,7 +139,7 @@ def _found(text: str, citation: Citation | Cited) -> int | None:
         at = [
             place + inside
             for place in _places(text, citation.sentence)
-            if _stands(text, place, citation.sentence)
+            if _is_sentence(text, place, citation.sentence)
             for inside in _places(citation.sentence, citation.quote)
         ]
     else:

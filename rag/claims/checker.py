@@ -164,7 +164,7 @@ class Checker:
             for name in {hit.passage.document_id for hit in hits}
             if (document := self._engine.store.document(name))
         }
-        held = [hit for hit in hits if _is_in(hit, documents)]
+        held = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
         (observed,) = self.read([(claim, stretches(claim, held, len(held)))])
         return judge(claim, observed, set(), documents, self._models)
 
@@ -241,13 +241,6 @@ def _is_about(sentence: ClaimSentence, seen: Observation) -> bool:
     antecedent = names(opening.text)[:1] if not sentence.text.startswith(opening.text[:3]) else []
     around = f"{seen.stretch.hit.passage.context} {seen.stretch.text}"
     return all(name.split()[-1] in around for name in antecedent)
-
-
-def _is_in(hit: Hit, documents: Mapping[str, Document]) -> bool:
-    """Whether the document still has the passage where it was found."""
-    document = documents.get(hit.passage.document_id)
-    passage = hit.passage
-    return document is not None and document.text[passage.start : passage.end] == passage.text
 
 
 def _place(hit: Hit) -> tuple[str, int]:

@@ -82,7 +82,7 @@ class Evaluator:
         places = self.places(question, hits)
         missed = not is_right(answer.text, question.answers)
         if missed and not places and not question.evidence:
-            places = list(self._standing(question.answers))
+            places = list(self._occurrences(question.answers))
         top = best(places, hits)
         row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
         if top:
@@ -142,7 +142,7 @@ class Evaluator:
                     evidence.document, start, start + len(evidence.sentence), evidence.sentence
                 )
 
-    def _standing(self, answers: Sequence[str]) -> Iterator[EvidenceSpan]:
+    def _occurrences(self, answers: Sequence[str]) -> Iterator[EvidenceSpan]:
         """The sentences of the index that contain an answer."""
         for listed in self._store.documents():
             document = self._store.document(listed.id)
@@ -157,7 +157,7 @@ class Evaluator:
             for name in dict.fromkeys(citation.document_id for citation in cited)
         }
         sound = [
-            _stands(citation, document.text)
+            _is_valid(citation, document.text)
             for citation in cited
             if (document := texts[citation.document_id])
         ]
@@ -174,7 +174,7 @@ def answers_in(
             yield EvidenceSpan(document, offset + start, offset + end, text[start:end])
 
 
-def _stands(citation: Citation, text: str) -> bool:
+def _is_valid(citation: Citation, text: str) -> bool:
     sentence = text[citation.sentence_start : citation.sentence_end]
     return text[citation.start : citation.end] == citation.quote and sentence == citation.sentence
 

@@ -44,11 +44,11 @@ def _given(found: Answer) -> str:
     for number, citation in enumerate(found.citations, 1):
         lines += _citation(number, citation)
     lines += _beside(found)
-    told = {other.text for other in found.conflicts}
+    shown = {other.text for other in found.conflicts}
     others = [
         other
         for other in found.alternatives
-        if other.confidence >= LEAST_SHOWN and other.text not in told
+        if other.confidence >= LEAST_SHOWN and other.text not in shown
     ]
     if others:
         lines += ["", "Other candidates: " + "; ".join(_alternative(other) for other in others)]

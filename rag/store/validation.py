@@ -11,14 +11,14 @@ from rag.types import Document, Passage
 
 def check(document: Document, passages: Sequence[Passage]) -> None:
     """Raises InputError for passages that could not be cited."""
-    if not all(_stands(p, document.text) for p in passages):
+    if not all(_is_citable(p, document.text) for p in passages):
         raise InputError(
             f"passages of {document.id} do not match its text", "split the document again"
         )
     _check_characters(document, passages)
 
 
-def _stands(passage: Passage, text: str) -> bool:
+def _is_citable(passage: Passage, text: str) -> bool:
     return 0 <= passage.start == passage.end - len(passage.text) and text.startswith(
         passage.text, passage.start
     )

@@ -56,10 +56,10 @@ class RagServer(MCPServer[Any]):
         except UnexpectedToolError as error:
             if not isinstance(error.__cause__, RagError):
                 raise
-            return told(error.__cause__)
+            return error_result(error.__cause__)
 
 
-def told(error: RagError) -> CallToolResult:
+def error_result(error: RagError) -> CallToolResult:
     said = printable(f"{error.message}. {error.hint}" if error.hint else error.message)
     return CallToolResult(content=[TextContent(type="text", text=said)], is_error=True)
 
