@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Self
 from rag.answering.candidates import Candidate, candidates
 from rag.answering.features import FEATURES
 from rag.answering.form_confidence import PLAIN, FormConfidence
+from rag.answering.logistic import probability
 from rag.answering.mention import Mention, QuestionAnalysis, mention
 from rag.errors import ModelError, install_line
 from rag.models.registry import SHIPPED
@@ -86,5 +86,4 @@ class Confidence:
 
     def __call__(self, features: Mapping[str, float]) -> float:
         """Probability, in (0, 1). Every weighted feature must be given."""
-        total = self.bias + sum(weight * features[name] for name, weight in self.weights.items())
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+        return probability(self.weights, self.bias, features)

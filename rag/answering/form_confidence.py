@@ -4,11 +4,11 @@ form over a few features.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from rag.answering.logistic import logit, probability
 from rag.answering.selection import Sentence
 from rag.english.sentences import enclosing_sentence
 from rag.english.text import content_words, coverage
@@ -39,8 +39,7 @@ class FormConfidence:
 
     def __call__(self, features: Mapping[str, float]) -> float:
         """Probability, in (0, 1)."""
-        total = self.bias + sum(weight * features[name] for name, weight in self.weights.items())
-        return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+        return probability(self.weights, self.bias, features)
 
 
 PLAIN = {
@@ -106,8 +105,3 @@ def of_verdict(
 def _retrieval(hit: Hit, hits: Sequence[Hit]) -> dict[str, float]:
     best = max((other.lexical for other in hits), default=0.0)
     return {"dense": hit.dense, "lexical": hit.lexical / best if best else 0.0}
-
-
-def logit(probability: float) -> float:
-    p = min(max(probability, 1e-6), 1 - 1e-6)
-    return math.log(p / (1 - p))

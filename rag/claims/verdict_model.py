@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from rag.answering.logistic import logit, probability
 from rag.claims.comparison import ValueComparison
 from rag.errors import InputError
 
@@ -60,9 +60,8 @@ def features(found: ValueComparison, said: Probabilities | None) -> dict[str, fl
     return made | {"yes": _log_odds(said.yes), "no": _log_odds(said.no)}
 
 
-def _log_odds(probability: float) -> float:
-    kept = min(max(probability, 1e-6), 1 - 1e-6)
-    return max(-_MOST, min(_MOST, math.log(kept / (1 - kept))))
+def _log_odds(share: float) -> float:
+    return max(-_MOST, min(_MOST, logit(share)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +73,9 @@ class Logistic:
 
     def __call__(self, found: Mapping[str, float]) -> float:
         """The probability, in [0, 1]."""
-        total = self.bias + sum(
-            weight * found.get(name, 0.0) for name, weight in self.weights.items()
+        return probability(
+            self.weights, self.bias, {name: found.get(name, 0.0) for name in self.weights}
         )
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, total))))
 
 
 @dataclass(frozen=True, slots=True)
