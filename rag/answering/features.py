@@ -13,8 +13,16 @@ from rag.answering.equivalence import Relation, relation
 from rag.types import Hit
 
 FEATURES = (
-    "gap", "retrieval", "coverage", "names", "fresh", "margin", "share", "dense", "lexical",
-)  # fmt: skip
+    "gap",
+    "retrieval",
+    "coverage",
+    "names",
+    "fresh",
+    "margin",
+    "share",
+    "dense",
+    "lexical",
+)
 _MAX_MARGIN = 10.0
 
 

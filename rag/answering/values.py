@@ -89,7 +89,7 @@ def _factor(said: Mention) -> int:
     """What a figure in a table is to be multiplied by: the unit is in the heading, as in "(In
     millions, except per-share amounts)", and figures in brackets are negative.
     """
-    label, bar, _ = said.told.partition(" | ")
+    label, bar, _ = said.sentence_text.partition(" | ")
     if not bar:
         return 1
     sign = -1 if _NEGATIVE.fullmatch(said.span.text.strip()) else 1
