@@ -82,7 +82,7 @@ def answer(
         made = replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
         if made.text is None:
             instead = _quoted(replace(read, form="sentences"), spans, rule, models)
-            if instead and instead.confidence >= _INSTEAD:
+            if instead and instead.text is not None and instead.confidence >= _INSTEAD:
                 made = instead
     return made if made.text is not None else replace(made, alternatives=_distinct(made))
 
