@@ -37,7 +37,6 @@ RULES: dict[str, Sequence[Change]] = {
     "a list instead of a span": [(by_form, "_PERHAPS_A_LIST", 2.0)],
     "rows of a table as a list": [(by_form, "rows_at", lambda *_: [])],
     "what a colon announces": [(by_form, "after_colon", lambda *_: [])],
-    "a sure sentence instead of an unsure span": [(by_form, "_INSTEAD", 2.0)],
     "headings and single words do not answer": [(by_form, "said", lambda found, _: list(found))],
     "the sentence before one that refers back": [(selection, "_DANGLING", _NEVER)],
     "the passage's rank counts": [(selection, "RETRIEVAL", 0.0)],

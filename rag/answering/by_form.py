@@ -32,8 +32,6 @@ _SURE_ITEM, _SURE_ITEMS = 0.5, 2
 """A list is the answer instead of a span if the question wants one with this probability, and so
 many of its items have this score.
 """
-_INSTEAD = 0.7
-"""Least confidence of the sentences that replace a span that is not sure enough."""
 _DECIDED = 0.5
 """Least probability of yes or no, against what is not said."""
 _COMPARED = 0.15
@@ -80,10 +78,6 @@ def answer(
     made = _in_form(read, spans, rule, models) if read.form != "span" else None
     if made is None:
         made = replace(spans, pieces=tuple(Piece(citation) for citation in spans.citations[:1]))
-        if made.text is None:
-            instead = _quoted(replace(read, form="sentences"), spans, rule, models)
-            if instead and instead.text is not None and instead.confidence >= _INSTEAD:
-                made = instead
     return made if made.text is not None else replace(made, alternatives=_distinct(made))
 
 

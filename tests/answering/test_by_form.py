@@ -183,12 +183,6 @@ def test_numbered_headings_are_no_list() -> None:
     assert read("steps", found, [0.1, 0.9, 0.1, 0.1]).form == "sentences"
 
 
-def test_a_sure_sentence_replaces_an_unsure_span() -> None:
-    given = read("span", LEASE, [0.99, 0.1, 0.1, 0.1, 0.1], span=-1.0)
-    assert (given.form, given.text) == ("sentences", "The lease ends in May.")
-    assert read("span", LEASE, [0.6, 0.1, 0.1, 0.1, 0.1], span=-1.0).text is None
-
-
 @pytest.mark.parametrize("verdict", [(0.1, 0.8, 0.1), (0.8, 0.1, 0.1)])
 def test_a_sentence_that_begins_with_yes_decides_and_says_it_once(
     verdict: tuple[float, float, float],
