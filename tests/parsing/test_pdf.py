@@ -203,7 +203,7 @@ def test_characters_of_every_kind() -> None:
     "content", [b"%PDF-1.4 nothing", b"", b"%PDF-", pdf([[Put(0, 0, "x")]])[:200]]
 )
 def test_other_files_are_not_pdfs(content: bytes) -> None:
-    with pytest.raises(InputError, match="not a PDF"):
+    with pytest.raises(InputError, match="not a readable PDF"):
         load_bytes("a.pdf", content)
 
 
