@@ -263,6 +263,8 @@ def test_what_the_compose_file_runs_works_together(cluster: Cluster, tmp_path: P
             served = small_rag(services["server"]["command"], **rag | {"RAG_PORT": str(port)})
             stack.enter_context(served)
         stack.enter_context(small_rag(services["worker"]["command"], **rag))
+        for port in ports:  # Caddy answers 502 for one that is still starting
+            assert eventually(partial(is_ready, f"http://127.0.0.1:{port}/ready"))
         through = stack.enter_context(proxy(balancer, f"http://127.0.0.1:{front}", tmp_path))
         assert eventually(lambda: through.get("/ready").status_code == 200)
         through.headers["Authorization"] = f"Bearer {key}"
@@ -271,6 +273,13 @@ def test_what_the_compose_file_runs_works_together(cluster: Cluster, tmp_path: P
             text = {"name": "a.txt", "text": "The talks were led by William Burns."}
             through.post(f"{place}/documents", json=text).raise_for_status()
             assert eventually(partial(is_answered, through, place))
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def is_healthy(cluster: Cluster, check: list[str]) -> None:
