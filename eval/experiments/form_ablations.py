@@ -23,7 +23,7 @@ import click
 from tqdm import tqdm
 
 from eval.experiments.kept import ROOT, SETS, done, opened
-from rag.answering import by_form, comparing, selection
+from rag.answering import by_form, comparing, forms, selection
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.gold import Question
@@ -44,6 +44,8 @@ RULES: dict[str, Sequence[Change]] = {
     "a condition after yes or no": [(by_form, "_BOUND", 2.0)],
     "the word of a sentence that begins with Yes or No": [(by_form, "_SAYS", _NEVER)],
     "sides of a comparison": [(comparing, "named", lambda _: ())],
+    "the span where forms are near": [(forms, "_NEAR", 2.0)],
+    "a least probability of rare forms": [(forms, "_FAR", {})],
 }
 """Each rule, and what switches it off."""
 
