@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,7 +46,7 @@ ALL_NEEDED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Read:
     """A question, its passages, the reader's output, and their documents by id; for a comparison,
     the name of each side with the reader's output for its own question.
@@ -59,6 +60,12 @@ class Read:
     sides: tuple[tuple[str, ReaderOutput], ...] = ()
     likely: Mapping[str, float] = field(default_factory=dict)
     """Probability of each form, by the form classifier."""
+
+    @functools.cached_property
+    def scored(self) -> list[Sentence]:
+        """The sentences with a score, best first, without headings."""
+        found = [s for s in sentences_of(self.output) if _is_valid(s, self.documents)]
+        return said(ranked(found, self.hits), self.documents)
 
 
 def answer(
@@ -85,7 +92,7 @@ def _is_list(read: Read) -> bool:
     """Whether several items of one list answer a question that need not want a span."""
     if read.likely.get("list", 0) + read.likely.get("steps", 0) < _PERHAPS_A_LIST:
         return False
-    sure = [one for one in _scored(read) if one.score >= _SURE_ITEM]
+    sure = [one for one in read.scored if one.score >= _SURE_ITEM]
     if len(sure) < _SURE_ITEMS:
         return False
     first = sure[0]
@@ -116,7 +123,7 @@ def _quoted(
     read: Read, spans: Answer, rule: AbstentionPolicy, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
     """Sentences, or the list that contains them."""
-    found = _scored(read)
+    found = read.scored
     if not found:
         found = _around_best(spans, read, spans.confidence)
         confidence, least = spans.confidence, rule.threshold
@@ -138,15 +145,8 @@ def _quoted(
     return given(spans, form, pieces, confidence, more=max(0, len(listed) - MOST))
 
 
-def _scored(read: Read) -> list[Sentence]:
-    """The sentences with a score, best first, without headings."""
-    found = [s for s in sentences_of(read.output) if _stands(s, read.documents)]
-    return said(ranked(found, read.hits), read.documents)
-
-
-def _stands(sentence: Sentence, documents: Mapping[str, Document]) -> bool:
-    document, passage = documents.get(sentence.document_id), sentence.hit.passage
-    return document is not None and document.text[passage.start : passage.end] == passage.text
+def _is_valid(sentence: Sentence, documents: Mapping[str, Document]) -> bool:
+    return sentence.hit.passage.is_in(documents.get(sentence.document_id))
 
 
 def _sentences(taken: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Piece]:
@@ -170,22 +170,22 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
     """
     seen: set[str] = set()
     pieces: list[Piece] = []
-    first, listed = found[0], 0.0
+    first = found[0]
     for one in found[:MOST]:
-        if one.score < (_ANOTHER_LIST * listed if pieces else _LIST_SHARE * first.score):
+        if one.score < (_ANOTHER_LIST if pieces else _LIST_SHARE) * first.score:
             break
         document = read.documents[one.document_id]
         items = list_at(document.text, one.start, one.end)
         if not items and read.form == "list":
             items = _rows(read, one, found)
-        fresh = [place for place in items if normalize(document.text[slice(*place)]) not in seen]
-        seen |= {normalize(document.text[slice(*place)]) for place in fresh}
+        words = {place: normalize(document.text[slice(*place)]) for place in items}
+        fresh = [place for place in items if words[place] not in seen]
+        seen.update(words.values())
         if fresh and not pieces and one is not first and not _in(first, items, one.document_id):
             if _near(first, one):
                 pieces = _sentences([first], read.documents)
             elif one.score < _ANOTHER_LIST * first.score:
                 continue
-        listed = listed or one.score
         pieces += [Piece(quoted(document, *place)) for place in fresh]
         if fresh and read.form == "steps":
             break
@@ -235,8 +235,7 @@ def _yes_no(
 def _said_by(read: Read, verdict: Verdict) -> list[Piece]:
     """The best sentence of the verdict's passage, and the next one if it states a condition."""
     passage = verdict.hit.passage
-    found = [s for s in _scored(read) if s.hit.passage == passage]
-    found = [s for s in found if _stands(s, read.documents)]
+    found = [s for s in read.scored if s.hit.passage == passage]
     if not found:
         return []
     text = read.documents[found[0].document_id].text
@@ -248,22 +247,23 @@ def _around_best(spans: Answer, read: Read, score: float) -> list[Sentence]:
     """The sentences around the best span, whether or not the span is given."""
     best = spans.citations or (spans.alternatives[0].citations if spans.alternatives else ())
     found = around(best[0], read.hits, score) if best else []
-    return [s for s in found if _stands(s, read.documents)]
+    return [s for s in found if _is_valid(s, read.documents)]
 
 
 def _comparison(
     read: Read, spans: Answer, rule: AbstentionPolicy, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
     """One piece for each side: the best sentence that mentions it; one for both if it is the
-    same. Sentences for the whole question if there is none for a side.
+    same. If a side has none, the answer is the sentences that fit the whole question.
     """
     names = [name for name, _ in read.sides]
-    whole = _scored(read)
     found = [
-        _scored(replace(read, output=output)) or comparing.from_spans(output)
+        replace(read, output=output).scored or comparing.from_spans(output)
         for _, output in read.sides
     ]
-    sides = comparing.sides([comparing.related(one, whole) for one in found], names, read.documents)
+    sides = comparing.sides(
+        [comparing.related(one, read.scored) for one in found], names, read.documents
+    )
     if not any(sides):
         return None
     missing = [name for name, one in zip(names, sides, strict=True) if one is None]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from rag.answering.selection import Sentence
 from rag.english.sentences import Offsets, enclosing_sentence
 from rag.english.text import content_words, normalize
+from rag.english.units import singular
 from rag.protocols import ReaderOutput
 from rag.types import Document
 
@@ -132,11 +133,7 @@ def related(found: Sequence[Sentence], whole: Sequence[Sentence]) -> list[Senten
 def _words(name: str) -> frozenset[str]:
     """The words of a side, in the singular."""
     content = content_words(name)
-    return frozenset(_singular(w) for w in normalize(name).split() if w[:5] in content)
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    return frozenset(singular(w) for w in normalize(name).split() if w[:5] in content)
 
 
 def _fit(
@@ -152,7 +149,7 @@ def _fit(
 
 def _share(words: frozenset[str], text: str) -> float:
     """The share of the words that the text contains."""
-    held = {_singular(word) for word in normalize(text).split()}
+    held = {singular(word) for word in normalize(text).split()}
     return len(words & held) / len(words) if words else 0.0
 
 

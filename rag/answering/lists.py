@@ -18,6 +18,7 @@ _ITEM = re.compile(
 )
 UNDERLINE = re.compile(r"([-=~*_^\"#+.])\1{2,}")
 """Below a line: it is underlined, as headings of plain text are."""
+_UNDER = re.compile(rf"\n[^\S\n]*{UNDERLINE.pattern}[^\S\n]*(?:\n|$)")
 _ROW = re.compile(r"[^\n|:]{1,60}: [^\n|]*(?:\|[^\n|:]{1,60}: [^\n|]*)+$", re.MULTILINE)
 _WINDOW = 30_000
 """Characters around a place in which the ends of its list are looked for."""
@@ -102,7 +103,7 @@ def _lines(text: str, begin: int, until: int) -> Iterator[_Line]:
         line = text[at:end]
         item = _ITEM.match(line)
         indent = len(line.expandtabs(_TAB)) - len(line.expandtabs(_TAB).lstrip())
-        if item and UNDERLINE.fullmatch(text[end + 1 :].partition("\n")[0].strip()):
+        if item and _UNDER.match(text, end):
             item = None  # a numbered heading
         kind = "item" if item else "text" if line.strip() else "blank"
         content = at + len(line) - len(line.lstrip())

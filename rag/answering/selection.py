@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from rag.answering.citations import heading_at
 from rag.answering.lists import UNDERLINE
+from rag.answering.logistic import logit
 from rag.english.sentences import Offsets, split_sentences
 from rag.protocols import ReaderOutput
 from rag.types import Citation, Document, Hit
@@ -124,11 +125,6 @@ def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
     odds = [logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in found]
     pairs = zip(found, odds, strict=True)
     return [replace(s, score=1 / (1 + math.exp(-at))) for s, at in pairs]
-
-
-def logit(probability: float) -> float:
-    p = min(max(probability, 1e-6), 1 - 1e-6)
-    return math.log(p / (1 - p))
 
 
 def around(citation: Citation, hits: Sequence[Hit], score: float) -> list[Sentence]:

@@ -53,8 +53,9 @@ def _moved(asked: Periods, span: Span) -> Span:
     own = next((cell for cell in cells if cell.start < span.end <= cell.end), None)
     if own is None:
         return span
-    best = max(cells, key=lambda cell: cell.agreement(asked))
-    if best.agreement(asked) <= own.agreement(asked):
+    agreement = {cell: cell.agreement(asked) for cell in cells}
+    best = max(cells, key=agreement.__getitem__)
+    if agreement[best] <= agreement[own]:
         best = own
     return replace(span, start=best.start, end=best.end)
 
