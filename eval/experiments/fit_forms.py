@@ -114,14 +114,7 @@ def held_back(data: CalibrationTable) -> Rows:
     found = np.zeros(len(data.right))
     for fold in range(FOLDS):
         out = data.groups % FOLDS == fold
-        rest = CalibrationTable(
-            data.rows[~out],
-            data.right[~out],
-            data.answerable[~out],
-            data.weight[~out],
-            data.groups[~out],
-        )
-        found[out] = predict(fit(rest), data.rows[out])
+        found[out] = predict(fit(data.part(~out)), data.rows[out])
     return found
 
 
@@ -132,13 +125,7 @@ def measured(
     made = {}
     for name in ("all", *dict.fromkeys(one.set for one in found)):
         rows = np.array([name in ("all", one.set) for one in found])
-        part = CalibrationTable(
-            data.rows[rows],
-            data.right[rows],
-            data.answerable[rows],
-            data.weight[rows],
-            data.groups[rows],
-        )
+        part = data.part(rows)
         sure_of = confidence[rows]
         made[name] = {
             **bought(sure_of, part, at),

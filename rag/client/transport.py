@@ -23,7 +23,7 @@ class Transport:
         self._headers = {"Authorization": f"Bearer {given}"} if given else {}
 
     def _pause(self, tried: int, got: httpx.Response | httpx.ConnectError) -> float:
-        """Seconds to wait before retrying. Raises the error in `got` if retrying is no use."""
+        """Seconds to wait before the next try. Raises the error in `got` if another cannot help."""
         response = got if isinstance(got, httpx.Response) else None
         after = response.headers.get("Retry-After", "") if response is not None else ""
         wanted = float(after) if after.isdecimal() else PAUSE * 2**tried

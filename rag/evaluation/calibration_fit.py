@@ -52,6 +52,16 @@ class CalibrationTable:
     weight: Rows
     groups: NDArray[np.int64]
 
+    def part(self, chosen: Mask) -> CalibrationTable:
+        """The chosen examples."""
+        return CalibrationTable(
+            self.rows[chosen],
+            self.right[chosen],
+            self.answerable[chosen],
+            self.weight[chosen],
+            self.groups[chosen],
+        )
+
 
 def table(
     examples: Sequence[Example], model: Confidence, shares: Mapping[str, float] | None = None
@@ -150,14 +160,7 @@ def held_back(
     for fold in range(folds):
         out = data.groups % folds == fold
         if out.any() and not out.all():
-            rest = CalibrationTable(
-                data.rows[~out],
-                data.right[~out],
-                data.answerable[~out],
-                data.weight[~out],
-                data.groups[~out],
-            )
-            found[out] = predict(fit(rest, prior, names), data.rows[out])
+            found[out] = predict(fit(data.part(~out), prior, names), data.rows[out])
     return found
 
 

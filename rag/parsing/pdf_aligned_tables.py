@@ -30,7 +30,7 @@ _UNCLEAR = "table whose columns are not clear"
 _MOST_BETWEEN, _MOST_LABELS = 3, 8
 """Maximum number of rows without figures within a table, and of those that are only labels."""
 _MOST_APART = 4
-"""Maximum number of rows between two parts of a table, of which the second has no headers."""
+"""Maximum number of rows between two parts of a table if the second part has no headers."""
 
 
 @dataclass(slots=True)

@@ -31,8 +31,8 @@ LibraryOf = Callable[[Any], IndexAccess]
 _INSTRUCTIONS = """Answers questions from a person's or a team's own documents, in their own words.
 
 Use `ask` first for any question that these documents could answer. It returns an answer with exact
-quotes, or that there is no answer. In that case, tell the user "not in the documents", and do not
-answer from memory as if it came from them. Quote with the [n] and the source given. Use `search` to
+quotes, or no answer. Without an answer, tell the user "not in the documents", and do not answer
+from memory as if it came from them. Quote with the [n] and the source given. Use `search` to
 find passages on a topic, `read_document` and `outline` to read around a passage, `list_documents`
 to see which documents there are, and `verify` to check that an earlier quote still holds. Before
 you hand over a text that you wrote from the documents, check it with `check_claims`.
