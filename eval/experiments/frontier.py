@@ -82,7 +82,8 @@ class Known:
         self._all[question] = hits
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
-        whole = self._reader.read(question, self._all[question])
+        # The side of a comparison is a question of its own, with its own passages.
+        whole = self._reader.read(question, self._all.get(question, hits))
         places = {_place(hit) for hit in hits}
         return ReaderOutput(
             [one for one in whole.spans if _place(one.hit) in places],

@@ -13,10 +13,11 @@ from rag.errors import BusyError, InputError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
-from rag.protocols import Vectors
+from rag.protocols import Store, Vectors
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
-from tests.store.helpers import Worker, both, by_lexical, local, put, stored
+from tests.postgres import Cluster
+from tests.store.helpers import Worker, both, by_lexical, local, postgres, put, stored
 
 
 class CountingEmbedder(BagOfWordsEmbedder):
@@ -52,12 +53,17 @@ def fill(folder: Path, *names: str) -> Path:
     return folder
 
 
-def sync(store: LocalStore, docs: Path, many: bool = False) -> Changes:
-    return Sync(store, EMBEDDER, 12, Stamps(store.folder)).run(docs, find([docs]), many)
+def sync(store: Store, docs: Path, many: bool = False) -> Changes:
+    return Sync(store, EMBEDDER, 12, stamps(store)).run(docs, find([docs]), many)
 
 
-def preview(store: LocalStore, docs: Path) -> Changes:
-    return Sync(store, EMBEDDER, 12, Stamps(store.folder)).preview(docs, find([docs]))
+def preview(store: Store, docs: Path) -> Changes:
+    return Sync(store, EMBEDDER, 12, stamps(store)).preview(docs, find([docs]))
+
+
+def stamps(store: Store) -> Stamps:
+    """Those next to a local index; a database has none."""
+    return Stamps(store.folder if isinstance(store, LocalStore) else Path(os.devnull))
 
 
 def done(changes: Changes) -> dict[str, object]:
@@ -66,7 +72,7 @@ def done(changes: Changes) -> dict[str, object]:
     return {name: value for name in names if (value := getattr(changes, name))}
 
 
-def state(store: LocalStore) -> dict[str, tuple[str, str, str]]:
+def state(store: Store) -> dict[str, tuple[str, str, str]]:
     return {id: (d.source, d.text, d.title) for id, d in stored(store).items()}
 
 
@@ -350,6 +356,19 @@ def test_a_moved_folder_takes_its_documents_along(
 def test_after_a_move_nothing_of_the_old_place_remains(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
+    move_and_change(store, docs, tmp_path)
+
+
+def test_after_a_move_nothing_of_the_old_place_remains_in_a_database(
+    cluster: Cluster, docs: Path, tmp_path: Path
+) -> None:
+    store = postgres(cluster)(tmp_path)
+    move_and_change(store, docs, tmp_path)
+    store.close()
+
+
+def move_and_change(store: Store, docs: Path, tmp_path: Path) -> None:
+    """Move the folder, delete one file and change another: the next sync follows all three."""
     sync(store, docs)
     (tmp_path / "new").mkdir()
     moved = docs.rename(tmp_path / "new" / "docs")
