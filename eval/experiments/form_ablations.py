@@ -23,7 +23,7 @@ import click
 from tqdm import tqdm
 
 from eval.experiments.kept import ROOT, SETS, done, opened
-from rag.answering import by_form, comparing, forms, selection
+from rag.answering import by_form, comparing, form_confidence, forms, lists, selection
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.gold import Question
@@ -35,7 +35,11 @@ RULES: dict[str, Sequence[Change]] = {
     "a list near the best sentence, not only at it": [(by_form, "_LIST_SHARE", 1.0)],
     "a second list that scores nearly as well": [(by_form, "_ANOTHER_LIST", 2.0)],
     "a list instead of a span": [(by_form, "_PERHAPS_A_LIST", 2.0)],
-    "rows of a table as a list": [(by_form, "rows_at", lambda *_: [])],
+    "rows of a table as a list": [(by_form, "matching_rows", lambda *_: [])],
+    "of a table's rows those that have the question's words": [
+        (by_form, "matching_rows", lambda _, text, start: lists.rows_at(text, start))
+    ],
+    "no is as likely as yes": [(form_confidence, "_YES_BIAS", 0.0)],
     "what a colon announces": [(by_form, "after_colon", lambda *_: [])],
     "headings and single words do not answer": [(by_form, "said", lambda found, _: list(found))],
     "the sentence before one that refers back": [(selection, "_DANGLING", _NEVER)],

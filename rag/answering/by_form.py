@@ -12,7 +12,7 @@ from rag.answering.answer import AbstentionPolicy, compose, unsure
 from rag.answering.citations import quoted
 from rag.answering.form_confidence import FormConfidence
 from rag.answering.forms import NEEDS_ALL
-from rag.answering.lists import MOST, after_colon, list_at, rows_at
+from rag.answering.lists import MOST, after_colon, list_at, matching_rows, rows_at
 from rag.answering.outcome import given, refused
 from rag.answering.selection import Sentence, around, chosen, is_next, ranked, said, sentences_of
 from rag.english.sentences import Offsets
@@ -24,8 +24,6 @@ _ANOTHER_LIST = 0.8
 """A second list is shown with the first where its sentence has so much of the first's score."""
 _LIST_SHARE = 0.4
 """A list is shown where one of its sentences has so much of the best sentence's score."""
-_ROW_SHARE = 0.5
-"""A table's row belongs to a list with so much of the best row's score."""
 _BESIDE = 1000
 """Characters between a sentence and the list that it is shown with."""
 _PERHAPS_A_LIST = 0.05
@@ -33,8 +31,6 @@ _SURE_ITEM, _SURE_ITEMS = 0.5, 2
 """A list is the answer instead of a span if the question wants one with this probability, and so
 many of its items have this score.
 """
-_DECIDED = 0.5
-"""Least probability of yes or no, against what is not said."""
 _COMPARED = 0.15
 """Least mean score of the sentences on both sides of a comparison, each of which names its side."""
 _BOUND = 0.5
@@ -89,15 +85,26 @@ def answer(
 
 
 def _is_list(read: Read) -> bool:
-    """Whether several items of one list answer a question that need not want a span."""
+    """Whether several items of one list, or several rows of a table with the question's words,
+    answer a question that need not want a span.
+    """
     if read.likely.get("list", 0) + read.likely.get("steps", 0) < _PERHAPS_A_LIST:
         return False
+    if read.scored and _has_many_rows(read, read.scored[0]):
+        return True
     sure = [one for one in read.scored if one.score >= _SURE_ITEM]
     if len(sure) < _SURE_ITEMS:
         return False
     first = sure[0]
     items = list_at(read.documents[first.document_id].text, first.start, first.end)
     return sum(_in(one, items, first.document_id) for one in sure) >= _SURE_ITEMS
+
+
+def _has_many_rows(read: Read, best: Sentence) -> bool:
+    """Whether the best sentence is one of several rows, but not all, with the question's words."""
+    text = read.documents[best.document_id].text
+    rows = matching_rows(read.question, text, best.start)
+    return _in(best, rows, best.document_id) and 1 < len(rows) < len(rows_at(text, best.start))
 
 
 def _distinct(refused: Answer) -> tuple[Alternative, ...]:
@@ -123,19 +130,17 @@ def _quoted(
     read: Read, spans: Answer, rule: AbstentionPolicy, models: Mapping[str, FormConfidence]
 ) -> Answer | None:
     """Sentences, or the list that contains them."""
-    found = read.scored
-    if not found:
-        found = _around_best(spans, read, spans.confidence)
-        confidence, least = spans.confidence, rule.threshold
-    else:
-        model = models.get(read.form) or models["sentences"]
-        confidence = model(
-            form_confidence.of_sentences(read.question, found, spans.confidence, read.hits)
-        )
-        least = model.threshold if rule.calibrated else rule.threshold
+    found = read.scored or _around_best(spans, read, spans.confidence)
     if not found:
         return None
     listed = _items(read, found) if read.form in ("steps", "list") else []
+    confidence, least = spans.confidence, rule.threshold
+    if read.scored:
+        model = models.get(read.form) or models["sentences"]
+        best = max(found[0].score, _any_of(found, listed))
+        verdicts = read.output.verdicts
+        confidence = model(form_confidence.of_sentences(found[0], best, verdicts, confidence))
+        least = model.threshold if rule.calibrated else rule.threshold
     if read.form == "list" and not listed and spans.text is not None:
         return None  # "Which agency ...?" wants a name; without a list, the span in its sentence
     form = read.form if listed else "sentences"
@@ -143,6 +148,19 @@ def _quoted(
     if confidence < least:
         return refused(spans, form, unsure(pieces[0].text, confidence, least), confidence, pieces)
     return given(spans, form, pieces, confidence, more=max(0, len(listed) - MOST))
+
+
+def _any_of(found: Sequence[Sentence], listed: Sequence[Piece]) -> float:
+    """The probability that at least one sentence of the items belongs to the answer, if they were
+    independent.
+    """
+    cited = [piece.citation for piece in listed]
+    places = {(c.document_id, c.start, c.end) for c in cited}
+    none = 1.0
+    for one in found:
+        if any(_in(one, [(start, end)], name) for name, start, end in places):
+            none *= 1 - one.score
+    return 1 - none
 
 
 def _is_valid(sentence: Sentence, documents: Mapping[str, Document]) -> bool:
@@ -177,7 +195,7 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
         document = read.documents[one.document_id]
         items = list_at(document.text, one.start, one.end)
         if not items and read.form == "list":
-            items = _rows(read, one, found)
+            items = matching_rows(read.question, document.text, one.start)
         words = {place: normalize(document.text[slice(*place)]) for place in items}
         fresh = [place for place in items if words[place] not in seen]
         seen.update(words.values())
@@ -190,15 +208,6 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
         if fresh and read.form == "steps":
             break
     return pieces
-
-
-def _rows(read: Read, one: Sentence, found: Sequence[Sentence]) -> list[Offsets]:
-    """The rows of the table that contains a sentence, if they score nearly as well."""
-    rows = rows_at(read.documents[one.document_id].text, one.start)
-    near = [
-        s for s in found if s.document_id == one.document_id and s.score >= _ROW_SHARE * one.score
-    ]
-    return [place for place in rows if any(_in(s, [place], one.document_id) for s in near)]
 
 
 def _in(sentence: Sentence, places: Sequence[Offsets], document_id: str) -> bool:
@@ -217,17 +226,15 @@ def _yes_no(
     """The most confident verdict of any passage, with the sentence that supports it; None if the
     confidence is too low, so that only sentences are quoted.
     """
-    verdict = max(read.output.verdicts, key=lambda v: max(v.yes, v.no))
+    decision = form_confidence.decide(read.output.verdicts)
     model = models["yes_no"]
-    confidence = model(
-        form_confidence.of_verdict(read.question, verdict, read.output.verdicts, spans.confidence)
-    )
+    confidence = model(form_confidence.of_decision(decision, read.scored, spans.confidence))
     least = model.threshold if rule.calibrated else rule.threshold
-    pieces = _said_by(read, verdict)
-    if not pieces or max(verdict.yes, verdict.no) < _DECIDED or confidence < least:
+    pieces = _said_by(read, decision.verdict)
+    if not pieces or decision.odds < 0 or confidence < least:
         return None
     said = _SAYS.match(pieces[0].text)  # the document's own word counts more than the verdict
-    yes = said[0].lower() == "yes" if said else verdict.yes > verdict.no
+    yes = said[0].lower() == "yes" if said else decision.yes
     lead = "Yes." if yes else "No."
     return given(spans, "yes_no", pieces, confidence, lead)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.english.sentences import Offsets
+from rag.english.text import content_words
 
 MOST = 20
 """Items that are shown of one list."""
@@ -66,18 +67,51 @@ def list_at(text: str, start: int, end: int) -> list[Offsets]:
 
 def rows_at(text: str, start: int) -> list[Offsets]:
     """The rows of the table that contains the offset, as "label: value | label: value"; [] for
-    another place.
+    another place. Rows of a spreadsheet have an empty line between them.
     """
-    first = text.rfind("\n", 0, start) + 1
-    found = []
-    while (row := _ROW.match(text, first)) is not None:
-        found.append(row.span())
-        first = row.end() + 1
-    above = text.rfind("\n", 0, start) + 1
-    while above > 0 and (row := _ROW.match(text, text.rfind("\n", 0, above - 1) + 1)) is not None:
-        found.insert(0, row.span())
-        above = row.start()
+    begin, until = max(0, start - _WINDOW), min(len(text), start + _WINDOW)
+    rows = [row.span() for row in _ROW.finditer(text, text.rfind("\n", 0, begin) + 1, until)]
+    at = next((n for n, (first, last) in enumerate(rows) if first <= start < last), None)
+    if at is None:
+        return []
+    label = text[slice(*rows[at])].partition(": ")[0]
+    found = [rows[at]]
+    for row in reversed(rows[:at]):
+        if not _is_row_above(text, row, found[0], label):
+            break
+        found.insert(0, row)
+    for row in rows[at + 1 :]:
+        if not _is_row_above(text, found[-1], row, label):
+            break
+        found.append(row)
     return found if len(found) > 1 else []
+
+
+def _is_row_above(text: str, row: Offsets, below: Offsets, label: str) -> bool:
+    """Whether only a line break is between two rows, and for rows with an empty line between them,
+    both begin with the label.
+    """
+    between = text[row[1] : below[0]]
+    labelled = all(text.startswith(f"{label}: ", first) for first, _ in (row, below))
+    return between == "\n" or (between == "\n\n" and labelled)
+
+
+def matching_rows(question: str, text: str, start: int) -> list[Offsets]:
+    """The rows of the table at an offset that have the most of the question's words, not counting
+    those that every row has; all rows if none has such a word.
+    """
+    rows = rows_at(text, start)
+    asked = content_words(question)
+    held = [asked & content_words(text[slice(*row)]) for row in rows]
+    everywhere = asked.intersection(*held)
+    own = [len(words - everywhere) for words in held]
+    return [row for row, count in zip(rows, own, strict=True) if count == max(own)]
+
+
+def is_header_row(text: str, start: int, end: int) -> bool:
+    """Whether `text[start:end]` names the columns of the rows below, which repeat the names."""
+    first, bar, _ = text[start:end].partition(" | ")
+    return bool(bar) and text.startswith(f"\n{first}: ", end)
 
 
 def after_colon(text: str, start: int, end: int) -> list[Offsets]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.citations import heading_at
-from rag.answering.lists import UNDERLINE
+from rag.answering.lists import UNDERLINE, is_header_row
 from rag.answering.logistic import logit
 from rag.english.sentences import Offsets, split_sentences
 from rag.protocols import ReaderOutput
@@ -96,7 +96,7 @@ def _is_heading(one: Sentence, document: Document) -> bool:
     words = " ".join(text.split())
     if words == document.title or words in heading or _is_question(document.text, one):
         return True
-    if _ONE_WORD.fullmatch(words):
+    if _ONE_WORD.fullmatch(words) or is_header_row(document.text, one.start, one.end):
         return True
     if _is_short_line(document.text, one.start, one.end):
         return True

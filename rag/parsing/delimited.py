@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from rag.parsing.base import Block, join
+from rag.parsing.tables import are_headers
 from rag.types import Section
 
 _LONG = 160
 """Values longer than this become separate paragraphs."""
-_NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
-_YEAR = re.compile(r"(?:1\d|20)\d\d")
 _SAMPLE, _ROWS = 50_000, 50
 """Number of characters, and of rows, used to detect the separator."""
 Row = tuple[int, list[str]]
@@ -75,7 +74,7 @@ def table(rows: Iterable[Sequence[str]]) -> Iterator[Block]:
     )
     first, second = list(islice(rest, 1)), list(islice(rest, 1))
     headers: Sequence[str] = (
-        first[0][1] if first and _are_headers(first[0][1], second[0][1] if second else ()) else ()
+        first[0][1] if first and are_headers(first[0][1], second[0][1] if second else ()) else ()
     )
     if headers and not second:
         yield Block(" | ".join(filter(None, headers)))
@@ -88,28 +87,6 @@ def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
     top = list(islice(rows, _ROWS))
     wide = next((at for at, (_, cells) in enumerate(top) if sum(map(bool, cells)) > 1), 0)
     return top[:wide], chain(top[wide:], rows)
-
-
-def _are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
-    """Whether the first row contains headers: several different short texts without numbers, or
-    years above values that are not years.
-    """
-    filled = [cell for cell in cells if cell]
-    several = len(filled) > 1 and len(filled) == len(set(filled))
-    under = dict(enumerate(below))
-    numbers = [at for at, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
-    years = [
-        at
-        for at in numbers
-        if _YEAR.fullmatch(cells[at]) and not _YEAR.fullmatch(under.get(at, cells[at]))
-    ]
-    named = numbers == years and len(numbers) < len(filled)
-    long = [
-        at
-        for at, cell in enumerate(cells)
-        if len(cell) > (60 if len(under.get(at, "")) > 60 else _LONG)
-    ]
-    return several and named and not long
 
 
 def _row(number: int, cells: Sequence[str], headers: Sequence[str]) -> Iterator[Block]:

@@ -16,7 +16,7 @@ from docx.text.paragraph import Paragraph
 
 from rag.parsing.base import DEEPEST_INDENT, Block, Parsed, join, of_pages
 from rag.parsing.metadata import core_metadata
-from rag.parsing.tables import lines
+from rag.parsing.tables import are_headers, lines
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
@@ -133,15 +133,29 @@ def _item(paragraph: Paragraph) -> str:
 
 
 def _table(table: Table) -> Block:
-    """One line per row; merged cells occur once. A first row marked as repeated contains the
-    headers.
+    """One line per row; merged cells occur once. The first row contains the headers if it is marked
+    as repeated or alone is bold, or if it looks like headers in a table of three columns or more;
+    tables of two columns often have a name and a value in each row.
     """
     found = list(_children(table._tbl, qn("w:tr")))
     rows = [
         [" ".join(_text(cell, " ").split()) for cell in _children(row, qn("w:tc"))] for row in found
     ]
-    headed = bool(found) and found[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
+    headed = len(rows) > 1 and (
+        found[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
+        or (_is_bold(found[0]) and not _is_bold(found[1]))
+        or (len(rows[0]) > 2 and are_headers(rows[0], rows[1]))
+    )
     return Block(lines(rows, headed))
+
+
+def _is_bold(row: Any) -> bool:
+    """Whether all text of a row is bold."""
+    runs = [run for run in row.iter(qn("w:r")) if run.find(_TEXT) is not None]
+    marks = [run.find(f"{qn('w:rPr')}/{qn('w:b')}") for run in runs]
+    return bool(marks) and all(
+        mark is not None and mark.get(qn("w:val"), "1") not in ("0", "false") for mark in marks
+    )
 
 
 def _text(element: Any, after_paragraph: str = "") -> str:

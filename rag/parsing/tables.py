@@ -4,6 +4,7 @@ itself.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -14,6 +15,9 @@ _LONG = 100
 """Maximum length of a header or cell to repeat in every row; otherwise a page could grow without
 limit.
 """
+_LONGEST_NAME = 160
+_NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+_YEAR = re.compile(r"(?:1\d|20)\d\d")
 
 
 @dataclass(slots=True)
@@ -104,3 +108,25 @@ def named(row: Sequence[str], headers: Sequence[str]) -> list[str]:
         for name, cell in zip(names, row, strict=False)
         if cell
     ]
+
+
+def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
+    """Whether the first row contains headers: several different short texts without numbers, or
+    years above values that are not years.
+    """
+    filled = [cell for cell in cells if cell]
+    several = len(filled) > 1 and len(filled) == len(set(filled))
+    under = dict(enumerate(below))
+    numbers = [at for at, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
+    years = [
+        at
+        for at in numbers
+        if _YEAR.fullmatch(cells[at]) and not _YEAR.fullmatch(under.get(at, cells[at]))
+    ]
+    named = numbers == years and len(numbers) < len(filled)
+    long = [
+        at
+        for at, cell in enumerate(cells)
+        if len(cell) > (60 if len(under.get(at, "")) > 60 else _LONGEST_NAME)
+    ]
+    return several and named and not long

@@ -36,6 +36,7 @@ def read(
     span: float = 1.0,
     words: Sequence[tuple[int, int]] = (),
     likely: Mapping[str, float] | None = None,
+    question: str = "Is it so?",
 ) -> Answer:
     (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
     hit = Hit(passage, 1.0, 0.5, 2.0)
@@ -47,7 +48,7 @@ def read(
     verdicts = [Verdict(hit, *verdict)] if verdict else []
     output = ReaderOutput(spans, sentences, verdicts)
     of_sides = tuple((side, output) for side in sides)
-    made = Read("Is it so?", form, [hit], output, {found.id: found}, of_sides, likely or {})
+    made = Read(question, form, [hit], output, {found.id: found}, of_sides, likely or {})
     given = answer(made, AbstentionPolicy(SURE, 0.5, 3), {}, PLAIN)
     for piece in given.pieces:
         assert found.text[piece.citation.start : piece.citation.end] == piece.text
@@ -94,6 +95,12 @@ def test_yes_and_no_come_with_the_sentence_that_says_so(
     assert given.text == f"{said} Dogs are allowed, unless they bark."
     assert given.value
     assert given.value.yes is (said == "Yes.")
+
+
+def test_a_weak_yes_is_no_decision_but_a_weak_no_is() -> None:
+    yes = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.6, 0.1, 0.3))
+    no = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.1, 0.6, 0.3))
+    assert (yes.form, no.form) == ("sentences", "yes_no")
 
 
 def test_undecided_questions_get_neither_yes_nor_no() -> None:
@@ -163,17 +170,32 @@ def test_one_word_is_not_an_answer_but_the_sentence_after_it_is() -> None:
 
 
 CODES = document(
-    "Display: F01 | Cause: no water\nDisplay: F04 | Cause: no drain\nDisplay: F07 | Cause: foam",
+    "Display | Cause\nDisplay: F01 | Cause: no water\nDisplay: F04 | Cause: door open\n"
+    "Display: F07 | Cause: door blocked",
     "codes",
 )
 
 
-def test_a_list_is_the_rows_of_a_table_that_answer() -> None:
-    given = read("list", CODES, [0.9, 0.8, 0.1])
-    assert [piece.text for piece in given.pieces] == [
-        "Display: F01 | Cause: no water",
-        "Display: F04 | Cause: no drain",
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("Which codes are there?", ["F01", "F04", "F07"]),
+        ("Which codes are about the door?", ["F04", "F07"]),
+        ("What can the display show if the door is blocked?", ["F07"]),
+    ],
+)
+def test_a_list_is_the_rows_of_a_table_that_the_question_asks_for(
+    question: str, rows: list[str]
+) -> None:
+    given = read("list", CODES, [0.9, 0.8, 0.1, 0.1], question=question)
+    assert [piece.text.split(" | ")[0] for piece in given.pieces] == [
+        f"Display: {row}" for row in rows
     ]
+
+
+def test_the_names_of_columns_are_no_answer() -> None:
+    given = read("sentences", CODES, [0.9, 0.1, 0.1, 0.1])
+    assert given.text == "Display: F01 | Cause: no water"
 
 
 def test_numbered_headings_are_no_list() -> None:

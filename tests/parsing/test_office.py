@@ -178,6 +178,31 @@ def test_a_repeated_docx_row_names_the_columns() -> None:
     assert text_of(made) == "Item | Price\nItem: Garage | Price: 90"
 
 
+NAME_AND_VALUE = ["Tenant | Ada Byron", "Rent | 900 euros", "Deposit | two months"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "bold", "read"),
+    [
+        (["Club | Day | Place", "Chess | Monday | Library"], False, "Club: Chess | Day: Monday"),
+        (["2023 | 2024 | 2025", "5 | 6 | 7"], False, "5 | 6 | 7"),
+        (NAME_AND_VALUE, False, "Rent | 900 euros"),
+        (["Item | Price", "Rent | 900 euros"], True, "Item: Rent | Price: 900 euros"),
+    ],
+)
+def test_a_docx_row_that_looks_like_headers_names_the_columns(
+    rows: list[str], bold: bool, read: str
+) -> None:
+    made = docx.Document()
+    cells = [row.split(" | ") for row in rows]
+    table = made.add_table(len(cells), len(cells[0]))
+    for at, row in enumerate(cells):
+        for column, text in enumerate(row):
+            run = table.cell(at, column).paragraphs[0].add_run(text)
+            run.bold = bold and at == 0
+    assert text_of(made).split("\n")[1].startswith(read)
+
+
 def test_docx_content_controls_are_read_but_no_table_of_contents() -> None:
     made = docx.Document()
     made.add_paragraph("The lease")
