@@ -1,18 +1,19 @@
 """Fits the confidence of forms other than the span, and reports it for each kind of text.
 
-python -m eval.experiments.fit_forms --cache DIR [--into confidence.json] [SET...]
+python -m eval.experiments.fit_forms --cache DIR [--reader NAME] [--into confidence.json] [SET...]
 
-DIR is made by `python -m eval.experiments.kept`; SET is one of its sets, by default forms and
-technical. Every question is asked in its gold form, without a threshold; each example is the
-answer's features and whether it was useful. Folds keep a document's questions together. Writes
-eval/results/forms-confidence.json and, with --into, the fitted models into a calibration file.
+DIR is made by `python -m eval.experiments.kept`; SET is one of its sets, by default forms,
+technical, household, tables and own. Every question is asked in its gold form, without a threshold;
+each example is the answer's features and whether it was useful. Folds keep a document's questions
+together. Writes eval/results/forms-confidence.json and, with --into, the fitted models into a
+calibration file.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +32,22 @@ from rag.evaluation.statistics import adaptive_ece, auroc
 from rag.evaluation.usefulness import judge, shown
 
 FOLDS = 5
-_FITTED = {"sentences": ("sentences", "steps", "list"), "yes_no": ("yes_no",)}
-"""Each model and the forms of its questions."""
+_MODELS = ("sentences", "list", "yes_no")
+_ASKED = ("sentences", "steps", "list", "yes_no")
+"""Forms of the questions that they are fitted on."""
 Rows = NDArray[np.float64]
 
 
 @dataclass(slots=True)
 class Recording:
-    """Replaces a model: records its features and accepts every answer."""
+    """Replaces the model `name`: records its features in `seen` and accepts every answer."""
 
+    name: str
+    seen: list[tuple[str, Mapping[str, float]]]
     threshold: float = 0.0
-    seen: list[Mapping[str, float]] = field(default_factory=list)
 
     def __call__(self, features: Mapping[str, float]) -> float:
-        self.seen.append(features)
+        self.seen.append((self.name, features))
         return 1.0
 
 
@@ -64,21 +67,16 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[E
     """Unanswerable questions are asked in each form in turn, since users may ask them in any."""
     made = []
     for number, question in enumerate(questions):
-        form = question.form if question.answers else ("sentences", "yes_no")[number % 2]
-        model = next((model for model, forms in _FITTED.items() if form in forms), None)
-        if model is None:
+        form = question.form if question.answers else _ASKED[number % len(_ASKED)]
+        if form not in _ASKED:
             continue
-        recording = Recording()
-        forms: Any = {"sentences": recording, "yes_no": recording}
+        seen: list[tuple[str, Mapping[str, float]]] = []
+        forms: Any = {model: Recording(model, seen) for model in _MODELS}
         engine.confidence = replace(engine.confidence, forms=forms)
         (answer,) = engine.ask_many([Query(question.text, form=form)])
-        if recording.seen:
+        if seen and (form == "yes_no") == (seen[-1][0] == "yes_no"):
             right = bool(question.answers) and judge(question, shown(answer)) == "useful"
-            made.append(
-                Example(
-                    name, model, recording.seen[0], right, bool(question.answers), question.group
-                )
-            )
+            made.append(Example(name, *seen[-1], right, bool(question.answers), question.group))
     return made
 
 
@@ -145,6 +143,7 @@ def _at(confidence: Rows, right: NDArray[np.bool_], least: float) -> list[float]
 
 @click.command()
 @click.option("--cache", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--reader", default="accurate")
 @click.option(
     "--risk",
     type=float,
@@ -160,17 +159,22 @@ def _at(confidence: Rows, right: NDArray[np.bool_], least: float) -> list[float]
 )
 @click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
 def main(
-    cache: Path, risk: float | None, into: Path | None, out: Path, names: tuple[str, ...]
+    cache: Path,
+    reader: str,
+    risk: float | None,
+    into: Path | None,
+    out: Path,
+    names: tuple[str, ...],
 ) -> None:
     """Fit and report."""
     found: list[Example] = []
-    for name in names or ("forms", "technical"):
-        engine, questions = opened(name, cache)
+    for name in names or ("forms", "technical", "household", "tables", "own"):
+        engine, questions = opened(name, cache, reader=reader)
         engine.settings = replace(engine.settings, threshold=-1.0)
-        found += examples(name, engine, done(name, cache, questions))
+        found += examples(name, engine, done(name, cache, questions, reader))
     report: dict[str, Any] = {}
     fitted: dict[str, Any] = {}
-    for model in _FITTED:
+    for model in _MODELS:
         own = [one for one in found if one.model == model]
         data = table(own)
         confidence = held_back(data)

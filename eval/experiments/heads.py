@@ -12,9 +12,10 @@ MOST the questions of each part (default 200). Prints one line a part:
 - claims: balanced accuracy by set of "supported" against the rest, on a fifth of the claims.
 - sentences: selqa's held-out fifth: F1 of the sentences at .5 or above, and how often the likeliest
   is one of the answer's.
-- own spans, own sentences, own verdicts: the questions in held-out.json, if DATA is what
-  eval/gold/training.py made. "yes or no" is the share right of the questions that the passage
-  decides, "all three" that of all, with those that it does not decide.
+- own spans, own sentences, own verdicts, and the same of tables: the questions in held-out.json and
+  held-out-tables.json, if DATA is what eval/gold/training.py made. "yes or no" is the share right
+  of the questions that the passage decides, "all three" that of all, with those that it does not
+  decide.
 """
 
 from __future__ import annotations
@@ -106,18 +107,18 @@ def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:
 
 
 def own(reader: Reader, data: Path, most: int) -> dict[str, dict[str, float]]:
-    """Figures on the held-out questions of our own; {} if they are not in `data`."""
-    file = data / "held-out.json"
-    if not file.is_file():
-        return {}
-    found = json.loads(file.read_text(encoding="utf-8"))
-    return {
-        "own spans": spans(reader, training.squad_articles(found, training.SPANS), most),
-        "own sentences": sentences(
+    """Figures on the held-out questions of our own that are in `data`."""
+    made = {}
+    for name, file in training.HELD_OUT.items():
+        if not (data / file).is_file():
+            continue
+        found = json.loads((data / file).read_text(encoding="utf-8"))
+        made[f"{name} spans"] = spans(reader, training.squad_articles(found, training.SPANS), most)
+        made[f"{name} sentences"] = sentences(
             reader, training.squad_articles(found, training.SENTENCES), most
-        ),
-        "own verdicts": verdicts(reader, list(training.verdicts(found)), most),
-    }
+        )
+        made[f"{name} verdicts"] = verdicts(reader, list(training.verdicts(found)), most)
+    return made
 
 
 def verdicts(reader: Reader, rows: list[dict[str, Any]], most: int) -> dict[str, float]:

@@ -4,10 +4,10 @@ python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [
 [--reader NAME] [SET...]
 
 DIR gets, for each set, its index, the hits of each question and the reader's output, so that
-ablations and fits take seconds. SET is seeds, forms, technical, household, squad or own; FOLDER is
-made by `python -m eval.gold.technical`; DATA contains squad-dev-36.json.gz, whose held-out articles
-are used, and for own, the held-out questions of our own, is what `python -m eval.gold.training`
-made.
+ablations and fits take seconds. SET is seeds, forms, technical, household, tables, squad or own;
+FOLDER is made by `python -m eval.gold.technical`; DATA contains squad-dev-36.json.gz, whose
+held-out articles are used, and for own, the held-out questions of our own, is what `python -m
+eval.gold.training` made.
 Nothing is read twice; after --minutes, the next call continues.
 """
 
@@ -54,11 +54,20 @@ from rag.training.recipe import SetsRecipe, load_recipe
 from rag.types import Document, Hit, Passage, Span
 
 ROOT = Path(__file__).parents[2]
-SETS = {"seeds": 250, "forms": None, "technical": None, "squad": 300, "own": 300, "household": None}
+SETS = {
+    "seeds": 250,
+    "forms": None,
+    "technical": None,
+    "household": None,
+    "tables": None,
+    "squad": 300,
+    "own": 300,
+}
 _CORPORA = {
     "seeds": ROOT / "seeds",
     "forms": ROOT / "eval/gold/office",
     "household": ROOT / "eval/gold/household",
+    "tables": ROOT / "eval/gold/tables",
 }
 _MADE = ("squad", "own")
 """Sets whose questions are written next to their index."""

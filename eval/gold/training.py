@@ -1,16 +1,17 @@
 """Makes training sets from the questions in training.jsonl, about manuals, office files and
-encyclopaedias.
+encyclopaedias, and in training-tables.jsonl, about tables.
 
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
     rag train --data OUT --recipe rag/training/recipes/reader-2.toml --init accurate --out FOLDER
 
-A row is a passage with its questions: form, text, and offsets of the answer in the passage (none if
-it does not answer). Passages of manuals stay in their Debian packages (Debian 13) and those of the
-encyclopaedia in DATA's squad-train-parts; their rows name the file and the passage's SHA-256. Rows
-contain invented office texts in full. OUT gets links to DATA's sets, qa/own-spans.json.gz,
-qa/own-sentences.json.gz, claims/yesno.jsonl.gz with the set "own" added, and held-out.json, the
-questions of one passage in eight, which are not for training. Passages that this version of the
+A row is a passage with its questions: form, text, and offsets of the answers in the passage (none
+if it does not answer; several for rows of a table). Passages of manuals stay in their Debian
+packages (Debian 13) and those of the encyclopaedia in DATA's squad-train-parts; their rows name the
+file and the passage's SHA-256. Rows contain invented texts in full. OUT gets links to DATA's sets,
+qa/own-spans.json.gz, qa/own-sentences.json.gz, qa/tables-spans.json.gz, qa/tables-sentences.json.gz
+and claims/yesno.jsonl.gz with the sets "own" and "tables" added. The questions of one passage in
+eight are not for training: held-out.json, held-out-tables.json. Passages that this version of the
 parser splits differently are counted and left out.
 """
 
@@ -23,7 +24,8 @@ import json
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +40,17 @@ from rag.parsing.load import load
 from rag.training.batches import token_counter
 from rag.training.data import Article, read_squad
 
-FILE = Path(__file__).with_name("training.jsonl")
+FILES = {"own": "training.jsonl", "tables": "training-tables.jsonl"}
+HELD_OUT = {"own": "held-out.json", "tables": "held-out-tables.json"}
 Row = dict[str, Any]
 SPANS = ("span", "none")
 SENTENCES = ("sentences", "list", "yes", "no")
 """Forms of the questions that each head learns from."""
 
 
-def rows() -> list[Row]:
-    return [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+def rows(name: str = "own") -> list[Row]:
+    file = Path(__file__).with_name(FILES[name])
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def with_texts(found: Sequence[Row], data: Path, packages: Path) -> Iterator[Row]:
@@ -82,23 +86,24 @@ def _passages(file: Path, count: TokenCounter) -> dict[str, str]:
     return {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in passages}
 
 
-def write(found: Sequence[Row], data: Path, out: Path) -> None:
-    """The sets, beside links to those of `data`."""
+def write(found: Mapping[str, Sequence[Row]], data: Path, out: Path) -> None:
+    """The sets of the rows by name, beside links to those of `data`."""
     for source in sorted(data.glob("*/*.gz")):
         link = out / source.relative_to(data)
         link.parent.mkdir(parents=True, exist_ok=True)
         if source.name != "yesno.jsonl.gz" and not link.exists():
             link.symlink_to(source.resolve())
-    learnt = [row for row in found if row["split"] == "train"]
-    _write_squad(learnt, SPANS, out / "qa/own-spans.json.gz")
-    _write_squad(learnt, SENTENCES, out / "qa/own-sentences.json.gz")
     with gzip.open(data / "claims/yesno.jsonl.gz", "rt", encoding="utf-8") as file:
         others = file.read()
     with gzip.open(out / "claims/yesno.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write(others)
-        file.writelines(json.dumps(row) + "\n" for row in verdicts(learnt))
-    held_out = [row for row in found if row["split"] != "train"]
-    (out / "held-out.json").write_text(json.dumps(held_out), encoding="utf-8")
+        for name, all_rows in found.items():
+            learnt = [row for row in all_rows if row["split"] == "train"]
+            _write_squad(learnt, SPANS, out / f"qa/{name}-spans.json.gz")
+            _write_squad(learnt, SENTENCES, out / f"qa/{name}-sentences.json.gz")
+            file.writelines(json.dumps(row | {"set": name}) + "\n" for row in verdicts(learnt))
+            held_out = [row for row in all_rows if row["split"] != "train"]
+            (out / HELD_OUT[name]).write_text(json.dumps(held_out), encoding="utf-8")
 
 
 def _write_squad(found: Sequence[Row], forms: Sequence[str], path: Path) -> None:
@@ -115,15 +120,17 @@ def squad_articles(found: Sequence[Row], forms: Sequence[str]) -> list[Article]:
     ]
 
 
-def _squad(text: str, form: str, question: str, start: int = 0, end: int = 0) -> Row:
-    answers = [{"text": text[start:end], "answer_start": start}] if end else []
+def _squad(text: str, form: str, question: str, *places: int) -> Row:
+    """`places` are starts and ends in turn."""
+    pairs = zip(places[::2], places[1::2], strict=True)
+    answers = [{"text": text[start:end], "answer_start": start} for start, end in pairs]
     return {"question": question, "answers": answers, "is_impossible": not answers}
 
 
 def verdicts(found: Sequence[Row]) -> Iterator[Row]:
     """The yes/no questions as rows of yesno.jsonl.gz."""
     for row in found:
-        about = {"title": row.get("context", ""), "context": row["text"], "set": "own"}
+        about = {"title": row.get("context", ""), "context": row["text"]}
         for form, question, *_ in row["questions"]:
             if form in ("yes", "no", "maybe"):
                 yield {"question": question, "label": form, **about}
@@ -136,9 +143,9 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("package", nargs="*", type=Path)
     given = parser.parse_args()
-    wanted = rows()
+    wanted = {name: rows(name) for name in FILES}
     if given.packages:
-        print(*sorted({row["package"] for row in wanted if "package" in row}))
+        print(*sorted({row["package"] for row in wanted["own"] if "package" in row}))
         return
     if given.data is None:
         parser.error("OUT and DATA are missing")
@@ -146,12 +153,15 @@ def main() -> None:
         for package in given.package:
             there = Path(folder, package.name.split("_")[0])
             unpack(package, there)
-        found = list(with_texts(wanted, given.data, Path(folder)))
+        found = {
+            name: list(with_texts(some, given.data, Path(folder))) for name, some in wanted.items()
+        }
     write(found, given.data, given.out)
     counts: dict[str, int] = defaultdict(int)
-    for row in found:
+    for row in chain.from_iterable(found.values()):
         counts[row["split"]] += len(row["questions"])
-    print(json.dumps({**counts, "passages left out": len(wanted) - len(found)}), file=sys.stderr)
+    left_out = sum(len(wanted[name]) - len(found[name]) for name in FILES)
+    print(json.dumps({**counts, "passages left out": left_out}), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -136,10 +136,10 @@ def _quoted(
     listed = _items(read, found) if read.form in ("steps", "list") else []
     confidence, least = spans.confidence, rule.threshold
     if read.scored:
-        model = models.get(read.form) or models["sentences"]
-        best = max(found[0].score, _any_of(found, listed))
+        model = models["list" if listed else "sentences"]
+        score = _any_of(found, listed) if listed else found[0].score
         verdicts = read.output.verdicts
-        confidence = model(form_confidence.of_sentences(found[0], best, verdicts, confidence))
+        confidence = model(form_confidence.of_sentences(found[0], score, verdicts, confidence))
         least = model.threshold if rule.calibrated else rule.threshold
     if read.form == "list" and not listed and spans.text is not None:
         return None  # "Which agency ...?" wants a name; without a list, the span in its sentence
@@ -200,7 +200,7 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
         fresh = [place for place in items if words[place] not in seen]
         seen.update(words.values())
         if fresh and not pieces and one is not first and not _in(first, items, one.document_id):
-            if _near(first, one):
+            if one.document_id == first.document_id and _near(first, items):
                 pieces = _sentences([first], read.documents)
             elif one.score < _ANOTHER_LIST * first.score:
                 continue
@@ -216,8 +216,9 @@ def _in(sentence: Sentence, places: Sequence[Offsets], document_id: str) -> bool
     )
 
 
-def _near(one: Sentence, other: Sentence) -> bool:
-    return one.document_id == other.document_id and abs(one.start - other.start) < _BESIDE
+def _near(sentence: Sentence, items: Sequence[Offsets]) -> bool:
+    """Whether a sentence of the same document is a little before or after a list, or in it."""
+    return items[0][0] - _BESIDE < sentence.start < items[-1][1] + _BESIDE
 
 
 def _yes_no(

@@ -47,6 +47,7 @@ class FormConfidence:
 
 PLAIN = {
     "sentences": FormConfidence({"top": 0.86, "span": 0.29, "verdict": 0.36}, -0.36, 0.5, 0.24),
+    "list": FormConfidence({"top": 0.94, "span": 0.22}, 0.34, 0.5, 0.24),
     "yes_no": FormConfidence(
         {"top": 0.82, "span": 0.18, "sentence": 0.58, "against": 0.66}, -1.11, 0.4, 0.21
     ),

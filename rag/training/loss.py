@@ -70,8 +70,9 @@ def sentence_loss(
     """Mean over windows of the sentences' binary cross-entropy; a sentence's logit is the mean of
     its tokens' `logits`, shape (n, t).
 
-    Positive are the sentences that contain an answer. If it occurs in several places, the most
-    likely one is the target and the others are ignored. The losses of a window's sentences are
+    Positive are the sentences that contain an answer; several answers, such as rows of a table, are
+    all positive. If one occurs in several places, the most likely one is the target and the others
+    are ignored. The losses of a window's sentences are
     summed, but weigh at most as much as three. `taught` gives a teacher's probability for a row and
     the place of a sentence in its text; it has `share` of the loss.
     """
@@ -86,9 +87,11 @@ def sentence_loss(
         if inside:
             found = torch.stack([logits[row][torch.from_numpy(mask)].mean() for _, mask in inside])
             number = {n: at for at, (n, _) in enumerate(inside)}
-            right, weight = _meant(
-                found, [_known(one, number) for one in _holding(sentences, text, accepted)]
-            )
+            holding = [
+                [_known(one, number) for one in _holding(sentences, text, answer)]
+                for answer in accepted
+            ]
+            right, weight = _meant(found, holding)
             loss = binary_cross_entropy_with_logits(found, right, weight, reduction="sum")
             if taught is not None:
                 said = [taught(row, sentences[n]) for n, _ in inside]
@@ -112,13 +115,12 @@ def _inside(encoded: Encoded, row: int, place: tuple[int, int]) -> Mask:
 
 
 def _holding(
-    sentences: Sequence[tuple[int, int]], text: str, answers: Sequence[str]
+    sentences: Sequence[tuple[int, int]], text: str, answer: str
 ) -> list[tuple[int, ...]]:
     """Indices of the sentences that contain each occurrence of an answer."""
-    places = _occurrences(text, answers)
     return [
         tuple(n for n, (a, b) in enumerate(sentences) if a < end and b > start)
-        for start, end in places
+        for start, end in _occurrences(text, [answer])
     ]
 
 
@@ -126,16 +128,17 @@ def _known(numbers: Sequence[int], at: Mapping[int, int]) -> list[int]:
     return [at[number] for number in numbers if number in at]
 
 
-def _meant(logits: Tensor, holding: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
-    """(targets, weights) of sentences, shape (s,), with the most likely of the places `holding` an
-    answer as target.
+def _meant(logits: Tensor, holding: Sequence[Sequence[list[int]]]) -> tuple[Tensor, Tensor]:
+    """(targets, weights) of sentences, shape (s,), with the most likely of the places `holding`
+    each answer as target.
     """
     right, weight = torch.zeros_like(logits), torch.ones_like(logits)
-    places = [place for place in holding if place]
-    if places:
-        best = max(places, key=lambda place: float(logits[place].detach().mean()))
+    by_answer = [found for places in holding if (found := [place for place in places if place])]
+    for places in by_answer:
         for place in places:
             weight[place] = 0
+    for places in by_answer:
+        best = max(places, key=lambda place: float(logits[place].detach().mean()))
         right[best] = weight[best] = 1
     return right, weight
 

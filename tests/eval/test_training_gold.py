@@ -11,21 +11,35 @@ FORMS = {"span", "sentences", "list", "yes", "no", "maybe", "none"}
 
 
 def test_every_question_has_a_form_and_a_place_exactly_if_it_is_answered() -> None:
-    for row in rows():
+    for row in (*rows(), *rows("tables")):
         assert row["split"] in ("train", "held-out")
         for form, question, *place in row["questions"]:
             assert form in FORMS, question
             assert bool(place) == (form not in ("maybe", "none")), question
-            assert not place or 0 <= place[0] < place[1], question
+            assert all(0 <= start < end for start, end in pairs(place)), question
 
 
 def test_invented_texts_have_their_digest_and_hold_the_answers() -> None:
-    invented = [row for row in rows() if "text" in row]
-    assert len(invented) > 200
+    invented = [row for row in (*rows(), *rows("tables")) if "text" in row]
+    assert len(invented) > 400
     for row in invented:
         assert hashlib.sha256(row["text"].encode()).hexdigest()[:16] == row["sha256"]
         for _, _, *place in row["questions"]:
-            assert not place or place[1] <= len(row["text"])
+            assert all(end <= len(row["text"]) for _, end in pairs(place))
+
+
+def pairs(place: list[int]) -> list[tuple[int, int]]:
+    return list(zip(place[::2], place[1::2], strict=True))
+
+
+def test_answers_of_tables_are_whole_rows_or_whole_cells() -> None:
+    for row in rows("tables"):
+        for form, question, *place in row["questions"]:
+            for start, end in pairs(place):
+                before, after = row["text"][:start][-1:], row["text"][end:][:1]
+                whole = ("\n", "") if form != "span" else ("\n", "", " ")
+                assert before in whole, question
+                assert after in whole, question
 
 
 def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> None:
@@ -37,10 +51,12 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
     with gzip.open(data / "claims/yesno.jsonl.gz", "wt") as file:
         file.write('{"question": "q", "context": "c", "label": "yes", "set": "boolq-train"}\n')
     invented = [row for row in rows() if "text" in row][:40]
-    found = list(with_texts(invented, data, tmp_path))
-    write(found, data, out)
-    with gzip.open(out / "qa/own-spans.json.gz", "rt") as file:
-        articles = json.load(file)["data"]
+    tables = rows("tables")[:40]
+    write({"own": list(with_texts(invented, data, tmp_path)), "tables": tables}, data, out)
+    articles = []
+    for name in ("own-spans", "own-sentences", "tables-spans", "tables-sentences"):
+        with gzip.open(out / f"qa/{name}.json.gz", "rt") as file:
+            articles += json.load(file)["data"]
     for paragraph in (part for article in articles for part in article["paragraphs"]):
         for qa in paragraph["qas"]:
             for answer in qa["answers"]:
@@ -49,6 +65,6 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
     with gzip.open(out / "claims/yesno.jsonl.gz", "rt") as file:
         sets = [json.loads(line)["set"] for line in file]
     assert sets[0] == "boolq-train"
-    assert set(sets[1:]) == {"own"}
+    assert set(sets[1:]) == {"own", "tables"}
     held_out = json.loads((out / "held-out.json").read_text())
     assert {row["sha256"] for row in held_out} <= {row["sha256"] for row in invented}

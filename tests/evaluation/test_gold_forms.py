@@ -17,12 +17,18 @@ from rag.parsing.files import find
 from rag.parsing.load import read
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = [ROOT / "seeds", ROOT / "eval/gold/office", ROOT / "eval/gold/household"]
+FOLDERS = [
+    ROOT / "seeds",
+    *(ROOT / "eval/gold" / name for name in ("office", "household", "tables")),
+]
 TEXTS = {found.document_id: read(found).text for found in find(FOLDERS)}
 FORM_QUESTIONS = load(ROOT / "eval/gold/forms.jsonl").questions
 HOUSEHOLD = load(ROOT / "eval/gold/household.jsonl").questions
+TABLES = load(ROOT / "eval/gold/tables.jsonl").questions
 TECHNICAL = load(ROOT / "eval/gold/technical.jsonl").questions
-WITH_EVIDENCE = [question for question in (*FORM_QUESTIONS, *HOUSEHOLD) if question.evidence]
+WITH_EVIDENCE = [
+    question for question in (*FORM_QUESTIONS, *HOUSEHOLD, *TABLES) if question.evidence
+]
 
 
 @pytest.mark.parametrize("question", WITH_EVIDENCE, ids=lambda question: question.id)
@@ -32,7 +38,9 @@ def test_evidence_occurs_in_its_document(question: Question) -> None:
 
 
 @pytest.mark.parametrize(
-    "questions", [FORM_QUESTIONS, HOUSEHOLD, TECHNICAL], ids=["forms", "household", "technical"]
+    "questions",
+    [FORM_QUESTIONS, HOUSEHOLD, TABLES, TECHNICAL],
+    ids=["forms", "household", "tables", "technical"],
 )
 def test_items_occur_in_the_evidence(questions: tuple[Question, ...]) -> None:
     for question in questions:

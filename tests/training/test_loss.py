@@ -63,6 +63,12 @@ def test_only_the_likeliest_of_several_places_counts() -> None:
     assert of_sentences("It was old. Is it old?", "old") == pytest.approx(yes / 2, abs=1e-5)
 
 
+def test_of_several_answers_each_counts() -> None:
+    yes, even = math.log(1 + math.exp(-2)), math.log(2)
+    text = "It was old. Is it old? It fell."
+    assert of_sentences(text, "old", "fell") == pytest.approx((yes + even) / 3, abs=1e-5)
+
+
 def test_a_verdict_that_may_be_either_is_the_sum_of_both() -> None:
     logits = torch.tensor([[1.0, 0.0, -1.0], [0.0, 0.0, 0.0]])
     shares = torch.softmax(logits, -1)
