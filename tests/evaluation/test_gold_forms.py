@@ -17,15 +17,19 @@ from rag.parsing.files import find
 from rag.parsing.load import read
 
 ROOT = Path(__file__).parents[2]
+GOLD = ROOT / "eval/gold"
 FOLDERS = [
     ROOT / "seeds",
-    *(ROOT / "eval/gold" / name for name in ("office", "household", "tables")),
+    *(GOLD / name for name in ("office", "household", "tables", "tables-held-out")),
 ]
 TEXTS = {found.document_id: read(found).text for found in find(FOLDERS)}
-FORM_QUESTIONS = load(ROOT / "eval/gold/forms.jsonl").questions
-HOUSEHOLD = load(ROOT / "eval/gold/household.jsonl").questions
-TABLES = load(ROOT / "eval/gold/tables.jsonl").questions
-TECHNICAL = load(ROOT / "eval/gold/technical.jsonl").questions
+FORM_QUESTIONS = load(GOLD / "forms.jsonl").questions
+HOUSEHOLD = load(GOLD / "household.jsonl").questions
+TABLES = (
+    *load(GOLD / "tables.jsonl").questions,
+    *load(GOLD / "tables-held-out.jsonl").questions,
+)
+TECHNICAL = load(GOLD / "technical.jsonl").questions
 WITH_EVIDENCE = [
     question for question in (*FORM_QUESTIONS, *HOUSEHOLD, *TABLES) if question.evidence
 ]
@@ -95,7 +99,7 @@ def test_technical_questions_are_on_pages_of_the_corpus() -> None:
         for page in listed.split()
     }
     rows: list[dict[str, Any]] = [
-        json.loads(line) for line in (ROOT / "eval/gold/technical.jsonl").read_text().splitlines()
+        json.loads(line) for line in (GOLD / "technical.jsonl").read_text().splitlines()
     ]
     named = {evidence["document"] for row in rows for evidence in row.get("evidence", ())}
     assert named <= pages
