@@ -20,18 +20,20 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from eval.experiments.kept import ROOT, SETS, done, opened
 from rag.answering.form_confidence import FEATURES, FormConfidence
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.calibration_fit import CalibrationTable, bought, risk_at_coverage, threshold
-from rag.evaluation.calibration_fit import _logistic as logistic
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import adaptive_ece, auroc
 from rag.evaluation.usefulness import judge, shown
 
 FOLDS = 5
+_C = 10.0
+"""Inverse of the weight of the squared weights."""
 _MODELS = ("sentences", "list", "yes_no")
 _ASKED = ("sentences", "steps", "list", "yes_no")
 """Forms of the questions that they are fitted on."""
@@ -64,12 +66,17 @@ class Example:
 
 
 def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[Example]:
-    """Unanswerable questions are asked in each form in turn, since users may ask them in any."""
+    """Unanswerable questions are asked in each form, since users may ask them in any, and all their
+    forms together weigh as much as one question.
+    """
     made = []
-    for number, question in enumerate(questions):
-        form = question.form if question.answers else _ASKED[number % len(_ASKED)]
-        if form not in _ASKED:
-            continue
+    asked = [
+        (question, form)
+        for question in questions
+        for form in ((question.form,) if question.answers else _ASKED)
+        if form in _ASKED
+    ]
+    for question, form in asked:
         seen: list[tuple[str, Mapping[str, float]]] = []
         forms: Any = {model: Recording(model, seen) for model in _MODELS}
         engine.confidence = replace(engine.confidence, forms=forms)
@@ -88,19 +95,29 @@ def table(found: Sequence[Example]) -> CalibrationTable:
         np.array([[one.features[name] for name in FEATURES] for one in found]),
         np.array([one.right for one in found]),
         np.array([one.answerable for one in found]),
-        np.ones(len(found)),
+        np.array([1.0 if one.answerable else 1 / len(_ASKED) for one in found]),
         np.array([names[one.group] for one in found]),
     )
 
 
 def fit(data: CalibrationTable) -> FormConfidence:
+    """Features that speak against an answer are left out."""
     scale = data.rows.std(axis=0) + 1e-6
-    mean = data.rows.mean(axis=0)
-    start = np.zeros(len(FEATURES))
-    weights, bias = logistic((data.rows - mean) / scale, data.right, data.weight, start, 0.0)
-    plain = weights / scale
-    kept = {name: round(float(w), 4) for name, w in zip(FEATURES, plain, strict=True) if w > 1e-4}
-    return FormConfidence(kept, round(float(bias - mean @ plain), 4), 0.5)
+    used = np.ones(len(FEATURES), bool)
+    while True:
+        rows = np.where(used, (data.rows - data.rows.mean(axis=0)) / scale, 0.0)
+        made = LogisticRegression(C=_C).fit(rows, data.right, data.weight)
+        plain = made.coef_[0] / scale
+        if (plain[used] > -1e-9).all():
+            break
+        used &= plain > 0
+    kept = {
+        name: round(float(weight), 4)
+        for name, weight in zip(FEATURES, plain, strict=True)
+        if weight > 1e-4
+    }
+    bias = float(made.intercept_[0] - data.rows.mean(axis=0) @ np.where(used, plain, 0.0))
+    return FormConfidence(kept, round(bias, 4), 0.5)
 
 
 def predict(model: FormConfidence, rows: Rows) -> Rows:

@@ -114,9 +114,7 @@ def _inside(encoded: Encoded, row: int, place: tuple[int, int]) -> Mask:
     return mask
 
 
-def _holding(
-    sentences: Sequence[tuple[int, int]], text: str, answer: str
-) -> list[tuple[int, ...]]:
+def _holding(sentences: Sequence[tuple[int, int]], text: str, answer: str) -> list[tuple[int, ...]]:
     """Indices of the sentences that contain each occurrence of an answer."""
     return [
         tuple(n for n, (a, b) in enumerate(sentences) if a < end and b > start)
