@@ -29,6 +29,7 @@ from eval.bench.copying import copy_with_other_words
 from eval.bench.memory import Memory, bars
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport
+from rag.models.embedders import unit
 from rag.models.threads import available_cores
 from rag.parsing.files import FoundFile, find
 from rag.parsing.pool import ParseLimits, Pool
@@ -56,8 +57,7 @@ class HashedWords:
         for row, text in zip(rows, texts, strict=True):
             for word in _WORD.findall(text)[:200]:
                 row[zlib.crc32(word.encode()) % self.dim] += 1
-        vectors: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-        return vectors
+        return unit(rows)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(_WORD.findall(text)) for text in texts]

@@ -80,9 +80,14 @@ class SentenceTransformerEmbedder:
         return [len(ids) for ids in encoded["input_ids"]]
 
     def _unit(self, rows: object) -> Vectors:
-        vectors = np.asarray(rows, dtype=np.float32).reshape(-1, self.dim)
-        unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        return unit
+        return unit(np.asarray(rows, dtype=np.float32).reshape(-1, self.dim))
+
+
+def unit(rows: Vectors) -> Vectors:
+    """The rows, shape (n, dim), divided by their lengths; rows of zeros stay."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    made: Vectors = np.divide(rows, np.maximum(lengths, 1e-12), dtype=np.float32)
+    return made
 
 
 def _widened(_: object, __: object, output: dict[str, Any]) -> dict[str, Any]:
@@ -161,8 +166,7 @@ class MeanEmbedder:
             )
             for row, found in zip(batch, states, strict=True):
                 rows[row] = found.float().mean(0).cpu().numpy()
-        unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-        return unit
+        return unit(rows)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [
