@@ -5,8 +5,8 @@ python -m eval.experiments.form_ablations --cache DIR [--data DATA] [--technical
 
 DIR, DATA and FOLDER as for `eval.experiments.kept`, which has to have read the sets. Every question
 is asked as people ask it, the form is chosen, and `rag.evaluation.usefulness` judges what is shown.
-The rules were written on forms and technical; household and own were not looked at before. Writes a
-table to FILE, by default eval/results/form-ablations.md.
+Most rules were written on forms and technical, those for tables on tables; tables-held-out and own
+were not looked at before. Writes a table to FILE, by default eval/results/form-ablations.md.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
 
+_SETS = ("forms", "technical", "household", "own", "tables", "tables-held-out")
 _NEVER = re.compile(r"(?!)")
 Change = tuple[ModuleType, str, Any]
 RULES: dict[str, Sequence[Change]] = {
@@ -113,7 +114,7 @@ def main(
     cache: Path, data: Path | None, technical: Path | None, out: Path, names: tuple[str, ...]
 ) -> None:
     """Ask every question once per rule."""
-    names = names or ("forms", "technical", "household", "own")
+    names = names or _SETS
     live = {}
     for name in names:
         engine, questions = opened(name, cache, data, technical)
@@ -134,8 +135,9 @@ def main(
     head = (
         "# What each rule of the answer forms is worth\n\n"
         "    python -m eval.experiments.form_ablations --cache DIR --data DATA --technical FOLDER"
-        f"\n\nAnswerable and unanswerable questions: {said}. A cell has the useful and wrong\n"
-        "answers to the former, and how many of the latter were refused.\n\n"
+        f"\n\nAnswerable and unanswerable questions: {said}.\n"
+        "A cell has the useful and wrong answers to the former, and how many of the latter were "
+        "refused.\n\n"
     )
     out.write_text(f"{head}{table(found, names)}\n", encoding="utf-8")
     print(table(found, names))
