@@ -23,7 +23,7 @@ import click
 from tqdm import tqdm
 
 from eval.experiments.kept import ROOT, SETS, done, opened
-from rag.answering import by_form, comparing, form_confidence, forms, lists, selection
+from rag.answering import by_form, comparing, form_confidence, forms, selection
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.gold import Question
@@ -38,7 +38,7 @@ RULES: dict[str, Sequence[Change]] = {
     "a list instead of a span": [(by_form, "_PERHAPS_A_LIST", 2.0)],
     "rows of a table as a list": [(by_form, "matching_rows", lambda *_: [])],
     "of a table's rows those that have the question's words": [
-        (by_form, "matching_rows", lambda _, text, start: lists.rows_at(text, start))
+        (by_form, "matching_rows", lambda _, __, rows: rows)
     ],
     "no is as likely as yes": [(form_confidence, "_YES_BIAS", 0.0)],
     "what a colon announces": [(by_form, "after_colon", lambda *_: [])],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -103,8 +104,9 @@ def _is_list(read: Read) -> bool:
 def _has_many_rows(read: Read, best: Sentence) -> bool:
     """Whether the best sentence is one of several rows, but not all, with the question's words."""
     text = read.documents[best.document_id].text
-    rows = matching_rows(read.question, text, best.start)
-    return _in(best, rows, best.document_id) and 1 < len(rows) < len(rows_at(text, best.start))
+    rows = rows_at(text, best.start)
+    matching = matching_rows(read.question, text, rows)
+    return _in(best, matching, best.document_id) and 1 < len(matching) < len(rows)
 
 
 def _distinct(refused: Answer) -> tuple[Alternative, ...]:
@@ -155,12 +157,11 @@ def _any_of(found: Sequence[Sentence], listed: Sequence[Piece]) -> float:
     independent.
     """
     cited = [piece.citation for piece in listed]
-    places = {(c.document_id, c.start, c.end) for c in cited}
-    none = 1.0
-    for one in found:
-        if any(_in(one, [(start, end)], name) for name, start, end in places):
-            none *= 1 - one.score
-    return 1 - none
+    return 1 - math.prod(
+        1 - one.score
+        for one in found
+        if any(_in(one, [(c.start, c.end)], c.document_id) for c in cited)
+    )
 
 
 def _is_valid(sentence: Sentence, documents: Mapping[str, Document]) -> bool:
@@ -195,7 +196,8 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
         document = read.documents[one.document_id]
         items = list_at(document.text, one.start, one.end)
         if not items and read.form == "list":
-            items = matching_rows(read.question, document.text, one.start)
+            rows = rows_at(document.text, one.start)
+            items = matching_rows(read.question, document.text, rows)
         words = {place: normalize(document.text[slice(*place)]) for place in items}
         fresh = [place for place in items if words[place] not in seen]
         seen.update(words.values())

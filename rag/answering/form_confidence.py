@@ -70,8 +70,8 @@ class Decision:
 def decide(verdicts: Sequence[Verdict]) -> Decision:
     """The decision of at least one verdict."""
     odds = {
-        True: [_log_odds(verdict.yes) - _YES_BIAS for verdict in verdicts],
-        False: [_log_odds(verdict.no) for verdict in verdicts],
+        True: [logit(verdict.yes, _FLOOR) - _YES_BIAS for verdict in verdicts],
+        False: [logit(verdict.no, _FLOOR) for verdict in verdicts],
     }
     yes = max(odds[True]) > max(odds[False])
     best = max(range(len(verdicts)), key=odds[yes].__getitem__)
@@ -90,9 +90,9 @@ def of_sentences(
     passage = best.hit.passage
     yes = next((verdict.yes for verdict in verdicts if verdict.hit.passage == passage), 0.5)
     return {
-        "top": _log_odds(score),
+        "top": logit(score, _FLOOR),
         "span": logit(span),
-        "verdict": _log_odds(yes),
+        "verdict": logit(yes, _FLOOR),
         "sentence": 0.0,
         "against": 0.0,
     }
@@ -110,10 +110,6 @@ def of_decision(made: Decision, found: Sequence[Sentence], span: float) -> dict[
         "top": made.odds,
         "span": logit(span),
         "verdict": 0.0,
-        "sentence": _log_odds(best),
+        "sentence": logit(best, _FLOOR),
         "against": -made.against,
     }
-
-
-def _log_odds(share: float) -> float:
-    return logit(min(max(share, _FLOOR), 1 - _FLOOR))

@@ -92,15 +92,15 @@ def _is_row_above(text: str, row: Offsets, below: Offsets, label: str) -> bool:
     both begin with the label.
     """
     between = text[row[1] : below[0]]
-    labelled = all(text.startswith(f"{label}: ", first) for first, _ in (row, below))
-    return between == "\n" or (between == "\n\n" and labelled)
+    return between == "\n" or (
+        between == "\n\n" and all(text.startswith(f"{label}: ", first) for first, _ in (row, below))
+    )
 
 
-def matching_rows(question: str, text: str, start: int) -> list[Offsets]:
-    """The rows of the table at an offset that have the most of the question's words, not counting
-    those that every row has; all rows if none has such a word.
+def matching_rows(question: str, text: str, rows: Sequence[Offsets]) -> list[Offsets]:
+    """The rows that have the most of the question's words, not counting those that every row has;
+    all rows if none has such a word.
     """
-    rows = rows_at(text, start)
     asked = content_words(question)
     held = [asked & content_words(text[slice(*row)]) for row in rows]
     everywhere = asked.intersection(*held)

@@ -12,7 +12,7 @@ def probability(weights: Mapping[str, float], bias: float, features: Mapping[str
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
-def logit(probability: float) -> float:
-    """The log-odds, of a probability in [1e-6, 1 - 1e-6]."""
-    p = min(max(probability, 1e-6), 1 - 1e-6)
+def logit(probability: float, least: float = 1e-6) -> float:
+    """The log-odds, of a probability limited to [least, 1 - least]."""
+    p = min(max(probability, least), 1 - least)
     return math.log(p / (1 - p))
