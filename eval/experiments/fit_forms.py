@@ -116,7 +116,7 @@ def fit(data: CalibrationTable) -> FormConfidence:
         for name, weight in zip(FEATURES, plain, strict=True)
         if weight > 1e-4
     }
-    bias = float(made.intercept_[0] - data.rows.mean(axis=0) @ np.where(used, plain, 0.0))
+    bias = float(made.intercept_[0] - data.rows.mean(axis=0) @ plain)
     return FormConfidence(kept, round(bias, 4), 0.5)
 
 

@@ -64,6 +64,7 @@ SETS = {
     "squad": 300,
     "own": 300,
 }
+"""Number of questions per set; None for all."""
 _CORPORA = {
     "seeds": ROOT / "seeds",
     "forms": ROOT / "eval/gold/office",
@@ -73,7 +74,6 @@ _CORPORA = {
 }
 _MADE = ("squad", "own")
 """Sets whose questions are written next to their index."""
-"""Number of questions per set; None for all."""
 _DISTRACTORS = 16
 
 
