@@ -24,7 +24,7 @@ from eval.experiments.kept import SETS, done, opened
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.english.text import content_words
-from rag.evaluation.error_analysis import EvidenceSpan
+from rag.evaluation.evaluator import evidence_places
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
 from rag.types import Hit
@@ -68,14 +68,11 @@ def counted(engine: Engine, asked: Sequence[tuple[Question, str]]) -> Counter[st
 
 def _is_read(engine: Engine, question: Question, hits: Sequence[Hit]) -> bool:
     passages = [passage for hit in hits for passage in (hit.passage, *hit.copies)]
-    for evidence in question.evidence:
-        document = engine.store.document(evidence.document)
-        start = document.text.find(evidence.sentence) if document else -1
-        end = start + len(evidence.sentence)
-        place = EvidenceSpan(evidence.document, start, end, evidence.sentence)
-        if start >= 0 and any(place.in_passage(passage) for passage in passages):
-            return True
-    return False
+    return any(
+        place.in_passage(passage)
+        for place in evidence_places(engine.store, question)
+        for passage in passages
+    )
 
 
 @click.command()

@@ -25,6 +25,7 @@ from rag.evaluation.records import Row
 from rag.evaluation.squad import exact, f1, is_right
 from rag.evaluation.usefulness import Shown, judge, shown
 from rag.filters import Condition
+from rag.protocols import Store
 from rag.types import Answer, Citation, Hit, Passage
 
 _ALL = 10_000
@@ -119,28 +120,13 @@ class Evaluator:
         the hits.
         """
         if question.evidence:
-            return list(self._evidence(question))
+            return list(evidence_places(self._store, question))
         passages = [hit.passage for hit in hits]
         return [
             place
             for p in passages
             for place in answers_in(p.document_id, p.text, question.answers, p.start)
         ]
-
-    def _evidence(self, question: Question) -> Iterator[EvidenceSpan]:
-        for evidence in question.evidence:
-            document = self._store.document(evidence.document)
-            text = document.text if document else ""
-            start = (
-                evidence.start
-                if text.startswith(evidence.sentence, max(evidence.start, 0))
-                else text.find(evidence.sentence)
-            )
-            start = text.find(evidence.sentence) if start < 0 else start
-            if start >= 0:
-                yield EvidenceSpan(
-                    evidence.document, start, start + len(evidence.sentence), evidence.sentence
-                )
 
     def _occurrences(self, answers: Sequence[str]) -> Iterator[EvidenceSpan]:
         """The sentences of the index that contain an answer."""
@@ -255,3 +241,20 @@ def _sought(
         if question.evidence
         else ("", "")
     )
+
+
+def evidence_places(store: Store, question: Question) -> Iterator[EvidenceSpan]:
+    """The places of a question's evidence in the index."""
+    for evidence in question.evidence:
+        document = store.document(evidence.document)
+        text = document.text if document else ""
+        start = (
+            evidence.start
+            if text.startswith(evidence.sentence, max(evidence.start, 0))
+            else text.find(evidence.sentence)
+        )
+        start = text.find(evidence.sentence) if start < 0 else start
+        if start >= 0:
+            yield EvidenceSpan(
+                evidence.document, start, start + len(evidence.sentence), evidence.sentence
+            )
