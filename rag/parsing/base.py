@@ -80,6 +80,10 @@ def of_pages(
 
 DEEPEST_INDENT = 8
 """Maximum depth of nested lists; thousands of levels would turn lines into spaces."""
+BOLD = 7
+"""Level of a short paragraph in bold type: a heading below all others if text follows."""
+_LONGEST_HEADING = 120
+"""Maximum length in characters of a heading that is only bold."""
 _LONGEST_NAME = 120
 """Maximum length of a term in the context of its passages."""
 _LEADING = 80
@@ -89,7 +93,7 @@ MOST_NAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, list, table or code block; with `level` 1 to 6 a heading.
+    """A paragraph, list, table or code block; with `level` 1 to 6 a heading, with `BOLD` possibly.
 
     `section` opens a section of that name below the current headings; the name need not occur in
     the text. `context` names the subject of the block, such as the defined term or a table's
@@ -111,7 +115,7 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
     path: list[tuple[int, str]] = []
     length = 0
     before: tuple[str, ...] = ()
-    for block in _led_in([block for block in blocks if block.text.strip()]):
+    for block in _led_in(_headed([block for block in blocks if block.text.strip()])):
         text = block.text.strip()
         if block.level:
             path = [(level, heading) for level, heading in path if level < block.level]
@@ -126,6 +130,24 @@ def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
         parts.append(text)
         length += len(text) + 2
     return "\n\n".join(parts), tuple(sections)
+
+
+def level_of_bold(text: str) -> int:
+    """Level of a paragraph in bold type: `BOLD` if it is one short line without the punctuation
+    that ends a sentence or introduces a list, else 0.
+    """
+    text = text.strip()
+    is_line = "\n" not in text and len(text) <= _LONGEST_HEADING
+    is_name = any(c.isalpha() for c in text) and text[-1] not in ".!:;,"
+    return BOLD if is_line and is_name else 0
+
+
+def _headed(blocks: Sequence[Block]) -> list[Block]:
+    """Make bold paragraphs without text directly below into text."""
+    return [
+        replace(block, level=0) if block.level == BOLD and (after is None or after.level) else block
+        for block, after in zip_longest(blocks, blocks[1:])
+    ]
 
 
 def _is_named(term: str, headings: Sequence[str]) -> bool:

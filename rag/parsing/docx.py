@@ -14,7 +14,7 @@ from docx.oxml.parser import parse_xml
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
-from rag.parsing.base import DEEPEST_INDENT, Block, Parsed, join, of_pages
+from rag.parsing.base import BOLD, DEEPEST_INDENT, Block, Parsed, join, level_of_bold, of_pages
 from rag.parsing.metadata import core_metadata
 from rag.parsing.tables import are_headers, lines
 
@@ -39,7 +39,7 @@ def parse(content: bytes) -> Parsed:
     blocks = [*_body(document), *_notes(document)]
     metadata = core_metadata(document.core_properties)
     filled = [block for block in blocks[:3] if block.text.strip()]
-    if filled and filled[0].level:
+    if filled and 0 < filled[0].level < BOLD:
         metadata.setdefault("title", filled[0].text.replace(_CUT, ""))
     if any(_CUT in block.text for block in blocks):
         return of_pages(_paged(blocks), metadata, _rejoined)
@@ -105,7 +105,9 @@ def _is_caption(paragraph: Paragraph) -> bool:
 
 
 def _paragraph(paragraph: Paragraph) -> Block:
-    return Block(_text(paragraph._p), _level(paragraph))
+    text = _text(paragraph._p)
+    bold = level_of_bold(text) if _is_bold(paragraph._p) and not _is_caption(paragraph) else 0
+    return Block(text, _level(paragraph) or bold)
 
 
 def _level(paragraph: Paragraph) -> int:
@@ -149,9 +151,9 @@ def _table(table: Table) -> Block:
     return Block(lines(rows, headed))
 
 
-def _is_bold(row: Any) -> bool:
-    """Whether all text of a row is bold."""
-    runs = [run for run in row.iter(qn("w:r")) if run.find(_TEXT) is not None]
+def _is_bold(element: Any) -> bool:
+    """Whether all text of a row or paragraph is bold."""
+    runs = [run for run in element.iter(qn("w:r")) if run.find(_TEXT) is not None]
     marks = [run.find(f"{qn('w:rPr')}/{qn('w:b')}") for run in runs]
     return bool(marks) and all(
         mark is not None and mark.get(qn("w:val"), "1") not in ("0", "false") for mark in marks

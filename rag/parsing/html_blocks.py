@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from rag.parsing.base import DEEPEST_INDENT, MOST_NAMES, Block
+from rag.parsing.base import DEEPEST_INDENT, MOST_NAMES, Block, level_of_bold
 from rag.parsing.html_furniture import BLOCKS, HEADINGS, REMARKS, classes
 from rag.parsing.tables import MOST_SPANNED, Cell, Rows
 
 _LISTS = ("ul", "ol", "menu")
+_BOLD = ("b", "strong")
 _WHITE = re.compile(r"\s+")
 
 
@@ -42,6 +43,10 @@ class BlockBuilder:
         """caption of the open table"""
         self._tables = 0
         self._pre = 0
+        self._bold = 0
+        """number of open elements in bold type"""
+        self._is_bold = True
+        """whether all inline text so far is bold"""
         self._level = 0
 
     def take(self) -> list[Block]:
@@ -58,6 +63,7 @@ class BlockBuilder:
             self._inline.append(
                 "^"
             )  # "10^3", "£5^1": keep superscripts apart from the number before them
+        self._is_bold = self._is_bold and (self._bold > 0 or not text.strip())
         self._inline.append(text if self._pre else _WHITE.sub(" ", text))
 
     def start(self, name: str, tag: Any) -> None:
@@ -67,12 +73,14 @@ class BlockBuilder:
             self.end_line()
             self._open(name, tag)
         self._pre += name == "pre"
+        self._bold += name in _BOLD
 
     def end(self, name: str, tag: Any) -> None:
         if name in BLOCKS and self._pre <= (name == "pre"):
             self.end_line()
             self._close(name, tag)
         self._pre -= name == "pre" and self._pre > 0
+        self._bold -= name in _BOLD and self._bold > 0
 
     def _open(self, name: str, tag: Any) -> None:
         self._in = name if name in ("dt", "caption") else self._in
@@ -126,8 +134,8 @@ class BlockBuilder:
         """Turn the collected inline text into a paragraph, or a part of the open heading, cell or
         list item.
         """
-        text = "".join(self._inline)
-        self._inline = []
+        text, is_bold = "".join(self._inline), self._is_bold
+        self._inline, self._is_bold = [], True
         if not text.strip():
             return
         if not self._pre:
@@ -147,7 +155,8 @@ class BlockBuilder:
                     f"{self._terms[-1]}, {text}" if self._is_named else text.rstrip(" :")
                 )
                 self._is_named = True
-            self._block(self._marker + text)
+            is_heading = is_bold and not (self._pre or self._marker or self._terms or self._in)
+            self._block(self._marker + text, level_of_bold(text) if is_heading else 0)
             self._marker = ""
 
     def _add_to_table(self, text: str) -> None:
@@ -159,9 +168,9 @@ class BlockBuilder:
         self._cells = self._cells or [Cell([])]
         self._cells[-1].words.extend(text.split())
 
-    def _block(self, text: str) -> None:
+    def _block(self, text: str, level: int = 0) -> None:
         names = [*self._terms[-MOST_NAMES:], self._caption]
-        self.blocks.append(Block(text, context=tuple(filter(None, names))))
+        self.blocks.append(Block(text, level, context=tuple(filter(None, names))))
 
     def _end_row(self) -> None:
         if any(cell.words for cell in self._cells):

@@ -11,7 +11,7 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from rag.parsing.base import DEEPEST_INDENT, Block, join
+from rag.parsing.base import BOLD, DEEPEST_INDENT, Block, join, level_of_bold
 from rag.parsing.html import fragment
 from rag.parsing.tables import lines
 from rag.types import Section
@@ -37,7 +37,8 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     metadata, body = _front_matter(source)
     tree = _tree(body)
     blocks = [block for node in tree.children for block in _blocks(node)]
-    first = next((block.text for block in blocks if block.level and block.text.strip()), None)
+    headings = (block.text for block in blocks if 0 < block.level < BOLD and block.text.strip())
+    first = next(headings, None)
     if first and "title" not in metadata:
         metadata["title"] = " ".join(first.split())
     text, sections = join(blocks)
@@ -104,7 +105,15 @@ def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
     elif node.type in ("fence", "code_block"):
         yield Block(node.content)
     else:
-        yield Block(_inline(node))
+        text = _inline(node)
+        yield Block(text, level_of_bold(text) if _is_bold(node) else 0)
+
+
+def _is_bold(node: SyntaxTreeNode) -> bool:
+    """Whether all text of a paragraph is in one pair of bold marks."""
+    parts = [part for part in node.children for part in part.children]
+    filled = [part for part in parts if part.type != "text" or part.content.strip()]
+    return [part.type for part in filled] == ["strong"]
 
 
 def _items(node: SyntaxTreeNode, depth: int) -> Iterator[str]:

@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.parsing.base import Block, join
+from rag.parsing.base import Block, join, level_of_bold
 from rag.types import Section
 
 BLOCKS = st.lists(st.builds(Block, st.text(max_size=20), st.integers(0, 6)), max_size=12)
@@ -40,6 +41,24 @@ def test_a_heading_opens_a_section_under_the_headings_above_it() -> None:
         "D",
         "E",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_heading"),
+    [
+        ("Annual leave", True),
+        ("(19) Why is it slow?", True),
+        ("Payment is due within 30 days.", False),
+        ("Note:", False),
+        ("Stop!", False),
+        ("two\nlines", False),
+        ("* * *", False),
+        ("word " * 30, False),
+    ],
+)
+def test_a_bold_line_is_a_heading_below_all_others(text: str, is_heading: bool) -> None:
+    _, sections = join([Block("A", 6), Block(text, level_of_bold(text)), Block("b")])
+    assert [s.heading for s in sections] == ["A"] + [f"A > {text}"] * is_heading
 
 
 def test_levels_may_be_skipped() -> None:

@@ -245,6 +245,19 @@ def test_headings() -> None:
     assert metadata == {"title": "B b"}
 
 
+def test_a_bold_paragraph_is_a_heading_if_text_follows() -> None:
+    found, sections, _ = parse(
+        "<h1>A</h1><p><a name=b></a><b>Is <i>B</i> slow?</b></p><blockquote>It is.</blockquote>"
+        "<p><b>C</b></p><p><strong>D</strong></p><p>d</p><p><b>All of this.</b></p><p>Text</p>"
+        "<p><b>Not</b> this</p><p>x</p><ul><li><b>E</b></li></ul><p>y</p><p><b>F</b></p>"
+    )
+    assert found.split("\n\n") == [
+        *("A", "Is B slow?", "It is.", "C", "D", "d"),
+        *("All of this.", "Text", "Not this", "x", "- E", "y", "F"),
+    ]
+    assert [s.heading for s in sections] == ["A", "A > Is B slow?", "A > D"]
+
+
 @pytest.mark.parametrize(
     ("source", "title"),
     [

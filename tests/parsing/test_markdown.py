@@ -74,6 +74,9 @@ def test_text(source: str, expected: str) -> None:
         ('<h1 align="center">A</h1>\n\n## B', ["A", "A > B"]),
         ("#not one", []),
         ("```\n# not one\n```", []),
+        ("# A\n\n**Added**\n\n- b\n\n## C\n\nd", ["A", "A > Added", "A > C"]),
+        ("**A** and not\n\nb", []),
+        ("**A** **b**\n\nc", []),
     ],
 )
 def test_sections(source: str, expected: list[str]) -> None:

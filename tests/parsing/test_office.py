@@ -178,6 +178,24 @@ def test_a_repeated_docx_row_names_the_columns() -> None:
     assert text_of(made) == "Item | Price\nItem: Garage | Price: 90"
 
 
+def test_a_bold_docx_paragraph_is_a_heading() -> None:
+    made = docx.Document()
+    made.add_heading("Policy", 1)
+    for text, bold in [
+        ("Leave", True),
+        ("25 days.", False),
+        ("Sick leave", True),
+        ("Call.", False),
+    ]:
+        made.add_paragraph().add_run(text).bold = bool(bold)
+    made.add_paragraph("It ").add_run("matters").bold = True
+    made.add_paragraph("End")
+    kept = io.BytesIO()
+    made.save(kept)
+    sections = load_bytes("a.docx", kept.getvalue())[0].sections
+    assert [s.heading for s in sections] == ["Policy", "Policy > Leave", "Policy > Sick leave"]
+
+
 NAME_AND_VALUE = ["Tenant | Ada Byron", "Rent | 900 euros", "Deposit | two months"]
 
 
