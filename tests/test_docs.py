@@ -15,10 +15,11 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "settings.md"
 HEAD = """# Settings
 
-Defaults, then `rag.toml` in the working folder (or the file named in `RAG_CONFIG`), then `RAG_*`
-variables, then options; later ones win. Unknown names are errors. In the file, write settings in
-lower case without `RAG_`: `top_k = 3`. A `rag.toml` that is only found in the working folder must
-not set models, stores, hosts or file paths; if you trust it, name it in `RAG_CONFIG`.
+Settings are read in this order, and later ones win: defaults, `rag.toml` in the working folder (or
+the file named in `RAG_CONFIG`), `RAG_*` variables, options. Unknown names are errors. In the file,
+write settings in lower case without `RAG_`: `top_k = 3`. A `rag.toml` that is only found in the
+working folder must not set models, databases, hosts, or files other than the index folder; if you
+trust it, name it in `RAG_CONFIG`. `--index` uses a local index even if `RAG_STORE` is set.
 
 | setting | default | |
 |---|---|---|
@@ -48,7 +49,7 @@ def page() -> str:
         f"{texts[f.name].replace('|', '/')} |"
         for f in fields(Settings)
     ]
-    return HEAD + "\n".join(rows).replace("``", "none") + "\n"
+    return HEAD + "\n".join(rows).replace("``", '`""`') + "\n"
 
 
 def test_the_settings_page_matches_the_settings() -> None:

@@ -27,6 +27,7 @@ from tests import tiny
         'calibration = "x.json"',
         'cors_origins = "https://evil.example"',
         'writer = "https://evil.example/v1"',
+        'forms = "forms.safetensors"',
     ],
 )
 def test_a_found_settings_file_cannot_set_locations(

@@ -1,4 +1,5 @@
-"""Measures what each rule of the answer forms is worth: useful and wrong answers without it.
+"""Measures what each head and each rule of the answer forms is worth: useful and wrong answers
+without it.
 
 python -m eval.experiments.form_ablations --cache DIR [--data DATA] [--technical FOLDER]
 [--out FILE] [SET...]
@@ -33,6 +34,11 @@ _SETS = ("forms", "technical", "household", "own", "tables", "tables-held-out")
 _NEVER = re.compile(r"(?!)")
 Change = tuple[ModuleType, str, Any]
 RULES: dict[str, Sequence[Change]] = {
+    "the sentence head: the sentence around the best span": [
+        (by_form, "sentences_of", lambda _: [])
+    ],
+    "the verdict head: sentences for yes or no": [(by_form, "_yes_no", lambda *_: None)],
+    "both heads: spans alone": [(by_form, "_in_form", lambda *_: None)],
     "a list near the best sentence, not only at it": [(by_form, "_LIST_SHARE", 1.0)],
     "a second list that scores nearly as well": [(by_form, "_ANOTHER_LIST", 2.0)],
     "a list instead of a span": [(by_form, "_PERHAPS_A_LIST", 2.0)],
@@ -52,7 +58,7 @@ RULES: dict[str, Sequence[Change]] = {
     "the span where forms are near": [(forms, "_NEAR", 2.0)],
     "a least probability of rare forms": [(forms, "_FAR", {})],
 }
-"""Each rule, and what switches it off."""
+"""Each head or rule, and what switches it off."""
 
 
 @contextmanager
@@ -133,7 +139,7 @@ def main(
     }
     said = ", ".join(f"{name} {c[True]} and {c[False]}" for name, c in counts.items())
     head = (
-        "# What each rule of the answer forms is worth\n\n"
+        "# What each head and each rule of the answer forms is worth\n\n"
         "    python -m eval.experiments.form_ablations --cache DIR --data DATA --technical FOLDER"
         f"\n\nAnswerable and unanswerable questions: {said}.\n"
         "A cell has the useful and wrong answers to the former, and how many of the latter were "

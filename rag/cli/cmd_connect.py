@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from rag.cli.agent_config import (
     write,
 )
 from rag.cli.options import shared
-from rag.errors import InputError
+from rag.errors import InputError, install_line
 from rag.render.json import print_json
 from rag.settings import Settings
 
@@ -102,6 +103,8 @@ def _started(settings: Settings, allow_writes: bool) -> Server:
             "configuration"
         )
         raise InputError(message, "start rag serve, and connect with --url http://127.0.0.1:8000")
+    if find_spec("mcp") is None:
+        raise InputError("rag mcp needs mcp, which is not installed", f"run: {install_line('mcp')}")
     program = shutil.which("rag")
     command, first = (program, []) if program else (sys.executable, ["-m", "rag"])
     args = [*first, "mcp", "--index", str(settings.index.resolve())]

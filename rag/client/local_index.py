@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rag import build
+from rag.answering.searcher import Query
 from rag.filters import parse
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit
@@ -40,13 +41,25 @@ class Index:
         """The underlying engine, for features that this class does not expose."""
         return build.engine(self.settings)
 
-    def ask(self, question: str, *, top_k: int | None = None, filter: Iterable[str] = ()) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        top_k: int | None = None,
+        filter: Iterable[str] = (),
+        form: str = "",
+        as_typed: bool = False,
+    ) -> Answer:
         """Answer a question with quotes from the documents; `text` is None if they do not.
 
         `top_k` is the number of passages to read (default 8). `filter` holds conditions such as
-        "type=pdf" or "year>=2024"; documents must meet all of them.
+        "type=pdf" or "year>=2024"; documents must meet all of them. `form` is one of
+        `rag.answering.forms.FORMS`, or "" to choose it from the question. `as_typed` turns spelling
+        correction off.
         """
-        return self.engine.ask(question, top_k, parse(list(filter)) or None)
+        where = parse(list(filter)) or None
+        query = Query(question, top_k, where, form=form, as_typed=as_typed)
+        return self.engine.ask_many([query])[0]
 
     def search(self, question: str, k: int = 10, *, filter: Iterable[str] = ()) -> list[Hit]:
         """The `k` passages that best match the question, best first."""

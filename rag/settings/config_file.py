@@ -15,6 +15,7 @@ _TRUSTED = frozenset(
         "embedder",
         "reader",
         "calibration",
+        "forms",
         "host",
         "history",
         "writer",
@@ -23,8 +24,8 @@ _TRUSTED = frozenset(
     }
     | {"cors_origins", "certfile", "keyfile", "keys_file"}
 )
-"""Settings that locate models, indexes, hosts or written files. A rag.toml that just happens to be
-in the working folder must not set them; a file named in RAG_CONFIG may.
+"""Settings that locate models, databases, hosts, or files besides the index. A rag.toml that just
+happens to be in the working folder must not set them; a file named in RAG_CONFIG may.
 """
 _log = logging.getLogger(__name__)
 

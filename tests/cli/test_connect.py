@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from rag.cli.agent_config import (
     BACKUP,
@@ -21,7 +22,8 @@ from rag.cli.agent_config import (
     entry,
     write,
 )
-from rag.errors import InputError, NotFoundError
+from rag.cli.cmd_connect import connect_command
+from rag.errors import InputError, NotFoundError, install_line
 
 STARTED = Server("/bin/rag", ("mcp", "--index", '/my "notes"/index'))
 ASKED = Server(url="http://127.0.0.1:8000/mcp", key_env="RAG_KEY")
@@ -154,3 +156,14 @@ def test_the_command_shows_the_change_asks_and_undoes(tmp_path: Path) -> None:
     assert found("cursor", tmp_path / ".cursor/mcp.json") is None
     assert run(tmp_path, "cursor", "--remove", "--yes").returncode == 2
     assert run(tmp_path, "codex", "--url", "nowhere", "--yes").returncode == 2
+
+
+def test_an_entry_that_could_not_start_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.cli.cmd_connect.find_spec", lambda name: None)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    outcome = CliRunner().invoke(connect_command, ["cursor", "--yes"])
+    assert isinstance(outcome.exception, InputError)
+    assert install_line("mcp") in outcome.exception.hint
+    assert not list(tmp_path.iterdir())

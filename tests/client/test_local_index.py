@@ -39,6 +39,16 @@ def test_an_index_is_filled_searched_and_asked(folder: Path) -> None:
         assert document.text[cited.start : cited.end] == cited.quote
 
 
+def test_a_form_can_be_chosen(folder: Path) -> None:
+    with rag.open(folder / "index", threshold=0.0) as index:
+        index.ingest(folder / "texts")
+        answer = index.ask("Who built the mill?", form="sentences")
+        assert answer.form == "sentences"
+        assert answer.text == "The mill in Leiden was built by Anna Visser."
+        with pytest.raises(rag.RagError, match="poem"):
+            index.ask("Who built the mill?", form="poem")
+
+
 def test_the_example_of_the_documentation_runs(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
