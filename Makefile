@@ -23,7 +23,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/python -m eval.style --check
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto -m "not slow"
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
 coverage: $(VENV)/installed-dev  ## what the tests reach; half as slow again as check
 	$(BIN)/coverage run -m pytest

@@ -225,7 +225,8 @@ def test_a_service_and_a_question_do_without_the_extras() -> None:
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("models", [FAKED, pytest.param("", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("models", [FAKED, ""])
 def test_no_command_imports_an_unneeded_extra(tmp_path: Path, models: str) -> None:
     (tmp_path / "oman.txt").write_text("The talks were led by William Burns in Muscat.")
     environment = {**os.environ, "RAG_INDEX": str(tmp_path / "index"), "RAG_THRESHOLD": "0"}

@@ -18,6 +18,8 @@ from tests.cli.test_postgres import shared
 from tests.store.helpers import ROOT
 from tests.store.postgres.test_queue import eventually
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["run", "shared"]
 
 

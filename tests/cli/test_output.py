@@ -12,6 +12,8 @@ import pytest
 
 from tests.store.helpers import ROOT
 
+pytestmark = pytest.mark.slow
+
 TITLE = "The deal — 5 € für “all” 👍"
 
 

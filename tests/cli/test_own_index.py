@@ -15,6 +15,8 @@ from tests.cli.test_cli import DEAL, Run, run
 from tests.cli.test_sync import WATCH
 from tests.store.helpers import ROOT
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["run"]
 
 DOCUMENTS = ["docs/deal.md", "docs/oman.txt"]

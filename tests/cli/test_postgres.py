@@ -14,6 +14,8 @@ from tests.cli.test_cli import DEAL, Run, run
 from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["run"]
 
 

@@ -10,8 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
+import pytest
+
 from tests.cli.test_cli import Run, run
 from tests.store.helpers import ROOT
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["run"]
 

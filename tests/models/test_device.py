@@ -28,6 +28,7 @@ def test_auto_is_the_best_device_and_its_own_precision() -> None:
     assert arithmetic("cpu", "fp32").dtype is torch.float32
 
 
+@pytest.mark.slow
 def test_auto_uses_bf16_only_if_it_is_faster() -> None:
     """Times a whole layer's product, with a margin, since the machine may be shared."""
     states, weights = torch.ones(2048, 768), torch.ones(3072, 768)

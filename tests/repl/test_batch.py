@@ -11,6 +11,8 @@ import pytest
 from rag.cli.main import main
 from rag.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = "When was the deal signed?\n\n  and when did the US leave it?\n"
 
 

@@ -14,9 +14,12 @@ from rag.repl.history import history
 from rag.settings import Settings
 from tests.repl.tmux import Terminal
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"
+    ),
+]
 Open = Callable[..., Terminal]
 WELCOME = "Ask a question. /help shows more, Ctrl-D quits."
 
@@ -95,7 +98,6 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bracketed", [True, False])
 def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path, bracketed: bool) -> None:
     asked = "".join(f"When was deal {number} signed?\n" for number in range(200))

@@ -73,6 +73,7 @@ def test_each_collection_answers_only_from_its_documents(tmp_path: Path) -> None
         assert names == ["default", "contracts", "salaries"]
 
 
+@pytest.mark.slow
 def test_over_a_database_each_collection_is_a_schema(cluster: Cluster, tmp_path: Path) -> None:
     store = schema_dsn(cluster, tmp_path)
     settings = Settings(index=tmp_path, store=store)

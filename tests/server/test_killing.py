@@ -22,6 +22,8 @@ from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from tests.server.fake_server import ROOT, open_backend, process, put_text
 
+pytestmark = pytest.mark.slow
+
 
 def story(number: int) -> str:
     """The same number in every sentence, over several passages, so that a partial or mixed document
@@ -30,7 +32,6 @@ def story(number: int) -> str:
     return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(200))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -79,7 +80,6 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
     assert accepted
 
 
-@pytest.mark.slow
 def test_accepted_uploads_are_resumed(tmp_path: Path) -> None:
     """Simulates a service that was killed between accepting and ingesting."""
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 10, 1 << 20)
@@ -96,7 +96,6 @@ def test_accepted_uploads_are_resumed(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.slow
 def test_a_stopped_service_answers_pending_questions(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.7") as (server, client), ThreadPoolExecutor(4) as pool:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
@@ -147,7 +146,6 @@ def test_an_unstarted_service_can_be_closed_twice(tmp_path: Path) -> None:
     service.close()
 
 
-@pytest.mark.slow
 def test_an_index_that_cannot_be_opened_ends_the_service_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "rag.sqlite").write_text("this is no database, nor has it ever been one")
     command = [

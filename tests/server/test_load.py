@@ -21,6 +21,8 @@ from rag.types import Hit
 from tests.fakes import NameReader
 from tests.server.fake_server import SlowReader, put_text, serving
 
+pytestmark = pytest.mark.slow
+
 TEXT = "The talks were led by William Burns."
 
 

@@ -20,6 +20,8 @@ from tests.parsing.pdfs import Put, pdf
 from tests.server.fake_server import open_backend, serving
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_caller_and_their_rights(client: httpx.Client, tmp_path: Path) -> None:
     mine = client.get("/v1/me").json()

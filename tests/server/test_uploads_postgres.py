@@ -17,6 +17,8 @@ from tests.server.fake_server import put_text, serving
 from tests.store.helpers import postgres, put, schema_dsn
 from tests.store.postgres.test_queue import eventually, worker
 
+pytestmark = pytest.mark.slow
+
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
 
 

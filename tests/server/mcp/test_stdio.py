@@ -20,6 +20,8 @@ pytest.importorskip("mcp")
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
 
@@ -112,7 +114,6 @@ def test_without_writes_and_an_index_the_tools_give_hints(tmp_path: Path) -> Non
     assert "rag ingest PATH" in asked.content[0].text
 
 
-@pytest.mark.slow
 def test_with_the_real_models(tmp_path: Path) -> None:
     async def use(agent: Any) -> Any:
         return await agent.call_tool("ask", {"question": "When was the JCPOA signed?"})
