@@ -4,6 +4,8 @@ encyclopaedias, and in training-tables.jsonl, about tables.
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
     rag train --data OUT --recipe rag/training/recipes/reader-2.toml --init accurate --out FOLDER
+    python -m eval.gold.training --forms forms.jsonl
+    rag train --forms --data forms.jsonl --out rag/answering/forms.safetensors
 
 A row is a passage with its questions: form, text, and offsets of the answers in the passage (none
 if it does not answer; several for rows of a table). Passages of manuals stay in their Debian
@@ -46,6 +48,17 @@ Row = dict[str, Any]
 SPANS = ("span", "none")
 SENTENCES = ("sentences", "list", "yes", "no")
 """Forms of the questions that each head learns from."""
+
+WEIGHTS = {"own": 0.125, "tables": 0.25}
+"""What a question counts for the form classifier beside one that was labelled for it."""
+_YES_NO = {"yes": "yes_no", "no": "yes_no", "maybe": "yes_no"}
+FORMS = {
+    "own": {"span": "span", "sentences": "sentences", **_YES_NO},
+    "tables": {"span": "span", "list": "list", **_YES_NO},
+}
+"""Form of the answer by form of the training question. A "list" of "own" may be several sentences
+of a text, so it is left out.
+"""
 
 
 def rows(name: str = "own") -> list[Row]:
@@ -136,9 +149,24 @@ def verdicts(found: Sequence[Row]) -> Iterator[Row]:
                 yield {"question": question, "label": form, **about}
 
 
+def labelled_forms() -> Iterator[Row]:
+    """Questions with their form, for the form classifier: those of questions-forms.jsonl, and those
+    for training the reader, whose form follows from how they are answered and which count less.
+    """
+    individually = Path(__file__).with_name("questions-forms.jsonl")
+    for line in individually.read_text(encoding="utf-8").splitlines():
+        yield json.loads(line)
+    for name, weight in WEIGHTS.items():
+        for row in rows(name):
+            for form, question, *_ in row["questions"] if row["split"] == "train" else ():
+                if form in FORMS[name]:
+                    yield {"question": question, "form": FORMS[name][form], "weight": weight}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
     parser.add_argument("--packages", action="store_true", help="print the packages' names")
+    parser.add_argument("--forms", type=Path, help="write questions for the form classifier")
     parser.add_argument("out", nargs="?", type=Path)
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("package", nargs="*", type=Path)
@@ -146,6 +174,10 @@ def main() -> None:
     wanted = {name: rows(name) for name in FILES}
     if given.packages:
         print(*sorted({row["package"] for row in wanted["own"] if "package" in row}))
+        return
+    if given.forms:
+        lines = (json.dumps(row, ensure_ascii=False) for row in labelled_forms())
+        given.forms.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return
     if given.data is None:
         parser.error("OUT and DATA are missing")

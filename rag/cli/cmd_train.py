@@ -73,7 +73,7 @@ def train_command(
     Examples:
       rag train --data gold.jsonl --corpus ~/notes --out my-reader
       rag train --embedder --data sets --out my-embedder
-      rag train --forms --data questions.jsonl --out my-forms
+      rag train --forms --data questions.jsonl --out forms.safetensors
     """
     out = out.resolve()  # the printed setting then works from any folder
     if tune:
@@ -131,22 +131,19 @@ def _train(
 
 
 def _forms(data: Path, corpus: Path | None, out: Path, as_json: bool) -> None:
-    """Train the form classifier. `corpus` is a folder of public question sets to learn from in
-    addition to the labelled questions.
-    """
-    if data.is_dir():
+    """Train the form classifier."""
+    if corpus or data.is_dir():
         raise InputError(
-            f"--forms learns from a file of labelled questions; {data} is a folder",
-            "give the file with --data",
+            f"--forms learns from a file of labelled questions only, not from {corpus or data}",
+            "give the file with --data, and no --corpus",
         )
-    from rag.training.form_classifier import public, read_labelled, train
+    from rag.training.form_classifier import read_labelled, train
 
-    labelled = read_labelled(data) + (public(corpus) if corpus else [])
-    done = train(labelled, build.embedder(Settings.load()), out)
+    done = train(read_labelled(data), build.embedder(Settings.load()), out)
     if as_json:
         print_json({"forms": str(out), **dataclasses.asdict(done)})
         return
-    click.echo(f"{done.accuracy:.0%} of {done.own} labelled questions right in cross-validation")
+    click.echo(f"{done.accuracy:.0%} of {done.questions} questions right in cross-validation")
     for name, share in done.by_form.items():
         click.echo(f"  {name:11} {share:.0%}")
     click.echo(f"{out}: use it with RAG_FORMS={out}")

@@ -4,9 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eval.gold.training import labelled_forms
 from rag.answering.forms import CLASSES, FORMS, FormClassifier, cues
 from rag.errors import InputError, ModelError
-from rag.training.form_classifier import public, read_labelled, train
+from rag.training.form_classifier import read_labelled, train
 from tests.fakes import BagOfWordsEmbedder
 
 QUESTIONS = Path("eval/gold/questions-forms.jsonl")
@@ -45,8 +46,8 @@ def test_every_form_has_labelled_questions_of_its_own() -> None:
 
 
 def test_labelled_questions_are_not_those_of_the_gold_sets() -> None:
-    asked = {one.question for one in read_labelled(QUESTIONS)}
-    for name in ("forms", "technical", "seeds"):
+    asked = {str(row["question"]) for row in labelled_forms()}
+    for name in ("forms", "technical", "seeds", "household", "tables", "tables-held-out"):
         rows = (
             json.loads(line)
             for line in Path(f"eval/gold/{name}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -58,6 +59,9 @@ def test_a_wrong_label_and_a_broken_line_are_named(tmp_path: Path) -> None:
     path = tmp_path / "q.jsonl"
     path.write_text('{"question": "a?", "form": "span"}\n{"question": "b?", "form": "poem"}\n')
     with pytest.raises(InputError, match="line 2: unknown form 'poem'"):
+        read_labelled(path)
+    path.write_text('{"question": "a?", "form": "span", "weight": 0}\n')
+    with pytest.raises(InputError, match="line 1: weight"):
         read_labelled(path)
     path.write_text("{")
     with pytest.raises(InputError, match="line 1"):
@@ -83,7 +87,3 @@ def test_cues_are_counted_at_the_beginning_and_anywhere() -> None:
     first, last = cues("Why so?"), cues("So that is the reason why?")
     assert first.sum() == 2
     assert 0 < last.sum() <= 6
-
-
-def test_public_sets_that_are_absent_give_nothing(tmp_path: Path) -> None:
-    assert public(tmp_path) == []
