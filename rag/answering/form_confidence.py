@@ -46,9 +46,11 @@ class FormConfidence:
 
 
 PLAIN = {
-    "sentences": FormConfidence({"top": 0.7, "span": 0.43, "verdict": 0.19}, -0.2, 0.5, 0.23),
+    "sentences": FormConfidence({"top": 0.63, "span": 0.39, "verdict": 0.18}, 0.07, 0.5, 0.23),
     "list": FormConfidence({"top": 0.89, "span": 0.31, "verdict": 0.13}, 0.66, 0.5, 0.07),
-    "yes_no": FormConfidence({"top": 0.71, "sentence": 0.37, "against": 0.56}, -0.21, 0.5, 0.14),
+    "yes_no": FormConfidence(
+        {"top": 0.45, "span": 0.08, "sentence": 0.51, "against": 0.18}, 0.44, 0.5, 0.14
+    ),
 }
 """Used unless a calibration file has its own. Fitted on five kinds of text
 (`eval.experiments.fit_forms`, eval/results/forms.md).
