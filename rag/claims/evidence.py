@@ -105,6 +105,7 @@ def named_document(reference: str, documents: Sequence[Document]) -> str | None:
 
 
 def _holds(line: str, name: str) -> bool:
+    """Whether the name is in the line, not as a part of a longer word."""
     at = line.find(name)
     if at < 0:
         return False

@@ -60,6 +60,7 @@ def _paged(blocks: list[Block]) -> list[list[Block]]:
 
 
 def _rejoined(first: str, second: str) -> str | None:
+    """The halves of a block that spans two pages as one; None for separate blocks."""
     return f"{first} {second[1:]}" if second.startswith(_CUT) else None
 
 
@@ -123,12 +124,14 @@ def _level(paragraph: Paragraph) -> int:
 
 
 def _is_item(paragraph: Paragraph) -> bool:
+    """Whether a paragraph is an item of a list, by its numbering or style."""
     name = (paragraph.style.name if paragraph.style else "") or ""
     numbered = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:numPr')}") is not None
     return (numbered or name.startswith("List ")) and not _level(paragraph)
 
 
 def _item(paragraph: Paragraph) -> str:
+    """The item of a list as a line, indented by its depth."""
     depth = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:numPr')}/{qn('w:ilvl')}")
     indent = min(int(depth.get(qn("w:val"), "0")) if depth is not None else 0, DEEPEST_INDENT)
     return f"{'  ' * indent}- {_text(paragraph._p).strip()}"

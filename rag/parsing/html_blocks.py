@@ -178,6 +178,7 @@ class BlockBuilder:
         self._cells = []
 
     def end_lines(self) -> None:
+        """End the open list or table."""
         self._end_row()
         if self._lines:
             self._block("\n".join(self._lines))
@@ -185,6 +186,7 @@ class BlockBuilder:
 
 
 def _names_its_content(name: str, tag: Any) -> bool:
+    """Whether the element has terms or a caption that name what it contains."""
     return name in ("dl", "figure") or (name == "div" and "literal-block-wrapper" in classes(tag))
 
 

@@ -117,6 +117,7 @@ def _is_bold(node: SyntaxTreeNode) -> bool:
 
 
 def _items(node: SyntaxTreeNode, depth: int) -> Iterator[str]:
+    """The lines of a list, with marks and indentation."""
     first = int(node.attrs.get("start", 1))
     indent = "  " * min(depth, DEEPEST_INDENT)
     for number, item in enumerate(node.children, first):
@@ -135,6 +136,7 @@ def _rows(table: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:
 
 
 def _inline(node: SyntaxTreeNode) -> str:
+    """The text of a node, without marks."""
     if node.type in ("text", "code_inline"):
         return node.content
     if node.type in ("softbreak", "hardbreak"):

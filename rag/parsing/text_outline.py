@@ -65,6 +65,7 @@ def outline(text: str) -> tuple[Section, ...]:
 
 
 def _lines(text: str) -> list[_TextLine]:
+    """The lines with their offsets, tabs as spaces, without spaces at the end."""
     lines: list[_TextLine] = []
     start = 0
     for raw in text.splitlines(keepends=True):
@@ -92,6 +93,9 @@ def _headings(lines: Sequence[_TextLine]) -> Iterator[tuple[int, tuple[int, str]
 
 
 def _is_underlined(lines: Sequence[_TextLine], at: int) -> bool:
+    """Whether the line is a heading by the rule below it: about as long, and apart from the text
+    above.
+    """
     text, rule = lines[at].text.strip(), lines[at + 1].text.strip()
     if (
         not any(map(str.isalnum, text))
@@ -99,35 +103,35 @@ def _is_underlined(lines: Sequence[_TextLine], at: int) -> bool:
         or (_BULLET.match(text) and not _number(text))
     ):
         return False
-    is_apart = (
-        at == 0
-        or not lines[at - 1].text.strip()
-        or bool(_RULE.fullmatch(lines[at - 1].text.strip()))
-    )
+    is_apart = _is_after_blank(lines, at) or bool(_RULE.fullmatch(lines[at - 1].text.strip()))
     return is_apart and 0.5 * len(text) <= len(rule) <= len(text) + 40 and "  " not in text.strip()
 
 
+def _is_after_blank(lines: Sequence[_TextLine], at: int) -> bool:
+    """Whether the line is the first, or the line above it is blank."""
+    return at == 0 or not lines[at - 1].text.strip()
+
+
 def _number(text: str) -> str:
+    """The number that a line starts with, such as "3.1", or ""."""
     found = _NUMBERED.fullmatch(text.strip())
     return found.group(1) if found else ""
 
 
 def _is_numbered(lines: Sequence[_TextLine], at: int) -> bool:
     """A short separate line that starts with a number and a capital."""
-    found = _NUMBERED.fullmatch(lines[at].text.strip())
-    if (
-        not found
-        or not found.group(2)[0].isupper()
-        or lines[at].text[-1] in ".,;:"
-        or not _is_alone(lines, at)
-    ):
+    line = lines[at]
+    found = _NUMBERED.fullmatch(line.text.strip())
+    if not found or not found.group(2)[0].isupper():
         return False
-    return lines[at].indent < 8
+    if line.text[-1] in ".,;:" or line.indent >= 8:
+        return False
+    return _is_alone(lines, at)
 
 
 def _is_alone(lines: Sequence[_TextLine], at: int) -> bool:
-    above = at == 0 or not lines[at - 1].text.strip()
-    return above and at + 1 < len(lines) and not lines[at + 1].text.strip()
+    """Whether the lines above and below are blank."""
+    return _is_after_blank(lines, at) and at + 1 < len(lines) and not lines[at + 1].text.strip()
 
 
 def _is_item(lines: Sequence[_TextLine], at: int) -> bool:
@@ -142,8 +146,9 @@ def _is_capital(lines: Sequence[_TextLine], at: int) -> bool:
     line = lines[at]
     if not _CAPITALS.fullmatch(line.text) or at + 1 >= len(lines):
         return False
-    above = at == 0 or not lines[at - 1].text.strip()
-    return above and (not lines[at + 1].text.strip() or lines[at + 1].indent > 1)
+    return _is_after_blank(lines, at) and (
+        not lines[at + 1].text.strip() or lines[at + 1].indent > 1
+    )
 
 
 def _terms(lines: Sequence[_TextLine], headings: dict[int, tuple[int, str]]) -> dict[int, str]:
@@ -155,7 +160,7 @@ def _terms(lines: Sequence[_TextLine], headings: dict[int, tuple[int, str]]) -> 
         is_above = below.text.strip() and line.indent + 2 <= below.indent <= line.indent + 24
         if not text or at in headings or not is_above or line.indent > _DEEPEST:
             continue
-        above = at == 0 or not lines[at - 1].text.strip() or at - 1 in headings
+        above = _is_after_blank(lines, at) or at - 1 in headings
         option = _OPTION.match(text)
         if option and (above or line.indent > 0):
             found[at] = name_of(option.group(1))

@@ -120,6 +120,7 @@ def train(
 
 
 def _share(right: NDArray[np.bool_], weight: Rows) -> float:
+    """The share of true values by weight, to three digits."""
     return round(float(np.average(right, weights=weight)), 3)
 
 
