@@ -55,6 +55,7 @@ RULES: dict[str, Sequence[Change]] = {
     "a condition after yes or no": [(by_form, "_BOUND", 2.0)],
     "the word of a sentence that begins with Yes or No": [(by_form, "_SAYS", _NEVER)],
     "sides of a comparison": [(comparing, "named", lambda _: ())],
+    "the span where forms are near": [(forms, "_NEAR", 2.0)],
     "a least probability of rare forms": [(forms, "_FAR", {})],
 }
 """Each head or rule, and what switches it off."""

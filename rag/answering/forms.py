@@ -40,6 +40,10 @@ _PLACE = {word: place for place, word in enumerate(_CUES)}
 _FAR = {"overview": 0.5, "catalogue": 0.5, NEEDS_ALL: 0.6, "comparison": 0.4}
 """Least probability of forms that a wrong choice costs the whole answer."""
 
+_NEAR = 0.85
+"""The span is taken where its probability reaches this share of the likeliest form's, as it is
+shown in its sentence. On `seeds/` it keeps the answers to facts short."""
+
 
 class Embeds(Protocol):
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
@@ -126,4 +130,6 @@ class FormClassifier:
 def _choice(likely: NDArray[np.float32]) -> Choice:
     by_name = {name: float(value) for name, value in zip(CLASSES, likely, strict=True)}
     allowed = {name: value for name, value in by_name.items() if value >= _FAR.get(name, 0)}
-    return Choice(max(allowed or {"span": 1.0}, key=lambda name: by_name[name]), by_name)
+    best = max(allowed or {"span": 1.0}, key=lambda name: by_name[name])
+    near = best in ("sentences", "list") and by_name["span"] >= _NEAR * by_name[best]
+    return Choice("span" if near else best, by_name)
