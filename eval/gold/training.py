@@ -50,7 +50,9 @@ SENTENCES = ("sentences", "list", "yes", "no")
 """Forms of the questions that each head learns from."""
 
 WEIGHTS = {"own": 0.125, "tables": 0.25}
-"""What a question counts for the form classifier beside one that was labelled for it."""
+"""What a question counts for the form classifier beside one that was labelled for it; facts, which
+are asked most, count twice that.
+"""
 _YES_NO = {"yes": "yes_no", "no": "yes_no", "maybe": "yes_no"}
 FORMS = {
     "own": {"span": "span", "sentences": "sentences", **_YES_NO},
@@ -160,7 +162,8 @@ def labelled_forms() -> Iterator[Row]:
         for row in rows(name):
             for form, question, *_ in row["questions"] if row["split"] == "train" else ():
                 if form in FORMS[name]:
-                    yield {"question": question, "form": FORMS[name][form], "weight": weight}
+                    share = 2 * weight if form == "span" else weight
+                    yield {"question": question, "form": FORMS[name][form], "weight": share}
 
 
 def main() -> None:
