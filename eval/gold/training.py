@@ -159,11 +159,11 @@ def labelled_forms() -> Iterator[Row]:
     for line in individually.read_text(encoding="utf-8").splitlines():
         yield json.loads(line)
     for name, weight in WEIGHTS.items():
-        for row in rows(name):
-            for form, question, *_ in row["questions"] if row["split"] == "train" else ():
-                if form in FORMS[name]:
-                    share = 2 * weight if form == "span" else weight
-                    yield {"question": question, "form": FORMS[name][form], "weight": share}
+        learnt = (row["questions"] for row in rows(name) if row["split"] == "train")
+        for form, question, *_ in chain.from_iterable(learnt):
+            if form in FORMS[name]:
+                share = 2 * weight if form == "span" else weight
+                yield {"question": question, "form": FORMS[name][form], "weight": share}
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ _FAR = {"overview": 0.5, "catalogue": 0.5, NEEDS_ALL: 0.6, "comparison": 0.4}
 
 _NEAR = 0.85
 """The span is taken where its probability reaches this share of the likeliest form's, as it is
-shown in its sentence. On `seeds/` it keeps the answers to facts short."""
+shown in its sentence."""
 
 
 class Embeds(Protocol):

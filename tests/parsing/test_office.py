@@ -187,7 +187,7 @@ def test_a_bold_docx_paragraph_is_a_heading() -> None:
         ("Sick leave", True),
         ("Call.", False),
     ]:
-        made.add_paragraph().add_run(text).bold = bool(bold)
+        made.add_paragraph().add_run(text).bold = bold
     made.add_paragraph("It ").add_run("matters").bold = True
     made.add_paragraph("End")
     kept = io.BytesIO()
