@@ -93,7 +93,8 @@ MOST_NAMES = 8
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, list, table or code block; with `level` 1 to 6 a heading, with `BOLD` possibly.
+    """A paragraph, list, table or code block; with `level` 1 to 6 a heading, with `BOLD` a heading
+    if text follows.
 
     `section` opens a section of that name below the current headings; the name need not occur in
     the text. `context` names the subject of the block, such as the defined term or a table's
