@@ -11,7 +11,7 @@ from typing import Any
 
 from rag.answering.searcher import Searcher
 from rag.engine import Engine
-from rag.english.sentences import enclosing_sentence
+from rag.english.sentences import Offsets, enclosing_sentence
 from rag.evaluation.error_analysis import (
     Attempt,
     EvidenceSpan,
@@ -19,7 +19,7 @@ from rag.evaluation.error_analysis import (
     best,
     best_candidate,
 )
-from rag.evaluation.gold import Question
+from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.ranking import DEPTH
 from rag.evaluation.records import Row
 from rag.evaluation.squad import exact, f1, is_right
@@ -244,17 +244,17 @@ def _sought(
 
 
 def evidence_places(store: Store, question: Question) -> Iterator[EvidenceSpan]:
-    """The places of a question's evidence in the index."""
+    """The places of a question's evidence in the index; a line break counts as a space."""
     for evidence in question.evidence:
         document = store.document(evidence.document)
-        text = document.text if document else ""
-        start = (
-            evidence.start
-            if text.startswith(evidence.sentence, max(evidence.start, 0))
-            else text.find(evidence.sentence)
-        )
-        start = text.find(evidence.sentence) if start < 0 else start
-        if start >= 0:
-            yield EvidenceSpan(
-                evidence.document, start, start + len(evidence.sentence), evidence.sentence
-            )
+        if document and (found := _place(document.text, evidence)):
+            yield EvidenceSpan(evidence.document, *found, document.text[slice(*found)])
+
+
+def _place(text: str, evidence: Evidence) -> Offsets | None:
+    if text.startswith(evidence.sentence, max(evidence.start, 0)):
+        start = max(evidence.start, 0)
+        return start, start + len(evidence.sentence)
+    words = r"\s+".join(re.escape(word) for word in evidence.sentence.split())
+    found = re.search(words, text)
+    return found.span() if found else None

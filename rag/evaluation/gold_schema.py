@@ -19,7 +19,9 @@ class _Strict(BaseModel):
 
 class EvidenceRow(_Strict):
     document: Text = Field(description="its id, as `rag list` prints it")
-    sentence: Text = Field(description="verbatim, as `rag show DOCUMENT` prints it")
+    sentence: Text = Field(
+        description="verbatim, as `rag show DOCUMENT` prints it; a line break counts as a space"
+    )
 
 
 class QuestionRow(_Strict):

@@ -41,6 +41,22 @@ def test_a_whole_pipeline_loses_nothing(tmp_path: Path) -> None:
     assert all(row.sound == row.checked > 0 for row in rows)
 
 
+def test_evidence_that_a_text_file_wraps_is_found(tmp_path: Path) -> None:
+    wrapped = [
+        replace(question, evidence=tuple(replace(e, sentence=_wrapped(e.sentence)) for e in found))
+        for question in QUESTIONS
+        if (found := question.evidence)
+    ]
+    rows = examine(engine(store(tmp_path)), wrapped)
+    assert stages(rows) == {None: len(FACTS)}
+    assert all(row.rank == 1 and row.cited_right == 1 for row in rows)
+
+
+def _wrapped(sentence: str) -> str:
+    words = sentence.split()
+    return "\n   ".join((" ".join(words[:4]), " ".join(words[4:])))
+
+
 class Shuffled(LocalStore):
     """FAISS returns the ids of other rows, as if a deletion had renumbered them."""
 
