@@ -31,7 +31,7 @@ _FOUND = 8
 """Passages that retrieval returns for a claim."""
 _READ = 2
 """Stretches of them that the reader reads, besides those of the cited documents."""
-_BATCH = 4
+_BATCH = 8
 """Sentences searched and read together."""
 _QUOTED_WORDS = 6
 """A shorter sentence that opens with an unresolved pronoun may be about anything."""

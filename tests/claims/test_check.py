@@ -132,7 +132,7 @@ def test_a_report_counts_and_picks_failures(checker: Checker) -> None:
 
 
 def test_work_runs_in_batches_with_progress(checker: Checker) -> None:
-    text = "The stockpile of uranium is capped at 300 kilograms. " * 9
+    text = "The stockpile of uranium is capped at 300 kilograms. " * 17
     calls: list[int] = []
     seen: list[tuple[int, int]] = []
 
@@ -141,7 +141,7 @@ def test_work_runs_in_batches_with_progress(checker: Checker) -> None:
         return function()
 
     checker.check(text, on_progress=lambda done, total: seen.append((done, total)), run=run)
-    assert seen == [(4, 9), (8, 9), (9, 9)]
+    assert seen == [(8, 17), (16, 17), (17, 17)]
     assert len(calls) >= 3
 
 
