@@ -15,7 +15,7 @@ def test_under_load_nothing_fails(tmp_path: Path) -> None:
     reads in a second, so a busy machine gains nothing; test_questions asserts that questions share
     batches.
     """
-    arguments = ["--fake", "--requests", "32", "--at-once", "8", "32", "--memory", "200"]
+    arguments = ["--fake", "--requests", "32", "--at-once", "8", "32", "--memory", "100"]
     found = load.measure(tmp_path, load.options(arguments))
     alone = found["one_question_a_batch"]["32"]
     for measured in (alone, *found["batched"].values()):
