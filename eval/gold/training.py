@@ -1,5 +1,6 @@
 """Makes training sets from the questions in training.jsonl, about manuals, office files and
-encyclopaedias, and in training-tables.jsonl, about tables.
+encyclopaedias, in training-tables.jsonl, about tables, and in training-lists.jsonl, about lists,
+steps, and what follows from a sentence.
 
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
@@ -11,10 +12,10 @@ A row is a passage with its questions: form, text, and offsets of the answers in
 if it does not answer; several for rows of a table). Passages of manuals stay in their Debian
 packages (Debian 13) and those of the encyclopaedia in DATA's squad-train-parts; their rows name the
 file and the passage's SHA-256. Rows contain invented texts in full. OUT gets links to DATA's sets,
-qa/own-spans.json.gz, qa/own-sentences.json.gz, qa/tables-spans.json.gz, qa/tables-sentences.json.gz
-and claims/yesno.jsonl.gz with the sets "own" and "tables" added. The questions of one passage in
-eight are not for training: held-out.json, held-out-tables.json. Passages that this version of the
-parser splits differently are counted and left out.
+qa/NAME-spans.json.gz and qa/NAME-sentences.json.gz for own, tables and lists, and
+claims/yesno.jsonl.gz with these sets added. The questions of one passage in eight are not for
+training: held-out.json, held-out-tables.json, held-out-lists.json. Passages that this version of
+the parser splits differently are counted and left out.
 """
 
 from __future__ import annotations
@@ -42,14 +43,22 @@ from rag.parsing.load import load
 from rag.training.batches import token_counter
 from rag.training.data import Article, read_squad
 
-FILES = {"own": "training.jsonl", "tables": "training-tables.jsonl"}
-HELD_OUT = {"own": "held-out.json", "tables": "held-out-tables.json"}
+FILES = {
+    "own": "training.jsonl",
+    "tables": "training-tables.jsonl",
+    "lists": "training-lists.jsonl",
+}
+HELD_OUT = {
+    "own": "held-out.json",
+    "tables": "held-out-tables.json",
+    "lists": "held-out-lists.json",
+}
 Row = dict[str, Any]
 SPANS = ("span", "none")
-SENTENCES = ("sentences", "list", "yes", "no")
+SENTENCES = ("sentences", "list", "steps", "yes", "no")
 """Forms of the questions that each head learns from."""
 
-WEIGHTS = {"own": 0.125, "tables": 0.25}
+WEIGHTS = {"own": 0.125, "tables": 0.25, "lists": 0.25}
 """What a question counts for the form classifier beside one that was labelled for it; facts, which
 are asked most, count twice that.
 """
@@ -57,6 +66,10 @@ _YES_NO = {"yes": "yes_no", "no": "yes_no", "maybe": "yes_no"}
 FORMS = {
     "own": {"span": "span", "sentences": "sentences", **_YES_NO},
     "tables": {"span": "span", "list": "list", **_YES_NO},
+    "lists": {
+        **{name: name for name in ("span", "sentences", "list", "steps")},
+        **_YES_NO,
+    },
 }
 """Form of the answer by form of the training question. A "list" of "own" may be several sentences
 of a text, so it is left out.
