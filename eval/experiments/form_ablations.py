@@ -6,8 +6,8 @@ python -m eval.experiments.form_ablations --cache DIR [--data DATA] [--technical
 
 DIR, DATA and FOLDER as for `eval.experiments.kept`, which has to have read the sets. Every question
 is asked as people ask it, the form is chosen, and `rag.evaluation.usefulness` judges what is shown.
-Most rules were written on forms and technical, those for tables on tables; tables-held-out and own
-were not looked at before. Writes a table to FILE, by default eval/results/form-ablations.md.
+Most rules were written on forms and technical, those for tables on tables; tables-held-out, own and
+mixed were not looked at before. Writes a table to FILE, by default eval/results/form-ablations.md.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rag.engine import Engine
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
 
-_SETS = ("forms", "technical", "household", "own", "tables", "tables-held-out")
+_SETS = ("forms", "technical", "household", "own", "tables", "tables-held-out", "mixed")
 _NEVER = re.compile(r"(?!)")
 Change = tuple[ModuleType, str, Any]
 RULES: dict[str, Sequence[Change]] = {

@@ -20,18 +20,19 @@ ROOT = Path(__file__).parents[2]
 GOLD = ROOT / "eval/gold"
 FOLDERS = [
     ROOT / "seeds",
-    *(GOLD / name for name in ("office", "household", "tables", "tables-held-out")),
+    *(GOLD / name for name in ("office", "household", "tables", "tables-held-out", "mixed")),
 ]
 TEXTS = {found.document_id: read(found).text for found in find(FOLDERS)}
 FORM_QUESTIONS = load(GOLD / "forms.jsonl").questions
 HOUSEHOLD = load(GOLD / "household.jsonl").questions
+MIXED = load(GOLD / "mixed.jsonl").questions
 TABLES = (
     *load(GOLD / "tables.jsonl").questions,
     *load(GOLD / "tables-held-out.jsonl").questions,
 )
 TECHNICAL = load(GOLD / "technical.jsonl").questions
 WITH_EVIDENCE = [
-    question for question in (*FORM_QUESTIONS, *HOUSEHOLD, *TABLES) if question.evidence
+    question for question in (*FORM_QUESTIONS, *HOUSEHOLD, *TABLES, *MIXED) if question.evidence
 ]
 
 
@@ -43,8 +44,8 @@ def test_evidence_occurs_in_its_document(question: Question) -> None:
 
 @pytest.mark.parametrize(
     "questions",
-    [FORM_QUESTIONS, HOUSEHOLD, TABLES, TECHNICAL],
-    ids=["forms", "household", "tables", "technical"],
+    [FORM_QUESTIONS, HOUSEHOLD, TABLES, MIXED, TECHNICAL],
+    ids=["forms", "household", "tables", "mixed", "technical"],
 )
 def test_items_occur_in_the_evidence(questions: tuple[Question, ...]) -> None:
     for question in questions:
