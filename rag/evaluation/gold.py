@@ -147,11 +147,15 @@ def _check(
         form == "span"
         and wordings
         and evidence
-        and not any(a in e.sentence for a in wordings for e in evidence)
+        and not any(_on_one_line(a) in _on_one_line(e.sentence) for a in wordings for e in evidence)
     ):
         raise _wrong(where, "has no answer that occurs verbatim in its evidence")
     if form == "yes_no" and evidence and "verdict" not in found:
         raise _wrong(where, 'has no verdict; give "yes" or "no"')
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _accepted(
