@@ -252,9 +252,15 @@ def evidence_places(store: Store, question: Question) -> Iterator[EvidenceSpan]:
 
 
 def _place(text: str, evidence: Evidence) -> Offsets | None:
-    if text.startswith(evidence.sentence, max(evidence.start, 0)):
-        start = max(evidence.start, 0)
-        return start, start + len(evidence.sentence)
-    words = r"\s+".join(re.escape(word) for word in evidence.sentence.split())
-    found = re.search(words, text)
-    return found.span() if found else None
+    """The place of the sentence: at its offset if that is right, else the first; None if the text
+    does not contain it.
+    """
+    start = max(evidence.start, 0)
+    end = start + len(evidence.sentence)
+    if text[start:end] == evidence.sentence:
+        return start, end
+    words = map(re.escape, evidence.sentence.split())
+    found = re.search(r"\s+".join(words), text)
+    if found is None:
+        return None
+    return found.span()

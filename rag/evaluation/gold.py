@@ -147,7 +147,11 @@ def _check(
         form == "span"
         and wordings
         and evidence
-        and not any(_on_one_line(a) in _on_one_line(e.sentence) for a in wordings for e in evidence)
+        and not any(
+            _on_one_line(answer) in _on_one_line(one.sentence)
+            for answer in wordings
+            for one in evidence
+        )
     ):
         raise _wrong(where, "has no answer that occurs verbatim in its evidence")
     if form == "yes_no" and evidence and "verdict" not in found:
@@ -155,6 +159,7 @@ def _check(
 
 
 def _on_one_line(text: str) -> str:
+    """The text with line breaks and runs of spaces as one space."""
     return " ".join(text.split())
 
 
