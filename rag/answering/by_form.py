@@ -231,10 +231,11 @@ def _yes_no(
     """
     decision = form_confidence.decide(read.output.verdicts)
     model = models["yes_no"]
-    confidence = model(form_confidence.of_decision(decision, read.scored, spans.confidence))
+    features = form_confidence.of_decision(decision, read.scored, spans.confidence)
+    confidence = min(decision.most, model(features))
     least = model.threshold if rule.calibrated else rule.threshold
     pieces = _said_by(read, decision.verdict)
-    if not pieces or decision.odds < 0 or confidence < least:
+    if not pieces or confidence < least:
         return None
     said = _SAYS.match(pieces[0].text)  # the document's own word counts more than the verdict
     yes = said[0].lower() == "yes" if said else decision.yes

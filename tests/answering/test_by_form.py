@@ -1,5 +1,6 @@
 """Answers in every form, from the output of a reader with all heads."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -98,15 +99,21 @@ def test_yes_and_no_come_with_the_sentence_that_says_so(
 
 
 def test_a_weak_yes_is_no_decision_but_a_weak_no_is() -> None:
-    yes = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.6, 0.1, 0.3))
-    no = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.1, 0.6, 0.3))
+    yes = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.4, 0.25, 0.35))
+    no = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.25, 0.4, 0.35))
     assert (yes.form, no.form) == ("sentences", "yes_no")
 
 
 def test_undecided_questions_get_neither_yes_nor_no() -> None:
-    given = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.2, 0.2, 0.6))
+    given = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.29, 0.2, 0.51))
     assert (given.form, given.text) == ("sentences", "Dogs are allowed, unless they bark.")
-    assert read("yes_no", LEASE, [0.1] * 5, (0.2, 0.2, 0.6), span=-3.0).text is None
+    assert read("yes_no", LEASE, [0.1] * 5, (0.29, 0.2, 0.51), span=-3.0).text is None
+
+
+def test_no_decision_is_surer_than_the_reader_is_between_yes_and_no() -> None:
+    given = read("yes_no", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.4, 0.45, 0.15))
+    assert given.form == "yes_no"
+    assert given.confidence <= 1 / (1 + math.exp(-0.5) * (0.4 / 0.6) / (0.45 / 0.55)) + 1e-6
 
 
 def test_steps_keep_the_documents_numbers() -> None:
