@@ -67,7 +67,10 @@ FORMS = {
     "own": {"span": "span", "sentences": "sentences", **_YES_NO},
     "tables": {"span": "span", "list": "list", **_YES_NO},
     "lists": {
-        **{name: name for name in ("span", "sentences", "list", "steps")},
+        "span": "span",
+        "sentences": "sentences",
+        "list": "list",
+        "steps": "steps",
         **_YES_NO,
     },
 }
