@@ -1,12 +1,14 @@
 """Plots readers by usefulness of their answers and cost per question.
 
 python -m eval.experiments.frontier --cache DIR [--data DATA] [--technical FOLDER]
-    [--beside FOLDER] [--out eval/results/frontier.json] [--svg eval/results/frontier.svg]
+    [--student FOLDER] [--beside FOLDER] [--out eval/results/frontier.json]
+    [--svg eval/results/frontier.svg]
 
 DIR caches the outputs of the readers fast and best for all passages (`eval.experiments.kept`).
 Reading fewer passages gives the same outputs for them, so every point's answers are derived from
-these. Times are measured: all points read the same questions in turn, in one process. FOLDER
-contains another reader to time over all passages. Prints and writes JSON.
+these. Times are measured: all points read the same questions in turn, in one process. --student is
+another reader with three heads, read and cached, too; --beside is one that is only timed, over all
+passages. Prints and writes JSON.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ POINTS = (
     Point("best, 6 passages", "best", 6),
     Point("best, 8 passages", "best", 8),
 )
+_STUDENT = Point("student, 8 passages", "student", 8)
 
 PROFILES = ("accurate: 3 of 8 passages", "fast, 8 passages", "best, 8 passages")
 
@@ -119,20 +122,24 @@ class Through:
         return reader.read_many([(question, hits[: point.passages]) for question, hits in asked])
 
 
-def quality(name: str, places: dict[str, Any]) -> dict[str, Any]:
-    """Figures of every point on a set, by the point's name. `places` are arguments of `opened`."""
+def quality(
+    name: str, readers: dict[str, str], points: Sequence[Point], places: dict[str, Any]
+) -> dict[str, Any]:
+    """Figures of every point on a set, by the point's name. `readers` are the values of RAG_READER
+    by the points' names of them, `places` arguments of `opened`.
+    """
     known: dict[str, Known] = {}
 
     def keep(reader: Reader) -> Reader:
-        known[setting] = Known(reader)
+        known[called] = Known(reader)
         return Through(known)
 
     engines: dict[str, Engine] = {}
-    for setting in ("fast", "best"):
-        engines[setting], questions = opened(name, reader=setting, through=keep, **places)
+    for called, setting in readers.items():
+        engines[called], questions = opened(name, reader=setting, through=keep, **places)
     questions = [question for question in questions if _is_in(name, question)]
     found = {}
-    for point in POINTS:
+    for point in points:
         engine = engines[point.reader]
         cast(Through, engine.reader).point = point
         answers = []
@@ -178,21 +185,24 @@ def _mean(values: Sequence[float]) -> float:
     return round(statistics.mean(values), 4) if values else 0.0
 
 
-def cost(places: dict[str, Any], beside: Path | None) -> dict[str, dict[str, float]]:
+def cost(
+    readers: dict[str, str], points: Sequence[Point], places: dict[str, Any], beside: Path | None
+) -> dict[str, dict[str, float]]:
     """Milliseconds (p50) and CPU seconds to read a question, by the point's name; all points read a
     question before the next one.
     """
     engine, questions = opened("seeds", reader="fast", **places)
     asked = [engine.find_many([Query(q.text)])[0] for q in questions[:_TIMED]]
-    points = Through({name: build.reader(Settings.load(reader=name)) for name in ("fast", "best")})
-    ways: dict[str, tuple[Reader, Point]] = {point.name: (points, point) for point in POINTS}
+    loaded = {name: build.reader(Settings.load(reader=value)) for name, value in readers.items()}
+    through = Through(loaded)
+    ways: dict[str, tuple[Reader, Point]] = {point.name: (through, point) for point in points}
     if beside:
         ways["beside"] = (ExtractiveReader(str(beside), arithmetic=_arithmetic()), POINTS[0])
     clocks: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for turn in range(2):
         for one in asked:
             for name, (reader, point) in ways.items():
-                points.point = point
+                through.point = point
                 wall, cpu = time.perf_counter(), time.process_time()
                 reader.read(one.question, one.hits)
                 took = time.perf_counter() - wall, time.process_time() - cpu
@@ -221,14 +231,14 @@ def plot(found: dict[str, Any], path: Path) -> None:
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     asked = sum(next(iter(points.values()))["answerable"] for points in found["sets"].values())
-    for point in POINTS:
-        useful = sum(points[point.name]["useful"] for points in found["sets"].values())
-        place = found["cost"][point.name]["ms"], 100 * useful / asked
-        axes.scatter(*place, s=60, color="tab:red" if point.name in PROFILES else "tab:gray")
+    for name in (one["name"] for one in found["points"]):
+        useful = sum(points[name]["useful"] for points in found["sets"].values())
+        place = found["cost"][name]["ms"], 100 * useful / asked
+        axes.scatter(*place, s=60, color="tab:red" if name in PROFILES else "tab:gray")
         below: Any = {"xytext": (3, -7), "rotation": -30, "va": "top"}
         above: Any = {"xytext": (3, 7), "rotation": 30, "va": "bottom"}
-        side = below if point.name.startswith("best") else above
-        axes.annotate(point.name, place, textcoords="offset points", fontsize=8, **side)
+        side = below if name.startswith(("best", "student")) else above
+        axes.annotate(name, place, textcoords="offset points", fontsize=8, **side)
     axes.set(
         xlabel="milliseconds to read a question, p50 (lower is better)",
         ylabel=f"useful answers, % of {asked}",
@@ -243,6 +253,7 @@ def plot(found: dict[str, Any], path: Path) -> None:
 @click.option("--cache", type=click.Path(path_type=Path), required=True)
 @click.option("--data", type=click.Path(path_type=Path))
 @click.option("--technical", type=click.Path(path_type=Path))
+@click.option("--student", type=click.Path(path_type=Path))
 @click.option("--beside", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS / "frontier.json")
 @click.option("--svg", type=click.Path(path_type=Path), help="Draw a plot; needs matplotlib.")
@@ -251,6 +262,7 @@ def main(
     cache: Path,
     data: Path | None,
     technical: Path | None,
+    student: Path | None,
     beside: Path | None,
     out: Path,
     svg: Path | None,
@@ -258,9 +270,14 @@ def main(
 ) -> None:
     """Measure the points on the sets."""
     places = {"cache": cache, "data": data, "technical": technical}
-    found: dict[str, Any] = {"points": [asdict(point) for point in POINTS]}
-    found["sets"] = {name: quality(name, places) for name in names or tuple(SETS)}
-    found["cost"] = cost(places, beside)
+    readers = {"fast": "fast", "best": "best"}
+    points: tuple[Point, ...] = POINTS
+    if student:
+        readers |= {"student": str(student)}
+        points += (_STUDENT,)
+    found: dict[str, Any] = {"points": [asdict(point) for point in points]}
+    found["sets"] = {name: quality(name, readers, points, places) for name in names or tuple(SETS)}
+    found["cost"] = cost(readers, points, places, beside)
     out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if svg:
         plot(found, svg)
