@@ -5,7 +5,8 @@ python -m eval.experiments.fit_forms --cache DIR [--reader NAME] [--into confide
 DIR is made by `python -m eval.experiments.kept`; SET is one of its sets, by default forms,
 technical, household, tables and own. Every question is asked in its gold form, without a threshold;
 each example is the answer's features and whether it was useful. Folds keep a document's questions
-together. Writes eval/results/forms-confidence.json and, with --into, the fitted models into a
+together. The confidence of spans is not fitted here (`eval.experiments.fit_confidence`), but
+reported. Writes eval/results/forms-confidence.json and, with --into, the fitted models into a
 calibration file.
 """
 
@@ -84,6 +85,19 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> list[E
         if seen and (form == "yes_no") == (seen[-1][0] == "yes_no"):
             right = bool(question.answers) and judge(question, shown(answer)) == "useful"
             made.append(Example(name, *seen[-1], right, bool(question.answers), question.group))
+    return made
+
+
+def spans(name: str, engine: Engine, questions: Sequence[Question]) -> list[Example]:
+    """Questions for a span, and unanswerable ones; the only feature is the confidence, as `top`."""
+    made = []
+    for question in questions:
+        if question.answers and question.form not in ("", "span"):
+            continue
+        (answer,) = engine.ask_many([Query(question.text, form="span")])
+        features = dict.fromkeys(FEATURES, 0.0) | {"top": answer.confidence}
+        right = bool(question.answers) and judge(question, shown(answer)) == "useful"
+        made.append(Example(name, "span", features, right, bool(question.answers), question.group))
     return made
 
 
@@ -187,9 +201,15 @@ def main(
     found: list[Example] = []
     for name in names or ("forms", "technical", "household", "tables", "own"):
         engine, questions = opened(name, cache, reader=reader)
-        engine.settings = replace(engine.settings, threshold=-1.0)
-        found += examples(name, engine, done(name, cache, questions, reader))
-    report: dict[str, Any] = {}
+        known = done(name, cache, questions, reader)
+        needed = engine.confidence.threshold
+        engine.settings = replace(engine.settings, threshold=0.0)
+        found += spans(name, engine, known)
+        engine.settings = replace(engine.settings, threshold=-1.0)  # each form's own
+        found += examples(name, engine, known)
+    of_spans = [one for one in found if one.model == "span"]
+    data = table(of_spans)
+    report: dict[str, Any] = {"span": measured(of_spans, data, data.rows[:, 0], needed)}
     fitted: dict[str, Any] = {}
     for model in _MODELS:
         own = [one for one in found if one.model == model]
