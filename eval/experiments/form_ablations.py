@@ -27,12 +27,13 @@ from eval.experiments.kept import ROOT, SETS, done, opened
 from rag.answering import by_form, comparing, form_confidence, forms, selection
 from rag.answering.searcher import Query
 from rag.engine import Engine
+from rag.english.periods import Periods
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
 
 _SETS = ("forms", "technical", "household", "own", "tables", "tables-held-out", "mixed")
 _NEVER = re.compile(r"(?!)")
-Change = tuple[ModuleType, str, Any]
+Change = tuple[ModuleType | type, str, Any]
 RULES: dict[str, Sequence[Change]] = {
     "the sentence head: the sentence around the best span": [
         (by_form, "sentences_of", lambda _: [])
@@ -55,6 +56,7 @@ RULES: dict[str, Sequence[Change]] = {
     "a condition after yes or no": [(by_form, "_BOUND", 2.0)],
     "the word of a sentence that begins with Yes or No": [(by_form, "_SAYS", _NEVER)],
     "sides of a comparison": [(comparing, "named", lambda _: ())],
+    "no figure of another period": [(Periods, "differ", lambda *_: False)],
     "the span where forms are near": [(forms, "_NEAR", 2.0)],
     "a least probability of rare forms": [(forms, "_FAR", {})],
 }

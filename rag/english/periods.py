@@ -5,13 +5,17 @@ months.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rag.english import identifiers
 
 _YEAR = re.compile(r"(?<![\w,.$-])(?:FY ?)?((?:19|20)\d\d)(?!\d|[,.-]\d)", re.IGNORECASE)
 """A year that is neither an amount nor part of a longer number."""
-_QUARTER = re.compile(r"\bQ([1-4])\b|\b(first|second|third|fourth) quarter\b", re.IGNORECASE)
+_QUARTER = re.compile(
+    r"(?<![a-z\d])(?:Q([1-4])(?!\d)|([1-4])Q(?![a-z]))|\b(first|second|third|fourth) quarter\b",
+    re.IGNORECASE,
+)
+"""A quarter of a year, such as "Q3", "3Q22" or "third quarter"."""
 _COUNTS = {
     "three": 3,
     "six": 6,
@@ -25,8 +29,8 @@ _COUNTS = {
 }
 _LENGTH = re.compile(rf"\b(\d\d?|{'|'.join(_COUNTS)})[- ](month|week)s?\b", re.IGNORECASE)
 """A length in words or figures, such as "three months" or "26-week"."""
-_QUARTER_LONG = re.compile(r"\bquarter\b|\bQ[1-4]\b", re.IGNORECASE)
-"""Words for a period of three months."""
+_QUARTER_LONG = re.compile(r"\bquarter\b", re.IGNORECASE)
+"""A word for a period of three months."""
 _YEAR_LONG = re.compile(r"\byears? ended\b|\bfiscal year\b|\bfull year\b", re.IGNORECASE)
 """Words for a period of twelve months."""
 _WEEKS = {
@@ -45,22 +49,26 @@ _ORDER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Periods:
+class Periods(NamedTuple):
     """What a text states: days in ISO 8601, years, quarters, and lengths in months."""
 
-    days: frozenset[str]
-    years: frozenset[str]
-    quarters: frozenset[str]
-    months: frozenset[str]
+    days: frozenset[str] = frozenset()
+    years: frozenset[str] = frozenset()
+    quarters: frozenset[str] = frozenset()
+    months: frozenset[str] = frozenset()
 
     def agreement(self, other: Periods) -> int:
         """Number of kinds in which both state the same, less those in which they differ."""
-        return (
-            _agreement(self.days, other.days)
-            + _agreement(self.years, other.years)
-            + _agreement(self.quarters, other.quarters)
-            + _agreement(self.months, other.months)
+        return sum(map(_agreement, self, other))
+
+    def differ(self, other: Periods) -> bool:
+        """Whether both state something of one kind, and not the same."""
+        return any(_agreement(mine, its) < 0 for mine, its in zip(self, other, strict=True))
+
+    def besides(self, other: Periods) -> Periods:
+        """Without the kinds in which both state the same."""
+        return Periods(
+            *(frozenset() if mine & its else mine for mine, its in zip(self, other, strict=True))
         )
 
 
@@ -76,9 +84,14 @@ def periods(text: str) -> Periods:
     return Periods(
         identifiers.days(text),
         frozenset(match[1] for match in _YEAR.finditer(text)),
-        frozenset(match[1] or _ORDER[match[2].lower()] for match in _QUARTER.finditer(text)),
+        frozenset(map(_number, _QUARTER.finditer(text))),
         _lengths(text),
     )
+
+
+def _number(quarter: re.Match[str]) -> str:
+    digit, before, word = quarter.groups()
+    return digit or before or _ORDER[word.lower()]
 
 
 def _lengths(text: str) -> frozenset[str]:
@@ -86,7 +99,7 @@ def _lengths(text: str) -> frozenset[str]:
     stated = frozenset(map(_months, _LENGTH.finditer(text)))
     if stated:
         return stated
-    if _QUARTER_LONG.search(text):
+    if _QUARTER_LONG.search(text) or _QUARTER.search(text):
         return frozenset({"3"})
     if _YEAR_LONG.search(text):
         return frozenset({"12"})

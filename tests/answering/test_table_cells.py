@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rag.answering.table_cells import in_asked_columns
@@ -8,12 +10,14 @@ from rag.types import Hit, Passage, Span
 TEXT = """Net sales: Products | June 29, 2024: $59,939 | July 1, 2023: $65,276
 Other income, net | June 29, 2024: (74) | July 1, 2023: 231
 Rent | since 2020 | 900 euros
+Plan: 12-month | Price of 3 months: 90
 In 2023: 5 ships were sold, and in 2024 none."""
 HIT = Hit(Passage("a.pdf", 0, len(TEXT), TEXT, "", ""), 1.0, 1.0, 1.0)
 
 
-def span(text: str) -> Span:
-    return Span(HIT, TEXT.index(text), TEXT.index(text) + len(text), 1.0)
+def span(text: str, name: str = "a.pdf") -> Span:
+    hit = replace(HIT, passage=replace(HIT.passage, document_id=name))
+    return Span(hit, TEXT.index(text), TEXT.index(text) + len(text), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +28,7 @@ def span(text: str) -> Span:
         ("Product sales?", "65,276", "$65,276"),
         ("Other income in 2024?", "74", "(74)"),
         ("Other income in 2024?", "231", "(74)"),
-        ("Product sales in 1999?", "$65,276", "$65,276"),
+        ("Product sales in 2024 and 2023?", "$65,276", "$65,276"),
         ("What changed in 2023?", "Net sales", "Net sales"),
         ("What is the rent in 2024?", "900 euros", "900 euros"),
         ("How many ships were sold in 2024?", "5 ships", "5 ships"),
@@ -35,6 +39,33 @@ def test_a_figure_is_its_cell_in_the_column_of_the_period(
 ) -> None:
     (found,) = in_asked_columns(question, [span(read)])
     assert found.text == cell
+
+
+@pytest.mark.parametrize(
+    ("question", "read", "name"),
+    [
+        ("Product sales in 1999?", "$65,276", "a.pdf"),
+        ("Other income on April 1, 2023?", "231", "a.pdf"),
+        ("Product sales in the third quarter of 2023?", "$65,276", "2023 Q2 Acme.pdf"),
+        ("Other income in Q1 2024?", "(74)", "acme_3q24.pdf"),
+    ],
+)
+def test_a_figure_of_another_period_does_not_answer(question: str, read: str, name: str) -> None:
+    assert in_asked_columns(question, [span(read, name)]) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "read", "name"),
+    [
+        ("Product sales in the third quarter of 2023?", "$65,276", "2023 Q3 Acme.pdf"),
+        ("What does the 12-month plan cost?", "90", "a.pdf"),
+        ("Product sales in the third quarter?", "$65,276", "a.pdf"),
+    ],
+)
+def test_a_period_that_the_row_or_the_document_names_is_no_other(
+    question: str, read: str, name: str
+) -> None:
+    assert in_asked_columns(question, [span(read, name)])
 
 
 def test_spans_of_one_cell_are_one_with_the_best_score() -> None:

@@ -37,3 +37,25 @@ def test_amounts_are_not_years() -> None:
 def test_without_periods_all_columns_agree_alike() -> None:
     asked = periods("What were net sales?")
     assert {asked.agreement(periods(name)) for name in COLUMNS} == {0}
+
+
+@pytest.mark.parametrize(
+    ("text", "quarter"),
+    [("acme_Q3_2022.pdf", "3"), ("3Q22", "3"), ("2022 q1", "1"), ("the fourth quarter", "4")],
+)
+def test_quarters(text: str, quarter: str) -> None:
+    assert periods(text).quarters == {quarter}
+    assert periods(text).months == {"3"}
+
+
+@pytest.mark.parametrize("text", ["FAQ3", "Q12", "1QA", "quarter", "IQ1", "Q5"])
+def test_no_quarters(text: str) -> None:
+    assert periods(text).quarters == frozenset()
+
+
+def test_periods_differ_if_one_kind_does() -> None:
+    asked = periods("in the quarter ended April 1, 2023")
+    assert asked.differ(periods("Three Months Ended July 1, 2023"))
+    assert asked.differ(periods("Six Months Ended April 1, 2023"))
+    assert not asked.differ(periods("2023"))
+    assert not asked.besides(periods("April 1, 2023")).days
