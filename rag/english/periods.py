@@ -11,6 +11,11 @@ from rag.english import identifiers
 
 _YEAR = re.compile(r"(?<![\w,.$-])(?:FY ?)?((?:19|20)\d\d)(?!\d|[,.-]\d)", re.IGNORECASE)
 """A year that is neither an amount nor part of a longer number."""
+_SHORT_YEAR = re.compile(
+    r"(?<![a-z\d])(?:FY ?['\u2019]?|[1-4]Q ?['\u2019]?|Q[1-4] ?['\u2019])(\d\d)(?![\d,.-]\d|\d)",
+    re.IGNORECASE,
+)
+"""The last two digits of a year after 2000, such as in "FY24", "3Q22" or "Q3 '22"."""
 _QUARTER = re.compile(
     r"(?<![a-z\d])(?:Q([1-4])(?!\d)|([1-4])Q(?![a-z]))|\b(first|second|third|fourth) quarter\b",
     re.IGNORECASE,
@@ -83,7 +88,10 @@ def periods(text: str) -> Periods:
     """The periods in a text."""
     return Periods(
         identifiers.days(text),
-        frozenset(match[1] for match in _YEAR.finditer(text)),
+        frozenset(
+            [match[1] for match in _YEAR.finditer(text)]
+            + [f"20{match[1]}" for match in _SHORT_YEAR.finditer(text)]
+        ),
         frozenset(map(_number, _QUARTER.finditer(text))),
         _lengths(text),
     )

@@ -34,6 +34,18 @@ def test_amounts_are_not_years() -> None:
     assert periods("in FY2024, and 2023.").years == {"2024", "2023"}
 
 
+@pytest.mark.parametrize(
+    "text", ["FY24", "Q2 FY'24", "3Q24", "Q3 \u201924", "FY2024", "FY 24 plan"]
+)
+def test_short_years(text: str) -> None:
+    assert periods(text).years == {"2024"}
+
+
+@pytest.mark.parametrize("text", ["FY24.5", "Q3 24", "2Q241", "SAFY24", "'24"])
+def test_no_short_years(text: str) -> None:
+    assert periods(text).years == frozenset()
+
+
 def test_without_periods_all_columns_agree_alike() -> None:
     asked = periods("What were net sales?")
     assert {asked.agreement(periods(name)) for name in COLUMNS} == {0}
