@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 _GAP = 0.9
@@ -18,6 +18,8 @@ YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECA
 _DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
 """A date of a header, or the part of it on one line."""
 _SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
+_LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|\s+(?=[)%])")
+"""Space between a figure and its sign, bracket or per cent sign."""
 _TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
 UNIT = re.compile(
     r"\(?(?:\w+ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros "
@@ -90,7 +92,8 @@ def row_of(
             )
         else:
             cells.append(PdfCell(text, left, right))
-    return PdfRow(_fused(cells), top, bottom, size)
+    fused = [replace(cell, text=tight(cell.text)) for cell in _fused(cells)]
+    return PdfRow(fused, top, bottom, size)
 
 
 def _fused(cells: Sequence[PdfCell]) -> list[PdfCell]:
@@ -113,6 +116,13 @@ def is_figure(text: str) -> bool:
     return bool(_FIGURE.fullmatch(text)) and any(
         c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text
     )
+
+
+def tight(text: str) -> str:
+    """A figure without space beside its currency sign, brackets and per cent sign; other text
+    unchanged.
+    """
+    return _LOOSE.sub("", text) if is_figure(text) else text
 
 
 def figures_in(row: PdfRow) -> list[PdfCell]:

@@ -8,12 +8,15 @@ from itertools import pairwise, takewhile
 
 from rag.parsing.pdf_aligned_tables import Table
 from rag.parsing.pdf_cells import UNIT, YEAR, Columns, PdfRow, is_figure
+from rag.parsing.pdf_groups import Groups
 from rag.parsing.pdf_headers import caption
 from rag.parsing.pdf_ruled_tables import BULLET, Grid, RuledCell, joined
 from rag.parsing.tables import Cell, Rows
 
 _MOST_HEADERS = 4
 _LONGEST_GROUP = 100
+_INDENT = 2.0
+"""Points by which a row's label begins further right than that of its group."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}([./])\d{1,2}\1(?:\d\d){1,2}")
 
 
@@ -69,14 +72,32 @@ def _fills(row: Sequence[RuledCell], width: int) -> bool:
 
 
 def _headers(rows: Sequence[list[RuledCell]]) -> int:
-    """Number of header rows: those in bold, or those above the first figures."""
+    """Number of header rows: those in bold, of which only the first may have figures, or those
+    above the first figures.
+    """
     if _has_labels(rows):
         return 0
     bold = sum(1 for _ in takewhile(_is_bold, rows))
+    bold = next((n for n in range(1, bold) if _has_values(rows[n])), bold)
     if not 0 < bold < min(len(rows), _MOST_HEADERS + 1):
-        plain = sum(1 for _ in takewhile(lambda row: len(row) > 1 and not _has_values(row), rows))
+        plain = sum(1 for _ in takewhile(_may_be_header, _with_next(rows)))
         bold = plain if 0 < plain < min(len(rows), _MOST_HEADERS) else 0
     return bold
+
+
+def _with_next(rows: Sequence[list[RuledCell]]) -> Iterator[tuple[list[RuledCell], ...]]:
+    """Each row with the one below it, which is empty for the last."""
+    return zip(rows, [*rows[1:], []], strict=True)
+
+
+def _may_be_header(pair: Sequence[list[RuledCell]]) -> bool:
+    """Whether a row, with the one below it, has several cells but neither figures nor a group's
+    label.
+    """
+    row, below = pair
+    if len(row) < 2 or _has_values(row):
+        return False
+    return not _is_group(row, below)
 
 
 def _has_labels(rows: Sequence[list[RuledCell]]) -> bool:
@@ -105,19 +126,34 @@ def _cell(cell: RuledCell, is_header: bool) -> Cell:
 
 
 def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int) -> Iterator[str]:
-    group = ""
-    for row in rows:
+    group, indented = "", Groups()
+    for row, below in _with_next(rows):
+        first = row[0]
         if _fills(row, width):
-            text = row[0].text
-            group = text.rstrip(":") if len(text) <= _LONGEST_GROUP else ""
-            yield text
+            group = first.text.rstrip(":") if len(first.text) <= _LONGEST_GROUP else ""
+            yield first.text
+            continue
+        if _is_group(row, below):
+            indented.open(first.text, first.left, below[0].left)
+            yield first.text
             continue
         cells = [_cell(cell, False) for cell in row]
-        if group and row[0].column == 0 and cells[0].words:
-            cells[0].words.insert(0, f"{group}:")
+        if first.column == 0 and first.lines:
+            label = indented.named(first.text, first.left)
+            cells[0].words = [f"{group}: {label}" if group else label]
         if row[-1].column and len(texts := _items(row[-1])) > 1:  # a list keeps its lines
             cells[-1].words = ["\n".join(texts)]
         yield _without_gaps(read.line(cells))
+
+
+def _is_group(row: Sequence[RuledCell], below: Sequence[RuledCell]) -> bool:
+    """Whether the row has only a label, and that of the row below it is indented."""
+    if not below or any(cell.lines for cell in row[1:]):
+        return False
+    label, next_label = row[0], below[0]
+    if label.column or next_label.column or not next_label.lines:
+        return False
+    return next_label.left > label.left + _INDENT
 
 
 def _items(cell: RuledCell) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from rag.parsing.pdf_cells import tight
+
 _NEAR = 2.5
 """Maximum gap in points between pieces of one rule, or between a rule's end and the rule it
 meets.
@@ -19,6 +21,7 @@ _MOST = 1500
 _MOST_CELLS = 4000
 _MOST_COLUMNS = 40
 _SHORTEST = 6.0
+"""Length in points above which a horizontal line is a rule; half of it if it is vertical."""
 _LONGEST_CELL = 1500
 """Maximum number of characters; a box with more is a frame around text."""
 
@@ -42,26 +45,28 @@ class Rules:
     down: list[Extent] = field(default_factory=list)
 
     def box(self, left: float, top: float, right: float, bottom: float, drawn: bool) -> None:
-        """Add a shape by its bounds: a thin shape is a rule; any other adds four if its outline is
-        `drawn`.
+        """Add a shape by its bounds: a thin shape is a rule or a piece of one; any other adds four
+        if its outline is `drawn`.
         """
         width, height = right - left, bottom - top
-        if height <= _NEAR and width > _SHORTEST:
+        if height <= _NEAR and width > height:
             self.across.append(((top + bottom) / 2, left, right))
-        elif width <= _NEAR and height > _SHORTEST / 2:
+        elif width <= _NEAR and height > width:
             self.down.append(((left + right) / 2, top, bottom))
         elif drawn and width > _SHORTEST and height > _SHORTEST:
             self.across += [(top, left, right), (bottom, left, right)]
             self.down += [(left, top, bottom), (right, top, bottom)]
 
     def merged(self) -> Rules:
-        """The rules, with touching pieces joined."""
-        return Rules(_merged(self.across), _merged(self.down))
+        """The rules, with touching pieces joined, without short lines."""
+        return Rules(_merged(self.across, _SHORTEST), _merged(self.down, _SHORTEST / 2))
 
 
 @dataclass(slots=True)
 class RuledCell:
-    """The content of a cell, its place, and the number of rows and columns that it spans."""
+    """The content of a cell, its place, the number of rows and columns that it spans, and where its
+    text begins in points from the left.
+    """
 
     row: int
     column: int
@@ -69,10 +74,11 @@ class RuledCell:
     columns: int
     lines: list[str]
     bold: bool
+    left: float = 0.0
 
     @property
     def text(self) -> str:
-        return joined(self.lines)
+        return tight(joined(self.lines))
 
 
 @dataclass(slots=True)
@@ -94,8 +100,8 @@ def joined(lines: Sequence[str]) -> str:
     return text.strip()
 
 
-def _merged(rules: Sequence[Extent]) -> list[Extent]:
-    """Join rules on one line whose pieces touch."""
+def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
+    """Join rules on one line whose pieces touch; those longer than `shortest`."""
     if len(rules) > _MOST:
         return []
     rows: list[list[Extent]] = []
@@ -104,7 +110,8 @@ def _merged(rules: Sequence[Extent]) -> list[Extent]:
             rows[-1].append(rule)
         else:
             rows.append([rule])
-    return [rule for row in rows for rule in _on_one_line(row)]
+    joint = (rule for row in rows for rule in _on_one_line(row))
+    return [rule for rule in joint if rule[2] - rule[1] > shortest]
 
 
 def _on_one_line(rules: Sequence[Extent]) -> list[Extent]:
@@ -205,7 +212,8 @@ def _cells(
         if first == place:
             texts = held.get(place, [])
             bold = bool(texts) and all(word[5] for word in texts)
-            cells[place] = RuledCell(row, column, 1, 1, list(_lines(texts)), bold)
+            left = min((word[1] for word in texts), default=0.0)
+            cells[place] = RuledCell(row, column, 1, 1, list(_lines(texts)), bold, left)
         else:
             cell = cells[first]
             cell.rows, cell.columns = row - cell.row + 1, column - cell.column + 1

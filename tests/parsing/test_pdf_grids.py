@@ -124,3 +124,50 @@ def test_a_file_name_as_title_gets_the_company() -> None:
     assert parse(pdf(pages, Title="elpn-20230701")).metadata["title"] == (
         "elpn-20230701 (Elpin Devices Inc.)"
     )
+
+
+def test_a_rule_may_be_drawn_in_pieces() -> None:
+    """As browsers print the borders of narrow cells, such as those of closing brackets."""
+    pieces: list[Put | DrawnLine] = []
+    for one in SEGMENTS:
+        if isinstance(one, DrawnLine) and one.y == one.to_y:
+            ends = [*(x for edge in EDGES[1:] for x in (edge - 5, edge))]
+            starts = [EDGES[0], *ends[:-1]]
+            pieces += [DrawnLine(a, one.y, b, one.y) for a, b in zip(starts, ends, strict=True)]
+        else:
+            pieces.append(one)
+    assert parse(pdf([[*TITLE, *pieces]])).text == parse(pdf([[*TITLE, *SEGMENTS]])).text
+
+
+def test_a_bold_row_of_figures_is_not_headers() -> None:
+    heights = (700, 686, 672, 658, 644)
+    drawn = ruled(EDGES, heights, [[(1, "")] * 4 for _ in heights[1:]])
+    rows = (("", "2023", "2022", "2021"), ("Revenue", "900", "850", "800"), ("Rent", "9", "8", "7"))
+    for top, row in zip(heights, rows, strict=False):
+        bold = row[0] != "Rent"
+        drawn += [Put(x + 3, top - 9, text, 8, bold) for x, text in zip(EDGES, row, strict=False)]
+    text = parse(pdf([drawn])).text
+    assert "Revenue | 2023: 900 | 2022: 850 | 2021: 800" in text
+    assert "Rent | 2023: 9 | 2022: 8 | 2021: 7" in text
+
+
+def test_indented_rows_are_named_by_the_row_above_them() -> None:
+    heights = (700, 686, 672, 658, 644, 630, 616)
+    drawn = ruled(EDGES, heights, [[(1, "")] * 4 for _ in heights[1:]])
+    rows = (
+        ("", "2023", "2022", "2021"),
+        ("EBITDA", "", "", ""),
+        ("  Starches", "$ 44.2", "40.6", "91.7"),
+        ("  Corporate", "(7.1 )", "(6.4)", "13 %"),
+        ("Total", "37.1", "34.2", "77.8"),
+        ("Seats:", "", "", ""),
+    )
+    for top, row in zip(heights, rows, strict=False):
+        indent = 9 if row[0].startswith(" ") else 0
+        drawn.append(Put(43 + indent, top - 9, row[0].strip(), 8))
+        drawn += [Put(x + 3, top - 9, text, 8) for x, text in zip(EDGES[1:], row[1:], strict=False)]
+    lines = parse(pdf([drawn])).text.split("\n")
+    assert "EBITDA: Starches | 2023: $44.2 | 2022: 40.6 | 2021: 91.7" in lines
+    assert "EBITDA: Corporate | 2023: (7.1) | 2022: (6.4) | 2021: 13%" in lines
+    assert "Total | 2023: 37.1 | 2022: 34.2 | 2021: 77.8" in lines
+    assert "Seats:" in lines
