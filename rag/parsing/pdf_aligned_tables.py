@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.parsing.pdf_cells import (
+    DATE,
     MAX_GAP,
     Columns,
     PdfCell,
@@ -79,10 +80,16 @@ def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
 def _goes_on(rows: Sequence[PdfRow], last: int, here: int) -> bool:
     between = rows[last + 1 : here]
     most = _MOST_LABELS if _are_labels(between, rows[last]) else _MOST_BETWEEN
-    if len(between) > most or any(map(is_prose, between)):
+    if len(between) > most or any(is_prose(row) or _has_dates(row) for row in between):
         return False
     steps = zip(rows[last:here], rows[last + 1 : here + 1], strict=True)
     return all(below.top - above.bottom < MAX_GAP * above.size for above, below in steps)
+
+
+def _has_dates(row: PdfRow) -> bool:
+    """Whether the row names several dates, as headers do."""
+    text = " ".join(cell.text for cell in row.cells)
+    return len(DATE.findall(text)) > 1
 
 
 def _are_labels(between: Sequence[PdfRow], above: PdfRow) -> bool:

@@ -35,7 +35,6 @@ def name_columns(
     """Name the columns by the headers above their first row. Returns the index of the first header
     row.
     """
-    left = columns.spans[0][0]
     names: list[list[str]] = [[] for _ in columns.spans]
     extents, bounds = columns.spans, set(range(len(names) + 1))
     top = first
@@ -43,9 +42,7 @@ def name_columns(
         row, below = rows[number], rows[number + 1]
         if below.top - row.bottom > MAX_GAP * row.size or is_prose(row):
             break
-        over = [
-            cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left
-        ]
+        over = _cells_over(row, columns)
         label = [cell for cell in row.cells if cell not in over]
         if not over and label and not any(names) and not (top < first and _is_short(label[0])):
             continue  # the label of the first row, on a line of its own
@@ -64,6 +61,18 @@ def name_columns(
         top = number
     columns.names = [" ".join(parts) for parts in names]
     return top
+
+
+def _cells_over(row: PdfRow, columns: Columns) -> list[PdfCell]:
+    """The cells over the columns: all if they are years, one a column, which may be centred over
+    wider cells than the figures; else those that are not left of the first column.
+    """
+    are_years = all(YEAR.fullmatch(cell.text) for cell in row.cells)
+    if are_years and len(row.cells) == len(columns.spans):
+        return row.cells
+    left = columns.spans[0][0]
+    least = left - 2 * row.size
+    return [cell for cell in row.cells if cell.center > least and cell.right > left]
 
 
 def _is_remark(over: Sequence[PdfCell]) -> bool:

@@ -50,6 +50,21 @@ STATEMENT = [
 ]
 
 
+def test_a_per_cent_after_a_bracket_belongs_to_the_figure() -> None:
+    rows = [
+        [
+            Put(edge - 30, 742, head, 8)
+            for edge, head in zip(EDGES, ("2023", "2022", "Change"), strict=False)
+        ],
+        figures(728, "Handhelds", ["3,871", "3,988", "(2.9) %"]),
+        figures(716, "Services", ["1,352", "1,203", "12.4 %"]),
+        figures(704, "Total", ["8,053", "8,153", "(1.2) %"]),
+    ]
+    lines = parse(pdf([[put for row in rows for put in row]])).text.split("\n")
+    assert "Handhelds | 2023: 3,871 | 2022: 3,988 | Change: (2.9)%" in lines
+    assert "Services | 2023: 1,352 | 2022: 1,203 | Change: 12.4%" in lines
+
+
 def test_each_figure_has_its_period_its_group_and_its_unit() -> None:
     parsed = parse(pdf([STATEMENT]))
     lines = parsed.text.split("\n")

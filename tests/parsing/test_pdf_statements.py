@@ -161,3 +161,39 @@ def test_the_caption_is_the_sentence_above_the_table_and_its_unit() -> None:
     placed = [row_of(row, top, top + 9, 9.0) for row, top in zip(rows, tops, strict=True)]
     (table,) = tables(placed)
     assert table.columns.caption == (f"{sentence} {rest}", "dollars in millions")
+
+
+def test_headers_that_end_with_dates_may_be_close() -> None:
+    found = lines(
+        [("Quarter to June 30, 2023", 195.0, 300.0), ("Half to June 30, 2023", 305.0, 365.0)],
+        figures("Charge-offs", "(2,718)", "(5,212)"),
+        figures("Recoveries", "489", "1,318"),
+    )
+    assert found[-1] == (
+        "Recoveries | Quarter to June 30, 2023: 489 | Half to June 30, 2023: 1,318"
+    )
+
+
+def test_years_may_be_centred_beside_their_figures() -> None:
+    found = lines(
+        centred(("Nine months", 290)),
+        centred(("2023", 260), ("2022", 330)),
+        figures("Profit", "110.2", "121.9"),
+        figures("Taxes", "12.2", "12.9"),
+    )
+    assert found[-1] == "Taxes | Nine months 2023: 12.2 | Nine months 2022: 12.9"
+
+
+def test_a_row_of_dates_begins_another_table() -> None:
+    rows = [
+        right(["2023", "2022"]),
+        figures("Profit", "110.2", "121.9"),
+        figures("Taxes", "12.2", "12.9"),
+        right(["1 May 2023", "1 May 2022"]),
+        figures("Bonds", "299.4", "299.1"),
+        figures("Notes", "248.0", "247.6"),
+    ]
+    placed = [row_of(row, 13.0 * n, 13.0 * n + 9, 9.0) for n, row in enumerate(rows)]
+    first, second = tables(placed)
+    assert first.lines[-1] == "Taxes | 2023: 12.2 | 2022: 12.9"
+    assert second.lines[-1] == "Notes | 1 May 2023: 248.0 | 1 May 2022: 247.6"
