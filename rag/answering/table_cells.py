@@ -65,7 +65,8 @@ def _moved(asked: Periods, span: Span) -> Span | None:
         best = own
     named = best.periods
     if not named.quarters:
-        of_document = periods(f"{passage.document_id} {passage.context}")
+        name = f"{passage.document_id} {passage.context}"
+        of_document = periods(name)
         named = named._replace(quarters=of_document.quarters)
     if asked.besides(periods(others)).differ(named):
         return None
@@ -77,7 +78,8 @@ def _row(text: str, at: int) -> tuple[list[_TableCell], str]:
     begin = text.rfind("\n", 0, at) + 1
     end = text.find("\n", at)
     figures, others = [], []
-    for cell in text[begin : end if end >= 0 else len(text)].split(_BETWEEN):
+    line = text[begin : end if end >= 0 else len(text)]
+    for cell in line.split(_BETWEEN):
         name, colon, value = cell.rpartition(": ")
         if colon and _FIGURE.fullmatch(value):
             start = begin + len(name) + len(colon)

@@ -86,13 +86,13 @@ def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
 
 def periods(text: str) -> Periods:
     """The periods in a text."""
+    years = [match[1] for match in _YEAR.finditer(text)]
+    years += [f"20{match[1]}" for match in _SHORT_YEAR.finditer(text)]
+    quarters = map(_number, _QUARTER.finditer(text))
     return Periods(
         identifiers.days(text),
-        frozenset(
-            [match[1] for match in _YEAR.finditer(text)]
-            + [f"20{match[1]}" for match in _SHORT_YEAR.finditer(text)]
-        ),
-        frozenset(map(_number, _QUARTER.finditer(text))),
+        frozenset(years),
+        frozenset(quarters),
         _lengths(text),
     )
 
