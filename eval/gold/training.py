@@ -1,6 +1,7 @@
 """Makes training sets from the questions in training.jsonl, about manuals, office files and
-encyclopaedias, in training-tables.jsonl, about tables, and in training-lists.jsonl, about lists,
-steps, and what follows from a sentence.
+encyclopaedias, in training-tables.jsonl, about tables, in training-lists.jsonl, about lists, steps,
+and what follows from a sentence, and in training-figures.jsonl, about the fields of forms and the
+figures of reports.
 
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
@@ -12,9 +13,9 @@ A row is a passage with its questions: form, text, and offsets of the answers in
 if it does not answer; several for rows of a table). Passages of manuals stay in their Debian
 packages (Debian 13) and those of the encyclopaedia in DATA's squad-train-parts; their rows name the
 file and the passage's SHA-256. Rows contain invented texts in full. OUT gets links to DATA's sets,
-qa/NAME-spans.json.gz and qa/NAME-sentences.json.gz for own, tables and lists, and
+qa/NAME-spans.json.gz and qa/NAME-sentences.json.gz for own, tables, lists and figures, and
 claims/yesno.jsonl.gz with these sets added. The questions of one passage in eight are not for
-training: held-out.json, held-out-tables.json, held-out-lists.json. Passages that this version of
+training: held-out.json, held-out-tables.json and so on. Passages that this version of
 the parser splits differently are counted and left out.
 """
 
@@ -47,18 +48,20 @@ FILES = {
     "own": "training.jsonl",
     "tables": "training-tables.jsonl",
     "lists": "training-lists.jsonl",
+    "figures": "training-figures.jsonl",
 }
 HELD_OUT = {
     "own": "held-out.json",
     "tables": "held-out-tables.json",
     "lists": "held-out-lists.json",
+    "figures": "held-out-figures.json",
 }
 Row = dict[str, Any]
 SPANS = ("span", "none")
 SENTENCES = ("sentences", "list", "steps", "yes", "no")
 """Forms of the questions that each head learns from."""
 
-WEIGHTS = {"own": 0.125, "tables": 0.25, "lists": 0.25}
+WEIGHTS = {"own": 0.125, "tables": 0.25, "lists": 0.25, "figures": 0.25}
 """What a question counts for the form classifier beside one that was labelled for it; facts, which
 are asked most, count twice that.
 """
@@ -73,6 +76,7 @@ FORMS = {
         "steps": "steps",
         **_YES_NO,
     },
+    "figures": {"span": "span", "list": "list", **_YES_NO},
 }
 """Form of the answer by form of the training question. A "list" of "own" may be several sentences
 of a text, so it is left out.

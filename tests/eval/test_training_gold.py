@@ -9,7 +9,7 @@ from pathlib import Path
 from eval.gold.training import rows, with_texts, write
 
 FORMS = {"span", "sentences", "list", "steps", "yes", "no", "maybe", "none"}
-INVENTED = ("tables", "lists")
+INVENTED = ("tables", "lists", "figures")
 
 
 def test_every_question_has_a_form_and_a_place_exactly_if_it_is_answered() -> None:
@@ -65,7 +65,8 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
     invented = [row for row in rows() if "text" in row][:40]
     tables = rows("tables")[:40]
     own = list(with_texts(invented, data, tmp_path))
-    write({"own": own, "tables": tables, "lists": rows("lists")[:40]}, data, out)
+    others = {name: rows(name)[:40] for name in ("lists", "figures")}
+    write({"own": own, "tables": tables, **others}, data, out)
     articles = []
     for name in ("own", *INVENTED):
         for head in ("spans", "sentences"):
