@@ -68,13 +68,11 @@ class Periods(NamedTuple):
 
     def differ(self, other: Periods) -> bool:
         """Whether both state something of one kind, and not the same."""
-        return any(_agreement(mine, its) < 0 for mine, its in zip(self, other, strict=True))
+        return min(map(_agreement, self, other)) < 0
 
     def besides(self, other: Periods) -> Periods:
         """Without the kinds in which both state the same."""
-        return Periods(
-            *(frozenset() if mine & its else mine for mine, its in zip(self, other, strict=True))
-        )
+        return Periods(*map(_unlike, self, other))
 
 
 def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
@@ -82,6 +80,13 @@ def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
     if not mine or not its:
         return 0
     return 1 if mine & its else -1
+
+
+def _unlike(mine: frozenset[str], its: frozenset[str]) -> frozenset[str]:
+    """What the first states, unless both state the same."""
+    if mine & its:
+        return frozenset()
+    return mine
 
 
 def periods(text: str) -> Periods:

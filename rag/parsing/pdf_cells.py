@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 _GAP, _GAP_AFTER_DATE = 0.9, 0.4
@@ -99,7 +99,9 @@ def row_of(
             )
         else:
             cells.append(PdfCell(text, left, right))
-    fused = [replace(cell, text=tight(cell.text)) for cell in _fused(cells)]
+    fused = _fused(cells)
+    for cell in fused:
+        cell.text = tight(cell.text)
     return PdfRow(fused, top, bottom, size)
 
 

@@ -50,12 +50,16 @@ class Rules:
         """
         width, height = right - left, bottom - top
         if height <= _NEAR and width > height:
-            self.across.append(((top + bottom) / 2, left, right))
+            middle = (top + bottom) / 2
+            self.across.append((middle, left, right))
         elif width <= _NEAR and height > width:
-            self.down.append(((left + right) / 2, top, bottom))
+            middle = (left + right) / 2
+            self.down.append((middle, top, bottom))
         elif drawn and width > _SHORTEST and height > _SHORTEST:
-            self.across += [(top, left, right), (bottom, left, right)]
-            self.down += [(left, top, bottom), (right, top, bottom)]
+            self.across.append((top, left, right))
+            self.across.append((bottom, left, right))
+            self.down.append((left, top, bottom))
+            self.down.append((right, top, bottom))
 
     def merged(self) -> Rules:
         """The rules, with touching pieces joined, without short lines."""
