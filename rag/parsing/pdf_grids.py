@@ -59,7 +59,9 @@ def ruled_table(
 
 
 def _close(above: Sequence[PdfRow], grid: Grid) -> list[PdfRow]:
-    return [*above, PdfRow([], grid.top, grid.top, above[-1].size if above else 1.0)]
+    size = above[-1].size if above else 1.0
+    edge = PdfRow([], grid.top, grid.top, size)
+    return [*above, edge]
 
 
 def _holds_rows(cell: RuledCell) -> bool:
@@ -117,8 +119,9 @@ def _has_values(row: Sequence[RuledCell]) -> bool:
 
 
 def _is_value(cell: RuledCell) -> bool:
-    is_date = _DATE.fullmatch(cell.text) is not None
-    return is_date or (is_figure(cell.text) and not YEAR.fullmatch(cell.text))
+    if _DATE.fullmatch(cell.text):
+        return True
+    return is_figure(cell.text) and not YEAR.fullmatch(cell.text)
 
 
 def _cell(cell: RuledCell, is_header: bool) -> Cell:

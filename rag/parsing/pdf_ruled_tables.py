@@ -175,8 +175,11 @@ def _edges(down: Sequence[Extent], across: Sequence[Extent]) -> list[float]:
         if not found or x - found[-1] > 2 * _NEAR:
             found.append(x)
     left, right = min(rule[1] for rule in across), max(rule[2] for rule in across)
-    before = [left] if left < found[0] - 4 * _NEAR else []
-    return [*before, *found, *([right] if right > found[-1] + 4 * _NEAR else [])]
+    if left < found[0] - 4 * _NEAR:
+        found.insert(0, left)
+    if right > found[-1] + 4 * _NEAR:
+        found.append(right)
+    return found
 
 
 def _grid(
