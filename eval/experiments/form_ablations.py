@@ -31,7 +31,7 @@ from rag.english.periods import Periods
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
 
-_SETS = ("forms", "technical", "household", "own", "tables", "tables-held-out", "mixed")
+_SETS = ("forms", "technical", "household", "own", "tables", "tables-held-out", "mixed", "reports")
 _NEVER = re.compile(r"(?!)")
 Change = tuple[ModuleType | type, str, Any]
 RULES: dict[str, Sequence[Change]] = {

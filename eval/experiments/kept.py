@@ -5,7 +5,7 @@ python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [
 
 DIR gets, for each set, its index, the hits of each question and the reader's output, so that
 ablations and fits take seconds. SET is seeds, forms, technical, household, tables, tables-held-out,
-mixed, squad or own; FOLDER is made by `python -m eval.gold.technical`; DATA contains
+mixed, reports, squad or own; FOLDER is made by `python -m eval.gold.technical`; DATA contains
 squad-dev-36.json.gz, whose held-out articles are used, and for own, the held-out questions of our
 own, is what `python -m eval.gold.training` made.
 Nothing is read twice; after --minutes, the next call continues.
@@ -62,6 +62,7 @@ SETS = {
     "tables": None,
     "tables-held-out": None,
     "mixed": None,
+    "reports": None,
     "squad": 300,
     "own": 300,
 }
@@ -73,6 +74,7 @@ _CORPORA = {
     "tables": ROOT / "eval/gold/tables",
     "tables-held-out": ROOT / "eval/gold/tables-held-out",
     "mixed": ROOT / "eval/gold/mixed",
+    "reports": ROOT / "eval/gold/reports",
 }
 _MADE = ("squad", "own")
 """Sets whose questions are written next to their index."""

@@ -20,19 +20,25 @@ ROOT = Path(__file__).parents[2]
 GOLD = ROOT / "eval/gold"
 FOLDERS = [
     ROOT / "seeds",
-    *(GOLD / name for name in ("office", "household", "tables", "tables-held-out", "mixed")),
+    *(
+        GOLD / name
+        for name in ("office", "household", "tables", "tables-held-out", "mixed", "reports")
+    ),
 ]
 TEXTS = {found.document_id: read(found).text for found in find(FOLDERS)}
 FORM_QUESTIONS = load(GOLD / "forms.jsonl").questions
 HOUSEHOLD = load(GOLD / "household.jsonl").questions
 MIXED = load(GOLD / "mixed.jsonl").questions
+REPORTS = load(GOLD / "reports.jsonl").questions
 TABLES = (
     *load(GOLD / "tables.jsonl").questions,
     *load(GOLD / "tables-held-out.jsonl").questions,
 )
 TECHNICAL = load(GOLD / "technical.jsonl").questions
 WITH_EVIDENCE = [
-    question for question in (*FORM_QUESTIONS, *HOUSEHOLD, *TABLES, *MIXED) if question.evidence
+    question
+    for question in (*FORM_QUESTIONS, *HOUSEHOLD, *TABLES, *MIXED, *REPORTS)
+    if question.evidence
 ]
 
 
