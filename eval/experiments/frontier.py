@@ -125,8 +125,8 @@ class Through:
 def quality(
     name: str, readers: dict[str, str], points: Sequence[Point], places: dict[str, Any]
 ) -> dict[str, Any]:
-    """Figures of every point on a set, by the point's name. `readers` are the values of RAG_READER
-    by the points' names of them, `places` arguments of `opened`.
+    """Figures of every point on a set, by the point's name. `readers` are settings of
+    RAG_READER by the names that points use, `places` arguments of `opened`.
     """
     known: dict[str, Known] = {}
 

@@ -2,8 +2,8 @@
 and none of another period.
 
 A row is "Net sales | Three Months Ended July 1, 2023: $81,797 | Three Months Ended June 25, 2022:
-$82,959". The reader finds the row more reliably than the column, and a row as good in the report on
-another quarter.
+$82,959". The reader finds the right row more reliably than the right column, and it does not see
+that the same row of another quarter's report is the wrong one.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
-from rag.english.periods import Periods, periods
-from rag.types import Span
+from rag.english.identifiers import file_name
+from rag.english.periods import Periods, of_column, periods
+from rag.types import Passage, Span
 
 _BETWEEN = " | "
 """Separates the cells of a row."""
 _FIGURE = re.compile(r"(?:[-\u2013\u2212(]|[$\u20ac\u00a3\u00a5]|US\$)* ?\d[\d,.]*\)? ?%?\)?")
 """A cell that is a figure: with a sign, in brackets if it is negative, or in per cent."""
+_SHIFT = 20
+"""Days by which the end of a quarter may differ from that of the year before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,7 @@ def in_asked_columns(question: str, spans: Sequence[Span]) -> list[Span]:
 
 def _moved(asked: Periods, span: Span) -> Span | None:
     """The span's cell, or the one in the column that agrees more; outside tables the span. None if
-    that column, or the document's name for a column that names no quarter, is of another period,
-    unless another part of the row names the question's.
+    that cell is of another period than the question's.
     """
     passage = span.hit.passage
     cells, others = _row(passage.text, span.start)
@@ -63,14 +66,30 @@ def _moved(asked: Periods, span: Span) -> Span | None:
     best = max(cells, key=agreement.__getitem__)
     if agreement[best] <= agreement[own]:
         best = own
-    named = best.periods
-    if not named.quarters:
-        name = f"{passage.document_id} {passage.context}"
-        of_document = periods(name)
-        named = named._replace(quarters=of_document.quarters)
-    if asked.besides(periods(others)).differ(named):
+    left = asked.besides(periods(others))
+    if left.differ(best.periods) or left.differ(_of_document(best, cells, passage)):
         return None
     return replace(span, start=best.start, end=best.end)
+
+
+def _of_document(cell: _TableCell, cells: Sequence[_TableCell], passage: Passage) -> Periods:
+    """The quarter that the document's file name, title or headings state, if the cell is of it:
+    if the passage names no quarter, and the column no day but the row's last or that of another
+    year.
+    """
+    days = [day for one in cells for day in one.periods.days]
+    last = max(days, default="")
+    if periods(passage.text).quarters or not all(_is_about(day, last) for day in cell.periods.days):
+        return Periods()
+    name = file_name(passage.document_id)
+    return Periods(quarters=periods(f"{name} {passage.context}").quarters)
+
+
+def _is_about(day: str, last: str) -> bool:
+    """Whether a day is that of another year, within the days by which fiscal quarters shift."""
+    days = [date.fromisoformat(one).timetuple().tm_yday for one in (day, last)]
+    apart = abs(days[0] - days[1])
+    return min(apart, 365 - apart) <= _SHIFT
 
 
 def _row(text: str, at: int) -> tuple[list[_TableCell], str]:
@@ -83,7 +102,7 @@ def _row(text: str, at: int) -> tuple[list[_TableCell], str]:
         name, colon, value = cell.rpartition(": ")
         if colon and _FIGURE.fullmatch(value):
             start = begin + len(name) + len(colon)
-            figures.append(_TableCell(periods(name), start, begin + len(cell)))
+            figures.append(_TableCell(of_column(name), start, begin + len(cell)))
         else:
             others.append(cell)
         begin += len(cell) + len(_BETWEEN)

@@ -5,6 +5,7 @@ months.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from rag.english import identifiers
@@ -12,15 +13,33 @@ from rag.english import identifiers
 _YEAR = re.compile(r"(?<![\w,.$-])(?:FY ?)?((?:19|20)\d\d)(?!\d|[,.-]\d)", re.IGNORECASE)
 """A year that is neither an amount nor part of a longer number."""
 _SHORT_YEAR = re.compile(
-    r"(?<![a-z\d])(?:FY ?['\u2019]?|[1-4]Q ?['\u2019]?|Q[1-4] ?['\u2019])(\d\d)(?![\d,.-]\d|\d)",
+    r"(?:(?<![a-z])FY ?['\u2019]?|(?<![a-z\d])[1-4]Q ?['\u2019]?|(?<![a-z\d])Q[1-4] ?['\u2019])"
+    r"(\d\d)(?![\d,.-]\d|\d)",
     re.IGNORECASE,
 )
-"""The last two digits of a year after 2000, such as in "FY24", "3Q22" or "Q3 '22"."""
+"""The last two digits of a year, such as in "FY24", "3Q22" or "Q3 '22"."""
+_TWO_YEARS = re.compile(
+    r"(?<![\w,.$-])(?:FY ?)?(?:19|20)?(\d\d)/(?:20)?(\d\d)(?![\d/])", re.IGNORECASE
+)
+"""A year that begins in one calendar year and ends in the next, such as "2023/24"."""
+_NINETIES = 50
+"""Two digits from here on are of the 20th century."""
+_EITHER = re.compile(r"(?<![\d/])(\d\d?)/(\d\d?)/((?:19|20)\d\d)(?!\d)")
+"""A date whose first number is the month or the day."""
 _QUARTER = re.compile(
-    r"(?<![a-z\d])(?:Q([1-4])(?!\d)|([1-4])Q(?![a-z]))|\b(first|second|third|fourth) quarter\b",
+    r"(?<![a-z\d])(?:Q([1-4])(?!\d)|([1-4])Q(?![a-z]))|"
+    r"\b(first|second|third|fourth|[1-4](?=st|nd|rd|th))(?:st|nd|rd|th)? quarter\b",
     re.IGNORECASE,
 )
 """A quarter of a year, such as "Q3", "3Q22" or "third quarter"."""
+_TO_DATE = re.compile(r"\byear[- ]to[- ]date\b|\bYTD\b", re.IGNORECASE)
+"""A length that the calendar decides."""
+_BOUNDED = re.compile(
+    r"\b(?:up to|at least|at most|under|over|from|since|until|before|after|to \d|"
+    r"(?:less|more|later|earlier) than|or (?:more|less|later|earlier))\b|\d ?[-\u2013] ?\d",
+    re.IGNORECASE,
+)
+"""The name of a column for a range, such as "0-12 months" or "from 1 July 2024"."""
 _COUNTS = {
     "three": 3,
     "six": 6,
@@ -36,6 +55,7 @@ _LENGTH = re.compile(rf"\b(\d\d?|{'|'.join(_COUNTS)})[- ](month|week)s?\b", re.I
 """A length in words or figures, such as "three months" or "26-week"."""
 _QUARTER_LONG = re.compile(r"\bquarter\b", re.IGNORECASE)
 """A word for a period of three months."""
+_LONGER = {"6", "9", "12"}
 _YEAR_LONG = re.compile(r"\byears? ended\b|\bfiscal year\b|\bfull year\b", re.IGNORECASE)
 """Words for a period of twelve months."""
 _WEEKS = {
@@ -63,27 +83,33 @@ class Periods(NamedTuple):
     months: frozenset[str] = frozenset()
 
     def agreement(self, other: Periods) -> int:
-        """Number of kinds in which both state the same, less those in which they differ."""
+        """Number of kinds in which both have something in common, less those in which they have
+        not.
+        """
         return sum(map(_agreement, self, other))
 
     def differ(self, other: Periods) -> bool:
-        """Whether both state something of one kind, and not the same."""
-        return min(map(_agreement, self, other)) < 0
+        """Whether both state days, years or quarters, but none in common; or this one only a
+        quarter's length, and the other only longer ones.
+        """
+        if min(map(_agreement, self[:3], other[:3])) < 0:
+            return True
+        return self.months == {"3"} and bool(other.months & _LONGER)
 
     def besides(self, other: Periods) -> Periods:
-        """Without the kinds in which both state the same."""
+        """The kinds of this one that have nothing in common with the other's."""
         return Periods(*map(_unlike, self, other))
 
 
 def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
-    """1 if both state the same, -1 if they differ, 0 if one states nothing."""
+    """1 if both have something in common, -1 if they have not, 0 if one states nothing."""
     if not mine or not its:
         return 0
     return 1 if mine & its else -1
 
 
 def _unlike(mine: frozenset[str], its: frozenset[str]) -> frozenset[str]:
-    """What the first states, unless both state the same."""
+    """The first, or nothing if both have something in common."""
     if mine & its:
         return frozenset()
     return mine
@@ -91,24 +117,56 @@ def _unlike(mine: frozenset[str], its: frozenset[str]) -> frozenset[str]:
 
 def periods(text: str) -> Periods:
     """The periods in a text."""
-    years = [match[1] for match in _YEAR.finditer(text)]
-    years += [f"20{match[1]}" for match in _SHORT_YEAR.finditer(text)]
     quarters = map(_number, _QUARTER.finditer(text))
     return Periods(
-        identifiers.days(text),
-        frozenset(years),
+        identifiers.days(text) | frozenset(_other_readings(text)),
+        frozenset(_years(text)),
         frozenset(quarters),
         _lengths(text),
     )
 
 
+def of_column(name: str) -> Periods:
+    """The periods in a column's name; none if it is a range."""
+    if _BOUNDED.search(name):
+        return Periods()
+    return periods(name)
+
+
+def _years(text: str) -> Iterator[str]:
+    for match in _YEAR.finditer(text):
+        yield match[1]
+    for match in _SHORT_YEAR.finditer(text):
+        yield _whole(match[1])
+    for match in _TWO_YEARS.finditer(text):
+        first, last = map(_whole, match.groups())
+        if int(last) == int(first) + 1:
+            yield first
+            yield last
+
+
+def _whole(digits: str) -> str:
+    """A year by its last two digits."""
+    century = "19" if int(digits) >= _NINETIES else "20"
+    return century + digits
+
+
+def _other_readings(text: str) -> Iterator[str]:
+    """The dates with slashes, read with the day first."""
+    for match in _EITHER.finditer(text):
+        day, month, year = match.groups()
+        yield f"{year}-{int(month):02}-{int(day):02}"
+
+
 def _number(quarter: re.Match[str]) -> str:
-    digit, before, word = quarter.groups()
-    return digit or before or _ORDER[word.lower()]
+    stated = str(next(filter(None, quarter.groups())))
+    return _ORDER.get(stated.lower(), stated)
 
 
 def _lengths(text: str) -> frozenset[str]:
     """The stated lengths in months; else that of a quarter or a year, if the text is of one."""
+    if _TO_DATE.search(text):
+        return frozenset()
     stated = frozenset(map(_months, _LENGTH.finditer(text)))
     if stated:
         return stated

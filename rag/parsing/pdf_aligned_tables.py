@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from rag.english.identifiers import days
 from rag.parsing.pdf_cells import (
-    DATE,
     MAX_GAP,
     Columns,
     PdfCell,
@@ -80,16 +80,19 @@ def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
 def _goes_on(rows: Sequence[PdfRow], last: int, here: int) -> bool:
     between = rows[last + 1 : here]
     most = _MOST_LABELS if _are_labels(between, rows[last]) else _MOST_BETWEEN
-    if len(between) > most or any(is_prose(row) or _has_dates(row) for row in between):
+    if len(between) > most or any(map(is_prose, between)):
+        return False
+    if any(_are_dates(row, rows[last]) for row in between):
         return False
     steps = zip(rows[last:here], rows[last + 1 : here + 1], strict=True)
     return all(below.top - above.bottom < MAX_GAP * above.size for above, below in steps)
 
 
-def _has_dates(row: PdfRow) -> bool:
-    """Whether the row names several dates, as headers do."""
-    text = " ".join(cell.text for cell in row.cells)
-    return len(DATE.findall(text)) > 1
+def _are_dates(row: PdfRow, above: PdfRow) -> bool:
+    """Whether several cells over the figures above name dates, as headers do."""
+    first = min(cell.left for cell in figures_in(above))
+    over = [cell.text for cell in row.cells if cell.right > first]
+    return sum(map(bool, map(days, over))) > 1
 
 
 def _are_labels(between: Sequence[PdfRow], above: PdfRow) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-_GAP, _GAP_AFTER_DATE = 0.9, 0.4
-"""Minimum gap between two cells of a table, in font heights; after a header that ends with a date.
-"""
+_GAP = 0.9
+"""Minimum gap between two cells of a table, in font heights."""
+_GAP_OF_HEADERS = 0.4
+"""The same between a date and the beginning of another header."""
 _FIGURE = re.compile(
     r"[-\u2013\u2014\u2212+(]*\s*(?:[$\u20ac\u00a3\u00a5]"
     r"|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
@@ -18,11 +19,15 @@ _FIGURE = re.compile(
 YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
 _DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
 """A date of a header, or the part of it on one line."""
-DATE = re.compile(
-    r"(?:[A-Z][a-z]{2,8}\.? \d{1,2}, |\d{1,2}\.? [A-Z][a-z]{2,8}\.? )(?:19|20)\d\d(?!\d)"
+_DATE_LAST = re.compile(
+    r"(?:[A-Z][a-z]{2,8}\.? \d{1,2}, |\d{1,2}\.? [A-Z][a-z]{2,8}\.? )(?:19|20)\d\d$"
 )
-"""A whole date."""
-_DATE_LAST = re.compile(rf"{DATE.pattern}$")
+_LONGEST_DATE = 25
+_FIRST_OF_HEADER = re.compile(
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b|\d{1,2}\.?(?: [A-Z]|$)|"
+    r"(?:Three|Six|Nine|Twelve|Thirteen|Quarter|Half|Year|Period|Change)\b"
+)
+"""How a column's header begins that may be close to one before it that ends with a date."""
 _SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
 _LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|\s+(?=[)%])")
 """Space between a figure and its sign, bracket or per cent sign."""
@@ -92,7 +97,7 @@ def row_of(
     """Group the words of a row, from the left, into cells."""
     cells: list[PdfCell] = []
     for text, left, right in words:
-        least = _GAP_AFTER_DATE if _begins_header(cells, text) else _GAP
+        least = _GAP_OF_HEADERS if _begins_header(cells, text) else _GAP
         if cells and left - cells[-1].right < least * size:
             cells[-1] = PdfCell(
                 f"{cells[-1].text} {text}", cells[-1].left, max(right, cells[-1].right)
@@ -106,10 +111,10 @@ def row_of(
 
 
 def _begins_header(cells: Sequence[PdfCell], text: str) -> bool:
-    """Whether a word may begin another column's header, as the one before ends with a date."""
-    if not cells or text[0].islower() or not text[0].isalnum():
+    """Whether the text begins another column's header, as the one before ends with a date."""
+    if not cells or not _FIRST_OF_HEADER.match(text):
         return False
-    return bool(_DATE_LAST.search(cells[-1].text))
+    return bool(_DATE_LAST.search(cells[-1].text[-_LONGEST_DATE:]))
 
 
 def _fused(cells: Sequence[PdfCell]) -> list[PdfCell]:

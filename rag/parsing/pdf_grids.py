@@ -74,17 +74,23 @@ def _fills(row: Sequence[RuledCell], width: int) -> bool:
 
 
 def _headers(rows: Sequence[list[RuledCell]]) -> int:
-    """Number of header rows: those in bold, of which only the first may have figures, or those
-    above the first figures.
+    """Number of header rows: those in bold, without a row of figures below headers without, or
+    those above the first figures.
     """
     if _has_labels(rows):
         return 0
     bold = sum(1 for _ in takewhile(_is_bold, rows))
-    bold = next((n for n in range(1, bold) if _has_values(rows[n])), bold)
+    if bold and not _has_values(rows[0]):
+        bold = next((n for n in range(1, bold) if _is_labelled(rows[n])), bold)
     if not 0 < bold < min(len(rows), _MOST_HEADERS + 1):
         plain = sum(1 for _ in takewhile(_may_be_header, _with_next(rows)))
         bold = plain if 0 < plain < min(len(rows), _MOST_HEADERS) else 0
     return bold
+
+
+def _is_labelled(row: Sequence[RuledCell]) -> bool:
+    """Whether the row has a label and figures."""
+    return row[0].column == 0 and bool(row[0].lines) and _has_values(row)
 
 
 def _with_next(rows: Sequence[list[RuledCell]]) -> Iterator[tuple[list[RuledCell], ...]]:
@@ -130,17 +136,19 @@ def _cell(cell: RuledCell, is_header: bool) -> Cell:
 
 def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int) -> Iterator[str]:
     group, indented = "", Groups()
+    edges = [row[0].left for row in rows if row[0].column == 0 and row[0].lines]
     for row, below in _with_next(rows):
         first = row[0]
         if _fills(row, width):
             group = first.text.rstrip(":") if len(first.text) <= _LONGEST_GROUP else ""
-            yield first.text
-            continue
-        if _is_group(row, below):
-            indented.open(first.text, first.left, below[0].left)
+            indented = Groups()
             yield first.text
             continue
         cells = [_cell(cell, False) for cell in row]
+        if _is_group(row, below) and _is_common(first.left, edges):
+            indented.open(first.text, first.left, below[0].left)
+            yield _without_gaps(read.line(cells))
+            continue
         if first.column == 0 and first.lines:
             label = indented.named(first.text, first.left)
             cells[0].words = [f"{group}: {label}" if group else label]
@@ -149,9 +157,14 @@ def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int) -> Iterator[s
         yield _without_gaps(read.line(cells))
 
 
+def _is_common(edge: float, edges: Sequence[float]) -> bool:
+    """Whether another label begins there, so that labels are neither centred nor right-aligned."""
+    return sum(abs(other - edge) < _INDENT for other in edges) > 1
+
+
 def _is_group(row: Sequence[RuledCell], below: Sequence[RuledCell]) -> bool:
-    """Whether the row has only a label, and that of the row below it is indented."""
-    if not below or any(cell.lines for cell in row[1:]):
+    """Whether the row has only a label in words, and that of the row below it is indented."""
+    if not below or any(cell.lines for cell in row[1:]) or is_figure(row[0].text):
         return False
     label, next_label = row[0], below[0]
     if label.column or next_label.column or not next_label.lines:

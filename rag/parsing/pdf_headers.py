@@ -64,11 +64,11 @@ def name_columns(
 
 
 def _cells_over(row: PdfRow, columns: Columns) -> list[PdfCell]:
-    """The cells over the columns: all if they are years, one a column, which may be centred over
-    wider cells than the figures; else those that are not left of the first column.
+    """The cells over the columns: all if they are several years, one a column, which may be centred
+    over wider cells than the figures; else those that are not left of the first column.
     """
     are_years = all(YEAR.fullmatch(cell.text) for cell in row.cells)
-    if are_years and len(row.cells) == len(columns.spans):
+    if are_years and 1 < len(row.cells) == len(columns.spans):
         return row.cells
     left = columns.spans[0][0]
     least = left - 2 * row.size

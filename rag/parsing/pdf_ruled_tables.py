@@ -105,17 +105,16 @@ def joined(lines: Sequence[str]) -> str:
 
 
 def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
-    """Join rules on one line whose pieces touch; those longer than `shortest`."""
-    if len(rules) > _MOST:
-        return []
+    """Join rules on one line whose pieces touch, and leave out those up to `shortest`."""
     rows: list[list[Extent]] = []
     for rule in sorted(rules):
         if rows and rule[0] - rows[-1][0][0] <= _NEAR:
             rows[-1].append(rule)
         else:
             rows.append([rule])
-    joint = (rule for row in rows for rule in _on_one_line(row))
-    return [rule for rule in joint if rule[2] - rule[1] > shortest]
+    joint = [rule for row in rows for rule in _on_one_line(row)]
+    whole = [rule for rule in joint if rule[2] - rule[1] > shortest]
+    return whole if len(whole) <= _MOST else []
 
 
 def _on_one_line(rules: Sequence[Extent]) -> list[Extent]:

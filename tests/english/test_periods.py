@@ -35,7 +35,7 @@ def test_amounts_are_not_years() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["FY24", "Q2 FY'24", "3Q24", "Q3 \u201924", "FY2024", "FY 24 plan"]
+    "text", ["FY24", "Q2 FY'24", "3Q24", "Q3 \u201924", "FY2024", "FY 24 plan", "Q3FY24"]
 )
 def test_short_years(text: str) -> None:
     assert periods(text).years == {"2024"}
@@ -46,6 +46,15 @@ def test_no_short_years(text: str) -> None:
     assert periods(text).years == frozenset()
 
 
+@pytest.mark.parametrize("text", ["2023/24", "FY23/24", "FY 2023/2024", "in 2023/24."])
+def test_a_year_over_two_calendar_years(text: str) -> None:
+    assert periods(text).years == {"2023", "2024"}
+
+
+def test_two_digits_are_of_the_nearer_century() -> None:
+    assert periods("1Q84").years == {"1984"}
+
+
 def test_without_periods_all_columns_agree_alike() -> None:
     asked = periods("What were net sales?")
     assert {asked.agreement(periods(name)) for name in COLUMNS} == {0}
@@ -53,7 +62,13 @@ def test_without_periods_all_columns_agree_alike() -> None:
 
 @pytest.mark.parametrize(
     ("text", "quarter"),
-    [("acme_Q3_2022.pdf", "3"), ("3Q22", "3"), ("2022 q1", "1"), ("the fourth quarter", "4")],
+    [
+        ("acme_Q3_2022.pdf", "3"),
+        ("3Q22", "3"),
+        ("2022 q1", "1"),
+        ("the fourth quarter", "4"),
+        ("the 2nd quarter", "2"),
+    ],
 )
 def test_quarters(text: str, quarter: str) -> None:
     assert periods(text).quarters == {quarter}
@@ -69,5 +84,6 @@ def test_periods_differ_if_one_kind_does() -> None:
     asked = periods("in the quarter ended April 1, 2023")
     assert asked.differ(periods("Three Months Ended July 1, 2023"))
     assert asked.differ(periods("Six Months Ended April 1, 2023"))
+    assert not periods("in six months").differ(periods("Nine Months Ended April 1, 2023"))
     assert not asked.differ(periods("2023"))
     assert not asked.besides(periods("April 1, 2023")).days

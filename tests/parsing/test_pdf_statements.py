@@ -165,7 +165,11 @@ def test_the_caption_is_the_sentence_above_the_table_and_its_unit() -> None:
 
 def test_headers_that_end_with_dates_may_be_close() -> None:
     found = lines(
-        [("Quarter to June 30, 2023", 195.0, 300.0), ("Half to June 30, 2023", 305.0, 365.0)],
+        [
+            ("Quarter to June 30, 2023", 195.0, 300.0),
+            ("Half", 305.0, 318.0),
+            ("to June 30, 2023", 320.0, 365.0),
+        ],
         figures("Charge-offs", "(2,718)", "(5,212)"),
         figures("Recoveries", "489", "1,318"),
     )
@@ -197,3 +201,28 @@ def test_a_row_of_dates_begins_another_table() -> None:
     first, second = tables(placed)
     assert first.lines[-1] == "Taxes | 2023: 12.2 | 2022: 12.9"
     assert second.lines[-1] == "Notes | 1 May 2023: 248.0 | 1 May 2022: 247.6"
+
+
+def test_a_year_above_rows_of_one_column_is_their_group() -> None:
+    found = lines(
+        [("Product", 40.0, 80.0), ("Price in euros", 240.0, 300.0)],
+        [("2022", 40.0, 60.0)],
+        figures("Bread", "5.10", indent=10),
+        figures("Milk", "6.20", indent=10),
+        [("2023", 40.0, 60.0)],
+        figures("Bread", "7.30", indent=10),
+        figures("Milk", "8.40", indent=10),
+    )
+    assert found[-1] == "2023: Milk | Price in euros: 8.40"
+
+
+def test_dates_in_a_label_begin_no_table() -> None:
+    label = "Warrants of May 1, 2020, expiring May 1, 2025"
+    found = lines(
+        right(["2023", "2022"]),
+        figures("Revenue", "900", "850"),
+        figures("Taxes", "90", "85"),
+        [(label, 40.0, 40.0 + 4 * len(label))],
+        figures("at $5 each", "120", "110"),
+    )
+    assert found[-1] == f"{label} at $5 each | 2023: 120 | 2022: 110"
