@@ -6,6 +6,7 @@ import functools
 import re
 from dataclasses import dataclass, replace
 
+from rag.answering.table_cells import label_at
 from rag.english.dates import Dated, only_date
 from rag.english.number_words import CODE, SIGN
 from rag.english.quantities import Quantity, bound_before, quantity
@@ -90,7 +91,8 @@ class Mention:
     """A span, its meaning, its `sentence` in the passage, and how much of the question is near it.
 
     `coverage` is the share of the question's words in its sentence and context, `names` that of the
-    names and numbers, `fresh` the share of the span's own words that are not in the question.
+    names and numbers, `fresh` the share of the span's own words that are not in the question,
+    `unasked` that of the words of the label of its row, if it is a figure of a table.
     """
 
     span: Span
@@ -99,6 +101,7 @@ class Mention:
     coverage: float
     names: float
     fresh: float
+    unasked: float
     typed: bool
     """Whether it is the date or amount that the question asks for."""
 
@@ -120,15 +123,22 @@ def mention(asked: QuestionAnalysis, span: Span) -> Mention:
         said = replace(said, anchor=passage.document_id)
     near = f"{passage.context} {passage.text[start:end]}"
     words = content_words(span.text)
+    label = content_words(label_at(passage.text, span.start))
     return Mention(
         span,
         said,
         (start, end),
         coverage(asked.words, near),
         coverage(asked.names, near, 1.0),
-        len(words - asked.words) / len(words) if words else 1.0,
+        _unasked(words, asked) if words else 1.0,
+        _unasked(label, asked) if label else 0.0,
         bool((asked.date and (said.date or said.anchor)) or (asked.amount and said.quantity)),
     )
+
+
+def _unasked(words: frozenset[str], asked: QuestionAnalysis) -> float:
+    """The share of the words that are not in the question."""
+    return len(words - asked.words) / len(words)
 
 
 def meaning(text: str, before: str = "", after: str = "", amount: bool = False) -> Meaning:

@@ -53,6 +53,14 @@ def in_asked_columns(question: str, spans: Sequence[Span]) -> list[Span]:
     return list(found.values())
 
 
+def label_at(text: str, at: int) -> str:
+    """The label of the row whose figure is at an offset, with its groups; "" elsewhere."""
+    cells, others = _row(text, at)
+    if any(cell.start <= at < cell.end for cell in cells):
+        return others.partition(_BETWEEN)[0]
+    return ""
+
+
 def _moved(asked: Periods, span: Span) -> Span | None:
     """The span's cell, or the one in the column that agrees more; outside tables the span. None if
     that cell is of another period than the question's.

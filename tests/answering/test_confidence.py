@@ -29,6 +29,25 @@ def test_the_shipped_model_uses_existing_features(reader: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "best"),
+    [
+        ("What was net income in 2023?", "71"),
+        ("What was net interest income in 2023?", "94"),
+        ("What came in during 2023?", "94"),
+    ],
+)
+def test_a_row_is_worse_the_more_of_its_label_is_not_asked_for(question: str, best: str) -> None:
+    text = "Net income | 2023: 71 | 2022: 65\nNet interest income | 2023: 94 | 2022: 88"
+    hit = Hit(Passage("d", 0, len(text), text, "t", ""), 1, 1, 1)
+    spans = [
+        Span(hit, text.index(one), text.index(one) + 2, score)
+        for one, score in (("71", 4.0), ("94", 5.0))
+    ]
+    model = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
+    assert model.rank(QuestionAnalysis.of(question), spans)[0].best.span.text == best
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "",
