@@ -132,6 +132,21 @@ def test_upload_ask_delete_ask_again(watched: Watched, tmp_path: Path) -> None:
     expect(last(page).get_by_role("heading", name="What came nearest")).to_be_visible()
 
 
+def test_being_asked_whether_to_delete_outlasts_an_upload(watched: Watched, tmp_path: Path) -> None:
+    page = watched.page
+    (tmp_path / "cat.md").write_text("# The cat\n\nThe cat is called Minka.")
+    page.goto("/")
+    open_sources(page)
+    page.locator("[data-document]").first.get_by_role("button", name=re.compile("^Delete")).click()
+    delete = page.get_by_role("button", name="Delete it")
+    expect(delete).to_be_focused()
+    page.locator("#file").set_input_files(tmp_path / "cat.md")
+    expect(page.locator("[data-document]")).to_have_count(3)
+    expect(delete).to_be_focused()
+    page.get_by_role("button", name="Keep").click()
+    expect(page.locator(".sure-to-delete")).to_have_count(0)
+
+
 def test_a_file_that_cannot_be_read_can_be_tried_again(watched: Watched, tmp_path: Path) -> None:
     page = watched.page
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")

@@ -92,9 +92,13 @@ async function fill(list, found, name, offset = 0) {
     const page = await getJson(`/v1/sources?limit=100&offset=${offset}&name=${encodeURIComponent(name)}`);
     if (mine !== filled) return;
     known = page;
+    // A row that asks whether to delete stays: the list is also filled when files have been added.
+    const asking = new Map([...list.querySelectorAll('li:has(.sure-to-delete)')].map(row => [row.dataset.document, row]));
+    const focused = document.activeElement;
     if (!offset) list.replaceChildren();
     list.querySelector('.rest')?.remove();
-    list.append(...page.documents.map(documentRow));
+    list.append(...page.documents.map(one => asking.get(one.id) || documentRow(one)));
+    if (list.contains(focused)) focused.focus();
     found.textContent = name ? `${count(page.matching, 'document')} of ${page.total.toLocaleString('en')}` : '';
     const shown = offset + page.documents.length;
     if (shown < page.matching) list.append(el('li', { class: 'rest' }, button(`Show more (${(page.matching - shown).toLocaleString('en')})`, () => fill(list, found, name, shown), { class: 'more' })));
