@@ -24,7 +24,7 @@ import click
 from tqdm import tqdm
 
 from eval.experiments.kept import ROOT, SETS, done, opened
-from rag.answering import by_form, comparing, form_confidence, forms, selection
+from rag.answering import by_form, comparing, confidence, form_confidence, forms, selection
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.english.periods import Periods
@@ -56,6 +56,7 @@ RULES: dict[str, Sequence[Change]] = {
     "a condition after yes or no": [(by_form, "_BOUND", 2.0)],
     "the word of a sentence that begins with Yes or No": [(by_form, "_SAYS", _NEVER)],
     "sides of a comparison": [(comparing, "named", lambda _: ())],
+    "words of a row's label that are not asked for": [(confidence, "_LABEL", 0.0)],
     "no figure of another period": [(Periods, "differ", lambda *_: False)],
     "the span where forms are near": [(forms, "_NEAR", 2.0)],
     "a least probability of rare forms": [(forms, "_FAR", {})],

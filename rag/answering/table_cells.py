@@ -29,10 +29,14 @@ _SHIFT = 20
 class _TableCell:
     """A cell that follows its column's name; `start` and `end` are those of its value."""
 
-    periods: Periods
-    """Those in the column's name."""
+    column: str
     start: int
     end: int
+
+    @property
+    def periods(self) -> Periods:
+        """The periods in the column's name."""
+        return of_column(self.column)
 
 
 def in_asked_columns(question: str, spans: Sequence[Span]) -> list[Span]:
@@ -75,7 +79,9 @@ def _moved(asked: Periods, span: Span) -> Span | None:
     if agreement[best] <= agreement[own]:
         best = own
     left = asked.besides(periods(others))
-    if left.differ(best.periods) or left.differ(_of_document(best, cells, passage)):
+    if left.differ(best.periods):
+        return None
+    if left.quarters and left.differ(_of_document(best, cells, passage)):
         return None
     return replace(span, start=best.start, end=best.end)
 
@@ -110,7 +116,7 @@ def _row(text: str, at: int) -> tuple[list[_TableCell], str]:
         name, colon, value = cell.rpartition(": ")
         if colon and _FIGURE.fullmatch(value):
             start = begin + len(name) + len(colon)
-            figures.append(_TableCell(of_column(name), start, begin + len(cell)))
+            figures.append(_TableCell(name, start, begin + len(cell)))
         else:
             others.append(cell)
         begin += len(cell) + len(_BETWEEN)

@@ -52,7 +52,7 @@ _DAYS = [
 def identifiers(text: str) -> frozenset[str]:
     """The identifiers and periods in a text."""
     found = {
-        f"{match['year']}q{_quarter(match['quarter'])}"
+        f"{match['year']}q{quarter(match['quarter'])}"
         for pattern in _PERIODS
         for match in pattern.finditer(text)
     }
@@ -71,7 +71,8 @@ def labelled(text: str) -> frozenset[str]:
     )
 
 
-def _quarter(text: str) -> int:
+def quarter(text: str) -> int:
+    """The number of a quarter, from "first", "1st" or "1"."""
     return _QUARTERS.get(text.lower()) or int(text)
 
 

@@ -4,8 +4,11 @@ months.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date
 from typing import NamedTuple
 
 from rag.english import identifiers
@@ -22,13 +25,13 @@ _TWO_YEARS = re.compile(
     r"(?<![\w,.$-])(?:FY ?)?(?:19|20)?(\d\d)/(?:20)?(\d\d)(?![\d/])", re.IGNORECASE
 )
 """A year that begins in one calendar year and ends in the next, such as "2023/24"."""
-_NINETIES = 50
-"""Two digits from here on are of the 20th century."""
+_PREVIOUS_CENTURY = 50
+"""A year of two digits from here on is of the 20th century."""
 _EITHER = re.compile(r"(?<![\d/])(\d\d?)/(\d\d?)/((?:19|20)\d\d)(?!\d)")
 """A date whose first number is the month or the day."""
 _QUARTER = re.compile(
     r"(?<![a-z\d])(?:Q([1-4])(?!\d)|([1-4])Q(?![a-z]))|"
-    r"\b(first|second|third|fourth|[1-4](?=st|nd|rd|th))(?:st|nd|rd|th)? quarter\b",
+    r"\b(first|second|third|fourth|1st|2nd|3rd|4th) quarter\b",
     re.IGNORECASE,
 )
 """A quarter of a year, such as "Q3", "3Q22" or "third quarter"."""
@@ -66,12 +69,6 @@ _WEEKS = {
     "53": "12",
 }
 """Months of the periods that companies count in weeks."""
-_ORDER = {
-    "first": "1",
-    "second": "2",
-    "third": "3",
-    "fourth": "4",
-}
 
 
 class Periods(NamedTuple):
@@ -126,6 +123,7 @@ def periods(text: str) -> Periods:
     )
 
 
+@functools.lru_cache(1024)
 def of_column(name: str) -> Periods:
     """The periods in a column's name; none if it is a range."""
     if _BOUNDED.search(name):
@@ -147,20 +145,21 @@ def _years(text: str) -> Iterator[str]:
 
 def _whole(digits: str) -> str:
     """A year by its last two digits."""
-    century = "19" if int(digits) >= _NINETIES else "20"
+    century = "19" if int(digits) >= _PREVIOUS_CENTURY else "20"
     return century + digits
 
 
 def _other_readings(text: str) -> Iterator[str]:
-    """The dates with slashes, read with the day first."""
+    """The dates with slashes, read with the day first where that is a date."""
     for match in _EITHER.finditer(text):
-        day, month, year = match.groups()
-        yield f"{year}-{int(month):02}-{int(day):02}"
+        day, month, year = map(int, match.groups())
+        with suppress(ValueError):
+            yield date(year, month, day).isoformat()
 
 
-def _number(quarter: re.Match[str]) -> str:
-    stated = str(next(filter(None, quarter.groups())))
-    return _ORDER.get(stated.lower(), stated)
+def _number(match: re.Match[str]) -> str:
+    stated = str(next(filter(None, match.groups())))
+    return str(identifiers.quarter(stated))
 
 
 def _lengths(text: str) -> frozenset[str]:

@@ -219,7 +219,7 @@ def _values(row: PdfRow, columns: Columns) -> dict[int, PdfCell]:
 def _named_figures(values: Mapping[int, PdfCell], columns: Columns) -> Iterator[str]:
     for at, cell in sorted(values.items()):
         name = columns.names[at]
-        yield f"{name}: {_close(cell.text)}" if name else _close(cell.text)
+        yield f"{name}: {cell.text}" if name else cell.text
 
 
 def _place(cell: PdfCell, row: PdfRow, columns: Columns) -> int | None:

@@ -51,6 +51,13 @@ def test_a_year_over_two_calendar_years(text: str) -> None:
     assert periods(text).years == {"2023", "2024"}
 
 
+def test_a_date_with_slashes_may_begin_with_the_day_or_the_month() -> None:
+    assert periods("1/7/2023").days == {"2023-01-07", "2023-07-01"}
+    assert periods("03/31/2023").days == {"2023-03-31"}
+    assert periods("31/03/2023").days == {"2023-03-31"}
+    assert periods("31/31/2023").days == frozenset()
+
+
 def test_two_digits_are_of_the_nearer_century() -> None:
     assert periods("1Q84").years == {"1984"}
 
