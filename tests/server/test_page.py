@@ -67,9 +67,15 @@ class Watched:
 @pytest.fixture
 def watched(browser: Browser, client: httpx.Client) -> Iterator[Watched]:
     made = Watched(browser, client)
+    before = documents(client)
     yield made
     made.context.close()
     assert made.noted == []
+    assert documents(client) == before, "the next test finds other documents"
+
+
+def documents(client: httpx.Client) -> set[str]:
+    return {one["id"] for one in client.get("/v1/documents").json()["documents"]}
 
 
 def ask(page: Page, question: str) -> None:
@@ -145,6 +151,9 @@ def test_being_asked_whether_to_delete_outlasts_an_upload(watched: Watched, tmp_
     expect(delete).to_be_focused()
     page.get_by_role("button", name="Keep").click()
     expect(page.locator(".sure-to-delete")).to_have_count(0)
+    page.get_by_role("button", name="Delete The cat").click()
+    delete.click()
+    expect(page.locator("[data-document]")).to_have_count(2)
 
 
 def test_a_file_that_cannot_be_read_can_be_tried_again(watched: Watched, tmp_path: Path) -> None:
