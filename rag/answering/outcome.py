@@ -1,4 +1,4 @@
-"""Answers made of pieces, and refusals with what came nearest."""
+"""Answers made of pieces, and refusals with the closest passages."""
 
 from __future__ import annotations
 

@@ -115,4 +115,4 @@ def _missing(parts: Sequence[CheckedPart]) -> str:
         (value for part in parts if part.verdict == PARTLY for value in part.evidence[0].missing),
         "",
     )
-    return f'the evidence does not have "{value}"'
+    return f'the evidence does not contain "{value}"'

@@ -143,11 +143,11 @@ def _why(part: CheckedPart) -> str:
         return ""
     differs = next((pair for found in part.evidence for pair in found.differs), None)
     if differs:
-        return f'it says "{differs[0]}", what it cites says "{differs[1]}"'
+        return f'the sentence says "{differs[0]}", the cited passage says "{differs[1]}"'
     missing = next((value for found in part.evidence for value in found.missing), "")
     if part.verdict == PARTLY or missing:
-        return f'what it cites does not have "{missing}"'
-    return "what it cites does not say so"
+        return f'the cited passage does not contain "{missing}"'
+    return "the cited passage does not say so"
 
 
 def sources_of(answer: Answer) -> tuple[WriterSource, ...]:

@@ -102,7 +102,7 @@ def search_command(
     filter: Filter,
     as_typed: bool,
 ) -> None:
-    """Show the passages that best match QUESTION, best first. Reads no answer from them.
+    """Show the passages that best match QUESTION, best first, without an answer.
 
     \b
     Examples:

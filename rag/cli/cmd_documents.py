@@ -233,7 +233,7 @@ def _raw(settings: Settings, document: Document) -> Document:
 def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]) -> None:
     """Delete DOCUMENTS (ids or paths) from the index. If one is unknown, none are deleted.
 
-    Prints a receipt: how much of each document every part of the index held before and after, and
+    Prints a receipt: the entries for each document in each part of the index, before and after, and
     whether searches still find it.
 
     \b

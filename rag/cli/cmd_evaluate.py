@@ -171,7 +171,9 @@ def _finish(
     short = [verdict for verdict in verdicts if not verdict.passed]
     if short:
         for verdict in short:
-            click.echo(f"rag: {str(verdict).removeprefix('SHORT ')} falls short", err=True)
+            click.echo(
+                f"rag: bound not met: {str(verdict).removeprefix('FAIL ').lstrip()}", err=True
+            )
         sys.exit(1)
 
 

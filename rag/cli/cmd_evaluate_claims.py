@@ -47,7 +47,7 @@ def check_claims(
     else:
         click.echo("\n".join(clean(line) for line in claims.text(result).split("\n")))
     short = [
-        f"{name} = {result.summary[name]} falls short of {bound}"
+        f"bound not met: {name} {'≥' if least else '≤'} {bound}: {result.summary[name]}"
         for name, bound, least in bounds
         if (value := result.summary[name]) is None or (value < bound if least else value > bound)
     ]

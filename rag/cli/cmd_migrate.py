@@ -24,7 +24,7 @@ from rag.settings.index_folder import DEFAULT_COLLECTION
     "--collection",
     metavar="NAME",
     default=DEFAULT_COLLECTION,
-    help="Collection to copy, into the one of that name; by default the index itself.",
+    help="Collection to copy, into one of the same name.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def migrate_command(source: str, target: str, collection: str, as_json: bool) -> None:

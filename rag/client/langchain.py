@@ -31,7 +31,7 @@ except ModuleNotFoundError as error:
 
 TOOL = "ask_documents"
 ABOUT = (
-    "Answer a question from the person's own documents, with exact quotes. "
+    "Answer a question from the user's documents, with exact quotes. "
     "If it says that it is not found in the documents, say so; do not answer from memory."
 )
 

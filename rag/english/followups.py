@@ -66,11 +66,11 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     if filled:
         return Rewrite(filled)
     if _ALONE.match(core.rstrip(" ?.!")):
-        return Rewrite(question, "can't apply that to the last question; sent unchanged")
+        return Rewrite(question, "this does not fit the last question; asked as typed")
     if core != question and not {word.lower().strip("?,.") for word in core.split()} & (
         AUXILIARIES | QUESTION_WORDS
     ):
-        return Rewrite(question, "what it asks of them is not certain; asked as typed")
+        return Rewrite(question, "the follow-up is ambiguous; asked as typed")
     return _with_names(question, core, last)
 
 
@@ -126,7 +126,7 @@ def _group(pronoun: str) -> str:
 
 
 def _open(word: str, meant: list[str]) -> str:
-    could = f" could be {' or '.join(meant)}" if meant else " refers to nothing that is certain"
+    could = f" could be {' or '.join(meant)}" if meant else " could mean several things, or none"
     return f'"{word}"{could}; asked as typed'
 
 

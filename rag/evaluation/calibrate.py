@@ -119,13 +119,13 @@ def _says(
     low, high = after["wrong, of answered, interval"]
     lines = [
         f"{len(data.right)} questions, {int((~data.answerable).sum())} of them unanswerable",
-        f"before: answers {before['answered']:.0%} of questions, "
-        f"{before['wrong, of answered']:.0%} of them wrong",
-        f"calibrated: answers {after['answered']:.0%} of questions, "
-        f"{after['wrong, of answered']:.0%} of them wrong "
+        f"before: {before['answered']:.0%} of the questions are answered, "
+        f"{before['wrong, of answered']:.0%} of the answers are wrong",
+        f"calibrated: {after['answered']:.0%} of the questions are answered, "
+        f"{after['wrong, of answered']:.0%} of the answers are wrong "
         f"(95 % interval {low:.0%} to {high:.0%}), with a threshold of {at:.2f}",
-        f"refusals: {after['refusal precision']:.0%} of them are of unanswerable questions, "
-        f"{after['refusal recall']:.0%} of which are refused; calibration error "
+        f"refusals: {after['refusal precision']:.0%} are right, since the question has no answer; "
+        f"{after['refusal recall']:.0%} of the unanswerable are refused; calibration error "
         f"{after['ece']:.2f} (was {before['ece']:.2f})",
     ]
     if risk is not None and not after["answered"]:

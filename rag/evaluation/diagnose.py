@@ -59,8 +59,8 @@ def text(row: Row, settings: Settings) -> str:
         f"{retriever} {rank or 'none'}"
         for retriever, rank in (("dense", row.dense_rank), ("lexical", row.lexical_rank))
     )
-    place = f"{row.rank}." if row.rank else f"not among the {settings.first_stage_k}"
-    lines.append(f"ranks     {place} of the candidates ({retrievers}); {settings.top_k} are read")
+    place = str(row.rank or f"not among the {settings.first_stage_k}")
+    lines.append(f"rank      {place} of the candidates ({retrievers}); {settings.top_k} are read")
     if row.stage is None:
         return "\n".join(["not lost: the answer is correct", *lines])
     stage = STAGES[row.stage]

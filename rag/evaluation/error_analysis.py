@@ -191,7 +191,7 @@ def _not_read(hit: Hit, rank: int, read: int) -> tuple[str, str]:
         (False, False): "legs",
     }[by_meaning, by_words]
     where = f"dense {hit.dense_rank or 'none'}, lexical {hit.lexical_rank or 'none'}"
-    return stage, f"its passage came {rank}. ({where}), and {read} were read"
+    return stage, f"its passage has rank {rank} ({where}), and {read} were read"
 
 
 def _not_chosen(trace: Attempt, likeliest: Alternative | None) -> tuple[str, str]:

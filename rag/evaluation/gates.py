@@ -48,7 +48,7 @@ class GateVerdict:
 
     def __str__(self) -> str:
         found = "not measured" if self.value is None else f"{self.value:.2f}"
-        return f"{'ok   ' if self.passed else 'SHORT'} {self.gate}: {found}"
+        return f"{'ok   ' if self.passed else 'FAIL '} {self.gate}: {found}"
 
 
 def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
@@ -99,7 +99,9 @@ def junit(result: Result, found: Sequence[GateVerdict], path: Path) -> None:
     for verdict in found:
         case = ElementTree.SubElement(suite, "testcase", classname=name, name=str(verdict.gate))
         if not verdict.passed:
-            ElementTree.SubElement(case, "failure", message=str(verdict).removeprefix("SHORT "))
+            ElementTree.SubElement(
+                case, "failure", message=str(verdict).removeprefix("FAIL ").lstrip()
+            )
     root = ElementTree.Element("testsuites")
     root.append(suite)
     with writing_to(path, "name another file with --junit"):

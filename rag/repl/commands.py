@@ -262,7 +262,7 @@ _ALL = (
     Command("json", "", "switch JSON output on or off", _json),
     Command("save", "FILE", "save the session as Markdown, with citations", _save),
     Command("stats", "", "show the size of the index and session statistics", _stats),
-    Command("help", "[COMMAND]", "this", _help),
+    Command("help", "[COMMAND]", "list the commands, or explain one", _help),
     Command("quit", "", "leave", _quit),
 )
 COMMANDS = {command.name: command for command in _ALL}

@@ -36,7 +36,7 @@ class Settings:
     """
     reader: str = "accurate"
     """A shipped reader, a folder, or the hub id of a question-answering model. "accurate" reads the
-    passages that "fast" finds likeliest, "best" reads all of them, "fast" is a small model alone.
+    best passages by search and by "fast", "best" reads all, "fast" is a small model alone.
     """
     passage_tokens: int = 160
     """Maximum passage length in word-pieces; fixed when an index is created."""
@@ -45,7 +45,7 @@ class Settings:
     alpha: float = 0.7
     """Weight of dense retrieval in the fusion, from 0 (words only) to 1 (vectors only)."""
     top_k: int = 8
-    """Passages that the reader reads per question."""
+    """Passages given to the reader per question; "accurate" reads three of them itself."""
     early_exit: float = 1.0
     """Stop reading after three passages if the confidence has reached this value; 1 reads all."""
     alternatives: int = 3

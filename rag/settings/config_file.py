@@ -1,4 +1,4 @@
-"""Reads the settings file, and refuses unsafe settings in one that was only found."""
+"""Reads the settings file, and refuses unsafe settings in one that nobody named."""
 
 import logging
 import tomllib

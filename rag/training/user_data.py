@@ -69,7 +69,7 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
     homeless = [question for question in questions if not _put(question, shelf)]
     if homeless:
         first = f"the first: {homeless[0].text!r}"
-        why = f"no document in {corpus} has their name, sentence or answer"
+        why = f"no document in {corpus} has their evidence or answer"
         _log.warning(
             "%d of %d questions are left out, as %s; %s", len(homeless), len(questions), why, first
         )

@@ -70,8 +70,8 @@ def test_a_bound_that_is_broken_ends_with_1_and_is_named(filled: Run) -> None:
         "eval", "gold.jsonl", "--out", "out", "--fail-under", "f1=99", "--junit", "junit.xml"
     )
     assert code == 1
-    assert "SHORT f1 ≥ 99: 66.67" in out
-    assert err == "rag: f1 ≥ 99: 66.67 falls short\n"
+    assert "FAIL  f1 ≥ 99: 66.67" in out
+    assert err == "rag: bound not met: f1 ≥ 99: 66.67\n"
     assert 'failures="1"' in Path("junit.xml").read_text()
 
 
@@ -142,7 +142,7 @@ def test_why_reports_that_nothing_was_lost(filled: Run) -> None:
     code, out, err = filled("why", "When did the US leave", "the deal?", "--answer", "2018")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "not lost: the answer is correct"
-    assert "1. of the candidates (dense 1, lexical 1); 8 are read" in out
+    assert "rank      1 of the candidates (dense 1, lexical 1); 8 are read" in out
 
 
 def test_why_names_the_stage_the_evidence_and_the_ranks(

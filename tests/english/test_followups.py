@@ -88,16 +88,16 @@ def test_unambiguous_follow_ups_are_resolved(last: PreviousTurn, typed: str, mea
     ("last", "typed", "could"),
     [
         (SEVERAL, "When did it end?", '"it" could be Iran or the JCPOA; asked as typed'),
-        (SIGNED, "Who is he?", '"he" refers to nothing that is certain; asked as typed'),
+        (SIGNED, "Who is he?", '"he" could mean several things, or none; asked as typed'),
         (
             PreviousTurn("When was Zarif born?"),
             "where did he study?",
-            '"he" refers to nothing that is certain; asked as typed',
+            '"he" could mean several things, or none; asked as typed',
         ),
         (
             LEADER,
             "When did they meet her?",
-            '"they" refers to nothing that is certain; asked as typed',
+            '"they" could mean several things, or none; asked as typed',
         ),
         (
             PreviousTurn("Which country hosted the talks?", "Oman"),
@@ -107,10 +107,10 @@ def test_unambiguous_follow_ups_are_resolved(last: PreviousTurn, typed: str, mea
         (
             PreviousTurn("What is Imogen Tran's salary?"),
             "When is it paid?",
-            '"it" refers to nothing that is certain; asked as typed',
+            '"it" could mean several things, or none; asked as typed',
         ),
-        (LEADER, "And cats?", "what it asks of them is not certain; asked as typed"),
-        (LEADER, "and when?", "can't apply that to the last question; sent unchanged"),
+        (LEADER, "And cats?", "the follow-up is ambiguous; asked as typed"),
+        (LEADER, "and when?", "this does not fit the last question; asked as typed"),
     ],
 )
 def test_ambiguous_follow_ups_are_left_and_reported(

@@ -217,7 +217,7 @@ def test_unread_evidence_is_the_low_ranking_retrievers_fault(
     )
     found, detail = attribute_error(trace)
     assert found == stage
-    assert "came 3." in detail
+    assert "has rank 3 " in detail
     assert "2 were read" in detail
 
 

@@ -220,7 +220,7 @@ def test_bounds(result: Result, tmp_path: Path) -> None:
     )
     found = gates.verdicts(bounds, result.summary)
     assert [verdict.passed for verdict in found] == [True, False, True, False, True]
-    assert str(found[1]) == "SHORT abstention_recall ≥ 50: 0.00"
+    assert str(found[1]) == "FAIL  abstention_recall ≥ 50: 0.00"
     gates.junit(result, found, tmp_path / "junit.xml")
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("failures")) == ("5", "2")

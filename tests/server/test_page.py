@@ -135,7 +135,7 @@ def test_upload_ask_delete_ask_again(watched: Watched, tmp_path: Path) -> None:
     expect(page.locator("#document-count")).to_have_text("2")
     ask(page, "Is the cat called by a name?")
     expect(last(page).locator(".words")).to_have_text("Not found")
-    expect(last(page).get_by_role("heading", name="What came nearest")).to_be_visible()
+    expect(last(page).get_by_role("heading", name="Closest passages")).to_be_visible()
 
 
 def test_being_asked_whether_to_delete_outlasts_an_upload(watched: Watched, tmp_path: Path) -> None:
@@ -823,7 +823,7 @@ def test_every_task_by_keyboard(
     expect(page.get_by_label("The right answer")).to_be_focused()
     keys.type("Ada")
     keys.press("Enter")
-    expect(last(page)).to_contain_text("Right would be: Ada")
+    expect(last(page)).to_contain_text("Correct answer: Ada")
     keys.press("d")
     expect(page.locator("[data-document]")).to_have_count(3)
     tab_to(page, page.get_by_label(re.compile("^txt")))

@@ -97,7 +97,7 @@ def _charts(result: Result) -> Iterator[str]:
         said = f"Calibration error {100 * summary.metrics['ece']:.1f} %"
         yield Chart(title, said, percent("confidence"), percent("right")).dots(summary.reliability)
     half, most = _seconds(times["p50"]), _seconds(times["p95"])
-    said = f"Half of the questions take {half}, 95 % at most {most}"
+    said = f"Half of the questions take at most {half}, 95 % at most {most}"
     marks = scale(times["p99"])
     axis = Axis("milliseconds", 0, marks[-1], marks)
     chart = Chart("Questions answered within a time", said, axis, percent("questions"))

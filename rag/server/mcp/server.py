@@ -28,7 +28,7 @@ from rag.server.schemas import Form
 
 LibraryOf = Callable[[Any], IndexAccess]
 """Returns the library for a call, given its HTTP request, or None over stdio."""
-_INSTRUCTIONS = """Answers questions from a person's or a team's own documents, in their own words.
+_INSTRUCTIONS = """Answers questions from the user's documents, quoted word for word.
 
 Use `ask` first for any question that these documents could answer. It returns an answer with exact
 quotes, or no answer. Without an answer, tell the user "not in the documents", and do not answer

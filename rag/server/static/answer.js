@@ -144,7 +144,7 @@ function renderAnswer(answer, open) {
   const shown = (FORMS[answer.form] || isPolar(answer)) && (answer.pieces || []).length;
   if (!shown) parts.push(...cards('Also said here', places(answer).slice(1).map(citation => citationCard(citation, open))));
   if (found && others.length) parts.push(el('details', { class: 'why' }, el('summary', {}, `Other possible answers (${others.length})`), el('ol', { class: 'cards' }, others)));
-  if (!found) parts.push(...cards('What came nearest', others.length ? others : answer.nearest.slice(0, 3).map(hit => hitCard(hit, open, answer.question))));
+  if (!found) parts.push(...cards('Closest passages', others.length ? others : answer.nearest.slice(0, 3).map(hit => hitCard(hit, open, answer.question))));
   if (answer.explain.length) parts.push(el('details', { class: 'why' }, el('summary', {}, found ? 'Why this answer' : 'Why there is no answer'), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));
   return parts.filter(Boolean);
 }

@@ -78,7 +78,7 @@ async function ask(turn) {
     turn.error = error.name === 'AbortError' ? null : error;
     say(turn.error ? '' : 'Stopped.', { heard: true });
     if (error.status === 409) {
-      error.hint = me.may_write ? 'Add documents: press Sources, at the top.' : 'This key may not add any.';
+      error.hint = me.may_write ? 'Add documents: press Sources, at the top.' : 'This key is read-only and cannot add documents.';
       countDocuments().catch(() => {});
     }
   }
@@ -120,7 +120,7 @@ async function give(turn, right, correction) {
     redraw(turn);
     const view = $('thread').querySelector(`[data-turn="${turn.id}"]`);
     (view?.querySelector('.correction input') || view?.querySelector('.thumbs [aria-pressed=true]'))?.focus();
-    say('Thank you: it is kept as a question for rag eval.', { heard: true });
+    say('Thank you. Your rating is saved as a question for rag eval.', { heard: true });
   } catch (error) { say(error.message); }
 }
 
@@ -134,7 +134,7 @@ function thumbs(turn) {
 // What a person says is right, below an answer that is wrong.
 function correction(turn) {
   if (turn.thumb !== false || !me.features.includes('feedback')) return null;
-  if (turn.corrected) return el('p', { class: 'small soft' }, `Right would be: ${turn.corrected}`);
+  if (turn.corrected) return el('p', { class: 'small soft' }, `Correct answer: ${turn.corrected}`);
   const words = el('input', { type: 'text', placeholder: 'The right answer', 'aria-label': 'The right answer' });
   const send = event => { event.preventDefault(); if (words.value.trim()) give(turn, false, words.value.trim()); };
   return el('form', { class: 'correction', on: { submit: send } }, words, el('button', { type: 'submit', class: 'primary small' }, 'Send'));
@@ -234,7 +234,7 @@ function goHome() {
   document.title = 'rag';
   $('title').textContent = { ask: 'What do your documents say?', search: 'Search your documents', check: 'Check a text against your documents' }[mode];
   $('question-label').textContent = mode === 'search' ? 'Words or a question' : 'Your question';
-  $('asking-hint').textContent = mode === 'search' ? 'The passages that come nearest, with your words marked.' : askingHint;
+  $('asking-hint').textContent = mode === 'search' ? 'Shows the closest passages, with your words marked.' : askingHint;
   $('thread').hidden = true;
   $('ask').hidden = mode === 'check';
   $('check').hidden = mode !== 'check';
@@ -356,7 +356,7 @@ async function whoAmI() {
   $('form-field').hidden = !me.features.includes('form');
   $('show-account').hidden = !me.key;
   $('show-account').textContent = upright(me.key || '') + (me.may_write ? '' : ' (read only)');
-  $('account-text').textContent = upright(`The key “${me.key}” may ask, search and look at documents${me.may_write ? ', and add and delete them' : '; it may not add or delete any'}.`);
+  $('account-text').textContent = upright(`With the key “${me.key}” you can ask, search and read documents${me.may_write ? ', and add and delete them' : ', but not add or delete them'}.`);
 }
 
 async function whichCollections() {

@@ -5,7 +5,7 @@ const VERDICTS = {
   not_in_documents: ['Not in the documents', 'none'], not_a_claim: ['Not a claim', 'skipped'], not_checkable: ['Cannot be checked', 'skipped'],
 };
 const verdictOf = name => VERDICTS[name] || [String(name).replaceAll('_', ' '), 'none'];
-const SAYS = { supports: 'Supports it', contradicts: 'Contradicts it', near: 'Comes nearest' };
+const SAYS = { supports: 'Supports it', contradicts: 'Contradicts it', near: 'Closest passage' };
 
 // What the text says otherwise is marked in it, and what the document says in the evidence.
 function differing(text, words) {
@@ -26,7 +26,7 @@ function checkedRow(sentence) {
   const wrong = sentence.evidence.flatMap(one => one.differs.map(pair => pair[0]));
   const claim = el('div', { class: 'claim' }, el('p', {}, differing(sentence.text, wrong)), kind === 'skipped' ? el('p', { class: 'soft small' }, sentence.verdict === 'not_checkable' ? `${label}: ${sentence.reason}` : label) : [
     el('p', {}, el('span', { class: `verdict ${kind}` }, label), el('span', { class: 'soft small' }, ` ${percent(sentence.confidence)}`)),
-    sentence.wrong_citation ? el('p', { class: 'wrong small' }, 'Supported, but not by what it cites.') : null,
+    sentence.wrong_citation ? el('p', { class: 'wrong small' }, 'Supported, but not by the passage that it cites.') : null,
     ['bad', 'part'].includes(kind) ? el('p', { class: 'soft small' }, sentence.reason) : null]);
   return el('li', { class: `checked ${kind}` }, claim, cards.length ? el('ol', { class: 'cards' }, cards) : null);
 }

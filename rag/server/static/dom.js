@@ -23,7 +23,7 @@ const button = (label, press, properties = {}) => el('button', { type: 'button',
 
 class Problem extends Error {
   constructor(problem) {
-    super(problem.detail || problem.title || 'It did not work');
+    super(problem.detail || problem.title || 'Something went wrong');
     this.hint = problem.hint || '';
     this.status = problem.status || 0;
   }
@@ -117,7 +117,7 @@ const kept = {
 
 async function toClipboard(text, from, label) {
   const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
-  from.textContent = done ? 'Copied' : 'Not allowed here';
+  from.textContent = done ? 'Copied' : 'Copying is blocked';
   setTimeout(() => { from.textContent = label; }, 1500);
 }
 

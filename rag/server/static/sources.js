@@ -222,7 +222,7 @@ function send(file, progress) {
     sending.onerror = () => reject(new Problem({ detail: 'the connection broke' }));
     sending.onload = async () => {
       if (sending.status === 401) return askForKey('').then(() => send(file, progress)).then(resolve, reject);
-      let answer = { title: sending.statusText || 'It did not work', status: sending.status };
+      let answer = { title: sending.statusText || 'Something went wrong', status: sending.status };
       try { answer = JSON.parse(sending.responseText); } catch { if (sending.status < 300) return reject(new Problem(answer)); } // a proxy's words
       return sending.status < 300 ? resolve(answer) : reject(new Problem(answer));
     };

@@ -128,7 +128,7 @@ async function pageView(citation, detail, scroller) {
   const [before, after] = ['‹ Previous page', 'Next page ›'];
   return [el('p', { class: 'row small' }, button(before, () => go(page - 1, before), { class: 'quiet small', disabled: page <= 1 }),
     el('span', {}, `Page ${page} of ${pages}`), button(after, () => go(page + 1, after), { class: 'quiet small', disabled: page >= pages })),
-  at.start_char_index !== undefined && !boxes.length ? el('p', { class: 'soft small' }, 'The quoted words could not be found on this picture; they are marked in the text.') : null, sheet].filter(Boolean);
+  at.start_char_index !== undefined && !boxes.length ? el('p', { class: 'soft small' }, 'The quoted words could not be found on the image of the page; they are marked in the text.') : null, sheet].filter(Boolean);
 }
 
 // The document's text, of a long one the part around what is cited.
