@@ -36,7 +36,8 @@ _COMPARED = 0.15
 """Least mean score of the sentences on both sides of a comparison, each of which names its side."""
 _BOUND = 0.5
 """Least score of the sentence after the one that says yes or no, which may bind it."""
-_SAYS = re.compile(r"(?:yes|no)(?=[,.!:;]| -)", re.IGNORECASE)
+_SAYS = re.compile(r"(?:yes|no)(?=[,.!:;]| -)(?!\.? ?\d)", re.IGNORECASE)
+"""The document's own yes or no; "No. 7" is a number."""
 ALL_NEEDED = (
     "this needs all passages (a sum, a count or a comparison over everything), but "
     "only the nearest are read"

@@ -63,7 +63,7 @@ class Side:
 
 def named(question: str) -> tuple[Side, ...]:
     """The two sides that a question compares; () if they are unclear."""
-    question = question.strip()
+    question = " ".join(question.split())  # a line break would make the patterns backtrack
     for pattern in _PATTERNS:
         match = pattern.search(question)
         if match:

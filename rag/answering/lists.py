@@ -20,7 +20,8 @@ _ITEM = re.compile(
 UNDERLINE = re.compile(r"([-=~*_^\"#+.])\1{2,}")
 """Below a line: it is underlined, as headings of plain text are."""
 _UNDER = re.compile(rf"\n[^\S\n]*{UNDERLINE.pattern}[^\S\n]*(?:\n|$)")
-_ROW = re.compile(r"[^\n|:]{1,60}: [^\n|]*(?:\|[^\n|:]{1,60}: [^\n|]*)+$", re.MULTILINE)
+_NAMED_CELL = re.compile(r"[^:]{1,60}: ")
+"""The beginning of a cell that follows its column's name."""
 _WINDOW = 30_000
 """Characters around a place in which the ends of its list are looked for."""
 _TAB = 8
@@ -70,7 +71,7 @@ def rows_at(text: str, start: int) -> list[Offsets]:
     another place. Rows of a spreadsheet have an empty line between them.
     """
     begin, until = max(0, start - _WINDOW), min(len(text), start + _WINDOW)
-    rows = [row.span() for row in _ROW.finditer(text, text.rfind("\n", 0, begin) + 1, until)]
+    rows = list(_rows(text, text.rfind("\n", 0, begin) + 1, until))
     at = next((n for n, (first, last) in enumerate(rows) if first <= start < last), None)
     if at is None:
         return []
@@ -85,6 +86,15 @@ def rows_at(text: str, start: int) -> list[Offsets]:
             break
         found.append(row)
     return found if len(found) > 1 else []
+
+
+def _rows(text: str, begin: int, until: int) -> Iterator[Offsets]:
+    """The lines in which each of several cells follows its column's name."""
+    for line in text[begin:until].split("\n"):
+        cells = line.split("|")
+        if len(cells) > 1 and all(map(_NAMED_CELL.match, cells)):
+            yield begin, begin + len(line)
+        begin += len(line) + 1
 
 
 def _is_row_above(text: str, row: Offsets, below: Offsets, label: str) -> bool:

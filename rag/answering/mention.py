@@ -23,9 +23,11 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _DATE = re.compile(
-    r"\bwhen\b|\b(?:what|which) (?:is the |was the )?(?:\w+ )?(?:date|day|year|month)\b",
+    r"^(?:(?!\b(?:what|which|who|whom|whose|how|why|where|if)\b).)*\bwhen\b|"
+    r"\b(?:what|which) (?:is the |was the )?(?:\w+ )?(?:date|day|year|month)\b(?!-)",
     re.IGNORECASE,
 )
+"""A question for a date; "when" after another question word is no such question."""
 _THAN = r"(?! (?:fewer|less|more|later|earlier|greater|higher|lower) than)"
 _NEGATION = re.compile(
     rf"\b(?:not(?! only| until| exceed| over| above| under| "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import PurePath
 
@@ -52,18 +52,24 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
 def _named(document: Document, asked: frozenset[str], question: str) -> float:
     """How fully a question names a document, from 0; its file name counts most."""
     path = PurePath(document.id)
-    if path.name.lower() in question or (
-        len(path.stem) > 3 and re.search(rf"\b{re.escape(path.stem.lower())}\b", question)
-    ):
-        return 2.0
+    if _is_said(path.name, question):
+        return 3.0
+    spaced = re.sub(r"[_-]+", " ", path.stem)
+    if len(spaced) > 3 and _is_said(spaced, re.sub(r"[_-]+", " ", question)):
+        return 1 + 0.1 * len(spaced.split())
     title = content_words(document.title) - _ABOUT_ANY
-    stem = content_words(re.sub(r"[_-]+", " ", path.stem)) - _ABOUT_ANY
+    stem = content_words(spaced) - _ABOUT_ANY
     shares = [
         len(words & asked) / len(words) + 0.01 * len(words & asked)
         for words in (title, stem)
         if words
     ]
     return max(shares, default=0.0)
+
+
+def _is_said(name: str, question: str) -> bool:
+    """Whether a question has the whole name, not as a part of a longer one."""
+    return bool(re.search(rf"(?<![\w-]){re.escape(name.lower())}(?![\w-])", question))
 
 
 def _majority(hits: Sequence[Hit]) -> str | None:
@@ -178,7 +184,3 @@ def _heading(document: Document, heading: str, before: Sequence[Piece]) -> list[
                     )
                 ]
     return []
-
-
-def titles(listed: Sequence[Document]) -> Mapping[str, str]:
-    return {document.id: document.title for document in listed}

@@ -156,11 +156,11 @@ def load(found: Any) -> Receipt:
         )
         if (
             not all(isinstance(text, str) for text in texts)
-            or type(made.read) is not int
+            or not all(isinstance(one, Mapping) for one in (made.documents, made.settings))
+            or not all(type(number) is int for number in (made.read, made.generation))
             or made.read < 1
         ):
             raise TypeError("a field has the wrong type")
-        dict(made.documents), dict(made.settings)
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the output of `rag ask --json`, or its field receipt"
         raise InputError(f"not a receipt: {error}", hint) from error

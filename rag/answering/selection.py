@@ -28,8 +28,10 @@ _AROUND = 2000
 RETRIEVAL = 8.0
 """What a passage's score is worth beside the log-odds of a sentence in it."""
 _SHORT_LINE = 60
-_SAYS = re.compile(r"[.!?:;…|]|^\s*(?:[-*•–]|\(?\w{1,3}[.)])\s")
-"""In a line that is more than a heading: a stop, a bar, or the marker of an item."""
+_SAYS = re.compile(r"[.!?:;…|]|\d.*[^\W\d_]{2}|^\s*(?:[-*•–]|\(?\w{1,3}[.)])\s")
+"""In a line that is more than a heading: a stop, a bar, a number with its unit, or the marker of an
+item.
+"""
 _ONE_WORD = re.compile(r"\w+[.!]")
 """Such as "No.", which needs the sentence after it."""
 _RULED = re.compile(r"[ \t]*\n[ \t]*([-=~*_])\1{2,}[ \t]*(?:\n|$)")
@@ -94,7 +96,7 @@ def _is_heading(one: Sentence, document: Document) -> bool:
         return True
     heading = heading_at(document, one.start).split(" > ")[-1]
     words = " ".join(text.split())
-    if words == document.title or words in heading or _is_question(document.text, one):
+    if words == document.title or words in heading or words.endswith("?"):
         return True
     if _ONE_WORD.fullmatch(words) or is_header_row(document.text, one.start, one.end):
         return True
@@ -104,12 +106,6 @@ def _is_heading(one: Sentence, document: Document) -> bool:
     if line_break:
         return bool(UNDERLINE.fullmatch(under.strip()))
     return bool(_RULED.match(document.text, one.end))
-
-
-def _is_question(text: str, one: Sentence) -> bool:
-    """Whether its paragraph ends with a question mark, as a question in a FAQ does."""
-    end = text.find("\n\n", one.end)
-    return text[one.end - 1 : end if end >= 0 else None].rstrip().endswith("?")
 
 
 def _is_short_line(text: str, start: int, end: int) -> bool:

@@ -19,8 +19,20 @@ from rag.types import Passage, Span
 
 _BETWEEN = " | "
 """Separates the cells of a row."""
-_FIGURE = re.compile(r"(?:[-\u2013\u2212(]|[$\u20ac\u00a3\u00a5]|US\$)* ?\d[\d,.]*\)? ?%?\)?")
-"""A cell that is a figure: with a sign, in brackets if it is negative, or in per cent."""
+_FIGURE = re.compile(
+    r"(?:[-\u2013\u2212(]|[$\u20ac\u00a3\u00a5]|US\$)* ?\(?\d[\d,.]*(?: \d{3})*\)? ?"
+    r"(?:%|x|[kmb]n?|thousand|million|billion)?\)?",
+    re.IGNORECASE,
+)
+"""A cell that is a figure: with a sign, in brackets if it is negative, or with a unit."""
+_PERIOD_NAME = re.compile(r"(?:fiscal |financial )?(?:year|quarter|period|date)", re.IGNORECASE)
+"""The name of a column whose cells say which period a row is of."""
+_PERIOD_WORD = re.compile(
+    r"\b(?:FY|Q[1-4]|[1-4]Q|(?:first|second|third|fourth|1st|2nd|3rd|4th) quarter|of|"
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)(?=\b|\d)",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\W\d_]")
 _SHIFT = 20
 """Days by which the end of a quarter may differ from that of the year before."""
 
@@ -30,6 +42,7 @@ class _TableCell:
     """A cell that follows its column's name; `start` and `end` are those of its value."""
 
     column: str
+    value: str
     start: int
     end: int
 
@@ -74,16 +87,38 @@ def _moved(asked: Periods, span: Span) -> Span | None:
     own = next((cell for cell in cells if cell.start < span.end <= cell.end), None)
     if own is None:
         return span
-    agreement = {cell: asked.agreement(cell.periods) for cell in cells}
-    best = max(cells, key=agreement.__getitem__)
-    if agreement[best] <= agreement[own]:
-        best = own
+    best = _best(asked, own, cells)
     left = asked.besides(periods(others))
+    if left.differ(_of_label(cells, others)):
+        return None
     if left.differ(best.periods):
         return None
     if left.quarters and left.differ(_of_document(best, cells, passage)):
         return None
     return replace(span, start=best.start, end=best.end)
+
+
+def _best(asked: Periods, own: _TableCell, cells: Sequence[_TableCell]) -> _TableCell:
+    """The only cell whose column agrees more with the question than `own`, or `own`. Of columns
+    that agree alike, those that state the least besides count.
+    """
+    agreement = {cell: asked.agreement(cell.periods) for cell in cells}
+    most = max(agreement.values())
+    if most <= max(agreement[own], 0):
+        return own
+    agree = [cell for cell in cells if agreement[cell] == most]
+    besides = {cell: sum(map(bool, cell.periods.besides(asked))) for cell in agree}
+    plain = [cell for cell in agree if besides[cell] == min(besides.values())]
+    return plain[0] if len(plain) == 1 else own
+
+
+def _of_label(cells: Sequence[_TableCell], others: str) -> Periods:
+    """The periods of a row that is labelled by nothing else: "2023" or "Year: 2023"."""
+    for cell in cells:
+        if _PERIOD_NAME.fullmatch(cell.column):
+            return periods(cell.value)
+    label = others.partition(_BETWEEN)[0]
+    return Periods() if _WORD.search(_PERIOD_WORD.sub("", label)) else periods(label)
 
 
 def _of_document(cell: _TableCell, cells: Sequence[_TableCell], passage: Passage) -> Periods:
@@ -116,7 +151,7 @@ def _row(text: str, at: int) -> tuple[list[_TableCell], str]:
         name, colon, value = cell.rpartition(": ")
         if colon and _FIGURE.fullmatch(value):
             start = begin + len(name) + len(colon)
-            figures.append(_TableCell(name, start, begin + len(cell)))
+            figures.append(_TableCell(name, value, start, begin + len(cell)))
         else:
             others.append(cell)
         begin += len(cell) + len(_BETWEEN)

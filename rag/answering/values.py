@@ -17,18 +17,23 @@ _ANCHORED = re.compile(
 _YEAR_AFTER = re.compile(r",? (?:1\d|20)\d\d\b")
 """The rest of a date that an answer left out."""
 _SCALE = re.compile(
-    r"\bin (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
+    r"(?:\bin |\()(?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
     re.IGNORECASE,
 )
-_SHARES = re.compile(r"\bper[- ]share\b|\bshares\b", re.IGNORECASE)
-"""Rows that the unit in a heading may not apply to."""
+_PER_SHARE = re.compile(r"\bper[- ](?:\w+ )?share\b|\bEPS\b", re.IGNORECASE)
+"""In the label of a row that the unit in a heading does not apply to."""
+_SHARES = re.compile(r"\bshares\b", re.IGNORECASE)
+"""In the label of a row that a heading may except from its unit."""
+_OWN_UNIT = re.compile(r"%|\d ?(?:bn?|k|m|thousand|million|billion)\b", re.IGNORECASE)
+"""In a figure that has a unit of its own."""
 _FACTORS = {
     "thousand": 10**3,
     "million": 10**6,
     "billion": 10**9,
 }
 """The units in which tables state figures."""
-_NEGATIVE = re.compile(r"(?:[$\u20ac\u00a3] ?)?\([$\u20ac\u00a3]? ?\d[\d,.]*\)")
+_NEGATIVE = re.compile(r"(?:US)?[$\u20ac\u00a3]? ?(?:[-\u2013\u2212]|\([^()]*\))")
+"""The beginning of a figure with a minus sign or in brackets."""
 _MOST_BESIDE = 6
 """Maximum number of other words in an answer that is a number."""
 
@@ -73,12 +78,12 @@ def _number(said: Mention) -> Value | None:
         return None
     if found.kind == "number" and dates(text):
         return None
-    factor = _factor(said) if found.kind in ("money", "number") else 1
+    factor = _factor(said) if found.kind in ("money", "number", "percentage") else 1
     return Value(
         found.kind,
         text,
         iso=found.iso,
-        number=factor * found.number,
+        number=factor * abs(found.number) if factor < 0 else factor * found.number,
         upper=found.upper and factor * found.upper,
         unit=found.unit,
         bound=found.bound,
@@ -92,13 +97,20 @@ def _factor(said: Mention) -> int:
     label, bar, _ = said.sentence_text.partition(" | ")
     if not bar:
         return 1
-    sign = -1 if _NEGATIVE.fullmatch(said.span.text.strip()) else 1
+    text = said.span.text.strip()
+    sign = -1 if _NEGATIVE.match(text) else 1
+    if _OWN_UNIT.search(text):
+        return sign
     return sign * _unit_factor(said.span.hit.passage.heading, label)
 
 
 def _unit_factor(heading: str, label: str) -> int:
-    """The unit in a heading, from which amounts per share and numbers of shares may be excepted."""
+    """The unit in a heading, which is not that of amounts per share, and from which numbers of
+    shares may be excepted.
+    """
     unit = _SCALE.search(heading)
-    if not unit or (_SHARES.search(label) and "except" in heading.lower()):
+    if not unit or _PER_SHARE.search(label):
+        return 1
+    if _SHARES.search(label) and "except" in heading.lower():
         return 1
     return _FACTORS[unit[1].lower()]

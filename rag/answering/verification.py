@@ -199,8 +199,9 @@ def _cited(found: Any) -> Cited:
             and isinstance(quote, str)
             and type(start) is int
             and type(end) is int
+            and 0 <= start <= end
         ):
-            raise TypeError("document_id and quote must be strings, start and end integers")
+            raise TypeError("document_id and quote must be strings, start and end offsets")
         return Cited(
             document_id,
             start,

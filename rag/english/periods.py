@@ -22,13 +22,20 @@ _SHORT_YEAR = re.compile(
 )
 """The last two digits of a year, such as in "FY24", "3Q22" or "Q3 '22"."""
 _TWO_YEARS = re.compile(
-    r"(?<![\w,.$-])(?:FY ?)?(?:19|20)?(\d\d)/(?:20)?(\d\d)(?![\d/])", re.IGNORECASE
+    r"(?<![\w,.$-])(?:(?:FY ?)?(?:19|20)|FY ?|(?<=\bin )|(?<=\bfor )|^)"
+    r"(\d\d)[/\u2013-](?:20)?(\d\d)(?![\d/-])",
+    re.IGNORECASE,
 )
-"""A year that begins in one calendar year and ends in the next, such as "2023/24"."""
+"""A year that begins in one calendar year and ends in the next, such as "2023/24" and "2023-24"."""
 _PREVIOUS_CENTURY = 50
 """A year of two digits from here on is of the 20th century."""
-_EITHER = re.compile(r"(?<![\d/])(\d\d?)/(\d\d?)/((?:19|20)\d\d)(?!\d)")
+_EITHER = re.compile(r"(?<![\d/])(\d\d?)/(\d\d?)/((?:19|20)?\d\d)(?![\d/])")
 """A date whose first number is the month or the day."""
+_DAY_FIRST = re.compile(r"(?<![\d.-])(\d\d?)([.-])(\d\d?)\2((?:19|20)\d\d)(?![\d.-])")
+"""A date such as "31.12.2023"."""
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_OF_MONTH = re.compile(rf"\b{_MONTH}\.?[-'\u2019]((?:19|20)?\d\d)(?![\d-])", re.IGNORECASE)
+"""The year of a month, such as "Dec-23"."""
 _QUARTER = re.compile(
     r"(?<![a-z\d])(?:Q([1-4])(?!\d)|([1-4])Q(?![a-z]))|"
     r"\b(first|second|third|fourth|1st|2nd|3rd|4th) quarter\b",
@@ -38,11 +45,16 @@ _QUARTER = re.compile(
 _TO_DATE = re.compile(r"\byear[- ]to[- ]date\b|\bYTD\b", re.IGNORECASE)
 """A length that the calendar decides."""
 _BOUNDED = re.compile(
-    r"\b(?:up to|at least|at most|under|over|from|since|until|before|after|to \d|"
-    r"(?:less|more|later|earlier) than|or (?:more|less|later|earlier))\b|\d ?[-\u2013] ?\d",
+    rf"\b(?:to|from|since|until|before|after|under|over|at least|at most)"
+    rf"(?= [$\u20ac\u00a3]?\d| {_MONTH} )|"
+    r"\b(?:less|more|later|earlier) than\b|\bor (?:more|less|later|earlier)\b",
     re.IGNORECASE,
 )
-"""The name of a column for a range, such as "0-12 months" or "from 1 July 2024"."""
+"""In the name of a column for a range, such as "from 1 July 2024"."""
+_RANGE = re.compile(r"\d ?[-\u2013] ?\d")
+"""In the name of a column such as "0-12 months"."""
+_COMPARES = re.compile(r"\b(?:change|variance|vs|versus|compared)\b", re.IGNORECASE)
+"""In the name of a column that compares two periods."""
 _COUNTS = {
     "three": 3,
     "six": 6,
@@ -115,9 +127,10 @@ def _unlike(mine: frozenset[str], its: frozenset[str]) -> frozenset[str]:
 def periods(text: str) -> Periods:
     """The periods in a text."""
     quarters = map(_number, _QUARTER.finditer(text))
+    days = identifiers.days(text) | frozenset(_other_readings(text))
     return Periods(
-        identifiers.days(text) | frozenset(_other_readings(text)),
-        frozenset(_years(text)),
+        days,
+        frozenset(_years(text)) | {day[:4] for day in days},
         frozenset(quarters),
         _lengths(text),
     )
@@ -125,10 +138,13 @@ def periods(text: str) -> Periods:
 
 @functools.lru_cache(1024)
 def of_column(name: str) -> Periods:
-    """The periods in a column's name; none if it is a range."""
-    if _BOUNDED.search(name):
+    """The periods in a column's name; none if it is a range or compares periods."""
+    found = periods(name)
+    if _COMPARES.search(name) or _BOUNDED.search(name):
         return Periods()
-    return periods(name)
+    if not found.days and _RANGE.search(_TWO_YEARS.sub("", name) if found.years else name):
+        return Periods()
+    return found
 
 
 def _years(text: str) -> Iterator[str]:
@@ -141,20 +157,26 @@ def _years(text: str) -> Iterator[str]:
         if int(last) == int(first) + 1:
             yield first
             yield last
+    for match in _OF_MONTH.finditer(text):
+        yield _whole(match[1])
 
 
 def _whole(digits: str) -> str:
-    """A year by its last two digits."""
+    """A year, or that with these last two digits."""
+    if len(digits) > 2:
+        return digits
     century = "19" if int(digits) >= _PREVIOUS_CENTURY else "20"
     return century + digits
 
 
 def _other_readings(text: str) -> Iterator[str]:
-    """The dates with slashes, read with the day first where that is a date."""
-    for match in _EITHER.finditer(text):
-        day, month, year = map(int, match.groups())
+    """The dates in figures, with the day first; with slashes also with the month first."""
+    found = [match.groups() for match in _EITHER.finditer(text)]
+    found += [(month, day, year) for day, month, year in found]
+    found += [match.group(1, 3, 4) for match in _DAY_FIRST.finditer(text)]
+    for day, month, year in found:
         with suppress(ValueError):
-            yield date(year, month, day).isoformat()
+            yield date(int(_whole(year)), int(month), int(day)).isoformat()
 
 
 def _number(match: re.Match[str]) -> str:

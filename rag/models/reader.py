@@ -43,11 +43,6 @@ class ExtractiveReader:
         self._max_answer_tokens = max_answer_tokens
 
     @property
-    def has_heads(self) -> bool:
-        """Whether it also scores sentences and gives verdicts."""
-        return self._head.has_more
-
-    @property
     def tokenizer(self) -> Any:
         """The model's tokenizer, of tokenizers or transformers."""
         return self._head.tokenizer

@@ -55,6 +55,11 @@ def read_labelled(path: Path) -> list[Labelled]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             found.append(_labelled(f"{path}, line {number}", line))
+    if len(found) < _FOLDS:
+        raise InputError(
+            f"{path} has {len(found)} questions, at least {_FOLDS} are needed",
+            "give JSON lines with question and form",
+        )
     return found
 
 

@@ -163,13 +163,11 @@ def _material(
     texts = [passage.in_context for passage in found.passages]
     questions = [question for question in found.questions if question.answers]
     random.Random(f"{recipe.seed}{name}").shuffle(questions)
-    holding = [
-        [i for i in q.passages if any(answer in texts[i] for answer in q.answers)]
-        for q in questions
-    ]
-    picked = [
-        (question, own[0]) for question, own in zip(questions[:cap], holding, strict=False) if own
-    ]
+    picked = []
+    for question in questions[:cap]:
+        held = [i for i in question.passages if any(one in texts[i] for one in question.answers)]
+        if held:
+            picked.append((question, held[0]))
     asked: dict[int, list[AnchorQuestion]] = {}
     negatives = _negatives(texts, [question.text for question, _ in picked], embed)
     for (question, own), close in zip(picked, negatives, strict=True):

@@ -223,6 +223,23 @@ def test_a_sentence_that_begins_with_yes_decides_and_says_it_once(
     assert given.value.yes
 
 
+def test_a_question_at_the_end_of_a_paragraph_hides_nothing() -> None:
+    found = document("The fee is 50 euros a month. Any questions?", "fee")
+    assert read("sentences", found, [0.9, 0.1]).text == "The fee is 50 euros a month."
+
+
+def test_a_short_line_with_an_amount_is_an_answer() -> None:
+    found = document("Refund window 30 days\n\nShipping is free for orders over 50 euros.", "shop")
+    assert read("sentences", found, [0.9, 0.01]).text == "Refund window 30 days"
+
+
+def test_a_number_is_no_no() -> None:
+    found = document("No. 7 buses stop at the station every hour.", "buses")
+    given = read("yes_no", found, [0.9], (0.97, 0.02, 0.01))
+    assert given.value
+    assert given.value.yes
+
+
 def test_steps_without_a_list_are_sentences() -> None:
     assert read("steps", LEASE, [0.1, 0.1, 0.9, 0.1, 0.1]).form == "sentences"
 

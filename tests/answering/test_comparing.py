@@ -1,5 +1,7 @@
 """The sides of a comparison, and the question that is asked about each."""
 
+import time
+
 import pytest
 
 from rag.answering.comparing import named
@@ -54,3 +56,9 @@ def test_each_side_gets_a_question_of_its_own(
 )
 def test_unclear_sides_are_none(question: str) -> None:
     assert named(question) == ()
+
+
+def test_a_question_of_many_lines_is_read_fast() -> None:
+    started = time.process_time()
+    named("x or " * 240 + "y\nz")
+    assert time.process_time() - started < 1

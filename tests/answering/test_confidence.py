@@ -29,6 +29,21 @@ def test_the_shipped_model_uses_existing_features(reader: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("question", "date"),
+    [
+        ("When was it signed?", True),
+        ("Can you say when it was signed?", True),
+        ("Since when is it closed?", True),
+        ("What year was it signed?", True),
+        ("What happens when the rent is late?", False),
+        ("Which year-end bonus do managers get?", False),
+    ],
+)
+def test_questions_for_a_date(question: str, date: bool) -> None:
+    assert QuestionAnalysis.of(question).date is date
+
+
+@pytest.mark.parametrize(
     ("question", "best"),
     [
         ("What was net income in 2023?", "71"),

@@ -96,3 +96,10 @@ def test_cues_are_counted_at_the_beginning_and_anywhere() -> None:
     first, last = cues("Why so?"), cues("So that is the reason why?")
     assert first.sum() == 2
     assert 0 < last.sum() <= 6
+
+
+def test_too_few_questions_are_an_error(tmp_path: Path) -> None:
+    few = tmp_path / "few.jsonl"
+    few.write_text('{"question": "Who?", "form": "span"}\n')
+    with pytest.raises(InputError, match=r"few.jsonl has 1 questions, at least 5 are needed"):
+        read_labelled(few)

@@ -1,4 +1,6 @@
-from rag.answering.lists import list_at
+import time
+
+from rag.answering.lists import list_at, rows_at
 
 STEPS = """Setting up
 
@@ -58,3 +60,10 @@ def test_bullets_and_numbers_side_by_side_are_two_lists() -> None:
     text = "- a b\n- c d\n1. e f\n2. g h"
     assert items(text, "c d") == ["- a b", "- c d"]
     assert items(text, "g h") == ["1. e f", "2. g h"]
+
+
+def test_a_long_line_of_names_and_values_is_read_fast() -> None:
+    text = "time: 1, level: info, " * 3000
+    started = time.process_time()
+    assert rows_at(text, 100) == []
+    assert time.process_time() - started < 1

@@ -103,3 +103,14 @@ def test_a_models_digest_changes_with_its_files(tmp_path: Path) -> None:
 def test_other_input_is_not_a_receipt(found: Any) -> None:
     with pytest.raises(InputError, match="not a receipt"):
         load(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("documents", []), ("settings", []), ("generation", "x"), ("read", "8")]
+)
+def test_a_receipt_with_a_field_of_another_type_is_none(
+    engine: Engine, name: str, wrong: object
+) -> None:
+    kept = dataclasses.asdict(ask(engine)) | {name: wrong}
+    with pytest.raises(InputError, match="not a receipt"):
+        load(kept)

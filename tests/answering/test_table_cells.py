@@ -27,6 +27,15 @@ OTHERS = (
     "Employees | Q4 2023: 95",
     "Sales | Nine Months Ended September 30, 2023: 512",
     "Warranties | Year ended December 31, 2023: 77",
+    "Profit | 2022: $94 | 2021: $84 | Change: 12% | Note: 6",
+    "Growth | Change vs 2022: 11% | 2023: $103 | 2022: $93",
+    "Income | Q1 2023: $80 | Q2 2023: $81 | 2023: $383 | 2022: $394",
+    "Balance | 2023-12-31: $105 | 2022-12-31: $95",
+    "ACME | Profit before tax 2023: $107 | Profit before tax 2022: $97",
+    "Value | 2023: $1.2bn | 2022: $1.1bn",
+    "2023 | Orders: 1,007",
+    "Year: 2023 | Orders: 2,007",
+    "Licences | 2023: 108 | 2022: 98",
 )
 
 
@@ -50,6 +59,12 @@ def span(text: str, name: str = "a.pdf") -> Span:
         ("What changed in 2023?", "Net sales", "Net sales"),
         ("What is the rent in 2024?", "900 euros", "900 euros"),
         ("How many ships were sold in 2024?", "5 ships", "5 ships"),
+        ("What was growth in 2022?", "$103", "$93"),
+        ("Income in 2023?", "$394", "$383"),
+        ("What was the balance on December 31, 2022?", "$105", "$95"),
+        ("What was ACME's profit before tax in 2022?", "$107", "$97"),
+        ("Value in 2022?", "$1.2bn", "$1.1bn"),
+        ("How many Windows 10/11 licences are there?", "108", "108"),
     ],
 )
 def test_a_figure_is_its_cell_in_the_column_of_the_period(
@@ -68,6 +83,9 @@ def test_a_figure_is_its_cell_in_the_column_of_the_period(
         ("Other income in Q1 2024?", "(74)", "acme_3q24.pdf"),
         ("Other income in the 1st quarter of 2024?", "(74)", "2024 Q3/2024 Q2 Acme.pdf"),
         ("What were sales in the third quarter of 2023?", "512", "a.pdf"),
+        ("What was profit in 2023?", "$94", "a.pdf"),
+        ("How many orders in 2022?", "1,007", "a.pdf"),
+        ("How many orders in 2022?", "2,007", "a.pdf"),
     ],
 )
 def test_a_figure_of_another_period_does_not_answer(question: str, read: str, name: str) -> None:
@@ -91,6 +109,8 @@ def test_a_figure_of_another_period_does_not_answer(question: str, read: str, na
         ("How many employees at the end of fiscal year 2023?", "95", "a.pdf"),
         ("Year-to-date sales in the third quarter of 2023?", "512", "a.pdf"),
         ("Warranty cost in 2023 for products with a 24-month warranty?", "77", "a.pdf"),
+        ("How many orders in 2023?", "1,007", "a.pdf"),
+        ("How many orders in 2023?", "2,007", "a.pdf"),
     ],
 )
 def test_a_period_that_the_row_or_the_document_names_is_no_other(

@@ -112,6 +112,15 @@ def test_a_relative_time_is_not_a_duration(words: str) -> None:
         ("Diluted earnings per share | $1.11", "$1.11", "In millions, except per share data", 1.11),
         ("Sales | 2024: $78,588", "$78,588", "Income", 78_588),
         ("We invest in millions of people and paid $50.", "$50", "In millions", 50),
+        ("Sales | 2024: $78,588", "$78,588", "Income ($ millions)", 78_588e6),
+        ("Diluted EPS | 2024: $6.13", "$6.13", "In millions, except per-share amounts", 6.13),
+        ("Dividends per common share | 2024: $0.92", "$0.92", "In millions", 0.92),
+        ("Sales | Change: (5)%", "(5)%", "In millions", -5),
+        ("Sales | Change: (5.2%)", "(5.2%)", "In millions", -5.2),
+        ("Sales | 2024: \u20131,234", "\u20131,234", "In millions", -1234e6),
+        ("Sales | 2024: -1,234", "-1,234", "In millions", -1234e6),
+        ("Sales | 2024: US$(1,234)", "US$(1,234)", "In millions", -1234e6),
+        ("Sales | 2024: $5 million", "$5 million", "In millions", 5e6),
     ],
 )
 def test_a_figure_of_a_table_is_in_its_unit(

@@ -115,6 +115,8 @@ def test_the_services_citations_are_accepted() -> None:
         "x",
         None,
         {"document_id": 1, "start": 0, "end": 1, "quote": ""},
+        {"document_id": "d", "start": -9, "end": -1, "quote": "50 euros"},
+        {"document_id": "d", "start": 2, "end": 1, "quote": "50 euros"},
     ],
 )
 def test_other_input_is_not_a_citation(found: Any) -> None:

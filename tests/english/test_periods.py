@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.english.periods import periods
+from rag.english.periods import of_column, periods
 
 COLUMNS = (
     "Three Months Ended June 30, 2023",
@@ -94,3 +94,29 @@ def test_periods_differ_if_one_kind_does() -> None:
     assert not periods("in six months").differ(periods("Nine Months Ended April 1, 2023"))
     assert not asked.differ(periods("2023"))
     assert not asked.besides(periods("April 1, 2023")).days
+
+
+@pytest.mark.parametrize(
+    ("name", "years"),
+    [
+        ("2023-12-31", {"2023"}),
+        ("31.12.2023", {"2023"}),
+        ("12/31/23", {"2023"}),
+        ("Dec-23", {"2023"}),
+        ("2023-24", {"2023", "2024"}),
+        ("FY2023-24", {"2023", "2024"}),
+        ("22/23", {"2022", "2023"}),
+        ("Profit after tax 2023", {"2023"}),
+        ("Deck 12, 2023", {"2023"}),
+        ("2019-2023", set()),
+        ("after 31 March 2024", set()),
+        ("Change vs 2022", set()),
+    ],
+)
+def test_years_of_a_column(name: str, years: set[str]) -> None:
+    assert of_column(name).years == years
+
+
+def test_a_word_that_begins_like_a_month_is_none() -> None:
+    assert not periods("Deck 12, 2023").days
+    assert not periods("Windows 10/11").years

@@ -1,0 +1,42 @@
+"""Which document a question is about, and which documents mention something."""
+
+from pathlib import Path
+
+import pytest
+
+from rag.answering.catalogue import catalogue
+from rag.answering.overview import meant
+from tests.fakes import document
+from tests.small_index import add, new_store
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Summarise the notes on pump maintenance", "pump-maintenance.md"),
+        ("Summarise my notes", "notes.txt"),
+        ("Summarise user-guide.md", "user-guide.md"),
+        ("Summarise the user guide", "user-guide.md"),
+        ("Summarise guide.md", "guide.md"),
+    ],
+)
+def test_the_longest_name_that_a_question_has_is_meant(question: str, name: str) -> None:
+    names = ("notes.txt", "pump-maintenance.md", "guide.md", "user-guide.md")
+    listed = [document("Text.", one, title=f"Title {at}") for at, one in enumerate(names)]
+    assert meant(question, listed, []) == name
+
+
+@pytest.mark.parametrize(
+    ("question", "count"),
+    [
+        ("How many documents mention the internal audit?", None),
+        ("How many documents mention international audits?", "1 document"),
+    ],
+)
+def test_a_mention_has_whole_words(tmp_path: Path, question: str, count: str | None) -> None:
+    store = new_store(tmp_path)
+    add(store, document("The audit was held in May. It was international.", "a"))
+    add(store, document("The international audit was held in May.", "b"))
+    found = catalogue(question, store, store.documents(), [])
+    store.close()
+    assert (found and found.said) == count
