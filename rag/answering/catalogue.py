@@ -43,6 +43,13 @@ _PASSIVE = re.compile(
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"\b(?:how many|number of|count)\b", re.IGNORECASE)
+_COUNTS_ALL = re.compile(
+    rf"\b(?:how many|number of|count)(?: of)?(?: the| my| our)?(?: \w+)? {_DOCUMENTS}\b"
+    r"(?:\W|\b(?:are|is|there|do|does|have|has|you|i|we|know|in|of|the|my|our|this|"
+    r"index|collection|library|archive|folder \S+|stored|indexed|altogether|total)\b)*$",
+    re.IGNORECASE,
+)
+"""The end of a question for the number of all documents."""
 _AUTHOR = re.compile(
     r"\bwho (?:wrote|authored|is the author|was the author|made|created|sent)\b|\bauthor "
     r"of\b|\bwritten by whom\b",
@@ -94,8 +101,11 @@ def catalogue(
     match = _PASSIVE.search(question) or _MENTION.search(question) or _WHERE.search(question)
     if match and (what := _bare(match["what"])):
         return _mentioning(what, bool(_COUNT.search(question)), library, listed)
+    counts = bool(_COUNT.search(question))
+    if counts and not _COUNTS_ALL.search(question):
+        return None
     if re.search(rf"\b{_DOCUMENTS}\b", question, re.IGNORECASE):
-        return _all(bool(_COUNT.search(question)), library, listed)
+        return _all(counts, library, listed)
     return None
 
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -198,9 +198,9 @@ def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> 
 
 
 def _mark(recipe: EmbedderRecipe, materials: Sequence[Material]) -> str:
-    """Digest of everything that determines a run: recipe and questions."""
+    """Digest of the recipe and the questions with their passages."""
     shown = [
-        [material.texts, [[a.text for a in asked] for asked in material.asked.values()]]
+        [material.texts, [list(map(astuple, asked)) for asked in material.asked.values()]]
         for material in materials
     ]
     return hashlib.sha256(json.dumps([recipe.model_dump_json(), shown]).encode()).hexdigest()

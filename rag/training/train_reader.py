@@ -132,10 +132,11 @@ def _train(run: Run, stages: Sequence[TrainingStage], out: Path) -> None:
 
 
 def _mark(run: Run, stages: Sequence[TrainingStage]) -> str:
-    """Digest of everything that determines a run: recipe and questions."""
+    """Digest of the recipe, the questions and the statements."""
     made_of = [
         run.recipe.model_dump_json(),
         [(s.steps, [(e.name, e.articles, e.held_out) for e in s.sets]) for s in stages],
+        [list(map(repr, s.statements)) for s in stages],
     ]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 

@@ -29,6 +29,24 @@ def test_the_longest_name_that_a_question_has_is_meant(question: str, name: str)
 @pytest.mark.parametrize(
     ("question", "count"),
     [
+        ("How many documents are there?", "1 document"),
+        ("How many files are in the folder notes?", "1 document"),
+        ("How many pages does the annual report have?", None),
+        ("How many e-mails did John send to Mary?", None),
+        ("How many reports are from last year?", None),
+    ],
+)
+def test_only_documents_are_counted(tmp_path: Path, question: str, count: str | None) -> None:
+    store = new_store(tmp_path)
+    add(store, document("The annual report is ready.", "notes/a"))
+    found = catalogue(question, store, store.documents(), [])
+    store.close()
+    assert (found and found.said) == count
+
+
+@pytest.mark.parametrize(
+    ("question", "count"),
+    [
         ("How many documents mention the internal audit?", None),
         ("How many documents mention international audits?", "1 document"),
     ],
