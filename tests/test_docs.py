@@ -19,7 +19,8 @@ Settings are read in this order, and later ones win: defaults, `rag.toml` in the
 the file named in `RAG_CONFIG`), `RAG_*` variables, options. Unknown names are errors. In the file,
 write settings in lower case without `RAG_`: `top_k = 3`. If rag finds a `rag.toml` by itself in
 the working folder, that file must not set models, databases, hosts, or files other than the index
-folder; if you trust it, name it in `RAG_CONFIG`. `--index` uses a local index even if `RAG_STORE` is set.
+folder; if you trust it, name it in `RAG_CONFIG`. `--index` uses a local index even if `RAG_STORE`
+is set.
 
 | setting | default | |
 |---|---|---|

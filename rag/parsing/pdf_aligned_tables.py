@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from rag.english.identifiers import days
 from rag.parsing.pdf_cells import (
     MAX_GAP,
     Columns,
@@ -21,12 +21,14 @@ from rag.parsing.pdf_cells import (
     figures_in,
     is_body,
     is_figure,
+    is_period,
     is_prose,
 )
 from rag.parsing.pdf_groups import Groups, wrapped
 from rag.parsing.pdf_headers import caption, name_columns
 from rag.parsing.pdf_ruled_tables import Extent
 
+_WORD = re.compile(r"\(?[^\W\d_]{2}")
 _UNCLEAR = "table whose columns are not clear"
 _MOST_BETWEEN, _MOST_LABELS = 3, 8
 """Maximum number of rows without figures within a table, and of those that are only labels."""
@@ -63,18 +65,32 @@ def tables(
 
 def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
     """Runs of rows with figures, including the few labels between them."""
-    bodies = [number for number, row in enumerate(rows) if is_body(row)]
-    begin = last = -1
-    count = 0
-    for number in bodies:
-        if begin >= 0 and _goes_on(rows, last, number):
-            count, last = count + 1, number
+    run: list[int] = []
+    for number, row in enumerate(rows):
+        if not is_body(row):
             continue
-        if count > 1:
-            yield begin, last + 1
-        begin, last, count = number, number, 1
-    if count > 1:
-        yield begin, last + 1
+        if run and not _goes_on(rows, run[-1], number):
+            yield from _parts(rows, run)
+            run = []
+        run.append(number)
+    yield from _parts(rows, run)
+
+
+def _parts(rows: Sequence[PdfRow], run: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The parts of a run of rows with figures: headers within it begin another part, because
+    they name the columns of the rows below them.
+    """
+    if len(run) < 2:
+        return
+    first, last = run[0], run[-1] + 1
+    if sum(map(_has_digits, rows[first:last])) < 2:
+        return
+    for above, below in pairwise(run):
+        between = rows[above + 1 : below]
+        if _have_headers(between, rows[above]):
+            yield first, above + 1
+            first = below
+    yield first, last
 
 
 def _goes_on(rows: Sequence[PdfRow], last: int, here: int) -> bool:
@@ -82,17 +98,54 @@ def _goes_on(rows: Sequence[PdfRow], last: int, here: int) -> bool:
     most = _MOST_LABELS if _are_labels(between, rows[last]) else _MOST_BETWEEN
     if len(between) > most or any(map(is_prose, between)):
         return False
-    if any(_are_dates(row, rows[last]) for row in between):
-        return False
     steps = zip(rows[last:here], rows[last + 1 : here + 1], strict=True)
     return all(below.top - above.bottom < MAX_GAP * above.size for above, below in steps)
 
 
-def _are_dates(row: PdfRow, above: PdfRow) -> bool:
-    """Whether several cells over the figures above name dates, as headers do."""
-    first = min(cell.left for cell in figures_in(above))
-    over = [cell.text for cell in row.cells if cell.right > first]
-    return sum(map(bool, map(days, over))) > 1
+def _have_headers(between: Sequence[PdfRow], above: PdfRow) -> bool:
+    """Whether one of the rows between two rows of figures can only be headers."""
+    if not between:
+        return False
+    if _are_names(between[0], above):
+        return True
+    return any(_are_periods(row, above) for row in between)
+
+
+def _are_periods(row: PdfRow, above: PdfRow) -> bool:
+    """Whether several cells over the figures above name periods, or the row's only cell, which is
+    not below the labels, where it would name a group of rows.
+    """
+    over = _over(row, above)
+    count = sum(is_period(cell.text) for cell in over)
+    if len(row.cells) == 1:
+        is_beside = row.cells[0].left > above.cells[0].right
+        return is_beside and count == 1
+    return count > 1
+
+
+def _are_names(row: PdfRow, above: PdfRow) -> bool:
+    """Whether different words are over all figures above, and have no label or are in bold unlike
+    the figures. Other words may be a row of text.
+    """
+    over = _over(row, above)
+    has_label = len(over) < len(row.cells)
+    if has_label and (above.bold or not row.bold):
+        return False
+    texts = {cell.text for cell in over}
+    if any(map(is_figure, texts)) or not all(map(_WORD.match, texts)):
+        return False
+    return 1 < len(texts) == len(over) == len(_values_in(above))
+
+
+def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
+    """The row's cells that are over the figures of the row above."""
+    first = _values_in(above)[0].left
+    return [cell for cell in row.cells if cell.right > first]
+
+
+def _values_in(row: PdfRow) -> list[PdfCell]:
+    """The figures after the row's first cell."""
+    return [cell for cell in figures_in(row) if cell is not row.cells[0]]
 
 
 def _are_labels(between: Sequence[PdfRow], above: PdfRow) -> bool:
@@ -110,12 +163,10 @@ def _table(
     rules: Sequence[Extent],
 ) -> Table | None:
     body = [row for row in rows[first:last] if is_body(row)]
-    spans = _spans([cell for row in body for cell in figures_in(row) if cell is not row.cells[0]])
+    spans = _spans([cell for row in body for cell in _values_in(row)])
     if not spans or len(spans) > 30:
         return None
     columns = Columns(spans, caption=tuple(caption(rows, first, first)))
-    if sum(map(_has_digits, rows[first:last])) < 2:
-        return None
     if any(_is_ambiguous(row, columns) for row in body):
         return _unclear(rows, first, last, columns.caption)
     top = name_columns(rows, first, least, columns, rules)
@@ -173,7 +224,7 @@ def _spans(figures: Sequence[PdfCell]) -> list[tuple[float, float]]:
 
 
 def _is_ambiguous(row: PdfRow, columns: Columns) -> bool:
-    places = [columns.at(cell) for cell in figures_in(row) if cell is not row.cells[0]]
+    places = [columns.at(cell) for cell in _values_in(row)]
     known = [place for place in places if place is not None]
     return len(known) != len(set(known))
 

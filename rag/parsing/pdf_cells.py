@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from rag.english.periods import periods
+
 _GAP = 0.9
 """Minimum gap between two cells of a table, in font heights."""
 _GAP_OF_HEADERS = 0.4
@@ -16,6 +18,8 @@ _FIGURE = re.compile(
     r"|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
     r"(?:\s*[%)])*\s*(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
 )
+_LONGEST_FIGURE = 60
+"""Maximum length in characters, because matching a run of dashes takes quadratic time."""
 YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
 _DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
 """A date of a header, or the part of it on one line."""
@@ -33,7 +37,7 @@ _LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|\s+(?=[)%])")
 """Space between a figure and its sign, bracket or per cent sign."""
 _TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
 UNIT = re.compile(
-    r"\(?(?:\w+ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros "
+    r"\(?\b(?:\w++ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros "
     r")?(?:thousands|millions|billions)",
     re.I,
 )
@@ -64,6 +68,7 @@ class PdfRow:
     bottom: float
     size: float
     place: int = 0
+    bold: bool = False
 
 
 @dataclass(slots=True)
@@ -134,9 +139,20 @@ def _fused(cells: Sequence[PdfCell]) -> list[PdfCell]:
 
 
 def is_figure(text: str) -> bool:
-    return bool(_FIGURE.fullmatch(text)) and any(
-        c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text
-    )
+    if len(text) > _LONGEST_FIGURE or not _FIGURE.fullmatch(text):
+        return False
+    return any(c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text)
+
+
+def is_period(text: str) -> bool:
+    """Whether the text names a day or a quarter, or is a year."""
+    if YEAR.fullmatch(text):
+        return True
+    found = periods(text)
+    if found.days or found.quarters:
+        return True
+    letters = sum(map(str.isalpha, text))
+    return bool(found.years) and letters < 3
 
 
 def tight(text: str) -> str:

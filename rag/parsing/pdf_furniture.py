@@ -1,6 +1,7 @@
 """Removes running heads, footers and tables of contents from the pages of a PDF.
 
-A running head is a line at the same place in the margin of several pages, except for its numbers.
+A running head is a line at the same place in the margin of several pages, equal but for the page's
+number, which rises by one from page to page. Lines that differ in other numbers are content.
 """
 
 from __future__ import annotations
@@ -18,7 +19,32 @@ _MARGIN = 0.14
 """Height of the top and bottom margins, as a share of the page's height."""
 _SMALLEST = 0.0025
 """Minimum height of legible type as a share of the page's height, about 2 points."""
-_NUMBERS = re.compile(r"\d+|\b[ivxlc]+\b")
+_PAGE_OF = re.compile(
+    r"\b(?:page|pg\.?|p\.) ?\d+(?: ?(?:of|/) ?\d+)?",
+    re.IGNORECASE,
+)
+"""A page's number that says so, such as "Page 3 of 10"."""
+_NUMBER = re.compile(
+    r"\d+(?:[.,:]\d+)+"
+    r"|\d+(?P<mark>[/-])\d+(?P=mark)\d+"
+    r"|\d{1,2}[/-]\d{4}"
+    r"|\d{4}[/-]\d{1,2}"
+    r"|(?P<page>\d+|\b[ivxlc]+\b)"
+)
+"""A decimal, a time or a date; or else a number that may be a page's."""
+_MONEY = re.compile(
+    r"[$\u20ac\u00a3\u00a5] ?\d"
+    r"|\d ?[\u20ac\u00a3\u00a5]"
+)
+_ROMAN = {
+    "i": 1,
+    "v": 5,
+    "x": 10,
+    "l": 50,
+    "c": 100,
+}
+_LONGEST_HEAD = 200
+"""Maximum number of characters of a running head with the page's number."""
 _ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
 _CONTENTS = re.compile(
     r"(?:table of )?contents|(?:list of|index (?:of|to)) .{1,60}|index", re.IGNORECASE
@@ -29,6 +55,12 @@ _FEWEST = 4
 """Minimum number of entries on a page of contents."""
 _WIDEST = 3
 """Maximum number of rows per entry."""
+
+
+_Key = tuple[str, int]
+"""Text of a line in a margin, and its place. Lines of several pages that have a key in common are
+running heads.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +108,7 @@ def _named(pages: Sequence[PdfPage], kept: Sequence[PdfPage]) -> Named:
         removed = [line for line in whole.lines if id(line) not in lines]
         identifiers.update(set(_IDENTIFIER.findall(" ".join(line.text for line in removed))))
         for line in removed:
-            words.setdefault(_place(line)[1], Counter()).update(dict.fromkeys(line.text.split(), 1))
+            words.setdefault(_place(line), Counter()).update(dict.fromkeys(line.text.split(), 1))
         with_heads += bool(removed)
     found = [name for name, count in identifiers.most_common(2) if count > 0.6 * with_heads]
     heads = (
@@ -89,30 +121,34 @@ def _named(pages: Sequence[PdfPage], kept: Sequence[PdfPage]) -> Named:
 
 
 def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
-    """Remove lines at the same place of a margin on at least three pages, or of a two-page
-    document, at the edge of both pages.
+    """Remove lines that recur in a margin of at least three pages, or of a two-page document, at
+    the edge of both pages.
     """
-    places = Counter(key for page in pages for key in {_place(line) for line in _margins(page)})
+    some, fewest = _margins, 3
     if len(pages) == 2:
-        edges = [{_place(line) for line in _edges(page)} for page in pages]
-        running = edges[0] & edges[1]
-    else:
-        running = {key for key, count in places.items() if count >= 3}
+        some, fewest = _edges, 2
+    found = []
+    counts = Counter[_Key]()
+    for number, page in enumerate(pages):
+        keys = _keys_by_line(page, list(some(page)), number, len(pages))
+        counts.update(set().union(*keys.values()))
+        found.append(keys)
+    running = {key for key, count in counts.items() if count >= fewest}
     return [
-        replace(
-            page,
-            lines=[
-                line
-                for line in page.lines
-                if not (_in_margin(line, page) and _place(line) in running)
-            ],
-        )
-        for page in pages
+        _without(page, {at for at in keys if keys[at] & running})
+        for page, keys in zip(pages, found, strict=True)
     ]
 
 
+def _without(page: PdfPage, removed: set[int]) -> PdfPage:
+    """The page without the lines with these ids."""
+    return replace(page, lines=[line for line in page.lines if id(line) not in removed])
+
+
 def _margins(page: PdfPage) -> Iterator[Line]:
-    return (line for line in page.lines if _in_margin(line, page))
+    """The lines in the margins, other than amounts of money, which are content."""
+    lines = (line for line in page.lines if _in_margin(line, page))
+    return (line for line in lines if not _MONEY.search(line.text))
 
 
 def _edges(page: PdfPage) -> Iterator[Line]:
@@ -128,9 +164,54 @@ def _in_margin(line: Line, page: PdfPage) -> bool:
     return line.bottom < _MARGIN * page.height or line.top > (1 - _MARGIN) * page.height
 
 
-def _place(line: Line) -> tuple[str, int]:
-    text = _NUMBERS.sub("#", line.text)
-    return text, round(line.top / 6)
+def _keys_by_line(
+    page: PdfPage, lines: Sequence[Line], number: int, pages: int
+) -> dict[int, set[_Key]]:
+    """The keys of lines of a page by their ids."""
+    rows = _rows(page.lines)
+    outer = [line for row in (*rows[:1], *rows[-1:]) for line in row]
+    edge = set(map(id, outer))
+    return {id(line): set(_keys(line, number, pages, id(line) in edge)) for line in lines}
+
+
+def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_Key]:
+    """The ways in which the line may recur: unchanged, or with one number as its distance from the
+    page's place in the file, which is the same on each page if it is the page's number.
+
+    That number may be beyond the document's pages, as in an article of a journal, only if the
+    line has nothing else and is in the first or last row of the page.
+    """
+    text = _PAGE_OF.sub("#", line.text)
+    place = _place(line)
+    yield text, place
+    if len(text) > _LONGEST_HEAD:
+        return
+    for match in _NUMBER.finditer(text):
+        if not match["page"]:
+            continue
+        before = text[: match.start()]
+        after = text[match.end() :]
+        value = _value(match["page"])
+        has_more = any(map(str.isalnum, before + after))
+        if value <= pages or (is_outer and not has_more):
+            yield f"{before}#{value - number}{after}", place
+
+
+def _place(line: Line) -> int:
+    """The line's distance from the top of the page, in steps of six points."""
+    return round(line.top / 6)
+
+
+def _value(number: str) -> int:
+    """The value of an Arabic or a Roman numeral."""
+    if number.isdecimal():
+        return int(number)
+    total = last = 0
+    for letter in reversed(number):
+        value = _ROMAN[letter]
+        total += -value if value < last else value
+        last = value
+    return total
 
 
 def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
@@ -166,8 +247,7 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
 
 
 def _without_rows(page: PdfPage, rows: Sequence[list[Line]], drop: Iterable[int]) -> PdfPage:
-    removed = {id(line) for at in drop for line in rows[at]}
-    return replace(page, lines=[line for line in page.lines if id(line) not in removed])
+    return _without(page, {id(line) for at in drop for line in rows[at]})
 
 
 def _stretch(entries: Sequence[int]) -> set[int]:
@@ -189,12 +269,18 @@ def _rises(rows: Sequence[list[Line]], entries: Sequence[int], pages: int) -> bo
 
 
 def _page_of(row: Sequence[Line], pages: int) -> int | None:
-    """The page number at the end of a row with words; 0 for a Roman numeral, None without one."""
-    entry = _ENTRY.fullmatch(_text(row))
+    """The page number at the end of a row with words; 0 for a Roman numeral, None without one.
+    Only after leaders may it be beyond the document's pages.
+    """
+    text = _text(row)
+    entry = _ENTRY.fullmatch(text)
     if not entry:
         return None
     number = int(entry.group(1)) if entry.group(1).isdigit() else 0
-    return number if number <= 2 * pages + 20 else None
+    most = pages
+    if _LEADER.search(text):
+        most = 2 * pages + 20
+    return number if number <= most else None
 
 
 def _text(row: Sequence[Line]) -> str:

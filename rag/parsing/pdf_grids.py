@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise, takewhile
 
 from rag.parsing.pdf_aligned_tables import Table
-from rag.parsing.pdf_cells import UNIT, YEAR, Columns, PdfRow, is_figure
+from rag.parsing.pdf_cells import UNIT, YEAR, Columns, PdfRow, is_figure, is_period
 from rag.parsing.pdf_groups import Groups
 from rag.parsing.pdf_headers import caption
 from rag.parsing.pdf_ruled_tables import BULLET, Grid, RuledCell, joined
@@ -53,8 +53,10 @@ def ruled_table(
         *(line for line in lines[: len(titles)] if len(line) < 120 and " " in line),
         *unit,
     )
+    may_head = of_figures and any(read.names)
+    may_head = may_head and not all(map(_is_bold, body))
+    lines += _body(body[heads:], read, width, may_head)
     columns.names = read.names
-    lines += _body(body[heads:], read, width)
     return Table(0, 0, lines, columns)
 
 
@@ -134,7 +136,8 @@ def _cell(cell: RuledCell, is_header: bool) -> Cell:
     return Cell([cell.text] if cell.lines else [], is_header, cell.rows, cell.columns)
 
 
-def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int) -> Iterator[str]:
+def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int, may_head: bool) -> Iterator[str]:
+    """The lines of the rows; with `may_head`, there may be more headers among them."""
     group, indented = "", Groups()
     edges = [row[0].left for row in rows if row[0].column == 0 and row[0].lines]
     for row, below in _with_next(rows):
@@ -143,6 +146,9 @@ def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int) -> Iterator[s
             group = first.text.rstrip(":") if len(first.text) <= _LONGEST_GROUP else ""
             indented = Groups()
             yield first.text
+            continue
+        if may_head and _is_header(row):
+            yield _headers_again(row, read)
             continue
         cells = [_cell(cell, False) for cell in row]
         if _is_group(row, below) and _is_common(first.left, edges):
@@ -155,6 +161,22 @@ def _body(rows: Sequence[list[RuledCell]], read: Rows, width: int) -> Iterator[s
         if row[-1].column and len(texts := _items(row[-1])) > 1:  # a list keeps its lines
             cells[-1].words = ["\n".join(texts)]
         yield _without_gaps(read.line(cells))
+
+
+def _is_header(row: Sequence[RuledCell]) -> bool:
+    """Whether the row is in bold without figures, or has only periods and no label."""
+    if _is_bold(row):
+        return not _has_values(row)
+    return not row[0].lines and all(is_period(cell.text) for cell in row[1:])
+
+
+def _headers_again(row: Sequence[RuledCell], read: Rows) -> str:
+    """Name the columns by another header row. The labels get no name, which would be repeated in
+    each row.
+    """
+    line = read.line([_cell(cell, True) for cell in row])
+    read.name(["", *read.names[1:]])
+    return _without_gaps(line)
 
 
 def _is_common(edge: float, edges: Sequence[float]) -> bool:

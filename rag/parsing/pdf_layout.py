@@ -14,7 +14,7 @@ from itertools import pairwise
 from statistics import median
 
 from rag.parsing.pdf_aligned_tables import tables
-from rag.parsing.pdf_cells import Columns, PdfRow, is_figure, row_of
+from rag.parsing.pdf_cells import PROSE, Columns, PdfRow, is_figure, row_of
 from rag.parsing.pdf_grids import ruled_table
 from rag.parsing.pdf_ruled_tables import BULLET, Extent, Grid, Rules, Word, grids
 
@@ -76,7 +76,7 @@ def with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     rest = list(lines)
     for grid in grids(rules, words):
         within = [line for line in rest if _is_within(line, grid)]
-        if ruled_table(grid) and not any(line.grid for line in within):
+        if within and ruled_table(grid) and not any(line.grid for line in within):
             size = median(line.size for line in within)
             rest = [line for line in rest if not _is_within(line, grid)]
             box = grid.left, grid.top, grid.right, grid.bottom
@@ -197,11 +197,21 @@ def paragraphs(
     for line in sorted((line for line in region if line.grid), key=lambda line: line.top):
         above = [other for other in rest if other.top + other.bottom < line.top + line.bottom]
         rest = [other for other in rest if other.top + other.bottom >= line.top + line.bottom]
-        yield from _paragraphs(above, before, rules)
+        for paragraph in _paragraphs(above, before, rules):
+            before = columns_below(paragraph, before)
+            yield paragraph
         if line.grid and (table := ruled_table(line.grid, _all_cells(above), before)):
             before = table.columns
             yield Paragraph(tuple(table.lines), line.size, False, True, before)
     yield from _paragraphs(rest, before, rules)
+
+
+def columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | None:
+    """The columns that a table below the paragraph may continue: the paragraph's own; none below
+    prose; or else those from above it.
+    """
+    is_prose = sum(len(line.split()) for line in paragraph.lines) > PROSE
+    return paragraph.columns or (None if is_prose else before)
 
 
 def _all_cells(lines: Region) -> list[PdfRow]:
@@ -229,7 +239,9 @@ def _cells(row: list[Line]) -> PdfRow:
         if word[0].strip(" |")
     ]
     top, bottom = _height(row)
-    return row_of(words, top, bottom, median(line.size for line in row))
+    found = row_of(words, top, bottom, median(line.size for line in row))
+    found.bold = all(line.bold for line in row)
+    return found
 
 
 def _prose(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragraph]:

@@ -15,10 +15,10 @@ from itertools import chain
 
 from rag.parsing import pdf_outline
 from rag.parsing.base import Block, Parsed, of_pages
-from rag.parsing.pdf_cells import PROSE, Columns
+from rag.parsing.pdf_cells import Columns
 from rag.parsing.pdf_forms import with_forms
 from rag.parsing.pdf_furniture import Named, PdfPage, without_furniture
-from rag.parsing.pdf_layout import Paragraph, paragraphs, regions, with_grids
+from rag.parsing.pdf_layout import Paragraph, columns_below, paragraphs, regions, with_grids
 
 _LONGEST_HEADING = 150
 _HYPHENS = "-\u2010"
@@ -110,22 +110,24 @@ def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
     columns: Columns | None = None
     for page in pages:
         found.append(list(_paragraphs(page, columns)))
-        columns = next((p.columns for p in reversed(found[-1]) if p.columns), None)
+        columns = _open_columns(found[-1])
+        found[-1] += [Paragraph((line.text,), 1.0, False) for line in page.aside]
     return found
+
+
+def _open_columns(paragraphs: Sequence[Paragraph]) -> Columns | None:
+    """The columns of the page's last table, unless prose below ends it."""
+    columns: Columns | None = None
+    for paragraph in paragraphs:
+        columns = columns_below(paragraph, columns)
+    return columns
 
 
 def _paragraphs(page: PdfPage, columns: Columns | None) -> Iterator[Paragraph]:
     for region in regions(with_forms(with_grids(page.lines, page.rules))):
         for paragraph in paragraphs(region, columns, page.rules.across):
-            columns = paragraph.columns or (None if _is_prose(paragraph) else columns)
+            columns = columns_below(paragraph, columns)
             yield paragraph
-    for line in page.aside:
-        yield Paragraph((line.text,), 1.0, False)
-
-
-def _is_prose(paragraph: Paragraph) -> bool:
-    """Whether a table that follows cannot continue the last one."""
-    return sum(len(line.split()) for line in paragraph.lines) > PROSE
 
 
 def _levels(pages: Sequence[Sequence[Paragraph]]) -> dict[float, int]:

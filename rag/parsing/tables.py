@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from rag.english.periods import periods
+
 MOST_SPANNED = 100
 """Maximum number of rows or columns that a cell spans."""
 _LONG = 100
@@ -17,6 +19,7 @@ limit.
 """
 _LONGEST_NAME = 160
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
+_NAME = re.compile(r"\W*[^\W\d]|%")
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 
 
@@ -29,23 +32,35 @@ class Cell:
 
 
 class Rows:
-    """Rows of one table in order. Header rows before the first values name the columns."""
+    """Rows of one table in order. Header rows name the columns of the rows below them, up to the
+    next header rows.
+    """
 
     def __init__(self) -> None:
         self._headers: list[str] = []
         self._begun = False
-        """whether a row with values has been added"""
+        """whether a row with values has been added below the headers"""
         self._down: dict[int, tuple[str, int]] = {}
         """by column, the text of a cell that spans rows, and the number of rows left"""
 
     def line(self, cells: Sequence[Cell]) -> str:
-        names = len(cells) > 1 and not self._begun and all(cell.is_header for cell in cells)
+        names = self._are_headers(cells)
         row = self._row(cells, names)
         if names:
-            self._headers = _stacked(self._headers, row)
+            above = [] if self._begun else self._headers
+            self._headers = _stacked(above, row)
+            self._begun = False
             return " | ".join(" ".join(cell.words) for cell in cells)
         self._begun = True
         return " | ".join(named(row, self._headers) if any(self._headers) else row)
+
+    def _are_headers(self, cells: Sequence[Cell]) -> bool:
+        """Whether the row names the columns; below rows with values it must have no values."""
+        if len(cells) < 2:
+            return False
+        if not all(cell.is_header for cell in cells):
+            return False
+        return not self._begun or all(map(_can_only_head, cells[1:]))
 
     def name(self, headers: Sequence[str]) -> None:
         """Set the column names."""
@@ -81,6 +96,16 @@ class Rows:
             if left > 1:
                 self._down[len(row)] = text, left - 1
             row.append(text)
+
+
+def _can_only_head(cell: Cell) -> bool:
+    """Whether a header cell below values is no value, such as that of a total: it begins with a
+    word, or is a period.
+    """
+    text = " ".join(cell.words)
+    if _NAME.match(text):
+        return True
+    return any(periods(text))
 
 
 def _stacked(above: Sequence[str], below: Sequence[str]) -> list[str]:

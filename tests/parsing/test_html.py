@@ -102,6 +102,25 @@ def test_a_row_is_read_by_its_headers() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("row", "last"),
+    [
+        ("<th>Units<th>Apples<th>Pears", "Sales | Apples: 6 | Pears: 5"),
+        ("<th><th>2021<th>2020", "Sales | 2021: 6 | 2020: 5"),
+        ("<th><th colspan=2>Year<tr><th><th>2021<th>3Q20", "Sales | Year 2021: 6 | Year 3Q20: 5"),
+        ("<th>Total<th>9<th>$8", "Sales | 2023: 6 | 2022: 5"),
+        ("<th>Total<th>9 kg<th>8 kg", "Sales | 2023: 6 | 2022: 5"),
+        ("<th>Europe<th colspan=2>", "Sales | 2023: 6 | 2022: 5"),
+        ("<th colspan=3>Europe", "Sales | 2023: 6 | 2022: 5"),
+    ],
+)
+def test_headers_within_a_table_name_the_rows_below_them(row: str, last: str) -> None:
+    head = "<tr><th><th>2023<th>2022</tr><tr><td>Rent<td>9<td>8</tr>"
+    lines = text(f"<table>{head}<tr>{row}</tr><tr><td>Sales<td>6<td>5</table>").split("\n")
+    assert lines[1] == "Rent | 2023: 9 | 2022: 8"
+    assert lines[-1].removeprefix("Units: ") == last
+
+
 def test_long_cells_and_headers_occur_once() -> None:
     long = "word " * 40
     found = text(

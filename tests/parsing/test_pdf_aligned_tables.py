@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +90,34 @@ def test_a_table_continues_on_the_next_page() -> None:
     assert "(In millions" in parsed.sections[-1].heading
 
 
+@pytest.mark.parametrize(
+    ("below", "named"),
+    [
+        (["The company sold more ships than in any year before, because the ports of the",
+          "north were open for the whole of the winter."], False),
+        (["See the notes to these statements."], True),
+    ],
+)  # fmt: skip
+def test_prose_ends_a_table_and_a_footer_does_not(below: list[str], named: bool) -> None:
+    values = ["1,265", "1,010", "5,940", "9,700"]
+    following = figures(780, "Net income", values) + figures(768, "Dividends", values[::-1])
+    footer = [Put(300, 30, "F-3", 8)]
+    parsed = parse(pdf([[*STATEMENT, *column(below, 40, 600), *footer], following]))
+    assert ("Net income | Three Months Ended July 1, 2023: 1,265" in parsed.text) is named
+    assert ("Net income | 1,265 | 1,010" in parsed.text) is not named
+
+
+@pytest.mark.parametrize("bold", [True, False])
+def test_words_in_bold_between_rows_are_headers(bold: bool) -> None:
+    rows = [figures(700, "", ["2023", "2022"]), figures(688, "Net sales", ["900", "850"])]
+    words = (("Units", 40), ("Apples", 313), ("Pears", 387))
+    rows += [[Put(x, 676, text, 9, bold) for text, x in words]]
+    rows += [figures(664, "Net sales", ["600", "500"])]
+    text = parse(pdf([[put for row in rows for put in row]])).text
+    assert "Net sales | 2023: 900 | 2022: 850" in text
+    assert ("Net sales | Apples: 600 | Pears: 500" in text) is bold
+
+
 def test_years_are_headers() -> None:
     rows = [Put(40, 700, "(in thousands)", 9), Put(320, 700, "2023", 9), Put(390, 700, "2022", 9)]
     rows += figures(688, "Rent", ["900", "850"]) + figures(676, "Heating", ["120", "95"])
@@ -136,6 +165,47 @@ def test_a_list_that_ends_in_numbers_is_not_contents() -> None:
         for name, n in zip("abcdef", (9, 2, 7, 1, 8, 3), strict=True)
     ]
     assert "Port c" in parse(pdf([column(entries, 50)])).text
+
+
+@pytest.mark.parametrize("pages", [1, 2, 9])
+def test_a_list_whose_numbers_are_no_pages_is_not_contents(pages: int) -> None:
+    players = ["Adams 18", "Baker 19", "Clark 21", "Davis 22", "Evans 24"]
+    page = [Put(50, 760, "List of players", 14), *column(players, 50)]
+    rest = [[Put(50, 700, "The rent is 900.")]] * (pages - 1)
+    assert "Adams 18 Baker 19" in parse(pdf([page, *rest])).text
+
+
+@pytest.mark.parametrize(
+    "foot",
+    [
+        "Page {n} of 3", "page 4{n}", "- {n} -", "Annual report {n}", "{n} | Annual report 2023",
+        "Page 1{n}4 of 198", "40{n}", "{n}/3", "F-{n}", "{roman}", "Report 2.1 of 5 May 2023",
+    ],
+)  # fmt: skip
+def test_page_numbers_rise_from_page_to_page(foot: str) -> None:
+    pages = [
+        [Put(50, 700, f"It landed {place}."), Put(50, 30, foot.format(n=n, roman="i" * n), 8)]
+        for n, place in enumerate(("here", "there", "nowhere"), 1)
+    ]
+    assert parse(pdf(pages)).text == "It landed here.\n\nIt landed there.\n\nIt landed nowhere."
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ("Total due: 2,345.67", "Total due: 2,411.02", "Total due: 1,987.40"),
+        ("Total due: $900", "Total due: $900", "Total due: $900"),
+        ("Invoice 1001", "Invoice 1002", "Invoice 1003"),
+        ("Paid on 01/02/2024", "Paid on 02/02/2024", "Paid on 03/02/2024"),
+        ("Rent of 01/2024", "Rent of 02/2024", "Rent of 03/2024"),
+        ("Ships: 12", "Ships: 7", "Ships: 31"),
+    ],
+)
+def test_lines_that_differ_in_other_numbers_are_no_footers(numbers: tuple[str, ...]) -> None:
+    for count in (2, 3):
+        pages = [[Put(50, 700, "Thank you."), Put(50, 60, line)] for line in numbers[:count]]
+        text = parse(pdf(pages)).text
+        assert [line in text for line in numbers[:count]] == [True] * count
 
 
 def test_footers_of_two_pages_are_left_out() -> None:

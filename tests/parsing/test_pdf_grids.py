@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rag.parsing.pdf import parse
 from tests.parsing.pdfs import DrawnLine, Put, column, pdf, ruled
 
@@ -165,6 +167,52 @@ def test_a_bold_row_of_figures_is_not_headers() -> None:
     text = parse(pdf([drawn])).text
     assert "Revenue | 2023: 900 | 2022: 850 | 2021: 800" in text
     assert "Rent | 2023: 9 | 2022: 8 | 2021: 7" in text
+
+
+@pytest.mark.parametrize(
+    ("row", "bold", "named"),
+    [
+        (("Units", "Apples", "Pears", "Figs"), True, "Sales | Apples: 6 | Pears: 5 | Figs: 4"),
+        (("", "2020", "2019", "2018"), False, "Sales | 2020: 6 | 2019: 5 | 2018: 4"),
+        (("Total", "9", "8", "7"), True, "Sales | 2023: 6 | 2022: 5 | 2021: 4"),
+        (("Method", "Sum", "Mean", "Sum"), False, "Sales | 2023: 6 | 2022: 5 | 2021: 4"),
+        (("Europe", "", "", "Note"), True, "Sales | 2023: 6 | 2022: 5 | 2021: 4"),
+    ],
+)
+def test_headers_within_a_table_name_the_rows_below_them(
+    row: tuple[str, ...], bold: bool, named: str
+) -> None:
+    rows = [("", "2023", "2022", "2021"), ("Rent", "90", "85", "80"), row, ("Sales", "6", "5", "4")]
+    heights = (700, 686, 672, 658, 644)
+    drawn = ruled(EDGES, heights, [[(1, "")] * 4 for _ in rows])
+    for top, texts in zip(heights, rows, strict=False):
+        is_bold = bold if texts == row else not texts[0]
+        puts = (
+            Put(x + 3, top - 9, text, 8, is_bold) for x, text in zip(EDGES, texts, strict=False)
+        )
+        drawn += [put for put in puts if put.text]
+    lines = parse(pdf([drawn])).text.split("\n")
+    assert lines[1] == "Rent | 2023: 90 | 2022: 85 | 2021: 80"
+    assert lines[-1] == named
+
+
+def test_prose_between_ruled_tables_separates_them() -> None:
+    prose = ["The company sold more ships than in any year before, because the ports were", "open."]
+    rest = ruled(EDGES, (560, 546, 532), [[(1, "Debt"), (1, "6"), (1, "5"), (1, "4")]] * 2)
+    assert "Debt | Three Months Ended" in parse(pdf([[*SEGMENTS, *rest]])).text
+    assert "Debt | 6 | 5 | 4" in parse(pdf([[*SEGMENTS, *column(prose, 40, 600), *rest]])).text
+
+
+def test_a_grid_without_lines_of_its_own_leaves_its_text() -> None:
+    """Such as a grid within a cell, or around the end of lines that begin far from it."""
+    rows = [[(1, f"cell {n}"), (1, ""), (1, f"end {n}")] for n in range(2)]
+    outer = ruled((40, 200, 360, 550), (700, 600, 500), rows)
+    letters = [[(1, letter) for letter in row] for row in ("abc", "def", "ghi")]
+    inner = ruled((210, 250, 290, 330), (690, 670, 650, 630), letters)
+    assert "cell 0 | a b c d e f g h i | end 0" in parse(pdf([[*outer, *inner]])).text
+    grid = ruled((300, 330, 360, 390), (700, 686, 672, 658), [[(1, "")] * 3] * 3)
+    lines = column(["the rent of the house is due and " * 2 + "a b c d e"] * 3, 0, 691, 10)
+    assert parse(pdf([[*grid, *lines]])).text.count("a b c d e") == 3
 
 
 def test_indented_rows_are_named_by_the_row_above_them() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from rag.parsing.pdf_aligned_tables import tables
 from rag.parsing.pdf_cells import PdfRow, row_of
 
@@ -30,13 +32,20 @@ def figures(label: str, *values: str, indent: int = 0) -> list[tuple[str, float,
 
 def lines(*rows: list[tuple[str, float, float]], wrapped: Sequence[int] = ()) -> list[str]:
     """The lines of the table in these rows; those in `wrapped` are close to the row above."""
-    placed: list[PdfRow] = []
+    (table,) = tables(placed(rows, wrapped))
+    return table.lines
+
+
+def placed(
+    rows: Sequence[list[tuple[str, float, float]]], wrapped: Sequence[int] = ()
+) -> list[PdfRow]:
+    """The rows from the top of a page."""
+    found: list[PdfRow] = []
     top = 0.0
     for number, row in enumerate(rows):
         top += 9 if number in wrapped else 13
-        placed.append(row_of(row, top, top + 9, 9.0))
-    (table,) = tables(placed)
-    return table.lines
+        found.append(row_of(row, top, top + 9, 9.0))
+    return found
 
 
 def test_a_header_spans_the_columns_that_it_is_centred_over() -> None:
@@ -158,8 +167,7 @@ def test_the_caption_is_the_sentence_above_the_table_and_its_unit() -> None:
         figures("Services", "13,070", "12,577"),
     ]
     tops = (0, 10, 26, 39, 52)
-    placed = [row_of(row, top, top + 9, 9.0) for row, top in zip(rows, tops, strict=True)]
-    (table,) = tables(placed)
+    (table,) = tables([row_of(row, top, top + 9, 9.0) for row, top in zip(rows, tops, strict=True)])
     assert table.columns.caption == (f"{sentence} {rest}", "dollars in millions")
 
 
@@ -188,19 +196,52 @@ def test_years_may_be_centred_beside_their_figures() -> None:
     assert found[-1] == "Taxes | Nine months 2023: 12.2 | Nine months 2022: 12.9"
 
 
-def test_a_row_of_dates_begins_another_table() -> None:
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("1 May 2023", "1 May 2022"),
+        ("2021", "2020"),
+        ("FY22", "FY21"),
+        ("Q3 2023", "4Q23"),
+        ("Europe", "Japan"),
+    ],
+)
+def test_headers_between_rows_begin_another_table(names: tuple[str, str]) -> None:
     rows = [
         right(["2023", "2022"]),
         figures("Profit", "110.2", "121.9"),
         figures("Taxes", "12.2", "12.9"),
-        right(["1 May 2023", "1 May 2022"]),
+        right(names),
         figures("Bonds", "299.4", "299.1"),
-        figures("Notes", "248.0", "247.6"),
     ]
-    placed = [row_of(row, 13.0 * n, 13.0 * n + 9, 9.0) for n, row in enumerate(rows)]
-    first, second = tables(placed)
+    first, second = tables(placed(rows))
     assert first.lines[-1] == "Taxes | 2023: 12.2 | 2022: 12.9"
-    assert second.lines[-1] == "Notes | 1 May 2023: 248.0 | 1 May 2022: 247.6"
+    assert second.lines[-1] == f"Bonds | {names[0]}: 299.4 | {names[1]}: 299.1"
+
+
+def test_a_year_over_all_columns_begins_another_table() -> None:
+    rows = [
+        centred(("2023", 350)),
+        right(["Spring", "Summer", "Autumn"]),
+        figures("Profit", "110.2", "121.9", "7.1"),
+        centred(("2022", 350)),
+        figures("Profit", "299.4", "299.1", "7.2"),
+    ]
+    first, second = tables(placed(rows))
+    assert first.lines[-1].startswith("Profit | 2023 Spring: 110.2 |")
+    assert second.lines[-1] == "Profit | 2022: 299.4 | 2022: 299.1 | 2022: 7.2"
+
+
+def test_years_and_words_after_a_label_are_no_headers() -> None:
+    found = lines(
+        right(["North", "South"]),
+        figures("Members", "110", "121"),
+        figures("Founded", "1998", "2003"),
+        figures("Method", "Sum", "Mean"),
+        figures("Fee", "9", "8"),
+    )
+    assert found[2] == "Founded | North: 1998 | South: 2003"
+    assert found[-1] == "Fee | North: 9 | South: 8"
 
 
 def test_a_year_above_rows_of_one_column_is_their_group() -> None:
