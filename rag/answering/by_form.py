@@ -65,6 +65,10 @@ class Read:
         found = [s for s in sentences_of(self.output) if _is_valid(s, self.documents)]
         return said(ranked(found, self.hits), self.documents)
 
+    def text(self, sentence: Sentence) -> str:
+        """The words of a sentence."""
+        return self.documents[sentence.document_id].text[sentence.start : sentence.end]
+
 
 def answer(
     read: Read,
@@ -141,8 +145,11 @@ def _quoted(
     if read.scored:
         model = models["list" if listed else "sentences"]
         score = _any_of(found, listed) if listed else found[0].score
+        words = len(read.text(found[0]).split())
         verdicts = read.output.verdicts
-        confidence = model(form_confidence.of_sentences(found[0], score, verdicts, confidence))
+        confidence = model(
+            form_confidence.of_sentences(found[0], words, score, verdicts, confidence)
+        )
         least = model.threshold if rule.calibrated else rule.threshold
     if read.form == "list" and not listed and spans.text is not None:
         return None  # "Which agency ...?" wants a name; without a list, the span in its sentence

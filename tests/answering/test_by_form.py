@@ -71,7 +71,7 @@ def test_a_sentence_that_refers_back_includes_the_previous_one() -> None:
 
 
 def test_unsure_sentences_are_only_the_closest_candidates() -> None:
-    given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.3], span=-3.0)
+    given = read("sentences", LEASE, [0.1, 0.05, 0.1, 0.1, 0.5], span=-3.0)
     assert (given.text, given.pieces, given.citations) == (None, (), ())
     assert given.alternatives[0].text == "Rent is due on the first."
     assert "Rent is due" in (given.abstention_reason or "")
@@ -221,6 +221,13 @@ def test_a_sentence_that_begins_with_yes_decides_and_says_it_once(
     assert (given.form, given.text) == ("yes_no", "Yes, in any colour.")
     assert given.value
     assert given.value.yes
+
+
+def test_a_short_label_is_less_sure_than_a_sentence() -> None:
+    label = document("Kinds of dogs: collies.", "label")
+    whole = document("Dogs need a garden because they bark in a flat.", "whole")
+    short, long = (read("sentences", one, [0.8], (0.5, 0.1, 0.4)) for one in (label, whole))
+    assert 0.1 < short.confidence < long.confidence - 0.1
 
 
 def test_a_question_at_the_end_of_a_paragraph_hides_nothing() -> None:
