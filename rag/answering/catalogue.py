@@ -12,8 +12,7 @@ from typing import Protocol
 from rag.answering.citations import quoted
 from rag.answering.overview import meant
 from rag.english.sentences import enclosing_sentence, split_sentences
-from rag.english.text import content_words, normalize
-from rag.english.units import singular
+from rag.english.units import singular_words
 from rag.types import Document, Hit, Passage, Piece
 
 MOST = 20
@@ -49,7 +48,7 @@ _COUNTS_ALL = re.compile(
     r"index|collection|library|archive|folder \S+|stored|indexed|altogether|total)\b)*$",
     re.IGNORECASE,
 )
-"""The end of a question for the number of all documents."""
+"""A question for the number of all documents."""
 _AUTHOR = re.compile(
     r"\bwho (?:wrote|authored|is the author|was the author|made|created|sent)\b|\bauthor "
     r"of\b|\bwritten by whom\b",
@@ -186,21 +185,15 @@ def _mention(what: str, document: Document | None, passages: Sequence[Passage]) 
             document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin
         )
         return Piece(quoted(document, begin + start, begin + end), label=document.title)
-    wanted = _words(what)
+    wanted = singular_words(what)
     for passage in passages:
         for start, end in split_sentences(passage.text):
-            if wanted and wanted <= _words(f"{passage.context} {passage.text[start:end]}"):
+            if wanted and wanted <= singular_words(f"{passage.context} {passage.text[start:end]}"):
                 return Piece(
                     quoted(document, passage.start + start, passage.start + end),
                     label=document.title,
                 )
     return None
-
-
-def _words(text: str) -> frozenset[str]:
-    """The content words in the singular; whole, so that "internal" is not "international"."""
-    content = content_words(text)
-    return frozenset(singular(word) for word in normalize(text).split() if word[:5] in content)
 
 
 def _all(count: bool, library: Library, listed: Sequence[Document]) -> Catalogued | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from rag.answering.selection import Sentence
 from rag.english.sentences import Offsets, enclosing_sentence
 from rag.english.text import content_words, normalize
-from rag.english.units import singular
+from rag.english.units import singular, singular_words
 from rag.protocols import ReaderOutput
 from rag.types import Document
 
@@ -71,7 +71,8 @@ def named(question: str) -> tuple[Side, ...]:
             one, other = (question[slice(*place)] for place in places)
             if not _ASPECT.search(one):
                 other = _ASPECT.sub("", other)
-            if content_words(one) and content_words(other) and _words(one) != _words(other):
+            words = [singular_words(side) for side in (one, other)]
+            if all(words) and words[0] != words[1]:
                 compares = "compare" in pattern.groupindex
                 before = question[: match.start("compare") if compares else places[0][0]]
                 after = question[places[1][0] + len(other) :]
@@ -104,7 +105,7 @@ def sides(
     """The best sentence for each side among those `found` for it: one that contains more of this
     side's own words than of the other's, counting its title and heading.
     """
-    first, second = (_words(name) for name in names)
+    first, second = (singular_words(name) for name in names)
     own = (first - second or first, second - first or second)
     chosen: list[Sentence | None] = []
     for sentences, mine, theirs in zip(found, own, own[::-1], strict=True):
@@ -128,12 +129,6 @@ def related(found: Sequence[Sentence], whole: Sequence[Sentence]) -> list[Senten
         ]
         made.append(replace(one, score=math.sqrt(one.score * max([*near, _ELSEWHERE]))))
     return made
-
-
-def _words(name: str) -> frozenset[str]:
-    """The words of a side, in the singular."""
-    content = content_words(name)
-    return frozenset(singular(w) for w in normalize(name).split() if w[:5] in content)
 
 
 def _fit(

@@ -27,7 +27,7 @@ _DATE = re.compile(
     r"\b(?:what|which) (?:is the |was the )?(?:\w+ )?(?:date|day|year|month)\b(?!-)",
     re.IGNORECASE,
 )
-"""A question for a date; "when" after another question word is no such question."""
+"""Matches a question for a date. "When" after another question word does not ask for one."""
 _THAN = r"(?! (?:fewer|less|more|later|earlier|greater|higher|lower) than)"
 _NEGATION = re.compile(
     rf"\b(?:not(?! only| until| exceed| over| above| under| "

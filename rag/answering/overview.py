@@ -69,7 +69,10 @@ def _named(document: Document, asked: frozenset[str], question: str) -> float:
 
 def _is_said(name: str, question: str) -> bool:
     """Whether a question has the whole name, not as a part of a longer one."""
-    return bool(re.search(rf"(?<![\w-]){re.escape(name.lower())}(?![\w-])", question))
+    name = name.lower()
+    if name not in question:
+        return False
+    return bool(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", question))
 
 
 def _majority(hits: Sequence[Hit]) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from rag.english.identifiers import file_name
+from rag.english.identifiers import MONTH, file_name
 from rag.english.periods import Periods, of_column, periods
 from rag.types import Passage, Span
 
@@ -29,7 +29,7 @@ _PERIOD_NAME = re.compile(r"(?:fiscal |financial )?(?:year|quarter|period|date)"
 """The name of a column whose cells say which period a row is of."""
 _PERIOD_WORD = re.compile(
     r"\b(?:FY|Q[1-4]|[1-4]Q|(?:first|second|third|fourth|1st|2nd|3rd|4th) quarter|of|"
-    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)(?=\b|\d)",
+    rf"{MONTH})(?=\b|\d)",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]")

@@ -32,8 +32,11 @@ _FACTORS = {
     "billion": 10**9,
 }
 """The units in which tables state figures."""
-_NEGATIVE = re.compile(r"(?:US)?[$\u20ac\u00a3]? ?(?:[-\u2013\u2212]|\([^()]*\))")
-"""The beginning of a figure with a minus sign or in brackets."""
+_NEGATIVE = re.compile(
+    r"(?:US)?[$\u20ac\u00a3]? ?"
+    r"(?:[-\u2013\u2212] ?[$\u20ac\u00a3]? ?\d.*|\([$\u20ac\u00a3]? ?\d[\d,.]* ?%?\) ?%?)"
+)
+"""A figure with a minus sign or in brackets."""
 _MOST_BESIDE = 6
 """Maximum number of other words in an answer that is a number."""
 
@@ -78,7 +81,7 @@ def _number(said: Mention) -> Value | None:
         return None
     if found.kind == "number" and dates(text):
         return None
-    factor = _factor(said) if found.kind in ("money", "number", "percentage") else 1
+    factor = _factor(said, found.kind) if found.kind in ("money", "number", "percentage") else 1
     return Value(
         found.kind,
         text,
@@ -90,7 +93,7 @@ def _number(said: Mention) -> Value | None:
     )
 
 
-def _factor(said: Mention) -> int:
+def _factor(said: Mention, kind: str) -> int:
     """What a figure in a table is to be multiplied by: the unit is in the heading, as in "(In
     millions, except per-share amounts)", and figures in brackets are negative.
     """
@@ -98,8 +101,8 @@ def _factor(said: Mention) -> int:
     if not bar:
         return 1
     text = said.span.text.strip()
-    sign = -1 if _NEGATIVE.match(text) else 1
-    if _OWN_UNIT.search(text):
+    sign = -1 if _NEGATIVE.fullmatch(text) else 1
+    if kind == "percentage" or _OWN_UNIT.search(text):
         return sign
     return sign * _unit_factor(said.span.hit.passage.heading, label)
 

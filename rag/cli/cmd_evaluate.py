@@ -171,9 +171,7 @@ def _finish(
     short = [verdict for verdict in verdicts if not verdict.passed]
     if short:
         for verdict in short:
-            click.echo(
-                f"rag: bound not met: {str(verdict).removeprefix('FAIL ').lstrip()}", err=True
-            )
+            click.echo(f"rag: bound not met: {verdict.found}", err=True)
         sys.exit(1)
 
 

@@ -33,8 +33,9 @@ _EITHER = re.compile(r"(?<![\d/])(\d\d?)/(\d\d?)/((?:19|20)?\d\d)(?![\d/])")
 """A date whose first number is the month or the day."""
 _DAY_FIRST = re.compile(r"(?<![\d.-])(\d\d?)([.-])(\d\d?)\2((?:19|20)\d\d)(?![\d.-])")
 """A date such as "31.12.2023"."""
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_OF_MONTH = re.compile(rf"\b{_MONTH}\.?[-'\u2019]((?:19|20)?\d\d)(?![\d-])", re.IGNORECASE)
+_OF_MONTH = re.compile(
+    rf"\b{identifiers.MONTH}\.?[-'\u2019]((?:19|20)?\d\d)(?![\d-])", re.IGNORECASE
+)
 """The year of a month, such as "Dec-23"."""
 _QUARTER = re.compile(
     r"(?<![a-z\d])(?:Q([1-4])(?!\d)|([1-4])Q(?![a-z]))|"
@@ -46,7 +47,7 @@ _TO_DATE = re.compile(r"\byear[- ]to[- ]date\b|\bYTD\b", re.IGNORECASE)
 """A length that the calendar decides."""
 _BOUNDED = re.compile(
     rf"\b(?:to|from|since|until|before|after|under|over|at least|at most)"
-    rf"(?= [$\u20ac\u00a3]?\d| {_MONTH} )|"
+    rf"(?= [$\u20ac\u00a3]?\d| {identifiers.MONTH} )|"
     r"\b(?:less|more|later|earlier) than\b|\bor (?:more|less|later|earlier)\b",
     re.IGNORECASE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from rag.english.number_words import CODES
+from rag.english.text import content_words, normalize
 
 CURRENCIES = {
     "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",
@@ -152,6 +153,12 @@ def singular(noun: str) -> str:
     if noun.endswith("ies") and len(noun) > 4:
         return noun[:-3] + "y"
     return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
+
+
+def singular_words(text: str) -> frozenset[str]:
+    """The content words in the singular; whole, so that "internal" is not "international"."""
+    stems = content_words(text)
+    return frozenset(singular(word) for word in normalize(text).split() if word[:5] in stems)
 
 
 def _physical(name: str) -> str | None:

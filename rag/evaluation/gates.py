@@ -47,8 +47,13 @@ class GateVerdict:
         return self.value >= self.gate.bound if self.gate.least else self.value <= self.gate.bound
 
     def __str__(self) -> str:
-        found = "not measured" if self.value is None else f"{self.value:.2f}"
-        return f"{'ok   ' if self.passed else 'FAIL '} {self.gate}: {found}"
+        return f"{'ok   ' if self.passed else 'FAIL '} {self.found}"
+
+    @property
+    def found(self) -> str:
+        """The gate and the measured value."""
+        value = "not measured" if self.value is None else f"{self.value:.2f}"
+        return f"{self.gate}: {value}"
 
 
 def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
@@ -99,9 +104,7 @@ def junit(result: Result, found: Sequence[GateVerdict], path: Path) -> None:
     for verdict in found:
         case = ElementTree.SubElement(suite, "testcase", classname=name, name=str(verdict.gate))
         if not verdict.passed:
-            ElementTree.SubElement(
-                case, "failure", message=str(verdict).removeprefix("FAIL ").lstrip()
-            )
+            ElementTree.SubElement(case, "failure", message=verdict.found)
     root = ElementTree.Element("testsuites")
     root.append(suite)
     with writing_to(path, "name another file with --junit"):

@@ -53,8 +53,7 @@ def ruled_table(
         *(line for line in lines[: len(titles)] if len(line) < 120 and " " in line),
         *unit,
     )
-    may_head = of_figures and any(read.names)
-    may_head = may_head and not all(map(_is_bold, body))
+    may_head = of_figures and any(read.names) and not all(map(_is_bold, body))
     lines += _body(body[heads:], read, width, may_head)
     columns.names = read.names
     return Table(0, 0, lines, columns)

@@ -99,8 +99,8 @@ class Rows:
 
 
 def _can_only_head(cell: Cell) -> bool:
-    """Whether a header cell below values is no value, such as that of a total: it begins with a
-    word, or is a period.
+    """Whether a header cell below values names a column: it begins with a word or is a period. A
+    total, such as "9 kg", is a value.
     """
     text = " ".join(cell.words)
     if _NAME.match(text):

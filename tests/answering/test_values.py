@@ -121,6 +121,7 @@ def test_a_relative_time_is_not_a_duration(words: str) -> None:
         ("Sales | 2024: -1,234", "-1,234", "In millions", -1234e6),
         ("Sales | 2024: US$(1,234)", "US$(1,234)", "In millions", -1234e6),
         ("Sales | 2024: $5 million", "$5 million", "In millions", 5e6),
+        ("Sales | Change: 5.2 percent", "5.2 percent", "In millions", 5.2),
     ],
 )
 def test_a_figure_of_a_table_is_in_its_unit(

@@ -120,3 +120,4 @@ def test_years_of_a_column(name: str, years: set[str]) -> None:
 def test_a_word_that_begins_like_a_month_is_none() -> None:
     assert not periods("Deck 12, 2023").days
     assert not periods("Windows 10/11").years
+    assert not periods("Deck-23").years

@@ -620,9 +620,9 @@ def test_a_hostile_document_is_escaped(watched: Watched, client: httpx.Client) -
         expect(page.locator("[data-document]")).to_have_count(3)
         page.wait_for_timeout(300)
     finally:
-        for one in client.get("/v1/documents").json()["documents"]:
-            if "<img" in one["id"]:
-                client.delete("/v1/documents/" + one["id"].replace("<", "%3C").replace(">", "%3E"))
+        for one in documents(client):
+            if "<img" in one:
+                client.delete("/v1/documents/" + one.replace("<", "%3C").replace(">", "%3E"))
 
 
 EVIL = "<img src=x onerror=alert(9)>\u202etxt"
@@ -656,7 +656,7 @@ def test_hostile_text_is_escaped_everywhere(
     client.post(
         "/v1/documents", params={"folder": "<svg onload=alert(7)>"}, files=form
     ).raise_for_status()
-    (evil,) = [d["id"] for d in client.get("/v1/documents").json()["documents"] if "<" in d["id"]]
+    (evil,) = [one for one in documents(client) if "<" in one]
     try:
         page.goto("/")
         ask(page, f"Who is the villain of {EVIL}?")
