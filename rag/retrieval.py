@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.english import identifiers
+from rag.meaning import identifiers
 from rag.filters import Condition
 from rag.protocols import Embedder, Filter, Store, Vectors
 from rag.types import Hit, Passage

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.protocols import ReaderOutput, Vectors
 from rag.types import Document, Hit, Span
 

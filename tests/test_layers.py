@@ -120,7 +120,7 @@ def test_a_heavy_library_is_imported_only_where_it_runs(library: str) -> None:
 
 
 ORDER = (
-    "types errors | english | filters settings | parsing | protocols | models ingestion "
+    "types errors | meaning | filters settings | parsing | protocols | models ingestion "
     "retrieval"
     " | answering store | engine render | claims | evaluation | training | build | "
     "repl | server | client | cli"

@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from rag import build
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.ingestion.chunking import split
 from rag.parsing.base import ParseError
 from rag.parsing.files import find

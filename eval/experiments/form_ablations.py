@@ -27,7 +27,7 @@ from eval.experiments.kept import ROOT, SETS, done, opened
 from rag.answering import by_form, comparing, confidence, form_confidence, forms, selection
 from rag.answering.searcher import Query
 from rag.engine import Engine
-from rag.english.periods import Periods
+from rag.meaning.periods import Periods
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
 

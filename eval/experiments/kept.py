@@ -31,7 +31,7 @@ from rag import build
 from rag.answering.provenance import model_digest
 from rag.answering.searcher import Query
 from rag.engine import Engine
-from rag.english.sentences import enclosing_sentence
+from rag.meaning.sentences import enclosing_sentence
 from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.ingestion.ingest import Ingest

@@ -27,7 +27,7 @@ from rag.claims.checker import Checker
 from rag.claims.named_entities import names
 from rag.claims.writer import Writer, WriterSource, Written, WrittenSentence, sources_of
 from rag.engine import Engine
-from rag.english.text import content_words
+from rag.meaning.text import content_words
 from rag.evaluation.gold import Question, read_jsonl
 from rag.settings import Settings
 from rag.types import Answer

@@ -14,7 +14,7 @@ from rag.answering.features import features
 from rag.answering.mention import Mention, QuestionAnalysis
 from rag.answering.table_cells import in_asked_columns
 from rag.answering.values import value
-from rag.english.relative_dates import document_date
+from rag.meaning.relative_dates import document_date
 from rag.types import (
     LEAST_SHOWN,
     Alternative,

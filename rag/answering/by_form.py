@@ -16,8 +16,8 @@ from rag.answering.forms import NEEDS_ALL
 from rag.answering.lists import MOST, after_colon, list_at, matching_rows, rows_at
 from rag.answering.outcome import given, refused
 from rag.answering.selection import Sentence, around, chosen, is_next, ranked, said, sentences_of
-from rag.english.sentences import Offsets
-from rag.english.text import normalize
+from rag.meaning.sentences import Offsets
+from rag.meaning.text import normalize
 from rag.protocols import ReaderOutput, Verdict
 from rag.types import Alternative, Answer, Document, Hit, Piece
 

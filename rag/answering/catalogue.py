@@ -11,8 +11,8 @@ from typing import Protocol
 
 from rag.answering.citations import quoted
 from rag.answering.overview import meant
-from rag.english.sentences import enclosing_sentence, split_sentences
-from rag.english.units import singular_words
+from rag.meaning.sentences import enclosing_sentence, split_sentences
+from rag.meaning.units import singular_words
 from rag.types import Document, Hit, Passage, Piece
 
 MOST = 20

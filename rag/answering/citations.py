@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from rag.english.sentences import Offsets, enclosing_sentence
+from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.types import Citation, Copy, Document, Piece, Span
 
 GAP = " […] "

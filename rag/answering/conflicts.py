@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from rag.answering.candidates import Candidate
 from rag.answering.equivalence import Relation, relation
 from rag.answering.mention import Mention, QuestionAnalysis
-from rag.english.text import content_words, normalize
+from rag.meaning.text import content_words, normalize
 
 Confident = Callable[[Candidate, Sequence[Candidate]], float]
 """The probability that a candidate is right, among others."""

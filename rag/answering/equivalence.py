@@ -9,10 +9,10 @@ import enum
 import math
 
 from rag.answering.mention import Meaning
-from rag.english.dates import Dated, agree, contrary
-from rag.english.quantities import Quantity
-from rag.english.text import compatible, normalize
-from rag.english.units import base
+from rag.meaning.dates import Dated, agree, contrary
+from rag.meaning.quantities import Quantity
+from rag.meaning.text import compatible, normalize
+from rag.meaning.units import base
 
 
 class Relation(enum.Enum):

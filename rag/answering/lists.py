@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.english.sentences import Offsets
-from rag.english.text import content_words
+from rag.meaning.sentences import Offsets
+from rag.meaning.text import content_words
 
 MOST = 20
 """Items that are shown of one list."""

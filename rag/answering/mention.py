@@ -7,12 +7,12 @@ import re
 from dataclasses import dataclass, replace
 
 from rag.answering.table_cells import label_at
-from rag.english.dates import Dated, only_date
-from rag.english.number_words import CODE, SIGN
-from rag.english.quantities import Quantity, bound_before, quantity
-from rag.english.relative_dates import is_relative
-from rag.english.sentences import Offsets, enclosing_sentence
-from rag.english.text import content_words, coverage, named_words, normalize
+from rag.meaning.dates import Dated, only_date
+from rag.meaning.number_words import CODE, SIGN
+from rag.meaning.quantities import Quantity, bound_before, quantity
+from rag.meaning.relative_dates import is_relative
+from rag.meaning.sentences import Offsets, enclosing_sentence
+from rag.meaning.text import content_words, coverage, named_words, normalize
 from rag.types import Span
 
 _LEAD = re.compile(

@@ -10,8 +10,8 @@ from pathlib import PurePath
 import numpy as np
 
 from rag.answering.citations import quoted
-from rag.english.sentences import split_sentences
-from rag.english.text import content_words
+from rag.meaning.sentences import split_sentences
+from rag.meaning.text import content_words
 from rag.protocols import Embedder, Vectors
 from rag.types import Document, Hit, Passage, Piece
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from rag.answering.citations import heading_at
 from rag.answering.lists import UNDERLINE, is_header_row
 from rag.answering.logistic import logit
-from rag.english.sentences import Offsets, split_sentences
+from rag.meaning.sentences import Offsets, split_sentences
 from rag.protocols import ReaderOutput
 from rag.types import Citation, Document, Hit
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from rag.english.identifiers import MONTH, file_name
-from rag.english.periods import Periods, of_column, periods
+from rag.meaning.identifiers import MONTH, file_name
+from rag.meaning.periods import Periods, of_column, periods
 from rag.types import Passage, Span
 
 _BETWEEN = " | "

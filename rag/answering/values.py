@@ -6,8 +6,8 @@ import datetime as dt
 import re
 
 from rag.answering.mention import Mention
-from rag.english.dates import dates, only_date
-from rag.english.relative_dates import resolve
+from rag.meaning.dates import dates, only_date
+from rag.meaning.relative_dates import resolve
 from rag.types import Value
 
 _ANCHORED = re.compile(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rag.english.sentences import enclosing_sentence, split_sentences
+from rag.meaning.sentences import enclosing_sentence, split_sentences
 from rag.errors import InputError
 from rag.types import Citation, Document
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.errors import ModelError
 
 _MOST_BYTES = 1_000_000

@@ -14,8 +14,8 @@ from rag.claims.dates_and_quantities import contradicting, figures, matches
 from rag.claims.named_entities import is_named, names, swapped_names
 from rag.claims.negation import DENIALS, is_denied
 from rag.claims.words import word_list, word_set
-from rag.english.sentences import split_sentences
-from rag.english.text import content_words
+from rag.meaning.sentences import split_sentences
+from rag.meaning.text import content_words
 
 _PRONOUNS = frozenset("he she it they his her its their".split())
 _ALMOST = 0.85

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.claims.words import LONGEST
-from rag.english.dates import Date, Dated, agree, contrary, dates, includes, only_date
-from rag.english.number_words import CODE, NUMBER, SIGN, digits
-from rag.english.quantities import Quantity, bound_before, quantity
-from rag.english.units import base
+from rag.meaning.dates import Date, Dated, agree, contrary, dates, includes, only_date
+from rag.meaning.number_words import CODE, NUMBER, SIGN, digits
+from rag.meaning.quantities import Quantity, bound_before, quantity
+from rag.meaning.units import base
 
 _FIGURE = re.compile(
     rf"(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})", re.IGNORECASE

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from rag.answering.citations import quoted
 from rag.claims.dates_and_quantities import figures, matches
-from rag.english.sentences import Offsets, split_sentences
-from rag.english.text import content_words
+from rag.meaning.sentences import Offsets, split_sentences
+from rag.meaning.text import content_words
 from rag.types import Citation, Document, Hit
 
 _AROUND = 1

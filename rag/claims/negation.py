@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rag.english.text import content_words
+from rag.meaning.text import content_words
 
 DENIALS = frozenset(
     "not never no nor neither without cannot nobody nothing denied denies refused failed "

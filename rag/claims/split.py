@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from rag.claims.coreference import VERBS, Antecedents
 from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
 from rag.claims.words import WORD
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 
 _REFERENCE = re.compile(
     r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rag.english.number_words import digits
+from rag.meaning.number_words import digits
 
 WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
 LONGEST = 400

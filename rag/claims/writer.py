@@ -17,8 +17,8 @@ from rag.claims.evidence import cut
 from rag.claims.results import PARTLY, SUPPORTED, CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
 from rag.claims.writer_prompt import is_instruction, messages
-from rag.english.sentences import split_sentences
-from rag.english.text import content_words
+from rag.meaning.sentences import split_sentences
+from rag.meaning.text import content_words
 from rag.types import Answer, Hit
 
 _SENTENCES = 12

@@ -11,7 +11,7 @@ from typing import Any
 
 from rag.answering.searcher import Searcher
 from rag.engine import Engine
-from rag.english.sentences import Offsets, enclosing_sentence
+from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.evaluation.error_analysis import (
     Attempt,
     EvidenceSpan,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rag.english.sentences import enclosing_sentence
+from rag.meaning.sentences import enclosing_sentence
 from rag.errors import InputError, NotFoundError
 from rag.evaluation.gold import Evidence, Gold, Question, read_jsonl
 from rag.evaluation.set_files import MALFORMED, json_lines, open_text

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from rag.english.sentences import Offsets, split_sentences, trim
+from rag.meaning.sentences import Offsets, split_sentences, trim
 from rag.types import Document, Passage, Section
 
 TokenCounter = Callable[[Sequence[str]], list[int]]

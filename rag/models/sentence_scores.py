@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.models.qa_heads import HeadOutput
 from rag.models.windows import Window, places
 from rag.protocols import SentenceScore, Verdict

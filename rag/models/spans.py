@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.english.sentences import split_sentences, trim
+from rag.meaning.sentences import split_sentences, trim
 
 Logits = NDArray[np.float32]
 Scored = tuple[float, int, int]

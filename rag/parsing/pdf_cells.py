@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from rag.english.periods import periods
+from rag.meaning.periods import periods
 
 _GAP = 0.9
 """Minimum gap between two cells of a table, in font heights."""

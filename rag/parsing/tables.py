@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from rag.english.periods import periods
+from rag.meaning.periods import periods
 
 MOST_SPANNED = 100
 """Maximum number of rows or columns that a cell spans."""

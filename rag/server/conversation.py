@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.english.followups import PreviousTurn, Rewrite, understand
-from rag.english.noun_phrases import phrases
+from rag.meaning.followups import PreviousTurn, Rewrite, understand
+from rag.meaning.noun_phrases import phrases
 
 _MOST_TURNS = 8
 """Number of turns to consider, newest first."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.errors import InputError
 from rag.evaluation.set_files import MALFORMED, open_text
 from rag.ingestion.chunking import TokenCounter, split

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.english.sentences import Offsets
+from rag.meaning.sentences import Offsets
 from rag.models.qa_heads import Head, HeadOutput
 from rag.models.windows import Encoded, Window, again, places
 

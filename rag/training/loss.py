@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
-from rag.english.sentences import Offsets, split_sentences
+from rag.meaning.sentences import Offsets, split_sentences
 from rag.models.windows import Encoded
 
 Mask = NDArray[np.bool_]

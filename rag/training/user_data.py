@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.english.text import content_words, coverage
+from rag.meaning.text import content_words, coverage
 from rag.errors import InputError
 from rag.evaluation.evaluator import answers_in
 from rag.evaluation.gold import Question, read_jsonl

@@ -17,7 +17,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.errors import InputError
 from rag.evaluation.set_files import MALFORMED, json_lines
 from rag.store.local.tantivy_index import LexicalIndex

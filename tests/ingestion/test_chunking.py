@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.ingestion.chunking import split
 from rag.types import Document, Passage, Section
 from tests.fakes import BagOfWordsEmbedder, document

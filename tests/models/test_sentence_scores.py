@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.models.bert import Bert
 from rag.models.reader import ExtractiveReader
 from rag.types import Hit

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.english.sentences import split_sentences
+from rag.meaning.sentences import split_sentences
 from rag.parsing.plain_text import parse
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.english.identifiers import searched
+from rag.meaning.identifiers import searched
 from rag.store.local import changelog, database, tantivy_index
 from rag.store.local.delta import Delta
 from rag.store.local.manifest import LEXICAL

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from rag.english.identifiers import searched
+from rag.meaning.identifiers import searched
 from rag.errors import InputError
 from rag.protocols import Vectors
 from rag.store.local.tantivy_index import analyze

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rag.english.followups import PreviousTurn, Rewrite, understand
-from rag.english.noun_phrases import phrases
+from rag.meaning.followups import PreviousTurn, Rewrite, understand
+from rag.meaning.noun_phrases import phrases
 
 SIGNED = PreviousTurn("When was the JCPOA signed?", "2015")
 PLAN = PreviousTurn("When was the Joint Comprehensive Plan of Action signed?", "2015")

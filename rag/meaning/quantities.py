@@ -6,8 +6,8 @@ import functools
 import re
 from dataclasses import dataclass
 
-from rag.english.number_words import CODE, LONGEST, NUMBER, SIGN, digits
-from rag.english.units import CURRENCIES, named_unit, singular
+from rag.meaning.number_words import CODE, LONGEST, NUMBER, SIGN, digits
+from rag.meaning.units import CURRENCIES, named_unit, singular
 
 _ONE = re.compile(
     rf"(?<![\w.,])(?P<minus>(?<![^\s(])(?:[-\u2212](?=[\d$€£¥])|minus ))?"

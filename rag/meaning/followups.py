@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from rag.english.noun_phrases import AUXILIARIES, PREPOSITIONS, QUESTION_WORDS, Phrase, phrases
+from rag.meaning.noun_phrases import AUXILIARIES, PREPOSITIONS, QUESTION_WORDS, Phrase, phrases
 
 _LEAD = re.compile(r"^(?:(?:and|but|so|then|also|ok|okay|well)\b[\s,]*)+", re.IGNORECASE)
 _ADVERBIAL = (

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import date
 from typing import NamedTuple
 
-from rag.english import identifiers
+from rag.meaning import identifiers
 
 _YEAR = re.compile(r"(?<![\w,.$-])(?:FY ?)?((?:19|20)\d\d)(?!\d|[,.-]\d)", re.IGNORECASE)
 """A year that is neither an amount nor part of a longer number."""

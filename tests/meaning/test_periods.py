@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.english.periods import of_column, periods
+from rag.meaning.periods import of_column, periods
 
 COLUMNS = (
     "Three Months Ended June 30, 2023",

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rag.english.dates import dates, only_date
-from rag.english.number_words import digits
+from rag.meaning.dates import dates, only_date
+from rag.meaning.number_words import digits
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MONTHS = (

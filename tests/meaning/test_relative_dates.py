@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from rag.english.relative_dates import document_date, resolve
+from rag.meaning.relative_dates import document_date, resolve
 
 TUESDAY = dt.date(2026, 2, 10)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.english.sentences import Offsets, enclosing_sentence, split_sentences, trim
+from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences, trim
 from rag.parsing.files import find
 from rag.parsing.load import read
 

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.english.identifiers import called, days, file_name, identifiers, labelled, searched
+from rag.meaning.identifiers import called, days, file_name, identifiers, labelled, searched
 from rag.types import Passage
 
 

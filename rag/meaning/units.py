@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
-from rag.english.number_words import CODES
-from rag.english.text import content_words, normalize
+from rag.meaning.number_words import CODES
+from rag.meaning.text import content_words, normalize
 
 CURRENCIES = {
     "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.english.dates import agree, contrary, dates, only_date
+from rag.meaning.dates import agree, contrary, dates, only_date
 
 DAYS = st.dates(dt.date(1000, 1, 1), dt.date(2099, 12, 31))
 

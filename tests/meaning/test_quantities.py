@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.english.quantities import quantity
-from rag.english.units import base
+from rag.meaning.quantities import quantity
+from rag.meaning.units import base
 
 
 @pytest.mark.parametrize(
