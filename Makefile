@@ -20,7 +20,6 @@ ask: $(VENV)/installed
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m eval.style --check
 	$(BIN)/mypy
 	$(BIN)/pytest -n auto -m "not slow"
 	$(BIN)/pytest -n 2 --dist loadfile -m slow
