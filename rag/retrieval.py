@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.meaning import identifiers
 from rag.filters import Condition
+from rag.meaning import identifiers
 from rag.protocols import Embedder, Filter, Store, Vectors
 from rag.types import Hit, Passage
 

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from rag import build
-from rag.meaning.sentences import split_sentences
 from rag.ingestion.chunking import split
+from rag.meaning.sentences import split_sentences
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
 from rag.parsing.load import load

@@ -27,9 +27,9 @@ from eval.experiments.kept import ROOT, SETS, done, opened
 from rag.answering import by_form, comparing, confidence, form_confidence, forms, selection
 from rag.answering.searcher import Query
 from rag.engine import Engine
-from rag.meaning.periods import Periods
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
+from rag.meaning.periods import Periods
 
 _SETS = ("forms", "technical", "household", "own", "tables", "tables-held-out", "mixed", "reports")
 _NEVER = re.compile(r"(?!)")

@@ -31,10 +31,10 @@ from rag import build
 from rag.answering.provenance import model_digest
 from rag.answering.searcher import Query
 from rag.engine import Engine
-from rag.meaning.sentences import enclosing_sentence
 from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.ingestion.ingest import Ingest
+from rag.meaning.sentences import enclosing_sentence
 from rag.models.registry import first_reader
 from rag.parsing.files import find
 from rag.protocols import (

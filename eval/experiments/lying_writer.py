@@ -27,8 +27,8 @@ from rag.claims.checker import Checker
 from rag.claims.named_entities import names
 from rag.claims.writer import Writer, WriterSource, Written, WrittenSentence, sources_of
 from rag.engine import Engine
-from rag.meaning.text import content_words
 from rag.evaluation.gold import Question, read_jsonl
+from rag.meaning.text import content_words
 from rag.settings import Settings
 from rag.types import Answer
 from tests.claims.writers import writing

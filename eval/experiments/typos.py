@@ -23,10 +23,10 @@ import click
 from eval.experiments.kept import SETS, done, opened
 from rag.answering.searcher import Query
 from rag.engine import Engine
-from rag.meaning.text import content_words
 from rag.evaluation.evaluator import evidence_places
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import judge, shown
+from rag.meaning.text import content_words
 from rag.types import Hit
 
 _SEED = 20261127

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rag.meaning.sentences import enclosing_sentence, split_sentences
 from rag.errors import InputError
+from rag.meaning.sentences import enclosing_sentence, split_sentences
 from rag.types import Citation, Document
 
 _NEAR = 0.6

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from rag.meaning.sentences import split_sentences
 from rag.errors import ModelError
+from rag.meaning.sentences import split_sentences
 
 _MOST_BYTES = 1_000_000
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))

@@ -11,7 +11,6 @@ from typing import Any
 
 from rag.answering.searcher import Searcher
 from rag.engine import Engine
-from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.evaluation.error_analysis import (
     Attempt,
     EvidenceSpan,
@@ -25,6 +24,7 @@ from rag.evaluation.records import Row
 from rag.evaluation.squad import exact, f1, is_right
 from rag.evaluation.usefulness import Shown, judge, shown
 from rag.filters import Condition
+from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.protocols import Store
 from rag.types import Answer, Citation, Hit, Passage
 

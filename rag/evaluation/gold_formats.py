@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rag.meaning.sentences import enclosing_sentence
 from rag.errors import InputError, NotFoundError
 from rag.evaluation.gold import Evidence, Gold, Question, read_jsonl
 from rag.evaluation.set_files import MALFORMED, json_lines, open_text
 from rag.evaluation.squad import normalize
+from rag.meaning.sentences import enclosing_sentence
 from rag.types import Document
 
 _HINT = "give an unmodified set; eval/README.md lists the formats"

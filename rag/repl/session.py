@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
+from rag.filters import Filter
 from rag.meaning.followups import PreviousTurn, Rewrite, understand
 from rag.meaning.noun_phrases import phrases
-from rag.filters import Filter
 from rag.repl.session_engine import SessionEngine
 from rag.types import LEAST_SHOWN, Answer, Citation, Document, Hit
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rag.meaning.sentences import split_sentences
 from rag.errors import InputError
 from rag.evaluation.set_files import MALFORMED, open_text
 from rag.ingestion.chunking import TokenCounter, split
+from rag.meaning.sentences import split_sentences
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.recipe import Mix
 from rag.types import Document, Passage

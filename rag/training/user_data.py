@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.meaning.text import content_words, coverage
 from rag.errors import InputError
 from rag.evaluation.evaluator import answers_in
 from rag.evaluation.gold import Question, read_jsonl
 from rag.ingestion.chunking import TokenCounter, split
+from rag.meaning.text import content_words, coverage
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
 from rag.parsing.load import load

@@ -17,9 +17,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from rag.meaning.sentences import split_sentences
 from rag.errors import InputError
 from rag.evaluation.set_files import MALFORMED, json_lines
+from rag.meaning.sentences import split_sentences
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.data import Article
 from rag.training.datasets import set_path

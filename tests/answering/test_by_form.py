@@ -10,8 +10,8 @@ from rag.answering.by_form import ALL_NEEDED, Read, answer
 from rag.answering.confidence import Confidence
 from rag.answering.form_confidence import PLAIN
 from rag.answering.forms import NEEDS_ALL
-from rag.meaning.sentences import split_sentences
 from rag.ingestion.chunking import split
+from rag.meaning.sentences import split_sentences
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.types import Answer, Document, Hit, Span
 from tests.fakes import BagOfWordsEmbedder, document

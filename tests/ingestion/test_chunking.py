@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.meaning.sentences import split_sentences
 from rag.ingestion.chunking import split
+from rag.meaning.sentences import split_sentences
 from rag.types import Document, Passage, Section
 from tests.fakes import BagOfWordsEmbedder, document
 

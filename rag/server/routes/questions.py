@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from rag.answering.searcher import check_question
 from rag.answering.verification import Cited, verify
-from rag.meaning.followups import Rewrite
 from rag.errors import RagError
+from rag.meaning.followups import Rewrite
 from rag.server import problems, serialize
 from rag.server.conversation import Exchanged, in_context
 from rag.server.openapi import EVENTS, described

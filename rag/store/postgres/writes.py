@@ -11,8 +11,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from rag.meaning.identifiers import searched
 from rag.errors import InputError
+from rag.meaning.identifiers import searched
 from rag.protocols import Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import tags, writable
