@@ -6,11 +6,84 @@ All offsets count Unicode code points; ends are exclusive.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 MEMBER_SEPARATOR = "//"
 """Separates a file's path from the name of a member; resolved paths contain no double slash."""
+
+
+BlockKind = Literal[
+    "heading",
+    "paragraph",
+    "list",
+    "item",
+    "table",
+    "header",
+    "row",
+    "caption",
+    "code",
+    "group",
+]
+
+
+class Cell(NamedTuple):
+    """A cell's value, `document.text[start:end]`, without the name of its column.
+
+    `column` is an index into the columns of the row's table, or -1 if its column is not known, as
+    in a row with fewer cells than the table has columns. A cell in several columns has the first.
+    """
+
+    column: int
+    start: int
+    end: int
+
+
+class Column(NamedTuple):
+    """A column of a table. `name` is its whole name, header rows from the top joined by spaces, or
+    "" without a header; `document.text[start:end]` is the lowest header cell, or both are -1.
+    """
+
+    name: str
+    start: int = -1
+    end: int = -1
+
+
+class Block(NamedTuple):
+    """A part of a document's structure, `document.text[start:end]`, as its parser read it.
+
+    Blocks are in document order, a parent before its children. `parent` is the index in
+    `document.blocks` of the block that this one belongs to, or -1. That is the heading above it, or
+    else the block that contains it: the item of an inner list, the list of an item, the table of a
+    row, a group. A block lies within a parent that is no heading; blocks do not overlap otherwise.
+    Every character but spaces lies in a block.
+
+    - heading: the line of a heading, with its `level`, 1 to 7, outermost first; its parent is the
+      heading of the next outer level. `name` is its text in one line.
+    - paragraph, code, caption: text. A caption belongs to its table or group.
+    - list: the items of one list. Its parent is an item if it is an inner list.
+    - item: with everything below it, from its `marker` on, such as "-" or "3."; the marker is part
+      of the text. A term with its definition is a group.
+    - table: its rows and caption, with its `columns`. A table whose columns change is several.
+    - header: a row that names columns.
+    - row: with its `cells`; empty ones are left out.
+    - group: what one name is about: a term with its definition, a figure, the quoted text of a
+      mail.
+
+    `name` is part of the heading path of everything in the block, and need not be in the text: the
+    term of a group, or "row 4" of a spreadsheet. It is "" for a block that has no name.
+    """
+
+    kind: BlockKind
+    start: int
+    end: int
+    parent: int = -1
+    level: int = 0
+    name: str = ""
+    marker: str = ""
+    cells: tuple[Cell, ...] = ()
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +104,10 @@ class Document:
 
     `id` is derived from the document's origin (folder and path, or URI) and does not change with
     its content. `source` is the absolute path or URI. `sha256` is the hex digest of the loaded
-    bytes. `pages` are the start offsets of pages, page n at index n - 1, or () without pages. If
-    the document is a member of an archive or a mailbox, `source` is the file's path, INSIDE and the
-    member's name, and `container_sha256` is the digest of the whole file.
+    bytes. `blocks` are its structure, read by `rag.structure`. `pages` are the start offsets of
+    pages, page n at index n - 1, or () without pages. If the document is a member of an archive or
+    a mailbox, `source` is the file's path, INSIDE and the member's name, and `container_sha256` is
+    the digest of the whole file.
     """
 
     id: str
@@ -45,6 +119,7 @@ class Document:
     sections: tuple[Section, ...] = ()
     pages: tuple[int, ...] = ()
     container_sha256: str = ""
+    blocks: Sequence[Block] = ()
 
     @property
     def file(self) -> str:

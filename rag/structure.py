@@ -1,0 +1,135 @@
+"""Reads a document's structure: headings, lists and tables around an offset.
+
+`Block` says what blocks are. All functions take the blocks of one document; they cost the logarithm
+of their number, and the size of what they return.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from rag.types import Block, Cell, Column
+
+_START = attrgetter("start")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, or the part of a long one around an offset; `header` is the lowest header row."""
+
+    block: Block
+    header: Block | None
+    rows: tuple[Block, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.block.columns
+
+    def column_name(self, cell: Cell) -> str:
+        """Name of a cell's column, or ""."""
+        return self.columns[cell.column].name if 0 <= cell.column < len(self.columns) else ""
+
+
+def block_at(blocks: Sequence[Block], offset: int) -> int | None:
+    """Index of the innermost block that contains the character at `offset`; None between blocks."""
+    within = (i for i in _chain(blocks, last_started(blocks, offset)) if offset < blocks[i].end)
+    return next(within, None)
+
+
+def last_started(blocks: Sequence[Block], offset: int) -> int:
+    """Index of the innermost block that starts last at or before `offset`, or -1."""
+    return bisect_right(blocks, offset, key=_START) - 1
+
+
+def enclosing(blocks: Sequence[Block], offset: int, *kinds: str) -> int | None:
+    """Index of the innermost block of one of the kinds that contains the character at `offset`."""
+    chain = _chain(blocks, last_started(blocks, offset))
+    within = (i for i in chain if blocks[i].kind in kinds and offset < blocks[i].end)
+    return next(within, None)
+
+
+def heading_path(blocks: Sequence[Block], offset: int) -> tuple[str, ...]:
+    """Names of the headings, groups and rows above and around an offset, outermost first. A place
+    in a heading has its name, a place between blocks that of the block before it.
+    """
+    names = [blocks[i].name for i in _chain(blocks, last_started(blocks, offset))]
+    return tuple(name for name in reversed(names) if name)
+
+
+def heading_of(blocks: Sequence[Block], offset: int) -> int | None:
+    """Index of the innermost heading at or above an offset."""
+    chain = _chain(blocks, last_started(blocks, offset))
+    return next((i for i in chain if blocks[i].kind == "heading"), None)
+
+
+def section(blocks: Sequence[Block], heading: int) -> tuple[int, int]:
+    """Offsets of a heading and everything below it, with the sections of inner headings."""
+    first = blocks[heading]
+    return first.start, max(blocks[i].end for i in range(heading, subtree_end(blocks, heading)))
+
+
+def subtree_end(blocks: Sequence[Block], index: int) -> int:
+    """Index after the last block below `index`."""
+    end = index + 1
+    while end < len(blocks) and blocks[end].parent >= index:
+        end += 1
+    return end
+
+
+def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
+    """Indices of the blocks whose parent is `index`, in order."""
+    below = index + 1
+    while below < len(blocks) and blocks[below].parent >= index:
+        if blocks[below].parent == index:
+            yield below
+        below += 1
+
+
+def list_around(blocks: Sequence[Block], offset: int) -> tuple[Block, ...]:
+    """The items of the innermost list that contains the character at `offset`; () elsewhere."""
+    index = enclosing(blocks, offset, "list")
+    return () if index is None else items(blocks, index)
+
+
+def items(blocks: Sequence[Block], index: int) -> tuple[Block, ...]:
+    """The items of the list at `index`, without those of inner lists."""
+    return tuple(blocks[i] for i in children(blocks, index) if blocks[i].kind == "item")
+
+
+def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> Table | None:
+    """The table that contains the character at `offset`, with its rows within `reach` characters of
+    it; None elsewhere.
+    """
+    index = enclosing(blocks, offset, "table")
+    if index is None:
+        return None
+    last = min(bisect_right(blocks, offset + reach, key=_START), len(blocks))
+    first = max(bisect_right(blocks, offset - reach, key=_START) - 1, index + 1)
+    near = (blocks[i] for i in range(first, last))
+    rows = tuple(block for block in near if block.kind == "row" and block.parent == index)
+    return Table(blocks[index], _header(blocks, index), rows)
+
+
+def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
+    """The row of a table that contains the character at `offset`."""
+    index = enclosing(blocks, offset, "row")
+    return None if index is None else blocks[index]
+
+
+def _header(blocks: Sequence[Block], table: int) -> Block | None:
+    """The lowest of the header rows, which come first in their table, after its caption."""
+    header, index = None, table + 1
+    while index < len(blocks) and blocks[index].kind in ("caption", "header"):
+        header = blocks[index] if blocks[index].kind == "header" else header
+        index += 1
+    return header
+
+
+def _chain(blocks: Sequence[Block], index: int) -> Iterator[int]:
+    """The block and its parents, innermost first."""
+    while index >= 0:
+        yield index
+        index = blocks[index].parent

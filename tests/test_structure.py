@@ -1,0 +1,93 @@
+"""Readers of a document's structure."""
+
+from rag.structure import (
+    block_at,
+    children,
+    heading_path,
+    list_around,
+    row_at,
+    section,
+    table_around,
+)
+from rag.types import Block, Cell, Column
+
+TEXT = """Costs > 5 EUR
+
+- paper
+- ink
+  1. black
+
+Paper | EUR
+A4 | EUR: 7
+A3 | EUR: 12
+
+Summary
+
+Dear."""
+
+
+def _block(kind, first, last="", parent=-1, **fields):
+    """The block from the first occurrence of `first` to the end of `last`."""
+    start = TEXT.index(first)
+    end = TEXT.index(last or first, start) + len(last or first)
+    return Block(kind, start, end, parent, **fields)
+
+
+def _value(column, text):
+    return Cell(column, TEXT.index(text), TEXT.index(text) + len(text))
+
+
+BLOCKS = (
+    _block("heading", "Costs > 5 EUR", level=1, name="Costs > 5 EUR"),
+    _block("list", "- paper", "black", 0),
+    _block("item", "- paper", parent=1, marker="-"),
+    _block("item", "- ink", "black", 1, marker="-"),
+    _block("list", "1. black", parent=3),
+    _block("item", "1. black", parent=4, marker="1."),
+    _block("table", "Paper |", "EUR: 12", 0, columns=(Column("Paper"), Column("EUR"))),
+    _block("header", "Paper | EUR", parent=6),
+    _block("row", "A4 |", "EUR: 7", 6, cells=(_value(0, "A4"), _value(1, "7"))),
+    _block("row", "A3 |", "EUR: 12", 6, name="row 3", cells=(_value(0, "A3"), _value(1, "12"))),
+    _block("heading", "Summary", level=1, name="Summary"),
+    _block("paragraph", "Dear.", parent=10),
+)
+
+
+def test_a_heading_path_has_one_text_a_heading_and_the_names_around_the_place():
+    assert heading_path(BLOCKS, TEXT.index("black")) == ("Costs > 5 EUR",)
+    assert heading_path(BLOCKS, TEXT.index("A3")) == ("Costs > 5 EUR", "row 3")
+    assert heading_path(BLOCKS, TEXT.index("Dear")) == ("Summary",)
+    assert heading_path((), 3) == ()
+
+
+def test_the_innermost_list_around_a_place():
+    inner = list_around(BLOCKS, TEXT.index("black"))
+    outer = list_around(BLOCKS, TEXT.index("ink"))
+    assert [TEXT[i.start : i.end] for i in inner] == ["1. black"]
+    assert [TEXT[i.start : i.end] for i in outer] == ["- paper", "- ink\n  1. black"]
+    assert list_around(BLOCKS, TEXT.index("A4")) == ()
+
+
+def test_a_table_with_its_header_and_rows_and_the_value_of_a_cell():
+    table = table_around(BLOCKS, TEXT.index("EUR: 12"))
+    assert table is not None
+    assert table.header == BLOCKS[7]
+    assert table.rows == BLOCKS[8:10]
+    row = row_at(BLOCKS, TEXT.index("12"))
+    assert row is not None
+    assert [(table.column_name(c), TEXT[c.start : c.end]) for c in row.cells] == [
+        ("Paper", "A3"),
+        ("EUR", "12"),
+    ]
+    assert table_around(BLOCKS, TEXT.index("ink")) is None
+
+
+def test_a_section_ends_before_the_next_heading_of_its_level():
+    start, end = section(BLOCKS, 0)
+    assert TEXT[start:end].endswith("EUR: 12")
+    assert [BLOCKS[i].kind for i in children(BLOCKS, 0)] == ["list", "table"]
+
+
+def test_no_block_contains_the_space_between_two():
+    assert block_at(BLOCKS, TEXT.index("\n\nSummary")) is None
+    assert block_at(BLOCKS, TEXT.index("paper")) == 2
