@@ -10,21 +10,20 @@ from typing import Any
 import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from rag import __version__
 from rag.server import openapi, problems
-from rag.server.auth import Access
+from rag.server.auth import Access, origins
 from rag.server.collection_host import CollectionHost
 from rag.server.connections import AcceptErrors
-from rag.server.cors import Cors
 from rag.server.error_shapes import ErrorShapes
 from rag.server.middleware import (
     AuditLog,
     Authentication,
     CollectionService,
     Concurrency,
-    CrossOrigin,
     ErrorResponses,
     RequestBodies,
     ResponseHeaders,
@@ -48,6 +47,12 @@ from rag.settings import Settings
 
 _SPARE_THREADS = 32
 """Threads for uploads, documents and the page, in addition to one per waiting question."""
+
+_EXPOSED = (
+    *("ETag", "Location", "Retry-After", "X-Request-ID"),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+)
+"""Headers of responses that pages of allowed origins may read."""
 
 
 def _ignore(_: BaseException) -> None:
@@ -125,7 +130,13 @@ def _middleware(
         Middleware(ErrorShapes),
         Middleware(RequestLogging, metrics=service.metrics, spans=spans),
         Middleware(ResponseHeaders, access=access),
-        Middleware(CrossOrigin, cors=Cors(settings.cors_origins)),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins(settings.cors_origins),
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "If-Match", "If-None-Match", "X-Request-ID"],
+            expose_headers=_EXPOSED,
+        ),
         Middleware(ErrorResponses),
         Middleware(Authentication, access=access, collections=collections),
         Middleware(AuditLog, audit=service.audit),

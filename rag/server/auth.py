@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from rag.errors import StoreError
+from rag.errors import InputError, StoreError
 from rag.server.api_keys import WRITE, Key, Keys
 from rag.server.problems import ServiceError
 from rag.settings.index_folder import DEFAULT_COLLECTION
@@ -25,7 +25,7 @@ _NAMED = (
     "/v1/responses",
     "/v1/vector_stores",
 )
-OPEN = frozenset({"/", "/docs", "/health", "/ready", "/openapi.json"})
+OPEN = frozenset({"/", "/health", "/ready", "/openapi.json"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORWARDING = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"}
@@ -189,6 +189,22 @@ def _in_none(method: str, path: str) -> bool:
     if method in ("GET", "HEAD"):
         return path in _ABOUT or path.startswith(_NAMED)
     return method == "POST" and (path == ASK_SEVERAL or path.startswith(_NAMED))
+
+
+def origins(listed: str) -> list[str]:
+    """The comma-separated origins whose pages may use the service with a key. Raises InputError for
+    anything else, such as "*" or an address with a path.
+    """
+    found = [origin.strip() for origin in listed.split(",") if origin.strip()]
+    for origin in found:
+        parts = urlsplit(origin)
+        web = parts.scheme in ("http", "https") and parts.hostname
+        if not web or origin != f"{parts.scheme}://{parts.netloc}":
+            raise InputError(
+                f"cors_origins: {origin!r} is not an origin",
+                "write RAG_CORS_ORIGINS=https://app.example.org",
+            )
+    return found
 
 
 class Rate:

@@ -20,7 +20,6 @@ from rag.errors import RagError
 from rag.server import problems
 from rag.server.auth import Access, changes, is_open
 from rag.server.collection_paths import split
-from rag.server.cors import Cors, cors_headers
 from rag.server.disconnect import ClientDisconnect
 from rag.server.middleware_base import HttpLayer, add_headers, headers
 from rag.server.request_bodies import Body, BytesInFlight, announced, receive_body
@@ -64,25 +63,6 @@ class ResponseHeaders(HttpLayer):
             await send(message)
 
         await self.app(scope, receive, sending)
-
-
-class CrossOrigin(HttpLayer):
-    """Answers preflight requests of allowed origins, and lets their pages read responses."""
-
-    def __init__(self, app: ASGIApp, cors: Cors) -> None:
-        super().__init__(app)
-        self._cors = cors
-
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origin = self._cors.allowed(headers(scope).get("origin", ""))
-        app = self._cors.preflight() if origin and scope["method"] == "OPTIONS" else self.app
-
-        async def sending(message: Message) -> None:
-            if origin and message["type"] == "http.response.start":
-                add_headers(message, cors_headers(origin))
-            await send(message)
-
-        await app(scope, receive, sending)
 
 
 class ErrorResponses(HttpLayer):

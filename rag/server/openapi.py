@@ -9,7 +9,6 @@ from fastapi.openapi.utils import get_openapi
 
 from rag import __version__
 from rag.server.error_shapes import error_model
-from rag.server.examples import illustrate
 from rag.server.openai_schemas import DifyError, ErrorBody, OpenAIError
 from rag.server.problems import MEDIA_TYPE, Problem
 
@@ -112,7 +111,6 @@ def schema(app: FastAPI) -> dict[str, Any]:
                 if str(status) not in operation["responses"] or status == 422:
                     operation["responses"][str(status)] = _response(description)
             _reshape(operation["responses"], path)
-            illustrate(operation)
     return made
 
 

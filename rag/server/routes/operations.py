@@ -1,15 +1,14 @@
-"""The page, the API's reference, and operators' endpoints: `/health`, `/ready`, `/metrics`."""
+"""The page, and operators' endpoints: `/health`, `/ready`, `/metrics`."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from rag import __version__
-from rag.server import docs_page
 from rag.server.openapi import described
 from rag.server.prometheus import CONTENT_TYPE
 from rag.server.state import Service, service_of
@@ -65,14 +64,6 @@ def ready(service: Shared) -> Ready:
 def prometheus(service: Shared) -> Response:
     """Metrics for Prometheus."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
-
-
-@router.get("/docs", include_in_schema=False)
-def reference_page(request: Request) -> HTMLResponse:
-    return HTMLResponse(
-        docs_page.page(request.app.openapi()),
-        headers={"Content-Security-Policy": docs_page.POLICY},
-    )
 
 
 @router.get("/", include_in_schema=False)
