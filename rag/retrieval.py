@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rag.filters import Condition
 from rag.meaning import identifiers
+from rag.meaning.dates import days
 from rag.protocols import Embedder, Filter, Store, Vectors
 from rag.types import Hit, Passage
 
@@ -118,7 +119,7 @@ class HybridRetriever:
         """The documents that the question names by an identifier, a quarter, or a date or a
         labelled identifier in their opening; none if there are too many to be useful.
         """
-        asked, dated = identifiers.identifiers(question), identifiers.days(question)
+        asked, dated = identifiers.identifiers(question), days(question)
         found = set[str]()
         for words in asked:
             passages = self._words(words, filter)
@@ -131,11 +132,7 @@ class HybridRetriever:
         identified = bool(found)
         for day in dated:
             passages = self._words(identifiers.day_in_words(day), filter)
-            found |= {
-                p.document_id
-                for p in passages
-                if p.start < _OPENING and day in identifiers.days(p.text)
-            }
+            found |= {p.document_id for p in passages if p.start < _OPENING and day in days(p.text)}
         return _Named(sorted(found), identified) if len(found) <= _FEW else _Named()
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:

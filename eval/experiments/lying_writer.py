@@ -24,10 +24,10 @@ from eval.experiments.made_claims import swap_name, swap_value
 from rag import build
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
-from rag.claims.named_entities import names
 from rag.claims.writer import Writer, WriterSource, Written, WrittenSentence, sources_of
 from rag.engine import Engine
 from rag.evaluation.gold import Question, read_jsonl
+from rag.meaning.names import names
 from rag.meaning.text import content_words
 from rag.settings import Settings
 from rag.types import Answer

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.answering.equivalence import equivalent
-from rag.answering.mention import Meaning, Mention
+from rag.answering.mention import Mention
+from rag.meaning.compare import Relation, compare
+from rag.meaning.reading import Meaning
 from rag.types import Span
 
 Score = Callable[[Mention], float]
@@ -60,7 +61,9 @@ def candidates(mentions: Sequence[Mention], score: Score) -> list[Candidate]:
     for group in sorted(groups.values(), key=lambda group: -_joint(group)):
         said = group[0][1].meaning
         fitting = (
-            home for home in gathered if all(equivalent(said, g[0][1].meaning) for g in home)
+            home
+            for home in gathered
+            if all(compare(said, g[0][1].meaning) is Relation.SAME for g in home)
         )
         if (home := next(fitting, None)) is not None:
             home.append(group)

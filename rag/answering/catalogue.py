@@ -12,7 +12,7 @@ from typing import Protocol
 from rag.answering.citations import quoted
 from rag.answering.overview import meant
 from rag.meaning.sentences import enclosing_sentence, split_sentences
-from rag.meaning.units import singular_words
+from rag.meaning.text import singular_words
 from rag.types import Document, Hit, Passage, Piece
 
 MOST = 20

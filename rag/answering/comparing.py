@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 
 from rag.answering.selection import Sentence
 from rag.meaning.sentences import Offsets, enclosing_sentence
-from rag.meaning.text import content_words, normalize
-from rag.meaning.units import singular, singular_words
+from rag.meaning.text import content_words, normalize, singular, singular_words
 from rag.protocols import ReaderOutput
 from rag.types import Document
 

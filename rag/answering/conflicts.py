@@ -11,8 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from rag.answering.candidates import Candidate
-from rag.answering.equivalence import Relation, relation
 from rag.answering.mention import Mention, QuestionAnalysis
+from rag.meaning.compare import Relation, compare
 from rag.meaning.text import content_words, normalize
 
 Confident = Callable[[Candidate, Sequence[Candidate]], float]
@@ -55,15 +55,12 @@ def conflicts(
 
 def _is_behind(one: Candidate, candidate: Candidate, best: Candidate) -> bool:
     apart = (Relation.CONTRADICTS, Relation.UNRELATED)
-    return one.score < candidate.score and relation(one.meaning, best.meaning) in apart
+    return one.score < candidate.score and compare(one.meaning, best.meaning) in apart
 
 
 def _contradicts(asked: QuestionAnalysis, best: Candidate, other: Candidate) -> bool:
     first, second = best.best, other.best
-    if (
-        relation(first.meaning, second.meaning) is not Relation.CONTRADICTS
-        or second.span.score <= 0
-    ):
+    if compare(first.meaning, second.meaning) is not Relation.CONTRADICTS or second.span.score <= 0:
         return False
     if first.meaning.key == second.meaning.key:  # one affirms it, the other denies it
         return True

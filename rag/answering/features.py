@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from rag.answering.candidates import Candidate
-from rag.answering.equivalence import Relation, relation
+from rag.meaning.compare import Relation, compare
 from rag.types import Hit
 
 FEATURES = (
@@ -60,7 +60,7 @@ def _margin(candidate: Candidate, others: Sequence[Candidate]) -> float:
     rivals = (
         other.score
         for other in others
-        if other is not candidate and relation(other.meaning, candidate.meaning) in apart
+        if other is not candidate and compare(other.meaning, candidate.meaning) in apart
     )
     lead = candidate.score - next(rivals, -math.inf)
     return max(-_MAX_MARGIN, min(_MAX_MARGIN, lead))

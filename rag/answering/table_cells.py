@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
-from rag.meaning.identifiers import MONTH, file_name
-from rag.meaning.periods import Periods, of_column, periods
+from rag.meaning.identifiers import file_name
+from rag.meaning.periods import Periods, of_column, periods, same_season
+from rag.meaning.vocabulary import MONTH
 from rag.types import Passage, Span
 
 _BETWEEN = " | "
@@ -33,8 +33,6 @@ _PERIOD_WORD = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]")
-_SHIFT = 20
-"""Days by which the end of a quarter may differ from that of the year before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +126,12 @@ def _of_document(cell: _TableCell, cells: Sequence[_TableCell], passage: Passage
     """
     days = [day for one in cells for day in one.periods.days]
     last = max(days, default="")
-    if periods(passage.text).quarters or not all(_is_about(day, last) for day in cell.periods.days):
+    if periods(passage.text).quarters or not all(
+        same_season(day, last) for day in cell.periods.days
+    ):
         return Periods()
     name = file_name(passage.document_id)
     return Periods(quarters=periods(f"{name} {passage.context}").quarters)
-
-
-def _is_about(day: str, last: str) -> bool:
-    """Whether a day is that of another year, within the days by which fiscal quarters shift."""
-    days = [date.fromisoformat(one).timetuple().tm_yday for one in (day, last)]
-    apart = abs(days[0] - days[1])
-    return min(apart, 365 - apart) <= _SHIFT
 
 
 def _row(text: str, at: int) -> tuple[list[_TableCell], str]:

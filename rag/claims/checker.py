@@ -16,13 +16,13 @@ from rag.claims import sentence_verdict, verdict_model
 from rag.claims.aggregation import Observation, closest, judge
 from rag.claims.comparison import ValueComparison
 from rag.claims.evidence import Stretch, named_document, stretches
-from rag.claims.named_entities import names
 from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.split import ClaimSentence, split_claims
 from rag.claims.verdict_model import Probabilities, VerdictModel
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import Condition
+from rag.meaning.names import names
 from rag.models.cascade import Cascade
 from rag.protocols import Filter, ReaderOutput
 from rag.types import Document, Hit

@@ -10,12 +10,12 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from rag.claims.dates_and_quantities import contradicting, figures, matches
-from rag.claims.named_entities import is_named, names, swapped_names
-from rag.claims.negation import DENIALS, is_denied
-from rag.claims.words import word_list, word_set
+from rag.meaning.figures import contradicting, figures, states
+from rag.meaning.names import is_named, names, swapped_names
+from rag.meaning.negation import is_denied
 from rag.meaning.sentences import split_sentences
-from rag.meaning.text import content_words
+from rag.meaning.text import content_words, word_list, word_set
+from rag.meaning.vocabulary import DENIALS
 
 _PRONOUNS = frozenset("he she it they his her its their".split())
 _ALMOST = 0.85
@@ -60,7 +60,7 @@ def compare(claim: str, evidence: str, context: str = "") -> ValueComparison:
     have names and years that they omit."""
     claimed, given = figures(claim), figures(evidence)
     known = (*given, *figures(context))
-    missing = [one for one in claimed if not any(matches(one, other) for other in known)]
+    missing = [one for one in claimed if not any(states(other, one) for other in known)]
     ours, theirs = word_list(claim), word_list(evidence)
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
     kept = sum(block.size for block in matcher.get_matching_blocks())

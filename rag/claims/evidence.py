@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.citations import quoted
-from rag.claims.dates_and_quantities import figures, matches
+from rag.meaning.figures import figures, states
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.text import content_words
 from rag.types import Citation, Document, Hit
@@ -60,7 +60,7 @@ def _similarity(claim: str, context: str) -> Callable[[str], float]:
     def share(sentence: str) -> float:
         held = content_words(sentence)
         words = len(wanted & held) + 0.5 * len((wanted & around) - held)
-        same = sum(any(matches(one, other) for other in figures(sentence)) for one in values)
+        same = sum(any(states(value, one) for value in figures(sentence)) for one in values)
         return (words + same) / max(1, len(wanted) + len(values))
 
     return share

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from rag.claims.coreference import VERBS, Antecedents
 from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
-from rag.claims.words import WORD
 from rag.meaning.sentences import split_sentences
+from rag.meaning.text import WORD
 
 _REFERENCE = re.compile(
     r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE

@@ -1,136 +1,174 @@
-"""Reads dates in words, with the precision of the words."""
+"""Dates in words or figures, with the precision of the words: the one grammar that reads them.
+
+Questions, answers, column names, metadata and claims all use it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
+from email.utils import parsedate_to_datetime
 
-_MONTHS = (
-    "January|February|March|April|May|June|July|August|September|October|November|December"
-    "|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec"
-)
-_MONTH = rf"(?P<month>(?:{_MONTHS})\b\.?)"
-_DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b"
-_YEAR = r"(?P<year>(?:1\d|20)\d\d)\b(?!\s?(?:BC|%|\d)|[.,]\d)"
-_FIRST = (
-    r"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?(?P<joiner>\s?[-–—/]\s?"
-    r"|\s(?:to|and|or|until|till|through)\s(?:the )?)"
-)
-_PATTERNS = [
-    re.compile(r"(?<![\d.,-])(?P<from>(?:1\d|20)\d\d)(?P<joiner>[-–])(?P<upto>\d\d)\b(?![-/–]?\d)"),
-    re.compile(
-        rf"(?<![\d.,-])\b{_FIRST}{_DAY}(?: of)? {_MONTH}(?:,?(?: of)? {_YEAR})?", re.IGNORECASE
-    ),
-    re.compile(rf"\b{_MONTH} {_FIRST}{_DAY}(?:,? {_YEAR})?", re.IGNORECASE),
-    re.compile(r"\b(?P<year>\d{4})-(?P<month>[01]\d)(?:-(?P<day>[0-3]\d))?\b(?![-/]\d)"),
-    re.compile(
-        r"(?<![\d.])(?P<day>[0-3]?\d)\.\s?(?P<month>[01]?\d)\.\s?(?P<year>(?:19|20)\d\d)\b(?!\.?\d)"
-    ),
-    re.compile(rf"\b{_DAY}(?: of)? {_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
-    re.compile(rf"\b{_MONTH} {_DAY},? {_YEAR}", re.IGNORECASE),
-    re.compile(rf"\b{_MONTH},?(?: of)? {_YEAR}", re.IGNORECASE),
-    re.compile(rf"\b{_DAY}(?: of)? {_MONTH}"),
-    re.compile(rf"\b{_MONTH} {_DAY}"),
-    re.compile(r"\b(?P<decade>(?:1\d|20)\d)0s\b"),
-    re.compile(rf"(?<![\d.,$€£-])\b{_YEAR}"),
-    re.compile(rf"\b{_MONTH}(?=\W|$)"),
-]
-_NUMBERS = {
-    name: number
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+from rag.meaning.vocabulary import MONTH, WEEKDAYS, YEAR, month_number
+
+_PARTS = {
+    "MONTH": rf"(?P<month>{MONTH}\b\.?)",
+    "Month": rf"(?P<month>(?=[A-Z][a-z])(?i:{MONTH})\b\.?)",
+    "DAY": r"(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\b",
+    "YEAR": rf"(?P<year>{YEAR})\b(?!\s?(?:BC|%|\d)|[.,]\d)",
+    "FIRST": r"(?P<first>[0-3]?\d)(?:st|nd|rd|th)?(?P<joiner>\s?[-–—/]\s?"
+    r"|\s(?:to|and|or|until|till|through)\s(?:the )?)",
 }
+_FORMS = (
+    rf"(?<![\d.,-])(?P<from>{YEAR})(?P<joiner>[-–/])(?P<upto>{YEAR}|\d\d)\b(?![-/–.,]?\d)",
+    r"(?i:(?<![\d.,-])\bFIRSTDAY(?: of)? MONTH(?:,?(?: of)? YEAR)?)",
+    r"(?i:\bMONTH FIRSTDAY(?:,? YEAR)?)",
+    r"\b(?P<year>\d{4})-(?P<number>[01]\d)(?:-(?P<day>[0-3]\d))?\b(?![-/]\d)",
+    rf"(?<![\d.])(?P<day>[0-3]?\d)\.\s?(?P<number>[01]?\d)\.\s?(?P<year>{YEAR})\b(?!\.?\d)",
+    rf"(?<![\d.-])(?P<day>[0-3]?\d)-(?P<number>[01]?\d)-(?P<year>{YEAR})(?![\d.-])",
+    rf"(?<![\d/])(?P<either>\d\d?)/(?P<day>\d\d?)/(?P<year>{YEAR}|\d\d)(?![\d/])",
+    r"(?i:\bDAY(?: of)? MONTH,?(?: of)? YEAR)",
+    r"(?i:\bMONTH DAY,? YEAR)",
+    r"(?i:\bMONTH,?(?: of)? YEAR)",
+    rf"(?i:\bMONTH[-'’](?P<year>{YEAR}|\d\d)(?![\d-]))",
+    r"\bDAY(?: of)? Month",
+    r"\bMonth DAY",
+    r"\b(?P<decade>(?:1\d|20)\d)0s\b",
+    r"(?<![\d.,$€£-])\bYEAR",
+    r"\bMonth(?=\W|$)",
+)
+"""The forms of a date; at one place the first that fits counts. `either` is a month or a day."""
+
+
+def _numbered(form: str, number: int) -> str:
+    """The form with its parts, whose group names get its number, since names must be unique."""
+    for name, pattern in _PARTS.items():
+        form = form.replace(name, pattern)
+    return form.replace("(?P<", f"(?P<f{number}_")
+
+
+_DATE = re.compile("|".join(_numbered(form, number) for number, form in enumerate(_FORMS)))
 _QUALIFIERS = re.compile(
-    r"\b(?:early|mid|middle|late|end|start|beginning"
-    r"|spring|summer|autumn|fall|winter|before|after|until|till|since|by|"
-    r"first half|second half|around|about|circa|eve)\b",
+    r"\b(?:early|mid|middle|late|end|start|beginning|spring|summer|autumn|fall|winter|before|after|"
+    r"until|till|since|by|first half|second half|around|about|circa|eve)\b",
     re.IGNORECASE,
 )
 _NOISE = re.compile(
-    r"\b(?:on|in|at|of|the|from|year|month|day|morning"
-    r"|evening|night|afternoon|during|as|dated|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b",
+    r"\b(?:on|in|at|of|the|from|year|month|day|morning|evening|night|afternoon|during|as|dated|"
+    rf"between|{'|'.join(WEEKDAYS)})\b",
     re.IGNORECASE,
 )
-_LONGEST = 400
-"""Maximum number of characters read as a date."""
 _BETWEEN = re.compile(r"\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?", re.IGNORECASE)
+_PDF = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?.*", re.DOTALL)
+_CLOCK = re.compile(r"[T ]\d\d:\d\d.*$", re.DOTALL)
+_LONGEST = 400
+"""Maximum number of characters of a text that is nothing but a date."""
+_PREVIOUS_CENTURY = 50
+"""A year of two digits from here on is of the 20th century."""
+BOUNDS = frozenset("before after until till since by eve".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Date:
     """A date at `[start, end)` of a text. `iso` and `precision` as in `Value`: a month without a
-    year has no year."""
+    year has no year. `other` is the other reading of a date such as 1/7/2023. `is_certain` is
+    False if there is one, or if the year has two digits."""
 
     start: int
     end: int
     iso: str
     precision: str
+    other: str = ""
+    is_certain: bool = True
 
 
 def dates(text: str) -> list[Date]:
-    """The valid calendar dates in a text, in order, without overlaps."""
-    if len(text) > _LONGEST:
-        return []
-    found: list[Date] = []
-    taken: list[tuple[int, int]] = []
-    for pattern in _PATTERNS:
-        for match in pattern.finditer(text):
-            if all(match.end() <= start or match.start() >= end for start, end in taken):
-                taken.append(match.span())
-                found.extend(_dates(match))
-    return sorted(found, key=lambda date: date.start)
+    """The valid calendar dates in a text that have one reading, in order, without overlaps."""
+    return [date for date in all_dates(text) if date.is_certain]
+
+
+def all_dates(text: str) -> list[Date]:
+    """The valid calendar dates in a text, also those with two readings or short years."""
+    return [date for match in _DATE.finditer(text) for date in _dates(match)]
+
+
+def days(text: str) -> frozenset[str]:
+    """The full dates in a text, in ISO 8601, with both readings of 1/7/2023."""
+    return full_days(all_dates(text))
+
+
+def full_days(stated: Sequence[Date]) -> frozenset[str]:
+    """The days with a year among these dates, in ISO 8601, with all their readings."""
+    full = [one for one in stated if one.precision == "day" and one.iso[0] != "-"]
+    return frozenset(iso for one in full for iso in (one.iso, one.other) if iso)
 
 
 def _dates(match: re.Match[str]) -> Iterator[Date]:
-    parts = match.groupdict()
-    if parts.get("joiner"):
-        yield from _years(match) if parts.get("upto") else _days(match)
-        return
-    if parts.get("decade"):
-        yield Date(match.start(), match.end(), parts["decade"] + "X", "decade")
-        return
-    iso = _iso(parts.get("year"), parts.get("month"), parts.get("day"))
-    if iso:
-        precision = "day" if parts.get("day") else "month" if parts.get("month") else "year"
-        yield Date(match.start(), match.end(), iso, precision)
+    start, end = match.span()
+    groups = {name: text for name, text in match.groupdict().items() if text}
+    prefix = next(iter(groups)).partition("_")[0]
+    parts = {name.partition("_")[2]: text for name, text in groups.items()}
+    if "upto" in parts:
+        middle = match.start(f"{prefix}_joiner")
+        yield from _years(parts, start, middle, match.start(f"{prefix}_upto"), end)
+    elif "joiner" in parts:
+        first, last = _iso(parts | {"day": parts["first"]}), _iso(parts)
+        if first and last and first < last:
+            yield Date(start, match.start(f"{prefix}_joiner"), first, "day")
+        if last:
+            yield Date(match.end(f"{prefix}_joiner"), end, last, "day")
+    elif "decade" in parts:
+        yield Date(start, end, parts["decade"] + "X", "decade")
+    elif "either" in parts:
+        swapped = parts | {"number": parts["day"], "day": parts["either"]}
+        readings = [_iso(parts | {"number": parts["either"]}), _iso(swapped)]
+        isos = list(dict.fromkeys(filter(None, readings)))
+        if isos:
+            is_certain = len(isos) == 1 and len(parts["year"]) > 2
+            yield Date(start, end, isos[0], "day", isos[1] if isos[1:] else "", is_certain)
+    elif iso := _iso(parts):
+        precision = "day" if "day" in parts else "month" if len(parts) > 1 else "year"
+        precision = "month" if "year" not in parts and "day" not in parts else precision
+        yield Date(start, end, iso, precision, "", len(parts.get("year", "0000")) > 2)
 
 
-def _years(match: re.Match[str]) -> Iterator[Date]:
-    """Both years of "2015-18" and of the season "2009-10"; "2009-07" is a month."""
-    first, last = int(match["from"]), int(match["from"][:2] + match["upto"])
+def _years(parts: dict[str, str], start: int, middle: int, second: int, end: int) -> Iterator[Date]:
+    """Both years of "2015-18", "2015–2018" and the season "2009/10"; "2009-07" is a month."""
+    first, upto = int(parts["from"]), parts["upto"]
+    last = int(upto) if len(upto) == 4 else int(parts["from"][:2] + upto)
     last += 100 * (last == first - 99)
-    if last == first + 1 or (last > first and (match["joiner"] == "–" or match["upto"] > "12")):
-        yield Date(match.start("from"), match.end("from"), str(first), "year")
-        yield Date(match.start("upto"), match.end("upto"), str(last), "year")
-    elif match["joiner"] == "-" and (iso := _iso(match["from"], match["upto"], None)):
-        yield Date(match.start(), match.end(), iso, "month")
+    is_dash = parts["joiner"] == "–" or upto > "12"
+    if last == first + 1 or (last > first and is_dash and parts["joiner"] != "/"):
+        yield Date(start, middle, str(first), "year")
+        yield Date(second, end, str(last), "year")
+    elif parts["joiner"] == "-" and len(upto) == 2:
+        if iso := _iso({"year": parts["from"], "number": upto}):
+            yield Date(start, end, iso, "month")
+    elif parts["joiner"] == "/":
+        yield Date(start, middle, str(first), "year")
 
 
-def _days(match: re.Match[str]) -> Iterator[Date]:
-    """Both days of "14-16 July 2015"."""
-    first, last = (_iso(match["year"], match["month"], match[name]) for name in ("first", "day"))
-    if first and last and first < last:
-        yield Date(match.start(), match.start("joiner"), first, "day")
-    if last:
-        yield Date(match.end("joiner"), match.end(), last, "day")
-
-
-def _iso(year: str | None, month: str | None, day: str | None) -> str | None:
-    """The date with these parts, or None if the calendar has no such date. `month` is a name or a
-    number.
-    """
-    number = int(month) if month and month.isdigit() else _NUMBERS.get((month or "jan")[:3].lower())
+def _iso(parts: dict[str, str]) -> str:
+    """The date with these parts, or "" if the calendar has no such date."""
+    year = full_year(parts["year"]) if "year" in parts else ""
+    month = parts.get("number") or (month_number(parts["month"]) if "month" in parts else "")
     try:
-        found = date(int(year or 2000), number or 0, int(day or 1))
+        valid = date(int(year or 2000), int(month or 1), int(parts.get("day", 1)))
     except ValueError:
-        return None
-    parts = [
-        f"{found.year:04}" if year else "-",
-        *([f"{found.month:02}"] if month else []),
-        *([f"{found.day:02}"] if day else []),
-    ]
-    return "-".join(parts)
+        return ""
+    shown = [year or "-"]
+    shown += [f"{valid.month:02}"] if month else []
+    return "-".join([*shown, *([f"{valid.day:02}"] if "day" in parts else [])])
+
+
+def full_year(digits: str) -> str:
+    """A year, or the one with these last two digits."""
+    if len(digits) > 2:
+        return digits
+    return ("19" if int(digits) >= _PREVIOUS_CENTURY else "20") + digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +184,16 @@ class Dated:
     def iso(self) -> str:
         return "/".join(self.isos)
 
+    @property
+    def bounds(self) -> frozenset[str]:
+        """The qualifiers that exclude the date itself, such as "before"."""
+        return self.qualifiers & BOUNDS
+
 
 def only_date(text: str) -> Dated | None:
     """The date that a text consists of, apart from words such as "on", "early" or "before"; None if
     the text says anything else."""
-    found = dates(text)
+    found = dates(text) if len(text) <= _LONGEST else []
     if not 1 <= len(found) <= 2:
         return None
     first, last = found[0], found[-1]
@@ -160,10 +203,8 @@ def only_date(text: str) -> Dated | None:
     qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(around))
     if first.iso.startswith("--") and not last.iso.startswith("-"):
         first = replace(first, iso=_in_year(first.iso, last.iso))
-    rest = re.sub(
-        r"\bbetween\b", " ", _NOISE.sub(" ", _QUALIFIERS.sub(" ", around)), flags=re.IGNORECASE
-    )
-    if re.search(r"\w", rest):
+    beside = _NOISE.sub(" ", _QUALIFIERS.sub(" ", around))
+    if any(character.isalnum() or character == "_" for character in beside):
         return None
     return Dated((first.iso, last.iso)[: len(found)], last.precision, qualifiers)
 
@@ -178,40 +219,35 @@ def _in_year(first: str, last: str) -> str:
 def includes(wide: Dated, narrow: Dated) -> bool:
     """Whether the narrow date is within the wide one, as 14 July 2015 is within 2015; a bound such
     as "before" must be the same on both."""
-    if (
-        len(wide.isos) != 1
-        or len(narrow.isos) != 1
-        or (wide.qualifiers and wide.qualifiers != narrow.qualifiers)
-    ):
+    if len(wide.isos) != 1 or len(narrow.isos) != 1:
         return False
-    if narrow.qualifiers & _BOUNDS and wide.qualifiers != narrow.qualifiers:
+    if (wide.qualifiers or narrow.bounds) and wide.qualifiers != narrow.qualifiers:
         return False
-    one, other = wide.isos[0], narrow.isos[0]
-    if one.endswith("X"):
-        return other.startswith(one[:-1])
-    if one.startswith("--"):
-        return other[4:].startswith(one[1:])
-    return other == one or other.startswith(one + "-")
+    outer, inner = wide.iso, narrow.iso
+    if outer.endswith("X"):
+        return inner.startswith(outer[:-1])
+    if outer.startswith("--"):
+        return inner[4:].startswith(outer[1:])
+    return inner == outer or inner.startswith(outer + "-")
 
 
-_BOUNDS = frozenset(("before", "after", "until", "till", "since", "by", "eve"))
+def iso_date(text: str) -> str:
+    """The date that metadata consists of, as YYYY, YYYY-MM or YYYY-MM-DD; a time of day is ignored.
+    "" if there is none or if it is ambiguous: 03/04/2024 may mean two different days."""
+    text = text.strip()
+    if match := _PDF.fullmatch(text):
+        text = "-".join(part for part in match.groups() if part)
+    only = only_date(_CLOCK.sub("", text))
+    if only and not only.qualifiers and len(only.isos) == 1 and only.iso.replace("-", "").isdigit():
+        return "" if only.iso.startswith("-") else only.iso
+    if "," in text or ":" in text:  # "Fri, 13 Feb 2026 10:00:00 +0000"
+        with suppress(ValueError, TypeError, IndexError, OverflowError):
+            return parsedate_to_datetime(text).date().isoformat()
+    return ""
 
 
-def agree(one: Dated, other: Dated) -> bool:
-    """Whether both have the same meaning, perhaps with different precision."""
-    same = (one.isos, one.qualifiers) == (other.isos, other.qualifiers)
-    return same or includes(one, other) or includes(other, one)
-
-
-def contrary(one: Dated, other: Dated) -> bool:
-    """Whether no day can be both: single dates without bounds, neither within the other, and not
-    one without a year beside a year."""
-    if len(one.isos) != 1 or len(other.isos) != 1 or (one.qualifiers | other.qualifiers) & _BOUNDS:
-        return False
-    if one.iso.startswith("--") != other.iso.startswith("--") and {
-        one.precision,
-        other.precision,
-    } & {"year", "decade"}:
-        return False
-    bare_one, bare_other = (Dated(d.isos, d.precision, frozenset()) for d in (one, other))
-    return not includes(bare_one, bare_other) and not includes(bare_other, bare_one)
+def only_year(text: str) -> str:
+    """The year of the only date in a text such as "Spring 2024"; "" if there are none or several
+    years."""
+    years = {one.iso[:4] for one in all_dates(text) if one.iso[:4].isdigit()}
+    return years.pop() if len(years) == 1 else ""

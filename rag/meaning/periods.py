@@ -6,82 +6,63 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from rag.meaning import identifiers
+from rag.meaning.dates import Date, all_dates, full_days, full_year
+from rag.meaning.vocabulary import MONTH
 
-_YEAR = re.compile(r"(?<![\w,.$-])(?:FY ?)?((?:19|20)\d\d)(?!\d|[,.-]\d)", re.IGNORECASE)
-"""A year that is neither an amount nor part of a longer number."""
-_SHORT_YEAR = re.compile(
-    r"(?:(?<![a-z])FY ?['\u2019]?|(?<![a-z\d])[1-4]Q ?['\u2019]?|(?<![a-z\d])Q[1-4] ?['\u2019])"
-    r"(\d\d)(?![\d,.-]\d|\d)",
+_YEARS = re.compile(
+    r"(?<![\w,.$-])(?:FY ?)?(?P<year>(?:19|20)\d\d)(?!\d|[,.-]\d)"
+    r"|(?:(?<![a-z])FY ?['\u2019]?|(?<![a-z\d])[1-4]Q ?['\u2019]?"
+    r"|(?<![a-z\d])Q[1-4](?:FY| ?['\u2019]))(?P<short>\d\d)(?![\d,.-]\d|\d)",
     re.IGNORECASE,
 )
-"""The last two digits of a year, such as in "FY24", "3Q22" or "Q3 '22"."""
+"""A year that is neither an amount nor part of a longer number, or its last two digits in "FY24",
+"3Q22" or "Q3 '22"."""
 _TWO_YEARS = re.compile(
     r"(?<![\w,.$-])(?:(?:FY ?)?(?:19|20)|FY ?|(?<=\bin )|(?<=\bfor )|^)"
     r"(\d\d)[/\u2013-](?:20)?(\d\d)(?![\d/-])",
     re.IGNORECASE,
 )
-"""A year that begins in one calendar year and ends in the next, such as "2023/24" and "2023-24"."""
-_PREVIOUS_CENTURY = 50
-"""A year of two digits from here on is of the 20th century."""
-_EITHER = re.compile(r"(?<![\d/])(\d\d?)/(\d\d?)/((?:19|20)?\d\d)(?![\d/])")
-"""A date whose first number is the month or the day."""
-_DAY_FIRST = re.compile(r"(?<![\d.-])(\d\d?)([.-])(\d\d?)\2((?:19|20)\d\d)(?![\d.-])")
-"""A date such as "31.12.2023"."""
-_OF_MONTH = re.compile(
-    rf"\b{identifiers.MONTH}\.?[-'\u2019]((?:19|20)?\d\d)(?![\d-])", re.IGNORECASE
-)
-"""The year of a month, such as "Dec-23"."""
+"""A year that begins in one calendar year and ends in the next, such as "2023/24"."""
+_QUARTERS = {"first": "1", "second": "2", "third": "3", "fourth": "4"}
 _QUARTER = re.compile(
-    r"(?<![a-z\d])(?:Q([1-4])(?!\d)|([1-4])Q(?![a-z]))|"
-    r"\b(first|second|third|fourth|1st|2nd|3rd|4th) quarter\b",
+    r"(?<![a-z\d])(?:Q(?P<q>[1-4])(?!\d)|(?P<n>[1-4])Q(?![a-z]))"
+    rf"|\b(?P<word>{'|'.join(_QUARTERS)}|1st|2nd|3rd|4th) quarter\b",
     re.IGNORECASE,
 )
 """A quarter of a year, such as "Q3", "3Q22" or "third quarter"."""
-_TO_DATE = re.compile(r"\byear[- ]to[- ]date\b|\bYTD\b", re.IGNORECASE)
-"""A length that the calendar decides."""
-_BOUNDED = re.compile(
-    rf"\b(?:to|from|since|until|before|after|under|over|at least|at most)"
-    rf"(?= [$\u20ac\u00a3]?\d| {identifiers.MONTH} )|"
-    r"\b(?:less|more|later|earlier) than\b|\bor (?:more|less|later|earlier)\b",
+_FISCAL = r"(?:[\s,]+(?:of|in|fiscal|financial|the|year|FY)+)*[\s,_-]*(?:FY)?[\s,_-]*"
+_QUARTER_OF_YEAR = re.compile(
+    rf"(?:\b(?P<q>Q[1-4])|\b(?P<word>{'|'.join(_QUARTERS)}|[1-4](?:st|nd|rd|th)) quarter)"
+    rf"{_FISCAL}(?P<year>(?:19|20)\d\d)(?!\d)"
+    r"|(?<!\d)(?P<before>(?:19|20)\d\d)[\s,_-]*(?P<last>Q[1-4])\b",
     re.IGNORECASE,
 )
-"""In the name of a column for a range, such as "from 1 July 2024"."""
+_TO_DATE = re.compile(r"\byear[- ]to[- ]date\b|\bYTD\b", re.IGNORECASE)
+"""A length that the calendar decides."""
+_NO_PERIOD = re.compile(
+    r"\b(?:change|variance|vs|versus|compared)\b"
+    rf"|\b(?:to|from|since|until|before|after|under|over|at least|at most)"
+    rf"(?= [$\u20ac\u00a3]?\d| {MONTH} )"
+    r"|\b(?:less|more|later|earlier) than\b|\bor (?:more|less|later|earlier)\b",
+    re.IGNORECASE,
+)
+"""In the name of a column that compares two periods, or has a bound such as "from 1 July 2024"."""
 _RANGE = re.compile(r"\d ?[-\u2013] ?\d")
 """In the name of a column such as "0-12 months"."""
-_COMPARES = re.compile(r"\b(?:change|variance|vs|versus|compared)\b", re.IGNORECASE)
-"""In the name of a column that compares two periods."""
-_COUNTS = {
-    "three": 3,
-    "six": 6,
-    "nine": 9,
-    "twelve": 12,
-    "thirteen": 13,
-    "twenty-six": 26,
-    "thirty-nine": 39,
-    "fifty-two": 52,
-    "fifty-three": 53,
-}
+_COUNTS = {"three": "3", "six": "6", "nine": "9", "twelve": "12", "thirteen": "13"}
+_COUNTS |= {"twenty-six": "26", "thirty-nine": "39", "fifty-two": "52", "fifty-three": "53"}
 _LENGTH = re.compile(rf"\b(\d\d?|{'|'.join(_COUNTS)})[- ](month|week)s?\b", re.IGNORECASE)
 """A length in words or figures, such as "three months" or "26-week"."""
-_QUARTER_LONG = re.compile(r"\bquarter\b", re.IGNORECASE)
-"""A word for a period of three months."""
+_WEEKS = {"13": "3", "26": "6", "39": "9", "52": "12", "53": "12"}
+"""Months of the periods that companies count in weeks."""
 _LONGER = {"6", "9", "12"}
 _YEAR_LONG = re.compile(r"\byears? ended\b|\bfiscal year\b|\bfull year\b", re.IGNORECASE)
 """Words for a period of twelve months."""
-_WEEKS = {
-    "13": "3",
-    "26": "6",
-    "39": "9",
-    "52": "12",
-    "53": "12",
-}
-"""Months of the periods that companies count in weeks."""
+_SEASON_SHIFT = 20
 
 
 class Periods(NamedTuple):
@@ -108,7 +89,7 @@ class Periods(NamedTuple):
 
     def besides(self, other: Periods) -> Periods:
         """The kinds of this one that have nothing in common with the other's."""
-        return Periods(*map(_unlike, self, other))
+        return Periods(*(a if not a & b else frozenset() for a, b in zip(self, other, strict=True)))
 
 
 def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
@@ -118,90 +99,68 @@ def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
     return 1 if mine & its else -1
 
 
-def _unlike(mine: frozenset[str], its: frozenset[str]) -> frozenset[str]:
-    """The first, or nothing if both have something in common."""
-    if mine & its:
-        return frozenset()
-    return mine
-
-
 def periods(text: str) -> Periods:
     """The periods in a text."""
-    quarters = map(_number, _QUARTER.finditer(text))
-    days = identifiers.days(text) | frozenset(_other_readings(text))
-    return Periods(
-        days,
-        frozenset(_years(text)) | {day[:4] for day in days},
-        frozenset(quarters),
-        _lengths(text),
-    )
+    stated = all_dates(text)
+    quarters = (_quarter(next(filter(None, match.groups()))) for match in _QUARTER.finditer(text))
+    years = frozenset(_years(text, stated))
+    return Periods(full_days(stated), years, frozenset(quarters), _lengths(text))
 
 
 @functools.lru_cache(1024)
 def of_column(name: str) -> Periods:
     """The periods in a column's name; none if it is a range or compares periods."""
-    found = periods(name)
-    if _COMPARES.search(name) or _BOUNDED.search(name):
+    stated = periods(name)
+    if _NO_PERIOD.search(name):
         return Periods()
-    if not found.days and _RANGE.search(_TWO_YEARS.sub("", name) if found.years else name):
-        return Periods()
-    return found
+    bare = _TWO_YEARS.sub("", name) if stated.years else name
+    return Periods() if not stated.days and _RANGE.search(bare) else stated
 
 
-def _years(text: str) -> Iterator[str]:
-    for match in _YEAR.finditer(text):
-        yield match[1]
-    for match in _SHORT_YEAR.finditer(text):
-        yield _whole(match[1])
+def same_season(day: str, other: str) -> bool:
+    """Whether two ISO dates are at most 20 days apart, ignoring the year: fiscal quarters shift by
+    as much."""
+    first, second = (date.fromisoformat(one).timetuple().tm_yday for one in (day, other))
+    return min(abs(first - second), 365 - abs(first - second)) <= _SEASON_SHIFT
+
+
+def quarters_of_years(text: str) -> frozenset[str]:
+    """The quarters with their years: "2023q3" for "2023 Q3" and "third quarter of fiscal 2023"."""
+    parts = [match.groupdict() for match in _QUARTER_OF_YEAR.finditer(text)]
+    return frozenset(
+        f"{part['year'] or part['before']}q{_quarter(part['q'] or part['word'] or part['last'])}"
+        for part in parts
+    )
+
+
+def _quarter(name: str) -> str:
+    return _QUARTERS.get(name.lower()) or name.strip("Qq")[0]
+
+
+def _years(text: str, stated: Sequence[Date]) -> Iterator[str]:
+    for match in _YEARS.finditer(text):
+        yield full_year(match["year"] or match["short"])
     for match in _TWO_YEARS.finditer(text):
-        first, last = map(_whole, match.groups())
+        first, last = map(full_year, match.groups())
         if int(last) == int(first) + 1:
-            yield first
-            yield last
-    for match in _OF_MONTH.finditer(text):
-        yield _whole(match[1])
-
-
-def _whole(digits: str) -> str:
-    """A year, or that with these last two digits."""
-    if len(digits) > 2:
-        return digits
-    century = "19" if int(digits) >= _PREVIOUS_CENTURY else "20"
-    return century + digits
-
-
-def _other_readings(text: str) -> Iterator[str]:
-    """The dates in figures, with the day first; with slashes also with the month first."""
-    found = [match.groups() for match in _EITHER.finditer(text)]
-    found += [(month, day, year) for day, month, year in found]
-    found += [match.group(1, 3, 4) for match in _DAY_FIRST.finditer(text)]
-    for day, month, year in found:
-        with suppress(ValueError):
-            yield date(int(_whole(year)), int(month), int(day)).isoformat()
-
-
-def _number(match: re.Match[str]) -> str:
-    stated = str(next(filter(None, match.groups())))
-    return str(identifiers.quarter(stated))
+            yield from (first, last)
+    for one in stated:
+        if one.precision in ("day", "month") and one.iso[0] != "-":
+            yield one.iso[:4]
 
 
 def _lengths(text: str) -> frozenset[str]:
     """The stated lengths in months; else that of a quarter or a year, if the text is of one."""
     if _TO_DATE.search(text):
         return frozenset()
-    stated = frozenset(map(_months, _LENGTH.finditer(text)))
-    if stated:
+    if stated := frozenset(map(_months, _LENGTH.finditer(text))):
         return stated
-    if _QUARTER_LONG.search(text) or _QUARTER.search(text):
+    if "quarter" in text.lower() or _QUARTER.search(text):
         return frozenset({"3"})
-    if _YEAR_LONG.search(text):
-        return frozenset({"12"})
-    return frozenset()
+    return frozenset({"12"} if _YEAR_LONG.search(text) else ())
 
 
 def _months(match: re.Match[str]) -> str:
     """A length in months; "" for weeks that are no such period."""
-    count = str(_COUNTS.get(match[1].lower(), match[1]))
-    if match[2].lower() == "week":
-        return _WEEKS.get(count, "")
-    return count
+    count = _COUNTS.get(match[1].lower(), match[1])
+    return _WEEKS.get(count, "") if match[2].lower() == "week" else count

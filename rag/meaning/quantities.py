@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 from rag.meaning.number_words import CODE, LONGEST, NUMBER, SIGN, digits
-from rag.meaning.units import CURRENCIES, named_unit, singular
+from rag.meaning.text import singular
+from rag.meaning.units import CURRENCIES, named_unit
 
 _ONE = re.compile(
     rf"(?<![\w.,])(?P<minus>(?<![^\s(])(?:[-\u2212](?=[\d$€£¥])|minus ))?"

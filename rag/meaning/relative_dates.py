@@ -5,20 +5,16 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rag.meaning.dates import dates, only_date
 from rag.meaning.number_words import digits
+from rag.meaning.vocabulary import MONTHS, WEEKDAYS, month_number
 
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_MONTHS = (
-    "january february march april may june july august september october november december".split()
-)
 _AHEAD = re.compile(
-    r"\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|due(?! to "
-    r")|expected|"
-    r"plan(?:s|ned) (?:to|for)|set to|upcoming|ahead)\b",
+    r"\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|due(?! to )|"
+    r"expected|plan(?:s|ned) (?:to|for)|set to|upcoming|ahead)\b",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
@@ -31,16 +27,29 @@ _HEAD = re.compile(
 _BOUND = re.compile(r"\b(by|until|till|from|since)\s+(?:the )?$", re.IGNORECASE)
 _THE = re.compile(r"\bthe (?:last|next|past)\b", re.IGNORECASE)
 """Relative to another event, such as "the next day"."""
-_LABEL = re.compile(
-    r"^\W*(?:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?",
-    re.IGNORECASE,
-)
 _DATELINE = re.compile(
-    r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*|[A-Z][A-Z "
-    r".,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?\s*(?:\([^)]*\)\s*)?[–—-]+\s(?!\d)"
+    r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*|[A-Z][A-Z .,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?\s*"
+    r"(?:\([^)]*\)\s*)?[–—-]+\s(?!\d)"
+    r"|^\W*(?i:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?"
+    r"(?P<labelled>.*)"
 )
-"""A dateline: place, day and a dash; not the dates of a life."""
+"""A dateline (place, day and a dash; not the dates of a life), or a line such as "Published: …"."""
+_PART_OF_DAY = "(?: (?:morning|afternoon|evening|night))?"
+_RELATIVE = re.compile(
+    r"(?P<near>today|yesterday|tomorrow|day before yesterday|day after tomorrow)(?: \w+)?"
+    r"|(?P<now>this (?:morning|afternoon|evening)|tonight)"
+    r"|(?P<count>an?|\d+) (?P<passed>day|week|month|year)s? ago"
+    r"|(?:(?P<which>last|past|this|next|coming) )?"
+    rf"(?:(?P<weekday>{'|'.join(WEEKDAYS)}){_PART_OF_DAY}|(?P<month>{'|'.join(MONTHS)})"
+    r"|(?P<unit>week|month|year))"
+)
+_NEAR = {"day before yesterday": -2, "yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
+_STEPS = {"last": -1, "this": 0, "next": 1}
 _TOP_LINES = 15
+_MOST_PASSED = 2000
+"""Longer times ago are figures of speech."""
+_Resolved = tuple[str, str]
+"""(ISO date, precision)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +66,22 @@ class Resolved:
 def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
     """The date of a document: from its metadata, otherwise from a line or dateline near its top
     that consists of a day."""
-    for key in ("date", "published", "created"):
-        day = _day(metadata.get(key, ""))
-        if day:
-            return day
+    stated = [metadata.get(key, "") for key in ("date", "published", "created")]
     lines = [line.strip() for line in text[:3000].splitlines() if line.strip()][:_TOP_LINES]
     for line in lines:
         dateline = _DATELINE.match(line)
-        day = _day(_LABEL.sub("", line)) if len(line) < 80 else None
-        day = day or (_day(dateline["date"]) if dateline else None)
-        if day:
-            return day
-    return None
+        stated += [line] if len(line) < 80 else []
+        stated += [dateline["date"] or dateline["labelled"]] if dateline else []
+    return next(filter(None, map(_day, stated)), None)
 
 
 def _day(text: str) -> dt.date | None:
     """The day that the text consists of; a time of day after an ISO date is ignored."""
-    found = only_date(re.sub(r"[T ]\d\d:\d\d.*$", "", text.strip()))
-    if (
-        found is None
-        or found.precision != "day"
-        or len(found.isos) != 1
-        or found.iso.startswith("-")
-    ):
+    date_part, _, clock = text.strip().replace("T", " ", 1).partition(" ")
+    only = only_date(date_part if ":" in clock[:3] else text)
+    if only is None or only.precision != "day" or len(only.isos) != 1 or only.iso[0] == "-":
         return None
-    return dt.date.fromisoformat(found.iso)
+    return dt.date.fromisoformat(only.iso)
 
 
 def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved | None:
@@ -94,25 +94,21 @@ def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved |
     resolved.
     """
     head = _HEAD.match(text)
-    words = digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:")
-    leading = f"{before}{head[0] if head else ''}"
-    if _THE.search(f"{before[-8:]}{text}"):
+    match = _RELATIVE.fullmatch(digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:"))
+    if match is None or _THE.search(f"{before[-8:]}{text}"):
         return None
-    bound, ahead = _BOUND.search(leading), _is_ahead(before, after)
-    for pattern, rule in _RULES:
-        match = pattern.fullmatch(words)
-        if match and rule is _weekday and " | " in f"{before} {after}":
-            return None
-        if match and bound and rule is _weekday and not (ahead or bound[1].lower() == "since"):
-            return None
-        if match:
-            try:
-                found = rule(match, day, ahead)
-            except (ValueError, OverflowError):
-                return None
-            how = f'"{text.strip()}" in a document of {day.isoformat()}'
-            return found and Resolved(found[0], found[1], how, bound[1].lower() if bound else "")
-    return None
+    bound = _BOUND.search(f"{before}{head[0] if head else ''}")
+    word = bound[1].lower() if bound else ""
+    is_ahead = _is_ahead(before, after)
+    recurs = " | " in f"{before} {after}" or (word not in ("", "since") and not is_ahead)
+    if match["weekday"] and recurs:
+        return None
+    try:
+        resolved = _resolved(match, day, is_ahead)
+    except (ValueError, OverflowError):
+        return None
+    how = f'"{text.strip()}" in a document of {day.isoformat()}'
+    return resolved and Resolved(*resolved, how, word)
 
 
 def _is_ahead(before: str, after: str) -> bool:
@@ -123,46 +119,39 @@ def _is_ahead(before: str, after: str) -> bool:
     return bool(_AHEAD.search(f"{clause} {follows}"))
 
 
-_Found = tuple[str, str]
-_Rule = Callable[[re.Match[str], dt.date, bool], _Found | None]
+def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved | None:
+    which = match["which"]
+    if match["near"] or match["now"]:
+        return _shifted(day, "day", _NEAR.get(match["near"] or "", 0))
+    if match["count"]:
+        count = 1 if match["count"] in ("a", "an") else int(match["count"])
+        return _shifted(day, match["passed"], -count) if count <= _MOST_PASSED else None
+    if match["weekday"]:
+        return _weekday(which, WEEKDAYS.index(match["weekday"]), day, is_ahead)
+    if match["unit"] and which in _STEPS:
+        return _shifted(day, match["unit"], _STEPS[which])
+    if match["month"] and which in ("last", "next"):
+        number = month_number(match["month"])
+        year = day.year - (number >= day.month)
+        year = year if which == "last" else day.year + (number <= day.month)
+        return f"{year:04}-{number:02}", "month"
+    return None
 
 
-def _named(match: re.Match[str], day: dt.date, _: bool) -> _Found:
-    days = {
-        "the day before yesterday": -2,
-        "day before yesterday": -2,
-        "yesterday": -1,
-        "tomorrow": 1,
-        "day after tomorrow": 2,
-    }
-    return (day + dt.timedelta(days=days.get(match[1], 0))).isoformat(), "day"
-
-
-def _weekday(match: re.Match[str], day: dt.date, ahead: bool) -> _Found | None:
-    which, number = match["which"], _DAYS.index(match["day"])
+def _weekday(which: str | None, number: int, day: dt.date, is_ahead: bool) -> _Resolved | None:
     back = (day.weekday() - number) % 7
     if which == "next" and 7 - back <= 2:  # some mean the one after
         return None
     if which in ("next", "coming"):
-        return (day + dt.timedelta(days=7 - back)).isoformat(), "day"
+        return _shifted(day, "day", 7 - back)
     if which == "this":
-        return (day + dt.timedelta(days=-back % 7)).isoformat(), "day"
+        return _shifted(day, "day", -back % 7)
     if which in ("last", "past"):
-        return (day - dt.timedelta(days=back or 7)).isoformat(), "day"
-    move = -back if not ahead or back == 0 else 7 - back
-    return (day + dt.timedelta(days=move)).isoformat(), "day"
+        return _shifted(day, "day", -(back or 7))
+    return _shifted(day, "day", -back if not is_ahead or back == 0 else 7 - back)
 
 
-def _ago(match: re.Match[str], day: dt.date, _: bool) -> _Found | None:
-    count = 1 if match["count"] in ("a", "an") else int(match["count"])
-    return _shifted(day, match["unit"], -count) if count <= 2000 else None
-
-
-def _neighbour(match: re.Match[str], day: dt.date, _: bool) -> _Found | None:
-    return _shifted(day, match["unit"], {"last": -1, "this": 0, "next": 1}[match["which"]])
-
-
-def _shifted(day: dt.date, unit: str, count: int) -> _Found | None:
+def _shifted(day: dt.date, unit: str, count: int) -> _Resolved | None:
     if unit == "day":
         return (day + dt.timedelta(days=count)).isoformat(), unit
     if unit == "week":
@@ -173,39 +162,6 @@ def _shifted(day: dt.date, unit: str, count: int) -> _Found | None:
     if not dt.MINYEAR <= year <= dt.MAXYEAR:
         return None
     return (f"{year:04}", unit) if unit == "year" else (f"{year:04}-{month + 1:02}", unit)
-
-
-def _month(match: re.Match[str], day: dt.date, _: bool) -> _Found:
-    """The nearest such month before ("last") or after ("next") the document's own."""
-    number = _MONTHS.index(match["month"]) + 1
-    year = (
-        day.year - (number >= day.month)
-        if match["which"] == "last"
-        else day.year + (number <= day.month)
-    )
-    return f"{year:04}-{number:02}", "month"
-
-
-_RULES: list[tuple[re.Pattern[str], _Rule]] = [
-    (
-        re.compile(r"(today|yesterday|tomorrow|day before yesterday|day after tomorrow)(?: \w+)?"),
-        _named,
-    ),
-    (
-        re.compile(r"(?:this (morning|afternoon|evening)|(tonight))"),
-        lambda match, day, ahead: (day.isoformat(), "day"),
-    ),
-    (
-        re.compile(
-            rf"(?P<which>last|past|this|next|coming)? ?(?P<day>{'|'.join(_DAYS)})(?: "
-            rf"(?:morning|afternoon|evening|night))?"
-        ),
-        _weekday,
-    ),
-    (re.compile(r"(?P<count>an?|\d+) (?P<unit>day|week|month|year)s? ago"), _ago),
-    (re.compile(r"(?P<which>last|this|next) (?P<unit>week|month|year)"), _neighbour),
-    (re.compile(rf"(?P<which>last|next) (?P<month>{'|'.join(_MONTHS)})"), _month),
-]
 
 
 def is_relative(text: str) -> bool:

@@ -12,6 +12,8 @@ import functools
 import re
 from collections.abc import Iterator
 
+from rag.meaning.vocabulary import SHORT_NAMES
+
 Offsets = tuple[int, int]
 
 _NEWLINE = r"(?>\r\n|[\r\n\v\x85\u2028])"
@@ -46,9 +48,7 @@ _TITLES = frozenset(
 )
 _BEFORE_A_NUMBER = frozenset("no nos fig figs eq vol pp p art sec ch max min tel ref".split())
 _SOMETIMES_LAST = frozenset("al etc ed eds est inc ltd corp co dept univ jr sr".split())
-_DATES = frozenset(
-    "Jan Feb Mar Apr Jun Jul Aug Sep Sept Oct Nov Dec Mon Tue Wed Thu Fri Sat Sun".split()
-)
+_DATES = frozenset(name.title() for name in SHORT_NAMES)
 _STARTERS = frozenset(
     (
         "the a an in on at it he she they we this that these those but and however after before "

@@ -1,23 +1,17 @@
-"""Normalised answers, and the overlap of content words between question and passage."""
+"""Words as they are compared: normalised, content words only, or one by one in order."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Set
 
+from rag.meaning.number_words import LONGEST, digits
+from rag.meaning.vocabulary import STOP_WORDS
+
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = re.compile(r"[^\w\s%$\u20ac\u00a3]")
-_QUESTION_WORDS = frozenset(
-    (
-        "who whom whose what which when where why how many much long far old often did do does "
-        "was were is are be "
-        "been being has have had can could will would should may might the a an of in on at to "
-        "for from by with "
-        "and or as that this these those it its he she they them his her their there into about "
-        "after before "
-        "during than then so not no any some you your me my we our i say said says give gave tell"
-    ).split()
-)
+WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
+_POSSESSIVE = re.compile(r"['’]s?$")
 _NAMED = re.compile(r"(?<=\s)[A-Z][\w.-]+|\b\w*\d[\w.,]*\b")
 
 
@@ -27,15 +21,15 @@ def normalize(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", _PUNCTUATION.sub(" ", text.lower())).split())
 
 
-def compatible(one: str, other: str) -> bool:
+def compatible(text: str, other: str) -> bool:
     """Whether one normalised answer contains the other word for word, as "14 july 2015" contains
     "2015"."""
-    return f" {one} " in f" {other} " or f" {other} " in f" {one} "
+    return f" {text} " in f" {other} " or f" {other} " in f" {text} "
 
 
 def content_words(text: str) -> frozenset[str]:
     """The content words of a question, each as its first five letters."""
-    return frozenset(word[:5] for word in normalize(text).split() if word not in _QUESTION_WORDS)
+    return frozenset(word[:5] for word in normalize(text).split() if word not in STOP_WORDS)
 
 
 def named_words(question: str) -> frozenset[str]:
@@ -44,8 +38,35 @@ def named_words(question: str) -> frozenset[str]:
     return frozenset(word for match in _NAMED.findall(question) for word in content_words(match))
 
 
-def coverage(asked: Set[str], text: str, empty: float = 0.0) -> float:
-    """The share, in [0, 1], of the word stems `asked` that `text` contains; `empty` if there are no
-    stems."""
-    held = {word[:5] for word in normalize(text).split()}
-    return len(asked & held) / len(asked) if asked else empty
+def coverage(stems: Set[str], text: str, empty: float = 0.0) -> float:
+    """The share, in [0, 1], of the word stems that `text` contains; `empty` if there are none."""
+    own = {word[:5] for word in normalize(text).split()}
+    return len(stems & own) / len(stems) if stems else empty
+
+
+def singular(noun: str) -> str:
+    """A noun without its plural ending, for comparison only."""
+    if noun.endswith("ies") and len(noun) > 4:
+        return noun[:-3] + "y"
+    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
+
+
+def singular_words(text: str) -> frozenset[str]:
+    """The content words in the singular; whole, so that "internal" is not "international"."""
+    stems = content_words(text)
+    return frozenset(singular(word) for word in normalize(text).split() if word[:5] in stems)
+
+
+def fold(word: str) -> str:
+    """A word in lower case, without a possessive ending and full stops."""
+    return _POSSESSIVE.sub("", word.lower()).replace(".", "")
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The folded words of a text."""
+    return frozenset(fold(word) for word in WORD.findall(text))
+
+
+def word_list(text: str) -> list[str]:
+    """The folded words in order; number words of a short text become digits."""
+    return [fold(word) for word in WORD.findall(digits(text) if len(text) <= LONGEST else text)]

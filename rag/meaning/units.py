@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from rag.meaning.number_words import CODES
-from rag.meaning.text import content_words, normalize
+from rag.meaning.text import singular
 
 CURRENCIES = {
     "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",
@@ -146,19 +146,6 @@ def named_unit(name: str) -> tuple[str, str] | None:
         return "duration", single
     unit = _physical(name)
     return ("quantity", unit) if unit else None
-
-
-def singular(noun: str) -> str:
-    """A noun without its plural ending, for comparison only."""
-    if noun.endswith("ies") and len(noun) > 4:
-        return noun[:-3] + "y"
-    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
-
-
-def singular_words(text: str) -> frozenset[str]:
-    """The content words in the singular; whole, so that "internal" is not "international"."""
-    stems = content_words(text)
-    return frozenset(singular(word) for word in normalize(text).split() if word[:5] in stems)
 
 
 def _physical(name: str) -> str | None:

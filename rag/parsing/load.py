@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from rag.errors import InputError, install_line
-from rag.parsing import metadata as dates
+from rag.meaning.dates import iso_date, only_year
 from rag.parsing.base import Member, Parsed, ParseError
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
@@ -231,9 +231,9 @@ def _metadata(found: Mapping[str, str]) -> dict[str, str]:
     }
     if language := metadata.pop("lang", "") or metadata.get("language", ""):
         metadata["language"] = language.replace("_", "-").split("-")[0].lower()
-    if date := dates.iso(metadata.get("date", "")):
+    if date := iso_date(metadata.get("date", "")):
         metadata["date"] = date
-    if year := dates.year(metadata.get("date", "")):
+    if year := only_year(metadata.get("date", "")):
         metadata.setdefault("year", year)
     return {key: value for key, value in metadata.items() if value}
 

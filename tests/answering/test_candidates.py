@@ -2,8 +2,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidates import Candidate, candidates
-from rag.answering.equivalence import Relation, relation
 from rag.answering.mention import QuestionAnalysis, mention
+from rag.meaning.compare import Relation, compare
 from rag.types import Hit, Passage, Span
 
 
@@ -114,4 +114,4 @@ def test_groups_agree_and_nothing_is_lost(
     assert said_by == sorted(s.hit.passage.document_id for s in spans)
     for candidate in found:
         meanings = [one.meaning for one in candidate.mentions]
-        assert all(relation(a, b) is Relation.SAME for a in meanings for b in meanings)
+        assert all(compare(a, b) is Relation.SAME for a in meanings for b in meanings)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rag.claims.comparison import compare
-from rag.claims.dates_and_quantities import figures
-from rag.claims.named_entities import names
+from rag.meaning.figures import figures
+from rag.meaning.names import names
 
 SIGNED = (
     "The Joint Comprehensive Plan of Action, known as the JCPOA, was signed in Vienna on 14 "

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.meaning.dates import agree, contrary, dates, only_date
+from rag.meaning.compare import Relation, compare
+from rag.meaning.dates import dates, days, iso_date, only_date, only_year
 
 DAYS = st.dates(dt.date(1000, 1, 1), dt.date(2099, 12, 31))
 
@@ -81,11 +82,15 @@ def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(
     assert again is not None
     assert month is not None
     assert year is not None
-    assert agree(full, again) == (one == other)
-    assert agree(full, month) == ((one.year, one.month) == (other.year, other.month))
-    assert agree(full, year) == (one.year == other.year)
+    assert (compare(full, again) is Relation.SAME) == (one == other)
+    assert (compare(full, month) is Relation.SAME) == (
+        (one.year, one.month) == (other.year, other.month)
+    )
+    assert (compare(full, year) is Relation.SAME) == (one.year == other.year)
     for date in (again, month, year):
-        assert contrary(full, date) == (not agree(full, date))
+        assert (compare(full, date) is Relation.CONTRADICTS) == (
+            compare(full, date) is not Relation.SAME
+        )
 
 
 @pytest.mark.parametrize(
@@ -104,5 +109,50 @@ def test_qualifiers_are_part_of_a_date(one: str, other: str, same: bool) -> None
     first, second = only_date(one), only_date(other)
     assert first is not None
     assert second is not None
-    assert agree(first, second) is same
-    assert agree(second, first) is same
+    assert (compare(first, second) is Relation.SAME) is same
+    assert (compare(second, first) is Relation.SAME) is same
+
+
+def test_days_however_they_are_written() -> None:
+    text = "ended July 13, 2023; on 13 July 2023; 2023-07-13; 7/13/2023; 13.7.2023"
+    assert days(text) == {"2023-07-13"}
+    assert days("30 February 2020, in July 2023") == frozenset()
+    assert days("7/1/2023") == {"2023-07-01", "2023-01-07"}
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("2015", "2015"),
+        ("2015-07", "2015-07"),
+        (" 2015-07-14 ", "2015-07-14"),
+        ("2015-07-14T10:00:00+02:00", "2015-07-14"),
+        ("2015-13-01", ""),
+        ("14 July 2015", "2015-07-14"),
+        ("July 14, 2015", "2015-07-14"),
+        ("1st Jan 2020", "2020-01-01"),
+        ("July 2015", "2015-07"),
+        ("31 February 2015", ""),
+        ("14 Juillet 2015", ""),
+        ("D:20150714100000+02'00'", "2015-07-14"),
+        ("Fri, 13 Feb 2026 10:00:00 +0000", "2026-02-13"),
+        ("03/04/2024", ""),
+        ("soon", ""),
+        ("", ""),
+    ],
+)
+def test_a_date_of_metadata_is_in_iso(text: str, date: str) -> None:
+    assert iso_date(text) == date
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("14 July 2015", "2015"), ("Spring 2024", "2024"), ("2019 to 2021", ""), ("x", "")],
+)
+def test_the_year_of_metadata(text: str, found: str) -> None:
+    assert only_year(text) == found
+
+
+@given(st.text())
+def test_any_text_is_a_date_or_none(text: str) -> None:
+    assert iso_date(text) == "" or iso_date(iso_date(text)) == iso_date(text)

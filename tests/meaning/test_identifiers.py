@@ -1,6 +1,6 @@
 import pytest
 
-from rag.meaning.identifiers import called, days, file_name, identifiers, labelled, searched
+from rag.meaning.identifiers import called, file_name, identifiers, labelled, searched
 from rag.types import Passage
 
 
@@ -20,11 +20,6 @@ from rag.types import Passage
 )
 def test_an_identifier_has_one_spelling(text: str, found: set[str]) -> None:
     assert identifiers(text) == found
-
-
-def test_days_however_they_are_written() -> None:
-    assert days("ended July 1, 2023; on 1 July 2023; 2023-07-01; 7/1/2023") == {"2023-07-01"}
-    assert days("30 February 2020, in July 2023") == frozenset()
 
 
 def test_what_follows_a_label() -> None:

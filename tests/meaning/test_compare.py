@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.equivalence import Relation, relation
-from rag.answering.mention import Meaning, meaning
+from rag.meaning.compare import Relation, compare
+from rag.meaning.reading import Meaning, meaning
 
 SAME, COMPATIBLE, CONTRADICTS, UNRELATED = (
     Relation.SAME,
@@ -87,8 +87,8 @@ def read(text: str, kind: str, before: str = "", after: str = "") -> Meaning:
     ],
 )
 def test_relations_of_two_answers(kind: str, one: str, other: str, how: Relation) -> None:
-    assert relation(read(one, kind), read(other, kind)) is how
-    assert relation(read(other, kind), read(one, kind)) is how
+    assert compare(read(one, kind), read(other, kind)) is how
+    assert compare(read(other, kind), read(one, kind)) is how
 
 
 def test_a_denied_answer_is_not_the_answer() -> None:
@@ -96,9 +96,9 @@ def test_a_denied_answer_is_not_the_answer() -> None:
         read("2015", "date", "It was signed in "),
         read("2015", "date", "It was not signed in "),
     )
-    assert relation(said, denied) is CONTRADICTS
-    assert relation(read("2015", "date", "It was not long, and they signed in "), said) is SAME
-    assert relation(read("signed", "any"), read("not signed", "any")) is not SAME
+    assert compare(said, denied) is CONTRADICTS
+    assert compare(read("2015", "date", "It was not long, and they signed in "), said) is SAME
+    assert compare(read("signed", "any"), read("not signed", "any")) is not SAME
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_equal_words_with_different_meanings(
     kind: str, one: tuple[str, str, str], other: tuple[str, str, str]
 ) -> None:
     first, second = (read(words, kind, before, after) for before, words, after in (one, other))
-    assert relation(first, second) is not SAME
+    assert compare(first, second) is not SAME
     assert first != second
 
 
@@ -157,7 +157,7 @@ SURNAMES = st.sampled_from("Larijani Kerry Bush York England Oman Zarif Amano".s
 @settings(deadline=None)
 @given(NUMBERS, NUMBERS, st.sampled_from(["kg", "days", "centrifuges", "dollars", "percent"]))
 def test_different_numbers_are_never_the_same(one: int, other: int, unit: str) -> None:
-    how = relation(read(f"{one:,} {unit}", "number"), read(f"about {other} {unit}", "number"))
+    how = compare(read(f"{one:,} {unit}", "number"), read(f"about {other} {unit}", "number"))
     assert (how is SAME) == (one == other)
 
 
@@ -171,8 +171,8 @@ def test_the_relation_is_symmetric_and_an_answer_says_what_it_says(
     one: str, other: str, kind: str
 ) -> None:
     first, second = read(one, kind), read(other, kind)
-    assert relation(first, second) is relation(second, first)
-    assert relation(first, first) is SAME
+    assert compare(first, second) is compare(second, first)
+    assert compare(first, first) is SAME
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_the_relation_is_symmetric_and_an_answer_says_what_it_says(
 def test_endless_words_take_no_time(text: str) -> None:
     begun = time.process_time()
     found = read(text, "number", text, text)
-    assert relation(found, found) is SAME
+    assert compare(found, found) is SAME
     assert time.process_time() - begun < 2
 
 
@@ -190,6 +190,6 @@ def test_answers_of_one_group_agree_pairwise() -> None:
     same = {
         (a, b)
         for a, b in itertools.combinations(texts, 2)
-        if relation(read(a, "date"), read(b, "date")) is SAME
+        if compare(read(a, "date"), read(b, "date")) is SAME
     }
     assert same == {("2015", "14 July 2015"), ("2015", "18 October 2015")}

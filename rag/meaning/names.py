@@ -1,0 +1,108 @@
+"""Named entities: runs of capitalised words, and whether the evidence has them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from rag.meaning.text import WORD, fold
+from rag.meaning.vocabulary import (
+    ARTICLES,
+    DEMONSTRATIVES,
+    MONTHS,
+    PREPOSITIONS,
+    PRONOUNS,
+    WEEKDAYS,
+)
+
+_NAME_WORD = re.compile(r"[A-Z][\w'’.-]*\w|[A-Z]")
+_NOT_NAMES = (
+    ARTICLES
+    | DEMONSTRATIVES
+    | PREPOSITIONS
+    | PRONOUNS
+    | frozenset((*MONTHS, *WEEKDAYS))
+    | frozenset(
+        "all although and but each his however i many moreover most mr mrs ms dr no one or several "
+        "some their then there three two we you both its her".split()
+    )
+)
+_SAME_COUNTRY = [
+    frozenset(words.split())
+    for words in (
+        "us usa american americans states,uk british britain kingdom,dutch netherlands,"
+        "swiss switzerland,french france,greek greece,spanish spain,turkish turkey türkiye,"
+        "danish denmark"
+    ).split(",")
+]
+"""Names for one country that begin differently."""
+_DEMONYM = re.compile(r"(?:ian|ish|ese|ean|can|n|i|s)$")
+_SHORTEST_STEM = 3
+_ACRONYM_LETTERS = range(2, 9)
+_MOST_SWAPPED = 5
+"""Maximum number of words in a stretch that counts as replaced by another."""
+
+
+def names(text: str) -> list[str]:
+    """The names of a text in order, each once: runs of capitalised words other than function
+    words, months and days."""
+    runs: list[list[str]] = []
+    end = -1
+    for match in WORD.finditer(text):
+        word = match[0]
+        if not _NAME_WORD.fullmatch(word) or word.lower() in _NOT_NAMES:
+            continue
+        if runs and text[end : match.start()].strip() in ("", "&"):
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+        end = match.end()
+    return [name for name in dict.fromkeys(map(" ".join, runs)) if len(name) > 1]
+
+
+def is_named(name: str, words: frozenset[str], evidence: str) -> bool:
+    """Whether the evidence, which consists of these words, has the name: its last word, an
+    inflection such as "Iranian" for "Iran", its initials, or an acronym written out."""
+    last = fold(name.split()[-1])
+    return (
+        last in words
+        or any(last in same and words & same for same in _SAME_COUNTRY)
+        or _has_inflection(last, words)
+        or _has_initials(name, words)
+        or _has_written_out(name.replace(".", ""), evidence)
+    )
+
+
+def _has_inflection(word: str, words: frozenset[str]) -> bool:
+    stem = _DEMONYM.sub("", word)
+    return len(stem) >= _SHORTEST_STEM and any(form.startswith(stem) for form in words)
+
+
+def _has_initials(name: str, words: frozenset[str]) -> bool:
+    initials = "".join(word[0] for word in name.split() if word[0].isupper()).lower()
+    return len(initials) >= _ACRONYM_LETTERS.start and initials in words
+
+
+def _has_written_out(acronym: str, text: str) -> bool:
+    if not (acronym.isupper() and acronym.isalpha() and len(acronym) in _ACRONYM_LETTERS):
+        return False
+    return acronym in "".join(word[0] for word in WORD.findall(text) if word[0].isupper())
+
+
+def swapped_names(
+    claim: str, evidence: str, ours: Sequence[str], theirs: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Pairs (name in the claim, name in the evidence) at the same place between words that both
+    have. `ours` and `theirs` are the `word_list` of both."""
+    mine, other = WORD.findall(claim), WORD.findall(evidence)
+    if len(mine) != len(ours) or len(other) != len(theirs):  # number words were joined
+        return []
+    pairs = []
+    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
+    for kind, a, b, c, d in matcher.get_opcodes():
+        if kind == "replace" and b - a <= _MOST_SWAPPED and d - c <= _MOST_SWAPPED:
+            claimed, stated = names(" ".join(mine[a:b])), names(" ".join(other[c:d]))
+            if claimed and stated:
+                pairs.append((claimed[-1], stated[-1]))
+    return pairs
