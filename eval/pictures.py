@@ -106,7 +106,7 @@ def _session(index: Path) -> str:
         time.sleep(1)  # colours of the last line
 
     size = ["-x", str(_COLUMNS), "-y", str(_ROWS)]
-    variables = ["LC_ALL=C.UTF-8", "RAG_HISTORY=off", "COLORTERM=truecolor"]
+    variables = ["LC_ALL=C.UTF-8", "XDG_STATE_HOME=/dev/null", "COLORTERM=truecolor"]
     repl = [sys.executable, "-m", "rag", "repl", "--index", str(index)]
     tmux("-f", "/dev/null", "new-session", "-d", *size, "env", *variables, *repl)
     try:

@@ -27,6 +27,8 @@ from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit, Receipt, Span
 
+MOST_ALTERNATIVES = 3
+"""Maximum number of alternative answers in an answer."""
 _RAISED = 0.05
 """Bonus on the fused score for documents of the previous answer, in a follow-up."""
 
@@ -54,6 +56,7 @@ class Engine(Searcher):
         self._embedder = embedder
         self._rounds = BudgetedReader(reader, self._is_enough if settings.early_exit < 1 else None)
         self.confidence = confidence
+        self.alternatives = MOST_ALTERNATIVES
 
     def ask(
         self,
@@ -217,7 +220,7 @@ class Engine(Searcher):
         states.
         """
         rule = AbstentionPolicy(
-            self.confidence, self.threshold, self.settings.alternatives, self.settings.threshold < 0
+            self.confidence, self.threshold, self.alternatives, self.settings.threshold < 0
         )
         reading, *of_sides = readings
         sides = tuple(

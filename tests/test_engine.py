@@ -1,6 +1,5 @@
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,7 +114,9 @@ def test_after_a_deadline_the_answer_uses_the_passages_read(engine: Engine) -> N
     assert (whole.passages_read, whole.truncated) == (2, False)
 
 
-def test_early_exit_needs_the_setting_and_confidence(empty: Engine) -> None:
+def test_early_exit_needs_the_setting_and_confidence(
+    empty: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     embedder = BagOfWordsEmbedder()
     many = [
         document(f"The talks in round {n} were led by William Burns.", f"d{n}", f"d{n}")
@@ -124,9 +125,9 @@ def test_early_exit_needs_the_setting_and_confidence(empty: Engine) -> None:
     index(many, empty.store, embedder)
 
     def read_with(enough: float) -> int | None:
-        settings = replace(empty.settings, early_exit=enough)
+        monkeypatch.setattr(Settings, "early_exit", enough)
         return (
-            Engine(settings, empty.store, empty.retriever, empty.reader, empty.confidence)
+            Engine(empty.settings, empty.store, empty.retriever, empty.reader, empty.confidence)
             .ask("Who led the talks?")
             .passages_read
         )

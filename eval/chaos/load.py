@@ -28,8 +28,6 @@ from eval.chaos.servers import Served, served
 GOLD = Path(__file__).parents[1] / "gold" / "seeds.jsonl"
 PATIENT = {"RAG_DEADLINE_MS": "110000"}
 """Prevents refusals on a slow machine, which `overload` measures."""
-ALONE = {"RAG_BATCH_TOKENS": "256", "RAG_BATCH_MS": "0"}
-"""So few tokens that a batch takes one question."""
 
 
 def questions() -> list[str]:
@@ -146,13 +144,9 @@ def measure(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "models": "fakes; each batch takes 100 ms more" if arguments.fake else "real",
         "cpu": _cpu(),
     }
-    with served(index, arguments.fake, **extra, **PATIENT, **ALONE) as service:
-        _fill(service)
-        result["one_question_a_batch"] = throughput(service, arguments.requests, [32])
     with served(index, arguments.fake, **extra, **PATIENT) as service:
+        _fill(service)
         result["batched"] = throughput(service, arguments.requests, arguments.at_once)
-    alone = result["one_question_a_batch"]["32"]["per_second"]
-    result["batching_gain_at_32"] = round(result["batched"]["32"]["per_second"] / alone, 2)
     with served(index, arguments.fake, **extra, RAG_QUEUE="32") as service:
         result["overload"] = overload(service)
     if arguments.memory:
@@ -186,7 +180,7 @@ def options(given: list[str] | None = None) -> argparse.Namespace:
         "--fake", action="store_true", help="the tests' small models: what the service itself costs"
     )
     parser.add_argument("--requests", type=int, default=200)
-    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 8, 32], help="32 among them")
+    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--memory", type=int, default=10_000)
     parser.add_argument("--out", type=Path)
     return parser.parse_args(given)

@@ -148,7 +148,7 @@ def check_question(question: str, most: int) -> str:
         )
     if len(question) > most:
         message = f"question too long: {len(question):,} characters, limit {most:,}"
-        raise InputError(message, "shorten it, or raise RAG_MAX_QUESTION")
+        raise InputError(message, "shorten it")
     try:
         question.encode()
     except UnicodeEncodeError as error:

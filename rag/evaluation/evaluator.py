@@ -39,9 +39,7 @@ Does not change the best one.
 def with_all_candidates(engine: Engine) -> Engine:
     """The same engine with more candidates in its answers."""
     shown = copy.copy(engine)
-    shown.settings = replace(
-        engine.settings, alternatives=max(engine.settings.alternatives, _SHOWN)
-    )
+    shown.alternatives = _SHOWN
     return shown
 
 

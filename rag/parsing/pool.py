@@ -190,9 +190,7 @@ class _Worker:
         self.kill()
         code = self._process.returncode
         if self._late or code == -signal.SIGXCPU:
-            return (
-                f"takes more than {self._limits.seconds} seconds; raise RAG_FILE_SECONDS to read it"
-            )
+            return f"takes more than {self._limits.seconds} seconds to read"
         if code in (
             -signal.SIGABRT,
             -signal.SIGKILL,

@@ -10,11 +10,11 @@ from pathlib import Path
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 
-def history(setting: str) -> History:
-    """History for a `history` setting; if its file cannot be used, it lasts as long as the
+def history(environ: Mapping[str, str] = os.environ) -> History:
+    """The history in the user's state folder; if its file cannot be used, it lasts as long as the
     process.
     """
-    path = place(setting)
+    path = place(environ)
     if path is None:
         return InMemoryHistory()
     try:
@@ -32,14 +32,8 @@ class _FileHistory(FileHistory):
             super().store_string(string)
 
 
-def place(setting: str, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """File for a `history` setting: None for "off", one in the user's state folder for "auto", else
-    the path itself.
-    """
-    if setting == "off":
-        return None
-    if setting != "auto":
-        return Path(setting).expanduser()
+def place(environ: Mapping[str, str]) -> Path | None:
+    """The file in the user's state folder; None without a home folder."""
     try:
         state = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     except RuntimeError:  # there is no home folder

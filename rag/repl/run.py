@@ -51,20 +51,16 @@ def run(options: ReplOptions) -> int:
         from rag.repl import batch
 
         return batch.run(session, sys.stdin.buffer, sys.stdout)
-    _at_plain(session) if options.plain or is_plain(options.settings) else _at_terminal(session)
+    _at_plain(session) if options.plain or is_plain() else _at_terminal(session)
     if service.loading:  # a thread that is importing a library cannot be ended cleanly
         sys.stdout.flush()
         os._exit(0)
     return 0
 
 
-def is_plain(settings: Settings) -> bool:
-    """Whether the terminal or the user wants plain text, without colours, cursor movement or
-    animation.
-    """
-    return settings.screen == "plain" or (
-        settings.screen == "auto" and os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
-    )
+def is_plain() -> bool:
+    """Whether the terminal needs plain text, without colours, cursor movement or animation."""
+    return os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
 
 
 def screen_for(plain: bool) -> Screen:
@@ -83,7 +79,7 @@ def _at_terminal(session: Session) -> None:
     screen = screen_for(plain=False)
     session.working = screen.working
     colour = not screen.console.no_color
-    typed = history(session.service.settings.history)
+    typed = history()
     prompt = Prompt(session.service, typed, partial(foot, session), colour)
     context = commands.Context(session, screen, page, prompt.confirm)
     with quiet():
@@ -100,7 +96,7 @@ def _at_plain(session: Session) -> None:
     context = commands.Context(session, screen, partial(plain.show, screen), plain.confirm)
     _welcome(screen, session)
     session.service.start()
-    typed = history(session.service.settings.history)
+    typed = history()
     converse(context, plain.read(session.service.documents, typed))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,7 +16,6 @@ from rag import __version__
 from rag.server import openapi, problems
 from rag.server.auth import Access, origins
 from rag.server.collection_host import CollectionHost
-from rag.server.connections import AcceptErrors
 from rag.server.error_shapes import ErrorShapes
 from rag.server.middleware import (
     AuditLog,
@@ -77,7 +75,6 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        asyncio.get_running_loop().set_exception_handler(AcceptErrors())
         anyio.to_thread.current_default_thread_limiter().total_tokens = _threads(settings)
         service.start()
         collections.start()

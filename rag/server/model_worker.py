@@ -27,6 +27,10 @@ from rag.server.prometheus import Metrics
 _log = logging.getLogger(__name__)
 _SEARCHES = 4
 """Maximum number of searches per batch, for which the next search waits."""
+BATCH_TOKENS = 16_384
+"""Maximum batch size of the reader, in word-pieces."""
+_WINDOW = 0.003
+"""Seconds that the first question of a batch waits for others."""
 _BATCH_SECONDS = 1.0
 """Target duration of a batch, for which another caller's question waits. A single question may take
 longer.
@@ -52,7 +56,7 @@ class ModelThread:
         self._queue: FairQueue[PendingQuestion] = FairQueue()
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._closing = False
-        self._batch_tokens = limits.tokens
+        self._batch_tokens = BATCH_TOKENS
         self._running = 0
         """Tokens in the current batch."""
         self._seconds_per_token = 0.0
@@ -186,7 +190,7 @@ class ModelThread:
         """Wait for the readings of a batch, small enough that the next caller does not wait
         long.
         """
-        until = time.monotonic() + self.limits.window
+        until = time.monotonic() + _WINDOW
         tokens = self._batch_tokens
         with self._changed:
             while self._queue.has_readings and self._queue.tokens() < tokens and not self._closing:
@@ -222,7 +226,7 @@ class ModelThread:
         if seconds > _BATCH_SECONDS:
             self._batch_tokens = max(1, int(tokens * _BATCH_SECONDS / seconds))
         else:
-            self._batch_tokens = min(self.limits.tokens, 2 * max(tokens, self._batch_tokens))
+            self._batch_tokens = min(BATCH_TOKENS, 2 * max(tokens, self._batch_tokens))
 
     def _answer(self, batch: list[PendingQuestion], engine: Engine) -> None:
         """Answer a batch. If it fails, answer each question alone to find the one at fault."""

@@ -56,13 +56,9 @@ class PendingQuestion:
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """`queue` is the maximum number of waiting questions, `tokens` the approximate batch size,
-    `window` the seconds that the first question of a batch waits for more.
-    """
+    """`queue` is the maximum number of waiting questions."""
 
     queue: int
-    tokens: int
-    window: float
     passage_tokens: int
 
     def cost(self, passages: int) -> int:

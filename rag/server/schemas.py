@@ -240,10 +240,7 @@ class WireAnswer(BaseModel):
     nearest: list[WireHit] = Field(description="The retrieved passages, best first.")
     passages_found: int = Field(description="Number of retrieved passages.", examples=[8])
     passages_read: int = Field(
-        description=(
-            "Number of passages read, best first; fewer after a deadline or an early exit "
-            "(RAG_EARLY_EXIT)."
-        ),
+        description=("Number of passages read, best first; fewer after a deadline."),
         examples=[8],
     )
     receipt: dict[str, Any] | None = Field(

@@ -12,7 +12,6 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -22,7 +21,7 @@ from rag.errors import InputError
 from rag.server.api_keys import keys_of
 from rag.server.app import create_app
 from rag.server.auth import LOOPBACK
-from rag.server.connections import LimitedProtocol, limits, most_files
+from rag.server.connections import HEADER_SECONDS, Connections, limits, most_files
 from rag.server.state import Backend, open_backend
 from rag.settings import Settings
 
@@ -138,18 +137,21 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
-def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    connections, backlog = limits(
-        most_files(), settings.connections, settings.address_connections, settings.header_seconds
-    )
+def server_of(
+    app: FastAPI, settings: Settings, header_seconds: float = HEADER_SECONDS, most: int = 0
+) -> uvicorn.Server:
+    """uvicorn with a timeout for headers, and `most` connections; 0 is as many as files allow."""
+    files, backlog = limits(most_files())
+    connections = Connections(app, most or files, header_seconds)
     config = uvicorn.Config(
-        app,
+        connections,
         ssl_certfile=settings.certfile or None,
         ssl_keyfile=settings.keyfile or None,
         log_config=None,
         access_log=False,
         server_header=False,
-        http=partial(LimitedProtocol, connections=connections),  # type: ignore[arg-type]
+        http=connections.protocol,
+        proxy_headers=False,  # Connections looks at them
         ws="none",
         lifespan="on",
         timeout_keep_alive=15,

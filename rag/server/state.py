@@ -38,6 +38,8 @@ from rag.types import Document
 
 _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
+_REQUEST_PASSAGES = 800
+"""Maximum number of passages read per request: its questions times their passages."""
 _GRACE = 2.0
 """Seconds after the deadline to finish the passage being read and compose the answer."""
 T = TypeVar("T")
@@ -88,9 +90,7 @@ class Service:
         self._open_backend = open_backend
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()
-        limits = QueueLimits(
-            settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens
-        )
+        limits = QueueLimits(settings.queue, settings.passage_tokens)
         self.models = ModelThread(self._open, limits, self.metrics)
         limits_of_files = FileLimits(
             settings.file_mb * 1_000_000,
@@ -200,14 +200,14 @@ class Service:
         most = self.engine.settings.max_question
         k = options.k or (10 if search else self.settings.top_k)
         passages = 0 if search else k * len(questions)
-        if passages > self.settings.request_passages:
+        if passages > _REQUEST_PASSAGES:
             message = (
                 f"{len(questions):,} questions of {k} passages are more than "
-                f"{self.settings.request_passages:,} passages"
+                f"{_REQUEST_PASSAGES:,} passages"
             )
             raise InputError(
                 message,
-                "send fewer questions at a time, or a smaller k; or raise RAG_REQUEST_PASSAGES",
+                "send fewer questions at a time, or a smaller k",
             )
         cost = 0 if search else self.models.limits.cost(k)
         form = "span" if search else getattr(options, "form", None) or ""
@@ -300,6 +300,13 @@ def service_of(request: Request) -> Service:
     """The service of the requested collection, as a dependency of endpoints."""
     found: Service = getattr(request.state, "service", None) or request.app.state.service
     return found
+
+
+def base_url(settings: Settings, request: Request) -> str:
+    """The service's address for links, with a "/" at its end: RAG_PUBLIC_URL, or from the request's
+    Host header.
+    """
+    return f"{(settings.public_url or str(request.base_url)).rstrip('/')}/"
 
 
 def disconnect_of(request: Request) -> ClientDisconnect:

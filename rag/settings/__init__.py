@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from rag.settings.addresses import shown
 from rag.settings.checks import check, convert
@@ -19,7 +19,7 @@ from rag.settings.index_folder import DEFAULT_COLLECTION
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings. `RAG_TOP_K` sets `top_k`, and so on. `RAG_CONFIG` names the TOML file; the
-    default is ./rag.toml.
+    default is ./rag.toml. The class variables at the end are fixed.
     """
 
     index: Path = Path("index")
@@ -40,16 +40,10 @@ class Settings:
     """
     passage_tokens: int = 160
     """Maximum passage length in word-pieces; fixed when an index is created."""
-    first_stage_k: int = 100
-    """Passages that each retriever contributes to the fusion."""
     alpha: float = 0.7
     """Weight of dense retrieval in the fusion, from 0 (words only) to 1 (vectors only)."""
     top_k: int = 8
     """Passages given to the reader per question; "accurate" reads three of them itself."""
-    early_exit: float = 1.0
-    """Stop reading after three passages if the confidence has reached this value; 1 reads all."""
-    alternatives: int = 3
-    """Maximum number of alternative answers shown."""
     threshold: float = -1.0
     """Minimum confidence for an answer, from 0 to 1; a negative value uses the calibrated one."""
     calibration: str = "default"
@@ -62,8 +56,6 @@ class Settings:
     forms: str = "default"
     """Classifier that chooses the form of an answer: "default" (shipped), "off" (always a span), or
     a file written by `rag train --forms`."""
-    max_question: int = 1000
-    """Maximum length of a question in characters."""
     precision: str = "auto"
     """Model arithmetic: "fp32", "bf16", or "auto" (bf16 if the processor supports it)."""
     device: str = "auto"
@@ -76,8 +68,6 @@ class Settings:
     """Processes that parse files; 0 means one per core that affinity and CPU quota allow."""
     file_mb: int = 100
     """Maximum size of a file in megabytes; an archive may unpack to five times as much."""
-    file_seconds: int = 120
-    """Maximum CPU time for parsing a file, in seconds."""
     file_memory_mb: int = 2048
     """Maximum memory for parsing a file, in megabytes."""
     writer: str = ""
@@ -100,25 +90,18 @@ class Settings:
     """Port of the service; 0 picks a free one."""
     queue: int = 128
     """Maximum number of waiting questions; further ones get status 503."""
-    batch_tokens: int = 16_384
-    """Approximate batch size of the reader, in word-pieces."""
-    batch_ms: int = 3
-    """Milliseconds that the first question of a batch waits for others."""
     deadline_ms: int = 30_000
     """Deadline of a question in milliseconds; a request may set a shorter one."""
     max_upload_mb: int = 32
     """Maximum size of an upload, in mebibytes."""
-    keep_pdf_mb: int = 32
-    """Maximum size of an uploaded PDF that is kept to show its pages, in mebibytes; 0 keeps none.
-    """
     rate: int = 4800
     """Rate limit per API key, in passages read per minute; a request that reads none counts as one.
     0 means no limit.
     """
-    request_passages: int = 800
-    """Maximum number of passages read per request: its questions times their passages."""
-    connections: int = 1000
-    """Maximum number of connections; lower if the system allows fewer file handles."""
+    public_url: str = ""
+    """Address at which clients reach the service, such as https://rag.example.org/, for the links
+    in answers; "" uses the Host header of each request.
+    """
     keys_file: str = ""
     """File of the API keys; "" for keys.json in the index folder."""
     cors_origins: str = ""
@@ -129,22 +112,21 @@ class Settings:
     """PEM file with the service's certificate chain; "" for plain HTTP."""
     keyfile: str = ""
     """PEM file with the certificate's private key; "" if it is in `certfile`."""
-    header_seconds: int = 10
-    """Timeout for receiving a request's headers, in seconds."""
-    address_connections: int = 100
-    """Maximum number of connections per address; this machine's own is exempt."""
     traces: str = ""
     """Collector for OpenTelemetry spans over HTTP, such as http://127.0.0.1:4318/v1/traces; "" to
     send none.
     """
-    log_questions: int = 0
-    """1 writes questions to the service's log; 0 does not."""
-    screen: str = "auto"
-    """Look of `rag repl`: "full", "plain" (no colours or animation, for screen readers), or "auto"
-    (plain if TERM is dumb).
-    """
-    history: str = "auto"
-    """History file of `rag repl`; "auto" uses your state folder, "off" keeps no history."""
+
+    first_stage_k: ClassVar[int] = 100
+    """Passages that each retriever contributes to the fusion."""
+    early_exit: ClassVar[float] = 1.0
+    """Stop reading after three passages if the confidence has reached this value; 1 reads all."""
+    max_question: ClassVar[int] = 1000
+    """Maximum length of a question in characters."""
+    file_seconds: ClassVar[int] = 120
+    """Maximum CPU time for parsing a file, in seconds."""
+    keep_pdf_mb: ClassVar[int] = 32
+    """Maximum size of an uploaded PDF that is kept to show its pages, in mebibytes."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:

@@ -8,45 +8,32 @@ from typing import Any
 from rag.errors import InputError
 from rag.settings.addresses import SCHEMES, shown
 
-_RENAMED = {"read": "top_k", "enough": "early_exit", "candidates": "first_stage_k"}
-"""Setting names from before 0.1.0, and what replaced them."""
 _LIMITS: dict[str, tuple[float, float]] = {
     "alpha": (0, 1),
     "threshold": (-1, 1),
-    "early_exit": (0, 1),
     "top_k": (1, 200),
-    "first_stage_k": (1, 10_000),
     "passage_tokens": (16, 480),
     "writer_seconds": (1, 600),
-    "alternatives": (0, 50),
-    "max_question": (1, 100_000),
     "threads": (0, 1_024),
     "workers": (0, 256),
     "file_mb": (1, 10_000),
-    "file_seconds": (1, 86_400),
     "file_memory_mb": (256, 1_000_000),
     "keep_furniture": (0, 1),
     "port": (0, 65_535),
     "queue": (1, 10_000),
-    "batch_tokens": (256, 1_000_000),
-    "batch_ms": (0, 1_000),
     "deadline_ms": (1, 600_000),
     "max_upload_mb": (1, 1_024),
-    "keep_pdf_mb": (0, 512),
     "rate": (0, 1_000_000),
-    "log_questions": (0, 1),
     "spelling": (0, 1),
-    "request_passages": (1, 100_000),
-    "connections": (8, 100_000),
-    "header_seconds": (1, 600),
-    "address_connections": (1, 100_000),
 }
 """Least and greatest value."""
 _CHOICES = {
     "precision": ("auto", "fp32", "bf16"),
     "device": ("auto", "cpu", "cuda", "mps"),
-    "screen": ("auto", "full", "plain"),
 }
+
+_ADDRESSES = {"writer": "http://127.0.0.1:8080/v1", "public_url": "https://rag.example.org/"}
+"""Settings that are addresses, with examples."""
 
 
 def check(source: str, values: Mapping[str, Any]) -> None:
@@ -70,9 +57,10 @@ def _check_addresses(source: str, values: Mapping[str, Any]) -> None:
             f"PostgreSQL address"
         )
         raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    if values["writer"] and not values["writer"].startswith(("http://", "https://")):
-        message = f"writer = {values['writer']!r} in {source} is not an http or https address"
-        raise InputError(message, "write RAG_WRITER=http://127.0.0.1:8080/v1")
+    for name, example in _ADDRESSES.items():
+        if values[name] and not values[name].startswith(("http://", "https://")):
+            message = f"{name} = {values[name]!r} in {source} is not an http or https address"
+            raise InputError(message, f"write RAG_{name.upper()}={example}")
 
 
 def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
@@ -106,10 +94,6 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
 
 
 def _check_name(source: str, name: str, kinds: Mapping[str, type]) -> None:
-    if name in _RENAMED:
-        new = _RENAMED[name]
-        message = f"the setting {name!r} in {source} is now called {new!r}"
-        raise InputError(message, f"use {new} instead; in the environment: RAG_{new.upper()}")
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, 1)
         hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"

@@ -17,7 +17,7 @@ _TRUSTED = frozenset(
         "calibration",
         "forms",
         "host",
-        "history",
+        "public_url",
         "writer",
         "writer_key",
         "traces",

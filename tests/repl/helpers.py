@@ -27,7 +27,7 @@ OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in 
 
 CALIBRATION = {"weights": {"gap": 0.2}, "bias": 0, "threshold": 0.55, "retrieval": 0.1, "type": 1}
 """A separate calibration, so that the shown confidences change only with the fake reader."""
-OWN_SETTINGS = {"RAG_EMBEDDER": "bag-of-words", "RAG_HISTORY": "off"}
+OWN_SETTINGS = {"RAG_EMBEDDER": "bag-of-words", "XDG_STATE_HOME": "/dev/null"}
 
 
 def write_documents(folder: Path) -> None:

@@ -44,7 +44,7 @@ def rag(*arguments: str, index: Path, given: str = "") -> subprocess.CompletedPr
 
 @pytest.fixture(scope="module")
 def terminal(index: Path) -> Iterator[Terminal]:
-    with Terminal(RAG, {"RAG_INDEX": str(index), "RAG_HISTORY": "off"}, 100, 60) as opened:
+    with Terminal(RAG, {"RAG_INDEX": str(index), "XDG_STATE_HOME": "/dev/null"}, 100, 60) as opened:
         opened.wait("Ctrl-D quits")
         yield opened
 

@@ -33,7 +33,7 @@ def opened(filled: Settings, tmp_path: Path) -> Open:
             "RAG_INDEX": str(tmp_path / "index"),
             "RAG_CALIBRATION": str(tmp_path / "calibration.json"),
             "PAGER": "less",
-            "RAG_HISTORY": str(tmp_path / "history"),
+            "XDG_STATE_HOME": str(tmp_path),
         }
         return Terminal(
             [sys.executable, "-m", "tests.repl.faked", *arguments], own | environ, width, height
@@ -90,7 +90,7 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
         terminal.wait("(reverse-i-search)`signed'")
         terminal.press("C-g", "C-d")
         assert terminal.ended() == 0
-    assert list(history(str(tmp_path / "history")).load_history_strings()) == [
+    assert list(history({"XDG_STATE_HOME": str(tmp_path)}).load_history_strings()) == [
         "and when did the US leave it?",
         "Slowly, when was the deal signed?",
         "/sources",

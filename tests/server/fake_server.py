@@ -26,6 +26,7 @@ from rag import build
 from rag.protocols import ReaderOutput, Store
 from rag.server import serve
 from rag.server.app import create_app
+from rag.server.connections import HEADER_SECONDS
 from rag.server.state import Backend
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
@@ -69,14 +70,20 @@ def local(settings: Settings, expect: dict[str, str]) -> Store:
 
 @contextmanager
 def serving(
-    index: Path, reader: NameReader | None = None, key: str = "", token: str = "", **values: Any
+    index: Path,
+    reader: NameReader | None = None,
+    key: str = "",
+    token: str = "",
+    header_seconds: float = HEADER_SECONDS,
+    connections: int = 0,
+    **values: Any,
 ) -> Iterator[httpx.Client]:
     """A client of a service that runs in a thread, on a free port of this machine. `token` as in
     `create_app`.
     """
     settings = Settings(**{"index": index, "threshold": 0.15, "port": 0, **values})
     app = create_app(settings, lambda settings: open_backend(settings, reader), token=token)
-    server = serve.server_of(app, settings)
+    server = serve.server_of(app, settings, header_seconds, connections)
     with serve.bound(settings) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()

@@ -57,6 +57,6 @@ def test_a_failing_stream_ends_with_the_same_problem(
 
 
 def test_a_question_costs_what_it_reads() -> None:
-    limits = QueueLimits(queue=1, tokens=1000, window=0.0, passage_tokens=160)
+    limits = QueueLimits(queue=1, passage_tokens=160)
     assert limits.cost(8) > 8 * 160
     assert limits.cost(16) == 2 * limits.cost(8)

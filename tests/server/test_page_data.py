@@ -142,10 +142,11 @@ def children(module: str) -> list[str]:
     return [line for line in found if module in line.split("\0")]
 
 
-def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path) -> None:
+def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Settings, "keep_pdf_mb", 1)
     small = pdf([[Put(72, 700, "The lease was signed.")]])
     large = small + b"%" * (1 << 20)
-    with serving(tmp_path, keep_pdf_mb=1) as client:
+    with serving(tmp_path) as client:
         for content, status in ((large, 404), (small, 200), (large, 404)):
             client.post("/v1/documents", files={"file": ("plan.pdf", content)}).raise_for_status()
             assert client.get("/v1/pages/picture", params=UPLOADED).status_code == status

@@ -98,9 +98,7 @@ class Ours(System):
         assert engine
         if self._thread:
             return
-        limits = QueueLimits(
-            settings.queue, settings.batch_tokens, settings.batch_ms / 1000, settings.passage_tokens
-        )
+        limits = QueueLimits(settings.queue, settings.passage_tokens)
         self._thread = ModelThread(lambda: engine, limits, Metrics())
         self._thread.start()
 

@@ -29,7 +29,7 @@ from rag.server.delete_document import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.request_log import RequestLog
 from rag.server.routes.check import check_text
-from rag.server.state import Service, disconnect_of, service_of
+from rag.server.state import Service, base_url, disconnect_of, service_of
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class McpEndpoint:
         return server.session_manager
 
     def _library(self, request: Request) -> ServedLibrary:
-        page = page_of(str(request.base_url), request.state.collection)
+        page = page_of(base_url(self._service.settings, request), request.state.collection)
         return ServedLibrary(
             service_of(request), disconnect_of(request), page, request.state.exchange
         )

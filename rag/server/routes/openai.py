@@ -52,7 +52,7 @@ from rag.server.openapi import described
 from rag.server.problems import ServiceError
 from rag.server.routes.collection_routes import collections_of, entered, list_collections
 from rag.server.schemas import Options
-from rag.server.state import Service, disconnect_of, service_of
+from rag.server.state import Service, base_url, disconnect_of, service_of
 from rag.types import Hit
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -141,8 +141,7 @@ def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
 def _answer(
     asked: OpenAIQuestion, request: Request, service: Service, options: Options
 ) -> Answered:
-    notes = request.state.exchange.notes
-    notes["questions"] = [asked.question] if service.settings.log_questions else 1
+    request.state.exchange.notes["questions"] = 1
     return ServiceLibrary(service, disconnect_of(request)).ask(asked.question, asked.turns, options)
 
 
@@ -291,7 +290,9 @@ def of_collection(collection: str, request: Request, service: Service) -> Iterat
 def page_for(request: Request, collection: str) -> str:
     """The page for links into the collection, named as for `of_collection`."""
     own = request.state.collection
-    return page_of(str(request.base_url), own if collection == DEFAULT else collection)
+    service: Service = request.app.state.service
+    base = base_url(service.settings, request)
+    return page_of(base, own if collection == DEFAULT else collection)
 
 
 def _names(request: Request) -> list[str]:

@@ -44,7 +44,7 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     With `stream`, sends server-sent events: `search_results` as soon as passages are found, a
     `citation` each, `final_answer`, `done`; or `error`.
     """
-    _note(request, service, [body.question])
+    _note(request, 1)
     meant = _understood(body, request, service)
     preferred = body.conversation[-1].documents if meant.question != body.question.strip() else []
     (work,) = service.works(
@@ -61,7 +61,7 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
 @router.post("/ask/batch", responses=described(409, 503))
 def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
     """`ask` for several questions, which are read together. All are answered, or none."""
-    _note(request, service, body.questions)
+    _note(request, len(body.questions))
     works = service.works(body.questions, body, disconnect_of(request))
     return WireAnswers(answers=[_answer(work) for work in works])
 
@@ -69,7 +69,7 @@ def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
 @router.post("/search", responses=described(409, 503))
 def search(body: Search, request: Request, service: Shared) -> WireHits:
     """The passages that best match a question, best first, without an answer."""
-    _note(request, service, [body.question])
+    _note(request, 1)
     (work,) = service.works([body.question], body, disconnect_of(request), search=True)
     found = wait(work, work.found)
     typed, understood = (
@@ -120,10 +120,9 @@ def _answer(work: PendingQuestion) -> WireAnswer:
     return serialize.answer(answer, work.found.result())
 
 
-def _note(request: Request, service: Service, questions: list[str]) -> None:
-    """Log the number of questions, and their text only if `log_questions` is set."""
-    notes = request.state.exchange.notes
-    notes["questions"] = questions if service.settings.log_questions else len(questions)
+def _note(request: Request, questions: int) -> None:
+    """Log the number of questions, never their text."""
+    request.state.exchange.notes["questions"] = questions
 
 
 def _events(work: PendingQuestion, request_id: str, context: dict[str, str]) -> Iterator[str]:
