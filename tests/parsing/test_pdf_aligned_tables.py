@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.parsing.pdf import parse
-from rag.parsing.pdf_aligned_tables import tables
-from rag.parsing.pdf_cells import row_of
+from rag.parsing.pdf.tables import aligned_tables as tables
+from rag.parsing.pdf.tables import row_of
 from tests.parsing.pdfs import Put, column, pdf
 
 EDGES = (340, 410, 480, 550)

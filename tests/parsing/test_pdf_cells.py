@@ -6,7 +6,7 @@ from time import process_time
 
 import pytest
 
-from rag.parsing.pdf_cells import UNIT, is_figure
+from rag.parsing.pdf.tables import UNIT, is_figure
 
 
 def test_figures() -> None:

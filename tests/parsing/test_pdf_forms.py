@@ -1,5 +1,7 @@
-from rag.parsing.pdf_forms import with_forms
-from rag.parsing.pdf_layout import Line, paragraphs, regions
+from rag.parsing.pdf.characters import Line
+from rag.parsing.pdf.forms import with_forms
+from rag.parsing.pdf.layout import paragraphs_of as paragraphs
+from rag.parsing.pdf.layout import regions
 
 
 def line(left: float, top: float, text: str, bold: bool = False) -> Line:
@@ -19,7 +21,7 @@ AIRPORT = [(100, "Airport:", "Belen"), (116, "Elevation:", "5194 ft"), (132, "Ru
 
 
 def texts(lines: list[Line]) -> list[str]:
-    return [one.text for one in with_forms(lines)]
+    return [one.text.replace("\t", " | ") for one in with_forms(lines)]
 
 
 def test_each_label_keeps_its_value() -> None:

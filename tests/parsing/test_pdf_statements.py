@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from rag.parsing.pdf_aligned_tables import tables
-from rag.parsing.pdf_cells import PdfRow, row_of
+from rag.parsing.pdf.tables import PdfRow, row_of
+from rag.parsing.pdf.tables import aligned_tables as tables
 
 EDGES = (300, 360, 420, 480, 540, 600)
 """Right edges of the columns."""

@@ -15,15 +15,15 @@ from typing import Any
 
 from rag.parsing.base import Block
 
-_MOST = 20_000
-_DEEPEST = 8
+_MAX_BOOKMARKS = 20_000
+_MAX_DEPTH = 8
 _NUMBER = re.compile(
     r"\A(?:chapter |appendix |part )?(?:[0-9]+|[a-z]|[ivxlc]+)(?:\.[0-9]+)*\.? +(?=\S)",
     re.IGNORECASE,
 )
-_SMALL = 99
+_TEXT_LEVEL = 99
 """Level of text, below every heading."""
-_ENOUGH = 0.6
+_MIN_MATCHED = 0.6
 """Minimum share of the outline's titles to find on their pages."""
 Outline = list[dict[str, int]]
 """For each page, the level, from 1, of each title on it, by the title's `_key`."""
@@ -31,11 +31,10 @@ Outline = list[dict[str, int]]
 
 def read(document: Any) -> Outline:
     """The outline of a `pypdfium2.PdfDocument`; bookmarks without a target are left out."""
-    logging.getLogger("pypdfium2").setLevel(
-        logging.ERROR
-    )  # it warns about each loop in a broken outline
+    # pypdfium2 warns about each loop in a broken outline
+    logging.getLogger("pypdfium2").setLevel(logging.ERROR)
     outline: Outline = [{} for _ in range(len(document))]
-    for bookmark in islice(document.get_toc(max_depth=_DEEPEST), _MOST):
+    for bookmark in islice(document.get_toc(max_depth=_MAX_DEPTH), _MAX_BOOKMARKS):
         target = bookmark.get_dest()
         page = target.get_index() if target else None
         key = _key(bookmark.get_title())
@@ -48,33 +47,33 @@ def apply(pages: Sequence[Sequence[Block]], outline: Outline) -> list[list[Block
     """The blocks with only the outline's titles as headings; None if too few titles are on their
     pages.
     """
-    wanted = sum(map(len, outline))
-    places = [_places(blocks, titles) for blocks, titles in zip(pages, outline, strict=True)]
-    if wanted < 2 or sum(map(len, places)) < _ENOUGH * wanted:
+    titles = sum(map(len, outline))
+    levels = [_levels(blocks, on_page) for blocks, on_page in zip(pages, outline, strict=True)]
+    if titles < 2 or sum(map(len, levels)) < _MIN_MATCHED * titles:
         return None
     return [
-        [replace(block, level=here.get(number, 0)) for number, block in enumerate(blocks)]
-        for blocks, here in zip(pages, places, strict=True)
+        [replace(block, level=by_block.get(number, 0)) for number, block in enumerate(blocks)]
+        for blocks, by_block in zip(pages, levels, strict=True)
     ]
 
 
-def _places(blocks: Sequence[Block], titles: Mapping[str, int]) -> dict[int, int]:
+def _levels(blocks: Sequence[Block], titles: Mapping[str, int]) -> dict[int, int]:
     """Heading level by block index. If several blocks match a title, the one in the largest type is
     its heading.
     """
-    found: dict[str, int] = {}
-    for number, block in enumerate(blocks):
-        key = _key(block.text) if titles else ""
+    headings: dict[str, int] = {}
+    for number, block in enumerate(blocks if titles else ()):
+        key = _key(block.text)
         if key in titles and (
-            key not in found or 0 < block.level < (blocks[found[key]].level or _SMALL)
+            key not in headings or 0 < block.level < (blocks[headings[key]].level or _TEXT_LEVEL)
         ):
-            found[key] = number
-    return {number: titles[key] for key, number in found.items()}
+            headings[key] = number
+    return {number: titles[key] for key, number in headings.items()}
 
 
 def _key(title: str) -> str:
-    """Letters and digits in lower case, without a leading number, which only the heading
-    may have.
+    """Letters and digits in lower case, without a leading number, which only the heading may
+    have.
     """
     title = " ".join(title[:300].split())
     return "".join(filter(str.isalnum, _NUMBER.sub("", title))).casefold() or title.casefold()

@@ -1,0 +1,388 @@
+"""Reads a PDF through pypdfium2 (PDFium): the lines of each page with their type, and the drawn
+rules.
+
+All coordinates are points from the top left corner of the page as it is displayed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from statistics import median_low
+from typing import TYPE_CHECKING, Any
+
+import pypdfium2
+from pypdfium2 import raw
+
+from rag.parsing.base import ParseError
+from rag.parsing.pdf import outline
+
+if TYPE_CHECKING:
+    from rag.parsing.pdf.tables import Grid
+
+_LOCK = threading.Lock()
+"""PDFium is not thread-safe."""
+_BOLD = 600
+_WIDE = 2.0
+"""Minimum gap between columns or cells, in font heights."""
+_NO_TITLE = re.compile(
+    r"(?i)untitled.*|microsoft \w+ - .*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|odt|rtf)|\W*"
+)
+_METADATA = {
+    "Title": "title",
+    "Author": "author",
+    "Subject": "description",
+    "Keywords": "keywords",
+    "CreationDate": "date",
+}
+_INVISIBLE = dict.fromkeys([0, 1, *range(3, 9), *range(14, 32), 0xAD, 0xFFFE, 0xFFFF])
+_LEADERS = re.compile(r"(?: ?\.){5,} *|(?: ?\u2026){3,} *")
+"""The dots between a title and its page in a table of contents."""
+CELL_BREAK = "\t"
+"""Separates cells in the text of a line, which has no other white space than single spaces."""
+_MAX_SHAPES = 20_000
+_OCR_SCALE, _OCR_SIDE = 2.0, 2400
+"""Resolution for OCR in pixels per point, and maximum length of a side in pixels."""
+_LETTER_GAP, _WORD_GAP = 0.05, 0.14
+"""Maximum gap between letters and minimum gap between words, in font heights."""
+_TALL, _MAX_HEIGHT = 20.0, 2.0
+"""Character boxes above this height in points are checked, and lowered if above this many font
+sizes.
+"""
+_TOUCHING = 2.5
+"""Maximum gap between pieces of one rule, and maximum thickness of a rule, in points."""
+_MAX_RULES = 1500
+"""Maximum number of rules in one direction; a page with more is a drawing."""
+_SHORTEST_RULE = 6.0
+"""Length in points above which a horizontal line is a rule; half of it if it is vertical."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+Word = tuple[str, float, float]
+"""Text, left edge, right edge."""
+Extent = tuple[float, float, float]
+"""A rule's position across its direction, its start and its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A run of text without a wide gap; `size` is the font's height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    text: str
+    size: float = 10.0
+    bold: bool = False
+    words: tuple[Word, ...] = ()
+    """the words with their edges; () if unknown"""
+    grid: Grid | None = None
+    """the ruled table, if this line is a placeholder for one"""
+    form: bool = False
+    """whether this is a row of a form, with labels"""
+
+    @property
+    def known_words(self) -> tuple[Word, ...]:
+        """The words, or the text as one."""
+        return self.words or ((self.text, self.left, self.right),)
+
+
+def rows_of(lines: Iterable[Line]) -> list[list[Line]]:
+    """The lines in rows from the top, each sorted from the left."""
+    grouped: list[list[Line]] = []
+    for line in sorted(lines, key=lambda line: (line.top + line.bottom, line.left)):
+        if grouped and (line.top + line.bottom) / 2 <= grouped[-1][0].bottom:
+            grouped[-1].append(line)
+        else:
+            grouped.append([line])
+    return [sorted(row, key=lambda line: line.left) for row in grouped]
+
+
+@dataclass(slots=True)
+class Rules:
+    """Rules of a page: `across` are horizontal, (y, left, right); `down` vertical, (x, top,
+    bottom).
+    """
+
+    across: list[Extent] = field(default_factory=list)
+    down: list[Extent] = field(default_factory=list)
+
+    def add(self, box: Box, is_outlined: bool) -> None:
+        """Add a shape: a thin one is a rule or a piece of one; any other adds four if it is
+        outlined.
+        """
+        left, top, right, bottom = box
+        width, height = right - left, bottom - top
+        if height <= _TOUCHING and width > height:
+            self.across.append(((top + bottom) / 2, left, right))
+        elif width <= _TOUCHING and height > width:
+            self.down.append(((left + right) / 2, top, bottom))
+        elif is_outlined and width > _SHORTEST_RULE and height > _SHORTEST_RULE:
+            self.across += [(top, left, right), (bottom, left, right)]
+            self.down += [(left, top, bottom), (right, top, bottom)]
+
+    def merged(self) -> Rules:
+        """The rules, with touching pieces joined, without short lines."""
+        return Rules(_merged(self.across, _SHORTEST_RULE), _merged(self.down, _SHORTEST_RULE / 2))
+
+
+def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
+    groups: list[list[Extent]] = []
+    for rule in sorted(rules):
+        if groups and rule[0] - groups[-1][0][0] <= _TOUCHING:
+            groups[-1].append(rule)
+        else:
+            groups.append([rule])
+    joined = [rule for group in groups for rule in _joined(group)]
+    long = [rule for rule in joined if rule[2] - rule[1] > shortest]
+    return long if len(long) <= _MAX_RULES else []
+
+
+def _joined(rules: Sequence[Extent]) -> list[Extent]:
+    """Rules on one line, with those joined whose pieces touch."""
+    position = sum(rule[0] for rule in rules) / len(rules)
+    joined: list[Extent] = []
+    for _, start, end in sorted(rules, key=lambda rule: rule[1]):
+        if joined and start - joined[-1][2] <= _TOUCHING:
+            joined[-1] = position, joined[-1][1], max(joined[-1][2], end)
+        else:
+            joined.append((position, start, end))
+    return joined
+
+
+@dataclass(frozen=True, slots=True)
+class PdfPage:
+    """The lines in the page's main writing direction, in file order, and its height in points."""
+
+    lines: list[Line]
+    height: float
+    aside: list[Line] = field(default_factory=list)
+    """lines in other directions, such as a stamp in the margin"""
+    rules: Rules = field(default_factory=Rules)
+
+
+def read(content: bytes) -> tuple[list[PdfPage], dict[str, str], outline.Outline]:
+    """The pages, metadata and outline of a PDF. Raises ParseError if it is encrypted or none."""
+    with _LOCK, closing(_open(content)) as document:
+        pages = [_page(document, number) for number in range(len(document))]
+        return pages, _metadata(document), outline.read(document)
+
+
+def _open(content: bytes) -> pypdfium2.PdfDocument:
+    try:
+        return pypdfium2.PdfDocument(content)
+    except pypdfium2.PdfiumError as error:
+        encrypted = "password" in str(error).lower()
+        raise ParseError(
+            "is encrypted" if encrypted else "is not a readable PDF, or is truncated"
+        ) from error
+
+
+def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
+    fields = document.get_metadata_dict(skip_empty=True)
+    metadata = {_METADATA[key]: value for key, value in fields.items() if key in _METADATA}
+    if _NO_TITLE.fullmatch(metadata.get("title", "")):
+        metadata.pop("title", None)
+    buffer = (ctypes.c_ushort * 64)()
+    length = raw.FPDFCatalog_GetLanguage(document, buffer, ctypes.sizeof(buffer))
+    if 2 < length <= ctypes.sizeof(buffer):
+        metadata["language"] = bytes(buffer)[: length - 2].decode("utf-16-le", "ignore")
+    return metadata
+
+
+def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
+    """A page; without lines if it is broken."""
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return PdfPage([], 1.0)
+    with closing(page), closing(page.get_textpage()) as text:
+        sheet = page.get_bbox()
+        lines = list(_lines(text, sheet))
+        if not lines and (scanned := _scanned(page)):
+            return scanned
+        shapes = list(_shapes(page))
+    lengths = Counter[int]()
+    for turn, line in lines:
+        lengths[turn] += len(line.text)
+    main_turn = lengths.most_common(1)[0][0] if lengths else 0
+    height = sheet[2] - sheet[0] if main_turn % 2 else sheet[3] - sheet[1]
+    rules = Rules()
+    for box, is_outlined in shapes:
+        rules.add(_upright(box, sheet, main_turn), is_outlined)
+    upright = [line for turn, line in lines if turn == main_turn]
+    aside = [line for turn, line in lines if turn != main_turn]
+    return PdfPage(upright, height, aside, rules.merged())
+
+
+def _scanned(page: pypdfium2.PdfPage) -> PdfPage | None:
+    """Text recognised in a scanned page; None if the page has no image or the extra `ocr` is
+    missing.
+    """
+    objects = range(min(raw.FPDFPage_CountObjects(page.raw), _MAX_SHAPES))
+    kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, n)) for n in objects}
+    if not kinds & {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM}:
+        return None
+    try:
+        from rag.parsing import ocr
+    except ModuleNotFoundError:
+        return None
+    scale = min(_OCR_SCALE, _OCR_SIDE / max(page.get_size()))
+    with closing(page.render(scale=scale)) as bitmap:
+        picture = bitmap.to_pil()
+    return PdfPage(ocr.lines(picture), picture.height)
+
+
+def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:
+    """The bounds of each shape on a page, and whether it is an outlined box."""
+    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+    fill, stroke = ctypes.c_int(), ctypes.c_int()
+    for number in range(min(raw.FPDFPage_CountObjects(page.raw), _MAX_SHAPES)):
+        shape = raw.FPDFPage_GetObject(page.raw, number)
+        if raw.FPDFPageObj_GetType(shape) != raw.FPDF_PAGEOBJ_PATH:
+            continue
+        if raw.FPDFPageObj_GetBounds(shape, left, bottom, right, top):
+            raw.FPDFPath_GetDrawMode(shape, fill, stroke)
+            is_box = 4 <= raw.FPDFPath_CountSegments(shape) <= 6
+            box = raw.FS_RECTF(left.value, top.value, right.value, bottom.value)
+            yield box, bool(stroke.value) and is_box
+
+
+def _lines(text: pypdfium2.PdfTextPage, sheet: Box) -> Iterator[tuple[int, Line]]:
+    """PDFium's lines, split at gaps too wide for a space, each with its rotation in quarter turns.
+
+    PDFium adds the spaces and line ends that the file lacks.
+    """
+    bounds, run, page = raw.FS_RECTF(), _Run(text), text.raw
+    for index in range(text.count_chars()):
+        code = raw.FPDFText_GetUnicode(page, index)
+        if code in (10, 13):
+            yield from run.end()
+        elif code == 32 or not raw.FPDFText_GetLooseCharBox(page, index, bounds):
+            run.characters.append(chr(code))
+        else:
+            if bounds.top - bounds.bottom > _TALL:
+                _lower(page, index, bounds)
+            box = _upright(bounds, sheet, run.turn)
+            if run.is_apart(box):
+                yield from run.end()
+            if not run.boxes:
+                run.turn = round(raw.FPDFText_GetCharAngle(page, index) / (math.pi / 2)) % 4
+                box = _upright(bounds, sheet, run.turn)
+            run.put(chr(code), index, box)
+    yield from run.end()
+
+
+def _lower(page: raw.FPDF_TEXTPAGE, index: int, box: raw.FS_RECTF) -> None:
+    """Limit a character's box to its font size; fonts such as Cambria Math state a line several
+    times as high.
+    """
+    matrix, x, y = raw.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
+    raw.FPDFText_GetMatrix(page, index, matrix)
+    size = raw.FPDFText_GetFontSize(page, index) * abs(matrix.d)
+    if 0 < _MAX_HEIGHT * size < box.top - box.bottom:
+        raw.FPDFText_GetCharOrigin(page, index, x, y)
+        box.top, box.bottom = y.value + 0.95 * size, y.value - 0.25 * size
+
+
+def _upright(box: Any, sheet: Box, turn: int) -> Box:
+    """The box after turning the page so that the text is upright. `box` and `sheet`, the page's
+    left, bottom, right and top, count from the bottom.
+    """
+    west, south, east, north = sheet
+    if turn == 0:
+        return box.left - west, north - box.top, box.right - west, north - box.bottom
+    if turn == 3:  # read upwards
+        return box.bottom - south, box.left - west, box.top - south, box.right - west
+    if turn == 1:
+        return north - box.top, east - box.right, north - box.bottom, east - box.left
+    return east - box.right, box.bottom - south, east - box.left, box.top - south
+
+
+class _Run:
+    """Collects the characters of a line."""
+
+    def __init__(self, page: pypdfium2.PdfTextPage) -> None:
+        self._page = page
+        self.turn = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.characters: list[str] = []
+        self.boxes: list[Box] = []
+        self._indexes: list[int] = []
+        self._starts: list[int] = []
+        """index of each word's first box"""
+        self._gap = 0.0
+        """gap before the last character; at the start of a word, the height of its box"""
+
+    def is_apart(self, box: Box) -> bool:
+        """Whether a character at `box` is on another line or beyond a wide gap."""
+        if not self.boxes:
+            return False
+        first, last = self.boxes[0], self.boxes[-1]
+        height = last[3] - last[1]
+        below = abs(box[1] + box[3] - last[1] - last[3]) > 1.3 * height
+        return below or box[0] - last[2] > _WIDE * height or box[2] < first[0] - height
+
+    def put(self, character: str, index: int, box: Box) -> None:
+        if self._lacks_space(character, box):
+            self.characters.append(" ")
+        if not self.boxes or self.characters[-1].isspace():
+            self._starts.append(len(self.boxes))
+            self._gap = box[3] - box[1]
+        else:
+            self._gap = box[0] - self.boxes[-1][2]
+        self.characters.append(character)
+        self._indexes.append(index)
+        self.boxes.append(box)
+
+    def _lacks_space(self, character: str, box: Box) -> bool:
+        """Whether a word gap without a space precedes the character; letter-spaced type has
+        none.
+        """
+        if not self.boxes or not (self.characters[-1].isalnum() and character.isalnum()):
+            return False
+        height = box[3] - box[1]
+        return self._gap < _LETTER_GAP * height and box[0] - self.boxes[-1][2] > _WORD_GAP * height
+
+    def end(self) -> Iterator[tuple[int, Line]]:
+        text = "".join(self.characters).translate(_INVISIBLE).strip()
+        text = text[:-1].replace("\x02", "") + text[-1:].replace("\x02", "-")
+        if not text.isascii():
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if self.boxes and text.strip():
+            yield self.turn, self._line(" ".join(text.split()))
+        self._clear()
+
+    def _line(self, text: str) -> Line:
+        lefts, tops, rights, bottoms = zip(*self.boxes, strict=True)
+        size = median_low([bottom - top for top, bottom in zip(tops, bottoms, strict=True)])
+        bold = all(_is_bold(self._page, self._indexes[end]) for end in (0, -1))
+        top, bottom, words = median_low(tops), median_low(bottoms), tuple(self._words(text))
+        cells = _LEADERS.sub(CELL_BREAK, text)
+        return Line(min(lefts), top, max(rights), bottom, cells, size, bold, words)
+
+    def _words(self, text: str) -> Iterator[Word]:
+        """The words with their edges, without leaders; none if the boxes do not match the text."""
+        words, ends = text.split(), [*self._starts[1:], len(self.boxes)]
+        if len(words) == len(ends):
+            for word, start, end in zip(words, self._starts, ends, strict=True):
+                if word.strip(".\u2026"):
+                    yield word, self.boxes[start][0], self.boxes[end - 1][2]
+
+
+def _is_bold(page: pypdfium2.PdfTextPage, index: int) -> bool:
+    """Whether the character is bold, by the font's weight or else its name."""
+    if raw.FPDFText_GetFontWeight(page, index) >= _BOLD:
+        return True
+    name = ctypes.create_string_buffer(128)
+    raw.FPDFText_GetFontInfo(page, index, name, len(name), None)
+    return any(word in name.value.lower() for word in (b"bold", b"black", b"heavy"))

@@ -1,0 +1,142 @@
+"""Forms on a page of a PDF: bold labels, each with a value to its right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from rag.parsing.pdf.characters import CELL_BREAK, Line
+
+_MIN_LABELS = 3
+"""Minimum number of labels below each other that have values."""
+_MAX_LABELS, _MAX_LINES = 300, 4000
+"""Maximum number of labels and of lines on a page to search for forms."""
+_LABEL = re.compile(r"[^:]{1,60}:\Z")
+_LABEL_AND_VALUE = re.compile(r"[^:]{1,60}: \S")
+_SAME_EDGE = 2.0
+"""Tolerance for equal left edges, in points."""
+_SAME_ROW = 0.5
+"""Maximum distance between the lines of a value, in font heights."""
+_NEXT_ROW = 2.5
+"""Maximum distance from one label to the next, in font heights."""
+
+
+def with_forms(lines: Sequence[Line]) -> list[Line]:
+    """The lines, with each row of a form as one, whose cells are "Engines: 1" and "Seats: 4".
+    Labels and values may take several lines.
+    """
+    if not _MIN_LABELS <= sum(map(_is_label, lines)) <= _MAX_LABELS or len(lines) > _MAX_LINES:
+        return list(lines)
+    whole = sorted(_with_whole_labels(lines), key=lambda line: line.top)
+    entries = _entries(whole)
+    if not entries:
+        return list(lines)
+    values = [list(_values(entry, whole, entries)) for entry in entries]
+    used = {id(line) for line in entries} | {id(line) for value in values for line in value}
+    pairs = [_joined([entry, *value], " ") for entry, value in zip(entries, values, strict=True)]
+    return [line for line in whole if id(line) not in used] + list(_rows(pairs))
+
+
+def _with_whole_labels(lines: Sequence[Line]) -> Iterator[Line]:
+    """The lines, with labels of two lines joined."""
+    bold = [line for line in lines if line.bold]
+    second_lines = {
+        id(first): line
+        for line in bold
+        if _is_label(line) and (first := next((b for b in bold if _goes_on(b, line)), None))
+    }
+    joined = set(map(id, second_lines.values()))
+    for line in lines:
+        if id(line) not in joined:
+            second = second_lines.get(id(line))
+            yield _joined([line, second], " ") if second else line
+
+
+def _goes_on(first: Line, line: Line) -> bool:
+    """Whether the line is directly below the first, which is not a label itself."""
+    return (
+        not first.text.endswith(":")
+        and abs(first.size - line.size) < 0.1
+        and abs(first.left - line.left) < _SAME_EDGE
+        and -line.size < line.top - first.bottom < 0.1 * line.size
+    )
+
+
+def _is_label(line: Line) -> bool:
+    return line.bold and bool(_LABEL.match(line.text))
+
+
+def _entries(lines: Sequence[Line]) -> list[Line]:
+    """The labels of forms, and the lines that begin with a label."""
+    labels = [line for line in lines if _is_label(line)]
+    filled = [label for label in labels if _beside(label, lines)]
+    sure = [
+        label
+        for label in labels
+        if sum(abs(label.left - below.left) < _SAME_EDGE for below in filled) >= _MIN_LABELS
+    ]
+    return [
+        line
+        for line in lines
+        if (_is_label(line) and any(line is label or _on_one_row(line, label) for label in sure))
+        or (_LABEL_AND_VALUE.match(line.text) and any(_is_next(line, label) for label in sure))
+    ]
+
+
+def _is_next(line: Line, label: Line) -> bool:
+    is_below = abs(line.left - label.left) < _SAME_EDGE
+    return is_below and abs(line.top - label.top) < _NEXT_ROW * label.size
+
+
+def _on_one_row(first: Line, second: Line) -> bool:
+    return abs(first.top - second.top) < _SAME_ROW * first.size
+
+
+def _beside(label: Line, lines: Sequence[Line]) -> Line | None:
+    """The nearest line to the right on the label's row, unless it is a label or a table."""
+    row = (line for line in lines if _on_one_row(label, line) and line.left > label.right)
+    nearest = min(row, key=lambda line: line.left, default=None)
+    return None if nearest is None or nearest.bold or nearest.grid else nearest
+
+
+def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iterator[Line]:
+    """The lines of the entry's value, except for the entry itself. `lines` are sorted by
+    their top.
+    """
+    is_label = entry.text.endswith(":")
+    first = _beside(entry, lines) if is_label else None
+    if is_label and (first is None or first in entries):
+        return
+    left = first.left if first else entry.left + entry.size
+    below = min((e.top for e in entries if e.left < left and e.top > entry.top + 1), default=1e9)
+    right = min((e.left for e in entries if e.left > left), default=1e9)
+    bottom = entry.top if first else entry.bottom
+    for line in lines:
+        is_inside = left - _SAME_EDGE < line.left < right and not (line.bold or line.grid)
+        is_next = -_SAME_ROW < (line.top - bottom) / entry.size < _SAME_ROW
+        if is_inside and is_next and line.top < below - 1 and line not in entries:
+            yield line
+            bottom = line.bottom
+
+
+def _rows(pairs: Sequence[Line]) -> Iterator[Line]:
+    """Labels with their values, those of one row joined."""
+    row: list[Line] = []
+    for pair in [*sorted(pairs, key=lambda pair: pair.top), None]:
+        if row and (pair is None or not _on_one_row(row[0], pair)):
+            yield _joined(sorted(row, key=lambda pair: pair.left), CELL_BREAK)
+            row = []
+        row += [pair] if pair else []
+
+
+def _joined(lines: Sequence[Line], separator: str) -> Line:
+    """Join the lines into one form line on the row of the first."""
+    return replace(
+        lines[0],
+        text=separator.join(line.text for line in lines),
+        right=max(line.right for line in lines),
+        words=(),
+        bold=all(line.bold for line in lines),
+        form=True,
+    )

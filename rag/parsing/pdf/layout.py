@@ -1,0 +1,467 @@
+"""Assembles a PDF's lines into text by page: columns in reading order, hyphenated words joined, and
+running heads removed.
+
+Columns are found by the recursive X-Y cut (Nagy & Seth 1984): a region is cut at a gutter with
+prose on both sides, or else at its widest horizontal gap; regions that cannot be cut are read from
+the top. Headings come from the file's outline, or else from type that is larger or bolder than the
+body text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+from statistics import median
+
+from rag.parsing.base import Block, Parsed, of_pages
+from rag.parsing.pdf import outline
+from rag.parsing.pdf.characters import CELL_BREAK, Extent, Line, PdfPage, Rules, rows_of
+from rag.parsing.pdf.forms import with_forms
+from rag.parsing.pdf.furniture import RunningNames, without_furniture
+from rag.parsing.pdf.tables import (
+    BULLET,
+    PROSE,
+    BoldWord,
+    Columns,
+    Grid,
+    PdfRow,
+    Table,
+    TableRow,
+    aligned_tables,
+    grids,
+    is_figure,
+    row_of,
+    ruled_table,
+)
+
+_MAX_CUTS = 40
+_MAX_LINES = 4000
+"""A page with more lines is a drawing and is read in file order."""
+_LINES_PER_FIGURE = 3
+"""A side on which one line in this many is a figure is a part of a table."""
+_SENTENCE_END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
+_LONGEST_HEADING, _LONGEST_BOLD_HEADING = 150, 100
+_MAX_LEVELS = 4
+_HYPHENS = "-\u2010"
+_HYPHENED_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_LAST_PART = re.compile(r"[^\W\d_-]+\Z")
+_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_COMPANY = re.compile(
+    r"(?:[A-Z][\w.&'\u2019-]*,? ){1,5}"
+    r"(?:(?i:Inc|Corp|Ltd|Co|S\.A|N\.V)\b\.?|(?i:Corporation|Company|Limited|LLC|PLC|GmbH|AG|SE)\b)"
+)
+_COVER, _MIN_MENTIONS = 3000, 3
+"""Number of leading characters to search for a company, and minimum number of its mentions."""
+_TITLE_WITHIN = 400
+"""Maximum offset of the document's title."""
+
+Region = list[Line]
+"""The lines of one column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph, or a table: its lines, or its rows as one line each."""
+
+    lines: tuple[str, ...]
+    size: float
+    bold: bool
+    table: Table | None = None
+
+    @property
+    def columns(self) -> Columns | None:
+        """A table's columns, if they were recognised."""
+        return self.table.columns if self.table and self.table.columns.is_known else None
+
+
+def structured(
+    pages: list[PdfPage],
+    metadata: dict[str, str],
+    titles: outline.Outline | None = None,
+    keep_furniture: bool = False,
+) -> Parsed:
+    """Assemble the lines of the pages into a text with headings; `titles` is the file's outline."""
+    names, left_out = RunningNames(), 0
+    if not keep_furniture:
+        content, names, characters = without_furniture(pages)
+        if any(page.lines for page in content):
+            pages, left_out = content, characters
+    laid_out = _laid_out(pages)
+    words = Counter(
+        word
+        for paragraph in chain.from_iterable(laid_out)
+        for line in paragraph.lines
+        for word in _HYPHENED_WORD.findall(line)[:-1]
+    )
+    levels = _Levels(list(chain.from_iterable(laid_out)))
+    blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
+    if title := _title(blocks):
+        metadata.setdefault("title", title)
+    _complete_title(metadata, names, blocks)
+    blocks = (titles and outline.apply(blocks, titles)) or blocks
+    parsed = of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
+    return replace(parsed, left_out=left_out)
+
+
+# The document's title
+
+
+def _title(pages: Sequence[Sequence[Block]]) -> str:
+    """The first heading, if the document begins with it."""
+    before = 0
+    for block in chain.from_iterable(pages):
+        if block.level or before >= _TITLE_WITHIN:
+            return block.text if block.level and before < _TITLE_WITHIN else ""
+        before += len(block.text)
+    return ""
+
+
+def _complete_title(
+    metadata: dict[str, str], running: RunningNames, pages: Sequence[Sequence[Block]]
+) -> None:
+    """Add identifiers from running heads to the title, and the company. If the title looks like a
+    file name, add a running head instead of the identifiers.
+    """
+    title, names = metadata.get("title", ""), list(running.identifiers)
+    if title and not any(map(str.isspace, title)) and any(map(str.isalpha, running.head)):
+        names = [running.head]
+    company = _company(pages)
+    if company.partition(" ")[0].lower() not in " ".join([title, *names]).lower():
+        names.append(company)
+    if missing := [name for name in names if name not in title] if title else []:
+        metadata["title"] = f"{title} ({', '.join(missing)})"
+
+
+def _company(pages: Sequence[Sequence[Block]]) -> str:
+    """The company named on the first page that the document mentions most often."""
+    cover = "\n".join(block.text for block in chain.from_iterable(pages[:1]))[:_COVER]
+    names = dict.fromkeys(match.group() for match in _COMPANY.finditer(cover))
+    text = "\n".join(block.text for block in chain.from_iterable(pages)).lower() if names else ""
+    company = max(names, key=lambda name: text.count(name.lower()), default="")
+    return company if text.count(company.lower()) >= _MIN_MENTIONS else ""
+
+
+# Headings and running text
+
+
+class _Levels:
+    """The levels of headings in a document by their type, from 1 for the largest."""
+
+    def __init__(self, paragraphs: Sequence[Paragraph]) -> None:
+        lengths = Counter[float]()
+        for paragraph in paragraphs:
+            lengths[_size(paragraph)] += sum(map(len, paragraph.lines))
+        self._body = lengths.most_common(1)[0][0] if lengths else 0.0
+        sizes = {_size(paragraph) for paragraph in paragraphs if _may_head(paragraph)}
+        larger = sorted((size for size in sizes if size > 1.12 * self._body), reverse=True)
+        self._levels = {size: min(n, _MAX_LEVELS) for n, size in enumerate(larger, 1)}
+        self._bold = min(len(larger), _MAX_LEVELS) + 1
+
+    def level(self, paragraph: Paragraph, text: str) -> int:
+        """The level of a paragraph with this text; 0 if it is no heading."""
+        if not _may_head(paragraph):
+            return 0
+        is_bold = (
+            paragraph.bold
+            and len(text) <= _LONGEST_BOLD_HEADING
+            and text[-1] not in ".,;:"
+            and _size(paragraph) >= round(self._body) * 0.95
+        )
+        return self._levels.get(_size(paragraph), self._bold if is_bold else 0)
+
+
+def _size(paragraph: Paragraph) -> float:
+    return round(paragraph.size * 2) / 2
+
+
+def _may_head(paragraph: Paragraph) -> bool:
+    text = " ".join(paragraph.lines)
+    letters = sum(map(str.isalpha, text))
+    return (
+        paragraph.table is None
+        and len(text) <= _LONGEST_HEADING
+        and letters > 1
+        and letters > len(text) / 3
+    )
+
+
+def _block(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Block:
+    if paragraph.table:
+        caption = paragraph.columns.caption if paragraph.columns else ()
+        return Block("\n".join(paragraph.lines), context=caption)
+    text = paragraph.lines[0]
+    for line in paragraph.lines[1:]:
+        text = _glued(text, line, words)
+    return Block(text, levels.level(paragraph, text))
+
+
+def _glued(text: str, line: str, words: Counter[str]) -> str:
+    """Join two lines. A word broken at a hyphen loses it, unless the text elsewhere spells it with
+    one.
+    """
+    if text[-1] not in _HYPHENS or len(text) < 2 or not text[-2].isalpha() or not line[0].islower():
+        return f"{text} {line}"
+    first, second = _LAST_PART.search(text[:-1]), _FIRST_WORD.match(line)
+    joined, hyphened = (
+        (first.group() if first else "") + h + (second.group() if second else "") for h in ("", "-")
+    )
+    return text[:-1] + ("-" if words[hyphened] > words[joined] else "") + line
+
+
+def _continued(first: str, second: str, words: Counter[str]) -> str | None:
+    """Join a paragraph with its continuation in the next column or page; None if it ends."""
+    if "\n" in first or " | " in first + second or first[-1] in ".!?:;" or not second[0].islower():
+        return None
+    return _glued(first, second, words)
+
+
+# Regions of a page
+
+
+def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
+    """The paragraphs of each page; a table that continues on the next page keeps its headers."""
+    laid_out: list[list[Paragraph]] = []
+    columns: Columns | None = None
+    for page in pages:
+        paragraphs: list[Paragraph] = []
+        for region in regions(with_forms(_with_grids(page.lines, page.rules))):
+            for paragraph in paragraphs_of(region, columns, page.rules.across):
+                columns = _columns_below(paragraph, columns)
+                paragraphs.append(paragraph)
+        for line in page.aside:
+            text = line.text.replace(CELL_BREAK, " | ")
+            paragraphs.append(Paragraph((text,), 1.0, bold=False))
+        laid_out.append(paragraphs)
+    return laid_out
+
+
+def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
+    """The lines, with one line in place of each ruled table."""
+    if not rules.down or len(lines) > _MAX_LINES:
+        return list(lines)
+    words: list[BoldWord] = [
+        (text, left, line.top, right, line.bottom, line.bold)
+        for line in lines
+        for text, left, right in line.known_words
+    ]
+    outside = list(lines)
+    for grid in grids(rules, words):
+        inside = [line for line in outside if _is_inside(line, grid)]
+        if inside and not any(line.grid for line in inside):
+            size = median(line.size for line in inside)
+            left, right = grid.edges[0], grid.edges[-1]
+            outside = [line for line in outside if not _is_inside(line, grid)]
+            outside.append(Line(left, grid.top, right, grid.bottom, " ", size, grid=grid))
+    return outside
+
+
+def _is_inside(line: Line, grid: Grid) -> bool:
+    x, y = (line.left + line.right) / 2, (line.top + line.bottom) / 2
+    return grid.edges[0] <= x <= grid.edges[-1] and grid.top <= y <= grid.bottom
+
+
+def regions(lines: Sequence[Line]) -> list[Region]:
+    """The lines of a page in reading order, as regions of one column each."""
+    if len(lines) > _MAX_LINES:
+        return [list(lines)]
+    return _cut(list(lines), 0)
+
+
+def _cut(lines: Region, depth: int) -> list[Region]:
+    if len(lines) < 2 or depth > _MAX_CUTS:
+        return [lines] if lines else []
+    if x := _gutter(lines):
+        left = [line for line in lines if line.left < x]
+        return _cut(left, depth + 1) + _cut([line for line in lines if line.left >= x], depth + 1)
+    gaps = list(_gaps([(line.top, line.bottom) for line in lines]))
+    if not gaps:
+        return [lines]
+    y = max(gaps, key=lambda gap: gap[1] - gap[0])[1]
+    above = _cut([line for line in lines if line.top < y], depth + 1)
+    below = _cut([line for line in lines if line.top >= y], depth + 1)
+    return [lines] if len(above) == len(below) == 1 else above + below
+
+
+def _gutter(lines: Region) -> float:
+    """Right edge of a vertical gap between two columns of prose, or 0. Columns of a table are not
+    prose.
+    """
+    narrowest = 0.9 * median(line.size for line in lines)
+    gaps = _gaps([(line.left, line.right) for line in lines])
+    wide = [gap for gap in gaps if gap[1] - gap[0] >= narrowest]
+    for _, x in sorted(wide, key=lambda gap: gap[0] - gap[1]):
+        left = [line for line in lines if line.left < x]
+        right = [line for line in lines if line.left >= x]
+        if _is_prose(left, lines) and _is_prose(right, lines) and _overlap(left, right):
+            return x
+    return 0.0
+
+
+def _gaps(spans: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
+    spans.sort()
+    end = spans[0][1]
+    for start, stop in spans:
+        if start > end:
+            yield end, start
+        end = max(end, stop)
+
+
+def _is_prose(side: Region, page: Region) -> bool:
+    """Whether the side is wide and has several rows that fill most of its width, but is neither
+    headers, which are in bold and centred, nor figures.
+    """
+    is_centred = 2 * len({round(line.left) for line in side}) > len(side)
+    if is_centred and all(line.bold for line in side):
+        return False
+    if _LINES_PER_FIGURE * sum(is_figure(line.text) for line in side) >= len(side):
+        return False
+    side_rows = rows_of(side)
+    width = _width(side)
+    filled = median(sum(line.right - line.left for line in row) for row in side_rows)
+    return len(side_rows) >= 3 and width > 0.2 * _width(page) and filled > 0.6 * width
+
+
+def _width(lines: Region) -> float:
+    return max(line.right for line in lines) - min(line.left for line in lines)
+
+
+def _overlap(left: Region, right: Region) -> bool:
+    """Whether they overlap in a good part of the height of the shorter one."""
+    (top, bottom), (right_top, right_bottom) = _height(left), _height(right)
+    shared = min(bottom, right_bottom) - max(top, right_top)
+    return shared > 0.4 * min(bottom - top, right_bottom - right_top)
+
+
+def _height(lines: Region) -> tuple[float, float]:
+    return min(line.top for line in lines), max(line.bottom for line in lines)
+
+
+# Paragraphs and tables of a region
+
+
+def paragraphs_of(
+    region: Region, before: Columns | None = None, rules: Sequence[Extent] = ()
+) -> Iterator[Paragraph]:
+    """The paragraphs and tables of a column. `before` are the columns of the last table above,
+    `rules` the page's horizontal rules.
+    """
+    text = [line for line in region if not line.grid]
+    for line in sorted((line for line in region if line.grid), key=lambda line: line.top):
+        middle = line.top + line.bottom
+        above = [word for word in text if word.top + word.bottom < middle]
+        text = [word for word in text if word.top + word.bottom >= middle]
+        for paragraph in _unruled(above, before, rules):
+            before = _columns_below(paragraph, before)
+            yield paragraph
+        if line.grid:
+            table = ruled_table(line.grid, [_pdf_row(row) for row in rows_of(above)], before)
+            before = table.columns
+            yield Paragraph(tuple(table.lines), line.size, bold=False, table=table)
+    yield from _unruled(text, before, rules)
+
+
+def _columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | None:
+    """The columns that a table below the paragraph may continue: the paragraph's own; none below
+    prose; or else those from above it.
+    """
+    is_prose = sum(len(line.split()) for line in paragraph.lines) > PROSE
+    return paragraph.columns or (None if is_prose else before)
+
+
+def _unruled(
+    region: Region, before: Columns | None, rules: Sequence[Extent]
+) -> Iterator[Paragraph]:
+    region_rows = rows_of(region)
+    end = 0
+    for table in aligned_tables([_pdf_row(row) for row in region_rows], before, rules):
+        yield from _paragraphs(region_rows[end : table.first], region)
+        table_rows = region_rows[table.first : table.last]
+        size = median(line.size for row in table_rows for line in row)
+        yield Paragraph(tuple(table.lines), size, bold=False, table=table)
+        end = table.last
+    yield from _paragraphs(region_rows[end:], region)
+
+
+def _pdf_row(row: list[Line]) -> PdfRow:
+    words = [word for line in row for word in line.known_words if word[0].strip(" |")]
+    top, bottom = _height(row)
+    pdf_row = row_of(words, top, bottom, median(line.size for line in row))
+    pdf_row.bold = all(line.bold for line in row)
+    return pdf_row
+
+
+def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragraph]:
+    """Paragraphs, and tables recognised by gaps in their rows."""
+    if not lines:
+        return
+    merged = [_merged(row) for row in lines]
+    pitch = median([b.top - a.bottom for a, b in pairwise(merged)] or [0.0])
+    left, right = min(line.left for line in region), max(line.right for line in region)
+    group: list[Line] = []
+    for line in merged:
+        if group and _begins_paragraph(group[-1], line, pitch, left, right):
+            yield _paragraph(group)
+            group = []
+        group.append(line)
+    yield _paragraph(group)
+
+
+def _merged(row: list[Line]) -> Line:
+    """The lines of a row as one, with a cell for each."""
+    top, bottom = _height(row)
+    return Line(
+        row[0].left,
+        top,
+        max(line.right for line in row),
+        bottom,
+        CELL_BREAK.join(line.text for line in row),
+        max(row, key=lambda line: line.right - line.left).size,
+        all(line.bold for line in row),
+        form=any(line.form for line in row),
+    )
+
+
+def _is_row(line: Line) -> bool:
+    return line.form or CELL_BREAK in line.text
+
+
+def _begins_paragraph(above: Line, line: Line, pitch: float, left: float, right: float) -> bool:
+    """Whether a new paragraph begins at the line; `pitch` is the usual distance of lines, `left`
+    and `right` are the edges of the column.
+    """
+    size = max(above.size, line.size)
+    is_far = line.top - above.bottom > max(pitch, 0.0) + 0.35 * size
+    if is_far or abs(above.size - line.size) > 0.12 * size:
+        return True
+    if _is_row(above) or _is_row(line):
+        return _is_row(above) != _is_row(line)
+    ends = bool(_SENTENCE_END.search(above.text))
+    if (above.bold != line.bold and (above.bold or ends)) or BULLET.match(line.text):
+        return True
+    is_short = above.right < right - 0.2 * (right - left)
+    is_indented = line.left > above.left + 0.8 * size and above.left < left + 0.5 * size
+    return ends and (is_short or (is_indented and not BULLET.match(above.text)))
+
+
+def _paragraph(lines: Sequence[Line]) -> Paragraph:
+    size, bold = median(line.size for line in lines), all(line.bold for line in lines)
+    if not _is_row(lines[0]):
+        return Paragraph(tuple(line.text for line in lines), size, bold)
+    cells = [[cell for cell in line.text.split(CELL_BREAK) if cell.strip()] for line in lines]
+    pairs = [row if line.form else _paired(row) for line, row in zip(lines, cells, strict=True)]
+    table = Table([TableRow(tuple((-1, cell) for cell in row)) for row in pairs], Columns([]))
+    return Paragraph(tuple(table.lines), size, bold, table)
+
+
+def _paired(cells: Sequence[str]) -> list[str]:
+    """The cells, with each label joined to its value: "Seats:" and "4" to "Seats: 4"."""
+    paired: list[str] = []
+    for cell in cells:
+        if paired and paired[-1].endswith(":") and not cell.endswith(":"):
+            paired[-1] += f" {cell}"
+        else:
+            paired.append(cell)
+    return paired

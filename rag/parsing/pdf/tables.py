@@ -1,0 +1,1116 @@
+"""Finds the tables of a PDF page: ruled ones by the lines drawn around their cells, and others by
+figures that are aligned in columns.
+
+Both become one `Table`: header rows name the columns, labels above indented rows name those, and
+each value keeps its column. A row is written as "Net sales | Three Months Ended July 1, 2023:
+$81,797 | ...": its label, and each value after the headers above it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise, takewhile
+from math import inf
+from statistics import median
+
+from rag.meaning.periods import periods
+from rag.parsing.pdf.characters import Extent, Rules, Word
+
+# Words and cells
+
+_CELL_GAP, _HEADER_GAP = 0.9, 0.4
+"""Minimum gap between two cells in font heights, and between a date and the next header."""
+_FIGURE = re.compile(
+    r"[-\u2013\u2014\u2212+(]*\s*(?:[$\u20ac\u00a3\u00a5]"
+    r"|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
+    r"(?:\s*[%)])*\s*(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
+)
+_LONGEST_FIGURE = 60
+"""Maximum length in characters, because matching a run of dashes takes quadratic time."""
+_YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
+_DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
+"""A date of a header, or the part of it on one line."""
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}([./])\d{1,2}\1(?:\d\d){1,2}")
+_ENDS_WITH_DATE = re.compile(
+    r"(?:[A-Z][a-z]{2,8}\.? \d{1,2}, |\d{1,2}\.? [A-Z][a-z]{2,8}\.? )(?:19|20)\d\d$"
+)
+_LONGEST_DATE = 25
+_BEGINS_HEADER = re.compile(
+    r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\b|\d{1,2}\.?(?: [A-Z]|$)|"
+    r"(?:Three|Six|Nine|Twelve|Thirteen|Quarter|Half|Year|Period|Change)\b"
+)
+"""How a column's header begins that may be close to one before it that ends with a date."""
+_SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
+_TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
+_LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|\s+(?=[)%])")
+"""Space between a figure and its sign, bracket or per cent sign."""
+_LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
+UNIT = re.compile(
+    r"\(?\b(?:\w++ ){0,3}(?:in|expressed in) (?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros "
+    r")?(?:thousands|millions|billions)",
+    re.I,
+)
+_WORD = re.compile(r"\(?[^\W\d_]{2}")
+_BEGINS_WITH_WORD = re.compile(r"\W*[^\W\d]|%")
+BULLET = re.compile(
+    r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s"
+)
+_MAX_ROW_CELLS = 60
+PROSE = 14
+"""A line with more words is prose, not a label."""
+
+
+@dataclass(slots=True)
+class PdfCell:
+    """A cell's text with its edges in points. Only in ruled tables it has `lines`, and the row and
+    column where it begins, with the number of rows and columns that it spans.
+    """
+
+    text: str
+    left: float
+    right: float
+    lines: list[str] = field(default_factory=list)
+    bold: bool = False
+    row: int = 0
+    column: int = 0
+    rows: int = 1
+    columns: int = 1
+
+    @property
+    def center(self) -> float:
+        return (self.left + self.right) / 2
+
+
+@dataclass(slots=True)
+class PdfRow:
+    """The cells at one height of a page, outside ruled tables."""
+
+    cells: list[PdfCell]
+    top: float
+    bottom: float
+    size: float
+    bold: bool = False
+
+    @property
+    def text(self) -> str:
+        return " ".join(cell.text for cell in self.cells)
+
+    @property
+    def figures(self) -> list[PdfCell]:
+        return [cell for cell in self.cells if is_figure(cell.text)]
+
+    @property
+    def values(self) -> list[PdfCell]:
+        """The figures after the first cell."""
+        return [cell for cell in self.cells[1:] if is_figure(cell.text)]
+
+
+def row_of(words: Sequence[Word], top: float, bottom: float, size: float) -> PdfRow:
+    """Group the words of a row, from the left, into cells. Currency signs are joined to the next
+    figure, brackets and per cent signs to the previous one.
+    """
+    cells: list[PdfCell] = []
+    for text, left, right in words:
+        last = cells[-1] if cells else None
+        gap = _HEADER_GAP if last and _begins_header(last.text, text) else _CELL_GAP
+        if last and left - last.right < gap * size:
+            last.text += f" {text}"
+            last.right = max(right, last.right)
+        else:
+            cells.append(PdfCell(text, left, right))
+    joined: list[PdfCell] = []
+    for cell in cells:
+        last = joined[-1] if joined else None
+        if last and (
+            _SIGN.fullmatch(last.text) or (_TAIL.fullmatch(cell.text) and last.text[-1:].isdigit())
+        ):
+            last.text += cell.text
+            last.right = cell.right
+        else:
+            joined.append(cell)
+    for cell in joined:
+        cell.text = _tight(cell.text)
+    return PdfRow(joined, top, bottom, size)
+
+
+def _begins_header(before: str, text: str) -> bool:
+    """Whether the text begins another column's header, as the one before ends with a date."""
+    return bool(_BEGINS_HEADER.match(text) and _ENDS_WITH_DATE.search(before[-_LONGEST_DATE:]))
+
+
+def is_figure(text: str) -> bool:
+    if len(text) > _LONGEST_FIGURE or not _FIGURE.fullmatch(text):
+        return False
+    return any(c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text)
+
+
+def _is_value(text: str) -> bool:
+    """Whether the text is a date or a figure, but not a year, which may be a header."""
+    return bool(_DATE.fullmatch(text)) or (is_figure(text) and not _YEAR.fullmatch(text))
+
+
+def _is_period(text: str) -> bool:
+    """Whether the text names a day or a quarter, or is a year."""
+    if _YEAR.fullmatch(text):
+        return True
+    times = periods(text)
+    if times.days or times.quarters:
+        return True
+    return bool(times.years) and sum(map(str.isalpha, text)) < 3
+
+
+def _tight(text: str) -> str:
+    """A figure without space beside its currency sign, brackets and per cent sign; other text
+    unchanged.
+    """
+    return _LOOSE.sub("", text) if is_figure(text) else text
+
+
+def _is_body(row: PdfRow) -> bool:
+    """Whether the row contains values: several figures, or one after a label, and not only
+    years.
+    """
+    figures = row.figures
+    if not figures or not 1 < len(row.cells) <= _MAX_ROW_CELLS:
+        return False
+    if len(row.cells[0].text.split()) > PROSE and len(figures) < 2:
+        return False
+    texts = [cell for cell in row.cells if cell not in figures]
+    labels = [cell for cell in texts if not _DAY.fullmatch(cell.text)]
+    if all(_YEAR.fullmatch(cell.text) for cell in figures) and _are_years(figures, labels):
+        return False
+    return bool(row.values) and not (len(texts) > 1 and len(figures) < len(texts))
+
+
+def _are_years(years: Sequence[PdfCell], labels: Sequence[PdfCell]) -> bool:
+    """Whether years are column names: without a label before them, or consecutive."""
+    if not labels or labels[0].left > years[0].left:
+        return True
+    numbers = [int(match.group()) for cell in years if (match := re.search(r"\d{4}", cell.text))]
+    return len(numbers) > 1 and all(abs(a - b) == 1 for a, b in pairwise(numbers))
+
+
+def _is_prose(row: PdfRow) -> bool:
+    return len(row.cells) == 1 and len(row.cells[0].text.split()) > PROSE
+
+
+# Tables and their rows
+
+_LONGEST_NAME = 100
+"""Maximum length of a header or spanning cell to repeat in every row."""
+_LONGEST_TITLE = 100
+_LONGEST_GROUP, _LONGEST_GROUPS = 100, 60
+"""Maximum length of a group's label to repeat before a row's own, and of those of all groups."""
+_SAME_EDGE = 1.0
+"""Tolerance for equal left edges, in points."""
+
+
+@dataclass(slots=True)
+class Columns:
+    """The columns of a table from the left: their edges and names. Column 0 holds the labels; its
+    edges are 0 if there are no rules.
+    """
+
+    spans: list[tuple[float, float]]
+    names: list[str] = field(default_factory=list)
+    caption: tuple[str, ...] = ()
+    """the title and unit of the table"""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether columns or a caption were recognised."""
+        return bool(self.spans or self.caption)
+
+    def agree(self, before: Columns) -> bool:
+        """Whether both have the same columns, as a table and its continuation do."""
+        return len(self.spans) == len(before.spans) and all(
+            abs(mine[1] - theirs[1]) < 12
+            for mine, theirs in zip(self.spans, before.spans, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row of a table. `cells` are column and text, or -1 and text if the column is not known.
+    `names` are the names of all columns; header rows, titles and labels of groups have none.
+    """
+
+    cells: tuple[tuple[int, str], ...]
+    names: Sequence[str] = ()
+    is_header: bool = False
+
+    def pieces(self) -> Iterator[tuple[int, str, str]]:
+        """Each cell's column, the name to write before it or "", and its text."""
+        for column, text in self.cells:
+            name = self.names[column] if 0 <= column < len(self.names) else ""
+            yield column, name if name != text and len(name) <= _LONGEST_NAME else "", text
+
+    @property
+    def text(self) -> str:
+        pieces = self.pieces()
+        return " | ".join(f"{name}: {text}" if name else text for _, name, text in pieces)
+
+
+@dataclass(slots=True)
+class Table:
+    """A table, in rows `[first, last)` of the column of text if it has no rules."""
+
+    rows: list[TableRow]
+    columns: Columns
+    first: int = 0
+    last: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        return [row.text for row in self.rows]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A row of a table's body before its label is completed by its groups; `left` is the label's
+    edge. A `title` spans all columns, a `group` may name the rows below it. The label of a `row`
+    may be empty, as that of a sum; that of a `part` of the row above is among the values, if any.
+    """
+
+    kind: str
+    label: str
+    left: float
+    values: dict[int, str]
+
+
+def _body(entries: Sequence[_Entry], names: Sequence[str]) -> Iterator[TableRow]:
+    """The rows with values, each label after those of its groups, and the labels of groups."""
+    counts = Counter(entry.label for entry in entries if entry.kind == "row")
+    repeated = frozenset(label for label, count in counts.items() if count > 1)
+    title, groups = "", _Groups(repeated)
+    for entry, below in zip(entries, [*entries[1:], None], strict=True):
+        label, cells = entry.label, entry.values
+        if entry.kind == "title":
+            title = label.rstrip(":") if len(label) <= _LONGEST_TITLE else ""
+            groups = _Groups(repeated)
+            yield TableRow(((0, label),))
+            continue
+        if entry.kind == "group" and below:
+            groups.open(label, entry.left, below.left)
+        elif entry.kind == "row":
+            path = groups.name(label, entry.left)
+            label = f"{title}: {path}" if title and label else path
+        if label:
+            cells = {0: label} | cells
+        yield TableRow(tuple(sorted(cells.items())), names)
+
+
+@dataclass(slots=True)
+class _Group:
+    label: str
+    left: float
+    rows_left: float
+    """edge of its first row; the group's own if its rows are not indented"""
+
+
+@dataclass(slots=True)
+class _Groups:
+    """The labels that apply to the next row, from the outermost."""
+
+    repeated: frozenset[str]
+    """Labels of several rows, which are named by the row above that they are indented under."""
+    _open: list[_Group] = field(default_factory=list)
+    _above: tuple[str, float] = ("", 0.0)
+    """the last row that was not indented under another, and its edge"""
+
+    def open(self, label: str, left: float, below: float) -> None:
+        """A label without figures at the edge `left`, above a row at `below`. It names the rows
+        that are indented below it, or with a colon also those that are not.
+        """
+        self._close(left, is_group=True)
+        if below > left + _SAME_EDGE or label.endswith(":"):
+            self._open.append(_Group(label.rstrip(":"), left, max(left, below)))
+            self._above = "", 0.0
+
+    def name(self, label: str, left: float) -> str:
+        """The row's label after those of its groups, which alone name a sum without a label. A sum
+        closes the group whose rows it is indented from.
+        """
+        self._close(left, is_group=False)
+        if label and self._open:
+            is_indented = left > self._open[-1].rows_left + _SAME_EDGE
+            if is_indented or label.lower().startswith("total"):
+                self._open.pop()
+        names = [label] if label else []
+        above, edge = self._above
+        if label in self.repeated and above and left > edge + _SAME_EDGE:
+            names.insert(0, above)
+        else:
+            self._above = label, left
+        length = 0
+        for number, group in enumerate(reversed(self._open)):
+            length += len(group.label)
+            if length > (_LONGEST_GROUPS if number else _LONGEST_GROUP):
+                break
+            names.insert(0, group.label)
+        return ": ".join(names)
+
+    def _close(self, left: float, is_group: bool) -> None:
+        """Close the groups that do not reach a row at `left`: those whose rows are indented reach
+        rows that begin further right, others also rows at their own edge, but no other group there.
+        """
+        while self._open:
+            last = self._open[-1]
+            has_indent = last.rows_left > last.left + _SAME_EDGE
+            reach = _SAME_EDGE if has_indent or is_group else -_SAME_EDGE
+            if left > last.left + reach:
+                break
+            self._open.pop()
+
+
+# Headers and captions
+
+_MAX_HEADERS = 8
+_ROW_GAP = 3.2
+"""Maximum distance between rows, including header rows, in font heights."""
+_CAPTION_LINES, _SAME_PARAGRAPH = 6, 0.4
+"""Maximum number of lines of a caption, and distance between them in font heights."""
+_LONGEST_CAPTION = 120
+_SENTENCE_END = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
+_CUT_CAPTION = 100
+"""Length of a caption whose end, with the unit, may be cut off."""
+_IN_BRACKETS = re.compile(r"\(.*\)")
+"""A remark such as "(unaudited)"."""
+_UNCLEAR = "table whose columns are not clear"
+_FARTHEST, _LEFT_OVER, _UNUSED = 0.75, 0.4, 2.0
+"""Maximum distance of a header from the centre of its columns; and the distances that a column
+without a header, and a header without columns, count. All in distances between columns.
+"""
+_Span = tuple[float, float]
+_Place = tuple[int, int]
+"""The columns `[begin, end)` of a header; empty if it has none."""
+
+
+def _stacked(headers: Sequence[Sequence[str]]) -> list[str]:
+    """The name of each column by the texts of all header rows over it, from the top."""
+    return [" ".join(filter(None, dict.fromkeys(texts))) for texts in zip(*headers, strict=True)]
+
+
+def _named_columns(
+    rows: Sequence[PdfRow], first: int, limit: int, spans: Sequence[_Span], rules: Sequence[Extent]
+) -> tuple[int, list[str]]:
+    """The index of the first header row above row `first`, not above row `limit`, and the names of
+    the columns of figures.
+    """
+    headers: list[list[str]] = []
+    extents, bounds = spans, set(range(len(spans) + 1))
+    top = first
+    for number in range(first - 1, max(limit, first - _MAX_HEADERS) - 1, -1):
+        row, below = rows[number], rows[number + 1]
+        if below.top - row.bottom > _ROW_GAP * row.size or _is_prose(row):
+            break
+        over = _cells_over(row, spans)
+        label = next((cell for cell in row.cells if cell not in over), None)
+        if label and not over and not headers:  # the label of the first row, on its own line
+            continue
+        if not over or not _are_headers(over, row, spans, rules):
+            break
+        is_remark = len(over) == 1 and _IN_BRACKETS.fullmatch(over[0].text)
+        if headers and is_remark and len(spans) > 1:
+            break
+        names = _names(over, row, extents, bounds, rules)
+        if not any(names):
+            break
+        if len(over) == len(extents):
+            extents = [(cell.left, cell.right) for cell in over]
+        headers.insert(0, names)
+        top = number
+    return top, _stacked(headers) if headers else [""] * len(spans)
+
+
+def _cells_over(row: PdfRow, spans: Sequence[_Span]) -> list[PdfCell]:
+    """The cells over the columns: all if they are several years, one a column, which may be centred
+    over wider cells than the figures; else those that are not left of the first column.
+    """
+    are_years = all(_YEAR.fullmatch(cell.text) for cell in row.cells)
+    if are_years and 1 < len(row.cells) == len(spans):
+        return row.cells
+    left = spans[0][0]
+    return [cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left]
+
+
+def _are_headers(
+    over: Sequence[PdfCell], row: PdfRow, spans: Sequence[_Span], rules: Sequence[Extent]
+) -> bool:
+    """Whether the cells over the columns are neither values nor the title of the whole table."""
+    if any(is_figure(cell.text) and not _YEAR.fullmatch(cell.text) for cell in over):
+        return False
+    is_far = over[0].left < spans[0][0] - 30 and len(spans) > 1
+    is_title = len(over) == 1 and is_far and not _underline(over[0], row, over, rules)
+    return not _is_body(row) and not is_title
+
+
+def _underline(
+    cell: PdfCell, row: PdfRow, headers: Sequence[PdfCell], rules: Sequence[Extent]
+) -> _Span | None:
+    """Extent of the rule under a header; None without one, or if several headers share it."""
+    under = [
+        (left, right)
+        for y, left, right in rules
+        if -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
+        and left - 3 <= cell.left
+        and cell.right <= right + 3
+    ]
+    if not under:
+        return None
+    left, right = min(under, key=lambda rule: rule[1] - rule[0])
+    sharing = [header for header in headers if left < header.center < right]
+    return None if any(header is not cell for header in sharing) else (left, right)
+
+
+def _names(
+    cells: Sequence[PdfCell],
+    row: PdfRow,
+    extents: Sequence[_Span],
+    bounds: set[int],
+    rules: Sequence[Extent],
+) -> list[str]:
+    """The header of each column, or "". Removes from `bounds` those within a header's columns."""
+    names = [""] * len(extents)
+    if len(cells) > len(extents):
+        centers = [(left + right) / 2 for left, right in extents]
+        for cell in cells:
+            nearest = min(range(len(centers)), key=lambda n: abs(centers[n] - cell.center))
+            names[nearest] = f"{names[nearest]} {cell.text}".strip()
+        return names
+    underlines = [_underline(cell, row, cells, rules) for cell in cells]
+    places = spanned(cells, extents, bounds, underlines)
+    for cell, (begin, end) in zip(cells, places, strict=True):
+        names[begin:end] = [cell.text] * (end - begin)
+        bounds -= set(range(begin + 1, end))
+    return names
+
+
+def spanned(
+    cells: Sequence[PdfCell],
+    extents: Sequence[_Span],
+    bounds: set[int],
+    underlines: Sequence[_Span | None],
+) -> Sequence[_Place]:
+    """The columns of each header, from the left: one to one if there are as many; else those that
+    its underline spans, or that it is centred over, so that few are left over.
+
+    `extents` are the edges of the figures, or of the headers in the row below. Headers begin and
+    end at `bounds`, which are not inside the columns of a header below.
+    """
+    width = len(extents)
+    if len(cells) == width:
+        return [(column, column + 1) for column in range(width)]
+    centers = [(left + right) / 2 for left, right in extents]
+    pitch = median(b - a for a, b in pairwise(centers))
+
+    def distance(number: int, place: _Place) -> float:
+        """Distance of a header from the centre of the columns; 0 for those over its underline."""
+        if underline := underlines[number]:
+            left, right = underline
+            under = [n for n, center in enumerate(centers) if left - 3 <= center <= right + 3]
+            if under:
+                return 0.0 if (under[0], under[-1] + 1) == place else inf
+        if not bounds.issuperset(place):
+            return inf
+        middle = (extents[place[0]][0] + extents[place[1] - 1][1]) / 2
+        return abs(cells[number].center - middle)
+
+    @cache
+    def best(number: int, column: int) -> tuple[float, tuple[_Place, ...]]:
+        """The best way to place the headers from `number` over the columns from `column`."""
+        if number == len(cells):
+            return _LEFT_OVER * pitch * (width - column), ()
+        cost, places = best(number + 1, column)
+        ways = [(cost + _UNUSED * pitch, ((column, column), *places))]
+        if column < width:
+            cost, places = best(number, column + 1)
+            ways.append((cost + _LEFT_OVER * pitch, places))
+        for end in range(column + 1, width + 1):
+            gap = distance(number, (column, end))
+            if gap <= _FARTHEST * pitch:
+                cost, places = best(number + 1, end)
+                ways.append((cost + gap, ((column, end), *places)))
+        return min(ways)
+
+    return best(0, 0)[1]
+
+
+def _caption(rows: Sequence[PdfRow], top: int, first: int) -> tuple[str, ...]:
+    """The short lines directly above the headers in rows `[top, first)`, or the sentence that ends
+    there with a colon; and the unit.
+    """
+    above: list[str] = []
+    for number in range(top - 1, max(-1, top - 4), -1):
+        row, below = rows[number], rows[number + 1]
+        if below.top - row.bottom > _ROW_GAP * row.size or _is_body(row):
+            break
+        if row.text.endswith(":"):
+            sentence = _sentence(rows, number)
+            above[:0] = [sentence, *(_unit(sentence) if len(sentence) > _CUT_CAPTION else [])]
+            break
+        if len(row.text) > _LONGEST_CAPTION or row.text.endswith((".", ";", ",")):
+            break
+        above.insert(0, row.text)
+    if not any(map(_unit, above)):
+        above += _unit(" ".join(row.text for row in rows[top:first]))
+    return tuple(above)
+
+
+def _unit(text: str) -> list[str]:
+    unit = UNIT.search(text)
+    return [unit.group().strip(" (")] if unit else []
+
+
+def _sentence(rows: Sequence[PdfRow], last: int) -> str:
+    """The sentence that ends in the row, from the lines of its paragraph."""
+    first = last
+    while first > max(0, last - _CAPTION_LINES):
+        if rows[first].top - rows[first - 1].bottom >= _SAME_PARAGRAPH * rows[first].size:
+            break
+        first -= 1
+    return _SENTENCE_END.split(" ".join(row.text for row in rows[first : last + 1]))[-1]
+
+
+# Tables without rules, by aligned figures
+
+_MAX_BETWEEN, _MAX_LABELS = 3, 8
+"""Maximum number of rows without figures within a table, and of those that are only labels."""
+_MAX_APART = 4
+"""Maximum number of rows between two parts of a table if the second part has no headers."""
+_MAX_COLUMNS = 30
+_WRAPPED = 0.15
+"""Lines of one label are closer than rows by this many font heights."""
+
+
+def aligned_tables(
+    rows: Sequence[PdfRow], before: Columns | None = None, rules: Sequence[Extent] = ()
+) -> Iterator[Table]:
+    """The tables in the rows of a column of text, from the top. `before` are the columns of the
+    previous page's last table, which a table without headers at the top continues. `rules` are
+    horizontal: a header applies to the columns that its underline spans.
+    """
+    end = 0
+    for first, last in _runs(rows):
+        table = _aligned_table(rows, max(first, end), last, end, before, rules)
+        if table:
+            before, end = table.columns, table.last
+            yield table
+
+
+def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
+    """Runs of rows with figures, including the few labels between them."""
+    run: list[int] = []
+    for number, row in enumerate(rows):
+        if not _is_body(row):
+            continue
+        if run and not _continues(rows, run[-1], number):
+            yield from _parts(rows, run)
+            run = []
+        run.append(number)
+    yield from _parts(rows, run)
+
+
+def _parts(rows: Sequence[PdfRow], run: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """The parts of a run of rows with figures: headers within it begin another part, because
+    they name the columns of the rows below them.
+    """
+    if len(run) < 2:
+        return
+    first, last = run[0], run[-1] + 1
+    if (
+        sum(any(c.isdigit() for f in row.figures[:9] for c in f.text) for row in rows[first:last])
+        < 2
+    ):
+        return
+    for above, below in pairwise(run):
+        between = rows[above + 1 : below]
+        if between and (
+            _are_names(between[0], rows[above])
+            or any(_are_periods(row, rows[above]) for row in between)
+        ):
+            yield first, above + 1
+            first = below
+    yield first, last
+
+
+def _continues(rows: Sequence[PdfRow], last: int, number: int) -> bool:
+    """Whether the rows of figures `last` and `number` are of one table."""
+    between = rows[last + 1 : number]
+    left = rows[last].figures[0].left
+    are_labels = all(cell.right < left for row in between for cell in row.cells)
+    if len(between) > (_MAX_LABELS if are_labels else _MAX_BETWEEN) or any(map(_is_prose, between)):
+        return False
+    steps = pairwise(rows[last : number + 1])
+    return all(below.top - above.bottom < _ROW_GAP * above.size for above, below in steps)
+
+
+def _are_periods(row: PdfRow, above: PdfRow) -> bool:
+    """Whether several cells over the figures above name periods, or the row's only cell, which is
+    not below the labels, where it would name a group of rows.
+    """
+    count = sum(_is_period(cell.text) for cell in _over(row, above))
+    if len(row.cells) == 1:
+        return count == 1 and row.cells[0].left > above.cells[0].right
+    return count > 1
+
+
+def _are_names(row: PdfRow, above: PdfRow) -> bool:
+    """Whether different words are over all figures above, and have no label or are in bold unlike
+    the figures. Other words may be a row of text.
+    """
+    over = _over(row, above)
+    if len(over) < len(row.cells) and (above.bold or not row.bold):
+        return False
+    texts = {cell.text for cell in over}
+    if any(map(is_figure, texts)) or not all(map(_WORD.match, texts)):
+        return False
+    return 1 < len(texts) == len(over) == len(above.values)
+
+
+def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
+    """The row's cells that are over the figures of the row above."""
+    left = above.values[0].left
+    return [cell for cell in row.cells if cell.right > left]
+
+
+def _aligned_table(
+    rows: Sequence[PdfRow],
+    first: int,
+    last: int,
+    limit: int,
+    before: Columns | None,
+    rules: Sequence[Extent],
+) -> Table | None:
+    """The table with its first figures in row `first`; its headers are not above row `limit`."""
+    body = [row for row in rows[first:last] if _is_body(row)]
+    spans = _spans([cell for row in body for cell in row.values])
+    if not spans or len(spans) > _MAX_COLUMNS:
+        return None
+    for row in body:
+        places = [place for cell in row.values if (place := _column(cell, spans)) is not None]
+        if len(places) != len(set(places)):
+            return _unclear(rows, first, last)
+    top, names = _named_columns(rows, first, limit, spans, rules)
+    columns = Columns([(0.0, 0.0), *spans], ["", *names], _caption(rows, top, first))
+    is_near = first - limit <= _MAX_APART and not any(map(_is_prose, rows[limit:first]))
+    if not any(names) and before and is_near and columns.agree(before):
+        columns.names, columns.caption = before.names, before.caption
+    if len(spans) > 1 and not any(columns.names):
+        return _unclear(rows, first, last)
+    begin = first
+    while begin > top and all(cell.right < spans[0][0] for cell in rows[begin - 1].cells):
+        begin -= 1  # the label of the first rows
+    headers = [_plain(row, spans, is_header=True) for row in rows[top:begin]]
+    entries = list(_entries(rows[begin:last], spans))
+    return Table([*headers, *_body(entries, columns.names)], columns, top, last)
+
+
+def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
+    """A table whose columns are unclear: its rows as they are, and marked; None if it may be no
+    table.
+    """
+    if sum(len(row.figures) > 1 for row in rows[first:last]) < 2:
+        return None
+    columns = Columns([], caption=(*_caption(rows, first, first), _UNCLEAR))
+    return Table([_plain(row, ()) for row in rows[first:last]], columns, first, last)
+
+
+def _plain(row: PdfRow, spans: Sequence[_Span], is_header: bool = False) -> TableRow:
+    """A row as it is, with figures tight against their currency signs and brackets."""
+    cells = []
+    for cell in row.cells:
+        column = _column(cell, spans)
+        text = _LOOSE_IN_TEXT.sub("", cell.text)
+        cells.append((-1 if column is None else column + 1, text))
+    return TableRow(tuple(cells), is_header=is_header)
+
+
+def _spans(figures: Sequence[PdfCell]) -> list[_Span]:
+    """Extents of the columns that aligned figures occupy."""
+    spans: list[_Span] = []
+    for cell in sorted(figures, key=lambda cell: cell.left):
+        if spans and cell.left <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(spans[-1][1], cell.right)
+        else:
+            spans.append((cell.left, cell.right))
+    return spans
+
+
+def _column(cell: PdfCell, spans: Sequence[_Span]) -> int | None:
+    """Index of the first column that the cell reaches into."""
+    return next(
+        (n for n, (left, right) in enumerate(spans) if cell.left <= right and cell.right >= left),
+        None,
+    )
+
+
+def _entries(rows: Sequence[PdfRow], spans: Sequence[_Span]) -> Iterator[_Entry]:
+    """The rows of the body. The lines of one label are joined: a label without figures goes on
+    in a row that begins in lower case, or is closer to it than rows of the table are.
+    """
+    gaps = [below.top - above.bottom for above, below in pairwise(rows)]
+    usual = median(gaps) if gaps else 0.0
+    label, left = "", 0.0
+    for row, gap in zip(rows, [inf, *gaps], strict=True):
+        figures = {
+            column + 1: cell
+            for cell in (row.cells if len(row.cells) > 1 else ())
+            if is_figure(cell.text) and (column := _column(cell, spans)) is not None
+        }
+        text = " ".join(cell.text for cell in row.cells if cell not in figures.values())
+        is_wrapped = gap < usual - _WRAPPED * rows[0].size
+        if label and text and not (text[0].islower() or is_wrapped):
+            yield _Entry("group", label, left, {})
+            label = ""
+        left = left if label else row.cells[0].left
+        label = f"{label} {text}".strip()
+        if figures:
+            yield _Entry("row", label, left, {at: cell.text for at, cell in figures.items()})
+            label = ""
+    if label:
+        yield _Entry("group", label, left, {})
+
+
+# Ruled tables
+
+_NEAR = 2.5
+"""Maximum gap in points between a rule's end and the rule it meets."""
+_MAX_CELLS, _MAX_RULED_COLUMNS = 4000, 40
+_LONGEST_CELL = 1500
+"""Maximum number of characters; a box with more is a frame around text."""
+_MAX_RULED_HEADERS = 4
+_INDENT = 2.0
+"""Points by which a row's label begins further right than that of its group."""
+
+BoldWord = tuple[str, float, float, float, float, bool]
+"""Text, left, top, right, bottom, and whether it is bold."""
+
+
+@dataclass(slots=True)
+class Grid:
+    """A ruled table: the edges of its columns, its top and bottom, and its rows of cells."""
+
+    edges: list[float]
+    top: float
+    bottom: float
+    rows: list[list[PdfCell]]
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.edges) - 1
+
+
+def grids(rules: Rules, words: Sequence[BoldWord]) -> Iterator[Grid]:
+    """The ruled tables of a page, from the top, without drawings and boxes around text. Places
+    without a rule between them are one cell.
+    """
+    for across, down in _connected(rules):
+        xs, ys = _edges(down, across), sorted({rule[0] for rule in across})
+        if not (2 < len(xs) <= _MAX_RULED_COLUMNS and 2 < len(ys) <= _MAX_CELLS / len(xs)):
+            continue
+        owners = _owners(xs, ys, across, down)
+        if owners and _are_rectangles(owners, len(xs) - 1):
+            rows = _ruled_rows(xs, ys, owners, words)
+            grid = Grid(xs, ys[0], ys[-1], rows)
+            if _is_table(grid):
+                yield grid
+
+
+def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
+    """Groups of horizontal and vertical rules that meet, directly or through others."""
+    groups: list[tuple[set[Extent], list[Extent]]] = []
+    for rule in rules.down:
+        x, top, bottom = rule
+        across = {
+            (y, left, right)
+            for y, left, right in rules.across
+            if top - _NEAR <= y <= bottom + _NEAR and left - _NEAR <= x <= right + _NEAR
+        }
+        if not across:
+            continue
+        down = [rule]
+        for group in [group for group in groups if group[0] & across]:
+            groups.remove(group)
+            across |= group[0]
+            down = group[1] + down
+        groups.append((across, down))
+    return sorted((sorted(across), sorted(down)) for across, down in groups)
+
+
+def _edges(down: Sequence[Extent], across: Sequence[Extent]) -> list[float]:
+    """Edges of the columns: vertical rules, and the ends of horizontal rules on an open side."""
+    edges: list[float] = []
+    for x in sorted(rule[0] for rule in down):
+        if not edges or x - edges[-1] > 2 * _NEAR:
+            edges.append(x)
+    left, right = min(rule[1] for rule in across), max(rule[2] for rule in across)
+    if left < edges[0] - 4 * _NEAR:
+        edges.insert(0, left)
+    if right > edges[-1] + 4 * _NEAR:
+        edges.append(right)
+    return edges
+
+
+def _owners(
+    xs: Sequence[float], ys: Sequence[float], across: Sequence[Extent], down: Sequence[Extent]
+) -> list[int]:
+    """For each place of the grid, row by row, the first place of its cell."""
+    columns = len(xs) - 1
+    owners = list(range(columns * (len(ys) - 1)))
+    for place in owners[:]:
+        row, column = divmod(place, columns)
+        x, y = (xs[column] + xs[column + 1]) / 2, (ys[row] + ys[row + 1]) / 2
+        if column and not _is_crossed(down, xs[column], y):
+            owners[place] = owners[place - 1]
+        elif row and not _is_crossed(across, ys[row], x):
+            owners[place] = owners[place - columns]
+    return owners
+
+
+def _is_crossed(rules: Sequence[Extent], position: float, through: float) -> bool:
+    return any(
+        abs(line - position) <= 2 * _NEAR and start - _NEAR <= through <= end + _NEAR
+        for line, start, end in rules
+    )
+
+
+def _are_rectangles(owners: Sequence[int], columns: int) -> bool:
+    """Whether all cells are rectangles."""
+    cells: dict[int, list[int]] = {}
+    for place, owner in enumerate(owners):
+        cells.setdefault(owner, []).append(place)
+    return all(
+        (places[-1] % columns - owner % columns + 1)
+        * (places[-1] // columns - owner // columns + 1)
+        == len(places)
+        for owner, places in cells.items()
+    )
+
+
+def _ruled_rows(
+    xs: Sequence[float], ys: Sequence[float], owners: Sequence[int], words: Sequence[BoldWord]
+) -> list[list[PdfCell]]:
+    """The rows of the cells that begin in each."""
+    columns = len(xs) - 1
+    inside: dict[int, list[BoldWord]] = {}
+    for word in words:
+        x, y = (word[1] + word[3]) / 2, (word[2] + word[4]) / 2
+        if xs[0] <= x <= xs[-1] and ys[0] <= y <= ys[-1]:
+            place = _band(ys, y) * columns + _band(xs, x)
+            inside.setdefault(owners[place], []).append(word)
+    cells: dict[int, PdfCell] = {}
+    rows: list[list[PdfCell]] = [[] for _ in ys[1:]]
+    for place, owner in enumerate(owners):
+        row, column = divmod(place, columns)
+        if owner == place:
+            cells[place] = _ruled_cell(inside.get(place, []), row, column)
+            rows[row].append(cells[place])
+        cell = cells[owner]
+        cell.rows, cell.columns = row - cell.row + 1, column - cell.column + 1
+    return [row for row in rows if row]
+
+
+def _band(edges: Sequence[float], position: float) -> int:
+    """Index of the first two edges that are around the position."""
+    bands = enumerate(pairwise(edges))
+    return next((number for number, (a, b) in bands if a <= position <= b), len(edges) - 2)
+
+
+def _ruled_cell(words: Sequence[BoldWord], row: int, column: int) -> PdfCell:
+    lines: list[list[BoldWord]] = []
+    for word in sorted(words, key=lambda word: (word[2] + word[4], word[1])):
+        if lines and (word[2] + word[4]) / 2 <= lines[-1][0][4]:
+            lines[-1].append(word)
+        else:
+            lines.append([word])
+    texts = [" ".join(w[0] for w in sorted(line, key=lambda word: word[1])) for line in lines]
+    left = min((word[1] for word in words), default=0.0)
+    right = max((word[3] for word in words), default=0.0)
+    is_bold = bool(words) and all(word[5] for word in words)
+    return PdfCell(_tight(_joined(texts)), left, right, texts, is_bold, row, column)
+
+
+def _joined(lines: Sequence[str]) -> str:
+    text = ""
+    for line in lines:
+        text += line if text.endswith("-") else f" {line}"
+    return text.strip()
+
+
+def _is_table(grid: Grid) -> bool:
+    """Whether most rows have several cells with text, none of which has most of the text or
+    contains several rows of figures without rules between them.
+    """
+    filled = [[cell for cell in row if cell.lines] for row in grid.rows]
+    several = sum(len(row) > 1 for row in filled)
+    cells = [cell for row in filled for cell in row]
+    if several < 2 or 2 * several < sum(map(bool, filled)):
+        return False
+    if any(len(cell.lines) > 1 and all(map(is_figure, cell.lines)) for cell in cells):
+        return False
+    lengths = [len(cell.text) for cell in cells]
+    share = 0.8 if several > 2 and grid.width > 2 else 0.6
+    return max(lengths) <= _LONGEST_CELL and max(lengths) < share * sum(lengths)
+
+
+def ruled_table(grid: Grid, above: Sequence[PdfRow] = (), before: Columns | None = None) -> Table:
+    """A ruled table. `above` are the rows of text above it, `before` the columns of the table that
+    it may continue.
+    """
+    edge = PdfRow([], grid.top, grid.top, above[-1].size if above else 1.0)
+    columns = Columns(
+        list(pairwise(grid.edges)), caption=_caption([*above, edge], len(above), len(above))
+    )
+    rows = [row for row in grid.rows if any(cell.lines for cell in row)]
+    tall = [cell for row in rows for cell in row if cell.rows > 1]
+    titles = list(takewhile(lambda row: _fills(row, grid), rows))
+    body = rows[len(titles) :]
+    count = _count_headers(body)
+    heads, body = body[:count], body[count:]
+    has_figures = any(_is_value(cell.text) for row in body for cell in row if cell.column)
+    names = _stacked([_header_texts(row, tall, grid.width) for row in heads]) if heads else []
+    unit: list[str] = []
+    if any(names) and has_figures:
+        unit, names[0] = [names[0]] if UNIT.search(names[0]) else [], ""
+    elif not any(names) and before and before.agree(columns) and any(before.names):
+        names, columns.caption = before.names, before.caption
+    captions = (row[0].text for row in titles)
+    columns.caption += (*(text for text in captions if len(text) < 120 and " " in text), *unit)
+    may_head = has_figures and any(names) and not all(map(_is_bold, [*heads, *body]))
+    table = Table([_header_row(row) for row in (*titles, *heads)], columns)
+    entries: list[_Entry] = []
+    has_values = True
+    edges = [row[0].left for row in body if row[0].column == 0 and row[0].lines]
+    for row, below in zip(body, [*body[1:], []], strict=True):
+        if _fills(row, grid) or not (may_head and _is_header(row)):
+            entries.append(_ruled_entry(row, below, tall, edges, grid))
+            has_values = True
+            continue
+        table.rows += _body(entries, names)
+        table.rows.append(_header_row(row))
+        texts = _header_texts(row, tall, grid.width)
+        names = ["", *(texts if has_values else _stacked([names, texts]))[1:]]
+        entries, has_values = [], False
+    table.rows += _body(entries, names)
+    columns.names = names
+    return table
+
+
+def _fills(row: Sequence[PdfCell], grid: Grid) -> bool:
+    return len(row) == 1 and row[0].columns == grid.width
+
+
+def _header_row(row: Sequence[PdfCell]) -> TableRow:
+    cells = tuple((cell.column, cell.text) for cell in row if cell.lines)
+    return TableRow(cells, is_header=len(row) > 1)
+
+
+def _header_texts(row: Sequence[PdfCell], tall: Sequence[PdfCell], width: int) -> list[str]:
+    """The text over each column, of cells that span it in this row."""
+    texts = [""] * width
+    number = row[0].row
+    for cell in (*(cell for cell in tall if cell.row < number < cell.row + cell.rows), *row):
+        texts[cell.column : cell.column + cell.columns] = [cell.text] * cell.columns
+    return texts
+
+
+def _ruled_entry(
+    row: Sequence[PdfCell],
+    below: Sequence[PdfCell],
+    tall: Sequence[PdfCell],
+    edges: Sequence[float],
+    grid: Grid,
+) -> _Entry:
+    """A row of a ruled table's body. A tall cell is repeated in each of its rows. `edges` are the
+    left edges of all labels.
+    """
+    first = row[0]
+    if _fills(row, grid):
+        return _Entry("title", first.text, first.left, {})
+    values = {
+        cell.column: cell.text
+        for cell in tall
+        if cell.row < first.row < cell.row + cell.rows and 0 < len(cell.text) <= _LONGEST_NAME
+    }
+    values |= {cell.column: cell.text for cell in row if cell.lines}
+    if row[-1].column and len(items := _items(row[-1])) > 1:  # a list keeps its lines
+        values[row[-1].column] = "\n".join(items)
+    if first.column or not first.lines:
+        return _Entry("part", "", first.left, values)
+    is_common = sum(abs(edge - first.left) < _INDENT for edge in edges) > 1
+    kind = "group" if is_common and _is_group(row, below) else "row"
+    return _Entry(kind, values.pop(0), first.left, values)
+
+
+def _count_headers(rows: Sequence[list[PdfCell]]) -> int:
+    """Number of header rows: those in bold, without a row of figures below headers without, or
+    those above the first figures.
+    """
+    if _is_form(rows):
+        return 0
+    count = sum(1 for _ in takewhile(_is_bold, rows))
+    if count and not _has_values(rows[0]):
+        labelled = (row[0].column == 0 and row[0].lines and _has_values(row) for row in rows)
+        count = next((n for n, is_row in enumerate(labelled) if is_row and 0 < n < count), count)
+    if not 0 < count <= min(len(rows) - 1, _MAX_RULED_HEADERS):
+        pairs = zip(rows, [*rows[1:], []], strict=True)
+        plain = takewhile(lambda pair: len(pair[0]) > 1 and not _begins_body(*pair), pairs)
+        count = sum(1 for _ in plain)
+        count = count if count < min(len(rows), _MAX_RULED_HEADERS) else 0
+    return count
+
+
+def _begins_body(row: Sequence[PdfCell], below: Sequence[PdfCell]) -> bool:
+    return _has_values(row) or _is_group(row, below)
+
+
+def _is_form(rows: Sequence[list[PdfCell]]) -> bool:
+    """Whether the table has two columns, the first with bold labels."""
+    is_pairs = len(rows) > 2 and all(len(row) == 2 for row in rows)
+    return is_pairs and all(row[0].lines and row[0].bold for row in rows)
+
+
+def _is_bold(row: Sequence[PdfCell]) -> bool:
+    filled = [cell for cell in row if cell.lines]
+    return all(cell.bold for cell in filled) and any(cell.column for cell in filled)
+
+
+def _has_values(row: Sequence[PdfCell]) -> bool:
+    return any(_is_value(cell.text) for cell in row if cell.column)
+
+
+def _is_header(row: Sequence[PdfCell]) -> bool:
+    """Whether a row below values is in bold without figures, or has only periods and no label. A
+    total, such as "9 kg", is a value.
+    """
+    texts = [cell.text for cell in row[1:]]
+    if not texts or not all(_BEGINS_WITH_WORD.match(text) or any(periods(text)) for text in texts):
+        return False
+    if _is_bold(row):
+        return not _has_values(row)
+    return not row[0].lines and all(_is_period(cell.text) for cell in row[1:])
+
+
+def _is_group(row: Sequence[PdfCell], below: Sequence[PdfCell]) -> bool:
+    """Whether the row has only a label in words, and that of the row below it is indented."""
+    if not below or any(cell.lines for cell in row[1:]) or is_figure(row[0].text):
+        return False
+    if row[0].column or below[0].column or not below[0].lines:
+        return False
+    return below[0].left > row[0].left + _INDENT
+
+
+def _items(cell: PdfCell) -> list[str]:
+    """The items of a list in a cell, and the text before them."""
+    items: list[list[str]] = []
+    for line in cell.lines:
+        if not items or BULLET.match(line):
+            items.append([])
+        items[-1].append(line)
+    return list(map(_joined, items))
