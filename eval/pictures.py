@@ -22,9 +22,10 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from eval.bench.page import CHROMIUM, served
+from eval.chaos.servers import served
 
 FOLDER = Path("docs/images")
+_CHROMIUM = "/usr/bin/chromium"
 _PAGE_QUESTION = "When was the JCPOA signed?"
 _TYPED = (
     "When was the JCPOA signed?",
@@ -65,9 +66,9 @@ pre {{
 
 
 def draw_page(browser: Browser, index: Path) -> bytes:
-    with served(index) as address:
+    with served(index, fake=False) as service:
         page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-        page.goto(address)
+        page.goto(service.url)
         page.locator("#question").fill(_PAGE_QUESTION)
         page.keyboard.press("Enter")
         page.locator(".answer").wait_for(timeout=120_000)
@@ -147,7 +148,7 @@ def main() -> None:
         if not arguments.index:
             ingest = [sys.executable, "-m", "rag", "ingest", "seeds", "--index", str(index)]
             subprocess.run(ingest, check=True)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
         for which in arguments.which:
             save(drawings[which](browser, index), FOLDER / f"{which}.png")
         browser.close()

@@ -31,7 +31,6 @@ from typing import Any
 import numpy as np
 
 from eval.bench.corpus import Corpus
-from eval.bench.open import words
 from rag import build
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever
@@ -97,6 +96,11 @@ def document(name: str, texts: Sequence[str], rows: Vectors) -> Item:
         Passage(name, at, at + len(t), t, name, "") for at, t in zip(starts, texts, strict=False)
     ]
     return Document(name, "\n".join(texts), name, name, "0" * 64), passages, rows
+
+
+def words(random: np.random.Generator, count: int) -> str:
+    """Words by Zipf's law over a vocabulary of 50,000."""
+    return " ".join(f"word{rank % 50_000}" for rank in random.zipf(1.2, count))
 
 
 def expected() -> dict[str, str]:

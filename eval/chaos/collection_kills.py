@@ -24,20 +24,18 @@ import os
 import random
 import select
 import signal
-import sys
 import tempfile
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from eval.chaos.kills import Say, forked, reports
 from rag import build
-from rag.errors import AbsentError, RagError
+from rag.errors import AbsentError
 from rag.settings import Settings
 from rag.store.local import integrity
 from tests.fakes import BagOfWordsEmbedder
@@ -51,28 +49,28 @@ _LONGEST = 0.4
 """Maximum number of seconds before a worker is killed."""
 
 
-def work(settings: Settings, worker: str, state: State, seed: int, say: int) -> None:
+def work(settings: Settings, worker: str, state: State, seed: int, say: Say) -> None:
     """Makes changes until it is killed. Lines: ["begin", change], then ["done", change]."""
     chance = random.Random(seed)
-    with closing(build.collections(settings)) as there:
+    with closing(build.collections(settings)) as collections:
         while True:
             change = next_change(chance, worker, state)
-            _line(say, ["begin", change])
+            say("begin", change)
             kind, name, *rest = change
             if kind == "create":
-                there.create(name)
+                collections.create(name)
             elif kind == "rename":
-                there.rename(name, rest[0])
+                collections.rename(name, rest[0])
             elif kind == "drop":
-                there.delete(name)
+                collections.delete(name)
             else:
-                inside = there.inside(there.named(name), settings)
+                inside = collections.inside(collections.named(name), settings)
                 with closing(build.store(inside, BagOfWordsEmbedder(), create=True)) as store:
                     if kind == "put":
                         put(store, rest[0], rest[1])
                     else:
                         store.delete(rest[0])
-            _line(say, ["done", change])
+            say("done", change)
             state = changed(state, change)
 
 
@@ -110,12 +108,12 @@ def changed(state: State, change: list[str]) -> State:
     return after
 
 
-def found(settings: Settings) -> tuple[State, list[str]]:
-    """The state of the index, and its defects."""
+def examine(settings: Settings, say: Say) -> None:
+    """Reports the state of the index, and its defects."""
     state, broken = State(), list[str]()
-    with closing(build.collections(settings)) as there:
-        for one in there.all():
-            inside = there.inside(one, settings)
+    with closing(build.collections(settings)) as collections:
+        for one in collections.all():
+            inside = collections.inside(one, settings)
             try:
                 with closing(build.store(inside)) as store:
                     state[one.name] = {}
@@ -143,46 +141,15 @@ def found(settings: Settings) -> tuple[State, list[str]]:
         listed = {e.name for e in os.scandir(folder) if not e.name.startswith(".")}
         if listed != set(state):
             broken.append(f"folders {sorted(listed ^ set(state))} are of no collection")
-    return state, broken
+    say(state, broken)
 
 
-def _line(pipe: int, value: Any) -> None:
-    """Write a line at once, since a pipe takes up to 4,096 bytes atomically."""
-    os.write(pipe, json.dumps(value).encode() + b"\n")
-
-
-def forked(do: Callable[[int], object]) -> tuple[int, int]:
-    """(process, the end of the pipe to read) of a child that runs `do` with the other end."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(writing)
-        return child, reading
-    status = 1
-    try:
-        os.close(reading)
-        do(writing)
-        status = 0
-    except RagError as error:
-        print(f"worker: {error}", file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
-
-
-def lines(reading: int) -> Iterator[Any]:
-    with open(reading, encoding="utf-8") as pipe:
-        for line in pipe:
-            yield json.loads(line)
-
-
-def expected(state: State, said: list[list[Any]]) -> tuple[State, list[str] | None]:
+def expected(state: State, lines: list[list[Any]]) -> tuple[State, list[str] | None]:
     """The state after the finished changes, and the unfinished change, if any."""
-    for word, change in said:
+    for word, change in lines:
         if word == "done":
             state = changed(state, change)
-    return state, said[-1][1] if said and said[-1][0] == "begin" else None
+    return state, lines[-1][1] if lines and lines[-1][0] == "begin" else None
 
 
 def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
@@ -209,16 +176,18 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
         done += len(workers)
         open_changes = []
         for _, reading in workers:
-            said = list(lines(reading))
-            changes.update(change[0] for word, change in said if word == "done")
-            state, unfinished = expected(state, said)
+            lines = reports(reading)
+            if any(word == "error" for word, _ in lines):
+                raise SystemExit(f"a worker failed after {done} kills: {lines[-1]}")
+            changes.update(change[0] for word, change in lines if word == "done")
+            state, unfinished = expected(state, lines)
             if unfinished:
                 open_changes.append(unfinished)
                 interrupted[unfinished[0]] += 1
-        child, reading = forked(partial(_tell, settings))
-        there, broken = next(lines(reading), ({}, ["nothing could be read"]))
+        child, reading = forked(partial(examine, settings))
+        examined, broken = reports(reading)[0]
         os.waitpid(child, 0)
-        state = _judged(state, open_changes, there, broken, done)
+        state = _judged(state, open_changes, examined, broken, done)
     return {
         "store": "folders" if settings.store == "local" else "PostgreSQL",
         "kills": done,
@@ -231,25 +200,19 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
     }
 
 
-def _tell(settings: Settings, pipe: int) -> None:
-    state, broken = found(settings)
-    with open(pipe, "w", encoding="utf-8") as file:
-        json.dump([state, broken], file)
-
-
 def _judged(
-    state: State, unfinished: list[list[str]], there: State, broken: list[str], done: int
+    state: State, unfinished: list[list[str]], examined: State, broken: list[str], done: int
 ) -> State:
     """The actual state, if it is `state` with each unfinished change applied or not."""
     allowed = [state]
     for change in unfinished:
         allowed += [changed(one, change) for one in allowed]
-    if broken or there not in allowed:
+    if broken or examined not in allowed:
         raise SystemExit(
-            f"after {done} kills: {broken}\nthere: {there}\nexpected: {state}\n"
+            f"after {done} kills: {broken}\nfound: {examined}\nexpected: {state}\n"
             f"unfinished: {unfinished}"
         )
-    return there
+    return examined
 
 
 def main(given: list[str] | None = None) -> dict[str, Any]:

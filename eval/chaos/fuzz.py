@@ -61,137 +61,38 @@ _JSON = strategies.recursive(
     ),
     max_leaves=20,
 )
-_FIELDS = [
-    "highlight",
-    "document_id",
-    "question",
-    "questions",
-    "k",
-    "filters",
-    "deadline_ms",
-    "stream",
-    "name",
-    "text",
-    "after",
-    "limit",
-]
-_PATHS = [
-    "/v1/ask",
-    "/v1/ask",
-    "/v1/ask",
-    "/v1/ask/batch",
-    "/v1/search",
-    "/v1/verify",
-    "/v1/documents",
-    "/v1/documents",
-]
-_PATHS += ["/mcp", "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/dify/retrieval"]
-_PATHS += ["/v1/vector_stores/default/search", "/v1/check", "/v1/feedback", "/v1/collections/ask"]
-_PATHS = _PATHS * 3 + ["/v1/jobs/x", "/v1/documents/uploads/a.txt", "/", "/ready", "/metrics"]
-_METHODS = ["POST"] * 60 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
-_PIECES = [
-    b"",
-    b'"',
-    b"{",
-    b"}",
-    b"[",
-    b"]",
-    b",",
-    b":",
-    b"\0",
-    b"\xff",
-    b"\xed\xa0\x80",
-    b"\\ud800",
-    b"1e999",
-    b"-0",
-    b"NaN",
-]
-_PIECES += [
-    b"null",
-    b"true",
-    b'"k":',
-    b'"question":""',
-    b"\\u0000",
-    b"\r\n",
-    b"--x",
-    b"9" * 400,
-    b"\xe2\x80\xae",
-    b'"stream":true,',
-]
-_ODD: list[Any] = [
-    None,
-    True,
-    0,
-    1,
-    -1,
-    10**30,
-    1.5,
-    float("nan"),
-    float("inf"),
-    "",
-    " ",
-    "a",
-    "\u202e",
-    "\ud800",
-    "\0",
-    "x" * 2000,
-]
-_ODD += [
-    [],
-    {},
-    [[]],
-    ["year>=2024"],
-    ["document=uploads/a.txt"],
-    ["\ud800=1"],
-    {"text": "a", "start_char_index": 0},
-    ["Who?"] * 70,
-    "a.md",
-]
-_TOOLS = [
-    "ask",
-    "search",
-    "why",
-    "fetch",
-    "read_document",
-    "outline",
-    "list_documents",
-    "verify",
-    "check_claims",
-    "ingest",
-    "delete",
-    "",
-]
-_MCP_METHODS = ["tools/call"] * 12 + [
-    "tools/list",
-    "resources/read",
-    "resources/templates/list",
-    "initialize",
-    "ping",
-]
-_MCP_METHODS += [
-    "server/discover",
-    "notifications/initialized",
-    "prompts/list",
-    "subscriptions/listen",
-    "nonsense",
-    "",
-]
+_FIELDS = (
+    "highlight document_id question questions k filters deadline_ms stream name text after limit"
+).split()
+_PATHS = ["/v1/ask"] * 9 + ["/v1/documents"] * 6
+_PATHS += (
+    "/v1/ask/batch /v1/search /v1/verify /mcp /v1/chat/completions /v1/responses /v1/embeddings "
+    "/v1/dify/retrieval /v1/vector_stores/default/search /v1/check /v1/feedback /v1/collections/ask"
+).split() * 3
+_PATHS += ["/v1/jobs/x", "/v1/documents/uploads/a.txt", "/", "/ready", "/metrics"]
+METHODS = ["POST"] * 60 + ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"]
+_PIECES = b'" { } [ ] , : \\ud800 \\u0000 1e999 -0 NaN null true --x "k": "stream":true,'.split()
+_PIECES += [b"", b"\0", b"\xff", b"\xed\xa0\x80", b"\r\n", b"\xe2\x80\xae", b"9" * 400]
+_ODD: list[Any] = [None, True, 0, 1, -1, 10**30, 1.5, float("nan"), float("inf"), [], {}, [[]]]
+_ODD += ["", " ", "a", "a.md", "\u202e", "\ud800", "\0", "x" * 2000, ["Who?"] * 70]
+_ODD += [["year>=2024"], ["document=uploads/a.txt"], ["\ud800=1"]]
+_ODD += [{"text": "a", "start_char_index": 0}]
+_TOOLS = ["", "ask", "search", "why", "fetch", "read_document", "outline", "list_documents"]
+_TOOLS += ["verify", "check_claims", "ingest", "delete"]
+MCP_METHODS = ["tools/call"] * 12 + (
+    "tools/list resources/read resources/templates/list initialize ping server/discover "
+    "notifications/initialized prompts/list subscriptions/listen nonsense"
+).split()
 _MCP_MODERN = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientCapabilities": {},
     "io.modelcontextprotocol/clientInfo": {"name": "fuzz", "version": "0"},
 }
-_CHANGED = 16
+_MUTATIONS = 16
 """Number of mutations of each request."""
-_TYPES = [
-    "application/json",
-    "application/json",
-    "text/plain",
-    "multipart/form-data",
-    "multipart/form-data; boundary=x",
-    "",
-    "a/b; c=",
-]
+_TYPES = ["application/json"] * 2 + ["text/plain", "multipart/form-data", "", "a/b; c="]
+_TYPES += ["multipart/form-data; boundary=x"]
+_HEADERS = b"authorization x-request-id accept range origin expect if-none-match".split()
 Wild = tuple[str, str, str, dict[bytes, bytes], bytes]
 """(method, path, media type, other headers, body)"""
 
@@ -225,22 +126,12 @@ def _wild() -> strategies.SearchStrategy[Wild]:
         lambda text: "/v1/documents/" + quote(text.encode("utf-8", "replace"))
     )
     header = strategies.dictionaries(
-        strategies.sampled_from(
-            [
-                b"authorization",
-                b"x-request-id",
-                b"accept",
-                b"range",
-                b"origin",
-                b"expect",
-                b"if-none-match",
-            ]
-        ),
+        strategies.sampled_from(_HEADERS),
         strategies.binary(max_size=30).filter(lambda value: not set(value) & {0, 10, 13}),
         max_size=2,
     )
     return strategies.tuples(
-        strategies.sampled_from(_METHODS),
+        strategies.sampled_from(METHODS),
         path,
         strategies.sampled_from(_TYPES),
         header,
@@ -250,24 +141,18 @@ def _wild() -> strategies.SearchStrategy[Wild]:
 
 def _mcp() -> strategies.SearchStrategy[Wild]:
     """Messages to /mcp, of both protocol versions: valid, almost valid, and others."""
-    words = (
-        strategies.sampled_from(
-            ["Who led the talks?", "uploads/well.txt", "uploads/well.txt#char=0,5"]
-        )
-        | _TEXT
-    )
-    names = strategies.sampled_from(
-        ["question", "query", "id", "document_id", "quote", "section", "name", *_FIELDS]
-    )
+    texts = ["Who led the talks?", "uploads/well.txt", "uploads/well.txt#char=0,5"]
+    words = strategies.sampled_from(texts) | _TEXT
+    names = strategies.sampled_from("question query id quote section".split() + _FIELDS)
     numbers = strategies.sampled_from(
-        ["start", "end", "limit", "lines", "start_line", "offset", "length", "passages"]
+        "start end limit lines start_line offset length passages".split()
     )
     arguments = strategies.dictionaries(names, words | _JSON, max_size=4) | strategies.dictionaries(
         names | numbers, words | strategies.integers(0, 10**10), max_size=6
     )
     return strategies.builds(
-        _message,
-        strategies.sampled_from(_MCP_METHODS),
+        message,
+        strategies.sampled_from(MCP_METHODS),
         strategies.sampled_from(_TOOLS),
         arguments | _JSON,
         strategies.integers() | _TEXT | strategies.none(),
@@ -275,7 +160,7 @@ def _mcp() -> strategies.SearchStrategy[Wild]:
     )
 
 
-def _message(method: str, tool: str, arguments: Any, number: Any, version: str) -> Wild:
+def message(method: str, tool: str, arguments: Any, number: Any, version: str) -> Wild:
     modern = version == "2026-07-28"
     params = {"name": tool, "arguments": arguments, "uri": f"rag://document/{arguments}"[:300]}
     body = {
@@ -293,50 +178,41 @@ def _message(method: str, tool: str, arguments: Any, number: Any, version: str) 
 
 
 def _many(
-    strategy: strategies.SearchStrategy[Any], number: int, seed: int, do: Callable[[Any], None]
+    strategy: strategies.SearchStrategy[Any], number: int, seed: int, send: Callable[[Any], None]
 ) -> None:
-    """Call `do` with this many values, in separate runs that free hypothesis's memory."""
-    done = 0
-    while done < number:
-        size = min(200, number - done)
+    """Call `send` with this many values, in separate runs that free hypothesis's memory."""
+    for start in range(0, number, 200):
 
-        @hypothesis.seed(seed + done)
-        @hypothesis.settings(_ANY, max_examples=size)
+        @hypothesis.seed(seed + start)
+        @hypothesis.settings(_ANY, max_examples=min(200, number - start))
         @hypothesis.given(strategy)
         def run(value: Any) -> None:
-            do(value)
+            send(value)
 
         run()
-        done += size
 
 
-def _changed(body: bytes, chance: random.Random) -> bytes:
+def mutated(body: bytes, chance: random.Random) -> bytes:
     """The body with another value in one place, or with a few bytes changed, lost, doubled, or two
     parts swapped."""
     if chance.random() < 0.6:
         with contextlib.suppress(ValueError, RecursionError):
-            found = json.loads(body)
-            if (
-                isinstance(found, dict)
-                and isinstance(found.get("params"), dict)
-                and chance.random() < 0.8
-            ):
-                params = found["params"]
+            value = json.loads(body)
+            params = value.get("params") if isinstance(value, dict) else None
+            if isinstance(params, dict) and chance.random() < 0.8:
                 inside = params.get("arguments")
                 part = inside if isinstance(inside, dict) and chance.random() < 0.7 else params
                 part[chance.choice([*part, *_FIELDS])] = chance.choice(_ODD)
-                return json.dumps(found).encode()
-            if isinstance(found, dict):
-                name = chance.choice([*found, *_FIELDS])
-                return json.dumps(
-                    {"question": "Who led the talks?", **found, name: chance.choice(_ODD)}
-                ).encode()
-    made = bytearray(body[:5000] or b"{}")
+                return json.dumps(value).encode()
+            if isinstance(value, dict):
+                odd = {chance.choice([*value, *_FIELDS]): chance.choice(_ODD)}
+                return json.dumps({"question": "Who led the talks?", **value, **odd}).encode()
+    changed = bytearray(body[:5000] or b"{}")
     for _ in range(chance.randint(1, 4)):
-        at = chance.randrange(len(made) + 1)
-        made[at : at + chance.randint(0, 3)] = chance.choice(_PIECES)
-    cut = chance.randrange(len(made) + 1)
-    return bytes(made[cut:] + made[:cut] if chance.random() < 0.1 else made)
+        start = chance.randrange(len(changed) + 1)
+        changed[start : start + chance.randint(0, 3)] = chance.choice(_PIECES)
+    cut = chance.randrange(len(changed) + 1)
+    return bytes(changed[cut:] + changed[:cut] if chance.random() < 0.1 else changed)
 
 
 class _Raw:
@@ -348,10 +224,8 @@ class _Raw:
 
     def send(self, request: Wild) -> int:
         method, path, kind, headers, body = request
-        given = {"Content-Type": kind} | {
-            name.decode(): value.decode("latin-1") for name, value in headers.items()
-        }
-        self._connection.request(method, path, body, given)
+        fields = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
+        self._connection.request(method, path, body, {"Content-Type": kind, **fields})
         response = self._connection.getresponse()
         response.read()
         return response.status
@@ -380,33 +254,33 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
     to all.
     """
     warnings.simplefilter("ignore")
-    found: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     chance = random.Random(seed)
-    seen: list[Wild] = []
+    posts: list[Wild] = []
     with contextlib.closing(_Raw(url)) as raw:
 
         def note(status: int, path: str, what: Callable[[], str]) -> None:
-            found[str(status)] += 1
+            outcomes[str(status)] += 1
             entered = locked and status < 400 and path.partition("?")[0] not in OPEN
             if entered or (status >= 500 and status != 503):
-                found[f"BROKEN {status} {what()[:300]}"] += 1
+                outcomes[f"BROKEN {status} {what()[:300]}"] += 1
 
         def send(request: Wild) -> None:
             try:
                 note(raw.send(request), request[1], lambda: repr(request))
             except (http.client.HTTPException, OSError, ValueError) as error:
                 raw.close()
-                found[type(error).__name__] += 1
+                outcomes[type(error).__name__] += 1
             if chance.random() < 0.002:
                 _slow(url)
-                found["slow body"] += 1
+                outcomes["slow body"] += 1
 
         described = httpx.get(f"{url}/openapi.json", timeout=60, trust_env=False).json()
         schema = schemathesis.openapi.from_dict(described)
         operations = [
             result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)
         ]
-        each = max(1, number // (2 + 2 * _CHANGED) // len(operations))
+        each = max(1, number // (2 + 2 * _MUTATIONS) // len(operations))
 
         def allowed(case: Any) -> None:
             note(
@@ -415,21 +289,14 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
                 lambda: f"{case.method} {case.path} {case.body!r}",
             )
             if case.method == "POST":
-                change(
-                    (
-                        "POST",
-                        case.path,
-                        "application/json",
-                        {},
-                        json.dumps(case.body, default=str).encode(),
-                    )
-                )
+                body = json.dumps(case.body, default=str).encode()
+                change(("POST", case.path, "application/json", {}, body))
 
         def change(request: Wild) -> None:
             if request[0] == "POST":
-                seen.append(request)
-            for _ in range(_CHANGED):
-                send((*request[:4], _changed(request[4], chance)))
+                posts.append(request)
+            for _ in range(_MUTATIONS):
+                send((*request[:4], mutated(request[4], chance)))
 
         def wild(request: Wild) -> None:
             send(request)
@@ -437,12 +304,16 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
 
         for place, operation in enumerate(operations):
             _many(operation.as_strategy(), each, seed * 1_000_003 + place, allowed)
-        _many(_wild(), number // (2 + 2 * _CHANGED) // 2, seed * 1_000_003, wild)
-        _many(_mcp(), number // (2 + 2 * _CHANGED) // 2, seed * 1_000_007, wild)
-        while sum(times for what, times in found.items() if not what.startswith("BROKEN")) < number:
-            request = chance.choice(seen)
-            send((*request[:4], _changed(request[4], chance)))
-    return found
+        _many(_wild(), number // (2 + 2 * _MUTATIONS) // 2, seed * 1_000_003, wild)
+        _many(_mcp(), number // (2 + 2 * _MUTATIONS) // 2, seed * 1_000_007, wild)
+        while _sent(outcomes) < number:
+            request = chance.choice(posts)
+            send((*request[:4], mutated(request[4], chance)))
+    return outcomes
+
+
+def _sent(outcomes: Counter[str]) -> int:
+    return sum(times for what, times in outcomes.items() if not what.startswith("BROKEN"))
 
 
 def _well(service: Served, key: str) -> dict[str, Any]:
@@ -470,14 +341,14 @@ def _well(service: Served, key: str) -> dict[str, Any]:
     }
 
 
-def options(given: list[str] | None = None) -> argparse.Namespace:
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--locked", action="store_true", help="with keys, and none is sent")
     parser.add_argument("--out", type=Path)
-    return parser.parse_args(given)
+    return parser.parse_args(arguments)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -496,15 +367,15 @@ def run(arguments: argparse.Namespace) -> None:
             for number in range(arguments.processes)
         ]
         with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
-            found = sum(pool.starmap(fuzz, work), Counter[str]())
+            outcomes = sum(pool.starmap(fuzz, work), Counter[str]())
         after = _well(service, key)
-    broken = {what: times for what, times in found.items() if what.startswith("BROKEN")}
+    broken = {what: times for what, times in outcomes.items() if what.startswith("BROKEN")}
     result = {
         "models": "fakes",
         "locked": arguments.locked,
-        "requests": sum(times for what, times in found.items() if not what.startswith("BROKEN")),
+        "requests": _sent(outcomes),
         "seconds": round(time.monotonic() - begun),
-        "outcomes": {what: times for what, times in sorted(found.items()) if what not in broken},
+        "outcomes": {what: times for what, times in sorted(outcomes.items()) if what not in broken},
         "broken": broken,
         "before": before,
         "after": after,
@@ -514,7 +385,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out:
         arguments.out.write_text(text + "\n")
     if broken or after["answer"] != before["answer"]:
-        raise SystemExit("the service does not stand")
+        raise SystemExit("the service is not healthy")
 
 
 if __name__ == "__main__":

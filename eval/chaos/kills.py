@@ -45,7 +45,7 @@ from tests.fakes import BagOfWordsEmbedder
 
 _FILES = 30
 _EMBEDDER = BagOfWordsEmbedder()
-_MADE = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens": "12"}
+_MANIFEST = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens": "12"}
 State = dict[str, str]
 """Digests of texts by document id."""
 Say = Callable[..., None]
@@ -146,31 +146,34 @@ OPERATIONS: dict[str, Callable[[World, random.Random, Say], None]] = {
 _WEIGHTS = [4, 4, 2, 3, 2, 1]
 
 
-def _fork(work: Callable[[Say], None]) -> tuple[int, int]:
-    """(process, its pipe). Forked rather than started, which saves a second of imports per kill."""
+def forked(work: Callable[[Say], object]) -> tuple[int, int]:
+    """(process, its pipe) of a child that runs `work`, which reports JSON lines through the pipe; a
+    failure is the line ["error", text]. Forked rather than started, which saves a second of imports
+    per kill.
+    """
     read, write = os.pipe()
     if child := os.fork():
         os.close(write)
         return child, read
+
+    def say(*report: object) -> None:
+        os.write(write, (json.dumps(report) + "\n").encode())
+
     code = 1
     try:
         os.close(read)
-        work(lambda *what: _tell(write, what))
+        work(say)
         code = 0
     except RagError as error:
-        _tell(write, ["error", str(error)])
+        say("error", str(error))
     except BaseException as error:
-        _tell(write, ["error", repr(error)])
+        say("error", repr(error))
     finally:
         os._exit(code)
 
 
-def _tell(pipe: int, what: Sequence[object]) -> None:
-    os.write(pipe, (json.dumps(what) + "\n").encode())
-
-
-def _said(pipe: int) -> list[list[Any]]:
-    """The whole report, except for a line that the kill cut off."""
+def reports(pipe: int) -> list[list[Any]]:
+    """All lines of a child, except one that the kill cut off. Closes the pipe."""
     with os.fdopen(pipe, "rb") as file:
         lines = file.read().split(b"\n")[:-1]
     return [json.loads(line) for line in lines]
@@ -186,7 +189,7 @@ def _look(world: World, say: Say) -> None:
     state = {document.id: text_digest(document.text) for document in documents if document}
     vector = _EMBEDDER.embed_queries(["herring"])[0]
     legs = [store.dense(vector, 10_000), store.lexical("herring", 10_000)]
-    found = [
+    searched = [
         sorted({p.document_id for p in store.passages([i for i, _ in leg]).values()})
         for leg in legs
     ]
@@ -196,7 +199,7 @@ def _look(world: World, say: Say) -> None:
     ]
     say(
         state,
-        found,
+        searched,
         findings,
         snapshots.check(world.snapshot).path if world.snapshot.exists() else "",
     )
@@ -215,7 +218,7 @@ class Run:
         self.outcome: Counter[str] = Counter()
         self._takes = dict.fromkeys(OPERATIONS, 0.3)
         self.world.docs.mkdir()
-        LocalStore(self.world.index, _MADE, create=True).close()
+        LocalStore(self.world.index, _MANIFEST, create=True).close()
 
     def once(self) -> list[str]:
         """One operation, killed at a random moment unless it finishes earlier. Returns the
@@ -224,7 +227,7 @@ class Run:
         name = self.chance.choices(list(OPERATIONS), _WEIGHTS)[0]
         seed = self.chance.random()
         begun = time.monotonic()
-        child, pipe = _fork(lambda say: OPERATIONS[name](self.world, random.Random(seed), say))
+        child, pipe = forked(lambda say: OPERATIONS[name](self.world, random.Random(seed), say))
         time.sleep(self.chance.uniform(0, 1.1 * self._takes[name]))
         killed = os.waitpid(child, os.WNOHANG)[0] == 0
         if killed:
@@ -235,7 +238,7 @@ class Run:
             0.02, 0.8 * self._takes[name] + 0.2 * took * (1.5 if killed else 0.8)
         )
         (self.kills if killed else self.completed)[name] += 1
-        return self._check(name, _said(pipe))
+        return self._check(name, reports(pipe))
 
     def _change_files(self) -> None:
         """A few files are added, changed, moved or deleted."""
@@ -253,41 +256,41 @@ class Run:
             else:
                 path.unlink()
 
-    def _check(self, name: str, said: list[list[Any]]) -> list[str]:
+    def _check(self, name: str, lines: list[list[Any]]) -> list[str]:
         wrong = [
-            f"{name} failed: {what[1]}"
-            for what in said
-            if what[0] == "error" and "no files there" not in what[1]
+            f"{name} failed: {line[1]}"
+            for line in lines
+            if line[0] == "error" and "no files there" not in line[1]
         ]
-        child, pipe = _fork(lambda say: _look(self.world, say))
+        child, pipe = forked(lambda say: _look(self.world, say))
+        state_lines = reports(pipe)
         os.waitpid(child, 0)
-        seen = _said(pipe)
-        if not seen or seen[0][0] == "error":
-            return [*wrong, f"after {name} it does not open: {seen}"]
-        state, found, findings, _ = seen[0]
+        if not state_lines or state_lines[0][0] == "error":
+            return [*wrong, f"after {name} it does not open: {state_lines}"]
+        state, searched, findings, _ = state_lines[0]
         wrong += [f"doctor after {name}: {finding}" for finding in findings]
         wrong += [
             f"after {name} a leg finds {leg}, the database holds {sorted(state)}"
-            for leg in found
+            for leg in searched
             if leg != sorted(state)
         ]
-        wrong += self._compare(name, said, state)
-        self._remember(name, said, state)
+        wrong += self._compare(name, lines, state)
+        self._remember(name, lines, state)
         return wrong
 
-    def _compare(self, name: str, said: list[list[Any]], state: State) -> list[str]:
+    def _compare(self, name: str, lines: list[list[Any]], state: State) -> list[str]:
         """Whether the index contains what was acknowledged, and the unfinished change completely or
         not at all."""
         states = self.at_snapshot if name == "restore" else []
         if name == "restore" and state in states:
             return []
         sure, maybe = dict(self.before), None
-        for what in said:
-            if what[0] == "begin":
-                maybe = _changed(sure, what)
-            elif what[0] == "done" and maybe is not None:
+        for line in lines:
+            if line[0] == "begin":
+                maybe = _changed(sure, line)
+            elif line[0] == "done" and maybe is not None:
                 sure, maybe = maybe, None
-        if name == "restore" and any(what[0] == "restored" for what in said):
+        if name == "restore" and any(line[0] == "restored" for line in lines):
             return [f"after restore it holds {state}, not what was in a snapshot"]
         if state == sure:
             self.outcome[
@@ -301,18 +304,18 @@ class Run:
             f"after {name} it holds {_difference(state, sure)} other than what was acknowledged"
         ]
 
-    def _remember(self, name: str, said: list[list[Any]], state: State) -> None:
+    def _remember(self, name: str, lines: list[list[Any]], state: State) -> None:
         self.before = state
         if name == "snapshot":  # if killed, the older one may have stayed
             self.at_snapshot = (
-                [state] if said and said[-1][0] == "snapshot" else [*self.at_snapshot, state]
+                [state] if lines and lines[-1][0] == "snapshot" else [*self.at_snapshot, state]
             )
 
 
-def _changed(state: State, what: list[Any]) -> State:
-    put, gone = what[1], what[2]
-    kept = {document_id: digest for document_id, digest in state.items() if document_id not in gone}
-    return kept | {str(document_id): str(digest) for document_id, digest in put.items()}
+def _changed(state: State, line: list[Any]) -> State:
+    put, gone = line[1], line[2]
+    unchanged = {name: digest for name, digest in state.items() if name not in gone}
+    return unchanged | {str(document_id): str(digest) for document_id, digest in put.items()}
 
 
 def _difference(state: State, other: State) -> list[str]:
@@ -324,10 +327,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="rag-kills-"))
-    run, begun = Run(root, asked.seed), time.monotonic()
-    while run.kills.total() < asked.kills:
+    run, begun = Run(root, options.seed), time.monotonic()
+    while run.kills.total() < options.kills:
         if wrong := run.once():
             print(*wrong, f"left to look at: {root}", sep="\n", file=sys.stderr)
             return 1
@@ -339,11 +342,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "ended_before_the_kill": dict(run.completed),
         "outcomes": dict(run.outcome),
         "violations": 0,
-        "seed": asked.seed,
+        "seed": options.seed,
         "seconds": round(time.monotonic() - begun),
     }
     text = json.dumps(result, indent=1) + "\n"
-    asked.out.write_text(text) if asked.out else print(text, end="")
+    options.out.write_text(text) if options.out else print(text, end="")
     shutil.rmtree(root)
     return 0
 

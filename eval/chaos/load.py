@@ -1,11 +1,13 @@
-"""Throughput and latency of the service, and its behaviour under overload. Loopback only; it ends
-by itself.
+"""Throughput, memory, overload and fairness of the service. Loopback only; it ends by itself.
 
     python -m eval.chaos.load INDEX --out eval/results/serve_load.json
     python -m eval.chaos.load --fake --memory 2000 --requests 200
+    python -m eval.chaos.load --fair 60 --fake --out eval/results/fair.json
 
-The first uses the real models; the second, with the tests' small ones, measures the service alone,
-as CI does.
+The first uses the shipped models; the second, with the tests' small ones, measures the service
+alone, as CI does. The third measures what a flood from one key costs another key: a quiet key
+searches now and then, first alone, then beside 32 clients that send searches, questions, batches
+and uploads.
 """
 
 from __future__ import annotations
@@ -13,110 +15,116 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import platform
+import random
 import re
 import tempfile
+import threading
 import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 
 from eval.chaos.servers import Served, served
+from rag.server.api_keys import keys_of
+from rag.settings import Settings
 
 GOLD = Path(__file__).parents[1] / "gold" / "seeds.jsonl"
 PATIENT = {"RAG_DEADLINE_MS": "110000"}
 """Prevents refusals on a slow machine, which `overload` measures."""
+CLIENTS, PAUSE = 32, 0.2
+"""Clients of the flood; seconds between two searches of the quiet key."""
+_TEXT = "The talks number {0} were led by William Burns in Muscat. The safe of room {0} is in Oslo."
 
 
 def questions() -> list[str]:
     return [json.loads(line)["question"] for line in GOLD.read_text().splitlines()]
 
 
+def percentiles(seconds: list[float]) -> dict[str, float]:
+    """Milliseconds at the median, the 95th and the 99th percentile; {} without values."""
+    shares = (50, 95, 99) if seconds else ()
+    return {f"p{share}": round(1000 * float(np.percentile(seconds, share)), 1) for share in shares}
+
+
+# Throughput, memory and overload
+
+
 async def ask_all(
-    url: str, asked: list[str], concurrency: int
+    url: str, texts: list[str], concurrency: int
 ) -> tuple[list[tuple[int, float]], float]:
     """((status, seconds) of each request, seconds for all)."""
-    waiting = iter(asked)
-    found: list[tuple[int, float]] = []
+    waiting = iter(texts)
+    replies: list[tuple[int, float]] = []
     limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
     async with httpx.AsyncClient(
         base_url=url, timeout=120, limits=limits, trust_env=False
     ) as client:
 
-        async def one() -> None:
+        async def ask_some() -> None:
             for question in waiting:
                 begun = time.perf_counter()
                 response = await client.post("/v1/ask", json={"question": question})
-                found.append((response.status_code, time.perf_counter() - begun))
+                replies.append((response.status_code, time.perf_counter() - begun))
 
         begun = time.perf_counter()
-        await asyncio.gather(*(one() for _ in range(concurrency)))
-        return found, time.perf_counter() - begun
+        await asyncio.gather(*(ask_some() for _ in range(concurrency)))
+        return replies, time.perf_counter() - begun
 
 
-def summary(found: list[tuple[int, float]], seconds: float) -> dict[str, Any]:
-    times = sorted(took for status, took in found if status == 200)
-    statuses = {
-        str(status): sum(status == one for one, _ in found)
-        for status in sorted({status for status, _ in found})
-    }
-    at = (
-        {
-            name: round(1000 * times[min(len(times) - 1, int(share * len(times)))], 1)
-            for name, share in _SHARES
-        }
-        if times
-        else {}
-    )
+def summary(replies: list[tuple[int, float]], seconds: float) -> dict[str, Any]:
+    times = [took for status, took in replies if status == 200]
     return {
-        "requests": len(found),
-        "statuses": statuses,
+        "requests": len(replies),
+        "statuses": {str(s): n for s, n in sorted(Counter(s for s, _ in replies).items())},
         "per_second": round(len(times) / seconds, 2),
-        "ms": at,
+        "ms": percentiles(times),
     }
-
-
-_SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
 
 
 def throughput(service: Served, number: int, concurrencies: list[int]) -> dict[str, Any]:
     pool = questions()
     measured = {}
     for concurrency in concurrencies:
-        asked = [pool[i % len(pool)] for i in range(max(number, concurrency * 2))]
+        texts = [pool[i % len(pool)] for i in range(max(number, concurrency * 2))]
         before = batches(service)
-        found = summary(*asyncio.run(ask_all(service.url, asked, concurrency)))
-        read, held = (now - then for now, then in zip(batches(service), before, strict=True))
-        measured[str(concurrency)] = {**found, "questions_a_batch": round(held / max(1, read), 2)}
-        print(concurrency, json.dumps(measured[str(concurrency)]), flush=True)
+        figures = summary(*asyncio.run(ask_all(service.url, texts, concurrency)))
+        read, asked = (now - then for now, then in zip(batches(service), before, strict=True))
+        figures["questions_a_batch"] = round(asked / max(1, read), 2)
+        measured[str(concurrency)] = figures
+        print(concurrency, json.dumps(figures), flush=True)
     return measured
 
 
 def batches(service: Served) -> tuple[int, int]:
     """The number of batches read, and of questions in them."""
     text = httpx.get(f"{service.url}/metrics", trust_env=False).text
-    found = dict(re.findall(r"^rag_batch_questions_(count|sum) ([\d.]+)", text, re.MULTILINE))
-    return int(float(found["count"])), int(float(found["sum"]))
+    counts = dict(re.findall(r"^rag_batch_questions_(count|sum) ([\d.]+)", text, re.MULTILINE))
+    return int(float(counts["count"])), int(float(counts["sum"]))
 
 
 def memory(service: Served, number: int) -> dict[str, Any]:
     """Resident memory after each tenth of the requests; the first tenth fills caches."""
     pool = questions()
-    held = []
+    resident = []
     failed = 0
     for step in range(10):
-        asked = [f"{pool[i % len(pool)]} {step} {i}"[-200:] for i in range(number // 10)]
-        found, _ = asyncio.run(ask_all(service.url, asked, 16))
-        failed += sum(status != 200 for status, _ in found)
-        held.append(round(service.resident_mib, 1))
-        print("memory", step, held[-1], flush=True)
+        texts = [f"{pool[i % len(pool)]} {step} {i}"[-200:] for i in range(number // 10)]
+        replies, _ = asyncio.run(ask_all(service.url, texts, 16))
+        failed += sum(status != 200 for status, _ in replies)
+        resident.append(round(service.resident_mib, 1))
+        print("memory", step, resident[-1], flush=True)
     return {
         "requests": number,
         "failed": failed,
-        "resident_mib": held,
-        "growth_after_first_tenth_mib": round(held[-1] - held[0], 1),
+        "resident_mib": resident,
+        "growth_after_first_tenth_mib": round(resident[-1] - resident[0], 1),
     }
 
 
@@ -124,25 +132,25 @@ def overload(service: Served) -> dict[str, Any]:
     """Send more requests at once than the queue takes: how quickly are the others refused, and is
     the next one answered?
     """
-    found, _ = asyncio.run(ask_all(service.url, questions()[:300], 300))
-    refused = sorted(took for status, took in found if status == 503)
+    replies, _ = asyncio.run(ask_all(service.url, questions()[:300], 300))
+    refused = [took for status, took in replies if status == 503]
     after, _ = asyncio.run(ask_all(service.url, ["When was the JCPOA signed?"], 1))
-    quick = round(1000 * refused[len(refused) // 2], 1) if refused else None
-    statuses = sorted({status for status, _ in found})
     return {
         "at_once": 300,
         "refused": len(refused),
-        "refused_ms_p50": quick,
-        "statuses": statuses,
+        "refused_ms_p50": percentiles(refused).get("p50"),
+        "statuses": sorted({status for status, _ in replies}),
         "after": after[0][0],
     }
 
 
 def measure(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     extra = {"TEST_SLOW": "0.1", "RAG_THRESHOLD": "0.15"} if arguments.fake else {}
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    cpu = platform.processor() or platform.machine()
     result: dict[str, Any] = {
         "models": "fakes; each batch takes 100 ms more" if arguments.fake else "real",
-        "cpu": _cpu(),
+        "cpu": f"{cpu}, {cores} cores, load {load:.1f} at start",
     }
     with served(index, arguments.fake, **extra, **PATIENT) as service:
         _fill(service)
@@ -150,9 +158,8 @@ def measure(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     with served(index, arguments.fake, **extra, RAG_QUEUE="32") as service:
         result["overload"] = overload(service)
     if arguments.memory:
-        with served(
-            index, arguments.fake, **(extra | {"TEST_SLOW": "0"} if arguments.fake else {})
-        ) as service:
+        quick = extra | {"TEST_SLOW": "0"} if arguments.fake else {}
+        with served(index, arguments.fake, **quick) as service:
             result["memory"] = memory(service, arguments.memory)
     return result
 
@@ -168,28 +175,138 @@ def _fill(service: Served) -> None:
             client.post("/v1/documents", files=files).raise_for_status()
 
 
-def _cpu() -> str:
-    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
-    return f"{platform.processor() or platform.machine()}, {cores} cores, load {load:.1f} at start"
+# Fairness
 
 
-def options(given: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("index", type=Path, nargs="?")
-    parser.add_argument(
-        "--fake", action="store_true", help="the tests' small models: what the service itself costs"
+def client_of(url: str, key: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False)
+
+
+def quiet(url: str, key: str, seconds: float) -> list[float]:
+    """Seconds of each search of a key that waits between them. Raises RuntimeError if the service
+    refuses one.
+    """
+    until = time.monotonic() + seconds
+    times: list[float] = []
+    with client_of(url, key) as client:
+        while time.monotonic() < until:
+            begun = time.perf_counter()
+            question = f"Where is the safe of room {len(times)}?"
+            response = client.post("/v1/search", json={"question": question})
+            times.append(time.perf_counter() - begun)
+            if response.status_code != 200:
+                raise RuntimeError(f"the quiet key got status {response.status_code}")
+            time.sleep(PAUSE)
+    return times[1:]  # the first one connects
+
+
+class Flood:
+    """Clients of one key that send requests of all kinds until `stop`."""
+
+    def __init__(self, url: str, key: str, clients: int) -> None:
+        self.replies: list[tuple[int, int, float]] = []
+        """(status, questions in the request, seconds)"""
+        self._stopped = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._send, args=(client_of(url, key), random.Random(number)))
+            for number in range(clients)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _send(self, client: httpx.Client, chance: random.Random) -> None:
+        with client:
+            while not self._stopped.is_set():
+                path, body, count = chance.choices(_requests(chance.randrange(10_000)), _SHARES)[0]
+                begun = time.perf_counter()
+                try:
+                    status = client.post(path, json=body).status_code
+                except httpx.HTTPError:
+                    status = 0
+                self.replies.append((status, count, time.perf_counter() - begun))
+
+
+def _requests(number: int) -> list[tuple[str, dict[str, Any], int]]:
+    """(path, body, number of questions) of a search, a question, a batch and an upload."""
+    question = f"Who led the talks number {number}?"
+    upload = {"name": f"{number % 20}.txt", "text": _TEXT.format(number)}
+    return [
+        ("/v1/search", {"question": question}, 0),
+        ("/v1/ask", {"question": question}, 1),
+        ("/v1/ask/batch", {"questions": [f"{question} {n}" for n in range(8)]}, 8),
+        ("/v1/documents", upload, 0),
+    ]
+
+
+_SHARES = (3, 5, 2, 1)
+
+
+def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    keys = keys_of(Settings(index=index))
+    calm, loud = keys.add("quiet", "read")[1], keys.add("loud", "write")[1]
+    extra = {"TEST_SLOW": "0.1", "RAG_THRESHOLD": "0.15"} if arguments.fake else {}
+    spawn = multiprocessing.get_context("spawn")
+    # the quiet key has a process of its own, so that it does not wait for the flood's threads
+    with (
+        served(index, arguments.fake, **extra, RAG_RATE="0") as service,
+        ProcessPoolExecutor(1, mp_context=spawn) as pool,
+    ):
+        with client_of(service.url, loud) as client:
+            for number in range(20):
+                upload = {"name": f"{number}.txt", "text": _TEXT.format(number)}
+                client.post("/v1/documents", json=upload).raise_for_status()
+        times, floods = {}, {}
+        for clients in (0, 1, CLIENTS):
+            flood = floods[clients] = Flood(service.url, loud, clients)
+            try:
+                times[clients] = pool.submit(quiet, service.url, calm, arguments.fair).result()
+            finally:
+                flood.stop()
+    replies = floods[CLIENTS].replies
+    answered = {
+        clients: sum(count for status, count, _ in flood.replies if status == 200)
+        for clients, flood in floods.items()
+    }
+    refusals = [took for status, _, took in replies if status in (429, 503)]
+    alone, beside = percentiles(times[0]), percentiles(times[CLIENTS])
+    return {
+        "clients": CLIENTS,
+        "load": round(os.getloadavg()[0], 1),
+        "quiet_alone_ms": alone,
+        "quiet_beside_ms": beside,
+        "times_p95": round(beside["p95"] / alone["p95"], 2),
+        "refusals": {"count": len(refusals), **percentiles(refusals)},
+        "statuses": dict(sorted(Counter(status for status, _, _ in replies).items())),
+        "answers_a_second": round(answered[CLIENTS] / arguments.fair, 2),
+        "answers_a_second_of_one_client": round(answered[1] / arguments.fair, 2),
+    }
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("index", type=Path, nargs="?")
+    parser.add_argument("--fake", action="store_true", help="the tests' small models")
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--at-once", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--memory", type=int, default=10_000)
+    parser.add_argument("--fair", type=float, help="fairness instead, so many seconds a part")
     parser.add_argument("--out", type=Path)
-    return parser.parse_args(given)
+    return parser.parse_args(arguments)
 
 
 def main() -> None:
     arguments = options()
+    measurement = fairness if arguments.fair else measure
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(arguments.index or Path(folder), arguments)
+        result = measurement(arguments.index or Path(folder), arguments)
     text = json.dumps(result, indent=2)
     print(text)
     if arguments.out:

@@ -7,13 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import psycopg
 
 from tests.postgres import free_port
 
@@ -67,54 +65,6 @@ class Program:
             if time.monotonic() > until or not self.process or self.process.poll() is not None:
                 raise SystemExit(f"{self.module} did not start:\n{self.log.read_text()[-2000:]}")
             time.sleep(0.3)
-
-    @property
-    def cpu_seconds(self) -> float:
-        """CPU seconds so far."""
-        return cpu_seconds(self.process.pid) if self.process else 0.0
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU seconds of a process and of its ended children."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-
-
-def database_seconds(dsn: str) -> float:
-    """CPU seconds so far of the processes that serve the index in a database on this machine."""
-    return sum(cpu_seconds(pid) for pid in backends(dsn))
-
-
-def backends(dsn: str) -> list[int]:
-    """The processes of a database on this machine that serve an index's connections."""
-    asked = (
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name "
-        "= 'rag'"
-        " AND pid <> pg_backend_pid() AND query NOT LIKE 'CREATE INDEX%'"
-    )
-    with psycopg.connect(dsn) as connection:
-        found = [pid for (pid,) in connection.execute(asked)]
-    return [pid for pid in found if Path(f"/proc/{pid}").exists()]
-
-
-@contextmanager
-def first_on_a_core(dsn: str) -> Iterator[None]:
-    """Gives this process and the database's priority over all others on one core, as if the machine
-    were idle. Needs Linux and root; keep it short."""
-    pids, core, everywhere = (
-        [0, *backends(dsn)],
-        {max(os.sched_getaffinity(0))},
-        os.sched_getaffinity(0),
-    )
-    try:
-        for pid in pids:
-            os.sched_setaffinity(pid, core)
-            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(10))
-        yield
-    finally:
-        for pid in pids:
-            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
-            os.sched_setaffinity(pid, everywhere)
 
 
 def server(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,19 +40,11 @@ class Served:
 
 @contextlib.contextmanager
 def served(index: Path, fake: bool, **environment: str) -> Iterator[Served]:
-    """`rag serve` over `index`; with `fake` on the tests' small models."""
-    command = (
-        ["-m", "tests.server.fake_server", str(index)]
-        if fake
-        else ["-m", "rag", "serve", "--no-key", "--index", str(index)]
-    )
-    with running(command, environment) as service:
-        yield service
-
-
-@contextlib.contextmanager
-def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Served]:
-    """A service that Python runs by `command`. Its log goes to a temporary file."""
+    """`rag serve` over `index`, ready; with `fake` on the tests' small models. The log goes to a
+    temporary file.
+    """
+    real = ["rag", "serve", "--no-key", "--index", str(index)]
+    command = ["-m", *(["tests.server.fake_server", str(index)] if fake else real)]
     env = {**os.environ, "RAG_PORT": "0", **environment}
     with tempfile.NamedTemporaryFile("w+") as log:
         process = subprocess.Popen(

@@ -23,8 +23,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from eval.chaos.kills import forked, reports
 from rag import build
 from rag.engine import Engine
 from rag.errors import EmptyError
@@ -42,7 +44,7 @@ from tests.fakes import BagOfWordsEmbedder, NameReader
 _FILES = 25
 _TOKENS = 16
 _EMBEDDER = BagOfWordsEmbedder()
-_MADE = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens": str(_TOKENS)}
+_MANIFEST = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens": str(_TOKENS)}
 _VERSION = re.compile(r"version (\d+)")
 _WAIT = 120.0
 _PAUSE = 0.02
@@ -68,8 +70,10 @@ def digest_of(name: str, version: int) -> str:
 # Writers
 
 
-def write(index: Path, docs: Path, until: float, chance: random.Random, said: Counter[str]) -> None:
-    store = LocalStore(index, _MADE, wait=_WAIT)
+def write(
+    index: Path, docs: Path, until: float, chance: random.Random, counts: Counter[str]
+) -> None:
+    store = LocalStore(index, _MANIFEST, wait=_WAIT)
     while time.time() < until:
         _change_files(docs, chance)
         if chance.random() < 0.15:
@@ -79,12 +83,12 @@ def write(index: Path, docs: Path, until: float, chance: random.Random, said: Co
                 if document.id.startswith(f"{docs.name}/")
             ]
             receipts = delete(store, chance.sample(mine, min(2, len(mine))))
-            said["deleted"] += len(receipts)
-            said["wrong"] += sum(not receipt.complete for receipt in receipts)
+            counts["deleted"] += len(receipts)
+            counts["wrong"] += sum(not receipt.complete for receipt in receipts)
         changes = Sync(store, _EMBEDDER, _TOKENS, Stamps(index / docs.name)).run(
             docs, find([docs]), many=True
         )
-        said["changes"] += (
+        counts["changes"] += (
             len(changes.added) + len(changes.updated) + len(changes.renamed) + len(changes.removed)
         )
 
@@ -103,31 +107,33 @@ def _change_files(docs: Path, chance: random.Random) -> None:
 # Readers
 
 
-def read(index: Path, docs: Path, until: float, chance: random.Random, said: Counter[str]) -> None:
-    store = LocalStore(index, _MADE, wait=_WAIT)
+def read(
+    index: Path, docs: Path, until: float, chance: random.Random, counts: Counter[str]
+) -> None:
+    store = LocalStore(index, _MANIFEST, wait=_WAIT)
     settings = Settings(index=index, embedder=_EMBEDDER.name, passage_tokens=_TOKENS, threshold=0.0)
     engine = build.assemble(settings, store, _EMBEDDER, NameReader())
     while time.time() < until:
         begun = time.monotonic()
-        _ask(engine, chance, said)
-        said["milliseconds"] += round(1000 * (time.monotonic() - begun))
-        _whole(store, chance, said)
+        _ask(engine, chance, counts)
+        counts["milliseconds"] += round(1000 * (time.monotonic() - begun))
+        _whole(store, chance, counts)
         time.sleep(_PAUSE)
 
 
-def _ask(engine: Engine, chance: random.Random, said: Counter[str]) -> None:
+def _ask(engine: Engine, chance: random.Random, counts: Counter[str]) -> None:
     name = f"docs{chance.randrange(2)}-{chance.randrange(_FILES):02}"
     try:
         answer = engine.ask(f"Where was herring {chance.randrange(13)} of {name} seen?")
     except EmptyError:
         return
-    said["asked"] += 1
+    counts["asked"] += 1
     citations = [*answer.citations, *(c for other in answer.alternatives for c in other.citations)]
-    said["citations"] += len(citations)
-    said["wrong"] += sum(not _stands(citation) for citation in citations)
+    counts["citations"] += len(citations)
+    counts["wrong"] += sum(not _is_verbatim(citation) for citation in citations)
 
 
-def _stands(citation: Citation) -> bool:
+def _is_verbatim(citation: Citation) -> bool:
     name = Path(citation.document_id).stem
     found = _VERSION.search(citation.sentence)
     version = int(found.group(1)) if found else -1
@@ -137,22 +143,22 @@ def _stands(citation: Citation) -> bool:
     return quoted and sentence and citation.sha256 == digest_of(name, version)
 
 
-def _whole(store: LocalStore, chance: random.Random, said: Counter[str]) -> None:
+def _whole(store: LocalStore, chance: random.Random, counts: Counter[str]) -> None:
     """A document has one version, with all passages of that version."""
     documents = store.documents()
     if not documents:
         return
-    asked = chance.choice(documents).id
-    document, (passages, vectors) = store.document(asked), store.embedded(asked)
-    again = store.document(asked)
+    name = chance.choice(documents).id
+    document, (passages, vectors) = store.document(name), store.embedded(name)
+    again = store.document(name)
     if document is None or again is None or again.sha256 != document.sha256:
-        said["changed_meanwhile"] += 1
+        counts["changed_meanwhile"] += 1
         return
-    said["documents"] += 1
+    counts["documents"] += 1
     whole = _is_of_one_version(document) and passages == split(
         document, _EMBEDDER.count_tokens, _TOKENS
     )
-    said["wrong"] += not (whole and len(vectors) == len(passages))
+    counts["wrong"] += not (whole and len(vectors) == len(passages))
 
 
 def _is_of_one_version(document: Document) -> bool:
@@ -169,24 +175,19 @@ def _is_of_one_version(document: Document) -> bool:
 Part = Callable[[Path, Path, float, random.Random, Counter[str]], None]
 
 
-def _fork(part: Part, index: Path, docs: Path, until: float, seed: int) -> tuple[int, int]:
-    read_end, write_end = os.pipe()
-    if child := os.fork():
-        os.close(write_end)
-        return child, read_end
-    said = Counter[str]()
-    errors: list[str] = []
+def _run_part(
+    part: Part, index: Path, docs: Path, until: float, seed: int, say: Callable[..., None]
+) -> None:
+    counts = Counter[str]()
     try:
-        part(index, docs, until, random.Random(seed), said)
-    except BaseException as error:
-        errors.append(repr(error))
-    os.write(write_end, json.dumps({**said, "errors": errors}).encode())
-    os._exit(0)
+        part(index, docs, until, random.Random(seed), counts)
+    finally:
+        say("counts", counts)
 
 
 def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> dict[str, object]:
     index, until = root / "index", time.time() + seconds
-    LocalStore(index, _MADE, create=True).close()
+    LocalStore(index, _MANIFEST, create=True).close()
     folders = [root / f"docs{n}" for n in range(writers)]
     for n, folder in enumerate(folders):
         folder.mkdir()
@@ -194,15 +195,15 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
         (folder / f"{folder.name}-00.txt").write_text(text_of(f"{folder.name}-00", n))
     parts = [(write, folder) for folder in folders] + [(read, folders[0])] * readers
     children = [
-        _fork(part, index, folder, until, seed + n) for n, (part, folder) in enumerate(parts)
+        forked(partial(_run_part, part, index, folder, until, seed + n))
+        for n, (part, folder) in enumerate(parts)
     ]
     totals, errors = Counter[str](), list[str]()
     for child, pipe in children:
-        with os.fdopen(pipe, "rb") as file:
-            told = json.loads(file.read() or b'{"errors": ["said nothing"]}')
-        os.waitpid(child, 0)
-        errors += told.pop("errors")
-        totals.update(told)
+        for kind, report in reports(pipe):
+            totals.update(report) if kind == "counts" else errors.append(report)
+        if os.waitpid(child, 0)[1] and not errors:
+            errors.append("a process ended without a report")
     LocalStore(index, {}).close()
     findings = [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
     milliseconds = totals.pop("milliseconds", 0) / max(1, totals["asked"])
@@ -218,8 +219,8 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
             "changed_meanwhile",
         )
     }
-    made = {"seconds": round(seconds), "writers": writers, "readers": readers, **counts}
-    return made | {
+    facts = {"seconds": round(seconds), "writers": writers, "readers": readers, **counts}
+    return facts | {
         "mean_milliseconds": round(milliseconds, 1),
         "errors": errors,
         "doctor": findings,
@@ -234,11 +235,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--readers", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="rag-shared-"))
-    result = run(root, 60 * asked.minutes, asked.writers, asked.readers, asked.seed)
+    result = run(root, 60 * options.minutes, options.writers, options.readers, options.seed)
     text = json.dumps(result, indent=1) + "\n"
-    asked.out.write_text(text) if asked.out else print(text, end="")
+    options.out.write_text(text) if options.out else print(text, end="")
     if result["wrong"] or result["errors"] or result["doctor"]:
         print(
             f"left to look at: {root}",

@@ -10,8 +10,8 @@ Every collection, including the default one, contains a word that occurs nowhere
 has the write key of one collection: valid and mutated requests to every endpoint, including those
 for agents, reading and writing, on paths and in bodies that name another collection. No answer may
 contain another collection's word; from time to time all collections are read, and may contain only
-what their own key wrote. With --out a run adds to the file's counts, so that the measurement can be
-made in pieces. The service runs on the tests' small models, in a process of its own; loopback only.
+what their own key wrote. The service runs on the tests' small models, in a process of its own;
+loopback only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from typing import Any
 
 import httpx
 
-from eval.chaos.fuzz import _MCP_METHODS, _METHODS, Wild, _changed, _message
+from eval.chaos.fuzz import MCP_METHODS, METHODS, Wild, message, mutated
 from eval.chaos.servers import Served, served
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
@@ -131,7 +131,7 @@ def request_of(chance: random.Random, own: str) -> Wild:
     other = chance.choice([name for name in ALL if name != own])
     path = chance.choice(SHAPES).format(n=own, m=other, a=chance.choice(ENDS).format(m=other))
     if path.endswith("/mcp"):
-        method, tool = chance.choice(_MCP_METHODS), chance.choice(TOOLS)
+        method, tool = chance.choice(MCP_METHODS), chance.choice(TOOLS)
         arguments = {
             "question": QUESTION,
             "query": QUESTION,
@@ -144,14 +144,14 @@ def request_of(chance: random.Random, own: str) -> Wild:
         names = wanted.get(tool, ("question",) if tool in ("ask", "why") else ("document_id",))
         chosen = {name: arguments[name] for name in names}
         version = chance.choice(["2026-07-28", "2025-11-25"])
-        made = _message(method, tool, chosen, chance.randrange(100), version)
+        made = message(method, tool, chosen, chance.randrange(100), version)
         return (made[0], path, *made[2:])
     reads = ["GET"] * 5 + ["HEAD"]
     writes = ["POST"] * 12 + ["PUT"] * 2 + ["DELETE", "PATCH"]
     known = any(part in path for part in ("documents/", "jobs", "models", "me", "sources"))
     method = chance.choice(reads if known and chance.random() < 0.5 else writes)
     if chance.random() < 0.05:
-        method = chance.choice(_METHODS)
+        method = chance.choice(METHODS)
     body = (
         b""
         if method in ("GET", "HEAD")
@@ -174,10 +174,10 @@ class Client:
 
     def send(self, request: Wild, found: Found) -> None:
         method, path, kind, headers, body = request
-        given = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
-        given |= {"Content-Type": kind, "Authorization": f"Bearer {self._token}"}
+        fields = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
+        fields |= {"Content-Type": kind, "Authorization": f"Bearer {self._token}"}
         try:
-            self._connection.request(method, path, body, given)
+            self._connection.request(method, path, body, fields)
             response = self._connection.getresponse()
             answer = response.read() + str(response.headers).encode()
         except (http.client.HTTPException, OSError, ValueError) as error:
@@ -197,7 +197,7 @@ def run_thread(url: str, own: str, token: str, number: int, seed: int, found: Fo
         for _ in range(number):
             request = request_of(chance, own)
             if request[4] and chance.random() < 0.3:
-                request = (*request[:4], _changed(request[4], chance))
+                request = (*request[:4], mutated(request[4], chance))
             client.send(request, found)
 
 
@@ -240,7 +240,7 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
         with httpx.Client(
             base_url=service.url, headers=headers, timeout=120, trust_env=False
         ) as admin:
-            left, round = requests, 0
+            left, turn = requests, 0
             while left > 0 and time.monotonic() - begun < seconds:
                 fill(admin)
                 size = min(left, 1200)
@@ -252,7 +252,7 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
                             own,
                             tokens[own],
                             -(-size // THREADS),
-                            1000 * seed + 10 * round + NAMES.index(own),
+                            1000 * seed + 10 * turn + NAMES.index(own),
                             found,
                         ),
                     )
@@ -263,15 +263,15 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
                 for thread in threads:
                     thread.join()
                 found.broken += strangers(admin)
-                left, round = left - size, round + 1
+                left, turn = left - size, turn + 1
                 print(f"{requests - left:,} {dict(found.statuses.most_common(4))}", flush=True)
         return {
             "requests": sum(found.statuses.values()),
-            "seconds": round_to(time.monotonic() - begun),
-            "load": round_to(os.getloadavg()[0]),
+            "seconds": round(time.monotonic() - begun, 1),
+            "load": round(os.getloadavg()[0], 1),
             "statuses": dict(sorted(found.statuses.items())),
             "broken": found.broken[:50],
-            "resident_mib": round_to(service.resident_mib),
+            "resident_mib": round(service.resident_mib, 1),
         }
 
 
@@ -288,27 +288,7 @@ def prepare(service: Served, folder: Path) -> dict[str, str]:
     return made | {"": keys.add("all", "write")[1]}
 
 
-def round_to(number: float) -> float:
-    return round(number, 1)
-
-
-def added(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The counts of both pieces together."""
-    if not old:
-        return {**new, "pieces": 1}
-    statuses = Counter(old["statuses"]) + Counter(new["statuses"])
-    return {
-        "requests": old["requests"] + new["requests"],
-        "seconds": round_to(old["seconds"] + new["seconds"]),
-        "load": max(old["load"], new["load"]),
-        "statuses": dict(sorted(statuses.items())),
-        "broken": old["broken"] + new["broken"],
-        "resident_mib": max(old["resident_mib"], new["resident_mib"]),
-        "pieces": old["pieces"] + 1,
-    }
-
-
-def main(given: list[str] | None = None) -> dict[str, Any]:
+def main(options: list[str] | None = None) -> dict[str, Any]:
     """Raises SystemExit if anything leaked."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -317,18 +297,15 @@ def main(given: list[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args(given)
+    arguments = parser.parse_args(options)
     with tempfile.TemporaryDirectory() as folder:
-        made = measure(arguments.requests, arguments.seconds, arguments.seed, Path(folder))
+        result = measure(arguments.requests, arguments.seconds, arguments.seed, Path(folder))
     if arguments.out:
-        old: dict[str, Any] = {}
-        with contextlib.suppress(FileNotFoundError):
-            old = json.loads(arguments.out.read_text(encoding="utf-8"))
-        arguments.out.write_text(json.dumps(added(old, made), indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(made, indent=1))
-    if made["broken"]:
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1))
+    if result["broken"]:
         raise SystemExit(1)
-    return made
+    return result
 
 
 if __name__ == "__main__":

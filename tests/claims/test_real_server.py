@@ -1,5 +1,5 @@
 """Written answers from a real language model behind a real server. WRITER_MODEL names the
-model's folder; eval/experiments/small_writer.py makes one from a wheel.
+model's folder.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from typing import Any
 from eval.bench.peers import report
 from eval.bench.peers.corpus import documents, texts
 from eval.bench.peers.measure import NOTES, PHASES, Measured, Run
-from eval.bench.peers.plot import plot
 from eval.bench.peers.system import PEERS, check, read_texts, write_texts
 from rag import build
 from rag.errors import RagError
@@ -130,7 +129,6 @@ def write(made: Mapping[str, Any], out: Path) -> None:
     text = re.sub(rf"\[\s+{string},\s+{string}\s+\]", r"[\1, \2]", text)  # one answer per line
     (out / "peers.json").write_text(text + "\n")
     (out / "peers.md").write_text(report.markdown(made))
-    plot(made["figures"], out / "peers.svg")
 
 
 def options(given: Sequence[str] | None = None) -> argparse.Namespace:
