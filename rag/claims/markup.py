@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MARK = re.compile(
-    r"\s?(?:\[\^?(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]|【(\d{1,3})[^】\n]{0,40}】)(?![(:\w])"
+    r"\s?(?:\[\^?(\d{1,3}(?:\s{0,3}[,;–-]\s{0,3}\d{1,3})*)\]|【(\d{1,3})[^】\n]{0,40}】)(?![(:\w])"
 )
 """A citation mark: `[1]`, `[1, 3]`, `[2-4]`, `[^1]`, `【1†source】`; not a link such as
 `[1](address)`."""
@@ -13,10 +13,16 @@ _PREFIX = re.compile(
     r"^[ \t]*(?:>[ \t]?)*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?", re.MULTILINE
 )
 """The start of a line in a block quote or list."""
-_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:[ \t]+\"[^\"\n]*\")?\)")
+_LINK = re.compile(
+    r"!?\[((?:[^\[\]\n]|\[[^\[\]\n]*+\])*+)\]"
+    r"\([^()\s]*+(?:\([^()\s]*+\)[^()\s]*+)*+(?:[ \t]++\"[^\"\n]*+\")?\)"
+)
+"""A link or an image. Brackets nest once and no run is given back, so that a text of nothing but
+brackets is read in linear time."""
 _EMPHASIS = re.compile(r"\*\*|__|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)|`|~~")
 _CLOSING = re.compile(r"[*_`~]+")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>")
+_RANGE = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
 _LONGEST_RANGE = 50
 """A mark such as `[1-900]` counts as its first number."""
 
@@ -63,9 +69,9 @@ def without_markup(raw: str) -> str:
 def cited_numbers(raw: str) -> tuple[int, ...]:
     """The numbers in the citation marks, in order, with ranges expanded."""
     numbers: list[int] = []
-    for match in MARK.finditer(raw):
-        for piece in re.split(r"\s*[,;]\s*", match[1] or match[2]):
-            first, *last = (int(number) for number in re.split(r"\s*[–-]\s*", piece))
-            upto = last[0] if last and first <= last[0] < first + _LONGEST_RANGE else first
-            numbers.extend(range(first, upto + 1))
+    for mark in MARK.finditer(raw):
+        for first, last in _RANGE.findall(mark[1] or mark[2]):
+            start, end = int(first), int(last or first)
+            is_range = start <= end < start + _LONGEST_RANGE
+            numbers.extend(range(start, end + 1) if is_range else [start])
     return tuple(dict.fromkeys(numbers))

@@ -7,7 +7,7 @@ its markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rag.claims.coreference import VERBS, Antecedents
@@ -19,11 +19,10 @@ _REFERENCE = re.compile(
     r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE
 )
 """A line of a list of sources: `[1] jcpoa.md > The deal: "…"`."""
-_FENCE = re.compile(
-    r"^[ \t]*(```+|~~~+)[^\n]*\n.*?(?:^[ \t]*\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
-)
+_FENCE = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*+\n", re.MULTILINE)
+"""The first line of a block of code."""
 _FRONT = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*(?:\n|\Z)", re.DOTALL)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT = "<!--", "-->"
 _HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t][^\n]*$|^[^\n]+\n(?:=+|-{3,})[ \t]*$", re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*(?:[-*_][ \t]*){3,}$", re.MULTILINE)
 _TABLE = re.compile(r"^[ \t]*\|[^\n]*\|[ \t]*$(?:\n[ \t]*\|[^\n]*\|[ \t]*$)*", re.MULTILINE)
@@ -101,31 +100,55 @@ def split_claims(text: str) -> Claims:
     return Claims(tuple(_resolved(sentences)), sources)
 
 
+def _code(text: str) -> Iterator[tuple[int, int]]:
+    """The blocks of code between fences; one without a closing fence ends with the text."""
+    at = 0
+    while opening := _FENCE.search(text, at):
+        sign, length = opening[1][0], len(opening[1])
+        closing = re.compile(rf"^[ \t]*+{sign}{{{length},}}[`~]*+[ \t]*+$", re.MULTILINE)
+        last = closing.search(text, opening.end())
+        at = last.end() if last else len(text)
+        yield opening.start(), at
+
+
+def _comments(text: str) -> Iterator[tuple[int, int]]:
+    opening, closing = _COMMENT
+    start = text.find(opening)
+    while start >= 0 and (end := text.find(closing, start + len(opening))) >= 0:
+        yield start, end + len(closing)
+        start = text.find(opening, end)
+
+
+def _spans(pattern: re.Pattern[str]) -> Callable[[str], Iterator[tuple[int, int]]]:
+    return lambda text: (match.span() for match in pattern.finditer(text))
+
+
 _SKIPPED_BLOCKS = (
-    (_FRONT, "code"),
-    (_FENCE, "code"),
-    (_COMMENT, "code"),
-    (_REFERENCE, "source"),
-    (_TABLE, "table"),
-    (_HEADING, "heading"),
-    (_RULE, "rule"),
+    (_spans(_FRONT), "code"),
+    (_code, "code"),
+    (_comments, "code"),
+    (_spans(_REFERENCE), "source"),
+    (_spans(_TABLE), "table"),
+    (_spans(_HEADING), "heading"),
+    (_spans(_RULE), "rule"),
 )
 
 
 def _blocks(text: str) -> list[tuple[int, int, str]]:
     """(start, end, kind) of each block; kind is "" for prose and the reason to skip it
     otherwise."""
-    taken: list[tuple[int, int, str]] = []
-    for pattern, kind in _SKIPPED_BLOCKS:
-        for match in pattern.finditer(text):
-            start, end = match.span()
-            if all(end <= a or start >= b for a, b, _ in taken):
-                taken.append((start, end, kind))
-    found, at = [], 0
-    for start, end, kind in sorted(taken):
-        found += [(at, start, ""), (start, end, kind)]
+    occupied = bytearray(len(text))
+    skipped: list[tuple[int, int, str]] = []
+    for spans, kind in _SKIPPED_BLOCKS:
+        for start, end in spans(text):
+            if occupied.find(1, start, end) < 0:
+                occupied[start:end] = b"\x01" * (end - start)
+                skipped.append((start, end, kind))
+    blocks, at = [], 0
+    for start, end, kind in sorted(skipped):
+        blocks += [(at, start, ""), (start, end, kind)]
         at = end
-    return [block for block in [*found, (at, len(text), "")] if text[block[0] : block[1]].strip()]
+    return [block for block in [*blocks, (at, len(text), "")] if text[block[0] : block[1]].strip()]
 
 
 def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSentence]:

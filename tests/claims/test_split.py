@@ -136,3 +136,29 @@ def test_sentences_lie_in_the_text_and_do_not_overlap(text: str) -> None:
         assert end <= one.start < one.end <= len(text)
         assert text[one.start : one.end] == text[one.start : one.end].strip()
         end = one.end
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("See [Iran [1979]](http://x.y/a_(b).html) in Vienna.", "See Iran [1979] in Vienna."),
+        ('The [deal](x.md "title") was ![image](y.png) signed.', "The deal was image signed."),
+        ("A link [without an end](http://x.y stays.", "A link [without an end](http://x.y stays."),
+    ],
+)
+def test_a_link_is_its_label(text: str, words: str) -> None:
+    assert [one.text for one in split_claims(text).sentences] == [words]
+
+
+def test_code_ends_with_its_own_fence() -> None:
+    text = "````\nA ``` is code.\n```\nAll is code.\n````\nA claim is here.\n~~~\nopen"
+    assert [(one.skipped, bool(one.parts)) for one in split_claims(text).sentences] == [
+        ("code", False),
+        ("", True),
+        ("code", False),
+    ]
+
+
+def test_marks_with_ranges_and_white_space() -> None:
+    (one,) = split_claims("Iran kept 5,060 centrifuges [1 - 3, 7].").sentences
+    assert one.cited == (1, 2, 3, 7)
