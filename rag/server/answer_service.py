@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.answering.searcher import check_question
+from rag.server.caller import Caller
 from rag.server.conversation import Exchanged, in_context, preferred
-from rag.server.disconnect import ClientDisconnect
 from rag.server.schemas import Form, Options
 from rag.server.state import Service, wait
 from rag.types import Answer, Hit
@@ -34,10 +34,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLibrary:
-    """A service's index for one client; its questions are cancelled when `disconnect` fires."""
+    """A service's index for one client; its questions are cancelled when it disconnects."""
 
     service: Service
-    disconnect: ClientDisconnect
+    caller: Caller
 
     def ask(
         self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
@@ -47,13 +47,13 @@ class ServiceLibrary:
         most = self.service.engine.settings.max_question
         meant = in_context(check_question(question, most), turns, self._evidence, most)
         before = preferred(question, meant, turns)
-        (work,) = self.service.works([meant.question], chosen, self.disconnect, preferred=before)
+        (work,) = self.service.submit([meant.question], chosen, self.caller, preferred=before)
         answer = wait(work, work.answer)
         return Answered(answer, meant.question, meant.note)
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]:
         """The best passages, best first. Raises as `ask` does."""
-        (work,) = self.service.works([question], options or Options(), self.disconnect, search=True)
+        (work,) = self.service.submit([question], options or Options(), self.caller, search=True)
         return wait(work, work.found).hits
 
     def _evidence(self, question: str) -> str:

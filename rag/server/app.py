@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -17,16 +17,10 @@ from rag.server import openapi, problems
 from rag.server.auth import Access, origins
 from rag.server.collection_host import CollectionHost
 from rag.server.error_shapes import ErrorShapes
-from rag.server.middleware import (
-    AuditLog,
-    Authentication,
-    CollectionService,
-    Concurrency,
-    ErrorResponses,
-    RequestBodies,
-    ResponseHeaders,
-)
+from rag.server.middleware import ErrorResponses, Gate, ResponseHeaders
 from rag.server.request_log import RequestLogging
+from rag.server.rights import RouteRights
+from rag.server.room import Room
 from rag.server.routes import (
     check,
     collection_routes,
@@ -46,6 +40,17 @@ from rag.settings import Settings
 _SPARE_THREADS = 32
 """Threads for uploads, documents and the page, in addition to one per waiting question."""
 
+_MODULES = (
+    questions,
+    documents,
+    page_data,
+    operations,
+    check,
+    openai,
+    dify,
+    collection_routes,
+    ratings,
+)
 _EXPOSED = (
     *("ETag", "Location", "Retry-After", "X-Request-ID"),
     *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
@@ -85,44 +90,41 @@ def create_app(
         if spans:
             await anyio.to_thread.run_sync(spans.close)
 
+    routes = [route for module in _MODULES for route in module.router.routes]
+    routes.append(Route(mcp.PATH, agents, include_in_schema=False))
+    rights = RouteRights(routes)
     app = FastAPI(
         title="rag",
         version=__version__,
         lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
         # generated clients name their methods after it
         generate_unique_id_function=lambda route: route.name,
-        middleware=_middleware(service, collections, spans, token),
+        middleware=_middleware(service, collections, rights, spans, token),
     )
-    app.state.service, app.state.collections = service, collections
-    for module in (
-        questions,
-        documents,
-        page_data,
-        operations,
-        check,
-        openai,
-        dify,
-        collection_routes,
-        ratings,
-    ):
+    app.state.service, app.state.collections, app.state.rights = service, collections, rights
+    for module in _MODULES:
         app.include_router(module.router)
-    app.router.routes.append(Route(mcp.PATH, agents, include_in_schema=False))
+    app.router.routes.append(routes[-1])
     problems.install(app)
-    app.openapi = _once(lambda: openapi.schema(app))  # type: ignore[method-assign]
+    app.openapi = functools.cache(lambda: openapi.schema(app))  # type: ignore[method-assign]
     return app
 
 
 def _middleware(
-    service: Service, collections: CollectionHost, spans: Spans | None, token: str
+    service: Service,
+    collections: CollectionHost,
+    rights: RouteRights,
+    spans: Spans | None,
+    token: str,
 ) -> list[Middleware]:
     """The layers in front of the routes, outermost first. Raises InputError for an invalid
     origin.
     """
     settings = service.settings
     access = Access(service.keys, settings.host, settings.rate, token)
+    max_upload = settings.max_upload_mb << 20
     return [
         Middleware(ErrorShapes),
         Middleware(RequestLogging, metrics=service.metrics, spans=spans),
@@ -135,24 +137,17 @@ def _middleware(
             expose_headers=_EXPOSED,
         ),
         Middleware(ErrorResponses),
-        Middleware(Authentication, access=access, collections=collections),
-        Middleware(AuditLog, audit=service.audit),
-        Middleware(Concurrency, most=_threads(settings)),
-        Middleware(RequestBodies, most=settings.max_upload_mb << 20),
-        Middleware(CollectionService, collections=collections),
+        Middleware(
+            Gate,
+            access=access,
+            rights=rights,
+            collections=collections,
+            room=Room(_threads(settings), 2 * max_upload),
+            audit=service.audit,
+            max_upload=max_upload,
+        ),
     ]
 
 
 def _threads(settings: Settings) -> int:
     return settings.queue + _SPARE_THREADS
-
-
-def _once(make: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
-    made: list[dict[str, Any]] = []
-
-    def made_once() -> dict[str, Any]:
-        if not made:
-            made.append(make())
-        return made[0]
-
-    return made_once

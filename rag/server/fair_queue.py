@@ -1,17 +1,17 @@
-"""Queue of questions: searches before readings, and callers in turn by the work they have used."""
+"""Queues that callers take in turn, by the work that each has had."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 
 class Waiting(Protocol):
-    """A waiting item. `cost` is the number of tokens to read; a `search` reads none."""
+    """A waiting item. `cost` is the number of passages to read; a `search` reads none."""
 
     cost: int
-    caller: str
+    key_id: str
     search: bool
 
     @property
@@ -23,141 +23,153 @@ class Waiting(Protocol):
         """Whether a client still waits for it."""
 
 
+T = TypeVar("T")
 W = TypeVar("W", bound=Waiting)
 
 
-class FairQueue(Generic[W]):
-    """Not thread-safe; the owner locks.
+class FairLane(Generic[T]):
+    """Items by key. The next one is of the key that has had the least work (start-time fair
+    queueing: a returning key starts level with the others, without saved-up credit).
 
-    Readings are taken from the caller that has used the least work (start-time fair queueing: a
-    returning caller starts level with the others, without saved-up credit).
+    Not thread-safe; the owner locks.
     """
 
     def __init__(self) -> None:
-        self._searches: dict[str, deque[W]] = {}
-        self._readings: dict[str, deque[W]] = {}
-        self._given: dict[str, float] = {}
-        """Tokens used by waiting callers, on a common virtual clock."""
+        self._items: dict[str, deque[T]] = {}
+        self._work: dict[str, float] = {}
+        """Work of the keys on a common virtual clock."""
         self._clock = 0.0
 
     def __len__(self) -> int:
-        return sum(map(len, self._searches.values())) + self._to_read()
+        return sum(map(len, self._items.values()))
+
+    def __iter__(self) -> Iterator[T]:
+        for items in self._items.values():
+            yield from items
+
+    @property
+    def by_key(self) -> Mapping[str, Sequence[T]]:
+        return self._items
+
+    def add(self, key_id: str, item: T) -> None:
+        if key_id not in self._items:
+            self._work[key_id] = max(self._clock, self._work.get(key_id, 0.0))
+        self._items.setdefault(key_id, deque()).append(item)
+
+    @property
+    def next_key(self) -> str:
+        return min(self._items, key=lambda key_id: self._work[key_id])
+
+    def take(self, work: float = 0.0) -> T:
+        """Remove the next item, for so much work."""
+        key_id = self.next_key
+        self._clock = self._work[key_id]
+        item = self._items[key_id].popleft()
+        self.charge(key_id, work)
+        self._forget()
+        return item
+
+    def charge(self, key_id: str, work: float) -> None:
+        self._work[key_id] = self._work.get(key_id, self._clock) + work
+
+    def drop_newest(self, key_id: str) -> T:
+        dropped = self._items[key_id].pop()
+        self._forget()
+        return dropped
+
+    def keep(self, condition: Callable[[T], bool]) -> None:
+        for key_id, items in self._items.items():
+            self._items[key_id] = deque(filter(condition, items))
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop keys that have no items, and their work once others have had as much."""
+        self._items = {key_id: items for key_id, items in self._items.items() if items}
+        self._work = {
+            key_id: work
+            for key_id, work in self._work.items()
+            if key_id in self._items or work > self._clock
+        }
+
+
+class FairQueue(Generic[W]):
+    """Queue of questions, with a lane for searches and one for readings."""
+
+    def __init__(self) -> None:
+        self.searches: FairLane[W] = FairLane()
+        self.readings: FairLane[W] = FairLane()
+
+    def __len__(self) -> int:
+        return len(self.searches) + len(self.readings)
 
     def __iter__(self) -> Iterator[W]:
-        for lane in (self._searches, self._readings):
-            for waiting in lane.values():
-                yield from waiting
-
-    @property
-    def has_searches(self) -> bool:
-        return bool(self._searches)
-
-    @property
-    def has_readings(self) -> bool:
-        return bool(self._readings)
-
-    def _to_read(self) -> int:
-        return sum(map(len, self._readings.values()))
+        yield from self.searches
+        yield from self.readings
 
     def add(self, works: Sequence[W]) -> None:
         for work in works:
-            lane = self._searches if work.search else self._readings
-            if not work.search and work.caller not in lane:
-                self._given[work.caller] = max(self._clock, self._given.get(work.caller, 0.0))
-            lane.setdefault(work.caller, deque()).append(work)
+            self._lane(work).add(work.key_id, work)
 
-    def clear(self) -> None:
-        self._searches.clear()
-        self._readings.clear()
+    def _lane(self, work: W) -> FairLane[W]:
+        return self.searches if work.search else self.readings
 
-    def prune(self) -> None:
-        """Drop items without a waiting client."""
-        for lane in (self._searches, self._readings):
-            for caller, waiting in list(lane.items()):
-                lane[caller] = deque(work for work in waiting if work.wanted)
-                _close(lane, caller)
+    def prune(self, condition: Callable[[W], bool] = lambda work: work.wanted) -> None:
+        """Drop other items, by default those without a waiting client."""
+        self.searches.keep(condition)
+        self.readings.keep(condition)
 
-    def make_room(self, caller: str, arriving: int, most: int) -> list[W] | None:
-        """The items to refuse so that `arriving` of `caller` fit among at most `most`; None if the
-        caller itself must be refused.
+    def make_room(self, key_id: str, arriving: int, most: int) -> list[W] | None:
+        """The items to refuse so that `arriving` of this key fit among at most `most`; None if the
+        key itself must be refused.
 
         A key takes at most three quarters of the queue, so a key that floods is refused at once.
-        If several keys have filled it, removes the newest items of the caller with the most
-        waiting, as long as it would still have more than this caller.
+        If several keys have filled it, removes the newest items of the key with the most waiting,
+        as long as it would still have more than this key.
         """
-        own = self._count(caller)
-        if caller and own and own + arriving > most * 3 // 4:
+        own = self._count(key_id)
+        if key_id and own and own + arriving > most * 3 // 4:
             return None
         dropped: list[W] = []
         while len(self) + arriving > most:
-            largest = max(self._callers(), key=self._count, default=caller)
-            if largest == caller or self._count(largest) <= self._count(caller) + arriving:
+            keys = {*self.searches.by_key, *self.readings.by_key}
+            largest = max(keys, key=self._count, default=key_id)
+            if largest == key_id or self._count(largest) <= self._count(key_id) + arriving:
                 self.add(dropped[::-1])
                 return None
-            dropped.append(self._drop_newest(largest))
+            lane = self.readings if largest in self.readings.by_key else self.searches
+            dropped.append(lane.drop_newest(largest))
         return dropped
 
-    def _callers(self) -> set[str]:
-        return {*self._searches, *self._readings}
+    def _count(self, key_id: str) -> int:
+        return sum(len(lane.by_key.get(key_id, ())) for lane in (self.searches, self.readings))
 
-    def _count(self, caller: str) -> int:
-        return len(self._searches.get(caller, ())) + len(self._readings.get(caller, ()))
-
-    def _drop_newest(self, caller: str) -> W:
-        lane = self._readings if caller in self._readings else self._searches
-        dropped = lane[caller].pop()
-        _close(lane, caller)
-        return dropped
-
-    def ahead(self, caller: str) -> int:
-        """Tokens to be read before an item that `caller` adds now: its own, and as many of each
-        other caller at most.
+    def ahead(self, key_id: str) -> int:
+        """Passages to be read before an item that this key adds now: its own, and as many of each
+        other key at most.
         """
-        sums = {
-            name: sum(work.cost for work in waiting) for name, waiting in self._readings.items()
-        }
-        own = sums.pop(caller, 0)
-        first = max(
-            (work.cost for waiting in self._readings.values() for work in waiting), default=0
-        )
-        return own + sum(min(other, max(own, first)) for other in sums.values())
+        sums = {name: sum(w.cost for w in items) for name, items in self.readings.by_key.items()}
+        own = sums.pop(key_id, 0)
+        first = max((work.cost for work in self.readings), default=0)
+        return own + sum(min(passages, max(own, first)) for passages in sums.values())
 
-    def tokens(self) -> int:
-        """Tokens of all waiting readings."""
-        return sum(work.cost for waiting in self._readings.values() for work in waiting)
+    @property
+    def passages(self) -> int:
+        """Passages of all waiting readings."""
+        return sum(work.cost for work in self.readings)
 
     def take_searches(self, most: int) -> list[W]:
-        """Take up to `most` searches, one of each caller in turn."""
-        taken: list[W] = []
-        while self._searches and len(taken) < most:
-            for caller in list(self._searches):
-                taken.append(self._searches[caller].popleft())
-                _close(self._searches, caller)
-        return taken
+        """Take up to `most` searches, of each key in turn."""
+        return [self.searches.take(1) for _ in range(min(most, len(self.searches)))]
 
-    def take_readings(self, tokens: int) -> list[W]:
-        """Take at least one reading, and more up to `tokens` in total."""
-        taken: list[W] = []
+    def take_readings(self, passages: int) -> list[W]:
+        """Take at least one reading, and more up to so many passages in total."""
+        batch: list[W] = []
         costs: dict[Hashable, int] = {}
-        while self._readings:
-            caller = min(self._readings, key=lambda name: self._given[name])
-            work = self._readings[caller][0]
+        while self.readings:
+            work = self.readings.by_key[self.readings.next_key][0]
             total = sum({**costs, work.key: work.cost}.values())
-            if taken and total > tokens:
+            if batch and total > passages:
                 break
-            self._clock = self._given[caller]
-            self._given[caller] += 0 if work.key in costs else work.cost
+            batch.append(self.readings.take(0 if work.key in costs else work.cost))
             costs[work.key] = work.cost
-            taken.append(self._readings[caller].popleft())
-            _close(self._readings, caller)
-        self._given = {
-            name: given
-            for name, given in self._given.items()
-            if name in self._readings or given > self._clock
-        }
-        return taken
-
-
-def _close(lane: dict[str, deque[W]], caller: str) -> None:
-    if not lane[caller]:
-        del lane[caller]
+        return batch

@@ -23,11 +23,10 @@ def feedback_file(folder: Path) -> JournalFile:
 
 
 def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Gold questions from the latest feedback on each question: a correct answer with its evidence,
-    a correction, or unanswerable. A wrong answer without a correction yields none.
+    """Gold questions from the latest feedback on each question that counts: a correct answer with
+    its evidence, a correction, or unanswerable. A wrong answer without a correction yields none.
     """
-    last = {str(line["question"]): line for line in lines if "question" in line}
-    for question, line in last.items():
+    for question, line in _latest(lines).items():
         answers = [str(line[name]) for name in ("correction", "answer") if line.get(name)]
         if line.get("verdict") == NOT_THERE:
             yield {"question": question, **_near(line)}
@@ -35,6 +34,19 @@ def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {"question": question, "answers": answers[-1:], **_evidence(line, answers[-1])}
         elif line.get("verdict") == WRONG and line.get("correction"):
             yield {"question": question, "answers": answers[:1]}
+
+
+def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The rating of each question that counts: the latest, but a read-only key replaces only its
+    own.
+    """
+    latest: dict[str, Mapping[str, Any]] = {}
+    for line in lines:
+        before = latest.get(str(line.get("question")))
+        own = before is None or before.get("key") == line.get("key")
+        if "question" in line and (own or line.get("may_write", True)):
+            latest[str(line["question"])] = line
+    return latest
 
 
 def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:

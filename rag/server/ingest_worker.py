@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from rag.server.prometheus import Metrics
 from rag.server.upload_queue import Upload, WorkQueue, file_of
 
 _log = logging.getLogger(__name__)
-_PIECE = 16
-"""Passages embedded between two batches of questions, about 50 ms."""
+_PIECE, _PIECE_CHARACTERS = 16, 20_000
+"""Texts, and their characters, embedded between two batches of questions, about 50 ms."""
 _PAUSE = 1.0
 """Seconds before an upload is retried."""
 T = TypeVar("T")
@@ -37,11 +37,13 @@ _LONGEST_NAME = 200
 
 
 class ModelThreadEmbedder:
-    """An embedder that runs in the model thread."""
+    """An embedder that computes in the model thread: `run` gets the work in small pieces, between
+    which questions are answered.
+    """
 
-    def __init__(self, embedder: Embedder, thread: ModelThread) -> None:
+    def __init__(self, embedder: Embedder, run: Callable[[Callable[[], Any]], Any]) -> None:
         self._embedder = embedder
-        self._thread = thread
+        self._run = run
         self.name = embedder.name
         self.dim = embedder.dim
 
@@ -54,15 +56,28 @@ class ModelThreadEmbedder:
     def _in_pieces(
         self, embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]
     ) -> Vectors:
-        """Embed in small batches, between which questions are answered."""
-        rows = []
-        for start in range(0, len(texts), _PIECE):
-            piece = texts[start : start + _PIECE]
-            rows.append(self._thread.call(partial(embed, piece)))
+        rows = [self._run(partial(embed, piece)) for piece in _pieces(texts)]
         return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return self._thread.call(lambda: self._embedder.count_tokens(texts))
+        counts = [
+            self._run(partial(self._embedder.count_tokens, piece)) for piece in _pieces(texts)
+        ]
+        return [count for piece in counts for count in piece]
+
+
+def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in pieces of bounded number and length; a longer text is a piece of its own."""
+    piece: list[str] = []
+    length = 0
+    for text in texts:
+        if piece and (len(piece) == _PIECE or length + len(text) > _PIECE_CHARACTERS):
+            yield piece
+            piece, length = [], 0
+        piece.append(text)
+        length += len(text)
+    if piece:
+        yield piece
 
 
 class IngestThread:
@@ -106,7 +121,7 @@ class IngestThread:
             store, embedder = self._parts()
         except BaseException:
             return  # the model thread reports the reason
-        lent = ModelThreadEmbedder(embedder, self._models)
+        lent = ModelThreadEmbedder(embedder, self._models.call)
         while not self._closing.is_set():
             try:
                 self._next(store, lent)

@@ -1,29 +1,26 @@
-"""The middlewares in front of the application; `rag.server.app` has their order.
-
-Public paths do not use up places of authenticated clients and do not wait for a body.
-"""
+"""The middlewares in front of the application; `rag.server.app` has their order."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError
 from rag.server import problems
-from rag.server.auth import Access, changes, is_open
+from rag.server.auth import Access
 from rag.server.collection_paths import split
-from rag.server.disconnect import ClientDisconnect
 from rag.server.middleware_base import HttpLayer, add_headers, headers
-from rag.server.request_bodies import Body, BytesInFlight, announced, receive_body
+from rag.server.problems import ServiceError
 from rag.server.request_log import RequestLog
+from rag.server.rights import Right, RouteRights
+from rag.server.room import SMALL_BODY, Body, Room, announced, receive_body
 from rag.settings.index_folder import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from rag.server.collection_host import CollectionHost
 
 _log = logging.getLogger("rag.requests")
-_SMALL_BODY = 1 << 20
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -84,28 +80,70 @@ class ErrorResponses(HttpLayer):
                 await made(scope, receive, send)
 
 
-class Authentication(HttpLayer):
-    """Checks the key, its scope and its rate, and takes the collection's name off the path."""
+class Gate(HttpLayer):
+    """Lets requests in: checks key, rights and rate, finds a place and the collection, and receives
+    the whole body before the application runs. Records each change that succeeded.
+    """
 
-    def __init__(self, app: ASGIApp, access: Access, collections: CollectionHost) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        rights: RouteRights,
+        collections: CollectionHost,
+        room: Room,
+        audit: Audit,
+        max_upload: int,
+    ) -> None:
+        """`max_upload` is in bytes. OPEN routes need no place and have no body."""
         super().__init__(app)
         self._access = access
+        self._rights = rights
         self._collections = collections
+        self._room = room
+        self._audit = audit
+        self._max_upload = max_upload
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method, whole = scope["method"], scope["path"]
-        name, path = split(whole)
-        key = self._access.who(method, whole, headers(scope))
-        scope["state"].update(key=key, collection=name)
-        if key:
-            exchange: RequestLog = scope["state"]["exchange"]
-            exchange.key = key.id
-            self._access.admit(key, method, path, await self._id(name))
-            disconnect: ClientDisconnect = scope["state"]["disconnect"]
-            disconnect.caller, disconnect.charge = key.id, partial(self._access.charge, key)
-        if path != whole:
+        state, request_headers = scope["state"], headers(scope)
+        if {"content-length", "transfer-encoding"} <= request_headers.keys():
+            raise ServiceError(
+                400,
+                "malformed",
+                "Content-Length and Transfer-Encoding exclude each other",
+                "send one of them",
+            )
+        state["collection"], path = split(scope["path"])
+        if path != scope["path"]:
             scope.update(path=path, raw_path=path.encode())
-        await self.app(scope, receive, send)
+        right = self._rights.needed(scope)
+        await self._authorize(scope, right, request_headers)
+        if right in (Right.OPEN, Right.OPERATE):
+            with closing(Body()) as body:
+                await _watched(self.app, scope, receive, send, body)
+            return
+        limit = self._limit(scope["method"], path)
+        size = announced(request_headers, limit)
+        async with (
+            self._room.place(state["caller"].key_id, size if size > SMALL_BODY else 0) as free,
+            self._service(state),
+        ):
+            state["release_body"] = free
+            with closing(await receive_body(receive, limit)) as body:
+                await _watched(self.app, scope, receive, send, body)
+        await self._note_change(scope, right)
+
+    async def _authorize(
+        self, scope: Scope, right: Right, request_headers: Mapping[str, str]
+    ) -> None:
+        state = scope["state"]
+        key = self._access.who(right, request_headers, opens_page=scope["path"] == "/")
+        state["key"] = key
+        if key is None:
+            return
+        state["exchange"].key = state["caller"].key_id = key.id
+        state["caller"].charge = partial(self._access.charge, key)
+        self._access.admit(key, right, await self._id(state["collection"]))
 
     async def _id(self, name: str) -> str:
         """Id of the requested collection. For a bound key, a forbidden collection and an unknown
@@ -113,22 +151,35 @@ class Authentication(HttpLayer):
         """
         if name in ("", DEFAULT_COLLECTION):
             return name
-        found = await anyio.to_thread.run_sync(self._collections.registry.get, name)
-        return found.id if found else "none"
+        collection = await anyio.to_thread.run_sync(self._collections.registry.get, name)
+        return collection.id if collection else "none"
 
+    def _limit(self, method: str, path: str) -> int:
+        """Maximum size of a body: that of an upload only where one can be."""
+        uploads = path == "/v1/documents" or path.startswith("/v1/documents/")
+        large = uploads and method in ("POST", "PUT")
+        return self._max_upload if large else min(SMALL_BODY, self._max_upload)
 
-class AuditLog(HttpLayer):
-    """Notes each change that succeeded."""
+    @asynccontextmanager
+    async def _service(self, state: dict[str, Any]) -> AsyncIterator[None]:
+        """Put the collection's service into the state; it stays open until the response has been
+        sent.
+        """
+        name = state["collection"]
+        if name in ("", DEFAULT_COLLECTION):
+            yield
+            return
+        service = await anyio.to_thread.run_sync(self._collections.enter, name)
+        state["service"] = service
+        try:
+            yield
+        finally:
+            self._collections.leave(name, service)
 
-    def __init__(self, app: ASGIApp, audit: Audit) -> None:
-        super().__init__(app)
-        self._audit = audit
-
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _note_change(self, scope: Scope, right: Right) -> None:
         exchange: RequestLog = scope["state"]["exchange"]
-        method, path = scope["method"], scope["path"]
-        await self.app(scope, receive, send)
-        if (exchange.change or changes(method, path)) and exchange.status < 400:
+        changed = exchange.change or (right.writes and scope["method"] != "GET")
+        if changed and exchange.status < 400:
             facts = {
                 "path": exchange.path,
                 **({"change": exchange.change} if exchange.change else {}),
@@ -137,93 +188,7 @@ class AuditLog(HttpLayer):
                 "status": exchange.status,
                 "request_id": exchange.request_id,
             }
-            await anyio.to_thread.run_sync(partial(self._audit.note, method, **facts))
-
-
-class Concurrency(HttpLayer):
-    """Limits the requests in progress; one key may use at most three places in four. Raises
-    ServiceError if there is no place.
-    """
-
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        super().__init__(app)
-        self._most = most
-        self._running: Counter[str] = Counter()
-
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]
-        if is_open(scope["method"], path):
-            await self.app(scope, receive, send)
-            return
-        with self._place(path, scope["state"]["exchange"].key):
-            await self.app(scope, receive, send)
-
-    @contextmanager
-    def _place(self, path: str, caller: str) -> Iterator[None]:
-        own = self._running[caller] if caller else 0
-        full = self._running.total() >= self._most or own >= max(1, self._most * 3 // 4)
-        if full and path != "/metrics":
-            raise problems.overloaded(1)
-        self._running[caller] += 1
-        try:
-            yield
-        finally:
-            self._running[caller] -= 1
-            if not self._running[caller]:
-                del self._running[caller]
-
-
-class RequestBodies(HttpLayer):
-    """Receives the whole body, of at most `most` bytes for an upload, before the application runs,
-    and then watches the connection.
-    """
-
-    def __init__(self, app: ASGIApp, most: int, seconds: float = 30.0) -> None:
-        """`seconds` is the timeout for a body."""
-        super().__init__(app)
-        self._most = most
-        self._seconds = seconds
-        self._in_flight = BytesInFlight(2 * most)
-
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if is_open(scope["method"], scope["path"]):
-            with closing(Body()) as body:
-                await _watched(self.app, scope, receive, send, body)
-            return
-        limit = self._most if takes_files(scope["path"]) else min(_SMALL_BODY, self._most)
-        given = headers(scope)
-        size = announced(given, limit)
-        async with self._in_flight.reserve(size if size > _SMALL_BODY else 0) as reservation:
-            scope["state"]["release_body"] = reservation.release
-            with closing(await receive_body(receive, given, limit, self._seconds)) as body:
-                await _watched(self.app, scope, receive, send, body)
-
-
-class CollectionService(HttpLayer):
-    """Puts the collection's service into the request's state; it stays open until the response has
-    been sent.
-    """
-
-    def __init__(self, app: ASGIApp, collections: CollectionHost) -> None:
-        super().__init__(app)
-        self._collections = collections
-
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name = scope["state"]["collection"]
-        if name in ("", DEFAULT_COLLECTION):
-            await self.app(scope, receive, send)
-            return
-        service = await anyio.to_thread.run_sync(self._collections.enter, name)
-        scope["state"]["service"] = service
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self._collections.leave(name, service)
-
-
-def takes_files(path: str) -> bool:
-    """Whether bodies on this path may be as large as an upload."""
-    return path == "/v1/documents" or path.startswith("/v1/documents/")
+            await anyio.to_thread.run_sync(partial(self._audit.note, exchange.method, **facts))
 
 
 def _address(scope: Scope) -> str:
@@ -239,7 +204,7 @@ async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, bod
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        scope["state"]["disconnect"].happen()
+        scope["state"]["caller"].disconnect()
         disconnected.set()
 
     async def replay() -> Message:

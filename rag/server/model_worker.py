@@ -10,57 +10,64 @@ import logging
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError, RagError
 from rag.server import problems
-from rag.server.fair_queue import FairQueue
-from rag.server.pending_question import PendingQuestion, QueueLimits
+from rag.server.caller import Caller
+from rag.server.fair_queue import FairLane, FairQueue
+from rag.server.pending_question import PendingQuestion
 from rag.server.prometheus import Metrics
 
 _log = logging.getLogger(__name__)
 _SEARCHES = 4
 """Maximum number of searches per batch, for which the next search waits."""
-BATCH_TOKENS = 16_384
-"""Maximum batch size of the reader, in word-pieces."""
+BATCH_PASSAGES = 85
+"""Maximum number of passages per batch."""
 _WINDOW = 0.003
 """Seconds that the first question of a batch waits for others."""
 _BATCH_SECONDS = 1.0
-"""Target duration of a batch, for which another caller's question waits. A single question may take
+"""Target duration of a batch, for which another key's question waits. A single question may take
 longer.
 """
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Background work of a caller, such as a check or an embedding."""
+
+    function: Callable[[], Any]
+    caller: Caller
+    result: Future[Any]
+
+
 class ModelThread:
     """Answers questions from a bounded queue in batches. The embedder must be thread-safe; the
-    reader runs in one thread.
+    reader runs in one thread. The seconds that each question takes are charged to its key.
     """
 
-    def __init__(
-        self, open_engine: Callable[[], Engine], limits: QueueLimits, metrics: Metrics
-    ) -> None:
+    def __init__(self, open_engine: Callable[[], Engine], queue: int, metrics: Metrics) -> None:
         """`open_engine` is called in the reading thread, so that the service answers /health while
-        models load.
+        models load. `queue` is the maximum number of waiting questions.
         """
         self._open = open_engine
-        self.limits = limits
+        self._most_waiting = queue
         self._metrics = metrics
         self._changed = threading.Condition()
         self._queue: FairQueue[PendingQuestion] = FairQueue()
-        self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._calls: FairLane[_Call] = FairLane()
         self._closing = False
-        self._batch_tokens = BATCH_TOKENS
+        self._batch_passages = BATCH_PASSAGES
         self._running = 0
-        """Tokens in the current batch."""
-        self._seconds_per_token = 0.0
-        """Recent reading time per token in seconds; 0 before the first batch."""
+        """Passages in the current batch."""
+        self._seconds_per_passage = 0.0
+        """Recent reading time in seconds; 0 before the first batch."""
         self._thread = threading.Thread(target=self._run, name="models")
         self._searcher = threading.Thread(target=self._search, name="searches")
         self.opened: Future[Engine] = Future()
@@ -85,62 +92,58 @@ class ModelThread:
         full or closed, or if they cannot be answered before their deadline; InputError if they
         could never fit.
         """
-        if len(works) > self.limits.queue:
-            message = (
-                f"{len(works):,} questions at once exceed the queue limit of {self.limits.queue:,}"
-            )
+        if len(works) > self._most_waiting:
+            message = f"{len(works):,} questions at once, {self._most_waiting:,} may wait"
             raise InputError(message, "send fewer at a time, or raise RAG_QUEUE")
         with self._changed:
             if self._closing:
                 raise problems.closing()
             self._check_time(works)
-            if len(self._queue) + len(works) > self.limits.queue:
+            if len(self._queue) + len(works) > self._most_waiting:
                 self._queue.prune()
-            refused = (
-                self._queue.make_room(works[0].caller, len(works), self.limits.queue)
-                if works
-                else []
+            refused = self._queue.make_room(works[0].key_id, len(works), self._most_waiting)
+            overloaded = problems.overloaded(
+                _retry_after(self._seconds_per_passage * self._queue.passages)
             )
             if refused is None:
-                raise problems.overloaded(_wait(self._seconds_per_token * self._queue.tokens()))
+                raise overloaded
             for work in refused:
-                work.fail(
-                    problems.overloaded(_wait(self._seconds_per_token * self._queue.tokens()))
-                )
+                work.fail(overloaded)
             self._queue.add(works)
             self._changed.notify_all()
 
     def _check_time(self, works: Sequence[PendingQuestion]) -> None:
-        """Refuse at once what cannot be answered in time. Raises ServiceError."""
-        readings = [work for work in works if not work.search]
-        if not readings:
+        """Refuse at once what cannot be answered in time. A single question, and a client with its
+        own deadline, get an answer from the passages read by then. Raises ServiceError, and
+        InputError if even an idle service would be late.
+        """
+        own = {work.key: work.cost for work in works if not work.search}
+        if not own:
             return
-        ahead = self._queue.ahead(readings[0].caller)
-        if not ahead and not self._running:
-            return
-        # a client with its own deadline accepts a partial answer
-        own = (
-            0
-            if readings[0].client_deadline
-            else sum({work.key: work.cost for work in readings}.values())
-        )
-        late = (
-            time.monotonic()
-            + self._seconds_per_token * (self._running + ahead + own)
-            - max(work.deadline for work in readings)
-        )
-        if late > 0:
-            raise problems.overloaded(_wait(late))
+        first = works[0]
+        left = max(work.deadline for work in works) - time.monotonic()
+        seconds = self._seconds_per_passage * sum(own.values())
+        if len(own) > 1 and not first.client_deadline and seconds > left:
+            message = (
+                f"{len(own)} questions of {first.cost} passages take about {seconds:.0f} s, longer "
+                f"than the deadline of {left:.0f} s"
+            )
+            raise InputError(message, "send fewer questions at a time, or use a smaller k")
+        ahead = self._running + self._queue.ahead(first.key_id)
+        late = self._seconds_per_passage * ahead - left + (0 if first.client_deadline else seconds)
+        if ahead and late > 0:
+            raise problems.overloaded(_retry_after(late))
 
-    def call(self, function: Callable[[], T]) -> T:
-        """Run a function in this thread, after the current batch."""
-        future: Future[T] = Future()
+    def call(self, function: Callable[[], T], caller: Caller | None = None) -> T:
+        """Run a function in this thread, after the current batch, and charge its seconds."""
+        call = _Call(function, caller or Caller(), Future())
         with self._changed:
             if self._closing:
                 raise problems.closing()
-            self._calls.append((function, future))
+            self._calls.add(call.caller.key_id, call)
             self._changed.notify_all()
-        return future.result()
+        result: T = call.result.result()
+        return result
 
     def _run(self) -> None:
         try:
@@ -155,35 +158,50 @@ class ModelThread:
             if batch := self._take():
                 self._time(batch, engine)
             if self._calls:
-                _call(*self._calls.popleft())
+                self._run_call()
         self._searcher.join()
         self._drop(problems.closing())
 
     def _search(self) -> None:
         engine = self.opened.result()
         while works := self._take_searches():
+            started = time.monotonic()
             self._answer_each(works, engine)
+            for work in works:
+                work.charge((time.monotonic() - started) / len(works))
+
+    def _run_call(self) -> None:
+        with self._changed:
+            call = self._calls.take()
+        started = time.monotonic()
+        try:
+            call.result.set_result(call.function())
+        except BaseException as error:
+            call.result.set_exception(error)
+        seconds = time.monotonic() - started
+        call.caller.charge(seconds)
+        with self._changed:
+            self._calls.charge(call.caller.key_id, seconds)
 
     def _drop(self, error: BaseException) -> None:
         with self._changed:
             self._closing = True
             for work in self._queue:
                 work.fail(error if isinstance(error, RagError) else problems.closing())
-            for _, future in self._calls:
-                future.set_exception(problems.closing())
-            self._queue.clear()
-            self._calls.clear()
+            for call in self._calls:
+                call.result.set_exception(problems.closing())
+            self._queue, self._calls = FairQueue(), FairLane()
 
     def _wait(self) -> bool:
         """Wait for a reading or a call. Returns False when the service closes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue.has_readings or self._calls or self._closing)
-            return self._queue.has_readings or not self._closing
+            self._changed.wait_for(lambda: self._queue.readings or self._calls or self._closing)
+            return bool(self._queue.readings) or not self._closing
 
     def _take_searches(self) -> list[PendingQuestion]:
         """Wait for searches. Returns [] when the service closes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue.has_searches or self._closing)
+            self._changed.wait_for(lambda: self._queue.searches or self._closing)
             return self._queue.take_searches(_SEARCHES)
 
     def _take(self) -> list[PendingQuestion]:
@@ -191,22 +209,25 @@ class ModelThread:
         long.
         """
         until = time.monotonic() + _WINDOW
-        tokens = self._batch_tokens
+        most = self._batch_passages
         with self._changed:
-            while self._queue.has_readings and self._queue.tokens() < tokens and not self._closing:
+            while self._queue.readings and self._queue.passages < most and not self._closing:
                 if not self._changed.wait(max(0.0, until - time.monotonic())):
                     break
-            return self._queue.take_readings(tokens)
+            return self._queue.take_readings(most)
 
     def _time(self, batch: list[PendingQuestion], engine: Engine) -> None:
         started = time.monotonic()
         batch = [work for work in batch if _in_time(work, started)]
         if batch:
-            self._running = tokens = sum({work.key: work.cost for work in batch}.values())
+            self._running = sum({work.key: work.cost for work in batch}.values())
             self._answer_each(batch, engine)
-            self._running = 0
-            if tokens:
-                self._learn(tokens, time.monotonic() - started)
+            passages, self._running = self._running, 0
+            seconds = time.monotonic() - started
+            cost = sum(work.cost for work in batch)
+            for work in batch:
+                work.charge(seconds * work.cost / cost)
+            self._learn(passages, seconds)
 
     def _answer_each(self, batch: list[PendingQuestion], engine: Engine) -> None:
         """Answer the questions of each collection from its own index; `engine` is the default
@@ -219,14 +240,14 @@ class ModelThread:
         for own in dict.fromkeys(work.engine for work in batch):
             self._answer([work for work in batch if work.engine is own], own or engine)
 
-    def _learn(self, tokens: int, seconds: float) -> None:
+    def _learn(self, passages: int, seconds: float) -> None:
         """Update the reading speed, and from it the batch size for about _BATCH_SECONDS."""
-        now, before = seconds / tokens, self._seconds_per_token
-        self._seconds_per_token = 0.8 * before + 0.2 * now if before else now
+        now, before = seconds / passages, self._seconds_per_passage
+        self._seconds_per_passage = 0.8 * before + 0.2 * now if before else now
         if seconds > _BATCH_SECONDS:
-            self._batch_tokens = max(1, int(tokens * _BATCH_SECONDS / seconds))
+            self._batch_passages = max(1, int(passages * _BATCH_SECONDS / seconds))
         else:
-            self._batch_tokens = min(BATCH_TOKENS, 2 * max(tokens, self._batch_tokens))
+            self._batch_passages = min(BATCH_PASSAGES, 2 * max(passages, self._batch_passages))
 
     def _answer(self, batch: list[PendingQuestion], engine: Engine) -> None:
         """Answer a batch. If it fails, answer each question alone to find the one at fault."""
@@ -292,13 +313,6 @@ def _in_time(work: PendingQuestion, now: float) -> bool:
     return work.wanted and not work.answer.done()
 
 
-def _wait(seconds: float) -> int:
+def _retry_after(seconds: float) -> int:
     """Whole seconds for Retry-After."""
     return max(1, min(60, math.ceil(seconds)))
-
-
-def _call(function: Callable[[], Any], future: Future[Any]) -> None:
-    try:
-        future.set_result(function())
-    except BaseException as error:
-        future.set_exception(error)

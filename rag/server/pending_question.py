@@ -1,8 +1,9 @@
-"""Questions that wait for a model, and how many of them may."""
+"""Questions that wait for a model."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from rag.answering.searcher import Query, RetrievalResult
 from rag.engine import Engine
 from rag.types import Answer
 
-_QUESTION_TOKENS = 32
+
+def _free(seconds: float) -> None:
+    pass
 
 
 @dataclass(slots=True, eq=False)
@@ -19,8 +22,8 @@ class PendingQuestion:
     """A question in progress. `found` is set before `answer`; a `search` needs nothing else.
 
     `deadline` is a `time.monotonic` time; `client_deadline` means that the client chose it. `cost`
-    is the number of tokens to read. `started` is set after the first passage was read. Items of one
-    `caller` take turns with those of others.
+    is the number of passages to read. `started` is set after the first passage was read. Questions
+    of one `key_id` take turns with those of others; `charge` takes the seconds that it computed.
     """
 
     asked: Query
@@ -28,9 +31,10 @@ class PendingQuestion:
     cost: int
     search: bool = False
     client_deadline: bool = False
-    caller: str = ""
+    key_id: str = ""
     engine: Engine | None = None
     """Engine of its collection; None for the default one."""
+    charge: Callable[[float], object] = _free
     started: threading.Event = field(default_factory=threading.Event)
     found: Future[RetrievalResult] = field(default_factory=Future)
     answer: Future[Answer] = field(default_factory=Future)
@@ -52,14 +56,3 @@ class PendingQuestion:
         for future in (self.found, self.answer):
             with suppress(InvalidStateError):  # already set, or no longer wanted
                 future.set_exception(error)
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimits:
-    """`queue` is the maximum number of waiting questions."""
-
-    queue: int
-    passage_tokens: int
-
-    def cost(self, passages: int) -> int:
-        return passages * (self.passage_tokens + _QUESTION_TOKENS)

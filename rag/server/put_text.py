@@ -11,6 +11,7 @@ from rag.errors import InputError
 from rag.ingestion.chunking import split
 from rag.ingestion.pipeline import UPLOADED, check_free, embed, put
 from rag.parsing.load import load_some
+from rag.server.caller import Caller
 from rag.server.document_schemas import PutDocument
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.state import Service
@@ -20,7 +21,7 @@ _LONGEST_ID = 500
 _TEXTS = (".md", ".markdown", ".html", ".htm", ".txt", ".rst")
 
 
-def put_text(service: Service, document_id: str, given: PutDocument) -> Document:
+def put_text(service: Service, document_id: str, given: PutDocument, caller: Caller) -> Document:
     """Returns the document as stored. Raises InputError for an invalid id or text, ConflictError
     for the id of an ingested file, BusyError, StoreError.
     """
@@ -38,7 +39,7 @@ def put_text(service: Service, document_id: str, given: PutDocument) -> Document
         title=given.title or found.title,
         metadata={**found.metadata, **given.metadata},
     )
-    lent = ModelThreadEmbedder(service.embedder, service.models)
+    lent = ModelThreadEmbedder(service.embedder, service.runner(caller))
     passages = split(made, lent.count_tokens, service.settings.passage_tokens)
     embedded = embed(lent, [(made, passages)])
     with store.writing():

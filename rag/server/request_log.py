@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rag.server.disconnect import ClientDisconnect
+from rag.server.caller import Caller
 from rag.server.middleware_base import HttpLayer, headers
 from rag.server.prometheus import Metrics
 
@@ -44,7 +44,7 @@ class RequestLog:
 
 
 class RequestLogging(HttpLayer):
-    """Puts a RequestLog and a ClientDisconnect into the request's state, and records the request
+    """Puts a RequestLog and a Caller into the request's state, and records the request
     when it is done.
     """
 
@@ -56,7 +56,7 @@ class RequestLogging(HttpLayer):
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = RequestLog(scope["method"], scope["path"], _request_id(scope))
         scope.setdefault("state", {}).update(
-            request_id=exchange.request_id, exchange=exchange, disconnect=ClientDisconnect()
+            request_id=exchange.request_id, exchange=exchange, caller=Caller()
         )
         if exchange.method == "HEAD":  # the same headers as GET, without a body (RFC 9110, 9.3.2)
             scope = {**scope, "method": "GET"}
@@ -94,21 +94,20 @@ class RequestLogging(HttpLayer):
                 "http.response.status_code": exchange.status,
             }
             facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
-            self._spans.request(
-                headers(scope), facts, seconds, _timings(scope["state"]["disconnect"])
-            )
+            self._spans.request(headers(scope), facts, seconds, _timings(scope["state"]["caller"]))
 
 
-def _timings(disconnect: ClientDisconnect) -> list[Mapping[str, float]]:
+def _timings(caller: Caller) -> list[Mapping[str, float]]:
     """Stage timings in seconds of each batch that answered the client; questions of a batch share
     them.
     """
-    done = (
-        work.answer
-        for work in disconnect.works
-        if work.answer.done() and not work.answer.cancelled()
-    )
-    answers = [future.result() for future in done if future.exception() is None]
+    answers = [
+        question.answer.result()
+        for question in caller.questions
+        if question.answer.done()
+        and not question.answer.cancelled()
+        and question.answer.exception() is None
+    ]
     return list({tuple(answer.timings.items()): answer.timings for answer in answers}.values())
 
 

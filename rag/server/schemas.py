@@ -125,7 +125,10 @@ class WireCitation(BaseModel):
     index: int = Field(description="Its number, from 1.", examples=[1])
     document_id: str = Field(examples=["seeds/jcpoa.md"])
     title: str = Field(examples=["Joint Comprehensive Plan of Action"])
-    uri: str = Field(examples=["/home/me/seeds/jcpoa.md"])
+    uri: str = Field(
+        description="Address of a web page or an upload; for a file, its id.",
+        examples=["seeds/jcpoa.md"],
+    )
     page: int | None = Field(
         default=None, description="Page number from 1, if the document has pages."
     )

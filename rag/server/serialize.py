@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 
 from rag.answering.explain import explain
@@ -10,6 +11,8 @@ from rag.answering.searcher import RetrievalResult
 from rag.answering.verification import CitationCheck
 from rag.server import document_schemas, schemas
 from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 
 
 def answer(made: Answer, found: RetrievalResult) -> schemas.WireAnswer:
@@ -74,7 +77,7 @@ def _citation(
         index=number,
         document_id=citation.document_id,
         title=citation.title,
-        uri=citation.source,
+        uri=uri(citation.source, citation.document_id),
         page=citation.page,
         headings=headings(citation.heading),
         cited_text=citation.sentence,
@@ -107,6 +110,13 @@ def _part(text: str, quote: str) -> tuple[int, int]:
     return (at, at + len(quote)) if at >= 0 else (0, len(text))
 
 
+def uri(source: str, document_id: str) -> str:
+    """The address of a web page or an upload, and of a file its id: clients need not know the
+    server's folders.
+    """
+    return source if _SCHEME.match(source) else document_id
+
+
 def headings(path: str) -> list[str]:
     return path.split(" > ") if path else []
 
@@ -132,7 +142,7 @@ def document(found: Document) -> document_schemas.WireDocument:
     return document_schemas.WireDocument(
         id=found.id,
         title=found.title,
-        uri=found.source,
+        uri=uri(found.source, found.id),
         sha256=found.sha256,
         metadata=dict(found.metadata),
     )

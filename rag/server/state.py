@@ -10,24 +10,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 
 from rag import build, filters
 from rag.answering.searcher import Query, check_question
 from rag.engine import Engine
-from rag.errors import AbsentError, InputError, RagError
+from rag.errors import AbsentError, RagError
 from rag.parsing.pool import ParseLimits as FileLimits
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Stats, Store
 from rag.server import problems
 from rag.server.api_keys import keys_of
 from rag.server.audit import Audit
-from rag.server.disconnect import ClientDisconnect
+from rag.server.caller import Caller
 from rag.server.ingest_worker import IngestThread
 from rag.server.model_worker import ModelThread
-from rag.server.pending_question import PendingQuestion, QueueLimits
+from rag.server.pending_question import PendingQuestion
 from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
 from rag.server.upload_queue import UploadQueue, WorkQueue
@@ -38,11 +38,13 @@ from rag.types import Document
 
 _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
-_REQUEST_PASSAGES = 800
-"""Maximum number of passages read per request: its questions times their passages."""
+_CHECK_DEADLINES = 10
+"""Time limit of a check or of embeddings, as a multiple of a question's."""
 _GRACE = 2.0
 """Seconds after the deadline to finish the passage being read and compose the answer."""
 T = TypeVar("T")
+Run = Callable[[Callable[[], Any]], Any]
+"""Runs work in the model thread and returns its result."""
 
 
 def _upload_queue(settings: Settings) -> tuple[UploadQueue, list[WorkQueue]]:
@@ -90,8 +92,7 @@ class Service:
         self._open_backend = open_backend
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()
-        limits = QueueLimits(settings.queue, settings.passage_tokens)
-        self.models = ModelThread(self._open, limits, self.metrics)
+        self.models = ModelThread(self._open, settings.queue, self.metrics)
         limits_of_files = FileLimits(
             settings.file_mb * 1_000_000,
             settings.file_seconds,
@@ -185,11 +186,11 @@ class Service:
         """The document with this id. Ids never contain NUL, which PostgreSQL would reject."""
         return None if "\0" in document_id else self.engine.store.document(document_id)
 
-    def works(
+    def submit(
         self,
         questions: list[str],
         options: Options,
-        disconnect: ClientDisconnect,
+        caller: Caller,
         search: bool = False,
         preferred: tuple[str, ...] = (),
     ) -> list[PendingQuestion]:
@@ -197,38 +198,50 @@ class Service:
         filter = filters.parse(options.filters) or None
         default = self.settings.deadline_ms
         deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
-        most = self.engine.settings.max_question
         k = options.k or (10 if search else self.settings.top_k)
-        passages = 0 if search else k * len(questions)
-        if passages > _REQUEST_PASSAGES:
-            message = (
-                f"{len(questions):,} questions of {k} passages are more than "
-                f"{_REQUEST_PASSAGES:,} passages"
-            )
-            raise InputError(
-                message,
-                "send fewer questions at a time, or a smaller k",
-            )
-        cost = 0 if search else self.models.limits.cost(k)
         form = "span" if search else getattr(options, "form", None) or ""
-        checked = [check_question(question, most) for question in questions]
-        asked = [
-            Query(question, k, filter, None, form, options.as_typed, preferred)
-            for question in checked
-        ]
-        client_deadline = options.deadline_ms is not None
-        disconnect.charge(max(passages, len(questions)) - 1)  # the request itself already costs one
-        made = [
+        pending = [
             PendingQuestion(
-                one, deadline, cost, search, client_deadline, disconnect.caller, self.engine
+                Query(
+                    check_question(question, self.settings.max_question),
+                    k,
+                    filter,
+                    None,
+                    form,
+                    options.as_typed,
+                    preferred,
+                ),
+                deadline,
+                0 if search else k,
+                search,
+                options.deadline_ms is not None,
+                caller.key_id,
+                self.engine,
+                caller.charge,
             )
-            for one in asked
+            for question in questions
         ]
-        self.models.submit(made)
-        disconnect.works += made
-        for work in made:
-            disconnect.then(work.cancel)
-        return made
+        self.models.submit(pending)
+        caller.questions += pending
+        for question in pending:
+            caller.on_disconnect(question.cancel)
+        return pending
+
+    def runner(self, caller: Caller, seconds: float = 0.0) -> Run:
+        """A function that runs work in the model thread, between batches of questions, for at most
+        so many seconds from now; 0 uses the default. It raises ServiceError when they are over or
+        the client has disconnected, so long work is given to it in pieces.
+        """
+        until = time.monotonic() + (seconds or _CHECK_DEADLINES * self.settings.deadline_ms / 1000)
+
+        def run(work: Callable[[], Any]) -> Any:
+            if caller.disconnected:
+                raise problems.hung_up()
+            if time.monotonic() > until:
+                raise problems.late()
+            return self.models.call(work, caller)
+
+        return run
 
 
 class _CollectionService(Service):
@@ -309,6 +322,6 @@ def base_url(settings: Settings, request: Request) -> str:
     return f"{(settings.public_url or str(request.base_url)).rstrip('/')}/"
 
 
-def disconnect_of(request: Request) -> ClientDisconnect:
-    found: ClientDisconnect = request.state.disconnect
-    return found
+def caller_of(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller

@@ -94,9 +94,9 @@ class Settings:
     """Deadline of a question in milliseconds; a request may set a shorter one."""
     max_upload_mb: int = 32
     """Maximum size of an upload, in mebibytes."""
-    rate: int = 4800
-    """Rate limit per API key, in passages read per minute; a request that reads none counts as one.
-    0 means no limit.
+    rate: int = 120
+    """Rate limit per API key, in seconds of computing per minute; each request costs 1/40 s more.
+    The reader and the search each compute at most 60 s in a minute. 0 means no limit.
     """
     public_url: str = ""
     """Address at which clients reach the service, such as https://rag.example.org/, for the links

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from rag.server.fair_queue import FairQueue
+from rag.server.fair_queue import FairLane, FairQueue
 
 
 @dataclass(eq=False)
 class One:
-    caller: str
+    key_id: str
     cost: int = 10
     search: bool = False
     wanted: bool = True
@@ -31,12 +31,12 @@ def test_heavy_callers_do_not_delay_light_ones() -> None:
     queue = filled(*(One("loud") for _ in range(50)))
     queue.take_readings(100)
     queue.add([One("quiet"), One("quiet")])
-    assert Counter(work.caller for work in queue.take_readings(40)) == {"quiet": 2, "loud": 2}
+    assert Counter(work.key_id for work in queue.take_readings(40)) == {"quiet": 2, "loud": 2}
 
 
 def test_a_large_question_counts_as_many_small_ones() -> None:
     queue = filled(*(One("large", 80) for _ in range(5)), *(One("small") for _ in range(30)))
-    taken = [work.caller for _ in range(18) for work in queue.take_readings(10)]
+    taken = [work.key_id for _ in range(18) for work in queue.take_readings(10)]
     assert Counter(taken) == {"large": 2, "small": 16}
 
 
@@ -45,17 +45,28 @@ def test_returning_callers_have_no_credit() -> None:
     for _ in range(50):
         queue.take_readings(10)
     queue.add([One("early") for _ in range(50)])
-    taken = Counter(work.caller for _ in range(20) for work in queue.take_readings(10))
+    taken = Counter(work.key_id for _ in range(20) for work in queue.take_readings(10))
     assert abs(taken["early"] - taken["other"]) <= 1
 
 
 def test_searches_are_taken_in_turn_and_cost_nothing() -> None:
     queue = filled(*(One("loud", 0, True) for _ in range(40)), One("quiet", 0, True), One("reader"))
-    assert queue.has_searches
-    assert "quiet" in [work.caller for work in queue.take_searches(2)]
+    assert queue.searches
+    assert "quiet" in [work.key_id for work in queue.take_searches(2)]
     queue.take_searches(100)
-    assert not queue.has_searches
+    assert not queue.searches
     assert len(queue) == 1
+
+
+def test_a_call_is_charged_when_its_work_is_known() -> None:
+    lane: FairLane[str] = FairLane()
+    order = []
+    for name in ("long", "long", "short", "short", "short"):
+        lane.add(name, name)
+    while lane:
+        order.append(lane.take())
+        lane.charge(order[-1], 2.5 if order[-1] == "long" else 1.0)
+    assert order == ["long", "short", "short", "short", "long"]
 
 
 def test_the_same_question_is_read_once() -> None:
@@ -66,7 +77,7 @@ def test_the_same_question_is_read_once() -> None:
 def test_the_heaviest_caller_makes_room() -> None:
     queue = filled(*(One("loud") for _ in range(9)), One("other"))
     dropped = queue.make_room("quiet", 3, 10)
-    assert [work.caller for work in dropped or []] == ["loud"] * 3
+    assert [work.key_id for work in dropped or []] == ["loud"] * 3
     assert queue.make_room("loud", 4, 10) is None
     assert queue.make_room("other", 20, 10) is None
     assert len(queue) == 7
@@ -78,7 +89,7 @@ def test_work_ahead_counts_own_items_and_as_much_of_others() -> None:
     assert queue.ahead("loud") == 500
     queue.add([One("quiet") for _ in range(5)])
     assert queue.ahead("quiet") == 100
-    assert queue.tokens() == 550
+    assert queue.passages == 550
 
 
 def test_items_without_clients_are_dropped() -> None:
@@ -86,9 +97,7 @@ def test_items_without_clients_are_dropped() -> None:
         One("a", wanted=False), One("a"), One("b", wanted=False), One("c", 0, True, wanted=False)
     )
     queue.prune()
-    assert [work.caller for work in queue] == ["a"]
-    queue.clear()
-    assert len(queue) == 0
+    assert [work.key_id for work in queue] == ["a"]
 
 
 def test_floods_are_refused_before_the_queue_is_full() -> None:

@@ -76,6 +76,20 @@ def test_feedback_is_hidden_from_read_only_keys(tmp_path: Path) -> None:
         assert client.get("/v1/feedback").status_code == 403
 
 
+def test_a_read_only_key_does_not_replace_the_rating_of_another(tmp_path: Path) -> None:
+    keys = keys_of(Settings(index=tmp_path))
+    _, writes = keys.add("w", "write")
+    tokens = [keys.add("r", "read")[1], writes, keys.add("other", "read")[1]]
+    with serving(tmp_path, key=writes) as client:
+        for token, answer in zip(tokens, ("Ada", "William Burns", "Bob"), strict=True):
+            client.post(
+                "/v1/feedback",
+                json={"question": "Who?", "verdict": "right", "answer": answer},
+                headers={"Authorization": f"Bearer {token}"},
+            ).raise_for_status()
+        assert json.loads(client.get("/v1/feedback").text)["answers"] == ["William Burns"]
+
+
 def test_the_audit_log_has_changes_without_texts(tmp_path: Path) -> None:
     key, writes = keys_of(Settings(index=tmp_path)).add("w", "write")
     with serving(tmp_path, key=writes) as client:

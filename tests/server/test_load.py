@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -13,10 +16,8 @@ import httpx
 import pytest
 
 from rag.protocols import ReaderOutput
-from rag.server.api_keys import keys_of
 from rag.server.problems import ServiceError
-from rag.server.request_bodies import BytesInFlight
-from rag.settings import Settings
+from rag.server.room import Room
 from rag.types import Hit
 from tests.fakes import NameReader
 from tests.server.fake_server import SlowReader, put_text, serving
@@ -30,27 +31,39 @@ def ask(client: httpx.Client, number: int, **more: object) -> httpx.Response:
     return client.post("/v1/ask", json={"question": f"Who led the talks {number}?", **more})
 
 
-def test_a_batch_costs_as_much_as_its_questions(tmp_path: Path) -> None:
-    _, token = keys_of(Settings(index=tmp_path)).add("a", "write")
-    with serving(tmp_path, key=token, rate=100) as client:
+def test_a_batch_that_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path, SlowReader(0.2), deadline_ms=3000) as client:
         put_text(client, "oman.txt", TEXT)
-        response = client.post("/v1/ask/batch", json={"questions": ["Who led?"] * 5, "k": 10})
-        assert response.status_code == 200
-        assert response.headers["x-ratelimit-limit"] == "100"
-        assert 40 <= int(response.headers["x-ratelimit-remaining"]) <= 52
-        assert 1 <= int(response.headers["x-ratelimit-reset"]) <= 60
-        refused = client.post("/v1/ask/batch", json={"questions": ["Who led?"] * 8, "k": 10})
-        assert refused.status_code == 429
-        assert int(refused.headers["retry-after"]) >= 10
-        assert client.post("/v1/search", json={"question": "Who led?", "k": 100}).status_code == 200
+        ask(client, 1)
+        questions = [f"Who led the talks {number}?" for number in range(64)]
+        refused = client.post("/v1/ask/batch", json={"questions": questions, "k": 12})
+        assert refused.status_code == 422
+        assert "longer than the deadline" in refused.json()["detail"]
+        assert refused.elapsed.total_seconds() < 2
 
 
-def test_passages_per_request_are_limited(tmp_path: Path) -> None:
+def test_embedding_stops_when_the_client_disconnects(tmp_path: Path) -> None:
+    texts = [f"Text {number} " + "of many words " * 60 for number in range(400)]
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", TEXT)
-        refused = client.post("/v1/ask/batch", json={"questions": ["Who led?"] * 64, "k": 100})
-        assert refused.status_code == 422
-        assert "800" in refused.json()["detail"]
+        embedder = client.app_state.service.embedder  # type: ignore[attr-defined]
+        pieces = []
+        embed = type(embedder).embed_passages
+
+        def slowly(self: object, texts: Sequence[str]) -> object:
+            pieces.append(len(texts))
+            time.sleep(0.1)
+            return embed(self, texts)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(embedder), "embed_passages", slowly)
+            with pytest.raises(httpx.TimeoutException):
+                client.post("/v1/embeddings", json={"input": texts}, timeout=0.5)
+            time.sleep(0.5)
+            embedded = len(pieces)
+            time.sleep(0.5)
+        assert max(pieces) <= 16
+        assert len(pieces) == embedded < 15  # of 25
 
 
 class HeldReader(NameReader):
@@ -101,33 +114,63 @@ def test_questions_that_would_be_late_are_refused_at_once(tmp_path: Path) -> Non
 
 def test_bytes_in_flight_are_bounded_and_waiting_requests_proceed() -> None:
     async def run() -> list[int]:
-        in_flight, under_way, seen = BytesInFlight(100, 5), 0, []
+        room, under_way, most = Room(100, 100, 5), 0, []
 
         async def send() -> None:
             nonlocal under_way
-            async with in_flight.reserve(40) as reservation:
+            async with room.place("", 40) as free:
                 under_way += 1
-                seen.append(under_way)
+                most.append(under_way)
                 await asyncio.sleep(0.01)
                 under_way -= 1
-                threading.Thread(target=reservation.release).start()
+                threading.Thread(target=free).start()
                 await asyncio.sleep(0.01)
 
         await asyncio.gather(*(send() for _ in range(10)))
-        await in_flight.reserve(100).__aenter__()  # all were released exactly once
-        return seen
+        await room.place("", 100).__aenter__()  # all were released exactly once
+        return most
 
     assert max(asyncio.run(run())) == 2
 
 
-def test_requests_that_wait_too_long_to_send_are_refused() -> None:
+def test_one_key_has_at_most_half_of_the_bytes_and_three_quarters_of_the_places() -> None:
     async def run() -> None:
-        in_flight = BytesInFlight(10, 0.05)
-        async with in_flight.reserve(10):
-            await in_flight.reserve(10).__aenter__()
+        room = Room(4, 10, 0.05)
+        async with room.place("a", 5):
+            async with room.place("b", 5), room.place("a", 0), room.place("a", 0):
+                with pytest.raises(ServiceError, match="overloaded"):
+                    await room.place("c", 0).__aenter__()
+            with pytest.raises(ServiceError, match="overloaded"):
+                await room.place("a", 1).__aenter__()
+            async with room.place("a", 0), room.place("a", 0):
+                with pytest.raises(ServiceError, match="overloaded"):
+                    await room.place("a", 0).__aenter__()
+                async with room.place("b", 5):
+                    pass
 
-    with pytest.raises(ServiceError, match=r"more is asked|overloaded"):
-        asyncio.run(run())
+    asyncio.run(run())
+
+
+def test_only_uploads_reserve_bytes(tmp_path: Path) -> None:
+    """Two GETs that announce 32 MiB do not hold up an upload."""
+    with serving(tmp_path, max_upload_mb=4) as client, ExitStack() as stack:
+        for _ in range(2):
+            connection = stack.enter_context(
+                socket.create_connection((client.base_url.host, client.base_url.port or 80))
+            )
+            head = b"GET /v1/documents HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4194304"
+            connection.sendall(head + b"\r\n\r\n")
+        upload = client.post("/v1/documents", files={"file": ("a.txt", b"word " * 400_000)})
+        assert upload.status_code in (201, 202)
+
+
+def test_a_length_and_an_encoding_exclude_each_other(client: httpx.Client) -> None:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80)) as connection:
+        connection.sendall(
+            b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")
 
 
 def test_a_large_upload_is_complete(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from rag.protocols import ReaderOutput
-from rag.server.pending_question import QueueLimits
 from rag.types import Hit
 from tests.server.fake_server import SlowReader, put_text, serving
 
@@ -54,9 +53,3 @@ def test_a_failing_stream_ends_with_the_same_problem(
         assert (plain.status_code, streamed.status_code, name) == (500, 200, "event: error")
         assert json.loads(data.removeprefix("data: ")) == plain.json()
     assert caplog.text.count("request r1 failed") == 2
-
-
-def test_a_question_costs_what_it_reads() -> None:
-    limits = QueueLimits(queue=1, passage_tokens=160)
-    assert limits.cost(8) > 8 * 160
-    assert limits.cost(16) == 2 * limits.cost(8)

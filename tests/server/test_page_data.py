@@ -78,6 +78,8 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         assert drawn.headers["content-type"] == "image/png"
         assert struct.unpack(">II", drawn.content[16:24])[0] == 300
         text = client.get("/v1/documents/docs/plan.pdf/text").text
+        # no answer shows the server's folders
+        assert client.get("/v1/documents/docs/plan.pdf").json()["uri"] == "docs/plan.pdf"
         start, end = text.index("signed"), text.index("Fairweather") + len("Fairweather")
         found = client.get(
             "/v1/pages", params={"document": "docs/plan.pdf", "page": 1, "start": start, "end": end}

@@ -91,15 +91,13 @@ class Ours(System):
     def serve(self) -> None:
         """The model thread of the HTTP service, which batches questions of all connections."""
         from rag.server.model_worker import ModelThread
-        from rag.server.pending_question import QueueLimits
         from rag.server.prometheus import Metrics
 
         engine, settings = self._engine, self._settings
         assert engine
         if self._thread:
             return
-        limits = QueueLimits(settings.queue, settings.passage_tokens)
-        self._thread = ModelThread(lambda: engine, limits, Metrics())
+        self._thread = ModelThread(lambda: engine, settings.queue, Metrics())
         self._thread.start()
 
     def close(self) -> None:
@@ -111,9 +109,7 @@ class Ours(System):
         from rag.server.pending_question import PendingQuestion
 
         assert self._thread
-        work = PendingQuestion(
-            Query(question, READ), time.monotonic() + 600, self._thread.limits.cost(READ)
-        )
+        work = PendingQuestion(Query(question, READ), time.monotonic() + 600, READ)
         self._thread.submit([work])
         return work.answer
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
@@ -13,18 +12,15 @@ from pydantic import BaseModel, Field
 from rag import filters
 from rag.claims.checker import Checker
 from rag.claims.results import Checked, CheckReport, FoundEvidence
-from rag.server import problems
-from rag.server.disconnect import ClientDisconnect
+from rag.server import serialize
+from rag.server.caller import Caller
 from rag.server.openapi import described
+from rag.server.rights import Right, needs
 from rag.server.schemas import Line, Strict
-from rag.server.state import Service, disconnect_of, service_of
+from rag.server.state import Service, caller_of, service_of
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 Shared = Annotated[Service, Depends(service_of)]
-_QUESTIONS = 10
-"""Time limit of a check, as a multiple of a question's."""
-_COST, _SENTENCE = 4, 100
-"""Passages read per sentence, and characters per sentence, as assumed for the rate limit."""
 
 
 class CheckSource(Strict):
@@ -101,6 +97,7 @@ class WireReport(BaseModel):
 
 
 @router.post("/check", responses=described(409, 503))
+@needs(Right.READ)
 def check(body: Check, request: Request, service: Shared) -> WireReport:
     """Check which sentences of a text the documents support, contradict or do not contain, and
     quote the evidence.
@@ -109,16 +106,16 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
     text is generated.
     """
     started = time.monotonic()
-    seconds = (body.deadline_ms or _QUESTIONS * service.settings.deadline_ms) / 1000
+    seconds = (body.deadline_ms or 0) / 1000
     sources = {one.index: one.document_id for one in body.sources}
-    report = check_text(service, disconnect_of(request), body.text, body.filters, sources, seconds)
+    report = check_text(service, caller_of(request), body.text, body.filters, sources, seconds)
     request.state.exchange.notes["sentences"] = len(report.sentences)
     return _report(report, time.monotonic() - started)
 
 
 def check_text(
     service: Service,
-    disconnect: ClientDisconnect,
+    caller: Caller,
     text: str,
     conditions: Sequence[str],
     sources: Mapping[int, str],
@@ -127,18 +124,7 @@ def check_text(
     """Check a text in the model thread, between questions of other clients, for at most `seconds`;
     0 uses the default. Raises as `Checker.check`, and ServiceError.
     """
-    until = time.monotonic() + (seconds or _QUESTIONS * service.settings.deadline_ms / 1000)
-    disconnected = threading.Event()
-    disconnect.then(disconnected.set)
-
-    def run(work: Callable[[], Any]) -> Any:
-        if disconnected.is_set():
-            raise problems.hung_up()
-        if time.monotonic() > until:
-            raise problems.late()
-        return service.models.call(work)
-
-    disconnect.charge(_COST * len(text) // _SENTENCE)
+    run = service.runner(caller, seconds)
     checker = Checker(service.engine)
     return checker.check(text, filters.parse(conditions) or None, sources, run=run)
 
@@ -171,7 +157,7 @@ def _evidence(found: FoundEvidence) -> WireEvidence:
     return WireEvidence(
         document_id=citation.document_id,
         title=citation.title,
-        uri=citation.source,
+        uri=serialize.uri(citation.source, citation.document_id),
         page=citation.page,
         cited_text=citation.quote,
         start_char_index=citation.start,

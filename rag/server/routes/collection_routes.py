@@ -13,8 +13,9 @@ from rag.server.api_keys import Key
 from rag.server.collection_host import CollectionHost
 from rag.server.openapi import described
 from rag.server.problems import ServiceError
+from rag.server.rights import Right, needs
 from rag.server.schemas import Options, Strict, WireAnswer
-from rag.server.state import Service, disconnect_of, wait
+from rag.server.state import Service, caller_of, wait
 from rag.settings.index_folder import DEFAULT_COLLECTION
 from rag.store.collection_folders import Collection
 
@@ -65,6 +66,7 @@ Host = Annotated[CollectionHost, Depends(collections_of)]
 
 
 @router.get("", responses=described(503))
+@needs(Right.ANY)
 def list_collections(request: Request, host: Host) -> WireCollections:
     """List the collections that the key may use."""
     key: Key | None = request.state.key
@@ -74,6 +76,7 @@ def list_collections(request: Request, host: Host) -> WireCollections:
 
 
 @router.post("", status_code=201, responses=described(409, 503, 507))
+@needs(Right.MANAGE)
 def create_collection(body: NewCollection, host: Host) -> WireCollection:
     """Create an empty collection. Its paths are those of the default one, under
     `/v1/collections/NAME`.
@@ -82,16 +85,17 @@ def create_collection(body: NewCollection, host: Host) -> WireCollection:
 
 
 @router.post("/ask", responses=described(404, 409, 503))
+@needs(Right.ANY)
 def ask_collections(body: AskSeveral, request: Request, host: Host) -> CollectionAnswers:
     """Ask several collections the same question. Their answers are ranked together; their indexes
     stay separate.
     """
     names = list(dict.fromkeys(body.collections))
-    disconnect = disconnect_of(request)
+    caller = caller_of(request)
     with ExitStack() as stack:
         services = {name: entered(stack, request, host, name) for name in names}
         works = {
-            name: service.works([body.question], body, disconnect)[0]
+            name: service.submit([body.question], body, caller)[0]
             for name, service in services.items()
         }
         answers = [
@@ -106,12 +110,14 @@ def ask_collections(body: AskSeveral, request: Request, host: Host) -> Collectio
 
 
 @router.patch("/{name}", responses=described(404, 409, 503, 507))
+@needs(Right.MANAGE)
 def rename_collection(name: str, body: NewCollection, host: Host) -> WireCollection:
     """Rename a collection. Keys for it remain valid."""
     return _shown(host.rename(name, body.name))
 
 
 @router.delete("/{name}", responses=described(404, 503))
+@needs(Right.MANAGE)
 def delete_collection(name: str, host: Host) -> WireCollection:
     """Delete a collection and every document in it. Keys for it do not apply to a later collection
     of the same name.

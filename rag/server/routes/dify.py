@@ -15,8 +15,9 @@ from rag.server.answer_service import ServiceLibrary
 from rag.server.openai_input import options_of
 from rag.server.openai_schemas import Id, Loose, Text
 from rag.server.openapi import described
+from rag.server.rights import Right, needs
 from rag.server.routes.openai import of_collection, page_for
-from rag.server.state import Service, disconnect_of, service_of
+from rag.server.state import Service, caller_of, service_of
 from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1/dify", tags=["integrations"])
@@ -59,13 +60,14 @@ class DifyQuery(Loose):
 
 
 @router.post("/retrieval", responses=described(404, 409, 503))
+@needs(Right.ANY)
 def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dict[str, Any]:
     """The passages that best match a query, in Dify's format; `knowledge_id` is the collection."""
     options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
     least = body.retrieval_setting.score_threshold or 0.0
     page = page_for(request, body.knowledge_id)
     with of_collection(body.knowledge_id, request, service) as asked:
-        hits = ServiceLibrary(asked, disconnect_of(request)).search(body.query, options)
+        hits = ServiceLibrary(asked, caller_of(request)).search(body.query, options)
         records = [
             _record(hit, asked.document(hit.passage.document_id), page)
             for hit in hits

@@ -33,8 +33,9 @@ from rag.server.ingest_worker import check_names, safe_folder, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
 from rag.server.problems import ServiceError, media_type
 from rag.server.put_text import put_text
+from rag.server.rights import Right, needs
 from rag.server.schemas import Line
-from rag.server.state import Service, service_of
+from rag.server.state import Service, caller_of, service_of
 from rag.server.upload_queue import Upload
 from rag.types import Document
 
@@ -95,6 +96,7 @@ def _text(body: bytes) -> Upload:
     },
     openapi_extra=UPLOAD,
 )
+@needs(Right.WRITE)
 def add_documents(
     taken: Annotated[list[Upload], Depends(uploads)],
     request: Request,
@@ -126,6 +128,7 @@ def add_documents(
 
 
 @router.get("/jobs", responses=described(503))
+@needs(Right.READ)
 def list_jobs(
     service: Shared,
     state: Annotated[Literal["queued", "running", "done"] | None, Query()] = None,
@@ -136,6 +139,7 @@ def list_jobs(
 
 
 @router.delete("/jobs/{job}", responses=described(404, 503))
+@needs(Right.WRITE)
 def cancel_job(job: str, service: Shared) -> Job:
     """Cancel an upload's waiting files. Indexed files stay, and the file in progress is
     completed.
@@ -145,6 +149,7 @@ def cancel_job(job: str, service: Shared) -> Job:
 
 
 @router.get("/jobs/{job}", responses=described(404))
+@needs(Right.READ)
 def get_job(job: str, service: Shared) -> Job:
     """Get the state of an upload."""
     found = service.jobs.get(job)
@@ -154,6 +159,7 @@ def get_job(job: str, service: Shared) -> Job:
 
 
 @router.get("/documents", responses=described(503))
+@needs(Right.READ)
 def list_documents(
     service: Shared,
     filter: Annotated[
@@ -190,6 +196,7 @@ def _all(store: Store) -> Iterator[Document]:
     response_class=PlainTextResponse,
     responses={**described(404, 503), **NOT_MODIFIED},
 )
+@needs(Right.READ)
 def get_text(document: str, request: Request, service: Shared) -> Any:
     """Get a document's text, to which all offsets refer. If a document's own id ends in /text,
     returns its metadata.
@@ -207,6 +214,7 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
     response_model=WireDocumentDetail,
     responses={**described(404, 503), **NOT_MODIFIED},
 )
+@needs(Right.READ)
 def get_document(document: str, request: Request, service: Shared) -> Any:
     """Get a document's metadata, without its text."""
     found = _find(service, document)
@@ -231,6 +239,7 @@ def _unless_known(request: Request, document: Document, made: Callable[[], Respo
         201: {"model": WireDocumentDetail, "description": "It is new."},
     },
 )
+@needs(Right.WRITE)
 def put_document(document: str, body: PutDocument, request: Request, service: Shared) -> Response:
     """Add a text under an id and with metadata of your choice, replacing what was added under this
     id before.
@@ -243,12 +252,13 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
         raise InputError("the id contains a NUL character", "remove it")
     known = service.document(document)
     check_match(request.headers, etag(known) if known else None)
-    made = put_text(service, document, body)
+    made = put_text(service, document, body, caller_of(request))
     detail = serialize.document_detail(made).model_dump()
     return JSONResponse(detail, 200 if known else 201, {"ETag": etag(made)})
 
 
 @router.delete("/documents/{document:path}", responses=described(404, 412, 503, 507))
+@needs(Right.WRITE)
 def delete_document(document: str, request: Request, service: Shared) -> Deleted:
     """Delete a document. Questions asked from now on are not answered from it.
 

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -28,8 +28,10 @@ from rag.server.api_keys import WRITE
 from rag.server.delete_document import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.request_log import RequestLog
+from rag.server.rights import Right
 from rag.server.routes.check import check_text
-from rag.server.state import Service, base_url, disconnect_of, service_of
+from rag.server.serialize import uri
+from rag.server.state import Service, base_url, caller_of, service_of
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -51,13 +53,15 @@ class ServedLibrary(ServiceLibrary):
     exchange: RequestLog
 
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
-        return check_text(self.service, self.disconnect, text, filters, {})
+        return check_text(self.service, self.caller, text, filters, {})
 
     def document(self, document_id: str) -> Document | None:
-        return self.service.document(document_id)
+        document = self.service.document(document_id)
+        return document and _without_folder(document)
 
     def documents(self, after: str, most: int) -> list[Document]:
-        return [] if "\0" in after else self.service.engine.store.documents(after, most)
+        page = [] if "\0" in after else self.service.engine.store.documents(after, most)
+        return list(map(_without_folder, page))
 
     def count(self) -> int:
         return self.service.engine.store.stats().documents
@@ -87,8 +91,14 @@ class ServedLibrary(ServiceLibrary):
         return bool(deleted)
 
 
+def _without_folder(document: Document) -> Document:
+    return replace(document, source=uri(document.source, document.id))
+
+
 class McpEndpoint:
     """The ASGI application at `/mcp`. It works inside `running()`."""
+
+    right = Right.READ
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -155,9 +165,7 @@ class McpEndpoint:
 
     def _library(self, request: Request) -> ServedLibrary:
         page = page_of(base_url(self._service.settings, request), request.state.collection)
-        return ServedLibrary(
-            service_of(request), disconnect_of(request), page, request.state.exchange
-        )
+        return ServedLibrary(service_of(request), caller_of(request), page, request.state.exchange)
 
 
 async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:

@@ -50,9 +50,10 @@ from rag.server.openai_shapes import (
 )
 from rag.server.openapi import described
 from rag.server.problems import ServiceError
+from rag.server.rights import Right, needs
 from rag.server.routes.collection_routes import collections_of, entered, list_collections
 from rag.server.schemas import Options
-from rag.server.state import Service, base_url, disconnect_of, service_of
+from rag.server.state import Service, base_url, caller_of, service_of
 from rag.types import Hit
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -68,6 +69,7 @@ _MOST_TEXTS = 512
 
 
 @router.get("/models", responses=described(503))
+@needs(Right.ANY)
 def list_models(request: Request) -> dict[str, Any]:
     """List the models: `rag`, and `rag:NAME` for each collection."""
     names = _names(request)
@@ -76,6 +78,7 @@ def list_models(request: Request) -> dict[str, Any]:
 
 
 @router.get("/models/{model}", responses=described(404, 503))
+@needs(Right.ANY)
 def get_model(model: str, request: Request, service: Shared) -> dict[str, Any]:
     """Get one model."""
     with of_collection(collection_of_model(model), request, service):
@@ -91,6 +94,7 @@ def _model(name: str) -> Json:
     response_model=dict[str, Any],
     responses=described(404, 409, 503) | EVENT_STREAM,
 )
+@needs(Right.ANY)
 def create_chat_completion(body: ChatRequest, request: Request, service: Shared) -> Any:
     """Answer the user's last message, with the earlier turns as context.
 
@@ -109,6 +113,7 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
 @router.post(
     "/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM
 )
+@needs(Right.ANY)
 def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
     """Chat completions in the format of the Responses API: the search with its results, then the
     message.
@@ -142,7 +147,7 @@ def _answer(
     asked: OpenAIQuestion, request: Request, service: Service, options: Options
 ) -> Answered:
     request.state.exchange.notes["questions"] = 1
-    return ServiceLibrary(service, disconnect_of(request)).ask(asked.question, asked.turns, options)
+    return ServiceLibrary(service, caller_of(request)).ask(asked.question, asked.turns, options)
 
 
 def _reply(answered: Answered, model: str, request: Request, page: str) -> Reply:
@@ -164,6 +169,7 @@ def _stream(events: Iterator[str]) -> StreamingResponse:
 
 
 @router.get("/vector_stores", responses=described(503))
+@needs(Right.ANY)
 def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
     """List the collections as vector stores, without file counts."""
     names = _names(request)
@@ -173,6 +179,7 @@ def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
 
 
 @router.get("/vector_stores/{vector_store}", responses=described(404, 503))
+@needs(Right.ANY)
 def get_vector_store(vector_store: str, request: Request, service: Shared) -> dict[str, Any]:
     """Get one model."""
     with of_collection(vector_store, request, service) as asked:
@@ -197,6 +204,7 @@ def _vector_store(name: str, service: Service | None = None) -> Json:
 
 
 @router.post("/vector_stores/{vector_store}/search", responses=described(404, 409, 503))
+@needs(Right.ANY)
 def search_vector_store(
     vector_store: str, body: VectorSearch, request: Request, service: Shared
 ) -> dict[str, Any]:
@@ -211,9 +219,8 @@ def search_vector_store(
     options = options_of(filters_of(body.filters), body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
     page = page_for(request, vector_store)
-    disconnect_of(request).charge(len(queries) - 1)  # the request itself has cost one already
     with of_collection(vector_store, request, service) as asked:
-        hits = _best(ServiceLibrary(asked, disconnect_of(request)), queries, options)
+        hits = _best(ServiceLibrary(asked, caller_of(request)), queries, options)
         kept = [hit for hit in hits if hit.score >= threshold][: body.max_num_results]
         data = [search_result(hit, page, asked.document(hit.passage.document_id)) for hit in kept]
     return {
@@ -236,6 +243,7 @@ def _best(library: ServiceLibrary, queries: Sequence[str], options: Options) -> 
 
 
 @router.post("/embeddings", responses=described(503))
+@needs(Right.READ)
 def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared) -> dict[str, Any]:
     """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
     texts = [body.input] if isinstance(body.input, str) else body.input
@@ -245,7 +253,7 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
         )
     if not all(text.strip() for text in texts):
         raise InputError("a text to embed is empty", "leave it out")
-    embedder = ModelThreadEmbedder(service.embedder, service.models)
+    embedder = ModelThreadEmbedder(service.embedder, service.runner(caller_of(request)))
     if body.model not in (MODEL, embedder.name):
         raise ServiceError(
             404, "model_not_found", f"there is no model {body.model[:100]!r} here", f"use {MODEL}"
@@ -255,7 +263,6 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
             f"dimensions = {body.dimensions} is not supported", f"vectors here have {embedder.dim}"
         )
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
-    disconnect_of(request).charge(len(texts) - 1)  # the request itself already costs one
     vectors = embed(texts)
     packed = body.encoding_format == "base64"
     data = [

@@ -1,16 +1,17 @@
-"""The page, and operators' endpoints: `/health`, `/ready`, `/metrics`."""
+"""The page, the API's description, and operators' endpoints: `/health`, `/ready`, `/metrics`."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 
 from rag import __version__
 from rag.server.openapi import described
 from rag.server.prometheus import CONTENT_TYPE
+from rag.server.rights import Right, needs
 from rag.server.state import Service, service_of
 from rag.server.static import PAGE
 
@@ -35,12 +36,14 @@ class Ready(BaseModel):
 
 
 @router.get("/health")
+@needs(Right.OPEN)
 def health() -> Health:
     """Whether the process is alive."""
     return Health()
 
 
 @router.get("/ready", responses=described(503))
+@needs(Right.OPEN)
 def ready(service: Shared) -> Ready:
     """Whether the service can answer: the index is open and the models are warm."""
     stats = service.engine.store.stats()
@@ -61,11 +64,19 @@ def ready(service: Shared) -> Ready:
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}},
 )
+@needs(Right.OPERATE)
 def prometheus(service: Shared) -> Response:
     """Metrics for Prometheus."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
 
+@router.get("/openapi.json", include_in_schema=False)
+@needs(Right.OPEN)
+def schema(request: Request) -> JSONResponse:
+    return JSONResponse(request.app.openapi())
+
+
 @router.get("/", include_in_schema=False)
+@needs(Right.OPEN)
 def page() -> HTMLResponse:
     return HTMLResponse(PAGE.html, headers={"Content-Security-Policy": PAGE.policy})

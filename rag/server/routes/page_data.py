@@ -17,8 +17,9 @@ from rag.ingestion.pipeline import UPLOADED
 from rag.server import pdf_pages
 from rag.server.api_keys import WRITE
 from rag.server.openapi import described
+from rag.server.rights import Right, needs
 from rag.server.sources import Listings, find
-from rag.server.state import Service, service_of
+from rag.server.state import Service, caller_of, service_of
 from rag.types import Document
 
 router = APIRouter(prefix="/v1", tags=["documents"])
@@ -75,6 +76,7 @@ class WirePage(BaseModel):
 
 
 @router.get("/me", name="get_me")
+@needs(Right.ANY)
 def me(request: Request, service: Shared) -> Me:
     """Whether a key is needed, and what it may do."""
     key_id = request.state.exchange.key
@@ -87,6 +89,7 @@ def me(request: Request, service: Shared) -> Me:
 
 
 @router.get("/sources", name="list_sources", responses=described(503))
+@needs(Right.READ)
 def sources(
     service: Shared,
     name: Annotated[str, Query(max_length=200, description="Words of the title or id.")] = "",
@@ -109,7 +112,9 @@ def sources(
 
 
 @router.get("/pages", name="get_page", responses=described(404, 503))
+@needs(Right.READ)
 def page(
+    request: Request,
     service: Shared,
     document: Identifier,
     page: PageNumber,
@@ -126,7 +131,8 @@ def page(
     last = found.pages[page] if page < len(found.pages) else len(found.text)
     start, end = max(start, first), min(end, last)
     words, before, after = (found.text[a:b] for a, b in ((start, end), (first, start), (end, last)))
-    boxes = pdf_pages.boxes(pdf, page, words, before, after) if words.strip() else []
+    with caller_of(request).charged():
+        boxes = pdf_pages.boxes(pdf, page, words, before, after) if words.strip() else []
     return WirePage(page=page, pages=len(found.pages), boxes=boxes)
 
 
@@ -136,7 +142,9 @@ def page(
     response_class=Response,
     responses={**described(404, 503), 200: {"content": {"image/png": {}}}},
 )
+@needs(Right.READ)
 def picture(
+    request: Request,
     service: Shared,
     document: Identifier,
     page: PageNumber,
@@ -144,7 +152,8 @@ def picture(
 ) -> Response:
     """A page of a PDF as a PNG."""
     found, pdf = _pdf(service, document, page)
-    drawn = pdf_pages.picture(pdf, page, width)
+    with caller_of(request).charged():
+        drawn = pdf_pages.picture(pdf, page, width)
     headers = {"Cache-Control": "private, max-age=3600", "ETag": f'"{found.sha256}-{page}-{width}"'}
     return Response(drawn, media_type="image/png", headers=headers)
 

@@ -19,6 +19,7 @@ from rag.server import problems, serialize
 from rag.server.conversation import Exchanged, in_context
 from rag.server.openapi import EVENTS, described
 from rag.server.pending_question import PendingQuestion
+from rag.server.rights import Right, needs
 from rag.server.schemas import (
     Ask,
     AskBatch,
@@ -30,7 +31,7 @@ from rag.server.schemas import (
     WireHits,
     WireVerdict,
 )
-from rag.server.state import Service, disconnect_of, service_of, wait
+from rag.server.state import Service, caller_of, service_of, wait
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
@@ -38,6 +39,7 @@ Shared = Annotated[Service, Depends(service_of)]
 
 
 @router.post("/ask", response_model=WireAnswer, responses=described(409, 503) | EVENTS)
+@needs(Right.READ)
 def ask(body: Ask, request: Request, service: Shared) -> Any:
     """Answer a question from the documents, or return `answer: null` with a reason.
 
@@ -47,9 +49,7 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     _note(request, 1)
     meant = _understood(body, request, service)
     preferred = body.conversation[-1].documents if meant.question != body.question.strip() else []
-    (work,) = service.works(
-        [meant.question], body, disconnect_of(request), preferred=tuple(preferred)
-    )
+    (work,) = service.submit([meant.question], body, caller_of(request), preferred=tuple(preferred))
     context = {"asked": body.question if body.conversation else "", "note": meant.note}
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
@@ -59,18 +59,20 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
 
 
 @router.post("/ask/batch", responses=described(409, 503))
+@needs(Right.READ)
 def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
     """`ask` for several questions, which are read together. All are answered, or none."""
     _note(request, len(body.questions))
-    works = service.works(body.questions, body, disconnect_of(request))
+    works = service.submit(body.questions, body, caller_of(request))
     return WireAnswers(answers=[_answer(work) for work in works])
 
 
 @router.post("/search", responses=described(409, 503))
+@needs(Right.READ)
 def search(body: Search, request: Request, service: Shared) -> WireHits:
     """The passages that best match a question, best first, without an answer."""
     _note(request, 1)
-    (work,) = service.works([body.question], body, disconnect_of(request), search=True)
+    (work,) = service.submit([body.question], body, caller_of(request), search=True)
     found = wait(work, work.found)
     typed, understood = (
         work.asked.question,
@@ -85,6 +87,7 @@ def search(body: Search, request: Request, service: Shared) -> WireHits:
 
 
 @router.post("/verify", responses=described(503))
+@needs(Right.READ)
 def verify_citation(body: Claim, service: Shared) -> WireVerdict:
     """Check whether a citation still holds; post it as returned with an answer."""
     place = body.highlight
@@ -106,10 +109,10 @@ def _understood(body: Ask, request: Request, service: Service) -> Rewrite:
     if not body.conversation:
         return Rewrite(question)
     turns = [Exchanged(turn.question, turn.answer) for turn in body.conversation]
-    disconnect = disconnect_of(request)
+    caller = caller_of(request)
 
     def evidence(asked: str) -> str:
-        (work,) = service.works([asked], Options(filters=body.filters), disconnect, search=True)
+        (work,) = service.submit([asked], Options(filters=body.filters), caller, search=True)
         return "\n".join(hit.passage.in_context for hit in wait(work, work.found).hits)
 
     return in_context(question, turns, evidence, most)

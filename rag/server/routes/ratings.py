@@ -9,16 +9,18 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
+from rag.server.api_keys import WRITE, Key
 from rag.server.feedback import feedback_file, gold_text
 from rag.server.openapi import described
+from rag.server.rights import Right, needs
 from rag.server.schemas import Strict
-from rag.server.state import Service, disconnect_of, service_of
+from rag.server.state import Service, caller_of, service_of
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 Shared = Annotated[Service, Depends(service_of)]
-_COST = 100
-"""Number of characters that cost as much as a passage, so that one key cannot fill the
-shared file.
+_CHARACTERS_A_SECOND = 4000
+"""Characters that cost as much as a second of computing, so that one key cannot fill the shared
+file.
 """
 Text = Annotated[str, Field(max_length=10_000)]
 
@@ -52,15 +54,18 @@ class Noted(BaseModel):
 
 
 @router.post("/feedback", status_code=201, responses=described(503, 507))
+@needs(Right.READ)
 def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
     """Store a rating with its question on the service's disk. The latest rating of a question
-    counts.
+    counts; a read-only key does not replace those of others.
     """
     line = {key: value for key, value in body.model_dump().items() if value not in (None, "", [])}
-    disconnect_of(request).charge(len(str(line)) // _COST)
+    caller_of(request).charge(len(str(line)) / _CHARACTERS_A_SECOND)
+    key: Key | None = request.state.key
+    may_write = key is None or key.scope == WRITE
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     feedback_file(service.settings.index).add(
-        {"time": when, "key": request.state.exchange.key, **line}
+        {"time": when, "key": request.state.exchange.key, "may_write": may_write, **line}
     )
     return Noted()
 
@@ -73,6 +78,7 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
         200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
     },
 )
+@needs(Right.WRITE)
 def get_feedback(service: Shared) -> PlainTextResponse:
     """Gold questions made from the ratings, one JSON object per line, for `rag eval FILE`."""
     text = gold_text(feedback_file(service.settings.index).lines())

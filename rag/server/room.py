@@ -1,0 +1,158 @@
+"""Room for requests: how many may be in progress, and how many bytes of their bodies."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.types import Message, Receive
+
+from rag.server import problems
+from rag.server.problems import ServiceError
+
+SMALL_BODY = 1 << 20
+"""Size up to which a body stays in memory and reserves no bytes."""
+_PIECE = 1 << 16
+_WAIT_SECONDS = 20.0
+_BODY_SECONDS = 30.0
+
+
+class _Share:
+    """At most `most` units in all, and at most `own` for one key; without keys there is only one
+    caller.
+    """
+
+    def __init__(self, most: int, own: int) -> None:
+        self._most, self._own = most, own
+        self._used: Counter[str] = Counter()
+
+    def fits(self, key_id: str, units: int) -> bool:
+        own = not key_id or self._used[key_id] + units <= self._own
+        return own and self._used.total() + units <= self._most
+
+    def add(self, key_id: str, units: int) -> None:
+        self._used[key_id] += units
+        if not self._used[key_id]:
+            del self._used[key_id]
+
+
+class Room:
+    """Room for `requests` requests, of which one key may have three quarters, and for `size` bytes
+    of large bodies, of which it may have half. To be used in the event loop.
+    """
+
+    def __init__(self, requests: int, size: int, seconds: float = _WAIT_SECONDS) -> None:
+        self._requests = _Share(requests, max(1, requests * 3 // 4))
+        self._bytes = _Share(size, size // 2)
+        self._seconds = seconds
+        self._freed = asyncio.Event()
+
+    @asynccontextmanager
+    async def place(self, key_id: str, size: int) -> AsyncIterator[Callable[[], object]]:
+        """Reserve a place for a request, and `size` bytes; wait for them if necessary. Raises
+        ServiceError at once without a place, or after `seconds` without the bytes.
+
+        Yields a function that frees the bytes early, from any thread.
+        """
+        if not self._requests.fits(key_id, 1):
+            raise problems.overloaded(1)
+        self._requests.add(key_id, 1)
+        try:
+            await self._take(key_id, size)
+            reserved = [size]
+
+            def free() -> None:
+                if reserved:
+                    self._bytes.add(key_id, -reserved.pop())
+                    self._freed.set()
+
+            try:
+                yield partial(asyncio.get_running_loop().call_soon_threadsafe, free)
+            finally:
+                free()
+        finally:
+            self._requests.add(key_id, -1)
+
+    async def _take(self, key_id: str, size: int) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                while size and not self._bytes.fits(key_id, size):
+                    self._freed.clear()
+                    await self._freed.wait()
+        except TimeoutError:
+            raise problems.overloaded(5) from None
+        self._bytes.add(key_id, size)
+
+
+class Body:
+    """A complete body. A small one stays in memory."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=SMALL_BODY)  # noqa: SIM115  closed by `close`
+        self.size = 0
+        self._sent = 0
+
+    def add(self, piece: bytes) -> None:
+        self._file.write(piece)
+        self.size += len(piece)
+
+    def next(self) -> Message | None:
+        """The next ASGI message of the body; None at its end."""
+        if self._sent and self._sent >= self.size:
+            return None
+        if not self._sent:
+            self._file.seek(0)
+        piece = self._file.read(_PIECE)
+        self._sent += max(1, len(piece))
+        return {"type": "http.request", "body": piece, "more_body": self._sent < self.size}
+
+    def close(self) -> None:
+        self._file.close()
+
+
+async def receive_body(receive: Receive, limit: int, seconds: float = _BODY_SECONDS) -> Body:
+    """Receive the whole body. Raises ServiceError if it is too large or too slow, or if the client
+    disconnects.
+    """
+    body = Body()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise problems.hung_up()
+                body.add(message.get("body", b""))
+                if body.size > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body"):
+                    return body
+    except BaseException as error:
+        body.close()
+        if isinstance(error, TimeoutError):
+            raise ServiceError(
+                408,
+                "slow-body",
+                f"the body did not arrive within {seconds:g} seconds",
+                "send smaller requests, or use a faster connection",
+            ) from None
+        raise
+
+
+def announced(headers: Mapping[str, str], limit: int) -> int:
+    """Announced size of the body in bytes; `limit` without a Content-Length. Raises ServiceError if
+    it is too large.
+    """
+    length = headers.get("content-length", str(limit) if "transfer-encoding" in headers else "0")
+    if not length.isdecimal() or int(length[:20]) > limit:
+        raise _too_large(limit)
+    return int(length)
+
+
+def _too_large(limit: int) -> ServiceError:
+    return ServiceError(
+        413, "too-large", f"the body is larger than {limit:,} bytes", "send smaller requests"
+    )
