@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class Put:
     text: str
     size: float = 10
     bold: bool = False
+    font: str = "Helvetica"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class DrawnLine:
     to_y: float
 
 
+_FONTS = ("Helvetica", "Helvetica-Bold", "Courier", "Courier-Bold")
 Bookmark = tuple[int, str, int]
 """Depth from 0, title, page from 1."""
 
@@ -36,16 +40,15 @@ def pdf(
     outline: Sequence[Bookmark] = (),
     **information: str,
 ) -> bytes:
-    """A PDF of A4 pages in Helvetica; `information` as in Title="…"."""
+    """A PDF of A4 pages; `information` as in Title="…"."""
     objects = ["<< /Type /Catalog /Pages 2 0 R /Lang (en-GB) >>", ""]
-    objects += [
-        f"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica{kind} >>" for kind in ("", "-Bold")
-    ]
+    objects += [f"<< /Type /Font /Subtype /Type1 /BaseFont /{font} >>" for font in _FONTS]
     kids = []
     for page in pages:
         drawn = " ".join(map(_drawn, page))
         objects.append(f"<< /Length {len(drawn)} >>\nstream\n{drawn}\nendstream")
-        fonts = "/Resources << /Font << /F1 3 0 R /F2 4 0 R >> >>"
+        names = " ".join(f"/F{n} {n + 2} 0 R" for n, _ in enumerate(_FONTS, 1))
+        fonts = f"/Resources << /Font << {names} >> >>"
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] {fonts} /Contents "
             f"{len(objects)} 0 R >>"
@@ -68,27 +71,39 @@ def pdf(
 def _drawn(put: Put | DrawnLine) -> str:
     if isinstance(put, DrawnLine):
         return f"{put.x} {put.y} m {put.to_x} {put.to_y} l S"
-    return (
-        f"BT /F{2 if put.bold else 1} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET"
-    )
+    font = 1 + _FONTS.index(put.font + ("-Bold" if put.bold else ""))
+    return f"BT /F{font} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET"
 
 
-def ruled(
-    edges: Sequence[float], heights: Sequence[float], rows: Sequence[Sequence[tuple[int, str]]]
-) -> list[Put | DrawnLine]:
-    """A table with a line around each cell. `heights` are the row borders from the top; a cell is
-    its number of columns and its lines.
+def typed(picture: str, y: float = 780, size: float = 8) -> list[Put | DrawnLine]:
+    """A picture of a page in typewriter type: words at their places, "*bold*" words, "----" and "|"
+    as drawn lines. Lines with "|" are rows of a ruled table. A line that begins with "^" is close
+    to the line above, and in one row with it.
     """
-    drawn: list[Put | DrawnLine] = [DrawnLine(edges[0], y, edges[-1], y) for y in heights]
-    for top, bottom, row in zip(heights[:-1], heights[1:], rows, strict=True):
-        at = 0
-        for columns, text in row:
-            drawn.append(DrawnLine(edges[at], top, edges[at], bottom))
-            puts = column(text.split("\n") if text else [], edges[at] + 3, top - 9, 8)
-            drawn += puts
-            at += columns
-        drawn.append(DrawnLine(edges[-1], top, edges[-1], bottom))
+    drawn: list[Put | DrawnLine] = []
+    width = 0.6 * size
+    for above, line in pairwise(["", *picture.strip("\n").splitlines(), ""]):
+        bars = [
+            40 + width * n for n, c in enumerate(line.lstrip("^") or above.lstrip("^")) if c == "|"
+        ]
+        if bars and not (line.startswith("^") or _is_rule(line) or _is_rule(above)):
+            drawn.append(DrawnLine(bars[0], y, bars[-1], y))
+        height = (0.5 if _is_rule(line) else 0.85 if line.startswith("^") else 1.6) * size
+        y -= height
+        drawn += [DrawnLine(x, y, x, y + height) for x in bars if "|" in line]
+        for match in re.finditer(r"-{4,}|[^\s|]+(?: [^\s|]+)*", line.lstrip("^")):
+            text, x = match.group(), 40 + width * match.start()
+            bold = len(text) > 2 and text[0] == text[-1] == "*"
+            drawn.append(
+                DrawnLine(x - width, y, x + width * len(text), y)
+                if _is_rule(line)
+                else Put(x + bold * width, y + 0.3 * size, text.strip("*"), size, bold, "Courier")
+            )
     return drawn
+
+
+def _is_rule(line: str) -> bool:
+    return "----" in line and not line.strip("^ -|")
 
 
 def _bookmark(number: int, outline: Sequence[Bookmark], root: int, kids: Sequence[str]) -> str:
@@ -126,16 +141,16 @@ def _escaped(text: str) -> str:
 
 
 def _file(objects: Sequence[str]) -> bytes:
-    made, offsets = b"%PDF-1.4\n", []
+    content, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
-        offsets.append(len(made))
-        made += f"{number} 0 obj\n{body}\nendobj\n".encode("cp1252")
+        offsets.append(len(content))
+        content += f"{number} 0 obj\n{body}\nendobj\n".encode("cp1252")
     table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
     trailer = (
         f"trailer << /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R "
-        f">>\nstartxref\n{len(made)}\n%%EOF\n"
+        f">>\nstartxref\n{len(content)}\n%%EOF\n"
     )
-    return made + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{trailer}".encode()
+    return content + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{trailer}".encode()
 
 
 def column(lines: Sequence[str], x: float, y: float = 700, size: float = 10) -> list[Put]:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from statistics import median_low
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pypdfium2
 from pypdfium2 import raw
@@ -64,10 +64,17 @@ _SHORTEST_RULE = 6.0
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
-Word = tuple[str, float, float]
-"""Text, left edge, right edge."""
 Extent = tuple[float, float, float]
 """A rule's position across its direction, its start and its end."""
+
+
+class Word(NamedTuple):
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    bold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Line:
     size: float = 10.0
     bold: bool = False
     words: tuple[Word, ...] = ()
-    """the words with their edges; () if unknown"""
+    """() if unknown"""
     grid: Grid | None = None
     """the ruled table, if this line is a placeholder for one"""
     form: bool = False
@@ -91,18 +98,23 @@ class Line:
     @property
     def known_words(self) -> tuple[Word, ...]:
         """The words, or the text as one."""
-        return self.words or ((self.text, self.left, self.right),)
+        return self.words or (
+            Word(self.text, self.left, self.top, self.right, self.bottom, self.bold),
+        )
 
 
-def rows_of(lines: Iterable[Line]) -> list[list[Line]]:
-    """The lines in rows from the top, each sorted from the left."""
-    grouped: list[list[Line]] = []
+_Placed = TypeVar("_Placed", Line, Word)
+
+
+def rows_of(lines: Iterable[_Placed]) -> list[list[_Placed]]:
+    """The lines or words in rows from the top, each sorted from the left."""
+    rows: list[list[_Placed]] = []
     for line in sorted(lines, key=lambda line: (line.top + line.bottom, line.left)):
-        if grouped and (line.top + line.bottom) / 2 <= grouped[-1][0].bottom:
-            grouped[-1].append(line)
+        if rows and (line.top + line.bottom) / 2 <= rows[-1][0].bottom:
+            rows[-1].append(line)
         else:
-            grouped.append([line])
-    return [sorted(row, key=lambda line: line.left) for row in grouped]
+            rows.append([line])
+    return [sorted(row, key=lambda line: line.left) for row in rows]
 
 
 @dataclass(slots=True)
@@ -327,31 +339,32 @@ class _Run:
         """Whether a character at `box` is on another line or beyond a wide gap."""
         if not self.boxes:
             return False
-        first, last = self.boxes[0], self.boxes[-1]
-        height = last[3] - last[1]
-        below = abs(box[1] + box[3] - last[1] - last[3]) > 1.3 * height
-        return below or box[0] - last[2] > _WIDE * height or box[2] < first[0] - height
+        _, top, right, bottom = self.boxes[-1]
+        height = bottom - top
+        is_below = abs(box[1] + box[3] - top - bottom) > 1.3 * height
+        return is_below or box[0] - right > _WIDE * height or box[2] < self.boxes[0][0] - height
 
     def put(self, character: str, index: int, box: Box) -> None:
-        if self._lacks_space(character, box):
-            self.characters.append(" ")
-        if not self.boxes or self.characters[-1].isspace():
+        """Add a character, after a space if a gap without one precedes it, but not in letter-spaced
+        type.
+        """
+        characters, height = self.characters, box[3] - box[1]
+        gap = box[0] - self.boxes[-1][2] if self.boxes else height
+        if (
+            gap > _WORD_GAP * height > 0
+            and self._gap < _LETTER_GAP * height
+            and self.boxes
+            and characters[-1].isalnum()
+            and character.isalnum()
+        ):
+            characters.append(" ")
+        if not self.boxes or characters[-1].isspace():
             self._starts.append(len(self.boxes))
-            self._gap = box[3] - box[1]
-        else:
-            self._gap = box[0] - self.boxes[-1][2]
-        self.characters.append(character)
+            gap = height
+        self._gap = gap
+        characters.append(character)
         self._indexes.append(index)
         self.boxes.append(box)
-
-    def _lacks_space(self, character: str, box: Box) -> bool:
-        """Whether a word gap without a space precedes the character; letter-spaced type has
-        none.
-        """
-        if not self.boxes or not (self.characters[-1].isalnum() and character.isalnum()):
-            return False
-        height = box[3] - box[1]
-        return self._gap < _LETTER_GAP * height and box[0] - self.boxes[-1][2] > _WORD_GAP * height
 
     def end(self) -> Iterator[tuple[int, Line]]:
         text = "".join(self.characters).translate(_INVISIBLE).strip()
@@ -366,17 +379,15 @@ class _Run:
         lefts, tops, rights, bottoms = zip(*self.boxes, strict=True)
         size = median_low([bottom - top for top, bottom in zip(tops, bottoms, strict=True)])
         bold = all(_is_bold(self._page, self._indexes[end]) for end in (0, -1))
-        top, bottom, words = median_low(tops), median_low(bottoms), tuple(self._words(text))
+        top, bottom = median_low(tops), median_low(bottoms)
+        words: list[Word] = []
+        texts, ends = text.split(), [*self._starts[1:], len(self.boxes)]
+        if len(texts) == len(ends):  # else the boxes do not match the text
+            for word, start, end in zip(texts, self._starts, ends, strict=True):
+                left, right = self.boxes[start][0], self.boxes[end - 1][2]
+                words += [Word(word, left, top, right, bottom, bold)] if word.strip(".…") else []
         cells = _LEADERS.sub(CELL_BREAK, text)
-        return Line(min(lefts), top, max(rights), bottom, cells, size, bold, words)
-
-    def _words(self, text: str) -> Iterator[Word]:
-        """The words with their edges, without leaders; none if the boxes do not match the text."""
-        words, ends = text.split(), [*self._starts[1:], len(self.boxes)]
-        if len(words) == len(ends):
-            for word, start, end in zip(words, self._starts, ends, strict=True):
-                if word.strip(".\u2026"):
-                    yield word, self.boxes[start][0], self.boxes[end - 1][2]
+        return Line(min(lefts), top, max(rights), bottom, cells, size, bold, tuple(words))
 
 
 def _is_bold(page: pypdfium2.PdfTextPage, index: int) -> bool:

@@ -24,7 +24,6 @@ from rag.parsing.pdf.furniture import RunningNames, without_furniture
 from rag.parsing.pdf.tables import (
     BULLET,
     PROSE,
-    BoldWord,
     Columns,
     Grid,
     PdfRow,
@@ -73,8 +72,7 @@ class Paragraph:
 
     @property
     def columns(self) -> Columns | None:
-        """A table's columns, if they were recognised."""
-        return self.table.columns if self.table and self.table.columns.is_known else None
+        return self.table.columns if self.table else None
 
 
 def structured(
@@ -242,11 +240,7 @@ def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     """The lines, with one line in place of each ruled table."""
     if not rules.down or len(lines) > _MAX_LINES:
         return list(lines)
-    words: list[BoldWord] = [
-        (text, left, line.top, right, line.bottom, line.bold)
-        for line in lines
-        for text, left, right in line.known_words
-    ]
+    words = [word for line in lines for word in line.known_words]
     outside = list(lines)
     for grid in grids(rules, words):
         inside = [line for line in outside if _is_inside(line, grid)]
@@ -386,7 +380,7 @@ def _unruled(
 
 
 def _pdf_row(row: list[Line]) -> PdfRow:
-    words = [word for line in row for word in line.known_words if word[0].strip(" |")]
+    words = [word for line in row for word in line.known_words if word.text.strip(" |")]
     top, bottom = _height(row)
     pdf_row = row_of(words, top, bottom, median(line.size for line in row))
     pdf_row.bold = all(line.bold for line in row)
@@ -452,7 +446,7 @@ def _paragraph(lines: Sequence[Line]) -> Paragraph:
         return Paragraph(tuple(line.text for line in lines), size, bold)
     cells = [[cell for cell in line.text.split(CELL_BREAK) if cell.strip()] for line in lines]
     pairs = [row if line.form else _paired(row) for line, row in zip(lines, cells, strict=True)]
-    table = Table([TableRow(tuple((-1, cell) for cell in row)) for row in pairs], Columns([]))
+    table = Table([TableRow(tuple((-1, cell) for cell in row)) for row in pairs])
     return Paragraph(tuple(table.lines), size, bold, table)
 
 

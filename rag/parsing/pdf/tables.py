@@ -18,7 +18,7 @@ from math import inf
 from statistics import median
 
 from rag.meaning.periods import periods
-from rag.parsing.pdf.characters import Extent, Rules, Word
+from rag.parsing.pdf.characters import Extent, Rules, Word, rows_of
 
 # Words and cells
 
@@ -114,7 +114,7 @@ def row_of(words: Sequence[Word], top: float, bottom: float, size: float) -> Pdf
     figure, brackets and per cent signs to the previous one.
     """
     cells: list[PdfCell] = []
-    for text, left, right in words:
+    for text, left, _, right, _, _ in words:
         last = cells[-1] if cells else None
         gap = _HEADER_GAP if last and _begins_header(last.text, text) else _CELL_GAP
         if last and left - last.right < gap * size:
@@ -220,11 +220,6 @@ class Columns:
     caption: tuple[str, ...] = ()
     """the title and unit of the table"""
 
-    @property
-    def is_known(self) -> bool:
-        """Whether columns or a caption were recognised."""
-        return bool(self.spans or self.caption)
-
     def agree(self, before: Columns) -> bool:
         """Whether both have the same columns, as a table and its continuation do."""
         return len(self.spans) == len(before.spans) and all(
@@ -260,7 +255,8 @@ class Table:
     """A table, in rows `[first, last)` of the column of text if it has no rules."""
 
     rows: list[TableRow]
-    columns: Columns
+    columns: Columns | None = None
+    """None if they were not recognised"""
     first: int = 0
     last: int = 0
 
@@ -476,10 +472,10 @@ def _names(
 ) -> list[str]:
     """The header of each column, or "". Removes from `bounds` those within a header's columns."""
     names = [""] * len(extents)
-    if len(cells) > len(extents):
-        centers = [(left + right) / 2 for left, right in extents]
+    if len(cells) > len(extents):  # each to the nearest
         for cell in cells:
-            nearest = min(range(len(centers)), key=lambda n: abs(centers[n] - cell.center))
+            gaps = [abs(left + right - 2 * cell.center) for left, right in extents]
+            nearest = gaps.index(min(gaps))
             names[nearest] = f"{names[nearest]} {cell.text}".strip()
         return names
     underlines = [_underline(cell, row, cells, rules) for cell in cells]
@@ -603,39 +599,25 @@ def aligned_tables(
 
 
 def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
-    """Runs of rows with figures, including the few labels between them."""
-    run: list[int] = []
-    for number, row in enumerate(rows):
-        if not _is_body(row):
-            continue
-        if run and not _continues(rows, run[-1], number):
-            yield from _parts(rows, run)
-            run = []
-        run.append(number)
-    yield from _parts(rows, run)
-
-
-def _parts(rows: Sequence[PdfRow], run: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """The parts of a run of rows with figures: headers within it begin another part, because
-    they name the columns of the rows below them.
+    """Runs of rows with figures, including the few labels between them. Headers in a run begin
+    another, because they name the columns of the rows below them.
     """
-    if len(run) < 2:
-        return
-    first, last = run[0], run[-1] + 1
-    if (
-        sum(any(c.isdigit() for f in row.figures[:9] for c in f.text) for row in rows[first:last])
-        < 2
-    ):
-        return
-    for above, below in pairwise(run):
-        between = rows[above + 1 : below]
-        if between and (
-            _are_names(between[0], rows[above])
-            or any(_are_periods(row, rows[above]) for row in between)
-        ):
-            yield first, above + 1
-            first = below
-    yield first, last
+    runs: list[list[int]] = []
+    for number, row in enumerate(rows):
+        if _is_body(row) and runs and _continues(rows, runs[-1][-1], number):
+            runs[-1].append(number)
+        elif _is_body(row):
+            runs.append([number])
+    for run in runs:
+        texts = ("".join(figure.text for figure in rows[number].figures[:9]) for number in run)
+        if sum(any(map(str.isdigit, text)) for text in texts) < 2:
+            continue
+        first = run[0]
+        for above, below in pairwise(run):
+            if _have_headers(rows[above + 1 : below], rows[above]):
+                yield first, above + 1
+                first = below
+        yield first, run[-1] + 1
 
 
 def _continues(rows: Sequence[PdfRow], last: int, number: int) -> bool:
@@ -647,6 +629,13 @@ def _continues(rows: Sequence[PdfRow], last: int, number: int) -> bool:
         return False
     steps = pairwise(rows[last : number + 1])
     return all(below.top - above.bottom < _ROW_GAP * above.size for above, below in steps)
+
+
+def _have_headers(between: Sequence[PdfRow], above: PdfRow) -> bool:
+    """Whether one of the rows below a row of figures can only be headers."""
+    if between and _are_names(between[0], above):
+        return True
+    return any(_are_periods(row, above) for row in between)
 
 
 def _are_periods(row: PdfRow, above: PdfRow) -> bool:
@@ -692,7 +681,7 @@ def _aligned_table(
     if not spans or len(spans) > _MAX_COLUMNS:
         return None
     for row in body:
-        places = [place for cell in row.values if (place := _column(cell, spans)) is not None]
+        places = [_column(cell, spans) for cell in row.values]
         if len(places) != len(set(places)):
             return _unclear(rows, first, last)
     top, names = _named_columns(rows, first, limit, spans, rules)
@@ -722,12 +711,9 @@ def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
 
 def _plain(row: PdfRow, spans: Sequence[_Span], is_header: bool = False) -> TableRow:
     """A row as it is, with figures tight against their currency signs and brackets."""
-    cells = []
-    for cell in row.cells:
-        column = _column(cell, spans)
-        text = _LOOSE_IN_TEXT.sub("", cell.text)
-        cells.append((-1 if column is None else column + 1, text))
-    return TableRow(tuple(cells), is_header=is_header)
+    texts = (_LOOSE_IN_TEXT.sub("", cell.text) for cell in row.cells)
+    columns = (_column(cell, spans) for cell in row.cells)
+    return TableRow(tuple(zip(columns, texts, strict=True)), is_header=is_header)
 
 
 def _spans(figures: Sequence[PdfCell]) -> list[_Span]:
@@ -741,12 +727,10 @@ def _spans(figures: Sequence[PdfCell]) -> list[_Span]:
     return spans
 
 
-def _column(cell: PdfCell, spans: Sequence[_Span]) -> int | None:
-    """Index of the first column that the cell reaches into."""
-    return next(
-        (n for n, (left, right) in enumerate(spans) if cell.left <= right and cell.right >= left),
-        None,
-    )
+def _column(cell: PdfCell, spans: Sequence[_Span]) -> int:
+    """The first column that the cell reaches into, from 1; -1 if there is none."""
+    columns = enumerate(spans, 1)
+    return next((n for n, (a, b) in columns if cell.left <= b and cell.right >= a), -1)
 
 
 def _entries(rows: Sequence[PdfRow], spans: Sequence[_Span]) -> Iterator[_Entry]:
@@ -758,9 +742,9 @@ def _entries(rows: Sequence[PdfRow], spans: Sequence[_Span]) -> Iterator[_Entry]
     label, left = "", 0.0
     for row, gap in zip(rows, [inf, *gaps], strict=True):
         figures = {
-            column + 1: cell
-            for cell in (row.cells if len(row.cells) > 1 else ())
-            if is_figure(cell.text) and (column := _column(cell, spans)) is not None
+            column: cell
+            for cell in (row.figures if len(row.cells) > 1 else ())
+            if (column := _column(cell, spans)) > 0
         }
         text = " ".join(cell.text for cell in row.cells if cell not in figures.values())
         is_wrapped = gap < usual - _WRAPPED * rows[0].size
@@ -787,9 +771,6 @@ _MAX_RULED_HEADERS = 4
 _INDENT = 2.0
 """Points by which a row's label begins further right than that of its group."""
 
-BoldWord = tuple[str, float, float, float, float, bool]
-"""Text, left, top, right, bottom, and whether it is bold."""
-
 
 @dataclass(slots=True)
 class Grid:
@@ -806,7 +787,7 @@ class Grid:
         return len(self.edges) - 1
 
 
-def grids(rules: Rules, words: Sequence[BoldWord]) -> Iterator[Grid]:
+def grids(rules: Rules, words: Sequence[Word]) -> Iterator[Grid]:
     """The ruled tables of a page, from the top, without drawings and boxes around text. Places
     without a rule between them are one cell.
     """
@@ -814,12 +795,10 @@ def grids(rules: Rules, words: Sequence[BoldWord]) -> Iterator[Grid]:
         xs, ys = _edges(down, across), sorted({rule[0] for rule in across})
         if not (2 < len(xs) <= _MAX_RULED_COLUMNS and 2 < len(ys) <= _MAX_CELLS / len(xs)):
             continue
-        owners = _owners(xs, ys, across, down)
-        if owners and _are_rectangles(owners, len(xs) - 1):
-            rows = _ruled_rows(xs, ys, owners, words)
-            grid = Grid(xs, ys[0], ys[-1], rows)
-            if _is_table(grid):
-                yield grid
+        rows = _ruled_rows(xs, ys, _owners(xs, ys, across, down), words)
+        grid = Grid(xs, ys[0], ys[-1], rows)
+        if _is_table(grid):
+            yield grid
 
 
 def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
@@ -880,27 +859,14 @@ def _is_crossed(rules: Sequence[Extent], position: float, through: float) -> boo
     )
 
 
-def _are_rectangles(owners: Sequence[int], columns: int) -> bool:
-    """Whether all cells are rectangles."""
-    cells: dict[int, list[int]] = {}
-    for place, owner in enumerate(owners):
-        cells.setdefault(owner, []).append(place)
-    return all(
-        (places[-1] % columns - owner % columns + 1)
-        * (places[-1] // columns - owner // columns + 1)
-        == len(places)
-        for owner, places in cells.items()
-    )
-
-
 def _ruled_rows(
-    xs: Sequence[float], ys: Sequence[float], owners: Sequence[int], words: Sequence[BoldWord]
+    xs: Sequence[float], ys: Sequence[float], owners: Sequence[int], words: Sequence[Word]
 ) -> list[list[PdfCell]]:
-    """The rows of the cells that begin in each."""
+    """The rows of the cells that begin in each; none if not all cells are rectangles."""
     columns = len(xs) - 1
-    inside: dict[int, list[BoldWord]] = {}
+    inside: dict[int, list[Word]] = {}
     for word in words:
-        x, y = (word[1] + word[3]) / 2, (word[2] + word[4]) / 2
+        x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
         if xs[0] <= x <= xs[-1] and ys[0] <= y <= ys[-1]:
             place = _band(ys, y) * columns + _band(xs, x)
             inside.setdefault(owners[place], []).append(word)
@@ -913,7 +879,9 @@ def _ruled_rows(
             rows[row].append(cells[place])
         cell = cells[owner]
         cell.rows, cell.columns = row - cell.row + 1, column - cell.column + 1
-    return [row for row in rows if row]
+    sizes = Counter(owners)
+    are_rectangles = all(cell.rows * cell.columns == sizes[n] for n, cell in cells.items())
+    return [row for row in rows if row] if are_rectangles else []
 
 
 def _band(edges: Sequence[float], position: float) -> int:
@@ -922,18 +890,12 @@ def _band(edges: Sequence[float], position: float) -> int:
     return next((number for number, (a, b) in bands if a <= position <= b), len(edges) - 2)
 
 
-def _ruled_cell(words: Sequence[BoldWord], row: int, column: int) -> PdfCell:
-    lines: list[list[BoldWord]] = []
-    for word in sorted(words, key=lambda word: (word[2] + word[4], word[1])):
-        if lines and (word[2] + word[4]) / 2 <= lines[-1][0][4]:
-            lines[-1].append(word)
-        else:
-            lines.append([word])
-    texts = [" ".join(w[0] for w in sorted(line, key=lambda word: word[1])) for line in lines]
-    left = min((word[1] for word in words), default=0.0)
-    right = max((word[3] for word in words), default=0.0)
-    is_bold = bool(words) and all(word[5] for word in words)
-    return PdfCell(_tight(_joined(texts)), left, right, texts, is_bold, row, column)
+def _ruled_cell(words: Sequence[Word], row: int, column: int) -> PdfCell:
+    lines = [" ".join(word.text for word in line) for line in rows_of(words)]
+    left = min((word.left for word in words), default=0.0)
+    right = max((word.right for word in words), default=0.0)
+    is_bold = bool(words) and all(word.bold for word in words)
+    return PdfCell(_tight(_joined(lines)), left, right, lines, is_bold, row, column)
 
 
 def _joined(lines: Sequence[str]) -> str:
