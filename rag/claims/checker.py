@@ -7,7 +7,7 @@ claim against the evidence, and a fitted model weighs both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -32,14 +32,22 @@ _FOUND = 8
 _READ = 2
 """Stretches of them that the reader reads, besides those of the cited documents."""
 _BATCH = 8
-"""Sentences searched and read together."""
+_BATCH_CHARACTERS = 1600
+"""Sentences searched and read together, and their characters."""
+_MOST_CITED = 20
+"""Documents that a sentence cites and that are searched for it."""
 _QUOTED_WORDS = 6
 """A shorter sentence that opens with an unresolved pronoun may be about anything."""
 _MOST_CHARACTERS = 1_000_000
 Compared = list[tuple[Stretch, ValueComparison]]
 CitingClaim = tuple[str, Sequence[str]]
 """(claim, ids of the documents that it cites)"""
+Proceed = Callable[[], object]
 T = TypeVar("T")
+
+
+def _proceed() -> None:
+    """No deadline: the check goes on."""
 
 
 def _directly(function: Callable[[], T]) -> T:
@@ -63,14 +71,18 @@ class Checker:
         sources: Mapping[int, str] | None = None,
         on_progress: Callable[[int, int], object] = lambda done, total: None,
         run: Callable[[Callable[[], Any]], Any] = _directly,
+        proceed: Proceed = _proceed,
     ) -> CheckReport:
         """The sentences of the text with their verdicts.
 
         `sources` maps the numbers of citation marks such as [1] to document ids, in addition to
         the sources that the text lists itself. `on_progress` is called with (sentences checked,
         sentences with a claim). `run` executes each batch of work: the service runs it in the
-        thread of its models. Raises InputError if the text makes no claim or is longer than
-        1,000,000 characters, and the errors of `Engine.search`.
+        thread of its models. `proceed` is called before each sentence and each passage compared
+        with it; it raises to end the check.
+
+        Raises InputError if the text makes no claim or is longer than 1,000,000 characters, and
+        the errors of `Engine.search`.
         """
         if len(text) > _MOST_CHARACTERS:
             raise InputError(
@@ -86,11 +98,10 @@ class Checker:
                 "give a text with statements: rag check FILE",
             )
         done: dict[int, Checked] = {}
-        for at in range(0, len(todo), _BATCH):
-            batch = todo[at : at + _BATCH]
-            made = run(partial(self._batch, batch, known, filter))
-            done |= {sentence.start: checked for sentence, checked in zip(batch, made, strict=True)}
-            on_progress(min(at + _BATCH, len(todo)), len(todo))
+        for batch in _batches(todo):
+            checked = run(partial(self._batch, batch, known, filter, proceed))
+            done |= {one.start: result for one, result in zip(batch, checked, strict=True)}
+            on_progress(len(done), len(todo))
         sentences = tuple(
             done.get(one.start) or sentence_verdict.skipped(one)
             for one in claims.sentences
@@ -106,9 +117,13 @@ class Checker:
         return {number: found for number, found in named.items() if found}
 
     def _batch(
-        self, batch: Sequence[ClaimSentence], sources: Mapping[int, str], filter: Filter | None
+        self,
+        batch: Sequence[ClaimSentence],
+        sources: Mapping[int, str],
+        filter: Filter | None,
+        proceed: Proceed,
     ) -> list[Checked]:
-        quoted = self._quotations(batch, sources, filter)
+        quoted = self._quotations(batch, sources, filter, proceed)
         asked = [
             (part, _known(sentence.cited, sources))
             for sentence in batch
@@ -116,7 +131,7 @@ class Checker:
             for part in sentence.parts
             if not part.unresolved
         ]
-        judged = self.judge([(part.text, cited) for part, cited in asked], filter)
+        judged = self.judge([(part.text, cited) for part, cited in asked], filter, proceed)
         verdicts = {id(part): done for (part, _), done in zip(asked, judged, strict=True)}
         return [
             sentence_verdict.from_parts(
@@ -132,12 +147,18 @@ class Checker:
         ]
 
     def _quotations(
-        self, batch: Sequence[ClaimSentence], sources: Mapping[int, str], filter: Filter | None
+        self,
+        batch: Sequence[ClaimSentence],
+        sources: Mapping[int, str],
+        filter: Filter | None,
+        proceed: Proceed,
     ) -> dict[int, CheckedPart]:
         """Verdicts, by start, on the rewritten sentences that a document has word for word."""
         asked = [one for one in batch if _is_rewritten(one)]
         claims = [(one.text, _known(one.cited, sources)) for one in asked]
-        observed, documents = self.observe(claims, filter, read=False) if asked else ([], {})
+        observed, documents = (
+            self.observe(claims, filter, read=False, proceed=proceed) if asked else ([], {})
+        )
         found = {}
         for sentence, (claim, cited), seen in zip(asked, claims, observed, strict=True):
             own = [one for one in seen if one.comparison.quoted and _is_about(sentence, one)]
@@ -146,12 +167,15 @@ class Checker:
         return found
 
     def judge(
-        self, claims: Sequence[CitingClaim], filter: Filter | None = None
+        self,
+        claims: Sequence[CitingClaim],
+        filter: Filter | None = None,
+        proceed: Proceed = _proceed,
     ) -> list[CheckedPart]:
         """The claims with their verdicts, in order."""
         if not claims:
             return []
-        observed, documents = self.observe(claims, filter)
+        observed, documents = self.observe(claims, filter, proceed=proceed)
         return [
             judge(claim, found, set(cited), documents, self._models)
             for (claim, cited), found in zip(claims, observed, strict=True)
@@ -169,7 +193,11 @@ class Checker:
         return judge(claim, observed, set(), documents, self._models)
 
     def observe(
-        self, claims: Sequence[CitingClaim], filter: Filter | None = None, read: bool = True
+        self,
+        claims: Sequence[CitingClaim],
+        filter: Filter | None = None,
+        read: bool = True,
+        proceed: Proceed = _proceed,
     ) -> tuple[list[list[Observation]], dict[str, Document]]:
         """The observations for each claim, and their documents by id; without `read`, no model
         runs and `said` is None."""
@@ -179,33 +207,57 @@ class Checker:
             for claim, names in claims
             for name in dict.fromkeys(names)
         ]
+        proceed()
         found = self._engine.find_many([*general, *cited])
         documents = {name: document for one in found for name, document in one.documents.items()}
         from_cited = iter(found[len(general) :])
         work = []
         for (claim, named), others in zip(claims, found, strict=False):
+            proceed()
             own = [hit for _ in dict.fromkeys(named) for hit in next(from_cited).hits]
             parts = [*stretches(claim, own, _READ), *stretches(claim, others.hits, _READ)]
             work.append((claim, _distinct(parts)))
         if read:
-            return self.read(work), documents
+            return self.read(work, proceed), documents
         return [
-            [Observation(part, closest(claim, part), None) for part in parts]
+            [Observation(part, seen, None) for part, seen in _compared(claim, parts, proceed)]
             for claim, parts in work
         ], documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
         return Query(claim[: self._engine.settings.max_question], k, filter, form="span")
 
-    def read(self, work: Sequence[tuple[str, Sequence[Stretch]]]) -> list[list[Observation]]:
+    def read(
+        self, work: Sequence[tuple[str, Sequence[Stretch]]], proceed: Proceed = _proceed
+    ) -> list[list[Observation]]:
         """Each claim compared and read with its stretches, up to the first that quotes it."""
-        found = [_until_quoted([(p, closest(claim, p)) for p in parts]) for claim, parts in work]
+        found = [_until_quoted(_compared(claim, parts, proceed)) for claim, parts in work]
         asked = [
             (claim, [part.hit for part, one in seen if not one.quoted])
             for (claim, _), seen in zip(work, found, strict=True)
         ]
         outputs = self._reader.read_many(asked)
         return [_observations(seen, output) for seen, output in zip(found, outputs, strict=True)]
+
+
+def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]]:
+    """The sentences in batches of about equal work."""
+    batch: list[ClaimSentence] = []
+    for sentence in sentences:
+        characters = sum(len(one.text) for one in (*batch, sentence))
+        if batch and (len(batch) == _BATCH or characters > _BATCH_CHARACTERS):
+            yield batch
+            batch = []
+        batch.append(sentence)
+    yield batch
+
+
+def _compared(claim: str, parts: Sequence[Stretch], proceed: Proceed) -> Compared:
+    compared = []
+    for part in parts:
+        proceed()
+        compared.append((part, closest(claim, part)))
+    return compared
 
 
 def _until_quoted(seen: Compared) -> Compared:
@@ -222,7 +274,7 @@ def _observations(seen: Compared, output: ReaderOutput) -> list[Observation]:
 
 
 def _known(cited: Sequence[int], sources: Mapping[int, str]) -> list[str]:
-    return [sources[number] for number in cited if number in sources]
+    return [sources[number] for number in cited if number in sources][:_MOST_CITED]
 
 
 def _is_rewritten(sentence: ClaimSentence) -> bool:

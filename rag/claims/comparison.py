@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
-from rag.meaning.figures import contradicting, figures, states
+from rag.meaning.figures import FigureIndex, claimed_figures, contradicting, figures
 from rag.meaning.names import is_named, names, swapped_names
 from rag.meaning.negation import is_denied
 from rag.meaning.sentences import split_sentences
@@ -58,15 +58,15 @@ class ValueComparison:
 def compare(claim: str, evidence: str, context: str = "") -> ValueComparison:
     """The claim compared with a few sentences of evidence; `context` (title and headings) may
     have names and years that they omit."""
-    claimed, given = figures(claim), figures(evidence)
-    known = (*given, *figures(context))
-    missing = [one for one in claimed if not any(states(other, one) for other in known)]
+    claimed, stated = claimed_figures(claim), figures(evidence)
+    known = FigureIndex((*stated, *figures(context)))
+    missing = [value for value in claimed if not known.state(value)]
     ours, theirs = word_list(claim), word_list(evidence)
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
     kept = sum(block.size for block in matcher.get_matching_blocks())
     likeness = kept / len(ours) if ours else 0.0
     unnamed = _unnamed(claim, evidence, context)
-    differs = [pair for one in missing if (pair := contradicting(one, given, claimed))]
+    differs = list(contradicting(missing, FigureIndex(stated), FigureIndex(claimed)))
     if likeness >= _SWAPPED_FROM:
         swapped = swapped_names(claim, evidence, ours, theirs)
         differs += [pair for pair in swapped if pair[0] in unnamed]
@@ -74,7 +74,7 @@ def compare(claim: str, evidence: str, context: str = "") -> ValueComparison:
     shared = wanted & content_words(f"{evidence} {context}")
     return ValueComparison(
         differs=tuple(dict.fromkeys(differs)),
-        missing=tuple(one.text for one in missing),
+        missing=tuple(value.text for value in missing),
         unnamed=tuple(unnamed),
         values=len(claimed),
         names=len(names(claim)),

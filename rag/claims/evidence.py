@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.citations import quoted
-from rag.meaning.figures import figures, states
+from rag.meaning.figures import FigureIndex, claimed_figures, figures
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.text import content_words
 from rag.types import Citation, Document, Hit
@@ -55,12 +55,14 @@ def _similarity(claim: str, context: str) -> Callable[[str], float]:
     """A function: the share of the claim's words and values in a sentence. Words that only the
     context has count half.
     """
-    wanted, values, around = content_words(claim), figures(claim), content_words(context)
+    wanted, around = content_words(claim), content_words(context)
+    values = claimed_figures(claim)
 
     def share(sentence: str) -> float:
         held = content_words(sentence)
         words = len(wanted & held) + 0.5 * len((wanted & around) - held)
-        same = sum(any(states(value, one) for value in figures(sentence)) for one in values)
+        stated = FigureIndex(figures(sentence) if values else ())
+        same = sum(map(stated.state, values))
         return (words + same) / max(1, len(wanted) + len(values))
 
     return share

@@ -53,6 +53,9 @@ _JOINT = re.compile(
 _SUBORDINATE = re.compile(
     r"(?:if|when|unless|although|though|while|because|since|after|before|as)\b", re.IGNORECASE
 )
+_NO_SPACE = re.compile(r"\S+")
+_MOST_WORDS, _MOST_CHARACTERS = 120, 1000
+"""A longer sentence is checked in pieces: the work of a comparison grows with its square."""
 _FEWEST_WORDS = 3
 """Minimum number of words in a claim."""
 
@@ -163,11 +166,31 @@ def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSent
     found = split_sentences(masked(text[start:end]))
     if not found:
         return
+    found = [piece for span in found for piece in _short(text, start, *span)]
     ends = [begin for begin, _ in found[1:]] + [end - start]
     for (a, b), limit in zip(found, ends, strict=True):
         last = end_with_marks(text, start + b, start + limit)
         raw = text[start + a : last]
         yield _sentence(start + a, last, raw)
+
+
+def _short(text: str, base: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A sentence in pieces of at most `_MOST_WORDS` words and `_MOST_CHARACTERS` characters, cut
+    before a word if there is one; offsets are relative to `base`."""
+    words = 0
+    at = last = start
+    for word in _NO_SPACE.finditer(text, base + start, base + end):
+        first = word.start() - base
+        words += 1
+        if words > _MOST_WORDS or word.end() - base - at > _MOST_CHARACTERS:
+            if first > at:
+                yield at, last
+            at, words = first, 1
+        last = word.end() - base
+        while last - at > _MOST_CHARACTERS:
+            yield at, at + _MOST_CHARACTERS
+            at += _MOST_CHARACTERS
+    yield at, end
 
 
 def _sentence(start: int, end: int, raw: str) -> ClaimSentence:

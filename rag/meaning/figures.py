@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.meaning.compare import Relation, compare, entails
@@ -22,6 +22,9 @@ _DATE_BOUND = re.compile(
 )
 _UNIT = re.compile(r"\s?(?:%|[A-Za-z°µ²³/-]+)")
 _DIGITS = re.compile(r"\d+")
+MOST_CLAIMED = 50
+"""Maximum number of values of a claim that are compared."""
+_KINDS = ("date", "time", "quantity")
 _UNIT_WITHIN = 40
 """Characters after a year in which its unit is looked for: "2,000 metres"."""
 
@@ -42,6 +45,11 @@ class Figure:
 def figures(text: str) -> tuple[Figure, ...]:
     """The dates, times and quantities of a text, in order."""
     return tuple(figure for piece in _pieces(text) for figure in _figures(piece))
+
+
+def claimed_figures(claim: str) -> tuple[Figure, ...]:
+    """The first `MOST_CLAIMED` dates, times and quantities of a claim, in order."""
+    return figures(claim)[:MOST_CLAIMED]
 
 
 def _pieces(text: str) -> list[str]:
@@ -116,22 +124,56 @@ def _unit_words(after: str, amount: Quantity | None) -> str:
 
 def states(stated: Figure, claimed: Figure) -> bool:
     """Whether a `stated` value is the `claimed` one, or a more precise one."""
-    for name in ("date", "time", "quantity"):
-        given, wanted = getattr(stated, name), getattr(claimed, name)
+    for kind in _KINDS:
+        given, wanted = getattr(stated, kind), getattr(claimed, kind)
         if given and wanted:
             return entails(given, wanted)
     return len(claimed.numbers) == 1 and claimed.numbers == stated.numbers
 
 
+class FigureIndex:
+    """Figures by kind and by number, so that a value is compared only with those it may equal."""
+
+    def __init__(self, values: Iterable[Figure]) -> None:
+        distinct: dict[Figure, Figure] = {}
+        for value in values:
+            distinct.setdefault(replace(value, text=""), value)
+        self.figures = tuple(distinct.values())
+        self._by_key: dict[object, list[Figure]] = {}
+        for value in self.figures:
+            for key in _keys(value):
+                self._by_key.setdefault(key, []).append(value)
+
+    def alike(self, value: Figure) -> Iterator[Figure]:
+        """The figures that have a kind or the number in common with the value."""
+        for key in _keys(value):
+            yield from self._by_key.get(key, ())
+
+    def state(self, claimed: Figure) -> bool:
+        """Whether one of the figures states the claimed value."""
+        return any(states(value, claimed) for value in self.alike(claimed))
+
+    def claim(self, stated: Figure) -> bool:
+        """Whether the stated value states one of the figures."""
+        return any(states(stated, value) for value in self.alike(stated))
+
+
+def _keys(value: Figure) -> Iterator[object]:
+    if value.numbers:
+        yield value.numbers
+    yield from (kind for kind in _KINDS if getattr(value, kind))
+
+
 def contradicting(
-    claimed: Figure, stated: Sequence[Figure], claims: Sequence[Figure]
-) -> tuple[str, str] | None:
-    """(the claim's words, the evidence's words) for a `stated` value of the same kind that differs
-    from the `claimed` one and is none of the values that the claim has."""
-    for value in stated:
-        if not any(states(value, own) for own in claims) and _differ(claimed, value):
-            return claimed.text, value.text
-    return None
+    missing: Sequence[Figure], stated: FigureIndex, claimed: FigureIndex
+) -> Iterator[tuple[str, str]]:
+    """(the claim's words, the evidence's words) for each `missing` value of the claim of whose
+    kind a different value is `stated` that is none of those `claimed`."""
+    unclaimed = FigureIndex(value for value in stated.figures if not claimed.claim(value))
+    for value in missing:
+        different = next((v for v in unclaimed.figures if _differ(value, v)), None)
+        if different:
+            yield value.text, different.text
 
 
 def _differ(claimed: Figure, stated: Figure) -> bool:

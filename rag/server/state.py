@@ -45,6 +45,8 @@ _GRACE = 2.0
 T = TypeVar("T")
 Run = Callable[[Callable[[], Any]], Any]
 """Runs work in the model thread and returns its result."""
+Proceed = Callable[[], object]
+"""Raises ServiceError if nobody waits for the result any more."""
 
 
 def _upload_queue(settings: Settings) -> tuple[UploadQueue, list[WorkQueue]]:
@@ -227,19 +229,34 @@ class Service:
             caller.on_disconnect(question.cancel)
         return pending
 
-    def runner(self, caller: Caller, seconds: float = 0.0) -> Run:
-        """A function that runs work in the model thread, between batches of questions, for at most
-        so many seconds from now; 0 uses the default. It raises ServiceError when they are over or
-        the client has disconnected, so long work is given to it in pieces.
+    def deadline(self, caller: Caller, seconds: float = 0.0) -> Proceed:
+        """A function that raises ServiceError once so many seconds are over, or the client has
+        disconnected; 0 uses the default.
         """
         until = time.monotonic() + (seconds or _CHECK_DEADLINES * self.settings.deadline_ms / 1000)
 
-        def run(work: Callable[[], Any]) -> Any:
+        def proceed() -> None:
             if caller.disconnected:
                 raise problems.hung_up()
             if time.monotonic() > until:
                 raise problems.late()
-            return self.models.call(work, caller)
+
+        return proceed
+
+    def runner(self, caller: Caller, proceed: Proceed | None = None) -> Run:
+        """A function that runs work in the model thread, between batches of questions, while
+        `proceed` raises nothing; the default is `deadline(caller)`. Long work is given to it in
+        pieces.
+        """
+        proceed = proceed or self.deadline(caller)
+
+        def run(work: Callable[[], Any]) -> Any:
+            def timely() -> Any:
+                proceed()  # it may have waited in the queue
+                return work()
+
+            proceed()
+            return self.models.call(timely, caller)
 
         return run
 

@@ -4,7 +4,10 @@ citations.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -164,3 +167,39 @@ def test_the_check_reads_claims_as_split(tmp_path: Path) -> None:
     assert [p.text for s in split_claims(text).sentences for p in s.parts][
         1
     ] == "The JCPOA is capped."
+
+
+def test_a_sentence_with_thousands_of_numbers_does_not_hold_the_models(checker: Checker) -> None:
+    text = f"Iran kept {', '.join(str(number) for number in range(1000, 5000))} machines."
+    seconds: list[float] = []
+
+    def run(work: Callable[[], Any]) -> Any:
+        start = time.process_time()
+        try:
+            return work()
+        finally:
+            seconds.append(time.process_time() - start)
+
+    checker.check(text, run=run)
+    assert max(seconds) < 2
+
+
+def test_a_check_ends_within_a_batch(checker: Checker) -> None:
+    """A deadline is seen before each sentence and passage, not only between batches."""
+    calls = 0
+
+    def proceed() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise InputError("too late", "try again")
+
+    batches: list[object] = []
+
+    def run(work: Callable[[], Any]) -> Any:
+        batches.append(work)
+        return work()
+
+    with pytest.raises(InputError, match="too late"):
+        checker.check("Iran signed it in 2015. " * 8, run=run, proceed=proceed)
+    assert len(batches) == 2  # the sources, and the first sentences

@@ -7,6 +7,7 @@ import pytest
 from rag.claims.comparison import compare
 from rag.meaning.figures import figures
 from rag.meaning.names import names
+from tests.growth import cpu_seconds
 
 SIGNED = (
     "The Joint Comprehensive Plan of Action, known as the JCPOA, was signed in Vienna on 14 "
@@ -98,3 +99,18 @@ def test_a_quotation_is_equal_in_every_word() -> None:
 
 def test_a_long_text_is_read_in_pieces() -> None:
     assert len(figures("It rose in 2015 by 3 percent. " * 100)) == 200
+
+
+@pytest.mark.parametrize("value", ["{} May {}", "{} km and {}", "1{}, {}"])
+def test_thousands_of_values_are_compared_in_time(value: str) -> None:
+    """Every value of either side differs from every other: none is found at once."""
+    claim = " ".join(value.format(1 + number % 28, 1700 + number) for number in range(60))
+    evidence = " ".join(value.format(1 + number % 28, 1850 + number) for number in range(60, 130))
+    assert cpu_seconds(lambda: compare(claim, evidence), 2) < 0.25
+    assert compare(claim, evidence).values == 50
+
+
+def test_a_value_is_the_same_in_another_unit_however_many_are_stated() -> None:
+    evidence = f"{' '.join(f'{number} kg,' for number in range(3, 90))} and 2 tonnes."
+    compared = compare("The load was 2,000 kg and 95 kg.", evidence)
+    assert (compared.missing, compared.differs) == (("95 kg",), (("95 kg", "3 kg"),))

@@ -162,3 +162,11 @@ def test_code_ends_with_its_own_fence() -> None:
 def test_marks_with_ranges_and_white_space() -> None:
     (one,) = split_claims("Iran kept 5,060 centrifuges [1 - 3, 7].").sentences
     assert one.cited == (1, 2, 3, 7)
+
+
+def test_a_long_sentence_is_checked_in_pieces() -> None:
+    text = f"Iran kept {', '.join(str(number) for number in range(1000, 9000))} machines."
+    pieces = split_claims(text).sentences
+    assert all(len(one.text.split()) <= 120 and len(one.text) <= 1000 for one in pieces)
+    assert " ".join(text[one.start : one.end] for one in pieces) == text
+    assert [len(one.text) for one in split_claims("x" * 2500).sentences] == [1000, 1000, 500]

@@ -124,9 +124,10 @@ def check_text(
     """Check a text in the model thread, between questions of other clients, for at most `seconds`;
     0 uses the default. Raises as `Checker.check`, and ServiceError.
     """
-    run = service.runner(caller, seconds)
+    proceed = service.deadline(caller, seconds)
+    run = service.runner(caller, proceed)
     checker = Checker(service.engine)
-    return checker.check(text, filters.parse(conditions) or None, sources, run=run)
+    return checker.check(text, filters.parse(conditions) or None, sources, run=run, proceed=proceed)
 
 
 def _report(report: CheckReport, seconds: float) -> WireReport:
