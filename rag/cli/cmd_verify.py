@@ -92,7 +92,14 @@ def replay_command(settings: Settings, as_json: bool, file: str) -> None:
 @click.option(
     "--risk",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Largest acceptable share of wrong answers, e.g. 0.05.",
+    help="Largest share of wrong answers to certify, e.g. 0.05.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Probability with which the certified risk holds.",
 )
 @click.option(
     "--out",
@@ -103,14 +110,20 @@ def replay_command(settings: Settings, as_json: bool, file: str) -> None:
 )
 @shared
 def calibrate_command(
-    settings: Settings, as_json: bool, gold: Path, risk: float | None, out: Path
+    settings: Settings,
+    as_json: bool,
+    gold: Path,
+    risk: float | None,
+    confidence: float,
+    out: Path,
 ) -> None:
     """Calibrate the confidence on the questions in GOLD and write a file for RAG_CALIBRATION.
 
     GOLD has one JSON object per line: "question", "answers" (every accepted wording; [] if the
     documents do not answer it), and optionally "evidence" [{"document": …, "sentence": …}], as for
-    rag eval. --risk sets the threshold; without it, the share of refused questions is the share of
-    unanswerable ones.
+    rag eval. --risk chooses the lowest threshold for which the questions certify that at most this
+    share of the answers is wrong; too few questions are an error that says how many are needed.
+    Without it, the share of refused questions is the share of unanswerable ones.
 
     \b
     Examples:
@@ -125,7 +138,7 @@ def calibrate_command(
             f"{out} cannot be written: no such folder",
             "create it, or choose another file with --out",
         )
-    done = calibrate(build.engine(settings), read_jsonl(gold), risk)
+    done = calibrate(build.engine(settings), read_jsonl(gold), risk, confidence)
     text = json.dumps(plain(done.fitted), indent=2, ensure_ascii=False) + "\n"
     with writing_to(out, "choose another file with --out"):
         out.write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rag.answering.searcher import Query
@@ -20,7 +20,9 @@ from rag.evaluation.calibration_fit import (
     table,
     threshold,
 )
+from rag.evaluation.certified_risk import Certificate, certify, questions_needed
 from rag.evaluation.gold import Question
+from rag.evaluation.statistics import Rows
 from rag.filters import Condition, Filter
 
 LEAST = 20
@@ -38,13 +40,17 @@ class Calibrated:
     says: tuple[str, ...]
 
 
-def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = None) -> Calibrated:
+def calibrate(
+    engine: Engine, gold: Sequence[Question], risk: float | None = None, certainty: float = 0.95
+) -> Calibrated:
     """Fit the confidence on the gold questions, starting from the current calibration; the
     improvement is measured on questions left out of the fit.
 
-    If less than a fifth of the questions are unanswerable, some are asked a second time without
-    their documents. Raises InputError for too few questions, or if all or none of the best
-    candidates are right.
+    With a `risk`, the threshold is the lowest above which at most that share of the answers is
+    wrong, certified with this certainty (`certified_risk`); both are in (0, 1). Without one, as
+    many questions are refused as are unanswerable. If less than a fifth of the questions are
+    unanswerable, some are asked a second time without their documents. Raises InputError for too
+    few questions, or if all or none of the best candidates are right.
     """
     if len(gold) < LEAST:
         raise InputError(
@@ -60,7 +66,8 @@ def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = Non
             "check the gold answers, or add more",
         )
     confidence = held_back(data, model, FOLDS)
-    at = threshold(confidence, data, risk)
+    certificate = None if risk is None else _certificate(confidence, data, risk, certainty)
+    at = certificate.threshold if certificate else threshold(confidence, data, None)
     fitted = fit(data, model)
     before, after = (
         bought(predict(model, data.rows), data, engine.threshold),
@@ -76,13 +83,41 @@ def calibrate(engine: Engine, gold: Sequence[Question], risk: float | None = Non
         "report": {
             "rule": "refuses as many as have no answer"
             if risk is None
-            else f"at most {risk:.1%} of the answers wrong",
+            else f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}",
             "before": before,
             "after, on questions left out of the fit": after,
             "risk by coverage": risk_at_coverage(confidence, data),
         },
     }
-    return Calibrated(content, tuple(_says(before, after, data, at, risk)))
+    says = _says(before, after, data, at)
+    if risk is not None and certificate:
+        content["report"]["certificate"] = asdict(certificate)
+        says.append(
+            f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
+            f"{certainty:.1%} confidence (upper bound {certificate.bound:.1%}: "
+            f"{certificate.wrong} of {certificate.answered} answers to questions left out of the "
+            f"fit were wrong; {certificate.tested} thresholds tested in a fixed order)"
+        )
+    return Calibrated(content, tuple(says))
+
+
+def _certificate(
+    confidence: Rows, data: CalibrationTable, risk: float, certainty: float
+) -> Certificate:
+    """Raises InputError that names the number of questions needed if none is found."""
+    if certificate := certify(confidence, data.right, risk, certainty):
+        return certificate
+    needed = questions_needed(confidence, data.right, risk, certainty)
+    raise InputError(
+        f"{len(confidence)} questions cannot certify that at most {risk:.1%} of the answers are "
+        f"wrong, with {certainty:.1%} confidence",
+        f"give about {needed:,} questions, or a higher --risk"
+        if needed and needed > len(confidence)
+        else "too many answers are wrong for any number of questions: give a higher --risk, or "
+        "look at the misses with: rag eval GOLD"
+        if needed is None
+        else "give more questions, or a higher --risk",
+    )
 
 
 def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
@@ -114,10 +149,9 @@ def _says(
     after: dict[str, Any],
     data: CalibrationTable,
     at: float,
-    risk: float | None,
 ) -> list[str]:
     low, high = after["wrong, of answered, interval"]
-    lines = [
+    return [
         f"{len(data.right)} questions, {int((~data.answerable).sum())} of them unanswerable",
         f"before: {before['answered']:.0%} of the questions are answered, "
         f"{before['wrong, of answered']:.0%} of the answers are wrong",
@@ -128,9 +162,3 @@ def _says(
         f"{after['refusal recall']:.0%} of the unanswerable are refused; calibration error "
         f"{after['ece']:.2f} (was {before['ece']:.2f})",
     ]
-    if risk is not None and not after["answered"]:
-        lines.append(
-            f"no threshold keeps the wrong answers at or below {risk:.1%}: nothing would be "
-            f"answered"
-        )
-    return lines

@@ -367,7 +367,7 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
     ]
     lines += [{"question": f"Who sang at the concert of {n}?", "answers": []} for n in range(12)]
     Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    code, out, err = filled("calibrate", "gold.jsonl", "--risk", "0.1")
+    code, out, err = filled("calibrate", "gold.jsonl", "--risk", "0.3")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "24 questions, 12 of them unanswerable"
     assert "calibrated: " in out

@@ -45,14 +45,18 @@ def gold() -> list[Question]:
 
 
 def test_a_calibration_reports_its_effect_and_can_be_used(engine: Engine, tmp_path: Path) -> None:
-    done = calibrate(engine, gold(), 0.2)
+    done = calibrate(engine, gold(), 0.4, 0.7)
     assert any(line.startswith("calibrated: ") for line in done.says)
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(done.fitted))
     model = Confidence.load(path)
     assert model.threshold == done.fitted["threshold"]
     after = done.fitted["report"]["after, on questions left out of the fit"]
-    assert after["wrong, of answered"] <= 0.2
+    assert after["wrong, of answered"] <= 0.4
+    certificate = done.fitted["report"]["certificate"]
+    assert certificate["bound"] <= 0.4
+    assert certificate["threshold"] == model.threshold
+    assert done.says[-1].startswith("certified: at most 40.0% of the answers")
     assert model.risk == after["wrong, of answered"]
 
 
@@ -68,3 +72,9 @@ def test_too_few_or_only_wrong_answers_are_errors(engine: Engine) -> None:
         calibrate(engine, gold()[:5])
     with pytest.raises(InputError, match="every first candidate is wrong"):
         calibrate(engine, [question(f"What of {n}?") for n in range(20)])
+
+
+def test_too_few_questions_for_a_risk_say_how_many_are_needed(engine: Engine) -> None:
+    with pytest.raises(InputError, match=r"28 questions cannot certify that at most 1.0%") as info:
+        calibrate(engine, gold(), 0.01)
+    assert "questions" in info.value.hint
