@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rag.answering.confidence import Confidence
 from rag.answering.searcher import Searcher
 from rag.engine import Engine
-from rag.errors import AbsentError, InputError, OldError, install_line
+from rag.errors import AbsentError, InputError, install_line
 from rag.models.registry import CASCADE_READS, calibration_path, embedder_path, first_reader
 from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
@@ -151,7 +151,7 @@ def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]
     lazy = LazyEmbedder(lambda: embedder(settings))
     try:
         return store(settings), lazy
-    except (AbsentError, OldError):
+    except AbsentError:
         if not create:
             raise
         return store(settings, lazy, create=True), lazy

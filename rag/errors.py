@@ -6,7 +6,6 @@
     ├── NotFoundError     no such document or path                          exit 2   HTTP 404
     ├── StoreError        the index is broken or does not match             exit 3   HTTP 503
     │   ├── AbsentError   there is no index yet                             exit 3   HTTP 503
-    │   ├── OldError      an older index that only a writer can upgrade     exit 3   HTTP 503
     │   └── EmptyError    the index is empty                                exit 3   HTTP 409
     ├── ModelError        a model is missing, altered or of the wrong type  exit 4   HTTP 503
     └── BusyError         another process is writing the index              exit 5   HTTP 503
@@ -64,10 +63,6 @@ class EmptyError(StoreError):
 
 class AbsentError(StoreError):
     """There is no index at this place yet."""
-
-
-class OldError(StoreError):
-    """The index has an older schema, which the next writer upgrades."""
 
 
 class ModelError(RagError):

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from rag.types import Block, Cell, Column
 
@@ -31,6 +32,35 @@ class Table:
     def column_name(self, cell: Cell) -> str:
         """Name of a cell's column, or ""."""
         return self.columns[cell.column].name if 0 <= cell.column < len(self.columns) else ""
+
+
+class Section(NamedTuple):
+    """Where the heading path becomes `path`, up to the next section."""
+
+    start: int
+    path: tuple[str, ...]
+
+    @property
+    def heading(self) -> str:
+        """For people."""
+        return " > ".join(self.path)
+
+
+def sections(blocks: Sequence[Block]) -> tuple[Section, ...]:
+    """Where the heading path of a document changes, and each of its headings."""
+    paths: list[tuple[str, ...]] = []
+    found: list[Section] = []
+    before: tuple[str, ...] = ()
+    for block in blocks:
+        path = paths[block.parent] if block.parent >= 0 else ()
+        path = (*path, block.name) if block.name else path
+        paths.append(path)
+        if path != before or block.name:
+            if found and found[-1].start == block.start:
+                found.pop()
+            found.append(Section(block.start, path))
+        before = path
+    return tuple(found)
 
 
 def block_at(blocks: Sequence[Block], offset: int) -> int | None:
@@ -117,6 +147,41 @@ def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
     """The row of a table that contains the character at `offset`."""
     index = enclosing(blocks, offset, "row")
     return None if index is None else blocks[index]
+
+
+def parts(blocks: Sequence[Block]) -> Iterator[Block]:
+    """The outermost blocks that have text of their own: headings, and what they and groups
+    contain.
+    """
+    for block in blocks:
+        if block.kind != "group" and _is_outermost(blocks, block.parent):
+            yield block
+
+
+def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
+    """The blocks of `text[start:end]`; what is below a heading that is left out moves up."""
+    places: dict[int, int] = {-1: -1}
+    kept: list[Block] = []
+    for index, block in enumerate(blocks):
+        parent = places[block.parent]
+        if block.end <= start or end <= block.start:
+            places[index] = parent
+            continue
+        places[index] = len(kept)
+        first, last = max(start, block.start) - start, min(end, block.end) - start
+        cells = tuple(Cell(c.column, c.start - start, c.end - start) for c in block.cells)
+        columns = tuple(
+            Column(c.name, c.start - start, c.end - start) if c.start >= start else Column(c.name)
+            for c in block.columns
+        )
+        kept.append(
+            block._replace(start=first, end=last, parent=parent, cells=cells, columns=columns)
+        )
+    return tuple(kept)
+
+
+def _is_outermost(blocks: Sequence[Block], parent: int) -> bool:
+    return parent < 0 or blocks[parent].kind in ("heading", "group")
 
 
 def _header(blocks: Sequence[Block], table: int) -> Block | None:

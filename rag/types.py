@@ -66,8 +66,7 @@ class Block(NamedTuple):
     - item: with everything below it, from its `marker` on, such as "-" or "3."; the marker is part
       of the text. A term with its definition is a group.
     - table: its rows and caption, with its `columns`. A table whose columns change is several.
-    - header: a row that names columns.
-    - row: with its `cells`; empty ones are left out.
+    - row: a row of values; header: one that names columns. Both have `cells`, without empty ones.
     - group: what one name is about: a term with its definition, a figure, the quoted text of a
       mail.
 
@@ -84,18 +83,6 @@ class Block(NamedTuple):
     marker: str = ""
     cells: tuple[Cell, ...] = ()
     columns: tuple[Column, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The part of a document under one heading; it ends where the next section starts.
-
-    `start` is the offset of the heading's line in the document's text. `heading` is the path of
-    headings from the outermost one, joined by " > ", or "".
-    """
-
-    start: int
-    heading: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +103,9 @@ class Document:
     source: str
     sha256: str
     metadata: Mapping[str, str] = field(default_factory=dict)
-    sections: tuple[Section, ...] = ()
+    blocks: Sequence[Block] = ()
     pages: tuple[int, ...] = ()
     container_sha256: str = ""
-    blocks: Sequence[Block] = ()
 
     @property
     def file(self) -> str:

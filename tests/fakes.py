@@ -11,7 +11,7 @@ import numpy as np
 
 from rag.meaning.sentences import split_sentences
 from rag.protocols import ReaderOutput, Vectors
-from rag.types import Document, Hit, Span
+from rag.types import Block, Document, Hit, Span
 
 _WORD = re.compile(r"\w+")
 _NAMES_AND_NUMBERS = re.compile(r"\d[\w.,%]*\w|\d|[A-Z]\w+(?: [A-Z]\w+)*")
@@ -63,6 +63,13 @@ class NameReader:
                 if not asked & set(_WORD.findall(match.group().lower())):
                     found.append(Span(hit, match.start(), match.end(), 3.0 * shared - 6.0))
         return found
+
+
+def groups(text: str, *starts: tuple[int, str]) -> tuple[Block, ...]:
+    """A block from each start to the next, with a name."""
+    ends = [*(start for start, _ in starts), len(text)][1:]
+    pairs = zip(starts, ends, strict=True)
+    return tuple(Block("group", start, end, name=name) for (start, name), end in pairs)
 
 
 def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: str) -> Document:

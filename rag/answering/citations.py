@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from rag.meaning.sentences import Offsets, enclosing_sentence
+from rag.structure import heading_path
 from rag.types import Citation, Copy, Document, Piece, Span
 
 GAP = " […] "
@@ -96,9 +96,8 @@ def independent(citations: Sequence[Citation]) -> int:
 
 
 def heading_at(document: Document, offset: int) -> str:
-    """The path of headings above an offset, or ""."""
-    place = bisect_right([section.start for section in document.sections], offset)
-    return document.sections[place - 1].heading if place else ""
+    """The path of headings above an offset, for people, or ""."""
+    return " > ".join(heading_path(document.blocks, offset))
 
 
 def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:

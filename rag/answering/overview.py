@@ -13,6 +13,7 @@ from rag.answering.citations import quoted
 from rag.meaning.sentences import split_sentences
 from rag.meaning.text import content_words
 from rag.protocols import Embedder, Vectors
+from rag.structure import heading_path
 from rag.types import Document, Hit, Passage, Piece
 
 MOST_SECTIONS = 10
@@ -118,7 +119,7 @@ def _parts(document: Document, passages: Sequence[Passage]) -> list[tuple[str, l
     """(heading, indices of its passages) by section, as deep as `MOST_SECTIONS` allows; equal parts
     if there are no headings.
     """
-    paths = [_path(passage) for passage in passages]
+    paths = [_path(document, passage) for passage in passages]
     deepest = max(map(len, paths))
     for depth in range(deepest, 0, -1):
         parts = _by_heading(paths, depth)
@@ -140,9 +141,9 @@ def _by_heading(paths: Sequence[tuple[str, ...]], depth: int) -> list[tuple[str,
     return [(path[-1] if path else "", list(rows)) for path, rows in found]
 
 
-def _path(passage: Passage) -> tuple[str, ...]:
+def _path(document: Document, passage: Passage) -> tuple[str, ...]:
     """Headings below the document's own title."""
-    path = tuple(passage.heading.split(" > ")) if passage.heading else ()
+    path = heading_path(document.blocks, passage.end - 1)
     return path[1:] if path and path[0] == passage.title else path
 
 
@@ -159,7 +160,7 @@ def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
     places = [
         (passage.start + start, passage.start + end) for start, end in split_sentences(passage.text)
     ]
-    headings = {section.start for section in document.sections}
+    headings = {block.start for block in document.blocks if block.kind == "heading"}
     kept = [
         (s, e)
         for s, e in places
@@ -169,21 +170,13 @@ def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
 
 
 def _heading(document: Document, heading: str, before: Sequence[Piece]) -> list[Piece]:
-    """Offsets of the heading in the text."""
+    """The heading as a quote, if it is in the text and not among the pieces."""
     if not heading or any(piece.heading and piece.text == heading for piece in before):
         return []
-    for section in document.sections:
-        if section.heading.split(" > ")[-1] == heading:
-            line_end = document.text.find("\n", section.start)
-            line = document.text[section.start : line_end if line_end >= 0 else len(document.text)]
-            at = line.find(heading)
-            if at >= 0:
-                start = section.start + at
-                return [
-                    Piece(
-                        quoted(document, start, start + len(heading)),
-                        gap=bool(before),
-                        heading=True,
-                    )
-                ]
-    return []
+    named = (block for block in document.blocks if block.name == heading)
+    starts = (document.text.find(heading, block.start, block.end) for block in named)
+    start = next((start for start in starts if start >= 0), None)
+    if start is None:
+        return []
+    quote = quoted(document, start, start + len(heading))
+    return [Piece(quote, gap=bool(before), heading=True)]

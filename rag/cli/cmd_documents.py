@@ -289,6 +289,6 @@ def _without_text(document: Document) -> dict[str, object]:
     names = [
         field.name
         for field in dataclasses.fields(document)
-        if field.name not in ("text", "sections", "pages", "container_sha256")
+        if field.name not in ("text", "blocks", "pages", "container_sha256")
     ]
     return {name: getattr(document, name) for name in names}

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from rag.meaning.sentences import Offsets, split_sentences, trim
-from rag.types import Document, Passage, Section
+from rag.structure import Section, sections
+from rag.types import Document, Passage
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 Unit = tuple[int, int, int]
@@ -51,15 +52,15 @@ def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160)
 def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
     """Sections with their ends; one that is only a heading is joined to the next one."""
     text = document.text
-    bounds = [Section(0, ""), *document.sections, Section(len(text), "")]
+    bounds = [Section(0, ()), *sections(document.blocks), Section(len(text), ())]
     pending = 0
-    for here, after in pairwise(bounds):
-        if after.start == len(text) or not _only_heading(text, here, after.start):
-            yield pending, after.start, here.heading
+    for section, after in pairwise(bounds):
+        if after.start == len(text) or not _is_only_heading(text, section, after.start):
+            yield pending, after.start, section.heading
             pending = after.start
 
 
-def _only_heading(text: str, section: Section, end: int) -> bool:
+def _is_only_heading(text: str, section: Section, end: int) -> bool:
     return section.heading.endswith(" ".join(text[section.start : end].split()))
 
 

@@ -273,4 +273,4 @@ def note_link(stamps: Stamps, found: FoundFile, known: Sequence[Document]) -> No
 
 def _state_of(document: Document) -> Document:
     """The document without its text, as needed until the end of a run over many files."""
-    return replace(document, text="", metadata={}, sections=(), pages=())
+    return replace(document, text="", metadata={}, blocks=(), pages=())

@@ -15,7 +15,8 @@ from itertools import takewhile
 
 from rag.parsing.load import Loaded
 from rag.parsing.pool import Result
-from rag.types import Document, Section
+from rag.structure import cut, parts
+from rag.types import Document
 
 _WINDOW = 60
 """Maximum number of pages of a folder to compare with each other."""
@@ -30,7 +31,6 @@ _LONGEST_LINE, _FEWEST_LETTERS = 100, 12
 numbers.
 """
 _NUMBER = re.compile(r"\d+")
-_GAP = "\n\n"
 Known = dict[str, list[str]]
 """Digests of each folder's recurring blocks. They also apply to pages in its subfolders, which may
 be few, and to pages that change later and are read alone.
@@ -63,9 +63,9 @@ def _cleaned(held: Sequence[Result], known: Known) -> Iterator[Result]:
         return
     here = held[0][0].found.path.parent
     pages = [d for _, loaded in held if isinstance(loaded, Loaded) for d in loaded.documents]
-    blocks = [d.text.split(_GAP) for d in pages]
+    texts = [_texts(document) for document in pages]
     counts = Counter(
-        digest for some in blocks for digest in {*map(_digest, [*some, *map(_but_numbers, some)])}
+        digest for some in texts for digest in {*map(_digest, [*some, *map(_but_numbers, some)])}
     )
     least = max(_FEWEST, _SHARE * len(pages))
     new = {digest for digest, count in counts.items() if count >= least}
@@ -91,24 +91,21 @@ def _but_numbers(block: str) -> str:
 
 
 def _without(document: Document, furniture: set[str]) -> Document:
-    """The document without recurring blocks at its start and end; sections move with their text."""
-    blocks = document.text.split(_GAP)
-    known = [_digest(block) in furniture for block in blocks]
-    if all(known):
+    """The document without recurring parts at its start and end."""
+    places = [(part.start, part.end) for part in parts(document.blocks)]
+    texts = _texts(document)
+    is_known = [_digest(text) in furniture for text in texts]
+    if all(is_known):
         return document
-    first = sum(1 for _ in takewhile(bool, known))
-    feet = ({_digest(b), _digest(_but_numbers(b))} & furniture for b in reversed(blocks[first:]))
-    last = len(blocks) - sum(1 for _ in takewhile(bool, feet))
-    text = _GAP.join(blocks[first:last])
-    if len(text) < (1 - _MOST_OF) * len(document.text):
+    first = sum(1 for _ in takewhile(bool, is_known))
+    feet = ({_digest(t), _digest(_but_numbers(t))} & furniture for t in reversed(texts[first:]))
+    last = len(texts) - sum(1 for _ in takewhile(bool, feet))
+    start, end = places[first][0], places[last - 1][1]
+    if end - start < (1 - _MOST_OF) * len(document.text):
         return document
-    begin = len(_GAP.join([*blocks[:first], ""]))
-    return replace(document, text=text, sections=_moved(document.sections, begin, len(text)))
+    blocks = cut(document.blocks, start, end)
+    return replace(document, text=document.text[start:end], blocks=blocks)
 
 
-def _moved(sections: Sequence[Section], begin: int, length: int) -> tuple[Section, ...]:
-    """The sections after removing the first `begin` characters; if several now start at one offset,
-    the last one.
-    """
-    moved = {max(0, section.start - begin): section.heading for section in sections}
-    return tuple(Section(start, heading) for start, heading in moved.items() if start < length)
+def _texts(document: Document) -> list[str]:
+    return [document.text[part.start : part.end] for part in parts(document.blocks)]

@@ -160,7 +160,7 @@ class Sync:
     def _rename(self, old: Document, new: Document) -> None:
         """Give a document its new id and source; its text, passages and vectors stay."""
         if before := self._store.document(old.id):
-            document = replace(new, text=before.text, sections=before.sections)
+            document = replace(new, text=before.text, blocks=before.blocks)
             passages, vectors = self._store.embedded(old.id)
             kept = [replace(p, document_id=new.id, title=new.title) for p in passages]
             self._store.put(document, kept, vectors, instead_of=old.id)

@@ -199,7 +199,7 @@ class Planner:
             self._same(a, b) for a, b in zip(old, new, strict=True)
         ):
             return []
-        return [(a, replace(b, text="", sections=())) for a, b in zip(old, new, strict=True)]
+        return [(a, replace(b, text="", blocks=())) for a, b in zip(old, new, strict=True)]
 
     def _same(self, old: Document, new: Document) -> bool:
         """Whether the documents are parsed as before and the new id is free."""
@@ -209,9 +209,7 @@ class Planner:
         )
         free = taken is None or is_gone(taken.file)
         return (
-            free
-            and before is not None
-            and (before.text, before.sections) == (new.text, new.sections)
+            free and before is not None and (before.text, before.blocks) == (new.text, new.blocks)
         )
 
 

@@ -133,7 +133,8 @@ class WebIngest:
         if len(loaded.documents) != 1:
             raise ParseError("contains no document, or several")
         (document,) = loaded.documents
-        title = document.title if document.metadata.get("title") or document.sections else page.url
+        is_titled = document.metadata.get("title") or any(b.name for b in document.blocks)
+        title = document.title if is_titled else page.url
         metadata = {**document.metadata, **page.validators}
         return replace(document, id=_id(page.url), source=page.url, title=title, metadata=metadata)
 

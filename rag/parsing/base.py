@@ -1,4 +1,4 @@
-"""Results and errors of parsers, and building blocks they share."""
+"""Results and errors of parsers, and the parts of a text from which they build documents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, zip_longest
 
-from rag.types import Section
+from rag.parsing.lists import Lists, blocks_of_lines, is_marked
+from rag.types import Block, BlockKind, Cell, Column
 
 
 class ParseError(Exception):
@@ -27,7 +28,7 @@ class Parsed:
     """
 
     text: str
-    sections: tuple[Section, ...] = ()
+    blocks: Sequence[Block] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     pages: tuple[int, ...] = ()
     left_out: int = 0
@@ -46,38 +47,6 @@ class Member:
     read: Callable[[int], bytes]
 
 
-Glue = Callable[[str, str], str | None]
-"""Joins two blocks if the second continues the first; else returns None."""
-
-
-def of_pages(
-    pages: Iterable[Iterable[Block]],
-    metadata: dict[str, str],
-    glue: Glue = lambda first, second: None,
-) -> Parsed:
-    """Join the blocks of pages, numbered from 1, into one text. An empty page starts where the next
-    page with text does.
-    """
-    blocks: list[Block] = []
-    starts: list[tuple[int, int]] = []
-    for page in pages:
-        starts.append((len(blocks), 0))
-        for number, block in enumerate(block for block in page if block.text.strip()):
-            last = blocks[-1] if blocks else Block("", 1)
-            apart = last.level or block.level or last.context != block.context
-            whole = None if apart else glue(last.text, block.text)
-            if whole is None:
-                blocks.append(replace(block, text=block.text.strip()))
-                continue
-            blocks[-1] = replace(last, text=whole)
-            if number == 0:  # after the word that spans both pages
-                starts[-1] = (len(blocks) - 1, whole.find(" ", len(last.text)) + 1 or len(whole))
-    text, sections = join(blocks)
-    offsets = list(accumulate((len(block.text) + 2 for block in blocks), initial=0))
-    found = [min(offsets[block] + inside, len(text)) for block, inside in starts]
-    return Parsed(text, sections, metadata, tuple(accumulate(reversed(found), min))[::-1])
-
-
 DEEPEST_INDENT = 8
 """Maximum depth of nested lists; thousands of levels would turn lines into spaces."""
 BOLD = 7
@@ -89,48 +58,233 @@ _LONGEST_NAME = 120
 _LEADING = 80
 MOST_NAMES = 8
 """Maximum number of terms in a passage's context; the innermost are kept."""
+GAP = "\n\n"
+"""Between two parts of a text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A paragraph, list, table or code block; with `level` 1 to 6 a heading, with `BOLD` a heading
-    if text follows.
+class Part:
+    """A stretch of a document's text; the next one follows after a blank line.
 
-    `section` opens a section of that name below the current headings; the name need not occur in
-    the text. `context` names the subject of the block, such as the defined term or a table's
-    caption; adjacent blocks of one context form a section.
+    It is one block of a `kind`, with `level` 1 to 6 a heading, with `BOLD` a heading if text
+    follows, and with a `name` that need not occur in the text. Or it has the structure `blocks`, as
+    in `rag.types.Document`, with offsets from the start of `text` and -1 as the parent of the
+    outermost; `kind` and `name` are then not used. `list_part` and `rag.parsing.tables` make such
+    parts. `context` are the names of the groups that contain the part, outermost first, such as the
+    defined term or a figure's caption; adjacent parts with one context share the group.
     """
 
     text: str
     level: int = 0
-    section: str = ""
+    name: str = ""
     context: tuple[str, ...] = ()
+    kind: BlockKind = "paragraph"
+    blocks: tuple[Block, ...] = ()
 
 
-def join(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
-    """Join blocks into one text with blank lines, and return the sections opened by headings and
-    contexts.
+Glue = Callable[[str, str], str | None]
+"""Joins two texts if the second continues the first; else returns None."""
+
+
+def of_pages(
+    pages: Iterable[Iterable[Part]],
+    metadata: dict[str, str],
+    glue: Glue = lambda first, second: None,
+) -> Parsed:
+    """Join the parts of pages, numbered from 1, into one text. An empty page starts where the next
+    page with text does.
     """
-    parts: list[str] = []
-    sections: list[Section] = []
-    path: list[tuple[int, str]] = []
-    length = 0
-    before: tuple[str, ...] = ()
-    for block in _led_in(_headed([block for block in blocks if block.text.strip()])):
-        text = block.text.strip()
-        if block.level:
-            path = [(level, heading) for level, heading in path if level < block.level]
-            path.append((block.level, _one_line(text)))
-        if block.level or block.section or block.context != before:
-            names = [heading for _, heading in path]
-            terms = [name_of(term) for term in block.context[-MOST_NAMES:]]
-            names += [term for term in terms if not _is_named(term, names)]
-            names += [block.section] if block.section else []
-            sections.append(Section(length, " > ".join(names)))
-        before = block.context
-        parts.append(text)
-        length += len(text) + 2
-    return "\n\n".join(parts), tuple(sections)
+    parts: list[Part] = []
+    starts: list[tuple[int, int]] = []
+    for page in pages:
+        starts.append((len(parts), 0))
+        for number, part in enumerate(part for part in page if part.text.strip()):
+            last = parts[-1] if parts else Part("", 1)
+            apart = last.level or part.level or last.context != part.context
+            whole = None if apart or last.blocks or part.blocks else glue(last.text, part.text)
+            if whole is None:
+                parts.append(part if part.blocks else replace(part, text=part.text.strip()))
+                continue
+            parts[-1] = replace(last, text=whole)
+            if number == 0:  # after the word that spans both pages
+                starts[-1] = (len(parts) - 1, whole.find(" ", len(last.text)) + 1 or len(whole))
+    return with_pages(parts, starts, metadata)
+
+
+def with_pages(
+    parts: Sequence[Part], starts: Sequence[tuple[int, int]], metadata: dict[str, str]
+) -> Parsed:
+    """Join parts that are not empty; a page starts at each (index of a part, offset in it)."""
+    text, blocks = join(parts)
+    offsets = list(accumulate((len(part.text.strip()) + len(GAP) for part in parts), initial=0))
+    pages = [min(offsets[part] + inside, len(text)) for part, inside in starts]
+    return Parsed(text, blocks, metadata, tuple(accumulate(reversed(pages), min))[::-1])
+
+
+def join(parts: Iterable[Part]) -> tuple[str, tuple[Block, ...]]:
+    """Join parts into one text with blank lines between them, and return it with its blocks.
+
+    Lines of paragraphs that begin with a marker are items of lists.
+    """
+    texts: list[str] = []
+    outline = Outline()
+    start = 0
+    for part in _led_in(_headed([part for part in parts if part.text.strip()])):
+        text = part.text.strip()
+        texts.append(text)
+        if part.level:
+            outline.heading(start, start + len(text), part.level, one_line(text))
+        else:
+            outline.enter(start, part.context)
+            if part.blocks:
+                skipped = len(part.text) - len(part.text.lstrip())
+                outline.nested(start - skipped, part.blocks)
+            elif part.kind == "paragraph" and not part.name:
+                outline.text(start, text)
+            else:
+                outline.add(Block(part.kind, start, start + len(text), name=part.name))
+        start += len(text) + len(GAP)
+    return GAP.join(texts), outline.finished()
+
+
+def list_part(lines: Iterable[tuple[int, str, str]], context: tuple[str, ...] = ()) -> Part:
+    """A list from its lines: (depth from 0, marker or "" for more of the item above, text)."""
+    lists, texts, start = Lists(), list[str](), 0
+    for depth, marker, text in lines:
+        line = f"{'  ' * min(depth, DEEPEST_INDENT)}{marker or ' '} {text}"
+        begin, end = start + len(line) - len(line.lstrip()), start + len(line.rstrip())
+        if marker:
+            lists.item(begin, end, depth, marker)
+        elif begin < end and not lists.text(begin, end, depth, is_after_gap=False):
+            lists.blocks.append(Block("paragraph", begin, end))
+        texts.append(line)
+        start += len(line) + 1
+    return Part("\n".join(texts), context=context, blocks=tuple(lists.blocks))
+
+
+def group_part(parts: Iterable[Part], name: str) -> Part:
+    """The parts as one, in a group if the name is not ""."""
+    text, blocks = join(parts)
+    if name and text:
+        group = Block("group", 0, len(text), name=name)
+        blocks = (group, *(block._replace(parent=block.parent + 1) for block in blocks))
+    return Part(text, blocks=blocks)
+
+
+def stacked(parts: Sequence[Part]) -> Part:
+    """Lists and tables as one part, without blank lines between them."""
+    if len(parts) == 1:
+        return parts[0]
+    blocks: list[Block] = []
+    start = 0
+    for part in parts:
+        first = len(blocks)
+        blocks += [moved(b, start, first + b.parent if b.parent >= 0 else -1) for b in part.blocks]
+        start += len(part.text) + 1
+    return Part("\n".join(part.text for part in parts), blocks=tuple(blocks))
+
+
+class Outline:
+    """Collects the blocks of a document in order, each below the open heading and groups."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self._headings: list[int] = []
+        """indices of the open headings, outermost first"""
+        self._groups: list[int] = []
+        """indices of the open groups"""
+        self._context: tuple[str, ...] = ()
+        self._lines: list[tuple[int, str]] = []
+        """lines of text whose blocks are not added yet"""
+
+    def heading(self, start: int, end: int, level: int, name: str) -> None:
+        """Open a heading; it closes those of its level and below, and all groups."""
+        self._end_text()
+        self.enter(start, ())
+        while self._headings and self._blocks[self._headings[-1]].level >= level:
+            self._headings.pop()
+        self.add(Block("heading", start, end, level=level, name=name))
+        self._headings.append(len(self._blocks) - 1)
+
+    def enter(self, start: int, context: tuple[str, ...]) -> None:
+        """Close the groups that are not in `context`, and open the new ones at `start`."""
+        context = context[-MOST_NAMES:]
+        if context == self._context:
+            return
+        pairs = enumerate(zip(context, self._context, strict=False))
+        shared = next(
+            (depth for depth, (term, before) in pairs if term != before),
+            min(len(context), len(self._context)),
+        )
+        self._end_text()
+        self._close(shared)
+        self._context = context
+        for term in context[shared:]:
+            above = [self._blocks[i].name for i in (*self._headings, *self._groups)]
+            name = name_of(term)
+            self.add(Block("group", start, start, name="" if _is_named(name, above) else name))
+            self._groups.append(len(self._blocks) - 1)
+
+    def add(self, block: Block) -> None:
+        """Add a block below the innermost open group or heading."""
+        self._end_text()
+        parent = (self._groups or self._headings or (-1,))[-1]
+        self._blocks.append(block._replace(parent=parent))
+
+    def nested(self, offset: int, blocks: Sequence[Block]) -> None:
+        """Add blocks with their own nesting, as in `Part`, moved by `offset` characters."""
+        self._end_text()
+        first = len(self._blocks)
+        parent = (self._groups or self._headings or (-1,))[-1]
+        self._blocks += (
+            moved(block, offset, first + block.parent if block.parent >= 0 else parent)
+            for block in blocks
+        )
+
+    def text(self, start: int, text: str) -> None:
+        """Add paragraphs and lists of text, apart from what is above by an empty line."""
+        if "\n" not in text and not self._lines and not is_marked(text):
+            self.add(Block("paragraph", start, start + len(text)))
+            return
+        for line in text.split("\n"):
+            self._lines.append((start, line))
+            start += len(line) + 1
+        self._lines.append((start, ""))
+
+    def line(self, start: int, line: str) -> None:
+        """Add a line of paragraphs and lists; "" is a blank one."""
+        self._lines.append((start, line))
+
+    def _end_text(self) -> None:
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self.nested(0, blocks_of_lines(lines))
+
+    def finished(self) -> tuple[Block, ...]:
+        self._end_text()
+        self._close(0)
+        return tuple(self._blocks)
+
+    def _close(self, depth: int) -> None:
+        """Close the groups from a depth on; they end with the last block in them."""
+        for index in self._groups[depth:]:
+            end = max(block.end for block in self._blocks[index:])
+            self._blocks[index] = self._blocks[index]._replace(end=end)
+        del self._groups[depth:]
+
+
+def moved(block: Block, offset: int, parent: int) -> Block:
+    """The block with another parent, `offset` characters further on."""
+    kind, start, end, before, level, name, marker, cells, columns = block
+    if offset:
+        start, end = start + offset, end + offset
+        cells = tuple([Cell(cell, a + offset, b + offset) for cell, a, b in cells])
+        columns = tuple(
+            [Column(c, a + offset, b + offset) if a >= 0 else Column(c) for c, a, b in columns]
+        )
+    elif parent == before:
+        return block
+    return Block(kind, start, end, parent, level, name, marker, cells, columns)
 
 
 def level_of_bold(text: str) -> int:
@@ -143,11 +297,11 @@ def level_of_bold(text: str) -> int:
     return BOLD if is_line and is_name else 0
 
 
-def _headed(blocks: Sequence[Block]) -> list[Block]:
+def _headed(parts: Sequence[Part]) -> list[Part]:
     """Make bold paragraphs without text directly below into text."""
     return [
-        replace(block, level=0) if block.level == BOLD and (after is None or after.level) else block
-        for block, after in zip_longest(blocks, blocks[1:])
+        replace(part, level=0) if part.level == BOLD and (after is None or after.level) else part
+        for part, after in zip_longest(parts, parts[1:])
     ]
 
 
@@ -156,28 +310,28 @@ def _is_named(term: str, headings: Sequence[str]) -> bool:
     return term in headings or (" " in term and any(term in heading for heading in headings))
 
 
-def _led_in(blocks: Sequence[Block]) -> Iterator[Block]:
-    """Join a short line such as "Parameters:" to the block it introduces."""
-    for block, after in zip_longest(blocks, blocks[1:]):
+def _led_in(parts: Sequence[Part]) -> Iterator[Part]:
+    """Join a short line such as "Parameters:" to the part it introduces."""
+    for part, after in zip_longest(parts, parts[1:]):
         leads = (
             after
-            and not (block.level or after.level or block.section or after.section)
-            and len(block.text) <= _LEADING
-            and block.text.strip()[-1] not in ".!?"
+            and not (part.level or after.level or part.name or after.name)
+            and len(part.text) <= _LEADING
+            and part.text.strip()[-1] not in ".!?"
         )
         deeper = (
             leads
-            and len(after.context) > len(block.context)
-            and after.context[: len(block.context)] == block.context
+            and len(after.context) > len(part.context)
+            and after.context[: len(part.context)] == part.context
         )
-        yield replace(block, context=after.context) if deeper else block
+        yield replace(part, context=after.context) if deeper else part
 
 
 def name_of(text: str) -> str:
     """A term or caption as part of a heading path, cut at a word."""
-    name = _one_line(text[: 10 * _LONGEST_NAME])
+    name = one_line(text[: 10 * _LONGEST_NAME])
     return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME].rsplit(" ", 1)[0] + " …"
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split()).replace(" > ", " › ")  # " > " separates headings in a path
+def one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,6 +1,4 @@
-"""Parses CSV, TSV, and the rows of workbooks. Each row becomes a section, with each value after its
-header.
-"""
+"""Parses CSV, TSV, and the rows of workbooks, with each value after its column's header."""
 
 from __future__ import annotations
 
@@ -11,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from rag.parsing.base import Block, join
-from rag.parsing.tables import are_headers
-from rag.types import Section
+from rag.parsing.base import GAP, Part, join
+from rag.parsing.tables import TableText, are_headers
+from rag.types import Block
 
 _LONG = 160
 """Values longer than this become separate paragraphs."""
@@ -23,13 +21,13 @@ Row = tuple[int, list[str]]
 _LONGEST_FIELD = 10_000_000
 
 
-def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, {}) of a table; the separator is detected."""
+def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
+    """(text, blocks, {}) of a table; the separator is detected."""
     csv.field_size_limit(_LONGEST_FIELD)
     rows = csv.reader(
         io.StringIO(source, newline=""), delimiter=_separator(source), skipinitialspace=True
     )
-    return *join(table(rows)), {}
+    return *join(table_parts(rows)), {}
 
 
 def _separator(source: str) -> str:
@@ -62,24 +60,32 @@ def _evenness(sample: str, mark: str) -> float:
     return count / widths.total() if width > 1 else 0.0
 
 
-def table(rows: Iterable[Sequence[str]]) -> Iterator[Block]:
-    """A block for each non-empty row, as section "row n" by its number in the file; headers are
-    repeated in every row.
+def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
+    """Title rows, and a table of the other rows that are not empty. Each is named "row n" by its
+    number in the file, and repeats the headers; long values are paragraphs of their row.
     """
     stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
     filled = ((number, cells) for number, cells in stripped if any(cells))
-    titles, rest = _titles(filled)
-    yield from (
-        Block(" ".join(filter(None, cells)), section=f"row {number}") for number, cells in titles
-    )
-    first, second = list(islice(rest, 1)), list(islice(rest, 1))
-    headers: Sequence[str] = (
-        first[0][1] if first and are_headers(first[0][1], second[0][1] if second else ()) else ()
-    )
+    titles, body = _titles(filled)
+    yield from (Part(" ".join(filter(None, cells)), name=f"row {n}") for n, cells in titles)
+    first, second = list(islice(body, 1)), list(islice(body, 1))
+    headers: Sequence[str] = ()
+    if first and are_headers(first[0][1], second[0][1] if second else ()):
+        headers, first = first[0][1], []
+    table = TableText(between=GAP)
     if headers and not second:
-        yield Block(" | ".join(filter(None, headers)))
-    for number, cells in chain([] if headers else first, second, rest):
-        yield from _row(number, cells, headers)
+        table.header([*filter(None, headers)], [*filter(None, headers)])
+    else:
+        table.name_columns(headers)
+    width = len(headers)
+    for number, cells in chain(first, second, body):
+        named = [
+            (column, headers[column] if column < width else "", cell)
+            for column, cell in enumerate(cells)
+            if cell
+        ]
+        table.row(named, f"row {number}", _LONG)
+    yield table.part()
 
 
 def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
@@ -87,16 +93,3 @@ def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
     top = list(islice(rows, _ROWS))
     wide = next((at for at, (_, cells) in enumerate(top) if sum(map(bool, cells)) > 1), 0)
     return top[:wide], chain(top[wide:], rows)
-
-
-def _row(number: int, cells: Sequence[str], headers: Sequence[str]) -> Iterator[Block]:
-    named = [
-        (headers[at] if at < len(headers) else "", cell) for at, cell in enumerate(cells) if cell
-    ]
-    values = [(f"{name}: {cell}" if name else cell, len(cell) > _LONG) for name, cell in named]
-    short = " | ".join(value for value, long in values if not long)
-    yield Block(short, section=f"row {number}")
-    for value, long in values:
-        if long:
-            yield Block(value, section="" if short else f"row {number}")
-            short = short or value

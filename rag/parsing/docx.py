@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 import docx
@@ -14,9 +16,10 @@ from docx.oxml.parser import parse_xml
 from docx.table import Table
 from docx.text.paragraph import Paragraph
 
-from rag.parsing.base import BOLD, DEEPEST_INDENT, Block, Parsed, join, level_of_bold, of_pages
+from rag.parsing.base import BOLD, Parsed, Part, join, level_of_bold, list_part, with_pages
 from rag.parsing.metadata import core_metadata
-from rag.parsing.tables import are_headers, lines
+from rag.parsing.tables import are_headers, table_part
+from rag.types import Block
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
@@ -36,36 +39,54 @@ _CUT = "\f"
 def parse(content: bytes) -> Parsed:
     """Text, headings, metadata, and pages if the file has page breaks."""
     document = docx.Document(io.BytesIO(content))
-    blocks = [*_body(document), *_notes(document)]
+    parts = [*_body(document), *_notes(document)]
     metadata = core_metadata(document.core_properties)
-    filled = [block for block in blocks[:3] if block.text.strip()]
+    filled = [part for part in parts[:3] if part.text.strip()]
     if filled and 0 < filled[0].level < BOLD:
         metadata.setdefault("title", filled[0].text.replace(_CUT, ""))
-    if any(_CUT in block.text for block in blocks):
-        return of_pages(_paged(blocks), metadata, _rejoined)
-    return Parsed(*join(blocks), metadata)
+    if any(_CUT in part.text for part in parts):
+        return _paged(parts, metadata)
+    return Parsed(*join(parts), metadata)
 
 
-def _paged(blocks: list[Block]) -> list[list[Block]]:
-    """Blocks by page; the second half of a block that spans two pages starts with a page break."""
-    pages: list[list[Block]] = [[]]
-    for block in blocks:
-        started = False
-        for number, piece in enumerate(block.text.split(_CUT)):
-            pages += [[]] if number else []
-            if piece.strip():
-                pages[-1].append(Block((_CUT if started else "") + piece.strip(), block.level))
-                started = True
-    return pages
+def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
+    """The document, with a page from the first text after each page break on."""
+    whole: list[Part] = []
+    starts = [(0, 0)]
+    breaks = 0
+    for part in parts:
+        text, offset = "", 0
+        pieces: list[tuple[int, int, int]] = []
+        for number, piece in enumerate(part.text.split(_CUT)):
+            breaks += number > 0
+            if stripped := piece.strip():
+                text += " " if text else ""
+                starts += [(len(whole), len(text))] * breaks
+                breaks = 0
+                skipped = len(piece) - len(piece.lstrip())
+                pieces.append((offset + skipped, len(text), len(stripped)))
+                text += stripped
+            offset += len(piece) + len(_CUT)
+        if text:
+            whole.append(replace(part, text=text, blocks=_moved(part.blocks, pieces)))
+    return with_pages(whole, [*starts, *[(len(whole), 0)] * breaks], metadata)
 
 
-def _rejoined(first: str, second: str) -> str | None:
-    """The halves of a block that spans two pages as one; None for separate blocks."""
-    return f"{first} {second[1:]}" if second.startswith(_CUT) else None
+def _moved(blocks: Sequence[Block], pieces: Sequence[tuple[int, int, int]]) -> tuple[Block, ...]:
+    """The lists in a text of which only these pieces are left: (offset before, offset now,
+    length).
+    """
+
+    def now(offset: int) -> int:
+        last = max(0, bisect_right(pieces, offset, key=itemgetter(0)) - 1)
+        before, after, length = pieces[last]
+        return after + min(max(0, offset - before), length)
+
+    return tuple(b._replace(start=now(b.start), end=now(b.end - 1) + 1) for b in blocks)
 
 
-def _body(document: Any) -> Iterator[Block]:
-    items: list[str] = []
+def _body(document: Any) -> Iterator[Part]:
+    items: list[tuple[int, str, str]] = []
     caption = ""
     """directly above"""
     for node in _children(document.element.body, _PARAGRAPH, _TABLE):
@@ -74,16 +95,16 @@ def _body(document: Any) -> Iterator[Block]:
             items.append(_item(element))
             continue
         if items:
-            yield Block("\n".join(items))
+            yield list_part(items)
             items = []
         if isinstance(element, Table):
-            yield replace(_table(element), context=(caption,) if caption else ())
+            yield _table(element, (caption,) if caption else ())
             caption = ""
             continue
-        block = _paragraph(element)
-        caption = block.text if _is_caption(element) else ""
-        yield replace(block, context=(caption,) if caption else ())
-    yield Block("\n".join(items))
+        part = _paragraph(element)
+        caption = part.text if _is_caption(element) else ""
+        yield replace(part, context=(caption,), kind="caption") if caption else part
+    yield list_part(items)
 
 
 def _children(element: Any, *tags: str) -> Iterator[Any]:
@@ -105,10 +126,10 @@ def _is_caption(paragraph: Paragraph) -> bool:
     return ((paragraph.style.name if paragraph.style else "") or "").lower() == "caption"
 
 
-def _paragraph(paragraph: Paragraph) -> Block:
+def _paragraph(paragraph: Paragraph) -> Part:
     text = _text(paragraph._p)
     bold = level_of_bold(text) if _is_bold(paragraph._p) and not _is_caption(paragraph) else 0
-    return Block(text, _level(paragraph) or bold)
+    return Part(text, _level(paragraph) or bold)
 
 
 def _level(paragraph: Paragraph) -> int:
@@ -130,14 +151,14 @@ def _is_item(paragraph: Paragraph) -> bool:
     return (numbered or name.startswith("List ")) and not _level(paragraph)
 
 
-def _item(paragraph: Paragraph) -> str:
-    """The item of a list as a line, indented by its depth."""
+def _item(paragraph: Paragraph) -> tuple[int, str, str]:
+    """The depth, marker and text of an item."""
     depth = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:numPr')}/{qn('w:ilvl')}")
-    indent = min(int(depth.get(qn("w:val"), "0")) if depth is not None else 0, DEEPEST_INDENT)
-    return f"{'  ' * indent}- {_text(paragraph._p).strip()}"
+    level = int(depth.get(qn("w:val"), "0")) if depth is not None else 0
+    return level, "-", _text(paragraph._p).strip()
 
 
-def _table(table: Table) -> Block:
+def _table(table: Table, context: tuple[str, ...]) -> Part:
     """One line per row; merged cells occur once. The first row contains the headers if it is marked
     as repeated or alone is bold, or if it looks like headers in a table of three columns or more;
     tables of two columns often have a name and a value in each row.
@@ -151,7 +172,7 @@ def _table(table: Table) -> Block:
         or (_is_bold(found[0]) and not _is_bold(found[1]))
         or (len(rows[0]) > 2 and are_headers(rows[0], rows[1]))
     )
-    return Block(lines(rows, headed))
+    return table_part(rows, headed, context)
 
 
 def _is_bold(element: Any) -> bool:
@@ -183,10 +204,10 @@ def _text(element: Any, after_paragraph: str = "") -> str:
     return "".join(parts)
 
 
-def _notes(document: Any) -> Iterator[Block]:
+def _notes(document: Any) -> Iterator[Part]:
     """Footnotes and endnotes, at the end."""
     for kind in ("footnote", "endnote"):
         for relation in document.part.rels.values():
             if relation.reltype.endswith(f"/{kind}s") and not relation.is_external:
                 for note in parse_xml(relation.target_part.blob).iterchildren(qn(f"w:{kind}")):
-                    yield Block(_text(note, "\n").replace(_CUT, ""))
+                    yield Part(_text(note, "\n").replace(_CUT, ""))

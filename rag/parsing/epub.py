@@ -11,7 +11,7 @@ from lxml import etree
 
 from rag.parsing import html
 from rag.parsing.archives import parts
-from rag.parsing.base import Block, Member, Parsed, ParseError, join
+from rag.parsing.base import Member, Parsed, ParseError, Part, join
 from rag.parsing.encoding import decode
 
 _MOST_BYTES = 300_000_000
@@ -40,7 +40,7 @@ def parse(content: bytes) -> Parsed:
         raise ParseError("is not an EPUB: it has no package file")
     package = book.markup(str(found[0]))
     return Parsed(
-        *join(_blocks(book, package, posixpath.dirname(str(found[0])))), _metadata(package)
+        *join(_parts(book, package, posixpath.dirname(str(found[0])))), _metadata(package)
     )
 
 
@@ -85,7 +85,7 @@ def _metadata(package: Any) -> dict[str, str]:
     return {key: ", ".join(filter(None, texts)) for key, texts in found.items() if any(texts)}
 
 
-def _blocks(book: _Book, package: Any, folder: str) -> Iterator[Block]:
+def _parts(book: _Book, package: Any, folder: str) -> Iterator[Part]:
     items = {item.get("id"): item for item in package.iter("{*}item")}
     for reference in package.iter("{*}itemref"):
         item = items.get(reference.get("idref"))

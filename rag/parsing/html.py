@@ -14,8 +14,8 @@ from typing import Any
 from lxml import etree
 
 from rag.parsing import html_furniture
-from rag.parsing.base import Block, Parsed, join
-from rag.parsing.html_blocks import BlockBuilder
+from rag.parsing.base import Parsed, Part, join
+from rag.parsing.html_blocks import PartBuilder
 from rag.parsing.html_furniture import BLOCKS, UNSEEN, Weights
 
 _METADATA = {
@@ -42,7 +42,7 @@ _GROUPING = re.compile(
 
 
 def parse(source: str, keep_furniture: bool = False) -> Parsed:
-    """Text of a page with sections and metadata: its main part, or its only <article> if that
+    """Text of a page with its structure and metadata: its main part, or its only <article> if that
     contains most of the text, without scripts and deleted text, and without boilerplate (see
     `html_furniture`) unless `keep_furniture`.
 
@@ -59,16 +59,16 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
         if keep_furniture
         else [html_furniture.Selection(whole), html_furniture.Selection(whole, all_forms=True)]
     ):
-        text, sections = join(_blocks(drop.root, drop))
+        text, blocks = join(_parts(drop.root, drop))
         if text:
-            return Parsed(text, sections, metadata, left_out=max(0, whole.text(page) - drop.kept))
-    return Parsed(*join(_blocks(page, html_furniture.nothing)), metadata)
+            return Parsed(text, blocks, metadata, left_out=max(0, whole.text(page) - drop.kept))
+    return Parsed(*join(_parts(page, html_furniture.nothing)), metadata)
 
 
-def fragment(source: str) -> Iterator[Block]:
-    """Blocks of HTML within another format; all visible text."""
+def fragment(source: str) -> Iterator[Part]:
+    """Parts of HTML within another format; all visible text."""
     root = tree(source)
-    return iter(()) if root is None else _blocks(root, html_furniture.nothing)
+    return iter(()) if root is None else _parts(root, html_furniture.nothing)
 
 
 def tree(source: str) -> Any:
@@ -122,13 +122,13 @@ def _title(page: Any) -> str:
     title = next((" ".join("".join(tag.itertext()).split()) for tag in page.iter("title")), "")
     if title:
         return title
-    headings = (block.text for block in _blocks(page, html_furniture.nothing) if block.level == 1)
+    headings = (part.text for part in _parts(page, html_furniture.nothing) if part.level == 1)
     return " ".join(next(headings, "").split())
 
 
-def _blocks(root: Any, drop: Callable[[Any], bool]) -> Iterator[Block]:
-    """Blocks below `root`, without the elements that `drop` selects."""
-    builder = BlockBuilder()
+def _parts(root: Any, drop: Callable[[Any], bool]) -> Iterator[Part]:
+    """Parts below `root`, without the elements that `drop` selects."""
+    builder = PartBuilder()
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         name = element.tag
@@ -149,7 +149,7 @@ def _blocks(root: Any, drop: Callable[[Any], bool]) -> Iterator[Block]:
                 builder.end(name, element)
             if element.tail and element is not root:
                 builder.text(element.tail, "")
-        if builder.blocks:
+        if builder.parts:
             yield from builder.take()
     builder.end_line()
     builder.end_lines()

@@ -1,34 +1,39 @@
-"""Builds blocks from the elements of HTML: paragraphs, headings, lists, definitions and tables."""
+"""Builds parts from the elements of HTML: paragraphs, headings, lists, definitions and tables."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from rag.parsing.base import DEEPEST_INDENT, MOST_NAMES, Block, level_of_bold
+from rag.parsing.base import MOST_NAMES, Part, level_of_bold, list_part, stacked
 from rag.parsing.html_furniture import BLOCKS, HEADINGS, REMARKS, classes
-from rag.parsing.tables import MOST_SPANNED, Cell, Rows
+from rag.parsing.tables import MOST_SPANNED, SpanningCell, SpanningRows
+from rag.types import BlockKind
 
 _LISTS = ("ul", "ol", "menu")
 _BOLD = ("b", "strong")
 _WHITE = re.compile(r"\s+")
 
 
-class BlockBuilder:
-    """Builds blocks from opening and closing tags. A list or a table is one block, with a line per
+class PartBuilder:
+    """Builds parts from opening and closing tags. A list or a table is one part, with a line per
     item or row.
     """
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.parts: list[Part] = []
         self.skipped: Any = None
         """the element being skipped"""
-        self._lines: list[str] = []
-        self._cells: list[Cell] = []
+        self._items: list[tuple[int, str, str]] = []
+        """lines of the open list, as for `list_part`"""
+        self._cells: list[SpanningCell] = []
         """cells of the open row"""
-        self._rows = Rows()
+        self._rows = SpanningRows()
+        self._pieces: list[Part] = []
+        """finished tables of the open list or table, and the lists between them"""
         self._inline: list[str] = []
         self._numbers: list[int] = []
         """next item number of each open list, negative for unnumbered ones"""
@@ -49,9 +54,9 @@ class BlockBuilder:
         """whether all inline text so far is bold"""
         self._level = 0
 
-    def take(self) -> list[Block]:
-        blocks, self.blocks = self.blocks, []
-        return blocks
+    def take(self) -> list[Part]:
+        parts, self.parts = self.parts, []
+        return parts
 
     def text(self, text: str, parent: str) -> None:
         if (
@@ -101,9 +106,11 @@ class BlockBuilder:
             self._end_row()
             self._tables += name == "table"
             if name == "table":
-                self._rows, self._caption = Rows(), ""
+                self._end_piece()
+                self._caption = ""
         elif name in ("td", "th") and self._tables:
-            self._cells.append(Cell([], name == "th", _span(tag, "rowspan"), _span(tag, "colspan")))
+            spans = _span(tag, "rowspan"), _span(tag, "colspan")
+            self._cells.append(SpanningCell([], name == "th", *spans))
 
     def _close(self, name: str, tag: Any) -> None:
         if name in HEADINGS:
@@ -115,7 +122,8 @@ class BlockBuilder:
         elif name in ("table", "tr", "caption"):
             self._end_row()
             self._tables -= name == "table" and self._tables > 0
-            self._rows = Rows() if name == "table" else self._rows
+            if name == "table":
+                self._end_piece()
         if not self._numbers and not self._tables:
             self.end_lines()
         if name == "table":
@@ -126,9 +134,9 @@ class BlockBuilder:
 
     def _next_marker(self) -> str:
         if not self._numbers or self._numbers[-1] < 0:
-            return "- "
+            return "-"
         self._numbers[-1] += 1
-        return f"{self._numbers[-1] - 1}. "
+        return f"{self._numbers[-1] - 1}."
 
     def end_line(self) -> None:
         """Turn the collected inline text into a paragraph, or a part of the open heading, cell or
@@ -141,13 +149,12 @@ class BlockBuilder:
         if not self._pre:
             text = _squeeze(text)
         if self._level:
-            self.blocks.append(Block(text, self._level))
+            self.parts.append(Part(text, self._level))
             self._level = 0  # the heading may never be closed
         elif self._tables:
             self._add_to_table(text)
         elif self._numbers:
-            indent = "  " * min(len(self._numbers) - 1, DEEPEST_INDENT)
-            self._lines.append(indent + (self._marker or "  ") + text.strip())
+            self._items.append((len(self._numbers) - 1, self._marker, text.strip()))
             self._marker = ""
         else:
             if self._in == "dt" and self._terms:
@@ -156,33 +163,44 @@ class BlockBuilder:
                 )
                 self._is_named = True
             is_heading = is_bold and not (self._pre or self._marker or self._terms or self._in)
-            self._block(self._marker + text, level_of_bold(text) if is_heading else 0)
+            marked = f"{self._marker} {text}" if self._marker else text
+            kind: BlockKind = "code" if self._pre else "paragraph"
+            self._part(Part(marked, level_of_bold(text) if is_heading else 0, kind=kind))
             self._marker = ""
 
     def _add_to_table(self, text: str) -> None:
         if self._in == "caption":
             self._caption = text
             if not self._cells:
-                self._lines.append(" ".join(text.split()))
+                self._rows.table.caption(" ".join(text.split()))
                 return
-        self._cells = self._cells or [Cell([])]
+        self._cells = self._cells or [SpanningCell([])]
         self._cells[-1].words.extend(text.split())
 
-    def _block(self, text: str, level: int = 0) -> None:
+    def _part(self, part: Part) -> None:
         names = [*self._terms[-MOST_NAMES:], self._caption]
-        self.blocks.append(Block(text, level, context=tuple(filter(None, names))))
+        self.parts.append(replace(part, context=tuple(filter(None, names))))
 
     def _end_row(self) -> None:
         if any(cell.words for cell in self._cells):
-            self._lines.append(self._rows.line(self._cells))
+            self._rows.add(self._cells)
         self._cells = []
 
     def end_lines(self) -> None:
         """End the open list or table."""
         self._end_row()
-        if self._lines:
-            self._block("\n".join(self._lines))
-        self._lines = []
+        self._end_piece()
+        if self._pieces:
+            self._part(stacked(self._pieces))
+        self._pieces = []
+
+    def _end_piece(self) -> None:
+        """Finish the lines of a list before a table in it, or the rows of a table."""
+        if self._items:
+            self._pieces.append(list_part(self._items))
+        if self._rows.table.lines:
+            self._pieces.append(self._rows.table.part())
+        self._items, self._rows = [], SpanningRows()
 
 
 def _names_its_content(name: str, tag: Any) -> bool:

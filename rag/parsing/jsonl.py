@@ -1,15 +1,16 @@
-"""JSON and JSON Lines: each record is a section under its title, with short values on one line with
-their names, and long ones below.
+"""JSON and JSON Lines: each record is a group under its title, with long values, and the short ones
+with their names on one line. Records of short values are the rows of a table.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rag.parsing.base import Block, ParseError, join
-from rag.types import Section
+from rag.parsing.base import GAP, ParseError, Part, group_part, join
+from rag.parsing.tables import TableText
+from rag.types import Block
 
 _TITLES = ("title", "headline", "name", "subject", "label")
 _BODIES = ("text", "body", "content", "contents", "abstract", "description", "summary", "article")
@@ -24,8 +25,8 @@ _METADATA = {
 _LONG = 160
 
 
-def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of one value, or of one per line. Raises ParseError if it is
+def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
+    """(text, blocks, metadata) of one value, or of one per line. Raises ParseError if it is
     neither.
     """
     try:
@@ -35,7 +36,7 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     if isinstance(value, dict) and not any(
         isinstance(item, dict | list) and item for item in value.values()
     ):
-        return *join(_record(value, "")), _metadata(value)
+        return *join([_Record(value).part("")]), _metadata(value)
     return *join(_records(value)), _metadata(value)
 
 
@@ -54,43 +55,71 @@ def _lines(source: str, error: json.JSONDecodeError) -> list[Any]:
     return values
 
 
-def _records(value: Any) -> Iterator[Block]:
+def _records(value: Any) -> Iterator[Part]:
+    """A list is a table, in which records with a title or long values are groups of their own."""
     if isinstance(value, list):
+        table = _Table()
         for number, item in enumerate(value, 1):
-            yield from _record(item, f"record {number}")
+            record = _Record(item)
+            if record.title or record.bodies:
+                yield table.part()
+                table = _Table()
+                yield record.part(f"record {number}")
+            else:
+                table.add(record.values, f"record {number}")
+        yield table.part()
     elif isinstance(value, dict):
-        yield from _record(
-            {key: item for key, item in value.items() if not isinstance(item, dict | list)}, ""
-        )
+        scalars = {key: item for key, item in value.items() if not isinstance(item, dict | list)}
+        yield _Record(scalars).part("")
         for key, item in value.items():
             if isinstance(item, list) and any(isinstance(part, dict) for part in item):
-                yield Block(str(key), 1)
+                yield Part(str(key), 1)
                 yield from _records(item)
             elif isinstance(item, dict | list):
-                yield from _record(item, str(key))
+                yield _Record(item).part(str(key))
     else:
-        yield Block(_scalar(value))
+        yield Part(_scalar(value))
 
 
-def _record(value: Any, name: str) -> Iterator[Block]:
-    """A record's title, then its text, then its other values."""
-    pairs = list(_flat(value, ""))
-    title = next(
-        (text for key in _TITLES for path, text in pairs if path == key and len(text) <= _LONG), ""
-    )
-    rest = [(path, text) for path, text in pairs if not (path in _TITLES and text == title)]
-    section = title or name
-    if title:
-        yield Block(title, section=title)
-    bodies = [(path, text) for path, text in rest if len(text) > _LONG or path in _BODIES]
-    for path, text in bodies:
-        label = "" if path in _BODIES or not path else f"{path}: "
-        yield Block(label + text, section="" if title else section)
-        title = title or section
-    short = " | ".join(
-        f"{path}: {text}" if path else text for path, text in rest if (path, text) not in bodies
-    )
-    yield Block(short, section="" if title else section)
+class _Table:
+    """Records as rows. Their columns are the paths of all values."""
+
+    def __init__(self) -> None:
+        self._table = TableText(between=GAP)
+        self._columns: dict[str, int] = {}
+
+    def add(self, values: Sequence[tuple[str, str]], name: str = "") -> None:
+        columns = self._columns
+        self._table.row(
+            [(columns.setdefault(path, len(columns)), path, text) for path, text in values], name
+        )
+
+    def part(self) -> Part:
+        self._table.names = list(self._columns)
+        return self._table.part()
+
+
+class _Record:
+    """The scalars in a value: its title, its long texts, and the others, with their paths."""
+
+    def __init__(self, value: Any) -> None:
+        pairs = list(_flat(value, ""))
+        titles = (
+            text for key in _TITLES for path, text in pairs if path == key and len(text) <= _LONG
+        )
+        self.title = next(titles, "")
+        pairs = [(p, text) for p, text in pairs if not (p in _TITLES and text == self.title)]
+        self.bodies = [(p, text) for p, text in pairs if len(text) > _LONG or p in _BODIES]
+        self.values = [pair for pair in pairs if pair not in self.bodies]
+
+    def part(self, name: str) -> Part:
+        """The title, then the long texts, then the other values on one line."""
+        labels = ["" if path in _BODIES or not path else f"{path}: " for path, _ in self.bodies]
+        bodies = [label + text for label, (_, text) in zip(labels, self.bodies, strict=True)]
+        table = _Table()
+        table.add(self.values)
+        parts = [*map(Part, [self.title, *bodies]), table.part()]
+        return group_part(parts, self.title or name)
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:

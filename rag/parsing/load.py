@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +17,7 @@ from rag.parsing.base import Member, Parsed, ParseError
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
 from rag.parsing.formats import FURNISHED, Format, format_of
-from rag.types import MEMBER_SEPARATOR, Document
+from rag.types import MEMBER_SEPARATOR, Block, Document
 
 HINT = "give it the suffix of its format, such as report.pdf or notes.txt"
 _MOST_CHARACTERS = 20_000_000
@@ -208,11 +208,9 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
         raise ParseError(f"has more than {_MOST_CHARACTERS:,} characters; split it")
     metadata = _metadata(parsed.metadata) | {"type": kind.name}
     title = metadata.pop("title", "") or Path(name).stem
-    sections = tuple(
-        replace(section, heading=_characters(section.heading)) for section in parsed.sections
-    )
+    blocks = tuple([_encodable(b) if b.name or b.columns else b for b in parsed.blocks])
     return Document(
-        place.id, text, title, place.source, digest, metadata, sections, parsed.pages, place.archive
+        place.id, text, title, place.source, digest, metadata, blocks, parsed.pages, place.archive
     )
 
 
@@ -221,6 +219,14 @@ def _characters(text: str) -> str:
     length.
     """
     return _NO_CHARACTER.sub("\ufffd", text)
+
+
+def _encodable(block: Block) -> Block:
+    names = [block.name, *(column.name for column in block.columns)]
+    if not any(map(_NO_CHARACTER.search, names)):
+        return block
+    columns = tuple(column._replace(name=_characters(column.name)) for column in block.columns)
+    return block._replace(name=_characters(block.name), columns=columns)
 
 
 def _metadata(found: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from email.parser import BytesParser
 from email.policy import EmailPolicy
 from typing import Any
 
-from rag.parsing.base import Block, Member, Parsed, ParseError, join
+from rag.parsing.base import Member, Parsed, ParseError, Part, join
 from rag.parsing.encoding import decode_as
 from rag.parsing.html import fragment
 
@@ -65,12 +65,12 @@ def parse(content: bytes) -> Parsed:
     if not any(headers.values()):
         raise ParseError("is not a message: it has no headers")
     blocks = [
-        Block(headers["Subject"], 1),
-        Block(_lines(headers, _SHOWN), context=(_HEADERS,)),
+        Part(headers["Subject"], 1),
+        Part(_lines(headers, _SHOWN), context=(_HEADERS,)),
         *_body(message),
     ]
     attached = [name for part in message.walk() if (name := _name(part))]
-    blocks.append(Block(f"Attachments: {', '.join(attached)}" if attached else ""))
+    blocks.append(Part(f"Attachments: {', '.join(attached)}" if attached else ""))
     metadata = {
         key: headers[name.title()] for name, key in _METADATA.items() if headers[name.title()]
     }
@@ -107,7 +107,7 @@ def _name(part: Message) -> str:
         return ""
 
 
-def _body(message: EmailMessage) -> Iterator[Block]:
+def _body(message: EmailMessage) -> Iterator[Part]:
     """Every readable part that is not an attachment; the plain one of several alternatives."""
     stack: list[Message] = [message]
     while stack:
@@ -115,7 +115,7 @@ def _body(message: EmailMessage) -> Iterator[Block]:
         kind = part.get_content_type()
         if part.is_multipart():
             inner = [child for child in part.get_payload() if isinstance(child, Message)]
-            yield from (Block(_heading(child)) for child in inner if kind == "message/rfc822")
+            yield from (Part(_heading(child)) for child in inner if kind == "message/rfc822")
             plain = [
                 child
                 for child in inner
@@ -127,7 +127,7 @@ def _body(message: EmailMessage) -> Iterator[Block]:
             yield from fragment(text) if kind == "text/html" else _plain(text)
 
 
-def _plain(text: str) -> Iterator[Block]:
+def _plain(text: str) -> Iterator[Part]:
     """The sender's text, and separately the quoted text and the signature."""
     part: list[str] = []
     context: tuple[str, ...] = ()
@@ -140,11 +140,11 @@ def _plain(text: str) -> Iterator[Block]:
         elif line.strip() and context == (_QUOTED,) and not _ALL_BELOW.match(line):
             here = (_QUOTED,) if part and _ALL_BELOW.match(part[0]) else ()
         if here != context and part:
-            yield Block("\n".join(part), context=context)
+            yield Part("\n".join(part), context=context)
             part = []
         context = here
         part.append(line)
-    yield Block("\n".join(part), context=context)
+    yield Part("\n".join(part), context=context)
 
 
 def _text(part: Message) -> str:

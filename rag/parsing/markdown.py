@@ -11,10 +11,10 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from rag.parsing.base import BOLD, DEEPEST_INDENT, Block, join, level_of_bold
+from rag.parsing.base import BOLD, Part, join, level_of_bold, list_part
 from rag.parsing.html import fragment
-from rag.parsing.tables import lines
-from rag.types import Section
+from rag.parsing.tables import table_part
+from rag.types import Block
 
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL
@@ -32,17 +32,16 @@ without a limit "[[[[" would recurse.
 """
 
 
-def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a Markdown source; formatting marks are removed."""
+def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
+    """(text, blocks, metadata) of a Markdown source; formatting marks are removed."""
     metadata, body = _front_matter(source)
     tree = _tree(body)
-    blocks = [block for node in tree.children for block in _blocks(node)]
-    headings = (block.text for block in blocks if 0 < block.level < BOLD and block.text.strip())
+    parts = [part for node in tree.children for part in _parts(node)]
+    headings = (part.text for part in parts if 0 < part.level < BOLD and part.text.strip())
     first = next(headings, None)
     if first and "title" not in metadata:
         metadata["title"] = " ".join(first.split())
-    text, sections = join(blocks)
-    return text, sections, metadata
+    return *join(parts), metadata
 
 
 def _tree(body: str) -> SyntaxTreeNode:
@@ -90,23 +89,23 @@ def _scalar(value: Any) -> str:
     return value.encode("utf-8", "replace").decode()  # YAML can escape half a surrogate pair
 
 
-def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
+def _parts(node: SyntaxTreeNode) -> Iterator[Part]:
     if node.type == "heading":
-        yield Block(_inline(node), int(node.tag[1]))
+        yield Part(_inline(node), int(node.tag[1]))
     elif node.type in ("bullet_list", "ordered_list"):
-        yield Block("\n".join(_items(node, 0)))
+        yield list_part(_items(node, 0))
     elif node.type == "table":
         rows = [[" ".join(_inline(cell).split()) for cell in row.children] for row in _rows(node)]
-        yield Block(lines(rows, headed=True))
+        yield table_part(rows, headed=True)
     elif node.type == "blockquote":
-        yield from (block for child in node.children for block in _blocks(child))
+        yield from (part for child in node.children for part in _parts(child))
     elif node.type == "html_block":
         yield from fragment(node.content)
     elif node.type in ("fence", "code_block"):
-        yield Block(node.content)
+        yield Part(node.content, kind="code")
     else:
         text = _inline(node)
-        yield Block(text, level_of_bold(text) if _is_bold(node) else 0)
+        yield Part(text, level_of_bold(text) if _is_bold(node) else 0)
 
 
 def _is_bold(node: SyntaxTreeNode) -> bool:
@@ -116,18 +115,17 @@ def _is_bold(node: SyntaxTreeNode) -> bool:
     return [part.type for part in filled] == ["strong"]
 
 
-def _items(node: SyntaxTreeNode, depth: int) -> Iterator[str]:
-    """The lines of a list, with marks and indentation."""
+def _items(node: SyntaxTreeNode, depth: int) -> Iterator[tuple[int, str, str]]:
+    """The lines of a list as (depth, marker or "", text)."""
     first = int(node.attrs.get("start", 1))
-    indent = "  " * min(depth, DEEPEST_INDENT)
     for number, item in enumerate(node.children, first):
         marker = f"{number}." if node.type == "ordered_list" else "-"
         for index, child in enumerate(item.children):
             if child.type in ("bullet_list", "ordered_list"):
                 yield from _items(child, depth + 1)
             else:
-                text = "\n".join(block.text.strip("\n") for block in _blocks(child))
-                yield f"{indent}{marker} {text}" if index == 0 else f"{indent}  {text}"
+                text = "\n".join(part.text.strip("\n") for part in _parts(child))
+                yield depth, "" if index else marker, text
 
 
 def _rows(table: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:

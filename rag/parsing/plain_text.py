@@ -7,8 +7,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from rag.parsing.text_outline import outline
-from rag.types import Section
+from rag.parsing.text_outline import blocks_of
+from rag.types import Block
 
 _HEADER = re.compile(r"(Date|Author|Draws on): *(\S.*)", re.IGNORECASE)
 _LONGEST_TITLE = 120
@@ -27,8 +27,8 @@ _LINE_END = re.compile(r"(?<=\S)[^\S\r\n]*(\r\n|[\r\n])(?=[^\S\r\n]*[^\s|])")
 """The end of a non-empty line before another non-empty line."""
 
 
-def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata); lines such as "Date: 2026-02-10" directly below the title are
+def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
+    """(text, blocks, metadata); lines such as "Date: 2026-02-10" directly below the title are
     metadata.
     """
     lines = [line.strip() for line in source.splitlines()[:8]]
@@ -45,7 +45,7 @@ def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
     if _is_title(filled[:2]) and not wrapped:
         metadata["title"] = filled[0]
     text = _apart(source) if _has_lines_as_paragraphs(source) else source
-    return text, outline(text), metadata
+    return text, blocks_of(text), metadata
 
 
 def _has_lines_as_paragraphs(source: str) -> bool:

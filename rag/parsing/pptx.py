@@ -8,9 +8,9 @@ from typing import Any
 
 from pptx import Presentation
 
-from rag.parsing.base import DEEPEST_INDENT, Block, Parsed, of_pages
+from rag.parsing.base import Parsed, Part, list_part, of_pages
 from rag.parsing.metadata import core_metadata
-from rag.parsing.tables import lines
+from rag.parsing.tables import table_part
 
 
 def parse(content: bytes) -> Parsed:
@@ -19,10 +19,10 @@ def parse(content: bytes) -> Parsed:
     return of_pages(map(_slide, show.slides), core_metadata(show.core_properties))
 
 
-def _slide(slide: Any) -> Iterator[Block]:
+def _slide(slide: Any) -> Iterator[Part]:
     title = slide.shapes.title
     if title is not None and title.has_text_frame:
-        yield Block(" ".join(title.text_frame.text.split()), 1)
+        yield Part(" ".join(title.text_frame.text.split()), 1)
     shapes = [
         shape for shape in _flat(slide.shapes) if title is None or shape.shape_id != title.shape_id
     ]
@@ -30,7 +30,7 @@ def _slide(slide: Any) -> Iterator[Block]:
         yield _shape(shape)
     if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
         notes = slide.notes_slide.notes_text_frame.text
-        yield Block(f"Notes: {notes}" if notes.strip() else "")
+        yield Part(f"Notes: {notes}" if notes.strip() else "")
 
 
 def _flat(shapes: Any) -> Iterator[Any]:
@@ -44,20 +44,18 @@ def _flat(shapes: Any) -> Iterator[Any]:
             yield shape
 
 
-def _shape(shape: Any) -> Block:
+def _shape(shape: Any) -> Part:
     if getattr(shape, "has_table", False) and shape.has_table:
         rows = ([cell for cell in row.cells if not cell.is_spanned] for row in shape.table.rows)
         texts = [[" ".join(cell.text_frame.text.split()) for cell in row] for row in rows]
-        return Block(lines(texts, bool(shape.table.first_row)))
+        return table_part(texts, bool(shape.table.first_row))
     if not shape.has_text_frame:
-        return Block("")
+        return Part("")
     filled = [
         (p.text.replace("\v", "\n").strip(), p.level)
         for p in shape.text_frame.paragraphs
         if p.text.strip()
     ]
     if len(filled) < 2:
-        return Block("".join(text for text, _ in filled))
-    return Block(
-        "\n".join(f"{'  ' * min(level, DEEPEST_INDENT)}- {text}" for text, level in filled)
-    )
+        return Part("".join(text for text, _ in filled))
+    return list_part((level, "-", text) for text, level in filled)

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rag.parsing.base import Block, join
+from rag.parsing.base import Part, join
 from rag.parsing.rst_inline import inline_text
 from rag.parsing.rst_tables import GRID, SIMPLE, grid_rows, list_table_rows, simple_end, simple_rows
-from rag.parsing.tables import lines as rows_as_lines
-from rag.types import Section
+from rag.parsing.tables import table_part
+from rag.types import Block
 
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*\Z")
 _DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+)::\s*(.*)\Z")
@@ -45,15 +45,15 @@ _METADATA = frozenset("author authors date language".split())
 _DEEPEST = 20
 
 
-def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
-    """(text, sections, metadata) of a source; marks, comments and targets are removed."""
+def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
+    """(text, blocks, metadata) of a source; marks, comments and targets are removed."""
     lines = [line.rstrip() for line in source.expandtabs().splitlines()]
     reader = _Reader()
-    text, sections = join(reader.blocks(lines, 0))
+    text, blocks = join(reader.parts(lines, 0))
     metadata = reader.fields
-    if sections:
-        metadata.setdefault("title", sections[0].heading)
-    return text, sections, metadata
+    if title := next((block.name for block in blocks if block.name), ""):
+        metadata.setdefault("title", title)
+    return text, blocks, metadata
 
 
 class _Reader:
@@ -61,15 +61,15 @@ class _Reader:
         self._styles: list[str] = []
         self.fields: dict[str, str] = {}
 
-    def blocks(self, lines: Sequence[str], depth: int) -> Iterator[Block]:
-        """Blocks of unindented lines."""
+    def parts(self, lines: Sequence[str], depth: int) -> Iterator[Part]:
+        """Parts of unindented lines."""
         at = 0
         while at < len(lines):
             if not lines[at]:
                 at += 1
             elif depth == 0 and (heading := _heading(lines, at)):
                 text, style, after = heading
-                yield Block(inline_text(text), self._level(style))
+                yield Part(inline_text(text), self._level(style))
                 at = after
             elif lines[at].startswith("..") and (lines[at] == ".." or lines[at][2:3].isspace()):
                 after = _body_end(lines, at + 1)
@@ -86,7 +86,7 @@ class _Reader:
                 yield from self._paragraph(lines[at:after], depth)
                 if lines[after - 1].endswith("::"):
                     end = _body_end(lines, after)
-                    yield Block("\n".join(_dedent(lines[after:end])))
+                    yield Part("\n".join(_dedent(lines[after:end])), kind="code")
                     after = end
                 at = after
 
@@ -95,64 +95,64 @@ class _Reader:
             self._styles.append(style)
         return min(self._styles.index(style) + 1, 6)
 
-    def _explicit(self, first: str, below: Sequence[str], depth: int) -> Iterator[Block]:
+    def _explicit(self, first: str, below: Sequence[str], depth: int) -> Iterator[Part]:
         """Content after "..": a directive, a footnote, or something invisible."""
         if note := _FOOTNOTE.match(first):
             words = [note.group(1), note.group(2), *map(str.strip, _dedent(below))]
-            yield Block(inline_text(" ".join(words)))
+            yield Part(inline_text(" ".join(words)))
         if directive := _DIRECTIVE.match(first):
             name = directive.group(1).lower().rsplit(":", 1)[-1]
             yield from self._directive(name, directive.group(2), below, depth)
 
     def _directive(
         self, name: str, argument: str, below: Sequence[str], depth: int
-    ) -> Iterator[Block]:
+    ) -> Iterator[Part]:
         if name in _DROPPED:
             return
         body = _without_options(_dedent(below))
         if name in _LITERAL:
-            yield Block("\n".join(body))
+            yield Part("\n".join(body), kind="code")
         elif name in _IMAGES:
             yield from self._nested(body, depth)
         elif name in ("list-table", "flat-table"):
             caption = (inline_text(argument),) if argument else ()
             headed = any(_HEADED.match(line) for line in below)
-            yield Block(inline_text(argument), context=caption)
-            yield Block(rows_as_lines([*list_table_rows(body)], headed), context=caption)
+            yield Part(inline_text(argument), context=caption, kind="caption")
+            yield table_part([*list_table_rows(body)], headed, caption)
         elif name in _OBJECTS and argument:
             yield from self._defined(argument, body, depth)
         else:
             apart = [""] if below and not below[0] else []
             yield from self._nested([argument, *apart, *body], depth)
 
-    def _defined(self, term: str, body: list[str], depth: int) -> Iterator[Block]:
+    def _defined(self, term: str, body: list[str], depth: int) -> Iterator[Part]:
         """A term or an object and its description, with its name as context."""
-        yield Block(term, context=(term,))
-        for block in self._nested(body, depth):
-            yield replace(block, context=(term, *block.context))
+        yield Part(term, context=(term,))
+        for part in self._nested(body, depth):
+            yield replace(part, context=(term, *part.context))
 
-    def _nested(self, body: list[str], depth: int) -> Iterator[Block]:
+    def _nested(self, body: list[str], depth: int) -> Iterator[Part]:
         if depth < _DEEPEST:
-            yield from self.blocks(body, depth + 1)
+            yield from self.parts(body, depth + 1)
         else:
-            yield Block("\n".join(body))
+            yield Part("\n".join(body))
 
-    def _paragraph(self, lines: Sequence[str], depth: int) -> Iterator[Block]:
+    def _paragraph(self, lines: Sequence[str], depth: int) -> Iterator[Part]:
         if GRID.match(lines[0]):
             headed = any(line.startswith("+=") for line in lines)
-            yield Block(rows_as_lines([*grid_rows(lines)], headed))
+            yield table_part([*grid_rows(lines)], headed)
         elif SIMPLE.match(lines[0]):
             rules = sum(1 for line in lines if SIMPLE.match(line))
-            yield Block(rows_as_lines([*simple_rows(lines)], headed=rules == 3))
+            yield table_part([*simple_rows(lines)], headed=rules == 3)
         elif fields := [match for line in lines if (match := _FIELD.match(line))]:
             self._add_metadata(fields)
-            yield Block("\n".join(inline_text(_FIELD.sub(r"\1: \2", line)) for line in lines))
+            yield Part("\n".join(inline_text(_FIELD.sub(r"\1: \2", line)) for line in lines))
         elif not _RULE.match(lines[0]) or len(lines) > 1:
             text = "\n".join(_items(lines))
             if text == "::":
-                yield Block("")
+                yield Part("")
             else:
-                yield Block(inline_text(text[:-1] if text.endswith("::") else text))
+                yield Part(inline_text(text[:-1] if text.endswith("::") else text))
 
     def _add_metadata(self, fields: Sequence[re.Match[str]]) -> None:
         for field in fields:

@@ -1,18 +1,22 @@
-"""Table rows as text: each value after its column's header, so that a row can be understood by
-itself.
+"""Tables as text with their rows, cells and columns: each value after its column's header, so that
+a row can be understood by itself.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from rag.meaning.periods import periods
+from rag.parsing.base import GAP, Part
+from rag.types import Block, BlockKind, Cell, Column
 
 MOST_SPANNED = 100
 """Maximum number of rows or columns that a cell spans."""
+BETWEEN = " | "
+"""Between two cells, for people."""
 _LONG = 100
 """Maximum length of a header or cell to repeat in every row; otherwise a page could grow without
 limit.
@@ -22,70 +26,172 @@ _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}
 _NAME = re.compile(r"\W*[^\W\d]|%")
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
 
+LabelledCell = tuple[int, str, str]
+"""Column, the column's name if it is written before the text, else "", and text."""
+
+
+class TableText:
+    """Writes a table line by line, with its blocks at their offsets in the text.
+
+    Rows belong to the columns that the header rows above them name; header rows below rows begin
+    another table. `between` separates rows.
+    """
+
+    def __init__(self, between: str = "\n") -> None:
+        self.names: list[str] = []
+        """names of the columns"""
+        self._places: list[tuple[int, int]] = []
+        """where the columns' lowest header cells are"""
+        self._between = between
+        self._lines: list[str] = []
+        self._blocks: list[Block] = []
+        self._length = 0
+        self._table = -1
+        """index of the open table"""
+        self._has_rows = False
+
+    @property
+    def lines(self) -> Sequence[str]:
+        return self._lines
+
+    def name_columns(self, names: Iterable[str]) -> None:
+        """Begin a table whose columns no row names."""
+        self._end()
+        self.names, self._places = list(names), []
+
+    def caption(self, text: str) -> None:
+        self._line("caption", text)
+
+    def header(self, cells: Sequence[str], names: Sequence[str], spans: Sequence[int] = ()) -> None:
+        """Add a header row, after which the columns have these names. A cell names as many columns
+        as its span, or one.
+        """
+        if self._has_rows:
+            self._end()
+        start = self._length
+        self._places, found = [], list[Cell]()
+        for number, text in enumerate(cells):
+            end = start + len(text)
+            found += [Cell(len(self._places), start, end)] if text else []
+            self._places += [(start, end)] * (spans[number] if spans else 1)
+            start = end + len(BETWEEN)
+        self._line("header", BETWEEN.join(cells), cells=tuple(found))
+        self.names = list(names)
+
+    def row(self, cells: Sequence[LabelledCell], name: str = "", longest: int = 0) -> None:
+        """Add a row with its own name. Texts above `longest` characters, if that is not 0, follow
+        the others as paragraphs.
+        """
+        long: Sequence[LabelledCell] = ()
+        if longest:
+            long = [cell for cell in cells if len(cell[2]) > longest]
+            cells = [cell for cell in cells if len(cell[2]) <= longest] if long else cells
+        line = BETWEEN.join([f"{label}: {text}" if label else text for _, label, text in cells])
+        start = self._length - len(BETWEEN)
+        found: list[Cell] = []
+        for column, label, text in cells:
+            start += len(BETWEEN) + (len(label) + 2 if label else 0)
+            if text:
+                found.append(Cell(column, start, start + len(text)))
+            start += len(text)
+        for column, label, text in long:
+            line += f"{GAP if line else ''}{label}{': ' if label else ''}{text}"
+            end = self._length + len(line)
+            found.append(Cell(column, end - len(text), end))
+        self._line("row", line, name, tuple(found))
+        self._has_rows = True
+
+    def part(self, context: tuple[str, ...] = ()) -> Part:
+        """The table as a part of a document; what is written later is another one."""
+        self._end()
+        text, blocks = self._between.join(self._lines), tuple(self._blocks)
+        self._lines, self._blocks, self._length = [], [], 0
+        return Part(text, context=context, blocks=blocks)
+
+    def _line(
+        self, kind: BlockKind, text: str, name: str = "", cells: tuple[Cell, ...] = ()
+    ) -> None:
+        start = self._length + len(text) - len(text.lstrip())
+        end = self._length + len(text.rstrip())
+        self._lines.append(text)
+        self._length += len(text) + len(self._between)
+        if start >= end:  # a row without text
+            return
+        if self._table < 0:
+            self._table = len(self._blocks)
+            self._blocks.append(Block("table", start, end))
+        self._blocks.append(Block(kind, start, end, self._table, name=name, cells=cells))
+
+    def _end(self) -> None:
+        if self._table >= 0:
+            pairs = zip_longest(self.names, self._places[: len(self.names)], fillvalue=(-1, -1))
+            columns = tuple(Column(str(name), *place) for name, place in pairs)
+            table, last = self._blocks[self._table], self._blocks[-1]
+            self._blocks[self._table] = table._replace(end=last.end, columns=columns)
+        self._table, self._has_rows = -1, False
+
 
 @dataclass(slots=True)
-class Cell:
+class SpanningCell:
     words: list[str]
     is_header: bool = False
     rows: int = 1
     columns: int = 1
 
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
 
-class Rows:
-    """Rows of one table in order. Header rows name the columns of the rows below them, up to the
-    next header rows.
+
+class SpanningRows:
+    """Writes rows whose cells may span rows and columns. Header rows name the columns of the rows
+    below them, up to the next header rows.
     """
 
     def __init__(self) -> None:
-        self._headers: list[str] = []
-        self._begun = False
+        self.table = TableText()
+        self._has_values = False
         """whether a row with values has been added below the headers"""
         self._down: dict[int, tuple[str, int]] = {}
         """by column, the text of a cell that spans rows, and the number of rows left"""
 
-    def line(self, cells: Sequence[Cell]) -> str:
-        names = self._are_headers(cells)
-        row = self._row(cells, names)
-        if names:
-            above = [] if self._begun else self._headers
-            self._headers = _stacked(above, row)
-            self._begun = False
-            return " | ".join(" ".join(cell.words) for cell in cells)
-        self._begun = True
-        return " | ".join(named(row, self._headers) if any(self._headers) else row)
+    def add(self, cells: Sequence[SpanningCell]) -> str:
+        """Add a row, and return its line."""
+        is_header = self._is_header(cells)
+        row = self._row(cells, is_header)
+        if is_header:
+            above = [] if self._has_values else self.table.names
+            texts, spans = [cell.text for cell in cells], [cell.columns for cell in cells]
+            self.table.header(texts, _below(above, row), spans)
+        elif any(self.table.names):
+            self.table.row(labelled(row, self.table.names))
+        else:
+            self.table.row([(column, "", text) for column, text in enumerate(row)])
+        self._has_values = not is_header
+        return self.table.lines[-1]
 
-    def _are_headers(self, cells: Sequence[Cell]) -> bool:
+    def _is_header(self, cells: Sequence[SpanningCell]) -> bool:
         """Whether the row names the columns; below rows with values it must have no values."""
         if len(cells) < 2:
             return False
         if not all(cell.is_header for cell in cells):
             return False
-        return not self._begun or all(map(_can_only_head, cells[1:]))
+        return not self._has_values or all(map(_can_only_head, cells[1:]))
 
-    def name(self, headers: Sequence[str]) -> None:
-        """Set the column names."""
-        self._headers = list(headers)
-
-    @property
-    def names(self) -> list[str]:
-        return list(self._headers)
-
-    def _row(self, cells: Sequence[Cell], repeat: bool) -> list[str]:
+    def _row(self, cells: Sequence[SpanningCell], repeat: bool) -> list[str]:
         """One text per column; a cell that spans several columns goes into the first, or with
         `repeat` into each.
         """
         row: list[str] = []
         for cell in cells:
             self._from_above(row)
-            text, first = " ".join(cell.words), len(row)
-            row += [
-                text,
-                *[text if repeat else ""] * (cell.columns - 1 if repeat or self._headers else 0),
-            ]
+            text, first = cell.text, len(row)
+            has_columns = repeat or bool(self.table.names)
+            row += [text, *[text if repeat else ""] * (cell.columns - 1 if has_columns else 0)]
             if cell.rows > 1:
                 self._down |= {
-                    at: (row[at] if len(row[at]) <= _LONG else "", cell.rows - 1)
-                    for at in range(first, len(row))
+                    column: (row[column] if len(row[column]) <= _LONG else "", cell.rows - 1)
+                    for column in range(first, len(row))
                 }
         self._from_above(row)
         return row
@@ -98,40 +204,45 @@ class Rows:
             row.append(text)
 
 
-def _can_only_head(cell: Cell) -> bool:
+def _can_only_head(cell: SpanningCell) -> bool:
     """Whether a header cell below values names a column: it begins with a word or is a period. A
     total, such as "9 kg", is a value.
     """
-    text = " ".join(cell.words)
-    if _NAME.match(text):
-        return True
-    return any(periods(text))
+    return bool(_NAME.match(cell.text)) or any(periods(cell.text))
 
 
-def _stacked(above: Sequence[str], below: Sequence[str]) -> list[str]:
+def _below(above: Sequence[str], below: Sequence[str]) -> list[str]:
     """Two header rows as one: spanning headers come before column names."""
     pairs = zip_longest(above, below, fillvalue="")
     return [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
 
 
-def lines(rows: Sequence[Sequence[str]], headed: bool) -> str:
-    """One line per row. If the first row contains headers, the other rows repeat them, except rows
-    of another length.
+def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:
+    """A table with a line for each row. If the first row contains headers, the other rows repeat
+    them, except rows of another length.
     """
+    table = TableText()
     headers, rows = (rows[0], rows[1:]) if headed and rows else ((), rows)
-    if not any(headers):
-        return "\n".join(map(" | ".join, rows))
-    read = [named(row, headers) if len(row) == len(headers) else row for row in rows]
-    return "\n".join(map(" | ".join, [headers, *read]))
+    has_headers = any(headers)
+    if has_headers:
+        table.header(headers, headers)
+    for row in rows:
+        if has_headers and len(row) == len(headers):
+            table.row(labelled(row, headers))
+        else:
+            table.row(
+                [(-1 if has_headers else column, "", text) for column, text in enumerate(row)]
+            )
+    return table.part(context)
 
 
-def named(row: Sequence[str], headers: Sequence[str]) -> list[str]:
-    """Non-empty cells, each after its header if it has one."""
+def labelled(row: Sequence[str], headers: Sequence[str]) -> list[LabelledCell]:
+    """The cells that are not empty, after their headers."""
     names = [*(name if len(name) <= _LONG else "" for name in headers), *[""] * len(row)]
     return [
-        f"{name}: {cell}" if name and name != cell else cell
-        for name, cell in zip(names, row, strict=False)
-        if cell
+        (column, name if name != text else "", text)
+        for column, (name, text) in enumerate(zip(names, row, strict=False))
+        if text
     ]
 
 

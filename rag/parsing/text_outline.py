@@ -1,7 +1,7 @@
 """Headings and terms of plain text by layout: underlined, numbered and capitalised headings,
 indented definitions.
 
-The text is not changed; sections are offsets into it.
+The text is not changed; blocks are offsets into it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.parsing.base import name_of
-from rag.types import Section
+from rag.parsing.base import Outline, name_of
+from rag.types import Block
 
 _RULE = re.compile(r"([=\-~^*#+_\u2500\u2550])\1{2,}\s*\Z")
 _NUMBERED = re.compile(
@@ -25,43 +25,54 @@ _BULLET = re.compile(r"[-*+\u2022\u2013>|]\s|\(?\d{1,3}[.)]\s|\(?[a-zA-Z][.)]\s|
 _LONGEST = 100
 _DEEPEST = 16
 """Maximum indentation of a term; text further right is centred."""
-_UNDERLINED, _CAPITAL = 10, 30
-"""Ranks of headings; numbered ones rank by their depth."""
+_DEEPEST_LEVEL, _CAPITAL = 6, 7
+"""Levels of headings; underlined and numbered ones have that of their depth."""
 
 
 @dataclass(frozen=True, slots=True)
 class _TextLine:
     start: int
+    source: str
+
     text: str
+    """with tabs as spaces"""
+
+    @property
+    def content(self) -> int:
+        """Offset of the first character that is no space."""
+        return self.start + len(self.source) - len(self.source.lstrip())
 
     @property
     def indent(self) -> int:
         return len(self.text) - len(self.text.lstrip())
 
 
-def outline(text: str) -> tuple[Section, ...]:
-    """Sections opened by the headings and terms of a plain text."""
+def blocks_of(text: str) -> tuple[Block, ...]:
+    """Headings, terms, lists and paragraphs of a plain text."""
     lines = _lines(text)
     headings = dict(_headings(lines))
     terms = _terms(lines, headings)
-    sections: list[Section] = []
-    path: list[tuple[int, str]] = []
+    outline = Outline()
     open_terms: list[tuple[int, str]] = []
-    for at, line in enumerate(lines):
-        if not line.text.strip():
+    is_rule = False
+    for number, line in enumerate(lines):
+        if is_rule or not line.text:
+            is_rule = False
+            outline.line(line.start, "")
             continue
-        before = list(open_terms)
-        if at in headings:
-            rank, name = headings[at]
-            path = [(other, heading) for other, heading in path if other < rank] + [(rank, name)]
+        if number in headings:
+            level, name = headings[number]
+            is_rule = number + 1 < len(lines) and bool(_RULE.fullmatch(lines[number + 1].text))
+            last = lines[number + 1] if is_rule else line
+            outline.heading(line.content, last.content + len(last.source.strip()), level, name)
             open_terms = []
+            continue
         open_terms = [(indent, term) for indent, term in open_terms if line.indent > indent]
-        if at in terms:
-            open_terms.append((line.indent, terms[at]))
-        if at in headings or open_terms != before:
-            names = [name for _, name in path] + [term for _, term in open_terms]
-            sections.append(Section(line.start, " > ".join(names)))
-    return tuple(sections)
+        if number in terms:
+            open_terms.append((line.indent, terms[number]))
+        outline.enter(line.content, tuple(term for _, term in open_terms))
+        outline.line(line.start, line.source)
+    return outline.finished()
 
 
 def _lines(text: str) -> list[_TextLine]:
@@ -69,13 +80,14 @@ def _lines(text: str) -> list[_TextLine]:
     lines: list[_TextLine] = []
     start = 0
     for raw in text.splitlines(keepends=True):
-        lines.append(_TextLine(start, raw.rstrip().expandtabs()))
+        source = raw.rstrip()
+        lines.append(_TextLine(start, source, source.expandtabs() if "\t" in source else source))
         start += len(raw)
     return lines
 
 
 def _headings(lines: Sequence[_TextLine]) -> Iterator[tuple[int, tuple[int, str]]]:
-    """Line numbers with the (rank, name) of the heading there."""
+    """Line numbers with the (level, name) of the heading there."""
     marks: list[str] = []
     capitals = {at for at, line in enumerate(lines) if _is_capital(lines, at)}
     numbered = {at for at, line in enumerate(lines) if _is_numbered(lines, at)}
@@ -85,9 +97,10 @@ def _headings(lines: Sequence[_TextLine]) -> Iterator[tuple[int, tuple[int, str]
             mark = rule.group(1)
             marks += [] if mark in marks else [mark]
             depth = _number(line.text).count(".") if _number(line.text) else marks.index(mark)
-            yield at, (_UNDERLINED + depth, name_of(line.text))
+            yield at, (min(1 + depth, _DEEPEST_LEVEL), name_of(line.text))
         elif at in numbered and ("." in _number(line.text) or not _is_item(lines, at)):
-            yield at, (_UNDERLINED + _number(line.text).count("."), name_of(line.text))
+            depth = _number(line.text).count(".")
+            yield at, (min(1 + depth, _DEEPEST_LEVEL), name_of(line.text))
         elif at in capitals and len(capitals) > 1:
             yield at, (_CAPITAL, name_of(line.text))
 

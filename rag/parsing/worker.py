@@ -7,17 +7,19 @@ of a parser cannot make the other side run anything.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
+from rag.packed_blocks import PackedBlocks
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile
 from rag.parsing.load import Loaded, load, load_data
-from rag.types import Document, Section
+from rag.types import Document
 
 _LARGE = 400_000
 """Memory in kilobytes above which the process ends after its file, to release what a parser
@@ -51,11 +53,20 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
         else:
             found = FoundFile(Path(request["path"]), request["id"])
             loaded = load(found, request["known"], request["most_bytes"], request["keep_furniture"])
-        return asdict(loaded)
+        return _fields(loaded) | {"documents": [*map(_packed, loaded.documents)]}
     except ParseError as error:
         return {"unreadable": str(error), "transient": error.transient}
     except MemoryError:
         return {"unreadable": too_much_memory(memory), "last": True}
+
+
+def _packed(document: Document) -> dict[str, Any]:
+    blocks = PackedBlocks.of(document.blocks).data
+    return _fields(document) | {"blocks": base64.b64encode(blocks).decode()}
+
+
+def _fields(value: Loaded | Document) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def too_much_memory(memory: int) -> str:
@@ -67,13 +78,13 @@ def loaded_from(answer: dict[str, Any]) -> Loaded:
     if "unreadable" in answer:
         raise ParseError(answer["unreadable"], answer.get("transient", False))
     skipped = [(source, reason) for source, reason in answer["skipped"]]
-    documents = [_document(fields) for fields in answer["documents"]]
+    documents = [_document(values) for values in answer["documents"]]
     return Loaded(documents, answer["same"], skipped, answer["sha256"], answer["left_out"])
 
 
-def _document(fields: dict[str, Any]) -> Document:
-    sections = tuple(Section(**section) for section in fields.pop("sections"))
-    return Document(**{**fields, "sections": sections, "pages": tuple(fields["pages"])})
+def _document(values: dict[str, Any]) -> Document:
+    blocks = PackedBlocks(base64.b64decode(values["blocks"]))
+    return Document(**{**values, "blocks": blocks, "pages": tuple(values["pages"])})
 
 
 def _limit_memory(megabytes: int) -> None:

@@ -1,5 +1,5 @@
-"""XLSX, through openpyxl: each row of a sheet is a section with its headers; formulas have their
-saved values.
+"""XLSX, through openpyxl: a table for each sheet, with the headers in every row; formulas have
+their saved values.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Any
 
 import openpyxl
 
-from rag.parsing.base import Block, Parsed, join
-from rag.parsing.delimited import table
+from rag.parsing.base import Parsed, Part, join
+from rag.parsing.delimited import table_parts
 from rag.parsing.metadata import core_metadata
 
 
 def parse(content: bytes) -> Parsed:
-    """Text, rows as sections under their sheet, and metadata. Hidden sheets are skipped."""
+    """Text, tables under the names of their sheets, and metadata. Hidden sheets are skipped."""
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    return Parsed(*join(_blocks(book)), core_metadata(book.properties))
+    return Parsed(*join(_parts(book)), core_metadata(book.properties))
 
 
-def _blocks(book: Any) -> Iterator[Block]:
+def _parts(book: Any) -> Iterator[Part]:
     for sheet in book.worksheets:
         if sheet.sheet_state == "visible":
             sheet.reset_dimensions()  # it may claim to have seventeen billion cells
-            yield Block(sheet.title, 1)
-            yield from table(
+            yield Part(sheet.title, 1)
+            yield from table_parts(
                 [_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)
             )
 

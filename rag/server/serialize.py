@@ -10,6 +10,7 @@ from rag.answering.explain import explain
 from rag.answering.searcher import RetrievalResult
 from rag.answering.verification import CitationCheck
 from rag.server import document_schemas, schemas
+from rag.structure import sections
 from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
@@ -149,12 +150,12 @@ def document(found: Document) -> document_schemas.WireDocument:
 
 
 def document_detail(found: Document) -> document_schemas.WireDocumentDetail:
-    sections = [
-        document_schemas.WireSection(start=section.start, headings=headings(section.heading))
-        for section in found.sections
+    outline = [
+        document_schemas.WireSection(start=section.start, headings=list(section.path))
+        for section in sections(found.blocks)
     ]
     return document_schemas.WireDocumentDetail(
-        **document(found).model_dump(), characters=len(found.text), sections=sections
+        **document(found).model_dump(), characters=len(found.text), sections=outline
     )
 
 

@@ -35,7 +35,10 @@ def digest(store: Store, document_id: str) -> str:
     if document is None:
         return ""
     passages, vectors = store.embedded(document_id)
-    fields = dataclasses.asdict(dataclasses.replace(document, metadata=dict(document.metadata)))
+    plain = dataclasses.replace(
+        document, metadata=dict(document.metadata), blocks=tuple(document.blocks)
+    )
+    fields = dataclasses.asdict(plain)
     said = json.dumps([fields, [dataclasses.asdict(p) for p in passages]], sort_keys=True)
     return hashlib.sha256(
         said.encode() + b"\0" + np.ascontiguousarray(vectors, dtype="<f4").tobytes()

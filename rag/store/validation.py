@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rag.errors import InputError
-from rag.types import Document, Passage
+from rag.types import Block, Document, Passage
 
 
 def check(document: Document, passages: Sequence[Passage]) -> None:
@@ -24,6 +24,12 @@ def _is_citable(passage: Passage, text: str) -> bool:
     )
 
 
+def _names(blocks: Sequence[Block]) -> Iterator[str]:
+    for block in blocks:
+        yield block.name
+        yield from (column.name for column in block.columns)
+
+
 def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
     """Reject lone surrogates, which have no UTF-8 encoding; they occur in file names that are not
     UTF-8 and in broken JSON.
@@ -38,8 +44,7 @@ def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
             dict(document.metadata),
         ]
         json.dumps(
-            [names, [s.heading for s in document.sections], [p.heading for p in passages]],
-            ensure_ascii=False,
+            [names, *_names(document.blocks), *(p.heading for p in passages)], ensure_ascii=False
         ).encode()
     except UnicodeEncodeError as error:
         where = (

@@ -1,8 +1,8 @@
 import pytest
 
 from rag.answering.citations import heading_at, joined, quoted, whole
-from rag.types import Document, Piece, Section
-from tests.fakes import document
+from rag.types import Document, Piece
+from tests.fakes import document, groups
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_a_span_is_not_cut_inside_an_address_a_bracket_or_a_number_with_its_unit
 
 def test_a_quote_has_its_place_its_heading_and_its_page() -> None:
     found = Document(
-        "d", "One\n\nAll is said.", "T", "/d", "0" * 64, {}, (Section(0, "One"),), (0, 5)
+        "d", "One\n\nAll is said.", "T", "/d", "0" * 64, {}, groups("One", (0, "One")), (0, 5)
     )
     citation = quoted(found, 5, 17)
     assert (citation.quote, citation.heading, citation.page) == ("All is said.", "One", 2)

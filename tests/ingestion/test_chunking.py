@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from rag.ingestion.chunking import split
 from rag.meaning.sentences import split_sentences
-from rag.types import Document, Passage, Section
-from tests.fakes import BagOfWordsEmbedder, document
+from rag.structure import Section, sections
+from rag.types import Document, Passage
+from tests.fakes import BagOfWordsEmbedder, document, groups
 
 count = BagOfWordsEmbedder().count_tokens
 _PIECE = re.compile(r"\w{1,3}|[^\w\s]")
@@ -71,7 +72,7 @@ def documents(draw: st.DrawFn) -> Document:
     starts = draw(st.lists(st.integers(0, len(text)), max_size=5).map(sorted))
     headings = st.one_of(st.text(max_size=5), st.sampled_from(["A", "A > B"]))
     return dataclasses.replace(
-        document(text), sections=tuple(Section(start, draw(headings)) for start in starts)
+        document(text), blocks=groups(text, *((start, draw(headings)) for start in starts))
     )
 
 
@@ -93,7 +94,7 @@ def test_passages_are_ordered_slices_that_cover_the_text_and_fit(
 def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(
     found: Document, limit: int
 ) -> None:
-    bounds = [Section(0, ""), *found.sections, Section(len(found.text), "")]
+    bounds = [Section(0, ()), *sections(found.blocks), Section(len(found.text), ())]
     headings = {section.heading for section in bounds}
     for passage in split(found, count, limit):
         assert passage.heading in headings
@@ -143,11 +144,11 @@ def test_nothing_has_no_passages(text: str) -> None:
 
 def sectioned(*parts: tuple[str, str]) -> Document:
     """A document of (heading path, text) parts."""
-    text, sections = "", []
+    text, starts = "", []
     for heading, part in parts:
-        sections.append(Section(len(text), heading))
+        starts.append((len(text), heading))
         text += part + "\n\n"
-    return dataclasses.replace(document(text), sections=tuple(sections))
+    return dataclasses.replace(document(text), blocks=groups(text, *starts))
 
 
 def test_sections_are_kept_apart_and_name_their_passages() -> None:
@@ -190,7 +191,8 @@ def test_a_last_section_with_only_a_heading_is_kept() -> None:
 
 
 def test_text_before_the_first_section_has_no_heading() -> None:
-    found = dataclasses.replace(document("Before it.\n\nA\n\nText."), sections=(Section(12, "A"),))
+    text = "Before it.\n\nA\n\nText."
+    found = dataclasses.replace(document(text), blocks=groups(text, (12, "A")))
     assert [(p.heading, p.text) for p in split(found, count)] == [
         ("", "Before it."),
         ("A", "A\n\nText."),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag.ingestion.repeated_blocks import Known, without_recurring
+from rag.parsing.base import Part, join
 from rag.parsing.files import FoundFile
 from rag.parsing.load import Loaded
 from rag.parsing.pool import ParseTask, Result
-from rag.types import Document, Section
+from rag.structure import sections
+from rag.types import Document
 
 HEAD = "Elpin Handbook 4.2"
 FOOT = "A complete list of releases is also available."
@@ -16,10 +18,11 @@ CLAUSE = "The rent is due on the first of the month, whatever is agreed besides.
 
 
 def page(number: int, *blocks: str, folder: str = "docs", kind: str = "html") -> Result:
-    text = "\n\n".join(blocks)
     name = f"{folder}/page{number}.{kind}"
-    sections = (Section(0, ""), Section(text.find(f"Chapter {number}"), f"Chapter {number}"))
-    document = Document(name, text, name, f"/{name}", str(number), {"type": kind}, sections)
+    text, structure = join(
+        Part(block, 1 if block == f"Chapter {number}" else 0) for block in blocks
+    )
+    document = Document(name, text, name, f"/{name}", str(number), {"type": kind}, structure)
     return ParseTask(FoundFile(Path(f"/{name}"), name)), Loaded([document])
 
 
@@ -41,7 +44,7 @@ def test_heads_and_feet_are_removed_but_recurring_clauses_kept() -> None:
     for number, document in enumerate(read(pages(12), {})):
         assert document.text.startswith(f"Chapter {number}\n\n{CLAUSE}")
         assert FOOT not in document.text
-        assert [s for s in document.sections if s.heading] == [Section(0, f"Chapter {number}")]
+        assert sections(document.blocks) == ((0, (f"Chapter {number}",)),)
 
 
 def test_a_foot_with_changing_dates_is_removed_and_headings_kept() -> None:

@@ -2,45 +2,44 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.parsing.base import Block, join, level_of_bold
-from rag.types import Section
+from rag.parsing.base import Part, join, level_of_bold
+from rag.structure import sections
+from rag.types import Block
 
-BLOCKS = st.lists(st.builds(Block, st.text(max_size=20), st.integers(0, 6)), max_size=12)
+BLOCKS = st.lists(st.builds(Part, st.text(max_size=20), st.integers(0, 6)), max_size=12)
 
 
 def test_a_heading_with_the_path_separator_is_one_heading() -> None:
-    _, sections = join([Block("A > B", 1), Block("C", 2)])
-    assert [section.heading.split(" > ") for section in sections] == [["A › B"], ["A › B", "C"]]
+    _, blocks = join([Part("A > B", 1), Part("C", 2)])
+    assert [section.path for section in sections(blocks)] == [("A > B",), ("A > B", "C")]
 
 
 def test_blocks_are_separated_and_trimmed() -> None:
-    assert join([Block(" a\n"), Block(" \n"), Block("b\nc")]) == ("a\n\nb\nc", ())
+    assert join([Part(" a\n"), Part(" \n"), Part("b\nc")]) == (
+        "a\n\nb\nc",
+        (Block("paragraph", 0, 1), Block("paragraph", 3, 6)),
+    )
 
 
 def test_nothing() -> None:
     assert join([]) == ("", ())
-    assert join([Block(" ", 1)]) == ("", ())
+    assert join([Part(" ", 1)]) == ("", ())
 
 
 def test_a_heading_opens_a_section_under_the_headings_above_it() -> None:
-    blocks = [
-        Block("Intro"),
-        Block("A", 1),
-        Block("x"),
-        Block("B", 2),
-        Block("C", 3),
-        Block("D", 2),
-        Block("E", 1),
+    parts = [
+        Part("Intro"),
+        Part("A", 1),
+        Part("x"),
+        Part("B", 2),
+        Part("C", 3),
+        Part("D", 2),
+        Part("E", 1),
     ]
-    text, sections = join(blocks)
-    assert [section.heading for section in sections] == ["A", "A > B", "A > B > C", "A > D", "E"]
-    assert [text[section.start :].split("\n")[0] for section in sections] == [
-        "A",
-        "B",
-        "C",
-        "D",
-        "E",
-    ]
+    text, blocks = join(parts)
+    headings = ["A", "A > B", "A > B > C", "A > D", "E"]
+    assert [section.heading for section in sections(blocks)] == headings
+    assert [text[section.start] for section in sections(blocks)] == ["A", "B", "C", "D", "E"]
 
 
 @pytest.mark.parametrize(
@@ -57,28 +56,29 @@ def test_a_heading_opens_a_section_under_the_headings_above_it() -> None:
     ],
 )
 def test_a_bold_line_is_a_heading_below_all_others(text: str, is_heading: bool) -> None:
-    _, sections = join([Block("A", 6), Block(text, level_of_bold(text)), Block("b")])
-    assert [s.heading for s in sections] == ["A"] + [f"A > {text}"] * is_heading
+    _, blocks = join([Part("A", 6), Part(text, level_of_bold(text)), Part("b")])
+    assert [s.heading for s in sections(blocks)] == ["A"] + [f"A > {text}"] * is_heading
 
 
 def test_levels_may_be_skipped() -> None:
-    _, sections = join([Block("A", 3), Block("B", 1), Block("C", 4), Block("D", 2)])
-    assert [section.heading for section in sections] == ["A", "B", "B > C", "B > D"]
+    _, blocks = join([Part("A", 3), Part("B", 1), Part("C", 4), Part("D", 2)])
+    assert [section.heading for section in sections(blocks)] == ["A", "B", "B > C", "B > D"]
 
 
 def test_a_two_line_heading_is_one_line_in_the_path() -> None:
-    assert join([Block("A\n  b", 1)]) == ("A\n  b", (Section(0, "A b"),))
+    heading = Block("heading", 0, 5, level=1, name="A b")
+    assert join([Part("A\n  b", 1)]) == ("A\n  b", (heading,))
 
 
 @settings(max_examples=100, deadline=None)
 @given(BLOCKS)
-@example([Block("\x1c a", 1), Block("\u2028b", 1)])
-def test_sections_begin_at_their_headings_and_no_text_is_lost(blocks: list[Block]) -> None:
-    text, sections = join(blocks)
-    assert "".join(text.split()) == "".join("".join(block.text.split()) for block in blocks)
-    headings = [block.text.strip() for block in blocks if block.level and block.text.strip()]
-    assert len(sections) == len(headings)
-    for section, heading in zip(sections, headings, strict=True):
+@example([Part("\x1c a", 1), Part("\u2028b", 1)])
+def test_sections_begin_at_their_headings_and_no_text_is_lost(parts: list[Part]) -> None:
+    text, blocks = join(parts)
+    assert "".join(text.split()) == "".join("".join(part.text.split()) for part in parts)
+    headings = [part.text.strip() for part in parts if part.level and part.text.strip()]
+    assert len(sections(blocks)) == len(headings)
+    for section, heading in zip(sections(blocks), headings, strict=True):
         assert text.startswith(heading, section.start)
         assert section.heading.endswith(" ".join(heading.split()))
-    assert [s.start for s in sections] == sorted({s.start for s in sections})
+    assert [s.start for s in sections(blocks)] == sorted({s.start for s in sections(blocks)})

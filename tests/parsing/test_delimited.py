@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rag.ingestion.chunking import split
 from rag.parsing.delimited import parse
 from rag.parsing.load import load_bytes
+from rag.structure import sections
 from tests.fakes import BagOfWordsEmbedder
 
 ROWS = "Name;Born;Note\nAda;1815;First\n\nBo;;\n"
@@ -39,15 +40,15 @@ def test_quotes_line_ends_and_more_cells_than_headers() -> None:
 
 
 def test_without_headers_every_row_is_a_row() -> None:
-    text, sections, _ = parse("Ada,1815\nBo,1912")
+    text, blocks, _ = parse("Ada,1815\nBo,1912")
     assert text == "Ada | 1815\n\nBo | 1912"
-    assert [s.heading for s in sections] == ["row 1", "row 2"]
+    assert [s.heading for s in sections(blocks)] == ["row 1", "row 2"]
 
 
 def test_a_title_above_the_headers() -> None:
-    text, sections, _ = parse("Stock of May,,\n,,\nItem,Shelf,Price\nGrinder,B4,79\n")
+    text, blocks, _ = parse("Stock of May,,\n,,\nItem,Shelf,Price\nGrinder,B4,79\n")
     assert text == "Stock of May\n\nItem: Grinder | Shelf: B4 | Price: 79"
-    assert [s.heading for s in sections] == ["row 1", "row 4"]
+    assert [s.heading for s in sections(blocks)] == ["row 1", "row 4"]
 
 
 def test_a_long_question_is_a_header_over_short_answers() -> None:
@@ -62,9 +63,9 @@ def test_headers_alone_and_one_column() -> None:
 
 def test_a_long_value_is_a_paragraph_of_its_own() -> None:
     long = "A long story. " * 20
-    text, sections, _ = parse(f"Name,Story\nAda,{long}\n")
+    text, blocks, _ = parse(f"Name,Story\nAda,{long}\n")
     assert text == f"Name: Ada\n\nStory: {long.strip()}"
-    assert [s.heading for s in sections] == ["row 2"]
+    assert [s.heading for s in sections(blocks)] == ["row 2"]
 
 
 def book() -> bytes:
@@ -97,7 +98,7 @@ def test_a_workbook() -> None:
         "Tons: True",
     ]
     assert document.text == "\n\n".join(["Catch", *rows, "Empty"])
-    assert [s.heading for s in document.sections] == [
+    assert [s.heading for s in sections(document.blocks)] == [
         "Catch",
         "Catch > row 2",
         "Catch > row 3",
@@ -115,8 +116,8 @@ def test_a_workbook() -> None:
 @given(st.text())
 def test_any_text_is_a_table_or_refused(source: str) -> None:
     with contextlib.suppress(csv.Error):
-        text, sections, _ = parse(source)
-        assert all(section.start <= len(text) for section in sections)
+        text, blocks, _ = parse(source)
+        assert all(section.start <= len(text) for section in sections(blocks))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from rag.errors import InputError
 from rag.parsing.load import load_bytes
+from rag.structure import sections
 from tests.parsing.archives import zipped
 
 CONTAINER = (
@@ -34,7 +35,7 @@ FILES: dict[str, str | bytes] = {
 def test_a_book_is_read_in_the_order_of_its_spine() -> None:
     (document,) = load_bytes("sea.epub", zipped(FILES))
     assert document.text == "Fish\n\nThey swim.\n\nShips\n\nThey sail."
-    assert [s.heading for s in document.sections] == ["Fish", "Ships"]
+    assert [s.heading for s in sections(document.blocks)] == ["Fish", "Ships"]
     assert document.title == "The sea"
     assert document.metadata == {
         "author": "Ada, Bo",

@@ -17,6 +17,7 @@ from rag.errors import InputError
 from rag.ingestion.chunking import split
 from rag.parsing.formats import BINARIES, CONTAINERS, TEXTS
 from rag.parsing.load import load_bytes
+from rag.structure import sections
 from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder
 from tests.parsing.archives import zipped
@@ -78,7 +79,7 @@ def check(document: Document) -> None:
     "\n".join(
         [document.id, text, document.title, *document.metadata, *document.metadata.values()]
     ).encode()
-    starts = [section.start for section in document.sections]
+    starts = [section.start for section in sections(document.blocks)]
     assert starts == sorted(starts)
     assert list(document.pages) == sorted(document.pages)
     assert all(0 <= start <= len(text) for start in (*starts, *document.pages))

@@ -1,10 +1,13 @@
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.parsing.html import fragment
 from rag.parsing.html import parse as parse_page
-from rag.types import Section
+from rag.structure import sections
+from rag.types import Block
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title> The  title </title>
@@ -19,9 +22,9 @@ was burned.<script>var x = 1;</script><!-- hidden --></p>
 <h2>Port</h2><p>Ships.</p></main><footer>Copyright</footer></body></html>"""
 
 
-def parse(source: str) -> tuple[str, tuple[Section, ...], dict[str, str]]:
+def parse(source: str) -> tuple[str, Sequence[Block], dict[str, str]]:
     parsed = parse_page(source)
-    return parsed.text, parsed.sections, parsed.metadata
+    return parsed.text, parsed.blocks, parsed.metadata
 
 
 def text(source: str) -> str:
@@ -30,14 +33,14 @@ def text(source: str) -> str:
 
 def test_a_heading_is_named_without_its_link_to_itself() -> None:
     """In the markup of Sphinx, DocBook and Texinfo."""
-    found, sections, _ = parse(
+    found, blocks, _ = parse(
         "<h1>A<a class='headerlink' href='#a' title='Link to this heading'>¶</a></h1><p>b <a "
         "href='#c'>#1</a>"
         "<h2>D <a href='#d' class='id_link'>#</a></h2><h3><span>E<a class='copiable-link' "
         "href='#e'> &para;</a></span></h3>"
     )
     assert found == "A\n\nb #1\n\nD\n\nE"
-    assert [section.heading for section in sections] == ["A", "A > D", "A > D > E"]
+    assert [section.heading for section in sections(blocks)] == ["A", "A > D", "A > D > E"]
 
 
 def test_a_page_that_is_one_form_is_read() -> None:
@@ -54,11 +57,11 @@ def test_a_page_that_is_one_form_is_read() -> None:
 
 
 def test_a_boxed_remark_does_not_end_a_section() -> None:
-    found, sections, _ = parse(
+    found, blocks, _ = parse(
         "<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>"
     )
     assert found == "A\n\nb\n\nNote\n\nc\n\nd\n\nE"
-    assert [section.heading for section in sections] == ["A", "A > E"]
+    assert [section.heading for section in sections(blocks)] == ["A", "A > E"]
 
 
 def test_an_article_that_is_a_card_is_not_the_page() -> None:
@@ -131,9 +134,9 @@ def test_long_cells_and_headers_occur_once() -> None:
 
 
 def test_a_page() -> None:
-    found, sections, metadata = parse(PAGE)
+    found, blocks, metadata = parse(PAGE)
     assert found == "Muscat & Oman\n\nIt is old, and was burned.\n\nPort\n\nShips."
-    assert [(found[s.start :].split("\n")[0], s.heading) for s in sections] == [
+    assert [(found[s.start :].split("\n")[0], s.heading) for s in sections(blocks)] == [
         ("Muscat & Oman", "Muscat & Oman"),
         ("Port", "Muscat & Oman > Port"),
     ]
@@ -255,17 +258,17 @@ def test_tables(source: str, expected: str) -> None:
 
 
 def test_headings() -> None:
-    found, sections, metadata = parse(
+    found, blocks, metadata = parse(
         "<h2>A</h2><h1>B<br>b</h1><h3><div>C</div></h3>x<h1></h1><h2>D <a>d</a><p>y"
     )
     assert found == "A\n\nB\nb\n\nC\n\nx\n\nD d\n\ny"
-    assert [s.heading for s in sections] == ["A", "B b", "B b > C", "B b > D d"]
-    assert [found[s.start] for s in sections] == ["A", "B", "C", "D"]
+    assert [s.heading for s in sections(blocks)] == ["A", "B b", "B b > C", "B b > D d"]
+    assert [found[s.start] for s in sections(blocks)] == ["A", "B", "C", "D"]
     assert metadata == {"title": "B b"}
 
 
 def test_a_bold_paragraph_is_a_heading_if_text_follows() -> None:
-    found, sections, _ = parse(
+    found, blocks, _ = parse(
         "<h1>A</h1><p><a name=b></a><b>Is <i>B</i> slow?</b></p><blockquote>It is.</blockquote>"
         "<p><b>C</b></p><p><strong>D</strong></p><p>d</p><p><b>All of this.</b></p><p>Text</p>"
         "<p><b>Not</b> this</p><p>x</p><ul><li><b>E</b></li></ul><p>y</p><p><b>F</b></p>"
@@ -274,7 +277,7 @@ def test_a_bold_paragraph_is_a_heading_if_text_follows() -> None:
         *("A", "Is B slow?", "It is.", "C", "D", "d"),
         *("All of this.", "Text", "Not this", "x", "- E", "y", "F"),
     ]
-    assert [s.heading for s in sections] == ["A", "A > Is B slow?", "A > D"]
+    assert [s.heading for s in sections(blocks)] == ["A", "A > Is B slow?", "A > D"]
 
 
 @pytest.mark.parametrize(
@@ -328,9 +331,9 @@ def test_nested_tags_neither_lose_nor_double_text(parts: list[str]) -> None:
 @example("<![foo")
 @example("<!DOCTYPE [<!ELEMENT")
 def test_any_source_is_read(source: str) -> None:
-    found, sections, _ = parse(source)
+    found, blocks, _ = parse(source)
     found.encode()
-    assert all(0 <= section.start < len(found) for section in sections)
+    assert all(0 <= section.start < len(found) for section in sections(blocks))
 
 
 @pytest.mark.parametrize(

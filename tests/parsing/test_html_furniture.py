@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.parsing.html import parse
+from rag.structure import sections
 
 PROSE = (
     "<h1>Boilers</h1><p>The boiler is serviced <a href='/spring'>each spring</a> by the "
@@ -79,7 +80,7 @@ def test_text_that_looks_like_furniture_is_kept(kept: str, text: str) -> None:
 def test_permalinks_of_headings_are_removed() -> None:
     source = "<h1>A<a class='headerlink' href='#a'>\uf0c1</a></h1><p>x"
     source += "<h2>B <a href='#b'>\uf0c1</a></h2><p>It was paid."
-    assert [section.heading for section in parse(source).sections] == ["A", "A > B"]
+    assert [section.heading for section in sections(parse(source).blocks)] == ["A", "A > B"]
 
 
 def test_a_page_of_contents_keeps_only_its_headings() -> None:
@@ -100,7 +101,8 @@ def test_a_term_is_in_the_context_of_its_definition() -> None:
         "<dt>-t</dt><dt>--timeout</dt><dd>Seconds.<dl><dt>Unit:<dd>s</dl></dd></dl><p>After."
     )
     said = [
-        (page.text[section.start :].split("\n")[0], section.heading) for section in page.sections
+        (page.text[section.start :].split("\n")[0], section.heading)
+        for section in sections(page.blocks)
     ]
     assert said == [
         ("Settings", "Settings"),
@@ -120,7 +122,7 @@ def test_a_caption_is_in_the_context_of_its_table_and_listing() -> None:
         "<tr><th>Who<th>Fee<tr><td>Ann<td>5</table><p>It was paid."
         "<figure><pre>a = 1</pre><figcaption>Listing 1</figcaption></figure>"
     )
-    assert [section.heading for section in page.sections] == [
+    assert [section.heading for section in sections(page.blocks)] == [
         "H",
         "H > Fees in euros",
         "H",

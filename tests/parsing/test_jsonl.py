@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rag.errors import InputError
 from rag.parsing.jsonl import parse
 from rag.parsing.load import load_bytes
+from rag.structure import sections
 
 LONG = "Sardines swim near the coast of Oman. " * 6
 VALUES = st.recursive(
@@ -24,9 +25,9 @@ def test_lines_are_records_with_titles() -> None:
         + "\n\n"
         + json.dumps({"a": 1})
     )
-    text, sections, metadata = parse(source)
+    text, blocks, metadata = parse(source)
     assert text == f"Sardines\n\n{LONG.strip()}\n\n_id: 7 | tags: sea, fish\n\na: 1"
-    assert [(text[s.start :].split("\n")[0], s.heading) for s in sections] == [
+    assert [(text[s.start :].split("\n")[0], s.heading) for s in sections(blocks)] == [
         ("Sardines", "Sardines"),
         ("a: 1", "record 2"),
     ]
@@ -47,7 +48,7 @@ def test_one_record_has_metadata() -> None:
 
 
 def test_nested_values_are_named_by_their_path() -> None:
-    text, sections, _ = parse(
+    text, blocks, _ = parse(
         json.dumps(
             {
                 "version": 2,
@@ -57,7 +58,7 @@ def test_nested_values_are_named_by_their_path() -> None:
         )
     )
     assert text == "version: 2\n\nSur\n\nat.lat: 22.5\n\ncatches\n\nkg: 5\n\nkg: 6"
-    assert [s.heading for s in sections] == [
+    assert [s.heading for s in sections(blocks)] == [
         "Sur",
         "catches",
         "catches > record 1",
@@ -95,6 +96,6 @@ def strings(value: object) -> list[str]:
 @settings(max_examples=40, deadline=None)
 @given(VALUES)
 def test_every_string_is_in_the_text(value: object) -> None:
-    text, sections, _ = parse(json.dumps(value))
+    text, blocks, _ = parse(json.dumps(value))
     assert all(found.strip() in text for found in strings(value))
-    assert all(section.start <= len(text) for section in sections)
+    assert all(section.start <= len(text) for section in sections(blocks))

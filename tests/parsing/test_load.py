@@ -13,6 +13,7 @@ from rag.parsing.base import ParseError
 from rag.parsing.encoding import decode
 from rag.parsing.files import FoundFile, find
 from rag.parsing.load import load, load_bytes, read
+from rag.structure import sections
 
 PROSE = {
     "cp1252": "The résumé said “yes” – it cost 5 € at the café.",
@@ -166,7 +167,9 @@ def test_read(tmp_path: Path) -> None:
     assert document.text == "Parties\n\nIran and six others."
     assert document.sha256 == hashlib.sha256(content).hexdigest()
     assert document.metadata == {"date": "2015-07-14", "year": "2015", "type": "md"}
-    assert [(section.start, section.heading) for section in document.sections] == [(0, "Parties")]
+    assert [(section.start, section.heading) for section in sections(document.blocks)] == [
+        (0, "Parties")
+    ]
 
 
 @pytest.mark.parametrize(

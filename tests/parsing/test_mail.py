@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rag.errors import InputError
 from rag.parsing.load import load_bytes
+from rag.structure import sections
 
 
 def message(subject: str = "The deal", body: str = "It was signed.\n") -> EmailMessage:
@@ -35,7 +36,7 @@ def test_a_message() -> None:
         ["Über den Fisch", head, "It was signed.", "Attachments: terms.pdf"]
     )
     headings = ["Über den Fisch", "Über den Fisch > message headers", "Über den Fisch"]
-    assert [s.heading for s in document.sections] == headings
+    assert [s.heading for s in sections(document.blocks)] == headings
     assert document.title == "Über den Fisch"
     assert document.metadata["author"] == "Ada Bell <ada@example.org>"
     assert (document.metadata["date"], document.metadata["year"]) == ("2026-02-13", "2026")
@@ -111,7 +112,7 @@ Mill Lane 4
     (document,) = load_bytes("a.eml", message("The rent", body).as_bytes())
     said = [
         (document.text[s.start :].split("\n")[0].strip(), s.heading.split(" > ")[1:])
-        for s in document.sections
+        for s in sections(document.blocks)
     ]
     assert said[2:] == [
         ("It rises to 900.", []),

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.parsing.markdown import parse
+from rag.structure import sections
 
 WORDS = st.lists(st.from_regex(r"\A[a-zé漢]{2,8}\Z"), min_size=1, max_size=8)
 
@@ -13,11 +14,11 @@ def text(source: str) -> str:
 
 def headings(source: str) -> list[str]:
     """Each section's path, after checking that it starts at its heading."""
-    found, sections, _ = parse(source)
-    for section in sections:
+    found, blocks, _ = parse(source)
+    for section in sections(blocks):
         line = section.heading.split(" > ")[-1]
         assert " ".join(found[section.start :].split()).startswith(line)
-    return [section.heading for section in sections]
+    return [section.heading for section in sections(blocks)]
 
 
 @pytest.mark.parametrize(
@@ -167,9 +168,9 @@ def test_every_word_survives_in_order(paragraphs: list[list[str]], mark: str) ->
     )
 )
 def test_any_source_is_read(source: str) -> None:
-    found, sections, _ = parse(source)
+    found, blocks, _ = parse(source)
     found.encode()
-    assert all(0 <= section.start < len(found) for section in sections)
+    assert all(0 <= section.start < len(found) for section in sections(blocks))
 
 
 @pytest.mark.parametrize("depth", [12, 25, 60])

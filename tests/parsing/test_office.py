@@ -15,6 +15,7 @@ from pptx.util import Inches
 
 from rag.errors import InputError
 from rag.parsing.load import load_bytes
+from rag.structure import sections
 from tests.parsing.archives import zipped
 
 
@@ -51,7 +52,7 @@ def test_docx() -> None:
         "Port | Tons\nSur | 12",
     ]
     assert document.text == "\n\n".join([*blocks, "The end stands on"])
-    assert [s.heading for s in document.sections] == [
+    assert [s.heading for s in sections(document.blocks)] == [
         "The treaty of fish",
         "The treaty of fish > Terms",
     ]
@@ -115,7 +116,7 @@ def test_slides_are_pages() -> None:
             "Sur | 12 tons",
         ]
     )
-    assert [s.heading for s in document.sections] == ["Sardines", "Catch"]
+    assert [s.heading for s in sections(document.blocks)] == ["Sardines", "Catch"]
     assert [document.text[at:].split("\n")[0] for at in document.pages] == ["Sardines", "Catch"]
     assert document.title == "Fish"
 
@@ -192,8 +193,12 @@ def test_a_bold_docx_paragraph_is_a_heading() -> None:
     made.add_paragraph("End")
     kept = io.BytesIO()
     made.save(kept)
-    sections = load_bytes("a.docx", kept.getvalue())[0].sections
-    assert [s.heading for s in sections] == ["Policy", "Policy > Leave", "Policy > Sick leave"]
+    blocks = load_bytes("a.docx", kept.getvalue())[0].blocks
+    assert [s.heading for s in sections(blocks)] == [
+        "Policy",
+        "Policy > Leave",
+        "Policy > Sick leave",
+    ]
 
 
 NAME_AND_VALUE = ["Tenant | Ada Byron", "Rent | 900 euros", "Deposit | two months"]

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 import rag.parsing
 from rag.errors import InputError
-from rag.parsing.base import Block, of_pages
+from rag.parsing.base import Part, of_pages
 from rag.parsing.load import load_bytes
 from rag.parsing.pdf import parse
+from rag.structure import sections
 from tests.parsing.pdfs import Put, column, pdf, typed
 
 LEFT = [f"left line number {n} of the first column goes on" for n in range(8)] + [
@@ -60,7 +61,7 @@ def test_a_sentence_continues_on_the_next_page() -> None:
 
 
 def test_an_empty_page_starts_with_the_next_text() -> None:
-    blocks = [[Block("It was signed on the")], [], [Block("first of May.")], [Block("The end.")]]
+    blocks = [[Part("It was signed on the")], [], [Part("first of May.")], [Part("The end.")]]
     found = of_pages(
         blocks, {}, lambda first, second: f"{first} {second}" if second[0].islower() else None
     )
@@ -78,14 +79,14 @@ def test_larger_or_bolder_type_is_a_heading() -> None:
     ]
     page += [*column(body, 50, 580), Put(50, 480, "Plants", 16), *column(body, 50, 450)]
     parsed = parse(pdf([page]))
-    headings = [section.heading for section in parsed.sections]
+    headings = [section.heading for section in sections(parsed.blocks)]
     assert headings == [
         "The sea",
         "The sea > Fish",
         "The sea > Fish > Sardines",
         "The sea > Plants",
     ]
-    assert [parsed.text[section.start :].split("\n")[0] for section in parsed.sections] == [
+    assert [parsed.text[section.start :].split("\n")[0] for section in sections(parsed.blocks)] == [
         "The sea",
         "Fish",
         "Sardines",

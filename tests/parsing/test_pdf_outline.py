@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rag.parsing.pdf import parse
+from rag.structure import sections
 from tests.parsing.pdfs import Put, pdf
 
 TEXT = "The herring swims in the cold sea, and many a ship follows it from port to port."
@@ -31,7 +32,7 @@ def headings(source: bytes) -> list[tuple[int | None, str]]:
     ends = sorted(pages)
     return [
         (pages[max(end for end in ends if end <= section.start)], section.heading)
-        for section in parsed.sections
+        for section in sections(parsed.blocks)
     ]
 
 
@@ -47,7 +48,7 @@ def test_the_outline_determines_headings() -> None:
 
 def test_the_larger_of_two_equal_texts_is_the_heading() -> None:
     parsed = parse(pdf(PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3)]))
-    start = parsed.sections[-1].start
+    start = sections(parsed.blocks)[-1].start
     assert parsed.text[start:].startswith("1.2 Warm water\n\n")
 
 
@@ -62,7 +63,7 @@ def test_a_table_keeps_its_caption_and_unit_under_a_heading_of_the_outline() -> 
         ]
     pages = [[*page(Put(60, 780, "THE SEA", 20)), *table], PAGES[2]]
     parsed = parse(pdf(pages, [(0, "The sea", 1), (1, "Warm water", 2)]))
-    (heading,) = [s.heading for s in parsed.sections if "millions" in s.heading]
+    (heading,) = [s.heading for s in sections(parsed.blocks) if "millions" in s.heading]
     assert heading == "THE SEA > Results by segment > (In millions)"
 
 

@@ -14,6 +14,7 @@ from rag.parsing.base import Parsed
 from rag.parsing.pdf import parse
 from rag.parsing.pdf.characters import Word
 from rag.parsing.pdf.tables import UNIT, aligned_tables, is_figure, row_of
+from rag.structure import sections
 from tests.parsing.pdfs import DrawnLine, Put, column, pdf, typed
 
 STATEMENT = """
@@ -382,20 +383,21 @@ def test_headers_within_a_table_name_the_rows_below_them(
 
 @pytest.mark.parametrize("page", [STATEMENT, SEGMENTS])
 def test_the_title_and_the_unit_are_in_the_heading(page: str) -> None:
-    heading = read(page).sections[-1].heading
+    heading = sections(read(page).blocks)[-1].heading
     assert heading.lower().endswith(
         ("operations > (in millions, except per-share amounts)", "segment > (in millions)")
     )
 
 
 def test_the_caption_is_the_sentence_above_the_table_and_its_unit() -> None:
-    (section,) = read("""
+    parsed = read("""
 We sell more. Gross margin and its share of net sales for the three-month and the nine-month
 ^periods ended June 29, 2024 and July 1, 2023 were as follows (dollars in millions):
                2024      2023
 Products     20,390    23,577
 Services     13,070    12,577
-""").sections
+""")
+    (section,) = sections(parsed.blocks)
     assert section.heading.startswith("Gross margin and its share of net sales for the three-month")
     assert section.heading.endswith(" > dollars in millions")
 
@@ -407,7 +409,7 @@ Heat             120              95
 All   1,020,300,400   945,700,100,12
 """)
     assert "Rent | 900 | 850" in parsed.text
-    assert parsed.sections[0].heading == "table whose columns are not clear"
+    assert sections(parsed.blocks)[0].heading == "table whose columns are not clear"
 
 
 STATEMENT_CONTINUES = """
@@ -436,7 +438,7 @@ def test_a_table_goes_on_below_another_or_on_the_next_page_but_not_below_prose(
 ) -> None:
     parsed = read(*pages)
     assert f"\n{row}" in parsed.text
-    assert ("millions" in parsed.sections[-1].heading.lower()) is ("Three Months" in row)
+    assert ("millions" in sections(parsed.blocks)[-1].heading.lower()) is ("Three Months" in row)
 
 
 def test_boxes_around_text_and_charts_are_not_tables() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rag.meaning.sentences import split_sentences
 from rag.parsing.plain_text import parse
+from rag.structure import sections
 
 
 @settings(max_examples=100, deadline=None)
@@ -13,9 +14,9 @@ from rag.parsing.plain_text import parse
 @example("")
 @example("\r\n \r\nTitle\r\n\r\nText\x85\x1c\u2028\r")
 def test_the_text_is_kept_to_the_character(source: str) -> None:
-    text, sections, _ = parse(source)
+    text, blocks, _ = parse(source)
     assert text == source or len(max(source.splitlines(), key=len)) > 120
-    starts = [section.start for section in sections]
+    starts = [section.start for section in sections(blocks)]
     assert starts == sorted(set(starts))
     assert all(0 <= start < len(text) for start in starts)
 
@@ -107,11 +108,9 @@ def test_headers_below_the_title_are_metadata() -> None:
 
 
 def test_headers_without_a_title() -> None:
-    assert parse("Date: 2025-12-08\n\nText") == (
-        "Date: 2025-12-08\n\nText",
-        (),
-        {"date": "2025-12-08"},
-    )
+    text, blocks, metadata = parse("Date: 2025-12-08\n\nText")
+    assert (text, metadata) == ("Date: 2025-12-08\n\nText", {"date": "2025-12-08"})
+    assert [text[block.start : block.end] for block in blocks] == ["Date: 2025-12-08", "Text"]
 
 
 @pytest.mark.parametrize(
@@ -152,8 +151,11 @@ Which are told.
 
 
 def said(source: str) -> list[tuple[str, str]]:
-    text, sections, _ = parse(source)
-    return [(text[section.start :].split("\n")[0].strip(), section.heading) for section in sections]
+    text, blocks, _ = parse(source)
+    return [
+        (text[section.start :].split("\n")[0].strip(), section.heading)
+        for section in sections(blocks)
+    ]
 
 
 def test_a_manual_page_names_its_options() -> None:

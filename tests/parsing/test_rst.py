@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rag.parsing.load import load_bytes
 from rag.parsing.rst import parse
+from rag.structure import sections
 
 SOURCE = """\
 .. SPDX-License-Identifier: GPL-2.0
@@ -80,7 +81,7 @@ Ships
 
 
 def test_a_source() -> None:
-    text, sections, metadata = parse(SOURCE)
+    text, blocks, metadata = parse(SOURCE)
     assert text.split("\n\n") == [
         "The sea",
         "Author: Ada Bell\nDate: 5 March 2024",
@@ -100,7 +101,7 @@ def test_a_source() -> None:
     ]
     headings = ["The sea", "The sea > Ports", "The sea > Ports > Small"]
     headings += ["The sea > Ports > Small > Catch", "The sea > Ships"]
-    assert [section.heading for section in sections] == headings
+    assert [section.heading for section in sections(blocks)] == headings
     assert metadata == {"author": "Ada Bell", "date": "5 March 2024", "title": "The sea"}
 
 
@@ -162,8 +163,8 @@ def test_unclosed_marks_take_linear_time(part: str) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(st.sampled_from(list(" \n\n=-~*`:.|+_ab<>\\#1"))))
 def test_any_text_is_read(source: str) -> None:
-    text, sections, _ = parse(source)
-    assert all(section.start <= len(text) for section in sections)
+    text, blocks, _ = parse(source)
+    assert all(section.start <= len(text) for section in sections(blocks))
 
 
 @settings(max_examples=100, deadline=None)
@@ -178,8 +179,8 @@ def test_every_word_of_prose_survives(words: list[str], between: str) -> None:
 def test_a_term_is_in_the_context_of_its_definition() -> None:
     source = "A\n===\n\nretries\n   How often.\n\n   The default is three.\n\n"
     source += ".. confval:: timeout\n\n   Seconds.\n\nAfter it all."
-    text, sections, _ = parse(source)
-    assert [(text[s.start :].split("\n")[0], s.heading) for s in sections] == [
+    text, blocks, _ = parse(source)
+    assert [(text[s.start :].split("\n")[0], s.heading) for s in sections(blocks)] == [
         ("A", "A"),
         ("retries", "A > retries"),
         ("timeout", "A > timeout"),

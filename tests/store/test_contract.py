@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from rag.errors import InputError
 from rag.filters import OPERATORS, Condition, matches, parse
 from rag.protocols import Store
-from rag.types import Document, Passage, Section
+from rag.types import Block, Cell, Column, Document, Passage
 from tests.fakes import document
 from tests.store.helpers import (
     EMBEDDER,
@@ -66,7 +66,13 @@ def test_a_document_is_returned_unchanged(store: Store) -> None:
         "/é/ü.md",
         "ab",
         {"date": "2026", "ключ": "5"},
-        (Section(0, "A > B"), Section(9, "")),
+        (
+            Block("heading", 0, 5, level=1, name="A > B"),
+            Block("table", 6, 20, 0, columns=(Column("ü", 6, 11), Column("€"))),
+            Block("row", 6, 20, 1, name="row 1", cells=(Cell(1, 6, 11), Cell(-1, 13, 20))),
+            Block("list", 21, 25),
+            Block("item", 21, 25, 3, marker="–"),
+        ),
     )
     store.put(given, [Passage("é/ü.md", 6, 12, text[6:12], "T", "A > B")], unit(1))
     assert store.document("é/ü.md") == given

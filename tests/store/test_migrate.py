@@ -11,7 +11,7 @@ import pytest
 from rag.errors import InputError, StoreError
 from rag.protocols import Store
 from rag.store.migrate import digest, migrate
-from rag.types import Document, Passage, Section
+from rag.types import Block, Document, Passage
 from tests.fakes import document
 from tests.postgres import Cluster
 from tests.store.helpers import by_lexical, local, postgres, put, stored, unit
@@ -23,7 +23,7 @@ ODD = Document(
     "/é",
     "ab",
     {"k": "v\x00", "ключ": "1"},
-    (Section(0, "A > B"),),
+    (Block("heading", 0, 3, level=1, name="A > B"), Block("code", 4, 7, 0)),
     (0, 4),
     "s",
 )

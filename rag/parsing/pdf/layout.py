@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from statistics import median
 
-from rag.parsing.base import Block, Parsed, of_pages
+from rag.parsing.base import Parsed, Part, of_pages
 from rag.parsing.pdf import outline
 from rag.parsing.pdf.characters import CELL_BREAK, Extent, Line, PdfPage, Rules, rows_of
 from rag.parsing.pdf.forms import with_forms
@@ -107,7 +107,7 @@ def structured(
 # The document's title
 
 
-def _title(pages: Sequence[Sequence[Block]]) -> str:
+def _title(pages: Sequence[Sequence[Part]]) -> str:
     """The first heading, if the document begins with it."""
     before = 0
     for block in chain.from_iterable(pages):
@@ -118,7 +118,7 @@ def _title(pages: Sequence[Sequence[Block]]) -> str:
 
 
 def _complete_title(
-    metadata: dict[str, str], running: RunningNames, pages: Sequence[Sequence[Block]]
+    metadata: dict[str, str], running: RunningNames, pages: Sequence[Sequence[Part]]
 ) -> None:
     """Add identifiers from running heads to the title, and the company. If the title looks like a
     file name, add a running head instead of the identifiers.
@@ -133,7 +133,7 @@ def _complete_title(
         metadata["title"] = f"{title} ({', '.join(missing)})"
 
 
-def _company(pages: Sequence[Sequence[Block]]) -> str:
+def _company(pages: Sequence[Sequence[Part]]) -> str:
     """The company named on the first page that the document mentions most often."""
     cover = "\n".join(block.text for block in chain.from_iterable(pages[:1]))[:_COVER]
     names = dict.fromkeys(match.group() for match in _COMPANY.finditer(cover))
@@ -186,14 +186,14 @@ def _may_head(paragraph: Paragraph) -> bool:
     )
 
 
-def _block(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Block:
+def _block(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
     if paragraph.table:
         caption = paragraph.columns.caption if paragraph.columns else ()
-        return Block("\n".join(paragraph.lines), context=caption)
+        return Part("\n".join(paragraph.lines), context=caption)
     text = paragraph.lines[0]
     for line in paragraph.lines[1:]:
         text = _glued(text, line, words)
-    return Block(text, levels.level(paragraph, text))
+    return Part(text, levels.level(paragraph, text))
 
 
 def _glued(text: str, line: str, words: Counter[str]) -> str:

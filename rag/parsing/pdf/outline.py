@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from rag.parsing.base import Block
+from rag.parsing.base import Part
 
 _MAX_BOOKMARKS = 20_000
 _MAX_DEPTH = 8
@@ -43,7 +43,7 @@ def read(document: Any) -> Outline:
     return outline
 
 
-def apply(pages: Sequence[Sequence[Block]], outline: Outline) -> list[list[Block]] | None:
+def apply(pages: Sequence[Sequence[Part]], outline: Outline) -> list[list[Part]] | None:
     """The blocks with only the outline's titles as headings; None if too few titles are on their
     pages.
     """
@@ -57,7 +57,7 @@ def apply(pages: Sequence[Sequence[Block]], outline: Outline) -> list[list[Block
     ]
 
 
-def _levels(blocks: Sequence[Block], titles: Mapping[str, int]) -> dict[int, int]:
+def _levels(blocks: Sequence[Part], titles: Mapping[str, int]) -> dict[int, int]:
     """Heading level by block index. If several blocks match a title, the one in the largest type is
     its heading.
     """

@@ -13,6 +13,7 @@ from rag.server.mcp import tool_schemas, tool_text
 from rag.server.mcp.index_access import IndexAccess, every_document, near_ids
 from rag.server.mcp.reading import MOST_CHARACTERS, Lines, section_span
 from rag.server.mcp.tools import as_json, result
+from rag.structure import sections
 from rag.types import Document
 
 _PLACE = re.compile(r"(.*)#char=([0-9]{1,12}),([0-9]{1,12})", re.DOTALL)
@@ -127,13 +128,14 @@ def outline(library: IndexAccess, document_id: str) -> CallToolResult:
         missing = tool_schemas.Outline(found=False, document_id=document_id, did_you_mean=meant)
         return result(missing, tool_text.outline(missing))
     places = Lines.of(document.text)
-    ends = [*(section.start for section in document.sections[1:]), len(document.text)]
+    parts = sections(document.blocks)
+    ends = [*(part.start for part in parts), len(document.text)][1:]
     found = [
         tool_schemas.Heading(
-            heading=one.heading, line=places.line(one.start), start=one.start, end=end
+            heading=part.heading, line=places.line(part.start), start=part.start, end=end
         )
-        for one, end in zip(document.sections, ends, strict=bool(document.sections))
-        if one.heading
+        for part, end in zip(parts, ends, strict=True)
+        if part.path
     ]
     made = tool_schemas.Outline(
         found=True,

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from rag.errors import InputError
+from rag.structure import Section, sections
 from rag.types import Document
 
 MOST_CHARACTERS = 20_000
@@ -43,22 +44,19 @@ def section_span(document: Document, wanted: str) -> tuple[int, int]:
     there is none.
     """
     name = wanted.casefold().strip()
-    headings = [section.heading for section in document.sections]
-    exact = [place for place, heading in enumerate(headings) if name in _names(heading)]
-    loose = [place for place, heading in enumerate(headings) if name in heading.casefold()]
+    outline = [section for section in sections(document.blocks) if section.path]
+    exact = [place for place, one in enumerate(outline) if name in _names(one)]
+    loose = [place for place, one in enumerate(outline) if name in one.heading.casefold()]
     found = exact or loose
     if not found:
         raise InputError(
             f"{document.id} has no section {wanted[:100]!r}",
             "see its sections with the tool outline",
         )
-    first = found[0]
-    after = first + 1
-    while after < len(headings) and headings[after].startswith(f"{headings[first]} > "):
-        after += 1
-    end = document.sections[after].start if after < len(headings) else len(document.text)
-    return document.sections[first].start, end
+    start, path = outline[found[0]]
+    after = (s.start for s in outline[found[0] + 1 :] if s.path[: len(path)] != path)
+    return start, next(after, len(document.text))
 
 
-def _names(heading: str) -> tuple[str, str]:
-    return heading.casefold(), heading.rpartition(" > ")[2].casefold()
+def _names(section: Section) -> tuple[str, str]:
+    return section.heading.casefold(), section.path[-1].casefold()

@@ -8,17 +8,20 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
+from rag.packed_blocks import PackedBlocks
 from rag.protocols import Filter, Vectors
 from rag.store.local import filter_sql, schema
 from rag.store.local.sqlite_file import read_meta
-from rag.types import Document, Passage, Section
+from rag.types import Document, Passage
 
-_COLUMNS = "id, title, source, sha256, metadata, sections, pages, stamp"
-_INSERT = f"INSERT INTO documents ({_COLUMNS}, text, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS = "id, title, source, sha256, metadata, pages, stamp"
+_INSERT = (
+    f"INSERT INTO documents ({_COLUMNS}, text, blocks, digest) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _BATCH = 4096
 
 
@@ -45,16 +48,19 @@ def put(
     instead_of: str | None = None,
 ) -> None:
     """Replace the document, and delete the one called `instead_of`, in one durable transaction."""
-    sections = json.dumps([[s.start, s.heading] for s in document.sections])
     metadata = json.dumps(dict(document.metadata), ensure_ascii=False)
     with change(connection):
         connection.execute("DELETE FROM documents WHERE id IN (?, ?)", (document.id, instead_of))
-        names = (document.id, document.title, document.source, document.sha256, metadata, sections)
         values = (
-            *names,
+            document.id,
+            document.title,
+            document.source,
+            document.sha256,
+            metadata,
             json.dumps(document.pages),
             document.container_sha256,
             document.text,
+            PackedBlocks.of(document.blocks).data,
             schema.text_digest(document.text),
         )
         row = connection.execute(_INSERT, values).lastrowid
@@ -116,24 +122,31 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def document(connection: sqlite3.Connection, document_id: str) -> Document | None:
     row = connection.execute(
-        f"SELECT {_COLUMNS}, text FROM documents WHERE id = ?", (document_id,)
+        f"SELECT {_COLUMNS}, text, blocks FROM documents WHERE id = ?", (document_id,)
     ).fetchone()
-    return _document(row) if row else None
+    return _document(*row) if row else None
 
 
 def documents(
     connection: sqlite3.Connection, after: str = "", most: int | None = None
 ) -> list[Document]:
+    """Documents without texts and blocks, by id."""
     sql = f"SELECT {_COLUMNS} FROM documents WHERE id > ? ORDER BY id LIMIT ?"
-    return [
-        _document((*row, ""))
-        for row in connection.execute(sql, (after, -1 if most is None else most))
-    ]
+    rows = connection.execute(sql, (after, -1 if most is None else most))
+    return [_document(*row) for row in rows]
 
 
-def _document(row: Sequence[Any]) -> Document:
-    document_id, title, source, sha256, metadata, sections, pages, stamp, text = row
-    kept = tuple(Section(start, heading) for start, heading in json.loads(sections))
+def _document(
+    document_id: str,
+    title: str,
+    source: str,
+    sha256: str,
+    metadata: str,
+    pages: str,
+    stamp: str,
+    text: str = "",
+    blocks: bytes = b"",
+) -> Document:
     return Document(
         document_id,
         text,
@@ -141,7 +154,7 @@ def _document(row: Sequence[Any]) -> Document:
         source,
         sha256,
         json.loads(metadata),
-        kept,
+        PackedBlocks(blocks) if blocks else (),
         tuple(json.loads(pages)),
         stamp,
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rag.packed_blocks import PackedBlocks
 from rag.store.duplicates import described, duplicates, named
 from rag.store.local import database, reindex, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
@@ -92,7 +94,7 @@ class _Seen:
 def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Finding]:
     seen = _Seen()
     for row in connection.execute(
-        "SELECT row, id, source, text, digest, metadata, sections, pages FROM documents"
+        "SELECT row, id, source, text, digest, metadata, pages, blocks FROM documents"
     ):
         _document(connection, row, dim, seen)
     sources = named([source for _, source in seen.altered])
@@ -121,11 +123,11 @@ def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findi
 
 
 def _document(connection: sqlite3.Connection, row: Sequence[Any], dim: int, seen: _Seen) -> None:
-    number, document_id, source, text, digest, *records = row
+    number, document_id, source, text, digest, metadata, pages, blocks = row
     seen.documents += 1
-    if not all(_is_json(record) for record in records):
+    if not (_is_json(metadata) and _is_json(pages) and _are_blocks(blocks, len(text))):
         seen.unread.append(document_id)
-    if digest and schema.text_digest(text) != digest:  # older formats have no digest
+    if schema.text_digest(text) != digest:
         seen.altered.append((document_id, source))
     sql = "SELECT start, end, text, vector FROM passages WHERE document = ?"
     passages = connection.execute(sql, (number,)).fetchall()
@@ -144,6 +146,14 @@ def _is_json(record: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _are_blocks(data: bytes, characters: int) -> bool:
+    """Whether the blocks can be unpacked and lie in the text."""
+    try:
+        return all(0 <= block.start <= block.end <= characters for block in PackedBlocks(data))
+    except (ValueError, LookupError, TypeError, zlib.error):
+        return False
 
 
 def _are_unit(blobs: Sequence[bytes], dim: int) -> bool:

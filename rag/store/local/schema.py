@@ -1,13 +1,13 @@
-"""Tables of a local store, and migrations from older versions."""
+"""Tables of a local store."""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-FORMAT = 4
+FORMAT = 5
 _DOCUMENTS = """
 CREATE TABLE documents (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -16,11 +16,11 @@ CREATE TABLE documents (
     source TEXT NOT NULL,
     sha256 TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    sections TEXT NOT NULL,
+    pages TEXT NOT NULL,
+    stamp TEXT NOT NULL,
     text TEXT NOT NULL,
-    digest TEXT NOT NULL DEFAULT '',
-    pages TEXT NOT NULL DEFAULT '[]',
-    stamp TEXT NOT NULL DEFAULT ''
+    blocks BLOB NOT NULL,
+    digest TEXT NOT NULL
 );
 CREATE INDEX documents_source ON documents (source);
 """
@@ -55,9 +55,6 @@ CREATE TABLE IF NOT EXISTS originals (
     content BLOB NOT NULL
 );
 """
-"""Created with the first file, so that the format stays the same; older versions erase its rows
-with their documents too.
-"""
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 {_DOCUMENTS}{PASSAGES.format(passages="passages")}{_REMOVED}{JOURNAL}
@@ -78,22 +75,6 @@ def create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
     connection.execute("COMMIT")
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Run the migrations from the found format to this version's, all or none. Another process may
-    have been faster.
-    """
-    connection.create_function("text_digest", 1, text_digest, deterministic=True)
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        while (found := found_format(connection)) < FORMAT:
-            _STEPS[found](connection)
-            connection.execute("UPDATE meta SET value = ? WHERE key = 'format'", (str(found + 1),))
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
 def found_format(connection: sqlite3.Connection) -> int:
     """Format number of the database; 0 if it is missing or not a number."""
     row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
@@ -102,34 +83,6 @@ def found_format(connection: sqlite3.Connection) -> int:
 
 def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _digests_and_removals(connection: sqlite3.Connection) -> None:
-    connection.execute("ALTER TABLE documents ADD COLUMN digest TEXT NOT NULL DEFAULT ''")
-    connection.execute("UPDATE documents SET digest = text_digest(text)")
-    run(connection, _REMOVED + JOURNAL)
-
-
-def _pages_and_stamps(connection: sqlite3.Connection) -> None:
-    connection.execute("ALTER TABLE documents ADD COLUMN pages TEXT NOT NULL DEFAULT '[]'")
-    connection.execute("ALTER TABLE documents ADD COLUMN stamp TEXT NOT NULL DEFAULT ''")
-
-
-def _journal_since(connection: sqlite3.Connection) -> None:
-    """Generation from which the changelog is complete."""
-    connection.execute(
-        "INSERT OR REPLACE INTO meta SELECT 'journal', value FROM meta WHERE key = 'generation'"
-    )
-
-
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
-    1: _digests_and_removals,
-    2: _pages_and_stamps,
-    3: _journal_since,
-}
-"""Migrations by the format they start from. They only add columns with defaults, so that older
-versions still work.
-"""
 
 
 def run(connection: sqlite3.Connection, script: str) -> None:

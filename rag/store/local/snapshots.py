@@ -255,10 +255,8 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
     meta = sqlite_file.read_meta(connection)
-    found = schema.found_format(connection)
-    if found > schema.FORMAT:
-        message = f"{path} has index format {found}, this version reads up to {schema.FORMAT}"
-        raise StoreError(message, "install a newer version of rag")
+    if schema.found_format(connection) != schema.FORMAT:
+        raise sqlite_file.wrong_format(connection, path)
     if "snapshot_digest" not in meta:
         raise StoreError(
             f"{path} is an index's database, not a snapshot",
@@ -306,7 +304,6 @@ def _renew(copy: sqlite3.Connection, generation: int) -> None:
     """Give the copy a new store id: otherwise both indexes would assign the same ids to different
     passages.
     """
-    schema.migrate(copy)
     reindex.discard(copy)
     with database.transaction(copy):
         copy.execute("DELETE FROM meta WHERE key LIKE 'snapshot_%'")

@@ -152,7 +152,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
             raise _absent(path)
         connection.execute("PRAGMA journal_mode = WAL")
         schema.create(connection, create)
-    _bring_up_to_date(connection, path)
+    _check_format(connection, path)
     if writable(path):
         connection.execute(
             "PRAGMA journal_mode = WAL"
@@ -163,20 +163,18 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
         )  # deleted data must not remain in free pages
 
 
-def _bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
-    found, known = schema.found_format(connection), schema.FORMAT
-    if found == known:
-        return
-    if not 0 < found < known:
-        said = read_meta(connection).get("format")
-        hint = "install a newer version of rag, or create a new index: rag ingest PATH --index NEW"
-        raise StoreError(f"{path} has index format {said}, this version reads {known}", hint)
-    if not writable(path):
-        hint = f"open it once with write access: rag info --index {path.parent}"
-        raise StoreError(
-            f"{path} has the old index format {found}; upgrading it needs write access", hint
-        )
-    schema.migrate(connection)
+def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    if schema.found_format(connection) != schema.FORMAT:
+        raise wrong_format(connection, path)
+
+
+def wrong_format(connection: sqlite3.Connection, path: Path) -> StoreError:
+    """Why this version cannot read the database, and what to do."""
+    stated = read_meta(connection).get("format")
+    message = f"{path} has index format {stated}, this version reads {schema.FORMAT}"
+    if schema.found_format(connection) > schema.FORMAT:
+        return StoreError(message, "install a newer version of rag")
+    return StoreError(message, "make a new index from your files: rag ingest PATH --index NEW")
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

@@ -1,9 +1,10 @@
-"""Tables of an index in PostgreSQL, and migrations from older versions.
+"""Tables of an index in PostgreSQL.
 
 Texts and titles are UTF-8 in `bytea`, since PostgreSQL's `text` has no NUL; `named`, `source`,
 `metadata` and `tags` are for filters, which take one for U+FFFD. `record` is the document without
-its text and stamp, as JSON. `rag_vectors` and `rag_words` are narrow tables of their own: searches
-read nothing else. Names are not qualified: the connection's search_path says where an index lives.
+its text, blocks and stamp, as JSON. `rag_vectors` and `rag_words` are narrow tables of their own:
+searches read nothing else. Names are not qualified: the connection's search_path says where an
+index lives.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from rag.errors import AbsentError, OldError, StoreError
+from rag.errors import AbsentError, StoreError
 
-_BASE = """
+_SCHEMA = """
 CREATE TABLE rag_meta (key text PRIMARY KEY, value text NOT NULL);
 CREATE TABLE rag_statistics (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -39,7 +40,8 @@ CREATE TABLE rag_documents (
     stamp text NOT NULL,
     passages integer NOT NULL,
     record text NOT NULL,
-    text bytea NOT NULL
+    text bytea NOT NULL,
+    blocks bytea NOT NULL
 );
 CREATE INDEX rag_documents_tags ON rag_documents USING gin (tags);
 CREATE SEQUENCE rag_passage_ids;
@@ -59,8 +61,6 @@ CREATE TABLE rag_vectors (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
 ALTER TABLE rag_vectors ALTER COLUMN embedding SET STORAGE {storage};
 CREATE INDEX rag_vectors_document ON rag_vectors (document);
-"""
-_WORDS = """
 CREATE TABLE rag_terms (
     term text COLLATE "C" PRIMARY KEY,
     number integer GENERATED ALWAYS AS IDENTITY,
@@ -84,11 +84,7 @@ CREATE TABLE IF NOT EXISTS rag_originals (
     content bytea NOT NULL
 )
 """
-"""Created with the first file, so that the version stays the same."""
-STEPS = (_BASE, _WORDS)
-VERSION = len(STEPS)
-WORDS = "2"
-"""Version of word counting: 1 counts a passage and its context, 2 also the file's name."""
+VERSION = 3
 OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
 """A table or index in the index's own schema, by name; NULL if it does not exist."""
 _INLINE = 1900
@@ -105,7 +101,7 @@ write past a buffer); without known faults.
 def prepare(
     connection: Connection[Any], create: Mapping[str, str] | None, place: str
 ) -> dict[str, str]:
-    """The index's metadata. With `create`, create or upgrade it first, one process at a time.
+    """The index's metadata. With `create`, create it if it is missing, one process at a time.
 
     Raises StoreError if it is missing or of another version, or if the server has no usable
     pgvector.
@@ -115,11 +111,9 @@ def prepare(
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
         found = _version(connection)
-        if create is not None:
-            _migrate(connection, found, create)
+        if found == 0 and create is not None:
+            _create(connection, create)
         elif found != VERSION:
-            raise _unfit(found, place)
-        if found > VERSION:
             raise _unfit(found, place)
         if connection.info.server_version < _SERVER:
             raise StoreError(
@@ -150,31 +144,22 @@ def has(connection: Connection[Any], table: str) -> bool:
 def _unfit(found: int, place: str) -> StoreError:
     if found == 0:
         return AbsentError(f"no index in {place}", "create one with: rag ingest PATH")
+    message = f"{place} has schema {found}, this version reads {VERSION}"
     if found > VERSION:
-        return StoreError(
-            f"{place} has schema {found}, this version reads {VERSION}",
-            "install a newer version of rag",
-        )
-    return OldError(
-        f"{place} has schema {found}, this version reads {VERSION}",
-        "upgrade it with: rag ingest PATH",
+        return StoreError(message, "install a newer version of rag")
+    return StoreError(
+        message, "make a new index from your files in another database: rag ingest PATH --index DSN"
     )
 
 
-def _migrate(connection: Connection[Any], found: int, create: Mapping[str, str]) -> None:
-    if found >= VERSION:
-        return
-    dim = int(create["dim"]) if found == 0 else 0
-    for step in STEPS[found:]:
-        storage = "PLAIN" if dim <= _INLINE else "EXTERNAL"
-        connection.execute(sql.SQL(step.replace("{dim}", str(dim)).replace("{storage}", storage)))
-    first = {} if found else {**create, "store": uuid.uuid4().hex, "words": WORDS}
-    for key, value in {**first, "version": str(VERSION)}.items():
-        upsert = (
-            "INSERT INTO rag_meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = "
-            "excluded.value"
-        )
-        connection.execute(upsert, (key, value))
+def _create(connection: Connection[Any], values: Mapping[str, str]) -> None:
+    dim = int(values["dim"])
+    storage = "PLAIN" if dim <= _INLINE else "EXTERNAL"
+    script = _SCHEMA.replace("{dim}", str(dim)).replace("{storage}", storage)
+    connection.execute(sql.SQL(script))
+    meta = {**values, "store": uuid.uuid4().hex, "version": str(VERSION)}
+    with connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO rag_meta VALUES (%s, %s)", list(meta.items()))
 
 
 def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:

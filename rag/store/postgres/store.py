@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import json
 import logging
@@ -15,13 +14,14 @@ import numpy as np
 from psycopg import Connection
 
 from rag.errors import StoreError
+from rag.packed_blocks import PackedBlocks
 from rag.protocols import Filter, Footprint, Stats, Vectors
 from rag.store.duplicates import Duplicates, duplicates
 from rag.store.postgres import maintenance, schema, search, writes
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.filter_sql import writable
 from rag.store.validation import check
-from rag.types import Document, Passage, Section
+from rag.types import Document, Passage
 
 _log = logging.getLogger(__name__)
 _EXACT = 20_000
@@ -46,7 +46,7 @@ class PostgresStore:
         exact: int = _EXACT,
         size: int = 10,
     ) -> None:
-        """Open the index at `dsn`; with `create`, create or upgrade it.
+        """Open the index at `dsn`; with `create`, create it if it is missing.
 
         `expect` as for the local store. Raises InputError for an invalid DSN, StoreError without a
         server, pgvector or an index, or if the index does not match. `wait` is how many seconds to
@@ -62,9 +62,6 @@ class PostgresStore:
         )
         try:
             _check(meta, expect, place)
-            if create and meta.get("words") != schema.WORDS:
-                _log.warning("%s: words are counted again for this version of rag", place)
-                self._database.change(writes.recount)
         except BaseException:
             self.close()
             raise
@@ -173,14 +170,14 @@ class PostgresStore:
         return [_passage(*row[:-1]) for row in rows], vectors.reshape(len(rows), self._dim)
 
     def document(self, document_id: str) -> Document | None:
-        asked = "SELECT record, stamp, text FROM rag_documents WHERE id = %s"
+        asked = "SELECT record, stamp, text, blocks FROM rag_documents WHERE id = %s"
         row = self._database.read(lambda c: c.execute(asked, (document_id,)).fetchone())
-        return _document(row[0], row[1], row[2].decode()) if row else None
+        return _document(row[0], row[1], row[2].decode(), row[3]) if row else None
 
     def documents(self, after: str = "", most: int | None = None) -> list[Document]:
         asked = "SELECT record, stamp FROM rag_documents WHERE id > %s ORDER BY id LIMIT %s"
         rows = self._database.read(lambda c: c.execute(asked, (writable(after), most)).fetchall())
-        return [_document(record, stamp, "") for record, stamp in rows]
+        return [_document(record, stamp) for record, stamp in rows]
 
     def duplicates(self) -> Duplicates:
         """Copies and editions among the documents; reads every passage once."""
@@ -265,10 +262,11 @@ def _passage(
     return Passage(document_id, start, end, text.decode(), title.decode(), heading.decode())
 
 
-def _document(record: str, stamp: str, text: str) -> Document:
-    """Unknown fields are ignored, missing ones have their defaults."""
-    known = {field.name for field in dataclasses.fields(Document)}
-    fields = {name: value for name, value in json.loads(record).items() if name in known}
-    fields["sections"] = tuple(Section(*section) for section in fields.get("sections", ()))
-    fields["pages"] = tuple(fields.get("pages", ()))
-    return Document(**{**fields, "container_sha256": stamp, "text": text})
+def _document(record: str, stamp: str, text: str = "", blocks: bytes = b"") -> Document:
+    fields = json.loads(record)
+    return Document(
+        **{**fields, "pages": tuple(fields["pages"])},
+        container_sha256=stamp,
+        text=text,
+        blocks=PackedBlocks(blocks) if blocks else (),
+    )

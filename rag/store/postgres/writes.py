@@ -13,10 +13,11 @@ from psycopg.types.json import Jsonb
 
 from rag.errors import InputError
 from rag.meaning.identifiers import searched
+from rag.packed_blocks import PackedBlocks
 from rag.protocols import Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import tags, writable
-from rag.store.postgres.schema import ORIGINALS, WORDS, has
+from rag.store.postgres.schema import ORIGINALS, has
 from rag.store.postgres.sparse_bm25 import LENGTHS, encode, length_class
 from rag.types import Document, Passage
 
@@ -74,32 +75,6 @@ def keep_original(connection: Connection[Any], document_id: str, content: bytes)
         "INSERT INTO rag_originals SELECT id, %s FROM rag_documents WHERE id = %s "
         "ON CONFLICT (id) DO UPDATE SET content = excluded.content",
         (content, document_id),
-    )
-
-
-def recount(connection: Connection[Any]) -> None:
-    """Within a transaction: count the words of all passages again. Other writers wait."""
-    connection.execute("LOCK TABLE rag_documents IN SHARE ROW EXCLUSIVE MODE")
-    connection.execute("DELETE FROM rag_words")
-    connection.execute("UPDATE rag_terms SET passages = 0, most = 0")
-    connection.execute("UPDATE rag_statistics SET words = 0, classes = 0")
-    documents = connection.execute('SELECT "row", id, title FROM rag_documents').fetchall()
-    for row, name, title in documents:
-        rows = connection.execute(
-            "SELECT id, start, stop, text, heading FROM rag_passages WHERE document = %s", (row,)
-        ).fetchall()
-        passages = [
-            Passage(name, start, stop, text.decode(), title.decode(), heading.decode())
-            for _, start, stop, text, heading in rows
-        ]
-        words = [Counter(analyze(searched(p))) for p in passages]
-        added = dataclasses.replace(_Change.of(words), documents=0, passages=0)
-        _count(connection, _Change(), added)
-        _put_words(connection, row, [row[0] for row in rows], words)
-    connection.execute(
-        "INSERT INTO rag_meta VALUES ('words', %s) ON CONFLICT (key) DO UPDATE SET value = "
-        "excluded.value",
-        (WORDS,),
     )
 
 
@@ -176,11 +151,12 @@ def _put_rows(
         len(passages),
         _record(document),
         document.text.encode(),
+        PackedBlocks.of(document.blocks).data,
     )
     inserted = connection.execute(
         "INSERT INTO rag_documents (id, title, named, source, metadata, tags, stamp, passages, "
-        "record, text)"
-        ' VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING "row"',
+        "record, text, blocks)"
+        ' VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING "row"',
         values,
     ).fetchone()
     row: int = inserted[0] if inserted else 0
@@ -204,16 +180,11 @@ def _put_rows(
 
 
 def _record(document: Document) -> str:
-    """The document without text and stamp, as JSON with escaped NULs."""
-    names = [
-        field.name
-        for field in dataclasses.fields(document)
-        if field.name not in ("text", "container_sha256")
-    ]
+    """The document without text, blocks and stamp, as JSON with escaped NULs."""
+    left_out = ("text", "blocks", "container_sha256")
+    names = [f.name for f in dataclasses.fields(document) if f.name not in left_out]
     fields = {name: getattr(document, name) for name in names}
-    fields["metadata"] = dict(document.metadata)
-    fields["sections"] = [dataclasses.astuple(section) for section in document.sections]
-    return json.dumps(fields)
+    return json.dumps(fields | {"metadata": dict(document.metadata)})
 
 
 def _count(connection: Connection[Any], removed: _Change, added: _Change) -> None:

@@ -14,7 +14,6 @@ from rag.errors import StoreError
 from rag.store.local.integrity import Finding, examine
 from tests.store.helpers import Worker, local, put, unit
 from tests.store.local.test_indexes import DAMAGES
-from tests.store.local.test_schema import first_version
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +57,9 @@ def test_an_intact_index_has_no_findings(folder: Path) -> None:
     assert names == [*expected, "copies", "leftovers"]
 
 
-def test_empty_and_older_indexes_pass(tmp_path: Path) -> None:
+def test_an_empty_index_passes(tmp_path: Path) -> None:
     local(tmp_path / "empty").close()
     assert wrong(tmp_path / "empty") == {}
-    local(first_version(tmp_path / "old")).close()
-    assert wrong(tmp_path / "old") == {}
 
 
 def test_unindexed_changes_are_not_damage(folder: Path) -> None:

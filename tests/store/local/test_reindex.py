@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,9 +21,23 @@ from rag.store.local.reindex import Rebuild, Rebuilt, abandon
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.store.helpers import EXPECT, ROOT, Worker, both, local, put, stored
-from tests.store.local.test_schema import shape
 
 OTHER = {"embedder": "other", "dim": "32", "passage_tokens": "30"}
+
+
+def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All tables with their columns, and the other objects of the database."""
+    connection = sqlite3.connect(path)
+    names = connection.execute(
+        "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
+    ).fetchall()
+    columns = {
+        name: connection.execute(f"PRAGMA table_info({name})").fetchall()
+        for kind, name in names
+        if kind == "table"
+    }
+    connection.close()
+    return {"names": names, **columns}
 
 
 @pytest.fixture

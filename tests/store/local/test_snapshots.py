@@ -19,7 +19,6 @@ from rag.errors import BusyError, InputError, NotFoundError, StoreError
 from rag.store.local import snapshots
 from tests.store.helpers import ROOT, Worker, both, local, put, stored
 from tests.store.local.disks import small_disk
-from tests.store.local.test_schema import first_version
 
 ALL = {"a", "b", "c"}
 
@@ -227,18 +226,13 @@ def test_an_unusable_index_folder_is_named(folder: Path, tmp_path: Path, name: s
     assert "--index" in caught.value.hint
 
 
-def test_a_snapshot_of_an_older_format_is_upgraded(tmp_path: Path) -> None:
-    folder = first_version(tmp_path / "old")
-    with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
-        values = [
-            ("snapshot_digest", snapshots._digest(connection)),
-            ("snapshot_taken", "2026-01-01T00:00:00+00:00"),
-        ]
-        connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
+def test_a_snapshot_of_another_format_is_refused(folder: Path, tmp_path: Path) -> None:
+    taken = snapshots.take(folder, tmp_path / "old")
+    with closing(sqlite3.connect(taken.path)) as connection:
+        connection.execute("UPDATE meta SET value = '4' WHERE key = 'format'")
         connection.commit()
-        connection.execute("PRAGMA journal_mode = DELETE")
-    snapshots.restore(tmp_path / "new", folder / "rag.sqlite", replace=False, wait=0)
-    assert set(stored(local(tmp_path / "new", create=False))) == {"a"}
+    with pytest.raises(StoreError, match="has index format 4, this version reads"):
+        snapshots.restore(tmp_path / "new", Path(taken.path), replace=False, wait=0)
 
 
 def test_a_snapshot_is_consistent_during_writes(folder: Path, tmp_path: Path) -> None:

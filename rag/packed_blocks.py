@@ -1,0 +1,167 @@
+"""Blocks of a document as a few hundred bytes for each thousand characters, unpacked on first use.
+
+The bytes are zlib data: numbers in columns of the smallest width, each start as the distance from
+the block before, then names, markers and columns as JSON, by the index of their block.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any, get_args, overload
+
+from rag.types import Block, BlockKind, Cell, Column
+
+_KINDS: tuple[BlockKind, ...] = get_args(BlockKind)
+_CODES = {kind: code for code, kind in enumerate(_KINDS)}
+_WIDTHS = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
+_FAST = 1
+"""Level of zlib; higher ones save a tenth of the bytes and take three times as long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    kinds: Sequence[int]
+    levels: Sequence[int]
+    starts: Sequence[int]
+    lengths: Sequence[int]
+    parents: Sequence[int]
+    """how many blocks before; the outermost ones have a parent before the first block"""
+    cells: Sequence[int]
+    """index of each block's first cell, and of one after the last"""
+    cell_columns: Sequence[int]
+    """from 0 for a cell without a column"""
+    cell_starts: Sequence[int]
+    cell_lengths: Sequence[int]
+    names: Mapping[str, str]
+    markers: Mapping[str, str]
+    columns: Mapping[str, list[tuple[str, int, int]]]
+
+
+class PackedBlocks(Sequence[Block]):
+    """The blocks that were packed into `data`; equal to any sequence of the same blocks."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._unpacked: _Columns | None = None
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block]) -> PackedBlocks:
+        return blocks if isinstance(blocks, PackedBlocks) else cls(_packed(blocks))
+
+    def __len__(self) -> int:
+        return len(self._columns.kinds)
+
+    @overload
+    def __getitem__(self, index: int) -> Block: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Block, ...]: ...
+    def __getitem__(self, index: int | slice) -> Block | tuple[Block, ...]:
+        count = len(self)
+        if isinstance(index, slice):
+            return tuple(map(self._block, range(*index.indices(count))))
+        if not -count <= index < count:
+            raise IndexError(index)
+        return self._block(index % count)
+
+    def __iter__(self) -> Iterator[Block]:
+        return map(self._block, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, PackedBlocks) and self.data == other.data:
+            return True
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __repr__(self) -> str:
+        return f"PackedBlocks({tuple(self)!r})"
+
+    @property
+    def _columns(self) -> _Columns:
+        if self._unpacked is None:
+            self._unpacked = _unpacked(self.data)
+        return self._unpacked
+
+    def _block(self, index: int) -> Block:
+        of, key = self._columns, str(index)
+        start = of.starts[index]
+        cells = tuple(
+            Cell(of.cell_columns[i] - 1, at := start + of.cell_starts[i], at + of.cell_lengths[i])
+            for i in range(of.cells[index], of.cells[index + 1])
+        )
+        return Block(
+            _KINDS[of.kinds[index]],
+            start,
+            start + of.lengths[index],
+            index - of.parents[index],
+            of.levels[index],
+            of.names.get(key, ""),
+            of.markers.get(key, ""),
+            cells,
+            tuple(Column(*column) for column in of.columns.get(key, ())),
+        )
+
+
+def _packed(blocks: Sequence[Block]) -> bytes:
+    starts = [block.start for block in blocks]
+    cells = [(cell, block.start) for block in blocks for cell in block.cells]
+    numbers: list[Iterable[int]] = [
+        [_CODES[block.kind] for block in blocks],
+        [block.level for block in blocks],
+        [start - before for before, start in pairwise([0, *starts])],
+        [block.end - block.start for block in blocks],
+        [index - block.parent for index, block in enumerate(blocks)],
+        [len(block.cells) for block in blocks],
+        [cell.column + 1 for cell, _ in cells],
+        [cell.start - start for cell, start in cells],
+        [cell.end - cell.start for cell, _ in cells],
+    ]
+    texts = [
+        {index: block.name for index, block in enumerate(blocks) if block.name},
+        {index: block.marker for index, block in enumerate(blocks) if block.marker},
+        {index: block.columns for index, block in enumerate(blocks) if block.columns},
+    ]
+    encoded = json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
+    return zlib.compress(b"".join([*map(_column, numbers), encoded]), _FAST)
+
+
+def _column(numbers: Iterable[int]) -> bytes:
+    """The numbers after the code of their width and their count."""
+    values = array("I", numbers)
+    code = next(code for code, above in _WIDTHS if not values or max(values) < above)
+    return code.encode() + _bytes(array("I", [len(values)])) + _bytes(array(code, values))
+
+
+def _bytes(values: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values.tobytes()
+
+
+def _unpacked(data: bytes) -> _Columns:
+    data = zlib.decompress(data)
+    columns: list[Any] = []
+    start = 0
+    for _ in range(9):
+        count = _numbers("I", data[start + 1 : start + 5])[0]
+        code = chr(data[start])
+        end = start + 5 + count * array(code).itemsize
+        columns.append(_numbers(code, data[start + 5 : end]))
+        start = end
+    texts: Any = json.loads(data[start:])
+    columns[2] = array("I", accumulate(columns[2]))
+    columns[5] = array("I", accumulate(columns[5], initial=0))
+    return _Columns(*columns, *texts)
+
+
+def _numbers(code: str, data: bytes) -> array[int]:
+    values = array(code, data)
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
