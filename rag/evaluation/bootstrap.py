@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.evaluation.columns import Column, Table
-from rag.evaluation.metrics import measure
+from rag.evaluation.metrics import Column, Table, measure
 
 DRAWS = 1000
 Interval = tuple[float, float]

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from rag.errors import InputError
 from rag.evaluation.bootstrap import Interval, paired
-from rag.evaluation.columns import table
-from rag.evaluation.metrics import measure
+from rag.evaluation.metrics import measure, table
 from rag.evaluation.records import Row
 from rag.evaluation.result import Result
 from rag.evaluation.squad import is_right

@@ -1,250 +1,291 @@
-"""All metrics, as functions of a table with one value per question and column. The docstring is the
-definition shown in reports.
+"""All metrics, computed from columns with one value per question.
 
 Each is a share in [0, 1] unless stated otherwise; NaN if it applies to no question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rag.evaluation import ranking
-from rag.evaluation.columns import Table, mean
-from rag.evaluation.confidence_metrics import aurc, calibration_error, confidence_auroc, coverage_at
 from rag.evaluation.gold import FORMS
+from rag.evaluation.records import Row
+from rag.evaluation.statistics import auroc, ece
 
+Column = NDArray[np.float64]
+Table = Mapping[str, Column]
 CUTS = tuple(range(1, ranking.DEPTH + 1))
+BINS = 10
+NAN = float("nan")
 
 
-def em(table: Table) -> float:
-    """Exact match over all questions after SQuAD's normalisation; a refusal scores 1 where there is
-    no answer, else 0 (Rajpurkar et al. 2016, 2018)."""
-    return mean(table["em"])
-
-
-def f1(table: Table) -> float:
-    """Token F1 with the closest accepted answer over all questions; a refusal scores 1 for
-    unanswerable questions, else 0 (Rajpurkar et al. 2016, 2018).
+def table(rows: Sequence[Row]) -> dict[str, Column]:
+    """Columns that the metrics use, each of shape (n,); NaN where a column does not apply to a
+    row.
     """
-    return mean(table["f1"])
+    every = np.ones(len(rows), bool)
+    asked = np.array([row.kind != "retrieval" for row in rows], bool)
+    answerable = np.array([row.kind == "answerable" for row in rows], bool)
+    cited = answerable & np.array([row.evidence > 0 for row in rows], bool)
+    judged = asked & np.array([bool(row.judgement) for row in rows], bool)
+    values: dict[str, tuple[NDArray[np.bool_], list[float]]] = {
+        "em": (asked, [row.em for row in rows]),
+        "f1": (asked, [row.f1 for row in rows]),
+        "right": (asked, [row.right for row in rows]),
+        "refused": (asked, [row.text is None for row in rows]),
+        "confidence": (asked, [row.confidence for row in rows]),
+        "answerable": (asked, [row.kind == "answerable" for row in rows]),
+        "cited_document": (cited, [row.cited_document for row in rows]),
+        "cited_precision": (cited, [row.cited_right / max(row.citations, 1) for row in rows]),
+        "cited_recall": (cited, [row.cited_evidence / max(row.evidence, 1) for row in rows]),
+        "useful": (judged & answerable, [row.judgement == "useful" for row in rows]),
+        "wrong": (judged, [row.judgement == "wrong" for row in rows]),
+        "form_right": (judged & answerable, [_has_its_form(row) for row in rows]),
+        "rank": (answerable, [row.rank or np.inf for row in rows]),
+        "sound": (every, [row.sound for row in rows]),
+        "checked": (every, [row.checked for row in rows]),
+    }
+    for form in FORMS:
+        asked_for = judged & answerable & np.array([row.form == form for row in rows], bool)
+        values[f"useful_{form}"] = asked_for, values["useful"][1]
+    columns = {
+        name: np.where(applies, np.array(column, float), np.nan)
+        for name, (applies, column) in values.items()
+    }
+    return columns | {name: np.array(v, float) for name, v in ranking.measure(rows).items()}
 
 
-def em_answerable(table: Table) -> float:
-    """Exact match over answerable questions; a refusal scores 0 (SQuAD 2.0's HasAns_exact)."""
-    return mean(table["em"][table["answerable"] == 1])
-
-
-def f1_answerable(table: Table) -> float:
-    """Token F1 over answerable questions; a refusal scores 0 (SQuAD 2.0's HasAns_f1)."""
-    return mean(table["f1"][table["answerable"] == 1])
-
-
-def f1_unanswerable(table: Table) -> float:
-    """Share of unanswerable questions that were refused (SQuAD 2.0's NoAns_f1, which equals
-    NoAns_exact).
+def _has_its_form(row: Row) -> bool:
+    """Whether the answer has the expected form (steps and lists count as one); a refusal has
+    none.
     """
-    return mean(table["f1"][table["answerable"] == 0])
+    same = {"steps": "list"}
+    expected, shown = (same.get(form, form) for form in (row.form, row.given))
+    return row.judgement != "refused" and shown == expected
 
 
-def useful(table: Table) -> float:
-    """Share of answerable questions with a useful answer as shown to users: the right words in a
-    sentence that answers, the right yes or no, or most of the gold set's sentences or items; a
-    refusal scores 0.
-    """
-    return mean(table["useful"])
+def mean(values: Column) -> float:
+    """Mean of the values that apply; NaN if none does."""
+    applying = values[~np.isnan(values)]
+    return float(applying.mean()) if len(applying) else NAN
 
 
-def wrong(table: Table) -> float:
-    """Share of all questions with a wrong answer, not useful even in part. Lower is better."""
-    return mean(table["wrong"])
+def _mean(column: str, table: Table) -> float:
+    return mean(table[column])
 
 
-def form_right(table: Table) -> float:
-    """Share of answerable questions whose answer has the gold set's form; a refusal scores 0."""
-    return mean(table["form_right"])
+def _answerable(column: str, table: Table) -> float:
+    return mean(table[column][table["answerable"] == 1])
 
 
-def useful_form(form: str) -> Callable[[Table], float]:
-    """Metric: share of useful answers among questions of this form."""
-
-    def share(table: Table) -> float:
-        return mean(table[f"useful_{form}"])
-
-    share.__doc__ = (
-        f"""The share of answerable questions that want the form "{form}" whose answer is useful."""
-    )
-    return share
+def _refused(table: Table) -> float:
+    return mean(table["refused"][table["answerable"] == 0])
 
 
-def citation_document(table: Table) -> float:
-    """Share of answerable questions whose first citation is from a document with evidence; a
-    refusal scores 0.
-    """
-    return mean(table["cited_document"])
-
-
-def citation_precision(table: Table) -> float:
-    """Share of an answer's citations that lie in an evidence sentence, averaged over answerable
-    questions; a refusal scores 0 (after ALCE's citation precision, Gao et al. 2023, with gold
-    sentences instead of a judge).
-    """
-    return mean(table["cited_precision"])
-
-
-def citation_precision_right(table: Table) -> float:
-    """Citation precision over right answers only. Sources that support the answer but are not in
-    the gold set count as wrong, so this is a lower bound.
-    """
+def _right_citations(table: Table) -> float:
     return mean(table["cited_precision"][(table["right"] == 1) & (table["refused"] == 0)])
 
 
-def citation_recall(table: Table) -> float:
-    """Share of the evidence sentences that are cited, averaged over answerable questions; a refusal
-    scores 0. Below 1 if a question has more evidence than an answer has citations.
-    """
-    return mean(table["cited_recall"])
-
-
-def offset_integrity(table: Table) -> float:
-    """Share of all citations, including those of alternatives, whose quote and sentence match the
-    document at their offsets.
-    """
+def _offset_integrity(table: Table) -> float:
     checked = table["checked"].sum()
-    return float(table["sound"].sum() / checked) if checked else float("nan")
+    return float(table["sound"].sum() / checked) if checked else NAN
 
 
-def abstention_precision(table: Table) -> float:
-    """Share of refused questions that are unanswerable (1 if none was refused)."""
+def _abstention_precision(table: Table) -> float:
     refused = table["refused"] == 1
-    return _share(
-        table["answerable"][refused] == 0,
-        empty=float("nan") if np.isnan(table["refused"]).all() else 1.0,
-    )
+    if refused.any():
+        return float((table["answerable"][refused] == 0).mean())
+    return NAN if np.isnan(table["refused"]).all() else 1.0
 
 
-def abstention_recall(table: Table) -> float:
-    """Share of unanswerable questions that were refused."""
-    return _share(table["refused"][table["answerable"] == 0] == 1)
-
-
-def abstention_f1(table: Table) -> float:
-    """Harmonic mean of abstention precision and recall."""
-    precision, recall = abstention_precision(table), abstention_recall(table)
+def _abstention_f1(table: Table) -> float:
+    precision, recall = _abstention_precision(table), _refused(table)
     return 2 * precision * recall / (precision + recall) if precision + recall > 0 else recall
 
 
-def _share(holds: NDArray[np.bool_], empty: float = float("nan")) -> float:
-    return float(holds.mean()) if len(holds) else empty
+def evidence_at(k: int, table: Table) -> float:
+    """How often evidence is among the first `k` passages."""
+    return mean(np.where(np.isnan(table["rank"]), np.nan, table["rank"] <= k))
 
 
-def evidence_at(k: int) -> Callable[[Table], float]:
-    """Metric: how often evidence is among the first `k` passages."""
-
-    def found(table: Table) -> float:
-        return mean(np.where(np.isnan(table["rank"]), np.nan, table["rank"] <= k))
-
-    found.__doc__ = f"""Share of answerable questions with a complete evidence sentence in one of
-    the first {k} passages (success@{k}; top-k accuracy of Karpukhin et al. 2020, by sentence
-    instead of answer string)."""
-    return found
+# Confidence: how well it tells right answers from wrong ones
 
 
-def _ranked(name: str, definition: str) -> Callable[[Table], float]:
-    def ranked(table: Table) -> float:
-        return mean(table[name])
+def _confidence_auroc(table: Table) -> float:
+    right, confidence = _guesses(table)
+    area = auroc(confidence[right], confidence[~right])
+    return NAN if area is None else area
 
-    ranked.__doc__ = definition
-    return ranked
+
+def _aurc(table: Table) -> float:
+    risk = risk_coverage(table)[1]
+    return float(risk.mean()) if len(risk) else NAN
+
+
+def risk_coverage(table: Table) -> tuple[Column, Column]:
+    """Coverage and risk, shape (n,) each: for every k, the share of wrong ones among the k most
+    confident best candidates; equal confidences count as drawn at random.
+    """
+    right, confidence = _guesses(table)
+    order = np.argsort(-confidence, kind="stable")
+    values, place, count = np.unique(-confidence[order], return_inverse=True, return_counts=True)
+    wrong = np.bincount(place, ~right[order], len(values)) / count
+    counts = np.arange(1, len(confidence) + 1)
+    return counts / max(len(confidence), 1), np.cumsum(wrong[place]) / counts
+
+
+def _coverage_at(precision: float, table: Table) -> float:
+    right, confidence = _guesses(table)
+    if not len(confidence):
+        return NAN
+    values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
+    answered = np.cumsum(count)
+    hits = np.cumsum(np.bincount(place, right, len(values)))
+    precise = answered[hits >= precision * answered - 1e-12]
+    return float(max(precise, default=0) / len(confidence))
+
+
+def _calibration_error(table: Table) -> float:
+    return ece(reliability(table))
+
+
+def reliability(table: Table) -> list[tuple[float, float, int]]:
+    """Mean confidence, accuracy and number of the best candidates in each non-empty bin (0, .1], …
+    (.9, 1].
+    """
+    right, confidence = _guesses(table)
+    place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    inside = [place == number for number in range(BINS)]
+    return [
+        (float(confidence[bin].mean()), float(right[bin].mean()), int(bin.sum()))
+        for bin in inside
+        if bin.any()
+    ]
+
+
+def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
+    """For every question asked for an answer, whether the best candidate is right, and its
+    confidence.
+    """
+    asked = ~np.isnan(table["confidence"])
+    return table["right"][asked] == 1, table["confidence"][asked]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric with the name that gates use. `better` is "higher" or "lower"."""
+    """A metric with the name that gates use, and its definition. `better` is "higher" or
+    "lower".
+    """
 
     name: str
     title: str
     group: str
+    definition: str
     of: Callable[[Table], float]
     better: str = "higher"
 
-    @property
-    def definition(self) -> str:
-        return " ".join((self.of.__doc__ or "").split())
+
+def _metrics(group: str, *metrics: tuple[str, str, str, Callable[[Table], float]]) -> list[Metric]:
+    return [
+        Metric(name, title, group, definition, of, "lower" if name in _LOWER else "higher")
+        for name, title, definition, of in metrics
+    ]
 
 
-_RECALL = (
-    "Share of the relevant documents among the first {k}; a document ranks "
-    "where its best passage does."
-)
+_LOWER = ("wrong", "aurc", "ece")
 _ALL = [
-    Metric("em", "Exact match", "Answers", em),
-    Metric("f1", "F1", "Answers", f1),
-    Metric("em_answerable", "Exact match, answerable", "Answers", em_answerable),
-    Metric("f1_answerable", "F1, answerable", "Answers", f1_answerable),
-    Metric("f1_unanswerable", "Refused, unanswerable", "Answers", f1_unanswerable),
-    Metric("useful", "Useful answers", "Forms", useful),
-    Metric("wrong", "Wrong answers, of all questions", "Forms", wrong, "lower"),
-    Metric("form_right", "In the form that is wanted", "Forms", form_right),
-    *(
-        Metric(f"useful_{name}", f"Useful, {name.replace('_', ' ')}", "Forms", useful_form(name))
-        for name in FORMS
+    *_metrics(
+        "Answers",
+        ("em", "Exact match", "Exact match over all questions after SQuAD's normalisation; a "
+         "refusal scores 1 where there is no answer, else 0 (Rajpurkar et al. 2016, 2018).",
+         partial(_mean, "em")),
+        ("f1", "F1", "Token F1 with the closest accepted answer over all questions; a refusal "
+         "scores 1 for unanswerable questions, else 0 (Rajpurkar et al. 2016, 2018).",
+         partial(_mean, "f1")),
+        ("em_answerable", "Exact match, answerable", "Exact match over answerable questions; a "
+         "refusal scores 0 (SQuAD 2.0's HasAns_exact).", partial(_answerable, "em")),
+        ("f1_answerable", "F1, answerable", "Token F1 over answerable questions; a refusal scores "
+         "0 (SQuAD 2.0's HasAns_f1).", partial(_answerable, "f1")),
+        ("f1_unanswerable", "Refused, unanswerable", "Share of unanswerable questions that were "
+         "refused (SQuAD 2.0's NoAns_f1, which equals NoAns_exact).", _refused),
     ),
-    Metric(
-        "citation_document@1", "First citation in a right document", "Citations", citation_document
+    *_metrics(
+        "Forms",
+        ("useful", "Useful answers", "Share of answerable questions with a useful answer as shown "
+         "to users: the right words in a sentence that answers, the right yes or no, or most of "
+         "the gold set's sentences or items; a refusal scores 0.", partial(_mean, "useful")),
+        ("wrong", "Wrong answers, of all questions", "Share of all questions with a wrong answer, "
+         "not useful even in part. Lower is better.", partial(_mean, "wrong")),
+        ("form_right", "In the form that is wanted", "Share of answerable questions whose answer "
+         "has the gold set's form; a refusal scores 0.", partial(_mean, "form_right")),
+        *((f"useful_{form}", f"Useful, {form.replace('_', ' ')}", "The share of answerable "
+           f'questions that want the form "{form}" whose answer is useful.',
+           partial(_mean, f"useful_{form}")) for form in FORMS),
     ),
-    Metric("citation_precision", "Citation sentence precision", "Citations", citation_precision),
-    Metric(
-        "citation_precision_right",
-        "Citation sentence precision, right answers",
+    *_metrics(
         "Citations",
-        citation_precision_right,
+        ("citation_document@1", "First citation in a right document", "Share of answerable "
+         "questions whose first citation is from a document with evidence; a refusal scores 0.",
+         partial(_mean, "cited_document")),
+        ("citation_precision", "Citation sentence precision", "Share of an answer's citations that "
+         "lie in an evidence sentence, averaged over answerable questions; a refusal scores 0 "
+         "(after ALCE's citation precision, Gao et al. 2023, with gold sentences instead of a "
+         "judge).", partial(_mean, "cited_precision")),
+        ("citation_precision_right", "Citation sentence precision, right answers", "Citation "
+         "precision over right answers only. Sources that support the answer but are not in the "
+         "gold set count as wrong, so this is a lower bound.", _right_citations),
+        ("citation_recall", "Citation sentence recall", "Share of the evidence sentences that are "
+         "cited, averaged over answerable questions; a refusal scores 0. Below 1 if a question "
+         "has more evidence than an answer has citations.", partial(_mean, "cited_recall")),
+        ("offset_integrity", "Offset integrity", "Share of all citations, including those of "
+         "alternatives, whose quote and sentence match the document at their offsets.",
+         _offset_integrity),
     ),
-    Metric("citation_recall", "Citation sentence recall", "Citations", citation_recall),
-    Metric("offset_integrity", "Offset integrity", "Citations", offset_integrity),
-    *(
-        Metric(f"evidence@{k}", f"Evidence in the first {k}", "Retrieval", evidence_at(k))
-        for k in (1, 5, 10, 20)
-    ),
-    *(
-        Metric(
-            f"recall@{k}", f"Recall@{k}", "Retrieval", _ranked(f"recall@{k}", _RECALL.format(k=k))
-        )
-        for k in (1, 5, 10, 20)
-    ),
-    Metric(
-        "mrr@10",
-        "MRR@10",
+    *_metrics(
         "Retrieval",
-        _ranked(
-            "mrr@10",
-            "One over the rank of the first relevant document, 0 beyond the tenth (Voorhees 1999).",
-        ),
+        *((f"evidence@{k}", f"Evidence in the first {k}", "Share of answerable questions with a "
+           f"complete evidence sentence in one of the first {k} passages (success@{k}; top-k "
+           "accuracy of Karpukhin et al. 2020, by sentence instead of answer string).",
+           partial(evidence_at, k)) for k in (1, 5, 10, 20)),
+        *((f"recall@{k}", f"Recall@{k}", f"Share of the relevant documents among the first {k}; a "
+           "document ranks where its best passage does.", partial(_mean, f"recall@{k}"))
+          for k in (1, 5, 10, 20)),
+        ("mrr@10", "MRR@10", "One over the rank of the first relevant document, 0 beyond the tenth "
+         "(Voorhees 1999).", partial(_mean, "mrr@10")),
+        ("ndcg@10", "nDCG@10", "Discounted gain of the first ten documents over that of the best "
+         "order (Järvelin & Kekäläinen 2002).", partial(_mean, "ndcg@10")),
     ),
-    Metric(
-        "ndcg@10",
-        "nDCG@10",
-        "Retrieval",
-        _ranked(
-            "ndcg@10",
-            "Discounted gain of the first ten documents over that of the best order (Järvelin & "
-            "Kekäläinen 2002).",
-        ),
+    *_metrics(
+        "Refusals",
+        ("abstention_precision", "Abstention precision", "Share of refused questions that are "
+         "unanswerable (1 if none was refused).", _abstention_precision),
+        ("abstention_recall", "Abstention recall", "Share of unanswerable questions that were "
+         "refused.", _refused),
+        ("abstention_f1", "Abstention F1", "Harmonic mean of abstention precision and recall.",
+         _abstention_f1),
     ),
-    Metric("abstention_precision", "Abstention precision", "Refusals", abstention_precision),
-    Metric("abstention_recall", "Abstention recall", "Refusals", abstention_recall),
-    Metric("abstention_f1", "Abstention F1", "Refusals", abstention_f1),
-    Metric("auroc", "AUROC of confidence", "Confidence", confidence_auroc),
-    *(
-        Metric(f"coverage@{p}", f"Coverage at {p} % precision", "Confidence", coverage_at(p / 100))
-        for p in (80, 90, 95)
+    *_metrics(
+        "Confidence",
+        ("auroc", "AUROC of confidence", "Probability that a question with a right best candidate "
+         "has a higher confidence than one with a wrong one, ties counting half (Mann-Whitney; "
+         "Hendrycks & Gimpel 2017). Right means a token F1 of .5 with an accepted answer.",
+         _confidence_auroc),
+        *((f"coverage@{p}", f"Coverage at {p} % precision", "Largest share of questions that some "
+           f"threshold answers with at least {p} % of the answers right (coverage at a risk; "
+           "Geifman & El-Yaniv 2017).", partial(_coverage_at, p / 100)) for p in (80, 90, 95)),
+        ("aurc", "Area under risk-coverage", "Area under the risk-coverage curve: the mean, over "
+         "all coverages 1/n … n/n, of the share of wrong best candidates among the most confident "
+         "(Geifman & El-Yaniv 2017). Lower is better.", _aurc),
+        ("ece", "Expected calibration error", "The difference between mean confidence and accuracy "
+         "in ten bins of equal width, weighted by their questions (Naeini et al. 2015; Guo et al. "
+         "2017). Lower is better.", _calibration_error),
     ),
-    Metric("aurc", "Area under risk-coverage", "Confidence", aurc, "lower"),
-    Metric("ece", "Expected calibration error", "Confidence", calibration_error, "lower"),
-]
+]  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
 
 

@@ -13,10 +13,16 @@ import numpy as np
 
 from rag.errors import InputError
 from rag.evaluation.bootstrap import Interval, intervals
-from rag.evaluation.columns import Table, table
-from rag.evaluation.confidence_metrics import reliability, risk_coverage
 from rag.evaluation.error_analysis import STAGES
-from rag.evaluation.metrics import CUTS, evidence_at, measure
+from rag.evaluation.metrics import (
+    CUTS,
+    Table,
+    evidence_at,
+    measure,
+    reliability,
+    risk_coverage,
+    table,
+)
 from rag.evaluation.records import Row, pack, unpack
 
 FORMAT = 1
@@ -142,7 +148,7 @@ def _percentiles(values: Any) -> dict[str, float]:
 
 
 def _recall(columns: Table) -> list[tuple[float, float]]:
-    points = [(float(k), evidence_at(k)(columns)) for k in CUTS]
+    points = [(float(k), evidence_at(k, columns)) for k in CUTS]
     return [point for point in points if not np.isnan(point[1])]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rag.evaluation.bootstrap import bootstrap_samples, intervals, paired
-from rag.evaluation.columns import table
+from rag.evaluation.metrics import table
 from rag.evaluation.records import Row
 
 

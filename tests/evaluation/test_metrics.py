@@ -18,9 +18,7 @@ from hypothesis import strategies as st
 from ir_measures import RR, R, nDCG
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score
 
-from rag.evaluation import confidence_metrics, metrics
-from rag.evaluation.columns import table
-from rag.evaluation.metrics import METRICS, measure
+from rag.evaluation.metrics import METRICS, measure, risk_coverage, table
 from rag.evaluation.ranking import DEPTH
 from rag.evaluation.ranking import measure as rank
 from rag.evaluation.records import Row
@@ -62,7 +60,7 @@ def rows_of(guesses: Sequence[tuple[bool, float]]) -> list[Row]:
 @given(GUESSES)
 def test_auroc_against_scikit_learn(guesses: list[tuple[bool, float]]) -> None:
     right, sure = zip(*guesses, strict=True)
-    ours = confidence_metrics.confidence_auroc(table(rows_of(guesses)))
+    ours = METRICS["auroc"].of(table(rows_of(guesses)))
     if len(set(right)) < 2:
         assert math.isnan(ours)
     else:
@@ -79,7 +77,7 @@ def test_risk_and_coverage_against_every_order(guesses: list[tuple[bool, float]]
         risks.append(
             [sum(not right for right, _ in order[:k]) / k for k in range(1, len(order) + 1)]
         )
-    coverage, risk = confidence_metrics.risk_coverage(table(rows_of(guesses)))
+    coverage, risk = risk_coverage(table(rows_of(guesses)))
     assert coverage.tolist() == pytest.approx(
         [k / len(guesses) for k in range(1, len(guesses) + 1)]
     )
@@ -91,7 +89,7 @@ def test_risk_and_coverage_against_every_order(guesses: list[tuple[bool, float]]
 def test_aurc_of_distinct_confidences_against_the_definition(right: list[bool]) -> None:
     guesses = [(ok, 1 - place / 100) for place, ok in enumerate(right)]
     risks = [sum(not ok for ok in right[:k]) / k for k in range(1, len(right) + 1)]
-    assert confidence_metrics.aurc(table(rows_of(guesses))) == pytest.approx(
+    assert METRICS["aurc"].of(table(rows_of(guesses))) == pytest.approx(
         sum(risks) / len(risks), abs=EXACT
     )
 
@@ -106,7 +104,7 @@ def test_coverage_at_a_precision_against_every_threshold(
         given_ = [right for right, sure in guesses if sure >= threshold]
         if sum(given_) * 100 >= percent * len(given_):
             best = max(best, len(given_) / len(guesses))
-    assert confidence_metrics.coverage_at(percent / 100)(table(rows_of(guesses))) == pytest.approx(
+    assert METRICS[f"coverage@{percent}"].of(table(rows_of(guesses))) == pytest.approx(
         best, abs=EXACT
     )
 
@@ -122,9 +120,7 @@ def test_calibration_error_against_the_definition(guesses: list[tuple[bool, floa
         if inside:
             right, sure = (sum(column) / len(inside) for column in zip(*inside, strict=True))
             error += abs(right - sure) * len(inside) / len(guesses)
-    assert confidence_metrics.calibration_error(table(rows_of(guesses))) == pytest.approx(
-        error, abs=1e-6
-    )
+    assert METRICS["ece"].of(table(rows_of(guesses))) == pytest.approx(error, abs=1e-6)
 
 
 @settings(deadline=None)
@@ -140,10 +136,10 @@ def test_abstention_against_scikit_learn(cases: list[tuple[bool, bool]]) -> None
         nothing, refused, average="binary", zero_division=1.0
     )
     columns = table(rows)
-    assert metrics.abstention_precision(columns) == pytest.approx(precision, abs=EXACT)
+    assert METRICS["abstention_precision"].of(columns) == pytest.approx(precision, abs=EXACT)
     if any(nothing):
-        assert metrics.abstention_recall(columns) == pytest.approx(recall, abs=EXACT)
-        assert metrics.abstention_f1(columns) == pytest.approx(f1, abs=EXACT)
+        assert METRICS["abstention_recall"].of(columns) == pytest.approx(recall, abs=EXACT)
+        assert METRICS["abstention_f1"].of(columns) == pytest.approx(f1, abs=EXACT)
 
 
 def test_rankings_against_ir_measures_on_the_whole_ranking() -> None:
