@@ -7,19 +7,26 @@ with the evidence).
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rag.claims.checker import Checker
 from rag.claims.results import CONTRADICTED, NOT_FOUND, PARTLY, SUPPORTED
-from rag.errors import InputError
+from rag.evaluation.set_files import StrictRow, Text, read_rows
 
 _VERDICTS = (SUPPORTED, CONTRADICTED, PARTLY, NOT_FOUND)
-_FIELDS = frozenset(("id", "claim", "verdict", "kind", "document"))
+_HINT = f"a line has a claim and a verdict, one of {', '.join(_VERDICTS)}"
+
+
+class _ClaimRow(StrictRow):
+    id: str = ""
+    claim: Text
+    verdict: Literal["supported", "contradicted", "partly", "not_in_documents"]
+    kind: Text = "claim"
+    document: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,36 +90,13 @@ class ClaimsResult:
 
 def read_claims(path: Path) -> list[GoldClaim]:
     """The claims of a file. Raises InputError that names the line."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"gold claims {path} cannot be read: {error}", "give a JSON Lines file"
-        ) from error
-    found = [_read(f"{path}, line {n}", line, n) for n, line in enumerate(lines, 1) if line.strip()]
-    if not found:
-        raise InputError(
-            f"{path} contains no claims", 'write {"claim": …, "verdict": …}, one per line'
+    rows = read_rows(path, _ClaimRow, "claims", _HINT)
+    return [
+        GoldClaim(
+            row.id or place.rpartition(" ")[2], row.claim, row.verdict, row.kind, row.document
         )
-    return found
-
-
-def _read(where: str, line: str, number: int) -> GoldClaim:
-    hint = f"a line has a claim and a verdict, one of {', '.join(_VERDICTS)}"
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is not JSON: {error}", hint) from error
-    if not isinstance(row, dict) or not all(isinstance(value, str) for value in row.values()):
-        raise InputError(f"{where} is not an object of strings", hint)
-    unknown = sorted(set(row) - _FIELDS)
-    if unknown:
-        raise InputError(
-            f"{where} has an unknown field {unknown[0]!r}", f"known: {', '.join(sorted(_FIELDS))}"
-        )
-    if not row.get("claim", "").strip() or row.get("verdict") not in _VERDICTS:
-        raise InputError(f"{where} has no claim, or no verdict", hint)
-    return GoldClaim(**({"id": str(number)} | row))
+        for place, row in rows.items()
+    ]
 
 
 def run(
@@ -127,9 +111,9 @@ def run(
         worst = next(
             (one for one in report.sentences if one.verdict != SUPPORTED), report.sentences[0]
         )
-        named = {found.citation.document_id for found in worst.evidence}
+        cited = {evidence.citation.document_id for evidence in worst.evidence}
         rows.append(
-            ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, gold.document in named)
+            ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, gold.document in cited)
         )
         on_progress(1)
     return ClaimsResult(tuple(rows))
@@ -138,21 +122,21 @@ def run(
 def _figures(rows: Sequence[ClaimRow]) -> dict[str, Any]:
     supported = [row for row in rows if row.gold.verdict == SUPPORTED]
     others = [row for row in rows if row.gold.verdict != SUPPORTED]
-    kept = _share([row.verdict == SUPPORTED for row in supported])
-    struck = _share([row.verdict != SUPPORTED for row in others])
-    sides = [side for side in (kept, struck) if side is not None]
+    passed = _share([row.verdict == SUPPORTED for row in supported])
+    removed = _share([row.verdict != SUPPORTED for row in others])
+    sides = [side for side in (passed, removed) if side is not None]
     return {
         "claims": len(rows),
         "balanced_accuracy": round(sum(sides) / len(sides), 4),
         "right": _share([row.verdict == row.gold.verdict for row in rows]),
-        "supported_struck": None if kept is None else round(1 - kept, 4),
-        "unsupported_passed": None if struck is None else round(1 - struck, 4),
+        "supported_struck": None if passed is None else round(1 - passed, 4),
+        "unsupported_passed": None if removed is None else round(1 - removed, 4),
         "document_found": _share([row.found for row in rows if row.gold.document]),
     }
 
 
-def _share(said: Sequence[bool]) -> float | None:
-    return round(sum(said) / len(said), 4) if said else None
+def _share(holds: Sequence[bool]) -> float | None:
+    return round(sum(holds) / len(holds), 4) if holds else None
 
 
 def text(result: ClaimsResult) -> str:
@@ -175,6 +159,6 @@ def _line(name: str, figures: dict[str, Any]) -> str:
         "unsupported_passed": "unsupported passed",
     }
     shown = [
-        f"{said} {figures[key]:.3f}" for key, said in words.items() if figures[key] is not None
+        f"{label} {figures[key]:.3f}" for key, label in words.items() if figures[key] is not None
     ]
     return f"{name:12}{figures['claims']:4} claims  {'  '.join(shown)}"

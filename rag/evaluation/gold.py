@@ -15,17 +15,76 @@ occurrence of an accepted answer counts. Questions that need more than a few wor
 
 from __future__ import annotations
 
-import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import Field
 
 from rag.errors import InputError
+from rag.evaluation.set_files import StrictRow, Text, read_rows
 from rag.types import Document
 
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
 """Forms of answers; see "Answer forms" in eval/README.md."""
+_HINT = "correct the line; eval/README.md has the format"
+
+
+class EvidenceRow(StrictRow):
+    document: Text = Field(description="its id, as `rag list` prints it")
+    sentence: Text = Field(
+        description="verbatim, as `rag show DOCUMENT` prints it; a line break counts as a space"
+    )
+
+
+class QuestionRow(StrictRow):
+    """A line of a gold file; `QuestionRow.model_json_schema()` is its JSON Schema."""
+
+    id: Text = Field("", description="unique in the file; by default the line's number")
+    question: Text
+    answers: list[Text] = Field([], description="every accepted wording")
+    evidence: list[EvidenceRow] = Field([], description="the sentences that answer")
+    form: Literal[
+        "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
+    ] = Field("span", description="form of the answer")
+    kind: Text = Field("", description="type of the question (why, typo, …), for breakdowns")
+    verdict: Literal["yes", "no"] | None = Field(
+        None, description="correct answer to a yes/no question"
+    )
+    items: list[list[Text]] = Field([], description="accepted wordings of each list item")
+    need: int = Field(
+        0, description="items or evidence sentences in a useful answer; by default over half"
+    )
+    document: Text = Field("", description="the document that the question is about")
+    unanswerable: bool = False
+    reason: Literal["not_said", "needs_all"] = Field(
+        "not_said", description="why it cannot be answered"
+    )
+    near: Text | None = Field(
+        None, description="the document that nearly answers an unanswerable question"
+    )
+    group: Text = Field("", description="group for resampling; by default its first document")
+
+    def problem(self) -> str | None:
+        """The first contradiction of the row, None if there is none."""
+        sentences = [_on_one_line(each.sentence) for each in self.evidence]
+        wordings = [_on_one_line(answer) for answer in self.answers]
+        if self.unanswerable and (wordings or sentences or self.verdict or self.items):
+            return "is marked unanswerable but has an answer; remove one of them"
+        if self.form == "span" and sentences and not wordings:
+            return "has evidence but no answers; add the accepted answers, or remove the evidence"
+        if (
+            self.form == "span"
+            and wordings
+            and sentences
+            and not any(answer in sentence for answer in wordings for sentence in sentences)
+        ):
+            return "has no answer that occurs verbatim in its evidence"
+        if self.form == "yes_no" and sentences and not self.verdict:
+            return 'has no verdict; give "yes" or "no"'
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,83 +138,36 @@ class Gold:
 
 def read_jsonl(path: Path) -> list[Question]:
     """Read a JSON Lines file of questions. Raises InputError that names the line."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"gold set {path} cannot be read: {error}", "save it as UTF-8 text"
-        ) from error
     questions: dict[str, Question] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            question = _question(f"{path}, line {number}", line, number)
-            if question.id in questions:
-                raise _wrong(f"{path}, line {number}", f"the id {question.id!r} was used before")
-            questions[question.id] = question
-    if not questions:
-        raise InputError(
-            f"gold set {path} contains no questions",
-            "write one JSON object per line; see eval/README.md",
-        )
+    for place, row in read_rows(path, QuestionRow, "questions", _HINT).items():
+        question = _question(row, place.rpartition(" ")[2])
+        repeated = f"the id {question.id!r} was used before" if question.id in questions else None
+        if problem := row.problem() or repeated:
+            raise InputError(f"{place}: {problem}", _HINT)
+        questions[question.id] = question
     return list(questions.values())
 
 
-def _question(where: str, line: str, number: int) -> Question:
-    from rag.evaluation.gold_schema import problem  # imports pydantic, which few commands need
-
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise _wrong(where, f"is not JSON ({error})") from error
-    if wrong := problem(found):
-        raise _wrong(where, wrong)
-    evidence = tuple(Evidence(e["document"], e["sentence"]) for e in found.get("evidence", ()))
-    wordings = tuple(found.get("answers", ()))
-    items = tuple(map(tuple, found.get("items", ())))
-    form = found.get("form", "span")
-    _check(where, found, evidence, wordings)
-    verdict = found.get("verdict")
-    answers = wordings or _accepted(evidence, verdict, items)
-    relevant = dict.fromkeys((e.document for e in evidence), 1)
-    if "document" in found:
-        relevant.setdefault(found["document"], 1)
-    name = str(found.get("id", number))
-    group = found.get("group") or next(iter(relevant), None) or found.get("near") or name
-    need = found.get("need") or (len(items or evidence) + 1) // 2
-    kind = found.get("kind", "")
-    text = found["question"].strip()
+def _question(row: QuestionRow, number: str) -> Question:
+    evidence = tuple(Evidence(each.document, each.sentence) for each in row.evidence)
+    items = tuple(map(tuple, row.items))
+    documents = [each.document for each in evidence] + ([row.document] if row.document else [])
+    relevant = dict.fromkeys(documents, 1)
+    name = row.id or number
     return Question(
-        name, text, answers, evidence, relevant, group, form, kind, verdict, items, need, wordings
+        name,
+        row.question.strip(),
+        tuple(row.answers) or _accepted(evidence, row.verdict, items),
+        evidence,
+        relevant,
+        row.group or next(iter(relevant), None) or row.near or name,
+        row.form,
+        row.kind,
+        row.verdict,
+        items,
+        row.need or (len(items or evidence) + 1) // 2,
+        tuple(row.answers),
     )
-
-
-def _check(
-    where: str, found: Mapping[str, Any], evidence: Sequence[Evidence], wordings: Sequence[str]
-) -> None:
-    """Raises InputError for a row that contradicts itself."""
-    form = found.get("form", "span")
-    if found.get("unanswerable") and (
-        wordings or evidence or "verdict" in found or found.get("items")
-    ):
-        raise _wrong(where, "is marked unanswerable but has an answer; remove one of them")
-    if form == "span" and evidence and not wordings:
-        raise _wrong(
-            where,
-            "has evidence but no answers; add the accepted answers, or remove the evidence",
-        )
-    if (
-        form == "span"
-        and wordings
-        and evidence
-        and not any(
-            _on_one_line(answer) in _on_one_line(one.sentence)
-            for answer in wordings
-            for one in evidence
-        )
-    ):
-        raise _wrong(where, "has no answer that occurs verbatim in its evidence")
-    if form == "yes_no" and evidence and "verdict" not in found:
-        raise _wrong(where, 'has no verdict; give "yes" or "no"')
 
 
 def _on_one_line(text: str) -> str:
@@ -169,23 +181,14 @@ def _accepted(
     """Substitutes for the answers of a row without any."""
     sentences = [each.sentence for each in evidence]
     together = [" ".join(sentences)] if len(sentences) > 1 else []
-    return (
-        *together,
-        *sentences,
-        *([verdict] if verdict else []),
-        *(item[0] for item in items if item and not sentences),
-    )
-
-
-def _wrong(where: str, what: str) -> InputError:
-    return InputError(f"{where}: {what}", "correct the line; eval/README.md has the format")
+    verdicts = [verdict] if verdict else []
+    firsts = [item[0] for item in items if item and not sentences]
+    return (*together, *sentences, *verdicts, *firsts)
 
 
 def sample(questions: Sequence[Question], limit: int | None) -> tuple[Question, ...]:
     """At most `limit` questions: a fixed random sample, in the original order."""
     if limit is None or limit >= len(questions):
         return tuple(questions)
-    import random
-
-    kept = set(random.Random(0).sample(range(len(questions)), limit))
-    return tuple(question for place, question in enumerate(questions) if place in kept)
+    places = set(random.Random(0).sample(range(len(questions)), limit))
+    return tuple(question for place, question in enumerate(questions) if place in places)

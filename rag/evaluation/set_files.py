@@ -1,4 +1,4 @@
-"""Files of gold and training sets: plain or gzipped text, JSON lines."""
+"""Files of gold and training sets: plain or gzipped text, JSON lines, and rows with a schema."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rag.errors import InputError
 
 MALFORMED = (
     OSError,
@@ -20,6 +24,18 @@ MALFORMED = (
     RecursionError,
 )
 """Errors raised when reading a truncated file or another format."""
+Text = Annotated[str, Field(pattern=r"\S")]
+_TYPES = {"string": "string", "list": "array", "int": "integer", "bool": "boolean"}
+_TYPES |= {"model": "object", "dict": "object", "float": "number"}
+
+
+class StrictRow(BaseModel):
+    """A row whose fields have exactly these types; others are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+Row = TypeVar("Row", bound=StrictRow)
 
 
 def open_text(path: Path) -> IO[str]:
@@ -32,3 +48,58 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a JSON Lines file. Raises the errors in MALFORMED."""
     with open_text(path) as file:
         yield from (json.loads(line) for line in file if line.strip())
+
+
+def read_rows(path: Path, kind: type[Row], noun: str, hint: str) -> dict[str, Row]:
+    """The rows of a JSON Lines file by their place: "FILE, line N". Raises InputError with `hint`
+    that names the line, or for a file without rows, which `noun` names in the plural.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", "save it as UTF-8 text") from error
+    rows = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            rows[f"{path}, line {number}"] = _row(f"{path}, line {number}", line, kind, hint)
+    if not rows:
+        raise InputError(f"{path} contains no {noun}", hint)
+    return rows
+
+
+def _row(place: str, line: str, kind: type[Row], hint: str) -> Row:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: is not JSON ({error})", hint) from error
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise InputError(f"{place}: {_in_words(error.errors()[0], kind)}", hint) from error
+
+
+def _in_words(error: Any, kind: type[BaseModel]) -> str:
+    """The first problem of a row."""
+    *above, last = error["loc"] or (None,)
+    problem = error["type"]
+    if problem == "missing":
+        return f"{_name(above)} has no {last!r}"
+    if problem == "extra_forbidden":
+        known = "" if above else f" (known: {', '.join(kind.model_fields)})"
+        return f"{_name(above)} has an unknown field {last!r}{known}"
+    name = _name(error["loc"])
+    if problem == "literal_error":
+        expected = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        return f"{name} is not one of {expected}"
+    if problem == "string_pattern_mismatch":
+        return f"{name} is empty"
+    expected = _TYPES.get(problem.removesuffix("_type"))
+    return f"{name} is not of type {expected}" if expected else f"{name}: {error['msg']}"
+
+
+def _name(place: Any) -> str:
+    """Name of a place: 'form', item 2 of 'items', item 1 of item 2 of 'items', or "it"."""
+    if not place:
+        return "it"
+    *above, last = place
+    return f"item {last + 1} of {_name(above)}" if isinstance(last, int) else repr(last)

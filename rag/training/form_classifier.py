@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from rag.answering.forms import CLASSES, Embeds, inputs
 from rag.errors import InputError
+from rag.evaluation.set_files import StrictRow, Text, read_rows
 
 _DECAY = 1e-3
 _STEPS = 350
@@ -41,42 +41,24 @@ class Trained:
     by_form: dict[str, float]
 
 
+class _LabelledRow(StrictRow):
+    question: Text
+    form: str
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
+
+
 def read_labelled(path: Path) -> list[Labelled]:
     """JSON Lines of `question`, `form` and optionally `weight`. Raises InputError that names the
     line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}", "give JSON lines with question and form"
-        ) from error
-    found = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            found.append(_labelled(f"{path}, line {number}", line))
-    if len(found) < _FOLDS:
-        raise InputError(
-            f"{path} has {len(found)} questions, at least {_FOLDS} are needed",
-            "give JSON lines with question and form",
-        )
-    return found
-
-
-def _labelled(where: str, line: str) -> Labelled:
-    try:
-        row = json.loads(line)
-        question, form = str(row["question"]), str(row["form"])
-        weight = float(row.get("weight", 1))
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{where}: not an object with question and form", "correct that line"
-        ) from error
-    if form not in CLASSES:
-        raise InputError(f"{where}: unknown form {form!r}", f"choose one of: {', '.join(CLASSES)}")
-    if not 0 < weight < math.inf:
-        raise InputError(f"{where}: weight {weight} is not positive", "correct that line")
-    return Labelled(question, form, weight)
+    hint = f"give JSON lines with question and form, one of: {', '.join(CLASSES)}"
+    rows = read_rows(path, _LabelledRow, "questions", hint)
+    for place, row in rows.items():
+        if row.form not in CLASSES:
+            raise InputError(f"{place}: unknown form {row.form!r}", hint)
+    if len(rows) < _FOLDS:
+        raise InputError(f"{path} has {len(rows)} questions, at least {_FOLDS} are needed", hint)
+    return [Labelled(row.question, row.form, row.weight) for row in rows.values()]
 
 
 def fit(seen: Rows, labels: NDArray[np.int64], weight: Rows) -> tuple[Rows, Rows]:

@@ -70,7 +70,7 @@ def test_a_wrong_label_and_a_broken_line_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="line 2: unknown form 'poem'"):
         read_labelled(path)
     path.write_text('{"question": "a?", "form": "span", "weight": 0}\n')
-    with pytest.raises(InputError, match="line 1: weight"):
+    with pytest.raises(InputError, match="line 1: 'weight'"):
         read_labelled(path)
     path.write_text("{")
     with pytest.raises(InputError, match="line 1"):

@@ -57,9 +57,9 @@ def test_figures_separate_supported_and_are_by_kind(gold: Path, tmp_path: Path) 
     ("line", "says"),
     [
         ("{", "is not JSON"),
-        ("[]", "not an object"),
-        ('{"claim": "A b c."}', "no verdict"),
-        ('{"claim": "A b c.", "verdict": "maybe"}', "no verdict"),
+        ("[]", "not of type object"),
+        ('{"claim": "A b c."}', "no 'verdict'"),
+        ('{"claim": "A b c.", "verdict": "maybe"}', "'verdict' is not one of"),
         ('{"claim": "A", "verdict": "supported", "x": "y"}', "unknown field 'x'"),
         ("", "contains no claims"),
     ],

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError, NotFoundError
-from rag.evaluation.gold import FORMS, Evidence, Gold, sample
+from rag.evaluation.gold import FORMS, Evidence, Gold, QuestionRow, sample
 from rag.evaluation.gold_formats import load
-from rag.evaluation.gold_schema import QuestionRow
 
 GOOD = {
     "id": "a",
