@@ -29,7 +29,7 @@ coverage: $(VENV)/installed-dev  ## what the tests reach; half as slow again as 
 	$(BIN)/coverage report
 
 gate: $(VENV)/installed-dev  ## how good the answers are
-	$(BIN)/rag eval eval/gold/seeds.jsonl --corpus seeds --limit $(ASKED) --out $(VENV)/eval --junit $(VENV)/eval.xml $(addprefix --fail-under ,$(GATES))
+	$(BIN)/rag eval run eval/gold/seeds.jsonl --corpus seeds --limit $(ASKED) --out $(VENV)/eval --junit $(VENV)/eval.xml $(addprefix --fail-under ,$(GATES))
 
 fast: $(VENV)/installed-dev  ## the tests that load no model and start no program
 	$(BIN)/pytest -n auto -m "not slow"

@@ -5,7 +5,7 @@ when a part is built.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
     from rag.store.collection_folders import Collections
     from rag.store.postgres.collection_queues import CollectionQueues
     from rag.store.postgres.store import PostgresStore
+
+
+OnEmbedded = Callable[[int, int], object]
+"""Called with the number of passages of a batch that are embedded, and that of the batch."""
+
+
+def _ignore(_: int, __: int) -> None:
+    pass
 
 
 def store(
@@ -114,11 +122,11 @@ def stamps(settings: Settings) -> Stamps:
     return Stamps(settings.index, identity(*limits, settings.keep_furniture))
 
 
-def ingest(settings: Settings, loader: Loader) -> Ingest:
+def ingest(settings: Settings, loader: Loader, on_embedded: OnEmbedded = _ignore) -> Ingest:
     """Ingests files and creates the index if needed. The model loads as for `sync`."""
     from rag.ingestion.ingest import Ingest
 
-    opened, lazy = _to_write(settings)
+    opened, lazy = _to_write(settings, on_embedded=on_embedded)
     whole = bool(settings.keep_furniture)
     return Ingest(opened, lazy, settings.passage_tokens, stamps(settings), loader, whole)
 
@@ -134,27 +142,38 @@ def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
     )
 
 
-def sync(settings: Settings, loader: Loader, create: bool = True) -> Sync:
+def sync(
+    settings: Settings, loader: Loader, create: bool = True, on_embedded: OnEmbedded = _ignore
+) -> Sync:
     """Makes an index match a folder. The model loads only if there is something to embed or an
     index to create.
     """
     from rag.ingestion.sync import Sync
 
-    opened, lazy = _to_write(settings, create)
+    opened, lazy = _to_write(settings, create, on_embedded)
     whole = bool(settings.keep_furniture)
     return Sync(opened, lazy, settings.passage_tokens, stamps(settings), loader, whole)
 
 
-def _to_write(settings: Settings, create: bool = True) -> tuple[Store, Embedder]:
+def _to_write(
+    settings: Settings, create: bool = True, on_embedded: OnEmbedded = _ignore
+) -> tuple[Store, Embedder]:
     from rag.models.embedders import LazyEmbedder
 
-    lazy = LazyEmbedder(lambda: embedder(settings))
+    lazy = LazyEmbedder(lambda: embedder(settings), on_embedded)
     try:
         return store(settings), lazy
     except AbsentError:
         if not create:
             raise
         return store(settings, lazy, create=True), lazy
+
+
+def reporting(embedder: Embedder, on_embedded: OnEmbedded) -> Embedder:
+    """The embedder, which reports how far it is."""
+    from rag.models.embedders import LazyEmbedder
+
+    return LazyEmbedder(lambda: embedder, on_embedded)
 
 
 def embedder(settings: Settings) -> Embedder:

@@ -77,11 +77,11 @@ def test_a_question_is_answered(index: Path) -> None:
 
 
 def test_ingesting_again_changes_nothing(index: Path) -> None:
-    before = json.loads(rag("info", "--json", "--index", str(index)).stdout)
+    before = json.loads(rag("index", "info", "--json", "--index", str(index)).stdout)
     done = rag("ingest", "seeds", "--index", str(index))
     assert done.stdout == f"{index}: 60 unchanged; the index has not changed\n"
     assert (
-        json.loads(rag("info", "--json", "--index", str(index)).stdout)["generation"]
+        json.loads(rag("index", "info", "--json", "--index", str(index)).stdout)["generation"]
         == before["generation"]
     )
 
@@ -190,7 +190,7 @@ def test_it_runs_with_the_network_cut_off(index: Path) -> None:
 
 
 def test_doctor_finds_nothing_wrong(index: Path) -> None:
-    done = rag("doctor", "--index", str(index))
+    done = rag("index", "doctor", "--index", str(index))
     assert done.returncode == 0, done.stdout
     assert all(line.startswith("ok ") for line in done.stdout.splitlines())
 
@@ -212,7 +212,7 @@ def test_concurrent_ingests_leave_a_consistent_index(tmp_path: Path) -> None:
     assert codes in ([0, 0], [0, 5])
     for (_, err), code in results:
         assert code == 0 or "is being written by process" in err
-    assert json.loads(rag("info", "--json", "--index", folder).stdout)["documents"] == 12
+    assert json.loads(rag("index", "info", "--json", "--index", folder).stdout)["documents"] == 12
 
 
 def test_an_altered_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.cli.main import _COMMANDS
+from rag.cli.main import COMMANDS
 
 PACKAGE = Path(__file__).parent.parent / "rag"
 HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "psycopg", "numpy"}
@@ -188,7 +188,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.strip().endswith("[]")
 
 
-@pytest.mark.parametrize("command", sorted(_COMMANDS))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_the_help_of_every_command_is_light(command: str) -> None:
     code = (
         f"import sys, rag.cli.main as m\nm.cli.main(['{command}', '--help'], "

@@ -21,7 +21,7 @@ import httpx
 import pytest
 import yaml
 
-from rag.cli.main import _COMMANDS, cli
+from rag.cli.main import COMMANDS, cli
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from tests.postgres import Cluster, free_port
@@ -42,7 +42,7 @@ def test_every_named_setting_and_command_exists(path: Path) -> None:
     text = path.read_text()
     known = {field.name for field in dataclasses.fields(Settings)}
     assert {name.lower() for name in re.findall(r"\bRAG_([A-Z_]+)\b", text)} <= known
-    assert set(re.findall(r"(?:^    |`)rag (\w+)", text, re.MULTILINE)) <= set(_COMMANDS)
+    assert set(re.findall(r"(?:^    |`)rag (\w+)", text, re.MULTILINE)) <= set(COMMANDS)
 
 
 def test_containers_run_existing_commands() -> None:

@@ -7,8 +7,8 @@ Each run is a process of its own on a small index with a small embedder. It repo
 the change it begins and the changes that the store acknowledged. After it is killed, another
 process opens the index as any user would and checks it: every acknowledged change is present and
 complete, every other one complete or absent, both retrievers find what the database contains, and
-the checks of `rag doctor` find nothing. Stops with status 1 at the first violation and leaves the
-folder for inspection.
+the checks of `rag index doctor` find nothing. Stops with status 1 at the first violation and leaves
+the folder for inspection.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     apt-get download sqlite3-doc apache2-doc python3.13-doc
     python -m eval.gold.technical FOLDER sqlite3-doc_*.deb apache2-doc_*.deb python3.13-doc_*.deb
-    rag eval eval/gold/technical.jsonl --corpus FOLDER
+    rag eval run eval/gold/technical.jsonl --corpus FOLDER
 
 FOLDER gets sqlite/, apache/ and python/ with about a hundred chosen, unmodified pages of the
 packages (Debian 13). The project itself contains only the questions and the sentences that answer

@@ -5,9 +5,10 @@ figures of reports.
 
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
-    rag train --data OUT --recipe rag/training/recipes/reader-2.toml --init accurate --out FOLDER
+    rag train reader --data OUT --recipe rag/training/recipes/reader-2.toml --init accurate \\
+        --out FOLDER
     python -m eval.gold.training --forms forms.jsonl
-    rag train --forms --data forms.jsonl --out rag/answering/forms.safetensors
+    rag train forms --data forms.jsonl --out rag/answering/forms.safetensors
 
 A row is a passage with its questions: form, text, and offsets of the answers in the passage (none
 if it does not answer; several for rows of a table). Passages of manuals stay in their Debian

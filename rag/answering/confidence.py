@@ -54,7 +54,9 @@ class Confidence:
         """Raises ModelError if the file cannot be read or has another format."""
         shipped = path.is_relative_to(SHIPPED)
         again = (
-            f"{install_line()} --force-reinstall" if shipped else "fit it again: rag calibrate GOLD"
+            f"{install_line()} --force-reinstall"
+            if shipped
+            else "fit it again: rag eval calibrate GOLD"
         )
         try:
             content = path.read_bytes()

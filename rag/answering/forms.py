@@ -108,12 +108,12 @@ class FormClassifier:
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelError(
                 f"form classifier {path} cannot be read: {error}",
-                "train it again: rag train --forms",
+                "train it again: rag train forms",
             ) from error
         if len(bias) != len(CLASSES) or len(weights) != len(CLASSES):
             raise ModelError(
                 f"form classifier {path} has {len(bias)} classes, not {len(CLASSES)}",
-                "train it again: rag train --forms",
+                "train it again: rag train forms",
             )
         return cls(weights, bias, embedder)
 

@@ -50,7 +50,7 @@ class ConfigChange:
     after: str
 
     @property
-    def is_one(self) -> bool:
+    def is_needed(self) -> bool:
         return (self.before or "") != self.after
 
     @property

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
-from rag.answering.explain import explain
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
-from rag.cli import writer_output
 from rag.cli.options import filter_option, shared
+from rag.cli.output import plural, print_json, show
 from rag.filters import Filter, shown
 from rag.render import terminal
-from rag.render.json import plain, print_json
+from rag.render.json import plain
+from rag.render.sanitize import clean
+from rag.render.status import Status
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.claims.writer import Written
 
 as_typed = click.option(
     "--as-typed", "as_typed", is_flag=True, help="Do not correct the question's spelling."
@@ -44,7 +50,7 @@ as_typed = click.option(
     help="Let the language model at RAG_WRITER write the answer; each sentence is checked first.",
 )
 @click.option(
-    "--struck", is_flag=True, help="With --write: also show the rejected sentences, and why."
+    "--show-removed", is_flag=True, help="With --write: also show the removed sentences, and why."
 )
 @filter_option
 @shared
@@ -57,7 +63,7 @@ def ask_command(
     filter: Filter,
     why: bool,
     write: bool,
-    struck: bool,
+    show_removed: bool,
     as_typed: bool,
 ) -> None:
     """Answer QUESTION from the documents, with citations.
@@ -70,20 +76,54 @@ def ask_command(
       rag ask "What is the rent?" --filter type=pdf --filter "year>=2024"
       rag ask "How do I reset the router?" --form steps --why
       rag ask --json "Who signed the lease?" | rag verify
+      rag ask --json text,confidence "Who signed the lease?"
     """
-    asked = check_question(" ".join(question), settings.max_question)
-    engine = build.engine(settings)
-    # Built first, so that a missing writer is reported before the question is answered.
-    writer = build.writer(settings, engine) if write else None
-    (found,) = engine.ask_many([Query(asked, read, filter, form=form or "", as_typed=as_typed)])
-    if writer:
-        writer_output.show(writer.write(found), as_json, struck)
+    text = check_question(" ".join(question), settings.max_question)
+    with Status("loading the models") as status:
+        engine = build.engine(settings)
+        # Built first, so that a missing writer is reported before the question is answered.
+        writer = build.writer(settings, engine) if write else None
+        status.show("searching and reading")
+        query = Query(text, read, filter, form=form or "", as_typed=as_typed)
+        (answer,) = engine.ask_many([query])
+        status.show("writing and checking")
+        written = writer.write(answer) if writer else None
+    if written:
+        show(_written_json(written, show_removed), as_json, lambda: _lines(written, show_removed))
     elif as_json:
-        print_json(plain(found) | ({"why": explain(found)} if why else {}))
+        print_json(plain(answer) | ({"why": terminal.reasons(answer)} if why else {}))
     else:
-        click.echo(terminal.answer(found))
-        click.echo(terminal.why(found)) if why else None
-    sys.exit(0 if found.text is not None else 1)
+        terminal.print_paged(terminal.answer(answer) + (terminal.why(answer) if why else ""))
+    sys.exit(0 if answer.text is not None else 1)
+
+
+def _written_json(written: Written, show_removed: bool) -> dict[str, object]:
+    value: dict[str, object] = plain(written)
+    if not show_removed:
+        value["sentences"] = [plain(one) for one in written.sentences if not one.struck]
+    return value
+
+
+def _lines(written: Written, show_removed: bool) -> Iterator[str]:
+    """The written answer and the sentences it cites, or, if every sentence was removed, the
+    extractive answer and the reason.
+    """
+    if written.text is not None:
+        yield from (click.style(clean(written.text), bold=True), "")
+        cited = {number for one in written.sentences if not one.struck for number in one.cited}
+        for source in written.sources:
+            if source.number in cited:
+                passage = source.hit.passage
+                place = f"{passage.document_id}:{passage.start}-{passage.end}"
+                yield f"[{source.number}] {clean(f'{place}  {source.text}')}"
+    else:
+        yield from (terminal.answer(written.answer), "")
+        yield clean(f"No written answer: {written.reason}.")
+    if written.struck:
+        hint = "" if show_removed else "; --show-removed shows them"
+        yield from ("", f"{plural(len(written.struck), 'unsupported sentence')} left out{hint}")
+        for sentence in written.struck if show_removed else ():
+            yield from (clean(f"  {sentence.text}"), clean(f"    {sentence.struck}"))
 
 
 @click.command("search")
@@ -110,14 +150,16 @@ def search_command(
       rag search -k 3 "termination notice" --filter source:notes/flat
       rag search --json "rent increase" | jq -r '.[].passage.document_id'
     """
-    asked = check_question(" ".join(question), settings.max_question)
-    (found,) = build.searcher(settings).find_many([Query(asked, k, filter, as_typed=as_typed)])
-    if found.question != asked:
-        click.echo(terminal.understood(found.question), err=True)
-    if filter and not found.hits:
+    text = check_question(" ".join(question), settings.max_question)
+    with Status("loading the embedder"):
+        searcher = build.searcher(settings)
+        (result,) = searcher.find_many([Query(text, k, filter, as_typed=as_typed)])
+    if result.question != text:
+        click.echo(terminal.understood(result.question), err=True)
+    if filter and not result.hits:
         click.echo(f"rag: no document matches {shown(filter)}", err=True)
     if as_json:
-        print_json(found.hits)
+        print_json(result.hits)
         return
-    for number, hit in enumerate(found.hits, 1):
+    for number, hit in enumerate(result.hits, 1):
         click.echo("\n".join(terminal.hit(number, hit)))

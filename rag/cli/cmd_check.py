@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from rag import build
 from rag.cli.options import filter_option, shared
+from rag.cli.output import show
 from rag.errors import InputError, writing_to
 from rag.filters import Filter
-from rag.render import terminal
-from rag.render.json import plain, print_json
+from rag.render.json import plain
+from rag.render.sanitize import clean
 from rag.settings import Settings
 
 _FAILURES = ("contradicted", "partly", "not_in_documents", "not_checkable", "wrong_citation")
@@ -67,12 +67,14 @@ def check_command(
             raise InputError(
                 f"{target} cannot be written: no such folder", "create it, or choose another file"
             )
-    checker = build.checker(settings)
-    with tqdm(unit="sentence", disable=None, file=sys.stderr) as progress:
+    from tqdm import tqdm
 
-        def on_progress(done: int, total: int) -> None:
-            progress.total = total
-            progress.update(done - progress.n)
+    checker = build.checker(settings)
+    with tqdm(unit="sentence", disable=None, file=sys.stderr) as bar:
+
+        def on_progress(checked: int, total: int) -> None:
+            bar.total = total
+            bar.update(checked - bar.n)
 
         report = checker.check(text, filter, on_progress=on_progress)
     from rag.claims import report as reports
@@ -82,10 +84,8 @@ def check_command(
         _write(junit, reports.junit(report, failed, name))
     if html:
         _write(html, reports.page(report, name))
-    if as_json:
-        print_json(plain(report) | {"counts": report.counts, "failed": len(failed)})
-    else:
-        click.echo("\n".join(terminal.clean(line) for line in reports.lines(report, quiet)))
+    value = plain(report) | {"counts": report.counts, "failed": len(failed)}
+    show(value, as_json, lambda: [clean(line) for line in reports.lines(report, quiet)])
     sys.exit(1 if failed else 0)
 
 
@@ -95,10 +95,9 @@ def _kinds(text: str) -> list[str]:
         return []
     wrong = [kind for kind in kinds if kind not in _FAILURES]
     if wrong or not kinds:
-        known = ", ".join(_FAILURES)
         raise InputError(
             f"unknown verdict {wrong[0] if wrong else text!r} in --fail-on",
-            f"choose from: {known}; or none",
+            f"choose from: {', '.join(_FAILURES)}; or none",
         )
     return kinds
 

@@ -7,16 +7,17 @@ import dataclasses
 import click
 
 from rag import build
+from rag.cli.groups import Group
 from rag.cli.options import shared_by_all
-from rag.render.json import print_json
+from rag.cli.output import show
 from rag.server.audit import Audit
 from rag.settings import Settings
 from rag.settings.index_folder import DEFAULT_COLLECTION
 from rag.store.collection_folders import Collection
 
 
-@click.group("collection")
-def collection_command() -> None:
+@click.group("collection", cls=Group)
+def collection_group() -> None:
     """Manage collections: separate named indexes that share only the models.
 
     \b
@@ -27,7 +28,7 @@ def collection_command() -> None:
     """
 
 
-@collection_command.command("create")
+@collection_group.command("create")
 @click.argument("name")
 @shared_by_all
 def create(settings: Settings, as_json: bool, name: str) -> None:
@@ -38,10 +39,10 @@ def create(settings: Settings, as_json: bool, name: str) -> None:
       rag collection create contracts
       rag collection create contracts --index ~/notes/index
     """
-    _show(settings, build.collections(settings).create(name), "created", as_json)
+    _report(settings, build.collections(settings).create(name), "created", as_json)
 
 
-@collection_command.command("list")
+@collection_group.command("list")
 @shared_by_all
 def list_collections(settings: Settings, as_json: bool) -> None:
     """List the collections, the default one first.
@@ -51,18 +52,13 @@ def list_collections(settings: Settings, as_json: bool) -> None:
       rag collection list
       rag collection list --json
     """
-    found = [
-        Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, ""),
-        *build.collections(settings).all(),
-    ]
-    if as_json:
-        print_json(found)
-        return
-    for one in found:
-        click.echo(f"{one.name:20} {one.created}".rstrip())
+    default = Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, "")
+    collections = [default, *build.collections(settings).all()]
+    lines = [f"{collection.name:20} {collection.created}".rstrip() for collection in collections]
+    show(collections, as_json, lambda: lines)
 
 
-@collection_command.command("rename")
+@collection_group.command("rename")
 @click.argument("name")
 @click.argument("new")
 @shared_by_all
@@ -74,10 +70,10 @@ def rename(settings: Settings, as_json: bool, name: str, new: str) -> None:
       rag collection rename contracts contracts-2025
       rag collection rename contracts archive --index ~/notes/index
     """
-    _show(settings, build.collections(settings).rename(name, new), "renamed", as_json)
+    _report(settings, build.collections(settings).rename(name, new), "renamed", as_json)
 
 
-@collection_command.command("delete")
+@collection_group.command("delete")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @shared_by_all
@@ -89,16 +85,16 @@ def delete(settings: Settings, as_json: bool, name: str, yes: bool) -> None:
       rag collection delete contracts
       rag collection delete contracts --yes
     """
-    there = build.collections(settings)
-    there.named(name)
+    collections = build.collections(settings)
+    collections.named(name)
     if not yes:
         click.confirm(f"delete collection {name} and all documents in it?", abort=True, err=True)
-    _show(settings, there.delete(name), "deleted", as_json)
+    _report(settings, collections.delete(name), "deleted", as_json)
 
 
-def _show(settings: Settings, one: Collection, done: str, as_json: bool) -> None:
-    Audit(settings.index).note(f"collection {done}", collection=one.id, name=one.name)
-    if as_json:
-        print_json(dataclasses.asdict(one) | {"done": done})
-    else:
-        click.echo(f"{done} {one.name}")
+def _report(settings: Settings, collection: Collection, outcome: str, as_json: bool) -> None:
+    Audit(settings.index).note(
+        f"collection {outcome}", collection=collection.id, name=collection.name
+    )
+    value = dataclasses.asdict(collection) | {"done": outcome}
+    show(value, as_json, lambda: f"{outcome} {collection.name}")

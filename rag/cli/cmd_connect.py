@@ -19,8 +19,8 @@ from rag.cli.agent_config import (
     write,
 )
 from rag.cli.options import shared
+from rag.cli.output import show
 from rag.errors import InputError, install_line
-from rag.render.json import print_json
 from rag.settings import Settings
 
 
@@ -74,15 +74,12 @@ def connect_command(
     if remove:
         change = disconnected(client, path, name)
     else:
-        server = _asked(url, key_env) if url else _started(settings, allow_writes)
+        server = _at_url(url, key_env) if url else _local(settings, allow_writes)
         change = connected(client, path, server, name)
-    backup = _written(change, yes, as_json) if change.is_one else None
-    if as_json:
-        print_json({"path": path, "changed": change.is_one, "backup": backup})
-    elif not change.is_one:
-        click.echo(f"{path}: nothing to change")
-    else:
-        click.echo(f"{path}: written" + (f"; backup: {backup}" if backup else ""))
+    backup = _written(change, yes, as_json) if change.is_needed else None
+    outcome = f"written{f'; backup: {backup}' if backup else ''}"
+    value = {"path": path, "changed": change.is_needed, "backup": backup}
+    show(value, as_json, lambda: f"{path}: {outcome if change.is_needed else 'nothing to change'}")
 
 
 def _written(change: ConfigChange, yes: bool, as_json: bool) -> Path | None:
@@ -96,7 +93,7 @@ def _written(change: ConfigChange, yes: bool, as_json: bool) -> Path | None:
     return write(change)
 
 
-def _started(settings: Settings, allow_writes: bool) -> Server:
+def _local(settings: Settings, allow_writes: bool) -> Server:
     if settings.store != "local":
         message = (
             "the database's address may contain a password and is not written to the agent's "
@@ -111,7 +108,7 @@ def _started(settings: Settings, allow_writes: bool) -> Server:
     return Server(command, tuple([*args, "--allow-writes"] if allow_writes else args))
 
 
-def _asked(url: str, key_env: str) -> Server:
+def _at_url(url: str, key_env: str) -> Server:
     if not url.startswith(("http://", "https://")):
         raise InputError(f"--url {url} is not a URL", "write it as http://127.0.0.1:8000")
     whole = url.rstrip("/")

@@ -1,8 +1,7 @@
-"""`rag info` and `rag doctor`."""
+"""`rag index doctor`."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,41 +14,15 @@ import click
 
 from rag import build
 from rag.cli.options import shared
+from rag.cli.output import show
 from rag.errors import AbsentError, ConflictError, RagError
 from rag.models.registry import embedder_path, reader_path
-from rag.render.json import print_json
-from rag.render.terminal import clean
+from rag.render.sanitize import clean
 from rag.settings import Settings
 from rag.types import Document
 
 if TYPE_CHECKING:
     from rag.store.local.integrity import Finding
-
-
-@click.command("info")
-@shared
-def info_command(settings: Settings, as_json: bool) -> None:
-    """Show the index's size, its models and its settings.
-
-    \b
-    Examples:
-      rag info
-      rag info --index ~/notes/index --json
-    """
-    stats = build.store(settings, any_embedder=True).stats()
-    facts = dataclasses.asdict(stats) | {"index": settings.place}
-    if settings.store == "local":
-        size = sum(path.stat().st_size for path in settings.index.rglob("*") if path.is_file())
-        facts |= {"index": str(settings.index.resolve()), "bytes": size}
-    if as_json:
-        print_json(facts)
-        return
-    for name, value in facts.items():
-        click.echo(
-            f"{name.replace('_', ' '):15} {value:,}"
-            if isinstance(value, int)
-            else f"{name.replace('_', ' '):15} {value}"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +53,9 @@ def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
 
     \b
     Examples:
-      rag doctor
-      rag doctor --repair
-      rag doctor --json | jq '.[] | select(.ok | not)'
+      rag index doctor
+      rag index doctor --repair
+      rag index doctor --json | jq '.[] | select(.ok | not)'
     """
     checks = [
         DoctorCheck(
@@ -99,17 +72,14 @@ def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
         *_index(settings, repair),
         _try("index opens", lambda: _holds(settings)),
     ]
-    if as_json:
-        print_json(checks)
-    else:
-        for check in checks:
-            click.echo(
-                f"{'fixed' if check.mended else 'ok   ' if check.ok else 'WRONG'} {check.name}: "
-                f"{clean(check.detail)}"
-            )
-            if check.fix and not check.ok:
-                click.echo(f"      {clean(check.fix)}")
+    show(checks, as_json, lambda: [line for check in checks for line in _lines(check)])
     sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _lines(check: DoctorCheck) -> list[str]:
+    state = "fixed" if check.mended else "ok   " if check.ok else "WRONG"
+    fix = [f"      {clean(check.fix)}"] if check.fix and not check.ok else []
+    return [f"{state} {check.name}: {clean(check.detail)}", *fix]
 
 
 def _try(name: str, look: Callable[[], str]) -> DoctorCheck:
@@ -157,11 +127,11 @@ def _repair(settings: Settings, ids: Sequence[str]) -> None:
         def check(document: Document) -> None:
             if store.document(document.id) != document:
                 raise ConflictError(
-                    f"{document.id} has changed in the meantime", "run again: rag doctor"
+                    f"{document.id} has changed in the meantime", "run again: rag index doctor"
                 )
 
-        found = (document for one in ids if (document := store.document(one)))
-        index(found, store, embedder, settings.passage_tokens, check)
+        documents = (document for name in ids if (document := store.document(name)))
+        index(documents, store, embedder, settings.passage_tokens, check)
 
 
 def _check(finding: Finding, was: str) -> DoctorCheck:
@@ -171,14 +141,13 @@ def _check(finding: Finding, was: str) -> DoctorCheck:
 
 
 def _writable(folder: Path) -> DoctorCheck:
-    there = next(
-        parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists()
-    )
+    parents = (folder.absolute(), *folder.absolute().parents)
+    existing = next(parent for parent in parents if parent.exists())
     return DoctorCheck(
         "index folder",
-        os.access(there, os.W_OK),
+        os.access(existing, os.W_OK),
         str(folder),
-        f"make {there} writable, or choose another folder with --index",
+        f"make {existing} writable, or choose another folder with --index",
     )
 
 

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
 from rag.cli.options import filter_option, shared
-from rag.cli.progress import progress
+from rag.cli.output import counts, plural, print_json, show, skipped_lines
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
 from rag.ingestion.find_document import find_document
 from rag.ingestion.ingest import IngestReport
+from rag.ingestion.progress import IngestProgress
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
-from rag.render.json import print_json
-from rag.render.sanitize import flat
-from rag.render.terminal import clean
+from rag.render.json import plain
+from rag.render.sanitize import clean, flat
+from rag.render.status import Status
 from rag.settings import Settings
 from rag.types import Document
 
 if TYPE_CHECKING:
     from rag.ingestion.ingest import Ingest
     from rag.ingestion.web import WebIngest
-
-_SHOWN = 20
-"""Number of skipped files that the report lists."""
 
 
 @click.command("ingest")
@@ -80,74 +78,58 @@ def ingest_command(
     if enqueue:
         _enqueue(settings, as_json, files)
         return
+    progress = IngestProgress(files)
     with build.pool(settings) as pool:
-        _run(settings, as_json, build.ingest(settings, pool), files, len(files), "file")
+        ingest = build.ingest(settings, progress.loader(pool), progress.on_embedded)
+        _run(settings, as_json, progress, ingest, lambda: ingest.run(files, progress.on_progress))
 
 
 def _run_web(settings: Settings, as_json: bool, urls: Sequence[str], allow_private: bool) -> None:
+    progress = IngestProgress(unit="page")
     with build.pool(settings) as pool:
-        _run(settings, as_json, build.web(settings, pool, allow_private), urls, 0, "page")
+        web = build.web(settings, pool, allow_private)
+        _run(settings, as_json, progress, web, lambda: web.run(urls, progress.on_page))
 
 
 def _run(
     settings: Settings,
     as_json: bool,
-    run: Ingest | WebIngest,
-    items: Sequence[Any],
-    total: int,
-    unit: str,
+    progress: IngestProgress,
+    ingest: Ingest | WebIngest,
+    run: Callable[[], object],
 ) -> None:
+    report = ingest.report
     try:
-        with progress(total, unit) as on_progress:
-            run.run(items, on_progress)
+        with Status(progress.describe, log=True):
+            run()
     except KeyboardInterrupt:
-        stopped(len(run.report.added) + len(run.report.updated), settings.place)
-        print_json(run.report) if as_json else None
+        count = plural(len(report.added) + len(report.updated), "document")
+        click.echo(
+            f"rag: stopped; {count} stored in {settings.place} so far; run it again to continue",
+            err=True,
+        )
+        if as_json:
+            print_json(report)
         sys.exit(130)
-    print_json(run.report) if as_json else click.echo(_report(run.report, settings.place))
-
-
-def stopped(documents: int, index: str) -> None:
-    """Report how many documents an interrupted run has stored."""
-    said = (
-        f"rag: stopped; {documents} document{'' if documents == 1 else 's'} stored in {index} "
-        f"so far"
-    )
-    click.echo(f"{said}; run it again to continue", err=True)
+    show(report, as_json, lambda: _report(report, settings.place))
 
 
 def _enqueue(settings: Settings, as_json: bool, files: list[FoundFile]) -> None:
     from rag.ingestion.uploads import enqueue
 
-    with progress(len(files)) as on_progress:
-        enqueued = enqueue(build.queue(settings), files, on_progress)
-    if as_json:
-        print_json(enqueued)
-        return
-    skipped = [f"  skipped {clean(path)}: {clean(reason)}" for path, reason in enqueued.skipped]
-    click.echo(
-        "\n".join(
-            [
-                f"{settings.place}: {len(enqueued.documents)} queued; ingest them with: rag worker",
-                *skipped,
-            ]
-        )
-    )
+    progress = IngestProgress(files)
+    with Status(progress.describe, log=True):
+        enqueued = enqueue(build.queue(settings), files, progress.on_progress)
+    count = len(enqueued.documents)
+    line = f"{settings.place}: {count} queued; ingest them with: rag worker"
+    show(enqueued, as_json, lambda: [line, *skipped_lines(enqueued.skipped)])
 
 
-def _report(report: IngestReport, index: str) -> str:
-    words = ("added", "updated", "removed", "unchanged", "skipped")
-    said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(report, word))))
-    nothing = (
-        "" if report.added or report.updated or report.removed else "; the index has not changed"
-    )
-    lines = [f"{index}: {said}{nothing}"]
-    lines += [
-        f"  skipped {clean(path)}: {clean(reason)}" for path, reason in report.skipped[:_SHOWN]
-    ]
-    more = len(report.skipped) - _SHOWN
-    lines += [f"  and {more} more; --json lists all"] if more > 0 else []
-    return "\n".join(lines)
+def _report(report: IngestReport, index: str) -> list[str]:
+    words = counts(report, ("added", "updated", "removed", "unchanged", "skipped"))
+    is_changed = report.added or report.updated or report.removed
+    end = "" if is_changed else "; the index has not changed"
+    return [f"{index}: {words}{end}", *skipped_lines(report.skipped)]
 
 
 @click.command("list")
@@ -167,12 +149,9 @@ def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
         for document in build.store(settings, any_embedder=True).documents()
         if matches(filter, document)
     ]
-    if as_json:
-        print_json([_without_text(document) for document in documents])
-        return
     width = max((len(document.id) for document in documents), default=0)
-    for document in documents:
-        click.echo(f"{flat(document.id):{width}}  {flat(document.title)}")
+    lines = [f"{flat(document.id):{width}}  {flat(document.title)}" for document in documents]
+    show([_without_text(document) for document in documents], as_json, lambda: lines)
 
 
 @click.command("show")
@@ -193,14 +172,14 @@ def show_command(settings: Settings, as_json: bool, document: str, raw: bool) ->
       rag show notes/lease.md --json
     """
     store = build.store(settings, any_embedder=True)
-    found = store.document(find_document(store.documents(), document).id)
-    if raw and found:
-        found = _raw(settings, found)
+    stored = store.document(find_document(store.documents(), document).id)
+    if raw and stored:
+        stored = _raw(settings, stored)
     if as_json:
-        print_json(found)
-    elif found:
-        sys.stdout.write(found.text if not sys.stdout.isatty() else clean(found.text))
-        sys.stdout.write("" if found.text.endswith("\n") else "\n")
+        print_json(stored)
+    elif stored:
+        sys.stdout.write(stored.text if not sys.stdout.isatty() else clean(stored.text))
+        sys.stdout.write("" if stored.text.endswith("\n") else "\n")
 
 
 def _raw(settings: Settings, document: Document) -> Document:
@@ -221,10 +200,10 @@ def _raw(settings: Settings, document: Document) -> Document:
             raise loaded
     except ParseError as error:
         raise InputError(f"{path} {error}", HINT) from error
-    again = [other for other in loaded.documents if other.source == document.source]
-    if not again:
-        raise NotFoundError(f"{document.id} is no longer in {path}", f"run: rag sync {path.parent}")
-    return again[0]
+    for parsed in loaded.documents:
+        if parsed.source == document.source:
+            return parsed
+    raise NotFoundError(f"{document.id} is no longer in {path}", f"run: rag sync {path.parent}")
 
 
 @click.command("delete")
@@ -242,21 +221,16 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
       rag delete ~/notes/old.pdf ~/notes/draft.docx --json
     """
     store = build.store(settings, any_embedder=True)
-    there = store.documents()
-    ids = list(dict.fromkeys(find_document(there, name).id for name in documents))
+    stored = store.documents()
+    ids = list(dict.fromkeys(find_document(stored, name).id for name in documents))
     receipts = delete(store, ids, build.stamps(settings))
-    if as_json:
-        print_json([_with_verdict(receipt) for receipt in receipts])
-    for receipt in receipts if not as_json else []:
-        click.echo("\n".join(_proof(receipt)))
+    show(
+        [plain(receipt) | {"complete": receipt.complete} for receipt in receipts],
+        as_json,
+        lambda: [line for receipt in receipts for line in _proof(receipt)],
+    )
     if not all(receipt.complete for receipt in receipts):
-        raise StoreError("parts of the deleted documents remain", "run: rag doctor")
-
-
-def _with_verdict(receipt: DeletionReceipt) -> dict[str, object]:
-    return {field.name: getattr(receipt, field.name) for field in dataclasses.fields(receipt)} | {
-        "complete": receipt.complete
-    }
+        raise StoreError("parts of the deleted documents remain", "run: rag index doctor")
 
 
 def _proof(receipt: DeletionReceipt) -> list[str]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag import build
+from rag.cli.groups import Group
 from rag.cli.options import shared_by_all
+from rag.cli.output import print_json, show
 from rag.errors import InputError
-from rag.render.json import print_json
-from rag.render.terminal import clean
+from rag.render.sanitize import clean
 from rag.server.audit import Audit
 from rag.settings import Settings
 from rag.settings.index_folder import DEFAULT_COLLECTION
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from rag.server.api_keys import Key
 
 
-@click.group("keys")
-def keys_command() -> None:
+@click.group("keys", cls=Group)
+def keys_group() -> None:
     """Manage the API keys of rag serve. Once a key exists, every request needs one.
 
     \b
@@ -33,7 +34,7 @@ def keys_command() -> None:
     """
 
 
-@keys_command.command("add")
+@keys_group.command("add")
 @click.argument("name")
 @click.option(
     "--write", is_flag=True, help="Allow the key to change documents. Default: read only."
@@ -75,7 +76,7 @@ def add(
 
     if not name.strip():
         raise InputError("the key has no name", "name it after its purpose: rag keys add NAME")
-    ids = tuple(_id(settings, one) for one in collections) or EVERY
+    ids = tuple(_id(settings, collection) for collection in collections) or EVERY
     key, token = keys_of(settings).add(name, WRITE if write else READ, ids, days)
     Audit(settings.index).note(
         "key added",
@@ -89,15 +90,8 @@ def add(
 
 def _show_new(key: Key, token: str, as_json: bool) -> None:
     if as_json:
-        print_json(
-            {
-                "id": key.id,
-                "name": key.name,
-                "scope": key.scope,
-                "expires": key.expires,
-                "key": token,
-            }
-        )
+        fields = {name: getattr(key, name) for name in ("id", "name", "scope", "expires")}
+        print_json(fields | {"key": token})
         return
     click.echo(token)
     click.echo(
@@ -112,7 +106,7 @@ def _id(settings: Settings, collection: str) -> str:
     return build.collections(settings).named(collection).id
 
 
-@keys_command.command("rotate")
+@keys_group.command("rotate")
 @click.argument("name")
 @click.option(
     "--hours",
@@ -136,7 +130,7 @@ def rotate(settings: Settings, as_json: bool, name: str, hours: int) -> None:
     _show_new(key, token, as_json)
 
 
-@keys_command.command("list")
+@keys_group.command("list")
 @shared_by_all
 def list_keys(settings: Settings, as_json: bool) -> None:
     """List all keys, including revoked ones, without their secrets.
@@ -148,33 +142,27 @@ def list_keys(settings: Settings, as_json: bool) -> None:
     """
     from rag.server.api_keys import keys_of
 
-    names = {one.id: one.name for one in build.collections(settings).all()}
-    shown = [_facts(key, names) for key in keys_of(settings).all()]
-    if as_json:
-        print_json(shown)
-        return
-    for key in shown:
-        state = (
-            f"revoked {key['revoked']}"
-            if key["revoked"]
-            else f"until {key['expires']}"
-            if key["expires"]
-            else "active"
-        )
-        where = "" if key["collections"] == ["*"] else f"  in {', '.join(key['collections'])}"
-        click.echo(
-            f"{key['id']}  {key['scope']:5}  {key['created']}  {state:8}  "
-            f"{clean(key['name'])}{where}"
-        )
+    names = {collection.id: collection.name for collection in build.collections(settings).all()}
+    keys = [_fields(key, names) for key in keys_of(settings).all()]
+    show(keys, as_json, lambda: [_line(key) for key in keys])
 
 
-def _facts(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
+def _line(key: Mapping[str, Any]) -> str:
+    state = f"until {key['expires']}" if key["expires"] else "active"
+    if key["revoked"]:
+        state = f"revoked {key['revoked']}"
+    scope = "" if key["collections"] == ["*"] else f"  in {', '.join(key['collections'])}"
+    name = clean(key["name"])
+    return f"{key['id']}  {key['scope']:5}  {key['created']}  {state:8}  {name}{scope}"
+
+
+def _fields(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
     """The key's public fields. Collections are given by name, deleted ones by id."""
-    facts = {name: value for name, value in dataclasses.asdict(key).items() if name != "sha256"}
-    return facts | {"collections": [names.get(one, one) for one in key.collections]}
+    fields = {name: value for name, value in dataclasses.asdict(key).items() if name != "sha256"}
+    return fields | {"collections": [names.get(key_id, key_id) for key_id in key.collections]}
 
 
-@keys_command.command("revoke")
+@keys_group.command("revoke")
 @click.argument("name")
 @shared_by_all
 def revoke(settings: Settings, as_json: bool, name: str) -> None:
@@ -189,8 +177,4 @@ def revoke(settings: Settings, as_json: bool, name: str) -> None:
 
     revoked = [key.id for key in keys_of(settings).revoke(name)]
     Audit(settings.index).note("keys revoked", keys=revoked)
-    if as_json:
-        print_json({"revoked": revoked})
-        return
-    for key_id in revoked:
-        click.echo(f"revoked {key_id}")
+    show({"revoked": revoked}, as_json, lambda: [f"revoked {key_id}" for key_id in revoked])

@@ -11,14 +11,13 @@ import click
 
 from rag import build
 from rag.cli.options import shared
-from rag.cli.progress import progress
+from rag.cli.output import counts, show, skipped_lines
 from rag.errors import BusyError, InputError, NotFoundError, RagError, install_line
+from rag.ingestion.progress import IngestProgress
 from rag.ingestion.sync import Changes
-from rag.render.json import print_json
-from rag.render.terminal import clean
+from rag.render.sanitize import clean
+from rag.render.status import Status
 from rag.settings import Settings
-
-_SHOWN = 20
 
 
 @click.command("sync")
@@ -62,15 +61,17 @@ def sync_command(
             "check the path; if you deleted the folder, remove its documents with: rag delete",
         )
     with build.pool(settings) as pool:
-        sync = build.sync(settings, pool, create=not dry_run)
+        progress = IngestProgress()
+        sync = build.sync(settings, progress.loader(pool), not dry_run, progress.on_embedded)
 
         def once() -> Changes:
             files = build.files(settings, [root], name or sync.name_of(root))
             if dry_run:
                 return sync.preview(root, files)
+            progress.begin(files)
             try:
-                with progress(len(files)) as on_progress:
-                    return sync.run(root, files, many, on_progress)
+                with Status(progress.describe, log=True):
+                    return sync.run(root, files, many, progress.on_progress)
             except KeyboardInterrupt:
                 click.echo(
                     "rag: stopped; finished documents are stored; run it again to continue",
@@ -80,14 +81,14 @@ def sync_command(
 
         if watch:
             _follow(
-                root, settings.index, once, lambda changes: _say(changes, settings.place, as_json)
+                root, settings.index, once, lambda changes: _show(changes, settings.place, as_json)
             )
         else:
-            _say(once(), settings.place, as_json)
+            _show(once(), settings.place, as_json)
 
 
 def _follow(
-    root: Path, index: Path, once: Callable[[], Changes], say: Callable[[Changes], None]
+    root: Path, index: Path, once: Callable[[], Changes], report: Callable[[Changes], None]
 ) -> None:
     """Sync now and after each change. Errors are printed, and the next change tries again."""
     try:
@@ -111,9 +112,9 @@ def _follow(
         if not (changes or first or busy):
             continue
         try:
-            done = once()
-            if first or done.any or done.skipped:
-                say(done)
+            result = once()
+            if first or result.any or result.skipped:
+                report(result)
             busy = False
         except RagError as error:
             busy = isinstance(error, BusyError)
@@ -121,31 +122,22 @@ def _follow(
         first = False
 
 
-def _say(changes: Changes, index: str, as_json: bool) -> None:
-    print_json(changes) if as_json else click.echo(_report(changes, index))
+def _show(changes: Changes, index: str, as_json: bool) -> None:
+    show(changes, as_json, lambda: _report(changes, index))
     sys.stdout.flush()
 
 
-def _report(changes: Changes, index: str) -> str:
+def _report(changes: Changes, index: str) -> list[str]:
     words = ("added", "updated", "renamed", "removed", "unchanged", "skipped")
-    said = ", ".join(f"{count} {word}" for word in words if (count := len(getattr(changes, word))))
-    state = (
-        "; nothing was changed (dry run)"
-        if changes.dry_run
-        else ""
-        if changes.any
-        else "; the index has not changed"
-    )
-    lines = [f"{index}: {said or 'no documents'}{state}"]
+    state = "" if changes.any else "; the index has not changed"
+    if changes.dry_run:
+        state = "; nothing was changed (dry run)"
+    lines = [f"{index}: {counts(changes, words) or 'no documents'}{state}"]
     if changes.dry_run:
         lines += _named(changes)
     if changes.refused:
         lines.append(f"  refused without --allow-mass-delete: {clean(changes.refused)}")
-    lines += [
-        f"  skipped {clean(path)}: {clean(reason)}" for path, reason in changes.skipped[:_SHOWN]
-    ]
-    more = len(changes.skipped) - _SHOWN
-    return "\n".join([*lines, f"  and {more} more"] if more > 0 else lines)
+    return lines + skipped_lines(changes.skipped)
 
 
 def _named(changes: Changes) -> list[str]:

@@ -1,106 +1,83 @@
-"""`rag train`."""
+"""`rag train`: reader, embedder and forms."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rag import build
-from rag.errors import InputError
+from rag.cli.options import json_option
+from rag.cli.output import show
 from rag.protocols import Reader
-from rag.render.json import print_json
 from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.training.evaluate import Measured
 
-_DATA = click.Path(exists=True, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_OUT = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Where to write the model."
+)
 
 
-@click.command("train")
+def _start_options(recipe_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add --init and --recipe."""
+    init = click.option(
+        "--init", help="Model to start from: a name, folder or hub id. Default: the recipe's."
+    )
+    recipe = click.option("--recipe", type=_FILE, help=recipe_help)
+    return lambda command: init(recipe(command))
+
+
+@click.command("reader")
 @click.option(
     "--data",
-    type=_DATA,
+    type=click.Path(exists=True, path_type=Path),
     required=True,
     help="Your questions (gold .jsonl, SQuAD .json or .json.gz), or a folder of question sets.",
 )
-@click.option("--corpus", type=_DATA, help="Documents that the gold .jsonl questions are about.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the trained model."
+    "--corpus",
+    type=click.Path(exists=True, path_type=Path),
+    help="Documents that the gold .jsonl questions are about.",
 )
-@click.option(
-    "--init",
-    help="Model to start from: a reader name, folder or hub id. Default: the recipe's.",
-)
-@click.option(
-    "--recipe",
-    type=_FILE,
-    help="TOML file. Default: recipes/finetune.toml, or recipes/reader.toml for a folder.",
-)
-@click.option(
-    "--embedder",
-    "tune",
-    is_flag=True,
-    help="Fine-tune an embedder (recipes/embedder.toml) on a folder of question sets.",
-)
-@click.option(
-    "--forms",
-    is_flag=True,
-    help="Train the form classifier on JSON lines of question and form.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def train_command(
+@_OUT
+@_start_options("TOML file. Default: recipes/finetune.toml, or recipes/reader.toml for a folder.")
+@json_option
+def reader_command(
     data: Path,
     corpus: Path | None,
     out: Path,
     init: str | None,
     recipe: Path | None,
-    tune: bool,
-    forms: bool,
     as_json: bool,
 ) -> None:
-    """Train a reader, an embedder, or the form classifier.
+    """Train a reader.
 
     With your own questions, it fine-tunes the shipped reader and reports held-out scores before and
     after. An interrupted run resumes from its checkpoint with the same result.
 
     \b
     Examples:
-      rag train --data gold.jsonl --corpus ~/notes --out my-reader
-      rag train --embedder --data sets --out my-embedder
-      rag train --forms --data questions.jsonl --out forms.safetensors
+      rag train reader --data gold.jsonl --corpus ~/notes --out my-reader
+      rag train reader --data sets --recipe reader.toml --out new-reader
     """
     out = out.resolve()  # the printed setting then works from any folder
-    if tune:
-        _tune(data, corpus, out, init, recipe)
-        print_json({"embedder": str(out)}) if as_json else click.echo(
-            f"{out}: use it with RAG_EMBEDDER={out}"
-        )
-        return
-    if forms:
-        _forms(data, corpus, out, as_json)
-        return
-    measured = _train(Settings.load(), data, corpus, out, init, recipe)
-    if as_json:
-        print_json(
-            {
-                "reader": str(out),
-                **{name: dataclasses.asdict(value) for name, value in measured.items()},
-            }
-        )
-        return
-    for name, value in measured.items():
-        asked = f"{value.answerable + value.unanswerable} held-out questions"
-        click.echo(
-            f"{name:7} EM {value.em:5.1f}  F1 {value.f1:5.1f}  F1 at the best refusal threshold "
-            f"{value.best_f1:5.1f}  ({asked})"
-        )
-    click.echo(f"{out}: use it with RAG_READER={out}")
+    scores = _train(Settings.load(), data, corpus, out, init, recipe)
+    values = {name: dataclasses.asdict(measured) for name, measured in scores.items()}
+    lines = [
+        f"{name:7} EM {measured.em:5.1f}  F1 {measured.f1:5.1f}  F1 at the best refusal threshold "
+        f"{measured.best_f1:5.1f}  "
+        f"({measured.answerable + measured.unanswerable} held-out questions)"
+        for name, measured in scores.items()
+    ]
+    usage = f"{out}: use it with RAG_READER={out}"
+    show({"reader": str(out), **values}, as_json, lambda: [*lines, usage])
 
 
 def _train(
@@ -119,9 +96,9 @@ def _train(
     from rag.training.train_reader import fine_tune, train
 
     if data.is_dir():
-        train(load_recipe(SetsRecipe, recipe).model_copy(update=_given(init)), data, out)
+        train(load_recipe(SetsRecipe, recipe).model_copy(update=_changes(init)), data, out)
         return {}
-    own = load_recipe(OwnRecipe, recipe).model_copy(update=_given(init))
+    own = load_recipe(OwnRecipe, recipe).model_copy(update=_changes(init))
 
     def reader(name: str) -> Reader:
         return build.reader(dataclasses.replace(settings, reader=name))
@@ -130,39 +107,54 @@ def _train(
     return {"before": before, "after": after} if before else {"after": after}
 
 
-def _forms(data: Path, corpus: Path | None, out: Path, as_json: bool) -> None:
-    """Train the form classifier."""
-    if corpus or data.is_dir():
-        raise InputError(
-            f"--forms learns from a file of labelled questions only, not from {corpus or data}",
-            "give the file with --data, and no --corpus",
-        )
-    from rag.training.form_classifier import read_labelled, train
-
-    done = train(read_labelled(data), build.embedder(Settings.load()), out)
-    if as_json:
-        print_json({"forms": str(out), **dataclasses.asdict(done)})
-        return
-    click.echo(f"{done.accuracy:.0%} of {done.questions} questions right in cross-validation")
-    for name, share in done.by_form.items():
-        click.echo(f"  {name:11} {share:.0%}")
-    click.echo(f"{out}: use it with RAG_FORMS={out}")
-
-
-def _tune(
-    data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None
+@click.command("embedder")
+@click.option("--data", type=_FOLDER, required=True, help="Folder of question sets.")
+@_OUT
+@_start_options("TOML file. Default: recipes/embedder.toml.")
+@json_option
+def embedder_command(
+    data: Path, out: Path, init: str | None, recipe: Path | None, as_json: bool
 ) -> None:
-    if corpus or not data.is_dir():
-        raise InputError(
-            f"--embedder learns from a folder of question sets only, not from {corpus or data}",
-            "give the folder with --data",
-        )
+    """Fine-tune an embedder on a folder of question sets.
+
+    \b
+    Examples:
+      rag train embedder --data sets --out my-embedder
+      rag train embedder --data sets --init BAAI/bge-small-en-v1.5 --out my-embedder
+    """
     build.prepare(Settings.load())
     from rag.training.recipe import EmbedderRecipe, load_recipe
     from rag.training.train_embedder import tune
 
-    tune(load_recipe(EmbedderRecipe, recipe).model_copy(update=_given(init)), data, out)
+    out = out.resolve()
+    tune(load_recipe(EmbedderRecipe, recipe).model_copy(update=_changes(init)), data, out)
+    usage = f"{out}: use it with RAG_EMBEDDER={out}"
+    show({"embedder": str(out)}, as_json, lambda: usage)
 
 
-def _given(init: str | None) -> dict[str, str]:
+@click.command("forms")
+@click.option("--data", type=_FILE, required=True, help="JSON lines of question and form.")
+@_OUT
+@json_option
+def forms_command(data: Path, out: Path, as_json: bool) -> None:
+    """Train the classifier of answer forms on questions that are labelled with their form.
+
+    \b
+    Examples:
+      rag train forms --data questions.jsonl --out forms.safetensors
+      rag train forms --data questions.jsonl --out forms.safetensors --json
+    """
+    from rag.training.form_classifier import read_labelled, train
+
+    out = out.resolve()
+    trained = train(read_labelled(data), build.embedder(Settings.load()), out)
+    lines = [
+        f"{trained.accuracy:.0%} of {trained.questions} questions right in cross-validation",
+        *(f"  {name:11} {share:.0%}" for name, share in trained.by_form.items()),
+        f"{out}: use it with RAG_FORMS={out}",
+    ]
+    show({"forms": str(out), **dataclasses.asdict(trained)}, as_json, lambda: lines)
+
+
+def _changes(init: str | None) -> dict[str, str]:
     return {"init": init} if init else {}

@@ -10,12 +10,12 @@ import click
 
 from rag import build
 from rag.cli.options import collection_name, shared
+from rag.cli.output import print_json, show
 from rag.errors import AbsentError, RagError
 from rag.ingestion.uploads import Done, State, Upload, put_upload
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store
-from rag.render.json import print_json
-from rag.render.terminal import clean
+from rag.render.sanitize import clean
 from rag.settings import Settings
 from rag.settings.index_folder import DEFAULT_COLLECTION
 
@@ -64,7 +64,7 @@ def worker_command(
         with build.pool(settings) as pool:
             queue.work(_handler(settings, store, embedder, pool), wait=not once)
     state = queue.state()
-    print_json(state) if as_json else click.echo(_said(state) or "the queue is empty")
+    show(state, as_json, lambda: _summary(state) or "the queue is empty")
     sys.exit(1 if state.count("failed") else 0)
 
 
@@ -87,7 +87,7 @@ def _serve_all(settings: Settings, as_json: bool, once: bool, status: bool, forg
 
                 errors = queues.work(opened, wait=not once)
         states = queues.states()
-    print_json(states) if as_json else click.echo(_said_of_all(states))
+    show(states, as_json, lambda: _summary_of_all(states))
     failed = any(state.count("failed") for state in states.values())
     sys.exit(1 if failed or errors else 0)
 
@@ -99,24 +99,24 @@ def _handler(
 
     def handle(upload: Upload) -> Done:
         try:
-            done = put_upload(store, embedder, tokens, upload, pool.load_data, keep_pdf)
+            result = put_upload(store, embedder, tokens, upload, pool.load_data, keep_pdf)
         except RagError as error:
             if not isinstance(error, AbsentError):  # its collection was deleted
                 click.echo(f"{prefix}{clean(upload.name)}: {clean(error.message)}", err=True)
             raise
-        said = f" ({clean(done.detail)})" if done.detail else ""
-        click.echo(f"{prefix}{clean(upload.name)}: {done.outcome}{said}", err=True)
-        return done
+        detail = f" ({clean(result.detail)})" if result.detail else ""
+        click.echo(f"{prefix}{clean(upload.name)}: {result.outcome}{detail}", err=True)
+        return result
 
     return handle
 
 
-def _said_of_all(states: Mapping[str, State]) -> str:
-    said = [f"{name}: {shown}" for name, state in states.items() if (shown := _said(state))]
-    return "\n".join(said) or "all queues are empty"
+def _summary_of_all(states: Mapping[str, State]) -> str:
+    lines = [f"{name}: {text}" for name, state in states.items() if (text := _summary(state))]
+    return "\n".join(lines) or "all queues are empty"
 
 
-def _said(state: State) -> str:
+def _summary(state: State) -> str:
     """The queue's counts and failed files, or "" if it is empty."""
     counts = [
         f"{count:,} {name}"

@@ -4,8 +4,6 @@ exit codes.
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import io
 import logging
 import os
@@ -15,52 +13,73 @@ from typing import Any
 import click
 
 from rag import __version__
+from rag.cli.groups import Commands, Table
 from rag.errors import InputError, RagError
 
 _log = logging.getLogger(__name__)
-_COMMANDS = {
+COMMANDS: Table = {
     "repl": (
-        "rag.cli.cmd_repl",
+        "cmd_repl:repl_command",
         "Ask questions at a prompt; plain `rag` on a terminal does the same.",
     ),
-    "ask": ("rag.cli.cmd_ask", "Answer a question from the documents, with citations."),
-    "search": ("rag.cli.cmd_ask", "Show the passages that best match a question."),
-    "check": ("rag.cli.cmd_check", "Check a text against the documents, sentence by sentence."),
-    "ingest": ("rag.cli.cmd_documents", "Add files and folders to the index."),
-    "sync": ("rag.cli.cmd_sync", "Make the index match a folder, including removals."),
-    "list": ("rag.cli.cmd_documents", "List the documents."),
-    "show": ("rag.cli.cmd_documents", "Print a document's text."),
-    "verify": ("rag.cli.cmd_verify", "Check whether citations still hold."),
-    "replay": ("rag.cli.cmd_verify", "Repeat a question from its receipt and show what changed."),
-    "calibrate": ("rag.cli.cmd_verify", "Calibrate confidence on your own questions."),
-    "delete": ("rag.cli.cmd_documents", "Delete documents from the index."),
-    "snapshot": ("rag.cli.cmd_snapshots", "Copy the index to one file, even while it is in use."),
-    "restore": ("rag.cli.cmd_snapshots", "Restore the index from a snapshot."),
+    "ask": ("cmd_ask:ask_command", "Answer a question from the documents, with citations."),
+    "search": ("cmd_ask:search_command", "Show the passages that best match a question."),
+    "check": (
+        "cmd_check:check_command",
+        "Check a text against the documents, sentence by sentence.",
+    ),
+    "verify": ("cmd_verify:verify_command", "Check whether citations still hold."),
+    "ingest": ("cmd_documents:ingest_command", "Add files and folders to the index."),
+    "sync": ("cmd_sync:sync_command", "Make the index match a folder, including removals."),
+    "list": ("cmd_documents:list_command", "List the documents."),
+    "show": ("cmd_documents:show_command", "Print a document's text."),
+    "delete": ("cmd_documents:delete_command", "Delete documents from the index."),
+    "index": ("main:index_group", "Check, copy, rebuild and move the index."),
+    "collection": (
+        "cmd_collections:collection_group",
+        "Create, list, rename and delete collections.",
+    ),
+    "serve": ("cmd_serve:serve_command", "Serve the HTTP API and the web page."),
+    "keys": ("cmd_keys:keys_group", "Create, list, rotate and revoke API keys."),
+    "mcp": (
+        "cmd_mcp:mcp_command",
+        "Serve the documents to an AI agent over stdin and stdout (MCP).",
+    ),
+    "connect": ("cmd_connect:connect_command", "Add rag to an AI agent's MCP configuration."),
+    "worker": ("cmd_worker:worker_command", "Ingest queued documents."),
+    "eval": ("main:eval_group", "Score answers to gold questions, and explain the misses."),
+    "train": ("main:train_group", "Train a reader, an embedder or the form classifier."),
+    "completion": ("cmd_completion:completion_command", "Print the completion script of a shell."),
+}
+INDEX_COMMANDS: Table = {
+    "info": ("cmd_index:info_command", "Show the index's size and settings."),
+    "doctor": ("cmd_doctor:doctor_command", "Check the models and the index, and suggest fixes."),
+    "snapshot": (
+        "cmd_index:snapshot_command",
+        "Copy the index to one file, even while it is in use.",
+    ),
+    "restore": ("cmd_index:restore_command", "Restore the index from a snapshot."),
     "rebuild": (
-        "rag.cli.cmd_reindex",
+        "cmd_index:rebuild_command",
         "Split and embed all documents again, using the text in the index.",
     ),
-    "info": ("rag.cli.cmd_doctor", "Show the index's size and settings."),
-    "doctor": ("rag.cli.cmd_doctor", "Check the models and the index, and suggest fixes."),
-    "serve": ("rag.cli.cmd_serve", "Serve the HTTP API and the web page."),
-    "mcp": ("rag.cli.cmd_mcp", "Serve the documents to an AI agent over stdin and stdout (MCP)."),
-    "connect": ("rag.cli.cmd_connect", "Add rag to an AI agent's MCP configuration."),
-    "collection": ("rag.cli.cmd_collections", "Create, list, rename and delete collections."),
-    "keys": ("rag.cli.cmd_keys", "Create, list, rotate and revoke API keys."),
-    "eval": (
-        "rag.cli.cmd_evaluate",
-        "Score the answers to gold questions and explain the misses.",
-    ),
-    "why": ("rag.cli.cmd_evaluate", "Show which stage lost the right answer."),
-    "migrate": ("rag.cli.cmd_migrate", "Copy the index to another store."),
-    "worker": ("rag.cli.cmd_worker", "Ingest queued documents."),
-    "train": ("rag.cli.cmd_train", "Train a reader, an embedder or the form classifier."),
+    "migrate": ("cmd_index:migrate_command", "Copy the index to another store."),
+}
+EVAL_COMMANDS: Table = {
+    "run": ("cmd_eval:run_command", "Ask gold questions and score the answers."),
+    "compare": ("cmd_eval:compare_command", "Compare two results."),
+    "claims": ("cmd_eval:claims_command", "Score the verdicts of rag check on gold claims."),
+    "why": ("cmd_eval:why_command", "Show which stage lost the right answer."),
+    "calibrate": ("cmd_eval:calibrate_command", "Calibrate confidence on your own questions."),
+}
+TRAIN_COMMANDS: Table = {
+    "reader": ("cmd_train:reader_command", "Fine-tune or train a reader."),
+    "embedder": ("cmd_train:embedder_command", "Fine-tune an embedder."),
+    "forms": ("cmd_train:forms_command", "Train the classifier of answer forms."),
 }
 
 
-class _Commands(click.Group):
-    """Imports a command's module only when it runs, which keeps `--help` fast."""
-
+class _Program(Commands):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and flush stdout. Reports write errors on stdout itself, because click
         would exit with 1, which means "not found".
@@ -76,37 +95,14 @@ class _Commands(click.Group):
         except OSError as error:
             _drop_output()
             _log.info("system error", exc_info=True)
-            what = error.filename or "the output cannot be written"
+            subject = error.filename or "the output cannot be written"
             hint = "free some space or fix the permissions, then run it again; rag -v shows more"
-            raise InputError(f"{what}: {error.strerror or error}", hint) from error
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the closest name for an unknown command."""
-        name = args[0]
-        if name not in _COMMANDS and not name.startswith("-"):
-            near = difflib.get_close_matches(name, _COMMANDS, 1)
-            hint = f"did you mean {near[0]}?" if near else "list the commands with: rag --help"
-            raise click.UsageError(f"no such command {name!r}; {hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command: click.Command = getattr(module, f"{cmd_name}_command")
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help) for name, (_, help) in _COMMANDS.items()])
+            raise InputError(f"{subject}: {error.strerror or error}", hint) from error
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=_Program, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="rag")
 @click.option("-v", "--verbose", is_flag=True, help="Log details to stderr.")
 @click.pass_context
@@ -131,6 +127,43 @@ def cli(context: click.Context, verbose: bool) -> None:
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     context.obj = "colour" if colours else "plain"
     context.color = colours
+
+
+@click.command("index", cls=Commands, table=INDEX_COMMANDS)
+def index_group() -> None:
+    """Check, copy, rebuild and move the index.
+
+    \b
+    Examples:
+      rag index info
+      rag index doctor
+      rag index snapshot /mnt/backups/
+    """
+
+
+@click.command("eval", cls=Commands, table=EVAL_COMMANDS)
+def eval_group() -> None:
+    """Score the answers to questions whose answers are known, and explain the misses.
+
+    \b
+    Examples:
+      rag eval run questions.jsonl
+      rag eval compare before.json after.json
+      rag eval why "When does the lease end?" --answer "31 May 2027"
+    """
+
+
+@click.command("train", cls=Commands, table=TRAIN_COMMANDS)
+def train_group() -> None:
+    """Train a reader, an embedder or the classifier of answer forms.
+
+    An interrupted run resumes from its checkpoint with the same result.
+
+    \b
+    Examples:
+      rag train reader --data gold.jsonl --corpus ~/notes --out my-reader
+      rag train embedder --data sets --out my-embedder
+    """
 
 
 def _drop_output() -> None:

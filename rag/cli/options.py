@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from rag.cli.output import FIELDS
 from rag.errors import InputError
 from rag.filters import parse
 from rag.settings import Settings
@@ -54,10 +55,29 @@ def shared_by_all(command: Command) -> Command:
         type=click.Path(path_type=Path),
         help="Index folder. Default: RAG_INDEX, or ./index.",
     )
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(command)
-    def wrapped(index: Path | None, as_json: bool, **values: Any) -> Any:
-        return command(settings=Settings.load(index=index), as_json=as_json, **values)
+    def wrapped(index: Path | None, **values: Any) -> Any:
+        return command(settings=Settings.load(index=index), **values)
+
+    return json_option(wrapped)
+
+
+def json_option(command: Command) -> Command:
+    """Add --json; the command receives `as_json`, and `print_json` prints the chosen fields."""
+
+    @click.option(
+        "--json",
+        "json_fields",
+        is_flag=False,
+        flag_value="",
+        metavar="[FIELDS]",
+        help="Print JSON; with FIELDS, as in --json=text,confidence, only these.",
+    )
+    @functools.wraps(command)
+    def wrapped(json_fields: str | None, **values: Any) -> Any:
+        names = [name.strip() for name in (json_fields or "").split(",") if name.strip()]
+        click.get_current_context().meta[FIELDS] = tuple(names)
+        return command(as_json=json_fields is not None, **values)
 
     return wrapped
 

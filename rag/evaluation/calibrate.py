@@ -114,7 +114,7 @@ def _certificate(
         f"give about {needed:,} questions, or a higher --risk"
         if needed and needed > len(confidence)
         else "too many answers are wrong for any number of questions: give a higher --risk, or "
-        "look at the misses with: rag eval GOLD"
+        "look at the misses with: rag eval run GOLD"
         if needed is None
         else "give more questions, or a higher --risk",
     )

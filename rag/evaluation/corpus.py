@@ -76,7 +76,7 @@ def _ingest(build: Build, settings: Settings, corpus: Path) -> None:
         with tqdm(
             total=len(files), unit="file", disable=None, file=sys.stderr, leave=False
         ) as progress:
-            Ingest(store, embedder, settings.passage_tokens).run(files, progress.update)
+            Ingest(store, embedder, settings.passage_tokens).run(files, lambda _: progress.update())
     finally:
         store.close()
 

@@ -81,7 +81,8 @@ def unpack(table: Mapping[str, Any]) -> list[Row]:
         return [_row(dict(zip(table["columns"], values, strict=True))) for values in table["rows"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"the questions of the result cannot be read: {error}", "create it again: rag eval GOLD"
+            f"the questions of the result cannot be read: {error}",
+            "create it again: rag eval run GOLD",
         ) from error
 
 

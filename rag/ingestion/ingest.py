@@ -21,6 +21,9 @@ from rag.parsing.version import sha256_file
 from rag.protocols import Embedder, Store
 from rag.types import Document
 
+OnProgress = Callable[[FoundFile], object]
+"""Called for each file that is stored or needs no storing."""
+
 
 @dataclass(slots=True)
 class IngestReport:
@@ -70,7 +73,7 @@ class Ingest:
         """status of files before they are read"""
 
     def run(
-        self, files: Iterable[FoundFile], on_progress: Callable[[], object] = lambda: None
+        self, files: Iterable[FoundFile], on_progress: OnProgress = lambda _: None
     ) -> IngestReport:
         """Ingest the files, calling `on_progress` for each one that is stored or needs no storing.
 
@@ -88,7 +91,7 @@ class Ingest:
         self._check_any()
         return self.report
 
-    def _read(self, files: Iterable[FoundFile], on_progress: Callable[[], object]) -> None:
+    def _read(self, files: Iterable[FoundFile], on_progress: OnProgress) -> None:
         results = self._loader(self._jobs(files, on_progress))
         if not self._keep_furniture:
             known = self._stamps.furniture if self._stamps else {}
@@ -97,8 +100,8 @@ class Ingest:
         for found, batch in batches(read, self._embedder, self._passage_tokens):
             if batch:
                 patiently(functools.partial(self._put, batch))
-            for _ in found:
-                on_progress()
+            for file in found:
+                on_progress(file)
 
     def _load_state(self) -> None:
         self._generation = self._store.stats().generation
@@ -110,28 +113,26 @@ class Ingest:
         for document in documents:
             self._by_file.setdefault(document.file, []).append(document)
 
-    def _jobs(
-        self, files: Iterable[FoundFile], on_progress: Callable[[], object]
-    ) -> Iterator[ParseTask]:
+    def _jobs(self, files: Iterable[FoundFile], on_progress: OnProgress) -> Iterator[ParseTask]:
         """The files that are new or have changed."""
         for found in files:
             if reason := no_file(found.path):
                 self.report.skipped.append((str(found.path), reason))
-                on_progress()
+                on_progress(found)
                 continue
             path = found.path.resolve()
             known = self._by_file.get(str(path), [])
             if self._stamps:
                 note_link(self._stamps, found, known)
             if path in self._met:  # given twice, or linked
-                on_progress()
+                on_progress(found)
             elif known and {self._digest(path)} == {document.file_sha256 for document in known}:
                 self.report.unchanged += [document.id for document in known]
                 self.report.skipped += self._skipped_before(path)
-                on_progress()
+                on_progress(found)
             elif skipped := self._skipped_before(path):
                 self.report.skipped += skipped
-                on_progress()
+                on_progress(found)
             else:
                 self._status[path] = status_of(path)
                 yield ParseTask(

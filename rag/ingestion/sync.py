@@ -5,13 +5,13 @@ Files are compared by content. A moved file keeps its passages and vectors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, IngestReport
+from rag.ingestion.ingest import Ingest, IngestReport, OnProgress
 from rag.ingestion.pipeline import patiently
 from rag.ingestion.sync_plan import Plan, Planner, is_gone, is_under, refused
 from rag.parsing.files import FoundFile
@@ -78,18 +78,23 @@ class Sync:
         root: Path,
         files: Iterable[FoundFile],
         many: bool = False,
-        on_progress: Callable[[], object] = lambda: None,
+        on_progress: OnProgress = lambda _: None,
     ) -> Changes:
         """Make the index match `files`, all files under `root` (an absolute path).
 
         Raises InputError before any change if so many files are missing that the folder may not be
         mounted, unless `many`. Each document's change is durable, so a killed run can be repeated.
         """
+        files = list(files)
         with self._store.writing():
             plan = Planner(self._store, self._stamps, root).plan(files)
             if not many and (reason := refused(plan, root)):
                 raise InputError(reason, _ALLOW)
             changes = self._make_room(plan)
+        to_read = {found.path for found in plan.to_read}
+        for found in files:
+            if found.path not in to_read:
+                on_progress(found)
         try:
             self._read(
                 plan, changes, on_progress
@@ -165,7 +170,7 @@ class Sync:
             kept = [replace(p, document_id=new.id, title=new.title) for p in passages]
             self._store.put(document, kept, vectors, instead_of=old.id)
 
-    def _read(self, plan: Plan, changes: Changes, on_progress: Callable[[], object]) -> None:
+    def _read(self, plan: Plan, changes: Changes, on_progress: OnProgress) -> None:
         if not plan.to_read:
             return
         ingest = Ingest(

@@ -100,7 +100,9 @@ class Enqueued:
 
 
 def enqueue(
-    queue: Queue, files: Sequence[FoundFile], on_progress: Callable[[], object] = lambda: None
+    queue: Queue,
+    files: Sequence[FoundFile],
+    on_progress: Callable[[FoundFile], object] = lambda _: None,
 ) -> Enqueued:
     """Queue the files' contents, each in its own transaction, calling `on_progress` after each."""
     done = Enqueued()
@@ -112,7 +114,7 @@ def enqueue(
         else:
             queue.enqueue([upload])
             done.documents.append(found.document_id)
-        on_progress()
+        on_progress(found)
     return done
 
 

@@ -95,14 +95,23 @@ def _widened(_: object, __: object, output: dict[str, Any]) -> dict[str, Any]:
 
 
 class LazyEmbedder:
-    """Loads the embedder with `make` on first use."""
+    """Loads the embedder with `make` on first use. `on_embedded` is called with (0, 0) after that,
+    and after every few passages with their number and that of the batch.
+    """
 
-    def __init__(self, make: Callable[[], Embedder]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Embedder],
+        on_embedded: Callable[[int, int], object] = lambda _, __: None,
+    ) -> None:
         self._make = make
+        self._on_embedded = on_embedded
 
     @cached_property
     def _embedder(self) -> Embedder:
-        return self._make()
+        embedder = self._make()
+        self._on_embedded(0, 0)
+        return embedder
 
     @property
     def name(self) -> str:
@@ -116,13 +125,22 @@ class LazyEmbedder:
         return self._embedder.embed_queries(texts)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        return self._embedder.embed_passages(texts)
+        embedder, count = self._embedder, len(texts)
+        self._on_embedded(0, count)
+        rows = []
+        for start in range(0, max(1, count), _REPORTED):
+            rows.append(embedder.embed_passages(texts[start : start + _REPORTED]))
+            self._on_embedded(min(start + _REPORTED, count), count)
+        vectors: Vectors = np.concatenate(rows)
+        return vectors
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return self._embedder.count_tokens(texts)
 
 
 _BATCH_TOKENS = 4096
+_REPORTED = 64
+"""Number of passages between two reports."""
 _MODULES = ["Transformer", "Pooling", "Normalize"]
 
 

@@ -1,17 +1,9 @@
-"""JSON output of commands and of the prompt."""
+"""Plain JSON values of answers, hits and reports."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from typing import Any, TextIO
-
-
-def print_json(value: Any) -> None:
-    """Print dataclasses, or containers of them, with their own field names."""
-    json.dump(plain(value), sys.stdout, ensure_ascii=not takes_all(sys.stdout), indent=2)
-    sys.stdout.write("\n")
 
 
 def takes_all(out: TextIO) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 
@@ -148,10 +150,24 @@ def _beside(found: Answer) -> list[str]:
     return ["", *lines] if lines else []
 
 
+def reasons(found: Answer) -> list[str]:
+    """How the answer was chosen, or why there is none."""
+    return explain(found)
+
+
+def print_paged(text: str) -> None:
+    """Print the text, with the pager if it is longer than the terminal."""
+    if sys.stdout.isatty() and text.count("\n") + 2 > shutil.get_terminal_size().lines:
+        os.environ.setdefault("LESS", "FRX")  # the text stays on the screen after the pager
+        click.echo_via_pager(text + "\n")
+    else:
+        click.echo(text)
+
+
 def why(found: Answer) -> str:
     """The explanation of the answer, one reason per line."""
     return "\n".join(
-        ["", click.style("Why", bold=True), *(f"  {clean(line)}" for line in explain(found))]
+        ["", "", click.style("Why", bold=True), *(f"  {clean(line)}" for line in explain(found))]
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rag.errors import InputError, StoreError
 from rag.filters import OPERATORS, parse
+from rag.ingestion.progress import IngestProgress
 from rag.repl import transcript
 from rag.repl.screen import Screen
 from rag.repl.session import Session, ShownPlace
@@ -120,7 +121,8 @@ def _docs(context: Context, words: str) -> None:
 def _ingest(context: Context, path: str) -> None:
     if not path:
         raise InputError("no path given", "give a file or folder: /ingest PATH")
-    with context.screen.progress() as progress:
+    progress = IngestProgress()
+    with context.screen.working(progress.describe):
         report = context.session.service.ingest(Path(_unquoted(path)).expanduser(), progress)
     counts = [
         (len(report.added), "added"),
@@ -149,7 +151,7 @@ def _delete(context: Context, name: str) -> None:
         return
     receipt = context.session.service.delete(document.id)
     if receipt and not receipt.complete:
-        raise StoreError(f"parts of {document.id} remain", "run: rag doctor")
+        raise StoreError(f"parts of {document.id} remain", "run: rag index doctor")
     searched = (
         f"; {receipt.searches} searches for its passages no longer find it"
         if receipt and receipt.searches

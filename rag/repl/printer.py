@@ -14,9 +14,8 @@ from rich.text import Text
 from rag.errors import RagError
 from rag.render.json import plain
 from rag.render.sanitize import clean
+from rag.render.status import PATIENCE, Status
 
-PATIENCE = 0.3
-"""Seconds before a progress message appears."""
 WIDEST = 100
 """Maximum line width; longer lines are hard to read."""
 
@@ -52,12 +51,13 @@ class Printer:
         self.line(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
     @contextmanager
-    def working(self, what: str) -> Iterator[None]:
-        """Show a message if the work takes long."""
-        status = self.console.status(Text(what, "dim"), spinner="dots" if self.signs else "line")
-        begin = threading.Timer(
-            PATIENCE, (lambda: self.line(f"{what}...")) if self.plain else status.start
-        )
+    def working(self, text: str | Callable[[], str]) -> Iterator[None]:
+        """Show a text, or what it returns, if the work takes long."""
+        if not self.plain or not isinstance(text, str):
+            with Status(text, log=True, moves=not self.plain):
+                yield
+            return
+        begin = threading.Timer(PATIENCE, lambda: self.line(f"{text}..."))
         begin.daemon = True
         begin.start()
         try:
@@ -65,23 +65,6 @@ class Printer:
         finally:
             begin.cancel()
             begin.join()
-            status.stop()
-
-    @contextmanager
-    def progress(self) -> Iterator[Callable[[int, int], None]]:
-        """Yields a function of (done, total) that updates a progress bar."""
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        columns = (TextColumn("  "), BarColumn(30), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.console, transient=True, disable=self.plain) as bar:
-            task = bar.add_task("")
-            yield lambda done, of: bar.update(task, completed=done, total=of)
 
     def table(self, rows: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
         """A table whose columns, except the last, fit their widest cell; plain output lists the

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rag.engine import Engine
     from rag.ingestion.deletion import DeletionReceipt
     from rag.ingestion.ingest import IngestReport
+    from rag.ingestion.progress import IngestProgress
     from rag.protocols import Embedder, Reader, Store
 
 T = TypeVar("T")
@@ -126,29 +127,27 @@ class SessionEngine:
         """Wait for the models."""
         return self._models.get()[0]
 
-    def ingest(self, path: Path, progress: Callable[[int, int], object]) -> IngestReport:
-        """Ingest `path`, creating the index if needed. `progress(done, total)` is called after each
-        file.
-        """
+    def ingest(self, path: Path, progress: IngestProgress) -> IngestReport:
+        """Ingest `path`, creating the index if needed; `progress` follows it."""
         from rag import build
         from rag.ingestion.ingest import Ingest
 
         files = build.files(self.settings, [path])
+        progress.begin(files)
         embedder, _ = self._models.get()
         with self._opening:
             if self._store is None:
                 self._store = build.store(self.settings, embedder, create=True)
-        seen = iter(range(1, len(files) + 1))
         with build.pool(self.settings) as pool:
             ingest = Ingest(
                 self._store,
-                embedder,
+                build.reporting(embedder, progress.on_embedded),
                 self.settings.passage_tokens,
                 build.stamps(self.settings),
-                pool,
+                progress.loader(pool),
                 bool(self.settings.keep_furniture),
             )
-            return ingest.run(files, lambda: progress(next(seen), len(files)))
+            return ingest.run(files, progress.on_progress)
 
     def delete(self, document_id: str) -> DeletionReceipt | None:
         """Delete a document. Returns the receipt, or None if the document was unknown."""

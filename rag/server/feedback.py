@@ -50,7 +50,7 @@ def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 
 def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
-    """JSON Lines for `rag eval FILE`."""
+    """JSON Lines for `rag eval run FILE`."""
     return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in gold(lines))
 
 

@@ -48,14 +48,14 @@ class Settings:
     """Minimum confidence for an answer, from 0 to 1; a negative value uses the calibrated one."""
     calibration: str = "default"
     """Confidence and threshold: "default" (the reader's own), or a file written by
-    `rag calibrate`.
+    `rag eval calibrate`.
     """
     spelling: int = 1
     """1 corrects misspelled words in questions to words of the index; 0 leaves questions as typed.
     """
     forms: str = "default"
     """Classifier that chooses the form of an answer: "default" (shipped), "off" (always a span), or
-    a file written by `rag train --forms`."""
+    a file written by `rag train forms`."""
     precision: str = "auto"
     """Model arithmetic: "fp32", "bf16", or "auto" (bf16 if the processor supports it)."""
     device: str = "auto"

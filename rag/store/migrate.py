@@ -70,7 +70,7 @@ def migrate(
     if source.stats().generation != started or [d.id for d in target.documents()] != ids:
         raise StoreError(
             "the index changed during the migration",
-            "run rag migrate again to resume",
+            "run rag index migrate again to resume",
         )
     stats = target.stats()
     return Moved(stats.documents, stats.passages, copied, len(ids) - copied, total.hexdigest())
@@ -81,11 +81,11 @@ def _copy(source: Store, target: Store, document_id: str, wanted: str) -> None:
     if document is None:
         raise StoreError(
             f"{document_id} was deleted during the migration",
-            "run rag migrate again to resume",
+            "run rag index migrate again to resume",
         )
     target.put(document, *source.embedded(document_id))
     if digest(target, document_id) != wanted:
-        hint = "run rag migrate again; if it fails again, look for another writer"
+        hint = "run rag index migrate again; if it fails again, look for another writer"
         raise StoreError(f"{document_id} was read back with differences", hint)
 
 

@@ -192,9 +192,9 @@ def test_delete_is_all_or_nothing(filled: Run) -> None:
 
 
 def test_info(filled: Run) -> None:
-    facts = json.loads(filled("info", "--json")[1])
+    facts = json.loads(filled("index", "info", "--json")[1])
     assert (facts["documents"], facts["embedder"], facts["dim"]) == (2, "bag-of-words", 64)
-    assert "documents       2\n" in filled("info")[1]
+    assert "documents       2\n" in filled("index", "info")[1]
 
 
 def test_the_index_is_chosen_by_option_or_variable(
@@ -260,7 +260,10 @@ def test_another_embedder_is_an_error_with_a_hint(
     code, _, err = filled("ask", "When?")
     assert code == 3
     assert "made with embedder = bag-of-words, the settings say other" in err
-    assert "set RAG_EMBEDDER=bag-of-words, or rebuild the index from its text: rag rebuild" in err
+    assert (
+        "set RAG_EMBEDDER=bag-of-words, or rebuild the index from its text: rag index rebuild"
+        in err
+    )
     assert filled("list")[0] == 0
 
 
@@ -297,7 +300,7 @@ def test_a_document_cannot_write_to_the_terminal(run: Run) -> None:
 
 def test_doctor_finds_damage(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_READER", "/no/such/reader")
-    code, out, _ = filled("doctor")
+    code, out, _ = filled("index", "doctor")
     assert code == 1
     assert "WRONG reader: no model folder /no/such/reader\n      set RAG_READER to" in out
     assert "ok    index opens: 2 documents" in out
@@ -331,31 +334,31 @@ def test_citations_are_verified_after_a_change(filled: Run) -> None:
 
 def test_a_receipt_is_replayed(filled: Run) -> None:
     Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
-    assert filled("replay", "answer.json") == (
+    assert filled("verify", "--replay", "answer.json") == (
         0,
         "same answer\n  nothing that affects it has changed\n",
         "",
     )
     Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
     filled("ingest", "docs")
-    code, out, _ = filled("replay", "answer.json")
+    code, out, _ = filled("verify", "--replay", "answer.json")
     assert code == 1
     assert out.startswith("the answer has changed\n  document docs/deal.md: changed since\n")
     assert "\n2019  (confidence " in out
 
 
-@pytest.mark.parametrize("command", ["verify", "replay"])
-def test_other_input_is_not_an_answer(filled: Run, command: str) -> None:
+@pytest.mark.parametrize("options", [[], ["--replay"]])
+def test_other_input_is_not_an_answer(filled: Run, options: list[str]) -> None:
     Path("bad.json").write_text("nonsense")
-    code, out, err = filled(command, "bad.json")
+    code, out, err = filled("verify", *options, "bad.json")
     assert (code, out) == (2, "")
     assert err.startswith("rag: bad.json is not JSON: ")
     Path("bad.json").write_text("[" * 100_000)
-    code, out, err = filled(command, "bad.json")
+    code, out, err = filled("verify", *options, "bad.json")
     assert (code, out) == (2, "")
     assert err.startswith("rag: bad.json is not JSON: ")
     Path("bad.json").write_text("[1]")
-    assert filled(command, "bad.json")[0] == 2
+    assert filled("verify", *options, "bad.json")[0] == 2
 
 
 def test_calibrate_writes_a_file_and_reports_its_effect(
@@ -367,7 +370,7 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
     ]
     lines += [{"question": f"Who sang at the concert of {n}?", "answers": []} for n in range(12)]
     Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    code, out, err = filled("calibrate", "gold.jsonl", "--risk", "0.3")
+    code, out, err = filled("eval", "calibrate", "gold.jsonl", "--risk", "0.3")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "24 questions, 12 of them unanswerable"
     assert "calibrated: " in out
@@ -376,9 +379,9 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
     monkeypatch.delenv("RAG_THRESHOLD")
     assert filled("ask", "When did the US leave the deal?")[0] == 0
     Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines[:5])))
-    assert "5 gold questions are too few" in filled("calibrate", "gold.jsonl")[2]
+    assert "5 gold questions are too few" in filled("eval", "calibrate", "gold.jsonl")[2]
     Path("gold.jsonl").write_text("")
-    assert "gold.jsonl contains no questions" in filled("calibrate", "gold.jsonl")[2]
+    assert "gold.jsonl contains no questions" in filled("eval", "calibrate", "gold.jsonl")[2]
 
 
 def test_a_broken_calibration_is_named(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,4 +389,4 @@ def test_a_broken_calibration_is_named(filled: Run, monkeypatch: pytest.MonkeyPa
     code, _, err = filled("ask", "When?")
     assert code == 4
     assert "none.json cannot be read" in err
-    assert "rag calibrate GOLD" in err
+    assert "rag eval calibrate GOLD" in err

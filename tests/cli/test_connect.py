@@ -36,7 +36,7 @@ def test_an_entry_is_added_and_removed_and_the_rest_kept(client: str, tmp_path: 
     assert (change.before, write(change)) == (None, None)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert found(client, path)["args"] == list(STARTED.args)
-    assert not connected(client, path, STARTED).is_one
+    assert not connected(client, path, STARTED).is_needed
     other = connected(client, path, Server("/other", ()), "other")
     assert write(other) == path.with_name(path.name + BACKUP)
     assert path.with_name(path.name + BACKUP).read_text() == change.after

@@ -1,4 +1,4 @@
-"""`rag eval` and `rag why` on the command line."""
+"""`rag eval` and `rag eval why` on the command line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def gold(run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
-    code, out, err = filled("eval", "gold.jsonl", "--out", "out")
+    code, out, err = filled("eval", "run", "gold.jsonl", "--out", "out")
     assert (code, err) == (0, "")
     assert out.startswith("gold, commit ")
     assert (
@@ -54,7 +54,7 @@ def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
 
 def test_json_for_scripts(filled: Run) -> None:
     code, out, _ = filled(
-        "eval", "gold.jsonl", "--out", "out", "--json", "--fail-under", "em_answerable=99"
+        "eval", "run", "gold.jsonl", "--out", "out", "--json", "--fail-under", "em_answerable=99"
     )
     found = json.loads(out)
     assert code == 0
@@ -67,7 +67,7 @@ def test_json_for_scripts(filled: Run) -> None:
 
 def test_a_bound_that_is_broken_ends_with_1_and_is_named(filled: Run) -> None:
     code, out, err = filled(
-        "eval", "gold.jsonl", "--out", "out", "--fail-under", "f1=99", "--junit", "junit.xml"
+        "eval", "run", "gold.jsonl", "--out", "out", "--fail-under", "f1=99", "--junit", "junit.xml"
     )
     assert code == 1
     assert "FAIL  f1 ≥ 99: 66.67" in out
@@ -76,7 +76,9 @@ def test_a_bound_that_is_broken_ends_with_1_and_is_named(filled: Run) -> None:
 
 
 def test_a_corpus_is_asked_without_touching_the_index(run: Run) -> None:
-    code, out, _ = run("eval", "gold.jsonl", "--corpus", "docs", "--out", "out", "--limit", "2")
+    code, out, _ = run(
+        "eval", "run", "gold.jsonl", "--corpus", "docs", "--out", "out", "--limit", "2"
+    )
     assert code == 0
     assert "2 questions" in out
     assert not Path("index").exists()
@@ -91,25 +93,27 @@ def test_squad_has_its_own_documents_and_can_keep_their_index(run: Run) -> None:
     }
     Path("tiny.json.gz").write_bytes(gzip.compress(json.dumps({"data": [article]}).encode()))
     for _ in range(2):
-        code, out, err = run("eval", "tiny.json.gz", "--index", "kept", "--out", "out")
+        code, out, err = run("eval", "run", "tiny.json.gz", "--index", "kept", "--out", "out")
         assert (code, err) == (0, "")
         assert "1 questions (1 answerable) of 1 documents" in out
     assert run("list", "--index", "kept")[1] == "Bridge/0  Bridge\n"
-    code, _, err = run("eval", "tiny.json.gz", "--corpus", "docs")
+    code, _, err = run("eval", "run", "tiny.json.gz", "--corpus", "docs")
     assert code == 2
     assert "contains its own documents" in err
 
 
 def test_two_results_are_compared(filled: Run) -> None:
-    first = Path(filled("eval", "gold.jsonl", "--out", "a")[1].splitlines()[-3])
+    first = Path(filled("eval", "run", "gold.jsonl", "--out", "a")[1].splitlines()[-3])
     second = Path(
-        filled("eval", "gold.jsonl", "--out", "b", "--baseline", str(first))[1].splitlines()[-3]
+        filled("eval", "run", "gold.jsonl", "--out", "b", "--baseline", str(first))[1].splitlines()[
+            -3
+        ]
     )
-    code, out, _ = filled("eval", "--compare", str(first), str(second))
+    code, out, _ = filled("eval", "compare", str(first), str(second))
     assert code == 0
     assert "3 questions in common" in out.splitlines()[0]
     assert "0 gained" in out
-    found = json.loads(filled("eval", "--compare", str(first), str(second), "--json")[1])
+    found = json.loads(filled("eval", "compare", str(first), str(second), "--json")[1])
     assert found["metrics"]["f1"]["difference"] == 0
     assert (found["gained"], found["lost"]) == ([], [])
 
@@ -117,13 +121,19 @@ def test_two_results_are_compared(filled: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "no gold set given"),
-        (["absent.jsonl"], "no gold set absent.jsonl"),
-        (["gold.jsonl", "--corpus", "docs", "--index", "i"], "give --corpus or --index, not both"),
-        (["gold.jsonl", "--fail-under", "f1_answerble=3"], "did you mean f1_answerable?"),
-        (["gold.jsonl", "--baseline", "gold.jsonl"], "gold.jsonl is not a result of rag eval"),
-        (["--compare", "gold.jsonl", "gold.jsonl"], "gold.jsonl is not a result of rag eval"),
-        (["gold.jsonl", "--corpus", "absent"], "no such file or folder: absent"),
+        (["run"], "Missing argument 'GOLD'"),
+        (["run", "absent.jsonl"], "no gold set absent.jsonl"),
+        (
+            ["run", "gold.jsonl", "--corpus", "docs", "--index", "i"],
+            "give --corpus or --index, not both",
+        ),
+        (["run", "gold.jsonl", "--fail-under", "f1_answerble=3"], "did you mean f1_answerable?"),
+        (
+            ["run", "gold.jsonl", "--baseline", "gold.jsonl"],
+            "gold.jsonl is not a result of rag eval",
+        ),
+        (["compare", "gold.jsonl", "gold.jsonl"], "gold.jsonl is not a result of rag eval"),
+        (["run", "gold.jsonl", "--corpus", "absent"], "no such file or folder: absent"),
     ],
 )
 def test_invalid_options_are_reported(filled: Run, arguments: list[str], said: str) -> None:
@@ -133,13 +143,13 @@ def test_invalid_options_are_reported(filled: Run, arguments: list[str], said: s
 
 
 def test_a_missing_index_has_a_hint(run: Run) -> None:
-    code, _, err = run("eval", "gold.jsonl")
+    code, _, err = run("eval", "run", "gold.jsonl")
     assert code == 3
     assert "rag ingest" in err
 
 
 def test_why_reports_that_nothing_was_lost(filled: Run) -> None:
-    code, out, err = filled("why", "When did the US leave", "the deal?", "--answer", "2018")
+    code, out, err = filled("eval", "why", "When did the US leave", "the deal?", "--answer", "2018")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "not lost: the answer is correct"
     assert "rank      1 of the candidates (dense 1, lexical 1); 8 are read" in out
@@ -150,7 +160,13 @@ def test_why_names_the_stage_the_evidence_and_the_ranks(
 ) -> None:
     monkeypatch.setenv("RAG_THRESHOLD", "1")
     code, out, _ = filled(
-        "why", "When did the US leave the deal?", "--answer", "2018", "--document", "docs/deal.md"
+        "eval",
+        "why",
+        "When did the US leave the deal?",
+        "--answer",
+        "2018",
+        "--document",
+        "docs/deal.md",
     )
     assert code == 1
     lines = out.splitlines()
@@ -159,18 +175,18 @@ def test_why_names_the_stage_the_evidence_and_the_ranks(
     assert lines[2] == "evidence  docs/deal.md: The US left the deal in 2018."
     assert lines[-1] == "try       a lower RAG_THRESHOLD"
     found = json.loads(
-        filled("why", "When did the US leave the deal?", "--answer", "2018", "--json")[1]
+        filled("eval", "why", "When did the US leave the deal?", "--answer", "2018", "--json")[1]
     )
     assert (found["stage"], found["rank"], found["document"]) == ("threshold", 1, "docs/deal.md")
 
 
 def test_why_of_an_answer_that_occurs_nowhere(filled: Run) -> None:
-    code, out, _ = filled("why", "When did the US leave the deal?", "--answer", "1066")
+    code, out, _ = filled("eval", "why", "When did the US leave the deal?", "--answer", "1066")
     assert code == 1
     assert out.startswith("not ingested: ")
     assert "none of the accepted answers occurs in the index" in out
-    code, _, err = filled("why", "When?", "--answer", "1066", "--document", "docs/deal.md")
+    code, _, err = filled("eval", "why", "When?", "--answer", "1066", "--document", "docs/deal.md")
     assert (code, "rag show docs/deal.md" in err) == (2, True)
-    code, _, err = filled("why", "When?", "--answer", "1066", "--document", "docs/no.md")
+    code, _, err = filled("eval", "why", "When?", "--answer", "1066", "--document", "docs/no.md")
     assert (code, "rag list" in err) == (2, True)
-    assert filled("why", "When?", "--answer", " ")[0] == 2
+    assert filled("eval", "why", "When?", "--answer", " ")[0] == 2

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from rag import errors
-from rag.cli.main import _COMMANDS, cli
+from rag.cli.main import COMMANDS, cli
 from tests.store.helpers import ROOT
 
 TABLE = dict(
@@ -16,7 +16,7 @@ TABLE = dict(
 )
 
 
-@pytest.mark.parametrize("command", _COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_commands_that_exit_with_1_are_listed(command: str) -> None:
     found = cli.get_command(click.Context(cli), command)
     assert found

@@ -60,7 +60,7 @@ def test_a_full_disk_is_named(index: Path, command: str) -> None:
 def test_an_encoding_without_the_characters_takes_the_rest(index: Path) -> None:
     done = shell(
         index,
-        "rag list; rag show docs/deal.md; rag search deal; rag why x --answer 2015",
+        "rag list; rag show docs/deal.md; rag search deal; rag eval why x --answer 2015",
         PYTHONIOENCODING="latin-1",
     )
     assert done.stderr == b""

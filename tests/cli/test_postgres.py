@@ -49,7 +49,7 @@ def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:
     code, out, _ = shared("delete", "docs/deal.md")
     assert (code, out.splitlines()[0]) == (0, "deleted docs/deal.md")
     assert "4 searches for its passages: 0 still find it" in out
-    assert json.loads(shared("info", "--json")[1])["index"] == place
+    assert json.loads(shared("index", "info", "--json")[1])["index"] == place
     assert not Path("index").exists()
 
 
@@ -96,19 +96,19 @@ def test_a_folder_has_no_queue(run: Run) -> None:
 def test_an_index_moves_to_a_database_and_back(shared: Run, tmp_path: Path) -> None:
     address = os.environ["RAG_STORE"]
     assert shared("ingest", "docs", "--index", "one")[0] == 0
-    code, out, _ = shared("migrate", "one", address)
+    code, out, _ = shared("index", "migrate", "one", address)
     assert code == 0
     assert out.startswith(
         f"{address.replace('s3cret', '***')}: 2 documents, 3 passages; 2 copied\n"
     )
-    moved = json.loads(shared("migrate", address, "two", "--json")[1])
+    moved = json.loads(shared("index", "migrate", address, "two", "--json")[1])
     assert moved["digest"] in out
     assert shared("list", "--index", "two") == shared("list")
-    assert shared("migrate", "nowhere", address)[0] == 3
+    assert shared("index", "migrate", "nowhere", address)[0] == 3
 
 
 def test_local_commands_name_the_alternative(shared: Run) -> None:
-    code, _, err = shared("snapshot", "out.rag")
+    code, _, err = shared("index", "snapshot", "out.rag")
     assert code == 2
     assert "pg_dump" in err
     assert "s3cret" not in err

@@ -76,7 +76,7 @@ def test_the_command_keeps_bounds(
 ) -> None:
     made = Checker(engine(tmp_path / "index"), MODELS)
     monkeypatch.setattr(build, "checker", lambda settings: made)
-    arguments = ["eval", "--claims", str(gold), "--json"]
+    arguments = ["eval", "claims", str(gold), "--json"]
     done = CliRunner().invoke(cli, arguments)
     assert (done.exit_code, json.loads(done.stdout)["claims"]) == (0, 4)
     broken = CliRunner().invoke(cli, [*arguments, "--fail-over", "unsupported_passed=0.1"])

@@ -110,8 +110,8 @@ def test_invalid_origins_are_named(origin: str) -> None:
             "…/a b.sqlite is written by another process",
         ),
         (
-            "run: rag restore SNAPSHOT, or rag ingest PATH",
-            "run: rag restore SNAPSHOT, or rag ingest PATH",
+            "run: rag index restore SNAPSHOT, or rag ingest PATH",
+            "run: rag index restore SNAPSHOT, or rag ingest PATH",
         ),
         (
             "ask again at http://127.0.0.1:8000/v1/documents",

@@ -19,7 +19,7 @@ from filelock import FileLock
 
 from rag import build
 from rag.build import in_collection
-from rag.cli.cmd_migrate import open_both
+from rag.cli.cmd_index import open_both
 from rag.errors import (
     AbsentError,
     BusyError,

@@ -80,6 +80,6 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
 )
 @needs(Right.WRITE)
 def get_feedback(service: Shared) -> PlainTextResponse:
-    """Gold questions made from the ratings, one JSON object per line, for `rag eval FILE`."""
+    """Gold questions made from the ratings, one JSON object per line, for `rag eval run FILE`."""
     text = gold_text(feedback_file(service.settings.index).lines())
     return PlainTextResponse(text, media_type="application/x-ndjson")

@@ -23,7 +23,7 @@ from rag.store.local.lock import WriteLock
 
 _UNIT = 1e-3
 """Tolerance for a vector's length; half-precision models deviate less."""
-_REPAIR = "rag doctor --repair"
+_REPAIR = "rag index doctor --repair"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _database(connection: sqlite3.Connection, path: Path) -> Finding:
     except sqlite3.DatabaseError as error:
         problems = [str(error)]
     fix = (
-        f"restore a snapshot: rag restore SNAPSHOT --replace, or move {path.parent} away and "
+        f"restore a snapshot: rag index restore SNAPSHOT --replace, or move {path.parent} away and "
         f"run: rag ingest PATH"
     )
     return Finding("database", not problems, "; ".join(problems) or "SQLite finds it intact", fix)
@@ -190,7 +190,7 @@ def _derived(
 ) -> Iterator[Finding]:
     derived = SearchIndexes(folder, meta, WriteLock(folder), writable=False, wait=0)
     saved = derived.problem if meta["generation"] != "0" else ""
-    fix = f"rag doctor rebuilds them if it may write: rag info --index {folder}"
+    fix = f"rag index doctor rebuilds them if it may write: rag index info --index {folder}"
     yield Finding(
         "search indexes' files",
         not saved,
@@ -225,5 +225,7 @@ def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
     """Leftovers are harmless; reported because nothing else mentions them."""
     found = [path.name for path in folder.iterdir() if ".partial" in path.name]
     if reindex.unfinished(connection):
-        found.append("a rebuild (rag rebuild resumes it, rag rebuild --abandon discards it)")
+        found.append(
+            "a rebuild (rag index rebuild resumes it, rag index rebuild --abandon discards it)"
+        )
     return Finding("leftovers", True, f"from interrupted runs: {named(found)}" if found else "none")

@@ -80,7 +80,7 @@ def check(path: Path) -> Snapshot:
     path = _newest_in(path) if path.is_dir() else path
     if not path.is_file():
         raise NotFoundError(
-            f"no such snapshot: {path}", "give a file written by rag snapshot, or its folder"
+            f"no such snapshot: {path}", "give a file written by rag index snapshot, or its folder"
         )
     with _damage_named(path), closing(_read_only(path)) as connection:
         sqlite_file.check_end(connection, path)
@@ -240,7 +240,7 @@ def _newest_in(folder: Path) -> Path:
     if not found:
         raise NotFoundError(
             f"no snapshot in {folder}",
-            f"give a file written by rag snapshot; its suffix is {SUFFIX}",
+            f"give a file written by rag index snapshot; its suffix is {SUFFIX}",
         )
     return found[-1]
 
@@ -260,7 +260,7 @@ def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
     if "snapshot_digest" not in meta:
         raise StoreError(
             f"{path} is an index's database, not a snapshot",
-            "create one with: rag snapshot FILE --index FOLDER",
+            "create one with: rag index snapshot FILE --index FOLDER",
         )
     if _digest(connection) != meta["snapshot_digest"]:
         raise StoreError(f"{path} is damaged: its rows do not match its digest", _HINT)

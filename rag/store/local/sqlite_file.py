@@ -39,8 +39,8 @@ def translated(path: Path) -> Iterator[None]:
             hint = "free some space, make it writable, or choose another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
         hint = (
-            "restore a snapshot: rag restore SNAPSHOT --replace, or move it away and run: rag "
-            "ingest PATH"
+            "restore a snapshot: rag index restore SNAPSHOT --replace, or move it away and run: "
+            "rag ingest PATH"
         )
         raise StoreError(
             f"{path} is not a readable database ({error}); it was left unchanged", hint

@@ -88,7 +88,7 @@ class LocalStore:
             if made != value:
                 hint = (
                     f"set RAG_{name.upper()}={made}, or rebuild the index from its text: "
-                    f"rag rebuild"
+                    f"rag index rebuild"
                 )
                 raise StoreError(
                     f"index {self.folder} was made with {name} = {made}, the settings say {value}",

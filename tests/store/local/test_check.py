@@ -139,7 +139,7 @@ def test_a_damaged_database_is_the_only_finding(folder: Path) -> None:
     (folder / "rag.sqlite").write_bytes(content)
     findings = examine(folder)
     assert [(finding.name, finding.ok) for finding in findings] == [("database", False)]
-    assert "rag restore" in findings[0].fix
+    assert "rag index restore" in findings[0].fix
 
 
 def test_no_index_is_an_error(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_open_processes_continue(folder: Path) -> None:
         name, message = other.ask("both", "sardine")
         assert name == "StoreError"
         assert "was made with embedder = other" in message
-    with pytest.raises(StoreError, match="rag rebuild"):
+    with pytest.raises(StoreError, match="rag index rebuild"):
         put(store, "x", "Sardines.")
 
 

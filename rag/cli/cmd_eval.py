@@ -1,0 +1,341 @@
+"""`rag eval`: run, compare, claims, why and calibrate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rag.cli.options import json_option, shared
+from rag.cli.output import clean_lines, print_json, show
+from rag.errors import InputError, writing_to
+from rag.render.json import plain
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.evaluation.compare import Comparison
+    from rag.evaluation.gates import Gate, GateVerdict
+    from rag.evaluation.result import Result
+
+_FILE = click.Path(path_type=Path)
+_CLAIM_METRICS = (
+    "balanced_accuracy",
+    "right",
+    "supported_struck",
+    "unsupported_passed",
+    "document_found",
+)
+
+
+def _bounds(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --fail-under and --fail-over."""
+    over = click.option(
+        "--fail-over",
+        multiple=True,
+        metavar="NAME=BOUND",
+        help="Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.",
+    )
+    under = click.option(
+        "--fail-under",
+        multiple=True,
+        metavar="NAME=BOUND",
+        help="Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.",
+    )
+    return under(over(command))
+
+
+@click.command("run")
+@click.argument("gold", type=_FILE)
+@click.option(
+    "--corpus",
+    type=_FILE,
+    help="Ingest these documents into a temporary index, and ask it the questions.",
+)
+@click.option(
+    "--index", type=_FILE, help="Index folder; created if GOLD contains its own documents."
+)
+@click.option(
+    "--out",
+    type=_FILE,
+    default=Path("eval/results"),
+    show_default=True,
+    help="Folder for the reports.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1), help="Ask only this many questions, the same in each run."
+)
+@_bounds
+@click.option("--junit", type=_FILE, help="Write the bounds as a JUnit file, one test each.")
+@click.option("--baseline", type=_FILE, help="An earlier result (.json) to compare with.")
+@json_option
+def run_command(
+    gold: Path,
+    corpus: Path | None,
+    index: Path | None,
+    out: Path,
+    limit: int | None,
+    fail_under: tuple[str, ...],
+    fail_over: tuple[str, ...],
+    junit: Path | None,
+    baseline: Path | None,
+    as_json: bool,
+) -> None:
+    """Ask the questions in GOLD, score the answers, and show which stage lost the wrong ones.
+
+    GOLD is a JSON Lines file (eval/README.md shows how to write one), a SQuAD 1.1 or 2.0 file
+    (.json or .json.gz), or a BEIR folder. Writes NAME-COMMIT.json, .html and .md; an interrupted
+    run resumes. Exits with status 1 if a bound is broken.
+
+    \b
+    Examples:
+      rag eval run questions.jsonl
+      rag eval run questions.jsonl --corpus ~/notes --limit 50
+      rag eval run questions.jsonl --fail-under f1=70 --junit bounds.xml
+    """
+    from rag.evaluation import gates
+
+    if corpus and index:
+        raise InputError("--corpus uses a temporary index", "give --corpus or --index, not both")
+    bounds = gates.parse(fail_under, fail_over)
+    result, comparison = _run(gold, corpus, index, out, limit, baseline)
+    _finish(result, comparison, bounds, out, junit, as_json)
+
+
+def _run(
+    gold: Path,
+    corpus: Path | None,
+    index: Path | None,
+    out: Path,
+    limit: int | None,
+    baseline: Path | None,
+) -> tuple[Result, Comparison | None]:
+    from rag import build
+    from rag.evaluation.compare import compare
+    from rag.evaluation.corpus import opened
+    from rag.evaluation.gold_formats import load
+    from rag.evaluation.ranking import measure
+    from rag.evaluation.result import Result
+    from rag.evaluation.runs import run
+
+    questions = load(gold)
+    before = Result.load(baseline) if baseline else None
+    measure([])  # fails now, not after the run, if its library is not installed
+    with opened(build, Settings.load(index=index), questions, corpus, index) as searcher:
+        result = run(questions, searcher, out, limit)
+    return result, compare(before, result) if before else None
+
+
+def _finish(
+    result: Result,
+    comparison: Comparison | None,
+    bounds: Sequence[Gate],
+    out: Path,
+    junit: Path | None,
+    as_json: bool,
+) -> None:
+    """Write the reports, print the summary, and exit with 1 if a bound is broken."""
+    from rag.evaluation import gates
+    from rag.evaluation.report import summary as words
+    from rag.evaluation.report import write
+
+    verdicts: list[GateVerdict] = gates.verdicts(bounds, result.summary)
+    written = write.write(result, comparison, verdicts, out)
+    if junit:
+        gates.junit(result, verdicts, junit)
+    if as_json:
+        rows = [
+            {"name": v.gate.name, "bound": v.gate.bound, "value": v.value, "passed": v.passed}
+            for v in verdicts
+        ]
+        compared = {"baseline": words.comparison_dict(comparison)} if comparison else {}
+        print_json(result.as_dict(False) | {"gates": rows, "written": written} | compared)
+    else:
+        click.echo(clean_lines(words.text(result, comparison, verdicts)))
+        click.echo("\n" + "\n".join(str(path) for path in written))
+    _exit_by([verdict.found for verdict in verdicts if not verdict.passed])
+
+
+def _exit_by(broken: Sequence[str]) -> None:
+    for line in broken:
+        click.echo(f"rag: bound not met: {line}", err=True)
+    sys.exit(1 if broken else 0)
+
+
+@click.command("compare")
+@click.argument("first", metavar="A.json", type=_FILE)
+@click.argument("second", metavar="B.json", type=_FILE)
+@json_option
+def compare_command(first: Path, second: Path, as_json: bool) -> None:
+    """Compare two results of rag eval run: what changed, and whether it may be chance.
+
+    \b
+    Examples:
+      rag eval compare before.json after.json
+      rag eval compare before.json after.json --json
+    """
+    from rag.evaluation.compare import compare
+    from rag.evaluation.report import summary as words
+    from rag.evaluation.result import Result
+
+    before, after = Result.load(first), Result.load(second)
+    comparison = compare(before, after)
+    show(
+        words.comparison_dict(comparison),
+        as_json,
+        lambda: clean_lines(words.comparison_text(before, after, comparison)),
+    )
+
+
+@click.command("claims")
+@click.argument("gold", type=_FILE)
+@click.option("--index", type=_FILE, help="Index folder.")
+@_bounds
+@json_option
+def claims_command(
+    gold: Path,
+    index: Path | None,
+    fail_under: tuple[str, ...],
+    fail_over: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Check the claims in GOLD as rag check does, and score the verdicts.
+
+    GOLD has one claim per line; docs/claims.md shows the format. Exits with status 1 if a bound is
+    broken.
+
+    \b
+    Examples:
+      rag eval claims claims.jsonl
+      rag eval claims claims.jsonl --fail-under balanced_accuracy=0.7
+    """
+    from tqdm import tqdm
+
+    from rag import build
+    from rag.evaluation import claims
+
+    lower = [(*_bound(text), True) for text in fail_under]
+    bounds = lower + [(*_bound(text), False) for text in fail_over]
+    questions = claims.read_claims(gold)
+    checker = build.checker(Settings.load(index=index))
+    with tqdm(total=len(questions), unit="claim", disable=None, file=sys.stderr) as bar:
+        result = claims.run(questions, checker, bar.update)
+    show(result.as_dict(), as_json, lambda: clean_lines(claims.text(result)))
+    _exit_by(
+        [
+            f"{name} {'≥' if is_lower else '≤'} {bound}: {result.summary[name]}"
+            for name, bound, is_lower in bounds
+            if (value := result.summary[name]) is None
+            or (value < bound if is_lower else value > bound)
+        ]
+    )
+
+
+def _bound(text: str) -> tuple[str, float]:
+    name, _, bound = text.partition("=")
+    try:
+        if name not in _CLAIM_METRICS:
+            raise ValueError(name)
+        return name, float(bound)
+    except ValueError as error:
+        raise InputError(
+            f"{text!r} is not a bound for claims",
+            f"write NAME=NUMBER; the names are {', '.join(_CLAIM_METRICS)}",
+        ) from error
+
+
+@click.command("why")
+@click.argument("question", nargs=-1, required=True)
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    required=True,
+    metavar="TEXT",
+    help="A correct answer. Repeatable.",
+)
+@click.option("--document", metavar="ID", help="Document that contains the answer. Default: any.")
+@shared
+def why_command(
+    settings: Settings,
+    as_json: bool,
+    question: tuple[str, ...],
+    answers: tuple[str, ...],
+    document: str | None,
+) -> None:
+    """Show which stage lost the right answer to QUESTION, with the evidence and its ranks.
+
+    Exits with status 1 if the answer was lost.
+
+    \b
+    Examples:
+      rag eval why "When does the lease end?" --answer "31 May 2027"
+      rag eval why "Who signed it?" --answer "Ann Lee" --document notes/lease.md
+    """
+    from rag import build
+    from rag.answering.searcher import check_question
+    from rag.evaluation import diagnose
+
+    text = check_question(" ".join(question), settings.max_question)
+    diagnosis = diagnose.why(build.engine(settings), text, answers, document)
+    show(diagnosis, as_json, lambda: clean_lines(diagnose.text(diagnosis, settings)))
+    sys.exit(1 if diagnosis.stage else 0)
+
+
+@click.command("calibrate")
+@click.argument("gold", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--risk",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Largest share of wrong answers to certify, e.g. 0.05.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Probability with which the certified risk holds.",
+)
+@click.option(
+    "--out", type=_FILE, default="calibration.json", show_default=True, help="File to write."
+)
+@shared
+def calibrate_command(
+    settings: Settings,
+    as_json: bool,
+    gold: Path,
+    risk: float | None,
+    confidence: float,
+    out: Path,
+) -> None:
+    """Calibrate the confidence on the questions in GOLD and write a file for RAG_CALIBRATION.
+
+    GOLD has one JSON object per line: "question", "answers" (every accepted wording; [] if the
+    documents do not answer it), and optionally "evidence" [{"document": …, "sentence": …}], as for
+    rag eval run. --risk chooses the lowest threshold for which the questions certify that at most
+    this share of the answers is wrong; too few questions are an error that says how many are
+    needed. Without it, the share of refused questions is the share of unanswerable ones.
+
+    \b
+    Examples:
+      rag eval calibrate gold.jsonl --risk 0.05
+      RAG_CALIBRATION=calibration.json rag ask "When does the lease end?"
+    """
+    from rag import build
+    from rag.evaluation.calibrate import calibrate
+    from rag.evaluation.gold import read_jsonl
+
+    if not out.resolve().parent.is_dir():
+        raise InputError(
+            f"{out} cannot be written: no such folder",
+            "create it, or choose another file with --out",
+        )
+    calibrated = calibrate(build.engine(settings), read_jsonl(gold), risk, confidence)
+    text = json.dumps(plain(calibrated.fitted), indent=2, ensure_ascii=False) + "\n"
+    with writing_to(out, "choose another file with --out"):
+        out.write_text(text, encoding="utf-8")
+    usage = f"{out}: use it with RAG_CALIBRATION={out}"
+    show(calibrated.fitted, as_json, lambda: [*calibrated.says, usage])

@@ -1,0 +1,240 @@
+"""`rag index`: info, snapshot, restore, rebuild and migrate."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rag import build
+from rag.cli.options import json_option, only_local, shared
+from rag.cli.output import show
+from rag.errors import InputError
+from rag.protocols import Store
+from rag.render.sanitize import clean
+from rag.settings import Settings
+from rag.settings.addresses import SCHEMES, shown
+from rag.settings.index_folder import DEFAULT_COLLECTION
+
+if TYPE_CHECKING:
+    from rag.store.local.snapshots import Snapshot
+
+
+@click.command("info")
+@shared
+def info_command(settings: Settings, as_json: bool) -> None:
+    """Show the index's size, its models and its settings.
+
+    \b
+    Examples:
+      rag index info
+      rag index info --index ~/notes/index --json
+    """
+    stats = build.store(settings, any_embedder=True).stats()
+    facts = dataclasses.asdict(stats) | {"index": settings.place}
+    if settings.store == "local":
+        size = sum(path.stat().st_size for path in settings.index.rglob("*") if path.is_file())
+        facts |= {"index": str(settings.index.resolve()), "bytes": size}
+    values = {name: f"{v:,}" if isinstance(v, int) else clean(str(v)) for name, v in facts.items()}
+    show(facts, as_json, lambda: [f"{n.replace('_', ' '):15} {v}" for n, v in values.items()])
+
+
+def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
+    """A trailing slash means a folder; Path drops it, so check it here."""
+    if path.endswith("/") and not Path(path).is_dir():
+        raise InputError(f"no such folder: {path}", "create it, or mount its disk")
+    return Path(path)
+
+
+@click.command("snapshot")
+@click.argument("target", callback=_target)
+@shared
+def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
+    """Copy the index to the file TARGET, or to a new file in the folder TARGET.
+
+    The index may be in use; the copy shows it at one moment, and any machine can restore it.
+    Overwrites an existing snapshot, never any other file.
+
+    \b
+    Examples:
+      rag index snapshot notes.ragsnap
+      rag index snapshot /mnt/backups/
+    """
+    from rag.store.local import snapshots
+
+    only_local(settings, "rag index snapshot", "use the database's tool: pg_dump")
+    taken = snapshots.take(settings.index, target)
+    show(
+        taken,
+        as_json,
+        lambda: (
+            f"{clean(taken.path)}: {taken.documents:,} documents, {taken.passages:,} passages, "
+            f"{taken.bytes:,} bytes\nSHA-256 of its rows: {taken.digest}"
+        ),
+    )
+
+
+@click.command("restore")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Overwrite an index that already contains documents.")
+@click.option(
+    "--check", "only_check", is_flag=True, help="Check the snapshot without restoring it."
+)
+@shared
+def restore_command(
+    settings: Settings, as_json: bool, source: Path, replace: bool, only_check: bool
+) -> None:
+    """Restore the index from the snapshot SOURCE: a file, or a folder whose newest snapshot is
+    used. A damaged snapshot is rejected.
+
+    Programs that have the index open switch to the restored data.
+
+    \b
+    Examples:
+      rag index restore notes.ragsnap --check
+      rag index restore /mnt/backups/ --index restored
+      rag index restore notes.ragsnap --replace
+    """
+    from rag.store.local import snapshots
+
+    snapshot = snapshots.check(source) if only_check else restore(settings, source, replace)
+    outcome = "undamaged" if only_check else f"restored to {settings.index}"
+    show(
+        snapshot,
+        as_json,
+        lambda: (
+            f"{clean(snapshot.path)}: {outcome}: {snapshot.documents:,} documents, "
+            f"{snapshot.passages:,} passages, taken {snapshot.taken}"
+        ),
+    )
+
+
+def restore(settings: Settings, source: Path, replace: bool) -> Snapshot:
+    """Replace the index with a snapshot and update its search indexes."""
+    from rag.store.local import snapshots
+
+    hint = "restore into a folder, then: rag index migrate FOLDER postgresql://…"
+    only_local(settings, "rag index restore", hint)
+    restored = snapshots.restore(settings.index, source, replace, wait=5)
+    build.store(settings, any_embedder=True).close()
+    return restored
+
+
+@click.command("rebuild")
+@click.option("--abandon", is_flag=True, help="Discard an interrupted rebuild.")
+@shared
+def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
+    """Split and embed all documents again with the current settings, using the text in the index.
+
+    The index answers from the old passages until the rebuild is done, then switches to the new
+    ones. An interrupted rebuild resumes when it is run again.
+
+    \b
+    Examples:
+      RAG_PASSAGE_TOKENS=120 rag index rebuild
+      RAG_EMBEDDER=BAAI/bge-small-en-v1.5 rag index rebuild
+      rag index rebuild --abandon
+    """
+    from tqdm import tqdm
+
+    from rag.store.local import reindex
+
+    only_local(settings, "rag index rebuild", "create a new index in another database")
+    if abandon:
+        dropped = reindex.abandon(settings.index)
+        words = "discarded" if dropped else "no interrupted rebuild"
+        show({"abandoned": dropped}, as_json, lambda: words)
+        return
+    # reports errors of the index before a model loads
+    build.store(settings, any_embedder=True).close()
+    with tqdm(unit="document", disable=None, file=sys.stderr) as bar:
+
+        def on_start(total: int, rebuilt: int) -> None:
+            bar.total = total
+            bar.update(rebuilt)
+
+        embedder, tokens = build.embedder(settings), settings.passage_tokens
+        rebuild = reindex.Rebuild(settings.index, embedder, settings.embedder, tokens)
+        result = rebuild.run(on_start, bar.update)
+        build.store(settings).close()  # updates the search indexes
+    resumed = f" ({result.resumed:,} done before an interruption)" if result.resumed else ""
+    show(
+        result,
+        as_json,
+        lambda: (
+            f"{settings.index}: {result.documents:,} documents{resumed}, {result.passages:,} "
+            f"passages of at most {result.passage_tokens} word-pieces, embedded by "
+            f"{result.embedder}"
+        ),
+    )
+
+
+@click.command("migrate")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option(
+    "--collection",
+    metavar="NAME",
+    default=DEFAULT_COLLECTION,
+    help="Collection to copy, into one of the same name.",
+)
+@json_option
+def migrate_command(source: str, target: str, collection: str, as_json: bool) -> None:
+    """Copy the index FROM to the index TO. Each is a folder or a PostgreSQL address.
+
+    Vectors are copied, not computed again. Every document is read back and compared. An
+    interrupted migration resumes when it is run again.
+
+    \b
+    Examples:
+      rag index migrate index postgresql://user@db.example/rag
+      rag index migrate postgresql://user@db.example/rag copy-of-index
+    """
+    from tqdm import tqdm
+
+    from rag.store.migrate import migrate
+
+    old, new = open_both(source, target, collection)
+    count = old.stats().documents
+    with tqdm(total=count, unit="document", disable=None, file=sys.stderr) as bar:
+        moved = migrate(old, new, bar.update)
+    present = f", {moved.present:,} already there" if moved.present else ""
+    show(
+        moved,
+        as_json,
+        lambda: [
+            f"{shown(target)}: {moved.documents:,} documents, {moved.passages:,} passages; "
+            f"{moved.copied:,} copied{present}",
+            f"SHA-256 of documents, passages and vectors, equal in both: {moved.digest}",
+        ],
+    )
+
+
+def open_both(
+    source: str, target: str, collection: str = DEFAULT_COLLECTION
+) -> tuple[Store, Store]:
+    """The indexes `source` and `target`, each a folder or a PostgreSQL address, or the collection
+    of this name in each. The target is created with the source's embedder if it is absent.
+    """
+    old = build.open_store(build.in_collection(_settings_at(source, collection)), {}, create=False)
+    stats = old.stats()
+    expect = {
+        "embedder": stats.embedder,
+        "dim": str(stats.dim),
+        "passage_tokens": str(stats.passage_tokens),
+    }
+    into = _settings_at(target, collection)
+    if collection != DEFAULT_COLLECTION:
+        with closing(build.collections(into)) as collections:
+            if collections.get(collection) is None:
+                collections.create(collection)
+    return old, build.open_store(build.in_collection(into), expect, create=True)
+
+
+def _settings_at(place: str, collection: str) -> Settings:
+    address = {"store": place} if place.startswith(SCHEMES) else {"index": Path(place)}
+    return Settings.load(**address, collection=collection)

@@ -1,0 +1,76 @@
+"""Says on stderr what a command is doing: a line that changes on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from typing import Self, TextIO
+
+from rag.render.sanitize import flat
+
+PATIENCE = 0.3
+"""Seconds before a terminal shows anything."""
+INTERVAL = 10.0
+"""Seconds between lines where stderr is not a terminal."""
+_FRAMES, _PLAIN_FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
+
+
+class Status:
+    """Shows `text`, or what it returns, while the `with` block runs. Without a terminal, or if
+    `moves` is false, it prints nothing, or with `log` a line every INTERVAL seconds.
+    """
+
+    def __init__(
+        self,
+        text: str | Callable[[], str],
+        log: bool = False,
+        stream: TextIO | None = None,
+        moves: bool = True,
+    ) -> None:
+        self._text = text
+        self._stream = stream or sys.stderr
+        is_dumb = os.environ.get("TERM", "dumb") == "dumb"
+        self._moves = moves and self._stream.isatty() and not is_dumb
+        self._log = log
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+
+    def show(self, text: str) -> None:
+        """Show another text from now on."""
+        self._text = text
+
+    def __enter__(self) -> Self:
+        if self._moves or self._log:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        if not self._moves:
+            while not self._over.wait(INTERVAL):
+                print(f"rag: {self._line()}", file=self._stream, flush=True)
+            return
+        if self._over.wait(PATIENCE):
+            return
+        is_unicode = (self._stream.encoding or "").lower().startswith("utf")
+        for frame in itertools.cycle(_FRAMES if is_unicode else _PLAIN_FRAMES):
+            width = shutil.get_terminal_size().columns - 5
+            line = self._line()
+            line = line if len(line) <= width else f"{line[: width - 3]}..."
+            self._stream.write(f"\r\x1b[2K  {frame} {line}")
+            self._stream.flush()
+            if self._over.wait(0.1):
+                break
+        self._stream.write("\r\x1b[2K")
+        self._stream.flush()
+
+    def _line(self) -> str:
+        return flat(self._text if isinstance(self._text, str) else self._text())

@@ -1,0 +1,66 @@
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.ingestion import progress
+from rag.ingestion.progress import IngestProgress
+from rag.parsing.base import ParseError
+from rag.parsing.files import FoundFile
+from rag.parsing.pool import ParseTask, Result
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[FoundFile]:
+    """Two texts, of which the second is three times as long, and a picture."""
+    for name, size in (("a.txt", 100_000), ("b.txt", 300_000), ("scan.png", 10)):
+        (tmp_path / name).write_bytes(b"x" * size)
+    return [FoundFile(path, path.name) for path in sorted(tmp_path.iterdir())]
+
+
+def test_the_estimate_counts_bytes_and_embedded_passages(
+    files: list[FoundFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    followed = IngestProgress(files[:2])
+    load = followed.loader(lambda tasks: ((task, ParseError("none")) for task in tasks))
+    results = load(iter([ParseTask(found) for found in files[:2]]))
+    next(results)
+    now[0] = 20.0
+    followed.on_embedded(0, 0)  # the model took 20 s to load
+    now[0] = 25.0
+    followed.on_embedded(64, 128)
+    assert followed.describe().startswith("0 of 2 files, embedding passage 64 of 128")
+    assert followed.seconds_left() == pytest.approx(35)  # an eighth took 5 s
+    followed.on_embedded(128, 128)
+    followed.on_progress(files[0])
+    next(results)
+    assert followed.share == pytest.approx(0.25)
+
+
+def test_unchanged_files_do_not_count_as_work(files: list[FoundFile]) -> None:
+    followed = IngestProgress(files[:2])
+    followed.on_progress(files[1])
+    results = followed.loader(lambda tasks: ((task, ParseError("none")) for task in tasks))
+    list(results([ParseTask(files[0])]))
+    followed.on_embedded(10, 10)
+    assert followed.share == 1
+
+
+def test_the_file_and_the_stage_are_named(files: list[FoundFile]) -> None:
+    followed = IngestProgress(files)
+    seen = [followed.describe()]
+
+    def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
+        for task in tasks:
+            seen.append(followed.describe())
+            yield task, ParseError("none")
+
+    list(followed.loader(load)(ParseTask(found) for found in files))
+    assert seen == [
+        "0 of 3 files, looking for changes",
+        "0 of 3 files, reading a.txt",
+        "0 of 3 files, reading b.txt",
+        "0 of 3 files, recognising the text of scan.png",
+    ]

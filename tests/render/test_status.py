@@ -1,0 +1,48 @@
+import io
+import time
+
+import pytest
+
+from rag.render import status
+from rag.render.status import Status
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"  # type: ignore[assignment]
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("TERM", "xterm")
+    return Terminal()
+
+
+def test_a_terminal_shows_the_current_text_and_is_clean_afterwards(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "PATIENCE", 0.01)
+    with Status("loading the models", stream=terminal) as shown:
+        time.sleep(0.15)
+        shown.show("reading\nthe passages")
+        time.sleep(0.25)
+    assert "loading the models" in terminal.getvalue()
+    assert "reading the passages" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r\x1b[2K")
+
+
+def test_a_short_run_shows_nothing(terminal: Terminal) -> None:
+    with Status("loading", stream=terminal):
+        pass
+    assert terminal.getvalue() == ""
+
+
+def test_without_a_terminal_a_log_is_printed_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "INTERVAL", 0.05)
+    log, silent = io.StringIO(), io.StringIO()
+    with Status(lambda: "2 of 3 files", log=True, stream=log), Status("loading", stream=silent):
+        time.sleep(0.2)
+    assert log.getvalue().startswith("rag: 2 of 3 files\n")
+    assert silent.getvalue() == ""
