@@ -70,9 +70,8 @@ HOMES = {
         for name in ("check", "collection_routes", "dify", "ratings", "openai", "page_data")
     },
     "mcp": {
-        "server/mcp/document_tools.py",
         "server/mcp/server.py",
-        "server/mcp/tools.py",
+        "server/mcp/results.py",
         "server/routes/mcp.py",
     },
     "uvicorn": {"server/serve.py", "server/connections.py"},

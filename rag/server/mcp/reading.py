@@ -9,9 +9,6 @@ from rag.errors import InputError
 from rag.structure import Section, sections
 from rag.types import Document
 
-MOST_CHARACTERS = 20_000
-"""Maximum number of characters per call; more would fill an agent's context."""
-
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -37,6 +34,30 @@ class Lines:
         start = self.starts[first - 1] if first <= len(self.starts) else self.length
         after = first - 1 + count
         return start, self.starts[after] if after < len(self.starts) else self.length
+
+
+def excerpt_span(
+    document: Document, places: Lines, start_line: int, lines: int, offset: int | None, section: str
+) -> tuple[int, int]:
+    """Offsets of a section, of the text from an offset on, or of lines. Raises InputError if there
+    is no such place.
+    """
+    if section:
+        return section_span(document, section)
+    if offset is not None:
+        if offset > len(document.text):
+            raise InputError(
+                f"offset {offset:,} is beyond the {len(document.text):,} characters of "
+                f"{document.id}",
+                "give a smaller one",
+            )
+        return offset, len(document.text)
+    if start_line > len(places.starts):
+        raise InputError(
+            f"line {start_line:,} is beyond the {len(places.starts):,} lines of {document.id}",
+            "give a smaller start_line",
+        )
+    return places.span(start_line, lines)
 
 
 def section_span(document: Document, wanted: str) -> tuple[int, int]:

@@ -79,7 +79,46 @@ def test_the_tools_are_marked_as_read_only(client: httpx.Client, mode: str) -> N
         assert "\n" not in tool.description
         assert tool.annotations.read_only_hint
         assert not tool.annotations.open_world_hint
-        assert tool.output_schema
+
+
+def tokens(value: Any) -> float:
+    """At least the tokens of a JSON value."""
+    return len(json.dumps(value, ensure_ascii=False)) / 3.5
+
+
+def test_definitions_and_results_are_short(client: httpx.Client) -> None:
+    tools = talk(client, lambda agent: agent.list_tools()).tools
+    shown = [tool.model_dump(by_alias=True, exclude_none=True) for tool in tools]
+    assert tokens(shown) < 2000
+    text = "\n\n".join(f"# Part {n}\n\nThe lease of part {n} ends in May." for n in range(2000))
+    for number in range(70):
+        name = f"a-rather-long-folder-name/and-another-folder/the-name-of-a-lease-{number}.md"
+        client.put(f"/v1/documents/{name}", json={"text": "# Lease\n\nIt ends."}).raise_for_status()
+    client.put("/v1/documents/long.md", json={"text": text}).raise_for_status()
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("outline", {"document_id": "long.md"}),
+        ("read_document", {"document_id": "long.md"}),
+        ("fetch", {"id": "long.md#char=9000,9100"}),
+        ("list_documents", {}),
+        ("search", {"query": "When does the lease end?"}),
+        ("ask", {"question": "When does the lease of part 7 end?"}),
+        ("why", {"question": "When does the lease of part 7 end?"}),
+        ("check_claims", {"text": "The lease of part 7 ends in June. " * 60}),
+    ]
+    try:
+        for tool, arguments in calls:
+            said, fields, failed = call(client, tool, **arguments)
+            assert not failed, said
+            assert tokens(said) < 3000, tool
+            assert tokens(fields) < 3000, tool
+        _, first, _ = call(client, "outline", document_id="long.md")
+        _, second, _ = call(client, "outline", document_id="long.md", after=first["next"], limit=2)
+        assert len(second["sections"]) == 2
+        assert second["sections"][0]["heading"] == f"Part {first['next']}"
+    finally:
+        for one in client.get("/v1/documents?limit=1000").json()["documents"]:
+            if not one["id"].startswith("uploads/"):
+                client.delete(f"/v1/documents/{one['id']}").raise_for_status()
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -249,12 +288,15 @@ def test_a_document_is_a_resource(client: httpx.Client, mode: str) -> None:
         ({"question": " "}, "empty"),
         ({"question": "x" * 2000}, "2,000 characters"),
         ({"question": "x", "filters": ["?"]}, "type=pdf"),
+        ({"question": "x", "passages": 1000}, "`passages` is wrong: input should be less than"),
+        ({}, "`question` is wrong: field required."),
     ],
 )
 def test_errors_carry_the_fix(client: httpx.Client, arguments: dict[str, Any], word: str) -> None:
     text, _, failed = call(client, "ask", **arguments)
     assert failed
     assert word in text
+    assert "\n" not in text
 
 
 def test_writing_needs_a_write_key(tmp_path: Path) -> None:
