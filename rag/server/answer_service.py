@@ -1,5 +1,5 @@
-"""Access to a running service for MCP and the OpenAI endpoints: answers, hits and documents of
-`rag.types`, through the model thread.
+"""Access to a running service for its endpoints: answers, hits and documents of `rag.types`,
+through the model thread.
 """
 
 from __future__ import annotations
@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answering.searcher import check_question
 from rag.server.caller import Caller
-from rag.server.conversation import Exchanged, in_context, preferred
+from rag.server.conversation import Exchanged, Understood, in_context
+from rag.server.pending_question import PendingQuestion
 from rag.server.schemas import Form, Options
 from rag.server.state import Service, wait
 from rag.types import Answer, Hit
@@ -39,22 +39,32 @@ class ServiceLibrary:
     service: Service
     caller: Caller
 
+    def submit(
+        self, question: str, turns: Sequence[Exchanged], options: Options
+    ) -> tuple[PendingQuestion, Understood]:
+        """Queue a question, understood after earlier turns. Raises InputError, StoreError,
+        ServiceError.
+        """
+        evidence_options = Options(filters=options.filters)
+
+        def evidence(earlier: str) -> str:
+            hits = self.search(earlier, evidence_options)
+            return "\n".join(hit.passage.in_context for hit in hits)
+
+        understood = in_context(question, turns, evidence)
+        (pending,) = self.service.submit(
+            [understood.question], options, self.caller, preferred=understood.preferred
+        )
+        return pending, understood
+
     def ask(
         self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
     ) -> Answered:
-        """Raises InputError, StoreError, ServiceError."""
-        chosen = options or Options()
-        most = self.service.engine.settings.max_question
-        meant = in_context(check_question(question, most), turns, self._evidence, most)
-        before = preferred(question, meant, turns)
-        (work,) = self.service.submit([meant.question], chosen, self.caller, preferred=before)
-        answer = wait(work, work.answer)
-        return Answered(answer, meant.question, meant.note)
+        """Raises as `submit` does."""
+        pending, understood = self.submit(question, turns, options or Options())
+        return Answered(wait(pending, pending.answer), understood.question, understood.note)
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]:
-        """The best passages, best first. Raises as `ask` does."""
-        (work,) = self.service.submit([question], options or Options(), self.caller, search=True)
-        return wait(work, work.found).hits
-
-    def _evidence(self, question: str) -> str:
-        return "\n".join(hit.passage.in_context for hit in self.search(question))
+        """The best passages, best first. Raises as `submit` does."""
+        (pending,) = self.service.submit([question], options or Options(), self.caller, search=True)
+        return wait(pending, pending.found).hits

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.meaning.followups import PreviousTurn, Rewrite, understand
+from rag.answering.searcher import check_question
+from rag.meaning.followups import PreviousTurn, understand
 from rag.meaning.noun_phrases import phrases
+from rag.settings import Settings
 
 _MOST_TURNS = 8
 """Number of turns to consider, newest first."""
@@ -22,25 +24,34 @@ class Exchanged:
     documents: tuple[str, ...] = ()
 
 
-def preferred(question: str, meant: Rewrite, turns: Sequence[Exchanged]) -> tuple[str, ...]:
-    """The documents that a follow-up prefers: those of the answer before."""
-    follows = bool(turns) and meant.question != question.strip()
-    return turns[-1].documents if follows else ()
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A question with omitted parts filled in; `note` names what could not be resolved, `preferred`
+    are the documents of the answer before, if it follows up on it.
+    """
+
+    question: str
+    note: str = ""
+    preferred: tuple[str, ...] = ()
 
 
 def in_context(
-    question: str, turns: Sequence[Exchanged], evidence: Callable[[str], str], longest: int
-) -> Rewrite:
-    """The question with omitted parts filled in from earlier turns, oldest first.
+    question: str, turns: Sequence[Exchanged], evidence: Callable[[str], str]
+) -> Understood:
+    """The question understood after earlier turns, oldest first. Raises InputError if it is empty
+    or too long.
 
     `evidence` returns the text retrieved for a question, which helps to tell people from things.
-    Turns without text, or longer than `longest` characters, are skipped.
+    Turns without a question, or with one that is too long, are skipped.
     """
+    question = check_question(question, Settings.max_question)
     last: PreviousTurn | None = None
     for turn in turns[-_MOST_TURNS:]:
-        if not turn.question.strip() or len(turn.question) > longest:
+        if not turn.question.strip() or len(turn.question) > Settings.max_question:
             continue
         meant = understand(turn.question, last).question
         if phrases(meant):  # after "and who?" the topic is still the one before
             last = PreviousTurn(meant, turn.answer, evidence(meant))
-    return understand(question, last)
+    rewrite = understand(question, last)
+    follows = bool(turns) and rewrite.question != question
+    return Understood(rewrite.question, rewrite.note, turns[-1].documents if follows else ())

@@ -24,7 +24,8 @@ from rag.protocols import Embedder, Store, Vectors
 from rag.server.document_schemas import WireFile
 from rag.server.model_worker import ModelThread
 from rag.server.prometheus import Metrics
-from rag.server.upload_queue import Upload, WorkQueue, file_of
+from rag.server.upload_queue import Upload, file_of
+from rag.server.upload_queue_local import LocalUploadQueue
 
 _log = logging.getLogger(__name__)
 _PIECE, _PIECE_CHARACTERS = 16, 20_000
@@ -87,7 +88,7 @@ class IngestThread:
 
     def __init__(
         self,
-        queue: WorkQueue,
+        queue: LocalUploadQueue,
         thread: ModelThread,
         parts: Callable[[], tuple[Store, Embedder]],
         passage_tokens: int,

@@ -19,6 +19,21 @@ and words are not split.
 """
 USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 """No model is billed by the token here."""
+_FIXED: Json = {
+    **{"error": None, "incomplete_details": None, "instructions": None, "user": None},
+    **{"max_output_tokens": None, "previous_response_id": None, "parallel_tool_calls": False},
+    **{"reasoning": {"effort": None, "summary": None}, "store": False, "truncation": "disabled"},
+    **{"temperature": 0.0, "top_p": 1.0, "text": {"format": {"type": "text"}}},
+    **{"tools": [], "tool_choice": "auto"},
+}
+"""Fields of a response that are always the same."""
+_RESPONSE_USAGE = {
+    "input_tokens": 0,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 0,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +57,7 @@ def completion(reply: Reply) -> Json:
         "role": "assistant",
         "refusal": None,
         "content": reply.cited.text,
-        "annotations": chat_annotations(reply),
+        "annotations": _chat_annotations(reply),
     }
     choice = {"index": 0, "finish_reason": "stop", "logprobs": None, "message": message}
     return {**_completion(reply, "chat.completion"), "choices": [choice], "usage": USAGE}
@@ -52,36 +67,30 @@ def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
     """Server-sent events, ending with `[DONE]`; annotations are in a delta, where Open WebUI reads
     them.
     """
+    deltas: list[Json] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": piece} for piece in _pieces(reply.cited.text)]
+    if annotations := _chat_annotations(reply):
+        deltas.append({"annotations": annotations})
     head = _completion(reply, "chat.completion.chunk")
-    yield _data({**head, "choices": [_choice({"role": "assistant", "content": ""})]})
-    for piece in deltas(reply.cited.text):
-        yield _data({**head, "choices": [_choice({"content": piece})]})
-    if annotations := chat_annotations(reply):
-        yield _data({**head, "choices": [_choice({"annotations": annotations})]})
-    yield _data({**head, "choices": [_choice({}, "stop")]})
+    for delta in [*deltas, {}]:
+        finished = None if delta else "stop"
+        choice = {"index": 0, "delta": delta, "finish_reason": finished, "logprobs": None}
+        yield _data({**head, "choices": [choice]})
     if usage:
         yield _data({**head, "choices": [], "usage": USAGE})
     yield "data: [DONE]\n\n"
 
 
-def chat_annotations(reply: Reply) -> list[Json]:
+def _completion(reply: Reply, kind: str) -> Json:
+    chat = {"id": f"chatcmpl-{reply.id}", "object": kind, "created": reply.created}
+    return {**chat, "model": reply.model}
+
+
+def _chat_annotations(reply: Reply) -> list[Json]:
     return [
         {"type": "url_citation", "url_citation": _url_citation(mark, reply)}
         for mark in reply.cited.marks
     ]
-
-
-def _completion(reply: Reply, kind: str) -> Json:
-    return {
-        "id": f"chatcmpl-{reply.id}",
-        "object": kind,
-        "created": reply.created,
-        "model": reply.model,
-    }
-
-
-def _choice(delta: Json, finished: str | None = None) -> Json:
-    return {"index": 0, "delta": delta, "finish_reason": finished, "logprobs": None}
 
 
 # Responses
@@ -89,132 +98,75 @@ def _choice(delta: Json, finished: str | None = None) -> Json:
 
 def response(reply: Reply, metadata: dict[str, str] | None = None) -> Json:
     return {
-        **_response(reply, "completed", metadata),
+        **_FIXED,
+        "id": f"resp_{reply.id}",
+        "object": "response",
+        "created_at": reply.created,
+        "status": "completed",
+        "model": reply.model,
+        "usage": _RESPONSE_USAGE,
+        "metadata": metadata or {},
         "output": [_search_call(reply), _message(reply)],
     }
 
 
 def response_stream(reply: Reply, metadata: dict[str, str] | None = None) -> Iterator[str]:
     """Numbered server-sent events in OpenAI's order."""
-    for number, event in enumerate(_response_events(reply, metadata)):
-        yield f"event: {event['type']}\n{_data({**event, 'sequence_number': number})}"
+    for number, (kind, fields) in enumerate(_response_events(response(reply, metadata))):
+        event = {"type": f"response.{kind}", **fields, "sequence_number": number}
+        yield f"event: {event['type']}\n{_data(event)}"
 
 
-def _response_events(reply: Reply, metadata: dict[str, str] | None) -> Iterator[Json]:
-    started = {**_response(reply, "in_progress", metadata), "output": []}
-    yield {"type": "response.created", "response": started}
-    yield {"type": "response.in_progress", "response": started}
-    searched, message = _search_call(reply), _message(reply)
-    opened = {**searched, "status": "in_progress", "results": None}
-    call = {"output_index": 0, "item_id": searched["id"]}
-    yield {"type": "response.output_item.added", "output_index": 0, "item": opened}
+def _response_events(complete: Json) -> Iterator[tuple[str, Json]]:
+    started = {"response": {**complete, "status": "in_progress", "usage": None, "output": []}}
+    yield "created", started
+    yield "in_progress", started
+    search, message = complete["output"]
+    yield "output_item.added", _item(0, {**search, "status": "in_progress", "results": None})
     for stage in ("in_progress", "searching", "completed"):
-        yield {"type": f"response.file_search_call.{stage}", **call}
-    yield {"type": "response.output_item.done", "output_index": 0, "item": searched}
-    yield from _message_events(message, reply.cited.text)
-    yield {"type": "response.completed", "response": response(reply, metadata)}
-
-
-def _message_events(message: Json, text: str) -> Iterator[Json]:
+        yield f"file_search_call.{stage}", {"output_index": 0, "item_id": search["id"]}
+    yield "output_item.done", _item(0, search)
+    yield "output_item.added", _item(1, {**message, "status": "in_progress", "content": []})
     (content,) = message["content"]
-    at = {"output_index": 1, "item_id": message["id"], "content_index": 0}
-    empty = {**content, "text": "", "annotations": []}
-    opened = {**message, "status": "in_progress", "content": []}
-    yield {"type": "response.output_item.added", "output_index": 1, "item": opened}
-    yield {"type": "response.content_part.added", **at, "part": empty}
-    for piece in deltas(text):
-        yield {"type": "response.output_text.delta", **at, "delta": piece, "logprobs": []}
+    place = {"output_index": 1, "item_id": message["id"], "content_index": 0}
+    yield "content_part.added", {**place, "part": {**content, "text": "", "annotations": []}}
+    for piece in _pieces(content["text"]):
+        yield "output_text.delta", {**place, "delta": piece, "logprobs": []}
     for number, annotation in enumerate(content["annotations"]):
-        added = {"annotation_index": number, "annotation": annotation}
-        yield {"type": "response.output_text.annotation.added", **at, **added}
-    yield {"type": "response.output_text.done", **at, "text": text, "logprobs": []}
-    yield {"type": "response.content_part.done", **at, "part": content}
-    yield {"type": "response.output_item.done", "output_index": 1, "item": message}
+        fields = {"annotation_index": number, "annotation": annotation}
+        yield "output_text.annotation.added", {**place, **fields}
+    yield "output_text.done", {**place, "text": content["text"], "logprobs": []}
+    yield "content_part.done", {**place, "part": content}
+    yield "output_item.done", _item(1, message)
+    yield "completed", {"response": complete}
 
 
-def _response(reply: Reply, status: str, metadata: dict[str, str] | None) -> Json:
-    usage = {
-        "input_tokens": 0,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 0,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 0,
-    }
-    return {
-        "id": f"resp_{reply.id}",
-        "object": "response",
-        "created_at": reply.created,
-        "status": status,
-        "error": None,
-        "incomplete_details": None,
-        "instructions": None,
-        "max_output_tokens": None,
-        "model": reply.model,
-        "parallel_tool_calls": False,
-        "previous_response_id": None,
-        "reasoning": {"effort": None, "summary": None},
-        "store": False,
-        "temperature": 0.0,
-        "text": {"format": {"type": "text"}},
-        "tool_choice": "auto",
-        "tools": [],
-        "top_p": 1.0,
-        "truncation": "disabled",
-        "usage": usage if status == "completed" else None,
-        "user": None,
-        "metadata": metadata or {},
-    }
+def _item(index: int, item: Json) -> Json:
+    return {"output_index": index, "item": item}
 
 
 def _search_call(reply: Reply) -> Json:
     results = [search_result(hit, reply.page) for hit in reply.hits]
     flat = [
-        {
-            **{key: one[key] for key in ("file_id", "filename", "score", "attributes")},
-            "text": one["content"][0]["text"],
-        }
+        {**{key: value for key, value in one.items() if key != "content"}, "text": text["text"]}
         for one in results
+        for text in one["content"]
     ]
-    return {
-        "type": "file_search_call",
-        "id": f"fs_{reply.id}",
-        "status": "completed",
-        "queries": [reply.question],
-        "results": flat,
-    }
+    call = {"type": "file_search_call", "id": f"fs_{reply.id}", "status": "completed"}
+    return {**call, "queries": [reply.question], "results": flat}
 
 
 def _message(reply: Reply) -> Json:
-    content = {
-        "type": "output_text",
-        "text": reply.cited.text,
-        "annotations": _annotations(reply),
-        "logprobs": [],
-    }
-    return {
-        "type": "message",
-        "id": f"msg_{reply.id}",
-        "status": "completed",
-        "role": "assistant",
-        "content": [content],
-    }
-
-
-def _annotations(reply: Reply) -> list[Json]:
-    """Each mark twice, since clients read one type or the other."""
-    made: list[Json] = []
+    """The answer, with each mark twice, since clients read one type of annotation or the other."""
+    annotations: list[Json] = []
     for mark in reply.cited.marks:
         document = mark.citation.document_id
-        made.append(
-            {
-                "type": "file_citation",
-                "index": mark.end,
-                "file_id": document,
-                "filename": filename(document),
-            }
-        )
-        made.append({"type": "url_citation", **_url_citation(mark, reply)})
-    return made
+        file = {"file_id": document, "filename": _filename(document)}
+        annotations.append({"type": "file_citation", "index": mark.end, **file})
+        annotations.append({"type": "url_citation", **_url_citation(mark, reply)})
+    content = {"type": "output_text", "text": reply.cited.text, "annotations": annotations}
+    message = {"type": "message", "id": f"msg_{reply.id}", "status": "completed"}
+    return {**message, "role": "assistant", "content": [{**content, "logprobs": []}]}
 
 
 def _url_citation(mark: Mark, reply: Reply) -> Json:
@@ -240,28 +192,24 @@ def search_result(hit: Hit, page: str, document: Document | None = None) -> Json
         "title": passage.title,
         "heading": passage.heading,
     }
-    known = {
-        key: value
-        for key, value in (document.metadata if document else {}).items()
-        if key not in place
-    }
+    attributes = {**place, **(document.metadata if document else {}), **place}
     return {
         "file_id": passage.document_id,
-        "filename": filename(passage.document_id),
+        "filename": _filename(passage.document_id),
         "score": hit.score,
-        "attributes": dict([*place.items(), *known.items()][:16]),
+        "attributes": dict([*attributes.items()][:16]),
         "content": [{"type": "text", "text": passage.text}],
     }
 
 
-def filename(document_id: str) -> str:
+def _filename(document_id: str) -> str:
     return PurePosixPath(document_id).name or document_id
 
 
 # Streams
 
 
-def deltas(text: str) -> Iterator[str]:
+def _pieces(text: str) -> Iterator[str]:
     """The text in pieces that end between words."""
     start = 0
     while start < len(text):

@@ -303,3 +303,46 @@ class WireVerdict(BaseModel):
     edited: bool = Field(description="Whether the document's bytes have changed.")
     detail: str = Field(examples=["unchanged at its place"])
     now: str | None = Field(default=None, description="The current sentence, if it has changed.")
+
+
+class WireEvidence(BaseModel):
+    """`cited_text` is `text[start_char_index:end_char_index]` of the document's text."""
+
+    document_id: str = Field(examples=["seeds/jcpoa.md"])
+    title: str
+    uri: str
+    page: int | None = None
+    cited_text: str
+    start_char_index: int
+    end_char_index: int
+    document_sha256: str
+    says: str = Field(description="supports, contradicts or near.", examples=["contradicts"])
+    probability: float = Field(ge=0, le=1)
+    differs: list[tuple[str, str]] = Field(
+        description="Pairs of differing values: the text's and the document's.",
+        examples=[[["2018", "14 July 2015"]]],
+    )
+    missing: list[str] = Field(description="Values and names of the text that the sentence lacks.")
+
+
+class WireChecked(BaseModel):
+    """A sentence of the text, `text[start:end]`; the verdict is supported, contradicted, partly,
+    not_in_documents, not_a_claim or not_checkable.
+    """
+
+    start: int
+    end: int
+    text: str
+    verdict: str = Field(examples=["contradicted"])
+    confidence: float = Field(ge=0, le=1, description="Probability that the verdict is right.")
+    reason: str = Field(examples=['says "2018", seeds/jcpoa.md says "14 July 2015"'])
+    cited: list[int] = Field(description="The [n] numbers it cites.")
+    wrong_citation: bool = Field(description="Supported, but not by the cited passage.")
+    evidence: list[WireEvidence]
+
+
+class WireReport(BaseModel):
+    sentences: list[WireChecked]
+    counts: dict[str, int] = Field(description="Sentences by verdict, and wrong citations.")
+    generation: int = Field(description="The state of the index.")
+    timings_ms: dict[str, float]

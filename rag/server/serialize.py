@@ -1,62 +1,64 @@
-"""Converts the package's types to response schemas."""
+"""The one serialisation: converts the package's types to response schemas."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from rag.answering.explain import explain
 from rag.answering.searcher import RetrievalResult
 from rag.answering.verification import CitationCheck
+from rag.claims.results import CheckReport, FoundEvidence
 from rag.server import document_schemas, schemas
 from rag.structure import sections
-from rag.types import Alternative, Answer, Citation, Document, Hit, Piece
+from rag.types import Alternative, Answer, Citation, Document, Hit
 
+M = TypeVar("M", bound=BaseModel)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 
 
-def answer(made: Answer, found: RetrievalResult) -> schemas.WireAnswer:
-    return schemas.WireAnswer(
-        question=made.question,
-        understood=made.understood,
-        answer=made.text,
-        confidence=made.confidence,
-        abstention_reason=made.abstention_reason,
-        form=made.form,
-        pieces=[_piece(number, piece, made) for number, piece in enumerate(made.pieces, 1)],
-        more=made.more,
-        citations=_citations(made.citations, made.hits, made.text or ""),
-        alternatives=[_alternative(other, made.hits) for other in made.alternatives],
-        conflicts=[_alternative(other, made.hits) for other in made.conflicts],
-        value=schemas.WireValue.model_validate(made.value, from_attributes=True)
-        if made.value
-        else None,
-        documents=made.documents,
-        explain=explain(made),
-        nearest=[hit(one) for one in made.hits],
-        passages_found=len(made.hits),
-        passages_read=len(made.hits_read),
-        receipt=dataclasses.asdict(made.receipt) if made.receipt else None,
-        generation=found.generation,
-        timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in made.timings.items()},
-    )
+def _as(model: type[M], value: object, /, **others: Any) -> M:
+    """A response with the value's fields of the same names, and others."""
+    same = {
+        name: getattr(value, name)
+        for name in model.model_fields
+        if name not in others and hasattr(value, name)
+    }
+    return model(**same, **others)
 
 
-def _piece(number: int, piece: Piece, made: Answer) -> schemas.WirePiece:
-    citation = _citation(number, piece.citation, made.hits, made.text or "")
-    return schemas.WirePiece(
-        text=piece.text, citation=citation, gap=piece.gap, heading=piece.heading, label=piece.label
+def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
+    text = answer.text or ""
+    pieces = [
+        _as(schemas.WirePiece, piece, citation=_citation(number, piece.citation, answer.hits, text))
+        for number, piece in enumerate(answer.pieces, 1)
+    ]
+    return _as(
+        schemas.WireAnswer,
+        answer,
+        answer=answer.text,
+        pieces=pieces,
+        citations=_citations(answer.citations, answer.hits, text),
+        alternatives=[_alternative(other, answer.hits) for other in answer.alternatives],
+        conflicts=[_alternative(other, answer.hits) for other in answer.conflicts],
+        value=_as(schemas.WireValue, answer.value) if answer.value else None,
+        explain=explain(answer),
+        nearest=[hit(one) for one in answer.hits],
+        passages_found=len(answer.hits),
+        passages_read=len(answer.hits_read),
+        receipt=dataclasses.asdict(answer.receipt) if answer.receipt else None,
+        generation=retrieved.generation,
+        timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in answer.timings.items()},
     )
 
 
 def _alternative(other: Alternative, hits: Sequence[Hit]) -> schemas.WireAlternative:
-    return schemas.WireAlternative(
-        text=other.text,
-        confidence=other.confidence,
-        documents=other.documents,
-        citations=_citations(other.citations, hits, other.text),
-    )
+    citations = _citations(other.citations, hits, other.text)
+    return _as(schemas.WireAlternative, other, citations=citations)
 
 
 def _citations(
@@ -69,46 +71,45 @@ def _citation(
     number: int, citation: Citation, hits: Sequence[Hit], text: str
 ) -> schemas.WireCitation:
     start, end = _part(text, citation.quote)
-    holds = (h for h in hits if h.passage.document_id == citation.document_id)
     source = next(
-        (h for h in holds if h.passage.start <= citation.start and citation.end <= h.passage.end),
+        (
+            hit
+            for hit in hits
+            if hit.passage.document_id == citation.document_id
+            and hit.passage.start <= citation.start
+            and citation.end <= hit.passage.end
+        ),
         None,
     )
-    return schemas.WireCitation(
+    return _as(
+        schemas.WireCitation,
+        citation,
         index=number,
-        document_id=citation.document_id,
-        title=citation.title,
         uri=uri(citation.source, citation.document_id),
-        page=citation.page,
         headings=headings(citation.heading),
         cited_text=citation.sentence,
         start_char_index=citation.sentence_start,
         end_char_index=citation.sentence_end,
-        highlight=schemas.Highlight(
-            text=citation.quote, start_char_index=citation.start, end_char_index=citation.end
-        ),
+        highlight=_placed(schemas.Highlight, citation, text=citation.quote),
         start=start,
         end=end,
         document_sha256=citation.sha256,
-        scores=_scores(source) if source else None,
-        copies=[
-            schemas.WireCopy(
-                document_id=c.document_id,
-                title=c.title,
-                start_char_index=c.start,
-                end_char_index=c.end,
-            )
-            for c in citation.copies
-        ],
+        scores=_as(schemas.Scores, source) if source else None,
+        copies=[_placed(schemas.WireCopy, copy) for copy in citation.copies],
     )
+
+
+def _placed(model: type[M], place: Any, **others: Any) -> M:
+    """`_as` with the offsets of the place."""
+    return _as(model, place, start_char_index=place.start, end_char_index=place.end, **others)
 
 
 def _part(text: str, quote: str) -> tuple[int, int]:
     """Offsets of the quote within the answer; the whole answer if its words differ ("2015" for "14
     July 2015").
     """
-    at = text.find(quote)
-    return (at, at + len(quote)) if at >= 0 else (0, len(text))
+    start = text.find(quote)
+    return (start, start + len(quote)) if start >= 0 else (0, len(text))
 
 
 def uri(source: str, document_id: str) -> str:
@@ -122,51 +123,55 @@ def headings(path: str) -> list[str]:
     return path.split(" > ") if path else []
 
 
-def _scores(found: Hit) -> schemas.Scores:
-    return schemas.Scores.model_validate(found, from_attributes=True)
+def hit(hit: Hit) -> schemas.WireHit:
+    scores = _as(schemas.Scores, hit)
+    heading = headings(hit.passage.heading)
+    return _placed(schemas.WireHit, hit.passage, headings=heading, scores=scores)
 
 
-def hit(found: Hit) -> schemas.WireHit:
-    passage = found.passage
-    return schemas.WireHit(
-        document_id=passage.document_id,
-        title=passage.title,
-        headings=headings(passage.heading),
-        text=passage.text,
-        start_char_index=passage.start,
-        end_char_index=passage.end,
-        scores=_scores(found),
-    )
+def document(document: Document) -> document_schemas.WireDocument:
+    source = uri(document.source, document.id)
+    return _as(document_schemas.WireDocument, document, uri=source)
 
 
-def document(found: Document) -> document_schemas.WireDocument:
-    return document_schemas.WireDocument(
-        id=found.id,
-        title=found.title,
-        uri=uri(found.source, found.id),
-        sha256=found.sha256,
-        metadata=dict(found.metadata),
-    )
-
-
-def document_detail(found: Document) -> document_schemas.WireDocumentDetail:
+def document_detail(document: Document) -> document_schemas.WireDocumentDetail:
     outline = [
         document_schemas.WireSection(start=section.start, headings=list(section.path))
-        for section in sections(found.blocks)
+        for section in sections(document.blocks)
     ]
-    return document_schemas.WireDocumentDetail(
-        **document(found).model_dump(), characters=len(found.text), sections=outline
+    return _as(
+        document_schemas.WireDocumentDetail,
+        document,
+        uri=uri(document.source, document.id),
+        characters=len(document.text),
+        sections=outline,
     )
 
 
-def verdict(found: CitationCheck) -> schemas.WireVerdict:
-    return schemas.WireVerdict(
-        status=found.status,
-        document_id=found.document_id,
-        text=found.quote,
-        start_char_index=found.start,
-        end_char_index=found.end,
-        edited=found.edited,
-        detail=found.detail,
-        now=found.now,
+def verdict(check: CitationCheck) -> schemas.WireVerdict:
+    return _placed(schemas.WireVerdict, check, text=check.quote)
+
+
+def report(report: CheckReport, seconds: float) -> schemas.WireReport:
+    """A checked text; `seconds` is how long it took."""
+    sentences = [
+        _as(schemas.WireChecked, one, evidence=[_evidence(found) for found in one.evidence])
+        for one in report.sentences
+    ]
+    timings = {"check": round(seconds * 1000, 1)}
+    return _as(schemas.WireReport, report, sentences=sentences, timings_ms=timings)
+
+
+def _evidence(evidence: FoundEvidence) -> schemas.WireEvidence:
+    citation = evidence.citation
+    return _placed(
+        schemas.WireEvidence,
+        citation,
+        uri=uri(citation.source, citation.document_id),
+        cited_text=citation.quote,
+        document_sha256=citation.sha256,
+        says=evidence.says,
+        probability=evidence.probability,
+        differs=list(evidence.differs),
+        missing=list(evidence.missing),
     )

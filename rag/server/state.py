@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -30,7 +30,6 @@ from rag.server.model_worker import ModelThread
 from rag.server.pending_question import PendingQuestion
 from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
-from rag.server.upload_queue import UploadQueue, WorkQueue
 from rag.server.upload_queue_local import LocalUploadQueue
 from rag.server.upload_queue_postgres import SharedUploadQueue
 from rag.settings import Settings
@@ -49,15 +48,12 @@ Proceed = Callable[[], object]
 """Raises ServiceError if nobody waits for the result any more."""
 
 
-def _upload_queue(settings: Settings) -> tuple[UploadQueue, list[WorkQueue]]:
-    """The upload queue, and the queue for this process to ingest from; [] for a database, whose
-    uploads `rag worker` ingests.
-    """
+def _upload_queue(settings: Settings) -> LocalUploadQueue | SharedUploadQueue:
+    """The queue of uploads; those to a database are ingested by `rag worker`."""
     if settings.store != "local":
-        return SharedUploadQueue(build.queue(settings), _MOST_UPLOADS), []
+        return SharedUploadQueue(build.queue(settings), _MOST_UPLOADS)
     most_bytes = 8 * settings.max_upload_mb << 20
-    local = LocalUploadQueue(settings.index / "uploads.sqlite", _MOST_UPLOADS, most_bytes)
-    return local, [local]
+    return LocalUploadQueue(settings.index / "uploads.sqlite", _MOST_UPLOADS, most_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +86,7 @@ class Service:
         self.metrics = Metrics()
         self.keys = keys_of(settings)
         self.audit = Audit(settings.index)
-        self.jobs, work = _upload_queue(settings)
+        self.jobs = _upload_queue(settings)
         self._open_backend = open_backend
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()
@@ -102,17 +98,16 @@ class Service:
             bool(settings.keep_furniture),
         )
         self.readers = Pool(1, limits_of_files)
-        self._ingest = self._ingest_threads(work)
+        self._ingest = self._ingest_thread()
         self.metrics.watch(lambda: self.models.depth, self._stats)
 
-    def _ingest_threads(self, work: Sequence[WorkQueue]) -> list[IngestThread]:
+    def _ingest_thread(self) -> IngestThread | None:
+        if not isinstance(self.jobs, LocalUploadQueue):
+            return None
         tokens, keep_pdf = self.settings.passage_tokens, self.settings.keep_pdf_mb << 20
-        return [
-            IngestThread(
-                one, self.models, self._parts, tokens, self.metrics, self.readers, keep_pdf
-            )
-            for one in work
-        ]
+        return IngestThread(
+            self.jobs, self.models, self._parts, tokens, self.metrics, self.readers, keep_pdf
+        )
 
     def start(self) -> None:
         self.models.start()
@@ -128,12 +123,12 @@ class Service:
         self.jobs.close()
 
     def _start_ingest(self) -> None:
-        for thread in self._ingest:
-            thread.start()
+        if self._ingest:
+            self._ingest.start()
 
     def _close_ingest(self) -> None:
-        for thread in self._ingest:
-            thread.close()
+        if self._ingest:
+            self._ingest.close()
 
     def for_collection(self, settings: Settings) -> Service:
         """Service of a collection that shares the models. Raises StoreError, and ServiceError while
@@ -276,11 +271,11 @@ class _CollectionService(Service):
         self._embedder.set_result(default.embedder)
         self._engine = build.collection_engine(settings, default.engine, self.embedder)
         try:
-            self.jobs, work = _upload_queue(settings)
+            self.jobs = _upload_queue(settings)
         except BaseException:
             self._engine.store.close()
             raise
-        self._ingest = self._ingest_threads(work)
+        self._ingest = self._ingest_thread()
 
     def start(self) -> None:
         self._start_ingest()

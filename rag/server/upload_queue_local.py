@@ -43,7 +43,7 @@ _KEPT = 1000
 
 
 class LocalUploadQueue:
-    """An UploadQueue and its WorkQueue in one SQLite file. Methods raise StoreError."""
+    """A queue of uploads in one SQLite file. Thread-safe; methods raise StoreError."""
 
     def __init__(self, path: Path, most_waiting: int, most_bytes: int) -> None:
         """Raises StoreError if the file cannot be opened."""
@@ -93,6 +93,7 @@ class LocalUploadQueue:
             self._changed.notify_all()
 
     def add(self, uploads: Sequence[Upload]) -> str:
+        """Store a new job durably and return its id. Raises ServiceError if too much is waiting."""
         job = uuid.uuid4().hex
         with self._transaction() as connection:
             waiting, size = connection.execute(
@@ -108,6 +109,7 @@ class LocalUploadQueue:
         return job
 
     def next(self) -> tuple[str, int, Upload] | None:
+        """(job, number, file) of the oldest unprocessed file."""
         with self._database() as connection:
             row = connection.execute(
                 "SELECT f.job, f.number, f.name, f.content FROM files f JOIN jobs j ON j.id = f.job"
@@ -116,6 +118,7 @@ class LocalUploadQueue:
         return (row[0], row[1], (row[2], bytes(row[3]))) if row else None
 
     def finish(self, job: str, number: int, result: WireFile) -> None:
+        """Record the file's outcome and drop its content."""
         with self._transaction() as connection:
             sql = "UPDATE files SET result = ?, content = NULL WHERE job = ? AND number = ?"
             connection.execute(sql, (result.model_dump_json(), job, number))
@@ -123,6 +126,7 @@ class LocalUploadQueue:
             _give_back(connection)
 
     def scrub(self, document_id: str) -> Remains:
+        """Free what the queue no longer needs of a deleted document, and report what remains."""
         with self._database() as connection:
             logged = _give_back(connection)
             sql = "SELECT name FROM files WHERE content IS NOT NULL"
@@ -135,6 +139,7 @@ class LocalUploadQueue:
             return _get(connection, job)
 
     def last(self, most: int, state: str | None = None) -> list[Job]:
+        """Jobs, newest first; `state` selects only those in that state."""
         with self._database() as connection:
             ids = connection.execute("SELECT id FROM jobs ORDER BY rowid DESC").fetchall()
             found: list[Job] = []
@@ -147,6 +152,7 @@ class LocalUploadQueue:
         return found
 
     def cancel(self, job: str) -> None:
+        """Reject a job's waiting files, perhaps including the one in progress."""
         with self._database() as connection:
             sql = "SELECT number, name FROM files WHERE job = ? AND result IS NULL ORDER BY number"
             waiting = connection.execute(sql, (job,)).fetchall()
@@ -154,6 +160,7 @@ class LocalUploadQueue:
             self.finish(job, number, WireFile(name=name, outcome="rejected", detail="cancelled"))
 
     def wait(self, job: str, seconds: float) -> Job | None:
+        """The job when it is done, or its state after `seconds`."""
         until = time.monotonic() + seconds
         with self._database() as connection:
             while (
@@ -165,6 +172,7 @@ class LocalUploadQueue:
             return found
 
     def wait_for_any(self, seconds: float) -> None:
+        """Wait until something changes, at most `seconds`."""
         with self._changed:
             self._changed.wait(seconds)
 

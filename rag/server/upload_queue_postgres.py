@@ -16,7 +16,7 @@ _STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class SharedUploadQueue:
-    """An UploadQueue on a database that workers process."""
+    """A queue of uploads in a database, which workers process. Methods as in LocalUploadQueue."""
 
     def __init__(self, queue: jobs.Queue, most_waiting: int) -> None:
         self._queue = queue

@@ -8,7 +8,7 @@ from typing import Any, cast
 from rag.engine import Engine
 from rag.repl.session import Session
 from rag.repl.session_engine import SessionEngine
-from rag.server.conversation import Exchanged, in_context, preferred
+from rag.server.conversation import Exchanged, in_context
 from rag.server.openai_input import asked_in, documents_in
 from rag.settings import Settings
 from tests.server.fake_server import open_backend, put_text, serving
@@ -90,10 +90,10 @@ def test_ask_takes_earlier_turns_and_returns_the_resolved_question(tmp_path: Pat
 def test_empty_and_long_turns_are_skipped() -> None:
     turns = [Exchanged("Where did Ada Lovelace live?", None), Exchanged(" "), Exchanged("x" * 2000)]
     assert (
-        in_context("When was she born?", turns, lambda _: "", 1000).question
+        in_context("When was she born?", turns, lambda _: "").question
         == "When was Ada Lovelace born?"
     )
-    assert in_context("When was she born?", [], lambda _: "", 1000).question == "When was she born?"
+    assert in_context("When was she born?", [], lambda _: "").question == "When was she born?"
 
 
 def test_a_follow_up_prefers_the_last_answers_documents() -> None:
@@ -108,7 +108,7 @@ def test_a_follow_up_prefers_the_last_answers_documents() -> None:
     ]
     asked = asked_in(talk)
     assert asked.turns[0].documents == ("a (old).txt", "b.txt")
-    meant = in_context(asked.question, asked.turns, lambda _: answer, 1000)
-    assert preferred(asked.question, meant, asked.turns) == asked.turns[0].documents
-    other = in_context("When does the lease end?", asked.turns, lambda _: "", 1000)
-    assert preferred("When does the lease end?", other, asked.turns) == ()
+    meant = in_context(asked.question, asked.turns, lambda _: answer)
+    assert meant.preferred == asked.turns[0].documents
+    other = in_context("When does the lease end?", asked.turns, lambda _: "")
+    assert other.preferred == ()

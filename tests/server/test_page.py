@@ -138,37 +138,6 @@ def test_upload_ask_delete_ask_again(watched: Watched, tmp_path: Path) -> None:
     expect(last(page).get_by_role("heading", name="Closest passages")).to_be_visible()
 
 
-def test_being_asked_whether_to_delete_outlasts_an_upload(watched: Watched, tmp_path: Path) -> None:
-    page = watched.page
-    (tmp_path / "cat.md").write_text("# The cat\n\nThe cat is called Minka.")
-    page.goto("/")
-    open_sources(page)
-    page.locator("[data-document]").first.get_by_role("button", name=re.compile("^Delete")).click()
-    delete = page.get_by_role("button", name="Delete it")
-    expect(delete).to_be_focused()
-    page.locator("#file").set_input_files(tmp_path / "cat.md")
-    expect(page.locator("[data-document]")).to_have_count(3)
-    expect(delete).to_be_focused()
-    page.get_by_role("button", name="Keep").click()
-    expect(page.locator(".sure-to-delete")).to_have_count(0)
-    page.get_by_role("button", name="Delete The cat").click()
-    delete.click()
-    expect(page.locator("[data-document]")).to_have_count(2)
-
-
-def test_a_file_that_cannot_be_read_can_be_tried_again(watched: Watched, tmp_path: Path) -> None:
-    page = watched.page
-    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
-    page.goto("/")
-    open_sources(page)
-    page.locator("#file").set_input_files(tmp_path / "broken.pdf")
-    expect(page.locator(".upload.failed")).to_contain_text("broken.pdf:")
-    page.get_by_role("button", name="Retry broken.pdf").click()
-    expect(page.locator(".upload.failed")).to_have_count(1)
-    expect(page.locator(".upload.failed")).to_contain_text("broken.pdf:")
-    watched.noted.clear()  # the service's 422 is recorded as an error
-
-
 def test_a_thread_is_kept_named_exported_and_deleted(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
@@ -215,16 +184,6 @@ def test_only_ticked_sources_are_asked(watched: Watched) -> None:
     assert page.evaluate("conditions()") == []
 
 
-def test_passages_are_searched_and_words_marked(watched: Watched) -> None:
-    page = watched.page
-    page.goto("/")
-    page.get_by_role("button", name="Search", exact=True).click()
-    ask(page, "secret talks")
-    expect(page.locator("#found mark").first).to_have_text("secret")
-    page.locator("#found .card").first.click()
-    expect(page.locator(".document .sentence")).to_contain_text("Oman hosted the secret talks.")
-
-
 def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path, SlowReader(2)) as client:
         put_text(client, "oman.txt", OMAN)
@@ -239,119 +198,6 @@ def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
         expect(last(page).locator(".words")).to_contain_text("William Burns", timeout=30_000)
         watched.context.close()
         assert watched.noted == []
-
-
-@pytest.mark.parametrize("zoom", [1, 2])
-def test_what_is_being_asked_says_so_and_can_be_stopped_in_view(
-    browser: Browser, tmp_path: Path, zoom: int
-) -> None:
-    with serving(tmp_path, SlowReader(2)) as client:
-        for number in range(4):
-            put_text(client, f"oman-{number}.txt", f"{OMAN}\n\nCopy {number}.")
-        watched = Watched(browser, client, zoom=zoom)
-        page = watched.page
-        page.goto("/")
-        ask(page, BURNS)
-        expect(page.locator(".turn .busy")).to_have_text("Reading 4 passages")
-        expect(page.locator(".turn .busy")).to_be_in_viewport()
-        expect(page.get_by_role("button", name="Delete the question")).to_have_count(0)
-        stop = page.get_by_role("button", name=f"Stop: {BURNS}")
-        expect(stop).to_be_in_viewport()
-        stop.click()
-        expect(page.locator(".turn")).to_contain_text("Stopped.")
-        expect(page.locator("#status")).to_have_class("status heard")
-        watched.context.close()
-        assert watched.noted == []
-
-
-def test_a_question_that_another_replaces_is_stopped(browser: Browser, tmp_path: Path) -> None:
-    with serving(tmp_path, SlowReader(1)) as client:
-        put_text(client, "oman.txt", OMAN)
-        watched = Watched(browser, client)
-        page = watched.page
-        page.goto("/")
-        ask(page, BURNS)
-        expect(last(page).locator(".words")).to_contain_text("William Burns")
-        ask(page, "Who hosted them?")
-        expect(last(page).locator(".busy")).to_be_visible()
-        page.get_by_role("button", name=f"Ask again: {BURNS}").click()
-        expect(last(page)).to_contain_text("Stopped.")
-        expect(page.locator(".turn").first.locator(".words")).to_contain_text("William Burns")
-        expect(last(page)).to_contain_text("Stopped.")
-        watched.context.close()
-        assert watched.noted == []
-
-
-def test_the_menu_closes_at_escape_and_at_a_press_elsewhere(watched: Watched) -> None:
-    page = watched.page
-    page.goto("/")
-    ask(page, BURNS)
-    expect(page.locator(".words")).to_contain_text("William Burns")
-    more, rename = page.get_by_text("More", exact=True), page.get_by_role("button", name="Rename")
-    more.click()
-    expect(rename).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(rename).to_be_hidden()
-    expect(more).to_be_focused()
-    more.click()
-    page.locator(".words").click()
-    expect(rename).to_be_hidden()
-
-
-def test_many_failures_leave_the_documents_in_view_and_can_be_cleared(
-    watched: Watched, tmp_path: Path
-) -> None:
-    page = watched.page
-    broken = [tmp_path / f"broken-{number}.pdf" for number in range(6)]
-    for path in broken:
-        path.write_bytes(b"%PDF-1.4 nothing")
-    page.goto("/")
-    open_sources(page)
-    page.locator("#file").set_input_files(broken)
-    expect(page.locator(".upload")).to_have_count(7)
-    expect(page.get_by_text("6 files: 6 failed")).to_be_in_viewport()
-    expect(page.locator("[data-document]").first).to_be_in_viewport()
-    page.get_by_role("button", name="Clear the list of added files").click()
-    expect(page.locator(".upload")).to_have_count(0)
-    expect(page.locator("#choose-file")).to_be_focused()
-    watched.noted.clear()  # the service's 422 is noted as an error
-
-
-@pytest.mark.parametrize(
-    ("question", "text", "marked"),
-    [
-        (
-            "When did they leave the deal?",
-            "Leaving a deal by a deadline, leaders.",
-            ["Leaving", "deal"],
-        ),
-        ("Who signed for the states?", "Signing by a State, statues.", ["Signing", "State"]),
-        ("Did they enrich uranium?", "Enrichment of uranium.", ["Enrichment", "uranium"]),
-    ],
-)  # fmt: skip
-def test_words_are_marked_in_their_forms_alone(
-    watched: Watched, question: str, text: str, marked: list[str]
-) -> None:
-    watched.page.goto("/")
-    found = watched.page.evaluate(
-        "([text, question]) => wordsMarked(text, question).filter(node => node.tagName)"
-        ".map(node => node.textContent)",
-        [text, question],
-    )
-    assert found == marked
-
-
-def test_a_value_is_shown_only_where_it_says_more_than_the_words(watched: Watched) -> None:
-    watched.page.goto("/")
-    shown = (
-        "([iso, words]) => "
-        "typed({ kind: 'date', number: null, upper: null, yes: null, iso }, words)"
-    )
-    read = [
-        watched.page.evaluate(shown, [iso, words])
-        for iso, words in [("2015-07-14", "14 July 2015"), ("2015", "2015"), ("--09", "September")]
-    ]
-    assert read == ["date 2015-07-14", "", ""]
 
 
 def test_a_phone_shows_panes_as_dialogs_that_back_closes(
@@ -488,38 +334,6 @@ def test_every_form_is_rendered(
     assert page.locator(f"#thread {selector}").all_text_contents() == shown
 
 
-DOCUMENT = """# Prices
-
-What it costs.
-
-## Rooms
-
-| Room | Day |
-|---|---|
-| Small | £70 |
-| Large | £160 |
-
-1. Book it
-2. Pay
-
-    code = 1
-"""
-
-
-def test_a_document_is_shown_with_its_layout(watched: Watched, client: httpx.Client) -> None:
-    put_text(client, "prices.md", DOCUMENT)
-    try:
-        page = watched.page
-        page.goto("/#document=uploads/prices.md")
-        document = page.locator(".document")
-        expect(document.get_by_role("heading", name="Rooms")).to_be_visible()
-        assert document.locator("th").all_text_contents() == ["Room", "Day"]
-        assert document.locator("td").all_text_contents() == ["Small", "£70", "Large", "£160"]
-        assert document.locator(".bullet").all_text_contents() == ["1.", "2."]
-    finally:
-        client.delete("/v1/documents/uploads/prices.md")
-
-
 ARCHITECT = "Who was the architect of the pavilion?"
 
 
@@ -554,23 +368,6 @@ def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, pdf_index: P
         assert_architect_is_boxed(page, pdf_index.parent / "docs/plan.pdf")
         page.get_by_role("group", name="Show as").get_by_role("button", name="Text").click()
         expect(page.locator(".document mark")).to_have_text("William Fairweather")
-        watched.context.close()
-        assert watched.noted == []
-
-
-def test_an_uploaded_pdf_opens_with_its_boxes(
-    browser: Browser, pdf_index: Path, tmp_path: Path
-) -> None:
-    file = pdf_index.parent / "docs/plan.pdf"
-    with serving(tmp_path) as client:
-        watched = Watched(browser, client)
-        page = watched.page
-        page.goto("/")
-        page.get_by_role("button", name="Add documents").click()
-        page.locator("#file").set_input_files(file)
-        expect(page.locator("#uploads")).to_contain_text("plan.pdf: added")
-        page.keyboard.press("Escape")
-        assert_architect_is_boxed(page, file)
         watched.context.close()
         assert watched.noted == []
 
@@ -692,53 +489,6 @@ def test_hostile_text_is_escaped_everywhere(
     watched.noted[:] = [line for line in watched.noted if "422" not in line]
 
 
-def test_a_megabyte_in_one_line_is_opened_at_its_citation(
-    watched: Watched, client: httpx.Client
-) -> None:
-    words = "\U0001f600lorem " * 60_000
-    put_text(client, "long.txt", words + "The gardener is Penelope. " + words)
-    try:
-        page = watched.page
-        page.goto("/")
-        ask(page, "Who is the gardener?")
-        expect(page.locator(".words")).to_contain_text("Penelope")
-        page.get_by_role("button", name="Open citation 1").click()
-        expect(page.locator(".document mark")).to_have_text("Penelope", timeout=20_000)
-        expect(page.locator(".document mark")).to_be_in_viewport()
-        page.get_by_role("button", name="Show what comes before").click()
-        expect(page.locator(".document mark")).to_have_text("Penelope")
-    finally:
-        client.delete("/v1/documents/uploads/long.txt")
-
-
-def test_a_link_reproduces_a_question_and_threads_are_kept(watched: Watched) -> None:
-    page = watched.page
-    page.goto("/#q=Who+led+the+talks%3F&f=document%3Duploads%2Foman.txt")
-    expect(page.locator(".words")).to_contain_text("William Burns")
-    expect(page.get_by_text("Only where document=uploads/oman.txt")).to_be_visible()
-    page.get_by_role("link", name="rag, new thread").click()
-    page.get_by_role("button", name=BURNS).click()
-    expect(page.locator(".words")).to_contain_text("William Burns")
-    page.get_by_role("link", name="rag, new thread").click()
-    page.get_by_role("button", name="Delete all").click()
-    page.get_by_role("button", name="Really delete all?").click()
-    expect(page.get_by_role("heading", name="Earlier threads")).to_be_hidden()
-
-
-def test_a_comma_within_a_condition_does_not_split_it(watched: Watched) -> None:
-    page = watched.page
-    page.goto("/")
-    page.locator("#filters").evaluate(
-        "box => { box.value = 'title=oil, gas, year>=2024,type!=pdf , source:notes/a, b'; }"
-    )
-    assert page.evaluate("conditions()") == [
-        "title=oil, gas",
-        "year>=2024",
-        "type!=pdf",
-        "source:notes/a, b",
-    ]
-
-
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: int) -> None:
     watched = Watched(browser, client, width)
@@ -793,63 +543,6 @@ def press(page: Page, name: str, key: str = "Tab", within: Locator | None = None
     page.keyboard.press("Enter")
 
 
-@pytest.mark.parametrize(("width", "zoom"), [(1280, 1), (390, 1), (1280, 2)])
-def test_every_task_by_keyboard(
-    browser: Browser, client: httpx.Client, tmp_path: Path, width: int, zoom: int
-) -> None:
-    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
-    put_text(client, "cat.md", "# The cat\n\nThe cat is called Minka.")
-    watched = Watched(browser, client, width, zoom)
-    watched.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page, keys = watched.page, watched.page.keyboard
-    page.goto("/")
-    expect(page.locator("#document-count")).to_have_text("3")
-    keys.type(BURNS)
-    keys.press("Enter")
-    expect(page.locator(".words")).to_contain_text("William Burns")
-    keys.type("Who is the tenant?")
-    keys.press("Enter")
-    expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
-    press(page, "Open citation 1", "Shift+Tab", last(page))
-    expect(page.locator(".document mark")).to_have_text("Ada Lovelace")
-    expect(page.locator(".document mark")).to_be_in_viewport()
-    keys.press("Escape")
-    expect(page.get_by_role("button", name="Open citation 1").last).to_be_focused()
-    press(page, "Copy", within=last(page))
-    expect(last(page).get_by_role("button", name="Copied")).to_be_visible()
-    assert "The tenant is Ada Lovelace." in page.evaluate("navigator.clipboard.readText()")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width // zoom
-    press(page, "This answer is wrong", "Shift+Tab", last(page))
-    expect(page.get_by_label("The right answer")).to_be_focused()
-    keys.type("Ada")
-    keys.press("Enter")
-    expect(last(page)).to_contain_text("Correct answer: Ada")
-    keys.press("d")
-    expect(page.locator("[data-document]")).to_have_count(3)
-    tab_to(page, page.get_by_label(re.compile("^txt")))
-    keys.press("Space")
-    press(page, "Delete The cat")
-    keys.press("Enter")
-    expect(page.locator("[data-document]")).to_have_count(2)
-    with page.expect_file_chooser() as chosen:
-        press(page, "Choose files", "Shift+Tab")
-    chosen.value.set_files(tmp_path / "broken.pdf")
-    press(page, "Retry broken.pdf")
-    expect(page.locator("#choose-file")).to_be_focused()
-    expect(page.locator(".upload.failed")).to_have_count(1)
-    keys.press("Escape")
-    expect(page.locator("#chosen")).to_contain_text("Only md")
-    press(page, "Ask all", "Shift+Tab")
-    press(page, "Check", "Shift+Tab", page.locator("#bar"))
-    expect(page.locator("#claims")).to_be_focused()
-    keys.type("The talks were led by William Burns.")
-    press(page, "Check", within=page.locator("#check"))
-    expect(page.locator(".tally")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width // zoom
-    watched.context.close()
-    assert [line for line in watched.noted if "422" not in line] == []
-
-
 def test_back_and_reload_keep_the_thread(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
@@ -875,20 +568,6 @@ def locked(browser: Browser, folder: Path) -> Iterator[tuple[Watched, str]]:
         watched.page.goto("/")
         yield watched, token
         watched.context.close()
-
-
-def test_one_key_answers_several_refusals(browser: Browser, tmp_path: Path) -> None:
-    with locked(browser, tmp_path) as (watched, token):
-        page = watched.page
-        page.evaluate(
-            "void (window.both = Promise.all([getJson('/v1/documents'), getJson('/v1/documents')]))"
-        )
-        page.wait_for_timeout(300)
-        page.get_by_role("textbox", name="API key").fill(token)
-        page.get_by_role("button", name="Use it").click()
-        assert len(page.evaluate("window.both")) == 2
-        assert page.evaluate("sessionStorage.getItem('key')") == token
-        expect(page.locator("#key")).not_to_be_visible()
 
 
 def test_a_key_is_requested_and_problems_are_shown(browser: Browser, tmp_path: Path) -> None:

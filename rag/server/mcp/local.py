@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 
 from rag import build
-from rag.answering.searcher import check_question
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
 from rag.errors import AbsentError
@@ -15,7 +14,7 @@ from rag.ingestion import uploads
 from rag.render.links import page_link, resource_link
 from rag.repl.session_engine import SessionEngine
 from rag.server.answer_service import Answered
-from rag.server.conversation import Exchanged, in_context, preferred
+from rag.server.conversation import Exchanged, in_context
 from rag.server.ingest_worker import safe_name
 from rag.server.mcp.server import make_server
 from rag.server.schemas import Options
@@ -41,19 +40,17 @@ class LocalLibrary:
         self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
     ) -> Answered:
         chosen = options or Options()
-        most = self._settings.max_question
         with self._one:
             engine = self._index.engine()
-            meant = in_context(check_question(question, most), turns, self._evidence, most)
-            form = getattr(chosen, "form", None) or ""
+            understood = in_context(question, turns, self._evidence)
             answer = engine.ask(
-                meant.question,
+                understood.question,
                 chosen.k,
                 parse(chosen.filters) or None,
-                form=form,
-                preferred=preferred(question, meant, turns),
+                form=getattr(chosen, "form", None) or "",
+                preferred=understood.preferred,
             )
-        return Answered(answer, meant.question, meant.note)
+        return Answered(answer, understood.question, understood.note)
 
     def search(self, question: str, options: Options | None = None) -> list[Hit]:
         chosen = options or Options()

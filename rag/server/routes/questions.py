@@ -11,12 +11,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from rag.answering.searcher import check_question
 from rag.answering.verification import Cited, verify
 from rag.errors import RagError
-from rag.meaning.followups import Rewrite
 from rag.server import problems, serialize
-from rag.server.conversation import Exchanged, in_context
+from rag.server.answer_service import ServiceLibrary
+from rag.server.conversation import Exchanged
 from rag.server.openapi import EVENTS, described
 from rag.server.pending_question import PendingQuestion
 from rag.server.rights import Right, needs
@@ -24,7 +23,6 @@ from rag.server.schemas import (
     Ask,
     AskBatch,
     Claim,
-    Options,
     Search,
     WireAnswer,
     WireAnswers,
@@ -47,10 +45,10 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     `citation` each, `final_answer`, `done`; or `error`.
     """
     _note(request, 1)
-    meant = _understood(body, request, service)
-    preferred = body.conversation[-1].documents if meant.question != body.question.strip() else []
-    (work,) = service.submit([meant.question], body, caller_of(request), preferred=tuple(preferred))
-    context = {"asked": body.question if body.conversation else "", "note": meant.note}
+    turns = [Exchanged(one.question, one.answer, tuple(one.documents)) for one in body.conversation]
+    library = ServiceLibrary(service, caller_of(request))
+    work, understood = library.submit(body.question, turns, body)
+    context = {"asked": body.question if turns else "", "note": understood.note}
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
         events = _events(work, request.state.request_id, context)
@@ -74,13 +72,10 @@ def search(body: Search, request: Request, service: Shared) -> WireHits:
     _note(request, 1)
     (work,) = service.submit([body.question], body, caller_of(request), search=True)
     found = wait(work, work.found)
-    typed, understood = (
-        work.asked.question,
-        found.question if found.question != work.asked.question else None,
-    )
+    typed = work.asked.question
     return WireHits(
         question=typed,
-        understood=understood,
+        understood=found.question if found.question != typed else None,
         generation=found.generation,
         hits=[serialize.hit(hit) for hit in found.hits],
     )
@@ -100,22 +95,6 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
         body.cited_text,
     )
     return serialize.verdict(verify(service, cited))
-
-
-def _understood(body: Ask, request: Request, service: Service) -> Rewrite:
-    """The question with omitted parts filled in from earlier turns."""
-    most = service.engine.settings.max_question
-    question = check_question(body.question, most)
-    if not body.conversation:
-        return Rewrite(question)
-    turns = [Exchanged(turn.question, turn.answer) for turn in body.conversation]
-    caller = caller_of(request)
-
-    def evidence(asked: str) -> str:
-        (work,) = service.submit([asked], Options(filters=body.filters), caller, search=True)
-        return "\n".join(hit.passage.in_context for hit in wait(work, work.found).hits)
-
-    return in_context(question, turns, evidence, most)
 
 
 def _answer(work: PendingQuestion) -> WireAnswer:
