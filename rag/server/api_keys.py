@@ -67,9 +67,9 @@ class Keys:
         """
         try:
             status = self._path.stat()
-            seen = (status.st_mtime_ns, status.st_ino)
-            if seen != self._seen:
-                self._keys, self._seen = _load(self._path), seen
+            version = (status.st_mtime_ns, status.st_ino)
+            if version != self._seen:
+                self._keys, self._seen = _load(self._path), version
         except FileNotFoundError as error:
             if self._seen is not None:
                 raise StoreError(
@@ -119,14 +119,12 @@ class Keys:
         """Revoke the key with this id, or all keys with this name. Raises NotFoundError."""
         with locked(self._path):
             keys = self.all()
-            found = [key.id for key in keys if name in (key.id, key.name) and not key.revoked]
-            if not found:
+            ids = [key.id for key in keys if name in (key.id, key.name) and not key.revoked]
+            if not ids:
                 raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
-            changed = tuple(
-                replace(key, revoked=_now()) if key.id in found else key for key in keys
-            )
+            changed = tuple(replace(key, revoked=_now()) if key.id in ids else key for key in keys)
             self._save(changed)
-        return [key for key in changed if key.id in found]
+        return [key for key in changed if key.id in ids]
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
         """Replace the active key with this id or name. The old key is revoked, or remains valid for
@@ -134,26 +132,26 @@ class Keys:
 
         Raises NotFoundError; InputError if several keys have the name.
         """
-        found = [key for key in self.all() if name in (key.id, key.name) and not key.revoked]
-        if len(found) > 1:
+        active = [key for key in self.all() if name in (key.id, key.name) and not key.revoked]
+        if len(active) > 1:
             raise InputError(
-                f"{len(found)} active keys are called {name}", "use an id from: rag keys list"
+                f"{len(active)} active keys are called {name}", "use an id from: rag keys list"
             )
-        if not found:
+        if not active:
             raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
-        (old,) = found
-        made, token = self.add(old.name, old.scope, old.collections)
+        (old,) = active
+        new_key, token = self.add(old.name, old.scope, old.collections)
         with locked(self._path):
             ended = (
                 replace(old, expires=_now(hours * 3600)) if hours else replace(old, revoked=_now())
             )
             self._save([ended if key.id == old.id else key for key in self.all()])
-        return made, token
+        return new_key, token
 
     def _save(self, keys: Sequence[Key]) -> None:
         """Write the file atomically, readable by its owner only."""
-        kept = {"format": 1, "keys": [asdict(key) for key in keys]}
-        replace_file(self._path, json.dumps(kept, indent=2))
+        stored = {"format": 1, "keys": [asdict(key) for key in keys]}
+        replace_file(self._path, json.dumps(stored, indent=2))
 
 
 def _load(path: Path) -> tuple[Key, ...]:

@@ -160,8 +160,8 @@ def origins(listed: str) -> list[str]:
     """The comma-separated origins whose pages may use the service with a key. Raises InputError for
     anything else, such as "*" or an address with a path.
     """
-    found = [origin.strip() for origin in listed.split(",") if origin.strip()]
-    for origin in found:
+    allowed = [origin.strip() for origin in listed.split(",") if origin.strip()]
+    for origin in allowed:
         parts = urlsplit(origin)
         web = parts.scheme in ("http", "https") and parts.hostname
         if not web or origin != f"{parts.scheme}://{parts.netloc}":
@@ -169,7 +169,7 @@ def origins(listed: str) -> list[str]:
                 f"cors_origins: {origin!r} is not an origin",
                 "write RAG_CORS_ORIGINS=https://app.example.org",
             )
-    return found
+    return allowed
 
 
 class Rate:

@@ -41,10 +41,10 @@ class _Open:
 class CollectionHost:
     """Thread-safe."""
 
-    def __init__(self, default: Service, idle: float = _IDLE, most: int = _MOST_OPEN) -> None:
+    def __init__(self, default: Service, idle: float = _IDLE, most_open: int = _MOST_OPEN) -> None:
         self._default = default
         self._idle = idle
-        self._most = most
+        self._most = most_open
         self.registry = build.collections(default.settings)
         self._open: dict[str, _Open] = {}
         self._changed = threading.Condition()
@@ -62,8 +62,8 @@ class CollectionHost:
         with self._changed:
             left = list(self._open.values())
             self._open.clear()
-        for one in left:
-            _close(one)
+        for entry in left:
+            _close(entry)
         self.registry.close()
 
     @property
@@ -75,65 +75,65 @@ class CollectionHost:
         """The collection's service, held open until `leave` is called. Raises NotFoundError,
         StoreError, ServiceError.
         """
-        one = self._entry(name)
+        entry = self._entry(name)
         try:
-            with one.opening:
-                if one.service is None:
-                    one.service = self._make(one.collection)
-            return one.service
+            with entry.opening:
+                if entry.service is None:
+                    entry.service = self._make(entry.collection)
+            return entry.service
         except BaseException:
-            self._done(one)
+            self._done(entry)
             raise
 
     def leave(self, name: str, service: Service) -> None:
         with self._changed:
-            one = self._open.get(name)
-        if one is not None and one.service is service:
-            self._done(one)
+            entry = self._open.get(name)
+        if entry is not None and entry.service is service:
+            self._done(entry)
             return
         _log.debug("collection %s was replaced while it was used", name)
 
-    def _done(self, one: _Open) -> None:
+    def _done(self, entry: _Open) -> None:
         with self._changed:
-            one.requests -= 1
-            one.used = time.monotonic()
+            entry.requests -= 1
+            entry.used = time.monotonic()
             self._changed.notify_all()
 
     def _entry(self, name: str) -> _Open:
         """The open entry for the name, if another process has not replaced the collection
         meanwhile.
         """
-        found = self.registry.named(name)
+        collection = self.registry.named(name)
         with self._changed:
             if self._closing.is_set():
                 raise NotFoundError(f"no collection {name}", "the service is shutting down")
-            one = self._open.get(name)
+            entry = self._open.get(name)
             if (
-                one is not None
-                and not one.closing
-                and one.collection.id != found.id
-                and not one.requests
+                entry is not None
+                and not entry.closing
+                and entry.collection.id != collection.id
+                and not entry.requests
             ):
                 _close(self._open.pop(name))  # a former collection of this name
-                one = None
-            if one is not None and (one.closing or one.collection.id != found.id):
+                entry = None
+            if entry is not None and (entry.closing or entry.collection.id != collection.id):
                 raise BusyError(f"collection {name} is being changed", "try again in a moment")
-            if one is None:
-                one = self._open[name] = _Open(found)
-            one.requests += 1
-            one.used = time.monotonic()
-            return one
+            if entry is None:
+                entry = self._open[name] = _Open(collection)
+            entry.requests += 1
+            entry.used = time.monotonic()
+            return entry
 
     def _make(self, collection: Collection) -> Service:
-        made = self._default.for_collection(
+        service = self._default.for_collection(
             self.registry.inside(collection, self._default.settings)
         )
-        there = self.registry.get(collection.name)
-        if there is None or there.id != collection.id:
-            made.close()
+        current = self.registry.get(collection.name)
+        if current is None or current.id != collection.id:
+            service.close()
             raise BusyError(f"collection {collection.name} is being changed", "try again")
-        made.start()
-        return made
+        service.start()
+        return service
 
     def delete(self, name: str) -> Collection:
         """Close and delete a collection. Raises NotFoundError, BusyError."""
@@ -146,17 +146,17 @@ class CollectionHost:
         """Run `change` after all requests have finished, while new ones are held off."""
         self.registry.named(name)
         with self._changed:
-            one = self._open.setdefault(name, _Open(self.registry.named(name)))
-            if one.closing:
+            entry = self._open.setdefault(name, _Open(self.registry.named(name)))
+            if entry.closing:
                 raise BusyError(f"collection {name} is being changed", "try again in a moment")
-            one.closing = True
-            free = self._changed.wait_for(lambda: one.requests == 0, _PATIENCE)
+            entry.closing = True
+            free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
         try:
             if not free:
                 raise BusyError(
                     f"collection {name} is in use", "try again when its requests have finished"
                 )
-            _close(one)
+            _close(entry)
             return change()
         finally:
             with self._changed:
@@ -194,30 +194,30 @@ class CollectionHost:
             oldest = sorted(self._open.items(), key=lambda item: item[1].used)
             spare = len(oldest) - self._most
             closed = []
-            for number, (name, one) in enumerate(oldest):
-                due = moment - one.used > self._idle or number < spare
+            for number, (name, entry) in enumerate(oldest):
+                due = moment - entry.used > self._idle or number < spare
                 # another process has deleted or renamed one
                 changed = (
-                    there := self.registry.get(name)
-                ) is None or there.id != one.collection.id
+                    current := self.registry.get(name)
+                ) is None or current.id != entry.collection.id
                 if (
-                    not one.requests
-                    and not one.closing
-                    and (changed or (due and not _has_uploads(one)))
+                    not entry.requests
+                    and not entry.closing
+                    and (changed or (due and not _has_uploads(entry)))
                 ):
-                    one.closing = True
-                    closed.append((name, one))
-        for name, one in closed:
-            _close(one)
+                    entry.closing = True
+                    closed.append((name, entry))
+        for name, entry in closed:
+            _close(entry)
             with self._changed:
                 del self._open[name]
 
 
-def _has_uploads(one: _Open) -> bool:
-    return one.service is not None and one.service.jobs.waiting > 0
+def _has_uploads(entry: _Open) -> bool:
+    return entry.service is not None and entry.service.jobs.waiting > 0
 
 
-def _close(one: _Open) -> None:
-    if one.service is not None:
-        one.service.close()
-        one.service = None
+def _close(entry: _Open) -> None:
+    if entry.service is not None:
+        entry.service.close()
+        entry.service = None

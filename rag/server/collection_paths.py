@@ -14,11 +14,11 @@ def split(path: str) -> tuple[str, str]:
     paths about collections themselves.
     """
     if path.startswith(_PREFIX):
-        name, slash, rest = path.removeprefix(_PREFIX).partition("/")
+        name, slash, inner = path.removeprefix(_PREFIX).partition("/")
         if (
-            name and slash and rest and rest.split("/")[0] != "collections"
+            name and slash and inner and inner.split("/")[0] != "collections"
         ):  # collections do not nest
-            return name, "/mcp" if rest == "mcp" else f"/v1/{rest}"
+            return name, "/mcp" if inner == "mcp" else f"/v1/{inner}"
     if path != "/mcp" and (
         path in NEUTRAL or path.startswith(_PREFIX) or not path.startswith("/v1/")
     ):

@@ -14,8 +14,8 @@ from rag.types import Document
 
 def etag(document: Document) -> str:
     """Strong entity tag, derived from bytes, title, source and metadata."""
-    known = [document.sha256, document.title, document.source, sorted(document.metadata.items())]
-    return f'"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:40]}"'
+    identity = [document.sha256, document.title, document.source, sorted(document.metadata.items())]
+    return f'"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:40]}"'
 
 
 def not_modified(headers: Mapping[str, str], tag: str) -> bool:
@@ -27,9 +27,9 @@ def check_match(headers: Mapping[str, str], tag: str | None) -> None:
     """Check `If-Match` and `If-None-Match` before a change. `tag` is the current one, or None if
     the document does not exist. Raises ServiceError with 412.
     """
-    wanted, unwanted = headers.get("if-match"), headers.get("if-none-match")
-    changed = wanted is not None and (tag is None or not _names(wanted, tag, weakly=False))
-    exists = unwanted is not None and tag is not None and _names(unwanted, tag, weakly=True)
+    required, excluded = headers.get("if-match"), headers.get("if-none-match")
+    changed = required is not None and (tag is None or not _names(required, tag, weakly=False))
+    exists = excluded is not None and tag is not None and _names(excluded, tag, weakly=True)
     if changed or exists:
         message = (
             "the document does not match If-Match" if changed else "the document exists already"
@@ -38,5 +38,5 @@ def check_match(headers: Mapping[str, str], tag: str | None) -> None:
 
 
 def _names(value: str, tag: str, weakly: bool) -> bool:
-    given = [one.strip() for one in value.split(",")]
-    return "*" in given or tag in given or (weakly and f"W/{tag}" in given)
+    tags = [name.strip() for name in value.split(",")]
+    return "*" in tags or tag in tags or (weakly and f"W/{tag}" in tags)

@@ -35,10 +35,10 @@ class Connections:
     A client has `seconds` for the headers of its first request, and twice as long after a response.
     """
 
-    def __init__(self, app: ASGIApp, most: int, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
         # inside, since it changes the address; uvicorn has types of its own for ASGI
         self._app: Any = ProxyHeadersMiddleware(cast(Any, app))
-        self._most = most
+        self._most = limit
         self._seconds = seconds
         self._open: dict[Address, asyncio.BaseTransport] = {}
         self._requests: Counter[Address] = Counter()

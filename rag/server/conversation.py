@@ -49,9 +49,9 @@ def in_context(
     for turn in turns[-_MOST_TURNS:]:
         if not turn.question.strip() or len(turn.question) > Settings.max_question:
             continue
-        meant = understand(turn.question, last).question
-        if phrases(meant):  # after "and who?" the topic is still the one before
-            last = PreviousTurn(meant, turn.answer, evidence(meant))
+        complete = understand(turn.question, last).question
+        if phrases(complete):  # after "and who?" the topic is still the one before
+            last = PreviousTurn(complete, turn.answer, evidence(complete))
     rewrite = understand(question, last)
     follows = bool(turns) and rewrite.question != question
     return Understood(rewrite.question, rewrite.note, turns[-1].documents if follows else ())

@@ -87,17 +87,17 @@ class ErrorShapes:
         if shape is None:
             await self._app(scope, receive, send)
             return
-        held: list[Message] = []
+        starts: list[Message] = []
 
         async def reshape(message: Message) -> None:
             if message["type"] == "http.response.start" and _is_problem(message):
-                held.append(message)
-            elif held:
-                start = held.pop()
+                starts.append(message)
+            elif starts:
+                start = starts.pop()
                 body = message.get("body", b"")
                 if body:
-                    start["status"], made = shape(json.loads(body))
-                    body = json.dumps(made, ensure_ascii=False).encode()
+                    start["status"], shaped = shape(json.loads(body))
+                    body = json.dumps(shaped, ensure_ascii=False).encode()
                 headers = MutableHeaders(raw=start["headers"])
                 headers["content-type"] = "application/json"
                 headers["content-length"] = str(len(body))
@@ -110,5 +110,7 @@ class ErrorShapes:
 
 
 def _is_problem(message: Message) -> bool:
-    given = {bytes(name).lower(): bytes(value) for name, value in message.get("headers", [])}
-    return given.get(b"content-type", b"").startswith(MEDIA_TYPE.encode())
+    response_headers = {
+        bytes(name).lower(): bytes(value) for name, value in message.get("headers", [])
+    }
+    return response_headers.get(b"content-type", b"").startswith(MEDIA_TYPE.encode())

@@ -60,17 +60,17 @@ class FairLane(Generic[T]):
     def next_key(self) -> str:
         return min(self._items, key=lambda key_id: self._work[key_id])
 
-    def take(self, work: float = 0.0) -> T:
+    def take(self, amount: float = 0.0) -> T:
         """Remove the next item, for so much work."""
         key_id = self.next_key
         self._clock = self._work[key_id]
         item = self._items[key_id].popleft()
-        self.charge(key_id, work)
+        self.charge(key_id, amount)
         self._forget()
         return item
 
-    def charge(self, key_id: str, work: float) -> None:
-        self._work[key_id] = self._work.get(key_id, self._clock) + work
+    def charge(self, key_id: str, amount: float) -> None:
+        self._work[key_id] = self._work.get(key_id, self._clock) + amount
 
     def drop_newest(self, key_id: str) -> T:
         dropped = self._items[key_id].pop()
@@ -86,9 +86,9 @@ class FairLane(Generic[T]):
         """Drop keys that have no items, and their work once others have had as much."""
         self._items = {key_id: items for key_id, items in self._items.items() if items}
         self._work = {
-            key_id: work
-            for key_id, work in self._work.items()
-            if key_id in self._items or work > self._clock
+            key_id: amount
+            for key_id, amount in self._work.items()
+            if key_id in self._items or amount > self._clock
         }
 
 
@@ -106,19 +106,19 @@ class FairQueue(Generic[W]):
         yield from self.searches
         yield from self.readings
 
-    def add(self, works: Sequence[W]) -> None:
-        for work in works:
-            self._lane(work).add(work.key_id, work)
+    def add(self, items: Sequence[W]) -> None:
+        for item in items:
+            self._lane(item).add(item.key_id, item)
 
-    def _lane(self, work: W) -> FairLane[W]:
-        return self.searches if work.search else self.readings
+    def _lane(self, item: W) -> FairLane[W]:
+        return self.searches if item.search else self.readings
 
-    def prune(self, condition: Callable[[W], bool] = lambda work: work.wanted) -> None:
+    def prune(self, condition: Callable[[W], bool] = lambda item: item.wanted) -> None:
         """Drop other items, by default those without a waiting client."""
         self.searches.keep(condition)
         self.readings.keep(condition)
 
-    def make_room(self, key_id: str, arriving: int, most: int) -> list[W] | None:
+    def make_room(self, key_id: str, arriving: int, capacity: int) -> list[W] | None:
         """The items to refuse so that `arriving` of this key fit among at most `most`; None if the
         key itself must be refused.
 
@@ -127,10 +127,10 @@ class FairQueue(Generic[W]):
         as long as it would still have more than this key.
         """
         own = self._count(key_id)
-        if key_id and own and own + arriving > most * 3 // 4:
+        if key_id and own and own + arriving > capacity * 3 // 4:
             return None
         dropped: list[W] = []
-        while len(self) + arriving > most:
+        while len(self) + arriving > capacity:
             keys = {*self.searches.by_key, *self.readings.by_key}
             largest = max(keys, key=self._count, default=key_id)
             if largest == key_id or self._count(largest) <= self._count(key_id) + arriving:
@@ -149,27 +149,27 @@ class FairQueue(Generic[W]):
         """
         sums = {name: sum(w.cost for w in items) for name, items in self.readings.by_key.items()}
         own = sums.pop(key_id, 0)
-        first = max((work.cost for work in self.readings), default=0)
+        first = max((item.cost for item in self.readings), default=0)
         return own + sum(min(passages, max(own, first)) for passages in sums.values())
 
     @property
     def passages(self) -> int:
         """Passages of all waiting readings."""
-        return sum(work.cost for work in self.readings)
+        return sum(item.cost for item in self.readings)
 
-    def take_searches(self, most: int) -> list[W]:
+    def take_searches(self, limit: int) -> list[W]:
         """Take up to `most` searches, of each key in turn."""
-        return [self.searches.take(1) for _ in range(min(most, len(self.searches)))]
+        return [self.searches.take(1) for _ in range(min(limit, len(self.searches)))]
 
     def take_readings(self, passages: int) -> list[W]:
         """Take at least one reading, and more up to so many passages in total."""
         batch: list[W] = []
         costs: dict[Hashable, int] = {}
         while self.readings:
-            work = self.readings.by_key[self.readings.next_key][0]
-            total = sum({**costs, work.key: work.cost}.values())
+            item = self.readings.by_key[self.readings.next_key][0]
+            total = sum({**costs, item.key: item.cost}.values())
             if batch and total > passages:
                 break
-            batch.append(self.readings.take(0 if work.key in costs else work.cost))
-            costs[work.key] = work.cost
+            batch.append(self.readings.take(0 if item.key in costs else item.cost))
+            costs[item.key] = item.cost
         return batch

@@ -51,7 +51,7 @@ def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
     """JSON Lines for `rag eval run FILE`."""
-    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in gold(lines))
+    return "".join(json.dumps(question, ensure_ascii=False) + "\n" for question in gold(lines))
 
 
 def forget(folder: Path, documents: Sequence[str]) -> int:
@@ -62,7 +62,9 @@ def forget(folder: Path, documents: Sequence[str]) -> int:
 
 def _documents(line: Mapping[str, Any]) -> list[str]:
     return [
-        str(one.get("document", "")) for one in line.get("evidence", []) if isinstance(one, dict)
+        str(source.get("document", ""))
+        for source in line.get("evidence", [])
+        if isinstance(source, dict)
     ]
 
 
@@ -70,10 +72,10 @@ def _evidence(line: Mapping[str, Any], answer: str) -> dict[str, Any]:
     """The citations that contain the answer verbatim; if none do, all occurrences count as
     evidence.
     """
-    found = [one for one in line.get("evidence", []) if one.get("sentence")]
-    return {"evidence": found} if any(answer in one["sentence"] for one in found) else {}
+    sources = [source for source in line.get("evidence", []) if source.get("sentence")]
+    return {"evidence": sources} if any(answer in source["sentence"] for source in sources) else {}
 
 
 def _near(line: Mapping[str, Any]) -> dict[str, Any]:
-    found = _documents(line)
-    return {"near": found[0]} if found else {}
+    documents = _documents(line)
+    return {"near": documents[0]} if documents else {}

@@ -133,11 +133,11 @@ class IngestThread:
         """Process the next file, if any. Raises errors that are not the file's fault; the file is
         then retried.
         """
-        found = self._queue.next()
-        if found is None:
+        entry = self._queue.next()
+        if entry is None:
             self._queue.wait_for_any(5.0)
             return
-        job, number, upload = found
+        job, number, upload = entry
         result = self._do(upload, store, embedder)
         self._patiently(lambda: self._queue.finish(job, number, result))
         self._metrics.file(result.outcome)
@@ -177,12 +177,12 @@ class IngestThread:
             prepared = prepare(
                 store, embedder, self._passage_tokens, file_of(upload), self._pool.load_data
             )
-            done = self._patiently(lambda: put_prepared(store, prepared, self._keep_pdf))
+            outcome = self._patiently(lambda: put_prepared(store, prepared, self._keep_pdf))
             return WireFile(
                 name=name,
-                outcome=done.outcome,
-                document_ids=list(done.documents),
-                detail=done.detail,
+                outcome=outcome.outcome,
+                document_ids=list(outcome.documents),
+                detail=outcome.detail,
             )
         except InputError as error:
             return WireFile(name=name, outcome="rejected", detail=error.message)

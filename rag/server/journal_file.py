@@ -43,11 +43,11 @@ class JournalFile:
             with open(self._path, encoding="utf-8") as file:
                 for line in file:
                     try:
-                        found = json.loads(line)
+                        value = json.loads(line)
                     except ValueError:
                         continue
-                    if isinstance(found, dict):
-                        yield found
+                    if isinstance(value, dict):
+                        yield value
         except FileNotFoundError:
             return
         except OSError as error:
@@ -55,17 +55,17 @@ class JournalFile:
                 f"{self._path} cannot be read: {error.strerror}", "make it readable"
             ) from error
 
-    def keep(self, wanted: Callable[[Mapping[str, Any]], bool]) -> int:
+    def keep(self, condition: Callable[[Mapping[str, Any]], bool]) -> int:
         """Remove the lines for which `wanted` is false. Returns their number."""
         if not self._path.exists():
             return 0
         with locked(self._path):
-            found = list(self.lines())
-            kept = [line for line in found if wanted(line)]
-            if len(kept) < len(found):
-                lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in kept)
+            before = list(self.lines())
+            after = [line for line in before if condition(line)]
+            if len(after) < len(before):
+                lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in after)
                 replace_file(self._path, "".join(lines))
-        return len(found) - len(kept)
+        return len(before) - len(after)
 
     def _ends_whole(self) -> bool:
         with open(self._path, "rb") as file:

@@ -74,10 +74,10 @@ class ErrorResponses(HttpLayer):
             elif error.status in (401, 403, 421):  # failed logins must be traceable
                 exchange.notes["address"] = _address(scope)
             if not exchange.started:
-                made = problems.response(
+                response = problems.response(
                     problems.problem_of(error), exchange.request_id, problems.headers_of(error)
                 )
-                await made(scope, receive, send)
+                await response(scope, receive, send)
 
 
 class Gate(HttpLayer):

@@ -31,9 +31,9 @@ def headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def add_headers(message: Message, more: Mapping[str, str]) -> None:
+def add_headers(message: Message, extra: Mapping[str, str]) -> None:
     """Add headers to the start of a response, except those already present."""
     own = [(bytes(name).lower(), value) for name, value in message.get("headers", [])]
     names = {name for name, _ in own}
-    lower = [(name.lower().encode(), value.encode("latin-1")) for name, value in more.items()]
+    lower = [(name.lower().encode(), value.encode("latin-1")) for name, value in extra.items()]
     message["headers"] = own + [(name, value) for name, value in lower if name not in names]

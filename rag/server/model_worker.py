@@ -87,41 +87,41 @@ class ModelThread:
     def depth(self) -> int:
         return len(self._queue)
 
-    def submit(self, works: Sequence[PendingQuestion]) -> None:
+    def submit(self, questions: Sequence[PendingQuestion]) -> None:
         """Queue all items, which belong to one caller, or none. Raises ServiceError if the queue is
         full or closed, or if they cannot be answered before their deadline; InputError if they
         could never fit.
         """
-        if len(works) > self._most_waiting:
-            message = f"{len(works):,} questions at once, {self._most_waiting:,} may wait"
+        if len(questions) > self._most_waiting:
+            message = f"{len(questions):,} questions at once, {self._most_waiting:,} may wait"
             raise InputError(message, "send fewer at a time, or raise RAG_QUEUE")
         with self._changed:
             if self._closing:
                 raise problems.closing()
-            self._check_time(works)
-            if len(self._queue) + len(works) > self._most_waiting:
+            self._check_time(questions)
+            if len(self._queue) + len(questions) > self._most_waiting:
                 self._queue.prune()
-            refused = self._queue.make_room(works[0].key_id, len(works), self._most_waiting)
+            refused = self._queue.make_room(questions[0].key_id, len(questions), self._most_waiting)
             overloaded = problems.overloaded(
                 _retry_after(self._seconds_per_passage * self._queue.passages)
             )
             if refused is None:
                 raise overloaded
-            for work in refused:
-                work.fail(overloaded)
-            self._queue.add(works)
+            for question in refused:
+                question.fail(overloaded)
+            self._queue.add(questions)
             self._changed.notify_all()
 
-    def _check_time(self, works: Sequence[PendingQuestion]) -> None:
+    def _check_time(self, questions: Sequence[PendingQuestion]) -> None:
         """Refuse at once what cannot be answered in time. A single question, and a client with its
         own deadline, get an answer from the passages read by then. Raises ServiceError, and
         InputError if even an idle service would be late.
         """
-        own = {work.key: work.cost for work in works if not work.search}
+        own = {question.key: question.cost for question in questions if not question.search}
         if not own:
             return
-        first = works[0]
-        left = max(work.deadline for work in works) - time.monotonic()
+        first = questions[0]
+        left = max(question.deadline for question in questions) - time.monotonic()
         seconds = self._seconds_per_passage * sum(own.values())
         if len(own) > 1 and not first.client_deadline and seconds > left:
             message = (
@@ -164,11 +164,11 @@ class ModelThread:
 
     def _search(self) -> None:
         engine = self.opened.result()
-        while works := self._take_searches():
+        while questions := self._take_searches():
             started = time.monotonic()
-            self._answer_each(works, engine)
-            for work in works:
-                work.charge((time.monotonic() - started) / len(works))
+            self._answer_each(questions, engine)
+            for question in questions:
+                question.charge((time.monotonic() - started) / len(questions))
 
     def _run_call(self) -> None:
         with self._changed:
@@ -186,8 +186,8 @@ class ModelThread:
     def _drop(self, error: BaseException) -> None:
         with self._changed:
             self._closing = True
-            for work in self._queue:
-                work.fail(error if isinstance(error, RagError) else problems.closing())
+            for question in self._queue:
+                question.fail(error if isinstance(error, RagError) else problems.closing())
             for call in self._calls:
                 call.result.set_exception(problems.closing())
             self._queue, self._calls = FairQueue(), FairLane()
@@ -209,24 +209,24 @@ class ModelThread:
         long.
         """
         until = time.monotonic() + _WINDOW
-        most = self._batch_passages
+        limit = self._batch_passages
         with self._changed:
-            while self._queue.readings and self._queue.passages < most and not self._closing:
+            while self._queue.readings and self._queue.passages < limit and not self._closing:
                 if not self._changed.wait(max(0.0, until - time.monotonic())):
                     break
-            return self._queue.take_readings(most)
+            return self._queue.take_readings(limit)
 
     def _time(self, batch: list[PendingQuestion], engine: Engine) -> None:
         started = time.monotonic()
-        batch = [work for work in batch if _in_time(work, started)]
+        batch = [question for question in batch if _in_time(question, started)]
         if batch:
-            self._running = sum({work.key: work.cost for work in batch}.values())
+            self._running = sum({question.key: question.cost for question in batch}.values())
             self._answer_each(batch, engine)
             passages, self._running = self._running, 0
             seconds = time.monotonic() - started
-            cost = sum(work.cost for work in batch)
-            for work in batch:
-                work.charge(seconds * work.cost / cost)
+            cost = sum(question.cost for question in batch)
+            for question in batch:
+                question.charge(seconds * question.cost / cost)
             self._learn(passages, seconds)
 
     def _answer_each(self, batch: list[PendingQuestion], engine: Engine) -> None:
@@ -234,11 +234,11 @@ class ModelThread:
         one's.
         """
         now = time.monotonic()
-        batch = [work for work in batch if _in_time(work, now)]
+        batch = [question for question in batch if _in_time(question, now)]
         if batch:
             self._metrics.batch(len(batch))
-        for own in dict.fromkeys(work.engine for work in batch):
-            self._answer([work for work in batch if work.engine is own], own or engine)
+        for own in dict.fromkeys(question.engine for question in batch):
+            self._answer([question for question in batch if question.engine is own], own or engine)
 
     def _learn(self, passages: int, seconds: float) -> None:
         """Update the reading speed, and from it the batch size for about _BATCH_SECONDS."""
@@ -254,51 +254,51 @@ class ModelThread:
         try:
             _answer(batch, engine, self._metrics)
         except Exception as error:
-            left = [work for work in batch if not work.answer.done()]
+            left = [question for question in batch if not question.answer.done()]
             if len(batch) == 1 or isinstance(error, RagError):
                 if not isinstance(error, RagError):
                     _log.exception("a question could not be answered")
-                for work in left:
-                    work.fail(error)
+                for question in left:
+                    question.fail(error)
             else:
-                for work in left:
-                    self._answer([work], engine)
+                for question in left:
+                    self._answer([question], engine)
 
 
 def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) -> None:
     """Read equal questions of several clients once, except those with their own deadline."""
     started = time.perf_counter()
-    asked = list(dict.fromkeys(work.asked for work in batch))
-    found = dict(zip(asked, engine.find_many(asked), strict=True))
+    queries = list(dict.fromkeys(question.asked for question in batch))
+    retrieved = dict(zip(queries, engine.find_many(queries), strict=True))
     timings = {"retrieve": time.perf_counter() - started}
     metrics.stages(timings)
     to_read: dict[tuple[Query, float | None], list[PendingQuestion]] = {}
-    for work in batch:
-        _give(work.found, found[work.asked])
-        if not work.search and (
-            work.answer.running() or work.answer.set_running_or_notify_cancel()
+    for question in batch:
+        _give(question.found, retrieved[question.asked])
+        if not question.search and (
+            question.answer.running() or question.answer.set_running_or_notify_cancel()
         ):
             to_read.setdefault(
-                (work.asked, work.deadline if work.client_deadline else None), []
-            ).append(work)
+                (question.asked, question.deadline if question.client_deadline else None), []
+            ).append(question)
     if to_read:
         groups = list(to_read.values())
         timely = [
-            replace(works[0].asked, deadline=min(work.deadline for work in works))
-            for works in groups
+            replace(questions[0].asked, deadline=min(question.deadline for question in questions))
+            for questions in groups
         ]
 
         def on_progress(row: int) -> None:
-            for work in groups[row]:
-                work.started.set()
+            for question in groups[row]:
+                question.started.set()
 
         answers = engine.answer_many(
-            timely, [found[works[0].asked] for works in groups], timings, on_progress
+            timely, [retrieved[questions[0].asked] for questions in groups], timings, on_progress
         )
         metrics.answers(answers)
-        for works, answer in zip(groups, answers, strict=True):
-            for work in works:
-                work.answer.set_result(answer)
+        for questions, answer in zip(groups, answers, strict=True):
+            for question in questions:
+                question.answer.set_result(answer)
 
 
 def _give(future: Future[T], value: T) -> None:
@@ -307,10 +307,10 @@ def _give(future: Future[T], value: T) -> None:
         future.set_result(value)
 
 
-def _in_time(work: PendingQuestion, now: float) -> bool:
-    if work.wanted and work.deadline <= now:
-        work.fail(problems.late())
-    return work.wanted and not work.answer.done()
+def _in_time(question: PendingQuestion, now: float) -> bool:
+    if question.wanted and question.deadline <= now:
+        question.fail(problems.late())
+    return question.wanted and not question.answer.done()
 
 
 def _retry_after(seconds: float) -> int:

@@ -97,18 +97,18 @@ def answer_in(text: str) -> str | None:
 
 def documents_in(text: str) -> tuple[str, ...]:
     """Document ids in an answer's list of quotes, as written by `source_line`."""
-    found = [_in_brackets(match[1]) for match in _SOURCE.finditer(text)]
-    return tuple(dict.fromkeys(found))[:_MOST_DOCUMENTS]
+    ids = [_in_brackets(match[1]) for match in _SOURCE.finditer(text)]
+    return tuple(dict.fromkeys(ids))[:_MOST_DOCUMENTS]
 
 
 def _in_brackets(place: str) -> str:
     """Content of the brackets at the end; the whole text if it does not end with brackets."""
-    at, depth = len(place), 0
-    for at in range(len(place) - 1, -1, -1):
-        depth += {")": 1, "(": -1}.get(place[at], 0)
+    start, depth = len(place), 0
+    for start in range(len(place) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(place[start], 0)
         if depth <= 0:
             break
-    return place[at + 1 : -1] if place.endswith(")") and depth == 0 else place
+    return place[start + 1 : -1] if place.endswith(")") and depth == 0 else place
 
 
 def _text(content: str | Sequence[ContentPart] | None) -> str:
@@ -123,26 +123,28 @@ def _text(content: str | Sequence[ContentPart] | None) -> str:
     return "\n".join(part.text or "" for part in content)
 
 
-def filters_of(given: dict[str, Any] | None) -> list[str]:
+def filters_of(filter: dict[str, Any] | None) -> list[str]:
     """Conditions for a comparison filter, or several joined by "and"."""
-    if not given:
+    if not filter:
         return []
-    found = list(_conditions(given, 0))
-    if len(found) > _MOST_CONDITIONS:
-        raise InputError(f"{len(found)} conditions are more than {_MOST_CONDITIONS}", "send fewer")
-    return found
+    conditions = list(_conditions(filter, 0))
+    if len(conditions) > _MOST_CONDITIONS:
+        raise InputError(
+            f"{len(conditions)} conditions are more than {_MOST_CONDITIONS}", "send fewer"
+        )
+    return conditions
 
 
-def _conditions(given: Any, depth: int) -> Iterable[str]:
-    kind = given.get("type") if isinstance(given, dict) else None
-    if kind == "and" and isinstance(given.get("filters"), list) and depth < 5:
-        return [text for inner in given["filters"] for text in _conditions(inner, depth + 1)]
-    if kind == "nin" and isinstance(given.get("value"), list):
-        return [_condition(given.get("key"), "!=", value) for value in given["value"]]
-    if kind == "in" and isinstance(given.get("value"), list) and len(given["value"]) == 1:
-        return [_condition(given.get("key"), "=", given["value"][0])]
+def _conditions(filter: Any, depth: int) -> Iterable[str]:
+    kind = filter.get("type") if isinstance(filter, dict) else None
+    if kind == "and" and isinstance(filter.get("filters"), list) and depth < 5:
+        return [text for inner in filter["filters"] for text in _conditions(inner, depth + 1)]
+    if kind == "nin" and isinstance(filter.get("value"), list):
+        return [_condition(filter.get("key"), "!=", value) for value in filter["value"]]
+    if kind == "in" and isinstance(filter.get("value"), list) and len(filter["value"]) == 1:
+        return [_condition(filter.get("key"), "=", filter["value"][0])]
     if kind in _COMPARE:
-        return [_condition(given.get("key"), _COMPARE[kind], given.get("value"))]
+        return [_condition(filter.get("key"), _COMPARE[kind], filter.get("value"))]
     shown = str(kind)[:40]
     raise InputError(
         f"a filter of the type {shown!r} is not supported",

@@ -148,9 +148,9 @@ def _item(index: int, item: Json) -> Json:
 def _search_call(reply: Reply) -> Json:
     results = [search_result(hit, reply.page) for hit in reply.hits]
     flat = [
-        {**{key: value for key, value in one.items() if key != "content"}, "text": text["text"]}
-        for one in results
-        for text in one["content"]
+        {**{key: value for key, value in result.items() if key != "content"}, "text": text["text"]}
+        for result in results
+        for text in result["content"]
     ]
     call = {"type": "file_search_call", "id": f"fs_{reply.id}", "status": "completed"}
     return {**call, "queries": [reply.question], "results": flat}

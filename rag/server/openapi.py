@@ -78,8 +78,8 @@ UPLOAD: dict[str, Any] = {
 
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The operation's own errors, in addition to the common ones."""
-    known = _EVERYWHERE | _SOMEWHERE
-    return {status: _response(known[status]) for status in sorted({*_EVERYWHERE, *statuses})}
+    descriptions = _EVERYWHERE | _SOMEWHERE
+    return {status: _response(descriptions[status]) for status in sorted({*_EVERYWHERE, *statuses})}
 
 
 def _response(description: str) -> dict[str, Any]:
@@ -93,25 +93,25 @@ def schema(app: FastAPI) -> dict[str, Any]:
     """FastAPI's schema, with problem details as errors, and the API key."""
     from rag.server.document_schemas import TextDocument
 
-    made = get_openapi(
+    document = get_openapi(
         title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=_TAGS
     )
-    schemas = made["components"]["schemas"]
+    schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for model in (Problem, TextDocument, ErrorBody, OpenAIError, DifyError):
         made_schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         made_schema.pop("$defs", None)
         schemas[model.__name__] = made_schema
-    made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    made["security"] = [{}, {"key": []}]
-    for path, operations in made["paths"].items():
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{}, {"key": []}]
+    for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, description in _EVERYWHERE.items():
                 if str(status) not in operation["responses"] or status == 422:
                     operation["responses"][str(status)] = _response(description)
             _reshape(operation["responses"], path)
-    return made
+    return document
 
 
 def _reshape(responses: dict[str, Any], path: str) -> None:

@@ -137,8 +137,8 @@ def headers_of(error: Exception) -> dict[str, str]:
 def _problem(
     status: int, kind: str, detail: str, hint: str = "", errors: list[dict[str, str]] | None = None
 ) -> Problem:
-    known = status in http.HTTPStatus._value2member_map_
-    title = http.HTTPStatus(status).phrase if known else "Client Closed Request"
+    standard = status in http.HTTPStatus._value2member_map_
+    title = http.HTTPStatus(status).phrase if standard else "Client Closed Request"
     return Problem(
         type=f"urn:rag:{kind}",
         title=title,
@@ -181,23 +181,25 @@ def _rag(request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    if any(tuple(one["loc"]) == ("body",) for one in error.errors()) and not _says_json(request):
-        what = "the body's media type is not JSON"
+    if any(tuple(fault["loc"]) == ("body",) for fault in error.errors()) and not _says_json(
+        request
+    ):
+        message = "the body's media type is not JSON"
         return response(
-            _problem(415, "media-type", what, "send the header Content-Type: application/json"),
+            _problem(415, "media-type", message, "send the header Content-Type: application/json"),
             _id(request),
         )
-    malformed = any(one["type"] == "json_invalid" for one in error.errors())
-    wrong = [_fault(one) for one in error.errors()[:20]]
+    malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
+    wrong = [_fault(fault) for fault in error.errors()[:20]]
     first = f"{wrong[0]['field']}: {wrong[0]['message']}" if wrong else "invalid request"
-    found = _problem(
+    problem = _problem(
         400 if malformed else 422,
         "malformed" if malformed else "invalid",
         first,
         "see /openapi.json",
         wrong,
     )
-    return response(found, _id(request))
+    return response(problem, _id(request))
 
 
 def media_type(request: Request) -> str:
@@ -212,14 +214,14 @@ def _says_json(request: Request) -> bool:
     )
 
 
-def _fault(one: Any) -> dict[str, str]:
-    if one["type"] == "json_invalid":
-        why = (one.get("ctx") or {}).get("error", one["msg"])
+def _fault(fault: Any) -> dict[str, str]:
+    if fault["type"] == "json_invalid":
+        why = (fault.get("ctx") or {}).get("error", fault["msg"])
         return {
             "field": "body",
-            "message": printable(f"is not JSON: {why} at character {one['loc'][-1]}"),
+            "message": printable(f"is not JSON: {why} at character {fault['loc'][-1]}"),
         }
-    return {"field": _place(one["loc"]), "message": printable(str(one["msg"]))}
+    return {"field": _place(fault["loc"]), "message": printable(str(fault["msg"]))}
 
 
 def _place(location: Any) -> str:
@@ -230,7 +232,7 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     words = {404: "not found", 405: "method not allowed"}
     hint = "see /openapi.json" if error.status_code in words else ""
-    found = _problem(
+    problem = _problem(
         error.status_code, "http", words.get(error.status_code, str(error.detail)), hint
     )
-    return response(found, _id(request), dict(error.headers or {}))
+    return response(problem, _id(request), dict(error.headers or {}))

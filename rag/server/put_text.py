@@ -21,7 +21,7 @@ _LONGEST_ID = 500
 _TEXTS = (".md", ".markdown", ".html", ".htm", ".txt", ".rst")
 
 
-def put_text(service: Service, document_id: str, given: PutDocument, caller: Caller) -> Document:
+def put_text(service: Service, document_id: str, body: PutDocument, caller: Caller) -> Document:
     """Returns the document as stored. Raises InputError for an invalid id or text, ConflictError
     for the id of an ingested file, BusyError, StoreError.
     """
@@ -31,21 +31,21 @@ def put_text(service: Service, document_id: str, given: PutDocument, caller: Cal
     check_free(
         document_id, source, store.document(document_id)
     )  # before the work, and again with the lock
-    (found,) = load_some(document_id, given.text.encode(), service.readers.load_data).documents[:1]
-    made = replace(
-        found,
+    (parsed,) = load_some(document_id, body.text.encode(), service.readers.load_data).documents[:1]
+    document = replace(
+        parsed,
         id=document_id,
         source=source,
-        title=given.title or found.title,
-        metadata={**found.metadata, **given.metadata},
+        title=body.title or parsed.title,
+        metadata={**parsed.metadata, **body.metadata},
     )
     lent = ModelThreadEmbedder(service.embedder, service.runner(caller))
-    passages = split(made, lent.count_tokens, service.settings.passage_tokens)
-    embedded = embed(lent, [(made, passages)])
+    passages = split(document, lent.count_tokens, service.settings.passage_tokens)
+    embedded = embed(lent, [(document, passages)])
     with store.writing():
         check_free(document_id, source, store.document(document_id))
         put(store, embedded)
-    return made
+    return document
 
 
 def check_id(document_id: str) -> None:

@@ -112,5 +112,5 @@ def _timings(caller: Caller) -> list[Mapping[str, float]]:
 
 
 def _request_id(scope: Scope) -> str:
-    given = headers(scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    request_id = headers(scope).get("x-request-id", "")
+    return request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex

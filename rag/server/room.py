@@ -26,8 +26,8 @@ class _Share:
     caller.
     """
 
-    def __init__(self, most: int, own: int) -> None:
-        self._most, self._own = most, own
+    def __init__(self, total: int, own: int) -> None:
+        self._most, self._own = total, own
         self._used: Counter[str] = Counter()
 
     def fits(self, key_id: str, units: int) -> bool:

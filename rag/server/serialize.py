@@ -21,14 +21,14 @@ M = TypeVar("M", bound=BaseModel)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 
 
-def _as(model: type[M], value: object, /, **others: Any) -> M:
+def _as(model: type[M], value: object, /, **extra: Any) -> M:
     """A response with the value's fields of the same names, and others."""
     same = {
         name: getattr(value, name)
         for name in model.model_fields
-        if name not in others and hasattr(value, name)
+        if name not in extra and hasattr(value, name)
     }
-    return model(**same, **others)
+    return model(**same, **extra)
 
 
 def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
@@ -56,9 +56,9 @@ def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
     )
 
 
-def _alternative(other: Alternative, hits: Sequence[Hit]) -> schemas.WireAlternative:
-    citations = _citations(other.citations, hits, other.text)
-    return _as(schemas.WireAlternative, other, citations=citations)
+def _alternative(alternative: Alternative, hits: Sequence[Hit]) -> schemas.WireAlternative:
+    citations = _citations(alternative.citations, hits, alternative.text)
+    return _as(schemas.WireAlternative, alternative, citations=citations)
 
 
 def _citations(
@@ -99,9 +99,9 @@ def _citation(
     )
 
 
-def _placed(model: type[M], place: Any, **others: Any) -> M:
+def _placed(model: type[M], place: Any, **extra: Any) -> M:
     """`_as` with the offsets of the place."""
-    return _as(model, place, start_char_index=place.start, end_char_index=place.end, **others)
+    return _as(model, place, start_char_index=place.start, end_char_index=place.end, **extra)
 
 
 def _part(text: str, quote: str) -> tuple[int, int]:
@@ -155,8 +155,12 @@ def verdict(check: CitationCheck) -> schemas.WireVerdict:
 def report(report: CheckReport, seconds: float) -> schemas.WireReport:
     """A checked text; `seconds` is how long it took."""
     sentences = [
-        _as(schemas.WireChecked, one, evidence=[_evidence(found) for found in one.evidence])
-        for one in report.sentences
+        _as(
+            schemas.WireChecked,
+            sentence,
+            evidence=[_evidence(evidence) for evidence in sentence.evidence],
+        )
+        for sentence in report.sentences
     ]
     timings = {"check": round(seconds * 1000, 1)}
     return _as(schemas.WireReport, report, sentences=sentences, timings_ms=timings)

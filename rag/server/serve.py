@@ -122,9 +122,9 @@ def _check_tls(settings: Settings) -> None:
                 settings.certfile, settings.keyfile or None, password=_no_password
             )
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            named = f"{settings.certfile} {settings.keyfile}".strip()
+            files = f"{settings.certfile} {settings.keyfile}".strip()
             message = (
-                f"TLS cannot be served with {named}: "
+                f"TLS cannot be served with {files}: "
                 f"{error.strerror if isinstance(error, OSError) else error}"
             )
             raise InputError(
@@ -138,11 +138,14 @@ def _no_password() -> str:
 
 
 def server_of(
-    app: FastAPI, settings: Settings, header_seconds: float = HEADER_SECONDS, most: int = 0
+    app: FastAPI,
+    settings: Settings,
+    header_seconds: float = HEADER_SECONDS,
+    most_connections: int = 0,
 ) -> uvicorn.Server:
-    """uvicorn with a timeout for headers, and `most` connections; 0 is as many as files allow."""
+    """uvicorn with a timeout for headers, and so many connections; 0 is as many as files allow."""
     files, backlog = limits(most_files())
-    connections = Connections(app, most or files, header_seconds)
+    connections = Connections(app, most_connections or files, header_seconds)
     config = uvicorn.Config(
         connections,
         ssl_certfile=settings.certfile or None,
@@ -164,10 +167,10 @@ def server_of(
 def bound(settings: Settings) -> socket.socket:
     """Bind the port before anything is loaded, to report a port in use at once."""
     try:
-        found = socket.getaddrinfo(
+        addresses = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )
-        family, kind, protocol, _, address = found[0]
+        family, kind, protocol, _, address = addresses[0]
         listening = socket.socket(
             family, kind, protocol
         )  # without the protocol, asyncio leaves Nagle's algorithm on, which costs 40 ms per answer

@@ -70,13 +70,13 @@ def _listing(documents: Iterator[Document]) -> Listing:
 
 def _source(document: Document) -> Source:
     folder, slash, _ = document.id.partition("/")
-    known = document.metadata
+    metadata = document.metadata
     return Source(
         document.id,
         document.title,
         folder if slash else "",
-        known.get("type", ""),
-        known.get("date", "")[:10],
+        metadata.get("type", ""),
+        metadata.get("date", "")[:10],
         len(document.pages),
     )
 

@@ -245,10 +245,10 @@ class Service:
         """
         proceed = proceed or self.deadline(caller)
 
-        def run(work: Callable[[], Any]) -> Any:
+        def run(function: Callable[[], Any]) -> Any:
             def timely() -> Any:
                 proceed()  # it may have waited in the queue
-                return work()
+                return function()
 
             proceed()
             return self.models.call(timely, caller)
@@ -297,18 +297,18 @@ class _CollectionService(Service):
         return self._embedder.result()
 
 
-def wait(work: PendingQuestion, future: Future[T]) -> T:
+def wait(question: PendingQuestion, future: Future[T]) -> T:
     """Wait for a result until the question's deadline. Raises the result's error, or ServiceError.
 
     Waits slightly longer for an answer from the passages read so far.
     """
     try:
         try:
-            return future.result(max(0.0, work.deadline - time.monotonic()))
+            return future.result(max(0.0, question.deadline - time.monotonic()))
         except FutureTimeout:
-            return future.result(_GRACE if work.started.is_set() else 0.0)
+            return future.result(_GRACE if question.started.is_set() else 0.0)
     except FutureTimeout:
-        work.cancel()
+        question.cancel()
         raise problems.late() from None
     except CancelledError:
         raise problems.hung_up() from None
@@ -323,8 +323,8 @@ def warm(backend: Backend) -> None:
 
 def service_of(request: Request) -> Service:
     """The service of the requested collection, as a dependency of endpoints."""
-    found: Service = getattr(request.state, "service", None) or request.app.state.service
-    return found
+    service: Service = getattr(request.state, "service", None) or request.app.state.service
+    return service
 
 
 def base_url(settings: Settings, request: Request) -> str:

@@ -82,11 +82,11 @@ class _OpenTelemetry:
         )
         below = self._below(span)
         for timings in stages:
-            at = end - int(sum(timings.get(stage, 0.0) for stage in STAGES) * 1e9)
+            start = end - int(sum(timings.get(stage, 0.0) for stage in STAGES) * 1e9)
             for stage in STAGES:
-                until = at + int(timings.get(stage, 0.0) * 1e9)
-                self._tracer.start_span(stage, below, start_time=at).end(until)
-                at = until
+                until = start + int(timings.get(stage, 0.0) * 1e9)
+                self._tracer.start_span(stage, below, start_time=start).end(until)
+                start = until
         span.end(end)
 
     def close(self) -> None:

@@ -138,18 +138,18 @@ class LocalUploadQueue:
         with self._database() as connection:
             return _get(connection, job)
 
-    def last(self, most: int, state: str | None = None) -> list[Job]:
+    def last(self, limit: int, state: str | None = None) -> list[Job]:
         """Jobs, newest first; `state` selects only those in that state."""
         with self._database() as connection:
             ids = connection.execute("SELECT id FROM jobs ORDER BY rowid DESC").fetchall()
-            found: list[Job] = []
+            jobs: list[Job] = []
             for (job,) in ids:
-                one = _get(connection, job)
-                if one and state in (None, one.state):
-                    found.append(one)
-                if len(found) == most:
+                described = _get(connection, job)
+                if described and state in (None, described.state):
+                    jobs.append(described)
+                if len(jobs) == limit:
                     break
-        return found
+        return jobs
 
     def cancel(self, job: str) -> None:
         """Reject a job's waiting files, perhaps including the one in progress."""
@@ -164,12 +164,12 @@ class LocalUploadQueue:
         until = time.monotonic() + seconds
         with self._database() as connection:
             while (
-                (found := _get(connection, job))
-                and found.state != "done"
+                (current := _get(connection, job))
+                and current.state != "done"
                 and (left := until - time.monotonic()) > 0
             ):
                 self._changed.wait(left)
-            return found
+            return current
 
     def wait_for_any(self, seconds: float) -> None:
         """Wait until something changes, at most `seconds`."""

@@ -32,35 +32,35 @@ class SharedUploadQueue:
 
     def get(self, job: str) -> Job | None:
         # PostgreSQL text cannot contain NUL
-        found = [] if "\0" in job else self._queue.results(job)
-        if not found:
+        rows = [] if "\0" in job else self._queue.results(job)
+        if not rows:
             return None
         files = [
             WireFile(
                 name=name.removeprefix(f"{FOLDER}/"),
-                outcome=done.outcome,
-                document_ids=list(done.documents),
-                detail=done.detail,
+                outcome=result.outcome,
+                document_ids=list(result.documents),
+                detail=result.detail,
             )
-            for name, done in found
-            if done
+            for name, result in rows
+            if result
         ]
-        state = "done" if len(files) == len(found) else "running" if files else "queued"
+        state = "done" if len(files) == len(rows) else "running" if files else "queued"
         created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.strptime(job.partition("-")[0], _STAMP))
-        return Job(id=job, state=state, created=created, files=files, total=len(found))
+        return Job(id=job, state=state, created=created, files=files, total=len(rows))
 
     def wait(self, job: str, seconds: float) -> Job | None:
         until = time.monotonic() + seconds
-        while (found := self.get(job)) and found.state != "done" and time.monotonic() < until:
+        while (current := self.get(job)) and current.state != "done" and time.monotonic() < until:
             time.sleep(_LOOK)
-        return found
+        return current
 
     @property
     def waiting(self) -> int:
         state = self._queue.state()
         return state.count("waiting") + state.count("working")
 
-    def last(self, most: int, state: str | None = None) -> list[Job]:
+    def last(self, limit: int, state: str | None = None) -> list[Job]:
         raise problems.ServiceError(
             404, "http", "uploads to a database are not listed here", "see: rag worker --status"
         )

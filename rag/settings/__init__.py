@@ -129,28 +129,28 @@ class Settings:
     """Maximum size of an uploaded PDF that is kept to show its pages, in mebibytes."""
 
     @classmethod
-    def load(cls, environ: Mapping[str, str] | None = None, **given: Any) -> Self:
+    def load(cls, environ: Mapping[str, str] | None = None, **arguments: Any) -> Self:
         """Read the settings. Raises InputError for an unknown name or an invalid value."""
         environ = os.environ if environ is None else environ
-        named = environ.get("RAG_CONFIG")
-        path = Path(named or CONFIG_FILE)
-        values: dict[str, Any] = read_toml(path) if named or path.is_file() else {}
+        config = environ.get("RAG_CONFIG")
+        path = Path(config or CONFIG_FILE)
+        values: dict[str, Any] = read_toml(path) if config or path.is_file() else {}
         variables = {
             k[4:].lower(): v
             for k, v in environ.items()
             if k.startswith("RAG_") and k != "RAG_CONFIG"
         }
-        if not named:
+        if not config:
             check_found(path, values)
         settings = cls()
-        if given.get("index") is not None:
-            given = {"store": "local", **given}  # an explicit --index overrides RAG_STORE
-        for source, found in (
+        if arguments.get("index") is not None:
+            arguments = {"store": "local", **arguments}  # an explicit --index overrides RAG_STORE
+        for source, source_values in (
             (str(path), values),
             ("the environment", variables),
-            ("the command line", given),
+            ("the command line", arguments),
         ):
-            settings = settings.with_values(source, found)
+            settings = settings.with_values(source, source_values)
         return settings
 
     def with_values(self, source: str, values: Mapping[str, Any]) -> Self:

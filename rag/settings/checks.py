@@ -41,13 +41,13 @@ def check(source: str, values: Mapping[str, Any]) -> None:
     _check_addresses(source, values)
     for name, choices in _CHOICES.items():
         if values[name] not in choices:
-            known = f"{', '.join(choices[:-1])} or {choices[-1]}"
-            message = f"{name} = {values[name]!r} in {source} is not {known}"
+            listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
+            message = f"{name} = {values[name]!r} in {source} is not {listed}"
             raise InputError(message, f"set RAG_{name.upper()}=auto")
-    for name, (least, most) in _LIMITS.items():
-        if not least <= values[name] <= most:
-            message = f"{name} = {values[name]} in {source} is not between {least} and {most}"
-            raise InputError(message, f"choose a value from {least} to {most}")
+    for name, (lowest, highest) in _LIMITS.items():
+        if not lowest <= values[name] <= highest:
+            message = f"{name} = {values[name]} in {source} is not between {lowest} and {highest}"
+            raise InputError(message, f"choose a value from {lowest} to {highest}")
 
 
 def _check_addresses(source: str, values: Mapping[str, Any]) -> None:
@@ -82,8 +82,8 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
     if issubclass(kind, Path) and not str(value).strip():
         raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
     try:
-        made = kind(value)
-        return made.expanduser() if isinstance(made, Path) else made
+        converted = kind(value)
+        return converted.expanduser() if isinstance(converted, Path) else converted
     except (
         ValueError,
         TypeError,

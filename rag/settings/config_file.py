@@ -34,9 +34,9 @@ def check_found(path: Path, values: Mapping[str, Any]) -> None:
     """A rag.toml found in the working folder may be anyone's. Raises InputError if it sets one of
     the `_TRUSTED` settings.
     """
-    if wanted := sorted(_TRUSTED.intersection(values)):
+    if unsafe := sorted(_TRUSTED.intersection(values)):
         message = (
-            f"{path.absolute()} sets {', '.join(wanted)}, which a file found in the working "
+            f"{path.absolute()} sets {', '.join(unsafe)}, which a file found in the working "
             f"folder must not set"
         )
         raise InputError(

@@ -31,7 +31,7 @@ class IndexAccess(Protocol):
 
     def document(self, document_id: str) -> Document | None: ...
 
-    def documents(self, after: str, most: int) -> list[Document]:
+    def documents(self, after: str, limit: int) -> list[Document]:
         """Documents in order of id, without their text: up to `most` ids after `after`."""
 
     def count(self) -> int: ...
@@ -53,7 +53,7 @@ def every_document(library: IndexAccess, after: str = "") -> Iterator[Document]:
         after = page[-1].id
 
 
-def near_ids(library: IndexAccess, wanted: str) -> list[str]:
+def near_ids(library: IndexAccess, document_id: str) -> list[str]:
     """Up to three suggestions: ids that end with `wanted`, documents of this title, or similar
     ids.
     """
@@ -62,13 +62,15 @@ def near_ids(library: IndexAccess, wanted: str) -> list[str]:
     for document in every_document(library):
         ids.append(document.id)
         if (
-            document.id.casefold().endswith(wanted.casefold())
-            or document.title.casefold() == wanted.casefold()
+            document.id.casefold().endswith(document_id.casefold())
+            or document.title.casefold() == document_id.casefold()
         ):
             likely.append(document.id)
         if len(ids) >= _LOOKED_AT:
             break
     return [
         *likely,
-        *difflib.get_close_matches(wanted, [one for one in ids if one not in likely], 3),
+        *difflib.get_close_matches(
+            document_id, [candidate for candidate in ids if candidate not in likely], 3
+        ),
     ][:3]

@@ -70,8 +70,8 @@ class LocalLibrary:
     def document(self, document_id: str) -> Document | None:
         return None if "\0" in document_id else self._index.store().document(document_id)
 
-    def documents(self, after: str, most: int) -> list[Document]:
-        return self._index.store().documents(after, most)
+    def documents(self, after: str, limit: int) -> list[Document]:
+        return self._index.store().documents(after, limit)
 
     def count(self) -> int:
         return self._index.store().stats().documents
@@ -92,10 +92,10 @@ class LocalLibrary:
             except AbsentError:  # nothing has been ingested yet
                 build.store(self._settings, embedder, create=True).close()
                 store = self._index.store()
-            done = uploads.put_upload(
+            outcome = uploads.put_upload(
                 store, embedder, self._settings.passage_tokens, upload, pool.load_data
             )
-        return done.outcome, list(done.documents), done.detail
+        return outcome.outcome, list(outcome.documents), outcome.detail
 
     def delete(self, document_id: str) -> bool:
         return "\0" not in document_id and self._index.delete(document_id) is not None

@@ -20,10 +20,10 @@ class Lines:
     @classmethod
     def of(cls, text: str) -> Lines:
         starts = [0]
-        at = text.find("\n")
-        while 0 <= at < len(text) - 1:
-            starts.append(at + 1)
-            at = text.find("\n", at + 1)
+        end = text.find("\n")
+        while 0 <= end < len(text) - 1:
+            starts.append(end + 1)
+            end = text.find("\n", end + 1)
         return cls(tuple(starts), len(text))
 
     def line(self, offset: int) -> int:
@@ -60,22 +60,22 @@ def excerpt_span(
     return places.span(start_line, lines)
 
 
-def section_span(document: Document, wanted: str) -> tuple[int, int]:
+def section_span(document: Document, title: str) -> tuple[int, int]:
     """Offsets of the section with this heading, including its subsections. Raises InputError if
     there is none.
     """
-    name = wanted.casefold().strip()
+    name = title.casefold().strip()
     outline = [section for section in sections(document.blocks) if section.path]
-    exact = [place for place, one in enumerate(outline) if name in _names(one)]
-    loose = [place for place, one in enumerate(outline) if name in one.heading.casefold()]
-    found = exact or loose
-    if not found:
+    exact = [place for place, section in enumerate(outline) if name in _names(section)]
+    loose = [place for place, section in enumerate(outline) if name in section.heading.casefold()]
+    matching = exact or loose
+    if not matching:
         raise InputError(
-            f"{document.id} has no section {wanted[:100]!r}",
+            f"{document.id} has no section {title[:100]!r}",
             "see its sections with the tool outline",
         )
-    start, path = outline[found[0]]
-    after = (s.start for s in outline[found[0] + 1 :] if s.path[: len(path)] != path)
+    start, path = outline[matching[0]]
+    after = (s.start for s in outline[matching[0] + 1 :] if s.path[: len(path)] != path)
     return start, next(after, len(document.text))
 
 

@@ -53,15 +53,15 @@ def fitting(rows: Sequence[Json], limit: int | None, spent: int = 0) -> list[Jso
 
 def ask(answered: Answered, library: IndexAccess, limit: int | None) -> CallToolResult:
     answer, shown = answered.answer, cited(answered.answer)
-    most = len(shown.text) if limit else _LONGEST_ANSWER
-    text = shown.text if len(shown.text) <= most else f"{shown.text[:most]}…"
+    longest = len(shown.text) if limit else _LONGEST_ANSWER
+    text = shown.text if len(shown.text) <= longest else f"{shown.text[:longest]}…"
     quotes = [_quote(mark.number, mark.citation, library) for mark in shown.marks]
     citations = fitting(quotes, limit, 2 * len(text))
     nearest = [] if answer.text else [_passage(hit, library) for hit in answer.hits[:NEAREST]]
     fields = {
         "found": answer.text is not None,
         "form": answer.form,
-        "answer": answer.text and answer.text[:most],
+        "answer": answer.text and answer.text[:longest],
         "text": text,
         "confidence": answer.confidence,
         "abstention_reason": answer.abstention_reason,
@@ -72,12 +72,12 @@ def ask(answered: Answered, library: IndexAccess, limit: int | None) -> CallTool
         "notice": NOTICE,
     }
     lines = [text, ""]
-    for one in citations:
-        lines.append(f"[{one['number']}] {_place(one)}, sha256 {one['sha256']}, {one['url']}")
+    for row in citations:
+        lines.append(f"[{row['number']}] {_place(row)}, sha256 {row['sha256']}, {row['url']}")
     lines += _more(len(quotes) - len(citations), "limit")
     lines.append(f"Confidence: {answer.confidence:.0%}. Understood as: {answered.question}")
     lines += [f"Not resolved: {answered.note}"] if answered.note else []
-    lines += [f"- {_place(one)}, {one['url']}" for one in nearest]
+    lines += [f"- {_place(row)}, {row['url']}" for row in nearest]
     return result(fields, "\n".join([*lines, NOTICE]))
 
 
@@ -137,9 +137,9 @@ def why(answered: Answered, explanation: list[str], limit: int | None) -> CallTo
     ]
     passages = fitting(rows, limit)
     lines = [f"Question: {answered.question}", *explanation, "", "Passages, best first:"]
-    for one in passages:
-        ranks = f"by meaning {one['dense_rank'] or '-'}, by words {one['lexical_rank'] or '-'}"
-        lines.append(f"- {one['score']:.3f} ({ranks}) {_place(one)}: {one['text']}")
+    for row in passages:
+        ranks = f"by meaning {row['dense_rank'] or '-'}, by words {row['lexical_rank'] or '-'}"
+        lines.append(f"- {row['score']:.3f} ({ranks}) {_place(row)}: {row['text']}")
     fields = {
         "found": answered.answer.text is not None,
         "question": answered.question,
@@ -151,22 +151,23 @@ def why(answered: Answered, explanation: list[str], limit: int | None) -> CallTo
 
 
 def claims(report: CheckReport, library: IndexAccess, limit: int | None) -> CallToolResult:
-    rows = [_claim(one, library) for one in report.sentences]
+    rows = [_claim(row, library) for row in report.sentences]
     checked = fitting(rows, limit)
     lines = []
-    for one in checked:
-        wrong = ", but not by the passage it cites" if one["wrong_citation"] else ""
-        lines.append(f"{one['verdict']} ({one['confidence']:.0%}){wrong}: {one['text']}")
-        lines += [f"  {one['reason']}"] if one["reason"] else []
+    for row in checked:
+        wrong = ", but not by the passage it cites" if row["wrong_citation"] else ""
+        lines.append(f"{row['verdict']} ({row['confidence']:.0%}){wrong}: {row['text']}")
+        lines += [f"  {row['reason']}"] if row["reason"] else []
         lines += [
-            f"  - {found['says']}: “{shortened(found['quote'])}” {_place(found)}, {found['url']}"
-            for found in one["evidence"]
+            f"  - {source['says']}: “{shortened(source['quote'])}” {_place(source)}, "
+            f"{source['url']}"
+            for source in row["evidence"]
         ]
     counts = ", ".join(f"{name} {number}" for name, number in report.counts.items() if number)
-    more = len(rows) - len(checked)
-    fields = {"claims": checked, "more": more, "counts": report.counts, "notice": NOTICE}
+    omitted = len(rows) - len(checked)
+    fields = {"claims": checked, "more": omitted, "counts": report.counts, "notice": NOTICE}
     return result(
-        fields, "\n".join([*lines, *_more(more, "limit"), f"Sentences: {counts}", NOTICE])
+        fields, "\n".join([*lines, *_more(omitted, "limit"), f"Sentences: {counts}", NOTICE])
     )
 
 
@@ -174,18 +175,18 @@ def _claim(checked: Checked, library: IndexAccess) -> Json:
     names = ("start", "end", "text", "verdict", "confidence", "reason", "wrong_citation")
     evidence = [
         {
-            "document_id": found.citation.document_id,
-            "title": found.citation.title,
-            "quote": found.citation.quote,
-            "start": found.citation.start,
-            "end": found.citation.end,
-            "says": found.says,
-            "probability": found.probability,
+            "document_id": source.citation.document_id,
+            "title": source.citation.title,
+            "quote": source.citation.quote,
+            "start": source.citation.start,
+            "end": source.citation.end,
+            "says": source.says,
+            "probability": source.probability,
             "url": library.link(
-                found.citation.document_id, found.citation.start, found.citation.end
+                source.citation.document_id, source.citation.start, source.citation.end
             ),
         }
-        for found in checked.evidence[:_MOST_EVIDENCE]
+        for source in checked.evidence[:_MOST_EVIDENCE]
     ]
     return {**{name: getattr(checked, name) for name in names}, "evidence": evidence}
 
@@ -275,8 +276,8 @@ def outline(document: Document, after: int, limit: int | None) -> CallToolResult
     }
     size = f"{len(places.starts)} lines, {len(document.text)} characters"
     lines = [
-        f"line {one['line']}, characters {one['start']}-{one['end']}: {one['heading']}"
-        for one in shown_rows
+        f"line {row['line']}, characters {row['start']}-{row['end']}: {row['heading']}"
+        for row in shown_rows
     ] or ["The document has no headings here."]
     head = f"{document.id}: {document.title}; {size}"
     return result(fields, "\n".join([head, *lines, *_next(following)]))
@@ -286,19 +287,19 @@ def documents(page: Sequence[Document], total: int, limit: int | None) -> CallTo
     """A page of the list; `page` has one document more than is shown, if there are more."""
     rows = [
         {
-            "id": one.id,
-            "title": one.title,
-            "source": one.source,
-            "metadata": {key: shortened(value, 100) for key, value in one.metadata.items()},
+            "id": row.id,
+            "title": row.title,
+            "source": row.source,
+            "metadata": {key: shortened(value, 100) for key, value in row.metadata.items()},
         }
-        for one in page
+        for row in page
     ]
     shown = fitting(rows, limit)
     following = str(shown[-1]["id"]) if len(shown) < len(rows) else None
     lines = [f"{len(shown)} shown, {total} in the index"]
-    for one in shown:
-        known = "".join(f"; {key}={value}" for key, value in one["metadata"].items())
-        lines.append(f"- {one['id']}: {shortened(one['title'], 200)}{known} ({one['source']})")
+    for row in shown:
+        metadata = "".join(f"; {key}={value}" for key, value in row["metadata"].items())
+        lines.append(f"- {row['id']}: {shortened(row['title'], 200)}{metadata} ({row['source']})")
     fields = {"documents": shown, "total": total, "next": following}
     return result(fields, "\n".join([*lines, *_next(following)]))
 
@@ -309,8 +310,8 @@ def _next(after: str | int | None) -> list[str]:
 
 def missing(document_id: str, near: list[str], **fields: Any) -> CallToolResult:
     """The result for an unknown document; `near` are similar ids."""
-    found = {"found": False, "document_id": document_id, "did_you_mean": near, **fields}
-    return result(found, _absent(document_id, near))
+    same = {"found": False, "document_id": document_id, "did_you_mean": near, **fields}
+    return result(same, _absent(document_id, near))
 
 
 def not_fetched(id: str, near: list[str]) -> CallToolResult:

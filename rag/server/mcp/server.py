@@ -106,15 +106,15 @@ class RagServer(MCPServer[Any]):
 def _lean(schema: Any) -> Any:
     """A JSON schema without what an agent does not need."""
     if isinstance(schema, list):
-        return [_lean(one) for one in schema]
+        return [_lean(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    kinds = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
+    kinds = [part for part in schema.get("anyOf", []) if part != {"type": "null"}]
     if len(kinds) == 1:  # an argument that may be left out
         schema = {**{key: value for key, value in schema.items() if key != "anyOf"}, **kinds[0]}
     lean = {key: _lean(value) for key, value in schema.items() if key not in _NOT_SHOWN}
     if "properties" in schema:  # whose names may be "title"
-        lean["properties"] = {name: _lean(one) for name, one in schema["properties"].items()}
+        lean["properties"] = {name: _lean(part) for name, part in schema["properties"].items()}
     return lean
 
 
@@ -176,7 +176,9 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         not answer it.
         """
         library = opened(context)
-        turns = [Exchanged(one.question, one.answer, tuple(one.documents)) for one in conversation]
+        turns = [
+            Exchanged(turn.question, turn.answer, tuple(turn.documents)) for turn in conversation
+        ]
         options = AskOptions(filters=filters, k=passages, form=form)
         return results.ask(library.ask(question, turns, options), library, limit)
 
@@ -257,9 +259,9 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         if document is None:
             return results.missing(document_id, near_ids(library, document_id))
         places = Lines.of(document.text)
-        most = length or (20_000 if lines else results.BUDGET * 3 // 4)
+        longest = length or (20_000 if lines else results.BUDGET * 3 // 4)
         start, end = excerpt_span(document, places, start_line, lines or 2000, offset, section)
-        return results.excerpt(document, places, start, min(end, start + most), library)
+        return results.excerpt(document, places, start, min(end, start + longest), library)
 
     @server.tool(**_reads("Outline of a document"))
     def outline(
@@ -331,14 +333,14 @@ def _add_resource(server: MCPServer[Any], opened: Opened) -> None:
     def document(document_id: str, context: Context[Any, Any]) -> str:
         """The whole text, to which all offsets refer; ids are percent-encoded."""
         try:
-            found = opened(context).document(document_id[:2000])
+            document = opened(context).document(document_id[:2000])
         except RagError as error:
             raise ResourceError(printable(str(error))) from error
-        if found is None:
+        if document is None:
             raise ResourceNotFoundError(
                 printable(f"no document {document_id[:200]} in the index; see list_documents")
             )
-        return found.text
+        return document.text
 
 
 def _add_writing(server: MCPServer[Any], opened: Opened) -> None:

@@ -64,7 +64,7 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
     """
     started = time.monotonic()
     seconds = (body.deadline_ms or 0) / 1000
-    sources = {one.index: one.document_id for one in body.sources}
+    sources = {source.index: source.document_id for source in body.sources}
     report = check_text(service, caller_of(request), body.text, body.filters, sources, seconds)
     request.state.exchange.notes["sentences"] = len(report.sentences)
     return serialize.report(report, time.monotonic() - started)

@@ -58,8 +58,8 @@ class CollectionAnswers(BaseModel):
 
 
 def collections_of(request: Request) -> CollectionHost:
-    found: CollectionHost = request.app.state.collections
-    return found
+    host: CollectionHost = request.app.state.collections
+    return host
 
 
 Host = Annotated[CollectionHost, Depends(collections_of)]
@@ -71,8 +71,8 @@ def list_collections(request: Request, host: Host) -> WireCollections:
     """List the collections that the key may use."""
     key: Key | None = request.state.key
     default = [WireCollection(name=DEFAULT_COLLECTION)] if _may(key, DEFAULT_COLLECTION) else []
-    others = [one for one in host.registry.all() if _may(key, one.id)]
-    return WireCollections(collections=default + [_shown(one) for one in others])
+    named = [collection for collection in host.registry.all() if _may(key, collection.id)]
+    return WireCollections(collections=default + [_shown(collection) for collection in named])
 
 
 @router.post("", status_code=201, responses=described(409, 503, 507))
@@ -94,16 +94,16 @@ def ask_collections(body: AskSeveral, request: Request, host: Host) -> Collectio
     caller = caller_of(request)
     with ExitStack() as stack:
         services = {name: entered(stack, request, host, name) for name in names}
-        works = {
+        questions = {
             name: service.submit([body.question], body, caller)[0]
             for name, service in services.items()
         }
         answers = [
             CollectionAnswer(
                 collection=name,
-                answer=serialize.answer(wait(work, work.answer), work.found.result()),
+                answer=serialize.answer(wait(pending, pending.answer), pending.found.result()),
             )
-            for name, work in works.items()
+            for name, pending in questions.items()
         ]
     answers.sort(key=lambda one: (one.answer.answer is None, -one.answer.confidence))
     return CollectionAnswers(question=body.question, answers=answers)
@@ -130,9 +130,14 @@ def entered(stack: ExitStack, request: Request, host: CollectionHost, name: str)
     unknown collections get the same response.
     """
     key: Key | None = request.state.key
-    found = host.registry.get(name)
+    collection = host.registry.get(name)
     if not _may(
-        key, DEFAULT_COLLECTION if name == DEFAULT_COLLECTION else found.id if found else "none"
+        key,
+        DEFAULT_COLLECTION
+        if name == DEFAULT_COLLECTION
+        else collection.id
+        if collection
+        else "none",
     ):
         hint = "list the collections it may use with: GET /v1/collections"
         raise ServiceError(403, "collection", f"the key may not use the collection {name}", hint)
@@ -148,5 +153,5 @@ def _may(key: Key | None, collection: str) -> bool:
     return key is None or key.may_use(collection)
 
 
-def _shown(one: Collection) -> WireCollection:
-    return WireCollection(name=one.name, created=one.created)
+def _shown(collection: Collection) -> WireCollection:
+    return WireCollection(name=collection.name, created=collection.created)

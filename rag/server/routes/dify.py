@@ -64,23 +64,23 @@ class DifyQuery(Loose):
 def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dict[str, Any]:
     """The passages that best match a query, in Dify's format; `knowledge_id` is the collection."""
     options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
-    least = body.retrieval_setting.score_threshold or 0.0
+    threshold = body.retrieval_setting.score_threshold or 0.0
     page = page_for(request, body.knowledge_id)
-    with of_collection(body.knowledge_id, request, service) as asked:
-        hits = ServiceLibrary(asked, caller_of(request)).search(body.query, options)
+    with of_collection(body.knowledge_id, request, service) as chosen:
+        hits = ServiceLibrary(chosen, caller_of(request)).search(body.query, options)
         records = [
-            _record(hit, asked.document(hit.passage.document_id), page)
+            _record(hit, chosen.document(hit.passage.document_id), page)
             for hit in hits
-            if hit.score >= least
+            if hit.score >= threshold
         ]
     return {"records": records}
 
 
-def _filters(given: MetadataConditions | None) -> list[str]:
-    conditions = (given.conditions if given else None) or []
-    if given and len(conditions) > 1 and given.logical_operator != "and":
+def _filters(metadata: MetadataConditions | None) -> list[str]:
+    conditions = (metadata.conditions if metadata else None) or []
+    if metadata and len(conditions) > 1 and metadata.logical_operator != "and":
         raise InputError(
-            f"{given.logical_operator!r} of conditions is not supported", 'join them with "and"'
+            f"{metadata.logical_operator!r} of conditions is not supported", 'join them with "and"'
         )
     return [text for condition in conditions for text in _texts(condition)]
 
@@ -88,10 +88,10 @@ def _filters(given: MetadataConditions | None) -> list[str]:
 def _texts(condition: MetadataCondition) -> list[str]:
     op = _OPERATORS.get(condition.comparison_operator)
     if op is None or condition.value is None:
-        known = ", ".join(_OPERATORS)
+        operators = ", ".join(_OPERATORS)
         raise InputError(
             f"the operator {condition.comparison_operator!r} is not supported",
-            f"use one of {known}",
+            f"use one of {operators}",
         )
     names = [condition.name] if isinstance(condition.name, str) else condition.name
     return [f"{name}{op}{condition.value}"[:500] for name in names]
@@ -99,9 +99,8 @@ def _texts(condition: MetadataCondition) -> list[str]:
 
 def _record(hit: Hit, document: Document | None, page: str) -> dict[str, Any]:
     passage = hit.passage
-    known = dict(document.metadata) if document else {}
     metadata = {
-        **known,
+        **(document.metadata if document else {}),
         "document_id": passage.document_id,
         "heading": passage.heading,
         "start_char_index": passage.start,

@@ -60,21 +60,21 @@ async def uploads(request: Request) -> list[Upload]:
         )
     try:
         async with request.form(max_files=_MOST_FILES, max_fields=10) as form:
-            found = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
-            taken = [(safe_name(file.filename or ""), await file.read()) for file in found]
+            parts = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
+            files = [(safe_name(file.filename or ""), await file.read()) for file in parts]
     except HTTPException as error:
         raise ServiceError(
             400, "malformed", str(error.detail), "send the files as multipart/form-data"
         ) from error
-    if not taken:
+    if not files:
         raise InputError("the form contains no file", "send at least one: curl -F file=@notes.md")
-    return taken
+    return files
 
 
 def _text(body: bytes) -> Upload:
     try:
-        given = TextDocument.model_validate_json(body)
-        content = given.text.encode()
+        text_document = TextDocument.model_validate_json(body)
+        content = text_document.text.encode()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -82,7 +82,7 @@ def _text(body: bytes) -> Upload:
         raise ServiceError(
             status, kind, f"{place or 'body'}: {first['msg']}", "see /openapi.json"
         ) from error
-    name = safe_name(given.name)
+    name = safe_name(text_document.name)
     return (name if PurePosixPath(name).suffix else f"{name}.txt"), content
 
 
@@ -98,7 +98,7 @@ def _text(body: bytes) -> Upload:
 )
 @needs(Right.WRITE)
 def add_documents(
-    taken: Annotated[list[Upload], Depends(uploads)],
+    files: Annotated[list[Upload], Depends(uploads)],
     request: Request,
     service: Shared,
     folder: Annotated[str, Query(description="Where they are in their folder.")] = "",
@@ -110,10 +110,10 @@ def add_documents(
     of the files can be read.
     """
     inside = safe_folder(folder)
-    taken[:] = [(f"{inside}{name}", content) for name, content in taken]
-    check_names(service.engine.store, taken)
-    number = service.jobs.add(taken)
-    taken.clear()  # the files are on disk; free the memory for other uploads
+    files[:] = [(f"{inside}{name}", content) for name, content in files]
+    check_names(service.engine.store, files)
+    number = service.jobs.add(files)
+    files.clear()  # the files are on disk; free the memory for other uploads
     request.state.release_body()
     job = service.jobs.wait(number, _WAIT)
     assert job is not None
@@ -152,10 +152,10 @@ def cancel_job(job: str, service: Shared) -> Job:
 @needs(Right.READ)
 def get_job(job: str, service: Shared) -> Job:
     """Get the state of an upload."""
-    found = service.jobs.get(job)
-    if found is None:
+    state = service.jobs.get(job)
+    if state is None:
         raise NotFoundError("no such job", "the last thousand uploads are kept")
-    return found
+    return state
 
 
 @router.get("/documents", responses=described(503))
@@ -172,14 +172,14 @@ def list_documents(
     """List the documents in order of id, one page at a time."""
     store = service.engine.store
     if conditions := parse(filter):
-        matching = [one for one in _all(store) if matches(conditions, one)]
-        total, found = len(matching), [one for one in matching if one.id > after][: limit + 1]
+        matching = [row for row in _all(store) if matches(conditions, row)]
+        total, rows = len(matching), [row for row in matching if row.id > after][: limit + 1]
     else:
-        total, found = store.stats().documents, store.documents(after, limit + 1)
-    page = found[:limit]
-    following = page[-1].id if len(found) > limit else None
+        total, rows = store.stats().documents, store.documents(after, limit + 1)
+    page = rows[:limit]
+    following = page[-1].id if len(rows) > limit else None
     return WireDocuments(
-        documents=[serialize.document(one) for one in page], total=total, next=following
+        documents=[serialize.document(row) for row in page], total=total, next=following
     )
 
 
@@ -201,12 +201,14 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
     """Get a document's text, to which all offsets refer. If a document's own id ends in /text,
     returns its metadata.
     """
-    if named := service.document(f"{document}/text"):
+    if stored_text := service.document(f"{document}/text"):
         return _unless_known(
-            request, named, lambda: JSONResponse(serialize.document_detail(named).model_dump())
+            request,
+            stored_text,
+            lambda: JSONResponse(serialize.document_detail(stored_text).model_dump()),
         )
-    found = _find(service, document)
-    return _unless_known(request, found, lambda: PlainTextResponse(found.text))
+    stored = _find(service, document)
+    return _unless_known(request, stored, lambda: PlainTextResponse(stored.text))
 
 
 @router.get(
@@ -217,16 +219,16 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
 @needs(Right.READ)
 def get_document(document: str, request: Request, service: Shared) -> Any:
     """Get a document's metadata, without its text."""
-    found = _find(service, document)
+    stored = _find(service, document)
     return _unless_known(
-        request, found, lambda: JSONResponse(serialize.document_detail(found).model_dump())
+        request, stored, lambda: JSONResponse(serialize.document_detail(stored).model_dump())
     )
 
 
-def _unless_known(request: Request, document: Document, made: Callable[[], Response]) -> Response:
+def _unless_known(request: Request, document: Document, make: Callable[[], Response]) -> Response:
     """304 if the client has the current version."""
     tag = etag(document)
-    response = Response(status_code=304) if not_modified(request.headers, tag) else made()
+    response = Response(status_code=304) if not_modified(request.headers, tag) else make()
     response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
     return response
 
@@ -250,11 +252,11 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
     """
     if "\0" in document:
         raise InputError("the id contains a NUL character", "remove it")
-    known = service.document(document)
-    check_match(request.headers, etag(known) if known else None)
-    made = put_text(service, document, body, caller_of(request))
-    detail = serialize.document_detail(made).model_dump()
-    return JSONResponse(detail, 200 if known else 201, {"ETag": etag(made)})
+    before = service.document(document)
+    check_match(request.headers, etag(before) if before else None)
+    stored = put_text(service, document, body, caller_of(request))
+    detail = serialize.document_detail(stored).model_dump()
+    return JSONResponse(detail, 200 if before else 201, {"ETag": etag(stored)})
 
 
 @router.delete("/documents/{document:path}", responses=described(404, 412, 503, 507))
@@ -277,10 +279,10 @@ def delete_document(document: str, request: Request, service: Shared) -> Deleted
 
 
 def _find(service: Service, document: str) -> Document:
-    found = service.document(document)
-    if found is None:
+    stored = service.document(document)
+    if stored is None:
         raise _missing(document)
-    return found
+    return stored
 
 
 def _missing(document: str) -> NotFoundError:

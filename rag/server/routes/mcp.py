@@ -59,8 +59,8 @@ class ServedLibrary(ServiceLibrary):
         document = self.service.document(document_id)
         return document and _without_folder(document)
 
-    def documents(self, after: str, most: int) -> list[Document]:
-        page = [] if "\0" in after else self.service.engine.store.documents(after, most)
+    def documents(self, after: str, limit: int) -> list[Document]:
+        page = [] if "\0" in after else self.service.engine.store.documents(after, limit)
         return list(map(_without_folder, page))
 
     def count(self) -> int:
@@ -70,10 +70,10 @@ class ServedLibrary(ServiceLibrary):
         return page_link(self.page, document_id, start, end)
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
-        taken = [(safe_name(name), text.encode())]
-        check_names(self.service.engine.store, taken)
-        number = self.service.jobs.add(taken)
-        self.exchange.change = f"ingest {taken[0][0]}"
+        files = [(safe_name(name), text.encode())]
+        check_names(self.service.engine.store, files)
+        number = self.service.jobs.add(files)
+        self.exchange.change = f"ingest {files[0][0]}"
         job = self.service.jobs.wait(number, _WAIT)
         if job is None or job.state != "done":
             return "waiting", [], "it is stored and will be ingested"
@@ -142,9 +142,9 @@ class McpEndpoint:
         async with self._opening:
             if writes not in self._managers:
                 assert self._tasks is not None
-                made = await anyio.to_thread.run_sync(self._make, writes)
-                await self._tasks.start(_run, made)
-                self._managers[writes] = made
+                manager = await anyio.to_thread.run_sync(self._make, writes)
+                await self._tasks.start(_run, manager)
+                self._managers[writes] = manager
             return self._managers[writes]
 
     def _make(self, writes: bool) -> Any:

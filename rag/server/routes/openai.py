@@ -100,8 +100,8 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
 
     The text contains [n] marks and the quotes; `annotations` holds the same as fields.
     """
-    with of_collection(collection_of_model(body.model), request, service) as asked:
-        answered = _answer(chat_question(body), request, asked, _options(body.rag))
+    with of_collection(collection_of_model(body.model), request, service) as chosen:
+        answered = _answer(chat_question(body), request, chosen, _options(body.rag))
     page = page_for(request, collection_of_model(body.model))
     reply = _reply(answered, body.model, request, page)
     if body.stream:
@@ -126,8 +126,8 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
             "use one, or POST /v1/collections/ask",
         )
     collection = stores[0] if stores else collection_of_model(body.model)
-    with of_collection(collection, request, service) as asked:
-        answered = _answer(responses_question(body), request, asked, _options(body.rag, tool))
+    with of_collection(collection, request, service) as chosen:
+        answered = _answer(responses_question(body), request, chosen, _options(body.rag, tool))
     reply = _reply(answered, body.model, request, page_for(request, collection))
     return (
         _stream(response_stream(reply, body.metadata))
@@ -144,10 +144,12 @@ def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
 
 
 def _answer(
-    asked: OpenAIQuestion, request: Request, service: Service, options: Options
+    question: OpenAIQuestion, request: Request, service: Service, options: Options
 ) -> Answered:
     request.state.exchange.notes["questions"] = 1
-    return ServiceLibrary(service, caller_of(request)).ask(asked.question, asked.turns, options)
+    return ServiceLibrary(service, caller_of(request)).ask(
+        question.question, question.turns, options
+    )
 
 
 def _reply(answered: Answered, model: str, request: Request, page: str) -> Reply:
@@ -182,21 +184,21 @@ def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
 @needs(Right.ANY)
 def get_vector_store(vector_store: str, request: Request, service: Shared) -> dict[str, Any]:
     """Get one model."""
-    with of_collection(vector_store, request, service) as asked:
-        return _vector_store(vector_store, asked)
+    with of_collection(vector_store, request, service) as chosen:
+        return _vector_store(vector_store, chosen)
 
 
 def _vector_store(name: str, service: Service | None = None) -> Json:
     total = service.engine.store.stats().documents if service else 0
     counts = {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total}
-    known = {"file_counts": counts} if service else {}
+    details = {"file_counts": counts} if service else {}
     return {
         "id": name,
         "object": "vector_store",
         "created_at": 0,
         "name": name,
         "usage_bytes": 0,
-        **known,
+        **details,
         "status": "completed",
         "last_active_at": 0,
         "metadata": {},
@@ -219,10 +221,12 @@ def search_vector_store(
     options = options_of(filters_of(body.filters), body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
     page = page_for(request, vector_store)
-    with of_collection(vector_store, request, service) as asked:
-        hits = _best(ServiceLibrary(asked, caller_of(request)), queries, options)
-        kept = [hit for hit in hits if hit.score >= threshold][: body.max_num_results]
-        data = [search_result(hit, page, asked.document(hit.passage.document_id)) for hit in kept]
+    with of_collection(vector_store, request, service) as chosen:
+        hits = _best(ServiceLibrary(chosen, caller_of(request)), queries, options)
+        matching = [hit for hit in hits if hit.score >= threshold][: body.max_num_results]
+        data = [
+            search_result(hit, page, chosen.document(hit.passage.document_id)) for hit in matching
+        ]
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -238,8 +242,8 @@ def _best(library: ServiceLibrary, queries: Sequence[str], options: Options) -> 
     for query in queries:
         for hit in library.search(query, options):
             key = (hit.passage.document_id, hit.passage.start)
-            best[key] = max(best.get(key, hit), hit, key=lambda one: one.score)
-    return sorted(best.values(), key=lambda one: -one.score)
+            best[key] = max(best.get(key, hit), hit, key=lambda hit: hit.score)
+    return sorted(best.values(), key=lambda hit: -hit.score)
 
 
 @router.post("/embeddings", responses=described(503))
@@ -306,5 +310,5 @@ def _names(request: Request) -> list[str]:
     """Collections that may be named, the request's own first."""
     if request.state.collection != DEFAULT:
         return [DEFAULT]
-    found = list_collections(request, collections_of(request)).collections
-    return [one.name for one in found]
+    collections = list_collections(request, collections_of(request)).collections
+    return [collection.name for collection in collections]

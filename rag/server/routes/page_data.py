@@ -80,7 +80,7 @@ class WirePage(BaseModel):
 def me(request: Request, service: Shared) -> Me:
     """Whether a key is needed, and what it may do."""
     key_id = request.state.exchange.key
-    key = next((one for one in service.keys.all() if one.id == key_id), None)
+    key = next((candidate for candidate in service.keys.all() if candidate.id == key_id), None)
     return Me(
         key=key.name if key else None,
         may_write=key is None or key.scope == WRITE,
@@ -98,15 +98,15 @@ def sources(
 ) -> WireSources:
     """Folders and types with counts, and the documents whose title or id contains the words."""
     listing = _listings.setdefault(service, Listings()).of(service.engine.store)
-    found = find(listing.sources, name)
+    matching = find(listing.sources, name)
     return WireSources(
         total=len(listing.sources),
-        matching=len(found),
+        matching=len(matching),
         folders=[WireCount(name=folder, count=count) for folder, count in listing.folders],
         types=[WireCount(name=kind, count=count) for kind, count in listing.types],
         documents=[
-            WireSource(id=one.id, title=one.title, type=one.type, date=one.date, pages=one.pages)
-            for one in found[offset : offset + limit]
+            WireSource(id=row.id, title=row.title, type=row.type, date=row.date, pages=row.pages)
+            for row in matching[offset : offset + limit]
         ],
     )
 
@@ -126,14 +126,16 @@ def page(
     """Boxes of `text[start:end]` on a page of a PDF; if the quote continues on the next page, of
     the part on this one.
     """
-    found, pdf = _pdf(service, document, page)
-    first = found.pages[page - 1]
-    last = found.pages[page] if page < len(found.pages) else len(found.text)
+    stored, pdf = _pdf(service, document, page)
+    first = stored.pages[page - 1]
+    last = stored.pages[page] if page < len(stored.pages) else len(stored.text)
     start, end = max(start, first), min(end, last)
-    words, before, after = (found.text[a:b] for a, b in ((start, end), (first, start), (end, last)))
+    words, before, after = (
+        stored.text[a:b] for a, b in ((start, end), (first, start), (end, last))
+    )
     with caller_of(request).charged():
         boxes = pdf_pages.boxes(pdf, page, words, before, after) if words.strip() else []
-    return WirePage(page=page, pages=len(found.pages), boxes=boxes)
+    return WirePage(page=page, pages=len(stored.pages), boxes=boxes)
 
 
 @router.get(
@@ -151,38 +153,41 @@ def picture(
     width: Annotated[int, Query(ge=100, le=2400)] = 1000,
 ) -> Response:
     """A page of a PDF as a PNG."""
-    found, pdf = _pdf(service, document, page)
+    stored, pdf = _pdf(service, document, page)
     with caller_of(request).charged():
         drawn = pdf_pages.picture(pdf, page, width)
-    headers = {"Cache-Control": "private, max-age=3600", "ETag": f'"{found.sha256}-{page}-{width}"'}
+    headers = {
+        "Cache-Control": "private, max-age=3600",
+        "ETag": f'"{stored.sha256}-{page}-{width}"',
+    }
     return Response(drawn, media_type="image/png", headers=headers)
 
 
 def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes]:
     """The document and its file. Raises NotFoundError if there is no such PDF any more."""
-    found = service.document(document_id)
-    if found is None:
+    stored = service.document(document_id)
+    if stored is None:
         raise NotFoundError(
             f"no document {document_id[:200]} in the index",
             "list the documents with: GET /v1/documents",
         )
-    pdf = _content(service, found) if found.metadata.get("type") == "pdf" else None
+    pdf = _content(service, stored) if stored.metadata.get("type") == "pdf" else None
     if pdf is None:
         raise NotFoundError(
             f"{document_id[:200]} has no pages to show",
             "get its text: GET /v1/documents/ID/text",
         )
-    if page > len(found.pages):
+    if page > len(stored.pages):
         raise InputError(
-            f"page {page} is past the end: {document_id[:200]} has {len(found.pages)}",
+            f"page {page} is past the end: {document_id[:200]} has {len(stored.pages)}",
             "choose one of these",
         )
-    if hashlib.sha256(pdf).hexdigest() != found.sha256:
+    if hashlib.sha256(pdf).hexdigest() != stored.sha256:
         raise NotFoundError(
             f"{document_id[:200]} has changed on disk since it was ingested",
             "ingest it again: rag sync",
         )
-    return found, pdf
+    return stored, pdf
 
 
 def _content(service: Service, document: Document) -> bytes | None:

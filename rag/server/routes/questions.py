@@ -45,15 +45,17 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     `citation` each, `final_answer`, `done`; or `error`.
     """
     _note(request, 1)
-    turns = [Exchanged(one.question, one.answer, tuple(one.documents)) for one in body.conversation]
+    turns = [
+        Exchanged(turn.question, turn.answer, tuple(turn.documents)) for turn in body.conversation
+    ]
     library = ServiceLibrary(service, caller_of(request))
-    work, understood = library.submit(body.question, turns, body)
+    pending, understood = library.submit(body.question, turns, body)
     context = {"asked": body.question if turns else "", "note": understood.note}
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
-        events = _events(work, request.state.request_id, context)
+        events = _events(pending, request.state.request_id, context)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-    return _answer(work).model_copy(update=context)
+    return _answer(pending).model_copy(update=context)
 
 
 @router.post("/ask/batch", responses=described(409, 503))
@@ -61,8 +63,8 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
 def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
     """`ask` for several questions, which are read together. All are answered, or none."""
     _note(request, len(body.questions))
-    works = service.submit(body.questions, body, caller_of(request))
-    return WireAnswers(answers=[_answer(work) for work in works])
+    pending = service.submit(body.questions, body, caller_of(request))
+    return WireAnswers(answers=[_answer(question) for question in pending])
 
 
 @router.post("/search", responses=described(409, 503))
@@ -70,14 +72,14 @@ def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
 def search(body: Search, request: Request, service: Shared) -> WireHits:
     """The passages that best match a question, best first, without an answer."""
     _note(request, 1)
-    (work,) = service.submit([body.question], body, caller_of(request), search=True)
-    found = wait(work, work.found)
-    typed = work.asked.question
+    (pending,) = service.submit([body.question], body, caller_of(request), search=True)
+    retrieved = wait(pending, pending.found)
+    typed = pending.asked.question
     return WireHits(
         question=typed,
-        understood=found.question if found.question != typed else None,
-        generation=found.generation,
-        hits=[serialize.hit(hit) for hit in found.hits],
+        understood=retrieved.question if retrieved.question != typed else None,
+        generation=retrieved.generation,
+        hits=[serialize.hit(hit) for hit in retrieved.hits],
     )
 
 
@@ -97,9 +99,9 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
     return serialize.verdict(verify(service, cited))
 
 
-def _answer(work: PendingQuestion) -> WireAnswer:
-    answer = wait(work, work.answer)
-    return serialize.answer(answer, work.found.result())
+def _answer(pending: PendingQuestion) -> WireAnswer:
+    answer = wait(pending, pending.answer)
+    return serialize.answer(answer, pending.found.result())
 
 
 def _note(request: Request, questions: int) -> None:
@@ -107,14 +109,14 @@ def _note(request: Request, questions: int) -> None:
     request.state.exchange.notes["questions"] = questions
 
 
-def _events(work: PendingQuestion, request_id: str, context: dict[str, str]) -> Iterator[str]:
+def _events(pending: PendingQuestion, request_id: str, context: dict[str, str]) -> Iterator[str]:
     """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
-        found = wait(work, work.found)
+        retrieved = wait(pending, pending.found)
         yield _event(
-            "search_results", {"hits": [serialize.hit(hit).model_dump() for hit in found.hits]}
+            "search_results", {"hits": [serialize.hit(hit).model_dump() for hit in retrieved.hits]}
         )
-        answer = _answer(work).model_copy(update=context)
+        answer = _answer(pending).model_copy(update=context)
         for citation in answer.citations:
             yield _event("citation", citation)
         yield _event("final_answer", answer)
