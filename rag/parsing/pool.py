@@ -5,20 +5,17 @@ stops the others.
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
+from rag import child_process
 from rag.parsing.base import ParseError
 from rag.parsing.files import MOST_BYTES, FoundFile
 from rag.parsing.load import Loaded, load
@@ -146,19 +143,8 @@ class _Worker:
     """A process that reads one file after another."""
 
     def __init__(self, limits: ParseLimits) -> None:
-        here = str(Path(__file__).parents[2])
-        paths = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
-        # -P: files in the working folder must not be imported as modules
-        command = [sys.executable, "-P", "-m", "rag.parsing.worker", str(limits.memory)]
-        pipe, null = subprocess.PIPE, subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            command,
-            stdin=pipe,
-            stdout=pipe,
-            stderr=null,
-            env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,
-        )
+        memory = limits.memory
+        self._process = child_process.start("rag.parsing.worker", str(memory), memory=memory)
         self._limits = limits
         self._late = False
         self.ended = False

@@ -11,10 +11,12 @@ import base64
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
+from rag.child_process import limit_time
 from rag.packed_blocks import PackedBlocks
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile
@@ -29,10 +31,9 @@ leaks.
 
 def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
     """Answer until the requests end, or a file has used too much memory."""
-    _limit_memory(memory)
     while line := requests.readline():
         request = json.loads(line)
-        _limit_time(request["seconds"])
+        limit_time(request["seconds"])
         answer = _answer(request, requests, memory)
         answer["last"] = bool(answer.get("last")) or _used_memory() > _LARGE
         answers.write(json.dumps(answer).encode() + b"\n")
@@ -87,32 +88,6 @@ def _document(values: dict[str, Any]) -> Document:
     return Document(**{**values, "blocks": blocks, "pages": tuple(values["pages"])})
 
 
-def _limit_memory(megabytes: int) -> None:
-    """Limit the address space above current use, if the system supports it."""
-    try:
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + (megabytes << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    except (ImportError, OSError, ValueError):
-        pass
-
-
-def _limit_time(seconds: int) -> None:
-    """Limit CPU time above current use."""
-    try:
-        import resource
-
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        resource.setrlimit(
-            resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds + 1, hard)
-        )
-    except (ImportError, OSError, ValueError):
-        pass
-
-
 def _used_memory() -> int:
     """Peak memory of this process in kilobytes; 0 if unknown.
 
@@ -127,12 +102,9 @@ def _used_memory() -> int:
     )
 
 
-def main() -> None:
-    """Redirect the standard output of parsers that print."""
+def main(arguments: Sequence[str]) -> None:
+    """Serve on the standard streams. What parsers print goes nowhere. The argument is the limit on
+    memory in megabytes, for messages."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    serve(sys.stdin.buffer, answers, int(sys.argv[1]))
-
-
-if __name__ == "__main__":
-    main()
+    serve(sys.stdin.buffer, answers, int(arguments[0]))

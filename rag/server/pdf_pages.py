@@ -3,8 +3,8 @@
 PDFium runs in a separate process for each page: a broken file can crash or fill that process
 and not the service.
 
-    python -m rag.server.pdf_pages PAGE WIDTH < FILE  writes a PNG to stdout
-    python -m rag.server.pdf_pages PAGE < LINE+FILE   writes boxes; LINE is [words, before, after]
+Its arguments are PAGE and WIDTH: it reads a PDF and writes a PNG. With PAGE alone it reads a line,
+[words, before, after] as JSON, then a PDF, and writes boxes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from contextlib import closing
 from itertools import takewhile
 from typing import Any
 
+from rag import child_process
 from rag.errors import BusyError, InputError
 
 Box = tuple[float, float, float, float]
@@ -31,7 +32,7 @@ corner.
 _CONTEXT = 400
 """Number of characters of context to compare on each side of the words."""
 _SECONDS = 20
-_MEMORY = 2 << 30
+_MEMORY_MB = 2048
 _AT_ONCE = 2
 _MOST = 16
 """Pages that are drawn or wait, so that they leave threads and memory to questions."""
@@ -73,9 +74,10 @@ def _too_many() -> BusyError:
 
 
 def _drawn(given: bytes, *arguments: str) -> bytes:
-    command = [sys.executable, "-m", __name__, *arguments]
     try:
-        ran = subprocess.run(command, input=given, capture_output=True, timeout=_SECONDS)
+        ran = child_process.run(
+            __name__, *arguments, data=given, memory=_MEMORY_MB, seconds=_SECONDS
+        )
     except subprocess.TimeoutExpired as error:
         raise InputError(
             f"page {arguments[0]} took longer than {_SECONDS} seconds to draw",
@@ -84,16 +86,6 @@ def _drawn(given: bytes, *arguments: str) -> bytes:
     if ran.returncode:
         raise InputError(f"page {arguments[0]} cannot be drawn", "read its text instead")
     return ran.stdout
-
-
-def _step_back() -> None:
-    """Limit this process's memory and let others go first."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    os.nice(10)
 
 
 def _draw(page: Any, width: int) -> bytes:
@@ -224,7 +216,8 @@ def _same_line(line: Box, box: Box) -> bool:
 def main(arguments: Sequence[str]) -> None:
     import pypdfium2
 
-    _step_back()
+    if hasattr(os, "nice"):
+        os.nice(10)
     number, *width = arguments
     words = [] if width else json.loads(sys.stdin.buffer.readline())
     with (
@@ -236,7 +229,3 @@ def main(arguments: Sequence[str]) -> None:
         else:
             made = json.dumps(list(find_words(page, *words))).encode()
     sys.stdout.buffer.write(made)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

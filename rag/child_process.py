@@ -1,0 +1,126 @@
+"""Starts modules of this package in processes of their own, which read files of strangers.
+
+Such a process imports nothing from the working folder, has none of this process's secrets in its
+environment, and has limits on memory and CPU time. Where the system allows it, it has no network.
+
+    python -P -m rag.child_process MODULE MEMORY_MB SECONDS ARGUMENT…
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+_INHERITED = (
+    *("PATH", "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV"),
+    *("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+)
+_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
+"""Flags of Linux's unshare(2)."""
+
+
+def start(
+    module: str,
+    *arguments: str,
+    memory: int,
+    seconds: int = 0,
+    stderr: int | IO[Any] = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
+    """Start `module.main(arguments)` in a new process, with pipes to its input and output.
+
+    `memory` is the megabytes that it may use beyond those of its imports; `seconds` is its limit of
+    CPU time, 0 for none.
+    """
+    command = [sys.executable, "-P", "-m", __name__, module, str(memory), str(seconds), *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=stderr,
+        env=environment(),
+        start_new_session=True,
+    )
+
+
+def run(
+    module: str, *arguments: str, data: bytes, memory: int, seconds: int
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `module.main(arguments)` with `data` as its input. Raises subprocess.TimeoutExpired after
+    `seconds` by the clock."""
+    process = start(module, *arguments, memory=memory, seconds=seconds)
+    with process:
+        try:
+            output, _ = process.communicate(data, timeout=seconds)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+
+def environment() -> dict[str, str]:
+    """The environment of a child: what a program needs to start, and where this package lies."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    paths = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [path for path in dict.fromkeys(paths) if Path(path).is_absolute()]
+    return {**inherited, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}
+
+
+def leave_network() -> bool:
+    """Move this process to a network of its own, without interfaces; False if the system does not
+    allow it."""
+    try:
+        unshare = ctypes.CDLL(None, use_errno=True).unshare
+    except (AttributeError, OSError, TypeError):  # not Linux
+        return False
+    return any(unshare(flags) == 0 for flags in (_NEW_NETWORK, _NEW_USER | _NEW_NETWORK))
+
+
+def limit_memory(megabytes: int) -> None:
+    """Limit the address space above current use, if the system supports it."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + (megabytes << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def limit_time(seconds: int) -> None:
+    """Limit CPU time above current use, if the system supports it."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        soft = int(used.ru_utime + used.ru_stime) + seconds + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def _leave_no_dump() -> None:
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main(arguments: Sequence[str]) -> None:
+    module, memory, seconds, *rest = arguments
+    leave_network()  # first: a user namespace is refused to a process with threads
+    _leave_no_dump()
+    child = importlib.import_module(module)
+    limit_memory(int(memory))
+    if int(seconds):
+        limit_time(int(seconds))
+    child.main(rest)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,22 @@
+"""A module that tests run in a child process: it reports what the process may do."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str]) -> None:
+    what = arguments[0]
+    if what == "environment":
+        print(json.dumps(dict(os.environ)))
+    elif what == "connect":
+        with socket.create_connection(("127.0.0.1", int(arguments[1])), timeout=5):
+            print("connected")
+    elif what == "memory":
+        print(len(bytearray(int(arguments[1]) << 20)))
+    elif what == "spin":
+        while True:
+            pass
