@@ -177,13 +177,14 @@ class Span:
     """A candidate answer: `hit.passage.text[start:end]`.
 
     `score` is the reader's log-odds of this span against "no answer here", comparable across
-    passages.
+    passages. `label` is that of the row, if the span is a figure in a table.
     """
 
     hit: Hit
     start: int
     end: int
     score: float
+    label: str = ""
 
     @property
     def text(self) -> str:

@@ -6,10 +6,14 @@ import hashlib
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from rag.meaning.sentences import split_sentences
+from rag.parsing.base import join
+from rag.parsing.tables import table_part
+from rag.parsing.text_outline import blocks_of
 from rag.protocols import ReaderOutput, Vectors
 from rag.types import Block, Document, Hit, Span
 
@@ -73,7 +77,7 @@ def groups(text: str, *starts: tuple[int, str]) -> tuple[Block, ...]:
 
 
 def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: str) -> Document:
-    """A document with this text."""
+    """A document of plain text."""
     return Document(
         id,
         text,
@@ -81,4 +85,11 @@ def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: st
         f"/{id}",
         hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
         metadata,
+        blocks_of(text),
     )
+
+
+def table(rows: list[list[str]], id: str = "docs/a.txt") -> Document:
+    """A document that is a table with a header row."""
+    text, blocks = join([table_part(rows, headed=True)])
+    return replace(document(text, id), blocks=blocks)

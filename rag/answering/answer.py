@@ -55,7 +55,7 @@ def compose(
     reason. `document` finds a document by id.
     """
     asked = QuestionAnalysis.of(question)
-    read = in_asked_columns(question, spans)
+    read = in_asked_columns(question, spans, document)
     ranked = [c for c in rule.confidence.rank(asked, read) if cite_all(c.supporting, document)]
     if not ranked:
         return Answer(

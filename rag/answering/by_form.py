@@ -102,15 +102,15 @@ def _is_list(read: Read) -> bool:
     if len(sure) < _SURE_ITEMS:
         return False
     first = sure[0]
-    items = list_at(read.documents[first.document_id].text, first.start, first.end)
+    items = list_at(read.documents[first.document_id], first.start, first.end)
     return sum(_in(one, items, first.document_id) for one in sure) >= _SURE_ITEMS
 
 
 def _has_many_rows(read: Read, best: Sentence) -> bool:
     """Whether the best sentence is one of several rows, but not all, with the question's words."""
-    text = read.documents[best.document_id].text
-    rows = rows_at(text, best.start)
-    matching = matching_rows(read.question, text, rows)
+    document = read.documents[best.document_id]
+    rows = rows_at(document, best.start)
+    matching = matching_rows(read.question, document.text, rows)
     return _in(best, matching, best.document_id) and 1 < len(matching) < len(rows)
 
 
@@ -185,7 +185,7 @@ def _sentences(taken: Sequence[Sentence], documents: Mapping[str, Document]) -> 
             continue  # it followed a colon
         gap = bool(pieces) and not is_next(document.text, end, one.start)
         pieces.append(Piece(quoted(document, one.start, one.end), gap))
-        for place in after_colon(document.text, one.start, one.end):
+        for place in after_colon(document, one.start, one.end):
             pieces.append(Piece(quoted(document, *place)))
     return pieces
 
@@ -202,9 +202,9 @@ def _items(read: Read, found: Sequence[Sentence]) -> list[Piece]:
         if one.score < (_ANOTHER_LIST if pieces else _LIST_SHARE) * first.score:
             break
         document = read.documents[one.document_id]
-        items = list_at(document.text, one.start, one.end)
+        items = list_at(document, one.start, one.end)
         if not items and read.form == "list":
-            rows = rows_at(document.text, one.start)
+            rows = rows_at(document, one.start)
             items = matching_rows(read.question, document.text, rows)
         words = {place: normalize(document.text[slice(*place)]) for place in items}
         fresh = [place for place in items if words[place] not in seen]

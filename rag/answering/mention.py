@@ -6,7 +6,6 @@ import functools
 import re
 from dataclasses import dataclass, replace
 
-from rag.answering.table_cells import label_at
 from rag.meaning.reading import Meaning, meaning
 from rag.meaning.relative_dates import is_relative
 from rag.meaning.sentences import Offsets, enclosing_sentence
@@ -81,7 +80,7 @@ def mention(asked: QuestionAnalysis, span: Span) -> Mention:
         said = replace(said, anchor=passage.document_id)
     near = f"{passage.context} {passage.text[start:end]}"
     words = content_words(span.text)
-    label = content_words(label_at(passage.text, span.start))
+    label = content_words(span.label)
     return Mention(
         span,
         said,

@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answering.citations import heading_at
-from rag.answering.lists import UNDERLINE, is_header_row
 from rag.answering.logistic import logit
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.protocols import ReaderOutput
+from rag.structure import block_at, heading_path
 from rag.types import Citation, Document, Hit
 
 MOST = 4
@@ -28,13 +27,10 @@ _AROUND = 2000
 RETRIEVAL = 8.0
 """What a passage's score is worth beside the log-odds of a sentence in it."""
 _SHORT_LINE = 60
-_SAYS = re.compile(r"[.!?:;…|]|\d.*[^\W\d_]{2}|^\s*(?:[-*•–]|\(?\w{1,3}[.)])\s")
-"""In a line that is more than a heading: a stop, a bar, a number with its unit, or the marker of an
-item.
-"""
+_SAYS = re.compile(r"[.!?:;…]|\d.*[^\W\d_]{2}")
+"""In a line that is more than a heading: a stop, or a number with its unit."""
 _ONE_WORD = re.compile(r"\w+[.!]")
 """Such as "No.", which needs the sentence after it."""
-_RULED = re.compile(r"[ \t]*\n[ \t]*([-=~*_])\1{2,}[ \t]*(?:\n|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +86,28 @@ def said(found: Sequence[Sentence], documents: Mapping[str, Document]) -> list[S
     return sorted(raised, key=lambda s: (-s.score, s.document_id, s.start))
 
 
-def _is_heading(one: Sentence, document: Document) -> bool:
-    text = document.text[one.start : one.end]
-    if not re.search(r"\w", text):
+def _is_heading(sentence: Sentence, document: Document) -> bool:
+    """Whether the sentence says nothing alone: a heading, a header row, a question, one word, or a
+    few words in a paragraph of their own.
+    """
+    words = " ".join(document.text[sentence.start : sentence.end].split())
+    if not re.search(r"\w", words) or words == document.title or words.endswith("?"):
         return True
-    heading = heading_at(document, one.start).split(" > ")[-1]
-    words = " ".join(text.split())
-    if words == document.title or words in heading or words.endswith("?"):
+    index = block_at(document.blocks, sentence.start)
+    block = document.blocks[index] if index is not None else None
+    if block is not None and block.kind in ("heading", "header"):
         return True
-    if _ONE_WORD.fullmatch(words) or is_header_row(document.text, one.start, one.end):
+    path = heading_path(document.blocks, sentence.start)
+    if (path and words in path[-1]) or _ONE_WORD.fullmatch(words):
         return True
-    if _is_short_line(document.text, one.start, one.end):
-        return True
-    _, line_break, under = text.partition("\n")
-    if line_break:
-        return bool(UNDERLINE.fullmatch(under.strip()))
-    return bool(_RULED.match(document.text, one.end))
+    is_text = block is None or block.kind in ("paragraph", "caption")
+    return is_text and _is_short_line(document.text, sentence.start, sentence.end)
 
 
 def _is_short_line(text: str, start: int, end: int) -> bool:
-    """Whether a few words without a stop are a line of their own, neither an item nor a row."""
+    """Whether a few words without a stop are a line of their own."""
     alone = text[max(0, start - 1) : start] in ("", "\n") and text[end : end + 1] in ("", "\n")
-    words = text[start:end]
-    return alone and end - start <= _SHORT_LINE and not _SAYS.search(words)
+    return alone and end - start <= _SHORT_LINE and not _SAYS.search(text[start:end])
 
 
 def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:

@@ -1,24 +1,23 @@
 """Figures in rows of tables: the whole cell, in the column of the period that the question names,
 and none of another period.
 
-A row is "Net sales | Three Months Ended July 1, 2023: $81,797 | Three Months Ended June 25, 2022:
-$82,959". The reader finds the right row more reliably than the right column, and it does not see
+The reader finds the right row more reliably than the right column, and it does not see
 that the same row of another quarter's report is the wrong one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.meaning.identifiers import file_name
 from rag.meaning.periods import Periods, of_column, periods, same_season
 from rag.meaning.vocabulary import MONTH
-from rag.types import Passage, Span
+from rag.structure import row_at, table_around
+from rag.types import Document, Passage, Span
 
-_BETWEEN = " | "
-"""Separates the cells of a row."""
+_DIGIT = re.compile(r"\d")
 _FIGURE = re.compile(
     r"(?:[-\u2013\u2212(]|[$\u20ac\u00a3\u00a5]|US\$)* ?\(?\d[\d,.]*(?: \d{3})*\)? ?"
     r"(?:%|x|[kmb]n?|thousand|million|billion)?\)?",
@@ -50,15 +49,17 @@ class _TableCell:
         return of_column(self.column)
 
 
-def in_asked_columns(question: str, spans: Sequence[Span]) -> list[Span]:
+def in_asked_columns(
+    question: str, spans: Sequence[Span], document: Callable[[str], Document | None]
+) -> list[Span]:
     """The spans, with each part of a figure in a table replaced by its cell, or by the cell of the
     same row whose column names the question's period while its own column does not; without figures
-    of another period than the question's.
+    of another period than the question's. `document` finds a document by id.
     """
     asked = periods(question)
     found: dict[tuple[str, int, int, int], Span] = {}
     for span in spans:
-        moved = _moved(asked, span)
+        moved = _moved(asked, span, document)
         if moved is None:
             continue
         passage = moved.hit.passage
@@ -68,32 +69,27 @@ def in_asked_columns(question: str, spans: Sequence[Span]) -> list[Span]:
     return list(found.values())
 
 
-def label_at(text: str, at: int) -> str:
-    """The label of the row whose figure is at an offset, with its groups; "" elsewhere."""
-    cells, others = _row(text, at)
-    if any(cell.start <= at < cell.end for cell in cells):
-        return others.partition(_BETWEEN)[0]
-    return ""
-
-
-def _moved(asked: Periods, span: Span) -> Span | None:
+def _moved(asked: Periods, span: Span, document: Callable[[str], Document | None]) -> Span | None:
     """The span's cell, or the one in the column that agrees more; outside tables the span. None if
     that cell is of another period than the question's.
     """
     passage = span.hit.passage
-    cells, others = _row(passage.text, span.start)
+    if not _DIGIT.search(span.text):
+        return span
+    found = document(passage.document_id)
+    cells, labels = _row(found, passage, span.start) if passage.is_in(found) else ([], [])
     own = next((cell for cell in cells if cell.start < span.end <= cell.end), None)
     if own is None:
         return span
     best = _best(asked, own, cells)
-    left = asked.besides(periods(others))
-    if left.differ(_of_label(cells, others)):
+    left = asked.besides(periods(" | ".join(labels)))
+    if left.differ(_of_label(cells, labels)):
         return None
     if left.differ(best.periods):
         return None
     if left.quarters and left.differ(_of_document(best, cells, passage)):
         return None
-    return replace(span, start=best.start, end=best.end)
+    return replace(span, start=best.start, end=best.end, label=labels[0] if labels else "")
 
 
 def _best(asked: Periods, own: _TableCell, cells: Sequence[_TableCell]) -> _TableCell:
@@ -110,12 +106,12 @@ def _best(asked: Periods, own: _TableCell, cells: Sequence[_TableCell]) -> _Tabl
     return plain[0] if len(plain) == 1 else own
 
 
-def _of_label(cells: Sequence[_TableCell], others: str) -> Periods:
+def _of_label(cells: Sequence[_TableCell], labels: Sequence[str]) -> Periods:
     """The periods of a row that is labelled by nothing else: "2023" or "Year: 2023"."""
     for cell in cells:
         if _PERIOD_NAME.fullmatch(cell.column):
             return periods(cell.value)
-    label = others.partition(_BETWEEN)[0]
+    label = labels[0] if labels else ""
     return Periods() if _WORD.search(_PERIOD_WORD.sub("", label)) else periods(label)
 
 
@@ -134,18 +130,21 @@ def _of_document(cell: _TableCell, cells: Sequence[_TableCell], passage: Passage
     return Periods(quarters=periods(f"{name} {passage.context}").quarters)
 
 
-def _row(text: str, at: int) -> tuple[list[_TableCell], str]:
-    """The figures with a column's name in the row at an offset, and its other cells."""
-    begin = text.rfind("\n", 0, at) + 1
-    end = text.find("\n", at)
-    figures, others = [], []
-    line = text[begin : end if end >= 0 else len(text)]
-    for cell in line.split(_BETWEEN):
-        name, colon, value = cell.rpartition(": ")
-        if colon and _FIGURE.fullmatch(value):
-            start = begin + len(name) + len(colon)
-            figures.append(_TableCell(name, value, start, begin + len(cell)))
+def _row(document: Document, passage: Passage, offset: int) -> tuple[list[_TableCell], list[str]]:
+    """The figures with a column's name in the row at an offset in the passage, and the texts of its
+    other cells.
+    """
+    first = passage.start
+    table = table_around(document.blocks, first + offset, reach=0)
+    row = row_at(document.blocks, first + offset)
+    figures: list[_TableCell] = []
+    labels: list[str] = []
+    for cell in row.cells if table and row else ():
+        name, text = table.column_name(cell), document.text[cell.start : cell.end]
+        if not (first <= cell.start and cell.end <= passage.end):
+            continue
+        if name and _FIGURE.fullmatch(text):
+            figures.append(_TableCell(name, text, cell.start - first, cell.end - first))
         else:
-            others.append(cell)
-        begin += len(cell) + len(_BETWEEN)
-    return figures, _BETWEEN.join(others)
+            labels.append(f"{name}: {text}" if name else text)
+    return figures, labels

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from rag.ingestion.chunking import split
 from rag.meaning.sentences import split_sentences
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.types import Answer, Document, Hit, Span
-from tests.fakes import BagOfWordsEmbedder, document
+from tests.fakes import BagOfWordsEmbedder, document, table
 
 SURE = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
 LEASE = document(
@@ -39,7 +40,8 @@ def read(
     likely: Mapping[str, float] | None = None,
     question: str = "Is it so?",
 ) -> Answer:
-    (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
+    whole = replace(found, blocks=())
+    (passage, *_) = split(whole, BagOfWordsEmbedder().count_tokens)
     hit = Hit(passage, 1.0, 0.5, 2.0)
     places = split_sentences(passage.text)
     sentences = [
@@ -176,9 +178,8 @@ def test_one_word_is_not_an_answer_but_the_sentence_after_it_is() -> None:
     assert read("sentences", found, [0.9, 0.2, 0.1]).text == "The file does not shrink by itself."
 
 
-CODES = document(
-    "Display | Cause\nDisplay: F01 | Cause: no water\nDisplay: F04 | Cause: door open\n"
-    "Display: F07 | Cause: door blocked",
+CODES = table(
+    [["Display", "Cause"], ["F01", "no water"], ["F04", "door open"], ["F07", "door blocked"]],
     "codes",
 )
 

@@ -55,8 +55,8 @@ def test_a_row_is_worse_the_more_of_its_label_is_not_asked_for(question: str, be
     text = "Net income | 2023: 71 | 2022: 65\nNet interest income | 2023: 94 | 2022: 88"
     hit = Hit(Passage("d", 0, len(text), text, "t", ""), 1, 1, 1)
     spans = [
-        Span(hit, text.index(one), text.index(one) + 2, score)
-        for one, score in (("71", 4.0), ("94", 5.0))
+        Span(hit, text.index(one), text.index(one) + 2, score, label)
+        for one, score, label in (("71", 4.0, "Net income"), ("94", 5.0, "Net interest income"))
     ]
     model = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
     assert model.rank(QuestionAnalysis.of(question), spans)[0].best.span.text == best

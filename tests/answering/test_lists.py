@@ -1,6 +1,6 @@
-import time
-
 from rag.answering.lists import list_at, rows_at
+from rag.parsing.load import load_bytes
+from tests.fakes import document as plain
 
 STEPS = """Setting up
 
@@ -17,7 +17,7 @@ Then you are done."""
 
 def items(text: str, quote: str) -> list[str]:
     start = text.index(quote)
-    return [text[a:b] for a, b in list_at(text, start, start + len(quote))]
+    return [text[a:b] for a, b in list_at(plain(text), start, start + len(quote))]
 
 
 def test_a_list_is_complete_with_numbers_and_continuations() -> None:
@@ -62,8 +62,12 @@ def test_bullets_and_numbers_side_by_side_are_two_lists() -> None:
     assert items(text, "g h") == ["1. e f", "2. g h"]
 
 
-def test_a_long_line_of_names_and_values_is_read_fast() -> None:
-    text = "time: 1, level: info, " * 3000
-    started = time.process_time()
-    assert rows_at(text, 100) == []
-    assert time.process_time() - started < 1
+def test_the_rows_of_a_table_are_those_with_named_cells() -> None:
+    (document,) = load_bytes("a.csv", b"Item,Price\nOil,7\nTar,9\n,3\nWax,4\n")
+    start = document.text.index("Tar")
+    assert [document.text[a:b] for a, b in rows_at(document, start)] == [
+        "Item: Oil | Price: 7",
+        "Item: Tar | Price: 9",
+    ]
+    assert rows_at(document, document.text.index("Price: 3")) == []
+    assert rows_at(plain("Item: Oil | Price: 7\nItem: Tar | Price: 9"), 3) == []

@@ -5,7 +5,10 @@ from dataclasses import replace
 import pytest
 
 from rag.answering.table_cells import in_asked_columns
-from rag.types import Hit, Passage, Span
+from rag.parsing.base import join
+from rag.parsing.tables import table_of_lines
+from rag.types import Document, Hit, Passage, Span
+from tests.fakes import document
 
 TEXT = """Net sales: Products | June 29, 2024: $59,939 | July 1, 2023: $65,276
 Other income, net | June 29, 2024: (74) | July 1, 2023: 231
@@ -47,6 +50,15 @@ def span(text: str, name: str = "a.pdf") -> Span:
     )
 
 
+def in_columns(question: str, *spans: Span) -> list[Span]:
+    text, blocks = join([table_of_lines(spans[0].hit.passage.text.split("\n"))])
+
+    def find(name: str) -> Document:
+        return replace(document(text, name), blocks=blocks)
+
+    return in_asked_columns(question, spans, find)
+
+
 @pytest.mark.parametrize(
     ("question", "read", "cell"),
     [
@@ -70,7 +82,7 @@ def span(text: str, name: str = "a.pdf") -> Span:
 def test_a_figure_is_its_cell_in_the_column_of_the_period(
     question: str, read: str, cell: str
 ) -> None:
-    (found,) = in_asked_columns(question, [span(read)])
+    (found,) = in_columns(question, span(read))
     assert found.text == cell
 
 
@@ -89,7 +101,7 @@ def test_a_figure_is_its_cell_in_the_column_of_the_period(
     ],
 )
 def test_a_figure_of_another_period_does_not_answer(question: str, read: str, name: str) -> None:
-    assert in_asked_columns(question, [span(read, name)]) == []
+    assert in_columns(question, span(read, name)) == []
 
 
 @pytest.mark.parametrize(
@@ -116,10 +128,10 @@ def test_a_figure_of_another_period_does_not_answer(question: str, read: str, na
 def test_a_period_that_the_row_or_the_document_names_is_no_other(
     question: str, read: str, name: str
 ) -> None:
-    assert in_asked_columns(question, [span(read, name)])
+    assert in_columns(question, span(read, name))
 
 
 def test_spans_of_one_cell_are_one_with_the_best_score() -> None:
     low = Span(HIT, span("$65,276").start, span("$65,276").end, 0.5)
-    (found,) = in_asked_columns("Product sales in 2023?", [low, span("59,939")])
+    (found,) = in_columns("Product sales in 2023?", low, span("59,939"))
     assert (found.text, found.score) == ("$65,276", 1.0)

@@ -35,6 +35,7 @@ from rag.parsing.pdf.tables import (
     row_of,
     ruled_table,
 )
+from rag.parsing.tables import table_of_lines
 
 _MAX_CUTS = 40
 _MAX_LINES = 4000
@@ -189,7 +190,7 @@ def _may_head(paragraph: Paragraph) -> bool:
 def _block(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
     if paragraph.table:
         caption = paragraph.columns.caption if paragraph.columns else ()
-        return Part("\n".join(paragraph.lines), context=caption)
+        return table_of_lines(paragraph.lines, caption)
     text = paragraph.lines[0]
     for line in paragraph.lines[1:]:
         text = _glued(text, line, words)
