@@ -110,3 +110,16 @@ class Job(BaseModel):
 
 class WireJobs(BaseModel):
     jobs: list[Job] = Field(description="Newest first.")
+
+
+class WireCount(BaseModel):
+    name: str
+    count: int
+
+
+class WireSource(BaseModel):
+    id: str
+    title: str
+    type: str
+    date: str
+    pages: int = Field(description="Number of pages; 0 for a format without pages.")

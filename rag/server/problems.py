@@ -217,9 +217,10 @@ def _says_json(request: Request) -> bool:
 def _fault(fault: Any) -> dict[str, str]:
     if fault["type"] == "json_invalid":
         why = (fault.get("ctx") or {}).get("error", fault["msg"])
+        place = f" at character {fault['loc'][-1]}" if fault["loc"] else ""
         return {
             "field": "body",
-            "message": printable(f"is not JSON: {why} at character {fault['loc'][-1]}"),
+            "message": printable(f"is not JSON: {why}{place}"),
         }
     return {"field": _place(fault["loc"]), "message": printable(str(fault["msg"]))}
 

@@ -1,39 +1,34 @@
-"""Overview of a collection for the page: folders and types with counts, and documents found by
-name.
-"""
+"""Overview of a collection for the page: folders and types with counts, and all documents."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.protocols import Store
+from rag.server.document_schemas import WireCount, WireSource
 from rag.types import Document
 
 _BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A document in a list, without its text. `folder` is the first part of its id, or ""."""
-
-    id: str
-    title: str
-    folder: str
-    type: str
-    date: str
-    pages: int
-
-
-@dataclass(frozen=True, slots=True)
 class Listing:
-    """All sources by id, and the number of documents per folder and per type, by name."""
+    """All documents by id, and how many there are per folder and per type, by name."""
 
-    sources: tuple[Source, ...]
-    folders: tuple[tuple[str, int], ...]
-    types: tuple[tuple[str, int], ...]
+    sources: tuple[WireSource, ...]
+    folders: list[WireCount]
+    types: list[WireCount]
+
+    def matching(self, name: str) -> list[WireSource]:
+        """Sources whose title or id contains every word of `name`, ignoring case."""
+        words = name.casefold().split()
+        return [
+            source
+            for source in self.sources
+            if all(word in f"{source.title}\n{source.id}".casefold() for word in words)
+        ]
 
 
 class Listings:
@@ -41,48 +36,36 @@ class Listings:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._made: tuple[int, Listing] | None = None
+        self._listing: tuple[int, Listing] | None = None
+        """With its generation of the index."""
 
     def of(self, store: Store) -> Listing:
         generation = store.stats().generation
         with self._lock:
-            if self._made is None or self._made[0] != generation:
-                self._made = generation, _listing(_all(store))
-            return self._made[1]
+            if self._listing is None or self._listing[0] != generation:
+                self._listing = generation, _listing(store)
+            return self._listing[1]
 
 
-def find(sources: Sequence[Source], name: str) -> list[Source]:
-    """Sources whose title or id contains every word of `name`, ignoring case."""
-    words = name.casefold().split()
-    return [
-        source
-        for source in sources
-        if all(word in f"{source.title}\n{source.id}".casefold() for word in words)
-    ]
-
-
-def _listing(documents: Iterator[Document]) -> Listing:
-    sources = tuple(map(_source, documents))
-    folders = Counter(source.folder for source in sources if source.folder)
+def _listing(store: Store) -> Listing:
+    sources: list[WireSource] = []
+    while page := store.documents(sources[-1].id if sources else "", _BATCH):
+        sources += map(_source, page)
+    folders = Counter(one.id.partition("/")[0] for one in sources if "/" in one.id)
     types = Counter(source.type for source in sources if source.type)
-    return Listing(sources, tuple(sorted(folders.items())), tuple(sorted(types.items())))
+    return Listing(tuple(sources), _counts(folders), _counts(types))
 
 
-def _source(document: Document) -> Source:
-    folder, slash, _ = document.id.partition("/")
+def _counts(counter: Counter[str]) -> list[WireCount]:
+    return [WireCount(name=name, count=count) for name, count in sorted(counter.items())]
+
+
+def _source(document: Document) -> WireSource:
     metadata = document.metadata
-    return Source(
-        document.id,
-        document.title,
-        folder if slash else "",
-        metadata.get("type", ""),
-        metadata.get("date", "")[:10],
-        len(document.pages),
+    return WireSource(
+        id=document.id,
+        title=document.title,
+        type=metadata.get("type", ""),
+        date=metadata.get("date", "")[:10],
+        pages=len(document.pages),
     )
-
-
-def _all(store: Store) -> Iterator[Document]:
-    after = ""
-    while page := store.documents(after, _BATCH):
-        yield from page
-        after = page[-1].id

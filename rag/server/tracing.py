@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from rag import __version__
 from rag.errors import InputError, install_line
@@ -17,38 +17,9 @@ from rag.errors import InputError, install_line
 STAGES = ("retrieve", "read", "compose")
 
 
-class Spans(Protocol):
-    def request(
-        self,
-        headers: Mapping[str, str],
-        facts: Mapping[str, Any],
-        seconds: float,
-        stages: Iterable[Mapping[str, float]],
-    ) -> None:
-        """Record a finished request: its headers, attributes, duration, and the stages of each
-        answer.
-        """
+class Spans:
+    """Sends the spans of requests to a collector."""
 
-    def close(self) -> None: ...
-
-
-def spans_to(address: str) -> Spans | None:
-    """Exporter to a collector's OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; None for
-    "".
-
-    Raises InputError if OpenTelemetry is not installed.
-    """
-    if not address:
-        return None
-    try:
-        return _OpenTelemetry(address)
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"RAG_TRACES needs {error.name}, which is not installed", f"run: {install_line('otel')}"
-        ) from error
-
-
-class _OpenTelemetry:
     def __init__(self, address: str) -> None:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
@@ -71,6 +42,9 @@ class _OpenTelemetry:
         seconds: float,
         stages: Iterable[Mapping[str, float]],
     ) -> None:
+        """Record a finished request: its headers, attributes, duration, and the stages of each
+        answer.
+        """
         end = time.time_ns()
         started = end - int(seconds * 1e9)
         came_with = {
@@ -92,3 +66,19 @@ class _OpenTelemetry:
     def close(self) -> None:
         """Flush the remaining spans."""
         self._provider.shutdown()
+
+
+def spans_to(address: str) -> Spans | None:
+    """Exporter to a collector's OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; None for
+    "".
+
+    Raises InputError if OpenTelemetry is not installed.
+    """
+    if not address:
+        return None
+    try:
+        return Spans(address)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"RAG_TRACES needs {error.name}, which is not installed", f"run: {install_line('otel')}"
+        ) from error

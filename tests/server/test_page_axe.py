@@ -19,7 +19,6 @@ from tests.server.test_page import (
     ANSWER,
     ARCHITECT,
     BURNS,
-    DOCUMENT,
     ask,
     cited,
     last,
@@ -36,6 +35,22 @@ pytestmark = [
     pytest.mark.parametrize("scheme", ["light", "dark"]),
     pytest.mark.parametrize("width", [1280, 390]),
 ]
+DOCUMENT = """# Prices
+
+What it costs.
+
+## Rooms
+
+| Room | Day |
+|---|---|
+| Small | £70 |
+| Large | £160 |
+
+1. Book it
+2. Pay
+
+    code = 1
+"""
 CHECKED = "Oman hosted the secret talks. The talks were led by Paul. The moon is a cheese."
 CONFLICT = {
     "text": "£1,300",

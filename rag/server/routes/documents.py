@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
@@ -72,16 +73,12 @@ async def uploads(request: Request) -> list[Upload]:
 
 
 def _text(body: bytes) -> Upload:
+    """Raises RequestValidationError, and InputError for an invalid name."""
     try:
         text_document = TextDocument.model_validate_json(body)
         content = text_document.text.encode()
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        status, kind = (400, "malformed") if first["type"] == "json_invalid" else (422, "invalid")
-        raise ServiceError(
-            status, kind, f"{place or 'body'}: {first['msg']}", "see /openapi.json"
-        ) from error
+        raise RequestValidationError(error.errors(include_input=False)) from error
     name = safe_name(text_document.name)
     return (name if PurePosixPath(name).suffix else f"{name}.txt"), content
 

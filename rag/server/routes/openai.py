@@ -19,7 +19,7 @@ from fastapi.responses import StreamingResponse
 from rag.errors import InputError
 from rag.render.cited import cited
 from rag.render.links import page_of
-from rag.server.answer_service import Answered, ServiceLibrary
+from rag.server.answer_service import ServiceLibrary
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_input import (
     DEFAULT,
@@ -100,10 +100,10 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
 
     The text contains [n] marks and the quotes; `annotations` holds the same as fields.
     """
-    with of_collection(collection_of_model(body.model), request, service) as chosen:
-        answered = _answer(chat_question(body), request, chosen, _options(body.rag))
-    page = page_for(request, collection_of_model(body.model))
-    reply = _reply(answered, body.model, request, page)
+    collection = collection_of_model(body.model)
+    reply = _reply(
+        chat_question(body), body.model, collection, request, service, _options(body.rag)
+    )
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         return _stream(completion_stream(reply, usage))
@@ -126,14 +126,11 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
             "use one, or POST /v1/collections/ask",
         )
     collection = stores[0] if stores else collection_of_model(body.model)
-    with of_collection(collection, request, service) as chosen:
-        answered = _answer(responses_question(body), request, chosen, _options(body.rag, tool))
-    reply = _reply(answered, body.model, request, page_for(request, collection))
-    return (
-        _stream(response_stream(reply, body.metadata))
-        if body.stream
-        else response(reply, body.metadata)
-    )
+    question, options = responses_question(body), _options(body.rag, tool)
+    reply = _reply(question, body.model, collection, request, service, options)
+    if body.stream:
+        return _stream(response_stream(reply, body.metadata))
+    return response(reply, body.metadata)
 
 
 def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
@@ -143,21 +140,24 @@ def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
     )
 
 
-def _answer(
-    question: OpenAIQuestion, request: Request, service: Service, options: Options
-) -> Answered:
+def _reply(
+    question: OpenAIQuestion,
+    model: str,
+    collection: str,
+    request: Request,
+    service: Service,
+    options: Options,
+) -> Reply:
+    """The answer of a collection."""
     request.state.exchange.notes["questions"] = 1
-    return ServiceLibrary(service, caller_of(request)).ask(
-        question.question, question.turns, options
-    )
-
-
-def _reply(answered: Answered, model: str, request: Request, page: str) -> Reply:
+    with of_collection(collection, request, service) as chosen:
+        library = ServiceLibrary(chosen, caller_of(request))
+        answered = library.ask(question.question, question.turns, options)
     return Reply(
         request.state.request_id,
         model,
         int(time.time()),
-        page,
+        page_for(request, collection),
         cited(answered.answer),
         answered.question,
         answered.answer.hits,
@@ -183,7 +183,7 @@ def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
 @router.get("/vector_stores/{vector_store}", responses=described(404, 503))
 @needs(Right.ANY)
 def get_vector_store(vector_store: str, request: Request, service: Shared) -> dict[str, Any]:
-    """Get one model."""
+    """Get one collection as a vector store."""
     with of_collection(vector_store, request, service) as chosen:
         return _vector_store(vector_store, chosen)
 

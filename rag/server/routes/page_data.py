@@ -16,9 +16,10 @@ from rag.errors import InputError, NotFoundError
 from rag.ingestion.pipeline import UPLOADED
 from rag.server import pdf_pages
 from rag.server.api_keys import WRITE
+from rag.server.document_schemas import WireCount, WireSource
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
-from rag.server.sources import Listings, find
+from rag.server.sources import Listings
 from rag.server.state import Service, caller_of, service_of
 from rag.types import Document
 
@@ -38,19 +39,6 @@ class Me(BaseModel):
     features: list[str] = Field(
         description="Features of this service besides asking and searching.", examples=[["check"]]
     )
-
-
-class WireCount(BaseModel):
-    name: str
-    count: int
-
-
-class WireSource(BaseModel):
-    id: str
-    title: str
-    type: str
-    date: str
-    pages: int = Field(description="Number of pages; 0 for a format without pages.")
 
 
 class WireSources(BaseModel):
@@ -98,16 +86,13 @@ def sources(
 ) -> WireSources:
     """Folders and types with counts, and the documents whose title or id contains the words."""
     listing = _listings.setdefault(service, Listings()).of(service.engine.store)
-    matching = find(listing.sources, name)
+    matching = listing.matching(name)
     return WireSources(
         total=len(listing.sources),
         matching=len(matching),
-        folders=[WireCount(name=folder, count=count) for folder, count in listing.folders],
-        types=[WireCount(name=kind, count=count) for kind, count in listing.types],
-        documents=[
-            WireSource(id=row.id, title=row.title, type=row.type, date=row.date, pages=row.pages)
-            for row in matching[offset : offset + limit]
-        ],
+        folders=listing.folders,
+        types=listing.types,
+        documents=matching[offset : offset + limit],
     )
 
 
