@@ -16,8 +16,7 @@ from rag import __version__
 from rag.server import openapi, problems
 from rag.server.auth import Access, origins
 from rag.server.collection_host import CollectionHost
-from rag.server.error_shapes import ErrorShapes
-from rag.server.middleware import ErrorResponses, Gate, ResponseHeaders
+from rag.server.middleware import ErrorResponses, Gate
 from rag.server.request_log import RequestLogging
 from rag.server.rights import RouteRights
 from rag.server.room import Room
@@ -126,9 +125,7 @@ def _middleware(
     access = Access(service.keys, settings.host, settings.rate, token)
     max_upload = settings.max_upload_mb << 20
     return [
-        Middleware(ErrorShapes),
-        Middleware(RequestLogging, metrics=service.metrics, spans=spans),
-        Middleware(ResponseHeaders, access=access),
+        Middleware(RequestLogging, access=access, metrics=service.metrics, spans=spans),
         Middleware(
             CORSMiddleware,
             allow_origins=origins(settings.cors_origins),

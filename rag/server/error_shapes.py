@@ -1,22 +1,17 @@
 """Errors in the format of the API in use, for OpenAI's and Dify's clients.
 
-The service reports every error as problem details (RFC 9457). This outer layer converts them by
-path.
+Every error is made as problem details (RFC 9457) and converted by path.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.server.collection_paths import split
 from rag.server.openai_schemas import DifyError, OpenAIError
-from rag.server.problems import MEDIA_TYPE
 
 OPENAI = ("/v1/models", "/v1/chat/", "/v1/responses", "/v1/vector_stores", "/v1/embeddings")
 DIFY = ("/v1/dify/",)
@@ -74,43 +69,3 @@ def _message(problem: dict[str, Any]) -> str:
         if problem.get("hint")
         else str(problem["detail"])
     )
-
-
-class ErrorShapes:
-    """ASGI middleware. It is outermost because the inner layers raise errors, too."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        shape = shape_of(split(scope["path"])[1]) if scope["type"] == "http" else None
-        if shape is None:
-            await self._app(scope, receive, send)
-            return
-        starts: list[Message] = []
-
-        async def reshape(message: Message) -> None:
-            if message["type"] == "http.response.start" and _is_problem(message):
-                starts.append(message)
-            elif starts:
-                start = starts.pop()
-                body = message.get("body", b"")
-                if body:
-                    start["status"], shaped = shape(json.loads(body))
-                    body = json.dumps(shaped, ensure_ascii=False).encode()
-                headers = MutableHeaders(raw=start["headers"])
-                headers["content-type"] = "application/json"
-                headers["content-length"] = str(len(body))
-                await send(start)
-                await send({**message, "body": body})
-            else:
-                await send(message)
-
-        await self._app(scope, receive, reshape)
-
-
-def _is_problem(message: Message) -> bool:
-    response_headers = {
-        bytes(name).lower(): bytes(value) for name, value in message.get("headers", [])
-    }
-    return response_headers.get(b"content-type", b"").startswith(MEDIA_TYPE.encode())

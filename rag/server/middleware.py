@@ -10,13 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError
 from rag.server import problems
 from rag.server.auth import Access
 from rag.server.collection_paths import split
-from rag.server.middleware_base import HttpLayer, add_headers, headers
+from rag.server.middleware_base import HttpLayer, headers
 from rag.server.problems import ServiceError
 from rag.server.request_log import RequestLog
 from rag.server.rights import Right, RouteRights
@@ -28,37 +29,6 @@ if TYPE_CHECKING:
     from rag.server.collection_host import CollectionHost
 
 _log = logging.getLogger("rag.requests")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-    ),
-}
-
-
-class ResponseHeaders(HttpLayer):
-    """Adds the request id, the caller's rate, and security headers to every response."""
-
-    def __init__(self, app: ASGIApp, access: Access) -> None:
-        super().__init__(app)
-        self._access = access
-
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: RequestLog = scope["state"]["exchange"]
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                rate = self._access.rate_headers(exchange.key) if exchange.key else {}
-                add_headers(message, {**_HEADERS, "X-Request-ID": exchange.request_id, **rate})
-            await send(message)
-
-        await self.app(scope, receive, sending)
 
 
 class ErrorResponses(HttpLayer):
@@ -75,7 +45,7 @@ class ErrorResponses(HttpLayer):
                 exchange.notes["address"] = _address(scope)
             if not exchange.started:
                 response = problems.response(
-                    problems.problem_of(error), exchange.request_id, problems.headers_of(error)
+                    problems.problem_of(error), Request(scope), problems.headers_of(error)
                 )
                 await response(scope, receive, send)
 

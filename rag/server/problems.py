@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from rag.errors import BusyError, ModelError, RagError, StoreError
+from rag.server.error_shapes import shape_of
 
 _FOLDERS = re.compile(r"(?<![\w/:.])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)*[/\\](?=[^\s/\\])")
 _PROCESS = re.compile(r"process \d+", re.IGNORECASE)
@@ -155,10 +156,15 @@ def printable(text: str) -> str:
 
 
 def response(
-    problem: Problem, request_id: str = "", headers: dict[str, str] | None = None
+    problem: Problem, request: Request, headers: dict[str, str] | None = None
 ) -> JSONResponse:
+    """The problem in the format of the API in use."""
+    request_id = str(getattr(request.state, "request_id", ""))
     body = problem.model_copy(update={"request_id": request_id}).model_dump()
-    return JSONResponse(body, problem.status, headers or {}, MEDIA_TYPE)
+    if shape := shape_of(request.scope["path"]):
+        status, shaped = shape(body)
+        return JSONResponse(shaped, status, headers)
+    return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -170,13 +176,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-def _id(request: Request) -> str:
-    return str(getattr(request.state, "request_id", ""))
-
-
 def _rag(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RagError)
-    return response(problem_of(error), _id(request), headers_of(error))
+    return response(problem_of(error), request, headers_of(error))
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -187,7 +189,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         message = "the body's media type is not JSON"
         return response(
             _problem(415, "media-type", message, "send the header Content-Type: application/json"),
-            _id(request),
+            request,
         )
     malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
     wrong = [_fault(fault) for fault in error.errors()[:20]]
@@ -199,7 +201,7 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         "see /openapi.json",
         wrong,
     )
-    return response(problem, _id(request))
+    return response(problem, request)
 
 
 def media_type(request: Request) -> str:
@@ -218,10 +220,7 @@ def _fault(fault: Any) -> dict[str, str]:
     if fault["type"] == "json_invalid":
         why = (fault.get("ctx") or {}).get("error", fault["msg"])
         place = f" at character {fault['loc'][-1]}" if fault["loc"] else ""
-        return {
-            "field": "body",
-            "message": printable(f"is not JSON: {why}{place}"),
-        }
+        return {"field": "body", "message": printable(f"is not JSON: {why}{place}")}
     return {"field": _place(fault["loc"]), "message": printable(str(fault["msg"]))}
 
 
@@ -236,4 +235,4 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     problem = _problem(
         error.status_code, "http", words.get(error.status_code, str(error.detail)), hint
     )
-    return response(problem, _id(request), dict(error.headers or {}))
+    return response(problem, request, dict(error.headers or {}))

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from rag.server.auth import Access
 from rag.server.caller import Caller
-from rag.server.middleware_base import HttpLayer, headers
+from rag.server.middleware_base import HttpLayer, add_headers, headers
 from rag.server.prometheus import Metrics
 
 if TYPE_CHECKING:
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("rag.requests")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+}
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -44,12 +57,13 @@ class RequestLog:
 
 
 class RequestLogging(HttpLayer):
-    """Puts a RequestLog and a Caller into the request's state, and records the request
-    when it is done.
+    """Puts a RequestLog and a Caller into the request's state, adds the request id, the caller's
+    rate and security headers to the response, and records the request when it is done.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, spans: Spans | None) -> None:
+    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, spans: Spans | None) -> None:
         super().__init__(app)
+        self._access = access
         self._metrics = metrics
         self._spans = spans
 
@@ -64,6 +78,8 @@ class RequestLogging(HttpLayer):
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status, exchange.started = message["status"], True
+                rate = self._access.rate_headers(exchange.key) if exchange.key else {}
+                add_headers(message, {**_HEADERS, "X-Request-ID": exchange.request_id, **rate})
             elif exchange.method == "HEAD":
                 message = {**message, "body": b""}
             with suppress(OSError):  # the client has disconnected
