@@ -14,13 +14,14 @@ _threads.prepare(
 )  # before anything imports torch, whose OpenMP reads the variables only once
 
 if _TYPE_CHECKING:
-    from rag.client.local_index import Index, open
+    from rag.client.local_index import AsyncIndex, Index, open, open_async
     from rag.errors import RagError
     from rag.settings import Settings
     from rag.types import Answer, Citation, Document, Hit, Passage
 
 __all__ = [
     "Answer",
+    "AsyncIndex",
     "Citation",
     "Document",
     "Hit",
@@ -29,11 +30,14 @@ __all__ = [
     "RagError",
     "Settings",
     "open",
+    "open_async",
 ]
 _HOMES = {
     "RagError": "rag.errors",
+    "AsyncIndex": "rag.client.local_index",
     "Index": "rag.client.local_index",
     "open": "rag.client.local_index",
+    "open_async": "rag.client.local_index",
     "Settings": "rag.settings",
 }
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal, NamedTuple
 
 MEMBER_SEPARATOR = "//"
 """Separates a file's path from the name of a member; resolved paths contain no double slash."""
@@ -359,3 +359,18 @@ class Answer:
     def truncated(self) -> bool:
         """Whether some retrieved passages were not read."""
         return len(self.hits_read) < len(self.hits)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values, as `rag ask --json` prints them."""
+        return {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, and containers of them, as JSON values with their own field names."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)

@@ -47,8 +47,9 @@ def serve_command(
     """Serve the HTTP API, and the web page at /, until stopped.
 
     Until you create a key with rag keys add, the printed address contains a token for this run;
-    programs send it as `Authorization: Bearer TOKEN`. --json logs JSON lines to stderr. Exits with
-    status 1 if an unexpected error stops it from starting.
+    programs send it as `Authorization: Bearer TOKEN`. Requests are logged only with rag -v serve,
+    or with --json, which logs JSON lines to stderr. Exits with status 1 if an unexpected error stops
+    it from starting.
 
     \b
     Examples:
@@ -61,6 +62,8 @@ def serve_command(
     )
     from rag.server.serve import new_token, run
 
+    if not (as_json or click.get_current_context().find_root().params.get("verbose")):
+        logging.getLogger("rag.requests").setLevel(logging.WARNING)
     failure = run(chosen, as_json, token=new_token(chosen, no_key))
     if failure is not None:
         raise foreseen(failure)

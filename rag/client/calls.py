@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
 from rag.errors import InputError, RagError, install_line
@@ -23,6 +23,9 @@ from rag.server.schemas import (
     WireHits,
     WireVerdict,
 )
+
+if TYPE_CHECKING:
+    from rag.server.routes.check import WireReport
 
 try:
     import httpx as httpx  # for the other modules, so that the hint is here only
@@ -121,6 +124,14 @@ def put(name: str, content: str | bytes) -> Call[Job]:
 
 def job(job_id: str) -> Call[Job]:
     return Call("GET", f"/v1/jobs/{quote(job_id, safe='')}", Job.model_validate_json)
+
+
+def check(text: str, filters: Sequence[str], sources: Mapping[int, str]) -> Call[WireReport]:
+    from rag.server.routes.check import WireReport
+
+    cited = [{"index": number, "document_id": name} for number, name in sources.items()]
+    body = {"text": text, "filters": list(filters), "sources": cited}
+    return Call("POST", "/v1/check", WireReport.model_validate_json, {"json": body})
 
 
 def verify(citation: WireCitation) -> Call[WireVerdict]:

@@ -3,28 +3,37 @@
 import rag
 
 with rag.open("index") as index:
-    index.ingest("contracts")
+    index.sync("contracts")
     answer = index.ask("When does the lease end?")
-    print(answer.text, answer.citations[0].sentence)
+    print(answer.text, answer.citations[0].sentence, answer.to_dict())
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import functools
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rag import build
 from rag.answering.searcher import Query
+from rag.errors import NotFoundError
 from rag.filters import parse
+from rag.repl.conversation import Conversation
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
     from rag.claims.results import CheckReport
     from rag.engine import Engine
+    from rag.ingestion.deletion import DeletionReceipt
     from rag.ingestion.ingest import IngestReport
+    from rag.ingestion.sync import Changes
+
+T = TypeVar("T")
 
 
 class Index:
@@ -82,6 +91,35 @@ class Index:
             ingest.run(files)
         return ingest.report
 
+    def sync(self, folder: str | Path, *, allow_mass_delete: bool = False) -> Changes:
+        """Make the index match a folder: add, update, rename and remove documents. Raises
+        NotFoundError for a missing folder, InputError if so many files are missing that it may not
+        be mounted, unless `allow_mass_delete`.
+        """
+        root = Path(folder).resolve()
+        if not root.is_dir():
+            raise NotFoundError(f"no such folder: {folder}", "check the path")
+        with build.pool(self.settings) as pool:
+            sync = build.sync(self.settings, pool)
+            files = build.files(self.settings, [root], sync.name_of(root))
+            return sync.run(root, files, allow_mass_delete)
+
+    def delete(self, *documents: str | Path) -> list[DeletionReceipt]:
+        """Delete documents by id or path; if one is unknown, none is deleted and NotFoundError is
+        raised. The receipts prove the deletion, part by part.
+        """
+        from rag.ingestion.deletion import delete
+        from rag.ingestion.find_document import find_document
+
+        store = build.store(self.settings, any_embedder=True)
+        stored = store.documents()
+        ids = list(dict.fromkeys(find_document(stored, str(name)).id for name in documents))
+        return delete(store, ids, build.stamps(self.settings))
+
+    def conversation(self) -> Talk:
+        """A conversation, in which a question may say "it" or "and where?"."""
+        return Talk(self)
+
     def documents(self) -> list[Document]:
         """All documents in order of id, without their texts."""
         return list(build.store(self.settings, any_embedder=True).documents())
@@ -100,6 +138,79 @@ class Index:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Talk:
+    """A conversation with an index; each question may refer to the answers before."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._conversation = Conversation()
+
+    def ask(self, question: str, *, top_k: int | None = None, filter: Iterable[str] = ()) -> Answer:
+        """As `Index.ask`; `Answer.question` is the question with what it left out."""
+        understood = self._conversation.understand(question).question
+        answer = self._index.engine.ask(
+            understood,
+            top_k,
+            parse(list(filter)) or None,
+            preferred=self._conversation.preferred(question, understood),
+        )
+        self._conversation.add(answer)
+        return answer
+
+
+class AsyncIndex:
+    """The methods of `Index` as coroutines. They run one after another in one thread of their own,
+    since an index answers one question at a time; the event loop stays free.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._thread = ThreadPoolExecutor(1, "rag-index")
+
+    async def ask(self, question: str, **options: Any) -> Answer:
+        return await self._run(self._index.ask, question, **options)
+
+    async def search(self, question: str, k: int = 10, **options: Any) -> list[Hit]:
+        return await self._run(self._index.search, question, k, **options)
+
+    async def check(self, text: str, **options: Any) -> CheckReport:
+        return await self._run(self._index.check, text, **options)
+
+    async def ingest(self, *paths: str | Path) -> IngestReport:
+        return await self._run(self._index.ingest, *paths)
+
+    async def sync(self, folder: str | Path, **options: Any) -> Changes:
+        return await self._run(self._index.sync, folder, **options)
+
+    async def delete(self, *documents: str | Path) -> list[DeletionReceipt]:
+        return await self._run(self._index.delete, *documents)
+
+    async def documents(self) -> list[Document]:
+        return await self._run(self._index.documents)
+
+    async def document(self, document_id: str) -> Document | None:
+        return await self._run(self._index.document, document_id)
+
+    async def close(self) -> None:
+        await self._run(self._index.close)
+        self._thread.shutdown()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _run(self, method: Callable[..., T], *arguments: Any, **options: Any) -> T:
+        call = functools.partial(method, *arguments, **options)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+
+def open_async(index: str | Path = "index", **settings: Any) -> AsyncIndex:
+    """`open` for programs with an event loop."""
+    return AsyncIndex(open(index, **settings))
 
 
 def open(index: str | Path = "index", **settings: Any) -> Index:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import rag.client.calls as calls
 from rag.client.calls import Event, httpx
@@ -32,6 +32,9 @@ from rag.server.schemas import (
     WireHit,
     WireVerdict,
 )
+
+if TYPE_CHECKING:
+    from rag.server.routes.check import WireReport
 
 T = TypeVar("T")
 
@@ -134,6 +137,14 @@ class Client(Transport):
 
     def delete(self, document_id: str) -> Deleted:
         return self._send(calls.delete(document_id))
+
+    def check(
+        self, text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
+    ) -> WireReport:
+        """Check each sentence of a text against the documents; `sources` maps its [n] marks to
+        document ids.
+        """
+        return self._send(calls.check(text, filters, sources or {}))
 
     def verify(self, citation: WireCitation) -> WireVerdict:
         """Check whether a citation still holds."""
@@ -243,6 +254,11 @@ class AsyncClient(Transport):
 
     async def delete(self, document_id: str) -> Deleted:
         return await self._send(calls.delete(document_id))
+
+    async def check(
+        self, text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
+    ) -> WireReport:
+        return await self._send(calls.check(text, filters, sources or {}))
 
     async def verify(self, citation: WireCitation) -> WireVerdict:
         return await self._send(calls.verify(citation))

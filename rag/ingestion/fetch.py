@@ -13,6 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
@@ -55,6 +56,7 @@ class Fetcher:
     def get(self, url: str, validators: Mapping[str, str] | None = None) -> WebPage:
         """Fetch a page. Raises ParseError if that fails or is forbidden."""
         self._check_host(url)
+        self._check_public(url)
         if not self._may_fetch(url):
             raise ParseError("must not be fetched according to the site's robots.txt")
         return self._get(url, validators or {})
@@ -63,6 +65,12 @@ class Fetcher:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.netloc != self._host:
             raise ParseError(f"leads to {url}, which is not on {self._host}")
+
+    def _check_public(self, url: str) -> None:
+        """Raises ParseError for a private address, before anything is asked for."""
+        parts = urlsplit(url)
+        with suppress(OSError, ValueError):  # the request reports it
+            self._address(parts.hostname or "", parts.port or 443)
 
     def pause(self) -> float:
         """Seconds to wait between pages."""
@@ -174,9 +182,7 @@ class Fetcher:
         ]
         private = [address for address in found if not _is_public(address)]
         if private and not self._allow_private:
-            raise ParseError(
-                f"is at {private[0]}, which is not a public address; --allow-private allows it"
-            )
+            raise ParseError(f"is at the private address {private[0]}; --allow-private allows that")
         return found[0]
 
 

@@ -43,7 +43,7 @@ def _one(session: Session, asked: str, escaped: bool) -> tuple[int, str]:
         return 2, _wrong(
             asked, error, escaped
         ) if session.as_json else f"error\t\t{clean(error.message)}"
-    del session.exchanges[:-1]  # follow-ups need only the last exchange, and the input may be long
+    session.exchanges.clear()  # the input may be long
     said = (
         json.dumps({"asked": asked, **plain(answer)}, ensure_ascii=escaped)
         if session.as_json

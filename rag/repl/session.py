@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from rag.filters import Filter
-from rag.meaning.followups import PreviousTurn, Rewrite, understand
-from rag.meaning.noun_phrases import phrases
+from rag.meaning.followups import Rewrite
+from rag.repl.conversation import Conversation
 from rag.repl.session_engine import SessionEngine
 from rag.types import LEAST_SHOWN, Answer, Citation, Document, Hit
 
@@ -61,9 +61,11 @@ class Session:
     exchanges: list[Exchange] = field(default_factory=list)
     places: list[ShownPlace] = field(default_factory=list)
     saved: str = ""
+    _conversation: Conversation = field(default_factory=Conversation)
 
     def understand(self, question: str) -> Rewrite:
-        return understand(question, self._last()) if self.follow else Rewrite(question.strip())
+        """The question with what it leaves out, if follow-ups are on."""
+        return self._conversation.understand(question) if self.follow else Rewrite(question.strip())
 
     def ask(self, asked: str, question: str) -> Answer:
         """Answer `question` and record it under `asked`, as typed. Raises RagError, and then
@@ -72,19 +74,17 @@ class Session:
         started = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
             answer = self.service.engine().ask(
-                question, self.read, self.filter, preferred=self._preferred(asked, question)
+                question,
+                self.read,
+                self.filter,
+                preferred=self._conversation.preferred(asked, question),
             )
+        self._conversation.add(answer)
         self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - started))
         self.places = [_place(citation) for citation in cited(answer)] or [
             _passage(hit) for hit in answer.hits[:NEAREST]
         ]
         return answer
-
-    def _preferred(self, asked: str, question: str) -> list[str]:
-        """Documents of the last answer, if the question was filled in from it."""
-        if question == asked.strip() or not self.exchanges:
-            return []
-        return [citation.document_id for citation in self.exchanges[-1].answer.citations]
 
     def search(self, words: str, k: int) -> list[Hit]:
         with self.working("loading the models" if self.service.loading else "searching"):
@@ -100,21 +100,6 @@ class Session:
     def typical_seconds(self) -> float:
         """Median time over the session's questions; 0 if there are none."""
         return statistics.median([exchange.seconds for exchange in self.exchanges] or [0.0])
-
-    def _last(self) -> PreviousTurn | None:
-        """The last exchange that names something; after "and who?" the topic is still the one
-        before.
-        """
-        naming = (
-            exchange.answer
-            for exchange in reversed(self.exchanges)
-            if phrases(exchange.answer.question)
-        )
-        answer = next(naming, None)
-        if answer is None:
-            return None
-        evidence = "\n".join(hit.passage.in_context for hit in answer.hits)
-        return PreviousTurn(answer.question, answer.text, evidence)
 
 
 def cited(answer: Answer) -> list[Citation]:

@@ -1,5 +1,7 @@
 """The package's public API, with small models instead of the real ones."""
 
+import asyncio
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +39,55 @@ def test_an_index_is_filled_searched_and_asked(folder: Path) -> None:
         document = index.document(cited.document_id)
         assert document
         assert document.text[cited.start : cited.end] == cited.quote
+
+
+def test_a_folder_is_synced_and_documents_are_deleted(folder: Path) -> None:
+    with rag.open(folder / "index", threshold=0.0) as index:
+        assert index.sync(folder / "texts").added == ["texts/mill.txt"]
+        (folder / "texts" / "inn.txt").write_text("The inn in Delft was built by Jan Bos.")
+        (folder / "texts" / "mill.txt").unlink()
+        with pytest.raises(rag.RagError, match="1 of the 1 documents"):
+            index.sync(folder / "texts")
+        changes = index.sync(folder / "texts", allow_mass_delete=True)
+        assert (changes.added, changes.removed) == (["texts/inn.txt"], ["texts/mill.txt"])
+        with pytest.raises(rag.RagError, match="texts/mill"):
+            index.delete("texts/inn.txt", "texts/mill.txt")
+        (receipt,) = index.delete("texts/inn.txt")
+        assert receipt.complete
+        assert index.documents() == []
+        with pytest.raises(rag.RagError, match="no such folder"):
+            index.sync(folder / "none")
+
+
+def test_a_conversation_fills_in_follow_ups(folder: Path) -> None:
+    (folder / "texts" / "inn.txt").write_text("The inn in Delft was built in 1650.")
+    with rag.open(folder / "index", threshold=0.0) as index:
+        index.ingest(folder / "texts")
+        talk = index.conversation()
+        talk.ask("Who built the mill?")
+        assert "mill" in talk.ask("Where is it?").question
+        assert index.ask("Where is it?").question == "Where is it?"
+
+
+def test_an_answer_is_a_dictionary_of_json_values(folder: Path) -> None:
+    with rag.open(folder / "index", threshold=0.0) as index:
+        index.ingest(folder / "texts")
+        values = index.ask("Who built the mill?").to_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert values["text"] == values["citations"][0]["quote"]
+
+
+def test_coroutines_run_one_after_another_in_a_thread(folder: Path) -> None:
+    async def use() -> None:
+        async with rag.open_async(folder / "index", threshold=0.0) as index:
+            assert (await index.ingest(folder / "texts")).added == ["texts/mill.txt"]
+            questions = ["Who built the mill?", "Where is the mill?"]
+            answers = await asyncio.gather(*map(index.ask, questions))
+            assert [answer.question for answer in answers] == questions
+            assert (await index.search("mill", 1))[0].passage.document_id == "texts/mill.txt"
+            assert (await index.delete("texts/mill.txt"))[0].complete
+
+    asyncio.run(use())
 
 
 def test_a_form_can_be_chosen(folder: Path) -> None:

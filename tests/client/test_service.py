@@ -44,6 +44,8 @@ def test_all_methods(url: str, tmp_path: Path) -> None:
         assert text == OMAN
         assert text[place.start_char_index : place.end_char_index] == place.text == "William Burns"
         assert rag.verify(citation).status == "ok"
+        report = rag.check(OMAN, filters=["type=txt"], sources={1: "uploads/oman.txt"})
+        assert [one.verdict for one in report.sentences] == ["supported", "supported"]
         assert [one.answer for one in rag.ask_many(["Who led the talks?", "zebra okapi"])] == [
             "William Burns",
             None,

@@ -158,11 +158,11 @@ def test_an_unreachable_robots_txt_forbids(store: LocalStore, site: Site) -> Non
 
 def test_this_machine_is_not_read_by_default(store: LocalStore, site: Site) -> None:
     site.page("/a", PAGE.format("A"))
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"is at the private address .*; --allow-private"):
         take(store, f"{site.url}/a", private=False)
     assert site.asked == []
     fetcher = Fetcher(host_of("http://localhost:1/"), 1000)
-    with pytest.raises(ParseError, match="must not be fetched"):
+    with pytest.raises(ParseError, match="private address"):
         fetcher.get("http://localhost:1/")
 
 
