@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
+from rag.answering.explain import explain
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
 from rag.cli.options import filter_option, shared
@@ -91,7 +92,7 @@ def ask_command(
     if written:
         show(_written_json(written, show_removed), as_json, lambda: _lines(written, show_removed))
     elif as_json:
-        print_json(plain(answer) | ({"why": terminal.reasons(answer)} if why else {}))
+        print_json(plain(answer) | ({"why": explain(answer)} if why else {}))
     else:
         terminal.print_paged(terminal.answer(answer) + (terminal.why(answer) if why else ""))
     sys.exit(0 if answer.text is not None else 1)

@@ -47,8 +47,8 @@ def serve_command(
     """Serve the HTTP API, and the web page at /, until stopped.
 
     Until you create a key with rag keys add, the printed address contains a token for this run;
-    programs send it as `Authorization: Bearer TOKEN`. Requests are logged only with rag -v serve,
-    or with --json, which logs JSON lines to stderr. Exits with status 1 if an unexpected error stops
+    programs send it as `Authorization: Bearer TOKEN`. Requests are logged with rag -v serve, and
+    with --json, which logs JSON lines to stderr. Exits with status 1 if an unexpected error stops
     it from starting.
 
     \b

@@ -13,7 +13,6 @@ from rag.ingestion.progress import IngestProgress
 from rag.repl import transcript
 from rag.repl.screen import Screen
 from rag.repl.session import Session, ShownPlace
-from rag.repl.why import why
 from rag.types import Document
 
 SHOWN_DOCUMENTS = 40
@@ -43,6 +42,8 @@ class Command:
 def handle(context: Context, line: str) -> None:
     """Run one line: a command or a question. Raises RagError, and EOFError for /quit."""
     line = line.strip()
+    if line.casefold() in ("exit", "quit"):
+        raise EOFError
     if line.startswith("/"):
         name, _, rest = line[1:].partition(" ")
         _known(name).run(context, rest.strip())
@@ -93,24 +94,32 @@ def _sources(context: Context, number: str) -> None:
 def _why(context: Context, _: str) -> None:
     if not context.session.exchanges:
         raise InputError("no question has been asked yet", "ask a question")
-    why(context.screen, context.session.exchanges[-1].answer)
+    from rag.answering.explain import explain  # here, because it loads the date parser
+    from rag.render.terminal import ranks, timings
+
+    answer = context.session.exchanges[-1].answer
+    for line in explain(answer):
+        context.screen.note(line)
+    context.screen.gap()
+    context.screen.table(ranks(answer), ["cyan", "", "", "", "dim"])
+    context.screen.note(timings(answer))
 
 
-def _docs(context: Context, words: str) -> None:
-    wanted = words.casefold().split()
+def _list(context: Context, words: str) -> None:
+    parts = words.casefold().split()
     context.session.service.store()  # raises if there is no index
-    found = [
+    documents = [
         document
         for document in context.session.service.documents()
-        if all(word in f"{document.id} {document.title}".casefold() for word in wanted)
+        if all(word in f"{document.id} {document.title}".casefold() for word in parts)
     ]
-    shown = [(document.id, document.title) for document in found[:SHOWN_DOCUMENTS]]
+    shown = [(document.id, document.title) for document in documents[:SHOWN_DOCUMENTS]]
     context.screen.table(shown, ["", "dim"])
-    if len(found) > SHOWN_DOCUMENTS:
+    if len(documents) > SHOWN_DOCUMENTS:
         context.screen.note(
-            f"and {len(found) - SHOWN_DOCUMENTS:,} more; /docs WORDS shows matching ones"
+            f"and {len(documents) - SHOWN_DOCUMENTS:,} more; /list WORDS shows matching ones"
         )
-    elif not found:
+    elif not documents:
         context.screen.note(
             f"no document matches {words}"
             if words
@@ -171,9 +180,9 @@ def _filter(context: Context, text: str) -> None:
     )
 
 
-def _k(context: Context, number: str) -> None:
+def _read(context: Context, number: str) -> None:
     if number:
-        context.session.read = _number(number, 1, 200, "/k 8")
+        context.session.read = _number(number, 1, 200, "/read 8")
     context.screen.note(
         f"{context.session.read or context.session.service.settings.top_k} passages are read for a "
         f"question"
@@ -201,7 +210,7 @@ def _save(context: Context, path: str) -> None:
     context.screen.note(f"saved {count} question{'s' * (count > 1)} to {target}")
 
 
-def _stats(context: Context, _: str) -> None:
+def _info(context: Context, _: str) -> None:
     stats = context.session.service.store().stats()
     asked = context.session.exchanges
     answered = sum(exchange.answer.text is not None for exchange in asked)
@@ -251,7 +260,7 @@ _ALL = (
     Command("search", "WORDS", "show the passages that best match the words", _search),
     Command("sources", "[N]", "open a source of the last answer at the quote", _sources),
     Command("why", "", "explain the last answer, with scores and ranks", _why),
-    Command("docs", "[WORDS]", "list the documents, or those that match the words", _docs),
+    Command("list", "[WORDS]", "list the documents, or those that match the words", _list),
     Command("ingest", "PATH", "add a file or folder to the index", _ingest),
     Command("delete", "DOCUMENT", "delete a document from the index", _delete),
     Command(
@@ -260,12 +269,12 @@ _ALL = (
         f"search only matching documents ({' '.join(OPERATORS)})",
         _filter,
     ),
-    Command("k", "[N]", "set the number of passages to read per question", _k),
+    Command("read", "[N]", "set the number of passages to read per question", _read),
     Command("json", "", "switch JSON output on or off", _json),
     Command("save", "FILE", "save the session as Markdown, with citations", _save),
-    Command("stats", "", "show the size of the index and session statistics", _stats),
+    Command("info", "", "show the size of the index, and what was asked", _info),
     Command("help", "[COMMAND]", "list the commands, or explain one", _help),
-    Command("quit", "", "leave", _quit),
+    Command("quit", "", "end the session; quit and exit do the same", _quit),
 )
 COMMANDS = {command.name: command for command in _ALL}
 _SHORT = {"q": "quit", "exit": "quit", "?": "help", "h": "help", "source": "sources"}

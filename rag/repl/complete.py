@@ -43,7 +43,7 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
         )
     elif name in ("ingest", "save"):
         yield from _paths(rest)
-    elif name in ("delete", "docs"):
+    elif name in ("delete", "list"):
         yield from _documents(rest, documents())
     elif name == "filter":
         yield from _filters(rest, documents())

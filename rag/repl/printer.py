@@ -15,6 +15,7 @@ from rag.errors import RagError
 from rag.render.json import plain
 from rag.render.sanitize import clean
 from rag.render.status import PATIENCE, Status
+from rag.render.view import GLUE
 
 WIDEST = 100
 """Maximum line width; longer lines are hard to read."""
@@ -103,6 +104,7 @@ class Printer:
         before = lead or Text(" " * indent)
         for line in _single(text).wrap(self.console, self.width - indent, overflow="fold"):
             line.rstrip()
+            line.plain = line.plain.replace(GLUE, " ")
             self.console.print(before + line, soft_wrap=True)
             before = Text(" " * indent)
 
@@ -136,4 +138,4 @@ def _here(hint: str) -> str:
     """Rewrite shell commands in a hint as prompt commands."""
     for command in ("ingest", "search", "delete"):
         hint = hint.replace(f"rag {command}", f"/{command}")
-    return hint.replace("rag list", "/docs").replace("rag ask ", "")
+    return hint.replace("rag list", "/list").replace("rag ask ", "")

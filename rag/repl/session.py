@@ -10,14 +10,10 @@ from dataclasses import dataclass, field
 
 from rag.filters import Filter
 from rag.meaning.followups import Rewrite
+from rag.render import view
 from rag.repl.conversation import Conversation
 from rag.repl.session_engine import SessionEngine
-from rag.types import LEAST_SHOWN, Answer, Citation, Document, Hit
-
-MOST_CONFLICTS = 3
-"""Maximum number of conflicting answers shown."""
-NEAREST = 3
-"""Maximum number of candidates or passages shown with a refusal."""
+from rag.types import Answer, Citation, Document, Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +77,8 @@ class Session:
             )
         self._conversation.add(answer)
         self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - started))
-        self.places = [_place(citation) for citation in cited(answer)] or [
-            _passage(hit) for hit in answer.hits[:NEAREST]
+        self.places = [_place(citation) for citation in view.numbered(answer)] or [
+            _passage(hit) for hit in view.near_hits(answer)
         ]
         return answer
 
@@ -100,17 +96,6 @@ class Session:
     def typical_seconds(self) -> float:
         """Median time over the session's questions; 0 if there are none."""
         return statistics.median([exchange.seconds for exchange in self.exchanges] or [0.0])
-
-
-def cited(answer: Answer) -> list[Citation]:
-    """Citations that are shown with a number, in order."""
-    if answer.text is None:
-        near = [other for other in answer.alternatives if other.confidence >= LEAST_SHOWN]
-        return [other.citations[0] for other in near[:NEAREST]]
-    return [
-        *answer.citations,
-        *(other.citations[0] for other in answer.conflicts[:MOST_CONFLICTS]),
-    ]
 
 
 def _place(citation: Citation) -> ShownPlace:

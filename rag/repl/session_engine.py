@@ -172,4 +172,4 @@ class SessionEngine:
         """The document, without its text, with this id, path or title. Raises NotFoundError."""
         from rag.ingestion.find_document import find_document
 
-        return find_document(self.documents(), name, "/docs", titles=True)
+        return find_document(self.documents(), name, "/list", titles=True)

@@ -5,13 +5,14 @@ source.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rag.errors import InputError, writing_to
+from rag.render import view
 from rag.render.sanitize import clean
 from rag.repl.session import Exchange
-from rag.types import Alternative, Answer, Citation
+from rag.types import Citation
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
 
@@ -40,61 +41,36 @@ def markdown(exchanges: Sequence[Exchange]) -> str:
     )
 
 
-def _exchange(exchange: Exchange) -> list[str]:
+def _exchange(exchange: Exchange) -> Iterator[str]:
     answer = exchange.answer
-    lines = [f"## {_escaped(exchange.asked)}", ""]
+    yield from (f"## {_escaped(exchange.asked)}", "")
     if answer.question != exchange.asked:
-        lines += [f"Understood as: {_escaped(answer.question)}", ""]
-    return lines + (_given(answer) if answer.text is not None else _refused(answer))
-
-
-def _given(answer: Answer) -> list[str]:
-    lines = _said(answer)
+        yield from (f"Understood as: {_escaped(answer.question)}", "")
+    if answer.text is None:
+        yield from (f"**Not found**: {_escaped(answer.abstention_reason or '')}", "")
+        for citation in view.near_citations(answer)[:1]:
+            yield from ("Nearest:", "", *_citation(1, citation))
+        return
+    confidence = f"(confidence {answer.confidence:.0%})"
+    if answer.form in view.LINED_FORMS:
+        lines = (f"> {_escaped(line)}  " for line in answer.text.splitlines())
+        yield from (*lines, "", confidence, "")
+    else:
+        yield from (f"**{_escaped(answer.text)}** {confidence}", "")
     for number, citation in enumerate(answer.citations, 1):
-        lines += _citation(str(number), citation)
+        yield from _citation(number, citation)
     for other in answer.conflicts:
-        lines += _conflict(other)
-    return lines
+        yield from (f"But **{_escaped(other.text)}** ({other.confidence:.0%}):", "")
+        yield from _citation(1, other.citations[0])
 
 
-def _said(answer: Answer) -> list[str]:
-    """The answer's text; list items and headings keep their lines."""
-    sure = f"(confidence {answer.confidence:.0%})"
-    if answer.form in ("span", "sentences", "yes_no"):
-        return [f"**{_escaped(answer.text or '')}** {sure}", ""]
-    return [sure, "", *(f"> {_escaped(line)}  " for line in (answer.text or "").splitlines()), ""]
-
-
-def _conflict(other: Alternative) -> list[str]:
-    return [
-        f"But **{_escaped(other.text)}** ({other.confidence:.0%}):",
-        "",
-        *_citation("1", other.citations[0]),
-    ]
-
-
-def _refused(answer: Answer) -> list[str]:
-    lines = [f"**Not found**: {_escaped(answer.abstention_reason or '')}", ""]
-    if answer.alternatives:
-        lines += ["Nearest:", "", *_citation("1", answer.alternatives[0].citations[0])]
-    return lines
-
-
-def _citation(number: str, citation: Citation) -> list[str]:
-    at, end = citation.start - citation.sentence_start, citation.end - citation.sentence_start
-    sentence = citation.sentence
-    before, quote, after = (
-        _escaped(part) for part in (sentence[:at], sentence[at:end], sentence[end:])
-    )
+def _citation(number: int, citation: Citation) -> list[str]:
+    before, quote, after = map(_escaped, view.marked(citation))
     page = f", page {citation.page}" if citation.page else ""
     place = f"`{clean(citation.document_id)}`, characters {citation.start} to {citation.end}{page}"
     heading = f"{_escaped(citation.heading or citation.title)}: "
-    return [
-        f"{number}. {heading}{place}, sha256 `{citation.sha256[:12]}`",
-        "",
-        f"   > {before}**{quote}**{after}",
-        "",
-    ]
+    source = f"{number}. {heading}{place}, sha256 `{citation.sha256[:12]}`"
+    return [source, "", f"   > {before}**{quote}**{after}", ""]
 
 
 def _escaped(text: str) -> str:

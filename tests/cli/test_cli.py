@@ -101,7 +101,7 @@ def test_ask_prints_the_answer_and_its_source(filled: Run) -> None:
     head, _, rest = out.partition("\n\n")
     assert head.startswith("2018  (confidence ")
     assert rest.startswith(
-        "[1] docs/deal.md > The deal > The exit\n    The US left the deal in [[2018]].\n"
+        "  [1] docs/deal.md > The deal > The exit\n      The US left the deal in [[2018]].\n"
     )
 
 
@@ -129,15 +129,15 @@ def test_ask_refuses_below_the_threshold_with_exit_1(
     assert code == 1
     assert out.startswith('not found: best guess "Oman" (')
     assert (
-        "Nearest:\n[1] docs/oman.txt > Oman, the mediator\n    [[Oman]] hosted the secret talks "
-        "in Muscat.\n" in out
+        "Nearest:\n  [1] docs/oman.txt > Oman, the mediator\n"
+        "      [[Oman]] hosted the secret talks in Muscat.\n" in out
     )
 
 
 def test_search_shows_passages_with_scores(filled: Run) -> None:
     code, out, _ = filled("search", "-k", "1", "secret talks in Muscat")
     assert code == 0
-    assert out.startswith("[1] docs/oman.txt > Oman, the mediator  score ")
+    assert out.startswith("  [1] docs/oman.txt > Oman, the mediator  score ")
     (hit,) = json.loads(filled("search", "-k", "1", "--json", "secret talks")[1])
     assert hit["passage"]["document_id"] == "docs/oman.txt"
     assert 0 <= hit["score"] <= 1
@@ -163,7 +163,7 @@ def test_a_citation_of_a_pdf_names_the_page(run: Run) -> None:
     assert run("ingest", "docs")[0] == 0
     code, out, _ = run("ask", "--filter", "type=pdf", "Who hosted the secret talks?")
     assert code == 0
-    assert "[1] docs/paper.pdf > paper, page 2\n    [[Oman]] hosted the secret talks.\n" in out
+    assert "  [1] docs/paper.pdf > paper, page 2\n      [[Oman]] hosted the secret talks.\n" in out
     (citation,) = json.loads(
         run("ask", "--json", "--filter", "type=pdf", "Who hosted the secret talks?")[1]
     )["citations"]

@@ -87,20 +87,20 @@ def test_completion_of_a_title_and_a_command(terminal: Terminal) -> None:
     terminal.press("Tab")
     terminal.wait("› what is The Joint Comprehensive Plan of Action")
     terminal.press("C-u")
-    terminal.type("/stat")
+    terminal.type("/inf")
     terminal.wait(
-        "› /stat\n", "/stats  show the size of the index"
+        "› /inf\n", "/info  show the size of the index"
     )  # completion runs in a thread: a Tab during it is lost, an Enter overtakes it
     terminal.press("Tab")
-    terminal.wait("› /stats\n")
+    terminal.wait("› /info\n")
     terminal.press("Enter")
-    terminal.wait_for("/stats", "documents   2")
+    terminal.wait_for("/info", "documents   2")
 
 
 def test_ctrl_c_stops_a_slow_question(
     terminal: Terminal, say: Callable[..., str], tmp_path: Path
 ) -> None:
-    say("/k 200", "200 passages")
+    say("/read 200", "200 passages")
     terminal.paste(
         "".join(f"When did Iran sign the deal of {year}?\n" for year in range(1900, 2100)),
         tmp_path / "paste",
@@ -110,7 +110,7 @@ def test_ctrl_c_stops_a_slow_question(
     terminal.wait("> When did Iran sign the deal of ")
     terminal.press("C-c")
     assert "> When did Iran sign the deal of 2099?" not in terminal.wait("stopped")
-    say("/k 8", "8 passages")
+    say("/read 8", "8 passages")
     assert "2015" in say(ASKED[0], "%")
 
 

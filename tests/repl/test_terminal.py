@@ -105,7 +105,7 @@ def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path, bracke
         terminal.wait("2 documents")
         terminal.paste(asked, tmp_path / "paste", bracketed)
         terminal.press("Enter")
-        terminal.type("/stats")
+        terminal.type("/info")
         terminal.press("Enter")
         assert "asked       200, answered 200" in terminal.wait("asked  ")
 
@@ -172,7 +172,7 @@ def test_the_span_is_marked_without_colour(opened: Open) -> None:
         ("When?", ["When?"]),
         ("When was the\nJCPOA signed?", ["When was the JCPOA signed?"]),
         ("When?\n\n  Where?\r\n", ["When?", "Where?"]),
-        ("/k 3\nWhen?", ["/k 3", "When?"]),
+        ("/read 3\nWhen?", ["/read 3", "When?"]),
         (" \n", []),
     ],
 )

@@ -73,20 +73,20 @@ def test_an_index_is_created_asked_and_emptied(settings: Settings) -> None:
     talk = Talk(settings, width=90)
     said = "".join(talk("When was the deal signed?").split())  # the path is wrapped
     assert f"noindexin{Path('index').absolute()}createonewith:/ingestPATH" in said
-    assert talk("/ingest docs", "/docs") == (
-        "> /ingest docs\n2 added\n> /docs\ndocs/deal.md: The deal\ndocs/oman.txt: Oman, the "
+    assert talk("/ingest docs", "/list") == (
+        "> /ingest docs\n2 added\n> /list\ndocs/deal.md: The deal\ndocs/oman.txt: Oman, the "
         "mediator\n"
     )
-    assert talk("/docs MEDIATOR", "/docs z") == (
-        "> /docs MEDIATOR\ndocs/oman.txt: Oman, the mediator\n> /docs z\nno document matches z\n"
+    assert talk("/list MEDIATOR", "/list z") == (
+        "> /list MEDIATOR\ndocs/oman.txt: Oman, the mediator\n> /list z\nno document matches z\n"
     )
     assert talk("Who hosted the secret talks?").splitlines()[1].startswith("Answer: Oman.")
-    assert talk("/delete Oman, the mediator", "/delete docs/deal.md", "/docs") == (
+    assert talk("/delete Oman, the mediator", "/delete docs/deal.md", "/list") == (
         "> /delete Oman, the mediator\ndeleted docs/oman.txt; 2 searches for its passages no "
         "longer find it\n"
         "> /delete docs/deal.md\ndeleted docs/deal.md; 4 searches for its passages no "
         "longer find it\n"
-        "> /docs\nthe index is empty; add documents with /ingest PATH\n"
+        "> /list\nthe index is empty; add documents with /ingest PATH\n"
     )
     assert talk("Who hosted the secret talks?").endswith(
         "the index is empty\nadd documents with: /ingest PATH\n"
@@ -123,15 +123,15 @@ def test_filters_and_numbers_persist(filled: Settings) -> None:
         "> /filter year>=2024\nonly documents that match type=txt and year>=2024; /filter off "
         "for all\n"
     )
-    assert talk("/filter off", "/filter", "/filter type=txt", "/k 1")
+    assert talk("/filter off", "/filter", "/filter type=txt", "/read 1")
     assert "docs/deal.md" not in talk("When did the US leave the deal?")
     assert len(talk.session.exchanges[-1].answer.hits) == 1
-    assert talk("/k") == "> /k\n1 passages are read for a question\n"
+    assert talk("/read") == "> /read\n1 passages are read for a question\n"
 
 
 def test_search_and_sources_show_places(filled: Settings) -> None:
     talk = Talk(filled)
-    assert talk("/k 1", "/search secret talks").endswith(
+    assert talk("/read 1", "/search secret talks").endswith(
         "Source 1: docs/oman.txt, Oman, the mediator. score 1.000.\n  Date: 2025-11-24 Oman "
         "hosted the secret talks in Muscat.\n"
     )
@@ -209,7 +209,7 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
         ("/serch x", "no command /serch\ndid you mean /search?\n"),
         ("/xyz", "no command /xyz\nlist all commands with: /help\n"),
         ("/", "no command /\nlist all commands with: /help\n"),
-        ("/k 300", "'300' is not a number from 1 to 200\nas in /k 8\n"),
+        ("/read 300", "'300' is not a number from 1 to 200\nas in /read 8\n"),
         ("/sources", "no sources have been shown yet\nask a question, or /search WORDS\n"),
         ("/why", "no question has been asked yet\nask a question\n"),
         ("/ingest", "no path given\ngive a file or folder: /ingest PATH\n"),
@@ -224,7 +224,7 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
         ),
         ("/save", "no file given\ngive a file: /save FILE.md\n"),
         ("/search", "the question is empty\n"),
-        ("/help k", "/k [N]: set the number of passages to read per question\n"),
+        ("/help read", "/read [N]: set the number of passages to read per question\n"),
     ],
 )
 def test_user_errors_name_the_next_step(filled: Settings, line: str, said: str) -> None:
@@ -234,7 +234,7 @@ def test_user_errors_name_the_next_step(filled: Settings, line: str, said: str) 
 def test_help_and_stats(filled: Settings) -> None:
     talk = Talk(filled, width=80)
     assert "/save FILE: save the session as Markdown, with citations\n" in talk("/help")
-    assert "index: index\ndocuments: 2\npassages: 3\n" in talk("/stats")
+    assert "index: index\ndocuments: 2\npassages: 3\n" in talk("/info")
 
 
 def test_quit_ends_the_session(filled: Settings) -> None:
@@ -249,9 +249,9 @@ def test_an_error_does_not_end_the_session(
             raise MemoryError("too little")
 
     monkeypatch.setattr(build, "reader", lambda settings: Broken())
-    shown = Talk(filled)("When?", "/k")
+    shown = Talk(filled)("When?", "/read")
     assert "unexpected error: MemoryError: too little\n" in shown
-    assert shown.endswith("> /k\n8 passages are read for a question\n")
+    assert shown.endswith("> /read\n8 passages are read for a question\n")
 
 
 def test_ctrl_c_between_pasted_lines_discards_the_rest(
@@ -261,12 +261,12 @@ def test_ctrl_c_between_pasted_lines_discards_the_rest(
 
     def note(text: str) -> None:
         noted.append(text)
-        if text == "> /k 4":
+        if text == "> /read 4":
             raise KeyboardInterrupt
 
     monkeypatch.setattr(talk.screen, "note", note)
-    converse(talk.desk, [["/k 3", "/k 4", "/k 5"], ["/k"]])
-    assert noted[-3:] == ["> /k 4", "stopped", "3 passages are read for a question"]
+    converse(talk.desk, [["/read 3", "/read 4", "/read 5"], ["/read"]])
+    assert noted[-3:] == ["> /read 4", "stopped", "3 passages are read for a question"]
 
 
 def test_changes_by_another_process_are_seen_at_the_next_question(
@@ -281,6 +281,6 @@ def test_changes_by_another_process_are_seen_at_the_next_question(
     text = "The treaty of Geneva was signed in 1999."
     index([document(text, "docs/new.txt", "New")], other, embedder)
     assert "[[1999]]" in talk("When was the treaty of Geneva signed?")
-    assert "docs/new.txt" in talk("/docs new")
+    assert "docs/new.txt" in talk("/list new")
     other.delete("docs/new.txt")
     assert "1999" not in talk("When was the treaty of Geneva signed?")

@@ -1,0 +1,63 @@
+"""How answers look at the terminal: their words first, marks and sources in their places."""
+
+import os
+from dataclasses import replace
+
+import click
+import pytest
+
+from rag.render import terminal
+from rag.types import Answer, Citation, Piece
+
+FIRST = "The lease ends when the tenant gives notice in writing, three months before the end."
+SECOND = "The landlord confirms it within a week."
+TEXT = f"{FIRST} {SECOND}"
+
+
+def piece(quote: str, **values: bool) -> Piece:
+    start = TEXT.index(quote)
+    place = (start, start + len(quote), quote)
+    return Piece(Citation("lease.md", "Lease", "Lease", "/lease.md", "0", *place, *place), **values)
+
+
+def answer(form: str, *pieces: Piece) -> Answer:
+    text = " ".join(one.text for one in pieces)
+    citations = tuple(one.citation for one in pieces)
+    return Answer("?", text, 0.84, citations, (), (), None, {}, form=form, pieces=pieces)
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "shutil.get_terminal_size", lambda fallback=(46, 24): os.terminal_size((46, 24))
+    )
+
+
+def test_an_answer_begins_with_its_words_and_marks_do_not_stand_alone() -> None:
+    text = terminal.answer(answer("sentences", piece(FIRST), piece(SECOND)))
+    shown = click.unstyle(text).splitlines()
+    assert shown[0] == "    The lease ends when the tenant gives"
+    assert not any(line.strip() in ("[1]", "[2]") for line in shown)
+    assert shown[-3:] == ["(confidence 84%)", "", "  [1, 2] lease.md > Lease"]
+
+
+def test_every_width_keeps_a_mark_beside_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    for width in range(32, 100):
+        monkeypatch.setattr(
+            "shutil.get_terminal_size", lambda width=width: os.terminal_size((width, 24))
+        )
+        lines = terminal.answer(answer("sentences", piece(FIRST))).splitlines()
+        (marked,) = [line for line in lines if line.endswith("end. [1]")]
+        assert len(marked) <= width
+
+
+def test_a_list_keeps_its_lines() -> None:
+    shown = terminal.answer(answer("list", piece(SECOND)))
+    assert shown.startswith("    The landlord confirms it within a week. [1]\n(confidence 84%)\n")
+
+
+def test_a_refusal_shows_no_scores() -> None:
+    refused = replace(
+        answer("span", piece(FIRST)), text=None, citations=(), abstention_reason="nothing fits"
+    )
+    assert click.unstyle(terminal.answer(refused)) == "not found: nothing fits"
