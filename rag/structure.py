@@ -6,7 +6,7 @@ of their number, and the size of what they return.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -147,6 +147,18 @@ def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
     """The row of a table that contains the character at `offset`."""
     index = enclosing(blocks, offset, "row")
     return None if index is None else blocks[index]
+
+
+def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
+    """The blocks of which a part is in `text[start:end]`, and their parents; `parent` is an index
+    in the result.
+    """
+    first = last_started(blocks, start)
+    indices = sorted(_chain(blocks, first))
+    last = bisect_left(blocks, end, key=_START)
+    indices += range(first + 1, last)
+    places = {-1: -1} | {index: place for place, index in enumerate(indices)}
+    return [blocks[i]._replace(parent=places[blocks[i].parent]) for i in indices]
 
 
 def parts(blocks: Sequence[Block]) -> Iterator[Block]:

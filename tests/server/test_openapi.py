@@ -25,6 +25,7 @@ GET /v1/jobs/{job} get_job
 GET /v1/me get_me
 GET /v1/models list_models
 GET /v1/models/{model} get_model
+GET /v1/blocks list_blocks
 GET /v1/pages get_page
 GET /v1/pages/picture get_page_picture
 GET /v1/sources list_sources

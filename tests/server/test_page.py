@@ -443,6 +443,21 @@ The villain of {EVIL} is Mallory.
 """
 
 
+def test_a_documents_lists_and_tables_are_shown_as_such(
+    watched: Watched, client: httpx.Client
+) -> None:
+    text = "- one\n- two\n  1. inner 🐟\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5: steel | 7 |\n"
+    client.post("/v1/documents", files={"file": ("stock.md", text.encode())}).raise_for_status()
+    page = watched.page
+    page.goto("/")
+    page.evaluate("openCitation({document_id: 'uploads/stock.md', title: 'Stock'})")
+    view = page.locator(".document")
+    expect(view.locator("th")).to_have_text(["Item", "EUR"])
+    expect(view.locator("td")).to_have_text(["M4 | M5: steel", "7"])
+    expect(view.locator("li li")).to_have_text("1.inner 🐟")
+    client.delete("/v1/documents/uploads/stock.md").raise_for_status()
+
+
 def test_hostile_text_is_escaped_everywhere(
     watched: Watched, client: httpx.Client, tmp_path: Path
 ) -> None:

@@ -49,6 +49,24 @@ def test_sources_are_counted_and_found_by_name(client: httpx.Client) -> None:
     )
 
 
+def test_the_structure_of_a_part_of_a_document(client: httpx.Client) -> None:
+    text = "# Stock\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5: steel | 7 |\n"
+    form = {"file": ("stock.md", text.encode())}
+    client.post("/v1/documents", files=form).raise_for_status()
+    asked = {"document": "uploads/stock.md", "start": 20}
+    blocks = client.get("/v1/blocks", params=asked).json()["blocks"]
+    assert [(one["kind"], one["parent"]) for one in blocks] == [
+        ("heading", -1),
+        ("table", 0),
+        ("row", 1),
+    ]
+    assert blocks[1]["columns"] == ["Item", "EUR"]
+    stored = client.get("/v1/documents/uploads/stock.md/text").text
+    assert [stored[a:b] for _, a, b in blocks[2]["cells"]] == ["M4 | M5: steel", "7"]
+    assert client.get("/v1/blocks", params={"document": "none"}).status_code == 404
+    client.delete("/v1/documents/uploads/stock.md").raise_for_status()
+
+
 @pytest.fixture(scope="module")
 def with_pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with docs/plan.pdf and its index."""

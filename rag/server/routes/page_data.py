@@ -21,7 +21,8 @@ from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.sources import Listings
 from rag.server.state import Service, caller_of, service_of
-from rag.types import Document
+from rag.structure import within
+from rag.types import BlockKind, Document
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 Shared = Annotated[Service, Depends(service_of)]
@@ -49,6 +50,25 @@ class WireSources(BaseModel):
     documents: list[WireSource] = Field(
         description="Documents found, in order of id, starting at `offset`."
     )
+
+
+class WireBlock(BaseModel):
+    """A part of a document's structure, such as a heading, an item or a row of a table."""
+
+    kind: BlockKind
+    start: int
+    end: int
+    parent: int = Field(description="Index of the block that it belongs to in `blocks`, or -1.")
+    level: int = Field(description="Level of a heading, from 1; 0 for other blocks.")
+    marker: str = Field(description="Marker of an item, which is a part of the text.")
+    cells: list[tuple[int, int, int]] = Field(
+        description="Cells of a row: column, start, end. The column is -1 if it is not known."
+    )
+    columns: list[str] = Field(description="Names of the columns of a table.")
+
+
+class WireBlocks(BaseModel):
+    blocks: list[WireBlock] = Field(description="A parent comes before its children.")
 
 
 class WirePage(BaseModel):
@@ -93,6 +113,33 @@ def sources(
         folders=listing.folders,
         types=listing.types,
         documents=matching[offset : offset + limit],
+    )
+
+
+@router.get("/blocks", name="list_blocks", responses=described(404, 503))
+@needs(Right.READ)
+def blocks(
+    service: Shared,
+    document: Identifier,
+    start: Annotated[int, Query(ge=0, description="Start in the document's text.")] = 0,
+    end: Annotated[int, Query(ge=0, description="End in the document's text.")] = 100_000,
+) -> WireBlocks:
+    """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code."""
+    stored = _stored(service, document)
+    return WireBlocks(
+        blocks=[
+            WireBlock(
+                kind=block.kind,
+                start=block.start,
+                end=block.end,
+                parent=block.parent,
+                level=block.level,
+                marker=block.marker,
+                cells=list(block.cells),
+                columns=[column.name for column in block.columns],
+            )
+            for block in within(stored.blocks, start, end)
+        ]
     )
 
 
@@ -148,14 +195,19 @@ def picture(
     return Response(drawn, media_type="image/png", headers=headers)
 
 
-def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes]:
-    """The document and its file. Raises NotFoundError if there is no such PDF any more."""
+def _stored(service: Service, document_id: str) -> Document:
     stored = service.document(document_id)
     if stored is None:
         raise NotFoundError(
             f"no document {document_id[:200]} in the index",
             "list the documents with: GET /v1/documents",
         )
+    return stored
+
+
+def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes]:
+    """The document and its file. Raises NotFoundError if there is no such PDF any more."""
+    stored = _stored(service, document_id)
     pdf = _content(service, stored) if stored.metadata.get("type") == "pdf" else None
     if pdf is None:
         raise NotFoundError(

@@ -14,6 +14,13 @@ function units(text, points) {
   return found;
 }
 
+// The number of code points before a unit offset.
+function pointsIn(text, unit) {
+  let count = 0;
+  for (let at = 0; at < unit; at += text.codePointAt(at) > 0xffff ? 2 : 1) count += 1;
+  return count;
+}
+
 // A text with some stretches wrapped; `ranges` are [start, end, tag, class] in units, and may nest.
 function marked(text, ranges, from = 0, to = text.length) {
   const inside = ranges.map(([a, b, ...rest]) => [Math.max(a, from), Math.min(b, to), ...rest]).filter(([a, b]) => a < b);

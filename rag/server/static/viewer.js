@@ -88,7 +88,7 @@ async function openCitation(citation, from, citations = turning.citations) {
     const show = view => { scroller.replaceChildren(...view); (scroller.querySelector('mark') || scroller.querySelector('.sentence'))?.scrollIntoView({ block: 'center' }); };
     const textView = () => documentView(text, detail, citation, scroller);
     if (detail.metadata.type === 'pdf') head.after(viewSwitch(show, textView, () => pageView(citation, detail, scroller), citation));
-    else show(textView());
+    else show(await textView());
   } catch (error) {
     scroller.replaceChildren(problemBox(error, () => openCitation(citation, from, citations)));
   }
@@ -99,7 +99,7 @@ function viewSwitch(show, textView, pagesView, citation) {
   const tabs = ['Page', 'Text'].map(name => button(name, () => choose(name), { class: 'mode', 'aria-pressed': 'false' }));
   const choose = async name => {
     tabs.forEach(tab => tab.setAttribute('aria-pressed', String(tab.textContent === name)));
-    if (name === 'Text') { show(textView()); return; }
+    if (name === 'Text') { show(await textView()); return; }
     show([el('p', { class: 'soft' }, 'Drawing…')]);
     try { show(await pagesView()); } catch (error) { choose('Text'); tabs[0].hidden = error.status === 404; }
   };
@@ -132,7 +132,7 @@ async function pageView(citation, detail, scroller) {
 }
 
 // The document's text, of a long one the part around what is cited.
-function documentView(text, detail, citation, scroller) {
+async function documentView(text, detail, citation, scroller) {
   const headings = headingsOf(text, detail);
   const { all, focus } = rangesOf(text, citation);
   const view = el('div', { class: 'document', dir: 'auto' });
@@ -143,19 +143,22 @@ function documentView(text, detail, citation, scroller) {
   const before = button('Show what comes before', () => show(start(from - 3 * AROUND), to), { class: 'more' });
   const after = button('Show what comes after', () => show(from, end(to + 3 * AROUND)), { class: 'more' });
   const whole = index => index > 0 && index < text.length && /[\udc00-\udfff]/.test(text[index]) ? index + 1 : index;
-  function show(a, b) {
+  async function show(a, b) {
+    const [first, last] = [whole(a), whole(b)];
+    const range = new URLSearchParams({ document: detail.id, start: pointsIn(text, first), end: pointsIn(text, last) });
+    const { blocks } = await getJson(`/v1/blocks?${range}`);
     const height = scroller.scrollHeight - scroller.scrollTop;
-    const moved = a < from;
-    from = whole(a);
-    to = whole(b);
-    view.replaceChildren(...rendered(text, all, headings, from, to));
+    const moved = first < from;
+    from = first;
+    to = last;
+    view.replaceChildren(...rendered(text, all, blocks, from, to));
     before.hidden = from === 0;
     after.hidden = to === text.length;
     if (moved) scroller.scrollTop = scroller.scrollHeight - height;
   }
-  show(from, to);
-  const goTo = at => {
-    if (at < from || at > to) show(start(at - AROUND), end(at + AROUND));
+  await show(from, to);
+  const goTo = async at => {
+    if (at < from || at > to) await show(start(at - AROUND), end(at + AROUND));
     const wanted = text.slice(at, end(at)).split('\n')[0].trim();
     [...view.querySelectorAll('.heading')].find(one => one.textContent.trim() === wanted)?.scrollIntoView({ block: 'start' });
   };
