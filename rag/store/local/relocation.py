@@ -16,7 +16,7 @@ from rag.settings.index_folder import root_of
 from rag.store.local import database, sqlite_file
 from rag.types import Document
 
-_KEY = "root"
+KEY = "root"
 
 
 def follow(connection: sqlite3.Connection, folder: Path) -> None:
@@ -25,14 +25,14 @@ def follow(connection: sqlite3.Connection, folder: Path) -> None:
     The documents of a folder move together: if one of their files is below the new root, or none is
     left below the old one.
     """
-    new, old = root_of(folder), sqlite_file.read_meta(connection).get(_KEY)
+    new, old = root_of(folder), sqlite_file.read_meta(connection).get(KEY)
     if new == old:
         return
     moved = [] if old is None else _moved(_by_folder(connection, old), old, new)
     with database.change(connection) if moved else database.transaction(connection):
         sql = "UPDATE documents SET source = ? || substr(source, ?) WHERE row = ?"
         connection.executemany(sql, ((new, len(old or "") + 1, row) for row in moved))
-        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_KEY, new))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (KEY, new))
 
 
 def _by_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tuple[int, str]]]:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import sqlite3
-import uuid
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -19,13 +19,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import InputError, NotFoundError, StoreError
-from rag.store.local import database, reindex, schema, sqlite_file
+from rag.store.local import database, schema, sqlite_file, untrusted
 from rag.store.local.atomic_file import partial_file, remove_leftovers, sync_to_disk
+from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
 
 SUFFIX = ".ragsnap"
 _LOG = "snapshots.jsonl"
-_TABLES = {"documents": "row", "passages": "id"}
+_TABLES = ("documents", "passages")
 _HINT = "take another snapshot; this one cannot be trusted"
 
 
@@ -82,7 +83,7 @@ def check(path: Path) -> Snapshot:
         raise NotFoundError(
             f"no such snapshot: {path}", "give a file written by rag index snapshot, or its folder"
         )
-    with _damage_named(path), closing(_read_only(path)) as connection:
+    with _damage_named(path), closing(untrusted.connect(path)) as connection:
         sqlite_file.check_end(connection, path)
         return _checked(path, connection)
 
@@ -91,8 +92,10 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
     """Replace the index in `folder` with the snapshot, in one transaction; open processes switch to
     it.
 
+    The digest proves that the snapshot is whole, not who made it: only its rows are copied, each
+    checked, into a fresh schema, and the search indexes are built, before anything is replaced.
     Raises InputError if there are documents already, unless `replace`; StoreError if the snapshot
-    is damaged.
+    is damaged or is not one of an index.
     """
     snapshot = check(source)
     sqlite_file.make_folder(folder)
@@ -103,9 +106,8 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
             partial_file(folder / "restore") as partial,
             closing(sqlite3.connect(partial, isolation_level=None)) as copy,
         ):
-            with closing(sqlite3.connect(snapshot.path, isolation_level=None)) as given:
-                given.backup(copy)
-            _renew(copy, max(generation, snapshot.generation) + 1)
+            _copy(Path(snapshot.path), copy, max(generation, snapshot.generation) + 1)
+            _build_indexes(folder, copy)
             try:
                 with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as live:
                     copy.backup(live)
@@ -132,7 +134,7 @@ def taken(folder: Path) -> list[Path]:
 def holds(path: Path, document_id: str) -> bool:
     """Whether the snapshot contains the document. An unreadable one may."""
     try:
-        with closing(_read_only(path)) as connection:
+        with closing(untrusted.connect(path)) as connection:
             found = connection.execute(
                 "SELECT 1 FROM documents WHERE id = ?", (document_id,)
             ).fetchone()
@@ -160,16 +162,10 @@ def _is_snapshot(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        with closing(_read_only(path)) as connection:
+        with closing(untrusted.connect(path)) as connection:
             return "snapshot_digest" in sqlite_file.read_meta(connection)
     except (sqlite3.DatabaseError, OSError, ValueError):
         return False
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
-    )
 
 
 def _file_in(folder: Path) -> Path:
@@ -187,7 +183,7 @@ def _sign(copy: sqlite3.Connection) -> None:
 
 def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
     meta, (documents, passages) = sqlite_file.read_meta(copy), database.counts(copy)
-    generation = int(meta["generation"])
+    generation = untrusted.generation(meta)
     name = str(path.resolve())
     return Snapshot(
         name, meta["snapshot_taken"], generation, documents, passages, size, meta["snapshot_digest"]
@@ -195,16 +191,16 @@ def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
 
 
 def _digest(connection: sqlite3.Connection) -> str:
-    """Digest of the index's settings and of every column of every row, in order; values are
-    prefixed with type and length.
+    """Digest of the index's settings and of every column of every row of `_TABLES`, in order;
+    values are prefixed with type and length.
     """
     digest = hashlib.sha256()
     made = {
         k: v for k, v in sqlite_file.read_meta(connection).items() if not k.startswith("snapshot_")
     }
     digest.update(json.dumps(made, sort_keys=True).encode())
-    for table, order in _TABLES.items():
-        for row in connection.execute(f"SELECT * FROM {table} ORDER BY {order}"):
+    for table in _TABLES:
+        for row in untrusted.rows(connection, table):
             digest.update(b"".join(_framed(value) for value in row))
     return digest.hexdigest()
 
@@ -300,16 +296,21 @@ def _put_in_place(partial: Path, path: Path) -> None:
     sync_to_disk(path.parent)
 
 
-def _renew(copy: sqlite3.Connection, generation: int) -> None:
-    """Give the copy a new store id: otherwise both indexes would assign the same ids to different
-    passages.
+def _copy(path: Path, target: sqlite3.Connection, generation: int) -> None:
+    """Copy the rows of a snapshot to an empty database. It has a store id of its own: otherwise
+    both indexes would assign the same ids to different passages.
     """
-    reindex.discard(copy)
-    with database.transaction(copy):
-        copy.execute("DELETE FROM meta WHERE key LIKE 'snapshot_%'")
-        values = {
-            "store": uuid.uuid4().hex,
-            "generation": str(generation),
-            "journal": str(generation),
-        }
-        copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+    with _damage_named(path), closing(untrusted.connect(path)) as source:
+        untrusted.copy(source, target)
+    values = [(str(generation), key) for key in ("generation", "journal")]
+    target.executemany("UPDATE meta SET value = ? WHERE key = ?", values)
+
+
+def _build_indexes(folder: Path, database: sqlite3.Connection) -> None:
+    """Build the search indexes once, in memory, so that rows that cannot be indexed are found
+    before anything is replaced.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as empty:
+        meta = sqlite_file.read_meta(database)
+        indexes = SearchIndexes(Path(empty), meta, WriteLock(Path(empty)), writable=False, wait=0)
+        indexes.sync(database)

@@ -1,0 +1,166 @@
+"""Snapshots that a stranger made: each is refused and changes nothing, or only its documents are
+restored."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import zlib
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from rag.errors import StoreError
+from rag.store.local import snapshots
+from tests.store.helpers import EMBEDDER, both, local, put
+
+ALL = {"a", "b"}
+SECRET = "Xylophones were deleted."
+Attack = Callable[[sqlite3.Connection], object]
+_NAN = struct.pack("<f", float("nan")) * EMBEDDER.dim
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    store = local(tmp_path / "index")
+    for name in sorted(ALL):
+        put(store, name, f"Sardines swim near {name}.")
+    store.close()
+    return tmp_path / "index"
+
+
+def forged(folder: Path, path: Path, attack: Attack) -> Path:
+    """A snapshot with a correct digest, but altered."""
+    snapshots.take(folder, path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        attack(connection)
+        digest = snapshots._digest(connection)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'snapshot_digest'", (digest,))
+    return path
+
+
+def script(text: str) -> Attack:
+    return lambda connection: connection.executescript(text)
+
+
+def statement(sql: str, *values: object) -> Attack:
+    return lambda connection: connection.execute(sql, values)
+
+
+def endless_view(connection: sqlite3.Connection) -> None:
+    connection.executescript("ALTER TABLE documents RENAME TO real_documents")
+    digest = connection.execute("SELECT value FROM meta WHERE key = 'snapshot_digest'").fetchone()
+    connection.executescript(
+        "CREATE VIEW documents AS WITH RECURSIVE n(row) AS (SELECT 1 UNION ALL SELECT row + 1 "
+        "FROM n) SELECT row, row AS id, '' AS title, '' AS source, '' AS sha256, '{}' AS metadata, "
+        "'[]' AS pages, '' AS stamp, '' AS text, x'' AS blocks, '' AS digest FROM n;"
+    )
+    raise _Signed(digest)
+
+
+class _Signed(Exception):
+    """Stops before a digest is computed, which would not end."""
+
+
+REFUSED: dict[str, Attack] = {
+    "vector of another size": statement("UPDATE passages SET vector = x'00000000'"),
+    "vector without a direction": statement(
+        "UPDATE passages SET vector = zeroblob(?)", 4 * EMBEDDER.dim
+    ),
+    "vector that is no number": statement("UPDATE passages SET vector = ?", _NAN),
+    "vector that is text": statement("UPDATE passages SET vector = 'x'"),
+    "metadata that is no JSON": statement("UPDATE documents SET metadata = '{'"),
+    "metadata that is nested": statement("UPDATE documents SET metadata = ?", "[" * 100_000),
+    "metadata that is a list": statement("UPDATE documents SET metadata = '[]'"),
+    "metadata with numbers": statement("UPDATE documents SET metadata = '{\"a\": 1}'"),
+    "pages that are no numbers": statement("UPDATE documents SET pages = '[\"1\"]'"),
+    "pages in disorder": statement("UPDATE documents SET pages = '[9, 1]'"),
+    "blocks that are no blocks": statement("UPDATE documents SET blocks = x'00'"),
+    "blocks that grow": statement(
+        "UPDATE documents SET blocks = ?", zlib.compress(bytes(100_000_000))
+    ),
+    "text of another digest": statement("UPDATE documents SET text = 'Sardines.'"),
+    "title that is a number": statement("UPDATE documents SET title = x'41'"),
+    "passage of another text": statement("UPDATE passages SET text = 'Herrings'"),
+    "passage outside the text": statement("UPDATE passages SET start = -5"),
+    "passage without a document": statement("UPDATE passages SET document = 99"),
+    "passage with a huge number": statement(
+        "UPDATE passages SET id = 9007199254740993 WHERE id = 1"
+    ),
+    "generation without end": statement(
+        "UPDATE meta SET value = ? WHERE key = 'generation'", "9" * 400
+    ),
+    "generation that is no number": statement(
+        "UPDATE meta SET value = 'x' WHERE key = 'generation'"
+    ),
+    "vectors of a million numbers": statement("UPDATE meta SET value = '1000000' WHERE key='dim'"),
+    "no embedder": statement("DELETE FROM meta WHERE key = 'embedder'"),
+    "a generated column": script("ALTER TABLE documents ADD COLUMN x TEXT AS (hex(text))"),
+    "a further column": script("ALTER TABLE passages ADD COLUMN x TEXT"),
+    "a view that does not end": endless_view,
+    "a virtual table": script("DROP TABLE passages; CREATE VIRTUAL TABLE passages USING fts5(id)"),
+    "no passages": script("DROP TABLE passages"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_forged_snapshot_changes_nothing(folder: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "forged.ragsnap"
+    with suppress(_Signed, sqlite3.DatabaseError):  # it cannot be signed, and need not be
+        forged(folder, path, REFUSED[name])
+    before = (folder / "rag.sqlite").read_bytes()
+    with pytest.raises(StoreError, match=str(path)):
+        snapshots.restore(folder, path, replace=True, wait=0)
+    assert (folder / "rag.sqlite").read_bytes() == before
+    assert not list(folder.glob(".restore*"))
+    assert both(local(folder), "sardines") == [ALL, ALL]
+
+
+RESURRECTING: dict[str, Attack] = {
+    "a trigger": script(
+        "CREATE TRIGGER back AFTER DELETE ON documents BEGIN INSERT INTO documents VALUES "
+        f"(old.row, old.id, '{SECRET}', '', '', '{{}}', '[]', '', old.text, old.blocks, "
+        "old.digest); END"
+    ),
+    "another table": script(f"CREATE TABLE notes (text); INSERT INTO notes VALUES ('{SECRET}')"),
+    "a view": script(f"CREATE VIEW notes AS SELECT '{SECRET}' AS text"),
+    "deleted pages": script(
+        f"PRAGMA secure_delete = OFF; CREATE TABLE notes (text); INSERT INTO notes VALUES "
+        f"('{SECRET * 500}'); DROP TABLE notes"
+    ),
+    "passages of a rebuild": script(
+        f"CREATE TABLE next_passages (text); INSERT INTO next_passages VALUES ('{SECRET}'); "
+        "INSERT INTO meta VALUES ('rebuild', '{}')"
+    ),
+    "an entry of meta": statement("INSERT INTO meta VALUES ('note', ?)", SECRET),
+    "an expression in an index": script(
+        f"CREATE INDEX expensive ON documents (text || '{SECRET}')"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RESURRECTING)
+def test_only_the_rows_of_a_snapshot_are_restored(folder: Path, tmp_path: Path, name: str) -> None:
+    path = forged(folder, tmp_path / "forged.ragsnap", RESURRECTING[name])
+    assert SECRET.encode() in path.read_bytes()
+    snapshots.restore(folder, path, replace=True, wait=0)
+    store = local(folder)
+    assert store.delete("a")
+    assert both(store, "sardines") == [{"b"}, {"b"}]
+    store.close()
+    assert SECRET.encode() not in (folder / "rag.sqlite").read_bytes()
+    assert _schema(folder) == _schema_of_a_new_index(tmp_path / "new")
+
+
+def _schema(folder: Path) -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
+        return set(connection.execute("SELECT type, name FROM sqlite_master"))
+
+
+def _schema_of_a_new_index(folder: Path) -> set[tuple[str, str]]:
+    store = local(folder)
+    put(store, "c", "Herrings swim.")
+    store.close()
+    return _schema(folder)
