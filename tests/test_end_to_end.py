@@ -72,7 +72,7 @@ def test_a_question_is_answered(index: Path) -> None:
     done = rag("ask", "When was the JCPOA signed?", "--index", str(index))
     assert done.returncode == 0
     assert "2015" in done.stdout.splitlines()[0]
-    assert done.stdout.splitlines()[2].startswith("[1] seeds/")
+    assert done.stdout.splitlines()[2].startswith("  [1] seeds/")
     assert done.stderr == ""
 
 

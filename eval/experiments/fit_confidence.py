@@ -56,12 +56,11 @@ from rag.ingestion.ingest import Ingest
 from rag.models.registry import calibration_path
 from rag.parsing.files import find
 from rag.protocols import Embedder, Reader
-from rag.render.json import plain
 from rag.settings import Settings
 from rag.training.data import read_squad
 from rag.training.datasets import recipe_articles
 from rag.training.recipe import SetsRecipe, load_recipe
-from rag.types import Document
+from rag.types import Document, plain
 
 ROOT = Path(__file__).parents[2]
 SHARES = {"own": 0.72, "near": 0.16, "absent": 0.12}

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.answering.explain import explain
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
 from rag.cli.options import filter_option, shared
 from rag.cli.output import plural, print_json, show
 from rag.filters import Filter, shown
 from rag.render import terminal
-from rag.render.json import plain
 from rag.render.sanitize import clean
 from rag.render.status import Status
 from rag.settings import Settings
+from rag.types import plain
 
 if TYPE_CHECKING:
     from rag.claims.writer import Written
@@ -92,7 +91,7 @@ def ask_command(
     if written:
         show(_written_json(written, show_removed), as_json, lambda: _lines(written, show_removed))
     elif as_json:
-        print_json(plain(answer) | ({"why": explain(answer)} if why else {}))
+        print_json(answer.to_dict() | ({"why": terminal.reasons(answer)} if why else {}))
     else:
         terminal.print_paged(terminal.answer(answer) + (terminal.why(answer) if why else ""))
     sys.exit(0 if answer.text is not None else 1)

@@ -12,9 +12,9 @@ from rag.cli.options import filter_option, shared
 from rag.cli.output import show
 from rag.errors import InputError, writing_to
 from rag.filters import Filter
-from rag.render.json import plain
 from rag.render.sanitize import clean
 from rag.settings import Settings
+from rag.types import plain
 
 _FAILURES = ("contradicted", "partly", "not_in_documents", "not_checkable", "wrong_citation")
 _DEFAULT = "contradicted,not_in_documents,wrong_citation"

@@ -21,11 +21,10 @@ from rag.ingestion.ingest import IngestReport
 from rag.ingestion.progress import IngestProgress
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
-from rag.render.json import plain
 from rag.render.sanitize import clean, flat
 from rag.render.status import Status
 from rag.settings import Settings
-from rag.types import Document
+from rag.types import Document, plain
 
 if TYPE_CHECKING:
     from rag.ingestion.ingest import Ingest

@@ -13,8 +13,8 @@ import click
 from rag.cli.options import json_option, shared
 from rag.cli.output import clean_lines, print_json, show
 from rag.errors import InputError, writing_to
-from rag.render.json import plain
 from rag.settings import Settings
+from rag.types import plain
 
 if TYPE_CHECKING:
     from rag.evaluation.compare import Comparison

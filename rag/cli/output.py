@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from rag.errors import InputError
-from rag.render.json import plain, takes_all
-from rag.render.sanitize import clean
+from rag.render.sanitize import clean, takes_all
+from rag.types import plain
 
 FIELDS = "rag.fields"
 """Key, in the context's `meta`, of the fields that --json names; () for all."""

@@ -1,10 +1,9 @@
-"""Text that is safe to print on a terminal. A separate module because the rest of rendering is slow
-to import.
-"""
+"""Text that is safe to print. A separate module because the rest of rendering is slow to import."""
 
 from __future__ import annotations
 
 import re
+from typing import TextIO
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -17,3 +16,8 @@ def clean(text: str) -> str:
 def flat(text: str) -> str:
     """Clean text on one line; file names may contain line breaks."""
     return clean(" ".join(text.split()))
+
+
+def takes_all(out: TextIO) -> bool:
+    """Whether the stream's encoding has every character; if not, JSON is escaped."""
+    return (out.encoding or "utf-8").lower().startswith("utf")

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from rag.answering.explain import explain
 from rag.render import view
 from rag.render.sanitize import clean, flat
 from rag.types import Answer, Citation, Copy, Hit, Piece
@@ -50,10 +49,17 @@ def understood(question: str) -> str:
 def why(shown: Answer) -> str:
     """How the answer was chosen, one reason a line, and the ranks of the passages."""
     rows = [f"  {'  '.join(row)}" for row in _columns(ranks(shown))]
-    reasons = (f"  {clean(line)}" for line in explain(shown))
+    lines = (f"  {clean(line)}" for line in reasons(shown))
     return "\n".join(
-        ["", "", click.style("Why", bold=True), *reasons, "", *rows, "", f"  {timings(shown)}"]
+        ["", "", click.style("Why", bold=True), *lines, "", *rows, "", f"  {timings(shown)}"]
     )
+
+
+def reasons(shown: Answer) -> list[str]:
+    """How the answer was chosen, or why there is none."""
+    from rag.answering.explain import explain  # here, because few answers are explained
+
+    return explain(shown)
 
 
 def timings(shown: Answer) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from typing import BinaryIO, TextIO
 
 from rag.errors import InputError
-from rag.render.json import plain, takes_all
-from rag.render.sanitize import clean, flat
+from rag.render.sanitize import clean, flat, takes_all
 from rag.repl.session import Session
-from rag.types import Answer
+from rag.types import Answer, plain
 
 _BYTE_ORDER_MARK = "\ufeff"
 

@@ -94,11 +94,10 @@ def _sources(context: Context, number: str) -> None:
 def _why(context: Context, _: str) -> None:
     if not context.session.exchanges:
         raise InputError("no question has been asked yet", "ask a question")
-    from rag.answering.explain import explain  # here, because it loads the date parser
-    from rag.render.terminal import ranks, timings
+    from rag.render.terminal import ranks, reasons, timings
 
     answer = context.session.exchanges[-1].answer
-    for line in explain(answer):
+    for line in reasons(answer):
         context.screen.note(line)
     context.screen.gap()
     context.screen.table(ranks(answer), ["cyan", "", "", "", "dim"])

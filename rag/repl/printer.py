@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from rag.errors import RagError
-from rag.render.json import plain
 from rag.render.sanitize import clean
 from rag.render.status import PATIENCE, Status
 from rag.render.view import GLUE
+from rag.types import plain
 
 WIDEST = 100
 """Maximum line width; longer lines are hard to read."""

@@ -10,9 +10,8 @@ from rag.answering.provenance import load, model_digest, replay
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import parse
-from rag.render.json import plain
 from rag.settings import Settings
-from rag.types import Receipt
+from rag.types import Receipt, plain
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 from tests.small_index import add, new_store
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ import click
 import pytest
 
 from rag.cli.main import cli
+from tests.store.helpers import ROOT
 
 
 def _commands(group: click.Group, path: str = "rag") -> Iterator[tuple[str, click.Command]]:
@@ -49,3 +51,22 @@ def test_examples_use_options_that_exist(name: str) -> None:
             command = COMMANDS[" ".join(words[:3])]
         known = {option for one in command.params for option in one.opts}
         assert {word for word in words if word.startswith("-")} <= known, words
+
+
+def _documented() -> Iterator[tuple[str, list[str]]]:
+    """The words of each command that README and docs show."""
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
+        for line in re.findall(r"(?:^    (?:\$ )?|`)(rag [a-z][^`\n]*)", text, re.MULTILINE):
+            for command in re.split(r"; | \|\s| #| < | > | >> ", line)[:1]:
+                yield path.name, re.findall(r'"[^"]*"|\S+', command)
+
+
+@pytest.mark.parametrize(("page", "words"), list(_documented()))
+def test_documents_show_commands_that_exist(page: str, words: list[str]) -> None:
+    group = COMMANDS.get(" ".join(words[:2]))
+    command = COMMANDS.get(" ".join(words[:3])) if isinstance(group, click.Group) else group
+    assert command or (group and len(words) == 2), (page, words)
+    known = {option for one in (command or group).params for option in one.opts}  # type: ignore[union-attr]
+    written = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert written <= known | {"--help"}, (page, words)

@@ -15,7 +15,6 @@ import numpy as np
 from rag.errors import AbsentError, StoreError
 from rag.protocols import Filter, Footprint, Stats, Vectors
 from rag.store.local import database, relocation, sqlite_file
-from rag.store.local import snapshots as copies
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.lock import WriteLock
 from rag.store.validation import check
@@ -215,6 +214,8 @@ class LocalStore:
         )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
+        from rag.store.local import snapshots as copies  # here, because only deletions need it
+
         with self._searching() as connection:
             present = database.document_passage_ids(connection, document_id)
             asked = sorted({*present, *numbers})
