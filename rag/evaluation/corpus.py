@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -57,37 +57,27 @@ def opened(
     with tempfile.TemporaryDirectory(prefix="rag-eval-") as folder:
         if index is None and (corpus or gold.documents):
             settings = replace(settings, index=Path(folder), store="local")
-        if corpus:
-            _ingest(build, settings, corpus)
-        elif gold.documents and not (settings.index / "rag.sqlite").exists():
-            _make(build, settings, gold.documents)
+        if corpus or (gold.documents and not (settings.index / "rag.sqlite").exists()):
+            _make(build, settings, gold.documents, corpus)
         searcher = build.searcher(settings) if gold.retrieval_only else build.engine(settings)
-        try:
+        with closing(searcher.store):
             yield searcher
-        finally:
-            searcher.store.close()
 
 
-def _ingest(build: Build, settings: Settings, corpus: Path) -> None:
-    files = list(find([corpus]))
+def _make(
+    build: Build, settings: Settings, documents: Sequence[Document], corpus: Path | None
+) -> None:
+    """An index of the files in `corpus`, or else of the documents."""
+    files = list(find([corpus])) if corpus else []
     embedder = build.embedder(settings)
-    store = build.store(settings, embedder, create=True)
-    try:
-        with tqdm(
-            total=len(files), unit="file", disable=None, file=sys.stderr, leave=False
-        ) as progress:
-            Ingest(store, embedder, settings.passage_tokens).run(files, lambda _: progress.update())
-    finally:
-        store.close()
-
-
-def _make(build: Build, settings: Settings, documents: Sequence[Document]) -> None:
-    embedder = build.embedder(settings)
-    store = build.store(settings, embedder, create=True)
-    try:
-        fill(documents, store, embedder, settings.passage_tokens)
-    finally:
-        store.close()
+    with closing(build.store(settings, embedder, create=True)) as store:
+        if corpus:
+            shown = tqdm(total=len(files), unit="file", disable=None, file=sys.stderr, leave=False)
+            ingest = Ingest(store, embedder, settings.passage_tokens)
+            with shown as progress:
+                ingest.run(files, lambda _: progress.update())
+        else:
+            fill(documents, store, embedder, settings.passage_tokens)
 
 
 def fill(documents: Sequence[Document], store: Store, embedder: Embedder, tokens: int) -> None:

@@ -30,30 +30,26 @@ def why(engine: Engine, text: str, answers: Sequence[str], document: str | None 
 def _evidence(engine: Engine, answers: Sequence[str], document: str | None) -> tuple[Evidence, ...]:
     if document is None:
         return ()
-    found = engine.store.document(document)
-    if found is None:
+    stored = engine.store.document(document)
+    if stored is None:
         raise NotFoundError(
             f"no document {document} in the index", "list the documents with: rag list"
         )
-    places = list(answers_in(found.id, found.text, answers))
+    places = list(answers_in(stored.id, stored.text, answers))
     if not places:
-        said = " or ".join(repr(answer) for answer in answers)
+        wordings = " or ".join(repr(answer) for answer in answers)
         raise NotFoundError(
-            f"{said} does not occur in {document}", f"check its text: rag show {document}"
+            f"{wordings} does not occur in {document}", f"check its text: rag show {document}"
         )
     return tuple(Evidence(place.document, place.sentence, place.start) for place in places)
 
 
 def text(row: Row, settings: Settings) -> str:
     """The row as text for a terminal."""
-    said = (
-        f'"{row.text}"'
-        if row.text is not None
-        else f'refused (best guess: "{row.guess}")'
-        if row.guess
-        else "refused"
-    )
-    lines = [f"said      {said}, confidence {row.confidence:.2f}"]
+    answer = f'refused (best guess: "{row.guess}")' if row.guess else "refused"
+    if row.text is not None:
+        answer = f'"{row.text}"'
+    lines = [f"said      {answer}, confidence {row.confidence:.2f}"]
     lines.append(f"evidence  {row.document}: {row.sentence}" if row.document else _whereabouts(row))
     retrievers = ", ".join(
         f"{retriever} {rank or 'none'}"
@@ -64,14 +60,8 @@ def text(row: Row, settings: Settings) -> str:
     if row.stage is None:
         return "\n".join(["not lost: the answer is correct", *lines])
     stage = STAGES[row.stage]
-    return "\n".join(
-        [
-            f"{stage.title}: {stage.meaning}",
-            *lines,
-            f"because   {row.detail}",
-            f"try       {stage.remedy}",
-        ]
-    )
+    reason = [f"because   {row.detail}", f"try       {stage.remedy}"]
+    return "\n".join([f"{stage.title}: {stage.meaning}", *lines, *reason])
 
 
 def _whereabouts(row: Row) -> str:

@@ -9,7 +9,8 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,8 @@ from rag.settings import Settings
 
 _PROJECT = Path(__file__).parents[2]
 _SETTINGS = (
-    "embedder",
-    "reader",
-    "passage_tokens",
-    "first_stage_k",
-    "alpha",
-    "top_k",
-    "early_exit",
-    "threshold",
-    "calibration",
-)
+    "embedder reader passage_tokens first_stage_k alpha top_k early_exit threshold calibration"
+).split()
 """Settings that affect answers."""
 
 
@@ -50,7 +43,7 @@ def commit() -> str:
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             ["git", "-C", str(_PROJECT), *arguments],
             capture_output=True,
             text=True,
@@ -59,7 +52,7 @@ def _git(*arguments: str) -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 def of_questions(questions: Iterable[Question]) -> str:
@@ -82,28 +75,17 @@ def of_searcher(searcher: Searcher) -> dict[str, Any]:
 
 
 def _models(settings: Settings) -> dict[str, str]:
-    found = {
-        "embedder": _weights(lambda: embedder_path(settings.embedder)),
-        "reader": _weights(lambda: reader_path(settings.reader)),
-        "calibration": _digest(calibration_path(settings.calibration, settings.reader)),
-    }
-    return {name: value for name, value in found.items() if value}
-
-
-def _weights(path: Callable[[], tuple[str, bool]]) -> str:
-    """Digest of a local model's weights; "" for a model from the hub."""
-    try:
-        folder, local = path()
-    except RagError:
-        return ""
-    return _digest(Path(folder) / "model.safetensors") if local else ""
-
-
-def _digest(path: Path) -> str:
-    try:
-        return sha256_file(path)
-    except OSError:
-        return ""
+    """Digests of local models; models from the hub are left out."""
+    digests = {}
+    for name, path in (("embedder", embedder_path), ("reader", reader_path)):
+        with suppress(RagError, OSError):
+            folder, is_local = path(getattr(settings, name))
+            if is_local:
+                digests[name] = sha256_file(Path(folder) / "model.safetensors")
+    with suppress(OSError):
+        calibration = calibration_path(settings.calibration, settings.reader)
+        digests["calibration"] = sha256_file(calibration)
+    return digests
 
 
 def of_machine() -> dict[str, str]:

@@ -19,70 +19,35 @@ class Stage:
 
 
 STAGES = {
-    name: Stage(*words)
-    for name, *words in (
-        (
-            "ingest",
-            "not ingested",
-            "no document in the index contains the evidence",
-            "rag ingest PATH; rag list",
-        ),
-        (
-            "chunking",
-            "split across passages",
-            "no single passage contains all of the evidence",
-            "an index with more RAG_PASSAGE_TOKENS",
-        ),
-        (
-            "legs",
-            "outside both retrievers",
-            "neither retriever ranked the evidence high enough to be read",
-            "a higher RAG_TOP_K",
-        ),
-        (
-            "dense",
-            "outside dense top n",
-            "lexical retrieval found the evidence, dense retrieval did not",
-            "a lower RAG_ALPHA, or a higher RAG_TOP_K",
-        ),
-        (
-            "lexical",
-            "outside lexical top n",
-            "dense retrieval found the evidence, lexical retrieval did not",
-            "a higher RAG_ALPHA or RAG_TOP_K",
-        ),
-        (
-            "fusion",
-            "lost in fusion",
-            "both retrievers found the evidence, but fusion ranked it too low",
-            "another RAG_ALPHA",
-        ),
-        (
-            "reader",
-            "reader chose another span",
-            "the evidence was read, but the reader chose other words",
-            "another RAG_READER",
-        ),
-        (
-            "passage",
-            "wrong passage won",
-            "the answer was a candidate, but one from another passage won",
-            "another RAG_READER",
-        ),
-        (
-            "threshold",
-            "refused by the threshold",
-            "the best candidate was right, but not sure enough",
-            "a lower RAG_THRESHOLD",
-        ),
-        (
-            "unsupported",
-            "answered without support",
-            "an answer was given although no document contains one",
-            "a higher RAG_THRESHOLD",
-        ),
-    )
-}
+    "ingest": Stage("not ingested", "no document in the index contains the evidence",
+                    "rag ingest PATH; rag list"),
+    "chunking": Stage("split across passages", "no single passage contains all of the evidence",
+                      "an index with more RAG_PASSAGE_TOKENS"),
+    "legs": Stage("outside both retrievers",
+                  "neither retriever ranked the evidence high enough to be read",
+                  "a higher RAG_TOP_K"),
+    "dense": Stage("outside dense top n",
+                   "lexical retrieval found the evidence, dense retrieval did not",
+                   "a lower RAG_ALPHA, or a higher RAG_TOP_K"),
+    "lexical": Stage("outside lexical top n",
+                     "dense retrieval found the evidence, lexical retrieval did not",
+                     "a higher RAG_ALPHA or RAG_TOP_K"),
+    "fusion": Stage("lost in fusion",
+                    "both retrievers found the evidence, but fusion ranked it too low",
+                    "another RAG_ALPHA"),
+    "reader": Stage("reader chose another span",
+                    "the evidence was read, but the reader chose other words",
+                    "another RAG_READER"),
+    "passage": Stage("wrong passage won",
+                     "the answer was a candidate, but one from another passage won",
+                     "another RAG_READER"),
+    "threshold": Stage("refused by the threshold",
+                       "the best candidate was right, but not sure enough",
+                       "a lower RAG_THRESHOLD"),
+    "unsupported": Stage("answered without support",
+                         "an answer was given although no document contains one",
+                         "a higher RAG_THRESHOLD"),
+}  # fmt: skip
 """By name, in pipeline order; the last is for unanswerable questions."""
 
 
@@ -146,34 +111,34 @@ def best_candidate(answer: Answer) -> Alternative | None:
     return answer.alternatives[0] if answer.alternatives else None
 
 
-def attribute_error(trace: Attempt) -> tuple[str, str]:
+def attribute_error(attempt: Attempt) -> tuple[str, str]:
     """The stage that lost a missing or wrong answer, and an explanation."""
-    likeliest = best_candidate(trace.answer)
-    if likeliest and is_right(likeliest.text, trace.accepted):
+    likeliest = best_candidate(attempt.answer)
+    if likeliest and is_right(likeliest.text, attempt.accepted):
         return "threshold", f"{likeliest.text!r} had a confidence of {likeliest.confidence:.2f}"
-    if not trace.places:
+    if not attempt.places:
         return "ingest", "no evidence sentence occurs in the index"
-    top = best(trace.places, trace.hits)
+    top = best(attempt.places, attempt.hits)
     if top is None:
-        return _never_found(trace)
+        return _never_found(attempt)
     rank, hit, _ = top
-    if rank > trace.read:
-        return _not_read(hit, rank, trace.read)
-    return _not_chosen(trace, likeliest)
+    if rank > attempt.read:
+        return _not_read(hit, rank, attempt.read)
+    return _not_chosen(attempt, likeliest)
 
 
-def _never_found(trace: Attempt) -> tuple[str, str]:
+def _never_found(attempt: Attempt) -> tuple[str, str]:
     passages = [
         passage
-        for document in dict.fromkeys(p.document for p in trace.places)
-        for passage in trace.passages(document)
+        for document in dict.fromkeys(p.document for p in attempt.places)
+        for passage in attempt.passages(document)
     ]
-    if any(place.in_passage(passage) for place in trace.places for passage in passages):
+    if any(place.in_passage(passage) for place in attempt.places for passage in passages):
         return "legs", "neither retriever has it among its candidates"
     cut = sum(
         p.document_id == place.document and p.start < place.end and place.start < p.end
         for p in passages
-        for place in trace.places
+        for place in attempt.places
     )
     return (
         "chunking",
@@ -194,17 +159,17 @@ def _not_read(hit: Hit, rank: int, read: int) -> tuple[str, str]:
     return stage, f"its passage has rank {rank} ({where}), and {read} were read"
 
 
-def _not_chosen(trace: Attempt, likeliest: Alternative | None) -> tuple[str, str]:
-    read = [hit.passage for hit in trace.hits[: trace.read]]
+def _not_chosen(attempt: Attempt, likeliest: Alternative | None) -> tuple[str, str]:
+    read = [hit.passage for hit in attempt.hits[: attempt.read]]
     holding = [
-        passage for passage in read if any(place.in_passage(passage) for place in trace.places)
+        passage for passage in read if any(place.in_passage(passage) for place in attempt.places)
     ]
     if likeliest is None:
         return "reader", "the reader found nothing in it"
     if any(_within(citation, passage) for citation in likeliest.citations for passage in holding):
         return "reader", f"it chose {likeliest.text!r} from the evidence's own passage"
-    for other in trace.answer.alternatives:
-        if is_right(other.text, trace.accepted):
+    for other in attempt.answer.alternatives:
+        if is_right(other.text, attempt.accepted):
             return (
                 "passage",
                 f"{likeliest.text!r} ({likeliest.confidence:.2f}) beat {other.text!r} "

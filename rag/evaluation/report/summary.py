@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rag.evaluation.compare import Change, Comparison
@@ -29,14 +30,8 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateV
     """The summary for a terminal."""
     summary = result.summary
     lines = [f"{result.facts['name']}, commit {result.facts['commit']}: {head(result)}", ""]
-    for name in summary.metrics:
-        change = (
-            f"  {_change(comparison.changes[name])}"
-            if comparison and name in comparison.changes
-            else ""
-        )
-        lines.append(f"  {METRICS[name].title:34} {_value(summary, name)}{change}")
-    lines.append(f"  {'Milliseconds per question':34} {_waiting(summary)}")
+    for title, value, change in _rows(result, comparison):
+        lines.append(f"  {title:34} {value}{'  ' if change else ''}{change}")
     if summary.stages:
         lines += ["", f"Where {sum(summary.stages.values()):,} questions were lost"]
         lines += [
@@ -44,52 +39,37 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateV
             for name, count in summary.stages.items()
         ]
     if comparison:
-        lines += [
-            "",
-            f"Since the baseline {len(comparison.gained)} questions were gained, "
-            f"{len(comparison.lost)} lost",
-        ]
+        flips = f"{len(comparison.gained)} questions were gained, {len(comparison.lost)} lost"
+        lines += ["", f"Since the baseline {flips}"]
     return "\n".join(lines + ([""] if verdicts else []) + [str(verdict) for verdict in verdicts])
 
 
 def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
     """The summary as Markdown, for a pull request or a page."""
-    return "\n".join(_markdown(result, comparison, verdicts)) + "\n"
-
-
-def _markdown(
-    result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]
-) -> Iterator[str]:
     summary, facts = result.summary, result.facts
-    yield from (
-        f"# {facts['name']}",
-        "",
-        f"{head(result)}. Commit `{facts['commit']}`, {facts['made']}.",
-        "",
-    )
-    if verdicts:
-        yield from (*(f"- {verdict}" for verdict in verdicts), "")
-    changed = "change [95 %]" if comparison else ""
-    yield from (f"| | % [95 %] | {changed} |", "|---|---|---|")
-    for name in summary.metrics:
-        change = (
-            _change(comparison.changes[name]) if comparison and name in comparison.changes else ""
-        )
-        yield f"| {METRICS[name].title} | {_value(summary, name)} | {change} |"
-    yield f"| Milliseconds per question | {_waiting(summary)} | |"
+    lines = [f"# {facts['name']}", ""]
+    lines += [f"{head(result)}. Commit `{facts['commit']}`, {facts['made']}.", ""]
+    lines += [*(f"- {verdict}" for verdict in verdicts), ""] if verdicts else []
+    lines += [f"| | % [95 %] | {'change [95 %]' if comparison else ''} |", "|---|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in _rows(result, comparison)]
     if summary.stages:
-        yield from (
-            "",
-            "| lost at | questions | what happened | what to try |",
-            "|---|---|---|---|",
-        )
+        lines += ["", "| lost at | questions | what happened | what to try |", "|---|---|---|---|"]
         for name, count in summary.stages.items():
-            yield (
-                f"| {STAGES[name].title} | {count} | {STAGES[name].meaning} | "
-                f"{STAGES[name].remedy} |"
-            )
+            stage = STAGES[name]
+            lines.append(f"| {stage.title} | {count} | {stage.meaning} | {stage.remedy} |")
     settings = " ".join(f"{name}={value}" for name, value in facts["settings"].items())
-    yield from ("", f"Settings: `{settings}`", "", "Digests: " + _digests(facts))
+    lines += ["", f"Settings: `{settings}`", "", "Digests: " + _digests(facts)]
+    return "\n".join(lines) + "\n"
+
+
+def _rows(result: Result, comparison: Comparison | None) -> Iterator[tuple[str, str, str]]:
+    """Title, value and change of every figure."""
+    summary, changes = result.summary, comparison.changes if comparison else {}
+    for name in summary.metrics:
+        change = _change(changes[name]) if name in changes else ""
+        yield METRICS[name].title, _value(summary, name), change
+    times = summary.latency["total"].items()
+    yield "Milliseconds per question", ", ".join(f"{name} {ms:.0f}" for name, ms in times), ""
 
 
 def _digests(facts: Mapping[str, Any]) -> str:
@@ -103,10 +83,6 @@ def _value(summary: Summary, name: str) -> str:
     return value if low is None or high is None else f"{value}  [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _waiting(summary: Summary) -> str:
-    return ", ".join(f"{name} {value:.0f}" for name, value in summary.latency["total"].items())
-
-
 def _change(change: Change) -> str:
     moved = f"{100 * (change.after - change.before):+.1f}"
     if change.interval is None:
@@ -115,58 +91,50 @@ def _change(change: Change) -> str:
     return f"{moved} [{100 * low:+.1f}, {100 * high:+.1f}]{' *' if change.sure else ''}"
 
 
-def comparison_text(before: Result, after: Result, found: Comparison) -> str:
+def comparison_text(before: Result, after: Result, comparison: Comparison) -> str:
     """The comparison for a terminal; * marks significant differences."""
-    lines = [f"{_name(before)} -> {_name(after)}: {found.questions:,} questions in common"]
-    lines += (
-        [f"{found.alone:,} questions that occur in only one result are left out"]
-        if found.alone
-        else []
-    )
+    names = [f"{result.facts['name']} {result.facts['commit']}" for result in (before, after)]
+    lines = [f"{' -> '.join(names)}: {comparison.questions:,} questions in common"]
+    if comparison.alone:
+        lines.append(f"{comparison.alone:,} questions that occur in only one result are left out")
     lines.append("")
-    for name, change in found.changes.items():
-        lines.append(
-            f"  {METRICS[name].title:34} {100 * change.before:5.1f} -> {100 * change.after:5.1f}  "
-            f"{_change(change)}"
-        )
+    for name, change in comparison.changes.items():
+        values = f"{100 * change.before:5.1f} -> {100 * change.after:5.1f}"
+        lines.append(f"  {METRICS[name].title:34} {values}  {_change(change)}")
     lines += [
         "",
         "  * the 95 % interval of the difference excludes 0 (paired bootstrap over documents)",
     ]
-    for title, pairs in (("gained", found.gained), ("lost", found.lost)):
-        lines += ["", f"{len(pairs)} {title}", *(_flip(*pair) for pair in pairs[:_SHOWN])]
-        lines += (
-            [f"  and {len(pairs) - _SHOWN} more; --json lists all"] if len(pairs) > _SHOWN else []
-        )
+    for title, pairs in (("gained", comparison.gained), ("lost", comparison.lost)):
+        lines += ["", f"{len(pairs)} {title}"]
+        for old, new in pairs[:_SHOWN]:
+            lines.append(f"  {old.id}  {old.question}  {_quoted(old)} -> {_quoted(new)}")
+        if len(pairs) > _SHOWN:
+            lines.append(f"  and {len(pairs) - _SHOWN} more; --json lists all")
     return "\n".join(lines)
 
 
-def _name(result: Result) -> str:
-    return f"{result.facts['name']} {result.facts['commit']}"
-
-
-def _flip(before: Row, after: Row) -> str:
-    return f"  {before.id}  {before.question}  {_said(before)} -> {_said(after)}"
-
-
-def _said(row: Row) -> str:
+def _quoted(row: Row) -> str:
     return f'"{row.text}"' if row.text is not None else "refused"
 
 
-def comparison_dict(found: Comparison) -> dict[str, Any]:
+def comparison_dict(comparison: Comparison) -> dict[str, Any]:
     """The comparison for --json."""
-    changes = {
+    metrics = {
         name: {
-            "before": c.before,
-            "after": c.after,
-            "difference": c.after - c.before,
-            "interval": c.interval,
-            "sure": c.sure,
+            **asdict(change),
+            "difference": change.after - change.before,
+            "sure": change.sure,
         }
-        for name, c in found.changes.items()
+        for name, change in comparison.changes.items()
     }
-    flips = {
-        title: [
+    result: dict[str, Any] = {
+        "questions": comparison.questions,
+        "alone": comparison.alone,
+        "metrics": metrics,
+    }
+    for title, pairs in (("gained", comparison.gained), ("lost", comparison.lost)):
+        result[title] = [
             {
                 "id": a.id,
                 "question": a.question,
@@ -176,6 +144,4 @@ def comparison_dict(found: Comparison) -> dict[str, Any]:
             }
             for a, b in pairs
         ]
-        for title, pairs in (("gained", found.gained), ("lost", found.lost))
-    }
-    return {"questions": found.questions, "alone": found.alone, "metrics": changes, **flips}
+    return result
