@@ -60,23 +60,23 @@ def calibrate(
     model = engine.confidence
     data = table(_ask(engine, gold), model)
     if not data.right.any() or data.right.all():
-        what = "right" if data.right.all() else "wrong"
+        judgement = "right" if data.right.all() else "wrong"
         raise InputError(
-            f"every first candidate is {what}, so there is nothing to learn from",
+            f"every first candidate is {judgement}, so there is nothing to learn from",
             "check the gold answers, or add more",
         )
     confidence = held_back(data, model, FOLDS)
     certificate = None if risk is None else _certificate(confidence, data, risk, certainty)
-    at = certificate.threshold if certificate else threshold(confidence, data, None)
+    lowest = certificate.threshold if certificate else threshold(confidence, data, None)
     fitted = fit(data, model)
     before, after = (
         bought(predict(model, data.rows), data, engine.threshold),
-        bought(confidence, data, at),
+        bought(confidence, data, lowest),
     )
     content = {
         "weights": fitted.weights,
         "bias": fitted.bias,
-        "threshold": at,
+        "threshold": lowest,
         "retrieval": fitted.retrieval,
         "type": fitted.type,
         "risk": after["wrong, of answered"],
@@ -89,7 +89,7 @@ def calibrate(
             "risk by coverage": risk_at_coverage(confidence, data),
         },
     }
-    says = _says(before, after, data, at)
+    says = _says(before, after, data, lowest)
     if risk is not None and certificate:
         content["report"]["certificate"] = asdict(certificate)
         says.append(
@@ -121,34 +121,39 @@ def _certificate(
 
 
 def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
-    made: list[tuple[Question, Filter]] = [(one, ()) for one in gold]
-    absent = [one for one in gold if one.answers and one.relevant]
-    if sum(not one.answers for one in gold) < _FEW_ABSENT * len(gold):
-        wanted = int(len(gold) / 3)
-        made += [
-            (replace(one, answers=()), tuple(Condition("document", "!=", d) for d in one.relevant))
-            for one in absent[:wanted]
+    questions: list[tuple[Question, Filter]] = [(question, ()) for question in gold]
+    absent = [question for question in gold if question.answers and question.relevant]
+    if sum(not question.answers for question in gold) < _FEW_ABSENT * len(gold):
+        count = int(len(gold) / 3)
+        questions += [
+            (
+                replace(question, answers=()),
+                tuple(Condition("document", "!=", d) for d in question.relevant),
+            )
+            for question in absent[:count]
         ]
-    found: list[Example] = []
-    for start in range(0, len(made), _BATCH):
-        batch = made[start : start + _BATCH]
+    examples: list[Example] = []
+    for start in range(0, len(questions), _BATCH):
+        batch = questions[start : start + _BATCH]
         passages = engine.find_many(
-            [Query(one.text, None, left_out or None) for one, left_out in batch]
+            [Query(question.text, None, left_out or None) for question, left_out in batch]
         )
-        asked = [(one.text, hits.hits) for (one, _), hits in zip(batch, passages, strict=True)]
-        read = engine.reader.read_many(asked)
-        found += [
-            Example(one.text, one.answers, tuple(r.spans), one.text)
-            for (one, _), r in zip(batch, read, strict=True)
+        readings = [
+            (question.text, hits.hits) for (question, _), hits in zip(batch, passages, strict=True)
         ]
-    return found
+        read = engine.reader.read_many(readings)
+        examples += [
+            Example(question.text, question.answers, tuple(r.spans), question.text)
+            for (question, _), r in zip(batch, read, strict=True)
+        ]
+    return examples
 
 
 def _says(
     before: dict[str, Any],
     after: dict[str, Any],
     data: CalibrationTable,
-    at: float,
+    threshold: float,
 ) -> list[str]:
     low, high = after["wrong, of answered, interval"]
     return [
@@ -157,7 +162,7 @@ def _says(
         f"{before['wrong, of answered']:.0%} of the answers are wrong",
         f"calibrated: {after['answered']:.0%} of the questions are answered, "
         f"{after['wrong, of answered']:.0%} of the answers are wrong "
-        f"(95 % interval {low:.0%} to {high:.0%}), with a threshold of {at:.2f}",
+        f"(95 % interval {low:.0%} to {high:.0%}), with a threshold of {threshold:.2f}",
         f"refusals: {after['refusal precision']:.0%} are right, since the question has no answer; "
         f"{after['refusal recall']:.0%} of the unanswerable are refused; calibration error "
         f"{after['ece']:.2f} (was {before['ece']:.2f})",

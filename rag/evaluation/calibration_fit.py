@@ -71,8 +71,8 @@ def table(
     """
     rows, right = [], []
     for example in examples:
-        found, correct = _row(example, model)
-        rows.append(found)
+        values, correct = _row(example, model)
+        rows.append(values)
         right.append(correct)
     kinds = Counter(example.kind for example in examples)
     share = shares or {kind: count / len(examples) for kind, count in kinds.items()}
@@ -88,8 +88,8 @@ def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
     ranked = model.rank(QuestionAnalysis.of(example.question), example.spans)
     if not ranked:
         return [0.0] * len(FEATURES), False
-    found = features(ranked[0], ranked)
-    return [found[name] for name in FEATURES], is_right(ranked[0].spans[0].text, example.answers)
+    values = features(ranked[0], ranked)
+    return [values[name] for name in FEATURES], is_right(ranked[0].spans[0].text, example.answers)
 
 
 def fit(
@@ -106,12 +106,12 @@ def fit(
     )
     plain = weights / scale
     base = prior or Confidence({}, 0.0, 0.5, 0.0)
-    kept = {
+    used = {
         name: round(float(weight), 4)
         for name, weight in zip(names, plain, strict=True)
         if weight > 1e-4
     }
-    return replace(base, weights=kept, bias=round(float(bias - rows.mean(axis=0) @ plain), 4))
+    return replace(base, weights=used, bias=round(float(bias - rows.mean(axis=0) @ plain), 4))
 
 
 def rescale(data: CalibrationTable, prior: Confidence) -> Confidence:
@@ -132,18 +132,18 @@ def _logistic(
     on the weighted log loss and the squared distance to `start`.
     """
     step = 1 / (0.25 * float((weight[:, None] * rows**2).sum() + weight.sum()) + _PULL)
-    at = now = np.append(np.maximum(start, 0), bias)
+    point = now = np.append(np.maximum(start, 0), bias)
     full = np.column_stack([rows, np.ones(len(rows))])
     pull = np.append(np.full(rows.shape[1], _PULL), 0.0)
     centre = np.append(start, bias)
     speed = 1.0
     for _ in range(4000):
-        chance = 1 / (1 + np.exp(-np.clip(full @ at, -60, 60)))
-        gradient = full.T @ (weight * (chance - right)) + pull * (at - centre)
-        after = at - step * gradient
+        chance = 1 / (1 + np.exp(-np.clip(full @ point, -60, 60)))
+        gradient = full.T @ (weight * (chance - right)) + pull * (point - centre)
+        after = point - step * gradient
         after[:-1] = np.maximum(after[:-1], 0)
         faster = (1 + math.sqrt(1 + 4 * speed**2)) / 2
-        at, now, speed = after + (speed - 1) / faster * (after - now), after, faster
+        point, now, speed = after + (speed - 1) / faster * (after - now), after, faster
     return now[:-1], float(now[-1])
 
 
@@ -156,12 +156,12 @@ def held_back(
     data: CalibrationTable, prior: Confidence | None, folds: int, names: Sequence[str] = FEATURES
 ) -> Rows:
     """The confidence for every row, (n,), by a model fitted without its group."""
-    found = np.zeros(len(data.right))
+    confidence = np.zeros(len(data.right))
     for fold in range(folds):
         out = data.groups % folds == fold
         if out.any() and not out.all():
-            found[out] = predict(fit(data.part(~out), prior, names), data.rows[out])
-    return found
+            confidence[out] = predict(fit(data.part(~out), prior, names), data.rows[out])
+    return confidence
 
 
 def threshold(confidence: Rows, data: CalibrationTable, risk: float | None) -> float:
@@ -173,44 +173,44 @@ def threshold(confidence: Rows, data: CalibrationTable, risk: float | None) -> f
     weight = data.weight[order]
     if risk is None:
         answerable = float((data.weight * data.answerable).sum())
-        given = np.searchsorted(np.cumsum(weight), answerable + 1e-9, side="right")
-        return _between(confidence[order], int(given))
+        count = np.searchsorted(np.cumsum(weight), answerable + 1e-9, side="right")
+        return _between(confidence[order], int(count))
     wrong = np.cumsum(weight * ~data.right[order]) / np.cumsum(weight)
     apart = np.append(-np.diff(confidence[order]) > 1e-4, True)  # no threshold separates equals
     within = np.flatnonzero((wrong <= risk) & apart)
     return _between(confidence[order], int(within[-1]) + 1 if len(within) else 0)
 
 
-def _between(ordered: Rows, given: int) -> float:
+def _between(ordered: Rows, count: int) -> float:
     """A threshold that accepts the first `given`."""
-    if given == 0:
+    if count == 0:
         return 1.0
-    last = float(ordered[given - 1])
-    if given >= len(ordered):
+    last = float(ordered[count - 1])
+    if count >= len(ordered):
         return math.floor(last * 1e4) / 1e4
-    return math.floor((last + float(ordered[given])) / 2 * 1e5) / 1e5
+    return math.floor((last + float(ordered[count])) / 2 * 1e5) / 1e5
 
 
-def bought(confidence: Rows, data: CalibrationTable, at: float) -> dict[str, Any]:
+def bought(confidence: Rows, data: CalibrationTable, threshold: float) -> dict[str, Any]:
     """The effect of a threshold, as shares by weight; the interval, Wilson's at 95 %, is for the
     share of wrong answers.
     """
-    given = confidence >= at
-    wrong = _share(~data.right, given, data.weight)
-    refused = ~given
-    found = auroc(confidence[data.right], confidence[~data.right])
+    answered = confidence >= threshold
+    wrong = _share(~data.right, answered, data.weight)
+    refused = ~answered
+    area = auroc(confidence[data.right], confidence[~data.right])
     return {
         "questions": len(confidence),
-        "answered": _share(given, np.ones_like(given), data.weight),
+        "answered": _share(answered, np.ones_like(answered), data.weight),
         "wrong, of answered": wrong,
-        "wrong, of answered, interval": wilson(wrong, int(given.sum())),
-        "expected wrong, of answered": _mean(1 - confidence, given, data.weight),
+        "wrong, of answered, interval": wilson(wrong, int(answered.sum())),
+        "expected wrong, of answered": _mean(1 - confidence, answered, data.weight),
         "refused, of answerable": _share(refused, data.answerable, data.weight),
         "refusal precision": _share(~data.answerable, refused, data.weight),
         "refusal recall": _share(refused, ~data.answerable, data.weight),
         "best candidate right, of answerable": _share(data.right, data.answerable, data.weight),
         "ece": adaptive_ece(confidence, data.right, data.weight),
-        "auroc of right": None if found is None else round(found, 4),
+        "auroc of right": None if area is None else round(area, 4),
     }
 
 
@@ -222,8 +222,10 @@ def risk_at_coverage(confidence: Rows, data: CalibrationTable) -> dict[str, floa
     covered = np.cumsum(data.weight[order]) / data.weight.sum()
     wrong = np.cumsum(data.weight[order] * ~data.right[order]) / np.cumsum(data.weight[order])
     return {
-        f"{at:.1f}": round(float(wrong[min(len(wrong) - 1, int(np.searchsorted(covered, at)))]), 4)
-        for at in np.arange(1, 11) / 10
+        f"{share:.1f}": round(
+            float(wrong[min(len(wrong) - 1, int(np.searchsorted(covered, share)))]), 4
+        )
+        for share in np.arange(1, 11) / 10
     }
 
 

@@ -107,15 +107,17 @@ def _start(confidence: Rows, risk: float, certainty: float) -> int:
     chances = []
     for threshold in THRESHOLDS[::_STEP]:
         sure = confidence[confidence >= threshold]
-        most = _most_wrong(len(sure), risk, certainty)
-        chances.append(_at_most(most, len(sure), float(1 - sure.mean())) if most >= 0 else 0.0)
+        allowed = _most_wrong(len(sure), risk, certainty)
+        chances.append(
+            _at_most(allowed, len(sure), float(1 - sure.mean())) if allowed >= 0 else 0.0
+        )
     return _STEP * int(np.argmax(chances))
 
 
 def _counts(confidence: Rows, right: Mask, threshold: float) -> tuple[int, int]:
     """(answered, wrong) at a threshold."""
-    given = confidence >= threshold
-    return int(given.sum()), int((given & ~right).sum())
+    answered = confidence >= threshold
+    return int(answered.sum()), int((answered & ~right).sum())
 
 
 @functools.lru_cache(maxsize=4096)
@@ -129,13 +131,13 @@ def _at_most(wrong: int, answered: int, share: float) -> float:
     return float(_cumulative(wrong, answered, share)[-1])
 
 
-def _cumulative(most: int, total: int, share: float) -> Rows:
+def _cumulative(highest: int, total: int, share: float) -> Rows:
     """Probabilities of at most 0, 1, …, `most` of `total`, (most + 1,)."""
     if share <= 0:
-        return np.ones(most + 1)
+        return np.ones(highest + 1)
     share = min(share, 1 - 1e-12)
     factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, total + 1)))])
-    counts = np.arange(most + 1)
+    counts = np.arange(highest + 1)
     ways = factorials[total] - factorials[counts] - factorials[total - counts]
     logs = ways + counts * math.log(share) + (total - counts) * math.log1p(-share)
     cumulative: Rows = np.minimum(np.cumsum(np.exp(logs)), 1.0)

@@ -109,7 +109,8 @@ def run(
     for gold in claims:
         report = checker.check(gold.claim)
         worst = next(
-            (one for one in report.sentences if one.verdict != SUPPORTED), report.sentences[0]
+            (sentence for sentence in report.sentences if sentence.verdict != SUPPORTED),
+            report.sentences[0],
         )
         cited = {evidence.citation.document_id for evidence in worst.evidence}
         rows.append(
@@ -121,9 +122,9 @@ def run(
 
 def _figures(rows: Sequence[ClaimRow]) -> dict[str, Any]:
     supported = [row for row in rows if row.gold.verdict == SUPPORTED]
-    others = [row for row in rows if row.gold.verdict != SUPPORTED]
+    unsupported = [row for row in rows if row.gold.verdict != SUPPORTED]
     passed = _share([row.verdict == SUPPORTED for row in supported])
-    removed = _share([row.verdict != SUPPORTED for row in others])
+    removed = _share([row.verdict != SUPPORTED for row in unsupported])
     sides = [side for side in (passed, removed) if side is not None]
     return {
         "claims": len(rows),

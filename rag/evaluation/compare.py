@@ -55,14 +55,16 @@ def compare(before: Result, after: Result) -> Comparison:
             "compare results of the same gold set",
         )
     columns = [table(rows) for rows in zip(*pairs, strict=True)]
-    first, second = (measure(one) for one in columns)
+    first, second = (measure(side) for side in columns)
     spread = paired(columns[0], columns[1], [row.group for row, _ in pairs])
     changes = {
         name: Change(first[name], second[name], spread.get(name))
         for name in first
         if name in second
     }
-    flipped = [(one, other) for one, other in pairs if served(one) != served(other)]
+    flipped = [
+        (side, counterpart) for side, counterpart in pairs if served(side) != served(counterpart)
+    ]
     gained = [pair for pair in flipped if served(pair[1])]
     lost = [pair for pair in flipped if not served(pair[1])]
     return Comparison(len(pairs), len(old) + len(new) - 2 * len(pairs), changes, gained, lost)

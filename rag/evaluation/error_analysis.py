@@ -168,12 +168,12 @@ def _not_chosen(attempt: Attempt, likeliest: Alternative | None) -> tuple[str, s
         return "reader", "the reader found nothing in it"
     if any(_within(citation, passage) for citation in likeliest.citations for passage in holding):
         return "reader", f"it chose {likeliest.text!r} from the evidence's own passage"
-    for other in attempt.answer.alternatives:
-        if is_right(other.text, attempt.accepted):
+    for alternative in attempt.answer.alternatives:
+        if is_right(alternative.text, attempt.accepted):
             return (
                 "passage",
-                f"{likeliest.text!r} ({likeliest.confidence:.2f}) beat {other.text!r} "
-                f"({other.confidence:.2f})",
+                f"{likeliest.text!r} ({likeliest.confidence:.2f}) beat {alternative.text!r} "
+                f"({alternative.confidence:.2f})",
             )
     return "reader", f"the right words were not among its candidates; it chose {likeliest.text!r}"
 

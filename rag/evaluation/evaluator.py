@@ -134,7 +134,9 @@ class Evaluator:
                 yield from answers_in(document.id, document.text, answers)
 
     def _sound(self, answer: Answer) -> dict[str, Any]:
-        beside = (citation for other in answer.alternatives for citation in other.citations)
+        beside = (
+            citation for alternative in answer.alternatives for citation in alternative.citations
+        )
         cited = [*answer.citations, *(piece.citation for piece in answer.pieces), *beside]
         texts = {
             name: self._store.document(name)
@@ -165,33 +167,33 @@ def _is_valid(citation: Citation, text: str) -> bool:
 
 def _scored(question: Question, answer: Answer) -> dict[str, Any]:
     likeliest = best_candidate(answer)
-    said = likeliest.text if likeliest else None
+    guess = likeliest.text if likeliest else None
     return {
         "text": answer.text,
-        "guess": said,
+        "guess": guess,
         "confidence": round(answer.confidence, 6),
         "em": exact(answer.text, question.answers),
         "f1": round(f1(answer.text, question.answers), 6),
-        "right": _is_right(question, answer, said),
+        "right": _is_right(question, answer, guess),
         "given": answer.form,
         "judgement": judge(question, shown(answer)),
         "ms": {stage: round(1000 * seconds, 2) for stage, seconds in answer.timings.items()},
     }
 
 
-def _is_right(question: Question, answer: Answer, said: str | None) -> bool:
+def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
     """For a span, whether its words are accepted; for another form, whether the answer is
     useful.
     """
     if answer.form == "span" and question.form == "span":
-        return is_right(said, question.answers)
+        return is_right(guess, question.answers)
     nearest = (
         answer.alternatives[0].citations[0].quote
         if answer.text is None and answer.alternatives
         else None
     )
-    what = Shown(nearest, (nearest,)) if nearest else shown(answer)
-    return bool(question.answers) and judge(question, what) in (
+    visible = Shown(nearest, (nearest,)) if nearest else shown(answer)
+    return bool(question.answers) and judge(question, visible) in (
         "useful",
         "partial" if answer.text is None else "useful",
     )
@@ -200,13 +202,13 @@ def _is_right(question: Question, answer: Answer, said: str | None) -> bool:
 def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     """Relevant documents by rank; a document has the rank of its best passage."""
     order = list(dict.fromkeys(hit.passage.document_id for hit in hits))[:DEPTH]
-    found = tuple(
+    ranks = tuple(
         (rank, question.relevant[name])
         for rank, name in enumerate(order, 1)
         if name in question.relevant
     )
     return {
-        "found": found,
+        "found": ranks,
         "unfound": tuple(grade for name, grade in question.relevant.items() if name not in order),
     }
 
@@ -222,7 +224,7 @@ def _cited(question: Question, answer: Answer, places: Sequence[EvidenceSpan]) -
         "cited_document": bool(answer.citations)
         and answer.citations[0].document_id in question.relevant,
         "cited_right": sum(map(bool, touched)),
-        "cited_evidence": len({place for found in touched for place in found}),
+        "cited_evidence": len({place for evidence_spans in touched for place in evidence_spans}),
         "evidence": len(question.evidence),
     }
 
@@ -245,8 +247,8 @@ def evidence_places(store: Store, question: Question) -> Iterator[EvidenceSpan]:
     """The places of a question's evidence in the index; a line break counts as a space."""
     for evidence in question.evidence:
         document = store.document(evidence.document)
-        if document and (found := _place(document.text, evidence)):
-            yield EvidenceSpan(evidence.document, *found, document.text[slice(*found)])
+        if document and (offsets := _place(document.text, evidence)):
+            yield EvidenceSpan(evidence.document, *offsets, document.text[slice(*offsets)])
 
 
 def _place(text: str, evidence: Evidence) -> Offsets | None:
@@ -258,7 +260,7 @@ def _place(text: str, evidence: Evidence) -> Offsets | None:
     if text[start:end] == evidence.sentence:
         return start, end
     words = map(re.escape, evidence.sentence.split())
-    found = re.search(r"\s+".join(words), text)
-    if found is None:
+    match = re.search(r"\s+".join(words), text)
+    if match is None:
         return None
-    return found.span()
+    return match.span()

@@ -61,19 +61,20 @@ def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
     return [_parse(text, True) for text in under] + [_parse(text, False) for text in over]
 
 
-def _parse(text: str, least: bool) -> Gate:
+def _parse(text: str, is_minimum: bool) -> Gate:
     name, equals, bound = text.partition("=")
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, 1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(NAMES)}"
         raise InputError(f"unknown metric {name!r}", hint)
-    if least == (name in _LOWER):
-        right = "over" if least else "under"
+    if is_minimum == (name in _LOWER):
+        right = "over" if is_minimum else "under"
         raise InputError(
-            f"{'lower' if least else 'higher'} is better for {name}", f"give --fail-{right} {text}"
+            f"{'lower' if is_minimum else 'higher'} is better for {name}",
+            f"give --fail-{right} {text}",
         )
     try:
-        return Gate(name, float(bound), least)
+        return Gate(name, float(bound), is_minimum)
     except ValueError:
         wrong = f"{bound!r} is not a number" if equals else "the bound is missing"
         raise InputError(f"{text!r}: {wrong}", f"give it as {name}=70") from None
@@ -91,17 +92,17 @@ def _measured(name: str, summary: Summary) -> float | None:
     return 100 * summary.metrics[name] if name in summary.metrics else None
 
 
-def junit(result: Result, found: Sequence[GateVerdict], path: Path) -> None:
+def junit(result: Result, verdicts: Sequence[GateVerdict], path: Path) -> None:
     """Write a JUnit file with one test case per gate. Raises InputError if it cannot be written."""
     name = f"rag eval {result.facts['name']}"
-    short = sum(not verdict.passed for verdict in found)
+    short = sum(not verdict.passed for verdict in verdicts)
     suite = ElementTree.Element(
-        "testsuite", name=name, tests=str(len(found)), failures=str(short), errors="0"
+        "testsuite", name=name, tests=str(len(verdicts)), failures=str(short), errors="0"
     )
     properties = ElementTree.SubElement(suite, "properties")
     for metric, value in result.summary.metrics.items():
         ElementTree.SubElement(properties, "property", name=metric, value=f"{value:.6f}")
-    for verdict in found:
+    for verdict in verdicts:
         case = ElementTree.SubElement(suite, "testcase", classname=name, name=str(verdict.gate))
         if not verdict.passed:
             ElementTree.SubElement(case, "failure", message=verdict.found)

@@ -69,7 +69,7 @@ class QuestionRow(StrictRow):
 
     def problem(self) -> str | None:
         """The first contradiction of the row, None if there is none."""
-        sentences = [_on_one_line(each.sentence) for each in self.evidence]
+        sentences = [_on_one_line(evidence.sentence) for evidence in self.evidence]
         wordings = [_on_one_line(answer) for answer in self.answers]
         if self.unanswerable and (wordings or sentences or self.verdict or self.items):
             return "is marked unanswerable but has an answer; remove one of them"
@@ -149,9 +149,9 @@ def read_jsonl(path: Path) -> list[Question]:
 
 
 def _question(row: QuestionRow, number: str) -> Question:
-    evidence = tuple(Evidence(each.document, each.sentence) for each in row.evidence)
+    evidence = tuple(Evidence(source.document, source.sentence) for source in row.evidence)
     items = tuple(map(tuple, row.items))
-    documents = [each.document for each in evidence] + ([row.document] if row.document else [])
+    documents = [source.document for source in evidence] + ([row.document] if row.document else [])
     relevant = dict.fromkeys(documents, 1)
     name = row.id or number
     return Question(
@@ -179,7 +179,7 @@ def _accepted(
     evidence: Sequence[Evidence], verdict: str | None, items: Sequence[Sequence[str]]
 ) -> tuple[str, ...]:
     """Substitutes for the answers of a row without any."""
-    sentences = [each.sentence for each in evidence]
+    sentences = [source.sentence for source in evidence]
     together = [" ".join(sentences)] if len(sentences) > 1 else []
     verdicts = [verdict] if verdict else []
     firsts = [item[0] for item in items if item and not sentences]

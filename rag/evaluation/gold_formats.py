@@ -138,12 +138,12 @@ def beir(folder: Path) -> Gold:
 
 def _qrels(path: Path) -> Qrels:
     """Grades by query and document, without those judged irrelevant."""
-    found: Qrels = {}
+    grades: Qrels = {}
     with open_text(path) as file:
         for row in csv.DictReader(file, delimiter="\t"):
             if int(row["score"]) > 0:
-                found.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
-    return found
+                grades.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
+    return grades
 
 
 def _document(name: str, text: str, title: str) -> Document:

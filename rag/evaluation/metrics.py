@@ -29,17 +29,17 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
     row.
     """
     every = np.ones(len(rows), bool)
-    asked = np.array([row.kind != "retrieval" for row in rows], bool)
+    answering = np.array([row.kind != "retrieval" for row in rows], bool)
     answerable = np.array([row.kind == "answerable" for row in rows], bool)
     cited = answerable & np.array([row.evidence > 0 for row in rows], bool)
-    judged = asked & np.array([bool(row.judgement) for row in rows], bool)
+    judged = answering & np.array([bool(row.judgement) for row in rows], bool)
     values: dict[str, tuple[NDArray[np.bool_], list[float]]] = {
-        "em": (asked, [row.em for row in rows]),
-        "f1": (asked, [row.f1 for row in rows]),
-        "right": (asked, [row.right for row in rows]),
-        "refused": (asked, [row.text is None for row in rows]),
-        "confidence": (asked, [row.confidence for row in rows]),
-        "answerable": (asked, [row.kind == "answerable" for row in rows]),
+        "em": (answering, [row.em for row in rows]),
+        "f1": (answering, [row.f1 for row in rows]),
+        "right": (answering, [row.right for row in rows]),
+        "refused": (answering, [row.text is None for row in rows]),
+        "confidence": (answering, [row.confidence for row in rows]),
+        "answerable": (answering, [row.kind == "answerable" for row in rows]),
         "cited_document": (cited, [row.cited_document for row in rows]),
         "cited_precision": (cited, [row.cited_right / max(row.citations, 1) for row in rows]),
         "cited_recall": (cited, [row.cited_evidence / max(row.evidence, 1) for row in rows]),
@@ -172,8 +172,8 @@ def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
     """For every question asked for an answer, whether the best candidate is right, and its
     confidence.
     """
-    asked = ~np.isnan(table["confidence"])
-    return table["right"][asked] == 1, table["confidence"][asked]
+    with_answer = ~np.isnan(table["confidence"])
+    return table["right"][with_answer] == 1, table["confidence"][with_answer]
 
 
 @dataclass(frozen=True, slots=True)

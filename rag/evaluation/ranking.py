@@ -37,8 +37,8 @@ def measure(rows: Sequence[Row]) -> dict[str, list[float]]:
             qrels[str(place)], run[str(place)] = _as_run(row)
     values = {name: [float("nan")] * len(rows) for name in NAMES}
     ours = {str(measure): name for name, measure in measures.items()}
-    for found in ir_measures.iter_calc(list(measures.values()), qrels, run) if qrels else ():
-        values[ours[str(found.measure)]][int(found.query_id)] = found.value
+    for result in ir_measures.iter_calc(list(measures.values()), qrels, run) if qrels else ():
+        values[ours[str(result.measure)]][int(result.query_id)] = result.value
     return values
 
 

@@ -87,11 +87,13 @@ def unpack(table: Mapping[str, Any]) -> list[Row]:
 
 
 def _row(values: Mapping[str, Any]) -> Row:
-    known = {name: value for name, value in values.items() if name in COLUMNS}
+    row_fields = {name: value for name, value in values.items() if name in COLUMNS}
     for name in ("answers", "unfound"):
-        known[name] = tuple(known.get(name) or ())
-    known["found"] = tuple((int(rank), int(grade)) for rank, grade in known.get("found") or ())
-    return Row(**known)
+        row_fields[name] = tuple(row_fields.get(name) or ())
+    row_fields["found"] = tuple(
+        (int(rank), int(grade)) for rank, grade in row_fields.get("found") or ()
+    )
+    return Row(**row_fields)
 
 
 class Partial:

@@ -69,10 +69,10 @@ class Result:
     def load(cls, path: Path) -> Self:
         """Load a result and compute its figures again. Raises InputError for another file."""
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            facts, table = found["facts"], found["questions"]
-            if found["format"] != FORMAT:
-                raise ValueError(f"its format is {found['format']}, not {FORMAT}")
+            content = json.loads(path.read_text(encoding="utf-8"))
+            facts, table = content["facts"], content["questions"]
+            if content["format"] != FORMAT:
+                raise ValueError(f"its format is {content['format']}, not {FORMAT}")
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(
                 f"{path} is not a result of rag eval: {error}", "name a .json that rag eval wrote"
@@ -81,17 +81,17 @@ class Result:
 
     def as_dict(self, with_questions: bool = True) -> dict[str, Any]:
         summary = {name: getattr(self.summary, name) for name in Summary.__slots__}
-        named = {"format": FORMAT, "facts": dict(self.facts), **rounded(summary)}
-        return named | ({"questions": pack(self.rows)} if with_questions else {})
+        content = {"format": FORMAT, "facts": dict(self.facts), **rounded(summary)}
+        return content | ({"questions": pack(self.rows)} if with_questions else {})
 
     def save(self, path: Path) -> None:
         """Save the result with one line per question, so that results can be compared with diff."""
-        found = self.as_dict()
+        content = self.as_dict()
         rows = ",\n".join(
             json.dumps(row, ensure_ascii=False, separators=(",", ":"))
-            for row in found["questions"].pop("rows")
+            for row in content["questions"].pop("rows")
         )
-        head = json.dumps(found, ensure_ascii=False, indent=1)
+        head = json.dumps(content, ensure_ascii=False, indent=1)
         assert head.endswith("\n }\n}")
         path.write_text(f'{head[:-5]},\n  "rows": [\n{rows}\n]}}}}\n', encoding="utf-8")
 
@@ -152,8 +152,8 @@ def _recall(columns: Table) -> list[tuple[float, float]]:
     return [point for point in points if not np.isnan(point[1])]
 
 
-def _thinned(points: list[tuple[float, float]], most: int = 200) -> list[tuple[float, float]]:
+def _thinned(points: list[tuple[float, float]], limit: int = 200) -> list[tuple[float, float]]:
     """Reduce a curve's points, keeping the first and the last."""
-    if len(points) <= most:
+    if len(points) <= limit:
         return points
-    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+    return [points[round(place * (len(points) - 1) / (limit - 1))] for place in range(limit)]

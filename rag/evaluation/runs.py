@@ -31,12 +31,12 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     questions = sample(gold.questions, limit)
     _check(questions, searcher.settings.max_question)
     commit = environment.commit()
-    made = {
+    facts = {
         "gold": environment.of_questions(questions),
         "commit": commit,
         **environment.of_searcher(searcher),
     }
-    partial = Partial(out / f"{gold.name}-{commit}.partial.jsonl", _fingerprint(made))
+    partial = Partial(out / f"{gold.name}-{commit}.partial.jsonl", _fingerprint(facts))
     rows = ask(
         questions,
         Evaluator(with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher),
@@ -48,7 +48,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
             "name": gold.name,
             "made": now,
             "limit": limit,
-            **made,
+            **facts,
             "machine": environment.of_machine(),
         },
         rows,
@@ -59,8 +59,8 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
 
 def ask(questions: Sequence[Question], examiner: Evaluator, partial: Partial) -> list[Row]:
     """One row per question, in order."""
-    known = partial.read()
-    rows = {question.id: known[question.id] for question in questions if question.id in known}
+    finished = partial.read()
+    rows = {question.id: finished[question.id] for question in questions if question.id in finished}
     with (
         partial.writing(list(rows.values())) as file,
         tqdm(
@@ -75,14 +75,14 @@ def ask(questions: Sequence[Question], examiner: Evaluator, partial: Partial) ->
     return [rows[question.id] for question in questions]
 
 
-def _check(questions: Sequence[Question], most: int) -> None:
+def _check(questions: Sequence[Question], longest: int) -> None:
     """Report invalid questions before the first is asked."""
     for question in questions:
         try:
-            check_question(question.text, most)
+            check_question(question.text, longest)
         except InputError as error:
             raise InputError(f"gold question {question.id}: {error.message}", error.hint) from error
 
 
-def _fingerprint(made: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+def _fingerprint(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -85,8 +85,8 @@ def _in_words(error: Any, kind: type[BaseModel]) -> str:
     if problem == "missing":
         return f"{_name(above)} has no {last!r}"
     if problem == "extra_forbidden":
-        known = "" if above else f" (known: {', '.join(kind.model_fields)})"
-        return f"{_name(above)} has an unknown field {last!r}{known}"
+        known_fields = "" if above else f" (known: {', '.join(kind.model_fields)})"
+        return f"{_name(above)} has an unknown field {last!r}{known_fields}"
     name = _name(error["loc"])
     if problem == "literal_error":
         expected = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")

@@ -26,18 +26,18 @@ def normalize(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_NO_PUNCTUATION)).split())
 
 
-def exact(given: str | None, accepted: Sequence[str]) -> float:
+def exact(answer: str | None, accepted: Sequence[str]) -> float:
     """1 for an accepted answer after normalisation, else 0. None, a refusal, is right for
     unanswerable questions.
     """
-    return max(float(normalize(given or "") == wanted) for wanted in _golds(accepted))
+    return max(float(normalize(answer or "") == gold) for gold in _golds(accepted))
 
 
-def f1(given: str | None, accepted: Sequence[str]) -> float:
+def f1(answer: str | None, accepted: Sequence[str]) -> float:
     """Token F1, in [0, 1], with the closest accepted answer. None, a refusal, is right for
     unanswerable questions.
     """
-    return max(_f1(normalize(given or "").split(), wanted.split()) for wanted in _golds(accepted))
+    return max(_f1(normalize(answer or "").split(), gold.split()) for gold in _golds(accepted))
 
 
 def _golds(accepted: Sequence[str]) -> list[str]:
@@ -45,24 +45,27 @@ def _golds(accepted: Sequence[str]) -> list[str]:
     return [normal for answer in accepted if (normal := normalize(answer))] or [""]
 
 
-def _f1(given: list[str], wanted: list[str]) -> float:
-    if not given or not wanted:
-        return float(given == wanted)
-    common = sum((Counter(given) & Counter(wanted)).values())
-    return 2 * common / (len(given) + len(wanted))
+def _f1(answer_words: list[str], gold_words: list[str]) -> float:
+    if not answer_words or not gold_words:
+        return float(answer_words == gold_words)
+    common = sum((Counter(answer_words) & Counter(gold_words)).values())
+    return 2 * common / (len(answer_words) + len(gold_words))
 
 
-def is_right(given: str | None, accepted: Sequence[str]) -> bool:
+def is_right(text: str | None, accepted: Sequence[str]) -> bool:
     """Whether the words overlap with an accepted answer by a token F1 of at least RIGHT and name no
     other figures: "2015" is right for "14 July 2015", "2 miles" is not for "21 miles". An empty
     answer is never right.
     """
-    words = normalize(given or "").split()
+    words = normalize(text or "").split()
     return bool(words) and any(_is_right(words, normalize(answer).split()) for answer in accepted)
 
 
-def _is_right(given: list[str], wanted: list[str]) -> bool:
-    figures, others = (
-        {word for word in words if any(map(str.isdigit, word))} for words in (given, wanted)
+def _is_right(answer_words: list[str], gold_words: list[str]) -> bool:
+    figures, gold_figures = (
+        {word for word in words if any(map(str.isdigit, word))}
+        for words in (answer_words, gold_words)
     )
-    return _f1(given, wanted) >= RIGHT and (figures <= others or others <= figures)
+    return _f1(answer_words, gold_words) >= RIGHT and (
+        figures <= gold_figures or gold_figures <= figures
+    )

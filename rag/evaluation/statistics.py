@@ -49,6 +49,6 @@ def adaptive_ece(confidence: Rows, right: Mask, weight: Rows, bins: int = 10) ->
     for part in np.array_split(order, bins):
         if len(part):
             w = weight[part]
-            sure, share = (np.average(of[part], weights=w) for of in (confidence, right))
+            sure, share = (np.average(values[part], weights=w) for values in (confidence, right))
             total += w.sum() * abs(sure - share)
     return round(float(total / weight.sum()), 4)

@@ -72,9 +72,9 @@ def held(sentence: str, pieces: Iterable[str]) -> bool:
     """Whether one piece has at least the share `HELD` of the sentence's words, counting
     repetitions.
     """
-    wanted = Counter(normalize(sentence).split())
+    words = Counter(normalize(sentence).split())
     return any(
-        _common(wanted, Counter(normalize(piece).split())) >= HELD * wanted.total()
+        _common(words, Counter(normalize(piece).split())) >= HELD * words.total()
         for piece in pieces
     )
 
@@ -87,8 +87,8 @@ def names(text: str, wordings: Sequence[str]) -> bool:
     return any(f" {normal} " in within for wording in wordings if (normal := normalize(wording)))
 
 
-def _common(one: Counter[str], other: Counter[str]) -> int:
-    return (one & other).total()
+def _common(left: Counter[str], right: Counter[str]) -> int:
+    return (left & right).total()
 
 
 def _span(question: Question, shown: Shown) -> Judgement:

@@ -58,29 +58,29 @@ def examples(
     sets: Sequence[Set], count: TokenCounter, max_tokens: int, rng: random.Random
 ) -> list[Group]:
     """The questions of all sets, shuffled. Raises InputError if there are none."""
-    found: list[Group] = []
-    for each in sets:
-        found += groups(
-            question_set(each.articles, count, each.mix.tokens or max_tokens), each.mix, rng
+    drawn: list[Group] = []
+    for source in sets:
+        drawn += groups(
+            question_set(source.articles, count, source.mix.tokens or max_tokens), source.mix, rng
         )
-    if not found:
-        names = ", ".join(each.name for each in sets)
+    if not drawn:
+        names = ", ".join(source.name for source in sets)
         raise InputError(
             f"{names}: no questions are left for training",
             "hold out less (dev_articles), or give more questions",
         )
-    rng.shuffle(found)
-    return found
+    rng.shuffle(drawn)
+    return drawn
 
 
 def stream(
-    made: Sequence[Group], tokenizer: Any, batch_tokens: int, rng: random.Random
+    groups_in_order: Sequence[Group], tokenizer: Any, batch_tokens: int, rng: random.Random
 ) -> Iterator[list[BatchItem]]:
     """Endless batches, epoch after epoch: groups of similar length together, each batch within the
     token budget.
     """
     while True:
-        for batch in one_pass(made, batch_tokens, rng):
+        for batch in one_pass(groups_in_order, batch_tokens, rng):
             yield [
                 item
                 for number, group in enumerate(batch)
@@ -89,14 +89,16 @@ def stream(
 
 
 def verdict_stream(
-    made: Sequence[Statement], tokenizer: Any, batch_tokens: int, rng: random.Random
+    statements: Sequence[Statement], tokenizer: Any, batch_tokens: int, rng: random.Random
 ) -> Iterator[list[VerdictItem]]:
     """`stream` for statements with their texts; text that does not fit into a window is cut off."""
-    pool = list(made)
+    pool = list(statements)
     while True:
         rng.shuffle(pool)
         for start in range(0, len(pool), _POOL):
-            items = [_verdict_item(one, tokenizer) for one in pool[start : start + _POOL]]
+            items = [
+                _verdict_item(statement, tokenizer) for statement in pool[start : start + _POOL]
+            ]
             batches = list(
                 _filled(sorted(items, key=lambda item: item.window.tokens), batch_tokens)
             )
@@ -104,8 +106,10 @@ def verdict_stream(
             yield from batches
 
 
-def _verdict_item(one: Statement, tokenizer: Any) -> VerdictItem:
-    return VerdictItem(windows(tokenizer, one.text, one.title, one.evidence)[0], one.label)
+def _verdict_item(statement: Statement, tokenizer: Any) -> VerdictItem:
+    return VerdictItem(
+        windows(tokenizer, statement.text, statement.title, statement.evidence)[0], statement.label
+    )
 
 
 def _filled(items: Sequence[VerdictItem], batch_tokens: int) -> Iterator[list[VerdictItem]]:
@@ -119,12 +123,15 @@ def _filled(items: Sequence[VerdictItem], batch_tokens: int) -> Iterator[list[Ve
     yield batch
 
 
-def one_pass(made: Sequence[Group], batch_tokens: int, rng: random.Random) -> Iterator[list[Group]]:
+def one_pass(
+    examples: Sequence[Group], batch_tokens: int, rng: random.Random
+) -> Iterator[list[Group]]:
     size = {
-        id(g): max(len(p.text) + len(p.context) for p in g.passages) + len(g.question) for g in made
+        id(g): max(len(p.text) + len(p.context) for p in g.passages) + len(g.question)
+        for g in examples
     }
-    for start in range(0, len(made), _POOL):
-        pool = sorted(made[start : start + _POOL], key=lambda g: size[id(g)])
+    for start in range(0, len(examples), _POOL):
+        pool = sorted(examples[start : start + _POOL], key=lambda g: size[id(g)])
         batches = list(_packed(pool, size, batch_tokens))
         rng.shuffle(batches)
         yield from batches

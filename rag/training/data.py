@@ -117,8 +117,8 @@ def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
     picked = questions.questions[:]
     rng.shuffle(picked)
     names = [name for question in picked for name in _names(question.text)]
-    made = (_group(q, questions.passages, index, mix, names, rng) for q in picked[: mix.cap])
-    return [replace(group, spans=mix.spans and _short(group.answers)) for group in made]
+    drawn = (_group(q, questions.passages, index, mix, names, rng) for q in picked[: mix.cap])
+    return [replace(group, spans=mix.spans and _short(group.answers)) for group in drawn]
 
 
 def _short(answers: Sequence[str]) -> bool:
@@ -138,18 +138,18 @@ def _group(
     own = holding or list(question.passages)
     chosen, answers = own[:2], question.answers if holding else ()
     draw = rng.random()
-    if draw < mix.entity_swap and answers and (asked := _swapped(question.text, names, rng)):
-        return Group(asked, (), tuple(passages[i] for i in chosen))
+    if draw < mix.entity_swap and answers and (swapped := _swapped(question.text, names, rng)):
+        return Group(swapped, (), tuple(passages[i] for i in chosen))
     if mix.entity_swap <= draw < mix.entity_swap + mix.sentence_drop and answers:
         answering = rng.random() < 0.5
         if short := _shortened([passages[i] for i in chosen], answers, answering, rng):
             return Group(question.text, () if answering else answers, short)
     leave_out = draw > 1 - mix.drop_gold
     if leave_out or rng.random() < mix.negatives:
-        found = [
+        nearest = [
             i for i, _ in index.search(question.text, 10 + len(own)) if i not in question.passages
         ]
-        fitting = [i for i in found if not any(a in passages[i].text for a in question.answers)][
+        fitting = [i for i in nearest if not any(a in passages[i].text for a in question.answers)][
             :10
         ]
         if fitting and leave_out:
@@ -187,9 +187,9 @@ def _shortened(
     """The passages without the sentences that answer, or each without one that does not. None if
     nothing of a passage would be left, or if the result would wrongly contain an answer or lack it.
     """
-    found = tuple(replace(p, text=_left(p.text, answers, answering, rng)) for p in passages)
-    still = all(any(answer in p.text for answer in answers) != answering for p in found)
-    return found if still and all(p.text for p in found) else None
+    shortened = tuple(replace(p, text=_left(p.text, answers, answering, rng)) for p in passages)
+    still = all(any(answer in p.text for answer in answers) != answering for p in shortened)
+    return shortened if still and all(p.text for p in shortened) else None
 
 
 def _left(text: str, answers: Sequence[str], answering: bool, rng: random.Random) -> str:

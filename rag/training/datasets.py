@@ -55,10 +55,10 @@ def recipe_articles(
 
 def set_path(data: Path, name: str) -> Path:
     """A set's file in `data` or a subfolder. Raises InputError if it is missing."""
-    found = [path for path in (data / name, *sorted(data.glob(f"*/{name}"))) if path.exists()]
-    if not found:
+    paths = [path for path in (data / name, *sorted(data.glob(f"*/{name}"))) if path.exists()]
+    if not paths:
         raise InputError(
             f"no {data / name}, which the recipe names",
             "point --data at the folder with the recipe's sets",
         )
-    return found[0]
+    return paths[0]

@@ -39,7 +39,7 @@ def teacher_outputs(head: Head, batch: Sequence[Window]) -> list[TeacherOutput]:
 
 
 def span_targets(
-    found: Sequence[TeacherOutput], encoded: Encoded, groups: Sequence[int]
+    outputs: Sequence[TeacherOutput], encoded: Encoded, groups: Sequence[int]
 ) -> tuple[Shares, Shares]:
     """The teacher's probability of each token to be an answer's first, and its last: two (n, t)
     arrays.
@@ -53,40 +53,40 @@ def span_targets(
         np.zeros(encoded.scored.shape, np.float32),
         np.zeros(encoded.scored.shape, np.float32),
     )
-    first = [_relative(one.logits.first, one.scored) for one in found]
-    last = [_relative(one.logits.last, one.scored) for one in found]
+    first = [_relative(output.logits.first, output.scored) for output in outputs]
+    last = [_relative(output.logits.last, output.scored) for output in outputs]
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
-        for row, one, other in zip(
+        for row, first_shares, last_shares in zip(
             rows, _shared([first[r] for r in rows]), _shared([last[r] for r in rows]), strict=True
         ):
-            starts, ends, scored = found[row].starts, found[row].ends, found[row].scored
+            starts, ends, scored = outputs[row].starts, outputs[row].ends, outputs[row].scored
             mine = np.flatnonzero(encoded.scored[row])
             if len(mine):
                 begin = np.searchsorted(encoded.ends[row, mine], starts[scored], "right")
                 close = np.searchsorted(encoded.starts[row, mine], ends[scored], "left") - 1
-                np.add.at(shares[0][row], mine[begin.clip(max=len(mine) - 1)], one)
-                np.add.at(shares[1][row], mine[close.clip(0)], other)
+                np.add.at(shares[0][row], mine[begin.clip(max=len(mine) - 1)], first_shares)
+                np.add.at(shares[1][row], mine[close.clip(0)], last_shares)
     return shares
 
 
-def sentence_target(found: TeacherOutput, place: Offsets) -> float | None:
+def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
     """The teacher's probability that the sentence at `place` belongs to the answer; None if it has
     no head for sentences, or no token there.
     """
-    inside = found.scored & (found.starts < place[1]) & (found.ends > place[0])
-    if found.logits.sentence is None or not inside.any():
+    inside = output.scored & (output.starts < place[1]) & (output.ends > place[0])
+    if output.logits.sentence is None or not inside.any():
         return None
-    logit = found.logits.sentence[: len(inside)][inside].mean()
+    logit = output.logits.sentence[: len(inside)][inside].mean()
     return float(1 / (1 + np.exp(-logit)))
 
 
-def verdict_targets(found: Sequence[TeacherOutput]) -> Shares | None:
+def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
     """The teacher's probabilities of yes, no and neither, shape (n, 3); None if it has no head for
     verdicts.
     """
-    logits = [one.logits.verdict for one in found if one.logits.verdict is not None]
-    if len(logits) < len(found):
+    logits = [output.logits.verdict for output in outputs if output.logits.verdict is not None]
+    if len(logits) < len(outputs):
         return None
     odds = np.exp(np.stack(logits) - np.max(logits, axis=1, keepdims=True))
     shares: Shares = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -100,6 +100,6 @@ def _relative(scores: NDArray[np.float32], scored: NDArray[np.bool_]) -> NDArray
 
 
 def _shared(scores: Sequence[NDArray[np.float32]]) -> list[Shares]:
-    highest = max(0.0, *(float(one.max(initial=0.0)) for one in scores))
-    total = np.exp(-highest) + sum(float(np.exp(one - highest).sum()) for one in scores)
-    return [np.exp(one - highest) / total for one in scores]
+    highest = max(0.0, *(float(logits.max(initial=0.0)) for logits in scores))
+    total = np.exp(-highest) + sum(float(np.exp(logits - highest).sum()) for logits in scores)
+    return [np.exp(logits - highest) / total for logits in scores]

@@ -33,10 +33,10 @@ class Measured:
 
 
 def measure(
-    reader: Reader, questions: QuestionSet, done: Callable[[int], object] = lambda _: None
+    reader: Reader, questions: QuestionSet, on_progress: Callable[[int], object] = lambda _: None
 ) -> Measured:
-    """Ask `reader` every question with all passages of its paragraph; `done` is called with the
-    number of questions asked.
+    """Ask `reader` every question with all passages of its paragraph; `on_progress` is called with
+    the number of questions asked.
     """
     rows = []
     for start in range(0, len(questions.questions), _BATCH):
@@ -51,15 +51,15 @@ def measure(
             _row(q, r.spans[0].text, r.spans[0].score) if r.spans else _row(q, "", -1e9)
             for q, r in zip(batch, read, strict=True)
         ]
-        done(len(batch))
+        on_progress(len(batch))
     return _summed(np.array(rows))
 
 
-def _row(question: TrainingQuestion, given: str, score: float) -> tuple[float, float, float, float]:
+def _row(question: TrainingQuestion, text: str, score: float) -> tuple[float, float, float, float]:
     """(score, EM, F1, answerable); EM and F1 are the span's, and 0 for unanswerable questions."""
     if not question.answers:
         return score, 0.0, 0.0, 0.0
-    return score, exact(given, question.answers), f1(given, question.answers), 1.0
+    return score, exact(text, question.answers), f1(text, question.answers), 1.0
 
 
 def _summed(rows: NDArray[np.float64]) -> Measured:

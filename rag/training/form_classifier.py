@@ -61,20 +61,20 @@ def read_labelled(path: Path) -> list[Labelled]:
     return [Labelled(row.question, row.form, row.weight) for row in rows.values()]
 
 
-def fit(seen: Rows, labels: NDArray[np.int64], weight: Rows) -> tuple[Rows, Rows]:
+def fit(features: Rows, labels: NDArray[np.int64], weight: Rows) -> tuple[Rows, Rows]:
     """Weights (classes, columns) and bias (classes,) that maximise the likelihood of `labels`, by
     Adam on all rows at once.
     """
-    wanted = np.eye(len(CLASSES), dtype=np.float32)[labels]
+    targets = np.eye(len(CLASSES), dtype=np.float32)[labels]
     share = (weight / weight.sum())[:, None]
-    inner = np.hstack([seen, np.ones((len(seen), 1), dtype=np.float32)])
+    inner = np.hstack([features, np.ones((len(features), 1), dtype=np.float32)])
     theta = np.zeros((inner.shape[1], len(CLASSES)), dtype=np.float32)
     mean, square = np.zeros_like(theta), np.zeros_like(theta)
     for step in range(1, _STEPS + 1):
         logits = inner @ theta
         likely = np.exp(logits - logits.max(axis=1, keepdims=True))
         likely /= likely.sum(axis=1, keepdims=True)
-        slope = inner.T @ (share * (likely - wanted))
+        slope = inner.T @ (share * (likely - targets))
         slope[:-1] += _DECAY * theta[:-1]
         mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
         theta -= _RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
@@ -91,19 +91,23 @@ def train(
     from safetensors.numpy import save_file
 
     progress(f"embedding {len(labelled):,} questions")
-    texts = [one.question for one in labelled]
-    seen = inputs(texts, embedder.embed_queries(texts))
-    labels = np.array([CLASSES.index(one.form) for one in labelled])
-    given = np.array([one.weight for one in labelled], dtype=np.float32)
-    weight = _balanced(labels, given)
+    texts = [question.question for question in labelled]
+    features = inputs(texts, embedder.embed_queries(texts))
+    labels = np.array([CLASSES.index(question.form) for question in labelled])
+    counts = np.array([question.weight for question in labelled], dtype=np.float32)
+    weight = _balanced(labels, counts)
     progress("fitting")
-    right = _held_out(seen, labels, weight)
-    weights, bias = fit(seen, labels, weight)
+    right = _held_out(features, labels, weight)
+    weights, bias = fit(features, labels, weight)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file({"weights": weights.astype(np.float16), "bias": bias.astype(np.float16)}, out)
-    rows = {name: labels == at for at, name in enumerate(CLASSES)}
-    by_form = {name: _share(right[of], given[of]) for name, of in rows.items() if of.any()}
-    return Trained(len(labelled), _share(right, given), by_form)
+    rows = {name: labels == number for number, name in enumerate(CLASSES)}
+    by_form = {
+        name: _share(right[members], counts[members])
+        for name, members in rows.items()
+        if members.any()
+    }
+    return Trained(len(labelled), _share(right, counts), by_form)
 
 
 def _share(right: NDArray[np.bool_], weight: Rows) -> float:
@@ -119,12 +123,14 @@ def _balanced(labels: NDArray[np.int64], weight: Rows) -> Rows:
     return (weight / np.sqrt(np.maximum(totals, 1e-6))[labels]).astype(np.float32)
 
 
-def _held_out(seen: Rows, labels: NDArray[np.int64], weight: Rows) -> NDArray[np.bool_]:
+def _held_out(features: Rows, labels: NDArray[np.int64], weight: Rows) -> NDArray[np.bool_]:
     """Whether each question is classified correctly by a fit on the other folds."""
     fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
     right = np.zeros(len(labels), dtype=bool)
     for number in range(_FOLDS):
-        kept = fold != number
-        weights, bias = fit(seen[kept], labels[kept], weight[kept])
-        right[~kept] = (seen[~kept] @ weights.T + bias).argmax(axis=1) == labels[~kept]
+        training = fold != number
+        weights, bias = fit(features[training], labels[training], weight[training])
+        right[~training] = (features[~training] @ weights.T + bias).argmax(axis=1) == labels[
+            ~training
+        ]
     return right

@@ -50,15 +50,15 @@ def initial(recipe: Recipe, data: Path, out: Path) -> Run:
     """
     torch.manual_seed(recipe.seed)
     init, local = start_path(recipe.init, data)
-    other = start_path(recipe.merge_with, data)[0] if recipe.merge_with else init
-    not_its_start(out, init, other)
+    averaged = start_path(recipe.merge_with, data)[0] if recipe.merge_with else init
+    not_its_start(out, init, averaged)
     tokenizer, model, new_head = _loaded(recipe, init, local)
     if recipe.average is not None:
-        _check_average(other, model)
+        _check_average(averaged, model)
     _freeze(model.base_model, recipe)
     if first := first_reader(recipe.init):
         setattr(model.config, FIRST_READER, first)
-    return Run(recipe, init, other, model, tokenizer, new_head, _teacher(recipe.teacher, data))
+    return Run(recipe, init, averaged, model, tokenizer, new_head, _teacher(recipe.teacher, data))
 
 
 def _freeze(encoder: Any, recipe: Recipe) -> None:
@@ -91,15 +91,19 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
             _split_punctuation(tokenizer.backend_tokenizer)
         # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
         # step, 2.07 s without it).
-        more = {"dtype": torch.float32, "attn_implementation": "eager", "output_loading_info": True}
+        options = {
+            "dtype": torch.float32,
+            "attn_implementation": "eager",
+            "output_loading_info": True,
+        }
         stored = _stored(Path(path)) if local else {}
         if stored:  # from_pretrained cannot open 8 bits
             kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
-            model, report = kind.from_pretrained(None, config=config, state_dict=stored, **more)
+            model, report = kind.from_pretrained(None, config=config, state_dict=stored, **options)
         else:
-            more |= {"local_files_only": local, "use_safetensors": True}
+            options |= {"local_files_only": local, "use_safetensors": True}
             model, report = AutoModelForQuestionAnswering.from_pretrained(
-                path, config=config, **more
+                path, config=config, **options
             )
     except (OSError, ValueError, KeyError) as error:
         raise not_loaded(recipe.init, error) from error
@@ -144,11 +148,11 @@ def _split_punctuation(tokenizer: Tokenizer) -> None:
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts)
 
 
-def _check_average(other: str, model: Any) -> None:
-    path = Path(other, WEIGHTS)
+def _check_average(folder: str, model: Any) -> None:
+    path = Path(folder, WEIGHTS)
     if not path.is_file():
         raise InputError(
-            f"the recipe averages with {other}, which is not a folder with {WEIGHTS}",
+            f"the recipe averages with {folder}, which is not a folder with {WEIGHTS}",
             "download it, or drop average",
         )
     with safe_open(path, "pt") as file:
@@ -156,7 +160,7 @@ def _check_average(other: str, model: Any) -> None:
     fits = {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}
     if not fits:
         raise InputError(
-            f"the recipe averages with {other}, whose weights are not a reader's",
+            f"the recipe averages with {folder}, whose weights are not a reader's",
             "drop average",
         )
 

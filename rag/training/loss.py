@@ -45,18 +45,19 @@ def targets(
     return first, last
 
 
-def _occurrences(text: str, answers: Sequence[str], most: int = 5) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
+def _occurrences(text: str, answers: Sequence[str], limit: int = 5) -> list[tuple[int, int]]:
+    places: list[tuple[int, int]] = []
     for answer in answers:
-        at = text.find(answer)
-        while at >= 0 and len(found) < most * len(answers):
-            whole = not (text[at - 1 : at].isalnum() and answer[:1].isalnum()) or at == 0
+        start = text.find(answer)
+        while start >= 0 and len(places) < limit * len(answers):
+            whole = not (text[start - 1 : start].isalnum() and answer[:1].isalnum()) or start == 0
             if whole and not (
-                text[at + len(answer) : at + len(answer) + 1].isalnum() and answer[-1:].isalnum()
+                text[start + len(answer) : start + len(answer) + 1].isalnum()
+                and answer[-1:].isalnum()
             ):
-                found.append((at, at + len(answer)))
-            at = text.find(answer, at + 1)
-    return found
+                places.append((start, start + len(answer)))
+            start = text.find(answer, start + 1)
+    return places
 
 
 def sentence_loss(
@@ -85,26 +86,28 @@ def sentence_loss(
             if (mask := _inside(encoded, row, place)).any()
         ]
         if inside:
-            found = torch.stack([logits[row][torch.from_numpy(mask)].mean() for _, mask in inside])
-            number = {n: at for at, (n, _) in enumerate(inside)}
+            sentence_logits = torch.stack(
+                [logits[row][torch.from_numpy(mask)].mean() for _, mask in inside]
+            )
+            number = {n: position for position, (n, _) in enumerate(inside)}
             holding = [
-                [_known(one, number) for one in _holding(sentences, text, answer)]
+                [_known(indices, number) for indices in _holding(sentences, text, answer)]
                 for answer in accepted
             ]
-            right, weight = _meant(found, holding)
-            loss = binary_cross_entropy_with_logits(found, right, weight, reduction="sum")
+            right, weight = _meant(sentence_logits, holding)
+            loss = binary_cross_entropy_with_logits(sentence_logits, right, weight, reduction="sum")
             if taught is not None:
-                said = [taught(row, sentences[n]) for n, _ in inside]
-                loss = (1 - share) * loss + share * _to_teacher(found, said)
-            losses.append(loss / min(3, len(found)))
+                probabilities = [taught(row, sentences[n]) for n, _ in inside]
+                loss = (1 - share) * loss + share * _to_teacher(sentence_logits, probabilities)
+            losses.append(loss / min(3, len(sentence_logits)))
     return torch.stack(losses).mean() if losses else logits.new_zeros(())
 
 
-def _to_teacher(logits: Tensor, said: Sequence[float | None]) -> Tensor:
+def _to_teacher(logits: Tensor, probabilities: Sequence[float | None]) -> Tensor:
     """Summed cross-entropy to the teacher's probabilities; None counts nothing."""
-    weight = torch.tensor([float(one is not None) for one in said])
-    wanted = torch.tensor([one or 0.0 for one in said])
-    return binary_cross_entropy_with_logits(logits, wanted, weight, reduction="sum")
+    weight = torch.tensor([float(probability is not None) for probability in probabilities])
+    aims = torch.tensor([probability or 0.0 for probability in probabilities])
+    return binary_cross_entropy_with_logits(logits, aims, weight, reduction="sum")
 
 
 def _inside(encoded: Encoded, row: int, place: tuple[int, int]) -> Mask:
@@ -122,8 +125,8 @@ def _holding(sentences: Sequence[tuple[int, int]], text: str, answer: str) -> li
     ]
 
 
-def _known(numbers: Sequence[int], at: Mapping[int, int]) -> list[int]:
-    return [at[number] for number in numbers if number in at]
+def _known(numbers: Sequence[int], positions: Mapping[int, int]) -> list[int]:
+    return [positions[number] for number in numbers if number in positions]
 
 
 def _meant(logits: Tensor, holding: Sequence[Sequence[list[int]]]) -> tuple[Tensor, Tensor]:
@@ -131,7 +134,7 @@ def _meant(logits: Tensor, holding: Sequence[Sequence[list[int]]]) -> tuple[Tens
     each answer as target.
     """
     right, weight = torch.zeros_like(logits), torch.ones_like(logits)
-    by_answer = [found for places in holding if (found := [place for place in places if place])]
+    by_answer = [present for places in holding if (present := [place for place in places if place])]
     for places in by_answer:
         for place in places:
             weight[place] = 0
@@ -151,8 +154,8 @@ def verdict_loss(
     """
     shares = log_softmax(logits, -1)
     either = shares[:, 1:].logsumexp(-1)
-    one = shares.gather(1, labels.clamp(max=2)[:, None])[:, 0]
-    loss = -torch.where(labels > 2, either, one).mean()
+    labelled = shares.gather(1, labels.clamp(max=2)[:, None])[:, 0]
+    loss = -torch.where(labels > 2, either, labelled).mean()
     if taught is None:
         return loss
     return (1 - share) * loss - share * (taught * shares).sum(-1).mean()

@@ -158,30 +158,30 @@ def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]
 
 
 def _material(
-    found: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, embed: Embed
+    source: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, embed: Embed
 ) -> Material:
-    texts = [passage.in_context for passage in found.passages]
-    questions = [question for question in found.questions if question.answers]
+    texts = [passage.in_context for passage in source.passages]
+    questions = [question for question in source.questions if question.answers]
     random.Random(f"{recipe.seed}{name}").shuffle(questions)
     picked = []
     for question in questions[:cap]:
-        held = [i for i in question.passages if any(one in texts[i] for one in question.answers)]
-        if held:
-            picked.append((question, held[0]))
-    asked: dict[int, list[AnchorQuestion]] = {}
+        answering = [
+            i for i in question.passages if any(answer in texts[i] for answer in question.answers)
+        ]
+        if answering:
+            picked.append((question, answering[0]))
+    anchors: dict[int, list[AnchorQuestion]] = {}
     negatives = _negatives(texts, [question.text for question, _ in picked], embed)
     for (question, own), close in zip(picked, negatives, strict=True):
-        others = [
+        hard = [
             i
             for i in close
             if i not in question.passages and not any(a in texts[i] for a in question.answers)
         ]
-        asked.setdefault(own, []).append(
-            AnchorQuestion(
-                question.text, question.answers, question.passages, tuple(others[:_KEPT])
-            )
+        anchors.setdefault(own, []).append(
+            AnchorQuestion(question.text, question.answers, question.passages, tuple(hard[:_KEPT]))
         )
-    return Material(texts, asked)
+    return Material(texts, anchors)
 
 
 def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> Iterator[list[int]]:
@@ -200,7 +200,7 @@ def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> 
 def _mark(recipe: EmbedderRecipe, materials: Sequence[Material]) -> str:
     """Digest of the recipe and the questions with their passages."""
     shown = [
-        [material.texts, [list(map(astuple, asked)) for asked in material.asked.values()]]
+        [material.texts, [list(map(astuple, anchors)) for anchors in material.asked.values()]]
         for material in materials
     ]
     return hashlib.sha256(json.dumps([recipe.model_dump_json(), shown]).encode()).hexdigest()
@@ -212,11 +212,11 @@ def _plan(
     """(learning rate, batch) of every step, starting at step `begun`."""
     rng = random.Random(recipe.seed)
     units = _units(recipe, materials, rng)
-    for at in range(recipe.steps):
+    for step in range(recipe.steps):
         batch = _batch(*next(units), recipe.negatives, rng)
-        if at >= begun:
-            warm = min(1.0, (at + 1) / max(1, recipe.warmup))
-            yield warm * (recipe.first + (recipe.last - recipe.first) * at / recipe.steps), batch
+        if step >= begun:
+            warm = min(1.0, (step + 1) / max(1, recipe.warmup))
+            yield warm * (recipe.first + (recipe.last - recipe.first) * step / recipe.steps), batch
 
 
 def _units(
@@ -225,18 +225,21 @@ def _units(
     """Endless batches of passages with their questions, each batch from one set. Raises InputError
     if there are too few.
     """
-    size, each = recipe.passages, recipe.questions
+    size, per_passage = recipe.passages, recipe.questions
     while True:
         batches = []
         for material in materials:
             units: list[Unit] = []
-            for own, asked in material.asked.items():
-                drawn = rng.sample(asked, min(len(asked), recipe.max_epochs * each))
-                units += [(own, drawn[at : at + each]) for at in range(0, len(drawn), each)]
+            for own, anchors in material.asked.items():
+                drawn = rng.sample(anchors, min(len(anchors), recipe.max_epochs * per_passage))
+                units += [
+                    (own, drawn[first : first + per_passage])
+                    for first in range(0, len(drawn), per_passage)
+                ]
             rng.shuffle(units)
             batches += [
-                (material.texts, units[at : at + size])
-                for at in range(0, len(units) - size + 1, size)
+                (material.texts, units[first : first + size])
+                for first in range(0, len(units) - size + 1, size)
             ]
         if not batches:
             raise InputError(
@@ -251,22 +254,25 @@ def _batch(
     texts: Sequence[str], units: Sequence[Unit], negatives: int, rng: random.Random
 ) -> Batch:
     passages = [own for own, _ in units]
-    for _, asked in units:
-        close = [i for each in asked for i in each.negatives]
+    for _, anchors in units:
+        close = [i for anchor in anchors for i in anchor.negatives]
         passages += rng.sample(close, min(negatives, len(close)))
     passages = list(dict.fromkeys(passages))
-    pairs = [(each, own) for own, asked in units for each in asked]
+    pairs = [(anchor, own) for own, anchors in units for anchor in anchors]
     allowed = [
-        [i == own or not _may_answer(each, i, texts) for i in passages] for each, own in pairs
+        [i == own or not _may_answer(anchor, i, texts) for i in passages] for anchor, own in pairs
     ]
     shown = [texts[i] for i in passages]
     return Batch(
-        [each.text for each, _ in pairs], shown, [passages.index(own) for _, own in pairs], allowed
+        [anchor.text for anchor, _ in pairs],
+        shown,
+        [passages.index(own) for _, own in pairs],
+        allowed,
     )
 
 
-def _may_answer(asked: AnchorQuestion, passage: int, texts: Sequence[str]) -> bool:
-    return passage in asked.paragraph or any(answer in texts[passage] for answer in asked.answers)
+def _may_answer(anchor: AnchorQuestion, passage: int, texts: Sequence[str]) -> bool:
+    return passage in anchor.paragraph or any(answer in texts[passage] for answer in anchor.answers)
 
 
 def _loss(model: Any, batch: Batch, scale: float) -> Tensor:

@@ -86,8 +86,8 @@ def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
     if mix is None:
         return TrainingStage(sets, stage.steps, stage.first, stage.last)
     articles = recipe_articles(recipe, mix.figures_from, data)[0] if mix.figures_from else []
-    made = statements(mix, data, articles, random.Random(f"{recipe.seed}{recipe.order}"))
-    return TrainingStage(sets, stage.steps, stage.first, stage.last, made, mix.share)
+    rows = statements(mix, data, articles, random.Random(f"{recipe.seed}{recipe.order}"))
+    return TrainingStage(sets, stage.steps, stage.first, stage.last, rows, mix.share)
 
 
 def fine_tune(
@@ -110,8 +110,8 @@ def fine_tune(
     held_out = question_set(own.held_out, count, recipe.max_passage_tokens)
     before = None if run.new_head else measure(reader(run.start), held_out)
     rng = random.Random(recipe.seed)
-    made = examples([own], count, recipe.max_passage_tokens, rng)
-    steps = stage.passes * sum(1 for _ in one_pass(made, recipe.batch_tokens, rng))
+    drawn = examples([own], count, recipe.max_passage_tokens, rng)
+    steps = stage.passes * sum(1 for _ in one_pass(drawn, recipe.batch_tokens, rng))
     _train(run, [TrainingStage([own], steps, stage.first, stage.last)], out)
     return before, measure(reader(str(out)), held_out)
 
@@ -151,12 +151,13 @@ def save(model: Any, tokenizer: Any, out: Path) -> None:
     write_digest(out)
 
 
-def average(other: str, out: Path, share: float) -> None:
+def average(folder: str, out: Path, share: float) -> None:
     """Write to `out` the average of the weights in folder `other` and its own, which have weight
     `share`.
     """
     save_weights(
-        mean(load_weights(Path(other) / WEIGHTS), load_weights(out / WEIGHTS), share), out / WEIGHTS
+        mean(load_weights(Path(folder) / WEIGHTS), load_weights(out / WEIGHTS), share),
+        out / WEIGHTS,
     )
     write_digest(out)
 
@@ -168,17 +169,17 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
     for number, stage in enumerate(stages):
         if begun < first + stage.steps:
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
-            made = examples(stage.sets, count, recipe.max_passage_tokens, rng)
-            batches: Iterator[Batch] = stream(made, run.tokenizer, recipe.batch_tokens, rng)
+            drawn = examples(stage.sets, count, recipe.max_passage_tokens, rng)
+            batches: Iterator[Batch] = stream(drawn, run.tokenizer, recipe.batch_tokens, rng)
             verdicts: Iterator[Batch] = verdict_stream(
                 stage.statements, run.tokenizer, recipe.batch_tokens, rng
             )
-            for at in range(stage.steps):
+            for step in range(stage.steps):
                 batch = next(verdicts if rng.random() < stage.share else batches)
-                if first + at >= begun:
-                    warm = min(1.0, (first + at + 1) / max(1, recipe.warmup))
+                if first + step >= begun:
+                    warm = min(1.0, (first + step + 1) / max(1, recipe.warmup))
                     yield (
-                        warm * (stage.first + (stage.last - stage.first) * at / stage.steps),
+                        warm * (stage.first + (stage.last - stage.first) * step / stage.steps),
                         batch,
                     )
         first += stage.steps
@@ -193,7 +194,7 @@ def _loss(run: Run, batch: Batch) -> Tensor:
     states = _states(run.model, encoded.inputs)
     loss = _span_loss(run, encoded, items, states, taught)
     if run.recipe.sentences:
-        said = sentence_loss(
+        sentence_term = sentence_loss(
             getattr(run.model, SENTENCE)(states)[..., 0],
             encoded,
             [item.text for item in items],
@@ -201,7 +202,7 @@ def _loss(run: Run, batch: Batch) -> Tensor:
             (lambda row, place: sentence_target(taught[row], place)) if taught else None,
             run.recipe.distillation_weight,
         )
-        loss = loss + run.recipe.sentences * said
+        loss = loss + run.recipe.sentences * sentence_term
     return loss
 
 
@@ -217,7 +218,8 @@ def _span_loss(
     if not rows:
         return states.new_zeros(())
     numbers = {
-        group: at for at, group in enumerate(dict.fromkeys(items[row].group for row in rows))
+        group: position
+        for position, group in enumerate(dict.fromkeys(items[row].group for row in rows))
     }
     groups = [numbers[items[row].group] for row in rows]
     group = torch.tensor(groups)

@@ -54,8 +54,8 @@ class Steps:
             for rate, batch in plan:
                 for group in self._optimizer.param_groups:
                     group["lr"] = rate * group["scale"]
-                found = self._step(loss(batch))
-                average = 0.98 * average + 0.02 * found if average else found
+                value = self._step(loss(batch))
+                average = 0.98 * average + 0.02 * value if average else value
                 self.taken += 1
                 progress.update()
                 progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")
@@ -83,8 +83,8 @@ class Steps:
     def _resume(self) -> None:
         state = torch.load(self._checkpoint, weights_only=True)
         if state.get("mark") != self._mark:
-            what = f"{self._checkpoint} is from a run with another recipe or other data"
-            raise InputError(what, "remove it to start over, or choose another --out")
+            message = f"{self._checkpoint} is from a run with another recipe or other data"
+            raise InputError(message, "remove it to start over, or choose another --out")
         self.taken = state["step"]
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -123,9 +123,9 @@ def ready(out: Path) -> Path:
 def not_its_start(out: Path, *paths: str) -> None:
     """Raises InputError if `out` is one of the folders that the run reads."""
     if out in {Path(path).resolve() for path in paths}:
-        what = "starts from or averages with"
+        role = "starts from or averages with"
         raise InputError(
-            f"--out {out} is what the run {what}, and would be overwritten", "choose another folder"
+            f"--out {out} is what the run {role}, and would be overwritten", "choose another folder"
         )
 
 

@@ -41,19 +41,23 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
         articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
     else:
         articles = read_squad(path)
-    asked = [
+    with_questions = [
         article
         for article in articles
         if any(p["qas"] and p["context"].strip() for p in article["paragraphs"])
     ]
-    if len(asked) < 2:
-        counted = f"{path} asks about {len(asked)} documents" + (f" in {corpus}" if corpus else "")
+    if len(with_questions) < 2:
+        counted = f"{path} asks about {len(with_questions)} documents" + (
+            f" in {corpus}" if corpus else ""
+        )
         raise InputError(
             f"{counted}; at least two are needed, since one is held out",
             "add questions about other documents",
         )
-    held_out = min(len(asked) - 1, max(1, round(len(asked) * recipe.hold_out)))
-    return Set(path.stem, recipe.stage[0].own, *split_articles(asked, held_out, recipe.seed))
+    held_out = min(len(with_questions) - 1, max(1, round(len(with_questions) * recipe.hold_out)))
+    return Set(
+        path.stem, recipe.stage[0].own, *split_articles(with_questions, held_out, recipe.seed)
+    )
 
 
 def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) -> list[Article]:
@@ -89,12 +93,12 @@ class _Shelf:
 
     @classmethod
     def of(cls, documents: Iterator[Document], count: TokenCounter, tokens: int) -> _Shelf:
-        made = cls({}, {})
+        shelf = cls({}, {})
         for document in documents:
-            made.passages[document.id] = found = split(document, count, tokens)
-            paragraphs = [{"context": passage.text, "qas": []} for passage in found]
-            made.articles[document.id] = {"title": document.title, "paragraphs": paragraphs}
-        return made
+            shelf.passages[document.id] = passages = split(document, count, tokens)
+            paragraphs = [{"context": passage.text, "qas": []} for passage in passages]
+            shelf.articles[document.id] = {"title": document.title, "paragraphs": paragraphs}
+        return shelf
 
 
 def _documents(corpus: Path) -> Iterator[Document]:
@@ -107,10 +111,10 @@ def _documents(corpus: Path) -> Iterator[Document]:
 
 def _put(question: Question, shelf: _Shelf) -> bool:
     """Add the question to its passages. Returns whether there are any."""
-    named = dict.fromkeys([e.document for e in question.evidence] or [question.group])
+    documents = dict.fromkeys([e.document for e in question.evidence] or [question.group])
     places = [
         place
-        for name in named
+        for name in documents
         if name in shelf.passages
         for place in _in_document(question, name, shelf.passages[name])
     ]
@@ -176,5 +180,5 @@ def _answers(question: Question, passage: Passage) -> bool:
 
 
 def _nearest(question: Question, passages: Sequence[Passage]) -> int:
-    asked = content_words(question.text)
-    return max(range(len(passages)), key=lambda number: coverage(asked, passages[number].text))
+    words = content_words(question.text)
+    return max(range(len(passages)), key=lambda number: coverage(words, passages[number].text))

@@ -81,8 +81,8 @@ def statements(
     Raises InputError for a set that is missing in `data`.
     """
     rows = _rows(mix.sets, data, rng)
-    found = [_statement(row, rng) for row in rows] + _elsewhere(rows, mix.elsewhere, rng)
-    return found + _figures(articles, mix.figures, rng)
+    examples = [_statement(row, rng) for row in rows] + _elsewhere(rows, mix.elsewhere, rng)
+    return examples + _figures(articles, mix.figures, rng)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -104,11 +104,11 @@ def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[dict[
     if absent := sorted({*caps} - {*by_set}):
         message = f"{data} has no verdict set {', '.join(absent)}, which the recipe names"
         raise InputError(message, f"choose from {', '.join(sorted(by_set))}")
-    found: list[dict[str, Any]] = []
+    chosen: list[dict[str, Any]] = []
     for name, cap in caps.items():
         rng.shuffle(by_set[name])
-        found += by_set[name][:cap]
-    return found
+        chosen += by_set[name][:cap]
+    return chosen
 
 
 def _statement(row: Mapping[str, Any], rng: random.Random) -> Statement:
@@ -137,40 +137,44 @@ def _elsewhere(rows: Sequence[dict[str, Any]], share: float, rng: random.Random)
     texts = [row.get("evidence") or row["context"] for row in rows]
     index = LexicalIndex()
     index.update([], enumerate(texts))
-    found = []
+    undecided = []
     for number, row in enumerate(rows):
         if rng.random() >= share:
             continue
-        near = [at for at, _ in index.search(row.get("claim") or row["question"], _NEAREST)]
-        others = [at for at in near if _apart(rows[number], rows[at], texts[number], texts[at])]
-        if others:
-            found.append(
-                Statement(_text(row, rng), "", texts[rng.choice(others[:6])], Label.UNSAID)
+        near = [place for place, _ in index.search(row.get("claim") or row["question"], _NEAREST)]
+        apart = [
+            place
+            for place in near
+            if _apart(rows[number], rows[place], texts[number], texts[place])
+        ]
+        if apart:
+            undecided.append(
+                Statement(_text(row, rng), "", texts[rng.choice(apart[:6])], Label.UNSAID)
             )
-    return found
+    return undecided
 
 
-def _apart(row: Mapping[str, Any], other: Mapping[str, Any], text: str, others: str) -> bool:
+def _apart(row: Mapping[str, Any], second: Mapping[str, Any], text: str, second_text: str) -> bool:
     """Whether two rows have different texts, judged by titles and beginnings."""
-    titled = row.get("title") is not None and row.get("title") == other.get("title")
-    return text[:25] != others[:25] and not titled
+    titled = row.get("title") is not None and row.get("title") == second.get("title")
+    return text[:25] != second_text[:25] and not titled
 
 
-def _figures(articles: Sequence[Article], most: int, rng: random.Random) -> list[Statement]:
+def _figures(articles: Sequence[Article], limit: int, rng: random.Random) -> list[Statement]:
     """Sentences as claims about their own paragraph, unchanged or with a digit changed; some about
     another paragraph.
     """
-    found: list[Statement] = []
+    claims: list[Statement] = []
     for article in rng.sample(list(articles), len(articles)):
         texts = [p["context"] for p in article["paragraphs"] if len(p["context"]) < _MAX_PARAGRAPH]
         for text in rng.sample(texts, min(_PARAGRAPHS, len(texts))):
-            found += _claims_of(text, texts, rng)
-        if len(found) >= most:
+            claims += _claims_of(text, texts, rng)
+        if len(claims) >= limit:
             break
-    return found[:most]
+    return claims[:limit]
 
 
-def _claims_of(text: str, others: Sequence[str], rng: random.Random) -> list[Statement]:
+def _claims_of(text: str, texts: Sequence[str], rng: random.Random) -> list[Statement]:
     sentences = [
         text[start:end] for start, end in split_sentences(text) if end - start in _SENTENCE
     ]
@@ -180,19 +184,19 @@ def _claims_of(text: str, others: Sequence[str], rng: random.Random) -> list[Sta
     if figured and rng.random() < 0.65:
         claim = rng.choice(figured)
         changed, figure = _changed(claim, rng)
-        made = [] if figure in text else [Statement(changed, "", text, Label.NO)]
-        return made + [Statement(claim, "", text, Label.YES)] * (rng.random() < 0.6)
-    claim, other = rng.choice(sentences), rng.choice(others)
-    if other == text or rng.random() < 0.5:
+        claims = [] if figure in text else [Statement(changed, "", text, Label.NO)]
+        return claims + [Statement(claim, "", text, Label.YES)] * (rng.random() < 0.6)
+    claim, another = rng.choice(sentences), rng.choice(texts)
+    if another == text or rng.random() < 0.5:
         return [Statement(claim, "", text, Label.YES)]
-    return [Statement(claim, "", other, Label.UNSAID)]
+    return [Statement(claim, "", another, Label.UNSAID)]
 
 
 def _changed(sentence: str, rng: random.Random) -> tuple[str, str]:
     """(the sentence with one digit of one number changed, the changed number)."""
     match = rng.choice(list(_NUMBER.finditer(sentence)))
     figure = list(match.group())
-    at = rng.choice([n for n, character in enumerate(figure) if character.isdigit()])
-    figure[at] = rng.choice([digit for digit in "123456789" if digit != figure[at]])
+    position = rng.choice([n for n, character in enumerate(figure) if character.isdigit()])
+    figure[position] = rng.choice([digit for digit in "123456789" if digit != figure[position]])
     new = "".join(figure)
     return sentence[: match.start()] + new + sentence[match.end() :], new

@@ -17,24 +17,24 @@ class Axis:
     `label` names the quantity."""
 
     label: str
-    least: float
-    most: float
+    low: float
+    high: float
     marks: Sequence[float]
     unit: str = ""
 
     def at(self, value: float) -> float:
         """The position of a value, from 0 to 1, clipped at the ends."""
-        return min(1.0, max(0.0, (value - self.least) / ((self.most - self.least) or 1)))
+        return min(1.0, max(0.0, (value - self.low) / ((self.high - self.low) or 1)))
 
     def mark(self, value: float) -> str:
         return f"{value:g}{self.unit}"
 
 
-def percent(label: str, most: float = 1.0) -> Axis:
+def percent(label: str, high: float = 1.0) -> Axis:
     """An axis for shares in [0, 1], shown as per cent."""
-    step = next(step for step in (0.05, 0.1, 0.2, 0.25) if most / step <= 5.01)
+    step = next(step for step in (0.05, 0.1, 0.2, 0.25) if high / step <= 5.01)
     return _Percent(
-        label, 0.0, most, [round(n * step, 4) for n in range(int(most / step + 1e-9) + 1)]
+        label, 0.0, high, [round(n * step, 4) for n in range(int(high / step + 1e-9) + 1)]
     )
 
 
@@ -48,7 +48,7 @@ class Chart:
     """`said` is the chart in words, for screen readers."""
 
     title: str
-    said: str
+    words: str
     x: Axis
     y: Axis
 
@@ -59,8 +59,7 @@ class Chart:
         )
         left, right = self._x(points[0][0]), self._x(points[-1][0])
         area = (
-            f"{path} L{right:.1f} {self._y(self.y.least):.1f} L{left:.1f} "
-            f"{self._y(self.y.least):.1f} Z"
+            f"{path} L{right:.1f} {self._y(self.y.low):.1f} L{left:.1f} {self._y(self.y.low):.1f} Z"
         )
         return self._figure(
             f'<path class="area" d="{area}"/><path class="line" d="{path}"/>{marks}'
@@ -68,21 +67,21 @@ class Chart:
 
     def dots(self, points: Sequence[tuple[float, float, int]]) -> str:
         """Points sized by their weight, and the diagonal of equal values."""
-        most = max((count for _, _, count in points), default=1)
+        largest = max((count for _, _, count in points), default=1)
         diagonal = (
             f'<path class="even" d="M{self._x(0):.1f} {self._y(0):.1f} L{self._x(1):.1f} '
             f'{self._y(1):.1f}"/>'
         )
-        made = [
-            self.dot(x, y, f"{count} questions", 3 + 9 * (count / most) ** 0.5)
+        circles = [
+            self.dot(x, y, f"{count} questions", 3 + 9 * (count / largest) ** 0.5)
             for x, y, count in points
         ]
-        return self._figure(diagonal + "".join(made))
+        return self._figure(diagonal + "".join(circles))
 
-    def dot(self, x: float, y: float, said: str, radius: float = 5.0) -> str:
+    def dot(self, x: float, y: float, words: str, radius: float = 5.0) -> str:
         place = f'cx="{self._x(x):.1f}" cy="{self._y(y):.1f}" r="{radius:.1f}"'
         title = (
-            f"{said}: {self.x.label} {self.x.mark(round(x, 3))}, {self.y.label} "
+            f"{words}: {self.x.label} {self.x.mark(round(x, 3))}, {self.y.label} "
             f"{self.y.mark(round(y, 3))}"
         )
         return f'<circle class="dot" {place}><title>{escape(title)}</title></circle>'
@@ -90,7 +89,7 @@ class Chart:
     def _figure(self, content: str) -> str:
         svg = (
             f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-            f'aria-label="{escape(self.said)}">{self._axes()}{content}</svg>'
+            f'aria-label="{escape(self.words)}">{self._axes()}{content}</svg>'
         )
         return f"<figure><figcaption>{escape(self.title)}</figcaption>{svg}</figure>"
 
@@ -123,9 +122,9 @@ class Chart:
         return _HEIGHT - _BOTTOM - self.y.at(value) * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def scale(most: float, marks: int = 4) -> list[float]:
+def scale(highest: float, marks: int = 4) -> list[float]:
     """Round numbers from 0 up to `most`, in about `steps` steps."""
-    power = 10.0 ** len(str(int(most / marks))) / 10 if most >= marks else 10.0**-3
-    while most / power > marks:
+    power = 10.0 ** len(str(int(highest / marks))) / 10 if highest >= marks else 10.0**-3
+    while highest / power > marks:
         power *= 2 if str(power).lstrip("0.").startswith(("1", "5")) else 2.5
-    return [n * power for n in range(int(-(-most // power)) + 1)]
+    return [n * power for n in range(int(-(-highest // power)) + 1)]

@@ -85,33 +85,33 @@ def _charts(result: Result) -> Iterator[str]:
     summary, times = result.summary, result.summary.latency["total"]
     if summary.recall:
         first, last = summary.recall[0][1], summary.recall[-1][1]
-        said = f"Evidence is in the first passage of {first:.0%} of the questions"
-        said += f", in the first 20 of {last:.0%}"
+        words = f"Evidence is in the first passage of {first:.0%} of the questions"
+        words += f", in the first 20 of {last:.0%}"
         ranks = Axis("k", 1, 20, (1, 5, 10, 15, 20))
-        chart = Chart("Evidence among the first k passages", said, ranks, percent("questions"))
+        chart = Chart("Evidence among the first k passages", words, ranks, percent("questions"))
         yield chart.line(summary.recall)
     if summary.risk:
         yield _risk(result)
     if summary.reliability:
         title = "Right answers by confidence (ideal: on the line)"
-        said = f"Calibration error {100 * summary.metrics['ece']:.1f} %"
-        yield Chart(title, said, percent("confidence"), percent("right")).dots(summary.reliability)
-    half, most = _seconds(times["p50"]), _seconds(times["p95"])
-    said = f"Half of the questions take at most {half}, 95 % at most {most}"
+        words = f"Calibration error {100 * summary.metrics['ece']:.1f} %"
+        yield Chart(title, words, percent("confidence"), percent("right")).dots(summary.reliability)
+    half, slowest = _seconds(times["p50"]), _seconds(times["p95"])
+    words = f"Half of the questions take at most {half}, 95 % at most {slowest}"
     marks = scale(times["p99"])
     axis = Axis("milliseconds", 0, marks[-1], marks)
-    chart = Chart("Questions answered within a time", said, axis, percent("questions"))
+    chart = Chart("Questions answered within a time", words, axis, percent("questions"))
     yield chart.line([(0.0, 0.0), *summary.waiting])
 
 
 def _risk(result: Result) -> str:
     """The risk-coverage curve with the current threshold."""
     risk, area = result.summary.risk, result.summary.metrics["aurc"]
-    said = f"Of all best candidates {risk[-1][1]:.0%} are wrong; the area is {area:.3f}"
-    most = math.ceil(10 * max(wrong for _, wrong in risk)) / 10
-    axes = percent("answered"), percent("wrong", max(0.1, most))
-    chart = Chart("Wrong answers by the share answered (dot: current threshold)", said, *axes)
-    asked = [row for row in result.rows if row.kind != "retrieval"]
-    given = [row for row in asked if row.text is not None]
-    wrong = sum(not row.right for row in given) / max(len(given), 1)
-    return chart.line(risk, chart.dot(len(given) / len(asked), wrong, "as it is set"))
+    words = f"Of all best candidates {risk[-1][1]:.0%} are wrong; the area is {area:.3f}"
+    highest = math.ceil(10 * max(wrong for _, wrong in risk)) / 10
+    axes = percent("answered"), percent("wrong", max(0.1, highest))
+    chart = Chart("Wrong answers by the share answered (dot: current threshold)", words, *axes)
+    rows = [row for row in result.rows if row.kind != "retrieval"]
+    answered = [row for row in rows if row.text is not None]
+    wrong = sum(not row.right for row in answered) / max(len(answered), 1)
+    return chart.line(risk, chart.dot(len(answered) / len(rows), wrong, "as it is set"))

@@ -22,8 +22,8 @@ def head(result: Result) -> str:
     kinds = ", ".join(
         f"{counts[kind]:,} {kind}" for kind in ("answerable", "unanswerable") if counts.get(kind)
     )
-    asked = f"{counts['questions']:,} questions" + (f" ({kinds})" if kinds else "")
-    return f"{asked} of {index['documents']:,} documents, {index['passages']:,} passages"
+    questions = f"{counts['questions']:,} questions" + (f" ({kinds})" if kinds else "")
+    return f"{questions} of {index['documents']:,} documents, {index['passages']:,} passages"
 
 
 def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
