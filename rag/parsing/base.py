@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, zip_longest
 
-from rag.parsing.lists import Lists, blocks_of_lines, is_marked
+from rag.parsing.lists import Lists, blocks_of_lines, is_paragraph
 from rag.types import Block, BlockKind, Cell, Column
 
 
@@ -156,10 +156,10 @@ def list_part(lines: Iterable[tuple[int, str, str]], context: tuple[str, ...] = 
         if marker:
             lists.item(begin, end, depth, marker)
         elif begin < end and not lists.text(begin, end, depth, is_after_gap=False):
-            lists.blocks.append(Block("paragraph", begin, end))
+            lists.paragraph(begin, end, is_new=True)
         texts.append(line)
         start += len(line) + 1
-    return Part("\n".join(texts), context=context, blocks=tuple(lists.blocks))
+    return Part("\n".join(texts), context=context, blocks=tuple(lists.finished()))
 
 
 def group_part(parts: Iterable[Part], name: str) -> Part:
@@ -243,7 +243,7 @@ class Outline:
 
     def text(self, start: int, text: str) -> None:
         """Add paragraphs and lists of text, apart from what is above by an empty line."""
-        if "\n" not in text and not self._lines and not is_marked(text):
+        if is_paragraph(text):
             self.add(Block("paragraph", start, start + len(text)))
             return
         for line in text.split("\n"):

@@ -13,6 +13,7 @@ _MARKED = re.compile(
     rf"[ \t]*([{BULLETS}]|\(?(?:\d{{1,3}}|[a-zA-Z]|[ivx]{{1,5}})[.)]"
     r"|(?:Step|STEP) \d{1,3}[.:)]?)[ \t]+\S"
 )
+_OTHER = re.compile(rf"^{_MARKED.pattern}|\n[ \t]*\n", re.MULTILINE)
 _RULE = re.compile(r"\s*([-=~*_^\"#+.])\1{2,}\s*")
 """Below a line: that is a heading, not an item."""
 _TAB = 8
@@ -22,8 +23,9 @@ class Lists:
     """The blocks of lists and of paragraphs between them, in order."""
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
         self.is_open = False
+        self._blocks: list[Block] = []
+        self._ends: list[int] = []
         self._levels: list[tuple[int, bool, int, int]] = []
         """(indent, whether it is numbered, index of the list, index of its last item) of the open
         lists, outermost first
@@ -39,10 +41,10 @@ class Lists:
         if levels and levels[-1][0] == indent:
             index = levels.pop()[2]
         else:
-            index = len(self.blocks)
-            self.blocks.append(Block("list", start, end, levels[-1][3] if levels else -1))
-        levels.append((indent, is_numbered, index, len(self.blocks)))
-        self.blocks.append(Block("item", start, end, index, marker=marker))
+            index = len(self._blocks)
+            self._add(Block("list", start, end, levels[-1][3] if levels else -1))
+        levels.append((indent, is_numbered, index, len(self._blocks)))
+        self._add(Block("item", start, end, index, marker=marker))
         self._extend(end)
         self.is_open = True
 
@@ -58,22 +60,34 @@ class Lists:
         self._extend(end)
         return self.is_open
 
+    def paragraph(self, start: int, end: int, is_new: bool) -> None:
+        """Add a paragraph, or a line of the one that was added last."""
+        if is_new:
+            self._add(Block("paragraph", start, end))
+        self._ends[-1] = end
+
+    def finished(self) -> list[Block]:
+        pairs = zip(self._blocks, self._ends, strict=True)
+        return [block if block.end == end else block._replace(end=end) for block, end in pairs]
+
+    def _add(self, block: Block) -> None:
+        self._blocks.append(block)
+        self._ends.append(block.end)
+
     def _extend(self, end: int) -> None:
         for _, _, container, last in self._levels:
-            self.blocks[container] = self.blocks[container]._replace(end=end)
-            self.blocks[last] = self.blocks[last]._replace(end=end)
+            self._ends[container] = self._ends[last] = end
 
 
 def blocks_of_lines(lines: Iterable[tuple[int, str]]) -> list[Block]:
     """The paragraphs and lists of plain text, from its (offset, line) in order."""
     lists = Lists()
-    paragraph = -1
-    is_after_gap = False
+    in_paragraph = is_after_gap = False
     rows = list(lines)
     for number, (start, line) in enumerate(rows):
         text = line.strip()
         if not text:
-            paragraph, is_after_gap = -1, True
+            in_paragraph, is_after_gap = False, True
             continue
         begin = start + len(line) - len(line.lstrip())
         end = begin + len(text)
@@ -82,16 +96,14 @@ def blocks_of_lines(lines: Iterable[tuple[int, str]]) -> list[Block]:
             marked = None
         if marked:
             lists.item(begin, end, _indent(line), marked.group(1))
-            paragraph = -1
+            in_paragraph = False
         elif lists.is_open and lists.text(begin, end, _indent(line), is_after_gap):
-            paragraph = -1
-        elif paragraph >= 0:
-            lists.blocks[paragraph] = lists.blocks[paragraph]._replace(end=end)
+            in_paragraph = False
         else:
-            paragraph = len(lists.blocks)
-            lists.blocks.append(Block("paragraph", begin, end))
+            lists.paragraph(begin, end, is_new=not in_paragraph)
+            in_paragraph = True
         is_after_gap = False
-    return _without_single_numbers(lists.blocks)
+    return _without_single_numbers(lists.finished())
 
 
 def _indent(line: str) -> int:
@@ -123,6 +135,6 @@ def _without_single_numbers(blocks: list[Block]) -> list[Block]:
     return kept
 
 
-def is_marked(line: str) -> bool:
-    """Whether a line begins with the marker of an item."""
-    return _MARKED.match(line) is not None
+def is_paragraph(text: str) -> bool:
+    """Whether no line begins with the marker of an item, and none is empty."""
+    return not _OTHER.search(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -208,7 +208,7 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
         raise ParseError(f"has more than {_MOST_CHARACTERS:,} characters; split it")
     metadata = _metadata(parsed.metadata) | {"type": kind.name}
     title = metadata.pop("title", "") or Path(name).stem
-    blocks = tuple([_encodable(b) if b.name or b.columns else b for b in parsed.blocks])
+    blocks = _encodable(parsed.blocks)
     return Document(
         place.id, text, title, place.source, digest, metadata, blocks, parsed.pages, place.archive
     )
@@ -221,12 +221,19 @@ def _characters(text: str) -> str:
     return _NO_CHARACTER.sub("\ufffd", text)
 
 
-def _encodable(block: Block) -> Block:
-    names = [block.name, *(column.name for column in block.columns)]
-    if not any(map(_NO_CHARACTER.search, names)):
-        return block
-    columns = tuple(column._replace(name=_characters(column.name)) for column in block.columns)
-    return block._replace(name=_characters(block.name), columns=columns)
+def _encodable(blocks: Sequence[Block]) -> Sequence[Block]:
+    """The blocks, with names as `_characters` returns them."""
+    names = [block.name for block in blocks if block.name]
+    names += [column.name for block in blocks if block.columns for column in block.columns]
+    if not _NO_CHARACTER.search("\n".join(names)):
+        return blocks
+    return tuple(
+        block._replace(
+            name=_characters(block.name),
+            columns=tuple(c._replace(name=_characters(c.name)) for c in block.columns),
+        )
+        for block in blocks
+    )
 
 
 def _metadata(found: Mapping[str, str]) -> dict[str, str]:

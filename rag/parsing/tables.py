@@ -84,17 +84,20 @@ class TableText:
         the others as paragraphs.
         """
         long: Sequence[LabelledCell] = ()
-        if longest:
+        line = _line_of(cells)
+        if 0 < longest < len(line):
             long = [cell for cell in cells if len(cell[2]) > longest]
-            cells = [cell for cell in cells if len(cell[2]) <= longest] if long else cells
-        line = BETWEEN.join([f"{label}: {text}" if label else text for _, label, text in cells])
-        start = self._length - len(BETWEEN)
+            cells = [cell for cell in cells if len(cell[2]) <= longest]
+            line = _line_of(cells)
+        start, gap = self._length, len(BETWEEN)
         found: list[Cell] = []
         for column, label, text in cells:
-            start += len(BETWEEN) + (len(label) + 2 if label else 0)
+            if label:
+                start += len(label) + 2
+            end = start + len(text)
             if text:
-                found.append(Cell(column, start, start + len(text)))
-            start += len(text)
+                found.append(Cell(column, start, end))
+            start = end + gap
         for column, label, text in long:
             line += f"{GAP if line else ''}{label}{': ' if label else ''}{text}"
             end = self._length + len(line)
@@ -130,6 +133,10 @@ class TableText:
             table, last = self._blocks[self._table], self._blocks[-1]
             self._blocks[self._table] = table._replace(end=last.end, columns=columns)
         self._table, self._has_rows = -1, False
+
+
+def _line_of(cells: Sequence[LabelledCell]) -> str:
+    return BETWEEN.join([f"{label}: {text}" if label else text for _, label, text in cells])
 
 
 @dataclass(slots=True)
