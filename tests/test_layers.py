@@ -119,8 +119,8 @@ def test_a_heavy_library_is_imported_only_where_it_runs(library: str) -> None:
 
 
 ORDER = (
-    "types errors child_process | meaning structure packed_blocks | filters settings | parsing"
-    " | protocols | models ingestion "
+    "types errors child_process sockets | meaning structure packed_blocks | filters settings"
+    " | parsing | protocols | models ingestion "
     "retrieval"
     " | answering store | engine render | claims | evaluation | training | build | "
     "repl | server | client | cli"

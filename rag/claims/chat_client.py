@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from urllib.parse import urlsplit
 
 from rag.errors import ModelError
 from rag.meaning.sentences import split_sentences
+from rag.render.sanitize import flat
+from rag.sockets import shut_at
 
 _MOST_BYTES = 1_000_000
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
@@ -69,7 +70,7 @@ class ChatServer:
                     return self._text(content)
                 if last or status not in _AGAIN:
                     raise self._failed(
-                        f"answered {status}: {content[:200].decode('utf-8', 'replace')}"
+                        f"answered {status}: {flat(content[:200].decode('utf-8', 'replace'))}"
                     )
             time.sleep(min(0.2 * 4**attempt, max(0.0, deadline - time.monotonic())))
         raise AssertionError("the last attempt returns or raises")
@@ -85,26 +86,20 @@ class ChatServer:
         try:
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
-            connection.request("POST", f"{parts.path.rstrip('/')}/chat/completions", data, headers)
-            sock = connection.sock  # None after getresponse if the server closes the connection
-            with connection.getresponse() as response:
-                return response.status, self._body(sock, response, deadline)
+            path = f"{parts.path.rstrip('/')}/chat/completions"
+            connection.connect()
+            with shut_at(connection.sock, deadline):
+                connection.request("POST", path, data, headers)
+                with connection.getresponse() as response:
+                    return response.status, self._body(response)
         finally:
             connection.close()
 
-    def _body(
-        self, sock: socket.socket, response: http.client.HTTPResponse, deadline: float
-    ) -> bytes:
-        """The whole body, however slowly it arrives, until the deadline."""
-        content = b""
-        while True:
-            sock.settimeout(_left(deadline))
-            piece = response.read1(65_536)
-            if not piece:
-                return content
-            content += piece
-            if len(content) > _MOST_BYTES:
-                raise self._failed(f"sent more than {_MOST_BYTES:,} bytes")
+    def _body(self, response: http.client.HTTPResponse) -> bytes:
+        content = response.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise self._failed(f"sent more than {_MOST_BYTES:,} bytes")
+        return content
 
     def _text(self, content: bytes) -> str:
         try:

@@ -21,6 +21,7 @@ from urllib.robotparser import RobotFileParser
 from rag import __version__
 from rag.errors import InputError
 from rag.parsing.base import ParseError
+from rag.sockets import shut_at
 
 AGENT = f"rag/{__version__}"
 _SECONDS = 30.0
@@ -103,7 +104,7 @@ class Fetcher:
         for _ in range(_REDIRECTS + 1):
             status, headers, body = self._request(url, validators, until)
             if status in _MOVED and headers.get("Location"):
-                url = urljoin(url, headers["Location"])
+                url = _redirected(url, headers["Location"])
                 continue
             if status == 304 and validators:
                 return WebPage(url, b"", "", validators, changed=False)
@@ -134,13 +135,11 @@ class Fetcher:
         try:
             connection = self._connect(url, until)
             try:
-                connection.request(
-                    "GET",
-                    (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-                    headers=sent,
-                )
-                response = connection.getresponse()
-                return response.status, response.headers, self._body(response, until)
+                path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                with shut_at(connection.sock, until):
+                    connection.request("GET", path, headers=sent)
+                    response = connection.getresponse()
+                    return response.status, response.headers, self._body(response, until)
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -220,3 +219,13 @@ def host_of(url: str) -> str:
             f"{url} is not the URL of a page", "use one such as https://example.org/page.html"
         )
     return parts.netloc
+
+
+def _redirected(url: str, location: str) -> str:
+    """The address that a page at `url` redirects to. Raises ParseError for one that is none."""
+    try:
+        target = urljoin(url, location)
+        urlsplit(target).port  # noqa: B018  raises
+    except ValueError as error:
+        raise ParseError(f"is redirected to {location[:200]!r}, which is no address") from error
+    return target

@@ -12,6 +12,8 @@ from rag.parsing.base import Member, ParseError
 
 _MOST_PARTS = 50_000
 _STEP = 1 << 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Line breaks, control characters and signs of direction, which would disguise an id."""
 _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 
 
@@ -54,6 +56,7 @@ def parts(content: bytes) -> Iterator[Member]:
             for part in info.filename.replace("\\", "/").split("/")
             if part not in ("", ".", "..")
         )
+        name = _CONTROL.sub(lambda character: f"%{ord(character[0]):02X}", name)
         if name and not _HIDDEN.search(name):
             yield Member(name, _Member(archive, info))
 

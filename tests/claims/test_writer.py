@@ -5,8 +5,10 @@ documents.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -272,3 +274,22 @@ def test_invalid_completions_are_reported(tmp_path: Path) -> None:
     ):
         with pytest.raises(WriterError, match="something other than a chat completion"):
             server._text(content)
+
+
+def test_an_error_of_the_writer_cannot_control_the_terminal() -> None:
+    class Angry(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(418)
+            self.end_headers()
+            self.wfile.write("\x1b[2Jno\nmore\u202e".encode())
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Angry) as server:
+        threading.Thread(target=server.serve_forever).start()
+        with pytest.raises(WriterError) as caught:
+            ChatServer(f"http://127.0.0.1:{server.server_port}/v1", seconds=20).complete([])
+        server.shutdown()
+    assert not {"\x1b", "\u202e"} & set(str(caught.value))
+    assert "answered 418" in str(caught.value)

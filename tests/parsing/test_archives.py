@@ -159,3 +159,10 @@ def test_a_broken_archive_is_read_or_refused(at: int, byte: int, name: str) -> N
 def test_a_truncated_gz_is_reported() -> None:
     with pytest.raises(InputError, match="truncated"):
         load_bytes("a.gz", gzip.compress(TEXT * 50)[:-20])
+
+
+def test_ids_of_members_have_no_line_breaks_or_signs_of_direction() -> None:
+    names = ["a\nb.txt", "a\x1b[2J.txt", "a\u202etxt.md", "plain.txt"]
+    archive = zipped(dict.fromkeys(names, "Sardines swim."))
+    found = [member.name for member in archives.parts(archive)]
+    assert found == ["a%0Ab.txt", "a%1B[2J.txt", "a%202Etxt.md", "plain.txt"]

@@ -1,0 +1,38 @@
+"""One deadline for a whole exchange over a socket."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def shut_at(sock: socket.socket, deadline: float) -> Iterator[None]:
+    """Shut the socket down at the deadline, in seconds of `time.monotonic`. A socket's own timeout
+    starts again with each byte, so a peer that sends one now and then would never reach it. Raises
+    TimeoutError at the deadline.
+    """
+    is_late = threading.Event()
+
+    def shut() -> None:
+        is_late.set()
+        with suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, which another thread uses
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if is_late.is_set():
+            raise TimeoutError("the deadline has passed") from error
+        raise
+    finally:
+        timer.cancel()
+    if is_late.is_set():
+        raise TimeoutError("the deadline has passed")
