@@ -23,6 +23,7 @@ from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
 from rag.render.sanitize import clean, flat
 from rag.render.status import Status
+from rag.server.feedback import forget
 from rag.settings import Settings
 from rag.types import Document, plain
 
@@ -222,17 +223,25 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
     store = build.store(settings, any_embedder=True)
     stored = store.documents()
     ids = list(dict.fromkeys(find_document(stored, name).id for name in documents))
+    texts = {document_id: store.document(document_id) for document_id in ids}
     receipts = delete(store, ids, build.stamps(settings))
+    ratings = {
+        name: forget(settings.index, name, document.text if document else "")
+        for name, document in texts.items()
+    }
     show(
-        [plain(receipt) | {"complete": receipt.complete} for receipt in receipts],
+        [
+            plain(receipt) | {"ratings": ratings[receipt.document], "complete": receipt.complete}
+            for receipt in receipts
+        ],
         as_json,
-        lambda: [line for receipt in receipts for line in _proof(receipt)],
+        lambda: [line for r in receipts for line in _proof(r, ratings[r.document])],
     )
     if not all(receipt.complete for receipt in receipts):
         raise StoreError("parts of the deleted documents remain", "run: rag index doctor")
 
 
-def _proof(receipt: DeletionReceipt) -> list[str]:
+def _proof(receipt: DeletionReceipt, ratings: int) -> list[str]:
     names = {
         "documents": "text",
         "passages": "passages",
@@ -255,6 +264,8 @@ def _proof(receipt: DeletionReceipt) -> list[str]:
             f"  words of {receipt.after.unmerged} deleted passages remain in full-text files until "
             f"the next merges"
         )
+    if ratings:
+        lines.append(f"  {ratings} ratings that quoted it are deleted")
     return lines + [f"  still in snapshot {clean(path)}" for path in receipt.snapshots]
 
 

@@ -10,13 +10,18 @@ from rag.server.state import Service
 from rag.server.upload_queue import Remains
 
 
-def delete_everywhere(service: Service, document_id: str) -> tuple[DeletionReceipt, Remains] | None:
-    """Receipts of the index and the upload queue; None for an unknown document. Raises StoreError,
+def delete_everywhere(
+    service: Service, document_id: str
+) -> tuple[DeletionReceipt, Remains, int] | None:
+    """Receipts of the index and the upload queue, and the number of ratings that named the document
+    or repeated its text, which are deleted; None for an unknown document. Raises StoreError,
     BusyError.
     """
-    receipts = deletion.delete(service.engine.store, [document_id], build.stamps(service.settings))
+    store = service.engine.store
+    document = store.document(document_id)
+    receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
     if not receipts:
         return None
     uploads = service.jobs.scrub(document_id)
-    forget(service.settings.index, [document_id])  # feedback that quotes it
-    return receipts[0], uploads
+    ratings = forget(service.settings.index, document_id, document.text if document else "")
+    return receipts[0], uploads, ratings

@@ -6,7 +6,8 @@ Stored in the collection's `feedback.jsonl`, and only when somebody has clicked 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rag.server.journal_file import JournalFile
 NAME = "feedback.jsonl"
 _MOST_BYTES = 100_000_000
 RIGHT, WRONG, NOT_THERE = "right", "wrong", "not_in_the_documents"
+_REPEATED = 5
 VERDICTS = (RIGHT, WRONG, NOT_THERE)
 
 
@@ -54,10 +56,35 @@ def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(question, ensure_ascii=False) + "\n" for question in gold(lines))
 
 
-def forget(folder: Path, documents: Sequence[str]) -> int:
-    """Remove feedback that quotes these deleted documents. Returns the number of lines removed."""
-    deleted = set(documents)
-    return feedback_file(folder).keep(lambda line: not deleted.intersection(_documents(line)))
+def forget(folder: Path, document_id: str, text: str = "") -> int:
+    """Remove the ratings that name this deleted document as evidence, or that repeat its `text`.
+    Returns their number."""
+    words = f" {' '.join(_words(text))} "
+
+    def is_clean(line: Mapping[str, Any]) -> bool:
+        return document_id not in _documents(line) and not _repeats(line, words)
+
+    return feedback_file(folder).keep(is_clean)
+
+
+def _repeats(line: Mapping[str, Any], words: str) -> bool:
+    """Whether the rating has `_REPEATED` consecutive words of a document; a shorter answer counts
+    if the rating names no other document as its evidence."""
+    evidence = [source for source in line.get("evidence", []) if isinstance(source, dict)]
+    short = [line.get("answer"), line.get("correction")] if not evidence else []
+    texts = [line.get(name) for name in ("question", "answer", "correction", "comment")]
+    texts += [source.get("sentence") for source in evidence]
+    runs = [" ".join(_words(str(text))) for text in short if text]
+    for text in texts:
+        own = _words(str(text or ""))
+        runs += [
+            " ".join(own[start : start + _REPEATED]) for start in range(len(own) - _REPEATED + 1)
+        ]
+    return any(run and f" {run} " in words for run in runs)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
 
 
 def _documents(line: Mapping[str, Any]) -> list[str]:

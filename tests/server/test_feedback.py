@@ -164,3 +164,33 @@ def test_uploads_are_listed_and_cancelled(tmp_path: Path) -> None:
     assert {file.detail for file in done.files} == {"cancelled"}
     assert jobs.last(1)[0].id == second
     jobs.close()
+
+
+def test_ratings_that_repeat_a_deleted_document_are_deleted_and_counted(tmp_path: Path) -> None:
+    with serving(tmp_path / "index") as client:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        put_text(client, "gone.txt", "The safe is in Oslo, behind the portrait of the founder.")
+        named = {"document": "uploads/oman.txt", "sentence": "The talks were led by him."}
+        quoting = [
+            {"question": "a", "verdict": "right", "answer": "behind the portrait"},
+            {"question": "b", "verdict": "wrong", "correction": "Oslo"},
+            {"question": "c", "verdict": "wrong", "comment": "It IS in Oslo, behind the portrait!"},
+            {
+                "question": "d",
+                "verdict": "right",
+                "answer": "x",
+                "evidence": [
+                    {"document": "uploads/other.txt", "sentence": "The safe is in Oslo, behind it."}
+                ],
+            },
+        ]
+        kept = [
+            {"question": "e", "verdict": "wrong", "correction": "Muscat"},
+            {"question": "f", "verdict": "right", "answer": "Oslo", "evidence": [named]},
+        ]
+        for rating in quoting + kept:
+            client.post("/v1/feedback", json=rating).raise_for_status()
+        deleted = client.delete("/v1/documents/uploads/gone.txt").json()
+        assert (deleted["complete"], deleted["receipt"]["ratings"]) == (True, 4)
+    left = (tmp_path / "index" / "feedback.jsonl").read_text()
+    assert [json.loads(line)["question"] for line in left.splitlines()] == ["e", "f"]

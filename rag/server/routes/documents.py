@@ -267,8 +267,9 @@ def delete_document(document: str, request: Request, service: Shared) -> Deleted
     deleted = delete_everywhere(service, document)
     if deleted is None:
         raise _missing(document)
-    receipt, uploads = deleted
+    receipt, uploads, ratings = deleted
     shown = dataclasses.asdict(receipt) | {"uploads": dataclasses.asdict(uploads)}
+    shown |= {"ratings": ratings}
     complete = receipt.complete and uploads.clean
     return Deleted(
         id=document, deleted=True, generation=receipt.generation, complete=complete, receipt=shown
