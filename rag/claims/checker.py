@@ -2,7 +2,7 @@
 
 Each claim has its own evidence: first the documents that it cites, then what retrieval finds.
 Values, names and negations are compared without a model, the reader's verdict head judges the
-claim against the evidence, and a fitted model weighs both.
+claim against the evidence, and a fitted scorer weighs both.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from rag.answering.searcher import Query
-from rag.claims import sentence_verdict, verdict_model
-from rag.claims.aggregation import Observation, closest, judge
-from rag.claims.comparison import ValueComparison
-from rag.claims.evidence import Stretch, named_document, stretches
+from rag.claims import scorer, verdict
+from rag.claims.comparison import Comparison
+from rag.claims.evidence import Excerpt, excerpts, named_document
 from rag.claims.results import Checked, CheckedPart, CheckReport
+from rag.claims.scorer import Probabilities, Scorer
 from rag.claims.split import ClaimSentence, split_claims
-from rag.claims.verdict_model import Probabilities, VerdictModel
+from rag.claims.verdict import Candidate, closest, judge
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import Condition
@@ -27,10 +27,10 @@ from rag.models.cascade import Cascade
 from rag.protocols import Filter, ReaderOutput
 from rag.types import Document, Hit
 
-_FOUND = 8
+_HITS = 8
 """Passages that retrieval returns for a claim."""
 _READ = 2
-"""Stretches of them that the reader reads, besides those of the cited documents."""
+"""Excerpts of them that the reader reads, besides those of the cited documents."""
 _BATCH = 8
 _BATCH_CHARACTERS = 1600
 """Sentences searched and read together, and their characters."""
@@ -39,7 +39,7 @@ _MOST_CITED = 20
 _QUOTED_WORDS = 6
 """A shorter sentence that opens with an unresolved pronoun may be about anything."""
 _MOST_CHARACTERS = 1_000_000
-Compared = list[tuple[Stretch, ValueComparison]]
+Compared = list[tuple[Excerpt, Comparison]]
 CitingClaim = tuple[str, Sequence[str]]
 """(claim, ids of the documents that it cites)"""
 Proceed = Callable[[], object]
@@ -57,12 +57,10 @@ def _directly(function: Callable[[], T]) -> T:
 class Checker:
     """Checks texts against an engine's index with its reader."""
 
-    def __init__(
-        self, engine: Engine, models: tuple[VerdictModel, VerdictModel] | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, scorers: tuple[Scorer, Scorer] | None = None) -> None:
         self._engine = engine
         self._reader = engine.reader.reader if isinstance(engine.reader, Cascade) else engine.reader
-        self._models = models or verdict_model.load()
+        self._scorers = scorers or scorer.load()
 
     def check(
         self,
@@ -90,31 +88,31 @@ class Checker:
                 "check it in parts",
             )
         claims = split_claims(text)
-        known = run(lambda: self._sources(claims.sources)) | dict(sources or {})
-        todo = [sentence for sentence in claims.sentences if sentence.parts]
-        if not todo:
+        numbered = run(lambda: self._sources(claims.sources)) | dict(sources or {})
+        pending = [sentence for sentence in claims.sentences if sentence.parts]
+        if not pending:
             raise InputError(
                 "the text contains no claims",
                 "give a text with statements: rag check FILE",
             )
-        done: dict[int, Checked] = {}
-        for batch in _batches(todo):
-            checked = run(partial(self._batch, batch, known, filter, proceed))
-            done |= {one.start: result for one, result in zip(batch, checked, strict=True)}
-            on_progress(len(done), len(todo))
+        checked: dict[int, Checked] = {}
+        for batch in _batches(pending):
+            results = run(partial(self._batch, batch, numbered, filter, proceed))
+            checked |= {one.start: result for one, result in zip(batch, results, strict=True)}
+            on_progress(len(checked), len(pending))
         sentences = tuple(
-            done.get(one.start) or sentence_verdict.skipped(one)
-            for one in claims.sentences
-            if one.skipped != "source"
+            checked.get(sentence.start) or verdict.skipped(sentence)
+            for sentence in claims.sentences
+            if sentence.skipped != "source"
         )
-        return CheckReport(text, sentences, self._engine.store.stats().generation, known)
+        return CheckReport(text, sentences, self._engine.store.stats().generation, numbered)
 
     def _sources(self, listed: Mapping[int, str]) -> dict[int, str]:
         if not listed:
             return {}
         documents = self._engine.store.documents()
-        named = {number: named_document(line, documents) for number, line in listed.items()}
-        return {number: found for number, found in named.items() if found}
+        ids = {number: named_document(line, documents) for number, line in listed.items()}
+        return {number: name for number, name in ids.items() if name}
 
     def _batch(
         self,
@@ -124,26 +122,23 @@ class Checker:
         proceed: Proceed,
     ) -> list[Checked]:
         quoted = self._quotations(batch, sources, filter, proceed)
-        asked = [
-            (part, _known(sentence.cited, sources))
+        pending = [
+            (part, _documents(sentence, sources))
             for sentence in batch
             if sentence.start not in quoted
             for part in sentence.parts
             if not part.unresolved
         ]
-        judged = self.judge([(part.text, cited) for part, cited in asked], filter, proceed)
-        verdicts = {id(part): done for (part, _), done in zip(asked, judged, strict=True)}
+        judged = self.judge([(part.text, cited) for part, cited in pending], filter, proceed)
+        by_part = {id(part): result for (part, _), result in zip(pending, judged, strict=True)}
         return [
-            sentence_verdict.from_parts(
-                one,
-                [quoted[one.start]]
-                if one.start in quoted
-                else [
-                    verdicts.get(id(part)) or sentence_verdict.unresolved(part)
-                    for part in one.parts
-                ],
+            verdict.from_parts(
+                sentence,
+                [quoted[sentence.start]]
+                if sentence.start in quoted
+                else [by_part.get(id(part)) or verdict.unresolved(part) for part in sentence.parts],
             )
-            for one in batch
+            for sentence in batch
         ]
 
     def _quotations(
@@ -154,17 +149,19 @@ class Checker:
         proceed: Proceed,
     ) -> dict[int, CheckedPart]:
         """Verdicts, by start, on the rewritten sentences that a document has word for word."""
-        asked = [one for one in batch if _is_rewritten(one)]
-        claims = [(one.text, _known(one.cited, sources)) for one in asked]
-        observed, documents = (
-            self.observe(claims, filter, read=False, proceed=proceed) if asked else ([], {})
-        )
-        found = {}
-        for sentence, (claim, cited), seen in zip(asked, claims, observed, strict=True):
-            own = [one for one in seen if one.comparison.quoted and _is_about(sentence, one)]
+        rewritten = [sentence for sentence in batch if _is_rewritten(sentence)]
+        claims = [(sentence.text, _documents(sentence, sources)) for sentence in rewritten]
+        if not claims:
+            return {}
+        work, documents = self._evidence(claims, filter, proceed)
+        quotations = {}
+        for sentence, (claim, cited), (_, found) in zip(rewritten, claims, work, strict=True):
+            pairs = _compared(claim, found, proceed)
+            compared = [Candidate(*pair, None) for pair in pairs]
+            own = [one for one in compared if one.comparison.quoted and _is_about(sentence, one)]
             if own:
-                found[sentence.start] = judge(claim, own, set(cited), documents, self._models)
-        return found
+                quotations[sentence.start] = self._judged(claim, own, cited, documents)
+        return quotations
 
     def judge(
         self,
@@ -175,10 +172,11 @@ class Checker:
         """The claims with their verdicts, in order."""
         if not claims:
             return []
-        observed, documents = self.observe(claims, filter, proceed=proceed)
+        work, documents = self._evidence(claims, filter, proceed)
+        read = self.read(work, proceed)
         return [
-            judge(claim, found, set(cited), documents, self._models)
-            for (claim, cited), found in zip(claims, observed, strict=True)
+            self._judged(claim, candidates, cited, documents)
+            for (claim, cited), candidates in zip(claims, read, strict=True)
         ]
 
     def judge_against(self, claim: str, hits: Sequence[Hit]) -> CheckedPart:
@@ -188,56 +186,63 @@ class Checker:
             for name in {hit.passage.document_id for hit in hits}
             if (document := self._engine.store.document(name))
         }
-        held = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
-        (observed,) = self.read([(claim, stretches(claim, held, len(held)))])
-        return judge(claim, observed, set(), documents, self._models)
+        present = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
+        (candidates,) = self.read([(claim, excerpts(claim, present, len(present)))])
+        return self._judged(claim, candidates, (), documents)
+
+    def _judged(
+        self,
+        claim: str,
+        candidates: Sequence[Candidate],
+        cited: Sequence[str],
+        documents: Mapping[str, Document],
+    ) -> CheckedPart:
+        return judge(claim, candidates, set(cited), documents, self._scorers)
 
     def observe(
-        self,
-        claims: Sequence[CitingClaim],
-        filter: Filter | None = None,
-        read: bool = True,
-        proceed: Proceed = _proceed,
-    ) -> tuple[list[list[Observation]], dict[str, Document]]:
-        """The observations for each claim, and their documents by id; without `read`, no model
-        runs and `said` is None."""
-        general = [self._query(claim, _FOUND, filter) for claim, _ in claims]
+        self, claims: Sequence[CitingClaim], filter: Filter | None = None
+    ) -> list[list[Candidate]]:
+        """The candidates for each claim, compared and read."""
+        return self.read(self._evidence(claims, filter, _proceed)[0])
+
+    def _evidence(
+        self, claims: Sequence[CitingClaim], filter: Filter | None, proceed: Proceed
+    ) -> tuple[list[tuple[str, list[Excerpt]]], dict[str, Document]]:
+        """(claim, its excerpts, those of cited documents first) for each claim, and the documents
+        by id."""
+        general = [self._query(claim, _HITS, filter) for claim, _ in claims]
         cited = [
             self._query(claim, _READ, (*(filter or ()), Condition("document", "=", name)))
-            for claim, names in claims
-            for name in dict.fromkeys(names)
+            for claim, ids in claims
+            for name in dict.fromkeys(ids)
         ]
         proceed()
-        found = self._engine.find_many([*general, *cited])
-        documents = {name: document for one in found for name, document in one.documents.items()}
-        from_cited = iter(found[len(general) :])
+        results = self._engine.find_many([*general, *cited])
+        documents = {name: document for one in results for name, document in one.documents.items()}
+        from_cited = iter(results[len(general) :])
         work = []
-        for (claim, named), others in zip(claims, found, strict=False):
+        for (claim, ids), result in zip(claims, results, strict=False):
             proceed()
-            own = [hit for _ in dict.fromkeys(named) for hit in next(from_cited).hits]
-            parts = [*stretches(claim, own, _READ), *stretches(claim, others.hits, _READ)]
-            work.append((claim, _distinct(parts)))
-        if read:
-            return self.read(work, proceed), documents
-        return [
-            [Observation(part, seen, None) for part, seen in _compared(claim, parts, proceed)]
-            for claim, parts in work
-        ], documents
+            own = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
+            found = [*excerpts(claim, own, _READ), *excerpts(claim, result.hits, _READ)]
+            distinct = {excerpt.place: excerpt for excerpt in reversed(found)}
+            work.append((claim, [one for one in found if distinct[one.place] is one]))
+        return work, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
         return Query(claim[: self._engine.settings.max_question], k, filter, form="span")
 
     def read(
-        self, work: Sequence[tuple[str, Sequence[Stretch]]], proceed: Proceed = _proceed
-    ) -> list[list[Observation]]:
-        """Each claim compared and read with its stretches, up to the first that quotes it."""
-        found = [_until_quoted(_compared(claim, parts, proceed)) for claim, parts in work]
-        asked = [
-            (claim, [part.hit for part, one in seen if not one.quoted])
-            for (claim, _), seen in zip(work, found, strict=True)
+        self, work: Sequence[tuple[str, Sequence[Excerpt]]], proceed: Proceed = _proceed
+    ) -> list[list[Candidate]]:
+        """Each claim compared and read with its excerpts, up to the first that quotes it."""
+        compared = [_until_quoted(_compared(claim, found, proceed)) for claim, found in work]
+        questions = [
+            (claim, [excerpt.hit for excerpt, comparison in pairs if not comparison.quoted])
+            for (claim, _), pairs in zip(work, compared, strict=True)
         ]
-        outputs = self._reader.read_many(asked)
-        return [_observations(seen, output) for seen, output in zip(found, outputs, strict=True)]
+        outputs = self._reader.read_many(questions)
+        return [_candidates(*parts) for parts in zip(compared, outputs, strict=True)]
 
 
 def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]]:
@@ -252,29 +257,36 @@ def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]
     yield batch
 
 
-def _compared(claim: str, parts: Sequence[Stretch], proceed: Proceed) -> Compared:
+def _compared(claim: str, found: Sequence[Excerpt], proceed: Proceed) -> Compared:
     compared = []
-    for part in parts:
+    for excerpt in found:
         proceed()
-        compared.append((part, closest(claim, part)))
+        compared.append((excerpt, closest(claim, excerpt)))
     return compared
 
 
-def _until_quoted(seen: Compared) -> Compared:
-    """The stretches up to the first that quotes the claim; cited documents come first."""
-    at = next((number for number, (_, one) in enumerate(seen) if one.quoted), len(seen))
-    return seen[: at + 1]
+def _until_quoted(pairs: Compared) -> Compared:
+    """The excerpts up to the first that quotes the claim; cited documents come first."""
+    at = next((number for number, (_, one) in enumerate(pairs) if one.quoted), len(pairs))
+    return pairs[: at + 1]
 
 
-def _observations(seen: Compared, output: ReaderOutput) -> list[Observation]:
-    """The observations, without those for which a reader with a verdict head has no verdict."""
-    said = {_place(one.hit): Probabilities(one.yes, one.no, one.unsaid) for one in output.verdicts}
-    made = [Observation(part, one, said.get(_place(part.hit))) for part, one in seen]
-    return [one for one in made if one.said or one.comparison.quoted or not said]
+def _candidates(pairs: Compared, output: ReaderOutput) -> list[Candidate]:
+    """The candidates, without those for which a reader with a verdict head has no verdict."""
+    verdicts = {
+        (one.hit.passage.document_id, one.hit.passage.start): Probabilities(
+            one.yes, one.no, one.unsaid
+        )
+        for one in output.verdicts
+    }
+    candidates = [Candidate(*pair, verdicts.get(pair[0].place)) for pair in pairs]
+    return [one for one in candidates if one.verdict or one.comparison.quoted or not verdicts]
 
 
-def _known(cited: Sequence[int], sources: Mapping[int, str]) -> list[str]:
-    return [sources[number] for number in cited if number in sources][:_MOST_CITED]
+def _documents(sentence: ClaimSentence, sources: Mapping[int, str]) -> list[str]:
+    """The ids of the documents that a sentence cites."""
+    ids = [sources[number] for number in sentence.cited if number in sources]
+    return ids[:_MOST_CITED]
 
 
 def _is_rewritten(sentence: ClaimSentence) -> bool:
@@ -284,24 +296,12 @@ def _is_rewritten(sentence: ClaimSentence) -> bool:
     )
 
 
-def _is_about(sentence: ClaimSentence, seen: Observation) -> bool:
+def _is_about(sentence: ClaimSentence, candidate: Candidate) -> bool:
     """Whether the pronoun that opens a quotation may have the antecedent that it has in the
     sentence."""
     opening = sentence.parts[0]
     if opening.unresolved:
         return len(sentence.text.split()) >= _QUOTED_WORDS
     antecedent = names(opening.text)[:1] if not sentence.text.startswith(opening.text[:3]) else []
-    around = f"{seen.stretch.hit.passage.context} {seen.stretch.text}"
+    around = f"{candidate.excerpt.hit.passage.context} {candidate.excerpt.text}"
     return all(name.split()[-1] in around for name in antecedent)
-
-
-def _place(hit: Hit) -> tuple[str, int]:
-    return hit.passage.document_id, hit.passage.start
-
-
-def _distinct(parts: Sequence[Stretch]) -> list[Stretch]:
-    """The first stretch of each place."""
-    kept: dict[tuple[str, int], Stretch] = {}
-    for one in parts:
-        kept.setdefault(_place(one.hit), one)
-    return list(kept.values())

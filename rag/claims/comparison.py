@@ -15,16 +15,15 @@ from rag.meaning.names import is_named, names, swapped_names
 from rag.meaning.negation import is_denied
 from rag.meaning.sentences import split_sentences
 from rag.meaning.text import content_words, word_list, word_set
-from rag.meaning.vocabulary import DENIALS
+from rag.meaning.vocabulary import ARTICLES, DENIALS, PRONOUNS
 
-_PRONOUNS = frozenset("he she it they his her its their".split())
 _ALMOST = 0.85
 """At this likeness or more, two sentences differ in a word or two."""
 _SWAPPED_FROM = 0.5
 """Minimum likeness at which another name in the same place is a difference."""
 _QUOTED_WORDS = 3
 """Minimum number of words of a quotation."""
-_FILLERS = frozenset("a an the also then thus therefore however moreover indeed".split())
+_FILLERS = ARTICLES | frozenset("also then thus therefore however moreover indeed".split())
 _MODIFIERS = DENIALS | frozenset(
     "if whether unless would could might may claimed claims alleged allegedly supposedly "
     "reportedly rumour rumours rumoured false wrong untrue myth except".split()
@@ -33,7 +32,7 @@ _MODIFIERS = DENIALS | frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class ValueComparison:
+class Comparison:
     """The differences between a claim and its evidence.
 
     `differs`: pairs (the claim's words, the evidence's words) that cannot both be true.
@@ -54,32 +53,37 @@ class ValueComparison:
     likeness: float = 0.0
     quoted: bool = False
 
+    @property
+    def is_opposed(self) -> bool:
+        """Whether a value, a name or a negation differs."""
+        return bool(self.differs) or self.denied
 
-def compare(claim: str, evidence: str, context: str = "") -> ValueComparison:
+
+def compare(claim: str, evidence: str, context: str = "") -> Comparison:
     """The claim compared with a few sentences of evidence; `context` (title and headings) may
     have names and years that they omit."""
     claimed, stated = claimed_figures(claim), figures(evidence)
-    known = FigureIndex((*stated, *figures(context)))
-    missing = [value for value in claimed if not known.state(value)]
+    around = FigureIndex((*stated, *figures(context)))
+    missing = [value for value in claimed if not around.state(value)]
     ours, theirs = word_list(claim), word_list(evidence)
     matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
-    kept = sum(block.size for block in matcher.get_matching_blocks())
-    likeness = kept / len(ours) if ours else 0.0
+    shared = sum(block.size for block in matcher.get_matching_blocks())
+    likeness = shared / len(ours) if ours else 0.0
     unnamed = _unnamed(claim, evidence, context)
     differs = list(contradicting(missing, FigureIndex(stated), FigureIndex(claimed)))
     if likeness >= _SWAPPED_FROM:
         swapped = swapped_names(claim, evidence, ours, theirs)
         differs += [pair for pair in swapped if pair[0] in unnamed]
-    wanted = content_words(claim)
-    shared = wanted & content_words(f"{evidence} {context}")
-    return ValueComparison(
+    stems = content_words(claim)
+    covered = stems & content_words(f"{evidence} {context}")
+    return Comparison(
         differs=tuple(dict.fromkeys(differs)),
         missing=tuple(value.text for value in missing),
         unnamed=tuple(unnamed),
         values=len(claimed),
         names=len(names(claim)),
         denied=is_denied(claim, evidence, likeness >= _ALMOST),
-        coverage=len(shared) / len(wanted) if wanted else 0.0,
+        coverage=len(covered) / len(stems) if stems else 0.0,
         likeness=likeness,
         quoted=likeness == 1.0 and is_quoted(claim, evidence),
     )
@@ -87,9 +91,9 @@ def compare(claim: str, evidence: str, context: str = "") -> ValueComparison:
 
 def _unnamed(claim: str, evidence: str, context: str) -> list[str]:
     """The names of the claim that neither evidence nor context has."""
-    known = word_set(f"{evidence} {context}")
-    unnamed = [name for name in names(claim) if not is_named(name, known, evidence)]
-    if unnamed and claim.removeprefix("The ").startswith(unnamed[0]) and _PRONOUNS & known:
+    words = word_set(f"{evidence} {context}")
+    unnamed = [name for name in names(claim) if not is_named(name, words, evidence)]
+    if unnamed and claim.removeprefix("The ").startswith(unnamed[0]) and PRONOUNS & words:
         return unnamed[1:]  # a pronoun of the evidence may refer to it
     return unnamed
 

@@ -1,5 +1,4 @@
-"""Finds evidence for a claim: the passages that retrieval returns, cut to their most similar
-sentences."""
+"""Evidence for a claim: the passages that retrieval returns, and their most similar sentences."""
 
 from __future__ import annotations
 
@@ -10,70 +9,83 @@ from dataclasses import dataclass, replace
 from rag.answering.citations import quoted
 from rag.meaning.figures import FigureIndex, claimed_figures, figures
 from rag.meaning.sentences import Offsets, split_sentences
-from rag.meaning.text import content_words
-from rag.types import Citation, Document, Hit
+from rag.meaning.text import content_words, word_list
+from rag.types import Citation, Document, Hit, Passage
 
-_AROUND = 1
-"""Sentences on each side of the best one that the reader also reads."""
-_LONGEST = 900
-"""Maximum number of characters in a stretch."""
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Consecutive sentences of a passage, with `hit.passage` cut to them. `best` is the (start,
-    end) in its text of the sentence most similar to the claim."""
+class Excerpt:
+    """A passage as evidence. `best` is the (start, end) in its text of the sentence most similar to
+    the claim."""
 
     hit: Hit
-    best: tuple[int, int]
+    best: Offsets
 
     @property
     def text(self) -> str:
         return self.hit.passage.text
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """(id of the document, offset in it)."""
+        return self.hit.passage.document_id, self.hit.passage.start
 
-def stretches(claim: str, hits: Sequence[Hit], most: int) -> list[Stretch]:
-    """At most `most` stretches, one per passage, most similar to the claim first."""
-    made = sorted((_cut(claim, hit) for hit in hits), key=lambda item: -item[0])
-    distinct = {stretch.text: stretch for _, stretch in reversed(made)}
-    return [stretch for _, stretch in made if distinct[stretch.text] is stretch][:most]
+    @property
+    def names(self) -> str:
+        """Title, headings and the words of the document's id, which sentences may omit."""
+        passage = self.hit.passage
+        spaced = _NO_WORD.sub(" ", passage.document_id)
+        return f"{passage.context} > {passage.document_id} > {spaced}"
+
+    @property
+    def is_heading(self) -> bool:
+        """Whether the best sentence is a heading, since the passage has no other text."""
+        return _is_heading(self.text[slice(*self.best)], self.hit.passage)
 
 
-def _cut(claim: str, hit: Hit) -> tuple[float, Stretch]:
-    """(similarity to the claim, the stretch around the passage's best sentence)."""
+def excerpts(claim: str, hits: Sequence[Hit], limit: int) -> list[Excerpt]:
+    """At most `limit` excerpts with different texts, the best retrieved first."""
+    ranked = sorted(hits, key=lambda hit: -hit.score)
+    distinct = {hit.passage.text: hit for hit in reversed(ranked)}
+    best = [hit for hit in ranked if distinct[hit.passage.text] is hit]
+    return [excerpt(claim, hit) for hit in best[:limit]]
+
+
+def excerpt(claim: str, hit: Hit) -> Excerpt:
+    """A passage with its sentence most similar to the claim."""
     text = hit.passage.text
     sentences = split_sentences(text) or [(0, len(text))]
     share = _similarity(claim, hit.passage.context)
-    scores = [share(text[start:end]) for start, end in sentences]
-    at = max(range(len(sentences)), key=lambda number: scores[number])
-    start, end = _around(sentences, at)
-    best = (sentences[at][0] - start, sentences[at][1] - start)
-    return scores[at] + 0.3 * hit.score, Stretch(cut(hit, start, end), best)
+    scores = [
+        -1.0 if _is_heading(text[start:end], hit.passage) else share(text[start:end])
+        for start, end in sentences
+    ]
+    return Excerpt(hit, sentences[scores.index(max(scores))])
+
+
+def _is_heading(sentence: str, passage: Passage) -> bool:
+    words = word_list(sentence)
+    headings = (passage.heading.rpartition(" > ")[2], passage.title)
+    return any(words == word_list(heading) for heading in headings)
 
 
 def _similarity(claim: str, context: str) -> Callable[[str], float]:
     """A function: the share of the claim's words and values in a sentence. Words that only the
     context has count half.
     """
-    wanted, around = content_words(claim), content_words(context)
+    stems, around = content_words(claim), content_words(context)
     values = claimed_figures(claim)
 
     def share(sentence: str) -> float:
-        held = content_words(sentence)
-        words = len(wanted & held) + 0.5 * len((wanted & around) - held)
+        own = content_words(sentence)
+        words = len(stems & own) + 0.5 * len((stems & around) - own)
         stated = FigureIndex(figures(sentence) if values else ())
         same = sum(map(stated.state, values))
-        return (words + same) / max(1, len(wanted) + len(values))
+        return (words + same) / max(1, len(stems) + len(values))
 
     return share
-
-
-def _around(sentences: Sequence[Offsets], at: int) -> Offsets:
-    """The sentence with its neighbours, or with fewer if that is too long."""
-    first, last = max(0, at - _AROUND), min(len(sentences) - 1, at + _AROUND)
-    while sentences[last][1] - sentences[first][0] > _LONGEST and (first, last) != (at, at):
-        first, last = (at, last) if first < at else (first, at)
-    return sentences[first][0], sentences[last][1]
 
 
 def cut(hit: Hit, start: int, end: int) -> Hit:
@@ -83,10 +95,10 @@ def cut(hit: Hit, start: int, end: int) -> Hit:
     return replace(hit, passage=replace(passage, text=text, start=begin + start, end=begin + end))
 
 
-def cite(stretch: Stretch, document: Document) -> Citation:
-    """The stretch's best sentence as a citation; `document` must contain the passage unchanged."""
-    passage = stretch.hit.passage
-    start, end = passage.start + stretch.best[0], passage.start + stretch.best[1]
+def cite(excerpt: Excerpt, document: Document) -> Citation:
+    """The excerpt's best sentence as a citation; `document` must contain the passage unchanged."""
+    passage = excerpt.hit.passage
+    start, end = (passage.start + offset for offset in excerpt.best)
     return replace(quoted(document, start, end), heading=passage.heading)
 
 
@@ -94,22 +106,17 @@ def named_document(reference: str, documents: Sequence[Document]) -> str | None:
     """The id of the document that a line of a list of sources names by id, file name, URL or title;
     the longest name wins. None if there is no such document, or two match equally well."""
     line = reference.casefold()
-    found: dict[str, int] = {}
+    lengths: dict[str, int] = {}
     for document in documents:
         names = (document.id, document.id.rsplit("/", 1)[-1], document.source, document.title)
-        lengths = [len(name) for name in names if len(name) >= 3 and _holds(line, name.casefold())]
-        if lengths:
-            found[document.id] = max(lengths)
-    best = sorted(found.items(), key=lambda item: -item[1])
-    if not best or (len(best) > 1 and best[0][1] == best[1][1]):
-        return None
-    return best[0][0]
+        lengths[document.id] = max(len(name) * _has(line, name.casefold()) for name in names)
+    longest = max(lengths.values(), default=0)
+    best = [name for name, length in lengths.items() if length == longest]
+    return best[0] if longest >= 3 and len(best) == 1 else None
 
 
-def _holds(line: str, name: str) -> bool:
+def _has(line: str, name: str) -> bool:
     """Whether the name is in the line, not as a part of a longer word."""
-    at = line.find(name)
-    if at < 0:
-        return False
-    before, after = line[at - 1 : at], line[at + len(name) : at + len(name) + 1]
-    return not re.match(r"\w", before) and not re.match(r"\w", after)
+    at = line.find(name) if name else -1
+    around = f"{line[at - 1 : at]}{line[at + len(name) : at + len(name) + 1]}"
+    return at >= 0 and not any(letter.isalnum() or letter == "_" for letter in around)

@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from rag.claims.coreference import VERBS, Antecedents
 from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
+from rag.meaning.antecedents import VERBS, Antecedents
 from rag.meaning.sentences import split_sentences
-from rag.meaning.text import WORD
+from rag.meaning.text import WORD, word_set
+from rag.meaning.vocabulary import SPEAKERS
 
 _REFERENCE = re.compile(
     r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE
@@ -36,11 +37,14 @@ _GREETING = re.compile(
     re.IGNORECASE,
 )
 """Openings of sentences that address the reader."""
+_RULE_WORDS = frozenset("must should shall may cannot required".split())
+"""A sentence with one of these states a rule, however it opens, unless the writer speaks of
+themselves."""
 _LEAD = re.compile(
     r"^(?:(?:however|moreover|furthermore|additionally|also|in addition|then|thus|therefore|hence|"
     r"as a result|in fact|indeed|meanwhile|later|afterwards|finally|overall|in summary|in short|"
     r"to summari[sz]e|in conclusion|according to the documents?|based on the [\w ]{1,40}|"
-    r"note that|for example|for instance|and|but|so)(?:,\s*|\s+(?=\S)))+",
+    r"(?:please )?note that|for example|for instance|and|but|so)(?:,\s*|\s+(?=\S)))+",
     re.IGNORECASE,
 )
 _FINITE = re.compile(rf"\b(?:{VERBS}|[a-z]{{2,}}ed|[a-z]{{3,}}(?:es|[tnlrdpkw]s|ms))\b")
@@ -212,7 +216,8 @@ def _skip_reason(text: str) -> str:
         return "question"
     if len(WORD.findall(text)) < _FEWEST_WORDS:
         return "fragment"
-    if _GREETING.match(text):
+    words = word_set(text)
+    if _GREETING.match(text) and not (words & _RULE_WORDS and not words & SPEAKERS - {"you"}):
         return "address"
     if text.endswith(":"):
         return "introduction"

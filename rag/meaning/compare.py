@@ -146,7 +146,7 @@ _Range = tuple[float, float]
 def _in_one_unit(first: Quantity, second: Quantity) -> tuple[_Range, _Range] | None:
     """Both as (least, greatest): in the base unit of their dimension if both have a unit; None if
     their units are of different things."""
-    if first.unit is None or second.unit is None:
+    if first.unit is None or second.unit is None or {first.unit, second.unit} == {"GBP", "pound"}:
         return _range(first), _range(second)
     (one, unit), (other, other_unit) = (
         ([base(number, amount.unit, amount.kind)[0] for number in _range(amount)], name)

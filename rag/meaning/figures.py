@@ -11,6 +11,7 @@ from rag.meaning.compare import Relation, compare, entails
 from rag.meaning.dates import Date, Dated, dates, only_date
 from rag.meaning.number_words import CODE, LONGEST, NUMBER, SIGN, digits
 from rag.meaning.quantities import Quantity, bound_before, quantity
+from rag.meaning.spoken import frequencies, in_figures
 from rag.meaning.times import TimeOfDay, times
 
 _NUMBER = re.compile(
@@ -25,6 +26,8 @@ _DIGITS = re.compile(r"\d+")
 MOST_CLAIMED = 50
 """Maximum number of values of a claim that are compared."""
 _KINDS = ("date", "time", "quantity")
+_NAMED_NUMBER = re.compile(r"(?:\b[A-Z][\w.-]*|\b(?:section|version|chapter|step|phase|page))\s$")
+"""Before a number that is part of a name, as in "PEP 503" and "section 4"."""
 _UNIT_WITHIN = 40
 """Characters after a year in which its unit is looked for: "2,000 metres"."""
 
@@ -71,7 +74,12 @@ def _figures(text: str) -> list[Figure]:
     ]
     remaining = _without(text, placed)
     clocks = [(t.start, t.end, Figure(text[t.start : t.end], time=t)) for t in times(remaining)]
-    placed += clocks + list(_quantities(digits(_without(remaining, clocks))))
+    placed += clocks
+    placed += [
+        (start, end, Figure(text[start:end], None, often))
+        for start, end, often in frequencies(remaining)
+    ]
+    placed += _quantities(digits(in_figures(_without(remaining, clocks))))
     return [figure for _, _, figure in sorted(placed, key=lambda item: item[0])]
 
 
@@ -103,7 +111,11 @@ def _quantities(text: str) -> Iterator[tuple[int, int, Figure]]:
         bound = bound_before(text[: match.start()])
         if amount and bound and not amount.bound:
             amount = replace(amount, bound=bound)
+        if amount and amount.kind == "number" and _NAMED_NUMBER.search(text[: match.start()]):
+            amount = None
         number = float(match["number"].replace(",", ""))
+        if number == 1 and (amount is None or amount.kind == "number"):
+            continue  # "one" counts nothing: "one of them", "the one provider"
         written = match[0].replace(match["number"], _grouped(match["number"], number))
         words = f"{written}{_unit_words(after, amount)}"
         yield match.start(), match.end(), Figure(words, None, amount, None, (number,))
@@ -183,9 +195,13 @@ def _differ(claimed: Figure, stated: Figure) -> bool:
         return compare(claimed.time, stated.time) is Relation.CONTRADICTS
     if not claimed.quantity or not stated.quantity or claimed.quantity.unit is None:
         return False
-    is_other = compare(claimed.quantity, stated.quantity) is Relation.CONTRADICTS
     either = (claimed.quantity, stated.quantity), (stated.quantity, claimed.quantity)
-    return is_other and not any(entails(*pair) for pair in either)
+    if any(entails(*pair) for pair in either) and claimed.quantity.bound != stated.quantity.bound:
+        return False
+    plain = (replace(quantity, bound="") for quantity in either[0])
+    is_bounded_alike = claimed.quantity.bound == stated.quantity.bound != ""
+    pair = plain if is_bounded_alike else either[0]
+    return compare(*pair) is Relation.CONTRADICTS
 
 
 def _are_other_dates(claimed: Dated, stated: Dated) -> bool:

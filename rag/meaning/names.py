@@ -25,7 +25,8 @@ _NOT_NAMES = (
     | frozenset((*MONTHS, *WEEKDAYS))
     | frozenset(
         "all although and but each his however i many moreover most mr mrs ms dr no one or several "
-        "some their then there three two we you both its her".split()
+        "some their then there three two we you both its her four five six seven eight nine ten "
+        "only what who new".split()
     )
 )
 _SAME_COUNTRY = [
@@ -37,6 +38,7 @@ _SAME_COUNTRY = [
     ).split(",")
 ]
 """Names for one country that begin differently."""
+_COMMON_ENDINGS = ("ly", "ing", "s", "ever", "body", "one", "ed")
 _DEMONYM = re.compile(r"(?:ian|ish|ese|ean|can|n|i|s)$")
 _SHORTEST_STEM = 3
 _ACRONYM_LETTERS = range(2, 9)
@@ -58,7 +60,15 @@ def names(text: str) -> list[str]:
         else:
             runs.append([word])
         end = match.end()
+    if runs and text.startswith(runs[0][0]) and _is_common(runs[0]):
+        runs = runs[1:]
     return [name for name in dict.fromkeys(map(" ".join, runs)) if len(name) > 1]
+
+
+def _is_common(run: list[str]) -> bool:
+    """Whether the word that a sentence opens with may be no name, such as "Normally" or "Posts"."""
+    (word, *further) = run
+    return not further and word[1:].islower() and word.endswith(_COMMON_ENDINGS)
 
 
 def is_named(name: str, words: frozenset[str], evidence: str) -> bool:

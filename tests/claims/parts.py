@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rag.build import assemble
 from rag.claims.comparison import compare
-from rag.claims.verdict_model import Logistic, VerdictModel
+from rag.claims.scorer import Logistic, Scorer
 from rag.engine import Engine
 from rag.ingestion.chunking import split
 from rag.protocols import ReaderOutput, Verdict
@@ -16,7 +16,7 @@ from rag.store.local.store import LocalStore
 from rag.types import Hit
 from tests.fakes import BagOfWordsEmbedder, document
 
-PLAIN = VerdictModel(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
+PLAIN = Scorer(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
 MODELS = (PLAIN, PLAIN)
 """Models that return the reader's verdict unchanged."""
 DEAL = (

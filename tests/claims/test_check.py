@@ -23,8 +23,8 @@ from rag.claims.results import (
     Checked,
     CheckReport,
 )
+from rag.claims.scorer import Logistic, Scorer
 from rag.claims.split import split_claims
-from rag.claims.verdict_model import Logistic, VerdictModel
 from rag.errors import InputError
 from tests.claims.parts import MODELS, PLAIN, engine
 from tests.fakes import document
@@ -84,7 +84,7 @@ def test_the_likeliest_of_two_contradictions_comes_first_and_gives_the_reason(
         "near.md": "The JCPOA was signed in Vienna on 14 July 2015.",
         "far.md": "On 3 March 2011 the JCPOA, some papers wrote, was signed in old Vienna.",
     }
-    by_likeness = VerdictModel(PLAIN.supported, Logistic({"likeness": 4.0}, 0.0), 0.5, 0.5)
+    by_likeness = Scorer(PLAIN.supported, Logistic({"likeness": 4.0}, 0.0), 0.5, 0.5)
     checker = Checker(engine(tmp_path, texts), (by_likeness, by_likeness))
     found = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
     assert [one.says for one in found.evidence] == ["contradicts", "contradicts"]

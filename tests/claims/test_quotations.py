@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rag.claims.aggregation import QUOTED
 from rag.claims.checker import Checker
 from rag.claims.comparison import compare, is_quoted
 from rag.claims.results import CONTRADICTED, NOT_CHECKABLE, SUPPORTED
+from rag.claims.verdict import QUOTED
 from tests.claims.parts import MODELS, engine
 
 SAID = "China, Iran and Russia do not recognise the snapback, and they hold that it is void."

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.claims.coreference import subject
 from rag.claims.split import clauses, split_claims
+from rag.meaning.antecedents import subject
 
 ANSWER = """# The deal
 
@@ -99,6 +99,28 @@ def test_clauses_are_split_only_where_each_has_subject_and_verb(
     text: str, expected: list[str]
 ) -> None:
     assert clauses(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("Detailed minutes must be taken.", "Detailed minutes must be taken."),
+        ("Please note that minutes must be taken.", "Minutes must be taken."),
+        ("If you want to leave, you must write an email.", None),
+        ("Members may not vote.", None),
+        ("Please file it within a week; it should be signed.", None),
+    ],
+)
+def test_a_rule_is_a_claim_however_it_opens(text: str, claim: str | None) -> None:
+    ((part, *_),) = [one.parts for one in split_claims(text).sentences]
+    assert part.text == (claim or text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Please let me know if I should go on.", "I hope that this may help you."]
+)
+def test_a_remark_of_the_writer_is_no_claim(text: str) -> None:
+    assert [one.skipped for one in split_claims(text).sentences] == ["address"]
 
 
 @pytest.mark.parametrize(

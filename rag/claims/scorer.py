@@ -1,0 +1,117 @@
+"""The scorer of evidence: the probabilities that a piece of text supports or contradicts a claim.
+
+Two logistic models over the comparison of both and the reader's verdict.
+`eval/experiments/fit_claims.py` fits them on claims that people labelled and writes
+verdict_model.json. There is one pair for readers with a verdict head and one for readers without.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from rag.answering.logistic import logit, probability
+from rag.claims.comparison import Comparison
+from rag.errors import InputError
+
+SHIPPED = Path(__file__).parent / "verdict_model.json"
+COMPARED = tuple("coverage likeness stated missing differs unnamed denied altered".split())
+FEATURES = (*COMPARED, "yes", "no")
+_MOST = 7.0
+"""Log-odds are limited to ± this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """The reader's verdict on a claim given evidence: probabilities that sum to 1."""
+
+    yes: float
+    no: float
+    unsaid: float
+
+
+def features(comparison: Comparison, verdict: Probabilities | None) -> dict[str, float]:
+    """The features by name. "stated" is the share of the claim's values that the evidence has,
+    "altered" the likeness of a claim with a value or name that it lacks.
+
+    "yes" and "no" are log-odds, in [-7, 7]; shares are in [0, 1]. Without a reader's verdict these
+    two are missing.
+    """
+    lacks = bool(comparison.missing or comparison.unnamed)
+    by_name = {
+        "coverage": comparison.coverage,
+        "likeness": comparison.likeness,
+        "stated": (comparison.values - len(comparison.missing)) / max(1, comparison.values),
+        "missing": len(comparison.missing) / max(1, comparison.values),
+        "differs": float(bool(comparison.differs)),
+        "unnamed": len(comparison.unnamed) / max(1, comparison.names),
+        "denied": comparison.likeness if comparison.denied else 0.0,
+        "altered": comparison.likeness if lacks else 0.0,
+    }
+    if verdict is None:
+        return by_name
+    return by_name | {"yes": _log_odds(verdict.yes), "no": _log_odds(verdict.no)}
+
+
+def _log_odds(share: float) -> float:
+    return max(-_MOST, min(_MOST, logit(share)))
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """A logistic model with `weights` by feature; other features have weight 0."""
+
+    weights: Mapping[str, float]
+    bias: float
+
+    def __call__(self, by_name: Mapping[str, float]) -> float:
+        """The probability, in [0, 1]."""
+        return probability(
+            self.weights, self.bias, {name: by_name.get(name, 0.0) for name in self.weights}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """The models for one kind of reader, and the minimum probabilities of the verdicts "supported"
+    and "contradicted"."""
+
+    supported: Logistic
+    contradicted: Logistic
+    support_from: float
+    contradict_from: float
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Self:
+        """Raises KeyError, TypeError or ValueError if the format is another."""
+        supported, contradicted = (
+            Logistic(dict(stored[name]["weights"]), float(stored[name]["bias"]))
+            for name in ("supported", "contradicted")
+        )
+        limits = (float(stored[name]) for name in ("support_from", "contradict_from"))
+        return cls(supported, contradicted, *limits)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The inverse of `of`."""
+        return {
+            name: {"weights": dict(model.weights), "bias": model.bias}
+            for name, model in (("supported", self.supported), ("contradicted", self.contradicted))
+        } | {"support_from": self.support_from, "contradict_from": self.contradict_from}
+
+
+@functools.lru_cache(4)
+def load(path: Path = SHIPPED) -> tuple[Scorer, Scorer]:
+    """(the scorer for readers with a verdict head, that for readers without). Raises InputError if
+    the file is invalid."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return Scorer.of(stored["read"]), Scorer.of(stored["compared"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} contains no weights for claims: {error}",
+            "create it with: python -m eval.experiments.fit_claims",
+        ) from error

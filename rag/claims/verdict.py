@@ -1,0 +1,255 @@
+"""One verdict on a claim from all the evidence found for it, and one on a sentence from its claims,
+with the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from rag.claims.comparison import Comparison, compare
+from rag.claims.evidence import Excerpt, cite
+from rag.claims.results import (
+    CONTRADICTED,
+    NO_CLAIM,
+    NOT_CHECKABLE,
+    NOT_FOUND,
+    PARTLY,
+    SUPPORTED,
+    Checked,
+    CheckedPart,
+    FoundEvidence,
+)
+from rag.claims.scorer import Probabilities, Scorer, features
+from rag.claims.split import ClaimPart, ClaimSentence
+from rag.types import Document
+
+QUOTED = 0.99
+"""The probability of support if a document has the claim word for word."""
+_SHOWN = 3
+"""Maximum number of evidence sentences of a claim."""
+_SKIPPED = {
+    "question": "a question",
+    "heading": "a heading",
+    "code": "code",
+    "table": "a table: its rows are not checked",
+    "introduction": "it introduces what follows",
+    "address": "it addresses the reader",
+    "fragment": "too short to be a claim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An excerpt compared with a claim; `verdict` is the reader's, None if it has no such head."""
+
+    excerpt: Excerpt
+    comparison: Comparison
+    verdict: Probabilities | None
+
+    @property
+    def document_id(self) -> str:
+        return self.excerpt.hit.passage.document_id
+
+    @property
+    def features(self) -> dict[str, float]:
+        """The features of the scorer."""
+        return features(self.comparison, self.verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate with the probabilities, in [0, 1], that it supports or contradicts the claim."""
+
+    candidate: Candidate
+    supported: float
+    contradicted: float
+
+
+def score(candidate: Candidate, scorer: Scorer) -> Scored:
+    """The probabilities of a candidate. A quotation supports without the scorer, a heading never
+    does, and nothing contradicts without a value, name or negation that differs."""
+    comparison = candidate.comparison
+    if comparison.quoted:
+        return Scored(candidate, QUOTED, 0.0)
+    by_name = candidate.features
+    supported = 0.0 if candidate.excerpt.is_heading else scorer.supported(by_name)
+    return Scored(
+        candidate, supported, scorer.contradicted(by_name) if comparison.is_opposed else 0.0
+    )
+
+
+def closest(claim: str, excerpt: Excerpt) -> Comparison:
+    """The claim compared with the best sentence, or with the whole excerpt if that lacks fewer
+    values and names."""
+    context = excerpt.names
+    sentence = compare(claim, excerpt.text[slice(*excerpt.best)], context)
+    if sentence.differs or not _lacks(sentence):
+        return sentence
+    whole = compare(claim, excerpt.text, context)
+    return whole if _lacks(whole) < _lacks(sentence) else sentence
+
+
+def _lacks(comparison: Comparison) -> int:
+    return len(comparison.missing) + len(comparison.unnamed)
+
+
+def decide(scored: Sequence[Scored], scorer: Scorer) -> tuple[str, float]:
+    """(verdict, confidence): contradicted only if no candidate supports the claim better."""
+    best = max(scored, key=lambda one: one.supported)
+    contradicted = max(one.contradicted for one in scored)
+    if best.supported >= scorer.support_from and not _is_outdone(best, scored):
+        return PARTLY if best.candidate.comparison.missing else SUPPORTED, best.supported
+    if contradicted >= scorer.contradict_from and contradicted > best.supported:
+        return CONTRADICTED, contradicted
+    return NOT_FOUND, 1 - max(best.supported, contradicted)
+
+
+def _is_outdone(best: Scored, scored: Sequence[Scored]) -> bool:
+    """Whether something contradicts the claim with a higher probability than `best` supports it,
+    and is at least as similar to it in words."""
+    likeness = best.candidate.comparison.likeness
+    return any(
+        one.contradicted > best.supported and one.candidate.comparison.likeness >= likeness
+        for one in scored
+        if one is not best
+    )
+
+
+def judge(
+    claim: str,
+    candidates: Sequence[Candidate],
+    cited: Set[str],
+    documents: Mapping[str, Document],
+    scorers: tuple[Scorer, Scorer],
+) -> CheckedPart:
+    """The verdict on a claim from all its candidates.
+
+    `cited` are the ids of the documents that the claim cites. `scorers` are those for readers with
+    a verdict head and for readers without.
+    """
+    if not candidates:
+        return CheckedPart(claim, NOT_FOUND, 1.0, 0.0, 0.0)
+    scorer = scorers[0 if any(one.verdict for one in candidates) else 1]
+    scored = [score(candidate, scorer) for candidate in candidates]
+    verdict, confidence = decide(scored, scorer)
+    supports = [one for one in scored if one.supported >= scorer.support_from]
+    denies = [
+        one for one in scored if one.contradicted >= scorer.contradict_from and one not in supports
+    ]
+    best = max(scored, key=lambda one: one.supported)
+    evidence = [_evidence(one, says, documents) for one, says in _shown(best, supports, denies)]
+    if verdict == CONTRADICTED:
+        evidence.sort(key=lambda one: one.says != "contradicts")
+    is_supported = verdict in (SUPPORTED, PARTLY)
+    is_by_cited = any(one.candidate.document_id in cited for one in supports)
+    return CheckedPart(
+        claim,
+        verdict,
+        confidence,
+        best.supported,
+        max(one.contradicted for one in scored),
+        tuple(evidence[:_SHOWN]),
+        is_supported and bool(cited) and not is_by_cited,
+    )
+
+
+def _shown(
+    best: Scored, supports: Sequence[Scored], denies: Sequence[Scored]
+) -> list[tuple[Scored, str]]:
+    """(candidate, what it says) for what supports, then for what contradicts the claim, each most
+    probable first; the best candidate if there is neither."""
+    yes = sorted(supports, key=lambda one: -one.supported)
+    no = sorted(denies, key=lambda one: -one.contradicted)
+    shown = [(one, "supports") for one in yes] + [(one, "contradicts") for one in no]
+    return shown or [(best, "near")]
+
+
+def _evidence(scored: Scored, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
+    candidate = scored.candidate
+    return FoundEvidence(
+        cite(candidate.excerpt, documents[candidate.document_id]),
+        says,
+        scored.contradicted if says == "contradicts" else scored.supported,
+        candidate.comparison.differs,
+        (*candidate.comparison.missing, *candidate.comparison.unnamed),
+    )
+
+
+# Sentences
+
+
+def unresolved(part: ClaimPart) -> CheckedPart:
+    """A clause whose pronoun has no antecedent: not checkable."""
+    return CheckedPart(part.text, NOT_CHECKABLE, 1.0, 0.0, 0.0)
+
+
+def skipped(sentence: ClaimSentence) -> Checked:
+    """A sentence that makes no claim; rows of a table are not checkable."""
+    verdict = NOT_CHECKABLE if sentence.skipped == "table" else NO_CLAIM
+    place = sentence.start, sentence.end, sentence.text
+    return Checked(*place, verdict, 1.0, _SKIPPED[sentence.skipped], cited=sentence.cited)
+
+
+def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked:
+    """The sentence from its parts: contradicted if one is, partly if only some are supported."""
+    verdict = _combined({part.verdict for part in parts})
+    decisive = [part for part in parts if part.verdict == verdict] or list(parts)
+    ordered = [*decisive, *(part for part in parts if part not in decisive)]
+    is_wrong = any(part.wrong_citation for part in parts)
+    return Checked(
+        sentence.start,
+        sentence.end,
+        sentence.text,
+        verdict,
+        min(part.confidence for part in decisive),
+        _reason(verdict, parts, is_wrong, sentence),
+        tuple(dict.fromkeys(one for part in ordered for one in part.evidence)),
+        sentence.cited,
+        is_wrong,
+        tuple(parts),
+    )
+
+
+def _combined(verdicts: set[str]) -> str:
+    if CONTRADICTED in verdicts:
+        return CONTRADICTED
+    if len(verdicts) > 1 and verdicts & {SUPPORTED, PARTLY}:
+        return PARTLY
+    return next(name for name in (PARTLY, NOT_FOUND, NOT_CHECKABLE, SUPPORTED) if name in verdicts)
+
+
+def _reason(
+    verdict: str, parts: Sequence[CheckedPart], is_wrong: bool, sentence: ClaimSentence
+) -> str:
+    """The reason for the verdict, in one line."""
+    evidence = [one for part in parts for one in part.evidence]
+    supports = (one.citation.document_id for one in evidence if one.says == "supports")
+    elsewhere = next(supports, "")
+    if is_wrong:
+        marks = "".join(f"[{number}]" for number in sentence.cited)
+        return f"{elsewhere} says so, {marks} does not"
+    if verdict == CONTRADICTED:
+        return _contradiction([part for part in parts if part.verdict == CONTRADICTED])
+    if verdict == PARTLY:
+        return _missing(parts)
+    if verdict == NOT_CHECKABLE:
+        pronoun = next(part.unresolved for part in sentence.parts if part.unresolved)
+        return f'it is not clear what "{pronoun}" means'
+    return f"{elsewhere} says so" if verdict == SUPPORTED else "no document says so"
+
+
+def _contradiction(parts: Sequence[CheckedPart]) -> str:
+    denies = (one for part in parts for one in part.evidence if one.says == "contradicts")
+    against = next(denies)
+    if against.differs:
+        mine, theirs = against.differs[0]
+        return f'says "{mine}", {against.citation.document_id} says "{theirs}"'
+    return f"{against.citation.document_id} says otherwise"
+
+
+def _missing(parts: Sequence[CheckedPart]) -> str:
+    unsaid = [part.text for part in parts if part.verdict not in (SUPPORTED, PARTLY)]
+    if unsaid:
+        return f'no document says "{unsaid[0]}"'
+    lacking = (name for p in parts if p.verdict == PARTLY for name in p.evidence[0].missing)
+    return f'the evidence does not contain "{next(lacking, "")}"'

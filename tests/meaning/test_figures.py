@@ -1,0 +1,62 @@
+"""Values of whole sentences, compared as claims and evidence."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.meaning.figures import FigureIndex, contradicting, figures
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence"),
+    [
+        ("It takes a fortnight.", "It takes two weeks."),
+        ("It is over in a quarter of an hour.", "It lasts 15 minutes."),
+        ("It stays open for half a year.", "It stays open for six months."),
+        ("They pay back three quarters of it.", "They repay 75% of it."),
+        ("It needs two thirds of the votes.", "It needs 66.7 percent of the votes."),
+        ("Say so a week or more before.", "Say so at least 7 days before."),
+        ("It is reviewed once a year.", "It is reviewed annually."),
+        ("They meet every other week.", "They meet every second week."),
+        ("It costs 150 pounds.", "It costs \u00a3150."),
+        ("It begins at twenty to three.", "The 14:40 appointment."),
+        ("It was signed in 2015.", "It was signed on 14 July 2015."),
+        ("PEP 503 was accepted.", "pep 0503"),
+        ("More than 6,000 machines were kept.", "They kept 6,104 machines."),
+    ],
+)
+def test_the_evidence_states_the_value(claim: str, evidence: str) -> None:
+    (claimed,) = figures(claim)
+    assert FigureIndex(figures(evidence)).state(claimed)
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "pair"),
+    [
+        ("It takes three weeks.", "It takes two weeks.", ("3 weeks", "2 weeks")),
+        ("It begins at half past nine.", "It begins at 10:30.", ("half past nine", "10:30")),
+        ("It was before 2015.", "It was after 2015.", ("2015", "2015")),
+        ("At most 5 members vote.", "At most 2 members vote.", ("5 members", "2 members")),
+        ("It was signed in May 2018.", "It was signed in 2015.", ("May 2018", "2015")),
+    ],
+)
+def test_another_value_of_the_kind_contradicts(
+    claim: str, evidence: str, pair: tuple[str, str]
+) -> None:
+    (claimed,) = figures(claim)
+    values = FigureIndex(figures(evidence)), FigureIndex([claimed])
+    assert list(contradicting([claimed], *values)) == [pair]
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence"),
+    [
+        ("It costs 5 dollars.", "It weighs 5 kilograms."),
+        ("It is sold once a week.", "It takes two days."),
+        ("It was signed on 29 July 1957.", "It was signed in 1957."),
+        ("One of them left.", "Two of them left."),
+    ],
+)
+def test_other_kinds_and_less_exact_values_do_not_contradict(claim: str, evidence: str) -> None:
+    claims = figures(claim)
+    assert not list(contradicting(claims, FigureIndex(figures(evidence)), FigureIndex(claims)))
