@@ -110,21 +110,21 @@ def entry(client: str, server: Server) -> Entry:
     if client == "claude-desktop":
         message = "Claude Desktop can only start programs, not connect to a URL"
         raise InputError(message, "leave out --url")
-    made: Entry = (
+    new_entry: Entry = (
         {"url": server.url}
         if client in ("codex", "cursor")
         else {"type": "http", "url": server.url}
     )
     if server.key_env and client == "codex":
-        return made | {"bearer_token_env_var": server.key_env}
+        return new_entry | {"bearer_token_env_var": server.key_env}
     if server.key_env:
         value = {"claude": f"${{{server.key_env}}}", "vscode": "${input:rag-key}"}
         token = value.get(client, f"${{env:{server.key_env}}}")
-        return made | {"headers": {"Authorization": f"Bearer {token}"}}
-    return made
+        return new_entry | {"headers": {"Authorization": f"Bearer {token}"}}
+    return new_entry
 
 
-def _changed(client: str, path: Path, name: str, made: Entry | None) -> ConfigChange:
+def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> ConfigChange:
     if not _NAME.fullmatch(name):
         raise InputError(f"{name!r} is not a valid server name", "use letters, digits, - and _")
     try:
@@ -134,36 +134,36 @@ def _changed(client: str, path: Path, name: str, made: Entry | None) -> ConfigCh
             f"{path} cannot be read: {error}", "check the file's owner and permissions"
         ) from error
     edit = _edited_toml if client == "codex" else _edited_json
-    return ConfigChange(path, before, edit(client, path, before or "", name, made))
+    return ConfigChange(path, before, edit(client, path, before or "", name, new_entry))
 
 
-def _edited_json(client: str, path: Path, before: str, name: str, made: Entry | None) -> str:
+def _edited_json(client: str, path: Path, before: str, name: str, new_entry: Entry | None) -> str:
     key = "servers" if client == "vscode" else "mcpServers"
     try:
         config = json.loads(before) if before.strip() else {}
         servers = config.get(key, {})
-        known = name in servers
+        is_present = name in servers
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise _by_hand(path, "JSON", json.dumps({key: {name: made}}, indent=2)) from error
-    if made is None:
-        if not known:
+        raise _by_hand(path, "JSON", json.dumps({key: {name: new_entry}}, indent=2)) from error
+    if new_entry is None:
+        if not is_present:
             raise NotFoundError(
                 f"{path} has no entry {name}", "look for its name in the file and pass it as --name"
             )
         del servers[name]
     else:
-        servers[name] = made
+        servers[name] = new_entry
     config[key] = servers
-    if client == "vscode" and made and "headers" in made:
+    if client == "vscode" and new_entry and "headers" in new_entry:
         _ask_for_key(config)
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
 def _ask_for_key(config: dict[str, Any]) -> None:
     """Have VS Code ask for the key once, so that the file does not contain it."""
-    asked = config.setdefault("inputs", [])
-    if not any(one.get("id") == "rag-key" for one in asked):
-        asked.append(
+    inputs = config.setdefault("inputs", [])
+    if not any(one.get("id") == "rag-key" for one in inputs):
+        inputs.append(
             {
                 "id": "rag-key",
                 "type": "promptString",
@@ -173,18 +173,18 @@ def _ask_for_key(config: dict[str, Any]) -> None:
         )
 
 
-def _edited_toml(client: str, path: Path, before: str, name: str, made: Entry | None) -> str:
+def _edited_toml(client: str, path: Path, before: str, name: str, new_entry: Entry | None) -> str:
     """Edit the text directly, so that comments and order stay unchanged."""
-    table = _toml_table(name, made) if made else ""
+    table = _toml_table(name, new_entry) if new_entry else ""
     try:
-        known = name in tomllib.loads(before).get("mcp_servers", {})
+        is_present = name in tomllib.loads(before).get("mcp_servers", {})
     except (ValueError, RecursionError, TypeError) as error:
         raise _by_hand(path, "TOML", table) from error
-    if made is None and not known:
+    if new_entry is None and not is_present:
         raise NotFoundError(
             f"{path} has no entry {name}", "look for its name in the file and pass it as --name"
         )
-    rest = _without_table(before, name) if known else before
+    rest = _without_table(before, name) if is_present else before
     after = (
         rest.rstrip("\n")
         + ("\n\n" if rest.strip() and table else "\n" if rest.strip() else "")
@@ -194,7 +194,7 @@ def _edited_toml(client: str, path: Path, before: str, name: str, made: Entry | 
         found = tomllib.loads(after).get("mcp_servers", {}).get(name)
     except ValueError as error:
         raise _by_hand(path, "TOML that can be edited safely", table) from error
-    if found != made:
+    if found != new_entry:
         raise _by_hand(path, "TOML that can be edited safely", table)
     return after
 
@@ -204,18 +204,18 @@ def _without_table(text: str, name: str) -> str:
     header = re.compile(
         rf"\s*\[\s*mcp_servers\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*(\.[^\]]*)?\]\s*(#.*)?"
     )
-    kept, inside = [], False
+    lines, inside = [], False
     for line in text.splitlines(keepends=True):
         if line.lstrip().startswith("["):
             inside = header.fullmatch(line.rstrip("\n")) is not None
         if not inside:
-            kept.append(line)
-    return "".join(kept)
+            lines.append(line)
+    return "".join(lines)
 
 
-def _toml_table(name: str, made: Entry) -> str:
+def _toml_table(name: str, new_entry: Entry) -> str:
     """A TOML table; JSON strings and lists are valid TOML."""
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in made.items()]
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in new_entry.items()]
     return "\n".join([f"[mcp_servers.{name}]", *lines]) + "\n"
 
 

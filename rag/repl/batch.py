@@ -22,39 +22,39 @@ def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int
     """
     worst = 0
     for number, line in enumerate(lines):
-        asked = (
+        question = (
             line.decode("utf-8", "surrogateescape")
             .removeprefix("" if number else _BYTE_ORDER_MARK)
             .strip()
         )
-        if asked:
-            code, said = _one(session, asked, not takes_all(out))
+        if question:
+            code, output = _one(session, question, not takes_all(out))
             worst = max(worst, code)
-            out.write(said + "\n")
+            out.write(output + "\n")
             out.flush()
     return worst
 
 
-def _one(session: Session, asked: str, escaped: bool) -> tuple[int, str]:
+def _one(session: Session, question: str, escaped: bool) -> tuple[int, str]:
     try:
-        answer = session.ask(asked, session.understand(asked).question)
+        answer = session.ask(question, session.understand(question).question)
     except InputError as error:
         return 2, _wrong(
-            asked, error, escaped
+            question, error, escaped
         ) if session.as_json else f"error\t\t{clean(error.message)}"
     session.exchanges.clear()  # the input may be long
-    said = (
-        json.dumps({"asked": asked, **plain(answer)}, ensure_ascii=escaped)
+    output = (
+        json.dumps({"asked": question, **plain(answer)}, ensure_ascii=escaped)
         if session.as_json
         else _line(answer)
     )
-    return int(answer.text is None), said
+    return int(answer.text is None), output
 
 
-def _wrong(asked: str, error: InputError, escaped: bool) -> str:
-    said = asked.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _wrong(question: str, error: InputError, escaped: bool) -> str:
+    shown = question.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return json.dumps(
-        {"question": said, "error": error.message, "hint": error.hint}, ensure_ascii=escaped
+        {"question": shown, "error": error.message, "hint": error.hint}, ensure_ascii=escaped
     )
 
 

@@ -90,7 +90,7 @@ class Screen(Printer):
                 self.line(f"Source {mark}: {clean(place.document_id)}, {path}.")
             else:
                 self.wrapped(
-                    Text(path, "cyan").append(f"  {clean(place.document_id)}", "dim"),
+                    Text(path, "cyan").append(f"{self._dot}{clean(place.document_id)}", "dim"),
                     5,
                     Text(f"  {mark:<2} ", "cyan"),
                 )
