@@ -18,7 +18,7 @@ _START = attrgetter("start")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableRows:
     """A table, or the part of a long one around an offset; `header` is the lowest header row."""
 
     block: Block
@@ -129,7 +129,7 @@ def items(blocks: Sequence[Block], index: int) -> tuple[Block, ...]:
     return tuple(blocks[i] for i in children(blocks, index) if blocks[i].kind == "item")
 
 
-def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> Table | None:
+def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> TableRows | None:
     """The table that contains the character at `offset`, with its rows within `reach` characters of
     it; None elsewhere.
     """
@@ -140,7 +140,7 @@ def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> T
     first = max(bisect_right(blocks, offset - reach, key=_START) - 1, index + 1)
     near = (blocks[i] for i in range(first, last))
     rows = tuple(block for block in near if block.kind == "row" and block.parent == index)
-    return Table(blocks[index], _header(blocks, index), rows)
+    return TableRows(blocks[index], _header(blocks, index), rows)
 
 
 def row_at(blocks: Sequence[Block], offset: int) -> Block | None:

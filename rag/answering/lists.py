@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rag.meaning.sentences import Offsets
 from rag.meaning.text import content_words
-from rag.structure import Table, enclosing, items, table_around
+from rag.structure import TableRows, enclosing, items, table_around
 from rag.types import Block, Document
 
 MOST = 20
@@ -51,7 +51,7 @@ def rows_at(document: Document, start: int) -> list[Offsets]:
     return rows if len(rows) > 1 else []
 
 
-def _is_named(table: Table, row: Block) -> bool:
+def _is_named(table: TableRows, row: Block) -> bool:
     """Whether the row has several cells, all of columns with names."""
     return len(row.cells) > 1 and all(map(table.column_name, row.cells))
 
