@@ -118,13 +118,19 @@ class Keys:
     def revoke(self, name: str) -> list[Key]:
         """Revoke the key with this id, or all keys with this name. Raises NotFoundError."""
         with locked(self._path):
-            keys = self.all()
-            ids = [key.id for key in keys if name in (key.id, key.name) and not key.revoked]
-            if not ids:
-                raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
-            changed = tuple(replace(key, revoked=_now()) if key.id in ids else key for key in keys)
+            ids = self._active(name)
+            changed = tuple(
+                replace(key, revoked=_now()) if key.id in ids else key for key in self.all()
+            )
             self._save(changed)
         return [key for key in changed if key.id in ids]
+
+    def _active(self, name: str) -> list[str]:
+        """Ids of the active keys with this id or name. Raises NotFoundError if there is none."""
+        ids = [key.id for key in self.all() if name in (key.id, key.name) and not key.revoked]
+        if not ids:
+            raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
+        return ids
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
         """Replace the active key with this id or name. The old key is revoked, or remains valid for
@@ -132,14 +138,12 @@ class Keys:
 
         Raises NotFoundError; InputError if several keys have the name.
         """
-        active = [key for key in self.all() if name in (key.id, key.name) and not key.revoked]
-        if len(active) > 1:
+        ids = self._active(name)
+        if len(ids) > 1:
             raise InputError(
-                f"{len(active)} active keys are called {name}", "use an id from: rag keys list"
+                f"{len(ids)} active keys are called {name}", "use an id from: rag keys list"
             )
-        if not active:
-            raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
-        (old,) = active
+        (old,) = (key for key in self.all() if key.id in ids)
         new_key, token = self.add(old.name, old.scope, old.collections)
         with locked(self._path):
             ended = (

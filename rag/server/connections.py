@@ -54,7 +54,7 @@ class Connections:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        address = tuple(scope["client"])
+        address = tuple(scope["client"] or ("", 0))  # None if it is closed already
         self._requests[address] += 1
         self._stop_waiting(address)
         try:

@@ -10,8 +10,6 @@ from rag.protocols import Store
 from rag.server.document_schemas import WireCount, WireSource
 from rag.types import Document
 
-_BATCH = 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Listing:
@@ -48,12 +46,10 @@ class Listings:
 
 
 def _listing(store: Store) -> Listing:
-    sources: list[WireSource] = []
-    while page := store.documents(sources[-1].id if sources else "", _BATCH):
-        sources += map(_source, page)
+    sources = tuple(map(_source, store.documents()))
     folders = Counter(one.id.partition("/")[0] for one in sources if "/" in one.id)
     types = Counter(source.type for source in sources if source.type)
-    return Listing(tuple(sources), _counts(folders), _counts(types))
+    return Listing(sources, _counts(folders), _counts(types))
 
 
 def _counts(counter: Counter[str]) -> list[WireCount]:

@@ -17,7 +17,7 @@ from fastapi import Request
 from rag import build, filters
 from rag.answering.searcher import Query, check_question
 from rag.engine import Engine
-from rag.errors import AbsentError, RagError
+from rag.errors import AbsentError, NotFoundError, RagError
 from rag.parsing.pool import ParseLimits as FileLimits
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Stats, Store
@@ -183,6 +183,13 @@ class Service:
         """The document with this id. Ids never contain NUL, which PostgreSQL would reject."""
         return None if "\0" in document_id else self.engine.store.document(document_id)
 
+    def existing(self, document_id: str) -> Document:
+        """The document with this id. Raises NotFoundError."""
+        document = self.document(document_id)
+        if document is None:
+            raise missing(document_id)
+        return document
+
     def submit(
         self,
         questions: list[str],
@@ -312,6 +319,13 @@ def wait(question: PendingQuestion, future: Future[T]) -> T:
         raise problems.late() from None
     except CancelledError:
         raise problems.hung_up() from None
+
+
+def missing(document_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"no document {document_id[:200]} in the index",
+        "list the documents with: GET /v1/documents",
+    )
 
 
 def warm(backend: Backend) -> None:

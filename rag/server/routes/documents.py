@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 
 from rag.errors import InputError, NotFoundError
 from rag.filters import matches, parse
-from rag.protocols import Store
 from rag.server import serialize
 from rag.server.collection_paths import prefixed
 from rag.server.conditional import check_match, etag, not_modified
@@ -36,7 +35,7 @@ from rag.server.problems import ServiceError, media_type
 from rag.server.put_text import put_text
 from rag.server.rights import Right, needs
 from rag.server.schemas import Line
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Service, caller_of, missing, service_of
 from rag.server.upload_queue import Upload
 from rag.types import Document
 
@@ -44,7 +43,6 @@ router = APIRouter(prefix="/v1", tags=["documents"])
 Shared = Annotated[Service, Depends(service_of)]
 _WAIT = 20.0
 _MOST_FILES = 100
-_PAGE = 1000
 
 
 async def uploads(request: Request) -> list[Upload]:
@@ -169,7 +167,7 @@ def list_documents(
     """List the documents in order of id, one page at a time."""
     store = service.engine.store
     if conditions := parse(filter):
-        matching = [row for row in _all(store) if matches(conditions, row)]
+        matching = [row for row in store.documents() if matches(conditions, row)]
         total, rows = len(matching), [row for row in matching if row.id > after][: limit + 1]
     else:
         total, rows = store.stats().documents, store.documents(after, limit + 1)
@@ -178,14 +176,6 @@ def list_documents(
     return WireDocuments(
         documents=[serialize.document(row) for row in page], total=total, next=following
     )
-
-
-def _all(store: Store) -> Iterator[Document]:
-    """All documents in order of id, without their text."""
-    after = ""
-    while page := store.documents(after, _PAGE):
-        yield from page
-        after = page[-1].id
 
 
 @router.get(
@@ -204,7 +194,7 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
             stored_text,
             lambda: JSONResponse(serialize.document_detail(stored_text).model_dump()),
         )
-    stored = _find(service, document)
+    stored = service.existing(document)
     return _unless_known(request, stored, lambda: PlainTextResponse(stored.text))
 
 
@@ -216,7 +206,7 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
 @needs(Right.READ)
 def get_document(document: str, request: Request, service: Shared) -> Any:
     """Get a document's metadata, without its text."""
-    stored = _find(service, document)
+    stored = service.existing(document)
     return _unless_known(
         request, stored, lambda: JSONResponse(serialize.document_detail(stored).model_dump())
     )
@@ -263,27 +253,14 @@ def delete_document(document: str, request: Request, service: Shared) -> Deleted
 
     `If-Match: ETAG` deletes it only if it is unchanged.
     """
-    check_match(request.headers, etag(_find(service, document)))
+    check_match(request.headers, etag(service.existing(document)))
     deleted = delete_everywhere(service, document)
-    if deleted is None:
-        raise _missing(document)
+    if deleted is None:  # somebody else was faster
+        raise missing(document)
     receipt, uploads, ratings = deleted
     shown = dataclasses.asdict(receipt) | {"uploads": dataclasses.asdict(uploads)}
     shown |= {"ratings": ratings}
     complete = receipt.complete and uploads.clean
     return Deleted(
         id=document, deleted=True, generation=receipt.generation, complete=complete, receipt=shown
-    )
-
-
-def _find(service: Service, document: str) -> Document:
-    stored = service.document(document)
-    if stored is None:
-        raise _missing(document)
-    return stored
-
-
-def _missing(document: str) -> NotFoundError:
-    return NotFoundError(
-        f"no document {document[:200]} in the index", "list the documents with: GET /v1/documents"
     )

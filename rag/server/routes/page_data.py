@@ -125,7 +125,7 @@ def blocks(
     end: Annotated[int, Query(ge=0, description="End in the document's text.")] = 100_000,
 ) -> WireBlocks:
     """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code."""
-    stored = _stored(service, document)
+    stored = service.existing(document)
     return WireBlocks(
         blocks=[
             WireBlock(
@@ -195,19 +195,9 @@ def picture(
     return Response(drawn, media_type="image/png", headers=headers)
 
 
-def _stored(service: Service, document_id: str) -> Document:
-    stored = service.document(document_id)
-    if stored is None:
-        raise NotFoundError(
-            f"no document {document_id[:200]} in the index",
-            "list the documents with: GET /v1/documents",
-        )
-    return stored
-
-
 def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes]:
     """The document and its file. Raises NotFoundError if there is no such PDF any more."""
-    stored = _stored(service, document_id)
+    stored = service.existing(document_id)
     pdf = _content(service, stored) if stored.metadata.get("type") == "pdf" else None
     if pdf is None:
         raise NotFoundError(
