@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from rag.answering import by_form, comparing, outcome
+from rag.answering import by_form, comparing, outcome, talk
 from rag.answering.answer import AbstentionPolicy
 from rag.answering.by_form import Read
 from rag.answering.catalogue import Catalogued, catalogue
 from rag.answering.comparing import Side
 from rag.answering.confidence import Confidence
 from rag.answering.features import features
-from rag.answering.forms import CLASSES, NEEDS_ALL, Choice, FormClassifier
+from rag.answering.forms import FORMS, NEEDS_ALL, Choice, FormClassifier
 from rag.answering.mention import QuestionAnalysis
 from rag.answering.overview import meant, overview
 from rag.answering.provenance import receipt
@@ -25,7 +25,7 @@ from rag.filters import matches, of_documents, shown
 from rag.models.reading_budget import BudgetedReader, ReadState
 from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
-from rag.types import Answer, Document, Hit, Receipt, Span
+from rag.types import TALK, Answer, Document, Hit, Receipt, Span
 
 MOST_ALTERNATIVES = 3
 """Maximum number of alternative answers in an answer."""
@@ -57,6 +57,7 @@ class Engine(Searcher):
         self._rounds = BudgetedReader(reader, self._is_enough if settings.early_exit < 1 else None)
         self.confidence = confidence
         self.alternatives = MOST_ALTERNATIVES
+        self._suggestions = talk.Suggestions()
 
     def ask(
         self,
@@ -104,10 +105,8 @@ class Engine(Searcher):
     def _choose(self, asked: Sequence[Query]) -> list[Choice]:
         """Choose the form of each answer. Raises InputError for an unknown form."""
         for one in asked:
-            if one.form and one.form not in CLASSES:
-                raise InputError(
-                    f"unknown form {one.form!r}", f"choose one of: {', '.join(CLASSES[:-1])}"
-                )
+            if one.form and one.form not in FORMS:
+                raise InputError(f"unknown form {one.form!r}", f"choose one of: {', '.join(FORMS)}")
         open_ones = [one.question for one in asked if not one.form] if self._forms else []
         chosen = iter(self._forms.classify(open_ones) if self._forms and open_ones else [])
         return [
@@ -140,6 +139,8 @@ class Engine(Searcher):
         """Add the answer to a question about documents, from the same generation. If there is none,
         fall back to another form.
         """
+        if choice.form == TALK:
+            return replace(found, form=TALK, likely=choice.likely, hits=[])
         if choice.form not in ("overview", "catalogue"):
             return replace(found, form=choice.form, likely=choice.likely)
         for _ in range(TRIES):
@@ -223,6 +224,9 @@ class Engine(Searcher):
             self.confidence, self.threshold, self.alternatives, self.settings.threshold < 0
         )
         reading, *of_sides = readings
+        if found.form == TALK:
+            answer = talk.reply(asked.question.strip(), self._suggested(asked), timings)
+            return replace(answer, receipt=self._receipt(asked, found, answer, reading))
         sides = tuple(
             (side.name, state.output) for side, state in zip(found.sides, of_sides, strict=True)
         )
@@ -249,6 +253,12 @@ class Engine(Searcher):
             passages_read=reading.read if _is_read(found) else None,
         )
         return replace(answer, receipt=self._receipt(asked, found, answer, reading))
+
+    def _suggested(self, asked: Query) -> tuple[str, ...]:
+        """Questions that the index answers."""
+        return self._suggestions.questions(
+            self.store, lambda question: self.ask(question, talk.READ, deadline=asked.deadline)
+        )
 
     def _receipt(
         self, asked: Query, found: RetrievalResult, answer: Answer, reading: ReadState
@@ -288,7 +298,7 @@ class Engine(Searcher):
 
 
 def _is_read(found: RetrievalResult) -> bool:
-    return found.about is None and found.form != NEEDS_ALL
+    return found.about is None and found.form not in (NEEDS_ALL, TALK)
 
 
 def _merged(found: Sequence[RetrievalResult], sides: Sequence[Side]) -> RetrievalResult:

@@ -270,6 +270,8 @@ class Value:
     resolved: str | None = None
 
 
+TALK = "talk"
+"""Form of the reply to a question to rag itself, such as "Who are you?"."""
 LEAST_SHOWN = 0.1
 """Minimum confidence of candidates that are shown."""
 
@@ -328,9 +330,10 @@ class Answer:
     None for all. `understood` is the question after spelling correction, or None if nothing was
     corrected.
 
-    `form` is one of `rag.answering.forms.FORMS`; `pieces` are the answer's quotes in display order.
-    `text` consists of them; only "Yes.", "No." and the count of a catalogue are added. `more`
-    counts the list items that are not shown.
+    `form` is one of `rag.answering.forms.FORMS`, or `TALK`: a question to rag itself has no answer,
+    but `suggestions`, questions that the documents answer. `pieces` are the answer's quotes in
+    display order. `text` consists of them; only "Yes.", "No." and the count of a catalogue are
+    added. `more` counts the list items that are not shown.
     """
 
     question: str
@@ -350,6 +353,7 @@ class Answer:
     pieces: tuple[Piece, ...] = ()
     more: int = 0
     understood: str | None = None
+    suggestions: tuple[str, ...] = ()
 
     @property
     def hits_read(self) -> tuple[Hit, ...]:

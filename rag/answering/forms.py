@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import ModelError
+from rag.types import TALK
 
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
 """What an answer can look like; rag/answering/FORMS_CARD.md says how the choice is learned."""
 NEEDS_ALL = "needs_all"
 """The class of questions that only all passages together answer; they are refused with that reason.
 """
-CLASSES = (*FORMS, NEEDS_ALL)
+CLASSES = (*FORMS, NEEDS_ALL, TALK)
 SHIPPED = Path(__file__).with_name("forms.safetensors")
 _WORD = re.compile(r"[a-z']+")
 _CUES = tuple(
@@ -37,7 +38,7 @@ _CUES = tuple(
     ).split()
 )
 _PLACE = {word: place for place, word in enumerate(_CUES)}
-_FAR = {"overview": 0.5, "catalogue": 0.5, NEEDS_ALL: 0.6, "comparison": 0.4}
+_FAR = {"overview": 0.5, "catalogue": 0.5, NEEDS_ALL: 0.6, "comparison": 0.4, TALK: 0.6}
 """Least probability of forms that a wrong choice costs the whole answer."""
 
 _NEAR = 0.85

@@ -134,9 +134,10 @@ def embedder_command(
 
 @click.command("forms")
 @click.option("--data", type=_FILE, required=True, help="JSON lines of question and form.")
+@click.option("--init", type=_FILE, help="Classifier to which only the forms it lacks are added.")
 @_OUT
 @json_option
-def forms_command(data: Path, out: Path, as_json: bool) -> None:
+def forms_command(data: Path, init: Path | None, out: Path, as_json: bool) -> None:
     """Train the classifier of answer forms on questions that are labelled with their form.
 
     \b
@@ -147,7 +148,7 @@ def forms_command(data: Path, out: Path, as_json: bool) -> None:
     from rag.training.form_classifier import read_labelled, train
 
     out = out.resolve()
-    trained = train(read_labelled(data), build.embedder(Settings.load()), out)
+    trained = train(read_labelled(data), build.embedder(Settings.load()), out, initial=init)
     lines = [
         f"{trained.accuracy:.0%} of {trained.questions} questions right in cross-validation",
         *(f"  {name:11} {share:.0%}" for name, share in trained.by_form.items()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rag.render import view
 from rag.types import Answer, Citation, Hit, Passage, Piece
 
 NEAREST = 3
@@ -138,6 +139,8 @@ def where(place: Citation | Passage) -> str:
 
 def refusal(answer: Answer) -> str:
     """The reason for a refusal, and the closest passages."""
+    if reply := view.reply(answer):
+        return "\n".join(reply)
     text = f"Not found in the documents: {answer.abstention_reason or 'no answer'}."
     if not answer.hits:
         return text

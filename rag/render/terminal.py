@@ -148,6 +148,8 @@ def _conflicts(shown: Answer) -> list[str]:
 
 
 def _refusal(shown: Answer) -> list[str]:
+    if reply := view.reply(shown):
+        return [clean(line) for line in reply]
     reason = clean(shown.abstention_reason or "")
     lines = [f"{click.style('not found', bold=True)}: {reason}"]
     if shown.hits:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Hit, Passage, Piece, Value
+from rag.types import LEAST_SHOWN, TALK, Alternative, Answer, Citation, Hit, Passage, Piece, Value
 
 MOST_CONFLICTS = 3
 """Maximum number of conflicting answers shown."""
@@ -80,6 +80,14 @@ def near_citations(answer: Answer) -> list[Citation]:
 def near_hits(answer: Answer) -> Sequence[Hit]:
     """The best passages of a refusal without candidates."""
     return () if near_citations(answer) else answer.hits[:NEAREST]
+
+
+def reply(answer: Answer) -> list[str]:
+    """The lines of a reply to talk: the reply, and questions to ask instead; [] for an answer."""
+    if answer.form != TALK:
+        return []
+    offered = ["You can ask, for example:"] if answer.suggestions else []
+    return [f"{answer.abstention_reason}.", *offered, *(f"- {q}" for q in answer.suggestions)]
 
 
 def numbered(answer: Answer) -> list[Citation]:

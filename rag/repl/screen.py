@@ -123,6 +123,10 @@ class Screen(Printer):
         return Text().append(many, "dim").append(bar, colour).append(f" {shown.confidence:.0%}")
 
     def _refused(self, shown: Answer) -> None:
+        if reply := view.reply(shown):
+            for line in reply:
+                self.wrapped(Text(clean(line)), 2)
+            return
         reason = clean(shown.abstention_reason or "")
         if self.plain:
             self.line(f"Not found: {reason}.")

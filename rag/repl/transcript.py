@@ -46,6 +46,9 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
     yield from (f"## {_escaped(exchange.asked)}", "")
     if answer.question != exchange.asked:
         yield from (f"Understood as: {_escaped(answer.question)}", "")
+    if reply := view.reply(answer):
+        yield from (*map(_escaped, reply), "")
+        return
     if answer.text is None:
         yield from (f"**Not found**: {_escaped(answer.abstention_reason or '')}", "")
         for citation in view.near_citations(answer)[:1]:

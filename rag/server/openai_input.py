@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rag.answering.talk import REPLY
 from rag.errors import InputError
 from rag.server.conversation import Exchanged
 from rag.server.openai_schemas import ChatRequest, ContentPart, ResponsesRequest
@@ -90,7 +91,7 @@ def asked_in(messages: Sequence[tuple[str, str]]) -> OpenAIQuestion:
 
 def answer_in(text: str) -> str | None:
     """The answer's words in a text made by `rag.render.cited`, without its marks and quotes."""
-    if text.startswith(_NOT_FOUND):
+    if text.startswith((_NOT_FOUND, REPLY)):
         return None
     return _MARKER.sub("", text.partition("\n\n")[0]).strip() or None
 

@@ -221,8 +221,11 @@ class WireAnswer(BaseModel):
         default="span",
         description=(
             "Form of the answer: span, yes_no, sentences, steps, list, comparison, "
-            "overview, catalogue."
+            "overview, catalogue, or talk for a question to rag itself."
         ),
+    )
+    suggestions: list[str] = Field(
+        default=[], description="Questions that the documents answer, after talk."
     )
     pieces: list[WirePiece] = Field(
         default=[], description="The quotes that make up the answer, in order."

@@ -61,14 +61,20 @@ def read_labelled(path: Path) -> list[Labelled]:
     return [Labelled(row.question, row.form, row.weight) for row in rows.values()]
 
 
-def fit(features: Rows, labels: NDArray[np.int64], weight: Rows) -> tuple[Rows, Rows]:
+def fit(
+    features: Rows, labels: NDArray[np.int64], weight: Rows, fixed: Rows | None = None
+) -> tuple[Rows, Rows]:
     """Weights (classes, columns) and bias (classes,) that maximise the likelihood of `labels`, by
-    Adam on all rows at once.
+    Adam on all rows at once. `fixed`, shape (columns + 1, n), are weights and bias of the first n
+    classes, which stay as they are.
     """
     targets = np.eye(len(CLASSES), dtype=np.float32)[labels]
     share = (weight / weight.sum())[:, None]
     inner = np.hstack([features, np.ones((len(features), 1), dtype=np.float32)])
     theta = np.zeros((inner.shape[1], len(CLASSES)), dtype=np.float32)
+    settled = 0 if fixed is None else fixed.shape[1]
+    if fixed is not None:
+        theta[:, :settled] = fixed
     mean, square = np.zeros_like(theta), np.zeros_like(theta)
     for step in range(1, _STEPS + 1):
         logits = inner @ theta
@@ -76,6 +82,7 @@ def fit(features: Rows, labels: NDArray[np.int64], weight: Rows) -> tuple[Rows, 
         likely /= likely.sum(axis=1, keepdims=True)
         slope = inner.T @ (share * (likely - targets))
         slope[:-1] += _DECAY * theta[:-1]
+        slope[:, :settled] = 0
         mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
         theta -= _RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
     return theta[:-1].T.copy(), theta[-1].copy()
@@ -86,8 +93,11 @@ def train(
     embedder: Embeds,
     out: Path,
     progress: Callable[[str], object] = lambda _: None,
+    initial: Path | None = None,
 ) -> Trained:
-    """Train a classifier and write it to `out`, a safetensors file in half precision."""
+    """Train a classifier and write it to `out`, a safetensors file in half precision. With an
+    `initial` one, which lacks the last classes, only these are learned.
+    """
     from safetensors.numpy import save_file
 
     progress(f"embedding {len(labelled):,} questions")
@@ -97,8 +107,9 @@ def train(
     counts = np.array([question.weight for question in labelled], dtype=np.float32)
     weight = _balanced(labels, counts)
     progress("fitting")
-    right = _held_out(features, labels, weight)
-    weights, bias = fit(features, labels, weight)
+    fixed = _settled(initial) if initial else None
+    right = _held_out(features, labels, weight, fixed)
+    weights, bias = fit(features, labels, weight, fixed)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file({"weights": weights.astype(np.float16), "bias": bias.astype(np.float16)}, out)
     rows = {name: labels == number for number, name in enumerate(CLASSES)}
@@ -123,13 +134,23 @@ def _balanced(labels: NDArray[np.int64], weight: Rows) -> Rows:
     return (weight / np.sqrt(np.maximum(totals, 1e-6))[labels]).astype(np.float32)
 
 
-def _held_out(features: Rows, labels: NDArray[np.int64], weight: Rows) -> NDArray[np.bool_]:
+def _settled(path: Path) -> Rows:
+    """The weights and bias of a classifier, shape (columns + 1, classes)."""
+    from safetensors.numpy import load_file
+
+    file = load_file(path)
+    return np.vstack([file["weights"].T, file["bias"]]).astype(np.float32)
+
+
+def _held_out(
+    features: Rows, labels: NDArray[np.int64], weight: Rows, fixed: Rows | None
+) -> NDArray[np.bool_]:
     """Whether each question is classified correctly by a fit on the other folds."""
     fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
     right = np.zeros(len(labels), dtype=bool)
     for number in range(_FOLDS):
         training = fold != number
-        weights, bias = fit(features[training], labels[training], weight[training])
+        weights, bias = fit(features[training], labels[training], weight[training], fixed)
         right[~training] = (features[~training] @ weights.T + bias).argmax(axis=1) == labels[
             ~training
         ]

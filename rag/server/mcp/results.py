@@ -65,6 +65,7 @@ def ask(answered: Answered, library: IndexAccess, limit: int | None) -> CallTool
         "text": text,
         "confidence": answer.confidence,
         "abstention_reason": answer.abstention_reason,
+        "suggestions": list(answer.suggestions),
         "question": answered.question,
         "note": answered.note,
         "citations": citations,

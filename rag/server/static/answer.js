@@ -127,6 +127,10 @@ function given(answer, open) {
 const refused = answer => el('div', { class: 'answer' }, el('p', { class: 'words none' }, 'Not found'),
   el('p', { class: 'reason' }, reasonOf(answer)));
 
+// The reply to a question to rag itself, with questions that the documents answer.
+const talk = answer => el('div', { class: 'answer' }, el('p', { class: 'reason' }, reasonOf(answer)),
+  answer.suggestions?.length ? el('ul', { class: 'suggestions' }, answer.suggestions.map(question => el('li', {}, el('a', { href: linkToQuestion(question, []) }, question)))) : null);
+
 // The answer and what contradicts it, beside each other.
 function disagreement(answer, conflicts, open) {
   const own = { text: answer.answer, citations: answer.citations, documents: answer.documents };
@@ -139,7 +143,8 @@ function renderAnswer(answer, open) {
   const conflicts = answer.conflicts || answer.dissent || [];
   const others = answer.alternatives.filter(other => other.confidence >= LEAST && !conflicts.some(one => one.text === other.text)).slice(0, found ? 5 : 3).map(other => alternativeCard(other, open)).filter(Boolean);
   const understood = answer.understood || (answer.asked && answer.asked !== answer.question ? answer.question : '');
-  const parts = [understood ? el('p', { class: 'soft small understood' }, 'Understood as: ', el('b', {}, understood)) : null, found ? given(answer, open) : refused(answer)];
+  const parts = [understood ? el('p', { class: 'soft small understood' }, 'Understood as: ', el('b', {}, understood)) : null, answer.note ? el('p', { class: 'soft small note' }, reasonOf({ abstention_reason: answer.note })) : null,
+    found ? given(answer, open) : answer.form === 'talk' ? talk(answer) : refused(answer)];
   if (conflicts.length) parts.push(disagreement(answer, conflicts, open));
   const shown = (FORMS[answer.form] || isPolar(answer)) && (answer.pieces || []).length;
   if (!shown) parts.push(...cards('Also said here', places(answer).slice(1).map(citation => citationCard(citation, open))));

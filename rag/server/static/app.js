@@ -71,7 +71,7 @@ async function ask(turn) {
         turn.ms = performance.now() - begun;
       }
     }
-    say(turn.answer.answer === null ? 'Not found.' : `Answered. ${inWords(turn.answer.confidence)}, ${count(turn.answer.citations.length, 'citation')}.`, { heard: true });
+    say(turn.answer.form === 'talk' ? reasonOf(turn.answer) : turn.answer.answer === null ? 'Not found.' : `Answered. ${inWords(turn.answer.confidence)}, ${count(turn.answer.citations.length, 'citation')}.`, { heard: true });
   } catch (error) {
     if (asking !== mine) return;
     turn.problem = error.name === 'AbortError' ? 'Stopped' : error.message;

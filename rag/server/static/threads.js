@@ -54,7 +54,7 @@ const linkToPlace = citation => {
 };
 
 function quotedPlain(answer) {
-  if (answer.answer === null) return `${answer.question}\nNot found. ${reasonOf(answer)}`;
+  if (answer.answer === null) return `${answer.question}\n${answer.form === 'talk' ? '' : 'Not found. '}${reasonOf(answer)}`;
   const from = answer.citations.map(citation => `[${citation.index}] “${citation.cited_text}” (${placeOf(citation)}, ${citation.document_id})`);
   return [answer.answer, '', ...from].join('\n');
 }
@@ -62,7 +62,7 @@ function quotedPlain(answer) {
 const escaped = text => text.replace(/([\\`*_[\]<>#|])/g, '\\$1').replace(/\s*\n\s*/g, ' ');
 
 function quotedMarkdown(answer) {
-  if (answer.answer === null) return `*Not found.* ${escaped(reasonOf(answer))}`;
+  if (answer.answer === null) return `${answer.form === 'talk' ? '' : '*Not found.* '}${escaped(reasonOf(answer))}`;
   const from = answer.citations.map(citation => `> ${escaped(citation.cited_text)}\n>\n> [${citation.index}] [${escaped(placeOf(citation))}](${linkToPlace(citation)})`);
   return [answer.answer.split('\n').map(escaped).join('  \n'), ...from].join('\n\n');
 }

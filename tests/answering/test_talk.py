@@ -1,0 +1,122 @@
+"""Talk gets a fixed reply and questions that the index answers, never an answer."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag import build
+from rag.answering.forms import CLASSES, Choice, FormClassifier
+from rag.answering.talk import REPLY, Suggestions, candidates
+from rag.engine import Engine
+from rag.render import terminal
+from rag.render.cited import cited
+from rag.settings import Settings
+from rag.types import TALK, Answer, Block, Document
+from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.small_index import add, new_store
+
+GREETINGS = ("hello", "Who are you?")
+
+
+class Greetings(FormClassifier):
+    """Takes greetings for talk, and everything else for a span."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            np.zeros((1, 1), np.float32), np.zeros(1, np.float32), BagOfWordsEmbedder()
+        )
+
+    def classify(self, questions: Sequence[str]) -> list[Choice]:
+        return [Choice(TALK if one in GREETINGS else "span", {}) for one in questions]
+
+
+def guide(name: str, *headings: str) -> Document:
+    """A document with headings, each followed by a sentence."""
+    text, blocks = "", []
+    for heading in headings:
+        blocks.append(Block("heading", len(text), len(text) + len(heading), level=1, name=heading))
+        text += f"{heading}\n\nThe lamp was lit in Vienna in 2018.\n\n"
+    return Document(name, text, name, f"/{name}", "0" * 64, blocks=tuple(blocks))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    settings = Settings(index=tmp_path, threshold=0.0)
+    made = build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), NameReader())
+    made._forms = Greetings()
+    add(made.store, guide("lamp", "Where was the lamp lit?", "Oil"), guide("pump", "Pumps"))
+    return made
+
+
+def test_talk_is_never_answered_from_a_document(engine: Engine) -> None:
+    answer = engine.ask("hello")
+    assert (answer.text, answer.form, answer.abstention_reason) == (None, TALK, REPLY)
+    assert answer.citations == answer.hits == answer.alternatives == ()
+    assert answer.receipt is not None
+    assert engine.ask("Where was the lamp lit?").form != TALK
+
+
+def test_suggested_questions_have_an_answer(engine: Engine) -> None:
+    asked = engine.ask("Who are you?").suggestions
+    assert all(engine.ask(question).confidence >= 0.8 for question in asked)
+
+
+def answered(question: str, confidence: float) -> Answer:
+    return Answer(question, "2018", confidence, (), (), (), None, {})
+
+
+def test_three_questions_are_suggested_after_at_most_nine_tries(engine: Engine) -> None:
+    tried: list[str] = []
+
+    def ask(question: str) -> Answer:
+        tried.append(question)
+        return answered(question, 0.9 if "?" in question else 0.0)
+
+    suggestions = Suggestions()
+    first = suggestions.questions(engine.store, ask)
+    assert len(first) == 3
+    assert first[0] == "Where was the lamp lit?"
+    assert suggestions.questions(engine.store, ask) == first
+    assert tried == list(first)  # the second time, nothing was asked
+    add(engine.store, guide("new", "Why is it new?"))
+    assert "Why is it new?" in suggestions.questions(engine.store, ask)
+
+
+def test_unsure_questions_are_not_suggested(engine: Engine) -> None:
+    tried: list[str] = []
+
+    def ask(question: str) -> Answer:
+        tried.append(question)
+        return answered(question, 0.7)
+
+    assert Suggestions().questions(engine.store, ask) == ()
+    assert tried == list(candidates(engine.store))
+    assert 3 < len(tried) <= 9
+
+
+def test_the_reply_is_shown_with_the_questions() -> None:
+    made = replace(answered("hello", 0.0), text=None, abstention_reason=REPLY, form=TALK)
+    made = replace(made, suggestions=("Where was the lamp lit?",))
+    for shown in (terminal.answer(made), cited(made).text):
+        assert "not to your documents" in shown
+        assert "Where was the lamp lit?" in shown
+        assert "ot found" not in shown
+
+
+def test_the_shipped_classifier_knows_talk() -> None:
+    assert CLASSES[-1] == TALK
+    embedder = build.embedder(Settings())
+    shipped = FormClassifier.load(embedder)
+    talk = ("Who are you?", "hello", "thanks", "What can I ask you?", "help", "exit")
+    assert [one.form for one in shipped.classify(talk)] == [TALK] * len(talk)
+    real = (
+        "Who are you insured with?",
+        "What can tenants ask for?",
+        "How do I say thank you to a donor?",
+        "exit code for a missing file",
+        "When does the help desk open?",
+    )
+    assert TALK not in [one.form for one in shipped.classify(real)]
