@@ -149,12 +149,12 @@ class Talk:
 
     def ask(self, question: str, *, top_k: int | None = None, filter: Iterable[str] = ()) -> Answer:
         """As `Index.ask`; `Answer.question` is the question with what it left out."""
-        understood = self._conversation.understand(question).question
+        rewrite = self._conversation.understand(question)
         answer = self._index.engine.ask(
-            understood,
+            rewrite.question,
             top_k,
             parse(list(filter)) or None,
-            preferred=self._conversation.preferred(question, understood),
+            preferred=self._conversation.preferred(rewrite),
         )
         self._conversation.add(answer)
         return answer

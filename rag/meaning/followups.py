@@ -1,227 +1,411 @@
-"""Resolves follow-up questions: "and when did it end?" after "When was the JCPOA signed?" means
+"""Completes follow-up questions: "and when did it end?" after "When was the JCPOA signed?" means
 "When did the JCPOA end?".
 
-Only unambiguous follow-ups are resolved; all others are asked as typed, with a note. No model is
-involved.
+A follow-up has several possible completions: its pronoun stands for a part of the last question or
+for the last answer, it replaces a part of the last question, it continues it, or the last question
+is only its topic. All are made from the words alone; a fitted model says how likely each is meant,
+and how likely the question is complete as typed (`eval/experiments/conversations.py` fits it).
 """
 
 from __future__ import annotations
 
+import functools
+import json
+import math
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
-from rag.meaning.noun_phrases import AUXILIARIES, PREPOSITIONS, QUESTION_WORDS, Phrase, phrases
+from rag.meaning.noun_phrases import phrases
+from rag.meaning.text import content_words
+from rag.meaning.vocabulary import (
+    ARTICLES,
+    AUXILIARIES,
+    BE,
+    DEMONSTRATIVES,
+    PREPOSITIONS,
+    PRONOUNS,
+    QUESTION_WORDS,
+    SPEAKERS,
+    STOP_WORDS,
+)
 
-_LEAD = re.compile(r"^(?:(?:and|but|so|then|also|ok|okay|well)\b[\s,]*)+", re.IGNORECASE)
-_ADVERBIAL = (
-    r"(?:since |until |for )?(?:when|where|why|how long|how)|(?:by|with|to|from|for) "
-    r"whom|in (?:what|which) \w+"
-)
-_ALONE = re.compile(rf"^(?:{_ADVERBIAL})(?: exactly)?$", re.IGNORECASE)
-_ASKED = re.compile(rf"^(?:{_ADVERBIAL}) (?=(?:{'|'.join(sorted(AUXILIARIES))})\b)", re.IGNORECASE)
-_ABOUT = re.compile(r"^(?:what|how) about |^(?:in|for|with|by|from|at|of) ", re.IGNORECASE)
-_YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
-_PRONOUN = re.compile(
-    r"\b(?:it|its|he|him|his|she|her|hers|they|them|their)\b(?!['\u2019])", re.IGNORECASE
-)
-_EMPTY_IT = re.compile(
-    r"\bit(?: (?:is|was|be))? (?:(?:takes?|took)(?! (?:place|part|off|effect|over)\b)|true|"
-    r"possible|necessary|clear|likely|rain\w*|snow\w*)\b",
-    re.IGNORECASE,
-)
+MODEL = Path(__file__).with_name("followups.json")
+UNSURE = 0.6
+"""Probability of referring to the last turn from which on a question is completed."""
+UNCLEAR = 0.4
+"""Probability from which on the answer says that the question may refer to the last turn."""
+_POINTERS = {
+    **dict.fromkeys("it its".split(), "it"),
+    **dict.fromkeys("he him his she her hers".split(), "she"),
+    **dict.fromkeys("they them their theirs these those".split(), "they"),
+    **dict.fromkeys("this that".split(), "that"),
+    **dict.fromkeys("one ones".split(), "one"),
+    "there": "there",
+    "then": "then",
+}
+"""Words that stand for something said before, in groups that stand for the same kinds of things."""
+_OWNING = frozenset("its his her their theirs hers".split())
+_LINKS = frozenset("and or but so also ok okay well then".split())
+_EMPTY = (
+    STOP_WORDS | AUXILIARIES | PREPOSITIONS | QUESTION_WORDS | PRONOUNS | SPEAKERS | DEMONSTRATIVES
+) | (ARTICLES | _LINKS | frozenset("many there us please exactly".split()))
+_TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]*[^\W_][^\s?!,;:()\"\u201c\u201d]*")
 _OWNER = re.compile(r"['\u2019]s$")
-_GROUPS = {"it": "thing", "its": "thing", "they": "people", "them": "people", "their": "people"}
-_OWNING = frozenset("its his hers their".split())
-_AFTER_OBJECT = PREPOSITIONS | frozenset("again first last and or now today".split())
-_TITLES = (
-    "President|Minister|Mr|Mrs|Ms|Dr|Ambassador|Secretary|Senator|Envoy|envoy|Ayatollah|General|"
-    "Chancellor|King|Queen|Professor"
-)
+_LONGEST_ANSWER = 6
+"""Number of words up to which an answer can stand for a pronoun."""
+_ANTECEDENTS = ("named", "answered")
+"""Kinds of completions that put an antecedent in the place of a pointer."""
+_LONGEST_PART = 3
+"""Number of words up to which a part of a run of content words can be replaced."""
+_MOST = 40
+"""Maximum number of completions that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousTurn:
-    """The last question as understood, its answer, and the passages that were read."""
+    """The last question as understood, and its answer."""
 
     question: str
     answer: str | None = None
-    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The question to ask, and a note if a part of it was not resolved."""
+    """The question to ask, and a note if it seems to refer to the last one but is asked as typed.
+    `follows` is the probability that it refers to the last turn.
+    """
 
     question: str
     note: str = ""
+    follows: float = 0.0
+
+    @property
+    def is_about_the_last(self) -> bool:
+        """Whether the documents of the last answer are preferred."""
+        return self.follows >= UNSURE
+
+
+class Word(NamedTuple):
+    """A word of a question, `question[start:end]`, and how it is compared."""
+
+    start: int
+    end: int
+    lower: str
+
+    @property
+    def is_empty(self) -> bool:
+        return self.lower in _EMPTY
+
+
+class Completion(NamedTuple):
+    """A possible meaning of a follow-up: `text`, made in the way `kind`, with `added` words in
+    place of `removed` ones.
+
+    `place` is where these or the antecedent are in the last question, from 0 to 1; the antecedent
+    is `in_phrase` after a preposition, one of `rivals`.
+    """
+
+    text: str
+    kind: str
+    removed: str = ""
+    added: str = ""
+    in_phrase: bool = False
+    place: float = 0.0
+    rivals: int = 1
 
 
 def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     """The question, completed from the last turn."""
     question = question.strip()
-    if last is None:
+    if last is None or not question:
         return Rewrite(question)
-    core = _LEAD.sub("", question)
-    filled = _elliptic(core.rstrip(" ?.!"), last, led=core != question)
-    if filled:
-        return Rewrite(filled)
-    if _ALONE.match(core.rstrip(" ?.!")):
-        return Rewrite(question, "this does not fit the last question; asked as typed")
-    if core != question and not {word.lower().strip("?,.") for word in core.split()} & (
-        AUXILIARIES | QUESTION_WORDS
-    ):
-        return Rewrite(question, "the follow-up is ambiguous; asked as typed")
-    return _with_names(question, core, last)
+    options = completions(question, last)
+    chances = probabilities(question, last, options)
+    best, follows = chosen(options, chances), 1 - chances[0]
+    if best == 0:
+        return Rewrite(question, _note(question) if follows >= UNCLEAR else "", follows)
+    return Rewrite(options[best].text, "", follows)
 
 
-# Questions without a verb
+def _note(question: str) -> str:
+    pointer = next(iter(pointers(question)), None)
+    what = f'"{question[pointer.start : pointer.end]}" refers' if pointer else "the question refers"
+    return f"it is not clear whether {what} to the last question; asked as typed"
 
 
-def _elliptic(bare: str, last: PreviousTurn, led: bool) -> str:
-    """ "and where?", "what about Oman?", "and in 2018?" as whole questions; "" for other questions,
-    and if there is no unambiguous reading."""
-    asked = _ASKED.match(last.question)
-    if _ALONE.match(bare):
-        return _sentence(f"{bare} {last.question[asked.end() :]}") if asked else ""
-    instead, prefixed = _ABOUT.subn("", bare)
-    if not (led or prefixed) or (bare.split()[:1] == instead.split()[:1] and not led):
-        return ""
-    if _YEAR.fullmatch(instead):
-        years = set(_YEAR.findall(last.question))
-        return _YEAR.sub(instead, last.question) if len(years) == 1 else ""
-    return _other_name(instead, last.question)
-
-
-def _other_name(name: str, question: str) -> str:
-    """The question with its only name replaced by another; "" if it has none or several."""
-    alone = [phrase.text for phrase in phrases(f"about {name}")] == [name]
-    names = [
-        phrase for phrase in phrases(question) if phrase.named or phrase.text.split()[-1].isupper()
+def words(text: str) -> list[Word]:
+    return [
+        Word(
+            match.start(),
+            match.start() + len(word),
+            word.lower().replace("\u2019", "'").strip("'`*"),
+        )
+        for match in _TOKEN.finditer(text)
+        if (word := match.group().rstrip("."))
     ]
-    if not alone or len(names) != 1:
-        return ""
-    return re.sub(rf"(?<![\w-]){re.escape(names[0].text)}(?!\w)", lambda _: name, question)
+
+
+def pointers(text: str) -> list[Word]:
+    """The words that stand for something said before; not "there" in "is there a lift"."""
+    own = words(text)
+    return [
+        word
+        for row, word in enumerate(own)
+        if word.lower in _POINTERS
+        and not (word.lower == "there" and row and own[row - 1].lower in BE)
+    ]
+
+
+def runs(text: str) -> list[list[Word]]:
+    """Runs of words that are not function words, in order."""
+    found: list[list[Word]] = [[]]
+    for word in words(text):
+        if word.is_empty:
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [run for run in found if run]
+
+
+def names_something(question: str) -> bool:
+    """Whether a question has a content word, so that the next one can refer to it."""
+    return bool(runs(question))
+
+
+def completions(question: str, last: PreviousTurn) -> list[Completion]:
+    """What the question can mean, as typed first; each text once."""
+    made = [Completion(question, "typed"), *_completed(question, last)]
+    by_text = {one.text.lower(): one for one in reversed(made)}
+    return [one for one in made if by_text[one.text.lower()] is one][:_MOST]
+
+
+def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
+    base = last.question.strip().rstrip("?.! ")
+    bare = question.rstrip("?.! ")
+    own = words(bare)
+    names = [(base[run[0].start : run[-1].end], run) for run in runs(base)]
+    answer = _short_answer(last.answer)
+    if pointers(bare):
+        found = phrases(last.question)
+        for phrase in found:
+            name = _OWNER.sub("", phrase.text)
+            role = (phrase.before in PREPOSITIONS, phrase.start / len(base), len(found))
+            yield Completion(_sentence(_put(bare, name)), "named", "", name, *role)
+        if answer:
+            yield Completion(_sentence(_put(bare, answer)), "answered", "", answer)
+    lead = next((row for row, word in enumerate(own) if not word.is_empty), len(own))
+    fragment = bare[own[lead].start :] if lead < len(own) else ""
+    if fragment:
+        for name, place in _parts(base):
+            text = base[:place] + fragment + base[place + len(name) :]
+            yield Completion(_sentence(text), "replaced", name, fragment, False, place / len(base))
+    yield from _continued(base, bare, own[: lead + 1], fragment, answer)
+    if not fragment and own:
+        yield from _asked_again(base, bare, own)
+    topic = " ".join(name for name, _ in names)
+    if topic and any(word.lower not in _LINKS for word in own):
+        yield Completion(_sentence(f"{bare} ({topic})"), "topic", "", topic)
+
+
+def _short_answer(answer: str | None) -> str:
+    text = " ".join((answer or "").split()).rstrip(".")
+    return text if 0 < len(text.split()) <= _LONGEST_ANSWER and "," not in text else ""
+
+
+def _parts(base: str) -> Iterator[tuple[str, int]]:
+    """Runs of content words and short parts of them, with their place."""
+    for run in runs(base):
+        for first in range(len(run)):
+            for last in range(first, len(run)):
+                if last - first < _LONGEST_PART or (first == 0 and last == len(run) - 1):
+                    yield base[run[first].start : run[last].end], run[first].start
+
+
+def _continued(
+    base: str, bare: str, lead: Sequence[Word], fragment: str, answer: str
+) -> Iterator[Completion]:
+    """The last question continued by the new words, from their first preposition on."""
+    start = next((word.start for word in lead if word.lower in PREPOSITIONS), None)
+    added = fragment if start is None else bare[start:]
+    if not added or any(word.lower in QUESTION_WORDS for word in words(added)[:1]):
+        return
+    yield Completion(_sentence(f"{base} {added}"), "continued", "", added)
+    if answer and pointers(added):
+        text = f"{base} {_put(added, answer)}"
+        yield Completion(_sentence(text), "continued answer", "", added)
+
+
+def _asked_again(base: str, bare: str, own: Sequence[Word]) -> Iterator[Completion]:
+    """ "and where?" asked of the rest of the last question, from its auxiliary on."""
+    start = next((word.start for word in own if word.lower in QUESTION_WORDS | PREPOSITIONS), None)
+    rest = next((word.start for word in words(base) if word.lower in AUXILIARIES), None)
+    if start is not None and rest is not None:
+        again = base[rest].lower() + base[rest + 1 :]
+        yield Completion(_sentence(f"{bare[start:]} {again}"), "again", "", bare[start:])
+
+
+def _put(text: str, name: str) -> str:
+    """The text with a name for each word that points to something."""
+    for word in reversed(pointers(text)):
+        after = next((other for other in words(text) if other.start > word.start), None)
+        owns = word.lower in _OWNING and after is not None and not after.is_empty
+        owner = ("'" if name.endswith("s") else "'s") if owns else ""
+        text = text[: word.start] + name + owner + text[word.end :]
+    return text
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("?" if text[-1].isalnum() else "")
+    """Without a leading "and", with a capital and a question mark."""
+    text = " ".join(text.split()).strip(" ?.!,")
+    first = next((word for word in words(text) if word.lower not in _LINKS), None)
+    text = text[first.start :] if first else text
+    return f"{text[:1].upper()}{text[1:]}?"
 
 
-# Pronouns
+# The model
 
 
-def _with_names(question: str, core: str, last: PreviousTurn) -> Rewrite:
-    found = [match for match in _PRONOUN.finditer(core) if not _EMPTY_IT.match(core, match.start())]
-    if not found or _has_own(core, found[0]):
-        return Rewrite(question)
-    groups = {_group(match.group()) for match in found}
-    meant = _candidates(groups.pop(), last) if len(groups) == 1 else []
-    if len(meant) != 1:
-        return Rewrite(question, _open(found[0].group(), meant))
-    return Rewrite(_sentence(_PRONOUN.sub(lambda match: _put(core, match, meant[0]), core)))
-
-
-def _group(pronoun: str) -> str:
-    return _GROUPS.get(pronoun.lower(), "person")
-
-
-def _open(word: str, meant: list[str]) -> str:
-    could = f" could be {' or '.join(meant)}" if meant else " could mean several things, or none"
-    return f'"{word}"{could}; asked as typed'
-
-
-def _has_own(question: str, pronoun: re.Match[str]) -> bool:
-    """Whether the question itself names what its pronoun refers to, as "Iran" in "When did Iran say
-    it would stop?".
-
-    If the pronoun is the object of the verb, as in "When did the US leave it?", it does not refer
-    to the subject.
+def features(question: str, last: PreviousTurn, one: Completion) -> dict[str, float]:
+    """Features of a completion by name, each about 0 to 1: its kind, alone and with what the typed
+    question looks like, and how its added words fit those they replace.
     """
-    after = question[pronoun.end() :].split()
-    is_object = (
-        not after or not after[0][0].isalnum() or after[0].lower().strip("?,") in _AFTER_OBJECT
-    )
-    own = [phrase for phrase in phrases(question) if phrase.start < pronoun.start()]
-    return bool(own) and not (is_object and pronoun.group().lower() not in _OWNING)
+    own = words(question)
+    clause = any(word.lower in AUXILIARIES for word in own)
+    asks = any(word.lower in QUESTION_WORDS for word in own)
+    typed = {
+        "": 1.0,
+        "content": min(6, sum(not word.is_empty for word in own)) / 6,
+        "points": float(bool(pointers(question))),
+        "linked": float(bool(own) and own[0].lower in _LINKS),
+        "clause": float(clause),
+        "asks": float(asks),
+        "inner": float(_is_inner(question)),
+        "only asks": float(asks and not clause),
+        "about": float(
+            len(own) > 1 and own[0].lower in QUESTION_WORDS and own[1].lower in PREPOSITIONS
+        ),
+        "shared": _shared(question, last.question),
+    }
+    kinds = {f"{one.kind} {name}".strip(): value for name, value in typed.items()}
+    return kinds | {
+        f"{one.kind}: {name}": value for name, value in _fit(one, question, last).items()
+    }
 
 
-def _candidates(group: str, last: PreviousTurn) -> list[str]:
-    topics = _topics(last.question)
-    if group == "thing":  # "Imogen's salary" names the owner, not the thing
-        topics = [
-            topic
-            for topic in topics
-            if not re.search(rf"{re.escape(topic.text)}['\u2019]s\b", last.question)
-        ]
-    persons = [topic.text for topic in topics if _is_person(topic, last.evidence)]
-    answer = _answered(last)
-    if group == "thing":
-        things = [topic.text for topic in topics if topic.text not in persons]
-        return things + [name for name in answer if _asks_which(last.question, things)]
-    if group == "person":
-        whole = [name for name in answer if " and " not in name and "," not in name]
-        return list(dict.fromkeys([*persons, *(whole if _asks_who(last.question) else [])]))
-    several = [name for name in answer if " and " in name and _asks_who(last.question)]
-    return several + [topic.text for topic in topics if _is_plural(topic.text)]
+def _is_inner(question: str) -> bool:
+    """Whether the first pointer is the subject of an inner clause, as in "When did Iran say it
+    would stop?".
+    """
+    own = words(question)
+    start = next((word.start for word in pointers(question)), len(question))
+    after = [word for word in own if word.start > start]
+    has_subject = any(word.start < start and not word.is_empty for word in own)
+    return has_subject and bool(after) and after[0].lower in AUXILIARIES
 
 
-def _topics(question: str) -> list[Phrase]:
-    """The topics of a question: its noun phrases, without those after a preposition if there are
-    others."""
-    found = [replace(phrase, text=_OWNER.sub("", phrase.text)) for phrase in phrases(question)]
-    return [
-        phrase for phrase in found if phrase.before not in PREPOSITIONS | {"and", "or"}
-    ] or found
+def _fit(one: Completion, question: str, last: PreviousTurn) -> dict[str, float]:
+    if one.kind == "replaced":
+        old, new = one.removed.split(), one.added.split()
+        return {
+            "longer": (len(new) - len(old)) / 4,
+            "shorter": max(0, len(old) - len(new)) / 4,
+            "last": float(one.place > 0.5),
+            "alike": _likeness(old[-1], new[-1]),
+            "other shape": float(_shape(old[0]) != _shape(new[0])),
+        }
+    if one.kind in ("named", "answered"):
+        group = _POINTERS[pointers(question)[0].lower]
+        first = next((w.lower for w in words(last.question) if w.lower in QUESTION_WORDS), "other")
+        plural = group == "they"
+        name = one.added.split()
+        return {
+            group: 1.0,
+            f"{group} after {first}": 1.0,
+            "sole": float(one.rivals == 1),
+            "words": min(5, len(name)) / 5,
+            "place": one.place,
+            "plural": float(plural == (name[-1].endswith("s"))),
+            "named": float(name[0][:1].isupper()),
+            "number": float(any(char.isdigit() for char in one.added)),
+            "after preposition": float(one.in_phrase),
+            "rivals": min(4, one.rivals - 1) / 4,
+        }
+    return {}
 
 
-def _answered(last: PreviousTurn) -> list[str]:
-    """The last answer, if it is a name."""
-    return (
-        [last.answer] if last.answer and last.answer[0].isupper() and len(last.answer) <= 60 else []
-    )
+def _shared(text: str, other: str) -> float:
+    own = content_words(text)
+    return len(own & content_words(other)) / max(1, len(own))
 
 
-def _asks_who(question: str) -> bool:
-    return question.lower().startswith(("who ", "whom ", "whose "))
+def _shape(word: str) -> str:
+    """Whether a word is a number, a name, or has signs in it."""
+    if any(char.isdigit() for char in word):
+        return "0"
+    if not word.isalpha():
+        return "-"
+    return "A" if word[:1].isupper() else "a"
 
 
-def _asks_which(question: str, things: list[str]) -> bool:
-    """Whether the question asks for a thing other than those it names, as "Which country hosted
-    it?" does and "What is its capital?" does not."""
-    first, second, *_ = [*question.lower().split(), "", ""]
-    return first in ("which", "what") and not (things and second in AUXILIARIES)
+def _likeness(word: str, other: str) -> float:
+    """How much of the longer word two words share at either end, at most 1."""
+    longest = max(len(word), len(other))
+    before = len(_prefix(word.lower(), other.lower()))
+    after = len(_prefix(word.lower()[::-1], other.lower()[::-1]))
+    return min(1.0, (before + after) / longest)
 
 
-def _is_plural(phrase: str) -> bool:
-    last = phrase.split()[-1]
-    return last.endswith("s") and not last.endswith("ss") and not last.isupper()
+def _prefix(word: str, other: str) -> str:
+    same = 0
+    while same < min(len(word), len(other)) and word[same] == other[same]:
+        same += 1
+    return word[:same]
 
 
-def _is_person(topic: Phrase, evidence: str) -> bool:
-    """A first and a family name, or a family name that the passages give with a title or a first
-    name."""
-    words = topic.text.split()
-    if not topic.named or any(
-        (len(word) > 1 and word.isupper()) or not word.replace("-", "").isalpha() for word in words
-    ):
-        return False
-    if len(words) > 1:
-        return len(words) <= 4
-    return (
-        re.search(rf"\b(?:{_TITLES})\.? (?:[A-Z]\w+ )?{re.escape(topic.text)}\b", evidence)
-        is not None
-    )
+def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
+    """The index of the completion to ask: as typed, first of the options, unless the question
+    probably refers to the last turn. Where it is unclear to what, it is the completion that shares
+    most content words with all that may be meant, such as the one with the whole topic.
+    """
+    if chances[0] > 1 - UNSURE:
+        return 0
+    best = max(range(1, len(options)), key=lambda row: chances[row])
+    rows = [row for row, one in enumerate(options) if one.kind in (*_ANTECEDENTS, "topic")]
+    is_clear = options[best].kind not in _ANTECEDENTS and chances[best] > chances[0]
+    if is_clear or not rows:
+        return best
+    stems = {row: content_words(options[row].text) for row in rows}
+
+    def expected(row: int) -> float:
+        return sum(chances[other] * _overlap(stems[row], stems[other]) for other in rows)
+
+    return max(rows, key=expected)
 
 
-def _put(question: str, pronoun: re.Match[str], name: str) -> str:
-    word = pronoun.group().lower()
-    if word not in _OWNING and not (word == "her" and _before_noun(question[pronoun.end() :])):
-        return name
-    return name + ("'" if name.endswith("s") else "'s")
+def _overlap(own: frozenset[str], other: frozenset[str]) -> float:
+    return 2 * len(own & other) / max(1, len(own) + len(other))
 
 
-def _before_noun(after: str) -> bool:
-    following = after.split()[:1]
-    return bool(following) and following[0].strip(
-        "?.,"
-    ).lower() not in _AFTER_OBJECT | QUESTION_WORDS | {""}
+def probabilities(
+    question: str,
+    last: PreviousTurn,
+    options: Sequence[Completion],
+    weights: Mapping[str, float] | None = None,
+) -> list[float]:
+    """How likely each of the options is meant; they sum to 1."""
+    model = _weights() if weights is None else weights
+    logits = [
+        sum(model.get(name, 0.0) * value for name, value in features(question, last, one).items())
+        for one in options
+    ]
+    odds = [math.exp(logit - max(logits)) for logit in logits]
+    return [value / sum(odds) for value in odds]
+
+
+@functools.cache
+def _weights() -> Mapping[str, float]:
+    made: dict[str, float] = json.loads(MODEL.read_text(encoding="utf-8"))
+    return made

@@ -37,7 +37,7 @@ def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int
 
 def _one(session: Session, question: str, escaped: bool) -> tuple[int, str]:
     try:
-        answer = session.ask(question, session.understand(question).question)
+        answer = session.ask(question, session.understand(question))
     except InputError as error:
         return 2, _wrong(
             question, error, escaped

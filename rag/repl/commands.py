@@ -70,7 +70,7 @@ def _ask(context: Context, line: str) -> None:
         context.screen.note(f"understood as: {understood.question}")
     if understood.note and not context.session.as_json:
         context.screen.note(understood.note)
-    answer = context.session.ask(line, understood.question)
+    answer = context.session.ask(line, understood)
     context.screen.json(answer) if context.session.as_json else context.screen.answer(answer)
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from rag.meaning.followups import PreviousTurn, Rewrite, understand
-from rag.meaning.noun_phrases import phrases
-from rag.types import Answer
+from rag.meaning.followups import PreviousTurn, Rewrite, names_something, understand
+from rag.types import TALK, Answer
 
 
 class Conversation:
-    """Remembers the last answer, and the last one whose question names something: after "and who?"
+    """Remembers the last answer, and the last one whose question names something: after "thanks"
     the topic is still the one before.
     """
 
@@ -17,22 +16,23 @@ class Conversation:
         self._topic: Answer | None = None
 
     def add(self, answer: Answer) -> None:
+        if answer.form == TALK:
+            return
         self._last = answer
-        if phrases(answer.question):
+        if names_something(answer.question):
             self._topic = answer
 
     def understand(self, question: str) -> Rewrite:
         """The question with what it leaves out."""
         return understand(question, self._previous())
 
-    def preferred(self, question: str, understood: str) -> list[str]:
-        """Documents of the last answer, if the question was filled in from it."""
-        if understood == question.strip() or self._last is None:
+    def preferred(self, rewrite: Rewrite) -> list[str]:
+        """Documents of the last answer, if the question refers to it."""
+        if not rewrite.is_about_the_last or self._last is None:
             return []
         return [citation.document_id for citation in self._last.citations]
 
     def _previous(self) -> PreviousTurn | None:
         if self._topic is None:
             return None
-        evidence = "\n".join(hit.passage.in_context for hit in self._topic.hits)
-        return PreviousTurn(self._topic.question, self._topic.text, evidence)
+        return PreviousTurn(self._topic.question, self._topic.text)

@@ -63,17 +63,17 @@ class Session:
         """The question with what it leaves out, if follow-ups are on."""
         return self._conversation.understand(question) if self.follow else Rewrite(question.strip())
 
-    def ask(self, asked: str, question: str) -> Answer:
-        """Answer `question` and record it under `asked`, as typed. Raises RagError, and then
-        records nothing.
+    def ask(self, asked: str, rewrite: Rewrite) -> Answer:
+        """Answer the completed question and record it under `asked`, as typed. Raises RagError, and
+        then records nothing.
         """
         started = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
             answer = self.service.engine().ask(
-                question,
+                rewrite.question,
                 self.read,
                 self.filter,
-                preferred=self._conversation.preferred(asked, question),
+                preferred=self._conversation.preferred(rewrite),
             )
         self._conversation.add(answer)
         self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - started))

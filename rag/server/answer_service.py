@@ -45,13 +45,7 @@ class ServiceLibrary:
         """Queue a question, understood after earlier turns. Raises InputError, StoreError,
         ServiceError.
         """
-        evidence_options = Options(filters=options.filters)
-
-        def evidence(earlier: str) -> str:
-            hits = self.search(earlier, evidence_options)
-            return "\n".join(hit.passage.in_context for hit in hits)
-
-        understood = in_context(question, turns, evidence)
+        understood = in_context(question, turns)
         (pending,) = self.service.submit(
             [understood.question], options, self.caller, preferred=understood.preferred
         )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.answering.searcher import check_question
-from rag.meaning.followups import PreviousTurn, understand
-from rag.meaning.noun_phrases import phrases
+from rag.meaning.followups import PreviousTurn, names_something, understand
 from rag.settings import Settings
 
 _MOST_TURNS = 8
@@ -35,13 +34,10 @@ class Understood:
     preferred: tuple[str, ...] = ()
 
 
-def in_context(
-    question: str, turns: Sequence[Exchanged], evidence: Callable[[str], str]
-) -> Understood:
+def in_context(question: str, turns: Sequence[Exchanged]) -> Understood:
     """The question understood after earlier turns, oldest first. Raises InputError if it is empty
     or too long.
 
-    `evidence` returns the text retrieved for a question, which helps to tell people from things.
     Turns without a question, or with one that is too long, are skipped.
     """
     question = check_question(question, Settings.max_question)
@@ -50,8 +46,8 @@ def in_context(
         if not turn.question.strip() or len(turn.question) > Settings.max_question:
             continue
         complete = understand(turn.question, last).question
-        if phrases(complete):  # after "and who?" the topic is still the one before
-            last = PreviousTurn(complete, turn.answer, evidence(complete))
+        if names_something(complete):
+            last = PreviousTurn(complete, turn.answer)
     rewrite = understand(question, last)
-    follows = bool(turns) and rewrite.question != question
-    return Understood(rewrite.question, rewrite.note, turns[-1].documents if follows else ())
+    preferred = turns[-1].documents if turns and rewrite.is_about_the_last else ()
+    return Understood(rewrite.question, rewrite.note, preferred)

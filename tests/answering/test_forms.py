@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from eval.gold.training import labelled_forms
-from rag.answering.forms import CLASSES, FORMS, FormClassifier, cues
+from rag.answering.forms import CLASSES, FormClassifier, cues
 from rag.errors import InputError, ModelError
 from rag.training.form_classifier import read_labelled, train
 from tests.fakes import BagOfWordsEmbedder

@@ -48,8 +48,9 @@ def test_five_turns_are_answered_like_at_the_prompt(tmp_path: Path) -> None:
         said: list[dict[str, Any]] = []
         understood = []
         for turn in TURNS:
-            meant = prompt.understand(turn).question
-            answer = prompt.ask(turn, meant)
+            rewrite = prompt.understand(turn)
+            meant = rewrite.question
+            answer = prompt.ask(turn, rewrite)
             said.append({"role": "user", "content": turn})
             response = client.post("/v1/responses", json={"model": "rag", "input": said}).json()
             searched, message = response["output"]
@@ -89,11 +90,8 @@ def test_ask_takes_earlier_turns_and_returns_the_resolved_question(tmp_path: Pat
 
 def test_empty_and_long_turns_are_skipped() -> None:
     turns = [Exchanged("Where did Ada Lovelace live?", None), Exchanged(" "), Exchanged("x" * 2000)]
-    assert (
-        in_context("When was she born?", turns, lambda _: "").question
-        == "When was Ada Lovelace born?"
-    )
-    assert in_context("When was she born?", [], lambda _: "").question == "When was she born?"
+    assert in_context("When was she born?", turns).question == "When was Ada Lovelace born?"
+    assert in_context("When was she born?", []).question == "When was she born?"
 
 
 def test_a_follow_up_prefers_the_last_answers_documents() -> None:
@@ -108,7 +106,7 @@ def test_a_follow_up_prefers_the_last_answers_documents() -> None:
     ]
     asked = asked_in(talk)
     assert asked.turns[0].documents == ("a (old).txt", "b.txt")
-    meant = in_context(asked.question, asked.turns, lambda _: answer)
+    meant = in_context(asked.question, asked.turns)
     assert meant.preferred == asked.turns[0].documents
-    other = in_context("When does the lease end?", asked.turns, lambda _: "")
+    other = in_context("When does the lease end?", asked.turns)
     assert other.preferred == ()

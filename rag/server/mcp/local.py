@@ -42,7 +42,7 @@ class LocalLibrary:
         chosen = options or Options()
         with self._one:
             engine = self._index.engine()
-            understood = in_context(question, turns, self._evidence)
+            understood = in_context(question, turns)
             answer = engine.ask(
                 understood.question,
                 chosen.k,
@@ -58,10 +58,6 @@ class LocalLibrary:
             return self._index.engine().search(
                 question, chosen.k or 10, parse(chosen.filters) or None
             )
-
-    def _evidence(self, question: str) -> str:
-        hits = self._index.engine().search(question)
-        return "\n".join(hit.passage.in_context for hit in hits)
 
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         with self._one:
