@@ -21,6 +21,16 @@ class Put:
 
 
 @dataclass(frozen=True)
+class Shade:
+    """A grey area, in points from the lower left corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True)
 class DrawnLine:
     """A drawn line, in points from the lower left corner."""
 
@@ -36,7 +46,7 @@ Bookmark = tuple[int, str, int]
 
 
 def pdf(
-    pages: Sequence[Sequence[Put | DrawnLine]],
+    pages: Sequence[Sequence[Put | DrawnLine | Shade]],
     outline: Sequence[Bookmark] = (),
     **information: str,
 ) -> bytes:
@@ -68,19 +78,21 @@ def pdf(
     return _file(objects)
 
 
-def _drawn(put: Put | DrawnLine) -> str:
+def _drawn(put: Put | DrawnLine | Shade) -> str:
     if isinstance(put, DrawnLine):
         return f"{put.x} {put.y} m {put.to_x} {put.to_y} l S"
+    if isinstance(put, Shade):
+        return f"q .8 g {put.x} {put.y} {put.width} {put.height} re f Q"
     font = 1 + _FONTS.index(put.font + ("-Bold" if put.bold else ""))
     return f"BT /F{font} {put.size} Tf {put.x} {put.y} Td ({_escaped(put.text)}) Tj ET"
 
 
-def typed(picture: str, y: float = 780, size: float = 8) -> list[Put | DrawnLine]:
+def typed(picture: str, y: float = 780, size: float = 8) -> list[Put | DrawnLine | Shade]:
     """A picture of a page in typewriter type: words at their places, "*bold*" words, "----" and "|"
     as drawn lines. Lines with "|" are rows of a ruled table. A line that begins with "^" is close
     to the line above, and in one row with it.
     """
-    drawn: list[Put | DrawnLine] = []
+    drawn: list[Put | DrawnLine | Shade] = []
     width = 0.6 * size
     for above, line in pairwise(["", *picture.strip("\n").splitlines(), ""]):
         bars = [

@@ -36,6 +36,22 @@ def test_a_table_is_read_by_rows() -> None:
     assert text.split("\n") == [f"Port {n} | {n} tons | yes" for n in range(5)]
 
 
+def test_a_marker_far_from_its_item_is_no_cell() -> None:
+    text = parse(
+        pdf(
+            [
+                typed("""
+1.      Division of Hepatitis, National Centre for the Prevention of
+^        Tuberculosis.
+2.      World Health Organization. Global strategy.
+""")
+            ]
+        )
+    ).text
+    assert text.startswith("1. Division of Hepatitis, National Centre for the Prevention of Tub")
+    assert text.endswith("\n\n2. World Health Organization. Global strategy.")
+
+
 def test_broken_words_are_joined_and_hyphens_kept() -> None:
     lines = [
         "The agree-",

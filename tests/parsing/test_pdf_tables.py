@@ -15,7 +15,7 @@ from rag.parsing.pdf import parse
 from rag.parsing.pdf.characters import Word
 from rag.parsing.pdf.tables import UNIT, aligned_tables, is_figure, row_of
 from rag.structure import sections
-from tests.parsing.pdfs import DrawnLine, Put, column, pdf, typed
+from tests.parsing.pdfs import DrawnLine, Put, Shade, column, pdf, typed
 
 STATEMENT = """
                         STATEMENTS OF OPERATIONS
@@ -344,6 +344,56 @@ Costs               11          22                      33
 """,
         "Europe | Sales: 900 | Costs: 850\nEurope | Sales: 30 | Costs: 25",
     ),
+    "a long label over several rows is in each of them": (
+        """
+| Goal                                                          | Type   | Number  |
+| By September 2026, assist at least 400 of the recognised      | Target | 400     |
+^|                                                               |--------|---------|
+^| communities to adapt to the impacts of a changing climate     | Actual | 120     |
+""",
+        "By September 2026, assist at least 400 of the recognised communities to adapt to the "
+        "impacts of a changing climate | Type: Actual | Number: 120",
+    ),
+    "marks are values of their columns": (
+        """
+| Study Day       | Screening | Month 12   | Month 24   |
+| Windows         |           | (+ 4 wks)  | (+ 4 wks)  |
+| Consent         | X         |            |            |
+| Family history  |           | X          | X          |
+""",
+        "Consent | Screening: X\nFamily history | Month 12 (+ 4 wks): X | Month 24 (+ 4 wks): X",
+    ),
+    "a bold label without values names the rows below it": (
+        """
+| *Test*           | *Day 1*   | *Day 8*    |
+|   *Blood*        |           |            |
+|   Glucose        | X         |            |
+|    Iron          | X         | X          |
+|   *Heart*        |           |            |
+|   Pressure       |           | X          |
+""",
+        "Blood: Glucose | Day 1: X\nBlood: Iron | Day 1: X | Day 8: X\n"
+        "Heart\nHeart: Pressure | Day 8: X",
+    ),
+    "centred labels have no indents": (
+        """
+| *Event*           | *Grade 3* | *Grade 4*  |
+|     General       |           |            |
+|      Fever        | 29        | 5          |
+|  Malaise, cold    | 43        | 0          |
+|   Blood clots     | 15        | 1          |
+| Pain in the back  | 25        | 2          |
+""",
+        "General\nFever | Grade 3: 29 | Grade 4: 5\nMalaise, cold | Grade 3: 43",
+    ),
+    "a title with a blank to fill in names no rows": (
+        """
+| Ann Lee           | 12               |
+| E-mail: ____ Country: ____           |
+| Tattoos: Yes__    | Surgery: Yes__   |
+""",
+        "E-mail: ____ Country: ____\nTattoos: Yes__ | Surgery: Yes__",
+    ),
 }
 
 
@@ -353,6 +403,25 @@ def test_rows(name: str) -> None:
     text = read(page).text
     for row in rows:
         assert row in text
+
+
+@pytest.mark.parametrize(
+    ("shaded_rows", "row"),
+    [
+        ([0], "Goal: Right-size | Type: Target | Status: Done"),
+        ([0, 2], "Right-size | Target | Done"),
+    ],
+)
+def test_a_shaded_first_row_is_headers_unless_others_are_shaded(
+    shaded_rows: list[int], row: str
+) -> None:
+    table = typed("""
+| Goal       | Type   | Status |
+| Right-size | Target | Done   |
+| Right-size | Actual |        |
+""")
+    shades = [Shade(42, 780 - 12.8 * (n + 1), 160, 12.8) for n in shaded_rows]
+    assert row in parse(pdf([[*shades, *table]])).text
 
 
 @pytest.mark.parametrize(
@@ -472,7 +541,7 @@ def test_a_grid_in_a_cell_and_one_around_the_end_of_lines_leave_the_text() -> No
 
 def test_a_rule_may_be_drawn_in_pieces() -> None:
     """As browsers print the borders of narrow cells, such as those of closing brackets."""
-    page: list[Put | DrawnLine] = []
+    page: list[Put | DrawnLine | Shade] = []
     for mark in typed(SEGMENTS):
         if isinstance(mark, DrawnLine) and mark.y == mark.to_y:
             xs = [mark.x + n * (mark.to_x - mark.x) / 3 for n in range(4)]

@@ -66,6 +66,8 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 Extent = tuple[float, float, float]
 """A rule's position across its direction, its start and its end."""
+Colour = tuple[int, int, int]
+"""Red, green and blue, up to 255."""
 
 
 class Word(NamedTuple):
@@ -120,15 +122,16 @@ def rows_of(lines: Iterable[_Placed]) -> list[list[_Placed]]:
 @dataclass(slots=True)
 class Rules:
     """Rules of a page: `across` are horizontal, (y, left, right); `down` vertical, (x, top,
-    bottom).
+    bottom). `shades` are areas with their colours, the uppermost last.
     """
 
     across: list[Extent] = field(default_factory=list)
     down: list[Extent] = field(default_factory=list)
+    shades: list[tuple[Box, Colour]] = field(default_factory=list)
 
-    def add(self, box: Box, is_outlined: bool) -> None:
+    def add(self, box: Box, is_outlined: bool, colour: Colour | None) -> None:
         """Add a shape: a thin one is a rule or a piece of one; any other adds four if it is
-        outlined.
+        outlined, and a shade if it is filled with a colour.
         """
         left, top, right, bottom = box
         width, height = right - left, bottom - top
@@ -136,13 +139,17 @@ class Rules:
             self.across.append(((top + bottom) / 2, left, right))
         elif width <= _TOUCHING and height > width:
             self.down.append(((left + right) / 2, top, bottom))
-        elif is_outlined and width > _SHORTEST_RULE and height > _SHORTEST_RULE:
-            self.across += [(top, left, right), (bottom, left, right)]
-            self.down += [(left, top, bottom), (right, top, bottom)]
+        elif width > _SHORTEST_RULE and height > _SHORTEST_RULE:
+            if is_outlined:
+                self.across += [(top, left, right), (bottom, left, right)]
+                self.down += [(left, top, bottom), (right, top, bottom)]
+            if colour:
+                self.shades.append((box, colour))
 
     def merged(self) -> Rules:
         """The rules, with touching pieces joined, without short lines."""
-        return Rules(_merged(self.across, _SHORTEST_RULE), _merged(self.down, _SHORTEST_RULE / 2))
+        across, down = _merged(self.across, _SHORTEST_RULE), _merged(self.down, _SHORTEST_RULE / 2)
+        return Rules(across, down, self.shades if across and down else [])
 
 
 def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
@@ -227,8 +234,8 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     main_turn = lengths.most_common(1)[0][0] if lengths else 0
     height = sheet[2] - sheet[0] if main_turn % 2 else sheet[3] - sheet[1]
     rules = Rules()
-    for box, is_outlined in shapes:
-        rules.add(_upright(box, sheet, main_turn), is_outlined)
+    for box, is_outlined, colour in shapes:
+        rules.add(_upright(box, sheet, main_turn), is_outlined, colour)
     upright = [line for turn, line in lines if turn == main_turn]
     aside = [line for turn, line in lines if turn != main_turn]
     return PdfPage(upright, height, aside, rules.merged())
@@ -252,10 +259,13 @@ def _scanned(page: pypdfium2.PdfPage) -> PdfPage | None:
     return PdfPage(ocr.lines(picture), picture.height)
 
 
-def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:
-    """The bounds of each shape on a page, and whether it is an outlined box."""
+def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool, Colour | None]]:
+    """The bounds of each shape on a page, whether it is an outlined box, and its colour if it is
+    filled.
+    """
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     fill, stroke = ctypes.c_int(), ctypes.c_int()
+    rgba = [ctypes.c_uint() for _ in range(4)]
     for number in range(min(raw.FPDFPage_CountObjects(page.raw), _MAX_SHAPES)):
         shape = raw.FPDFPage_GetObject(page.raw, number)
         if raw.FPDFPageObj_GetType(shape) != raw.FPDF_PAGEOBJ_PATH:
@@ -263,8 +273,10 @@ def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool]]:
         if raw.FPDFPageObj_GetBounds(shape, left, bottom, right, top):
             raw.FPDFPath_GetDrawMode(shape, fill, stroke)
             is_box = 4 <= raw.FPDFPath_CountSegments(shape) <= 6
+            is_filled = fill.value and raw.FPDFPageObj_GetFillColor(shape, *rgba)
+            colour = (rgba[0].value, rgba[1].value, rgba[2].value) if is_filled else None
             box = raw.FS_RECTF(left.value, top.value, right.value, bottom.value)
-            yield box, bool(stroke.value) and is_box
+            yield box, bool(stroke.value) and is_box, colour
 
 
 def _lines(text: pypdfium2.PdfTextPage, sheet: Box) -> Iterator[tuple[int, Line]]:

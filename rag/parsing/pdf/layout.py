@@ -23,6 +23,7 @@ from rag.parsing.pdf.forms import with_forms
 from rag.parsing.pdf.furniture import RunningNames, without_furniture
 from rag.parsing.pdf.tables import (
     BULLET,
+    MARKER,
     PROSE,
     Columns,
     Grid,
@@ -247,15 +248,15 @@ def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
         inside = [line for line in outside if _is_inside(line, grid)]
         if inside and not any(line.grid for line in inside):
             size = median(line.size for line in inside)
-            left, right = grid.edges[0], grid.edges[-1]
+            box = grid.edges[0], grid.heights[0], grid.edges[-1], grid.heights[-1]
             outside = [line for line in outside if not _is_inside(line, grid)]
-            outside.append(Line(left, grid.top, right, grid.bottom, " ", size, grid=grid))
+            outside.append(Line(*box, " ", size, grid=grid))
     return outside
 
 
 def _is_inside(line: Line, grid: Grid) -> bool:
     x, y = (line.left + line.right) / 2, (line.top + line.bottom) / 2
-    return grid.edges[0] <= x <= grid.edges[-1] and grid.top <= y <= grid.bottom
+    return grid.edges[0] <= x <= grid.edges[-1] and grid.heights[0] <= y <= grid.heights[-1]
 
 
 def regions(lines: Sequence[Line]) -> list[Region]:
@@ -405,14 +406,15 @@ def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragra
 
 
 def _merged(row: list[Line]) -> Line:
-    """The lines of a row as one, with a cell for each."""
+    """The lines of a row as one, with a cell for each; the marker of an item is no cell."""
     top, bottom = _height(row)
+    is_item = len(row) == 2 and MARKER.fullmatch(row[0].text)
     return Line(
         row[0].left,
         top,
         max(line.right for line in row),
         bottom,
-        CELL_BREAK.join(line.text for line in row),
+        (" " if is_item else CELL_BREAK).join(line.text for line in row),
         max(row, key=lambda line: line.right - line.left).size,
         all(line.bold for line in row),
         form=any(line.form for line in row),

@@ -18,7 +18,7 @@ from math import inf
 from statistics import median
 
 from rag.meaning.periods import periods
-from rag.parsing.pdf.characters import Extent, Rules, Word, rows_of
+from rag.parsing.pdf.characters import Box, Colour, Extent, Rules, Word, rows_of
 
 # Words and cells
 
@@ -56,9 +56,13 @@ UNIT = re.compile(
 )
 _WORD = re.compile(r"\(?[^\W\d_]{2}")
 _BEGINS_WITH_WORD = re.compile(r"\W*[^\W\d]|%")
-BULLET = re.compile(
-    r"(?:[\u2022\u2023\u25aa\u25cf\u25e6\u2013\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s"
+MARKER = re.compile(
+    r"[\u2022\u2023\u25aa\u25cf\u25e6\u2013\u2713\uf0b7*-]|\(?\d{1,3}[.)]|\(?[a-z][.)]"
 )
+"""The marker of an item of a list."""
+BULLET = re.compile(rf"(?:{MARKER.pattern})\s")
+_MARK = re.compile(r"[Xx\u2022\u25cf\u2713\u2714\u221a]")
+"""A mark that says that the row's label applies to the column."""
 _MAX_ROW_CELLS = 60
 PROSE = 14
 """A line with more words is prose, not a label."""
@@ -149,8 +153,10 @@ def is_figure(text: str) -> bool:
 
 
 def _is_value(text: str) -> bool:
-    """Whether the text is a date or a figure, but not a year, which may be a header."""
-    return bool(_DATE.fullmatch(text)) or (is_figure(text) and not _YEAR.fullmatch(text))
+    """Whether the text is a date, a mark or a figure, but not a year, which may be a header."""
+    if _DATE.fullmatch(text) or _MARK.fullmatch(text):
+        return True
+    return is_figure(text) and not _YEAR.fullmatch(text)
 
 
 def _is_period(text: str) -> bool:
@@ -200,8 +206,8 @@ def _is_prose(row: PdfRow) -> bool:
 
 # Tables and their rows
 
-_LONGEST_NAME = 100
-"""Maximum length of a header or spanning cell to repeat in every row."""
+_LONGEST_NAME, _LONGEST_LABEL = 100, 300
+"""Maximum lengths of a header, and of a cell over several rows, to repeat in every row."""
 _LONGEST_TITLE = 100
 _LONGEST_GROUP, _LONGEST_GROUPS = 100, 60
 """Maximum length of a group's label to repeat before a row's own, and of those of all groups."""
@@ -286,7 +292,8 @@ def _body(entries: Sequence[_Entry], names: Sequence[str]) -> Iterator[TableRow]
     for entry, below in zip(entries, [*entries[1:], None], strict=True):
         label, cells = entry.label, entry.values
         if entry.kind == "title":
-            title = label.rstrip(":") if len(label) <= _LONGEST_TITLE else ""
+            is_name = len(label) <= _LONGEST_TITLE and "__" not in label  # a blank to fill in
+            title = label.rstrip(":") if is_name else ""
             groups = _Groups(repeated)
             yield TableRow(((0, label),))
             continue
@@ -768,17 +775,17 @@ _MAX_CELLS, _MAX_RULED_COLUMNS = 4000, 40
 _LONGEST_CELL = 1500
 """Maximum number of characters; a box with more is a frame around text."""
 _MAX_RULED_HEADERS = 4
+_WHITE = (255, 255, 255)
 _INDENT = 2.0
 """Points by which a row's label begins further right than that of its group."""
 
 
 @dataclass(slots=True)
 class Grid:
-    """A ruled table: the edges of its columns, its top and bottom, and its rows of cells."""
+    """A ruled table: the edges of its columns and rows, and its rows of cells."""
 
     edges: list[float]
-    top: float
-    bottom: float
+    heights: list[float]
     rows: list[list[PdfCell]]
 
     @property
@@ -795,10 +802,32 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[Grid]:
         xs, ys = _edges(down, across), sorted({rule[0] for rule in across})
         if not (2 < len(xs) <= _MAX_RULED_COLUMNS and 2 < len(ys) <= _MAX_CELLS / len(xs)):
             continue
-        rows = _ruled_rows(xs, ys, _owners(xs, ys, across, down), words)
-        grid = Grid(xs, ys[0], ys[-1], rows)
+        grid = Grid(xs, ys, _ruled_rows(xs, ys, _owners(xs, ys, across, down), words))
         if _is_table(grid):
+            _mark_shaded_headers(grid, rules.shades)
             yield grid
+
+
+def _mark_shaded_headers(grid: Grid, shades: Sequence[tuple[Box, Colour]]) -> None:
+    """Make the first rows bold if they are shaded in colours that no other row has."""
+    left, top, right, bottom = grid.edges[0], grid.heights[0], grid.edges[-1], grid.heights[-1]
+    inside = [s for s in shades if s[0][0] < right and s[0][2] > left and s[0][1] < bottom]
+    inside = [s for s in inside if s[0][3] > top]
+    if not inside:
+        return
+    colours: list[Colour | None] = []
+    for row in grid.rows:
+        y = (grid.heights[row[0].row] + grid.heights[row[0].row + 1]) / 2
+        of_row = set()
+        for cell in row:
+            x = (grid.edges[cell.column] + grid.edges[cell.column + cell.columns]) / 2
+            over = (c for (a, b, c_, d), c in reversed(inside) if a < x < c_ and b < y < d)
+            of_row.add(next(over, _WHITE))
+        colours.append(of_row.pop() if len(of_row) == 1 else None)
+    heads = list(takewhile(lambda colour: colour not in (None, _WHITE), colours))
+    if not set(heads) & set(colours[len(heads) :]) and len(heads) < len(colours):
+        for cell in (cell for row in grid.rows[: len(heads)] for cell in row):
+            cell.bold = True
 
 
 def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
@@ -925,7 +954,7 @@ def ruled_table(grid: Grid, above: Sequence[PdfRow] = (), before: Columns | None
     """A ruled table. `above` are the rows of text above it, `before` the columns of the table that
     it may continue.
     """
-    edge = PdfRow([], grid.top, grid.top, above[-1].size if above else 1.0)
+    edge = PdfRow([], grid.heights[0], grid.heights[0], above[-1].size if above else 1.0)
     columns = Columns(
         list(pairwise(grid.edges)), caption=_caption([*above, edge], len(above), len(above))
     )
@@ -948,10 +977,13 @@ def ruled_table(grid: Grid, above: Sequence[PdfRow] = (), before: Columns | None
     table = Table([_header_row(row) for row in (*titles, *heads)], columns)
     entries: list[_Entry] = []
     has_values = True
-    edges = [row[0].left for row in body if row[0].column == 0 and row[0].lines]
+    labels = [row[0] for row in body if row[0].column == 0 and row[0].lines]
+    if _are_centred(labels):
+        for label in labels:
+            label.left = labels[0].left
     for row, below in zip(body, [*body[1:], []], strict=True):
         if _fills(row, grid) or not (may_head and _is_header(row)):
-            entries.append(_ruled_entry(row, below, tall, edges, grid))
+            entries.append(_ruled_entry(row, below, tall, labels, grid))
             has_values = True
             continue
         table.rows += _body(entries, names)
@@ -986,28 +1018,41 @@ def _ruled_entry(
     row: Sequence[PdfCell],
     below: Sequence[PdfCell],
     tall: Sequence[PdfCell],
-    edges: Sequence[float],
+    labels: Sequence[PdfCell],
     grid: Grid,
 ) -> _Entry:
-    """A row of a ruled table's body. A tall cell is repeated in each of its rows. `edges` are the
-    left edges of all labels.
+    """A row of a ruled table's body. A tall cell is repeated in each of its rows. `labels` are
+    those of all rows: one in bold without values is a title if others are not bold, and the
+    rows below are not indented.
     """
     first = row[0]
-    if _fills(row, grid):
+    is_common = sum(abs(label.left - first.left) < _INDENT for label in labels) > 1
+    is_group = is_common and _is_group(row, below)
+    is_alone = first.column == 0 and not any(cell.lines for cell in row[1:])
+    is_heading = is_alone and first.bold and not all(label.bold for label in labels)
+    if _fills(row, grid) or (is_heading and not is_group):
         return _Entry("title", first.text, first.left, {})
     values = {
         cell.column: cell.text
         for cell in tall
-        if cell.row < first.row < cell.row + cell.rows and 0 < len(cell.text) <= _LONGEST_NAME
+        if cell.row < first.row < cell.row + cell.rows and 0 < len(cell.text) <= _LONGEST_LABEL
     }
     values |= {cell.column: cell.text for cell in row if cell.lines}
     if row[-1].column and len(items := _items(row[-1])) > 1:  # a list keeps its lines
         values[row[-1].column] = "\n".join(items)
     if first.column or not first.lines:
         return _Entry("part", "", first.left, values)
-    is_common = sum(abs(edge - first.left) < _INDENT for edge in edges) > 1
-    kind = "group" if is_common and _is_group(row, below) else "row"
-    return _Entry(kind, values.pop(0), first.left, values)
+    return _Entry("group" if is_group else "row", values.pop(0), first.left, values)
+
+
+def _are_centred(labels: Sequence[PdfCell]) -> bool:
+    """Whether the labels are centred in their column, so that their left edges say nothing."""
+    if len(labels) < 4:
+        return False
+    middle = median(label.center for label in labels)
+    centred = sum(abs(label.center - middle) < _INDENT for label in labels)
+    edges = {round(label.left / _INDENT) for label in labels}
+    return centred > 0.8 * len(labels) and len(edges) > len(labels) / 2
 
 
 def _count_headers(rows: Sequence[list[PdfCell]]) -> int:
