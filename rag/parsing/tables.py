@@ -63,14 +63,16 @@ class TableText:
     def caption(self, text: str) -> None:
         self._line("caption", text)
 
-    def header(self, cells: Sequence[str], names: Sequence[str], spans: Sequence[int] = ()) -> None:
+    def header(
+        self, cells: Sequence[str], names: Sequence[str], spans: Sequence[int] = (), first: int = 0
+    ) -> None:
         """Add a header row, after which the columns have these names. A cell names as many columns
-        as its span, or one.
+        as its span, or one, from column `first` on.
         """
         if self._has_rows:
             self._end()
         start = self._length
-        self._places, found = [], list[Cell]()
+        self._places, found = [(-1, -1)] * first, list[Cell]()
         for number, text in enumerate(cells):
             end = start + len(text)
             found += [Cell(len(self._places), start, end)] if text else []

@@ -14,7 +14,7 @@ from rag.parsing.base import Parsed
 from rag.parsing.pdf import parse
 from rag.parsing.pdf.characters import Word
 from rag.parsing.pdf.tables import UNIT, aligned_tables, is_figure, row_of
-from rag.structure import sections
+from rag.structure import row_at, sections, table_around
 from tests.parsing.pdfs import DrawnLine, Put, Shade, column, pdf, typed
 
 STATEMENT = """
@@ -448,6 +448,25 @@ def test_headers_within_a_table_name_the_rows_below_them(
     text = read("\n".join(lines)).text
     assert "Rent | 2023: 9,000 | 2022: 8,500" in text
     assert f"Sales | {names[0]}: 7,000 | {names[1]}: 6,500" in text
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "columns"),
+    [
+        (STATEMENT, "19,604", {"Three Months Ended June 25, 2022": "June 25, 2022"}),
+        (SEGMENTS, "(3,594)", {"Three Months Ended July 1, 2023 Tablets": "Tablets"}),
+        ("Fee:            900 euros\nRent:           50 euros", "900 euros", {"Fee": ""}),
+    ],
+)
+def test_each_value_is_a_cell_of_its_column(page: str, text: str, columns: dict[str, str]) -> None:
+    parsed = read(page)
+    table = table_around(parsed.blocks, parsed.text.index(text))
+    row = row_at(parsed.blocks, parsed.text.index(text))
+    assert table
+    assert row
+    (cell,) = [cell for cell in row.cells if parsed.text[cell.start : cell.end] == text]
+    column = table.columns[cell.column]
+    assert {column.name: parsed.text[column.start : column.end]} == columns
 
 
 @pytest.mark.parametrize("page", [STATEMENT, SEGMENTS])

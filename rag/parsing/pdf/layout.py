@@ -36,7 +36,6 @@ from rag.parsing.pdf.tables import (
     row_of,
     ruled_table,
 )
-from rag.parsing.tables import table_of_lines
 
 _MAX_CUTS = 40
 _MAX_LINES = 4000
@@ -45,6 +44,7 @@ _LINES_PER_FIGURE = 3
 """A side on which one line in this many is a figure is a part of a table."""
 _SENTENCE_END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*\Z")
 _LONGEST_HEADING, _LONGEST_BOLD_HEADING = 150, 100
+_LONGEST_LABEL = 60
 _MAX_LEVELS = 4
 _HYPHENS = "-\u2010"
 _HYPHENED_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
@@ -190,8 +190,7 @@ def _may_head(paragraph: Paragraph) -> bool:
 
 def _block(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
     if paragraph.table:
-        caption = paragraph.columns.caption if paragraph.columns else ()
-        return table_of_lines(paragraph.lines, caption)
+        return paragraph.table.part()
     text = paragraph.lines[0]
     for line in paragraph.lines[1:]:
         text = _glued(text, line, words)
@@ -213,7 +212,7 @@ def _glued(text: str, line: str, words: Counter[str]) -> str:
 
 def _continued(first: str, second: str, words: Counter[str]) -> str | None:
     """Join a paragraph with its continuation in the next column or page; None if it ends."""
-    if "\n" in first or " | " in first + second or first[-1] in ".!?:;" or not second[0].islower():
+    if first[-1] in ".!?:;" or not second[0].islower():
         return None
     return _glued(first, second, words)
 
@@ -447,18 +446,30 @@ def _paragraph(lines: Sequence[Line]) -> Paragraph:
     size, bold = median(line.size for line in lines), all(line.bold for line in lines)
     if not _is_row(lines[0]):
         return Paragraph(tuple(line.text for line in lines), size, bold)
-    cells = [[cell for cell in line.text.split(CELL_BREAK) if cell.strip()] for line in lines]
-    pairs = [row if line.form else _paired(row) for line, row in zip(lines, cells, strict=True)]
-    table = Table([TableRow(tuple((-1, cell) for cell in row)) for row in pairs])
+    cells = [_labelled(line) for line in lines]
+    labels = list(dict.fromkeys(label for row in cells for label, _ in row if label))
+    table = Table(
+        [
+            TableRow(tuple((labels.index(k) if k else -1, text) for k, text in row), labels)
+            for row in cells
+        ]
+    )
     return Paragraph(tuple(table.lines), size, bold, table)
 
 
-def _paired(cells: Sequence[str]) -> list[str]:
-    """The cells, with each label joined to its value: "Seats:" and "4" to "Seats: 4"."""
-    paired: list[str] = []
-    for cell in cells:
-        if paired and paired[-1].endswith(":") and not cell.endswith(":"):
-            paired[-1] += f" {cell}"
+def _labelled(line: Line) -> list[tuple[str, str]]:
+    """The cells of a row, each after its label: that of the form, or a cell before it that ends
+    with a colon; or after "".
+    """
+    cells: list[tuple[str, str]] = []
+    for text in filter(str.strip, line.text.split(CELL_BREAK)):
+        before, colon, value = text.partition(": ") if line.form else ("", "", "")
+        label, last = cells[-1] if cells else ("", "")
+        if not line.form and not label and last.endswith(":") and not text.endswith(":"):
+            is_label = len(last) <= _LONGEST_LABEL and last[:-1] != text
+            cells[-1] = (last[:-1], text) if is_label else ("", f"{last} {text}")
+        elif colon and value and before != value and len(before) <= _LONGEST_LABEL:
+            cells.append((before, value))
         else:
-            paired.append(cell)
-    return paired
+            cells.append(("", text))
+    return cells

@@ -18,7 +18,9 @@ from math import inf
 from statistics import median
 
 from rag.meaning.periods import periods
+from rag.parsing.base import Part
 from rag.parsing.pdf.characters import Box, Colour, Extent, Rules, Word, rows_of
+from rag.parsing.tables import LabelledCell, TableText
 
 # Words and cells
 
@@ -237,23 +239,20 @@ class Columns:
 @dataclass(frozen=True, slots=True)
 class TableRow:
     """A row of a table. `cells` are column and text, or -1 and text if the column is not known.
-    `names` are the names of all columns; header rows, titles and labels of groups have none.
+    `names` are the names of all columns; captions, header rows and titles in the body have none.
     """
 
     cells: tuple[tuple[int, str], ...]
     names: Sequence[str] = ()
-    is_header: bool = False
+    kind: str = "row"
+    """caption, header or row"""
 
-    def pieces(self) -> Iterator[tuple[int, str, str]]:
-        """Each cell's column, the name to write before it or "", and its text."""
-        for column, text in self.cells:
-            name = self.names[column] if 0 <= column < len(self.names) else ""
-            yield column, name if name != text and len(name) <= _LONGEST_NAME else "", text
-
-    @property
-    def text(self) -> str:
-        pieces = self.pieces()
-        return " | ".join(f"{name}: {text}" if name else text for _, name, text in pieces)
+    def labelled_cells(self) -> list[LabelledCell]:
+        names = ("" if n < 0 or n >= len(self.names) else self.names[n] for n, _ in self.cells)
+        return [
+            (column, name if name != text and len(name) <= _LONGEST_NAME else "", text)
+            for (column, text), name in zip(self.cells, names, strict=True)
+        ]
 
 
 @dataclass(slots=True)
@@ -267,8 +266,29 @@ class Table:
     last: int = 0
 
     @property
-    def lines(self) -> list[str]:
-        return [row.text for row in self.rows]
+    def lines(self) -> Sequence[str]:
+        return self._written().lines
+
+    def part(self) -> Part:
+        """The table as a part of a document; its caption names it."""
+        return self._written().part(self.columns.caption if self.columns else ())
+
+    def _written(self) -> TableText:
+        text = TableText()
+        for number, row in enumerate(self.rows):
+            if row.kind == "caption":
+                text.caption(row.cells[0][1])
+            elif row.kind == "header":
+                names = next((below.names for below in self.rows[number:] if below.names), ())
+                columns = [column for column, _ in row.cells]
+                ends = [*columns[1:], max(len(names), columns[-1] + 1)]
+                spans = [max(end - start, 0) for start, end in zip(columns, ends, strict=True)]
+                text.header([cell for _, cell in row.cells], names, spans, columns[0])
+            else:
+                if row.names and list(row.names) != text.names:
+                    text.name_columns(row.names)
+                text.row(row.labelled_cells())
+        return text
 
 
 @dataclass(slots=True)
@@ -701,7 +721,7 @@ def _aligned_table(
     begin = first
     while begin > top and all(cell.right < spans[0][0] for cell in rows[begin - 1].cells):
         begin -= 1  # the label of the first rows
-    headers = [_plain(row, spans, is_header=True) for row in rows[top:begin]]
+    headers = [_plain(row, spans, "header") for row in rows[top:begin]]
     entries = list(_entries(rows[begin:last], spans))
     return Table([*headers, *_body(entries, columns.names)], columns, top, last)
 
@@ -716,11 +736,20 @@ def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
     return Table([_plain(row, ()) for row in rows[first:last]], columns, first, last)
 
 
-def _plain(row: PdfRow, spans: Sequence[_Span], is_header: bool = False) -> TableRow:
-    """A row as it is, with figures tight against their currency signs and brackets."""
+def _plain(row: PdfRow, spans: Sequence[_Span], kind: str = "row") -> TableRow:
+    """A row as it is, with figures tight against their currency signs and brackets. Each cell of a
+    header row has the column nearest to it.
+    """
+    middles = [0.0, *(left + right for left, right in spans)]
+    columns: list[int] = []
+    for cell in row.cells:
+        column = _column(cell, spans)
+        if kind == "header" and column < 0:
+            gaps = [abs(middle - 2 * cell.center) for middle in middles]
+            column = gaps.index(min(gaps)) if cell.right > spans[0][0] else 0
+        columns.append(column)
     texts = (_LOOSE_IN_TEXT.sub("", cell.text) for cell in row.cells)
-    columns = (_column(cell, spans) for cell in row.cells)
-    return TableRow(tuple(zip(columns, texts, strict=True)), is_header=is_header)
+    return TableRow(tuple(zip(columns, texts, strict=True)), kind=kind)
 
 
 def _spans(figures: Sequence[PdfCell]) -> list[_Span]:
@@ -1002,7 +1031,7 @@ def _fills(row: Sequence[PdfCell], grid: Grid) -> bool:
 
 def _header_row(row: Sequence[PdfCell]) -> TableRow:
     cells = tuple((cell.column, cell.text) for cell in row if cell.lines)
-    return TableRow(cells, is_header=len(row) > 1)
+    return TableRow(cells, kind="header" if len(row) > 1 else "caption")
 
 
 def _header_texts(row: Sequence[PdfCell], tall: Sequence[PdfCell], width: int) -> list[str]:
