@@ -30,7 +30,7 @@ from rag.claims.checker import Checker
 from rag.claims.evidence import Excerpt, excerpt, excerpts
 from rag.claims.results import CONTRADICTED, PARTLY, SUPPORTED
 from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Logistic, Probabilities, Scorer, load
-from rag.claims.verdict import Candidate, closest, decide, score
+from rag.claims.verdict import ClaimEvidence, closest, decide, score
 from rag.evaluation.gold import read_jsonl
 from rag.evaluation.set_files import json_lines
 from rag.ingestion.chunking import split
@@ -56,7 +56,7 @@ class Example:
     test: bool
     supported: bool
     contradicted: bool | None
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[ClaimEvidence, ...]
 
 
 def main() -> None:
@@ -124,7 +124,7 @@ def _observed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def _read(
     checker: Checker, claims: Sequence[Any], text: Callable[[Any], str]
-) -> Iterator[tuple[Any, list[Candidate]]]:
+) -> Iterator[tuple[Any, list[ClaimEvidence]]]:
     for at in tqdm(range(0, len(claims), _BATCH), unit="batch", file=sys.stderr):
         batch = claims[at : at + _BATCH]
         observed = checker.observe([(text(one), ()) for one in batch])
@@ -189,7 +189,7 @@ def _row(
     supported: bool,
     contradicted: bool | None,
     claim: str,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ClaimEvidence],
 ) -> dict[str, Any]:
     """A row of the cache: the claim, its labels and the reader's output, from which features can be
     computed again.
@@ -217,12 +217,12 @@ def _loaded(row: Mapping[str, Any]) -> Example:
     return Example(row["set"], row["kind"], *labels, candidates)
 
 
-def _candidate(claim: str, row: Mapping[str, Any]) -> Candidate:
+def _candidate(claim: str, row: Mapping[str, Any]) -> ClaimEvidence:
     text = row["text"]
     passage = Passage(row["document"], 0, len(text), text, row["title"], row["heading"])
     found: Excerpt = excerpt(claim, Hit(passage, 0.0, row["dense"], 0.0))
     verdict = Probabilities(*row["verdict"]) if row["verdict"] else None
-    return Candidate(found, closest(claim, found), verdict)
+    return ClaimEvidence(found, closest(claim, found), verdict)
 
 
 # Fitting
@@ -258,7 +258,7 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
     return Scorer(support, against, support_from, grid[-1])
 
 
-def _rows(candidates: Sequence[Candidate], names: Sequence[str]) -> Any:
+def _rows(candidates: Sequence[ClaimEvidence], names: Sequence[str]) -> Any:
     return np.array([[one.features.get(name, 0.0) for name in names] for one in candidates])
 
 

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from rag.answering.searcher import Query
 from rag.claims import scorer, verdict
-from rag.claims.comparison import Comparison
+from rag.claims.comparison import ClaimComparison
 from rag.claims.evidence import Excerpt, excerpts, named_document
 from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.scorer import Probabilities, Scorer
 from rag.claims.split import ClaimSentence, split_claims
-from rag.claims.verdict import Candidate, closest, judge
+from rag.claims.verdict import ClaimEvidence, closest, judge
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import Condition
@@ -39,7 +39,7 @@ _MOST_CITED = 20
 _QUOTED_WORDS = 6
 """A shorter sentence that opens with an unresolved pronoun may be about anything."""
 _MOST_CHARACTERS = 1_000_000
-Compared = list[tuple[Excerpt, Comparison]]
+Compared = list[tuple[Excerpt, ClaimComparison]]
 CitingClaim = tuple[str, Sequence[str]]
 """(claim, ids of the documents that it cites)"""
 Proceed = Callable[[], object]
@@ -157,7 +157,7 @@ class Checker:
         quotations = {}
         for sentence, (claim, cited), (_, found) in zip(rewritten, claims, work, strict=True):
             pairs = _compared(claim, found, proceed)
-            compared = [Candidate(*pair, None) for pair in pairs]
+            compared = [ClaimEvidence(*pair, None) for pair in pairs]
             own = [one for one in compared if one.comparison.quoted and _is_about(sentence, one)]
             if own:
                 quotations[sentence.start] = self._judged(claim, own, cited, documents)
@@ -193,7 +193,7 @@ class Checker:
     def _judged(
         self,
         claim: str,
-        candidates: Sequence[Candidate],
+        candidates: Sequence[ClaimEvidence],
         cited: Sequence[str],
         documents: Mapping[str, Document],
     ) -> CheckedPart:
@@ -201,7 +201,7 @@ class Checker:
 
     def observe(
         self, claims: Sequence[CitingClaim], filter: Filter | None = None
-    ) -> list[list[Candidate]]:
+    ) -> list[list[ClaimEvidence]]:
         """The candidates for each claim, compared and read."""
         return self.read(self._evidence(claims, filter, _proceed)[0])
 
@@ -234,7 +234,7 @@ class Checker:
 
     def read(
         self, work: Sequence[tuple[str, Sequence[Excerpt]]], proceed: Proceed = _proceed
-    ) -> list[list[Candidate]]:
+    ) -> list[list[ClaimEvidence]]:
         """Each claim compared and read with its excerpts, up to the first that quotes it."""
         compared = [_until_quoted(_compared(claim, found, proceed)) for claim, found in work]
         questions = [
@@ -271,7 +271,7 @@ def _until_quoted(pairs: Compared) -> Compared:
     return pairs[: at + 1]
 
 
-def _candidates(pairs: Compared, output: ReaderOutput) -> list[Candidate]:
+def _candidates(pairs: Compared, output: ReaderOutput) -> list[ClaimEvidence]:
     """The candidates, without those for which a reader with a verdict head has no verdict."""
     verdicts = {
         (one.hit.passage.document_id, one.hit.passage.start): Probabilities(
@@ -279,7 +279,7 @@ def _candidates(pairs: Compared, output: ReaderOutput) -> list[Candidate]:
         )
         for one in output.verdicts
     }
-    candidates = [Candidate(*pair, verdicts.get(pair[0].place)) for pair in pairs]
+    candidates = [ClaimEvidence(*pair, verdicts.get(pair[0].place)) for pair in pairs]
     return [one for one in candidates if one.verdict or one.comparison.quoted or not verdicts]
 
 
@@ -296,7 +296,7 @@ def _is_rewritten(sentence: ClaimSentence) -> bool:
     )
 
 
-def _is_about(sentence: ClaimSentence, candidate: Candidate) -> bool:
+def _is_about(sentence: ClaimSentence, candidate: ClaimEvidence) -> bool:
     """Whether the pronoun that opens a quotation may have the antecedent that it has in the
     sentence."""
     opening = sentence.parts[0]

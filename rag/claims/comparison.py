@@ -32,7 +32,7 @@ _MODIFIERS = DENIALS | frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ClaimComparison:
     """The differences between a claim and its evidence.
 
     `differs`: pairs (the claim's words, the evidence's words) that cannot both be true.
@@ -59,7 +59,7 @@ class Comparison:
         return bool(self.differs) or self.denied
 
 
-def compare(claim: str, evidence: str, context: str = "") -> Comparison:
+def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     """The claim compared with a few sentences of evidence; `context` (title and headings) may
     have names and years that they omit."""
     claimed, stated = claimed_figures(claim), figures(evidence)
@@ -76,7 +76,7 @@ def compare(claim: str, evidence: str, context: str = "") -> Comparison:
         differs += [pair for pair in swapped if pair[0] in unnamed]
     stems = content_words(claim)
     covered = stems & content_words(f"{evidence} {context}")
-    return Comparison(
+    return ClaimComparison(
         differs=tuple(dict.fromkeys(differs)),
         missing=tuple(value.text for value in missing),
         unnamed=tuple(unnamed),

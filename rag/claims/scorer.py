@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rag.answering.logistic import logit, probability
-from rag.claims.comparison import Comparison
+from rag.claims.comparison import ClaimComparison
 from rag.errors import InputError
 
 SHIPPED = Path(__file__).parent / "verdict_model.json"
@@ -34,7 +34,7 @@ class Probabilities:
     unsaid: float
 
 
-def features(comparison: Comparison, verdict: Probabilities | None) -> dict[str, float]:
+def features(comparison: ClaimComparison, verdict: Probabilities | None) -> dict[str, float]:
     """The features by name. "stated" is the share of the claim's values that the evidence has,
     "altered" the likeness of a claim with a value or name that it lacks.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from rag.claims.comparison import Comparison, compare
+from rag.claims.comparison import ClaimComparison, compare
 from rag.claims.evidence import Excerpt, cite
 from rag.claims.results import (
     CONTRADICTED,
@@ -39,11 +39,11 @@ _SKIPPED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ClaimEvidence:
     """An excerpt compared with a claim; `verdict` is the reader's, None if it has no such head."""
 
     excerpt: Excerpt
-    comparison: Comparison
+    comparison: ClaimComparison
     verdict: Probabilities | None
 
     @property
@@ -60,12 +60,12 @@ class Candidate:
 class Scored:
     """A candidate with the probabilities, in [0, 1], that it supports or contradicts the claim."""
 
-    candidate: Candidate
+    candidate: ClaimEvidence
     supported: float
     contradicted: float
 
 
-def score(candidate: Candidate, scorer: Scorer) -> Scored:
+def score(candidate: ClaimEvidence, scorer: Scorer) -> Scored:
     """The probabilities of a candidate. A quotation supports without the scorer, a heading never
     does, and nothing contradicts without a value, name or negation that differs."""
     comparison = candidate.comparison
@@ -78,7 +78,7 @@ def score(candidate: Candidate, scorer: Scorer) -> Scored:
     )
 
 
-def closest(claim: str, excerpt: Excerpt) -> Comparison:
+def closest(claim: str, excerpt: Excerpt) -> ClaimComparison:
     """The claim compared with the best sentence, or with the whole excerpt if that lacks fewer
     values and names."""
     context = excerpt.names
@@ -89,7 +89,7 @@ def closest(claim: str, excerpt: Excerpt) -> Comparison:
     return whole if _lacks(whole) < _lacks(sentence) else sentence
 
 
-def _lacks(comparison: Comparison) -> int:
+def _lacks(comparison: ClaimComparison) -> int:
     return len(comparison.missing) + len(comparison.unnamed)
 
 
@@ -117,7 +117,7 @@ def _is_outdone(best: Scored, scored: Sequence[Scored]) -> bool:
 
 def judge(
     claim: str,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ClaimEvidence],
     cited: Set[str],
     documents: Mapping[str, Document],
     scorers: tuple[Scorer, Scorer],
