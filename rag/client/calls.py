@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from rag.errors import InputError, RagError, install_line
@@ -21,11 +21,9 @@ from rag.server.schemas import (
     WireAnswers,
     WireCitation,
     WireHits,
+    WireReport,
     WireVerdict,
 )
-
-if TYPE_CHECKING:
-    from rag.server.routes.check import WireReport
 
 try:
     import httpx as httpx  # for the other modules, so that the hint is here only
@@ -127,8 +125,6 @@ def job(job_id: str) -> Call[Job]:
 
 
 def check(text: str, filters: Sequence[str], sources: Mapping[int, str]) -> Call[WireReport]:
-    from rag.server.routes.check import WireReport
-
     cited = [{"index": number, "document_id": name} for number, name in sources.items()]
     body = {"text": text, "filters": list(filters), "sources": cited}
     return Call("POST", "/v1/check", WireReport.model_validate_json, {"json": body})

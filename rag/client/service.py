@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 import rag.client.calls as calls
 from rag.client.calls import Event, httpx
@@ -30,11 +30,9 @@ from rag.server.schemas import (
     WireAnswer,
     WireCitation,
     WireHit,
+    WireReport,
     WireVerdict,
 )
-
-if TYPE_CHECKING:
-    from rag.server.routes.check import WireReport
 
 T = TypeVar("T")
 
