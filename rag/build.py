@@ -10,11 +10,17 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.answering.confidence import Confidence
+from rag.answering.judge import Judge, Ranks
 from rag.answering.searcher import Searcher
-from rag.engine import Engine
+from rag.engine import Engine, Rarity
 from rag.errors import AbsentError, InputError, install_line
-from rag.models.registry import CASCADE_READS, calibration_path, embedder_path, first_reader
+from rag.models.registry import (
+    CASCADE_READS,
+    calibration_path,
+    embedder_path,
+    first_reader,
+    judge_path,
+)
 from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
 from rag.settings import Settings
@@ -237,17 +243,32 @@ def searcher(settings: Settings) -> Searcher:
     return Searcher(settings, opened, _retriever(settings, opened, made), _speller(opened, made))
 
 
-def assemble(settings: Settings, store: Store, embedder: Embedder, reader: Reader) -> Engine:
-    """Build an engine from parts that already exist."""
+def judge(settings: Settings) -> Ranks:
+    """The judge of the reader's output, with the calibration of the settings."""
+    calibration = calibration_path(settings.calibration, settings.reader)
+    return Judge.load(judge_path(settings.reader), calibration)
+
+
+def assemble(
+    settings: Settings,
+    store: Store,
+    embedder: Embedder,
+    reader: Reader,
+    chosen_judge: Ranks | None = None,
+) -> Engine:
+    """Build an engine from parts that already exist; the judge is that of the settings, unless
+    another one is chosen.
+    """
     return Engine(
         settings,
         store,
         _retriever(settings, store, embedder),
         reader,
-        Confidence.load(calibration_path(settings.calibration, settings.reader)),
+        chosen_judge or judge(settings),
         _speller(store, embedder),
         forms(settings, embedder),
         embedder,
+        _rarity(store),
     )
 
 
@@ -279,6 +300,12 @@ def _speller(store: Store, embedder: Embedder) -> Speller:
     from rag.store.spelling import WordSpeller
 
     return WordSpeller(store, embedder.count_tokens)
+
+
+def _rarity(store: Store) -> Rarity:
+    from rag.store.rarity import WordRarity
+
+    return WordRarity(store)
 
 
 def prepare(settings: Settings) -> None:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from rag.answering import by_form, comparing, outcome, talk
-from rag.answering.answer import AbstentionPolicy
-from rag.answering.by_form import Read
-from rag.answering.catalogue import Catalogued, catalogue
-from rag.answering.comparing import Side
-from rag.answering.confidence import Confidence
-from rag.answering.features import features
-from rag.answering.forms import FORMS, NEEDS_ALL, Choice, FormClassifier
-from rag.answering.mention import QuestionAnalysis
+from rag.answering import talk
+from rag.answering.candidate import Candidate
+from rag.answering.catalogue import catalogue
+from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose
+from rag.answering.forms import FORMS, FormClassifier
+from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
 from rag.answering.provenance import receipt
+from rag.answering.reading import Reading
 from rag.answering.searcher import TRIES, Query, RetrievalResult, Searcher
 from rag.errors import InputError
 from rag.filters import matches, of_documents, shown
 from rag.models.reading_budget import BudgetedReader, ReadState
 from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
-from rag.types import TALK, Answer, Document, Hit, Receipt, Span
+from rag.types import TALK, Answer, Document, Receipt
 
-MOST_ALTERNATIVES = 3
-"""Maximum number of alternative answers in an answer."""
-_RAISED = 0.05
+_PREFERRED = 0.05
 """Bonus on the fused score for documents of the previous answer, in a follow-up."""
+_TALK = 0.6
+"""Probability of talk to rag itself from which on no document is asked."""
+_PROPOSED = 0.05
+"""Probability of an overview or a catalogue from which on one is made and judged."""
+Rarity = Callable[[str], Mapping[str, float]]
+"""How rare the words of a question are in the index, in [0, 1], by stem."""
 
 
 class Engine(Searcher):
@@ -42,21 +43,23 @@ class Engine(Searcher):
         store: Store,
         retriever: Retriever,
         reader: Reader,
-        confidence: Confidence,
+        judge: Ranks,
         speller: Speller | None = None,
         forms: FormClassifier | None = None,
         embedder: Embedder | None = None,
+        rarity: Rarity = lambda question: {},
     ) -> None:
-        """`forms` chooses the form of an answer; without it, answers are spans unless the question
-        asks for another form. Overviews need `embedder`.
+        """`forms` says how likely a question wants each form; without it, all are equally likely.
+        Overviews need `embedder`.
         """
         super().__init__(settings, store, retriever, speller)
         self.reader = reader
-        self._forms = forms
-        self._embedder = embedder
-        self._rounds = BudgetedReader(reader, self._is_enough if settings.early_exit < 1 else None)
-        self.confidence = confidence
+        self.judge = judge
+        self.forms = forms
+        self.rarity = rarity
         self.alternatives = MOST_ALTERNATIVES
+        self._embedder = embedder
+        self._rounds = BudgetedReader(reader)
         self._suggestions = talk.Suggestions()
 
     def ask(
@@ -78,103 +81,100 @@ class Engine(Searcher):
             [Query(question, read, filter, deadline, form, preferred=tuple(preferred))]
         )[0]
 
-    def ask_many(self, asked: Sequence[Query]) -> list[Answer]:
+    def ask_many(self, queries: Sequence[Query]) -> list[Answer]:
         """`ask` for several questions, which are embedded and read together; `timings` are those of
         the whole batch.
         """
         timings: dict[str, float] = {}
         with _timed(timings, "retrieve"):
-            found = self.find_many(asked)
-        return self.answer_many(asked, found, timings)
+            results = self.find_many(queries)
+        return self.answer_many(queries, results, timings)
 
-    def find_many(self, asked: Sequence[Query]) -> list[RetrievalResult]:
-        """`Searcher.find_many`, plus the form of each answer and what this form needs."""
-        asked = [self._understood(one) for one in asked]
-        choices = self._choose(asked)
-        sides = [
-            comparing.named(one.question) if choice.form == "comparison" else ()
-            for one, choice in zip(asked, choices, strict=True)
+    def find_many(self, queries: Sequence[Query]) -> list[RetrievalResult]:
+        """`Searcher.find_many`, with the probability of each form, and candidates that come from
+        documents instead of passages.
+        """
+        _check_forms(queries)
+        queries = [self._understood(query) for query in queries]
+        odds = self._form_odds([query.question for query in queries])
+        wide = [self._widened(query) for query in queries]
+        results = [
+            self._preferring(query, result)
+            for query, result in zip(queries, super().find_many(wide), strict=True)
         ]
-        searches = [self._searches(*parts) for parts in zip(asked, sides, strict=True)]
-        found = iter(super().find_many([search for group in searches for search in group]))
-        groups = [[next(found) for _ in group] for group in searches]
-        made = [_merged(*parts) for parts in zip(groups, sides, strict=True)]
-        made = [self._preferring(one, at) for one, at in zip(asked, made, strict=True)]
-        return [self._formed(*parts) for parts in zip(asked, made, choices, strict=True)]
-
-    def _choose(self, asked: Sequence[Query]) -> list[Choice]:
-        """Choose the form of each answer. Raises InputError for an unknown form."""
-        for one in asked:
-            if one.form and one.form not in FORMS:
-                raise InputError(f"unknown form {one.form!r}", f"choose one of: {', '.join(FORMS)}")
-        open_ones = [one.question for one in asked if not one.form] if self._forms else []
-        chosen = iter(self._forms.classify(open_ones) if self._forms and open_ones else [])
         return [
-            Choice(one.form or "span", {}) if one.form or not self._forms else next(chosen)
-            for one in asked
+            self._with_proposals(query, replace(result, form_odds=by_form))
+            for query, result, by_form in zip(queries, results, odds, strict=True)
         ]
 
-    def _searches(self, one: Query, sides: Sequence[Side]) -> list[Query]:
-        """The question and, for a comparison, one question per side; together they read about half
-        as many passages again.
-        """
-        k = one.k or self.settings.top_k
-        if not sides:
-            return [replace(one, k=2 * k) if one.preferred else one]
-        questions = (one.question, *(side.question for side in sides))
-        return [replace(one, question=question, k=max(2, k // 2)) for question in questions]
+    def _form_odds(self, questions: Sequence[str]) -> Sequence[Mapping[str, float]]:
+        if self.forms is None:
+            return [{} for _ in questions]
+        return self.forms.probabilities(questions)
 
-    def _preferring(self, one: Query, found: RetrievalResult) -> RetrievalResult:
-        """Select from twice as many passages, with a bonus for documents of the previous answer."""
-        if not one.preferred:
-            return found
-        k = one.k or self.settings.top_k
-        bonus = dict.fromkeys(one.preferred, _RAISED)
-        raised = sorted(
-            found.hits, key=lambda hit: -hit.score - bonus.get(hit.passage.document_id, 0.0)
+    def _widened(self, query: Query) -> Query:
+        """The query with twice as many passages, if documents are preferred."""
+        return replace(query, k=2 * self._k(query)) if query.preferred else query
+
+    def _preferring(self, query: Query, result: RetrievalResult) -> RetrievalResult:
+        """The best passages, with a bonus for documents of the previous answer."""
+        if not query.preferred:
+            return result
+        bonus = dict.fromkeys(query.preferred, _PREFERRED)
+        by_score = sorted(
+            result.hits, key=lambda hit: -hit.score - bonus.get(hit.passage.document_id, 0.0)
         )
-        return replace(found, hits=raised[:k])
+        return replace(result, hits=by_score[: self._k(query)])
 
-    def _formed(self, one: Query, found: RetrievalResult, choice: Choice) -> RetrievalResult:
-        """Add the answer to a question about documents, from the same generation. If there is none,
-        fall back to another form.
+    def _k(self, query: Query) -> int:
+        return query.k or self.settings.top_k
+
+    def _with_proposals(self, query: Query, result: RetrievalResult) -> RetrievalResult:
+        """Add an overview and a catalogue where the question may want one, from the same generation
+        of the index.
         """
-        if choice.form == TALK:
-            return replace(found, form=TALK, likely=choice.likely, hits=[])
-        if choice.form not in ("overview", "catalogue"):
-            return replace(found, form=choice.form, likely=choice.likely)
+        wanted = {
+            form
+            for form in ("overview", "catalogue")
+            if query.form == form
+            or (not query.form and result.form_odds.get(form, 0.0) >= _PROPOSED)
+        }
+        if not wanted:
+            return result
         for _ in range(TRIES):
-            listed = [
-                d for d in self.store.documents() if matches(of_documents(one.filter or ()), d)
-            ]
-            about = (self._overview if choice.form == "overview" else self._catalogue)(
-                one, listed, found
-            )
-            if self.store.stats().generation == found.generation:
+            proposals, documents = self._proposals(query, result, wanted)
+            if self.store.stats().generation == result.generation:
                 break
-            found = super().find_many([one])[0]
-        instead = "sentences" if choice.form == "overview" else "span"
-        return replace(found, form=choice.form if about else instead, about=about)
+            (fresh,) = super().find_many([query])
+            result = replace(fresh, form_odds=result.form_odds)
+        return replace(result, proposed=proposals, documents={**result.documents, **documents})
 
-    def _overview(
-        self, one: Query, listed: Sequence[Document], found: RetrievalResult
-    ) -> Catalogued | None:
-        name = meant(one.question, listed, found.hits)
-        document = self.store.document(name) if name else None
-        if document is None or self._embedder is None:
-            return None
-        pieces = overview(document, *self.store.embedded(document.id), self._embedder)
-        return Catalogued("", pieces) if pieces else None
-
-    def _catalogue(
-        self, one: Query, listed: Sequence[Document], found: RetrievalResult
-    ) -> Catalogued | None:
-        return catalogue(one.question, self.store, listed, found.hits)
+    def _proposals(
+        self, query: Query, result: RetrievalResult, wanted: set[str]
+    ) -> tuple[tuple[Candidate, ...], dict[str, Document]]:
+        """The candidates, and the documents that they quote."""
+        listed = [
+            document
+            for document in self.store.documents()
+            if matches(of_documents(query.filter or ()), document)
+        ]
+        proposals: list[Candidate | None] = []
+        if "overview" in wanted and (name := meant(query.question, listed, result.hits)):
+            document = self.store.document(name)
+            if document and self._embedder:
+                embedded = self.store.embedded(document.id)
+                proposals.append(overview(document, *embedded, self._embedder))
+        if "catalogue" in wanted:
+            proposals.append(catalogue(query.question, self.store, listed, result.hits))
+        made = tuple(one for one in proposals if one is not None)
+        names = {place.document_id for one in made for place in one.places}
+        documents = {name: found for name in names if (found := self.store.document(name))}
+        return made, documents
 
     def answer_many(
         self,
-        asked: Sequence[Query],
-        found: Sequence[RetrievalResult],
+        queries: Sequence[Query],
+        results: Sequence[RetrievalResult],
         timings: Mapping[str, float],
         on_progress: Callable[[int], object] = lambda row: None,
     ) -> list[Answer]:
@@ -182,77 +182,54 @@ class Engine(Searcher):
         `on_progress` is called with a question's index after passages of it have been read.
         """
         timings = dict(timings)
-        readings = [
-            [
-                ReadState(question, hits, one.deadline)
-                for question, hits in [
-                    (at.question, at.hits if _is_read(at) else ()),
-                    *((side.question, at.hits) for side in at.sides),
-                ]
-            ]
-            for one, at in zip(asked, found, strict=True)
-        ]
-        rows = [row for row, group in enumerate(readings) for _ in group]
-        with _timed(timings, "read"):
-            self._rounds.run(
-                [one for group in readings for one in group], lambda n: on_progress(rows[n])
+        states = [
+            ReadState(
+                result.question, () if _is_talk(query, result) else result.hits, query.deadline
             )
+            for query, result in zip(queries, results, strict=True)
+        ]
+        with _timed(timings, "read"):
+            self._rounds.run(states, on_progress)
         with _timed(timings, "compose"):
             return [
-                self._compose(*parts, timings) for parts in zip(asked, found, readings, strict=True)
+                self._compose(query, result, state, timings)
+                for query, result, state in zip(queries, results, states, strict=True)
             ]
-
-    def _is_enough(self, question: str, spans: Sequence[Span]) -> bool:
-        asked = QuestionAnalysis.of(question)
-        ranked = self.confidence.rank(asked, spans)
-        return (
-            bool(ranked)
-            and self.confidence(features(ranked[0], ranked)) >= self.settings.early_exit
-        )
 
     def _compose(
         self,
-        asked: Query,
-        found: RetrievalResult,
-        readings: Sequence[ReadState],
+        query: Query,
+        result: RetrievalResult,
+        state: ReadState,
         timings: Mapping[str, float],
     ) -> Answer:
         """Compose from the documents as they were at retrieval, so that an answer never mixes two
         states.
         """
-        rule = AbstentionPolicy(
-            self.confidence, self.threshold, self.alternatives, self.settings.threshold < 0
+        if _is_talk(query, result):
+            answer = talk.reply(query.question.strip(), self._suggested(query), timings)
+            return replace(answer, receipt=self._receipt(query, result, answer, state))
+        reading = Reading(
+            state.question, result.hits, state.output, result.documents, result.form_odds
         )
-        reading, *of_sides = readings
-        if found.form == TALK:
-            answer = talk.reply(asked.question.strip(), self._suggested(asked), timings)
-            return replace(answer, receipt=self._receipt(asked, found, answer, reading))
-        sides = tuple(
-            (side.name, state.output) for side, state in zip(found.sides, of_sides, strict=True)
+        answer = compose(
+            reading,
+            self.rarity(state.question),
+            Ruling(self.judge, self.threshold, self.alternatives),
+            timings,
+            query.form,
+            result.proposed,
         )
-        read = Read(
-            reading.question,
-            found.form,
-            found.hits,
-            reading.output,
-            found.documents,
-            sides,
-            found.likely,
-        )
-        answer = by_form.answer(read, rule, timings, self.confidence.forms)
-        if found.about:
-            answer = outcome.of_documents(answer, found.form, found.about)
-        if asked.filter and not found.hits and answer.text is None:
-            answer = replace(answer, abstention_reason=f"no document matches {shown(asked.filter)}")
-        typed = asked.question.strip()
-        understood = found.question if found.question != typed else None
+        if query.filter and not result.hits and answer.text is None:
+            answer = replace(answer, abstention_reason=f"no document matches {shown(query.filter)}")
+        typed = query.question.strip()
         answer = replace(
             answer,
             question=typed,
-            understood=understood,
-            passages_read=reading.read if _is_read(found) else None,
+            understood=result.question if result.question != typed else None,
+            passages_read=state.read,
         )
-        return replace(answer, receipt=self._receipt(asked, found, answer, reading))
+        return replace(answer, receipt=self._receipt(query, result, answer, state))
 
     def _suggested(self, asked: Query) -> tuple[str, ...]:
         """Questions that the index answers."""
@@ -260,62 +237,56 @@ class Engine(Searcher):
             self.store, lambda question: self.ask(question, talk.READ, deadline=asked.deadline)
         )
 
+    def _suggested(self, query: Query) -> tuple[str, ...]:
+        """Questions that the index answers."""
+        return self._suggestions.questions(
+            self.store, lambda question: self.ask(question, talk.READ, deadline=query.deadline)
+        )
+
     def _receipt(
-        self, asked: Query, found: RetrievalResult, answer: Answer, reading: ReadState
+        self, query: Query, result: RetrievalResult, answer: Answer, state: ReadState
     ) -> Receipt:
         """The receipt needs the number of passages to repeat the answer."""
         return receipt(
             replace(self.settings, threshold=self.threshold),
-            self.confidence.digest,
+            self.judge.digest,
             answer.question,
-            reading.read if answer.truncated else asked.k or self.settings.top_k,
-            asked.filter or (),
-            found.generation,
-            self._behind(answer, found),
+            state.read if answer.truncated else self._k(query),
+            query.filter or (),
+            result.generation,
+            self._behind(answer, result),
             answer,
-            asked.form,
-            asked.preferred,
+            query.form,
+            query.preferred,
         )
 
-    def _behind(self, answer: Answer, found: RetrievalResult) -> list[Document]:
+    def _behind(self, answer: Answer, result: RetrievalResult) -> list[Document]:
         """The documents that were read or are cited."""
         names = {hit.passage.document_id for hit in answer.hits_read} | {
-            c.document_id for c in answer.citations
+            citation.document_id for citation in answer.citations
         }
-        known = {
-            name: found.documents.get(name) or self.store.document(name) for name in sorted(names)
-        }
-        return [document for document in known.values() if document]
+        documents = (
+            result.documents.get(name) or self.store.document(name) for name in sorted(names)
+        )
+        return [document for document in documents if document]
 
     @property
     def threshold(self) -> float:
-        """Minimum confidence for an answer: the setting, or if that is negative, the calibrated
-        one.
-        """
-        return (
-            self.settings.threshold if self.settings.threshold >= 0 else self.confidence.threshold
-        )
+        """Minimum probability of an answer: the setting, or if that is negative, the fitted one."""
+        return self.settings.threshold if self.settings.threshold >= 0 else self.judge.threshold
 
 
-def _is_read(found: RetrievalResult) -> bool:
-    return found.about is None and found.form not in (NEEDS_ALL, TALK)
+def _is_talk(query: Query, result: RetrievalResult) -> bool:
+    """Whether the question is to rag itself."""
+    likely = result.form_odds
+    return not query.form and likely.get(TALK, 0.0) >= max(_TALK, *likely.values(), 0.0)
 
 
-def _merged(found: Sequence[RetrievalResult], sides: Sequence[Side]) -> RetrievalResult:
-    """The result for a question, with those of the sides that it compares: all hits interleaved
-    rank by rank, each passage once.
-    """
-    first, *rest = found
-    if not rest:
-        return first
-    by_place: dict[tuple[str, int], Hit] = {}
-    for row in itertools.zip_longest(*(one.hits for one in found)):
-        for hit in row:
-            if hit is not None:
-                by_place.setdefault((hit.passage.document_id, hit.passage.start), hit)
-    documents = {name: document for one in found[::-1] for name, document in one.documents.items()}
-    hits = list(by_place.values())
-    return replace(first, hits=hits, documents=documents, sides=tuple(sides))
+def _check_forms(queries: Sequence[Query]) -> None:
+    """Raises InputError for an unknown form."""
+    for query in queries:
+        if query.form and query.form not in FORMS:
+            raise InputError(f"unknown form {query.form!r}", f"choose one of: {', '.join(FORMS)}")
 
 
 @contextmanager

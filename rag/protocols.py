@@ -200,11 +200,14 @@ class ReaderOutput:
 
     `spans` are sorted by score, best first. `sentences` are sorted by passage, in the given order,
     then by offset; there is one verdict per passage. Both are empty if the model lacks that head.
+    `first` is the output of the small reader that chose the passages, for all of them; None
+    without one.
     """
 
     spans: list[Span]
     sentences: list[SentenceScore] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+    first: ReaderOutput | None = None
 
 
 class Reader(Protocol):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from rag.answering.candidate import Candidate
+from rag.answering.reading import Reading
 from rag.meaning.sentences import split_sentences
 from rag.parsing.base import join
 from rag.parsing.tables import table_part
@@ -93,3 +96,20 @@ def table(rows: list[list[str]], id: str = "docs/a.txt") -> Document:
     """A document that is a table with a header row."""
     text, blocks = join([table_part(rows, headed=True)])
     return replace(document(text, id), blocks=blocks)
+
+
+class SpanJudge:
+    """A group of spans is as likely as the sum of its odds says; nothing else serves."""
+
+    threshold = 0.36
+    digest = ""
+
+    def probabilities(
+        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
+    ) -> list[float]:
+        return [_likely(one.span.spans) if one.span else 0.01 for one in candidates]
+
+
+def _likely(spans: Sequence[Span]) -> float:
+    odds = math.log(sum(math.exp(span.score) for span in spans))
+    return 1 / (1 + math.exp(-odds if odds < 0 else -0.2 * odds - 0.02))

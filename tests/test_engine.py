@@ -11,7 +11,7 @@ from rag.errors import InputError, StoreError
 from rag.filters import parse
 from rag.ingestion.pipeline import index
 from rag.settings import Settings
-from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 from tests.small_index import add, new_store
 
 TEXTS = {
@@ -23,7 +23,9 @@ TEXTS = {
 @pytest.fixture
 def empty(tmp_path: Path) -> Engine:
     settings = Settings(index=tmp_path, threshold=0.0)
-    return build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), NameReader())
+    return build.assemble(
+        settings, new_store(tmp_path), BagOfWordsEmbedder(), NameReader(), SpanJudge()
+    )
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_the_answer_is_in_the_document(engine: Engine) -> None:
 
 def test_answers_below_the_threshold_are_not_given(empty: Engine) -> None:
     strict = Settings(threshold=1.0)
-    refusing = Engine(strict, empty.store, empty.retriever, empty.reader, empty.confidence)
+    refusing = Engine(strict, empty.store, empty.retriever, empty.reader, empty.judge)
     add(empty.store, document(TEXTS["deal"]))
     answer = refusing.ask("When did the US leave the deal?")
     assert answer.text is None
@@ -112,28 +114,6 @@ def test_after_a_deadline_the_answer_uses_the_passages_read(engine: Engine) -> N
     assert again.receipt.answer == late.receipt.answer
     whole = engine.ask("Who led the talks?", deadline=time.monotonic() + 60)
     assert (whole.passages_read, whole.truncated) == (2, False)
-
-
-def test_early_exit_needs_the_setting_and_confidence(
-    empty: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    embedder = BagOfWordsEmbedder()
-    many = [
-        document(f"The talks in round {n} were led by William Burns.", f"d{n}", f"d{n}")
-        for n in range(6)
-    ]
-    index(many, empty.store, embedder)
-
-    def read_with(enough: float) -> int | None:
-        monkeypatch.setattr(Settings, "early_exit", enough)
-        return (
-            Engine(empty.settings, empty.store, empty.retriever, empty.reader, empty.confidence)
-            .ask("Who led the talks?")
-            .passages_read
-        )
-
-    sure = empty.ask("Who led the talks?", read=3).confidence
-    assert [read_with(enough) for enough in (1.0, sure + 0.001, sure - 0.001)] == [6, 6, 3]
 
 
 def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Engine) -> None:

@@ -35,7 +35,8 @@ from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.ingestion.ingest import Ingest
 from rag.meaning.sentences import enclosing_sentence
-from rag.models.registry import first_reader
+from rag.models.cascade import Cascade
+from rag.models.registry import CASCADE_READS, first_reader
 from rag.parsing.files import find
 from rag.protocols import (
     Embedder,
@@ -65,6 +66,15 @@ SETS = {
     "reports": None,
     "squad": 300,
     "own": 300,
+    "dxw-playbook": None,
+    "mozilla-legal": None,
+    "restic": None,
+    "fivethirtyeight": None,
+    "mastodon": None,
+    "rust-council": None,
+    "peps": None,
+    "pdf": None,
+    "debian": None,
 }
 """Number of questions per set; None for all."""
 _CORPORA = {
@@ -78,6 +88,8 @@ _CORPORA = {
 }
 _MADE = ("squad", "own")
 """Sets whose questions are written next to their index."""
+COLLECTIONS = tuple(SETS)[-9:]
+"""Sets whose documents nobody of this project wrote; their gold rows are in gold/collections/."""
 _DISTRACTORS = 16
 
 
@@ -198,34 +210,51 @@ def opened(
     data: Path | None = None,
     technical: Path | None = None,
     reader: str = "accurate",
-    through: Callable[[Reader], Reader] = lambda kept: kept,
+    collections: Path | None = None,
 ) -> tuple[Engine, list[Question]]:
     """The set's questions, and an engine over its index, which is created if needed. The engine
-    reads `through` the cache of `reader`.
+    reads through the caches of `reader`.
     """
     folder = cache / name
     settings = Settings.load(index=folder / "index", reader=reader)
     embedder: Any = Remembering(build.embedder(settings))
     if not (folder / "made").exists():
-        _make(name, settings, embedder, data, technical)
+        _make(name, settings, embedder, data, technical, collections)
         (folder / "made").touch()
     store = build.store(settings, embedder)
-    digest = " ".join(model_digest(name) for name in (reader, first_reader(reader)) if name)
-    kept = KeptReads(lambda: _reader(reader), digest, folder / "reads.jsonl")
-    engine = build.assemble(settings, store, embedder, through(kept))
+    engine = build.assemble(settings, store, embedder, _kept_reader(reader, folder))
     engine.retriever = KeptHits(engine.retriever, folder / "hits.jsonl")
-    gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{name}.jsonl"
+    own = f"collections/{name}" if name in COLLECTIONS else name
+    gold = folder / "gold.jsonl" if name in _MADE else ROOT / f"eval/gold/{own}.jsonl"
     return engine, list(sample(read_jsonl(gold), SETS[name]))
 
 
+def _kept_reader(name: str, folder: Path) -> Reader:
+    """The reader `name`, of which each model has a cache of its own."""
+    first = first_reader(name)
+    large = _kept_model(name, folder)
+    return Cascade(_kept_model(first, folder), large, CASCADE_READS) if first else large
+
+
+def _kept_model(name: str, folder: Path) -> KeptReads:
+    path = folder / f"reads-{_name(name)}.jsonl"
+    return KeptReads(lambda: _model(name), model_digest(name), path)
+
+
 @functools.cache
-def _reader(name: str) -> Reader:
-    """One reader for all sets."""
-    return build.reader(Settings.load(reader=name))
+def _model(name: str) -> Reader:
+    """One model for all sets."""
+    reader = build.reader(Settings.load(reader=name))
+    return reader.reader if isinstance(reader, Cascade) else reader
 
 
 def _make(
-    name: str, settings: Settings, embedder: Embedder, data: Path | None, technical: Path | None
+    name: str,
+    settings: Settings,
+    embedder: Embedder,
+    data: Path | None,
+    technical: Path | None,
+    collections: Path | None,
 ) -> None:
     store = build.store(settings, embedder, create=True)
     try:
@@ -235,13 +264,22 @@ def _make(
             documents = (_squad if name == "squad" else _own)(data, settings.index.parent)
             fill(documents, store, embedder, settings.passage_tokens)
             return
-        corpus = _CORPORA.get(name, technical)
-        if corpus is None:
-            raise click.UsageError("the set technical needs --technical")
+        corpus = _corpus(name, technical, collections)
         ingest = Ingest(store, embedder, settings.passage_tokens)
         ingest.run(list(find([corpus])), lambda *_: None)
     finally:
         store.close()
+
+
+def _corpus(name: str, technical: Path | None, collections: Path | None) -> Path:
+    if name in COLLECTIONS:
+        if collections is None:
+            raise click.UsageError(f"the set {name} needs --collections")
+        return collections / name
+    corpus = _CORPORA.get(name, technical)
+    if corpus is None:
+        raise click.UsageError("the set technical needs --technical")
+    return corpus
 
 
 def _squad(data: Path, folder: Path) -> list[Document]:
@@ -329,8 +367,6 @@ def read(engine: Engine, file: _File, questions: Sequence[Question]) -> Iterator
     random.Random(0).shuffle(left)
     for question in left:
         (answer,) = engine.ask_many([Query(question.text)])
-        if answer.passages_read is None:  # this form is not read
-            engine.ask_many([Query(question.text, form="span")])
         file.add(question.id, answer.form)
         yield question.id
 
@@ -339,6 +375,7 @@ def read(engine: Engine, file: _File, questions: Sequence[Question]) -> Iterator
 @click.option("--cache", type=click.Path(path_type=Path), required=True)
 @click.option("--data", type=click.Path(path_type=Path))
 @click.option("--technical", type=click.Path(path_type=Path))
+@click.option("--collections", type=click.Path(path_type=Path))
 @click.option("--minutes", type=float, default=1e6)
 @click.option("--reader", default="accurate")
 @click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
@@ -346,6 +383,7 @@ def main(
     cache: Path,
     data: Path | None,
     technical: Path | None,
+    collections: Path | None,
     minutes: float,
     reader: str,
     names: tuple[str, ...],
@@ -354,7 +392,7 @@ def main(
     until = time.monotonic() + 60 * minutes
     live = []
     for name in names or tuple(SETS):
-        engine, questions = opened(name, cache, data, technical, reader)
+        engine, questions = opened(name, cache, data, technical, reader, collections)
         live.append(read(engine, _File(cache / name / f"done-{_name(reader)}.jsonl"), questions))
     with tqdm(unit="question", disable=None) as progress:
         while live and time.monotonic() < until:

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from rag.answering.citations import quoted
+from rag.answering.candidate import Candidate, Place
 from rag.answering.overview import meant
 from rag.meaning.sentences import enclosing_sentence, split_sentences
 from rag.meaning.text import singular_words
-from rag.types import Document, Hit, Passage, Piece
+from rag.types import Document, Hit, Passage
 
 MOST = 20
 """Maximum number of documents named in an answer."""
@@ -76,21 +75,9 @@ class Library(Protocol):
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogued:
-    """`said` is an answer without a quote, a count or a metadata value, or "". `pieces` has one
-    piece per document, labelled with its title. `more` is the number of documents that are not
-    listed.
-    """
-
-    said: str
-    pieces: list[Piece] = field(default_factory=list)
-    more: int = 0
-
-
 def catalogue(
     question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]
-) -> Catalogued | None:
+) -> Candidate | None:
     """An answer from titles, metadata and counts; None if they contain none or the question is
     unclear. `listed` are the documents that pass the filter, without their text.
     """
@@ -138,7 +125,7 @@ def _metadata(
     listed: Sequence[Document],
     hits: Sequence[Hit],
     keys: Sequence[str],
-) -> Catalogued | None:
+) -> Candidate | None:
     name = meant(question, listed, hits)
     document = library.document(name) if name else None
     value = (
@@ -146,12 +133,20 @@ def _metadata(
         if document
         else ""
     )
-    return Catalogued(value, [_first(document)]) if document and value else None
+    return _candidate([_first(document)], value) if document and value else None
+
+
+def _candidate(places: Sequence[Place], text: str = "") -> Candidate:
+    """Up to `MOST` documents, one place each; without `text`, their titles are the answer."""
+    shown = tuple(places[:MOST])
+    titles = "\n".join(place.label for place in shown)
+    more = max(0, len(places) - MOST)
+    return Candidate("catalogue", "catalogue", shown, text=text or titles, more=more)
 
 
 def _mentioning(
     what: str, count: bool, library: Library, listed: Sequence[Document]
-) -> Catalogued | None:
+) -> Candidate | None:
     """Documents that contain the words, those with the whole phrase first; each with its first such
     sentence.
     """
@@ -170,12 +165,10 @@ def _mentioning(
     ]
     if not pieces:
         return None
-    return Catalogued(
-        _counted(len(pieces)) if count else "", pieces[:MOST], max(0, len(pieces) - MOST)
-    )
+    return _candidate(pieces, _counted(len(pieces)) if count else "")
 
 
-def _mention(what: str, document: Document | None, passages: Sequence[Passage]) -> Piece | None:
+def _mention(what: str, document: Document | None, passages: Sequence[Passage]) -> Place | None:
     if document is None:
         return None
     phrase = re.search(rf"(?<!\w){re.escape(what)}(?!\w)", document.text, re.IGNORECASE)
@@ -184,37 +177,33 @@ def _mention(what: str, document: Document | None, passages: Sequence[Passage]) 
         start, end = enclosing_sentence(
             document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin
         )
-        return Piece(quoted(document, begin + start, begin + end), label=document.title)
+        return Place(document.id, begin + start, begin + end, document.title)
     wanted = singular_words(what)
     for passage in passages:
         for start, end in split_sentences(passage.text):
             if wanted and wanted <= singular_words(f"{passage.context} {passage.text[start:end]}"):
-                return Piece(
-                    quoted(document, passage.start + start, passage.start + end),
-                    label=document.title,
-                )
+                first, last = passage.start + start, passage.start + end
+                return Place(document.id, first, last, document.title)
     return None
 
 
-def _all(count: bool, library: Library, listed: Sequence[Document]) -> Catalogued | None:
-    found = [document for one in listed[:MOST] if (document := library.document(one.id))]
-    if not found:
+def _all(count: bool, library: Library, listed: Sequence[Document]) -> Candidate | None:
+    documents = [document for one in listed if (document := library.document(one.id))]
+    if not documents:
         return None
-    return Catalogued(
-        _counted(len(listed)), [_first(document) for document in found], max(0, len(listed) - MOST)
-    )
+    return _candidate([_first(document) for document in documents], _counted(len(listed)))
 
 
 def _counted(number: int) -> str:
     return f"{number:,} document{'' if number == 1 else 's'}"
 
 
-def _first(document: Document) -> Piece:
+def _first(document: Document) -> Place:
     """The first words of a document, which may be its title."""
     head = document.text[:1000]
     at = head.find(document.title) if document.title else -1
     if at >= 0:
-        return Piece(quoted(document, at, at + len(document.title)), label=document.title)
+        return Place(document.id, at, at + len(document.title), document.title)
     places = split_sentences(head)
     start, end = places[0] if places else (0, min(80, len(document.text)))
-    return Piece(quoted(document, start, end), label=document.title)
+    return Place(document.id, start, end, document.title)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rag.answering.selection import Sentence
-from rag.meaning.sentences import Offsets, enclosing_sentence
+from rag.meaning.sentences import Offsets
 from rag.meaning.text import content_words, normalize, singular, singular_words
-from rag.protocols import ReaderOutput
 from rag.types import Document
 
 _STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"
@@ -97,37 +95,21 @@ def _alone(before: str, name: str, after: str) -> str:
 
 
 def sides(
-    found: Sequence[Sequence[Sentence]],
+    sentences: Sequence[Sentence],
     names: Sequence[str],
     documents: Mapping[str, Document],
 ) -> tuple[Sentence | None, ...]:
-    """The best sentence for each side among those `found` for it: one that contains more of this
-    side's own words than of the other's, counting its title and heading.
+    """The best sentence for each side: one that has more of this side's own words than of the
+    other's, its title and heading counted.
     """
     first, second = (singular_words(name) for name in names)
     own = (first - second or first, second - first or second)
     chosen: list[Sentence | None] = []
-    for sentences, mine, theirs in zip(found, own, own[::-1], strict=True):
+    for mine, theirs in zip(own, own[::-1], strict=True):
         fitting = [(_fit(one, mine, theirs - mine, documents), one) for one in sentences]
         best = max(fitting, key=lambda pair: pair[0] * (0.2 + pair[1].score), default=None)
         chosen.append(best[1] if best and best[0] >= _LEAST else None)
     return tuple(chosen)
-
-
-def related(found: Sequence[Sentence], whole: Sequence[Sentence]) -> list[Sentence]:
-    """The sentences of one side, each with the geometric mean of its score and of the best score
-    near it for the `whole` question. So a sentence that answers "What is X?" has to be where the
-    comparison is answered.
-    """
-    made = []
-    for one in found:
-        near = [
-            other.score
-            for other in whole
-            if other.document_id == one.document_id and abs(other.start - one.start) < _NEAR
-        ]
-        made.append(replace(one, score=math.sqrt(one.score * max([*near, _ELSEWHERE]))))
-    return made
 
 
 def _fit(
@@ -145,24 +127,3 @@ def _share(words: frozenset[str], text: str) -> float:
     """The share of the words that the text contains."""
     held = {singular(word) for word in normalize(text).split()}
     return len(words & held) / len(words) if words else 0.0
-
-
-def from_spans(output: ReaderOutput) -> list[Sentence]:
-    """The sentences around all spans, for readers without a sentence head. The best span's sentence
-    gets a score near 1.
-    """
-    if not output.spans:
-        return []
-    top = output.spans[0].score
-    found: dict[tuple[str, int], Sentence] = {}
-    for span in output.spans:
-        passage = span.hit.passage
-        start, end = enclosing_sentence(passage.text, span.start, span.end)
-        score = 1 / (1 + 2.0 ** ((top - span.score) / 2))
-        found.setdefault(
-            (passage.document_id, passage.start + start),
-            Sentence(
-                passage.document_id, passage.start + start, passage.start + end, score, span.hit
-            ),
-        )
-    return list(found.values())

@@ -8,17 +8,15 @@ says that accounts differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from rag.answering.candidates import Candidate
 from rag.answering.mention import Mention, QuestionAnalysis
+from rag.answering.spans import SpanGroup
 from rag.meaning.compare import Relation, compare
 from rag.meaning.text import content_words, normalize
 
-Confident = Callable[[Candidate, Sequence[Candidate]], float]
-"""The probability that a candidate is right, among others."""
-_MOST_CANDIDATES = 8
-"""Number of candidates that are compared with the first."""
+_MOST_RIVALS = 8
+"""Number of groups that are compared with the first."""
 _MIN_COVERAGE = 0.5
 """Minimum share of the question's words in the sentence and context of a conflict."""
 _MIN_SHARED = 0.5
@@ -35,30 +33,13 @@ _NEARBY = 250
 _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 
 
-def conflicts(
-    asked: QuestionAnalysis, ranked: Sequence[Candidate], confident: Confident, threshold: float
-) -> list[tuple[Candidate, float]]:
-    """Candidates that contradict the first one, with their confidence: only those that
-    would be the answer if the first and all that agree with it were absent.
-    """
-    best, *rest = ranked
-    found = []
-    for candidate in rest[:_MOST_CANDIDATES]:
-        if not _contradicts(asked, best, candidate):
-            continue
-        alone = [one for one in ranked if one is candidate or _is_behind(one, candidate, best)]
-        confidence = confident(candidate, alone)
-        if confidence >= threshold:
-            found.append((candidate, confidence))
-    return found
+def conflicts(asked: QuestionAnalysis, ranked: Sequence[SpanGroup]) -> list[SpanGroup]:
+    """The groups, of those ranked best first, that contradict the first one."""
+    best, *rivals = ranked
+    return [one for one in rivals[:_MOST_RIVALS] if _contradicts(asked, best, one)]
 
 
-def _is_behind(one: Candidate, candidate: Candidate, best: Candidate) -> bool:
-    apart = (Relation.CONTRADICTS, Relation.UNRELATED)
-    return one.score < candidate.score and compare(one.meaning, best.meaning) in apart
-
-
-def _contradicts(asked: QuestionAnalysis, best: Candidate, other: Candidate) -> bool:
+def _contradicts(asked: QuestionAnalysis, best: SpanGroup, other: SpanGroup) -> bool:
     first, second = best.best, other.best
     if compare(first.meaning, second.meaning) is not Relation.CONTRADICTS or second.span.score <= 0:
         return False

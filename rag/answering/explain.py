@@ -54,9 +54,8 @@ def _made_of(answer: Answer) -> str:
 
 def _threshold(answer: Answer) -> float | None:
     """The threshold in the receipt, if it has one."""
-    own = answer.receipt is not None and answer.form == "span"
-    given = float(answer.receipt.settings.get("threshold", -1)) if answer.receipt and own else -1.0
-    return given if given >= 0 else None
+    stated = float(answer.receipt.settings.get("threshold", -1)) if answer.receipt else -1.0
+    return stated if stated >= 0 else None
 
 
 def _evidence(answer: Answer) -> Iterator[str]:
@@ -157,9 +156,8 @@ def _search(answer: Answer) -> Iterator[str]:
         if answer.truncated
         else f"{len(answer.hits)}"
     )
-    verb = "found, none of them read" if answer.form in ("overview", "catalogue") else "read"
     yield (
-        f"{count} passages of {_documents(documents)} were {verb}; the best by search is in "
+        f"{count} passages of {_documents(documents)} were read; the best by search is in "
         f"{best.passage.document_id} "
         f"(score {best.score:.2f})."
     )

@@ -1,73 +1,392 @@
-"""Features of a candidate for the confidence model.
-
-A higher value of any feature favours an answer, so that a fit can keep all weights at 0 or above.
-"""
+"""Features of a candidate for the judge. One vector for candidates of every form."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from rag.answering.candidates import Candidate
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.answering.candidate import Candidate, Place
+from rag.answering.forms import FORMS, NEEDS_ALL
+from rag.answering.logistic import logit
+from rag.answering.reading import Reading
+from rag.answering.selection import Sentence
+from rag.answering.spans import SpanGroup
+from rag.answering.verdicts import FLOOR, odds
 from rag.meaning.compare import Relation, compare
+from rag.meaning.text import content_words, coverage
 from rag.types import Hit
 
+SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")
+ASKED = (*FORMS, NEEDS_ALL)
+GENERATED = (
+    "span sentence run neighbours paragraph section list items rows table yes_no comparison "
+    "overview catalogue"
+).split()
+_NONE = -9.0
+"""Stands for a log-odds that does not exist."""
+_LIMIT = 10.0
 FEATURES = (
-    "gap",
-    "retrieval",
-    "coverage",
-    "names",
-    "fresh",
-    "margin",
-    "share",
+    *(f"is_{name}" for name in GENERATED),
+    *(f"asks_{name}" for name in ASKED),
+    "asks_own",
+    "asks_likelier",
+    "words",
+    "places",
+    "more",
+    "lead",
+    "sentence_best",
+    "sentence_mean",
+    "sentence_least",
+    "sentence_outside",
+    "sentence_lead",
+    "sentence_share",
+    "sentence_rank",
+    "span_best",
+    "span_inside",
+    "span_outside",
+    "span_lead",
+    "span_share",
+    "span_margin",
+    "span_own",
+    "span_documents",
+    "span_typed",
+    "span_unasked",
+    "yes",
+    "no",
+    "unsaid",
+    "verdict",
+    "verdict_against",
+    "verdict_best",
+    "fused",
+    "fused_lead",
     "dense",
+    "dense_best",
     "lexical",
+    "rank",
+    "is_read",
+    "coverage",
+    "coverage_passage",
+    "coverage_missed",
+    "rarity_missed",
+    "names",
+    "names_passage",
+    "heading_asked",
+    "heading_covers",
+    "fresh",
+    "question_words",
+    "agreement",
+    "rivals",
+    "asks_date",
+    "asks_amount",
+    "typed_inside",
+    "first_sentence_best",
+    "first_sentence_mean",
+    "first_sentence_lead",
+    "first_span_inside",
+    "first_span_lead",
+    "first_yes",
+    "first_no",
+    "first_verdict",
 )
-_MAX_MARGIN = 10.0
+"""Names of the features, in the order of a vector; `Featurizer.vector` says what they are."""
+SECOND = tuple(name for name in FEATURES if name.startswith("first_"))
 
 
-def features(candidate: Candidate, others: Sequence[Candidate]) -> dict[str, float]:
-    """Features of a candidate's best mention; `others` are all candidates, best first.
+@dataclass(frozen=True)
+class Featurizer:
+    """Features of the candidates of one reading.
 
-    `gap`: the reader's log-odds; `retrieval`: its passage's score; `coverage`, `names`, `fresh` as
-    in `Mention`; `margin`: its lead over the best with another meaning, in [-10, 10]; `share`:
-    its share of the odds of all candidates and of "no answer"; `dense`: its passage's cosine;
-    `lexical`: its BM25 score over the best read.
+    `rarity` has, for the stems of the question's content words, how rare they are in the index:
+    log((N + 1) / (n + 1)) for n of N passages, scaled to [0, 1]; {} if unknown.
     """
-    best = candidate.best
-    hit = best.span.hit
-    return {
-        "gap": best.span.score,
-        "retrieval": hit.score,
-        "coverage": best.coverage,
-        "names": best.names,
-        "fresh": best.fresh,
-        "margin": _margin(candidate, others),
-        "share": _share(candidate, others),
-        "dense": hit.dense,
-        "lexical": _lexical(hit, others),
-    }
+
+    reading: Reading
+    rarity: Mapping[str, float]
+
+    def matrix(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
+        """One row per candidate, shape (n, len(FEATURES))."""
+        rows = [self.vector(one) for one in candidates]
+        return np.array(
+            [[row[name] for name in FEATURES] for row in rows], dtype=np.float32
+        ).reshape(len(rows), len(FEATURES))
+
+    def vector(self, candidate: Candidate) -> dict[str, float]:
+        """The features by name.
+
+        `is_*`: the generator; `asks_*`: log-odds of each form by the form classifier; `asks_own`:
+        those of the candidate's form, `asks_likelier`: by how much another form is likelier.
+        `sentence_*`: log-odds of the sentence head inside the candidate and outside of it;
+        `span_*`: the reader's log-odds of the best span inside and outside, its share of the odds
+        of all spans and "no answer", and its margin over another meaning. `yes`, `no`, `unsaid`:
+        log-odds of the verdict head in its passage; `verdict*`: for and against a yes or no.
+        `fused`, `dense`, `lexical`, `rank`: retrieval of its passage. `coverage*`, `names*`: the
+        share of the question's words, and of its names and numbers, in the candidate with its
+        heading, and in the whole passage; `*_missed`: how rare the missing ones are. `heading_*`:
+        the overlap of heading and question. `fresh`: the share of its own words that are not in
+        the question. `agreement`: independent documents; `rivals`: other spans that score close;
+        `asks_*` and `typed*`: whether the question wants a date or an amount, and one is there.
+        `first_*`: the same by the small reader, 0 without one.
+        """
+        hit = self._hit(candidate.places[0])
+        second_opinion = self._first._second_opinion(candidate, hit) if self._first else {}
+        return dict.fromkeys(SECOND, 0.0) | {
+            **{f"is_{name}": float(name == candidate.generator) for name in GENERATED},
+            **self._asks,
+            **self._of_form(candidate),
+            **self._of_sentences(candidate),
+            **self._of_spans(candidate),
+            **self._of_verdicts(candidate, hit),
+            **self._of_search(hit),
+            **self._of_words(candidate, hit),
+            **second_opinion,
+        }
+
+    @cached_property
+    def _first(self) -> Featurizer | None:
+        first = self.reading.first
+        return Featurizer(first, self.rarity) if first else None
+
+    def _second_opinion(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
+        sentences = self._of_sentences(candidate)
+        spans = self._of_spans(candidate)
+        verdicts = self._of_verdicts(candidate, hit)
+        return {
+            "first_sentence_best": sentences["sentence_best"],
+            "first_sentence_mean": sentences["sentence_mean"],
+            "first_sentence_lead": sentences["sentence_lead"],
+            "first_span_inside": spans["span_inside"],
+            "first_span_lead": spans["span_lead"],
+            "first_yes": verdicts["yes"],
+            "first_no": verdicts["no"],
+            "first_verdict": verdicts["verdict"],
+        }
+
+    @cached_property
+    def _asks(self) -> dict[str, float]:
+        likely = self.reading.form_odds
+        return {f"asks_{name}": logit(likely.get(name, 1 / len(ASKED)), 1e-3) for name in ASKED}
+
+    def _of_form(self, candidate: Candidate) -> dict[str, float]:
+        likely = self.reading.form_odds
+        by_form = {
+            name: max(likely.get(name, 0.1), likely.get("steps", 0.1) if name == "list" else 0.0)
+            for name in SHOWN_FORMS
+        }
+        own = by_form[candidate.form]
+        others = max(value for name, value in by_form.items() if name != candidate.form)
+        words = sum(
+            len(self.reading.text(p.document_id, (p.start, p.end)).split())
+            for p in candidate.places
+        )
+        return {
+            "asks_own": logit(own, 1e-3),
+            "asks_likelier": logit(others, 1e-3) - logit(own, 1e-3),
+            "words": math.log1p(words),
+            "places": math.log1p(len(candidate.places)),
+            "more": math.log1p(candidate.more),
+            "question_words": math.log1p(len(self.reading.question.split())),
+        }
+
+    def _of_sentences(self, candidate: Candidate) -> dict[str, float]:
+        scores = self._sentence_odds
+        inside = [
+            value
+            for (name, start), value in scores.items()
+            if any(p.document_id == name and p.start <= start < p.end for p in candidate.places)
+        ]
+        if not inside and candidate.form == "span":
+            inside = [self._sentence_around(candidate.places[0], scores)]
+        outside = self._sorted_odds
+        best = max(inside, default=_NONE)
+        rest = _without(outside, inside)
+        mass = self._sentence_mass
+        own = sum(1 / (1 + math.exp(-value)) for value in inside if value > _NONE)
+        lead = candidate.places[0]
+        return {
+            "sentence_best": best,
+            "sentence_mean": sum(inside) / len(inside) if inside else _NONE,
+            "sentence_least": min(inside, default=_NONE),
+            "sentence_outside": rest[0] if rest else _NONE,
+            "sentence_lead": best - rest[0] if rest else best - _NONE,
+            "sentence_share": own / mass if mass > 0 else 0.0,
+            "sentence_rank": float(sum(value > best for value in outside)),
+            "lead": scores.get((lead.document_id, lead.start), _NONE),
+        }
+
+    @cached_property
+    def _sentence_odds(self) -> dict[tuple[str, int], float]:
+        """Log-odds of each sentence, by document and start."""
+        return {(one.document_id, one.start): _odds(one) for one in self.reading.scored}
+
+    @cached_property
+    def _sorted_odds(self) -> list[float]:
+        return sorted(self._sentence_odds.values(), reverse=True)
+
+    @cached_property
+    def _sentence_mass(self) -> float:
+        """The sum of the probabilities of all sentences."""
+        return sum(1 / (1 + math.exp(-value)) for value in self._sentence_odds.values())
+
+    def _sentence_around(self, place: Place, scores: Mapping[tuple[str, int], float]) -> float:
+        starts = [s for name, s in scores if name == place.document_id and s <= place.start]
+        return scores[place.document_id, max(starts)] if starts else _NONE
+
+    def _of_spans(self, candidate: Candidate) -> dict[str, float]:
+        groups = self.reading.spans
+        inside = [
+            group
+            for group in groups
+            if candidate.span is group or _contains(candidate, group) or _agrees(candidate, group)
+        ]
+        outside = [group for group in groups if group not in inside]
+        top = max((group.best.span.score for group in groups), default=_NONE)
+        best = inside[0] if inside else None
+        in_score = best.best.span.score if best else _NONE
+        out_score = max((group.best.span.score for group in outside), default=_NONE)
+        return {
+            "span_best": _limited(top),
+            "span_inside": _limited(in_score),
+            "span_outside": _limited(out_score),
+            "span_lead": _limited(best.score - outside[0].score if best and outside else 0.0),
+            "span_share": _share(best, groups) if best else 0.0,
+            "span_margin": _margin(best, groups) if best else 0.0,
+            "span_own": float(candidate.span is not None),
+            "span_documents": math.log1p(best.documents) if best else 0.0,
+            "span_typed": float(best.best.typed) if best else 0.0,
+            "span_unasked": best.best.unasked if best else 0.0,
+            "fresh": best.best.fresh if best else 0.0,
+            "agreement": float(best.documents) if best else 0.0,
+            "asks_date": float(self.reading.analysis.date),
+            "asks_amount": float(self.reading.analysis.amount),
+            "typed_inside": float(any(group.best.typed for group in inside)),
+            "rivals": float(
+                sum(group.score > groups[0].score - 2 for group in groups) if groups else 0
+            ),
+        }
+
+    def _of_verdicts(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
+        verdicts = self.reading.output.verdicts
+        own = next((v for v in verdicts if hit and v.hit.passage == hit.passage), None)
+        best = {yes: max((odds(v, yes) for v in verdicts), default=_NONE) for yes in (True, False)}
+        side = candidate.verdict
+        decided = own is not None and side is not None
+        return {
+            "yes": logit(own.yes, FLOOR) if own else _NONE,
+            "no": logit(own.no, FLOOR) if own else _NONE,
+            "unsaid": logit(own.unsaid, FLOOR) if own else _NONE,
+            "verdict": odds(own, bool(side)) if own and decided else 0.0,
+            "verdict_against": best[not side] if side is not None else 0.0,
+            "verdict_best": max(best.values()),
+        }
+
+    def _of_search(self, hit: Hit | None) -> dict[str, float]:
+        hits = self.reading.hits
+        if hit is None:
+            return dict.fromkeys(
+                ("fused", "fused_lead", "dense", "lexical", "rank", "is_read"), 0.0
+            ) | {"dense_best": max((h.dense for h in hits), default=0.0)}
+        lexical = max(one.lexical for one in hits)
+        return {
+            "fused": hit.score,
+            "fused_lead": hit.score - hits[0].score,
+            "dense": hit.dense,
+            "dense_best": max(one.dense for one in hits),
+            "lexical": hit.lexical / lexical if lexical else 0.0,
+            "rank": math.log1p(hits.index(hit)),
+            "is_read": float(hit in self.reading.read_hits),
+        }
+
+    def _of_words(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
+        asked = self.reading.analysis
+        context = hit.passage.context if hit else ""
+        parts = [self.reading.text(p.document_id, (p.start, p.end)) for p in candidate.places]
+        if candidate.span:
+            parts.append(candidate.span.best.sentence_text)
+        near = " ".join([context, *(p.label for p in candidate.places), *parts])
+        around = f"{context} {hit.passage.text}" if hit else near
+        heading = content_words(hit.passage.heading.rpartition(" > ")[2]) if hit else frozenset()
+        held = content_words(around)
+        missed = asked.words - held
+        rarity = [self.rarity.get(word, 0.5) for word in missed]
+        total = sum(self.rarity.get(word, 0.5) for word in asked.words)
+        return {
+            "coverage": coverage(asked.words, near),
+            "coverage_passage": coverage(asked.words, around),
+            "coverage_missed": sum(rarity) / total if total else 0.0,
+            "rarity_missed": max(rarity, default=0.0),
+            "names": coverage(asked.names, near, 1.0),
+            "names_passage": coverage(asked.names, around, 1.0),
+            "heading_asked": len(heading & asked.words) / len(heading) if heading else 0.0,
+            "heading_covers": len(heading & asked.words) / len(asked.words) if asked.words else 0.0,
+        }
+
+    def _hit(self, place: Place) -> Hit | None:
+        """The best hit that contains the place."""
+        return next(
+            (
+                hit
+                for hit in self.reading.hits
+                if hit.passage.document_id == place.document_id
+                and hit.passage.start <= place.start < hit.passage.end
+            ),
+            None,
+        )
 
 
-def _lexical(hit: Hit, others: Sequence[Candidate]) -> float:
-    best = max(one.span.hit.lexical for other in others for one in other.mentions)
-    return hit.lexical / best if best else 0.0
+def _odds(one: Sentence) -> float:
+    return logit(one.score, FLOOR)
 
 
-def _margin(candidate: Candidate, others: Sequence[Candidate]) -> float:
-    """`others` are sorted best first."""
-    apart = (Relation.CONTRADICTS, Relation.UNRELATED)
-    rivals = (
-        other.score
-        for other in others
-        if other is not candidate and compare(other.meaning, candidate.meaning) in apart
+def _without(values: Sequence[float], taken: Sequence[float]) -> list[float]:
+    """The sorted values, less those of `taken`, each once."""
+    remaining = list(values)
+    for value in taken:
+        if value in remaining:
+            remaining.remove(value)
+    return remaining
+
+
+def _contains(candidate: Candidate, group: SpanGroup) -> bool:
+    span = group.best.span
+    passage = span.hit.passage
+    start, end = passage.start + span.start, passage.start + span.end
+    return any(
+        p.document_id == passage.document_id and p.start <= start and end <= p.end
+        for p in candidate.places
     )
-    lead = candidate.score - next(rivals, -math.inf)
-    return max(-_MAX_MARGIN, min(_MAX_MARGIN, lead))
 
 
-def _share(candidate: Candidate, others: Sequence[Candidate]) -> float:
-    top = max(0.0, *(other.score for other in others))
-    return math.exp(candidate.score - top) / (
-        math.exp(-top) + sum(math.exp(other.score - top) for other in others)
+def _agrees(candidate: Candidate, group: SpanGroup) -> bool:
+    """Whether the candidate is a span of the same meaning, by another reader."""
+    span = candidate.span
+    return span is not None and compare(span.meaning, group.meaning) is Relation.SAME
+
+
+def _limited(value: float) -> float:
+    return max(-_LIMIT, min(_LIMIT, value))
+
+
+def _margin(group: SpanGroup, groups: Sequence[SpanGroup]) -> float:
+    """The lead over the best group with another meaning; `groups` are sorted best first."""
+    apart = (Relation.CONTRADICTS, Relation.UNRELATED)
+    rival = next(
+        (
+            other.score
+            for other in groups
+            if other is not group and compare(other.meaning, group.meaning) in apart
+        ),
+        -math.inf,
+    )
+    return _limited(group.score - rival)
+
+
+def _share(group: SpanGroup, groups: Sequence[SpanGroup]) -> float:
+    top = max(0.0, *(other.score for other in groups))
+    return math.exp(group.score - top) / (
+        math.exp(-top) + sum(math.exp(other.score - top) for other in groups)
     )

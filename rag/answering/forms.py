@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -38,26 +37,10 @@ _CUES = tuple(
     ).split()
 )
 _PLACE = {word: place for place, word in enumerate(_CUES)}
-_FAR = {"overview": 0.5, "catalogue": 0.5, NEEDS_ALL: 0.6, "comparison": 0.4, TALK: 0.6}
-"""Least probability of forms that a wrong choice costs the whole answer."""
-
-_NEAR = 0.85
-"""The span is taken where its probability reaches this share of the likeliest form's, as it is
-shown in its sentence."""
 
 
 class Embeds(Protocol):
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The form of an answer and the probability of each class by name; {} if a person chose the
-    form.
-    """
-
-    form: str
-    likely: Mapping[str, float]
 
 
 def cues(question: str) -> NDArray[np.float32]:
@@ -118,19 +101,16 @@ class FormClassifier:
             )
         return cls(weights, bias, embedder)
 
-    def classify(self, questions: Sequence[str]) -> list[Choice]:
-        """The form of each question."""
-        seen = inputs(questions, self._embedder.embed_queries(questions))
-        if seen.shape[1] != self._weights.shape[1]:  # another embedder than it was trained with
-            return [Choice("span", {}) for _ in questions]
-        logits = seen @ self._weights.T + self._bias
+    def probabilities(self, questions: Sequence[str]) -> list[dict[str, float]]:
+        """For each question, the probability of each class by name; {} if the classifier was
+        trained with another embedder.
+        """
+        if not questions:
+            return []
+        rows = inputs(questions, self._embedder.embed_queries(questions))
+        if rows.shape[1] != self._weights.shape[1]:
+            return [{} for _ in questions]
+        logits = rows @ self._weights.T + self._bias
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return [_choice(row / row.sum()) for row in odds]
-
-
-def _choice(likely: NDArray[np.float32]) -> Choice:
-    by_name = {name: float(value) for name, value in zip(CLASSES, likely, strict=True)}
-    allowed = {name: value for name, value in by_name.items() if value >= _FAR.get(name, 0)}
-    best = max(allowed or {"span": 1.0}, key=lambda name: by_name[name])
-    near = best in ("sentences", "list") and by_name["span"] >= _NEAR * by_name[best]
-    return Choice("span" if near else best, by_name)
+        shares = odds / odds.sum(axis=1, keepdims=True)
+        return [dict(zip(CLASSES, map(float, row), strict=True)) for row in shares]

@@ -6,17 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.meaning.sentences import Offsets
+from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.text import content_words
 from rag.structure import TableRows, enclosing, items, table_around
 from rag.types import Block, Document
-
-MOST = 20
-"""Items that are shown of one list."""
-_ANNOUNCED = 8
-"""Most items that are shown after the sentence that announces them, in an answer of sentences."""
-_BLOCK = 400
-"""Most characters of a block after a colon."""
 
 
 def list_at(document: Document, start: int, end: int) -> list[Offsets]:
@@ -67,20 +60,18 @@ def matching_rows(question: str, text: str, rows: Sequence[Offsets]) -> list[Off
     return [row for row, count in zip(rows, own, strict=True) if count == max(own)]
 
 
-def after_colon(document: Document, start: int, end: int) -> list[Offsets]:
-    """What a sentence that ends with a colon announces: the items of a list, or the paragraph or
-    block after it. [] for another sentence, or if it is long.
+def lead_in(document: Document, start: int) -> Offsets | None:
+    """The last sentence of the paragraph right above the list that begins at `start`; None if
+    something else is above it.
     """
-    text = document.text
-    if not text[start:end].rstrip().endswith(":"):
-        return []
-    places = [place for place in list_at(document, start, end) if place[0] >= end]
-    if places:
-        return places if len(places) <= _ANNOUNCED else []
-    first = _next_word(text, end)
-    index = enclosing(document.blocks, first, "paragraph", "code", "table", "list")
-    last = document.blocks[index].end if index is not None else first
-    return [(first, last)] if first < last <= first + _BLOCK else []
+    index = enclosing(document.blocks, start, "list")
+    if not index:
+        return None
+    above, inner = document.blocks[index - 1], document.blocks[index]
+    if above.kind != "paragraph" or above.parent != inner.parent:
+        return None
+    places = split_sentences(document.text[above.start : above.end])
+    return (above.start + places[-1][0], above.start + places[-1][1]) if places else None
 
 
 def _introduced(document: Document, end: int) -> int | None:

@@ -9,12 +9,12 @@ from pathlib import PurePath
 
 import numpy as np
 
-from rag.answering.citations import quoted
+from rag.answering.candidate import Candidate, Place
 from rag.meaning.sentences import split_sentences
 from rag.meaning.text import content_words
 from rag.protocols import Embedder, Vectors
 from rag.structure import heading_path
-from rag.types import Document, Hit, Passage, Piece
+from rag.types import Document, Hit, Passage
 
 MOST_SECTIONS = 10
 _UNNAMED_PARTS = 4
@@ -86,12 +86,12 @@ def _majority(hits: Sequence[Hit]) -> str | None:
 
 def overview(
     document: Document, passages: Sequence[Passage], vectors: Vectors, embedder: Embedder
-) -> list[Piece]:
-    """A heading, if there is one, and a sentence for each section, in document order. `vectors`,
-    shape (n, dim), belong to the `passages`.
+) -> Candidate | None:
+    """A heading, if there is one, and a sentence for each section, in document order; None for a
+    document without sentences. `vectors`, shape (n, dim), belong to the `passages`.
     """
     if not passages:
-        return []
+        return None
     middle = vectors.mean(axis=0)
     parts = _parts(document, passages)
     central = [_central(passages, vectors, rows, middle) for _, rows in parts]
@@ -101,18 +101,18 @@ def overview(
         for place in _sentences(document, passage)
     ]
     if not sentences:
-        return []
+        return None
     embedded = embedder.embed_passages([document.text[start:end] for (start, end), _ in sentences])
     means = np.stack([vectors[rows].mean(axis=0) for _, rows in parts])
-    pieces: list[Piece] = []
+    pieces: list[Place] = []
     for number, (heading, _) in enumerate(parts):
         rows = [row for row, (_, of) in enumerate(sentences) if of == number]
         scores = [float(embedded[row] @ (means[number] + 0.5 * middle)) for row in rows]
         pieces += _heading(document, heading, pieces)
         if rows:
             start, end = sentences[rows[int(np.argmax(scores))]][0]
-            pieces.append(Piece(quoted(document, start, end), gap=bool(pieces), label=heading))
-    return pieces
+            pieces.append(Place(document.id, start, end, heading))
+    return Candidate("overview", "overview", tuple(pieces))
 
 
 def _parts(document: Document, passages: Sequence[Passage]) -> list[tuple[str, list[int]]]:
@@ -169,14 +169,15 @@ def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
     return kept or [(s, e) for s, e in places if s not in headings][:1]
 
 
-def _heading(document: Document, heading: str, before: Sequence[Piece]) -> list[Piece]:
-    """The heading as a quote, if it is in the text and not among the pieces."""
-    if not heading or any(piece.heading and piece.text == heading for piece in before):
+def _heading(document: Document, heading: str, before: Sequence[Place]) -> list[Place]:
+    """The heading's place in the text, unless it is among the places `before`."""
+    if not heading or any(
+        place.heading and document.text[place.start : place.end] == heading for place in before
+    ):
         return []
     named = (block for block in document.blocks if block.name == heading)
     starts = (document.text.find(heading, block.start, block.end) for block in named)
     start = next((start for start in starts if start >= 0), None)
     if start is None:
         return []
-    quote = quoted(document, start, start + len(heading))
-    return [Piece(quote, gap=bool(before), heading=True)]
+    return [Place(document.id, start, start + len(heading), heading=True)]

@@ -22,7 +22,6 @@ _ANSWER_SETTINGS = (
     "alpha",
     "passage_tokens",
     "threshold",
-    "early_exit",
     "spelling",
 )
 """Settings that affect the answer; models are recorded as digests instead."""

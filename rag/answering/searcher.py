@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.answering.catalogue import Catalogued
-from rag.answering.comparing import Side
+from rag.answering.candidate import Candidate
 from rag.errors import EmptyError, InputError
 from rag.protocols import Filter, Retriever, Speller, Store
 from rag.settings import Settings
@@ -41,19 +40,16 @@ class Query:
 class RetrievalResult:
     """Retrieval result from one generation of the index: the best hits and their documents, by id.
 
-    `question` is the question after spelling correction. `form` is the form of the answer, `likely`
-    the probability of each; `sides` are the two sides of a comparison. `about` holds the answer to
-    a question about documents, which needs no reader.
+    `question` is the question after spelling correction. `form_odds` has the probability of each
+    form; `proposed` are candidates that come from documents instead of passages.
     """
 
     question: str
     hits: list[Hit]
     documents: Mapping[str, Document]
     generation: int
-    form: str = "span"
-    sides: tuple[Side, ...] = ()
-    about: Catalogued | None = None
-    likely: Mapping[str, float] = field(default_factory=dict)
+    form_odds: Mapping[str, float] = field(default_factory=dict)
+    proposed: tuple[Candidate, ...] = ()
 
 
 class Searcher:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.logistic import logit
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.protocols import ReaderOutput
 from rag.structure import block_at, heading_path
-from rag.types import Citation, Document, Hit
+from rag.types import Document, Hit
 
-MOST = 4
-"""Sentences of one answer."""
-_SHARE = 0.5
-"""A sentence is taken from so much of the best one's score on."""
-_LEAST = 0.25
-"""And from this score on."""
-_DANGLING = re.compile(
-    r"(?:It|Its|They|Their|He|She|His|Her|This|These|Those|That|Such|Both|Then)\b"
-)
-"""Begins a sentence that cannot be understood without the one before."""
-_AROUND = 2000
+_FAR_BACK = 600
+"""Characters in which the sentence before a place is looked for."""
 RETRIEVAL = 8.0
 """What a passage's score is worth beside the log-odds of a sentence in it."""
 _SHORT_LINE = 60
@@ -64,7 +55,9 @@ def sentences_of(output: ReaderOutput) -> list[Sentence]:
     return sorted(found.values(), key=lambda s: (-s.score, s.document_id, s.start))
 
 
-def said(found: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Sentence]:
+def without_headings(
+    found: Sequence[Sentence], documents: Mapping[str, Document]
+) -> list[Sentence]:
     """Without headings, rules and other lines that say nothing alone. The sentence after such a
     line gets the line's score if that is higher.
     """
@@ -118,61 +111,10 @@ def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
     return [replace(s, score=1 / (1 + math.exp(-at))) for s, at in pairs]
 
 
-def around(citation: Citation, hits: Sequence[Hit], score: float) -> list[Sentence]:
-    """The sentence of a citation and the next one in its passage, for readers without a sentence
-    head; `score` is the first one's, the second has half of it.
-    """
-    name, start, end = citation.document_id, citation.start, citation.end
-    holding = (
-        hit
-        for hit in hits
-        if hit.passage.document_id == name and hit.passage.start <= start and end <= hit.passage.end
-    )
-    hit = next(holding, None)
-    if hit is None:
-        return []
-    places = split_sentences(hit.passage.text)
-    at = next((n for n, (_, last) in enumerate(places) if start - hit.passage.start < last), 0)
-    return [
-        Sentence(name, hit.passage.start + first, hit.passage.start + last, score / (1 + n), hit)
-        for n, (first, last) in enumerate(places[at : at + 2])
-    ]
-
-
-def chosen(found: Sequence[Sentence], documents: Mapping[str, Document]) -> list[Sentence]:
-    """One to four sentences of the best one's document, in document order. A first sentence that
-    refers back brings the one before.
-    """
-    if not found:
-        return []
-    best = found[0]
-    least = max(_LEAST, _SHARE * best.score)
-    near = [
-        s
-        for s in found
-        if s.document_id == best.document_id
-        and s.score >= least
-        and abs(s.start - best.start) < _AROUND
-    ]
-    taken = sorted([best, *(s for s in near if s is not best)][:MOST], key=lambda s: s.start)
-    return list(_with_antecedent(taken, documents[best.document_id].text))
-
-
-def _with_antecedent(taken: Sequence[Sentence], text: str) -> Iterator[Sentence]:
-    first = taken[0]
-    if (
-        len(taken) < MOST
-        and _DANGLING.match(text, first.start)
-        and (before := _before(text, first.start))
-    ):
-        yield Sentence(first.document_id, *before, first.score, first.hit)
-    yield from taken
-
-
-def _before(text: str, start: int) -> Offsets | None:
+def before(text: str, start: int) -> Offsets | None:
     """The sentence right before an offset in the same paragraph."""
     paragraph = text.rfind("\n\n", 0, start)
-    begin = max(0, paragraph + 2 if paragraph >= 0 else 0, start - _AROUND)
+    begin = max(0, paragraph + 2 if paragraph >= 0 else 0, start - _FAR_BACK)
     places = split_sentences(text[begin:start])
     return (begin + places[-1][0], begin + places[-1][1]) if places else None
 

@@ -77,7 +77,9 @@ def _moved(asked: Periods, span: Span, document: Callable[[str], Document | None
     if not _DIGIT.search(span.text):
         return span
     found = document(passage.document_id)
-    cells, labels = _row(found, passage, span.start) if passage.is_in(found) else ([], [])
+    if found is None or not passage.is_in(found):
+        return span
+    cells, labels = _row(found, passage, span.start)
     own = next((cell for cell in cells if cell.start < span.end <= cell.end), None)
     if own is None:
         return span
@@ -139,7 +141,9 @@ def _row(document: Document, passage: Passage, offset: int) -> tuple[list[_Table
     row = row_at(document.blocks, first + offset)
     figures: list[_TableCell] = []
     labels: list[str] = []
-    for cell in row.cells if table and row else ():
+    if table is None or row is None:
+        return figures, labels
+    for cell in row.cells:
         name, text = table.column_name(cell), document.text[cell.start : cell.end]
         if not (first <= cell.start and cell.end <= passage.end):
             continue

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
+
+from rag.answering.judge import Judge
+from rag.answering.logistic import logit
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.calibration_fit import (
-    CalibrationTable,
-    Example,
+    Judged,
     bought,
+    choose_threshold,
     fit,
     held_back,
     predict,
     risk_at_coverage,
-    table,
-    threshold,
 )
 from rag.evaluation.certified_risk import Certificate, certify, questions_needed
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import Rows
+from rag.evaluation.usefulness import serves, shown
 from rag.filters import Condition, Filter
+from rag.types import Answer
 
 LEAST = 20
 """Minimum number of questions to estimate a risk."""
@@ -43,55 +48,56 @@ class Calibrated:
 def calibrate(
     engine: Engine, gold: Sequence[Question], risk: float | None = None, certainty: float = 0.95
 ) -> Calibrated:
-    """Fit the confidence on the gold questions, starting from the current calibration; the
+    """Fit the probability on the gold questions, starting from the current calibration; the
     improvement is measured on questions left out of the fit.
 
     With a `risk`, the threshold is the lowest above which at most that share of the answers is
     wrong, certified with this certainty (`certified_risk`); both are in (0, 1). Without one, as
     many questions are refused as are unanswerable. If less than a fifth of the questions are
     unanswerable, some are asked a second time without their documents. Raises InputError for too
-    few questions, or if all or none of the best candidates are right.
+    few questions, or if all or none of the answers are useful.
     """
     if len(gold) < LEAST:
         raise InputError(
             f"{len(gold)} gold questions are too few to estimate a risk",
             f"give at least {LEAST}, preferably 200",
         )
-    model = engine.confidence
-    data = table(_ask(engine, gold), model)
+    judge = engine.judge
+    if not isinstance(judge, Judge):
+        raise InputError("this engine has no fitted judge", "build it with rag.build.engine")
+    data = _ask(engine, gold)
     if not data.right.any() or data.right.all():
-        judgement = "right" if data.right.all() else "wrong"
+        share = "useful" if data.right.all() else "wrong"
         raise InputError(
-            f"every first candidate is {judgement}, so there is nothing to learn from",
+            f"every answer is {share}, so there is nothing to learn from",
             "check the gold answers, or add more",
         )
-    confidence = held_back(data, model, FOLDS)
+    confidence = held_back(data, FOLDS)
     certificate = None if risk is None else _certificate(confidence, data, risk, certainty)
-    lowest = certificate.threshold if certificate else threshold(confidence, data, None)
-    fitted = fit(data, model)
+    threshold = certificate.threshold if certificate else choose_threshold(confidence, data, None)
+    slope, offset = fit(data, np.ones_like(data.right))
     before, after = (
-        bought(predict(model, data.rows), data, engine.threshold),
-        bought(confidence, data, lowest),
+        bought(predict(1.0, 0.0, data.log_odds), data, engine.threshold),
+        bought(confidence, data, threshold),
     )
-    content = {
-        "weights": fitted.weights,
-        "bias": fitted.bias,
-        "threshold": lowest,
-        "retrieval": fitted.retrieval,
-        "type": fitted.type,
-        "risk": after["wrong, of answered"],
-        "report": {
-            "rule": "refuses as many as have no answer"
-            if risk is None
-            else f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}",
-            "before": before,
-            "after, on questions left out of the fit": after,
-            "risk by coverage": risk_at_coverage(confidence, data),
-        },
+    report: dict[str, Any] = {
+        "rule": "refuses as many as have no answer"
+        if risk is None
+        else f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}",
+        "before": before,
+        "after, on questions left out of the fit": after,
+        "risk by coverage": risk_at_coverage(confidence, data),
     }
-    says = _says(before, after, data, lowest)
+    content = judge.calibration(
+        slope=slope * judge.slope,
+        offset=slope * judge.offset + offset,
+        threshold=threshold,
+        risk=after["wrong, of answered"],
+        report=report,
+    )
+    says = _says(before, after, data, threshold)
     if risk is not None and certificate:
-        content["report"]["certificate"] = asdict(certificate)
+        report["certificate"] = asdict(certificate)
         says.append(
             f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
             f"{certainty:.1%} confidence (upper bound {certificate.bound:.1%}: "
@@ -101,9 +107,7 @@ def calibrate(
     return Calibrated(content, tuple(says))
 
 
-def _certificate(
-    confidence: Rows, data: CalibrationTable, risk: float, certainty: float
-) -> Certificate:
+def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) -> Certificate:
     """Raises InputError that names the number of questions needed if none is found."""
     if certificate := certify(confidence, data.right, risk, certainty):
         return certificate
@@ -120,39 +124,41 @@ def _certificate(
     )
 
 
-def _ask(engine: Engine, gold: Sequence[Question]) -> list[Example]:
-    questions: list[tuple[Question, Filter]] = [(question, ()) for question in gold]
-    absent = [question for question in gold if question.answers and question.relevant]
+def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
+    """The likeliest answer to each question, and to some without their documents."""
+    asked: list[tuple[Question, Filter]] = [(question, ()) for question in gold]
     if sum(not question.answers for question in gold) < _FEW_ABSENT * len(gold):
-        count = int(len(gold) / 3)
-        questions += [
+        absent = [question for question in gold if question.answers and question.relevant]
+        asked += [
             (
                 replace(question, answers=()),
-                tuple(Condition("document", "!=", d) for d in question.relevant),
+                tuple(Condition("document", "!=", name) for name in question.relevant),
             )
-            for question in absent[:count]
+            for question in absent[: len(gold) // 3]
         ]
-    examples: list[Example] = []
-    for start in range(0, len(questions), _BATCH):
-        batch = questions[start : start + _BATCH]
-        passages = engine.find_many(
+    unlimited = copy.copy(engine)
+    unlimited.settings = replace(engine.settings, threshold=0.0)
+    answers: list[Answer] = []
+    for start in range(0, len(asked), _BATCH):
+        batch = asked[start : start + _BATCH]
+        answers += unlimited.ask_many(
             [Query(question.text, None, left_out or None) for question, left_out in batch]
         )
-        readings = [
-            (question.text, hits.hits) for (question, _), hits in zip(batch, passages, strict=True)
-        ]
-        read = engine.reader.read_many(readings)
-        examples += [
-            Example(question.text, question.answers, tuple(r.spans), question.text)
-            for (question, _), r in zip(batch, read, strict=True)
-        ]
-    return examples
+    pairs = [(question, answer) for (question, _), answer in zip(asked, answers, strict=True)]
+    texts = list(dict.fromkeys(question.text for question, _ in asked))
+    return Judged(
+        np.array([logit(answer.confidence) for answer in answers]),
+        np.array([serves(question, shown(answer)) == "useful" for question, answer in pairs]),
+        np.array([bool(question.answers) for question, _ in asked]),
+        np.ones(len(asked)),
+        np.array([texts.index(question.text) for question, _ in asked]),
+    )
 
 
 def _says(
     before: dict[str, Any],
     after: dict[str, Any],
-    data: CalibrationTable,
+    data: Judged,
     threshold: float,
 ) -> list[str]:
     low, high = after["wrong, of answered, interval"]

@@ -1,170 +1,71 @@
-"""Calibrates confidence and threshold on questions with known answers.
-
-A logistic regression predicts from its features whether the best candidate is right. Its weights
-are at least 0, since every feature is evidence for an answer, and regularised towards the current
-model, so that few questions change little. It is evaluated by cross-validation over whole groups.
-"""
+"""Fits a probability to whether answers served, and says what a threshold of it brings."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.answering.confidence import Confidence
-from rag.answering.features import FEATURES, features
-from rag.answering.mention import QuestionAnalysis
-from rag.evaluation.squad import is_right
 from rag.evaluation.statistics import Mask, Rows, adaptive_ece, auroc, wilson
-from rag.types import Span
 
-_PULL = 10.0
-"""Weight of the current model, in questions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A question with the reader's spans. `answers` are all accepted ones, () if unanswerable;
-    folds keep a `group` together.
-    """
-
-    question: str
-    answers: tuple[str, ...]
-    spans: tuple[Span, ...]
-    group: str
-    kind: str = "own"
+_PRIOR = 4.0
+"""Questions that the probabilities as they are count for."""
+_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrationTable:
-    """The best candidate of each example: its features (n, features), and, (n,) each, whether it is
-    right, whether the question is answerable, its weight and its group.
+class Judged:
+    """The likeliest answer to each question, (n,) each: its log-odds, whether it served, whether
+    the question is answerable, its weight and its group.
     """
 
-    rows: Rows
+    log_odds: Rows
     right: Mask
     answerable: Mask
     weight: Rows
     groups: NDArray[np.int64]
 
-    def part(self, chosen: Mask) -> CalibrationTable:
-        """The chosen examples."""
-        return CalibrationTable(
-            self.rows[chosen],
-            self.right[chosen],
-            self.answerable[chosen],
-            self.weight[chosen],
-            self.groups[chosen],
-        )
 
-
-def table(
-    examples: Sequence[Example], model: Confidence, shares: Mapping[str, float] | None = None
-) -> CalibrationTable:
-    """The table of the examples. `shares` sets the share of the total weight for each kind of
-    example; by default all weights are equal.
+def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
+    """Slope and offset of the logistic function from log-odds to whether the chosen answers served
+    (Platt 1999), drawn to 1 and 0, which change nothing. By Newton's method.
     """
-    rows, right = [], []
-    for example in examples:
-        values, correct = _row(example, model)
-        rows.append(values)
-        right.append(correct)
-    kinds = Counter(example.kind for example in examples)
-    share = shares or {kind: count / len(examples) for kind, count in kinds.items()}
-    total = sum(share[kind] for kind in kinds)
-    weight = [share[e.kind] / total / kinds[e.kind] * len(examples) for e in examples]
-    names = {group: number for number, group in enumerate(dict.fromkeys(e.group for e in examples))}
-    groups = np.array([names[e.group] for e in examples])
-    answerable = np.array([bool(e.answers) for e in examples])
-    return CalibrationTable(np.array(rows), np.array(right), answerable, np.array(weight), groups)
+    inputs = np.stack([data.log_odds[chosen], np.ones(int(chosen.sum()))])
+    right, weight = data.right[chosen].astype(float), data.weight[chosen]
+    prior = np.array([1.0, 0.0])
+    values = prior.copy()
+    for _ in range(_STEPS):
+        share = _logistic(values @ inputs)
+        gradient = inputs @ (weight * (share - right)) + _PRIOR * (values - prior)
+        curvature = (inputs * weight * share * (1 - share)) @ inputs.T + _PRIOR * np.eye(2)
+        values = values - np.linalg.solve(curvature, gradient)
+    return max(0.05, float(values[0])), float(values[1])
 
 
-def _row(example: Example, model: Confidence) -> tuple[list[float], bool]:
-    ranked = model.rank(QuestionAnalysis.of(example.question), example.spans)
-    if not ranked:
-        return [0.0] * len(FEATURES), False
-    values = features(ranked[0], ranked)
-    return [values[name] for name in FEATURES], is_right(ranked[0].spans[0].text, example.answers)
+def predict(slope: float, offset: float, log_odds: Rows) -> Rows:
+    """The probabilities, (n,)."""
+    return _logistic(slope * log_odds + offset)
 
 
-def fit(
-    data: CalibrationTable, prior: Confidence | None = None, names: Sequence[str] = FEATURES
-) -> Confidence:
-    """Fit a model, regularised towards `prior`; its threshold is that of `prior`, or .5."""
-    columns = [FEATURES.index(name) for name in names]
-    rows = data.rows[:, columns]
-    scale = rows.std(axis=0) + 1e-6
-    start = np.array([(prior.weights.get(name, 0.0) if prior else 0.0) for name in names]) * scale
-    bias = prior.bias + float(rows.mean(axis=0) @ (start / scale)) if prior else 0.0
-    weights, bias = _logistic(
-        (rows - rows.mean(axis=0)) / scale, data.right, data.weight, start, bias
-    )
-    plain = weights / scale
-    base = prior or Confidence({}, 0.0, 0.5, 0.0)
-    used = {
-        name: round(float(weight), 4)
-        for name, weight in zip(names, plain, strict=True)
-        if weight > 1e-4
-    }
-    return replace(base, weights=used, bias=round(float(bias - rows.mean(axis=0) @ plain), 4))
-
-
-def rescale(data: CalibrationTable, prior: Confidence) -> Confidence:
-    """`prior` with its log-odds scaled and shifted to fit (Platt 1999), which keeps its ranking.
-    `data` comes from `table` with `prior`.
-    """
-    chance = np.clip(predict(prior, data.rows), 1e-9, 1 - 1e-9)
-    odds = np.log(chance / (1 - chance))[:, None]
-    (slope,), shift = _logistic(odds, data.right, data.weight, np.ones(1), 0.0)
-    weights = {name: round(float(slope * w), 4) for name, w in prior.weights.items()}
-    return replace(prior, weights=weights, bias=round(float(slope * prior.bias + shift), 4))
-
-
-def _logistic(
-    rows: Rows, right: Mask, weight: Rows, start: Rows, bias: float
-) -> tuple[Rows, float]:
-    """Weights of at least 0, and the bias, by accelerated projected gradient (Beck & Teboulle 2009)
-    on the weighted log loss and the squared distance to `start`.
-    """
-    step = 1 / (0.25 * float((weight[:, None] * rows**2).sum() + weight.sum()) + _PULL)
-    point = now = np.append(np.maximum(start, 0), bias)
-    full = np.column_stack([rows, np.ones(len(rows))])
-    pull = np.append(np.full(rows.shape[1], _PULL), 0.0)
-    centre = np.append(start, bias)
-    speed = 1.0
-    for _ in range(4000):
-        chance = 1 / (1 + np.exp(-np.clip(full @ point, -60, 60)))
-        gradient = full.T @ (weight * (chance - right)) + pull * (point - centre)
-        after = point - step * gradient
-        after[:-1] = np.maximum(after[:-1], 0)
-        faster = (1 + math.sqrt(1 + 4 * speed**2)) / 2
-        point, now, speed = after + (speed - 1) / faster * (after - now), after, faster
-    return now[:-1], float(now[-1])
-
-
-def predict(model: Confidence, rows: Rows) -> Rows:
-    """The model's confidence for every row, (n,)."""
-    return np.array([model(dict(zip(FEATURES, row.tolist(), strict=True))) for row in rows])
-
-
-def held_back(
-    data: CalibrationTable, prior: Confidence | None, folds: int, names: Sequence[str] = FEATURES
-) -> Rows:
-    """The confidence for every row, (n,), by a model fitted without its group."""
-    confidence = np.zeros(len(data.right))
+def held_back(data: Judged, folds: int) -> Rows:
+    """The probability of every answer, (n,), by a fit without its group."""
+    probabilities = predict(1.0, 0.0, data.log_odds)
     for fold in range(folds):
-        out = data.groups % folds == fold
-        if out.any() and not out.all():
-            confidence[out] = predict(fit(data.part(~out), prior, names), data.rows[out])
-    return confidence
+        own = data.groups % folds == fold
+        if own.any() and not own.all():
+            probabilities[own] = predict(*fit(data, ~own), data.log_odds[own])
+    return probabilities
 
 
-def threshold(confidence: Rows, data: CalibrationTable, risk: float | None) -> float:
+def _logistic(values: Rows) -> Rows:
+    shares: Rows = 1 / (1 + np.exp(-np.clip(values, -30, 30)))
+    return shares
+
+
+def choose_threshold(confidence: Rows, data: Judged, risk: float | None) -> float:
     """If `risk` is given, the lowest confidence above which at most that share of answers is wrong.
     Otherwise, the confidence at which as many questions are refused as are unanswerable, so that
     precision and recall of refusals are equal.
@@ -182,7 +83,7 @@ def threshold(confidence: Rows, data: CalibrationTable, risk: float | None) -> f
 
 
 def _between(ordered: Rows, count: int) -> float:
-    """A threshold that accepts the first `given`."""
+    """A threshold that accepts the first `count`."""
     if count == 0:
         return 1.0
     last = float(ordered[count - 1])
@@ -191,7 +92,7 @@ def _between(ordered: Rows, count: int) -> float:
     return math.floor((last + float(ordered[count])) / 2 * 1e5) / 1e5
 
 
-def bought(confidence: Rows, data: CalibrationTable, threshold: float) -> dict[str, Any]:
+def bought(confidence: Rows, data: Judged, threshold: float) -> dict[str, Any]:
     """The effect of a threshold, as shares by weight; the interval, Wilson's at 95 %, is for the
     share of wrong answers.
     """
@@ -214,7 +115,7 @@ def bought(confidence: Rows, data: CalibrationTable, threshold: float) -> dict[s
     }
 
 
-def risk_at_coverage(confidence: Rows, data: CalibrationTable) -> dict[str, float]:
+def risk_at_coverage(confidence: Rows, data: Judged) -> dict[str, float]:
     """The share of wrong answers if only the most confident share of the questions is answered, by
     that share.
     """

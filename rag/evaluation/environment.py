@@ -25,7 +25,7 @@ from rag.settings import Settings
 
 _PROJECT = Path(__file__).parents[2]
 _SETTINGS = (
-    "embedder reader passage_tokens first_stage_k alpha top_k early_exit threshold calibration"
+    "embedder reader passage_tokens first_stage_k alpha top_k threshold calibration"
 ).split()
 """Settings that affect answers."""
 

@@ -19,6 +19,10 @@ from rag.types import Answer
 
 Judgement = Literal["useful", "partial", "wrong", "refused"]
 
+FEW_ITEMS, LEAST_FITTING = 4, 0.4
+"""A longer list buries its items if a smaller share of them was asked for."""
+FEW_WORDS, MANY_WORDS = 60, 130
+"""Words of an answer to a question for a few words, and for sentences, that bury nothing."""
 HELD = 0.8
 """A piece contains a sentence if it has at least this share of its words."""
 
@@ -26,12 +30,14 @@ HELD = 0.8
 @dataclass(frozen=True, slots=True)
 class Shown:
     """The visible answer: `text`, None if refused; `quotes` from the documents shown with it,
-    including a span's sentence; `verdict`, "yes" or "no" if the answer gives one.
+    including a span's sentence; `verdict`, "yes" or "no" if the answer gives one; `documents`, the
+    ids of those that it quotes.
     """
 
     text: str | None
     quotes: tuple[str, ...] = ()
     verdict: str | None = None
+    documents: tuple[str, ...] = ()
 
     @property
     def whole(self) -> str:
@@ -48,10 +54,11 @@ def shown(answer: Answer) -> Shown:
     says = answer.value.yes if answer.value else None
     verdict = None if says is None else "yes" if says else "no"
     if answer.form == "span":
-        return Shown(
-            answer.text, tuple(citation.sentence for citation in answer.citations[:1]), verdict
-        )
-    return Shown(answer.text, tuple(piece.text for piece in answer.pieces), verdict)
+        quotes = tuple(citation.sentence for citation in answer.citations[:1])
+    else:
+        quotes = tuple(piece.text for piece in answer.pieces)
+    documents = tuple(piece.citation.document_id for piece in answer.pieces)
+    return Shown(answer.text, quotes, verdict, documents)
 
 
 def judge(question: Question, shown: Shown) -> Judgement:
@@ -61,6 +68,33 @@ def judge(question: Question, shown: Shown) -> Judgement:
     if not question.answers:
         return "wrong"
     return _JUDGES.get(question.form, _items)(question, shown)
+
+
+def serves(question: Question, shown: Shown) -> Judgement:
+    """As `judge`, but "partial" for an answer that buries what was asked for in other words or
+    items, and for a right verdict whose proof is no evidence.
+    """
+    judgement = judge(question, shown)
+    if judgement != "useful":
+        return judgement
+    proof_is_evidence = not question.evidence or _from_evidence(question, shown)
+    if question.form == "yes_no" and not proof_is_evidence:
+        return "partial"
+    return "partial" if _is_buried(question, shown) else "useful"
+
+
+def _is_buried(question: Question, shown: Shown) -> bool:
+    """Whether most of what is shown was not asked for."""
+    if question.form in ("list", "steps") and question.items:
+        fitting = sum(any(names(piece, item) for item in question.items) for piece in shown.quotes)
+        return len(shown.quotes) > FEW_ITEMS and fitting < LEAST_FITTING * len(shown.quotes)
+    words = len((shown.text or "").split())
+    evidence = [len(one.sentence.split()) for one in question.evidence]
+    if question.form == "span":
+        return words > max(FEW_WORDS, 2 * max(evidence, default=0))
+    if question.form in ("sentences", "yes_no"):
+        return words > max(MANY_WORDS, 4 * sum(evidence))
+    return False
 
 
 def is_good(question: Question, judgement: Judgement) -> bool:
@@ -134,6 +168,8 @@ def _touched(sentence: str, text: str) -> bool:
 
 def _items(question: Question, shown: Shown) -> Judgement:
     """Useful with enough of the items, or one of the accepted wordings."""
+    if question.form == "catalogue" and all("/" in name for name in question.wordings or ("",)):
+        return _documents(frozenset(question.wordings), frozenset(shown.documents))
     if not question.items:
         return _sentences(question, shown)
     count = sum(names(shown.whole, item) for item in question.items)
@@ -142,6 +178,14 @@ def _items(question: Question, shown: Shown) -> Judgement:
     ):
         return "useful"
     return "partial" if count else "wrong"
+
+
+def _documents(wanted: frozenset[str], named: frozenset[str]) -> Judgement:
+    """Useful with most of the documents, if they are most of those named."""
+    common = len(wanted & named)
+    if 2 * common > len(wanted) and 2 * common >= len(named):
+        return "useful"
+    return "partial" if common else "wrong"
 
 
 _JUDGES: dict[str, Callable[[Question, Shown], Judgement]] = {

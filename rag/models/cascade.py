@@ -7,6 +7,7 @@ ones in a fifth of that time (Soldaini & Moschitti 2020, "The Cascade Transforme
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 
 from rag.protocols import Reader, ReaderOutput
@@ -14,8 +15,8 @@ from rag.types import Hit
 
 
 class Cascade:
-    """`first` reads every passage, `reader` the `most` likeliest of them; what `reader` says is the
-    output.
+    """`first` reads every passage, `reader` the `most` likeliest of them. The output is that of
+    `reader`, with that of `first` beside it as a second opinion.
     """
 
     def __init__(self, first: Reader, reader: Reader, most: int) -> None:
@@ -30,13 +31,13 @@ class Cascade:
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, which share batches in each model."""
-        many = [(question, hits) for question, hits in asked if len(hits) > self._most]
-        found = iter(self._first.read_many(many))
+        first = self._first.read_many(asked)
         chosen = [
-            (question, self._chosen(hits, next(found)) if len(hits) > self._most else hits)
-            for question, hits in asked
+            (question, self._chosen(hits, output) if len(hits) > self._most else hits)
+            for (question, hits), output in zip(asked, first, strict=True)
         ]
-        return self.reader.read_many(chosen)
+        outputs = self.reader.read_many(chosen)
+        return [replace(one, first=two) for one, two in zip(outputs, first, strict=True)]
 
     def _chosen(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
         """The best by retrieval, the one with the best span, the second by retrieval, and so on; in

@@ -1,6 +1,4 @@
-"""Reads passages best first in rounds, until all are read, the time is up, or, if enabled, a good
-answer is found.
-"""
+"""Reads passages best first in rounds, until all are read or the time is up."""
 
 from __future__ import annotations
 
@@ -8,12 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rag.protocols import Reader, ReaderOutput, SentenceScore, Verdict
-from rag.types import Hit, Span
+from rag.protocols import Reader, ReaderOutput
+from rag.types import Hit
 
-Enough = Callable[[str, Sequence[Span]], bool]
-"""Decides from a question and its spans so far, best first, whether to stop."""
-FIRST = 3
 _CAUTION = 2.0
 """A round may use at most this fraction of the time left, since the machine may have become
 slower.
@@ -29,25 +24,15 @@ class ReadState:
     question: str
     hits: Sequence[Hit]
     deadline: float | None = None
-    spans: list[Span] = field(default_factory=list)
-    sentences: list[SentenceScore] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    output: ReaderOutput = field(default_factory=lambda: ReaderOutput([]))
     read: int = 0
-
-    @property
-    def output(self) -> ReaderOutput:
-        return ReaderOutput(self.spans, self.sentences, self.verdicts)
 
 
 class BudgetedReader:
     """Reads with a reader and measures its speed."""
 
-    def __init__(self, reader: Reader, enough: Enough | None = None) -> None:
-        """`enough` is asked once, after the first passages, whether to skip the others; None reads
-        all.
-        """
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._enough = enough
         self._seconds_per_passage = 0.5
         """recent seconds per passage; an estimate before the first one"""
 
@@ -64,22 +49,15 @@ class BudgetedReader:
                 on_progress(row)
 
     def _goes_on(self, one: ReadState) -> bool:
-        left = one.read < len(one.hits)
         in_time = one.read == 0 or one.deadline is None or time.monotonic() < one.deadline
-        return (
-            left
-            and in_time
-            and not (self._enough and one.read == FIRST and self._enough(one.question, one.spans))
-        )
+        return one.read < len(one.hits) and in_time
 
     def _size(self, one: ReadState, live: int) -> int:
-        left = len(one.hits) - one.read
-        if self._enough and one.read < FIRST:
-            left = min(left, FIRST - one.read)
+        unread = len(one.hits) - one.read
         if one.deadline is None:
-            return left
+            return unread
         fits = (one.deadline - time.monotonic()) / (_CAUTION * self._seconds_per_passage * live)
-        return max(1, min(left, int(fits)))
+        return max(1, min(unread, int(fits)))
 
     def _round(self, live: Sequence[ReadState], sizes: Sequence[int]) -> None:
         started = time.monotonic()
@@ -87,11 +65,22 @@ class BudgetedReader:
             (one.question, one.hits[one.read : one.read + size])
             for one, size in zip(live, sizes, strict=True)
         ]
-        for one, size, found in zip(live, sizes, self._reader.read_many(parts), strict=True):
-            one.spans = sorted([*one.spans, *found.spans], key=lambda span: -span.score)
-            one.sentences += found.sentences
-            one.verdicts += found.verdicts
+        for one, size, output in zip(live, sizes, self._reader.read_many(parts), strict=True):
+            one.output = joined(one.output, output)
             one.read += size
         self._seconds_per_passage = (
             self._seconds_per_passage + (time.monotonic() - started) / sum(sizes)
         ) / 2
+
+
+def joined(one: ReaderOutput, two: ReaderOutput) -> ReaderOutput:
+    """The output for the passages of both."""
+    first = None
+    if one.first or two.first:
+        first = joined(one.first or ReaderOutput([]), two.first or ReaderOutput([]))
+    return ReaderOutput(
+        sorted([*one.spans, *two.spans], key=lambda span: -span.score),
+        [*one.sentences, *two.sentences],
+        [*one.verdicts, *two.verdicts],
+        first,
+    )

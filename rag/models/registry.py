@@ -91,6 +91,12 @@ def calibration_path(setting: str, reader: str) -> Path:
     )
 
 
+def judge_path(reader: str) -> Path:
+    """The judge's networks for a reader's output; those of the accurate reader for other models."""
+    folder = reader in READERS and shipped_reader(reader)
+    return (folder or SHIPPED / READERS[0]) / "judge.safetensors"
+
+
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of a model to train: a reader setting, "minilm", or a
     folder in `data`.

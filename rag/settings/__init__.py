@@ -119,8 +119,6 @@ class Settings:
 
     first_stage_k: ClassVar[int] = 100
     """Passages that each retriever contributes to the fusion."""
-    early_exit: ClassVar[float] = 1.0
-    """Stop reading after three passages if the confidence has reached this value; 1 reads all."""
     max_question: ClassVar[int] = 1000
     """Maximum length of a question in characters."""
     file_seconds: ClassVar[int] = 120

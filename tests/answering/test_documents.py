@@ -41,7 +41,7 @@ def test_only_documents_are_counted(tmp_path: Path, question: str, count: str | 
     add(store, document("The annual report is ready.", "notes/a"))
     found = catalogue(question, store, store.documents(), [])
     store.close()
-    assert (found and found.said) == count
+    assert (found and found.text) == count
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_a_mention_has_whole_words(tmp_path: Path, question: str, count: str | N
     add(store, document("The international audit was held in May.", "b"))
     found = catalogue(question, store, store.documents(), [])
     store.close()
-    assert (found and found.said) == count
+    assert (found and found.text) == count

@@ -12,7 +12,7 @@ from rag.errors import InputError
 from rag.filters import parse
 from rag.settings import Settings
 from rag.types import Receipt, plain
-from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 from tests.small_index import add, new_store
 
 
@@ -24,7 +24,7 @@ def engine(tmp_path: Path) -> Engine:
         document("The US left the deal in 2018.", "deal", topic="deal"),
         document("Oman hosted talks.", "oman"),
     )
-    return build.assemble(settings, store, BagOfWordsEmbedder(), NameReader())
+    return build.assemble(settings, store, BagOfWordsEmbedder(), NameReader(), SpanJudge())
 
 
 def ask(engine: Engine, **how: Any) -> Receipt:
@@ -41,7 +41,7 @@ def test_a_receipt_names_its_inputs_and_survives_json(engine: Engine) -> None:
         engine.store.stats().generation,
     )
     assert made.documents == {"deal": document("The US left the deal in 2018.").sha256}
-    assert made.calibration == engine.confidence.digest
+    assert made.calibration == engine.judge.digest
     assert load(json.loads(json.dumps(plain(made)))) == made
     assert load({"receipt": plain(made), "text": "2018"}) == made
 
@@ -80,6 +80,7 @@ def test_another_threshold_is_named_and_refuses(engine: Engine) -> None:
         engine.store,
         BagOfWordsEmbedder(),
         NameReader(),
+        SpanJudge(),
     )
     done = replay(strict.ask, old)
     assert (done.same, done.answer.text) == (False, None)

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from rag.answering.answer import AbstentionPolicy, compose
-from rag.answering.confidence import Confidence
 from rag.ingestion.chunking import split
 from rag.parsing.files import find
 from rag.parsing.load import read
 from rag.types import Document, Hit, Span
+from tests.answering.readings import answer_of
 from tests.fakes import BagOfWordsEmbedder
 
 SEEDS = Path(__file__).parent.parent.parent / "seeds"
-SURE = AbstentionPolicy(Confidence({"gap": 1.0}, 0.0, 0.5, 0.0), 0.5, 3)
 Said = tuple[str, str, str]
 """Document, the words of its sentence before the answer, the answer."""
 
@@ -117,7 +115,7 @@ def test_deliberate_disagreements(
     question: str, said: list[Said], given: tuple[str, int], sides: dict[str, int]
 ) -> None:
     spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
-    answer = compose(question, [s.hit for s in spans], spans, documents().get, SURE, {})
+    answer = answer_of(question, list(documents().values()), spans)
     assert (answer.text, answer.documents) == given
     assert {side.text: side.documents for side in answer.conflicts} == sides
 
@@ -157,6 +155,6 @@ def test_deliberate_disagreements(
 )
 def test_statements_about_other_things_are_not_conflicts(question: str, said: list[Said]) -> None:
     spans = [span(one, 4.0 - number / 10) for number, one in enumerate(said)]
-    answer = compose(question, [s.hit for s in spans], spans, documents().get, SURE, {})
+    answer = answer_of(question, list(documents().values()), spans)
     assert answer.text == said[0][2]
     assert answer.conflicts == ()

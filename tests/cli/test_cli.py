@@ -14,7 +14,7 @@ from rag.cli.main import main
 from rag.errors import ModelError
 from rag.protocols import Embedder
 from rag.settings import Settings
-from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
 from tests.parsing.pdfs import column, pdf
 
 DEAL = (
@@ -24,6 +24,9 @@ DEAL = (
 OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
 
 Run = Callable[..., tuple[int, str, str]]
+
+
+SHIPPED_JUDGE = build.judge
 
 
 @pytest.fixture
@@ -39,6 +42,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("RAG_THRESHOLD", "0")
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    monkeypatch.setattr(build, "judge", lambda settings: SpanJudge())
     monkeypatch.setattr(
         "shutil.get_terminal_size", lambda fallback=(100, 24): os.terminal_size((100, 24))
     )
@@ -364,6 +368,7 @@ def test_other_input_is_not_an_answer(filled: Run, options: list[str]) -> None:
 def test_calibrate_writes_a_file_and_reports_its_effect(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(build, "judge", SHIPPED_JUDGE)
     lines = [
         {"question": f"When did the US leave the deal, {n}?", "answers": ["2018"]}
         for n in range(12)
@@ -385,6 +390,7 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
 
 
 def test_a_broken_calibration_is_named(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "judge", SHIPPED_JUDGE)
     monkeypatch.setenv("RAG_CALIBRATION", "none.json")
     code, _, err = filled("ask", "When?")
     assert code == 4

@@ -10,13 +10,14 @@ import pytest
 
 import rag
 from rag import build
-from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    monkeypatch.setattr(build, "judge", lambda settings: SpanJudge())
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "mill.txt").write_text("The mill in Leiden was built by Anna Visser.")
     return tmp_path

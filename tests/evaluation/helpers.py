@@ -17,7 +17,7 @@ from rag.protocols import Reader, ReaderOutput, Store
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.types import Document, Hit, Passage, Span
-from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 
 FACTS = {
     "bridge": (
@@ -100,7 +100,9 @@ def store(
 
 def engine(opened: Store, reader: Reader | None = None, **settings: Any) -> Engine:
     kept = Settings(**{"threshold": 0.0, "top_k": 2, **settings})
-    return build.assemble(kept, opened, BagOfWordsEmbedder(dim=1024), reader or NameReader())
+    return build.assemble(
+        kept, opened, BagOfWordsEmbedder(dim=1024), reader or NameReader(), SpanJudge()
+    )
 
 
 def examine(asked: Engine, questions: Sequence[Question] = QUESTIONS) -> list[Row]:

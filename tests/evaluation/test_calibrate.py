@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.answering.confidence import Confidence
+from rag.answering.judge import Judge
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.calibrate import calibrate
 from rag.evaluation.gold import Question
+from rag.models.registry import judge_path
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, NameReader, document
 from tests.small_index import add, new_store
@@ -49,7 +50,7 @@ def test_a_calibration_reports_its_effect_and_can_be_used(engine: Engine, tmp_pa
     assert any(line.startswith("calibrated: ") for line in done.says)
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(done.fitted))
-    model = Confidence.load(path)
+    model = Judge.load(judge_path("accurate"), path)
     assert model.threshold == done.fitted["threshold"]
     after = done.fitted["report"]["after, on questions left out of the fit"]
     assert after["wrong, of answered"] <= 0.4
@@ -70,7 +71,7 @@ def test_documents_are_left_out_if_few_questions_are_unanswerable(
 def test_too_few_or_only_wrong_answers_are_errors(engine: Engine) -> None:
     with pytest.raises(InputError, match="too few"):
         calibrate(engine, gold()[:5])
-    with pytest.raises(InputError, match="every first candidate is wrong"):
+    with pytest.raises(InputError, match="every answer is wrong"):
         calibrate(engine, [question(f"What of {n}?") for n in range(20)])
 
 

@@ -5,7 +5,7 @@ import pytest
 from rag import build
 from rag.cli.main import cli
 from rag.settings import Settings
-from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
 from tests.repl.helpers import OWN_SETTINGS, write_documents
 
 
@@ -18,6 +18,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    monkeypatch.setattr(build, "judge", lambda settings: SpanJudge())
     for name, value in OWN_SETTINGS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAG_CALIBRATION", str(tmp_path / "calibration.json"))

@@ -10,7 +10,7 @@ from rag import build
 from rag.cli.main import main
 from rag.protocols import ReaderOutput
 from rag.types import Hit
-from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
 
 
 class SlowReader(NameReader):
@@ -27,6 +27,7 @@ def fake() -> None:
     os.environ["RAG_EMBEDDER"] = "bag-of-words"
     build.embedder = lambda settings: BagOfWordsEmbedder(settings.embedder)
     build.reader = lambda settings: SlowReader()
+    build.judge = lambda settings: SpanJudge()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ IN_COLUMNS = """\
      The deal was signed in Vienna in 2015.
      docs/deal.md
 
-  also Vienna 77% · 2018 50% · 2025-11-24 35%
+  also Vienna 77% · 2018 50%
 
 > and when did the US leave it?
   understood as: When did the US leave the deal?
@@ -32,7 +32,7 @@ IN_COLUMNS = """\
      The US left the deal in 2018.
      docs/deal.md
 
-  also 2015 50% · Vienna 50% · 2025-11-24 35%
+  also 2015 50% · Vienna 50%
 
 """
 IN_WORDS = """\
@@ -40,13 +40,13 @@ IN_WORDS = """\
 Answer: 2015. Confidence 77%.
 Source 1: docs/deal.md, The deal.
   The deal was signed in Vienna in [[2015]].
-Also considered: Vienna 77%; 2018 50%; 2025-11-24 35%
+Also considered: Vienna 77%; 2018 50%
 > and when did the US leave it?
 understood as: When did the US leave the deal?
 Answer: 2018. Confidence 65%.
 Source 1: docs/deal.md, The deal > The exit.
   The US left the deal in [[2018]].
-Also considered: 2015 50%; Vienna 50%; 2025-11-24 35%
+Also considered: 2015 50%; Vienna 50%
 """
 
 

@@ -31,7 +31,7 @@ from rag.server.state import Backend
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.types import Hit
-from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +61,9 @@ def open_backend(settings: Settings, reader: NameReader | None = None) -> Backen
         if settings.store != "local"
         else local(settings, expect)
     )
-    return Backend(build.assemble(settings, store, embedder, reader or NameReader()), embedder)
+    return Backend(
+        build.assemble(settings, store, embedder, reader or NameReader(), SpanJudge()), embedder
+    )
 
 
 def local(settings: Settings, expect: dict[str, str]) -> Store:

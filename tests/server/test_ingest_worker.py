@@ -21,7 +21,7 @@ from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from rag.store.local.lock import WriteLock
 from rag.store.local.store import LocalStore
-from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 
 pytestmark = pytest.mark.usefixtures("short_waits")
 TEXT = b"The cat is called Minka."
@@ -63,7 +63,7 @@ def service(
             "passage_tokens": str(settings.passage_tokens),
         }
         store = LocalStore(index, expect, create=True, wait=wait)
-        return Backend(build.assemble(settings, store, used, NameReader()), used)
+        return Backend(build.assemble(settings, store, used, NameReader(), SpanJudge()), used)
 
     made: Service = create_app(Settings(index=index), opened).state.service
     made.start()

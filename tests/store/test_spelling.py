@@ -9,7 +9,7 @@ from rag.engine import Engine
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.store.spelling import WordSpeller
-from tests.fakes import BagOfWordsEmbedder, NameReader, document
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 from tests.small_index import add, new_store
 
 TEXTS = {
@@ -92,7 +92,9 @@ def test_the_words_of_a_deleted_document_are_not_suggested(
 
 
 def test_the_corrected_question_is_answered_and_shown(store: LocalStore, tmp_path: Path) -> None:
-    engine = build.assemble(Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader())
+    engine = build.assemble(
+        Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader(), SpanJudge()
+    )
     answer = engine.ask("When was the contrct renewed?")
     assert (answer.question, answer.understood) == (
         "When was the contrct renewed?",
@@ -104,7 +106,9 @@ def test_the_corrected_question_is_answered_and_shown(store: LocalStore, tmp_pat
 
 
 def test_it_can_be_switched_off(store: LocalStore, tmp_path: Path) -> None:
-    engine = build.assemble(Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader())
+    engine = build.assemble(
+        Settings(index=tmp_path, threshold=0.0), store, Pieces(), NameReader(), SpanJudge()
+    )
     (answer,) = engine.ask_many([Query("When was the contrct renewed?", as_typed=True)])
     assert answer.understood is None
     off = build.assemble(

@@ -11,7 +11,7 @@ import pytest
 
 from rag import build
 from rag.settings import Settings
-from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
 
 pytest.importorskip("mcp")
 from mcp import Client
@@ -27,6 +27,7 @@ OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Mus
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder())
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    monkeypatch.setattr(build, "judge", lambda settings: SpanJudge())
     return Settings(index=tmp_path / "index", embedder=BagOfWordsEmbedder().name, threshold=0.15)
 
 

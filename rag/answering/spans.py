@@ -17,7 +17,7 @@ _Scored = tuple[float, Mention]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class SpanGroup:
     """Mentions with the same meaning, the best wording first, and their joint score: the log of the
     sum of their odds, counting each passage once.
     """
@@ -49,8 +49,8 @@ class Candidate:
         return len({span.hit.passage.document_id for span in self.supporting})
 
 
-def candidates(mentions: Sequence[Mention], score: Score) -> list[Candidate]:
-    """Candidates, best first. Mentions with equal meanings are grouped first; then each group, best
+def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
+    """Groups, best first. Mentions with equal meanings are grouped first; then each group, best
     first, joins the best candidate whose meanings all equal its own. Two days never join because a
     year includes both.
     """
@@ -82,11 +82,11 @@ def _joint(members: Sequence[_Scored]) -> float:
     return top + math.log(sum(math.exp(score - top) for score in best.values()))
 
 
-def _candidate(groups: Sequence[list[_Scored]]) -> Candidate:
+def _candidate(groups: Sequence[list[_Scored]]) -> SpanGroup:
     """The first group has the best wording and gives the candidate its words."""
     first, *others = (sorted(group, key=lambda member: -member[0]) for group in groups)
     rest = sorted((one for group in others for one in group), key=lambda member: -member[0])
     kept: dict[tuple[str, int], Mention] = {}
     for _, one in [*first, *rest]:
         kept.setdefault((one.span.hit.passage.document_id, one.span.hit.passage.start), one)
-    return Candidate(tuple(kept.values()), _joint([*first, *rest]))
+    return SpanGroup(tuple(kept.values()), _joint([*first, *rest]))

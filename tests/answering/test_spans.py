@@ -1,8 +1,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.candidates import Candidate, candidates
 from rag.answering.mention import QuestionAnalysis, mention
+from rag.answering.spans import SpanGroup, grouped
 from rag.meaning.compare import Relation, compare
 from rag.types import Hit, Passage, Span
 
@@ -17,9 +17,9 @@ def span(text: str, words: str, score: float, document: str) -> Span:
     )
 
 
-def gather(*spans: Span, question: str = "when?") -> list[Candidate]:
+def gather(*spans: Span, question: str = "when?") -> list[SpanGroup]:
     asked = QuestionAnalysis.of(question)
-    return candidates([mention(asked, span) for span in spans], lambda one: one.span.score)
+    return grouped([mention(asked, span) for span in spans], lambda one: one.span.score)
 
 
 def test_a_year_supports_one_of_its_days_and_does_not_bring_two_together() -> None:

@@ -5,36 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.answer import MAX_CITATIONS, AbstentionPolicy, compose
-from rag.answering.candidates import Candidate, candidates
 from rag.answering.citations import cite
-from rag.answering.confidence import Confidence
-from rag.answering.features import features
+from rag.answering.compose import MAX_CITATIONS
 from rag.answering.mention import QuestionAnalysis, mention
+from rag.answering.spans import SpanGroup, grouped
 from rag.ingestion.chunking import split
-from rag.types import Answer, Copy, Document, Hit, Span
+from rag.types import Copy, Hit, Span
+from tests.answering.readings import answer_of as answer
+from tests.answering.readings import span
 from tests.fakes import BagOfWordsEmbedder, document
 
-SURE = Confidence({"gap": 1.0}, 0.0, 0.5, 0.0)
 
-
-def span(found: Document, quote: str, score: float, at: int = 0) -> Span:
-    (passage, *_) = split(found, BagOfWordsEmbedder().count_tokens)
-    start = passage.text.index(quote, at)
-    return Span(Hit(passage, 1.0, 0.5, 2.0), start, start + len(quote), score)
-
-
-def answer(
-    question: str, documents: list[Document], spans: list[Span], threshold: float = 0.5
-) -> Answer:
-    by_id = {found.id: found for found in documents}
-    hits = [s.hit for s in spans]
-    return compose(question, hits, spans, by_id.get, AbstentionPolicy(SURE, threshold, 3), {})
-
-
-def gather(*spans: Span) -> list[Candidate]:
+def gather(*spans: Span) -> list[SpanGroup]:
     asked = QuestionAnalysis.of("when?")
-    return candidates([mention(asked, span) for span in spans], lambda one: one.span.score)
+    return grouped([mention(asked, span) for span in spans], lambda one: one.span.score)
 
 
 A = document("It was signed in 2015. Talks went on.", "a")
@@ -85,7 +69,7 @@ def test_support_adds_odds() -> None:
 
 def test_one_passage_supports_an_answer_once() -> None:
     twice = document("2015 it was, yes 2015.", "t")
-    (only,) = gather(span(twice, "2015", 2.0), span(twice, "2015", 1.5, at=5))
+    (only,) = gather(span(twice, "2015", 2.0), span(twice, "2015", 1.5, start=5))
     assert only.score == pytest.approx(2.0)
 
 
@@ -119,15 +103,6 @@ def test_a_place_in_two_passages_is_cited_once_and_citations_are_few() -> None:
     )
     assert len(found.citations) == MAX_CITATIONS
     assert len({(c.document_id, c.start) for c in found.citations}) == MAX_CITATIONS
-
-
-def test_margin_is_the_lead_over_other_answers() -> None:
-    full = document("On 14 July 2015 it was.", "f")
-    ranked = gather(span(full, "14 July 2015", 4.0), span(A, "2015", 3.5), span(C, "2018", 1.0))
-    assert features(ranked[0], ranked)["margin"] == pytest.approx(
-        4.0 + math.log(1 + math.exp(-0.5)) - 1.0
-    )
-    assert features(ranked[0], ranked[:1])["margin"] == 10.0
 
 
 D = document("The exit was in 2016.", "d")

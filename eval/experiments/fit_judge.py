@@ -1,0 +1,348 @@
+"""Fits the judge, and reports it on sets left out in turn.
+
+python -m eval.experiments.fit_judge --cache DIR [--reader NAME] [--into FOLDER] SET...
+
+DIR is made by `python -m eval.experiments.kept`. Each question gives the candidates of every form,
+their features, and whether each would serve. Of the collections, which nobody of this project
+wrote, only the half for fitting is used; `eval.experiments.product` reports on the other half.
+A candidate serves if `usefulness.serves` says so. Where a question wants another form than the
+candidate's, it serves less (`_OTHER_FORM`), so that a date is shown as a date and a reason as a
+sentence, if both have the answer. The probability is then mapped to that of serving at all, on the
+winners of sets left out (Platt 1999). Writes judge.safetensors and confidence.json into FOLDER,
+such as rag/models/accurate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save
+from sklearn.linear_model import LogisticRegression
+
+from eval.experiments.kept import COLLECTIONS, SETS, done, opened
+from rag.answering.candidate import Candidate
+from rag.answering.citations import joined
+from rag.answering.features import Featurizer
+from rag.answering.generate import candidates
+from rag.answering.judge import CLIPPED, Networks
+from rag.answering.reading import Reading
+from rag.answering.searcher import Query
+from rag.engine import Engine
+from rag.evaluation.gold import Question
+from rag.evaluation.statistics import adaptive_ece
+from rag.evaluation.usefulness import Judgement, Shown, serves
+from rag.protocols import ReaderOutput
+
+NETWORKS, UNITS, EPOCHS, BATCH = 4, 64, 10, 512
+RATE, DECAY, DROPOUT = 2e-3, 1e-2, 0.3
+"""AdamW with one cycle of its rate (Smith & Topin 2018); chosen on sets left out in turn."""
+FOLDS = 6
+"""Groups of sets that are left out in turn."""
+_PARTLY = 0.12
+"""How far a candidate serves that has a part of the answer."""
+_OTHER_FORM = {"span": 0.7, "yes_no": 0.6, "sentences": 0.6, "list": 0.7, "steps": 0.7}
+"""How far a candidate of another form serves a question of this form."""
+_LESS = 15
+"""Per cent of the questions that are also fitted without the small reader's output, as the setting
+`best` has none, and without sentences and verdicts, as readers without these heads have none.
+"""
+Rows = NDArray[np.float32]
+Score = Callable[[Rows], NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question's candidates: their features, shape (n, len(FEATURES)), judgements, and how far
+    each serves, in [0, 1].
+    """
+
+    set: str
+    question: Question
+    forms: tuple[str, ...]
+    generators: tuple[str, ...]
+    rows: Rows
+    judgements: tuple[Judgement, ...]
+    serves: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The likeliest candidate of a question."""
+
+    set: str
+    question: Question
+    form: str
+    log_odds: float
+    judgement: Judgement
+
+
+def is_for_fitting(question: Question) -> bool:
+    """Whether a question of a collection is in the half for fitting; a document's questions are
+    all in one half.
+    """
+    return hashlib.sha256(question.group.encode()).digest()[0] % 2 == 0
+
+
+def shown(candidate: Candidate, reading: Reading) -> Shown:
+    """What a person sees of a candidate."""
+    pieces = candidate.pieces(reading.documents)
+    text = candidate.text or joined(candidate.form, pieces, candidate.lead)
+    quotes = tuple(piece.text for piece in pieces)
+    if candidate.span:
+        quotes = (candidate.span.best.sentence_text,)
+    verdict = None if candidate.verdict is None else "yes" if candidate.verdict else "no"
+    return Shown(text, quotes, verdict, tuple(place.document_id for place in candidate.places))
+
+
+def collect(
+    cache: Path, reader: str, names: Sequence[str], reporting: bool = False
+) -> list[Example]:
+    """The examples of the sets; of collections, those for fitting, or those for `reporting`."""
+    made: list[Example] = []
+    for name in names:
+        engine, questions = opened(name, cache, reader=reader)
+        questions = [
+            question
+            for question in done(name, cache, questions, reader)
+            if name not in COLLECTIONS or is_for_fitting(question) != reporting
+        ]
+        made += examples(name, engine, questions)
+        engine.store.close()
+    return made
+
+
+def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterator[Example]:
+    """Questions without candidates are left out."""
+    for question in questions:
+        (result,) = engine.find_many([Query(question.text)])
+        output = engine.reader.read(result.question, result.hits)
+        reading = Reading(result.question, result.hits, output, result.documents, result.form_odds)
+        rarity = engine.rarity(result.question)
+        yield from _example(name, question, reading, result.proposed, rarity)
+        number = hashlib.sha256(question.id.encode()).digest()[0]
+        if number % 100 < _LESS:
+            alone = replace(reading, output=replace(output, first=None))
+            yield from _example(f"{name}, one reader", question, alone, result.proposed, rarity)
+        elif number % 100 < 2 * _LESS:
+            spans = replace(reading, output=ReaderOutput(output.spans))
+            yield from _example(f"{name}, spans only", question, spans, (), rarity)
+
+
+def _example(
+    name: str,
+    question: Question,
+    reading: Reading,
+    proposed: Sequence[Candidate],
+    rarity: Mapping[str, float],
+) -> Iterator[Example]:
+    found = candidates(reading, "", proposed)
+    if not found:
+        return
+    judgements = tuple(serves(question, shown(one, reading)) for one in found)
+    yield Example(
+        name,
+        question,
+        tuple(one.form for one in found),
+        tuple(one.generator for one in found),
+        Featurizer(reading, rarity).matrix(found),
+        judgements,
+        np.array(
+            [
+                _share(question, one.form, judgement)
+                for one, judgement in zip(found, judgements, strict=True)
+            ]
+        ),
+    )
+
+
+def _share(question: Question, form: str, judgement: Judgement) -> float:
+    if not question.answers or judgement not in ("useful", "partial"):
+        return 0.0
+    if judgement == "partial" or (form == "yes_no" and question.form != "yes_no"):
+        return _PARTLY
+    wanted = "list" if question.form == "steps" else question.form
+    return 1.0 if form == wanted else _OTHER_FORM.get(question.form, 0.7)
+
+
+def fit(made: Sequence[Example]) -> dict[str, Rows]:
+    """The networks' tensors. A question weighs as the root of the number of its candidates."""
+    rows = np.vstack([one.rows for one in made])
+    target = np.concatenate([one.serves for one in made]).astype(np.float32)
+    weight = np.concatenate([np.full(len(one.rows), len(one.rows) ** -0.5) for one in made])
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
+    scaled = torch.from_numpy(np.clip((rows - mean) / deviation, -CLIPPED, CLIPPED))
+    labels = torch.from_numpy(target)
+    weights = torch.from_numpy((weight / weight.mean()).astype(np.float32))
+    networks = [_network(scaled, labels, weights, seed) for seed in range(NETWORKS)]
+    tensors = {"mean": mean, "deviation": deviation}
+    for name, place in (("first", 0), ("second", 3), ("last", 5)):
+        layers = [dict(net[place].named_parameters()) for net in networks]
+        for suffix, parameter in (("", "weight"), ("_bias", "bias")):
+            tensors[name + suffix] = np.stack(
+                [layer[parameter].detach().numpy() for layer in layers]
+            )
+    return tensors
+
+
+def _network(
+    rows: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, seed: int
+) -> torch.nn.Sequential:
+    torch.manual_seed(seed)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(rows.shape[1], UNITS),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(DROPOUT),
+        torch.nn.Linear(UNITS, UNITS // 2),
+        torch.nn.ReLU(),
+        torch.nn.Linear(UNITS // 2, 1),
+    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    steps = EPOCHS * -(-len(rows) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2 * RATE, total_steps=steps)
+    loss_of = torch.nn.functional.binary_cross_entropy_with_logits
+    for _ in range(EPOCHS):
+        for batch in torch.split(torch.randperm(len(rows)), BATCH):
+            loss = loss_of(network(rows[batch])[:, 0], labels[batch], weight=weights[batch])
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            schedule.step()
+    return network.eval()
+
+
+def winners(made: Sequence[Example], score: Score) -> list[Winner]:
+    """The likeliest candidate of each question."""
+    chosen = []
+    for one in made:
+        scores = score(one.rows)
+        best = int(np.argmax(scores))
+        judgement = one.judgements[best] if one.question.answers else "wrong"
+        chosen.append(
+            Winner(one.set, one.question, one.forms[best], float(scores[best]), judgement)
+        )
+    return chosen
+
+
+def left_out(made: Sequence[Example], sets: Sequence[str]) -> list[Winner]:
+    """The winners of each set by networks that were fitted to other sets."""
+    chosen: list[Winner] = []
+    for fold in range(min(FOLDS, len(sets))):
+        names = sets[fold::FOLDS]
+        own = [one for one in made if one.set in names]
+        others = [one for one in made if one.set.partition(",")[0] not in names]
+        chosen += winners(own, Networks(**fit(others)).log_odds)
+    return chosen
+
+
+def calibrated(chosen: Sequence[Winner]) -> tuple[float, float]:
+    """Slope and offset of the logistic function from log-odds to the share that serves."""
+    odds = np.array([[one.log_odds] for one in chosen])
+    right = np.array([one.judgement == "useful" for one in chosen])
+    model = LogisticRegression(C=1e6).fit(odds, right)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def probability(winner: Winner, slope: float, offset: float) -> float:
+    return float(1 / (1 + np.exp(-(slope * winner.log_odds + offset))))
+
+
+def counts(chosen: Sequence[Winner], slope: float, offset: float, threshold: float) -> Any:
+    """Useful, partly, wrong and refused answers at a threshold."""
+    answerable = [one for one in chosen if one.question.answers]
+    given = [one for one in answerable if probability(one, slope, offset) >= threshold]
+    unanswerable = [one for one in chosen if not one.question.answers]
+    refused = sum(probability(one, slope, offset) < threshold for one in unanswerable)
+    kinds = {
+        kind: sum(one.judgement == kind for one in given) for kind in ("useful", "partial", "wrong")
+    }
+    return {
+        "answerable": len(answerable),
+        **kinds,
+        "refused": len(answerable) - len(given),
+        "unanswerable": len(unanswerable),
+        "unanswerable refused": refused,
+    }
+
+
+def threshold_of(chosen: Sequence[Winner], slope: float, offset: float) -> float:
+    """The threshold above which useful answers most outnumber wrong ones, rounded."""
+    gain = {"useful": 1, "partial": 0, "wrong": -1}
+    ordered = sorted(((probability(one, slope, offset), one) for one in chosen), key=_first)
+    gains = np.cumsum([gain.get(one.judgement, 0) for _, one in reversed(ordered)])
+    return round(ordered[len(ordered) - 1 - int(np.argmax(gains))][0], 2)
+
+
+def _first(pair: tuple[float, Winner]) -> float:
+    return pair[0]
+
+
+def reliability(chosen: Sequence[Winner], slope: float, offset: float) -> dict[str, Any]:
+    """By form, and of all: how many are shown at 70 % or more, and the share of them that serve."""
+    table: dict[str, Any] = {}
+    confidence = np.array([probability(one, slope, offset) for one in chosen])
+    right = np.array([one.judgement == "useful" for one in chosen])
+    forms = np.array([one.form for one in chosen])
+    for name in ("all", *sorted(set(forms))):
+        of = confidence >= 0.7 if name == "all" else (confidence >= 0.7) & (forms == name)
+        if of.any():
+            table[name] = {
+                "at 70 % or more": int(of.sum()),
+                "useful": round(float(right[of].mean()), 3),
+            }
+    table["calibration error"] = adaptive_ece(confidence, right, np.ones(len(right)))
+    return table
+
+
+@click.command()
+@click.option("--cache", type=click.Path(path_type=Path), required=True)
+@click.option("--reader", default="accurate")
+@click.option("--into", type=click.Path(path_type=Path))
+@click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
+def main(cache: Path, reader: str, into: Path | None, names: tuple[str, ...]) -> None:
+    """Fit, report, and write the judge."""
+    made = collect(cache, reader, names)
+    chosen = left_out(made, names)
+    slope, offset = calibrated(chosen)
+    threshold = threshold_of(chosen, slope, offset)
+    report = {
+        "questions": len(chosen),
+        "left out in turn": {
+            name: counts([one for one in chosen if one.set == name], slope, offset, threshold)
+            for name in names
+        },
+        "all": counts(chosen, slope, offset, threshold),
+        "reliability": reliability(chosen, slope, offset),
+    }
+    print(json.dumps(report, indent=2))
+    if into:
+        networks = save(fit(made), metadata={"sets": " ".join(names)})
+        (into / "judge.safetensors").write_bytes(networks)
+        content = {
+            "networks": hashlib.sha256(networks).hexdigest(),
+            "slope": round(slope, 4),
+            "offset": round(offset, 4),
+            "threshold": threshold,
+            "risk": risk(chosen, slope, offset, threshold),
+            "report": report,
+        }
+        text = json.dumps(content, indent=2) + "\n"
+        (into / "confidence.json").write_text(text, encoding="utf-8")
+
+
+def risk(chosen: Sequence[Winner], slope: float, offset: float, threshold: float) -> float:
+    """The share of the given answers that do not serve."""
+    given = [one for one in chosen if probability(one, slope, offset) >= threshold]
+    return round(sum(one.judgement != "useful" for one in given) / max(1, len(given)), 4)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""Composes the answer: the candidate that most likely serves, or a refusal with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.answering.candidate import Candidate
+from rag.answering.citations import cite_all, independent, joined
+from rag.answering.conflicts import conflicts
+from rag.answering.forms import NEEDS_ALL
+from rag.answering.generate import candidates
+from rag.answering.judge import Ranks
+from rag.answering.reading import Reading
+from rag.answering.spans import SpanGroup
+from rag.answering.values import value
+from rag.meaning.relative_dates import document_date
+from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Piece, Value
+
+MAX_CITATIONS = 5
+MOST_ALTERNATIVES = 3
+_LONGEST_GUESS = 80
+ALL_NEEDED = (
+    "this needs all passages (a sum, a count or a comparison over everything), but "
+    "only the nearest are read"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The judge, the probability that an answer needs, and how many alternatives are shown."""
+
+    judge: Ranks
+    threshold: float
+    alternatives: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A candidate and the probability that it serves."""
+
+    candidate: Candidate
+    probability: float
+
+
+def compose(
+    reading: Reading,
+    rarity: Mapping[str, float],
+    ruling: Ruling,
+    timings: Mapping[str, float],
+    form: str = "",
+    proposed: Sequence[Candidate] = (),
+) -> Answer:
+    """The likeliest candidate if its probability reaches the threshold; otherwise no answer and the
+    reason. `proposed` are candidates from elsewhere: overviews and catalogues. `form` is one that a
+    person chose.
+    """
+    ranked = rank(reading, rarity, ruling.judge, form, proposed)
+    if not ranked:
+        return _refused(reading, (), timings, "no passage in the index is relevant")
+    best, *others = ranked
+    if best.probability < ruling.threshold:
+        return _refused(reading, ranked, timings, _why(reading, best, ruling), ruling.alternatives)
+    return _given(reading, best, others, rarity, ruling, timings)
+
+
+def rank(
+    reading: Reading,
+    rarity: Mapping[str, float],
+    judge: Ranks,
+    form: str = "",
+    proposed: Sequence[Candidate] = (),
+) -> list[Ranked]:
+    """All candidates with their probabilities, the likeliest first."""
+    found = candidates(reading, form, proposed)
+    probabilities = judge.probabilities(found, reading, rarity)
+    ranked = [Ranked(*pair) for pair in zip(found, probabilities, strict=True)]
+    return sorted(ranked, key=lambda one: -one.probability)
+
+
+def _given(
+    reading: Reading,
+    best: Ranked,
+    others: Sequence[Ranked],
+    rarity: Mapping[str, float],
+    ruling: Ruling,
+    timings: Mapping[str, float],
+) -> Answer:
+    candidate = best.candidate
+    pieces = candidate.pieces(reading.documents)
+    citations = _citations(candidate, pieces, reading.documents)
+    if candidate.form == "span":
+        pieces = (Piece(citations[0]),)
+    return Answer(
+        reading.question,
+        candidate.text or joined(candidate.form, pieces, candidate.lead),
+        best.probability,
+        citations[:MAX_CITATIONS] if candidate.span else citations,
+        _alternatives(others, reading, ruling.alternatives, candidate),
+        tuple(reading.hits),
+        None,
+        timings,
+        conflicts=_conflicts(candidate.span, reading, rarity, ruling),
+        value=_value(candidate, pieces, reading.documents),
+        documents=_documents(candidate, citations),
+        form=candidate.form,
+        pieces=pieces,
+        more=candidate.more,
+    )
+
+
+def _refused(
+    reading: Reading,
+    ranked: Sequence[Ranked],
+    timings: Mapping[str, float],
+    reason: str,
+    count: int = 0,
+) -> Answer:
+    best = ranked[0] if ranked else None
+    return Answer(
+        reading.question,
+        None,
+        best.probability if best else 0.0,
+        (),
+        _alternatives(ranked, reading, count + 1),
+        tuple(reading.hits),
+        reason,
+        timings,
+        form=best.candidate.form if best else "span",
+    )
+
+
+def _why(reading: Reading, best: Ranked, ruling: Ruling) -> str:
+    """Why the best candidate is not given. Guesses below LEAST_SHOWN are not worth reading."""
+    likely = reading.form_odds
+    if likely and max(likely, key=lambda name: likely[name]) == NEEDS_ALL:
+        return ALL_NEEDED
+    if best.probability < LEAST_SHOWN:
+        return "no passage answers it"
+    guess = " ".join(best.candidate.pieces(reading.documents)[0].text.split())
+    shown = guess if len(guess) <= _LONGEST_GUESS else guess[: _LONGEST_GUESS - 1] + "…"
+    return f'best guess "{shown}" ({best.probability:.0%}, needs {ruling.threshold:.0%})'
+
+
+def _alternatives(
+    ranked: Sequence[Ranked], reading: Reading, count: int, instead: Candidate | None = None
+) -> tuple[Alternative, ...]:
+    """The likeliest candidates that quote other words than `instead` and than each other."""
+    chosen: list[Ranked] = []
+    quoted = [instead] if instead else []
+    for one in ranked:
+        if len(chosen) == count:
+            break
+        if not any(one.candidate.overlaps(other) for other in quoted):
+            chosen.append(one)
+            quoted.append(one.candidate)
+    return tuple(_alternative(one, reading) for one in chosen)
+
+
+def _alternative(one: Ranked, reading: Reading) -> Alternative:
+    pieces = one.candidate.pieces(reading.documents)
+    citations = _citations(one.candidate, pieces, reading.documents)
+    text = one.candidate.text or joined(one.candidate.form, pieces, one.candidate.lead)
+    return Alternative(
+        text, one.probability, citations[:MAX_CITATIONS], _documents(one.candidate, citations)
+    )
+
+
+def _citations(
+    candidate: Candidate, pieces: Sequence[Piece], documents: Mapping[str, Document]
+) -> tuple[Citation, ...]:
+    """A span cites each place that supports it; other forms cite their pieces."""
+    if candidate.span:
+        return cite_all(candidate.span.supporting, documents.get)
+    return tuple(piece.citation for piece in pieces)
+
+
+def _documents(candidate: Candidate, citations: Sequence[Citation]) -> int:
+    """The number of independent documents that support the answer."""
+    if candidate.form == "catalogue":
+        return len(candidate.places) + candidate.more
+    if candidate.span:
+        return independent(citations)
+    return len({citation.document_id for citation in citations})
+
+
+def _conflicts(
+    group: SpanGroup | None, reading: Reading, rarity: Mapping[str, float], ruling: Ruling
+) -> tuple[Alternative, ...]:
+    """Values that contradict a span and would be given without it."""
+    if group is None:
+        return ()
+    without = reading.without(group)
+    ranked = {
+        one.candidate.span.meaning: one
+        for one in rank(without, rarity, ruling.judge, "span")
+        if one.candidate.span
+    }
+    others = [one for one in reading.spans if one is not group]
+    rivals = conflicts(reading.analysis, [group, *others])
+    return tuple(
+        _alternative(one, reading)
+        for rival in rivals
+        if (one := ranked.get(rival.meaning)) and one.probability >= ruling.threshold
+    )
+
+
+def _value(
+    candidate: Candidate, pieces: Sequence[Piece], documents: Mapping[str, Document]
+) -> Value | None:
+    """The typed value; the document's day resolves relative dates."""
+    if candidate.verdict is not None:
+        return Value("boolean", pieces[0].text, yes=candidate.verdict)
+    if candidate.span is None:
+        return None
+    best = candidate.span.best
+    document = documents.get(best.span.hit.passage.document_id)
+    return value(best, document_date(document.metadata, document.text) if document else None)

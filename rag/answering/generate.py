@@ -1,0 +1,312 @@
+"""Proposes candidates: small functions, each for one way to answer. None of them decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+from rag.answering import comparing, lists
+from rag.answering.candidate import Candidate, Place
+from rag.answering.citations import whole
+from rag.answering.reading import Reading
+from rag.answering.selection import Sentence, before, is_next
+from rag.answering.verdicts import decisions
+from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences
+from rag.meaning.text import content_words
+from rag.types import Hit, Span
+
+MAX_ITEMS = 20
+"""Items of one list, or rows of one table, that are shown."""
+_SPANS, _SENTENCES, _LISTS, _HEADINGS = 4, 5, 3, 2
+"""Places from which candidates of each kind are made."""
+_FIRST = 3
+"""Sentences and spans of the small reader, which read more passages."""
+_RUNS = ((0.5, 4), (0.2, 6))
+"""Share of the best sentence's score from which on sentences join it, and the most of them."""
+_REACH = 1500
+"""Characters between the sentences of one run."""
+_HEADING_SHARE = 0.5
+"""Share of a heading's content words in the question from which on its section is proposed."""
+_PARAGRAPH = 1200
+"""Most characters of a paragraph that is proposed whole."""
+_FAR_BACK = 600
+"""Characters in which the sentence before a place, or before a list, is looked for."""
+
+
+def candidates(
+    reading: Reading, form: str = "", proposed: Sequence[Candidate] = ()
+) -> list[Candidate]:
+    """All proposals for a reading, each set of places and verdict once, after the `proposed` ones.
+    With a `form` that a person chose, only those of that form, or all if there are none; where
+    nobody knows which form is wanted, spans.
+    """
+    generated = chain.from_iterable(make(reading) for make in GENERATORS)
+    proposals = list(_distinct(chain(proposed, generated)))
+    wanted = form or ("" if reading.form_odds else "span")
+    return [one for one in proposals if one.form in _same_form(wanted)] or proposals
+
+
+def _same_form(form: str) -> tuple[str, ...]:
+    return ("steps", "list") if form in ("steps", "list") else (form,)
+
+
+def _distinct(proposals: Iterator[Candidate]) -> Iterator[Candidate]:
+    by_places: set[object] = set()
+    for one in proposals:
+        offsets = tuple((place.document_id, place.start, place.end) for place in one.places)
+        key = one.form, one.verdict, offsets
+        if one.places and key not in by_places:
+            by_places.add(key)
+            yield one
+
+
+def spans(reading: Reading) -> Iterator[Candidate]:
+    """A few words: the best groups of equal spans."""
+    groups = reading.spans[:_SPANS]
+    if reading.first:
+        groups += reading.first.spans[:_FIRST]
+    for group in groups:
+        span = group.best.span
+        passage = span.hit.passage
+        start, end = whole(passage.text, span.start, span.end)
+        place = Place(passage.document_id, passage.start + start, passage.start + end)
+        yield Candidate("span", "span", (place,), span=group)
+
+
+def sentence(reading: Reading) -> Iterator[Candidate]:
+    """One sentence: those that score best, and those of the best spans."""
+    for one in _anchors(reading):
+        yield _sentences("sentence", [one])
+
+
+def run(reading: Reading) -> Iterator[Candidate]:
+    """Several sentences near each other, from a share of the best one's score on."""
+    if not reading.sentences:
+        return
+    best = reading.sentences[0]
+    for share, count in _RUNS:
+        near = [
+            one
+            for one in reading.sentences
+            if one.document_id == best.document_id
+            and one.score >= share * best.score
+            and abs(one.start - best.start) < _REACH
+        ]
+        if len(near) > 1:
+            yield _sentences("run", sorted(near[:count], key=lambda one: one.start))
+
+
+def neighbours(reading: Reading) -> Iterator[Candidate]:
+    """A sentence with the one before it, which it may refer to, or the one after it."""
+    for one in _anchors(reading)[:_LISTS]:
+        document = reading.documents[one.document_id]
+        previous = before(document.text, one.start)
+        following = _after(document.text, one.end)
+        own = (one.start, one.end)
+        if previous:
+            yield _places("neighbours", one.document_id, [previous, own])
+        if following:
+            yield _places("neighbours", one.document_id, [own, following])
+        if previous and following:
+            yield _places("neighbours", one.document_id, [previous, own, following])
+
+
+def paragraph(reading: Reading) -> Iterator[Candidate]:
+    """The paragraph of the best sentence, or of the best span."""
+    for one in _anchors(reading)[:2]:
+        text = reading.documents[one.document_id].text
+        start, end = _paragraph_at(text, one.start)
+        if end - start <= _PARAGRAPH:
+            places = [(start + s, start + e) for s, e in split_sentences(text[start:end])]
+            if len(places) > 1:
+                yield _places("paragraph", one.document_id, places)
+
+
+def section(reading: Reading) -> Iterator[Candidate]:
+    """What follows a heading that has the question's words: its first sentences, or its list."""
+    asked = reading.analysis.words
+    fitting = []
+    for hit in reading.hits:
+        words = content_words(hit.passage.heading.rpartition(" > ")[2])
+        if words and asked and hit.passage.document_id in reading.documents:
+            share = len(words & asked) / len(words)
+            if share >= _HEADING_SHARE and hit.passage.is_in(
+                reading.documents[hit.passage.document_id]
+            ):
+                fitting.append((share + len(words & asked) / len(asked), hit))
+    fitting.sort(key=lambda pair: (-pair[0], -pair[1].score))
+    for _, hit in fitting[:_HEADINGS]:
+        yield from _section(hit)
+
+
+def _section(hit: Hit) -> Iterator[Candidate]:
+    passage = hit.passage
+    places = [
+        (passage.start + start, passage.start + end)
+        for start, end in split_sentences(passage.text)
+        if passage.text[start:end].strip() != passage.heading.rpartition(" > ")[2]
+    ]
+    for count in (1, 2, 4):
+        if len(places) >= count:
+            yield _places("section", passage.document_id, places[:count])
+
+
+def items(reading: Reading) -> Iterator[Candidate]:
+    """Lists around the best sentences: whole with their lead-in, and the items that answer."""
+    lists_done: set[Offsets] = set()
+    count = 0
+    for one in _anchors(reading):
+        document = reading.documents[one.document_id]
+        offsets = lists.list_at(document, one.start, one.end)
+        if not offsets or offsets[0] in lists_done:
+            continue
+        lists_done.add(offsets[0])
+        lead = lists.lead_in(document, offsets[0][0])
+        yield _list("list", one.document_id, offsets, lead)
+        scores = _item_scores(reading, one.document_id, offsets)
+        bound = 0.5 * max(scores)
+        matching = [o for o, score in zip(offsets, scores, strict=True) if score >= bound > 0]
+        if 0 < len(matching) < len(offsets):
+            yield _list("items", one.document_id, matching, lead)
+            if lead:
+                yield _list("items", one.document_id, matching, None)
+        count += 1
+        if count == _LISTS:
+            return
+
+
+def rows(reading: Reading) -> Iterator[Candidate]:
+    """Tables around the best sentences: the rows with the question's words, and all rows."""
+    tables_done: set[Offsets] = set()
+    for one in _anchors(reading):
+        document = reading.documents[one.document_id]
+        offsets = lists.rows_at(document, one.start)
+        if not offsets or offsets[0] in tables_done:
+            continue
+        tables_done.add(offsets[0])
+        matching = lists.matching_rows(reading.question, document.text, offsets)
+        yield _list("rows", one.document_id, matching, None)
+        if len(matching) < len(offsets):
+            yield _list("table", one.document_id, offsets, None)
+        if len(tables_done) == _LISTS:
+            return
+
+
+def yes_no(reading: Reading) -> Iterator[Candidate]:
+    """Yes and no, each with the sentences of the passages that are surest of it."""
+    for decision in decisions(reading.output.verdicts):
+        passage = decision.verdict.hit.passage
+        near = [one for one in reading.sentences if one.hit.passage == passage]
+        for one in near[:2]:
+            yield Candidate("yes_no", "yes_no", (_place(one),), verdict=decision.yes)
+        following = [
+            one
+            for one in near[1:]
+            if near[0].document_id == one.document_id
+            and is_next(reading.documents[one.document_id].text, near[0].end, one.start)
+        ]
+        if following:
+            places = (_place(near[0]), _place(following[0]))
+            yield Candidate("yes_no", "yes_no", places, verdict=decision.yes)
+
+
+def comparison(reading: Reading) -> Iterator[Candidate]:
+    """The best sentence for each of the two sides that the question names."""
+    sides = comparing.named(reading.question)
+    if not sides:
+        return
+    names = [side.name for side in sides]
+    chosen = comparing.sides(reading.sentences, names, reading.documents)
+    places = [
+        Place(one.document_id, one.start, one.end, label)
+        for label, one in zip(names, chosen, strict=True)
+        if one is not None
+    ]
+    if len(places) < 2:
+        return
+    if places[0].overlaps(places[1]):
+        places = [replace(places[0], label=", ".join(names))]
+    yield Candidate("comparison", "comparison", tuple(places))
+
+
+GENERATORS: tuple[Callable[[Reading], Iterator[Candidate]], ...] = (
+    spans,
+    sentence,
+    run,
+    neighbours,
+    paragraph,
+    section,
+    items,
+    rows,
+    yes_no,
+    comparison,
+)
+
+
+def _anchors(reading: Reading) -> list[Sentence]:
+    """The sentences from which candidates are made: the best by score, and the best spans'."""
+    by_place: dict[tuple[str, int], Sentence] = {}
+    for one in reading.sentences[:_SENTENCES]:
+        by_place.setdefault((one.document_id, one.start), one)
+    spans = [group.best.span for group in reading.spans[:_SPANS]]
+    if reading.first:
+        for one in reading.first.sentences[:_FIRST]:
+            by_place.setdefault((one.document_id, one.start), one)
+        spans += [group.best.span for group in reading.first.spans[:_FIRST]]
+    for span in spans:
+        one = _around(span)
+        by_place.setdefault((one.document_id, one.start), one)
+    return list(by_place.values())
+
+
+def _around(span: Span) -> Sentence:
+    """The sentence of a span."""
+    passage = span.hit.passage
+    start, end = enclosing_sentence(passage.text, span.start, span.end)
+    return Sentence(passage.document_id, passage.start + start, passage.start + end, 0.0, span.hit)
+
+
+def _place(one: Sentence) -> Place:
+    return Place(one.document_id, one.start, one.end)
+
+
+def _sentences(generator: str, sentences: Sequence[Sentence]) -> Candidate:
+    return Candidate("sentences", generator, tuple(_place(one) for one in sentences))
+
+
+def _places(generator: str, document_id: str, offsets: Sequence[Offsets]) -> Candidate:
+    return Candidate(
+        "sentences", generator, tuple(Place(document_id, start, end) for start, end in offsets)
+    )
+
+
+def _list(
+    generator: str, document_id: str, offsets: Sequence[Offsets], lead: Offsets | None
+) -> Candidate:
+    shown = ([lead] if lead else []) + list(offsets[:MAX_ITEMS])
+    places = tuple(Place(document_id, start, end) for start, end in shown)
+    return Candidate("list", generator, places, more=max(0, len(offsets) - MAX_ITEMS))
+
+
+def _item_scores(reading: Reading, document_id: str, offsets: Sequence[Offsets]) -> list[float]:
+    """The best score of any sentence in each item."""
+    own = [one for one in reading.sentences if one.document_id == document_id]
+    return [
+        max((one.score for one in own if start <= one.start < end), default=0.0)
+        for start, end in offsets
+    ]
+
+
+def _after(text: str, end: int) -> Offsets | None:
+    """The sentence right after an offset in the same paragraph."""
+    paragraph_end = text.find("\n\n", end)
+    limit = min(len(text) if paragraph_end < 0 else paragraph_end, end + _FAR_BACK)
+    places = split_sentences(text[end:limit])
+    return (end + places[0][0], end + places[0][1]) if places else None
+
+
+def _paragraph_at(text: str, offset: int) -> Offsets:
+    start = text.rfind("\n\n", 0, offset)
+    end = text.find("\n\n", offset)
+    return (start + 2 if start >= 0 else 0), (end if end >= 0 else len(text))

@@ -1,0 +1,152 @@
+"""The judge: how likely a person is served by a candidate, for every form by one fitted model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.answering.candidate import Candidate
+from rag.answering.features import FEATURES, Featurizer
+from rag.answering.reading import Reading
+from rag.errors import ModelError, install_line
+from rag.models.registry import SHIPPED
+
+Rows = NDArray[np.float32]
+CLIPPED = 5.0
+"""Standard deviations from the mean at which a feature is cut off."""
+
+
+class Ranks(Protocol):
+    """What an engine needs of a judge."""
+
+    @property
+    def threshold(self) -> float: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    def probabilities(
+        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
+    ) -> list[float]:
+        """How likely each candidate serves, in (0, 1)."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A few small networks of two hidden layers, whose mean is a log-odds.
+
+    `mean` and `deviation`, shape (features,), standardise a row. `first`, `second` and `last` have
+    one matrix per network, shape (networks, units, inputs), the biases shape (networks, units).
+    """
+
+    mean: Rows
+    deviation: Rows
+    first: Rows
+    first_bias: Rows
+    second: Rows
+    second_bias: Rows
+    last: Rows
+    last_bias: Rows
+
+    def log_odds(self, rows: Rows) -> Rows:
+        """One value per row of features, shape (n,)."""
+        scaled = np.clip((rows - self.mean) / self.deviation, -CLIPPED, CLIPPED)
+        hidden = np.maximum(scaled @ self.first.transpose(0, 2, 1) + self.first_bias[:, None], 0)
+        hidden = np.maximum(hidden @ self.second.transpose(0, 2, 1) + self.second_bias[:, None], 0)
+        values = hidden @ self.last.transpose(0, 2, 1) + self.last_bias[:, None]
+        outputs: Rows = values[:, :, 0].mean(axis=0)
+        return outputs
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A fitted model of whether a candidate serves, and the `threshold` below which none is given.
+
+    The probability is a logistic function of the networks' log-odds, with `slope` and `offset`,
+    fitted to the likeliest candidates of questions that the networks did not see (Platt 1999).
+    `risk` is the share of the answers given to them that did not serve. `networks_digest` is the
+    sha256 of the networks, `digest` that of these and the calibration.
+    """
+
+    networks: Networks
+    slope: float
+    offset: float
+    threshold: float
+    risk: float | None = None
+    networks_digest: str = ""
+    digest: str = ""
+
+    @classmethod
+    def load(cls, networks: Path, calibration: Path) -> Self:
+        """Raises ModelError if a file cannot be read, has other features, or belongs to other
+        networks.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load as load_tensors
+
+        try:
+            weights = networks.read_bytes()
+            content = calibration.read_bytes()
+            tensors = load_tensors(weights)
+            numbers = json.loads(content)
+            digest = hashlib.sha256(weights).hexdigest()
+            if tensors["first"].shape[2] != len(FEATURES):
+                raise ValueError("it was fitted to other features")
+            if numbers["networks"] != digest:
+                raise ValueError("it was made for another judge")
+            return cls(
+                Networks(**tensors),
+                float(numbers["slope"]),
+                float(numbers["offset"]),
+                float(numbers["threshold"]),
+                numbers.get("risk"),
+                digest,
+                hashlib.sha256(weights + content).hexdigest(),
+            )
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            SafetensorError,
+        ) as error:
+            shipped = calibration.is_relative_to(SHIPPED)
+            again = (
+                f"{install_line()} --force-reinstall"
+                if shipped
+                else "fit it again: rag eval calibrate GOLD"
+            )
+            raise ModelError(f"calibration {calibration} cannot be read: {error}", again) from error
+
+    def calibration(self, **numbers: Any) -> dict[str, Any]:
+        """The content of a calibration file, with some of its numbers replaced."""
+        return {
+            "networks": self.networks_digest,
+            "slope": self.slope,
+            "offset": self.offset,
+            "threshold": self.threshold,
+            "risk": self.risk,
+        } | numbers
+
+    def probabilities(
+        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
+    ) -> list[float]:
+        """How likely each candidate serves, in (0, 1)."""
+        if not candidates:
+            return []
+        rows = Featurizer(reading, rarity).matrix(candidates)
+        return [self.probability(float(value)) for value in self.networks.log_odds(rows)]
+
+    def probability(self, log_odds: float) -> float:
+        """The networks' log-odds as a probability."""
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, self.slope * log_odds + self.offset))))

@@ -1,0 +1,80 @@
+"""Readings made by hand, and small judges that prefer what a test is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rag.answering.candidate import Candidate
+from rag.answering.compose import Ruling, compose
+from rag.answering.forms import CLASSES
+from rag.answering.reading import Reading
+from rag.ingestion.chunking import split
+from rag.meaning.sentences import split_sentences
+from rag.protocols import ReaderOutput, SentenceScore, Verdict
+from rag.types import Answer, Document, Hit, Span
+from tests.fakes import BagOfWordsEmbedder, SpanJudge
+
+UNSURE = dict.fromkeys(CLASSES, 1 / len(CLASSES))
+"""All forms are equally likely."""
+
+
+class Prefers:
+    """What a generator proposed first is certain, the rest is unlikely."""
+
+    threshold = 0.5
+    digest = ""
+
+    def __init__(self, generator: str) -> None:
+        self.generator = generator
+
+    def probabilities(
+        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
+    ) -> list[float]:
+        first = next((c for c in candidates if c.generator == self.generator), None)
+        return [0.9 if one is first else 0.05 for one in candidates]
+
+
+def hit_of(document: Document, score: float = 1.0) -> Hit:
+    """A hit whose passage is the document's first."""
+    (passage, *_) = split(document, BagOfWordsEmbedder().count_tokens)
+    return Hit(passage, score, 0.5, 2.0)
+
+
+def span(document: Document, quote: str, score: float, start: int = 0) -> Span:
+    """The first occurrence of a quote from `start` on."""
+    hit = hit_of(document)
+    first = hit.passage.text.index(quote, start)
+    return Span(hit, first, first + len(quote), score)
+
+
+def reading_of(
+    document: Document,
+    scores: Sequence[float],
+    verdict: tuple[float, float, float] | None = None,
+    question: str = "Is it so?",
+    quotes: Sequence[str] = (),
+) -> Reading:
+    """A document read with a score for each sentence, a verdict (yes, no, not said), and spans."""
+    hit = hit_of(document)
+    offsets = split_sentences(hit.passage.text)
+    sentences = [
+        SentenceScore(hit, *place, score) for place, score in zip(offsets, scores, strict=True)
+    ]
+    spans = [span(document, quote, 3.0 - number) for number, quote in enumerate(quotes)]
+    output = ReaderOutput(spans, sentences, [Verdict(hit, *verdict)] if verdict else [])
+    return Reading(question, [hit], output, {document.id: document}, UNSURE)
+
+
+def answer_of(
+    question: str, documents: Sequence[Document], spans: Sequence[Span], threshold: float = 0.5
+) -> Answer:
+    """The answer from spans alone."""
+    hits = list(dict.fromkeys(one.hit for one in spans))
+    output = ReaderOutput(sorted(spans, key=lambda one: -one.score))
+    reading = Reading(question, hits, output, {document.id: document for document in documents})
+    return compose(reading, {}, Ruling(SpanJudge(), threshold, 3), {})
+
+
+def texts(candidate: Candidate, document: Document) -> list[str]:
+    """The words of its places."""
+    return [document.text[place.start : place.end] for place in candidate.places]

@@ -1,0 +1,161 @@
+"""What is proposed for a reading; that nothing is decided here."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.answering.candidate import Candidate
+from rag.answering.generate import candidates, section
+from rag.answering.reading import Reading
+from rag.types import Document
+from tests.answering.readings import reading_of, texts
+from tests.fakes import document, table
+
+LEASE = document(
+    "The lease ends in May. It can be renewed once. Dogs are allowed, unless they bark. The rent "
+    "is 900 euros. Rent is due on the first.",
+    "lease",
+)
+STEPS = document(
+    "To reset it:\n\n1. Hold the button.\n2. Wait.\n3. Let it go.\n\nThat is all.", "steps"
+)
+CODES = table(
+    [["Display", "Cause"], ["F01", "no water"], ["F04", "door open"], ["F07", "door blocked"]],
+    "codes",
+)
+
+
+def proposed(reading: Reading, generator: str) -> list[Candidate]:
+    return [one for one in candidates(reading) if one.generator == generator]
+
+
+def proposed_texts(found: Document, scores: Sequence[float], generator: str) -> list[list[str]]:
+    return [texts(one, found) for one in proposed(reading_of(found, scores), generator)]
+
+
+def test_a_run_has_the_sentences_that_score_nearly_as_well_in_order() -> None:
+    runs = proposed_texts(LEASE, [0.9, 0.1, 0.1, 0.8, 0.1], "run")
+    assert ["The lease ends in May.", "The rent is 900 euros."] in runs
+
+
+def test_a_sentence_is_proposed_with_the_one_before_it() -> None:
+    pairs = proposed_texts(LEASE, [0.1, 0.9, 0.1, 0.1, 0.1], "neighbours")
+    assert ["The lease ends in May.", "It can be renewed once."] in pairs
+
+
+def test_yes_and_no_are_both_proposed_with_their_sentence() -> None:
+    reading = reading_of(LEASE, [0.1, 0.1, 0.9, 0.1, 0.1], (0.9, 0.05, 0.05))
+    both = proposed(reading, "yes_no")
+    proofs = {one.verdict: texts(one, LEASE)[0] for one in reversed(both)}
+    assert proofs == dict.fromkeys((True, False), "Dogs are allowed, unless they bark.")
+    assert {one.lead for one in both} == {"Yes.", "No."}
+
+
+def test_no_verdict_is_proposed_without_a_sentence() -> None:
+    reading = Reading("Is it so?", [], reading_of(LEASE, [0.1] * 5, (0.9, 0.05, 0.05)).output, {})
+    assert candidates(reading) == []
+
+
+def test_a_list_keeps_its_numbers_and_its_lead_in() -> None:
+    (whole,) = proposed_texts(STEPS, [0.1, 0.1, 0.9, 0.1, 0.1], "list")
+    assert whole == ["To reset it:", "1. Hold the button.", "2. Wait.", "3. Let it go."]
+
+
+def test_items_that_answer_are_proposed_without_those_that_do_not() -> None:
+    some = proposed_texts(STEPS, [0.1, 0.9, 0.05, 0.8, 0.1], "items")
+    assert ["To reset it:", "1. Hold the button.", "3. Let it go."] in some
+
+
+def test_a_long_list_shows_twenty_items_and_counts_the_others() -> None:
+    found = document("All of them:\n\n" + "\n".join(f"- number {n}" for n in range(25)), "long")
+    (whole,) = proposed(reading_of(found, [0.1, 0.9] + [0.1] * 24), "list")
+    assert (len(whole.places), whole.more) == (21, 5)
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("Which codes are there?", ["F01", "F04", "F07"]),
+        ("Which codes are about the door?", ["F04", "F07"]),
+        ("What can the display show if the door is blocked?", ["F07"]),
+    ],
+)
+def test_rows_are_those_with_the_question_s_words(question: str, rows: list[str]) -> None:
+    reading = reading_of(CODES, [0.4, 0.6, 0.7, 0.9], question=question)
+    (matching,) = proposed(reading, "rows")
+    assert [row.split(" | ")[0] for row in texts(matching, CODES)] == [
+        f"Display: {row}" for row in rows
+    ]
+
+
+def test_headings_and_column_names_are_no_sentences() -> None:
+    found = document(
+        "Garden leave\n------------\n\nStaff may be sent home on full pay. Keys are returned.", "g"
+    )
+    assert ["Garden leave\n------------"] not in proposed_texts(found, [0.9, 0.2, 0.1], "sentence")
+    assert ["Display | Cause"] not in proposed_texts(CODES, [0.9, 0.1, 0.1, 0.1], "sentence")
+
+
+def test_a_comparison_has_a_place_for_each_side() -> None:
+    question = "What is the difference between the lease and the rent?"
+    reading = reading_of(LEASE, [0.8, 0.1, 0.1, 0.7, 0.6], question=question)
+    (sides,) = proposed(reading, "comparison")
+    assert [place.label for place in sides.places] == ["the lease", "the rent"]
+    assert texts(sides, LEASE) == ["The lease ends in May.", "The rent is 900 euros."]
+
+
+def test_one_sentence_about_both_sides_is_one_place() -> None:
+    found = document("Hartwell asks 1,420 and Nord 2,260. Both were asked in May.", "offers")
+    reading = reading_of(
+        found, [0.9, 0.2], question="What is the difference between Hartwell and Nord?"
+    )
+    (sides,) = proposed(reading, "comparison")
+    assert [place.label for place in sides.places] == ["Hartwell, Nord"]
+
+
+def test_a_side_without_a_sentence_makes_no_comparison() -> None:
+    reading = reading_of(LEASE, [0.3] * 5, question="The lease or the garage?")
+    assert proposed(reading, "comparison") == []
+
+
+def test_a_heading_with_the_question_s_words_proposes_its_section() -> None:
+    reading = reading_of(LEASE, [0.1] * 5, question="How do I renew the lease?")
+    hit = reading.hits[0]
+    titled = replace(hit, passage=replace(hit.passage, heading="FAQ > Renew the lease"))
+    first, *_ = section(replace(reading, hits=[titled]))
+    assert texts(first, LEASE) == ["The lease ends in May."]
+
+
+def test_a_form_that_a_person_chose_leaves_the_others_out() -> None:
+    reading = reading_of(LEASE, [0.9] * 5, (0.9, 0.05, 0.05), quotes=["May"])
+    assert {one.form for one in candidates(reading, "yes_no")} == {"yes_no"}
+    assert {one.form for one in candidates(reading, "span")} == {"span"}
+    assert {one.form for one in candidates(reading, "overview")} >= {"span", "sentences"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text(st.sampled_from("ab .\n-1|:"), min_size=1, max_size=300),
+    st.floats(0.01, 0.99),
+    st.sampled_from(["Why?", "a or b?", "Which a are b?"]),
+)
+def test_every_place_lies_in_its_document(text: str, score: float, question: str) -> None:
+    from rag.meaning.sentences import split_sentences
+    from tests.answering.readings import hit_of
+
+    found = document(text, "any")
+    if not text.strip():
+        return
+    passage = hit_of(found).passage
+    scores = [score] * len(split_sentences(passage.text))
+    reading = reading_of(found, scores, (0.5, 0.3, 0.2), question)
+    for one in candidates(reading):
+        assert one.places
+        for place in one.places:
+            assert 0 <= place.start < place.end <= len(text)
+            assert text[place.start : place.end].strip()
+        for piece in one.pieces(reading.documents):
+            assert text[piece.citation.start : piece.citation.end] == piece.text

@@ -1,0 +1,120 @@
+"""The judge: its trees against scikit-learn's, its file, and its place in an answer."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from eval.experiments.fit_judge import Example, fit
+from rag.answering.compose import Ruling, compose, rank
+from rag.answering.features import FEATURES, Featurizer
+from rag.answering.generate import candidates
+from rag.answering.judge import Judge, Networks
+from rag.errors import ModelError
+from rag.evaluation.gold import Question
+from rag.evaluation.usefulness import Judgement
+from rag.models.registry import READERS, calibration_path, judge_path
+from tests.answering.readings import Prefers, reading_of
+from tests.fakes import document
+
+LEASE = document("The lease ends in May. It can be renewed once. The rent is 900 euros.", "lease")
+
+
+def files(folder: Path, features: int = len(FEATURES), **changed: Any) -> tuple[Path, Path]:
+    """Two networks of one unit each that return the first feature, and twice the first."""
+    first = np.zeros((2, 1, features), np.float32)
+    first[0, 0, 0], first[1, 0, 0] = 1, 2
+    ones, zeros = np.ones((2, 1, 1), np.float32), np.zeros((2, 1), np.float32)
+    tensors = {
+        "mean": np.zeros(features, np.float32),
+        "deviation": np.ones(features, np.float32),
+        "first": first,
+        "first_bias": zeros,
+        "second": ones,
+        "second_bias": zeros,
+        "last": ones,
+        "last_bias": zeros,
+    }
+    networks, calibration = folder / "judge.safetensors", folder / "confidence.json"
+    networks.write_bytes(save(tensors))
+    digest = hashlib.sha256(networks.read_bytes()).hexdigest()
+    numbers = {"networks": digest, "slope": 2.0, "offset": 0.5, "threshold": 0.4} | changed
+    calibration.write_text(json.dumps(numbers))
+    return networks, calibration
+
+
+def test_log_odds_are_the_mean_of_the_networks(tmp_path: Path) -> None:
+    judge = Judge.load(*files(tmp_path))
+    rows = np.zeros((3, len(FEATURES)), dtype=np.float32)
+    rows[1, 0], rows[2, 0] = 2, 99
+    assert judge.networks.log_odds(rows).tolist() == [0, 3, 7.5]
+    assert judge.probability(3) == pytest.approx(1 / (1 + np.exp(-6.5)))
+
+
+def test_networks_are_those_that_were_trained() -> None:
+    rng = np.random.default_rng(0)
+    question = Question("1", "why?", ("so",), (), {}, "d", "sentences", "", None, (), 0, ())
+    made = []
+    for _ in range(60):
+        rows = rng.normal(size=(8, len(FEATURES))).astype(np.float32)
+        serves = (rows[:, 3] > 0).astype(float)
+        judgements: tuple[Judgement, ...] = tuple("useful" if one else "wrong" for one in serves)
+        made.append(Example("s", question, ("span",) * 8, ("span",) * 8, rows, judgements, serves))
+    networks = Networks(**fit(made))
+    rows = np.vstack([one.rows for one in made])
+    assert ((networks.log_odds(rows) > 0) == (rows[:, 3] > 0)).mean() > 0.8
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_the_shipped_judge_knows_every_feature(reader: str) -> None:
+    judge = Judge.load(judge_path(reader), calibration_path("default", reader))
+    assert 0 < judge.threshold < 1
+    assert len(judge.digest) == 64
+    reading = reading_of(LEASE, [0.9, 0.2, 0.1], (0.5, 0.2, 0.3), quotes=["May"])
+    probabilities = judge.probabilities(candidates(reading), reading, {})
+    assert all(0 < one < 1 for one in probabilities)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "not json", '{"networks": "another"}'])
+def test_a_broken_calibration_is_named(tmp_path: Path, text: str) -> None:
+    networks, calibration = files(tmp_path)
+    calibration.write_text(text)
+    with pytest.raises(ModelError, match=r"confidence\.json"):
+        Judge.load(networks, calibration)
+
+
+def test_networks_of_other_features_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="other features"):
+        Judge.load(*files(tmp_path, features=3))
+
+
+@pytest.mark.parametrize("generator", ["span", "run", "yes_no"])
+def test_the_likeliest_candidate_is_the_answer(generator: str) -> None:
+    reading = reading_of(LEASE, [0.9, 0.2, 0.6], (0.5, 0.2, 0.3), quotes=["May", "900 euros"])
+    answer = compose(reading, {}, Ruling(Prefers(generator), 0.5, 3), {})
+    ranked = rank(reading, {}, Prefers(generator))
+    assert answer.confidence == ranked[0].probability == 0.9
+    assert ranked[0].candidate.generator == generator
+    assert all(other.confidence <= answer.confidence for other in answer.alternatives)
+    for piece in answer.pieces:
+        assert LEASE.text[piece.citation.start : piece.citation.end] == piece.text
+
+
+def test_nothing_below_the_threshold_is_given() -> None:
+    reading = reading_of(LEASE, [0.9, 0.2, 0.6], quotes=["May"])
+    answer = compose(reading, {}, Ruling(Prefers("none"), 0.5, 3), {})
+    assert (answer.text, answer.citations, answer.pieces) == (None, (), ())
+    assert answer.alternatives
+
+
+def test_every_feature_is_a_number() -> None:
+    reading = reading_of(LEASE, [0.9, 0.2, 0.6], (0.5, 0.2, 0.3), quotes=["May"])
+    rows = Featurizer(reading, {"lease": 0.7}).matrix(candidates(reading))
+    assert rows.shape[1] == len(FEATURES)
+    assert np.isfinite(rows).all()
+    bare = reading_of(LEASE, [0.9, 0.2, 0.6])
+    assert np.isfinite(Featurizer(bare, {}).matrix(candidates(bare))).all()
