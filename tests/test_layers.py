@@ -33,7 +33,7 @@ HOMES = {
     "sentence_transformers": {"models/embedders.py", "training/train_embedder.py"},
     "faiss": {"store/local/faiss_index.py"},
     "tantivy": {"store/local/tantivy_index.py"},
-    "pypdfium2": {"parsing/pdf.py", "server/pdf_pages.py"},
+    "pypdfium2": {"parsing/pdf/characters.py", "server/pdf_pages.py"},
     "docx": {"parsing/docx.py"},
     "pptx": {"parsing/pptx.py"},
     "openpyxl": {"parsing/xlsx.py"},
@@ -129,7 +129,7 @@ RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in na
 TOP = {
     path.stem
     for path in PACKAGE.iterdir()
-    if path.name not in ("__pycache__", "__init__.py", "__main__.py")
+    if path.name not in ("__pycache__", "__init__.py", "__main__.py", "py.typed")
 }
 
 
@@ -231,7 +231,11 @@ def test_no_command_imports_an_unneeded_extra(tmp_path: Path, models: str) -> No
     (tmp_path / "oman.txt").write_text("The talks were led by William Burns in Muscat.")
     environment = {**os.environ, "RAG_INDEX": str(tmp_path / "index"), "RAG_THRESHOLD": "0"}
     run = [sys.executable, "-c", AT_THE_END + models + SHIPPED]
-    for arguments in (["ask", "--help"], ["ingest", str(tmp_path / "oman.txt")], ["ask", "Who?"]):
+    for arguments in (
+        ["ask", "--help"],
+        ["ingest", str(tmp_path / "oman.txt")],
+        ["ask", "Who led the talks?"],
+    ):
         done = subprocess.run(
             [*run, *arguments], capture_output=True, text=True, env=environment, check=True
         )

@@ -9,8 +9,8 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from rag.parsing import ocr
 from rag.parsing.base import Parsed, ParseError
-from rag.parsing.pdf.characters import PdfPage
 from rag.parsing.pdf.layout import structured
+from rag.parsing.pdf.marks import PdfPage
 
 _MOST_PIXELS = 80_000_000
 _MOST_PAGES = 200

@@ -14,7 +14,7 @@ from typing import Any
 
 from rapidocr import RapidOCR
 
-from rag.parsing.pdf.characters import Line
+from rag.parsing.pdf.marks import Line
 
 _SIDE = 2400
 """Maximum length of the longer side in pixels; larger images are scaled down, since letters become

@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.parsing.pdf.characters import Line
 from rag.parsing.pdf.layout import paragraphs_of as paragraphs
 from rag.parsing.pdf.layout import regions
+from rag.parsing.pdf.marks import Line
 
 
 def prose(left: float, right: float, top: float, rows: int, name: str) -> list[Line]:

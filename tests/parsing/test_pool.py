@@ -53,7 +53,10 @@ def test_it_reads_what_one_process_reads_in_order(pool: Pool, tmp_path: Path) ->
     together, alone = list(pool(jobs(*files))), list(one_by_one(jobs(*files)))
     assert [job for job, _ in together] == jobs(*files)
     for (_, ours), (_, theirs) in zip(together, alone, strict=True):
-        assert str(ours) == str(theirs)
+        if isinstance(ours, ParseError):
+            assert str(ours) == str(theirs)
+        else:
+            assert ours == theirs
 
 
 def test_known_documents_are_not_sent_again(pool: Pool, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ reads the file's bookmarks.
 from __future__ import annotations
 
 from rag.parsing.base import Parsed
-from rag.parsing.pdf import characters
+from rag.parsing.pdf.characters import read
 from rag.parsing.pdf.layout import structured
 
 
@@ -18,5 +18,5 @@ def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
 
     Raises ParseError if the file is encrypted or not a PDF.
     """
-    pages, metadata, titles = characters.read(content)
+    pages, metadata, titles = read(content)
     return structured(pages, metadata, titles, keep_furniture)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rag.parsing.pdf.characters import CELL_BREAK, Line
+from rag.parsing.pdf.marks import CELL_BREAK, Line
 
 _MIN_LABELS = 3
 """Minimum number of labels below each other that have values."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
 
-from rag.parsing.pdf.characters import Line, PdfPage, rows_of
+from rag.parsing.pdf.marks import Line, PdfPage, rows_of
 
 _MARGIN = 0.14
 """Height of the top and bottom margins, as a share of the page's height."""

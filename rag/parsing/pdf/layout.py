@@ -17,16 +17,15 @@ from itertools import chain, pairwise
 from statistics import median
 
 from rag.parsing.base import Parsed, Part, of_pages
-from rag.parsing.pdf import outline
-from rag.parsing.pdf.characters import CELL_BREAK, Extent, Line, PdfPage, Rules, rows_of
 from rag.parsing.pdf.forms import with_forms
 from rag.parsing.pdf.furniture import RunningNames, without_furniture
+from rag.parsing.pdf.marks import CELL_BREAK, Extent, Grid, Line, PdfPage, Rules, rows_of
+from rag.parsing.pdf.outline import Outline, apply_outline
 from rag.parsing.pdf.tables import (
     BULLET,
     MARKER,
     PROSE,
     Columns,
-    Grid,
     PdfRow,
     Table,
     TableRow,
@@ -80,7 +79,7 @@ class Paragraph:
 def structured(
     pages: list[PdfPage],
     metadata: dict[str, str],
-    titles: outline.Outline | None = None,
+    titles: Outline | None = None,
     keep_furniture: bool = False,
 ) -> Parsed:
     """Assemble the lines of the pages into a text with headings; `titles` is the file's outline."""
@@ -101,7 +100,7 @@ def structured(
     if title := _title(blocks):
         metadata.setdefault("title", title)
     _complete_title(metadata, names, blocks)
-    blocks = (titles and outline.apply(blocks, titles)) or blocks
+    blocks = (titles and apply_outline(blocks, titles)) or blocks
     parsed = of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
     return replace(parsed, left_out=left_out)
 

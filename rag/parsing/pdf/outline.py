@@ -29,7 +29,7 @@ Outline = list[dict[str, int]]
 """For each page, the level, from 1, of each title on it, by the title's `_key`."""
 
 
-def read(document: Any) -> Outline:
+def read_outline(document: Any) -> Outline:
     """The outline of a `pypdfium2.PdfDocument`; bookmarks without a target are left out."""
     # pypdfium2 warns about each loop in a broken outline
     logging.getLogger("pypdfium2").setLevel(logging.ERROR)
@@ -43,7 +43,7 @@ def read(document: Any) -> Outline:
     return outline
 
 
-def apply(pages: Sequence[Sequence[Part]], outline: Outline) -> list[list[Part]] | None:
+def apply_outline(pages: Sequence[Sequence[Part]], outline: Outline) -> list[list[Part]] | None:
     """The blocks with only the outline's titles as headings; None if too few titles are on their
     pages.
     """

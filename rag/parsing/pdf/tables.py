@@ -19,7 +19,7 @@ from statistics import median
 
 from rag.meaning.periods import periods
 from rag.parsing.base import Part
-from rag.parsing.pdf.characters import Box, Colour, Extent, Rules, Word, rows_of
+from rag.parsing.pdf.marks import Box, Colour, Extent, Grid, PdfCell, Rules, Word, rows_of
 from rag.parsing.tables import LabelledCell, TableText
 
 # Words and cells
@@ -68,27 +68,6 @@ _MARK = re.compile(r"[Xx\u2022\u25cf\u2713\u2714\u221a]")
 _MAX_ROW_CELLS = 60
 PROSE = 14
 """A line with more words is prose, not a label."""
-
-
-@dataclass(slots=True)
-class PdfCell:
-    """A cell's text with its edges in points. Only in ruled tables it has `lines`, and the row and
-    column where it begins, with the number of rows and columns that it spans.
-    """
-
-    text: str
-    left: float
-    right: float
-    lines: list[str] = field(default_factory=list)
-    bold: bool = False
-    row: int = 0
-    column: int = 0
-    rows: int = 1
-    columns: int = 1
-
-    @property
-    def center(self) -> float:
-        return (self.left + self.right) / 2
 
 
 @dataclass(slots=True)
@@ -807,20 +786,6 @@ _MAX_RULED_HEADERS = 4
 _WHITE = (255, 255, 255)
 _INDENT = 2.0
 """Points by which a row's label begins further right than that of its group."""
-
-
-@dataclass(slots=True)
-class Grid:
-    """A ruled table: the edges of its columns and rows, and its rows of cells."""
-
-    edges: list[float]
-    heights: list[float]
-    rows: list[list[PdfCell]]
-
-    @property
-    def width(self) -> int:
-        """The number of columns."""
-        return len(self.edges) - 1
 
 
 def grids(rules: Rules, words: Sequence[Word]) -> Iterator[Grid]:

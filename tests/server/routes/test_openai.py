@@ -93,7 +93,7 @@ def test_earlier_turns_are_the_context(api: Any) -> None:
     turns += [{"role": "assistant", "content": said}]
     turns += [{"role": "user", "content": [{"type": "text", "text": "And where?"}]}]
     response = api.responses.create(model="rag", input=[{**turn} for turn in turns])
-    assert response.output[0].queries == ["And where?"]  # nothing to refer to: asked as typed
+    assert "talks" in response.output[0].queries[0]
     turns[-1]["content"] = "What did William Burns lead?"
     turns += [
         {"role": "assistant", "content": "The talks."},

@@ -1,0 +1,175 @@
+"""What is on a page of a PDF: words, lines, rules and cells, with their places in points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+CELL_BREAK = "\t"
+"""Separates cells in the text of a line, which has no other white space than single spaces."""
+_TOUCHING = 2.5
+"""Maximum gap between pieces of one rule, and maximum thickness of a rule, in points."""
+_MAX_RULES = 1500
+"""Maximum number of rules in one direction; a page with more is a drawing."""
+_SHORTEST_RULE = 6.0
+"""Length in points above which a horizontal line is a rule; half of it if it is vertical."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
+Extent = tuple[float, float, float]
+"""A rule's position across its direction, its start and its end."""
+Colour = tuple[int, int, int]
+"""Red, green and blue, up to 255."""
+
+
+class Word(NamedTuple):
+    text: str
+    left: float
+    top: float
+    right: float
+    bottom: float
+    bold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A run of text without a wide gap; `size` is the font's height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    text: str
+    size: float = 10.0
+    bold: bool = False
+    words: tuple[Word, ...] = ()
+    """() if unknown"""
+    grid: Grid | None = None
+    """the ruled table, if this line is a placeholder for one"""
+    form: bool = False
+    """whether this is a row of a form, with labels"""
+
+    @property
+    def known_words(self) -> tuple[Word, ...]:
+        """The words, or the text as one."""
+        return self.words or (
+            Word(self.text, self.left, self.top, self.right, self.bottom, self.bold),
+        )
+
+
+_Placed = TypeVar("_Placed", Line, Word)
+
+
+def rows_of(lines: Iterable[_Placed]) -> list[list[_Placed]]:
+    """The lines or words in rows from the top, each sorted from the left."""
+    rows: list[list[_Placed]] = []
+    for line in sorted(lines, key=lambda line: (line.top + line.bottom, line.left)):
+        if rows and (line.top + line.bottom) / 2 <= rows[-1][0].bottom:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [sorted(row, key=lambda line: line.left) for row in rows]
+
+
+@dataclass(slots=True)
+class Rules:
+    """Rules of a page: `across` are horizontal, (y, left, right); `down` vertical, (x, top,
+    bottom). `shades` are areas with their colours, the uppermost last.
+    """
+
+    across: list[Extent] = field(default_factory=list)
+    down: list[Extent] = field(default_factory=list)
+    shades: list[tuple[Box, Colour]] = field(default_factory=list)
+
+    def add(self, box: Box, is_outlined: bool, colour: Colour | None) -> None:
+        """Add a shape: a thin one is a rule or a piece of one; any other adds four if it is
+        outlined, and a shade if it is filled with a colour.
+        """
+        left, top, right, bottom = box
+        width, height = right - left, bottom - top
+        if height <= _TOUCHING and width > height:
+            self.across.append(((top + bottom) / 2, left, right))
+        elif width <= _TOUCHING and height > width:
+            self.down.append(((left + right) / 2, top, bottom))
+        elif width > _SHORTEST_RULE and height > _SHORTEST_RULE:
+            if is_outlined:
+                self.across += [(top, left, right), (bottom, left, right)]
+                self.down += [(left, top, bottom), (right, top, bottom)]
+            if colour:
+                self.shades.append((box, colour))
+
+    def merged(self) -> Rules:
+        """The rules, with touching pieces joined, without short lines."""
+        across, down = _merged(self.across, _SHORTEST_RULE), _merged(self.down, _SHORTEST_RULE / 2)
+        return Rules(across, down, self.shades if across and down else [])
+
+
+def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
+    groups: list[list[Extent]] = []
+    for rule in sorted(rules):
+        if groups and rule[0] - groups[-1][0][0] <= _TOUCHING:
+            groups[-1].append(rule)
+        else:
+            groups.append([rule])
+    joined = [rule for group in groups for rule in _joined(group)]
+    long = [rule for rule in joined if rule[2] - rule[1] > shortest]
+    return long if len(long) <= _MAX_RULES else []
+
+
+def _joined(rules: Sequence[Extent]) -> list[Extent]:
+    """Rules on one line, with those joined whose pieces touch."""
+    position = sum(rule[0] for rule in rules) / len(rules)
+    joined: list[Extent] = []
+    for _, start, end in sorted(rules, key=lambda rule: rule[1]):
+        if joined and start - joined[-1][2] <= _TOUCHING:
+            joined[-1] = position, joined[-1][1], max(joined[-1][2], end)
+        else:
+            joined.append((position, start, end))
+    return joined
+
+
+@dataclass(frozen=True, slots=True)
+class PdfPage:
+    """The lines in the page's main writing direction, in file order, and its height in points."""
+
+    lines: list[Line]
+    height: float
+    aside: list[Line] = field(default_factory=list)
+    """lines in other directions, such as a stamp in the margin"""
+    rules: Rules = field(default_factory=Rules)
+
+
+@dataclass(slots=True)
+class PdfCell:
+    """A cell's text with its edges in points. Only in ruled tables it has `lines`, and the row and
+    column where it begins, with the number of rows and columns that it spans.
+    """
+
+    text: str
+    left: float
+    right: float
+    lines: list[str] = field(default_factory=list)
+    bold: bool = False
+    row: int = 0
+    column: int = 0
+    rows: int = 1
+    columns: int = 1
+
+    @property
+    def center(self) -> float:
+        return (self.left + self.right) / 2
+
+
+@dataclass(slots=True)
+class Grid:
+    """A ruled table: the edges of its columns and rows, and its rows of cells."""
+
+    edges: list[float]
+    heights: list[float]
+    rows: list[list[PdfCell]]
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.edges) - 1
