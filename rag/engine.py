@@ -231,12 +231,6 @@ class Engine(Searcher):
         )
         return replace(answer, receipt=self._receipt(query, result, answer, state))
 
-    def _suggested(self, asked: Query) -> tuple[str, ...]:
-        """Questions that the index answers."""
-        return self._suggestions.questions(
-            self.store, lambda question: self.ask(question, talk.READ, deadline=asked.deadline)
-        )
-
     def _suggested(self, query: Query) -> tuple[str, ...]:
         """Questions that the index answers."""
         return self._suggestions.questions(

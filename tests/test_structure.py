@@ -1,5 +1,7 @@
 """Readers of a document's structure."""
 
+from typing import Any
+
 from rag.structure import (
     block_at,
     children,
@@ -9,7 +11,7 @@ from rag.structure import (
     section,
     table_around,
 )
-from rag.types import Block, Cell, Column
+from rag.types import Block, BlockKind, Cell, Column
 
 TEXT = """Costs > 5 EUR
 
@@ -26,14 +28,14 @@ Summary
 Dear."""
 
 
-def _block(kind, first, last="", parent=-1, **fields):
+def _block(kind: BlockKind, first: str, last: str = "", parent: int = -1, **fields: Any) -> Block:
     """The block from the first occurrence of `first` to the end of `last`."""
     start = TEXT.index(first)
     end = TEXT.index(last or first, start) + len(last or first)
     return Block(kind, start, end, parent, **fields)
 
 
-def _value(column, text):
+def _value(column: int, text: str) -> Cell:
     return Cell(column, TEXT.index(text), TEXT.index(text) + len(text))
 
 
@@ -53,14 +55,14 @@ BLOCKS = (
 )
 
 
-def test_a_heading_path_has_one_text_a_heading_and_the_names_around_the_place():
+def test_a_heading_path_has_one_text_a_heading_and_the_names_around_the_place() -> None:
     assert heading_path(BLOCKS, TEXT.index("black")) == ("Costs > 5 EUR",)
     assert heading_path(BLOCKS, TEXT.index("A3")) == ("Costs > 5 EUR", "row 3")
     assert heading_path(BLOCKS, TEXT.index("Dear")) == ("Summary",)
     assert heading_path((), 3) == ()
 
 
-def test_the_innermost_list_around_a_place():
+def test_the_innermost_list_around_a_place() -> None:
     inner = list_around(BLOCKS, TEXT.index("black"))
     outer = list_around(BLOCKS, TEXT.index("ink"))
     assert [TEXT[i.start : i.end] for i in inner] == ["1. black"]
@@ -68,7 +70,7 @@ def test_the_innermost_list_around_a_place():
     assert list_around(BLOCKS, TEXT.index("A4")) == ()
 
 
-def test_a_table_with_its_header_and_rows_and_the_value_of_a_cell():
+def test_a_table_with_its_header_and_rows_and_the_value_of_a_cell() -> None:
     table = table_around(BLOCKS, TEXT.index("EUR: 12"))
     assert table is not None
     assert table.header == BLOCKS[7]
@@ -82,12 +84,12 @@ def test_a_table_with_its_header_and_rows_and_the_value_of_a_cell():
     assert table_around(BLOCKS, TEXT.index("ink")) is None
 
 
-def test_a_section_ends_before_the_next_heading_of_its_level():
+def test_a_section_ends_before_the_next_heading_of_its_level() -> None:
     start, end = section(BLOCKS, 0)
     assert TEXT[start:end].endswith("EUR: 12")
     assert [BLOCKS[i].kind for i in children(BLOCKS, 0)] == ["list", "table"]
 
 
-def test_no_block_contains_the_space_between_two():
+def test_no_block_contains_the_space_between_two() -> None:
     assert block_at(BLOCKS, TEXT.index("\n\nSummary")) is None
     assert block_at(BLOCKS, TEXT.index("paper")) == 2

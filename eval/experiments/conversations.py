@@ -229,7 +229,7 @@ def _opened(settings: Settings, folder: Path) -> Settings:
     if not (settings.index / "rag.sqlite").is_file():
         with build.pool(settings) as pool:
             ingest = build.ingest(settings, pool)
-            ingest.run(list(find([folder])), lambda: None)
+            ingest.run(list(find([folder])), lambda _: None)
     return settings
 
 

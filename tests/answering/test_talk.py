@@ -60,7 +60,7 @@ def engine(tmp_path: Path) -> Engine:
 def test_talk_is_never_answered_from_a_document(engine: Engine) -> None:
     answer = engine.ask("hello")
     assert (answer.text, answer.form, answer.abstention_reason) == (None, TALK, REPLY)
-    assert answer.citations == answer.hits == answer.alternatives == ()
+    assert (answer.citations, answer.hits, answer.alternatives) == ((), (), ())
     assert answer.receipt is not None
     assert engine.ask("Where was the lamp lit?").form != TALK
 

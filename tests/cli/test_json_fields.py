@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -16,13 +17,13 @@ __all__ = ["run"]
 
 
 @pytest.fixture
-def listed(tmp_path: Path) -> Callable[..., object]:
+def listed(tmp_path: Path) -> Callable[..., Any]:
     """`rag list` on an index with one document, as JSON."""
     store = local(tmp_path)
     put(store, "docs/lease.pdf", "The lease.")
     store.close()
 
-    def call(*arguments: str) -> object:
+    def call(*arguments: str) -> Any:
         found = CliRunner().invoke(
             cli, ["list", "--index", str(tmp_path), *arguments], catch_exceptions=False
         )
@@ -31,10 +32,10 @@ def listed(tmp_path: Path) -> Callable[..., object]:
     return call
 
 
-def test_fields_are_picked_in_the_order_they_are_named(listed: Callable[..., object]) -> None:
+def test_fields_are_picked_in_the_order_they_are_named(listed: Callable[..., Any]) -> None:
     assert listed("--json", "title,id") == [{"title": "docs/lease.pdf", "id": "docs/lease.pdf"}]
     assert listed("--json=id") == listed("--json", "id") == [{"id": "docs/lease.pdf"}]
-    (whole,) = listed("--json")  # type: ignore[misc]
+    (whole,) = listed("--json")
     assert {"id", "title", "source", "sha256"} <= set(whole)
 
 
@@ -56,7 +57,7 @@ def test_an_unknown_field_is_an_error_that_names_the_fields(run: Run) -> None:
     ],
 )
 def test_a_question_after_json_stays_a_question(arguments: list[str], read: list[str]) -> None:
-    command = cli.get_command(cli.make_context("rag", ["ask", "x"]), "ask")  # type: ignore[arg-type]
+    command = cli.get_command(cli.make_context("rag", ["ask", "x"]), "ask")
     assert with_json_fields(command, arguments) == read
 
 

@@ -220,7 +220,7 @@ def test_every_file_is_counted(store: LocalStore, docs: Path) -> None:
     seen: list[int] = []
     (docs / "photo.jpg").write_bytes(b"x")
     Ingest(store, BagOfWordsEmbedder(), 12).run(
-        [*find([docs]), *find([docs])], lambda: seen.append(1)
+        [*find([docs]), *find([docs])], lambda _: seen.append(1)
     )
     assert len(seen) == 8
 
@@ -231,7 +231,7 @@ def test_many_files_are_stored_in_batches(store: LocalStore, tmp_path: Path) -> 
     run = Ingest(store, BagOfWordsEmbedder(), 12)
     run.run(
         find([folder(tmp_path / "many", names)]),
-        lambda: generations.append(store.stats().generation),
+        lambda _: generations.append(store.stats().generation),
     )
     assert run.report.added == [f"many/{name}" for name in names]
     assert sorted(set(generations)) == [256, 512, 600]  # counted when they are stored
@@ -311,7 +311,7 @@ def test_documents_stored_before_a_stop_remain(
 
     run, seen = Ingest(store, BagOfWordsEmbedder(), 12, loader=loader), list[int]()
     with pytest.raises(KeyboardInterrupt):
-        run.run(find([docs]), lambda: seen.append(1))
+        run.run(find([docs]), lambda _: seen.append(1))
     assert run.report.added == ALL[:2]
     assert len(seen) == 2
     assert both(store, "sardines") == [set(ALL[:2]), set(ALL[:2])]

@@ -1,9 +1,9 @@
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from rag.ingestion import progress
 from rag.ingestion.progress import IngestProgress
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile
@@ -22,7 +22,7 @@ def test_the_estimate_counts_bytes_and_embedded_passages(
     files: list[FoundFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     followed = IngestProgress(files[:2])
     load = followed.loader(lambda tasks: ((task, ParseError("none")) for task in tasks))
     results = load(iter([ParseTask(found) for found in files[:2]]))

@@ -138,9 +138,9 @@ def test_office_documents(kind: str) -> None:
         book.save(kept)
     (document,) = load_bytes(f"a.{kind}", kept.getvalue())
     check(document)
-    row = next(block for block in document.blocks if block.kind == "row" and block.cells)
-    assert document.text[row.cells[0].start : row.cells[0].end] == "Oil"
-    assert document.blocks[row.parent].columns[0].name == "Item"
+    first = next(block for block in document.blocks if block.kind == "row" and block.cells)
+    assert document.text[first.cells[0].start : first.cells[0].end] == "Oil"
+    assert document.blocks[first.parent].columns[0].name == "Item"
     if kind == "docx":
         lists = [block for block in document.blocks if block.kind == "list"]
         assert len(lists) == 2

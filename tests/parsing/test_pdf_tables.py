@@ -594,8 +594,8 @@ def test_no_word_of_a_table_is_lost_and_no_row_is_in_two(
         assert end <= table.first < table.last <= len(rows)
         end = table.last
         written = Counter("".join(table.lines).replace(" ", ""))
-        words = "".join(c.text for row in rows[table.first : table.last] for c in row.cells)
-        assert not Counter(words.replace(" ", "")) - written
+        text = "".join(c.text for row in rows[table.first : table.last] for c in row.cells)
+        assert not Counter(text.replace(" ", "")) - written
 
 
 def test_figures_and_units() -> None:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import click
 import pytest
@@ -14,7 +15,7 @@ SECOND = "The landlord confirms it within a week."
 TEXT = f"{FIRST} {SECOND}"
 
 
-def piece(quote: str, **values: bool) -> Piece:
+def piece(quote: str, **values: Any) -> Piece:
     start = TEXT.index(quote)
     place = (start, start + len(quote), quote)
     return Piece(Citation("lease.md", "Lease", "Lease", "/lease.md", "0", *place, *place), **values)

@@ -53,7 +53,7 @@ def test_the_structure_of_a_part_of_a_document(client: httpx.Client) -> None:
     text = "# Stock\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5: steel | 7 |\n"
     form = {"file": ("stock.md", text.encode())}
     client.post("/v1/documents", files=form).raise_for_status()
-    asked = {"document": "uploads/stock.md", "start": 20}
+    asked: dict[str, str | int] = {"document": "uploads/stock.md", "start": 20}
     blocks = client.get("/v1/blocks", params=asked).json()["blocks"]
     assert [(one["kind"], one["parent"]) for one in blocks] == [
         ("heading", -1),
