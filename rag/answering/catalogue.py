@@ -58,6 +58,8 @@ _DATED = re.compile(
     r"|sent|issued|dated|updated|modified)\b|\bdate of\b",
     re.IGNORECASE,
 )
+_LONGEST_QUESTION = 500
+"""Characters; the patterns' time grows with the square of the question's length."""
 _QUOTES = re.compile(r"[\"“](.+?)[\"”]")
 _AUTHOR_KEYS = ("author", "from", "creator", "sender")
 _DATE_KEYS = ("date", "published", "created", "modified")
@@ -79,8 +81,10 @@ def catalogue(
     question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]
 ) -> Candidate | None:
     """An answer from titles, metadata and counts; None if they contain none or the question is
-    unclear. `listed` are the documents that pass the filter, without their text.
+    unclear or long. `listed` are the documents that pass the filter, without their text.
     """
+    if len(question) > _LONGEST_QUESTION:
+        return None
     for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):
         if pattern.search(question):
             return _metadata(question, library, listed, hits, keys)

@@ -42,6 +42,8 @@ _LEADS = re.compile(
 )
 _ASPECT = re.compile(r" (?:on|in|for|regarding|when|by|at|concerning) .*")
 """What the sides are compared on, after the second one."""
+_LONGEST_QUESTION = 500
+"""Characters; the patterns' time grows with the square of the question's length."""
 _NEAR = 800
 """Characters between sentences that are about the same thing."""
 _ELSEWHERE = 0.05
@@ -59,8 +61,10 @@ class Side:
 
 
 def named(question: str) -> tuple[Side, ...]:
-    """The two sides that a question compares; () if they are unclear."""
+    """The two sides that a question compares; () if they are unclear or the question is long."""
     question = " ".join(question.split())  # a line break would make the patterns backtrack
+    if len(question) > _LONGEST_QUESTION:
+        return ()
     for pattern in _PATTERNS:
         match = pattern.search(question)
         if match:

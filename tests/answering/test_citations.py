@@ -3,6 +3,7 @@ import pytest
 from rag.answering.citations import heading_at, joined, quoted, whole
 from rag.types import Document, Piece
 from tests.fakes import document, groups
+from tests.growth import MOST_GROWTH, growth
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,11 @@ def test_the_text_consists_of_the_pieces() -> None:
     assert joined("sentences", [one, two]) == "A is. […] C is."
     assert joined("yes_no", [one], "Yes.") == "Yes. A is."
     assert joined("list", [one, two]) == "A is.\nC is."
+
+
+@pytest.mark.parametrize("unit", ["7", "a.", "_", "~", "a-a+", "/"])
+def test_a_span_is_widened_in_time_in_proportion_to_its_sentence(unit: str) -> None:
+    def widen(size: int) -> None:
+        whole((unit * size)[:size], 0, 1)
+
+    assert growth(widen, 4_000) <= MOST_GROWTH

@@ -62,3 +62,9 @@ def test_a_question_of_many_lines_is_read_fast() -> None:
     started = time.process_time()
     named("x or " * 240 + "y\nz")
     assert time.process_time() - started < 1
+
+
+def test_a_long_question_is_not_searched_for_sides() -> None:
+    start = time.process_time()
+    assert named("x " * 50_000 + "the tram or the bus?") == ()
+    assert time.process_time() - start < 1
