@@ -23,7 +23,6 @@ from tests import tiny
         'reader = "/tmp/evil"',
         'embedder = "evil/model"',
         'host = "0.0.0.0"',
-        'history = "/home/ada/.bashrc"',
         'calibration = "x.json"',
         'cors_origins = "https://evil.example"',
         'writer = "https://evil.example/v1"',

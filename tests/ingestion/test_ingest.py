@@ -352,7 +352,7 @@ from tests.store.helpers import local
 
 rag.ingestion.pipeline.BATCH_PASSAGES = 5
 store = local(Path(sys.argv[1]))
-said = lambda: print(json.dumps([d.id for d in store.documents()]), flush=True)
+said = lambda _: print(json.dumps([d.id for d in store.documents()]), flush=True)
 Ingest(store, BagOfWordsEmbedder(), 12).run(find([Path(sys.argv[2])]), said)
 """
 

@@ -246,6 +246,11 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
+        if (
+            getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+        ):  # by what is written, not by the snapshot
+            message = f"the copy of {path} cannot be written: {error}"
+            raise StoreError(message, "free some space, and restore it again") from error
         raise StoreError(f"{path} is not a snapshot, or a damaged one ({error})", _HINT) from error
 
 
