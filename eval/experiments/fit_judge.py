@@ -45,11 +45,13 @@ from rag.protocols import ReaderOutput
 NETWORKS, UNITS, EPOCHS, BATCH = 4, 64, 10, 512
 RATE, DECAY, DROPOUT = 2e-3, 1e-2, 0.3
 """AdamW with one cycle of its rate (Smith & Topin 2018); chosen on sets left out in turn."""
+MEASURED_ONLY = ("dxw-playbook",)
+"""Collections whose licence allows no use for what is shipped."""
 FOLDS = 6
 """Groups of sets that are left out in turn."""
 _PARTLY = 0.12
 """How far a candidate serves that has a part of the answer."""
-_OTHER_FORM = {"span": 0.7, "yes_no": 0.6, "sentences": 0.6, "list": 0.7, "steps": 0.7}
+_OTHER_FORM = {"span": 0.55, "yes_no": 0.6, "sentences": 0.6, "list": 0.7, "steps": 0.7}
 """How far a candidate of another form serves a question of this form."""
 _LESS = 15
 """Per cent of the questions that are also fitted without the small reader's output, as the setting
@@ -85,10 +87,12 @@ class Winner:
     judgement: Judgement
 
 
-def is_for_fitting(question: Question) -> bool:
-    """Whether a question of a collection is in the half for fitting; a document's questions are
-    all in one half.
+def is_for_fitting(name: str, question: Question) -> bool:
+    """Whether a question of the collection `name` is in the half for fitting; a document's
+    questions are all in one half.
     """
+    if name in MEASURED_ONLY:
+        return False
     return hashlib.sha256(question.group.encode()).digest()[0] % 2 == 0
 
 
@@ -113,7 +117,7 @@ def collect(
         questions = [
             question
             for question in done(name, cache, questions, reader)
-            if name not in COLLECTIONS or is_for_fitting(question) != reporting
+            if name not in COLLECTIONS or is_for_fitting(name, question) != reporting
         ]
         made += examples(name, engine, questions)
         engine.store.close()

@@ -64,6 +64,7 @@ SETS = {
     "tables-held-out": None,
     "mixed": None,
     "reports": None,
+    "attributes": None,
     "squad": 300,
     "own": 300,
     "dxw-playbook": None,
@@ -85,6 +86,7 @@ _CORPORA = {
     "tables-held-out": ROOT / "eval/gold/tables-held-out",
     "mixed": ROOT / "eval/gold/mixed",
     "reports": ROOT / "eval/gold/reports",
+    "attributes": ROOT / "eval/gold/attributes",
 }
 _MADE = ("squad", "own")
 """Sets whose questions are written next to their index."""

@@ -45,7 +45,7 @@ def ask(name: str, cache: Path, reader: str = "accurate", everything: bool = Fal
     reported = [
         question
         for question in done(name, cache, questions, reader)
-        if everything or name not in COLLECTIONS or not is_for_fitting(question)
+        if everything or name not in COLLECTIONS or not is_for_fitting(name, question)
     ]
     answers = [engine.ask_many([Query(question.text)])[0] for question in reported]
     engine.store.close()

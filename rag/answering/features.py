@@ -23,6 +23,9 @@ from rag.types import Hit
 
 SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")
 ASKED = (*FORMS, NEEDS_ALL)
+QUESTION_WORDS = ("who", "when", "where", "why", "how", "what", "which")
+_FIRST_WORDS = 4
+"""Words of a question among which its question word is looked for."""
 GENERATED = (
     "span sentence run neighbours paragraph section list items rows table yes_no comparison "
     "overview catalogue"
@@ -84,6 +87,10 @@ FEATURES = (
     "asks_date",
     "asks_amount",
     "typed_inside",
+    *(f"starts_{word}" for word in QUESTION_WORDS),
+    "date_inside",
+    "number_inside",
+    "name_inside",
     "first_sentence_best",
     "first_sentence_mean",
     "first_sentence_lead",
@@ -130,7 +137,8 @@ class Featurizer:
         the overlap of heading and question. `fresh`: the share of its own words that are not in
         the question. `agreement`: independent documents; `rivals`: other spans that score close;
         `asks_*` and `typed*`: whether the question wants a date or an amount, and one is there.
-        `first_*`: the same by the small reader, 0 without one.
+        `starts_*`: the question word; `date_inside`, `number_inside`, `name_inside`: what the best
+        span inside is. `first_*`: the same by the small reader, 0 without one.
         """
         hit = self._hit(candidate.places[0])
         second_opinion = self._first._second_opinion(candidate, hit) if self._first else {}
@@ -169,7 +177,11 @@ class Featurizer:
     @cached_property
     def _asks(self) -> dict[str, float]:
         likely = self.reading.form_odds
-        return {f"asks_{name}": logit(likely.get(name, 1 / len(ASKED)), 1e-3) for name in ASKED}
+        words = self.reading.question.lower().split()[:_FIRST_WORDS]
+        starts = {f"starts_{word}": float(word in words) for word in QUESTION_WORDS}
+        return starts | {
+            f"asks_{name}": logit(likely.get(name, 1 / len(ASKED)), 1e-3) for name in ASKED
+        }
 
     def _of_form(self, candidate: Candidate) -> dict[str, float]:
         likely = self.reading.form_odds
@@ -264,6 +276,9 @@ class Featurizer:
             "asks_date": float(self.reading.analysis.date),
             "asks_amount": float(self.reading.analysis.amount),
             "typed_inside": float(any(group.best.typed for group in inside)),
+            "date_inside": float(bool(best and best.meaning.date)),
+            "number_inside": float(bool(best and best.meaning.quantity)),
+            "name_inside": float(bool(best and best.best.span.text[:1].isupper())),
             "rivals": float(
                 sum(group.score > groups[0].score - 2 for group in groups) if groups else 0
             ),

@@ -68,6 +68,8 @@ def spans(reading: Reading) -> Iterator[Candidate]:
         groups += reading.first.spans[:_FIRST]
     for group in groups:
         span = group.best.span
+        if not content_words(span.text):
+            continue
         passage = span.hit.passage
         start, end = whole(passage.text, span.start, span.end)
         place = Place(passage.document_id, passage.start + start, passage.start + end)
