@@ -11,7 +11,7 @@ from rag.answering import talk
 from rag.answering.candidate import Candidate
 from rag.answering.catalogue import catalogue
 from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose
-from rag.answering.forms import FORMS, FormClassifier
+from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
 from rag.answering.provenance import receipt
@@ -96,7 +96,7 @@ class Engine(Searcher):
         """
         _check_forms(queries)
         queries = [self._understood(query) for query in queries]
-        odds = self._form_odds([query.question for query in queries])
+        odds = self._form_odds(queries)
         wide = [self._widened(query) for query in queries]
         results = [
             self._preferring(query, result)
@@ -107,10 +107,14 @@ class Engine(Searcher):
             for query, result, by_form in zip(queries, results, odds, strict=True)
         ]
 
-    def _form_odds(self, questions: Sequence[str]) -> Sequence[Mapping[str, float]]:
-        if self.forms is None:
-            return [{} for _ in questions]
-        return self.forms.probabilities(questions)
+    def _form_odds(self, queries: Sequence[Query]) -> list[Mapping[str, float]]:
+        """The probability of each form; one that a person chose is certain."""
+        questions = [query.question for query in queries]
+        classified = self.forms.probabilities(questions) if self.forms else [{} for _ in questions]
+        return [
+            {name: float(name == query.form) for name in CLASSES} if query.form else by_form
+            for query, by_form in zip(queries, classified, strict=True)
+        ]
 
     def _widened(self, query: Query) -> Query:
         """The query with twice as many passages, if documents are preferred."""

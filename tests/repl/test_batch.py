@@ -45,7 +45,7 @@ def test_json_lines_show_the_resolved_question(
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["question"], first["text"]) == ("When was the deal signed?", "2015")
     assert (second["question"], second["text"]) == ("When did the US leave the deal?", "2018")
-    assert run(monkeypatch, QUESTIONS.encode(), "--json", "--no-follow-ups") == 1
+    assert run(monkeypatch, QUESTIONS.encode(), "--json", "--no-follow-ups") == 0
     assert (
         json.loads(capsys.readouterr().out.splitlines()[1])["question"]
         == "and when did the US leave it?"

@@ -51,7 +51,7 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
         assert terminal.wait_for("When was the deal signed?", "also Vienna") == (
             "\n  2015                                             ▰▰▰▰▱ 77%\n\n"
             "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n\n"
-            "  also Vienna 77% · 2018 50% · 2025-11-24 35%\n"
+            "  also Vienna 77% · 2018 50%\n"
         )
         assert "in Vienna in \x1b[1m\x1b[32m2015" in terminal.screen(styled=True)
 
@@ -82,7 +82,7 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
             "  understood as: When did the US leave\n  the deal?\n\n"
             "  2018                         ▰▰▰▱▱ 65%\n\n"
             "  1  The deal › The exit\n     The US left the deal in 2018.\n     docs/deal.md\n\n"
-            "  also 2015 50% · Vienna 50% ·\n  2025-11-24 35%\n"
+            "  also 2015 50% · Vienna 50%\n"
         )
 
         terminal.press("C-r")
@@ -145,7 +145,7 @@ def test_a_dumb_terminal_gets_plain_text(opened: Open) -> None:
             "Answer: 2015. Confidence 77%.\n"
             "Source 1: docs/deal.md, The deal.\n"
             "  The deal was signed in Vienna in [[2015]].\n"
-            "Also considered: Vienna 77%; 2018 50%; 2025-11-24 35%\n"
+            "Also considered: Vienna 77%; 2018 50%\n"
             "> /delete Oman, the mediator\n"
             "Delete docs/oman.txt (Oman, the mediator) from the index? Type yes or no: no\n"
             "kept\n"
