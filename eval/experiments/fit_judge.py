@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,9 @@ from rag.protocols import ReaderOutput
 NETWORKS, UNITS, EPOCHS, BATCH = 4, 64, 10, 512
 RATE, DECAY, DROPOUT = 2e-3, 1e-2, 0.3
 """AdamW with one cycle of its rate (Smith & Topin 2018); chosen on sets left out in turn."""
+_NEARLY = 0.99
+MOST_WEIGHT = 5.0
+"""Weight of a question of a rare form."""
 MEASURED_ONLY = ("dxw-playbook",)
 """Collections whose licence allows no use for what is shipped."""
 FOLDS = 6
@@ -178,10 +182,19 @@ def _share(question: Question, form: str, judgement: Judgement) -> float:
 
 
 def fit(made: Sequence[Example]) -> dict[str, Rows]:
-    """The networks' tensors. A question weighs as the root of the number of its candidates."""
+    """The networks' tensors. A question weighs as the root of the number of its candidates, and
+    those of rare forms more, so that a catalogue is learned from few questions.
+    """
     rows = np.vstack([one.rows for one in made])
     target = np.concatenate([one.serves for one in made]).astype(np.float32)
-    weight = np.concatenate([np.full(len(one.rows), len(one.rows) ** -0.5) for one in made])
+    forms = Counter(one.question.form for one in made)
+    most = max(forms.values())
+    shares = [
+        min(MOST_WEIGHT, (most / forms[one.question.form]) ** 0.5) * len(one.rows) ** -0.5
+        for one in made
+    ]
+    counts = [len(one.rows) for one in made]
+    weight = np.repeat(shares, counts)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
     scaled = torch.from_numpy(np.clip((rows - mean) / deviation, -CLIPPED, CLIPPED))
     labels = torch.from_numpy(target)
@@ -278,15 +291,15 @@ def counts(chosen: Sequence[Winner], slope: float, offset: float, threshold: flo
 
 
 def threshold_of(chosen: Sequence[Winner], slope: float, offset: float) -> float:
-    """The threshold above which useful answers most outnumber wrong ones, rounded."""
-    gain = {"useful": 1, "partial": 0, "wrong": -1}
-    ordered = sorted(((probability(one, slope, offset), one) for one in chosen), key=_first)
-    gains = np.cumsum([gain.get(one.judgement, 0) for _, one in reversed(ordered)])
-    return round(ordered[len(ordered) - 1 - int(np.argmax(gains))][0], 2)
-
-
-def _first(pair: tuple[float, Winner]) -> float:
-    return pair[0]
+    """The lowest threshold, in steps of .05, above which useful answers outnumber wrong ones by
+    nearly as many as they can.
+    """
+    gain = {"useful": 1, "wrong": -1}
+    values = np.array([probability(one, slope, offset) for one in chosen])
+    gains = np.array([gain.get(one.judgement, 0) for one in chosen])
+    steps = [round(0.05 * step, 2) for step in range(1, 20)]
+    totals = [int(gains[values >= step].sum()) for step in steps]
+    return next(s for s, total in zip(steps, totals, strict=True) if total >= _NEARLY * max(totals))
 
 
 def reliability(chosen: Sequence[Winner], slope: float, offset: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rag.answering import comparing, lists
 from rag.answering.candidate import Candidate, Place
 from rag.answering.citations import whole
 from rag.answering.reading import Reading
-from rag.answering.selection import Sentence, before, is_next
+from rag.answering.selection import Sentence, before, is_heading, is_next
 from rag.answering.verdicts import decisions
 from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences
 from rag.meaning.text import content_words
@@ -68,7 +68,7 @@ def spans(reading: Reading) -> Iterator[Candidate]:
         groups += reading.first.spans[:_FIRST]
     for group in groups:
         span = group.best.span
-        if not content_words(span.text):
+        if span.text.islower() and not content_words(span.text):
             continue
         passage = span.hit.passage
         start, end = whole(passage.text, span.start, span.end)
@@ -258,7 +258,8 @@ def _anchors(reading: Reading) -> list[Sentence]:
         spans += [group.best.span for group in reading.first.spans[:_FIRST]]
     for span in spans:
         one = _around(span)
-        by_place.setdefault((one.document_id, one.start), one)
+        if not is_heading(one, reading.documents[one.document_id]):
+            by_place.setdefault((one.document_id, one.start), one)
     return list(by_place.values())
 
 

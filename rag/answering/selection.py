@@ -68,7 +68,7 @@ def without_headings(
     for number, one in enumerate(by_place):
         if number and by_place[number - 1].document_id != one.document_id:
             carried = 0.0
-        if _is_heading(one, documents[one.document_id]):
+        if is_heading(one, documents[one.document_id]):
             carried = max(carried, one.score)
             continue
         if carried > one.score:
@@ -79,7 +79,7 @@ def without_headings(
     return sorted(raised, key=lambda s: (-s.score, s.document_id, s.start))
 
 
-def _is_heading(sentence: Sentence, document: Document) -> bool:
+def is_heading(sentence: Sentence, document: Document) -> bool:
     """Whether the sentence says nothing alone: a heading, a header row, a question, one word, or a
     few words in a paragraph of their own.
     """

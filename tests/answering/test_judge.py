@@ -59,7 +59,7 @@ def test_networks_are_those_that_were_trained() -> None:
     rng = np.random.default_rng(0)
     question = Question("1", "why?", ("so",), (), {}, "d", "sentences", "", None, (), 0, ())
     made = []
-    for _ in range(60):
+    for _ in range(400):
         rows = rng.normal(size=(8, len(FEATURES))).astype(np.float32)
         serves = (rows[:, 3] > 0).astype(float)
         judgements: tuple[Judgement, ...] = tuple("useful" if one else "wrong" for one in serves)
