@@ -7,7 +7,7 @@ import dataclasses
 import click
 
 from rag import build
-from rag.cli.groups import Group
+from rag.cli.groups import LazyGroup
 from rag.cli.options import shared_by_all
 from rag.cli.output import show
 from rag.server.audit import Audit
@@ -16,7 +16,7 @@ from rag.settings.index_folder import DEFAULT_COLLECTION
 from rag.store.collection_folders import Collection
 
 
-@click.group("collection", cls=Group)
+@click.group("collection", cls=LazyGroup)
 def collection_group() -> None:
     """Manage collections: separate named indexes that share only the models.
 

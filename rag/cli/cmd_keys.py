@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag import build
-from rag.cli.groups import Group
+from rag.cli.groups import LazyGroup
 from rag.cli.options import shared_by_all
 from rag.cli.output import print_json, show
 from rag.errors import InputError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rag.server.api_keys import Key
 
 
-@click.group("keys", cls=Group)
+@click.group("keys", cls=LazyGroup)
 def keys_group() -> None:
     """Manage the API keys of rag serve. Once a key exists, every request needs one.
 

@@ -16,7 +16,7 @@ Table = Mapping[str, tuple[str, str]]
 _FIELDS = re.compile(r"[a-z_]+(,[a-z_]+)*")
 
 
-class Group(click.Group):
+class LazyGroup(click.Group):
     """A group whose commands take `--json` with or without FIELDS."""
 
     def resolve_command(
@@ -26,7 +26,7 @@ class Group(click.Group):
         return name, command, with_json_fields(command, remaining)
 
 
-class Commands(Group):
+class Commands(LazyGroup):
     """A group that imports a command's module only when the command runs, which keeps `--help` and
     completion fast.
     """

@@ -88,7 +88,7 @@ class Rewrite:
         return self.follows >= UNSURE
 
 
-class Word(NamedTuple):
+class TaggedWord(NamedTuple):
     """A word of a question, `question[start:end]`, and how it is compared."""
 
     start: int
@@ -136,9 +136,9 @@ def _note(question: str) -> str:
     return f"it is not clear whether {what} to the last question; asked as typed"
 
 
-def words(text: str) -> list[Word]:
+def words(text: str) -> list[TaggedWord]:
     return [
-        Word(
+        TaggedWord(
             match.start(),
             match.start() + len(word),
             word.lower().replace("\u2019", "'").strip("'`*"),
@@ -148,7 +148,7 @@ def words(text: str) -> list[Word]:
     ]
 
 
-def pointers(text: str) -> list[Word]:
+def pointers(text: str) -> list[TaggedWord]:
     """The words that stand for something said before; not "there" in "is there a lift"."""
     own = words(text)
     return [
@@ -159,9 +159,9 @@ def pointers(text: str) -> list[Word]:
     ]
 
 
-def runs(text: str) -> list[list[Word]]:
+def runs(text: str) -> list[list[TaggedWord]]:
     """Runs of words that are not function words, in order."""
-    found: list[list[Word]] = [[]]
+    found: list[list[TaggedWord]] = [[]]
     for word in words(text):
         if word.is_empty:
             found.append([])
@@ -225,7 +225,7 @@ def _parts(base: str) -> Iterator[tuple[str, int]]:
 
 
 def _continued(
-    base: str, bare: str, lead: Sequence[Word], fragment: str, answer: str
+    base: str, bare: str, lead: Sequence[TaggedWord], fragment: str, answer: str
 ) -> Iterator[Completion]:
     """The last question continued by the new words, from their first preposition on."""
     start = next((word.start for word in lead if word.lower in PREPOSITIONS), None)
@@ -238,7 +238,7 @@ def _continued(
         yield Completion(_sentence(text), "continued answer", "", added)
 
 
-def _asked_again(base: str, bare: str, own: Sequence[Word]) -> Iterator[Completion]:
+def _asked_again(base: str, bare: str, own: Sequence[TaggedWord]) -> Iterator[Completion]:
     """ "and where?" asked of the rest of the last question, from its auxiliary on."""
     start = next((word.start for word in own if word.lower in QUESTION_WORDS | PREPOSITIONS), None)
     rest = next((word.start for word in words(base) if word.lower in AUXILIARIES), None)

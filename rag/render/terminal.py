@@ -184,7 +184,7 @@ def hit(number: int, found: Hit, scored: bool = True) -> list[str]:
     return [f"  [{number}] {place}{score}", *_wrap(clean(found.passage.text), _INDENT)]
 
 
-def _place(place: view.Place) -> str:
+def _place(place: view.CitedPlace) -> str:
     path = place.path()
     return click.style(flat(place.document_id), fg="cyan") + clean(f" > {path}" if path else "")
 

@@ -19,7 +19,7 @@ LINED_FORMS = frozenset(("steps", "list", "comparison", "overview", "catalogue")
 """Forms whose pieces have lines of their own; others are running text."""
 
 
-class Place(NamedTuple):
+class CitedPlace(NamedTuple):
     """A document, its title and headings, outermost first, and the page, or None."""
 
     document_id: str
@@ -31,10 +31,10 @@ class Place(NamedTuple):
         return separator.join(self.parts) + (f", page {self.page}" if self.page else "")
 
 
-def place_of(cited: Citation | Passage) -> Place:
+def place_of(cited: Citation | Passage) -> CitedPlace:
     inner = cited.heading.removeprefix(cited.title).removeprefix(" > ")
     parts = tuple(part for part in (cited.title, *inner.split(" > ")) if part)
-    return Place(cited.document_id, parts, cited.page if isinstance(cited, Citation) else None)
+    return CitedPlace(cited.document_id, parts, cited.page if isinstance(cited, Citation) else None)
 
 
 def marked(citation: Citation) -> tuple[str, str, str]:
@@ -98,9 +98,9 @@ def numbered(answer: Answer) -> list[Citation]:
     return [*answer.citations, *conflicting]
 
 
-def sources(pieces: Sequence[Piece]) -> list[tuple[Place, list[int]]]:
+def sources(pieces: Sequence[Piece]) -> list[tuple[CitedPlace, list[int]]]:
     """The pieces' places with their numbers; neighbours from one place share an entry."""
-    shared: list[tuple[Place, list[int]]] = []
+    shared: list[tuple[CitedPlace, list[int]]] = []
     for number, piece in enumerate(pieces, 1):
         place = place_of(piece.citation)
         if piece.heading:

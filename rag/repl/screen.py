@@ -173,7 +173,7 @@ class Screen(Printer):
         self.wrapped(self._marked(clean(before), clean(quote), clean(after)), 2)
 
     def _entry(
-        self, number: int, place: view.Place, body: Text, about: str = "", title: str = ""
+        self, number: int, place: view.CitedPlace, body: Text, about: str = "", title: str = ""
     ) -> None:
         """A numbered passage with its source above it; if there is a `title`, that is above and the
         source below.

@@ -16,7 +16,7 @@ from rag import __version__
 from rag.server import openapi, problems
 from rag.server.auth import Access, origins
 from rag.server.collection_host import CollectionHost
-from rag.server.middleware import ErrorResponses, Gate
+from rag.server.middleware import ErrorResponses, RequestGate
 from rag.server.request_log import RequestLogging
 from rag.server.rights import RouteRights
 from rag.server.room import Room
@@ -135,7 +135,7 @@ def _middleware(
         ),
         Middleware(ErrorResponses),
         Middleware(
-            Gate,
+            RequestGate,
             access=access,
             rights=rights,
             collections=collections,

@@ -50,7 +50,7 @@ class ErrorResponses(HttpLayer):
                 await response(scope, receive, send)
 
 
-class Gate(HttpLayer):
+class RequestGate(HttpLayer):
     """Lets requests in: checks key, rights and rate, finds a place and the collection, and receives
     the whole body before the application runs. Records each change that succeeded.
     """

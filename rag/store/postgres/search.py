@@ -12,7 +12,12 @@ from rag.protocols import Filter, Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import where
 from rag.store.postgres.schema import OWN
-from rag.store.postgres.sparse_bm25 import CorpusStatistics, Word, essential, question_vectors
+from rag.store.postgres.sparse_bm25 import (
+    CorpusStatistics,
+    Term,
+    essential,
+    question_vectors,
+)
 
 Found = list[tuple[int, float]]
 INDEX = "rag_vectors_hnsw"
@@ -147,19 +152,19 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
 
 def _statistics(
     connection: Connection[Any], asked: list[str]
-) -> tuple[list[Word], CorpusStatistics]:
+) -> tuple[list[Term], CorpusStatistics]:
     """Statistics of the collection and of the question's words in it."""
     rows = connection.execute(
         "SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most FROM rag_statistics s"
         " LEFT JOIN rag_terms t ON t.term = ANY(%s) AND t.passages > 0",
         (asked,),
     ).fetchall()
-    return [Word(*row[3:]) for row in rows if row[3] is not None], CorpusStatistics(*rows[0][:3])
+    return [Term(*row[3:]) for row in rows if row[3] is not None], CorpusStatistics(*rows[0][:3])
 
 
 def _by_rare_words(
     connection: Connection[Any],
-    words: list[Word],
+    words: list[Term],
     collection: CorpusStatistics,
     k: int,
     within: Scope,
@@ -167,7 +172,7 @@ def _by_rare_words(
     """Score the passages with a rare word first; those with only common words are scored only if
     one could be better.
     """
-    rare, postings = list[Word](), 0
+    rare, postings = list[Term](), 0
     for word in sorted(words, key=lambda word: word.passages):
         if rare and postings + word.passages > _FIRST:
             break
@@ -184,8 +189,8 @@ def _by_rare_words(
 
 def _score(
     connection: Connection[Any],
-    words: list[Word],
-    needed: list[Word],
+    words: list[Term],
+    needed: list[Term],
     collection: CorpusStatistics,
     k: int,
     within: Scope,

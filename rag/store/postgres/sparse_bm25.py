@@ -43,7 +43,7 @@ def length_class(length: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Term:
     """A word of the index: its number, its document frequency, and its maximum count in a
     passage.
     """
@@ -66,12 +66,12 @@ class CorpusStatistics:
         average = self.words / max(1, self.passages) or 1.0
         return K1 * (1 - B + B * LENGTHS[: self.classes] / average)
 
-    def idf(self, word: Word) -> float:
+    def idf(self, word: Term) -> float:
         """In float32 like Tantivy, which changes the fourth digit for very common words."""
         others = (self.passages - word.passages + 0.5) / (word.passages + 0.5)
         return float(np.log(np.float32(1) + np.float32(others)))
 
-    def bound(self, word: Word) -> float:
+    def bound(self, word: Term) -> float:
         """The maximum that the word can add to a score."""
         most = max(1, word.most)
         return self.idf(word) * (K1 + 1) * most / (most + K1 * (1 - B))
@@ -100,7 +100,7 @@ class _Packed(SparseVector):
         return self._packed
 
 
-def question_vectors(words: Sequence[Word], collection: CorpusStatistics) -> list[SparseVector]:
+def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> list[SparseVector]:
     """The question's vector for each length class."""
     places = [
         (w, count)
@@ -121,7 +121,7 @@ def count(words: Sequence[str]) -> Counter[str]:
     return Counter(words)
 
 
-def essential(words: Sequence[Word], collection: CorpusStatistics, least: float) -> list[Word]:
+def essential(words: Sequence[Term], collection: CorpusStatistics, least: float) -> list[Term]:
     """Words of which a passage must contain one to score more than `least` (MaxScore; Turtle &
     Flood 1995).
     """

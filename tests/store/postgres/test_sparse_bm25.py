@@ -12,7 +12,7 @@ import pytest
 
 from rag.filters import parse
 from rag.protocols import Store
-from rag.store.postgres.sparse_bm25 import LENGTHS, CorpusStatistics, Word, essential, length_class
+from rag.store.postgres.sparse_bm25 import LENGTHS, CorpusStatistics, Term, essential, length_class
 from tests.postgres import Cluster
 from tests.store.helpers import local, postgres, put_vectors, unit
 
@@ -143,7 +143,7 @@ def test_scoring_common_words_last_changes_nothing(
 
 def test_a_passage_without_an_essential_word_cannot_score_more() -> None:
     collection = CorpusStatistics(passages=1000, words=50_000, classes=90)
-    words = [Word(1, 900, 5), Word(2, 400, 3), Word(3, 2, 1)]
+    words = [Term(1, 900, 5), Term(2, 400, 3), Term(3, 2, 1)]
     for least in (0.0, 0.2, 1.0, 3.0, 9.0):
         needed = essential(words, collection, least)
         assert sum(collection.bound(word) for word in words if word not in needed) <= least
