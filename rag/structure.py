@@ -89,12 +89,6 @@ def heading_path(blocks: Sequence[Block], offset: int) -> tuple[str, ...]:
     return tuple(name for name in reversed(names) if name)
 
 
-def heading_of(blocks: Sequence[Block], offset: int) -> int | None:
-    """Index of the innermost heading at or above an offset."""
-    chain = _chain(blocks, last_started(blocks, offset))
-    return next((i for i in chain if blocks[i].kind == "heading"), None)
-
-
 def section(blocks: Sequence[Block], heading: int) -> tuple[int, int]:
     """Offsets of a heading and everything below it, with the sections of inner headings."""
     first = blocks[heading]

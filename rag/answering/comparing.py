@@ -46,8 +46,6 @@ _LONGEST_QUESTION = 500
 """Characters; the patterns' time grows with the square of the question's length."""
 _NEAR = 800
 """Characters between sentences that are about the same thing."""
-_ELSEWHERE = 0.05
-"""The score for the whole question of a place that was not read for it."""
 _LEAST = 0.5
 """Least share of a side's words in a sentence or in its title and heading."""
 

@@ -190,14 +190,15 @@ def _conflicts(
     """Values that contradict a span and would be given without it."""
     if group is None:
         return ()
-    without = reading.without(group)
-    ranked = {
-        one.candidate.span.meaning: one
-        for one in rank(without, rarity, ruling.judge, "span")
-        if one.candidate.span
-    }
     others = [one for one in reading.spans if one is not group]
     rivals = conflicts(reading.analysis, [group, *others])
+    if not rivals:
+        return ()
+    ranked = {
+        one.candidate.span.meaning: one
+        for one in rank(reading.without(group), rarity, ruling.judge, "span")
+        if one.candidate.span
+    }
     return tuple(
         _alternative(one, reading)
         for rival in rivals

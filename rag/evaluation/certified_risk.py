@@ -39,7 +39,7 @@ class Certificate:
 def certify(
     confidence: Rows, right: Mask, risk: float, certainty: float = 0.95
 ) -> Certificate | None:
-    """The lowest threshold whose risk is certified, None if there is none.
+    """The lowest threshold whose risk is certified; None if no threshold passes.
 
     `confidence` in [0, 1] and `right`, (n,) each, are of questions that were not used to fit the
     confidence. `risk` and `certainty` are in (0, 1).

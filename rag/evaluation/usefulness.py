@@ -72,7 +72,7 @@ def judge(question: Question, shown: Shown) -> Judgement:
 
 def serves(question: Question, shown: Shown) -> Judgement:
     """As `judge`, but "partial" for an answer that buries what was asked for in other words or
-    items, and for a right verdict whose proof is no evidence.
+    items, and for a right verdict beside a sentence that does not prove it.
     """
     judgement = judge(question, shown)
     if judgement != "useful":
