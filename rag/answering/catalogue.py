@@ -137,14 +137,16 @@ def _metadata(
         if document
         else ""
     )
-    return _candidate([_first(document)], value) if document and value else None
+    return _candidate([_first(document)], 1, value) if document and value else None
 
 
-def _candidate(places: Sequence[Place], text: str = "") -> Candidate:
-    """Up to `MOST` documents, one place each; without `text`, their titles are the answer."""
+def _candidate(places: Sequence[Place], total: int, text: str = "") -> Candidate:
+    """Up to `MOST` of `total` documents, one place each; without `text`, their titles are the
+    answer.
+    """
     shown = tuple(places[:MOST])
     titles = "\n".join(place.label for place in shown)
-    more = max(0, len(places) - MOST)
+    more = max(0, total - MOST)
     return Candidate("catalogue", "catalogue", shown, text=text or titles, more=more)
 
 
@@ -169,7 +171,7 @@ def _mentioning(
     ]
     if not pieces:
         return None
-    return _candidate(pieces, _counted(len(pieces)) if count else "")
+    return _candidate(pieces, len(pieces), _counted(len(pieces)) if count else "")
 
 
 def _mention(what: str, document: Document | None, passages: Sequence[Passage]) -> Place | None:
@@ -192,10 +194,11 @@ def _mention(what: str, document: Document | None, passages: Sequence[Passage]) 
 
 
 def _all(count: bool, library: Library, listed: Sequence[Document]) -> Candidate | None:
-    documents = [document for one in listed if (document := library.document(one.id))]
+    documents = [document for one in listed[:MOST] if (document := library.document(one.id))]
     if not documents:
         return None
-    return _candidate([_first(document) for document in documents], _counted(len(listed)))
+    places = [_first(document) for document in documents]
+    return _candidate(places, len(listed), _counted(len(listed)))
 
 
 def _counted(number: int) -> str:

@@ -9,19 +9,17 @@ from itertools import chain
 from rag.answering import comparing, lists
 from rag.answering.candidate import Candidate, Place
 from rag.answering.citations import whole
-from rag.answering.reading import Reading
-from rag.answering.selection import Sentence, before, is_heading, is_next
+from rag.answering.reading import FIRST, SPANS, Reading
+from rag.answering.selection import Sentence, before, is_next
 from rag.answering.verdicts import decisions
-from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences
+from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.text import content_words
-from rag.types import Hit, Span
+from rag.types import Hit
 
 MAX_ITEMS = 20
 """Items of one list, or rows of one table, that are shown."""
-_SPANS, _SENTENCES, _LISTS, _HEADINGS = 4, 5, 3, 2
+_LISTS, _HEADINGS = 3, 2
 """Places from which candidates of each kind are made."""
-_FIRST = 3
-"""Sentences and spans of the small reader, which read more passages."""
 _RUNS = ((0.5, 4), (0.2, 6))
 """Share of the best sentence's score from which on sentences join it, and the most of them."""
 _REACH = 1500
@@ -63,9 +61,9 @@ def _distinct(proposals: Iterator[Candidate]) -> Iterator[Candidate]:
 
 def spans(reading: Reading) -> Iterator[Candidate]:
     """A few words: the best groups of equal spans."""
-    groups = reading.spans[:_SPANS]
+    groups = reading.spans[:SPANS]
     if reading.first:
-        groups += reading.first.spans[:_FIRST]
+        groups += reading.first.spans[:FIRST]
     for group in groups:
         span = group.best.span
         if span.text.islower() and not content_words(span.text):
@@ -78,7 +76,7 @@ def spans(reading: Reading) -> Iterator[Candidate]:
 
 def sentence(reading: Reading) -> Iterator[Candidate]:
     """One sentence: those that score best, and those of the best spans."""
-    for one in _anchors(reading):
+    for one in reading.anchors:
         yield _sentences("sentence", [one])
 
 
@@ -101,7 +99,7 @@ def run(reading: Reading) -> Iterator[Candidate]:
 
 def neighbours(reading: Reading) -> Iterator[Candidate]:
     """A sentence with the one before it, which it may refer to, or the one after it."""
-    for one in _anchors(reading)[:_LISTS]:
+    for one in reading.anchors[:_LISTS]:
         document = reading.documents[one.document_id]
         previous = before(document.text, one.start)
         following = _after(document.text, one.end)
@@ -116,7 +114,7 @@ def neighbours(reading: Reading) -> Iterator[Candidate]:
 
 def paragraph(reading: Reading) -> Iterator[Candidate]:
     """The paragraph of the best sentence, or of the best span."""
-    for one in _anchors(reading)[:2]:
+    for one in reading.anchors[:2]:
         text = reading.documents[one.document_id].text
         start, end = _paragraph_at(text, one.start)
         if end - start <= _PARAGRAPH:
@@ -156,14 +154,13 @@ def _section(hit: Hit) -> Iterator[Candidate]:
 
 def items(reading: Reading) -> Iterator[Candidate]:
     """Lists around the best sentences: whole with their lead-in, and the items that answer."""
-    lists_done: set[Offsets] = set()
-    count = 0
-    for one in _anchors(reading):
+    lists_done: set[tuple[str, Offsets]] = set()
+    for one in reading.anchors:
         document = reading.documents[one.document_id]
         offsets = lists.list_at(document, one.start, one.end)
-        if not offsets or offsets[0] in lists_done:
+        if not offsets or (one.document_id, offsets[0]) in lists_done:
             continue
-        lists_done.add(offsets[0])
+        lists_done.add((one.document_id, offsets[0]))
         lead = lists.lead_in(document, offsets[0][0])
         yield _list("list", one.document_id, offsets, lead)
         scores = _item_scores(reading, one.document_id, offsets)
@@ -173,20 +170,19 @@ def items(reading: Reading) -> Iterator[Candidate]:
             yield _list("items", one.document_id, matching, lead)
             if lead:
                 yield _list("items", one.document_id, matching, None)
-        count += 1
-        if count == _LISTS:
+        if len(lists_done) == _LISTS:
             return
 
 
 def rows(reading: Reading) -> Iterator[Candidate]:
     """Tables around the best sentences: the rows with the question's words, and all rows."""
-    tables_done: set[Offsets] = set()
-    for one in _anchors(reading):
+    tables_done: set[tuple[str, Offsets]] = set()
+    for one in reading.anchors:
         document = reading.documents[one.document_id]
         offsets = lists.rows_at(document, one.start)
-        if not offsets or offsets[0] in tables_done:
+        if not offsets or (one.document_id, offsets[0]) in tables_done:
             continue
-        tables_done.add(offsets[0])
+        tables_done.add((one.document_id, offsets[0]))
         matching = lists.matching_rows(reading.question, document.text, offsets)
         yield _list("rows", one.document_id, matching, None)
         if len(matching) < len(offsets):
@@ -244,30 +240,6 @@ GENERATORS: tuple[Callable[[Reading], Iterator[Candidate]], ...] = (
     yes_no,
     comparison,
 )
-
-
-def _anchors(reading: Reading) -> list[Sentence]:
-    """The sentences from which candidates are made: the best by score, and the best spans'."""
-    by_place: dict[tuple[str, int], Sentence] = {}
-    for one in reading.sentences[:_SENTENCES]:
-        by_place.setdefault((one.document_id, one.start), one)
-    spans = [group.best.span for group in reading.spans[:_SPANS]]
-    if reading.first:
-        for one in reading.first.sentences[:_FIRST]:
-            by_place.setdefault((one.document_id, one.start), one)
-        spans += [group.best.span for group in reading.first.spans[:_FIRST]]
-    for span in spans:
-        one = _around(span)
-        if not is_heading(one, reading.documents[one.document_id]):
-            by_place.setdefault((one.document_id, one.start), one)
-    return list(by_place.values())
-
-
-def _around(span: Span) -> Sentence:
-    """The sentence of a span."""
-    passage = span.hit.passage
-    start, end = enclosing_sentence(passage.text, span.start, span.end)
-    return Sentence(passage.document_id, passage.start + start, passage.start + end, 0.0, span.hit)
 
 
 def _place(one: Sentence) -> Place:

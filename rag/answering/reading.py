@@ -7,13 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rag.answering.mention import Mention, QuestionAnalysis, mention
-from rag.answering.selection import Sentence, ranked, sentences_of, without_headings
+from rag.answering.selection import (
+    Sentence,
+    around,
+    is_heading,
+    ranked,
+    sentences_of,
+    without_headings,
+)
 from rag.answering.spans import SpanGroup, grouped
 from rag.answering.table_cells import in_asked_columns
 from rag.meaning.sentences import Offsets
 from rag.protocols import ReaderOutput
 from rag.types import Document, Hit
 
+SPANS, _SENTENCES = 4, 5
+"""Groups of spans, and sentences, from which candidates are made."""
+FIRST = 3
+"""The same of the small reader, which read more passages."""
 RETRIEVAL = 20.0
 """Log-odds of a span that one unit of its passage's fused score is worth in ranking."""
 _TYPE = 6.0
@@ -65,6 +76,23 @@ class Reading:
     def first(self) -> Reading | None:
         """The same question as the small reader read it, which chose the passages."""
         return replace(self, output=self.output.first) if self.output.first else None
+
+    @functools.cached_property
+    def anchors(self) -> list[Sentence]:
+        """The sentences from which candidates are made: the best by score, and the best spans'."""
+        by_place: dict[tuple[str, int], Sentence] = {}
+        for one in self.sentences[:_SENTENCES]:
+            by_place.setdefault((one.document_id, one.start), one)
+        spans = [group.best.span for group in self.spans[:SPANS]]
+        if self.first:
+            for one in self.first.sentences[:FIRST]:
+                by_place.setdefault((one.document_id, one.start), one)
+            spans += [group.best.span for group in self.first.spans[:FIRST]]
+        for span in spans:
+            one = around(span)
+            if not is_heading(one, self.documents[one.document_id]):
+                by_place.setdefault((one.document_id, one.start), one)
+        return list(by_place.values())
 
     @functools.cached_property
     def read_hits(self) -> list[Hit]:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.logistic import logit
-from rag.meaning.sentences import Offsets, split_sentences
+from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences
 from rag.protocols import ReaderOutput
 from rag.structure import block_at, heading_path
-from rag.types import Document, Hit
+from rag.types import Document, Hit, Span
 
 _FAR_BACK = 600
 """Characters in which the sentence before a place is looked for."""
@@ -109,6 +109,13 @@ def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
     odds = [logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in found]
     pairs = zip(found, odds, strict=True)
     return [replace(s, score=1 / (1 + math.exp(-at))) for s, at in pairs]
+
+
+def around(span: Span) -> Sentence:
+    """The sentence of a span, with no score of its own."""
+    passage = span.hit.passage
+    start, end = enclosing_sentence(passage.text, span.start, span.end)
+    return Sentence(passage.document_id, passage.start + start, passage.start + end, 0.0, span.hit)
 
 
 def before(text: str, start: int) -> Offsets | None:
