@@ -86,7 +86,7 @@ def _introduced(document: Document, end: int) -> int | None:
 
 
 def _next_word(text: str, offset: int) -> int:
-    """Offset of the first character from `offset` on that is no space."""
+    """Offset of the first character from `offset` on that is not a space."""
     while offset < len(text) and text[offset].isspace():
         offset += 1
     return offset

@@ -68,7 +68,7 @@ class QuestionRow(StrictRow):
     group: Text = Field("", description="group for resampling; by default its first document")
 
     def problem(self) -> str | None:
-        """The first contradiction of the row, None if there is none."""
+        """The first contradiction of the row, None without one."""
         sentences = [_on_one_line(evidence.sentence) for evidence in self.evidence]
         wordings = [_on_one_line(answer) for answer in self.answers]
         if self.unanswerable and (wordings or sentences or self.verdict or self.items):

@@ -222,7 +222,7 @@ def host_of(url: str) -> str:
 
 
 def _redirected(url: str, location: str) -> str:
-    """The address that a page at `url` redirects to. Raises ParseError for one that is none."""
+    """The address that a page at `url` redirects to. Raises ParseError if it is not an address."""
     try:
         target = urljoin(url, location)
         urlsplit(target).port  # noqa: B018  raises

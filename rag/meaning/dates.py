@@ -233,7 +233,7 @@ def includes(wide: Dated, narrow: Dated) -> bool:
 
 def iso_date(text: str) -> str:
     """The date that metadata consists of, as YYYY, YYYY-MM or YYYY-MM-DD; a time of day is ignored.
-    "" if there is none or if it is ambiguous: 03/04/2024 may mean two different days."""
+    "" without a date, or if it is ambiguous: 03/04/2024 may mean two different days."""
     text = text.strip()
     if match := _PDF.fullmatch(text):
         text = "-".join(part for part in match.groups() if part)

@@ -39,7 +39,7 @@ class _TextLine:
 
     @property
     def content(self) -> int:
-        """Offset of the first character that is no space."""
+        """Offset of the first character that is not a space."""
         return self.start + len(self.source) - len(self.source.lstrip())
 
     @property
