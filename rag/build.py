@@ -240,7 +240,7 @@ def writer(settings: Settings, engine: Engine) -> Writer:
 def searcher(settings: Settings) -> Searcher:
     """Retrieval only: `engine` without the reader."""
     opened, made = store(settings), embedder(settings)
-    return Searcher(settings, opened, _retriever(settings, opened, made), _speller(opened, made))
+    return Searcher(settings, opened, _retriever(settings, opened, made), _speller(opened))
 
 
 def judge(settings: Settings) -> Ranks:
@@ -265,7 +265,7 @@ def assemble(
         _retriever(settings, store, embedder),
         reader,
         chosen_judge or judge(settings),
-        _speller(store, embedder),
+        _speller(store),
         forms(settings, embedder),
         embedder,
         _rarity(store),
@@ -296,10 +296,10 @@ def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retrieve
     return HybridRetriever(store, embedder, settings.first_stage_k, settings.alpha)
 
 
-def _speller(store: Store, embedder: Embedder) -> Speller:
+def _speller(store: Store) -> Speller:
     from rag.store.spelling import WordSpeller
 
-    return WordSpeller(store, embedder.count_tokens)
+    return WordSpeller(store)
 
 
 def _rarity(store: Store) -> Rarity:

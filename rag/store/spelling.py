@@ -1,8 +1,9 @@
 """Spelling correction: unknown words are replaced by words of the index that are one edit away.
 
-A word is known if the index contains its stem, or if it is a single token of the embedder's
-tokenizer, whose 30,000 tokens include the common words of its language. Edits are those of Damerau
-(1964): an extra letter, a missing letter, a wrong letter, or two letters swapped, which cover four
+A word is known if the index contains its stem, or if it is in a list of English words, British and
+American. A question in which most words are not English is left as it is. Edits are those of
+Damerau (1964): an extra letter, a missing letter, a wrong letter, or two letters swapped, which
+cover four
 in five misspellings. The correction with the highest frequency and edit probability wins
 (Kernighan, Church & Gale 1990, "A spelling correction program based on a noisy channel model").
 """
@@ -10,8 +11,10 @@ in five misspellings. The correction with the highest frequency and edit probabi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import log
+
+import simplemma
 
 from rag.protocols import Store
 from rag.store.local.tantivy_index import analyze
@@ -20,9 +23,7 @@ _WORD = re.compile(r"(?<![\w@./\\:#-])[^\W\d_]{4,}(?![\w@/\\-]|[.:]\w)")
 """A run of letters that is not part of an identifier, an address or a path."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MOST = 3
-"""Maximum number of corrected words. A question with more is not about this index, or in another
-language.
-"""
+"""Maximum number of corrected words. A question with more is not about this index."""
 _NAME = 6
 """Minimum length of a name to correct; shorter names are often one edit from other names."""
 _MISSING, _SWAPPED, _OTHER, _EXTRA = 0.0, -1.2, -3.2, -3.8
@@ -37,10 +38,8 @@ _READ = 20
 class WordSpeller:
     """Corrects questions with the words of one index."""
 
-    def __init__(self, store: Store, count_tokens: Callable[[Sequence[str]], list[int]]) -> None:
-        """`count_tokens` is the embedder's token counter."""
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._count_tokens = count_tokens
 
     def correct(self, question: str) -> str:
         """The question with its misspelled words replaced by words of the index."""
@@ -50,6 +49,8 @@ class WordSpeller:
             if _is_prose(match.group(), match.start() == 0)
         ]
         unknown = self._unknown([match.group() for match in words])
+        if not unknown or self._is_foreign(question):
+            return question
         changed = [
             (match, word)
             for match in words
@@ -66,9 +67,11 @@ class WordSpeller:
     def _unknown(self, words: Sequence[str]) -> set[str]:
         stems = {word: stem for word in words for stem in analyze(word)}  # stop words have no stem
         known = self._store.word_counts(list(set(stems.values())))
-        strange = [word for word, stem in stems.items() if stem not in known]
-        sizes = self._count_tokens([word.lower() for word in strange])
-        return {word for word, size in zip(strange, sizes, strict=True) if size > 1}
+        return {word for word, stem in stems.items() if stem not in known and not _is_english(word)}
+
+    def _is_foreign(self, question: str) -> bool:
+        words = re.findall(r"[^\W\d_]+", question)
+        return len(words) > _MOST and 2 * len(self._unknown(words)) > len(words)
 
     def _nearest(self, word: str) -> str:
         """The most likely word of the index one edit away, or ""."""
@@ -84,15 +87,14 @@ class WordSpeller:
     def _written(
         self, near: Sequence[str], stems: Mapping[str, str], counts: Mapping[str, int]
     ) -> set[str]:
-        """Keep candidates that are real words: they occur in passages with their stem, or are
-        single tokens.
+        """Keep candidates that are real words: a word list has them, or they occur in
+        passages with their stem.
 
         The stem is not enough: "insurence" has the stem of "insurance".
         """
         if not near:
             return set()
-        sizes = self._count_tokens(near)
-        written = {edit for edit, size in zip(near, sizes, strict=True) if size == 1}
+        written = set(filter(_is_english, near))
         by_stem = {stems[edit]: edit for edit in near}
         for stem in sorted(by_stem, key=lambda stem: -counts[stem]):
             found = [number for number, _ in self._store.lexical(by_stem[stem], _READ)]
@@ -101,6 +103,10 @@ class WordSpeller:
                     match.group().lower() for match in re.finditer(r"[^\W\d_]+", passage.in_context)
                 }
         return written
+
+
+def _is_english(word: str) -> bool:
+    return simplemma.is_known(word.lower(), lang="en") or simplemma.is_known(word, lang="en")
 
 
 def _is_prose(word: str, first: bool) -> bool:
