@@ -34,6 +34,7 @@ from rag.settings import Settings
     is_flag=True,
     help="Require no token. Any program or proxy on this machine can then use the service.",
 )
+@click.option("--open", "open_page", is_flag=True, help="Open the page in your browser.")
 @shared_by_all
 def serve_command(
     settings: Settings,
@@ -43,28 +44,30 @@ def serve_command(
     certfile: str | None,
     keyfile: str | None,
     no_key: bool,
+    open_page: bool,
 ) -> None:
     """Serve the HTTP API, and the web page at /, until stopped.
 
-    Until you create a key with rag keys add, the printed address contains a token for this run;
-    programs send it as `Authorization: Bearer TOKEN`. Requests are logged with rag -v serve, and
-    with --json, which logs JSON lines to stderr. Exits with status 1 if an unexpected error stops
-    it from starting.
+    Until you create a key with rag keys add, the printed address contains a token, the same at each
+    start: after one visit the browser needs it no more, so that new tabs and bookmarks work.
+    Programs send the token as `Authorization: Bearer TOKEN`. Requests are logged with rag -v serve,
+    and with --json, which logs JSON lines to stderr. Exits with status 1 if an unexpected error
+    stops it from starting.
 
     \b
     Examples:
-      rag serve
+      rag serve --open
       rag serve --port 0 --no-key
       rag serve --host 0.0.0.0 --certfile cert.pem --keyfile key.pem
     """
     chosen = settings.with_values(
         "the command line", {"host": host, "port": port, "certfile": certfile, "keyfile": keyfile}
     )
-    from rag.server.serve import new_token, run
+    from rag.server.serve import run, token_of
 
     if not (as_json or click.get_current_context().find_root().params.get("verbose")):
         logging.getLogger("rag.requests").setLevel(logging.WARNING)
-    failure = run(chosen, as_json, token=new_token(chosen, no_key))
+    failure = run(chosen, as_json, token=token_of(chosen, no_key), open_page=open_page)
     if failure is not None:
         raise foreseen(failure)
     logging.getLogger(__name__).info("stopped")

@@ -89,6 +89,7 @@ def create_app(
         if spans:
             await anyio.to_thread.run_sync(spans.close)
 
+    access = Access(service.keys, settings.host, settings.rate, token)
     routes = [route for module in _MODULES for route in module.router.routes]
     routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     rights = RouteRights(routes)
@@ -100,9 +101,10 @@ def create_app(
         redirect_slashes=False,
         # generated clients name their methods after it
         generate_unique_id_function=lambda route: route.name,
-        middleware=_middleware(service, collections, rights, spans, token),
+        middleware=_middleware(service, collections, rights, spans, access),
     )
     app.state.service, app.state.collections, app.state.rights = service, collections, rights
+    app.state.access = access
     for module in _MODULES:
         app.include_router(module.router)
     app.router.routes.append(routes[-1])
@@ -116,13 +118,12 @@ def _middleware(
     collections: CollectionHost,
     rights: RouteRights,
     spans: Spans | None,
-    token: str,
+    access: Access,
 ) -> list[Middleware]:
     """The layers in front of the routes, outermost first. Raises InputError for an invalid
     origin.
     """
     settings = service.settings
-    access = Access(service.keys, settings.host, settings.rate, token)
     max_upload = settings.max_upload_mb << 20
     return [
         Middleware(RequestLogging, access=access, metrics=service.metrics, spans=spans),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import math
 import re
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from starlette.requests import cookie_parser
 
 from rag.errors import InputError, StoreError
 from rag.server.api_keys import WRITE, Key, Keys
@@ -23,8 +27,22 @@ _FORWARDING = re.compile(
     r"|envoy|amzn|azure|appengine|arr|proxyuser|sourceip|remote)\b.*"
 )
 """Headers that proxies add."""
+PAGE_HEADER = "x-rag-page"
+"""What the page sends with its cookie. The browser stores it for the page's origin only, while it
+sends cookies to every port of this machine, also to another user's.
+"""
 REQUEST_SECONDS = 0.025
 """What a request costs in addition to its computing."""
+_SAFE = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser's: a cookie that scripts cannot read, and what the page sends in PAGE_HEADER."""
+
+    name: str
+    cookie: str
+    page: str
 
 
 class Access:
@@ -47,7 +65,9 @@ class Access:
         """
         return self._host in LOOPBACK and not self._keys.all()
 
-    def who(self, right: Right, headers: Mapping[str, str], opens_page: bool) -> Key | None:
+    def who(
+        self, right: Right, headers: Mapping[str, str], opens_page: bool, method: str = "GET"
+    ) -> Key | None:
         """Authenticate a request. Returns its key, or None if none is needed. Raises ServiceError
         with 401, 403 or 421, and StoreError if the keys cannot be read, except for OPEN routes.
         """
@@ -62,22 +82,52 @@ class Access:
         if right is Right.OPEN:
             return None
         if keyless:
-            self._check_token(headers)
+            self._check_token(headers, method)
         return None if keyless else self._key(headers)
 
-    def _check_token(self, headers: Mapping[str, str]) -> None:
-        """Check the token. It is needed because requests through a local proxy that sends no
-        forwarding headers look like this machine's own.
+    def _check_token(self, headers: Mapping[str, str], method: str) -> None:
+        """Check the token, or the page's session. It is needed because requests through a local
+        proxy that sends no forwarding headers look like this machine's own.
         """
         token = _bearer(headers)
-        if self._token and not hmac.compare_digest(token.encode(), self._token.encode()):
+        right = _same(token, self._token) if token else self._in_session(headers, method)
+        if self._token and not right:
             raise ServiceError(
                 401,
                 "unauthorized",
-                "wrong token" if token else "the service needs the token of this run",
-                "open the address that rag serve printed, or send its token as the header "
-                "Authorization: Bearer TOKEN; or create a permanent key: rag keys add NAME",
+                "this address is old: its token is wrong"
+                if token
+                else "this browser has not been signed in yet",
+                "open the whole address that rag serve printed, with its end #token=…, once in "
+                "this browser; then new tabs and bookmarks work too. Programs send the token as "
+                "the header Authorization: Bearer TOKEN, or a key made with: rag keys add NAME",
             )
+
+    @property
+    def session(self) -> Session | None:
+        """What the page of a browser that knows the token needs; None if no token is needed."""
+        if not self._token or not self.keyless:
+            return None
+        name, cookie, page = (self._derived(part) for part in ("name", "cookie", "page"))
+        return Session(f"rag-{name[:8]}", cookie, page)
+
+    def _in_session(self, headers: Mapping[str, str], method: str) -> bool:
+        """Whether the request has the cookie and the header of the page, and is of its origin."""
+        session = self.session
+        if session is None:
+            return False
+        cookie = cookie_parser(headers.get("cookie", "")).get(session.name, "")
+        fetched, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
+        own = fetched in ("", "same-origin") and bool(fetched or origin or method in _SAFE)
+        return (
+            own
+            and _same(cookie, session.cookie)
+            and _same(headers.get(PAGE_HEADER, ""), session.page)
+        )
+
+    def _derived(self, purpose: str) -> str:
+        """A secret that does not reveal the token, the same at each start."""
+        return hmac.new(self._token.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     def admit(self, key: Key, right: Right, collection: str) -> None:
         """Authorise a request for the collection with this id, or "" for none. Raises ServiceError
@@ -114,9 +164,14 @@ class Access:
                 401,
                 "unauthorized",
                 message,
-                "send the header Authorization: Bearer KEY; make one: rag keys add NAME",
+                "enter the key that you have, or make one: rag keys add NAME. Programs send it "
+                "as the header Authorization: Bearer KEY",
             )
         return key
+
+
+def _same(one: str, secret: str) -> bool:
+    return hmac.compare_digest(one.encode(), secret.encode())
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

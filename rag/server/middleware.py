@@ -44,8 +44,12 @@ class ErrorResponses(HttpLayer):
             elif error.status in (401, 403, 421):  # failed logins must be traceable
                 exchange.notes["address"] = _address(scope)
             if not exchange.started:
-                response = problems.response(
-                    problems.problem_of(error), Request(scope), problems.headers_of(error)
+                problem, extra = problems.problem_of(error), problems.headers_of(error)
+                opens_page = scope["path"] == "/"
+                response = (
+                    problems.in_words(problem, extra)
+                    if opens_page
+                    else problems.response(problem, Request(scope), extra)
                 )
                 await response(scope, receive, send)
 
@@ -107,7 +111,8 @@ class RequestGate(HttpLayer):
         self, scope: Scope, right: Right, request_headers: Mapping[str, str]
     ) -> None:
         state = scope["state"]
-        key = self._access.who(right, request_headers, opens_page=scope["path"] == "/")
+        opens_page = scope["path"] == "/"
+        key = self._access.who(right, request_headers, opens_page, scope["method"])
         state["key"] = key
         if key is None:
             return

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -165,6 +165,12 @@ def response(
         status, shaped = shape(body)
         return JSONResponse(shaped, status, headers)
     return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
+
+
+def in_words(problem: Problem, headers: dict[str, str]) -> PlainTextResponse:
+    """The problem for a person who opens the page."""
+    words = [f"{text[0].upper()}{text[1:]}." for text in (problem.detail, problem.hint) if text]
+    return PlainTextResponse("\n\n".join(words), problem.status, headers)
 
 
 def install(app: FastAPI) -> None:

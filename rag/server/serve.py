@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import signal
 import socket
 import ssl
 import sys
+import threading
 import time
+import webbrowser
 from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from rag.errors import InputError
+from rag.errors import InputError, RagError
 from rag.server.api_keys import keys_of
 from rag.server.app import create_app
 from rag.server.auth import LOOPBACK
 from rag.server.connections import HEADER_SECONDS, Connections, limits, most_files
+from rag.server.local_token import local_token, redirect_file
 from rag.server.state import Backend, open_backend
 from rag.settings import Settings
 
@@ -43,12 +45,13 @@ def run(
     json_log: bool,
     backend: Callable[[Settings], Backend] = open_backend,
     token: str = "",
+    open_page: bool = False,
 ) -> BaseException | None:
     """Serve until a signal, then answer pending questions. A second signal ends the process at
     once.
 
-    `token` is required while there are no keys, and is part of the printed address. Returns the
-    error that stopped the index from being opened.
+    `token` is required while there are no keys, and is part of the printed address. `open_page`
+    opens it in the browser. Returns the error that stopped the index from being opened.
     """
     failures: list[BaseException] = []
 
@@ -64,7 +67,10 @@ def run(
         shown = f"[{host}]" if ":" in host else host
         # the part after # is not sent to servers, logged, or put into a Referer header
         scheme = "https" if settings.certfile else "http"
-        _say(f"{scheme}://{shown}:{port}/" + (f"#token={token}" if token else ""), json_log)
+        address = f"{scheme}://{shown}:{port}/" + (f"#token={token}" if token else "")
+        _say(address, json_log)
+        if open_page:
+            threading.Thread(target=_open, args=(server, address), daemon=True).start()
         for number in (
             signal.SIGINT,
             signal.SIGTERM,
@@ -84,6 +90,20 @@ def _say(address: str, json_log: bool) -> None:
         print(f"rag: {address}", file=sys.stderr, flush=True)
 
 
+def _open(server: uvicorn.Server, address: str) -> None:
+    """Open the address in the browser once the service listens."""
+    while not server.started and not server.should_exit:
+        time.sleep(0.05)
+    try:
+        place = redirect_file(address).as_uri() if "#" in address else address
+        opened = webbrowser.open(place)
+    except (OSError, RuntimeError, RagError) as error:
+        logging.getLogger(__name__).debug("no file for the browser: %s", error)
+        opened = False
+    if not opened:
+        logging.getLogger(__name__).warning("no browser could be opened: open %s", address)
+
+
 class _Server(uvicorn.Server):
     """uvicorn's handling of a second signal would skip closing the service and wait for its
     threads.
@@ -100,13 +120,13 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def new_token(settings: Settings, no_key: bool) -> str:
-    """A new token for this run; "" if keys exist or none is needed. Raises InputError if other
-    machines could then use the service.
+def token_of(settings: Settings, no_key: bool) -> str:
+    """The index's token; "" if keys exist or none is needed. Raises InputError if other machines
+    could then use the service.
     """
     check_binding(settings)
     _check_tls(settings)
-    return "" if no_key or keys_of(settings).all() else secrets.token_urlsafe(24)
+    return "" if no_key or keys_of(settings).all() else local_token(settings.index)
 
 
 def _check_tls(settings: Settings) -> None:

@@ -574,6 +574,43 @@ def test_back_and_reload_keep_the_thread(watched: Watched) -> None:
     assert page.evaluate("threads.length") == 1
 
 
+def test_one_visit_with_the_token_signs_the_browser_in(browser: Browser, tmp_path: Path) -> None:
+    token = "of-this-index-and-no-other-one-x"
+    with serving(tmp_path, token=token) as client:
+        put_text(_with_token(client, token), "oman.txt", OMAN)
+        watched = Watched(browser, client)
+        page = watched.page
+        page.goto(f"/#token={token}&q={quote(BURNS)}")
+        expect(page.locator(".words")).to_contain_text("William Burns")
+        assert token not in page.url
+        kept = page.evaluate(
+            "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+        )
+        assert token not in kept
+        (cookie,) = watched.context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/")
+        page.get_by_role("button", name="Open citation 1").click()
+        copied = page.evaluate("linkToPlace(thread.turns[0].answer.citations[0])")
+        tab = watched.context.new_page()  # nothing of the first tab's session
+        tab.goto(copied)
+        expect(tab.locator("#side mark")).to_have_text("William Burns")
+        assert watched.noted == []
+        watched.context.close()
+        stranger = Watched(browser, client)
+        stranger.page.goto("/#token=of-an-older-time")
+        expect(stranger.page.locator("#key-title")).to_contain_text("This address is old")
+        expect(stranger.page.locator("#key-hint")).to_contain_text("rag serve printed")
+        stranger.page.get_by_label("Address, token").fill(f"{client.base_url}/#token={token}")
+        stranger.page.get_by_role("button", name="Sign in").click()
+        expect(stranger.page.locator("#document-count")).to_have_text("1")
+        stranger.context.close()
+
+
+def _with_token(client: httpx.Client, token: str) -> httpx.Client:
+    client.headers["Authorization"] = f"Bearer {token}"
+    return client
+
+
 @contextmanager
 def locked(browser: Browser, folder: Path) -> Iterator[tuple[Watched, str]]:
     """The page of a service that requires a key, and the key."""
@@ -588,16 +625,16 @@ def locked(browser: Browser, folder: Path) -> Iterator[tuple[Watched, str]]:
 def test_a_key_is_requested_and_problems_are_shown(browser: Browser, tmp_path: Path) -> None:
     with locked(browser, tmp_path) as (watched, token):
         page = watched.page
-        page.get_by_role("textbox", name="API key").fill("wrong")
-        page.get_by_role("button", name="Use it").click()
-        expect(page.locator("#key-wrong")).to_contain_text("wrong or revoked")
-        page.get_by_role("textbox", name="API key").fill(token)
-        page.get_by_role("button", name="Use it").click()
+        page.get_by_label("Address, token or API key").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#key-title")).to_contain_text("wrong or revoked")
+        page.get_by_label("Address, token or API key").fill(token)
+        page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", name="No documents yet")).to_be_visible()
         expect(page.get_by_role("button", name="a (read only)")).to_be_visible()
         expect(page.locator("#welcome-add")).to_be_hidden()
         ask(page, "Anyone there?")
-        expect(page.get_by_role("alert")).to_contain_text("the index is empty")
+        expect(page.get_by_role("alert")).to_contain_text("The index is empty")
     assert [line for line in watched.noted if "401" not in line and "409" not in line] == []
 
 

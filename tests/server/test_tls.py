@@ -43,7 +43,7 @@ def certificate(tmp_path: Path) -> tuple[str, str]:
 def test_it_is_served_with_the_certificate(tmp_path: Path, certificate: tuple[str, str]) -> None:
     cert, key = certificate
     settings = Settings(index=tmp_path / "index", port=0, certfile=cert, keyfile=key)
-    serve.new_token(settings, no_key=True)  # checks them
+    serve.token_of(settings, no_key=True)  # checks them
     server = serve.server_of(create_app(settings, open_backend), settings)
     with serve.bound(settings) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
@@ -72,4 +72,4 @@ def test_an_invalid_certificate_is_reported_before_loading(
         {"certfile": cert},
     ):
         with pytest.raises(InputError, match=r"--certfile"):
-            serve.new_token(Settings(index=tmp_path, **wrong), no_key=True)  # type: ignore[arg-type]
+            serve.token_of(Settings(index=tmp_path, **wrong), no_key=True)  # type: ignore[arg-type]

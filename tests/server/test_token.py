@@ -1,4 +1,4 @@
-"""Without keys, the service requires the run's token and rejects proxies."""
+"""Without keys, the service requires the index's token and rejects proxies."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from rag.errors import InputError
 from rag.server.api_keys import keys_of
-from rag.server.serve import new_token
+from rag.server.serve import _open, token_of
 from rag.settings import Settings
 from tests.server.fake_server import ROOT, serving, wait_until_ready
 
@@ -80,17 +81,75 @@ def test_without_keys_proxy_headers_are_refused(tmp_path: Path, header: str, tok
         )
 
 
-def test_a_run_needs_a_token_without_keys(
-    tmp_path: Path,
-) -> None:
-    settings = Settings(index=tmp_path)
-    assert len({new_token(settings, no_key=False) for _ in range(3)}) == 3
-    assert min(len(new_token(settings, no_key=False)) for _ in range(3)) >= 32
-    assert new_token(settings, no_key=True) == ""
+def test_an_index_keeps_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    settings = Settings(index=tmp_path / "index")
+    token = token_of(settings, no_key=False)
+    assert len(token) >= 32
+    assert token_of(settings, no_key=False) == token
+    assert token_of(Settings(index=tmp_path / "another"), no_key=False) != token
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file() and token in path.read_text())
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert token_of(settings, no_key=True) == ""
     with pytest.raises(InputError, match="API key"):
-        new_token(Settings(index=tmp_path, host="0.0.0.0"), no_key=True)
+        token_of(Settings(index=tmp_path, host="0.0.0.0"), no_key=True)
+    file.chmod(0o644)  # others may have read it
+    assert token_of(settings, no_key=False) != token
+    assert file.stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
+    assert token_of(settings, no_key=False) != token_of(settings, no_key=False)
     keys_of(settings).add("a", "read")
-    assert new_token(settings, no_key=False) == ""
+    assert token_of(settings, no_key=False) == ""
+
+
+def test_only_its_own_page_uses_the_cookie(tmp_path: Path) -> None:
+    with serving(tmp_path, token="of-this-index") as client:
+        own = {"Origin": str(client.base_url).rstrip("/")}
+        assert client.post("/v1/session", headers=own).status_code == 401
+        answer = client.post("/v1/session", headers={"Authorization": "Bearer of-this-index"})
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        assert "SameSite=strict" in answer.headers["set-cookie"]
+        assert "of-this-index" not in answer.headers["set-cookie"] + answer.text
+        page = {"X-Rag-Page": answer.json()["page"]}
+        assert status(client, ASKED[0]) == 401  # a service at another port receives the cookie too
+        assert status(client, ASKED[0], **page) == 200
+        assert status(client, ASKED[1], **page) == 401  # nothing says which page it is from
+        assert status(client, ASKED[1], **page, **own) == 201
+        for foreign in (
+            {"Origin": "http://127.0.0.1:9"},
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Host": "evil.example"},
+            {"X-Forwarded-For": "192.0.2.7"},
+        ):
+            for asked in ASKED:
+                assert status(client, asked, **{**page, **own, **foreign}) in (401, 403, 421)
+        client.cookies.clear()
+        assert status(client, ASKED[0], **page, **own) == 401
+
+
+def test_the_page_says_in_words_why_it_cannot_be_opened(tmp_path: Path) -> None:
+    with serving(tmp_path, token="of-this-index") as client:
+        answer = client.get("/", headers={"Host": "docs.example"})
+        assert answer.status_code == 421
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert "http://127.0.0.1" in answer.text
+
+
+def test_a_browser_is_led_to_the_address_by_a_file_of_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other users see the arguments of a browser."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda place: opened.append(place) or True)
+    server = SimpleNamespace(started=True, should_exit=False)
+    _open(server, "http://127.0.0.1:8000/#token=secret")  # type: ignore[arg-type]
+    assert "secret" not in opened[0]
+    file = Path(opened[0].removeprefix("file://"))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "http://127.0.0.1:8000/#token=secret" in file.read_text()
 
 
 def test_wrong_keys_are_logged_with_the_address(
@@ -111,9 +170,10 @@ def test_wrong_keys_are_logged_with_the_address(
 @pytest.mark.slow
 def test_the_printed_address_lets_a_person_in(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rag", "serve", "--port", "0", "--index", str(tmp_path)]
+    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     log = tmp_path / "log"
     with log.open("wb") as stderr:
-        started = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stderr=stderr)
+        started = subprocess.Popen(command, cwd=ROOT, env=env, stderr=stderr)
     try:
         until = time.monotonic() + 240
         while (

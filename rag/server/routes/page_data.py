@@ -29,6 +29,8 @@ Shared = Annotated[Service, Depends(service_of)]
 Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
 FEATURES = ["check", "feedback", "conversation", "form"]
+_SESSION_SECONDS = 400 * 86_400
+"""As long as browsers keep a cookie."""
 _listings: WeakKeyDictionary[Service, Listings] = WeakKeyDictionary()
 
 
@@ -81,6 +83,30 @@ class WirePage(BaseModel):
     boxes: list[tuple[float, float, float, float]] = Field(
         description="Left, top, right, bottom; one box per line."
     )
+
+
+class SignedIn(BaseModel):
+    """What the page sends with each request besides the cookie; "" if no token is needed."""
+
+    page: str
+
+
+@router.post("/session", name="sign_in")
+@needs(Right.ANY)
+def sign_in(request: Request, response: Response, service: Shared) -> SignedIn:
+    """Give a browser that has sent the token a cookie, so that its next visits need no token."""
+    session = request.app.state.access.session
+    if session is None:
+        return SignedIn(page="")
+    response.set_cookie(
+        session.name,
+        session.cookie,
+        max_age=_SESSION_SECONDS,
+        secure=bool(service.settings.certfile),
+        httponly=True,
+        samesite="strict",
+    )
+    return SignedIn(page=session.page)
 
 
 @router.get("/me", name="get_me")

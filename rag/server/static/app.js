@@ -389,7 +389,7 @@ $('welcome-add').addEventListener('click', () => showSources($('welcome-add')));
 $('show-help').addEventListener('click', () => $('help').showModal());
 $('show-account').addEventListener('click', () => $('account').showModal());
 $('collection').addEventListener('change', () => useCollection($('collection').value));
-$('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); location.reload(); });
+$('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); kept.set('key', null); location.reload(); });
 $('skip').addEventListener('click', event => { event.preventDefault(); $('question').focus(); });
 $('home').addEventListener('click', event => { event.preventDefault(); closePane('side'); closePane('sources'); mode = 'ask'; leaveThread(); setMode('ask'); });
 // It cannot be undone, so it is pressed twice.

@@ -29,20 +29,36 @@ class Problem extends Error {
   }
 }
 
-// The address that rag serve prints ends in #token=…: it is taken as the key of this tab, and out of the address.
-{
-  const given = new URLSearchParams(location.hash.slice(1)).get('token');
-  if (given) {
-    sessionStorage.setItem('key', given);
-    history.replaceState(null, '', location.pathname);
-  }
+// Kept in this browser alone; without storage (a private window may have none) things last as long as the tab.
+const kept = {
+  get(name, otherwise) { try { return JSON.parse(localStorage.getItem(name)) ?? otherwise; } catch { return otherwise; } },
+  set(name, value) { try { localStorage.setItem(name, JSON.stringify(value)); return true; } catch { return false; } },
+};
+
+// The address that rag serve prints ends in #token=…: it signs this browser in, and the token leaves the address.
+const signedIn = (async () => {
+  const link = new URLSearchParams(location.hash.slice(1));
+  const token = link.get('token');
+  if (!token) return;
+  sessionStorage.setItem('key', token);
+  link.delete('token');
+  history.replaceState(null, '', `${location.pathname}${link.size ? `#${link}` : ''}`);
+  await signIn();
+})();
+
+// After this the cookie and what is kept for this origin replace the token. Without either the tab keeps the token.
+async function signIn() {
+  const response = await fetch('/v1/session', { method: 'POST', headers: headers() }).catch(() => null);
+  const { page } = response?.ok ? await response.json() : {};
+  if (page && kept.set('page', page)) sessionStorage.removeItem('key');
 }
 
 const problemOf = async response => new Problem(await response.json().catch(() => ({ title: response.statusText, status: response.status })));
 
 function headers(more = {}) {
-  const key = sessionStorage.getItem('key');
-  return key ? { ...more, Authorization: `Bearer ${key}` } : more;
+  const key = sessionStorage.getItem('key') || kept.get('key', '');
+  const page = kept.get('page', '');
+  return key ? { ...more, Authorization: `Bearer ${key}` } : page ? { ...more, 'X-Rag-Page': page } : more;
 }
 
 // What is under /v1/ is there for each collection too; the tab keeps which one is asked. A link to a place or a question says which
@@ -70,12 +86,13 @@ const fromHere = collection ? { collection } : {};
 
 // A request; where a key is needed it is asked for, and the request made again.
 async function request(path, options = {}) {
+  await signedIn;
   const response = await fetch(within(path), { ...options, headers: headers(options.headers) }).catch(error => {
     if (error.name === 'AbortError') throw error;
     throw new Problem({ detail: 'The service cannot be reached', hint: 'Is rag serve still running?' });
   });
   if (response.status === 401) {
-    await askForKey((await problemOf(response)).message);
+    await askForKey(await problemOf(response));
     return request(path, options);
   }
   if (!response.ok) throw await problemOf(response);
@@ -90,11 +107,15 @@ let keyAsked = null;  // several requests may be refused at once; they wait for 
 
 function askForKey(why) {
   const dialog = $('key');
-  $('key-wrong').textContent = sessionStorage.getItem('key') ? why : '';
+  $('key-title').textContent = upright(sentence(why.message));
+  $('key-hint').textContent = upright(sentence(why.hint));
   if (!dialog.open) dialog.showModal();
   keyAsked ??= new Promise(resolve => {
-    $('key-form').addEventListener('submit', () => {
-      sessionStorage.setItem('key', $('key-value').value.trim());
+    $('key-form').addEventListener('submit', async () => {
+      kept.set('key', null);
+      sessionStorage.setItem('key', $('key-value').value.trim().replace(/^.*#token=/, ''));
+      await signIn();
+      if ($('key-stay').checked && sessionStorage.getItem('key')) kept.set('key', sessionStorage.getItem('key'));
       $('key-value').value = '';
       keyAsked = null;
       resolve();
@@ -103,17 +124,13 @@ function askForKey(why) {
   return keyAsked;
 }
 
+const sentence = words => words ? `${words[0].toUpperCase()}${words.slice(1)}`.replace(/([^.!?])$/, '$1.') : '';
+
 function problemBox(error, again) {
-  return el('div', { class: 'problem', role: 'alert' }, el('b', {}, error.message),
-    error.hint ? el('p', { class: 'soft' }, error.hint) : null,
+  return el('div', { class: 'problem', role: 'alert' }, el('b', {}, sentence(error.message)),
+    error.hint ? el('p', { class: 'soft' }, sentence(error.hint)) : null,
     again ? button('Try again', again, { class: 'small more' }) : null);
 }
-
-// Kept in this browser alone; without storage (a private window may have none) things last as long as the tab.
-const kept = {
-  get(name, otherwise) { try { return JSON.parse(localStorage.getItem(name)) ?? otherwise; } catch { return otherwise; } },
-  set(name, value) { try { localStorage.setItem(name, JSON.stringify(value)); return true; } catch { return false; } },
-};
 
 async function toClipboard(text, from, label) {
   const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);

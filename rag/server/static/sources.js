@@ -221,7 +221,7 @@ function send(file, progress) {
     sending.upload.onprogress = event => progress(event.loaded / event.total);
     sending.onerror = () => reject(new Problem({ detail: 'the connection broke' }));
     sending.onload = async () => {
-      if (sending.status === 401) return askForKey('').then(() => send(file, progress)).then(resolve, reject);
+      if (sending.status === 401) return askForKey(new Problem(JSON.parse(sending.responseText))).then(() => send(file, progress)).then(resolve, reject);
       let answer = { title: sending.statusText || 'Something went wrong', status: sending.status };
       try { answer = JSON.parse(sending.responseText); } catch { if (sending.status < 300) return reject(new Problem(answer)); } // a proxy's words
       return sending.status < 300 ? resolve(answer) : reject(new Problem(answer));
