@@ -67,7 +67,7 @@ HOMES = {
     }
     | {
         f"server/routes/{name}.py"
-        for name in ("check", "collection_routes", "dify", "ratings", "openai", "page_data")
+        for name in "check collection_routes dify ratings openai page_data rerank searxng".split()
     },
     "mcp": {
         "server/mcp/server.py",

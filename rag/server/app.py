@@ -31,6 +31,7 @@ from rag.server.routes import (
     page_data,
     questions,
     ratings,
+    searxng,
 )
 from rag.server.state import Backend, Service, open_backend
 from rag.server.tracing import Spans, spans_to
@@ -47,6 +48,7 @@ _MODULES = (
     check,
     openai,
     dify,
+    searxng,
     collection_routes,
     ratings,
 )

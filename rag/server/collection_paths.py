@@ -5,6 +5,8 @@ from __future__ import annotations
 from rag.settings.index_folder import DEFAULT_COLLECTION
 
 _PREFIX = "/v1/collections/"
+_OF_THE_INDEX = ("/mcp", "/search")
+"""Paths outside /v1 that belong to the default collection."""
 NEUTRAL = ("/v1/collections",)
 """Prefixes of paths that belong to no collection."""
 
@@ -19,9 +21,8 @@ def split(path: str) -> tuple[str, str]:
             name and slash and inner and inner.split("/")[0] != "collections"
         ):  # collections do not nest
             return name, "/mcp" if inner == "mcp" else f"/v1/{inner}"
-    if path != "/mcp" and (
-        path in NEUTRAL or path.startswith(_PREFIX) or not path.startswith("/v1/")
-    ):
+    neutral = path in NEUTRAL or path.startswith(_PREFIX) or not path.startswith("/v1/")
+    if neutral and path not in _OF_THE_INDEX:
         return "", path
     return DEFAULT_COLLECTION, path
 

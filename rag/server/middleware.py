@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing, suppress
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rag.server.collection_host import CollectionHost
 
 _log = logging.getLogger("rag.requests")
+_SEARXNG = ("/search", "/v1/search")
 
 
 class ErrorResponses(HttpLayer):
@@ -90,6 +92,8 @@ class RequestGate(HttpLayer):
         state["collection"], path = split(scope["path"])
         if path != scope["path"]:
             scope.update(path=path, raw_path=path.encode())
+        if path in _SEARXNG and scope["method"] == "GET":
+            request_headers = _with_bearer(request_headers)
         right = self._rights.needed(scope)
         await self._authorize(scope, right, request_headers)
         if right in (Right.OPEN, Right.OPERATE):
@@ -164,6 +168,18 @@ class RequestGate(HttpLayer):
                 "request_id": exchange.request_id,
             }
             await anyio.to_thread.run_sync(partial(self._audit.note, exchange.method, **facts))
+
+
+def _with_bearer(request_headers: dict[str, str]) -> dict[str, str]:
+    """The key as a bearer token. SearXNG's clients send it as X-API-Key, or as the password of the
+    address (http://rag:KEY@host/search). Only its GET route takes these: browsers repeat passwords.
+    """
+    scheme, _, credentials = request_headers.get("authorization", "").partition(" ")
+    key = request_headers.get("x-api-key", "")
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            key = base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    return request_headers | ({"authorization": f"Bearer {key}"} if key else {})
 
 
 def _address(scope: Scope) -> str:

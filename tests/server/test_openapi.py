@@ -15,6 +15,7 @@ DELETE /v1/jobs/{job} cancel_job
 GET /health health
 GET /metrics metrics
 GET /ready ready
+GET /search search_like_searxng
 GET /v1/collections list_collections
 GET /v1/documents list_documents
 GET /v1/documents/{document} get_document
