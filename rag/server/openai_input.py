@@ -50,6 +50,8 @@ def collection_of_model(model: str) -> str:
 def chat_question(body: ChatRequest) -> OpenAIQuestion:
     if (body.n or 1) != 1:
         raise InputError(f"n = {body.n} is not supported: there is one answer", "leave n out")
+    kinds = [tool.type for tool in body.tools or []] + ["function"] * len(body.functions or [])
+    _check_tools(kinds, body.tool_choice)
     if body.response_format and body.response_format.type != "text":
         raise _no_format(body.response_format.type)
     return asked_in([(message.role, _text(message.content)) for message in body.messages])
@@ -61,12 +63,25 @@ def responses_question(body: ResponsesRequest) -> OpenAIQuestion:
         raise InputError(message, "send the earlier turns as items of input")
     if body.background:
         raise InputError("background responses are not supported", "leave background out")
+    _check_tools(
+        [tool.type for tool in body.tools or [] if tool.type != "file_search"], body.tool_choice
+    )
     if body.text and body.text.format and body.text.format.type != "text":
         raise _no_format(body.text.format.type)
     if isinstance(body.input, str):
         return OpenAIQuestion(body.input, ())
     messages = [item for item in body.input if (item.type or "message") == "message"]
     return asked_in([(message.role or "user", _text(message.content)) for message in messages])
+
+
+def _check_tools(kinds: Sequence[str], choice: Any) -> None:
+    """Refuse tools of the client, unless it says itself that none is to be called."""
+    if kinds and choice != "none":
+        raise InputError(
+            f"tools of the type {kinds[0]!r} are not supported: rag answers from the documents",
+            'leave tools out, or send "tool_choice": "none"; to give these answers to a model that '
+            "calls tools, connect that model to /mcp",
+        )
 
 
 def _no_format(kind: str) -> InputError:

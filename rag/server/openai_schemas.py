@@ -47,12 +47,21 @@ class ResponseFormat(Loose):
     type: str = Field(max_length=100)
 
 
+class Tool(Loose):
+    """A tool that the client would run; none can be called."""
+
+    type: str = Field(max_length=100, examples=["function"])
+
+
 class ChatRequest(Loose):
     model: str = Field(default="rag", max_length=200, examples=["rag"])
     messages: list[Message] = Field(min_length=1, max_length=1000)
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     n: int | None = None
+    tools: list[Tool] | None = Field(default=None, max_length=1000)
+    functions: list[Any] | None = Field(default=None, max_length=1000)
+    tool_choice: Any = None
     response_format: ResponseFormat | None = None
     rag: RagOptions | None = Field(
         default=None, description="Filters and the number of passages; rag's own."
@@ -64,7 +73,7 @@ class TextFormat(Loose):
 
 
 class FileSearch(Loose):
-    """A `file_search` tool: which vector store to search, and how; other tools are ignored."""
+    """A `file_search` tool: which vector store to search, and how."""
 
     type: str = Field(max_length=100)
     vector_store_ids: list[Id] | None = Field(default=None, max_length=100)
@@ -89,6 +98,7 @@ class ResponsesRequest(Loose):
     background: bool | None = None
     text: TextFormat | None = None
     tools: list[FileSearch] | None = Field(default=None, max_length=200)
+    tool_choice: Any = None
     metadata: dict[str, str] | None = None
     rag: RagOptions | None = Field(
         default=None, description="Filters and the number of passages; rag's own."

@@ -10,6 +10,7 @@ from typing import Any
 
 from rag.render.cited import CitedText, Mark, where
 from rag.render.links import page_link
+from rag.server.answer_service import Answered
 from rag.types import Document, Hit
 
 Json = dict[str, Any]
@@ -38,7 +39,9 @@ _RESPONSE_USAGE = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer and its context: `id` is the request's id, `page` as in `page_link`."""
+    """An answer and its context: `id` is the request's id, `page` as in `page_link`, `outcome` what
+    programs need to know of the answer.
+    """
 
     id: str
     model: str
@@ -46,7 +49,21 @@ class Reply:
     page: str
     cited: CitedText
     question: str
+    outcome: Json
     hits: Sequence[Hit] = ()
+
+
+def outcome_of(answered: Answered) -> Json:
+    """Fields of the answer beside OpenAI's, in `rag`: whether it was found, and if not, why."""
+    answer = answered.answer
+    return {
+        "found": answer.text is not None,
+        "abstention_reason": answer.abstention_reason,
+        "form": answer.form,
+        "confidence": answer.confidence,
+        "question": answered.question,
+        "note": answered.note,
+    }
 
 
 # Chat completions
@@ -60,12 +77,13 @@ def completion(reply: Reply) -> Json:
         "annotations": _chat_annotations(reply),
     }
     choice = {"index": 0, "finish_reason": "stop", "logprobs": None, "message": message}
-    return {**_completion(reply, "chat.completion"), "choices": [choice], "usage": USAGE}
+    body = {"choices": [choice], "usage": USAGE, "rag": reply.outcome}
+    return {**_completion(reply, "chat.completion"), **body}
 
 
 def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
     """Server-sent events, ending with `[DONE]`; annotations are in a delta, where Open WebUI reads
-    them.
+    them, the outcome in the chunk with the finish reason.
     """
     deltas: list[Json] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": piece} for piece in _pieces(reply.cited.text)]
@@ -75,7 +93,7 @@ def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
     for delta in [*deltas, {}]:
         finished = None if delta else "stop"
         choice = {"index": 0, "delta": delta, "finish_reason": finished, "logprobs": None}
-        yield _data({**head, "choices": [choice]})
+        yield _data({**head, "choices": [choice], **({} if delta else {"rag": reply.outcome})})
     if usage:
         yield _data({**head, "choices": [], "usage": USAGE})
     yield "data: [DONE]\n\n"
@@ -107,6 +125,7 @@ def response(reply: Reply, metadata: dict[str, str] | None = None) -> Json:
         "usage": _RESPONSE_USAGE,
         "metadata": metadata or {},
         "output": [_search_call(reply), _message(reply)],
+        "rag": reply.outcome,
     }
 
 

@@ -44,6 +44,7 @@ from rag.server.openai_shapes import (
     Reply,
     completion,
     completion_stream,
+    outcome_of,
     response,
     response_stream,
     search_result,
@@ -160,6 +161,7 @@ def _reply(
         page_for(request, collection),
         cited(answered.answer),
         answered.question,
+        outcome_of(answered),
         answered.answer.hits,
     )
 

@@ -87,6 +87,33 @@ def test_not_found_is_a_message_without_annotations(api: Any) -> None:
     )
 
 
+def test_programs_know_a_refusal_by_a_field(api: Any) -> None:
+    zebras: Any = [{"role": "user", "content": "zebra giraffe okapi"}]
+    refused = api.chat.completions.create(model="rag", messages=zebras)
+    assert refused.rag["found"] is False
+    assert refused.rag["abstention_reason"] in refused.choices[0].message.content
+    for stream in (False, True):
+        done = api.chat.completions.create(model="rag", messages=ASKED, stream=stream)
+        outcome = [chunk.rag for chunk in done if hasattr(chunk, "rag")] if stream else [done.rag]
+        assert [(one["found"], one["form"]) for one in outcome] == [(True, "span")]
+    assert api.responses.create(model="rag", input="zebra giraffe okapi").rag["found"] is False
+
+
+def test_tools_are_refused_unless_none_is_to_be_called(api: Any) -> None:
+    function = {"name": "weather", "parameters": {"type": "object", "properties": {}}}
+    tools: Any = [{"type": "function", "function": function}]
+    with pytest.raises(
+        openai.BadRequestError, match=r"'function' are not supported.*connect .*/mcp"
+    ):
+        api.chat.completions.create(model="rag", messages=ASKED, tools=tools)
+    with pytest.raises(openai.BadRequestError, match="tool_choice"):
+        api.chat.completions.create(model="rag", messages=ASKED, functions=[function])
+    done = api.chat.completions.create(model="rag", messages=ASKED, tools=tools, tool_choice="none")
+    assert done.rag["found"]
+    with pytest.raises(openai.BadRequestError, match="'web_search' are not supported"):
+        api.responses.create(model="rag", input="Who?", tools=[{"type": "web_search"}])
+
+
 def test_earlier_turns_are_the_context(api: Any) -> None:
     turns: Any = [{"role": "system", "content": "Be brief."}, *ASKED]
     said = api.chat.completions.create(model="rag", messages=turns).choices[0].message.content
