@@ -132,7 +132,11 @@ class HybridRetriever:
         identified = bool(found)
         for day in dated:
             passages = self._words(identifiers.day_in_words(day), filter)
-            found |= {p.document_id for p in passages if p.start < _OPENING and day in days(p.text)}
+            found |= {
+                p.document_id
+                for p in passages
+                if day in days(p.title) or (p.start < _OPENING and day in days(p.text))
+            }
         return _Named(sorted(found), identified) if len(found) <= _FEW else _Named()
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rag.answering.candidate import Candidate, Place
 from rag.answering.overview import meant
+from rag.meaning.dates import includes, only_date
 from rag.meaning.sentences import enclosing_sentence, split_sentences
 from rag.meaning.text import singular_words
 from rag.types import Document, Hit, Passage
@@ -28,6 +29,11 @@ _MENTION = re.compile(
     r"deals? with|describ(?:es?|ing)|cover(?:s|ing)?|on|says? (?:something|anything) (?:on|about)|"
     r"includes?|names?)\b"
     r"\s+(?P<what>[^?]+)",
+    re.IGNORECASE,
+)
+_BY_OR_FROM = re.compile(
+    rf"\b(?:{_DOCUMENTS}|anything|something|everything)\b.*?"
+    r"\b(?:by|from|of|in|on|dated|written|published|sent)\s+(?P<what>[^?]+)",
     re.IGNORECASE,
 )
 _WHERE = re.compile(
@@ -88,10 +94,13 @@ def catalogue(
     for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):
         if pattern.search(question):
             return _metadata(question, library, listed, hits, keys)
+    counts = bool(_COUNT.search(question))
+    match = _BY_OR_FROM.search(question)
+    if match and (own := _by_or_from(match["what"], listed)):
+        return _all(counts, library, own)
     match = _PASSIVE.search(question) or _MENTION.search(question) or _WHERE.search(question)
     if match and (what := _bare(match["what"])):
-        return _mentioning(what, bool(_COUNT.search(question)), library, listed)
-    counts = bool(_COUNT.search(question))
+        return _mentioning(what, counts, library, listed)
     if counts and not _COUNTS_ALL.search(question):
         return None
     if re.search(rf"\b{_DOCUMENTS}\b", question, re.IGNORECASE):
@@ -132,11 +141,7 @@ def _metadata(
 ) -> Candidate | None:
     name = meant(question, listed, hits)
     document = library.document(name) if name else None
-    value = (
-        next((document.metadata[key] for key in keys if document.metadata.get(key)), "")
-        if document
-        else ""
-    )
+    value = _stated(document, keys) if document else ""
     return _candidate([_first(document)], 1, value) if document and value else None
 
 
@@ -148,6 +153,22 @@ def _candidate(places: Sequence[Place], total: int, text: str = "") -> Candidate
     titles = "\n".join(place.label for place in shown)
     more = max(0, total - MOST)
     return Candidate("catalogue", "catalogue", shown, text=text or titles, more=more)
+
+
+def _by_or_from(what: str, listed: Sequence[Document]) -> list[Document]:
+    """The documents by an author, or of a day, a month or a year."""
+    name, when = singular_words(what), only_date(what)
+    return [
+        document
+        for document in listed
+        if (name and name <= singular_words(_stated(document, _AUTHOR_KEYS)))
+        or (when and (day := only_date(_stated(document, _DATE_KEYS))) and includes(when, day))
+    ]
+
+
+def _stated(document: Document, keys: Sequence[str]) -> str:
+    """The first of these values in a document's metadata, or ""."""
+    return next((document.metadata[key] for key in keys if document.metadata.get(key)), "")
 
 
 def _mentioning(
@@ -198,7 +219,7 @@ def _all(count: bool, library: Library, listed: Sequence[Document]) -> Candidate
     if not documents:
         return None
     places = [_first(document) for document in documents]
-    return _candidate(places, len(listed), _counted(len(listed)))
+    return _candidate(places, len(listed), _counted(len(listed)) if count else "")
 
 
 def _counted(number: int) -> str:

@@ -67,6 +67,6 @@ def _name(document_id: str, title: str) -> str:
 
 
 def day_in_words(day: str) -> str:
-    """ "July 1 2023" for 2023-07-01."""
+    """ "1 July 2023" for 2023-07-01."""
     whole = date.fromisoformat(day)
-    return f"{whole:%B} {whole.day} {whole.year}"
+    return f"{whole.day} {whole:%B} {whole.year}"

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from rag.errors import InputError, install_line
-from rag.meaning.dates import iso_date, only_year
+from rag.meaning.dates import days, iso_date, only_year
+from rag.meaning.identifiers import day_in_words
 from rag.parsing.base import Member, Parsed, ParseError
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
@@ -206,8 +207,14 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
         )
     if len(text) > _MOST_CHARACTERS:
         raise ParseError(f"has more than {_MOST_CHARACTERS:,} characters; split it")
-    metadata = _metadata(parsed.metadata) | {"type": kind.name}
-    title = metadata.pop("title", "") or Path(name).stem
+    stem = Path(name).stem
+    day = max(days(stem.replace("_", "-")), default="")
+    dated = {"date": day, "year": day[:4]} if day else {}
+    metadata = dated | _metadata(parsed.metadata) | {"type": kind.name}
+    title = metadata.pop("title", "") or stem
+    if day and day not in days(title.replace(day, "")):
+        # Minutes and letters are often told apart, and asked for, by the day in their file names.
+        title = f"{title} ({day_in_words(day)})"
     blocks = _encodable(parsed.blocks)
     return Document(
         place.id, text, title, place.source, digest, metadata, blocks, parsed.pages, place.archive

@@ -58,3 +58,27 @@ def test_a_mention_has_whole_words(tmp_path: Path, question: str, count: str | N
     found = catalogue(question, store, store.documents(), [])
     store.close()
     assert (found and found.text) == count
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Which documents are by Helena Marsh?", "Guide"),
+        ("Is there anything written by marsh?", "Guide"),
+        ("Which notes are from 2024?", "Winter\nSpring"),
+        ("Which documents are dated March 2024?", "Spring"),
+        ("How many files are from 2024?", "2 documents"),
+    ],
+)
+def test_documents_by_an_author_or_of_a_time(tmp_path: Path, question: str, answer: str) -> None:
+    store = new_store(tmp_path)
+    add(
+        store,
+        document("The oars.", "a", "Guide", author="Helena Marsh", date="2023-11-02"),
+        document("The hall.", "b", "Winter", author="Tom Lind", date="2024-01-15"),
+        document("The pontoon.", "c", "Spring", author="Ana <a@b.org>", date="2024-03"),
+    )
+    found = catalogue(question, store, store.documents(), [])
+    store.close()
+    assert found is not None
+    assert found.text == answer

@@ -363,3 +363,25 @@ def test_utf8_and_utf16_are_read_to_the_character(text: str) -> None:
         == decode(text.encode("utf-16"))
         == text
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "title", "date"),
+    [
+        ("2024-07-24.md", "# Council\n\nText.", "Council (24 July 2024)", "2024-07-24"),
+        ("2024_07_24 minutes.txt", "Text.", "2024_07_24 minutes (24 July 2024)", "2024-07-24"),
+        ("2024-07-24.md", "# Of July 24, 2024\n\nText.", "Of July 24, 2024", "2024-07-24"),
+        (
+            "2024-07-24.md",
+            "---\ntitle: Plan\ndate: 2024-08\n---\nText.",
+            "Plan (24 July 2024)",
+            "2024-08",
+        ),
+        ("plan-2024-99-24.md", "# Plan\n\nText.", "Plan", None),
+    ],
+)
+def test_the_day_in_a_file_name_dates_its_document(
+    tmp_path: Path, name: str, text: str, title: str, date: str | None
+) -> None:
+    (loaded,) = load(FoundFile(write(tmp_path / name, text), name)).documents
+    assert (loaded.title, loaded.metadata.get("date")) == (title, date)
