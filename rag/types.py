@@ -123,6 +123,16 @@ class Document:
         return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
+def title_and_headings(title: str, heading: str) -> tuple[str, ...]:
+    """A document's title and the headings of a place, the title once: a title may be the first
+    heading, or the first heading with a day."""
+    below = heading.removeprefix(title) if f"{heading} > ".startswith(f"{title} > ") else heading
+    top, _, rest = heading.partition(" > ")
+    if title.startswith(f"{top} ("):
+        below = rest
+    return tuple(part for part in (title, *below.split(" > ")) if part)
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A piece of a document: `document.text[start:end] == text`."""
@@ -139,9 +149,7 @@ class Passage:
         """Title and heading. They are embedded, searched and read with the text, but not part of
         it.
         """
-        own_title = self.heading == self.title or self.heading.startswith(self.title + " > ")
-        parts = [self.heading] if own_title else [self.title, self.heading]
-        return " > ".join(part for part in parts if part)
+        return " > ".join(title_and_headings(self.title, self.heading))
 
     @property
     def in_context(self) -> str:
@@ -209,7 +217,8 @@ class Citation:
     `[sentence_start, sentence_end)`.
 
     `page` is the number, from 1, of the page where the quote starts, or None in a document without
-    pages. `copies` are the same quote in passages with identical text.
+    pages. `copies` are the same quote in passages with identical text. `date` is the document's day
+    in ISO 8601, or "".
     """
 
     document_id: str
@@ -225,6 +234,7 @@ class Citation:
     sentence: str
     page: int | None = None
     copies: tuple[Copy, ...] = ()
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)

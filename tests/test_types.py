@@ -13,6 +13,9 @@ from rag.types import Document, Passage
         ("The deal", "The deal > Parties", "The deal > Parties"),
         ("The deal", "Parties", "The deal > Parties"),
         ("The deal", "The deals", "The deal > The deals"),
+        ("Plan (1 March 2024)", "Plan > Costs", "Plan (1 March 2024) > Costs"),
+        ("Plan (1 March 2024)", "Plans > Costs", "Plan (1 March 2024) > Plans > Costs"),
+        ("Costs > 5 EUR", "Costs > 5 EUR", "Costs > 5 EUR"),
         ("", "", ""),
     ],
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from rag.meaning.relative_dates import document_date
 from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.structure import heading_path
 from rag.types import Citation, Copy, Document, Piece, Span
@@ -68,6 +69,7 @@ def quoted(document: Document, start: int, end: int, sentence: Offsets | None = 
     """`document.text[start:end]` as a citation; its sentence is `sentence`, or the quote itself."""
     first, last = sentence or (start, end)
     text = document.text
+    day = document_date(document.metadata, text)
     return Citation(
         document.id,
         document.title,
@@ -81,6 +83,7 @@ def quoted(document: Document, start: int, end: int, sentence: Offsets | None = 
         last,
         text[first:last],
         document.page(start),
+        date=day.isoformat() if day else "",
     )
 
 

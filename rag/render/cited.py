@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rag.render import view
-from rag.types import Answer, Citation, Hit, Passage, Piece
+from rag.types import Answer, Citation, Hit, Passage, Piece, title_and_headings
 
 NEAREST = 3
 """Number of passages shown with a refusal."""
@@ -72,7 +72,8 @@ def cited(answer: Answer) -> CitedText:
     writer = _Writer()
     _write_answer(writer, answer)
     for other in answer.conflicts[:_MOST_CONFLICTS]:
-        writer.text += "\n\nAnother document disagrees: "
+        day = other.citations[0].date
+        writer.text += f"\n\nAnother document{f' of {day}' if day else ''} disagrees: "
         writer.quote(other.text, other.citations[0])
     body = len(writer.text)
     lines = [source_line(mark.number, mark.citation) for mark in _first_of_each(writer.marks)]
@@ -129,9 +130,7 @@ def source_line(number: int, citation: Citation) -> str:
 
 def where(place: Citation | Passage) -> str:
     """Title, headings that do not repeat it, page, and document id."""
-    heading = place.heading
-    own_title = heading == place.title or heading.startswith(f"{place.title} > ")
-    name = heading if own_title else " > ".join(part for part in (place.title, heading) if part)
+    name = " > ".join(title_and_headings(place.title, place.heading))
     page = place.page if isinstance(place, Citation) else None
     paged = f"{name}, page {page}" if page else name
     return f"{paged} ({place.document_id})" if paged != place.document_id else paged

@@ -138,9 +138,13 @@ def _piece(number: int, piece: Piece, form: str) -> list[str]:
 def _conflicts(shown: Answer) -> list[str]:
     if not shown.conflicts:
         return []
-    sides = [(shown.text or "", shown.documents)]
-    sides += [(side.text, side.documents) for side in shown.conflicts]
-    counts = [f"{clean(text)} in {view.count_of_documents(count)}" for text, count in sides]
+    sides = [(shown.text or "", shown.documents, shown.citations[0].date)]
+    sides += [(side.text, side.documents, side.citations[0].date) for side in shown.conflicts]
+    counts = [
+        f"{clean(text)} in {view.count_of_documents(count)}"
+        + (f" of {date}" if date and count == 1 else "")
+        for text, count, date in sides
+    ]
     lines = ["", click.style("The documents disagree: ", bold=True) + "; ".join(counts)]
     for side in shown.conflicts:
         lines += _citation(side.text, side.citations[0])

@@ -7,7 +7,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rag.types import LEAST_SHOWN, TALK, Alternative, Answer, Citation, Hit, Passage, Piece, Value
+from rag.types import (
+    LEAST_SHOWN,
+    TALK,
+    Alternative,
+    Answer,
+    Citation,
+    Hit,
+    Passage,
+    Piece,
+    Value,
+    title_and_headings,
+)
 
 MOST_CONFLICTS = 3
 """Maximum number of conflicting answers shown."""
@@ -32,8 +43,7 @@ class CitedPlace(NamedTuple):
 
 
 def place_of(cited: Citation | Passage) -> CitedPlace:
-    inner = cited.heading.removeprefix(cited.title).removeprefix(" > ")
-    parts = tuple(part for part in (cited.title, *inner.split(" > ")) if part)
+    parts = title_and_headings(cited.title, cited.heading)
     return CitedPlace(cited.document_id, parts, cited.page if isinstance(cited, Citation) else None)
 
 

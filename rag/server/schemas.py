@@ -132,6 +132,7 @@ class WireCitation(BaseModel):
     page: int | None = Field(
         default=None, description="Page number from 1, if the document has pages."
     )
+    date: str = Field(default="", description="The document's day in ISO 8601, if it is known.")
     headings: list[str] = Field(
         description="From the outermost to the innermost.", examples=[["The deal", "Signing"]]
     )

@@ -69,9 +69,10 @@ def test_a_catalogue_cites_after_its_titles() -> None:
     assert made.text[: made.body] == "A [1]\nB [2]"
 
 
-def test_conflicts_are_shown() -> None:
+@pytest.mark.parametrize(("day", "of"), [("", ""), ("2024-05-02", " of 2024-05-02")])
+def test_conflicts_are_shown(day: str, of: str) -> None:
     span = citation("May 2027", "The lease ends in May 2027.")
-    other = Alternative("2. Wait.", 0.8, (citation("2. Wait.", "", "b.md"),))
+    other = Alternative("2. Wait.", 0.8, (replace(citation("2. Wait.", "", "b.md"), date=day),))
     made = cited(
         answer(
             "May 2027",
@@ -79,7 +80,7 @@ def test_conflicts_are_shown() -> None:
             conflicts=(other,),
         )
     )
-    assert "Another document disagrees: 2. Wait. [2]\n\n[1] " in made.text
+    assert f"Another document{of} disagrees: 2. Wait. [2]\n\n[1] " in made.text
 
 
 def test_a_refusal_shows_the_closest_passages_without_marks() -> None:

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from rag.render import terminal
-from rag.types import Answer, Citation, Piece
+from rag.types import Alternative, Answer, Citation, Piece
 
 FIRST = "The lease ends when the tenant gives notice in writing, three months before the end."
 SECOND = "The landlord confirms it within a week."
@@ -62,3 +62,14 @@ def test_a_refusal_shows_no_scores() -> None:
         answer("span", piece(FIRST)), text=None, citations=(), abstention_reason="nothing fits"
     )
     assert click.unstyle(terminal.answer(refused)) == "not found: nothing fits"
+
+
+def test_conflicts_have_the_days_of_their_documents() -> None:
+    later, earlier = (
+        replace(piece(one).citation, date=day)
+        for one, day in ((FIRST, "2024-05-02"), (SECOND, "2024-03-01"))
+    )
+    other = Alternative("a week", 0.6, (earlier,), 1)
+    given = answer("span", Piece(later))
+    shown = click.unstyle(terminal.answer(replace(given, conflicts=(other,), documents=1)))
+    assert "in 1 document of 2024-05-02; a week in 1 document of 2024-03-01\n" in shown

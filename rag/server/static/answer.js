@@ -20,7 +20,7 @@ function alternativeCard(other, open, sure = true) {
   const whole = citation.cited_text.trim() === other.text.trim();
   return el('li', {}, el('button', { type: 'button', class: 'card alternative', on: { click: event => open(citation, event.currentTarget) } },
     el('span', { class: whole ? 'says whole' : 'says' }, other.text, sure ? el('span', { class: 'soft small' }, ` ${percent(other.confidence)}`) : null),
-    el('span', { class: 'place' }, place(citation), more), whole ? null : el('span', { class: 'quote' }, sentenceOf(citation))));
+    el('span', { class: 'place' }, place(citation), !sure && citation.date ? ` · ${citation.date}` : '', more), whole ? null : el('span', { class: 'quote' }, sentenceOf(citation))));
 }
 
 const wholeHit = hit => ({ document_id: hit.document_id, title: hit.title, start_char_index: hit.start_char_index, end_char_index: hit.end_char_index });
