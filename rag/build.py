@@ -23,8 +23,7 @@ from rag.models.registry import (
 )
 from rag.models.threads import available_cores, model_threads
 from rag.protocols import Embedder, Reader, Retriever, Speller, Store
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
@@ -303,7 +302,7 @@ def _speller(store: Store) -> Speller:
 
 
 def _rarity(store: Store) -> Rarity:
-    from rag.store.rarity import WordRarity
+    from rag.store.spelling import WordRarity
 
     return WordRarity(store)
 

@@ -19,7 +19,7 @@ from rag.answering.reading import Reading
 from rag.answering.searcher import TRIES, Query, RetrievalResult, Searcher
 from rag.errors import InputError
 from rag.filters import matches, of_documents, shown
-from rag.models.reading_budget import BudgetedReader, ReadState
+from rag.models.cascade import BudgetedReader, ReadState
 from rag.protocols import Embedder, Filter, Reader, Retriever, Speller, Store
 from rag.settings import Settings
 from rag.types import TALK, Answer, Document, Receipt

@@ -21,7 +21,6 @@ HOMES = {
         "models/device.py",
         "models/embedders.py",
         "models/qa_heads.py",
-        "models/int8_weights.py",
         "training/train_embedder.py",
         "training/loss.py",
         "training/trainer.py",

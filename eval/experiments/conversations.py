@@ -47,7 +47,7 @@ from rag.meaning.followups import (
     probabilities,
     understand,
 )
-from rag.meaning.text import content_words
+from rag.meaning.words import content_words
 from rag.parsing.files import find
 from rag.repl.session import Session
 from rag.settings import Settings

@@ -28,7 +28,7 @@ from rag.claims.writer import Writer, WriterSource, Written, WrittenSentence, so
 from rag.engine import Engine
 from rag.evaluation.gold import Question, read_jsonl
 from rag.meaning.names import names
-from rag.meaning.text import content_words
+from rag.meaning.words import content_words
 from rag.settings import Settings
 from rag.types import Answer
 from tests.claims.writers import writing

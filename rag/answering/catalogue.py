@@ -12,7 +12,7 @@ from rag.answering.candidate import Candidate, Place
 from rag.answering.overview import meant
 from rag.meaning.dates import includes, only_date
 from rag.meaning.sentences import enclosing_sentence, split_sentences
-from rag.meaning.text import singular_words
+from rag.meaning.words import singular_words
 from rag.types import Document, Hit, Passage
 
 MOST = 20

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rag.answering.selection import Sentence
 from rag.meaning.sentences import Offsets
-from rag.meaning.text import content_words, normalize, singular, singular_words
+from rag.meaning.words import content_words, normalize, singular, singular_words
 from rag.types import Document
 
 _STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"

@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from rag.answering.candidate import Candidate, Place
 from rag.answering.forms import FORMS, NEEDS_ALL
-from rag.answering.logistic import logit
 from rag.answering.reading import Reading
-from rag.answering.selection import Sentence
+from rag.answering.selection import FLOOR, Sentence, logit, odds
 from rag.answering.spans import SpanGroup
-from rag.answering.verdicts import FLOOR, odds
 from rag.meaning.compare import Relation, compare
-from rag.meaning.text import content_words, coverage
+from rag.meaning.words import content_words, coverage
 from rag.types import Hit
 
 SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")

@@ -10,10 +10,9 @@ from rag.answering import comparing, lists
 from rag.answering.candidate import Candidate, Place
 from rag.answering.citations import whole
 from rag.answering.reading import FIRST, SPANS, Reading
-from rag.answering.selection import Sentence, before, is_next
-from rag.answering.verdicts import decisions
+from rag.answering.selection import Sentence, before, decisions, is_next
 from rag.meaning.sentences import Offsets, split_sentences
-from rag.meaning.text import content_words
+from rag.meaning.words import content_words
 from rag.types import Hit
 
 MAX_ITEMS = 20

@@ -11,7 +11,7 @@ import numpy as np
 
 from rag.answering.candidate import Candidate, Place
 from rag.meaning.sentences import split_sentences
-from rag.meaning.text import content_words
+from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
 from rag.structure import heading_path
 from rag.types import Document, Hit, Passage

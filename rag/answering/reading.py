@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.answering.mention import Mention, QuestionAnalysis, mention
+from rag.answering.lists import in_asked_columns
 from rag.answering.selection import (
     Sentence,
     around,
@@ -15,8 +15,7 @@ from rag.answering.selection import (
     sentences_of,
     without_headings,
 )
-from rag.answering.spans import SpanGroup, grouped
-from rag.answering.table_cells import in_asked_columns
+from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, grouped, mention
 from rag.meaning.sentences import Offsets
 from rag.protocols import ReaderOutput
 from rag.types import Document, Hit

@@ -1,17 +1,29 @@
-"""Selects the sentences of an answer."""
+"""Selects the sentences of an answer, and the passages that are surest of yes or no."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answering.logistic import logit
 from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences
-from rag.protocols import ReaderOutput
+from rag.protocols import ReaderOutput, Verdict
 from rag.structure import block_at, heading_path
 from rag.types import Document, Hit, Span
+
+
+def probability(weights: Mapping[str, float], bias: float, features: Mapping[str, float]) -> float:
+    """In (0, 1). Every weighted feature must be given."""
+    total = bias + sum(weight * features[name] for name, weight in weights.items())
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+
+
+def logit(probability: float, least: float = 1e-6) -> float:
+    """The log-odds, of a probability limited to [least, 1 - least]."""
+    p = min(max(probability, least), 1 - least)
+    return math.log(p / (1 - p))
+
 
 _FAR_BACK = 600
 """Characters in which the sentence before a place is looked for."""
@@ -129,3 +141,30 @@ def before(text: str, start: int) -> Offsets | None:
 def is_next(text: str, end: int, start: int) -> bool:
     """Whether only space is between two places."""
     return not text[end:start].strip()
+
+
+FLOOR = 1e-4
+"""Probabilities below count as this, so that no feature outweighs all others."""
+_PASSAGES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Yes or no, the passage's verdict behind it, and its log-odds."""
+
+    yes: bool
+    verdict: Verdict
+    odds: float
+
+
+def decisions(verdicts: Sequence[Verdict]) -> Iterator[Decision]:
+    """For yes and for no, the passages that are surest of it, the surest first."""
+    for yes in (True, False):
+        by_odds = sorted(verdicts, key=lambda verdict: -odds(verdict, yes))
+        for verdict in by_odds[:_PASSAGES]:
+            yield Decision(yes, verdict, odds(verdict, yes))
+
+
+def odds(verdict: Verdict, yes: bool) -> float:
+    """The log-odds of yes, or of no."""
+    return logit(verdict.yes if yes else verdict.no, FLOOR)

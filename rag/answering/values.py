@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from rag.answering.mention import Mention
+from rag.answering.spans import Mention
 from rag.meaning.dates import dates, only_date
 from rag.meaning.relative_dates import resolve
 from rag.types import Value

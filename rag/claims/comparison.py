@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from rag.meaning.figures import FigureIndex, claimed_figures, contradicting, figures
 from rag.meaning.names import is_named, names, swapped_names
-from rag.meaning.negation import is_denied
+from rag.meaning.reading import is_denied
 from rag.meaning.sentences import split_sentences
-from rag.meaning.text import content_words, word_list, word_set
-from rag.meaning.vocabulary import ARTICLES, DENIALS, PRONOUNS
+from rag.meaning.words import ARTICLES, DENIALS, PRONOUNS, content_words, word_list, word_set
 
 _ALMOST = 0.85
 """At this likeness or more, two sentences differ in a word or two."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from rag.answering.citations import quoted
 from rag.meaning.figures import FigureIndex, claimed_figures, figures
 from rag.meaning.sentences import Offsets, split_sentences
-from rag.meaning.text import content_words, word_list
+from rag.meaning.words import content_words, word_list
 from rag.types import Citation, Document, Hit, Passage
 
 _NO_WORD = re.compile(r"[\W_]+")

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
 from rag.meaning.antecedents import VERBS, Antecedents
 from rag.meaning.sentences import split_sentences
-from rag.meaning.text import WORD, word_set
-from rag.meaning.vocabulary import SPEAKERS
+from rag.meaning.words import SPEAKERS, WORD, word_set
 
 _REFERENCE = re.compile(
     r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE

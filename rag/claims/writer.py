@@ -18,7 +18,7 @@ from rag.claims.results import PARTLY, SUPPORTED, CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
 from rag.claims.writer_prompt import is_instruction, messages
 from rag.meaning.sentences import split_sentences
-from rag.meaning.text import content_words
+from rag.meaning.words import content_words
 from rag.types import Answer, Hit
 
 _SENTENCES = 12

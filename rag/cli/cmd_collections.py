@@ -11,8 +11,7 @@ from rag.cli.groups import LazyGroup
 from rag.cli.options import shared_by_all
 from rag.cli.output import show
 from rag.server.audit import Audit
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collection_folders import Collection
 
 

@@ -16,9 +16,8 @@ from rag.cli.output import show
 from rag.errors import InputError
 from rag.protocols import Store
 from rag.render.sanitize import clean
-from rag.settings import Settings
-from rag.settings.addresses import SCHEMES, shown
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.settings.checks import SCHEMES, shown
 
 if TYPE_CHECKING:
     from rag.store.local.snapshots import Snapshot

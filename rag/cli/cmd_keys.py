@@ -15,8 +15,7 @@ from rag.cli.output import print_json, show
 from rag.errors import InputError
 from rag.render.sanitize import clean
 from rag.server.audit import Audit
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 if TYPE_CHECKING:
     from rag.server.api_keys import Key

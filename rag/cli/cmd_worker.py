@@ -16,8 +16,7 @@ from rag.ingestion.uploads import Done, State, Upload, put_upload
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store
 from rag.render.sanitize import clean
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 
 @click.command("worker")

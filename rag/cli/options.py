@@ -12,8 +12,7 @@ import click
 from rag.cli.output import FIELDS
 from rag.errors import InputError
 from rag.filters import parse
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 Command = Callable[..., Any]
 _COLLECTION = "rag.collection"

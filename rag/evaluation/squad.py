@@ -2,7 +2,7 @@
 
 Rajpurkar et al. 2016, "SQuAD: 100,000+ Questions for Machine Comprehension of Text"; for
 unanswerable questions, Rajpurkar, Jia & Liang 2018, "Know What You Don't Know".
-`rag.meaning.text.normalize`, which decides when two answers are equal, may change; this one must
+`rag.meaning.words.normalize`, which decides when two answers are equal, may change; this one must
 stay comparable with published scores.
 """
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.parsing.version import sha256_file
-from rag.settings.index_folder import root_of
+from rag.settings import root_of
 
 _NAME = "stamps.json"
 _FORMAT = 1

@@ -10,13 +10,12 @@ import enum
 import math
 from dataclasses import replace
 
-from rag.meaning.dates import Dated, includes
+from rag.meaning.dates import Dated, TimeOfDay, includes
 from rag.meaning.periods import Periods
 from rag.meaning.quantities import Quantity
 from rag.meaning.reading import Meaning
-from rag.meaning.text import compatible, normalize
-from rag.meaning.times import TimeOfDay
 from rag.meaning.units import base
+from rag.meaning.words import compatible, normalize
 
 _UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
 _EARLIER, _LATER = frozenset(("before", "until", "till", "by")), frozenset(("after", "since"))

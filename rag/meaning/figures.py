@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.meaning.compare import Relation, compare, entails
-from rag.meaning.dates import Date, Dated, dates, only_date
-from rag.meaning.number_words import CODE, LONGEST, NUMBER, SIGN, digits
+from rag.meaning.dates import Date, Dated, TimeOfDay, dates, only_date, times
 from rag.meaning.quantities import Quantity, bound_before, quantity
 from rag.meaning.spoken import frequencies, in_figures
-from rag.meaning.times import TimeOfDay, times
+from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, digits
 
 _NUMBER = re.compile(
     rf"(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})", re.IGNORECASE

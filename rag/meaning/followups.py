@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rag.meaning.noun_phrases import phrases
-from rag.meaning.text import content_words
-from rag.meaning.vocabulary import (
+from rag.meaning.words import (
     ARTICLES,
     AUXILIARIES,
     BE,
@@ -30,6 +29,7 @@ from rag.meaning.vocabulary import (
     QUESTION_WORDS,
     SPEAKERS,
     STOP_WORDS,
+    content_words,
 )
 
 MODEL = Path(__file__).with_name("followups.json")

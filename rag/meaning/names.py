@@ -6,14 +6,15 @@ import difflib
 import re
 from collections.abc import Sequence
 
-from rag.meaning.text import WORD, fold
-from rag.meaning.vocabulary import (
+from rag.meaning.words import (
     ARTICLES,
     DEMONSTRATIVES,
     MONTHS,
     PREPOSITIONS,
     PRONOUNS,
     WEEKDAYS,
+    WORD,
+    fold,
 )
 
 _NAME_WORD = re.compile(r"[A-Z][\w'’.-]*\w|[A-Z]")

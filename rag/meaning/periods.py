@@ -11,7 +11,7 @@ from datetime import date
 from typing import NamedTuple
 
 from rag.meaning.dates import Date, all_dates, full_days, full_year
-from rag.meaning.vocabulary import MONTH
+from rag.meaning.words import MONTH
 
 _YEARS = re.compile(
     r"(?<![\w,.$-])(?:FY ?)?(?P<year>(?:19|20)\d\d)(?!\d|[,.-]\d)"

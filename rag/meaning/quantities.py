@@ -6,9 +6,8 @@ import functools
 import re
 from dataclasses import dataclass
 
-from rag.meaning.number_words import CODE, LONGEST, NUMBER, SIGN, digits
-from rag.meaning.text import singular
 from rag.meaning.units import CURRENCIES, named_unit
+from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, digits, singular
 
 _ONE = re.compile(
     rf"(?<![\w.,])(?P<minus>(?<![^\s(])(?:[-\u2212](?=[\d$€£¥])|minus ))?"

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rag.meaning.dates import dates, only_date
-from rag.meaning.number_words import digits
-from rag.meaning.vocabulary import MONTHS, WEEKDAYS, month_number
+from rag.meaning.words import MONTHS, WEEKDAYS, digits, month_number
 
 _AHEAD = re.compile(
     r"\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|due(?! to )|"

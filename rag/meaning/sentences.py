@@ -12,7 +12,7 @@ import functools
 import re
 from collections.abc import Iterator
 
-from rag.meaning.vocabulary import SHORT_NAMES
+from rag.meaning.words import SHORT_NAMES
 
 Offsets = tuple[int, int]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from rag.meaning.number_words import CODES
-from rag.meaning.text import singular
+from rag.meaning.words import CODES, singular
 
 CURRENCIES = {
     "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",

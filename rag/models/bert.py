@@ -5,23 +5,70 @@ For the shipped models, and others of these kinds in a local folder. It needs no
 transformers, whose import takes longer than an answer. Devlin et al. 2019, "BERT"; Song et al.
 2020, "MPNet", which adds to the attention a bias for the distance between two tokens (Raffel et al.
 2020, "T5"). A test compares both with transformers.
+
+Weights files have 8 bits per number, a quarter of the size of fp32; they are converted at load, so
+the model computes in floating point. Each row of a matrix has its own scale (per-channel symmetric
+quantisation; Wu et al. 2020, "Integer quantization for deep learning inference", section 3.2.2). In
+the safetensors file a matrix is int8 under its own name, with its scales under that name and
+`SCALE`; vectors stay in half precision.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_product_attention
 
 from rag.models.device import ON_CPU, Arithmetic
-from rag.models.int8_weights import load_weights
+
+SCALE = ".scale"
+_LEVELS = 127
+_MIN_SIZE = 4096
+"""Smaller matrices, including heads, stay in half precision: they are the most sensitive and save
+little.
+"""
+
+
+def load_weights(
+    path: Path, kinds: Callable[[str], torch.dtype] = lambda name: torch.float32
+) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file by name; 8-bit ones are converted one by one to the type that
+    `kinds` gives for the name, others are unchanged.
+
+    Raises OSError, or safetensors' error for a broken file.
+    """
+    found = load_file(path)
+    scales = {name: found.pop(name) for name in [n for n in found if n.endswith(SCALE)]}
+    for name, scale in scales.items():
+        matrix = name.removesuffix(SCALE)
+        found[matrix] = (found[matrix].float() * scale.float()[:, None]).to(kinds(matrix))
+    return found
+
+
+def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write matrices in 8 bits per number, and everything else in half precision."""
+    stored: dict[str, torch.Tensor] = {}
+    for name, value in weights.items():
+        if value.ndim == 2 and value.numel() >= _MIN_SIZE:
+            stored[name], stored[name + SCALE] = _quantised(value.float())
+        else:
+            stored[name] = value.half().contiguous()
+    save_file(stored, path, {"format": "pt"})
+
+
+def _quantised(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(int8 matrix, fp32 scale of each row)."""
+    scale = (matrix.abs().amax(1) / _LEVELS).clamp(min=1e-12)
+    return (matrix / scale[:, None]).round().to(torch.int8).contiguous(), scale
+
 
 Weights = Mapping[str, torch.Tensor]
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")

@@ -2,12 +2,15 @@
 
 A large model spends most of its time on passages without an answer. A small one finds the likely
 ones in a fifth of that time (Soldaini & Moschitti 2020, "The Cascade Transformer").
+
+Within a time limit, passages are read best first in rounds, until all are read or the time is up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 from rag.protocols import Reader, ReaderOutput
@@ -64,3 +67,80 @@ def _distinct(hits: Iterator[Hit]) -> Iterator[Hit]:
         if not any(hit is one for one in seen):
             seen.append(hit)
             yield hit
+
+
+_CAUTION = 2.0
+"""A round may use at most this fraction of the time left, since the machine may have become
+slower.
+"""
+
+
+@dataclass(slots=True)
+class ReadState:
+    """A question's hits, best first, and what was read of them. `deadline` is a `time.monotonic`
+    time; None for no deadline.
+    """
+
+    question: str
+    hits: Sequence[Hit]
+    deadline: float | None = None
+    output: ReaderOutput = field(default_factory=lambda: ReaderOutput([]))
+    read: int = 0
+
+
+class BudgetedReader:
+    """Reads with a reader and measures its speed."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._seconds_per_passage = 0.5
+        """recent seconds per passage; an estimate before the first one"""
+
+    def run(
+        self, readings: Sequence[ReadState], on_progress: Callable[[int], object] = lambda row: None
+    ) -> None:
+        """Read; spans are sorted best first. The first passage of every question is read regardless
+        of the deadline. `on_progress` is called with a question's index after each of its rounds.
+        """
+        while live := [row for row, one in enumerate(readings) if self._goes_on(one)]:
+            sizes = [self._size(readings[row], len(live)) for row in live]
+            self._round([readings[row] for row in live], sizes)
+            for row in live:
+                on_progress(row)
+
+    def _goes_on(self, one: ReadState) -> bool:
+        in_time = one.read == 0 or one.deadline is None or time.monotonic() < one.deadline
+        return one.read < len(one.hits) and in_time
+
+    def _size(self, one: ReadState, live: int) -> int:
+        unread = len(one.hits) - one.read
+        if one.deadline is None:
+            return unread
+        fits = (one.deadline - time.monotonic()) / (_CAUTION * self._seconds_per_passage * live)
+        return max(1, min(unread, int(fits)))
+
+    def _round(self, live: Sequence[ReadState], sizes: Sequence[int]) -> None:
+        started = time.monotonic()
+        parts = [
+            (one.question, one.hits[one.read : one.read + size])
+            for one, size in zip(live, sizes, strict=True)
+        ]
+        for one, size, output in zip(live, sizes, self._reader.read_many(parts), strict=True):
+            one.output = joined(one.output, output)
+            one.read += size
+        self._seconds_per_passage = (
+            self._seconds_per_passage + (time.monotonic() - started) / sum(sizes)
+        ) / 2
+
+
+def joined(one: ReaderOutput, two: ReaderOutput) -> ReaderOutput:
+    """The output for the passages of both."""
+    first = None
+    if one.first or two.first:
+        first = joined(one.first or ReaderOutput([]), two.first or ReaderOutput([]))
+    return ReaderOutput(
+        sorted([*one.spans, *two.spans], key=lambda span: -span.score),
+        [*one.sentences, *two.sentences],
+        [*one.verdicts, *two.verdicts],
+        first,
+    )

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rag.errors import ModelError
 from rag.models.bert import Bert, Linear, is_bert
 from rag.models.device import ON_CPU, Arithmetic
-from rag.models.spans import Logits
 from rag.models.windows import Window, encode
 
+Logits = NDArray[np.float32]
 _NO_HEAD = "it has no question-answering head"
 
 

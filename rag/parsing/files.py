@@ -10,7 +10,7 @@ from pathlib import Path
 from rag.errors import InputError, NotFoundError
 from rag.parsing.base import ParseError
 from rag.parsing.formats import format_of
-from rag.settings.index_folder import OWN_FILES, is_index
+from rag.settings import OWN_FILES, is_index
 
 MOST_BYTES = 100_000_000
 

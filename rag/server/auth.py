@@ -18,7 +18,7 @@ from rag.errors import InputError, StoreError
 from rag.server.api_keys import WRITE, Key, Keys
 from rag.server.problems import ServiceError
 from rag.server.rights import Right
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORWARDING = re.compile(

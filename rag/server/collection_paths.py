@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION
 
 _PREFIX = "/v1/collections/"
 _OF_THE_INDEX = ("/mcp", "/search")

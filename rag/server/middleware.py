@@ -23,7 +23,7 @@ from rag.server.problems import ServiceError
 from rag.server.request_log import RequestLog
 from rag.server.rights import Right, RouteRights
 from rag.server.room import SMALL_BODY, Body, Room, announced, receive_body
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
     from rag.server.audit import Audit

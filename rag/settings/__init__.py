@@ -10,10 +10,29 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from rag.settings.addresses import shown
-from rag.settings.checks import check, convert
-from rag.settings.config_file import CONFIG_FILE, check_found, read_toml
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings.checks import CONFIG_FILE, check, check_found, convert, read_toml, shown
+
+OWN_FILES = frozenset({"derived.json", "keys.json", "stamps.json", "snapshots.jsonl"})
+"""Files in an index folder that would otherwise be ingested as documents."""
+DEFAULT_COLLECTION = "default"
+"""Name of the index's own collection."""
+
+
+def root_of(index: Path) -> str:
+    """Absolute path of the folder that contains the index, or the index which a collection is
+    beside; "" for the file system's root. Documents below it travel with the index.
+    """
+    folder = Path(os.path.realpath(index))
+    if folder.parent.name == "collections":
+        folder = folder.parent.parent
+    return str(folder.parent).rstrip("/")
+
+
+def is_index(folder: str | Path) -> bool:
+    """Whether this is an index folder. A folder with only a copy of the database does not count."""
+    return os.path.isfile(os.path.join(folder, "rag.sqlite")) and any(
+        os.path.isfile(os.path.join(folder, name)) for name in ("derived.json", "lock")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,29 @@
-"""Converts and checks the values of settings."""
+"""Reads the settings file; converts and checks the values of settings."""
 
 import difflib
+import logging
+import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rag.errors import InputError
-from rag.settings.addresses import SCHEMES, shown
+
+SCHEMES = ("postgresql://", "postgres://")
+_SECRETS = re.compile(r"([?&](?:password|sslpassword|sslkey|passfile)=)[^&]*")
+_LOGIN = re.compile(r"^(\w+://)(?:([^:/?#]*)(:.*)?@)?", re.DOTALL)
+
+
+def shown(dsn: str) -> str:
+    """A PostgreSQL address without its password, even if the address is malformed."""
+
+    def login(match: re.Match[str]) -> str:
+        scheme, user, password = match.groups()
+        return scheme + ("" if user is None else f"{user}@" if password is None else f"{user}:***@")
+
+    return _SECRETS.sub(r"\1***", _LOGIN.sub(login, dsn))
+
 
 _LIMITS: dict[str, tuple[float, float]] = {
     "alpha": (0, 1),
@@ -98,3 +115,58 @@ def _check_name(source: str, name: str, kinds: Mapping[str, type]) -> None:
         near = difflib.get_close_matches(name, kinds, 1)
         hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
         raise InputError(f"unknown setting {name!r} in {source}", hint)
+
+
+CONFIG_FILE = "rag.toml"
+_TRUSTED = frozenset(
+    {
+        "store",
+        "embedder",
+        "reader",
+        "calibration",
+        "forms",
+        "host",
+        "public_url",
+        "writer",
+        "writer_key",
+        "traces",
+    }
+    | {"cors_origins", "certfile", "keyfile", "keys_file"}
+)
+"""Settings that locate models, databases, hosts, or files besides the index. A rag.toml that just
+happens to be in the working folder must not set them; a file named in RAG_CONFIG may.
+"""
+_log = logging.getLogger(__name__)
+
+
+def check_found(path: Path, values: Mapping[str, Any]) -> None:
+    """A rag.toml found in the working folder may be anyone's. Raises InputError if it sets one of
+    the `_TRUSTED` settings.
+    """
+    if unsafe := sorted(_TRUSTED.intersection(values)):
+        message = (
+            f"{path.absolute()} sets {', '.join(unsafe)}, which a file found in the working "
+            f"folder must not set"
+        )
+        raise InputError(
+            message,
+            f"if you trust it: export RAG_CONFIG={path.absolute()}; else remove these settings, or "
+            f"change to another folder",
+        )
+    if values:
+        _log.warning(
+            "settings from %s: %s",
+            path,
+            ", ".join(f"{name} = {value!r}" for name, value in values.items()),
+        )
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"settings file {path}: {error.strerror}", "correct RAG_CONFIG, or unset it"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"settings file {path} is not TOML: {error}", f"correct {path}") from error

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rag.errors import InputError, NotFoundError
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 

@@ -20,8 +20,8 @@ from transformers import (
 )
 
 from rag.errors import InputError
+from rag.models.bert import SCALE, load_weights
 from rag.models.device import Arithmetic, native_bf16
-from rag.models.int8_weights import SCALE, load_weights
 from rag.models.qa_heads import SENTENCE, VERDICT, VERDICT_DENSE, Head, load_head
 from rag.models.registry import FIRST_READER, first_reader, start_path
 from rag.training.recipe import Recipe, SetsRecipe

@@ -13,7 +13,7 @@ from rag.errors import InputError
 from rag.evaluation.evaluator import answers_in
 from rag.evaluation.gold import Question, read_jsonl
 from rag.ingestion.chunking import TokenCounter, split
-from rag.meaning.text import content_words, coverage
+from rag.meaning.words import content_words, coverage
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
 from rag.parsing.load import load

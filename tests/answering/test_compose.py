@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from rag.answering.citations import cite
 from rag.answering.compose import MAX_CITATIONS
-from rag.answering.mention import QuestionAnalysis, mention
-from rag.answering.spans import SpanGroup, grouped
+from rag.answering.spans import QuestionAnalysis, SpanGroup, grouped, mention
 from rag.ingestion.chunking import split
 from rag.types import Copy, Hit, Span
 from tests.answering.readings import answer_of as answer

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rag.answering.mention import QuestionAnalysis
 from rag.answering.reading import Reading
+from rag.answering.spans import QuestionAnalysis
 from rag.protocols import ReaderOutput
 from rag.types import Document, Hit, Passage, Span
 

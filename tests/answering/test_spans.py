@@ -1,8 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.mention import QuestionAnalysis, mention
-from rag.answering.spans import SpanGroup, grouped
+from rag.answering.spans import QuestionAnalysis, SpanGroup, grouped, mention
 from rag.meaning.compare import Relation, compare
 from rag.types import Hit, Passage, Span
 

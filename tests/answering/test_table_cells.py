@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.answering.table_cells import in_asked_columns
+from rag.answering.lists import in_asked_columns
 from rag.parsing.base import join
 from rag.parsing.tables import table_of_lines
 from rag.types import Document, Hit, Passage, Span

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.meaning.text import compatible, content_words, coverage, named_words, normalize
+from rag.meaning.words import compatible, content_words, coverage, named_words, normalize
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
 from rag.meaning.compare import Relation, compare
+from rag.meaning.dates import times
 from rag.meaning.figures import figures
-from rag.meaning.times import times
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from rag.models.int8_weights import SCALE, load_weights, save_weights
+from rag.models.bert import SCALE, load_weights, save_weights
 
 
 @given(

@@ -1,7 +1,7 @@
 import time
 from collections.abc import Sequence
 
-from rag.models.reading_budget import BudgetedReader, ReadState
+from rag.models.cascade import BudgetedReader, ReadState
 from rag.protocols import ReaderOutput
 from rag.types import Hit
 from tests import small_index

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.models.spans import best_spans, distinct
+from rag.models.reader import best_spans, distinct
 
 LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=12)
 

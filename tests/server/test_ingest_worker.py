@@ -19,7 +19,7 @@ from rag.server.document_schemas import Job
 from rag.server.state import Backend, Service
 from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
-from rag.store.local.lock import WriteLock
+from rag.store.local.sqlite_file import WriteLock
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 

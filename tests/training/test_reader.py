@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from rag.errors import InputError, ModelError
-from rag.models.int8_weights import load_weights, save_weights
+from rag.models.bert import load_weights, save_weights
 from rag.models.qa_heads import load_head
 from rag.models.reader import ExtractiveReader
 from rag.models.windows import encode, windows

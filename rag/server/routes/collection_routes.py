@@ -16,7 +16,7 @@ from rag.server.problems import ServiceError
 from rag.server.rights import Right, needs
 from rag.server.schemas import Options, Strict, WireAnswer
 from rag.server.state import Service, caller_of, wait
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION
 from rag.store.collection_folders import Collection
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])

@@ -21,8 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from rag.errors import BusyError, ConflictError, StoreError
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collection_folders import Collection, check_name, is_name, not_there
 
 _CARD = "collection.json"

@@ -10,7 +10,7 @@ On disk they are `vectors.faiss` and `lexical/`. `derived.json`, written last, n
 generation that the files show and the digest of each; files that do not match it are rebuilt, not
 searched. Only the holder of the write lock changes them, and only after a number of changes; the
 vectors' file, which is always written as a whole, after many. Other processes follow the rows: the
-dense index in place, the full text by a delta in memory (`rag.store.local.delta`).
+dense index in place, the full text by a delta in memory (`rag.store.local.views`).
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from rag.errors import BusyError, StoreError
 from rag.parsing.version import sha256_file
 from rag.protocols import Vectors
 from rag.store.local import changelog, database, manifest, tantivy_index
-from rag.store.local.dense_view import DenseView
 from rag.store.local.faiss_index import DenseIndex
-from rag.store.local.lock import WriteLock
 from rag.store.local.manifest import LEXICAL, VECTORS, Manifest
+from rag.store.local.sqlite_file import WriteLock
 from rag.store.local.tantivy_index import LexicalIndex
-from rag.store.local.text_view import TextView
+from rag.store.local.views import DenseView, TextView
 
 _log = logging.getLogger(__name__)
 _BEHIND = 500

@@ -19,7 +19,7 @@ from rag.packed_blocks import PackedBlocks
 from rag.store.duplicates import described, duplicates, named
 from rag.store.local import database, reindex, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
-from rag.store.local.lock import WriteLock
+from rag.store.local.sqlite_file import WriteLock
 
 _UNIT = 1e-3
 """Tolerance for a vector's length; half-precision models deviate less."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from rag.ingestion.pipeline import batches
 from rag.protocols import Embedder, Vectors
 from rag.store.local import database, schema, sqlite_file
-from rag.store.local.lock import WriteLock
+from rag.store.local.sqlite_file import WriteLock
 from rag.types import Document, Passage
 
 _MARK = "rebuild"

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rag.settings.index_folder import root_of
+from rag.settings import root_of
 from rag.store.local import database, sqlite_file
 from rag.types import Document
 

@@ -22,7 +22,7 @@ from rag.errors import InputError, NotFoundError, StoreError
 from rag.store.local import database, schema, sqlite_file, untrusted
 from rag.store.local.atomic_file import partial_file, remove_leftovers, sync_to_disk
 from rag.store.local.indexes import SearchIndexes
-from rag.store.local.lock import WriteLock
+from rag.store.local.sqlite_file import WriteLock
 
 SUFFIX = ".ragsnap"
 _LOG = "snapshots.jsonl"

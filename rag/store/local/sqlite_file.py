@@ -1,12 +1,14 @@
-"""Opens the SQLite file of a local store and reports its problems."""
+"""Opens the SQLite file of a local store and reports its problems; one process writes at a time."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from rag.errors import AbsentError, BusyError, StoreError
 from rag.store.local import schema
@@ -200,3 +202,40 @@ def checkpoint(connection: sqlite3.Connection, path: Path, wait_ms: int) -> int:
 
 def log_bytes(path: Path) -> int:
     return _wal(path).stat().st_size if _wal(path).exists() else 0
+
+
+class WriteLock:
+    """A lock file in the index folder, released when its process ends. Re-entrant."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = FileLock(folder / "lock", is_singleton=False)
+        self._holder = folder / "writer"
+
+    @contextmanager
+    def hold(self, wait: float) -> Iterator[None]:
+        """Hold the lock. Raises BusyError, naming the holder, if it is not free within `wait`
+        seconds.
+        """
+        try:
+            self._lock.acquire(timeout=wait)
+        except Timeout as error:
+            message = f"index {self._holder.parent} is being written by {self._owner()}"
+            raise BusyError(message, "try again when it has finished") from error
+        except OSError as error:
+            hint = "make it writable, or choose another with --index"
+            raise StoreError(
+                f"index {self._holder.parent} cannot be written: {error.strerror}", hint
+            ) from error
+        try:
+            if self._lock.lock_counter == 1:
+                with suppress(OSError):  # on a full disk the lock works without the name
+                    self._holder.write_text(str(os.getpid()))
+            yield
+        finally:
+            self._lock.release()
+
+    def _owner(self) -> str:
+        try:
+            return f"process {int(self._holder.read_text())}"
+        except (OSError, ValueError):
+            return "another process"

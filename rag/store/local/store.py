@@ -16,7 +16,7 @@ from rag.errors import AbsentError, StoreError
 from rag.protocols import Filter, Footprint, Stats, Vectors
 from rag.store.local import database, relocation, sqlite_file
 from rag.store.local.indexes import SearchIndexes
-from rag.store.local.lock import WriteLock
+from rag.store.local.sqlite_file import WriteLock
 from rag.store.validation import check
 from rag.types import Document, Passage
 

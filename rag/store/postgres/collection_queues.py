@@ -22,8 +22,7 @@ from psycopg import Connection
 
 from rag.errors import AbsentError, RagError
 from rag.ingestion.uploads import Done, State, Upload
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.postgres.collections import PostgresCollections, listed
 from rag.store.postgres.connection_pool import Database, schema_of
 from rag.store.postgres.queue import Pace, PostgresQueue, forget_failed, state_of

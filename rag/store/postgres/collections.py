@@ -19,8 +19,7 @@ from typing import Any, TypeVar
 from psycopg import Connection, errors, sql
 
 from rag.errors import ConflictError
-from rag.settings import Settings
-from rag.settings.index_folder import DEFAULT_COLLECTION
+from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collection_folders import Collection, check_name, is_name, not_there
 from rag.store.postgres.connection_pool import GUARD, Database, in_schema, schema_of
 

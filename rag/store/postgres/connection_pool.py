@@ -19,7 +19,7 @@ from psycopg import Connection, conninfo, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from rag.errors import AbsentError, BusyError, InputError, StoreError
-from rag.settings.addresses import shown
+from rag.settings.checks import shown
 
 T = TypeVar("T")
 Work = Callable[[Connection[Any]], T]

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.store import bm25
-from rag.store.local.delta import Delta
 from rag.store.local.tantivy_index import LexicalIndex, analyze
+from rag.store.local.views import Delta
 
 WORDS = "herring mackerel sardine oyster the sea seas swims swim cod".split()
 TEXT = st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join)

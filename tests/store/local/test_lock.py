@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import BusyError, StoreError
-from rag.store.local.lock import WriteLock
+from rag.store.local.sqlite_file import WriteLock
 from tests.store.helpers import Worker, local
 
 

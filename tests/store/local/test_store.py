@@ -382,7 +382,7 @@ def test_many_changes_are_saved_and_the_journal_is_pruned(
 def test_passages_beyond_the_delta_are_found_after_saving(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.store.local.text_view._LONGEST", 3)
+    monkeypatch.setattr("rag.store.local.views._LONGEST", 3)
     store = local(tmp_path)
     with Worker(tmp_path) as other:
         other.ask("begin")

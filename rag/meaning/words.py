@@ -1,0 +1,211 @@
+"""English words: closed classes, names of months and weekdays, number words as digits, and words as
+they are compared: normalised, content words only, or one by one in order.
+
+Number words become digits through text2num, with additions for ranges, halves and scales.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+
+from text_to_num import alpha2digit
+
+ARTICLES = frozenset("a an the".split())
+DEMONSTRATIVES = frozenset("this that these those".split())
+QUESTION_WORDS = frozenset("who whom whose what which when where why how".split())
+BE = frozenset("is are was were be been".split())
+HAVE = frozenset("has have had".split())
+MODALS = frozenset("will would can could shall should may might must".split())
+AUXILIARIES = (
+    BE
+    | HAVE
+    | MODALS
+    | frozenset("am do does did isn't aren't wasn't weren't don't doesn't didn't won't".split())
+)
+PREPOSITIONS = frozenset(
+    "in on at by from with without between of to for about after before during under over into "
+    "since until among against near through towards within as because if when where while "
+    "than".split()
+)
+SPEAKERS = frozenset("i me my mine myself you your yours we our ours".split())  # "us" may be the US
+"""Speaker and listener."""
+PRONOUNS = frozenset("it its he him his she her hers they them their theirs".split())
+STOP_WORDS = (
+    (QUESTION_WORDS | ARTICLES | DEMONSTRATIVES | BE | HAVE | MODALS | PRONOUNS)
+    - {"shall", "must", "him", "hers", "theirs"}
+) | frozenset(
+    "much long far old often did do does being of in on at to for from by with and or as there "
+    "into about after before during than then so not no any some you your me my we our i say said "
+    "says give gave tell".split()
+)
+"""Words that do not tell what a question or sentence is about."""
+DENIALS = frozenset(
+    "not never no nor neither without cannot nobody nothing denied denies refused failed "
+    "lacks".split()
+)
+MONTHS = tuple(
+    "january february march april may june july august september october november december".split()
+)
+WEEKDAYS = tuple("monday tuesday wednesday thursday friday saturday sunday".split())
+SHORT_NAMES = frozenset(name[:3] for name in (*MONTHS, *WEEKDAYS)) - {"may"} | {"sept"}
+"""Months and weekdays as they are abbreviated, with a full stop."""
+MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|"
+    r"aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+"""A pattern for the name of a month, without capitals."""
+YEAR = r"(?:1\d|20)\d\d"
+"""A pattern for a year in figures."""
+SMALL_NUMBERS = tuple("one two three four five six seven eight nine ten eleven twelve".split())
+
+
+def month_number(name: str) -> int:
+    """1 to 12 for a month in full or abbreviated."""
+    return 1 + [month[:3] for month in MONTHS].index(name[:3].lower())
+
+
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d|[.,]\d|(?:st|nd|rd|th)\b)"
+_SCALES = {
+    "hundred": 1e2,
+    "thousand": 1e3,
+    "million": 1e6,
+    "mn": 1e6,
+    "billion": 1e9,
+    "bn": 1e9,
+    "trillion": 1e12,
+    "tn": 1e12,
+}
+_SCALES |= {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_SCALE = r"(?:hundred|thousand|million|mn|billion|bn|trillion|tn)\b"
+SIGN = r"(?:US\$|[$€£¥])"
+CODES = "USD EUR GBP JPY CHF SEK NOK DKK CAD AUD CNY INR PLN".split()
+CODE = f"(?:{'|'.join(CODES)})"
+_SCALED = re.compile(
+    rf"({NUMBER})(?:(\s*(?:to|or|-|–)\s*){SIGN}?({NUMBER}))?[\s-]?({_SCALE})", re.IGNORECASE
+)
+_BETWEEN = re.compile(
+    rf"(?<=\bbetween )({NUMBER})(\s+and\s+)({NUMBER})[\s-]({_SCALE})", re.IGNORECASE
+)
+_SHORT = re.compile(
+    rf"(?<=[$€£¥])({NUMBER})(?:(\s*(?:to|-|–)\s*){SIGN}?({NUMBER}))?\s?([kmbt])\b", re.IGNORECASE
+)
+"""Letters as scales, only in sums of money: "$5m"."""
+_TENS = (
+    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-(?:one"
+    r"|two|three|four|five|six|seven|eight|nine))?"
+)
+_SPELLED = (
+    rf"(?:{_TENS}|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen)\b)"
+)
+_SPELLED_RANGE = re.compile(
+    rf"\b({_SPELLED})(\s+(?:to|or|and)\s+)({_SPELLED}|{NUMBER})(?=[\s-]{_SCALE})", re.IGNORECASE
+)
+_HALF_MORE = re.compile(rf"(?<![\d.,])\b({_SPELLED}|\d+) and a half\b", re.IGNORECASE)
+_FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
+_FRACTION = re.compile(r"(?:(?<![\d.,])(\d+)\s?)?([½¼¾])")
+LONGEST = 400
+"""Maximum number of characters read as a value."""
+
+
+def digits(text: str) -> str:
+    """Number words as digits: "twenty-five years" becomes "25 years", "two to three" becomes "2 to
+    3", "two and a half" becomes "2.5"."""
+    if len(text) > LONGEST or not re.search(r"[a-z½¼¾]", text, re.IGNORECASE):
+        return text
+    text = _FRACTION.sub(lambda match: (match[1] or "0") + _FRACTIONS[match[2]], text)
+    text = _HALF_MORE.sub(lambda match: f"{_spelled(match[1])}.5", text)
+    text = re.sub(r"\b(?:half a|a half) (million|billion)", r"0.5 \1", text, flags=re.IGNORECASE)
+    text = re.sub(r"\ba dozen\b", "12", text, flags=re.IGNORECASE)
+    text = re.sub(rf"\ban? ({_SCALE})", r"1 \1", text, flags=re.IGNORECASE)
+    text = re.sub(
+        r"\b(?:an?|one) (year|month|week|day|hour|minute) and a half\b",
+        r"1.5 \1s",
+        text,
+        flags=re.IGNORECASE,
+    )
+    text = _SPELLED_RANGE.sub(
+        lambda match: f"{_spelled(match[1])}{match[2]}{_spelled(match[3])}", text
+    )
+    for pattern in (_BETWEEN, _SCALED, _SHORT):
+        text = pattern.sub(_in_full, text)
+    return _spelled(text)
+
+
+def _spelled(text: str) -> str:
+    converted: str = alpha2digit(text, "en", threshold=0.0)
+    return converted
+
+
+def _in_full(match: re.Match[str]) -> str:
+    """ "100 to 150 billion" without its scale."""
+    first, to, last, scale = match.groups()
+    return "".join([_times(first, scale), *([to, _times(last, scale)] if last else [])])
+
+
+def _times(number: str, scale: str) -> str:
+    return f"{float(number.replace(',', '')) * _SCALES[scale.lower()]:.0f}"
+
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_PUNCTUATION = re.compile(r"[^\w\s%$\u20ac\u00a3]")
+WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
+_POSSESSIVE = re.compile(r"['’]s?$")
+_NAMED = re.compile(r"(?<=\s)[A-Z][\w.-]+|\b\w*\d[\w.,]*\b")
+
+
+def normalize(text: str) -> str:
+    """Lower case, without articles and punctuation, with single spaces (method: the evaluation
+    script of SQuAD)."""
+    return " ".join(_ARTICLES.sub(" ", _PUNCTUATION.sub(" ", text.lower())).split())
+
+
+def compatible(text: str, other: str) -> bool:
+    """Whether one normalised answer contains the other word for word, as "14 july 2015" contains
+    "2015"."""
+    return f" {text} " in f" {other} " or f" {other} " in f" {text} "
+
+
+def content_words(text: str) -> frozenset[str]:
+    """The content words of a question, each as its first five letters."""
+    return frozenset(word[:5] for word in normalize(text).split() if word not in STOP_WORDS)
+
+
+def named_words(question: str) -> frozenset[str]:
+    """The content words of a question that are names, except for its first word, or contain a
+    digit."""
+    return frozenset(word for match in _NAMED.findall(question) for word in content_words(match))
+
+
+def coverage(stems: Set[str], text: str, empty: float = 0.0) -> float:
+    """The share, in [0, 1], of the word stems that `text` contains; `empty` if there are none."""
+    own = {word[:5] for word in normalize(text).split()}
+    return len(stems & own) / len(stems) if stems else empty
+
+
+def singular(noun: str) -> str:
+    """A noun without its plural ending, for comparison only."""
+    if noun.endswith("ies") and len(noun) > 4:
+        return noun[:-3] + "y"
+    return noun[:-1] if noun.endswith("s") and not noun.endswith("ss") else noun
+
+
+def singular_words(text: str) -> frozenset[str]:
+    """The content words in the singular; whole, so that "internal" is not "international"."""
+    stems = content_words(text)
+    return frozenset(singular(word) for word in normalize(text).split() if word[:5] in stems)
+
+
+def fold(word: str) -> str:
+    """A word in lower case, without a possessive ending and full stops."""
+    return _POSSESSIVE.sub("", word.lower()).replace(".", "")
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The folded words of a text."""
+    return frozenset(fold(word) for word in WORD.findall(text))
+
+
+def word_list(text: str) -> list[str]:
+    """The folded words in order; number words of a short text become digits."""
+    return [fold(word) for word in WORD.findall(digits(text) if len(text) <= LONGEST else text)]

@@ -1,0 +1,282 @@
+"""The search indexes as views of the rows at one generation: the vectors of all passages, and the
+full text, which is what is saved and a delta in memory: passages added since, and ids removed
+since.
+
+A Tantivy commit waits for the disk some twenty times; a delta does not. New passages are scored as
+Tantivy would, with the statistics of both parts combined.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.meaning.identifiers import searched
+from rag.protocols import Vectors
+from rag.store import bm25
+from rag.store.local import changelog, database, tantivy_index
+from rag.store.local.faiss_index import DenseIndex
+from rag.store.local.manifest import LEXICAL
+from rag.store.local.tantivy_index import LexicalIndex, analyze
+
+_TRIED = 100
+"""Maximum number of words of new passages to try for one that is also in the index, which reveals
+its average length.
+"""
+
+
+class Delta:
+    """Changes since `index` was saved. Must stay small, since it is scanned for each word of a
+    question.
+    """
+
+    def __init__(self) -> None:
+        self.deleted = set[int]()
+        """passages that are in the index but were deleted"""
+        self._passages: dict[int, Counter[str]] = {}
+        self._holders: defaultdict[str, set[int]] = defaultdict(set)
+        self._words = 0
+
+    def __len__(self) -> int:
+        """Number of added passages."""
+        return len(self._passages)
+
+    def ids(self) -> NDArray[np.int64]:
+        return np.fromiter(self._passages, dtype=np.int64)
+
+    def doc_freq(self, word: str) -> int:
+        """Number of added passages that contain the word."""
+        return len(self._holders.get(word, ()))
+
+    def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
+        """Remove passages, from here or from the index, and add (id, text) pairs."""
+        for passage_id in removed:
+            if passage_id in self._passages:
+                self._drop(passage_id)
+            else:
+                self.deleted.add(passage_id)
+        for passage_id, text in added:
+            self._passages[passage_id] = words = Counter(analyze(text))
+            self._words += words.total()
+            for word in words:
+                self._holders[word].add(passage_id)
+
+    def _drop(self, passage_id: int) -> None:
+        words = self._passages.pop(passage_id)
+        self._words -= words.total()
+        for word in words:
+            self._holders[word].discard(passage_id)
+            if not self._holders[word]:
+                del self._holders[word]
+
+    def search(
+        self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """The `k` best (id, BM25 score) pairs of index and additions together, without removed
+        passages, best first.
+        """
+        if not self._passages:
+            return index.search(text, k, allowed, self.deleted)
+        terms = list(dict.fromkeys(analyze(text)))
+        passages, average = index.collection(chain(terms, islice(self._holders, _TRIED)))
+        total = passages + len(self)
+        doc_freq = {term: index.doc_freq(term) for term in terms}
+        idf = {
+            term: bm25.idf(total, count + len(self._holders.get(term, ())))
+            for term, count in doc_freq.items()
+        }
+        weights = {
+            term: idf[term] / bm25.idf(passages, count) for term, count in doc_freq.items() if count
+        }
+        mean = _mean(passages, average, len(self), self._words)
+        found = dict(index.search(text, k, allowed, self.deleted, weights, mean))
+        found |= self._scores(idf, mean, allowed)
+        return sorted(found.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
+
+    def _scores(
+        self, idf: Mapping[str, float], average: float, allowed: Sequence[int] | None
+    ) -> dict[int, float]:
+        among = None if allowed is None else self._passages.keys() & set(allowed)
+        scores = defaultdict[int, float](float)
+        for word, weight in idf.items():
+            doc_freq = self._holders.get(word, set())
+            for passage_id in doc_freq if among is None else doc_freq & among:
+                words = self._passages[passage_id]
+                count, length = words[word], bm25.quantised_length(words.total())
+                scores[passage_id] += (
+                    weight * (bm25.K1 + 1) * count / (count + bm25.length_norm(length, average))
+                )
+        return dict(scores)
+
+
+def _mean(passages: int, average: float, added: int, words: int) -> float:
+    """Average length of all passages, or of the added ones if that of the others is unknown
+    (0.0).
+    """
+    return (average * passages + words) / (passages + added) if average else words / added
+
+
+_log = logging.getLogger(__name__)
+_LONGEST = 2000
+"""Maximum size of a delta. While another process adds more, new passages are found by their
+vectors, and by their words after it saves.
+"""
+
+
+class TextView:
+    """`index` shows generation `shows`, and index and delta together `delta_shows`; "" for none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.replace(LexicalIndex())
+
+    def replace(self, index: LexicalIndex, shows: str = "", last: int = 0) -> None:
+        """Start with an index that has no passage id above `last`, and an empty delta."""
+        self.index, self.shows, self.last = index, shows, last
+        self._start_delta()
+
+    def _start_delta(self) -> None:
+        self._delta, self.delta_shows, self._delta_last = Delta(), self.shows, self.last
+
+    def search(
+        self, question: str, k: int, allowed: Sequence[int] | None
+    ) -> list[tuple[int, float]]:
+        return self._delta.search(self.index, question, k, allowed)
+
+    def doc_freq(self, word: str) -> int:
+        """Number of passages with this stem; deleted ones count until a merge."""
+        return self.index.doc_freq(word) + self._delta.doc_freq(word)
+
+    def count(self, ids: Sequence[int]) -> int:
+        return self.index.count(ids) + int(np.isin(self._delta.ids(), ids).sum())
+
+    def unmerged(self) -> int:
+        """Number of deleted passages whose words are still in files."""
+        if self.index.in_memory:
+            return 0
+        return tantivy_index.deleted(self._folder / LEXICAL) + len(self._delta.deleted)
+
+    def compare(self, ids: Sequence[int]) -> tuple[int, int, int]:
+        """(surplus, missing, 0) passages compared with the rows, whose ids are `ids`."""
+        deleted = np.fromiter(self._delta.deleted, dtype=np.int64)
+        here = np.setdiff1d(self.index.ids(), deleted)
+        surplus, missing = changelog.difference(np.concatenate([here, self._delta.ids()]), ids)
+        return len(surplus), len(missing), 0
+
+    def is_far_behind(self, connection: sqlite3.Connection) -> bool:
+        since = int(self.shows or 0)
+        return changelog.changes(connection, since, self.last, _LONGEST + 1) > _LONGEST
+
+    def follow(self, connection: sqlite3.Connection, generation: str) -> None:
+        """Bring the view to the generation without the write lock: an index in memory by an
+        update, a saved one by the delta.
+        """
+        if self.index.in_memory:
+            self.update(connection, generation)
+        else:
+            self._update_delta(connection, generation)
+
+    def update(self, connection: sqlite3.Connection, generation: str) -> int:
+        """Update the index itself. Returns the number of changed passages."""
+        surplus, missing, last = changelog.outdated(
+            connection, self.shows, self.last, self.index.ids
+        )
+        if self.index.in_memory and missing and not len(self.index):
+            _log.warning(
+                "the saved index in %s is outdated or broken; this process uses its own in memory",
+                self._folder,
+            )
+        if surplus or missing:
+            self.index.update(surplus, _texts(connection, missing))
+        self.shows, self.last = generation, last
+        self._start_delta()
+        return len(surplus) + len(missing)
+
+    def _update_delta(self, connection: sqlite3.Connection, generation: str) -> None:
+        since, last = self.delta_shows, self._delta_last
+        changed = changelog.changed(connection, int(since), last) if since else None
+        if changed is None:
+            self._start_delta()
+            changed = changelog.outdated(connection, self.shows, self.last, self.index.ids)[:2]
+        surplus, missing = changed
+        self._delta.update(surplus, ())
+        kept = missing[: max(0, _LONGEST - len(self._delta))]
+        self._delta.update((), _texts(connection, kept))
+        self.delta_shows, self._delta_last = generation, max([self._delta_last, *kept[-1:]])
+
+
+def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    for some in database.batches(ids):
+        for passage_id, passage in database.passages(connection, some).items():
+            yield passage_id, searched(passage)
+
+
+class DenseView:
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.index = DenseIndex(dim)
+        self.shows, self._last = "", 0
+        """generation of the index, "" for none, and its highest passage id"""
+
+    def replace(self, index: DenseIndex, shows: str) -> None:
+        self.index, self.shows = index, shows
+        self._last = int(index.ids().max(initial=0))
+
+    def search(
+        self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
+    ) -> list[tuple[int, float]]:
+        """The best passages by cosine. Candidates of a compressed index are scored with the
+        rows.
+        """
+        if self.index.exact:
+            return self.index.search(vector, k, allowed)
+        proposed = self.index.search(vector, self.index.depth(k), allowed)
+        ids, rows = database.vectors(
+            connection, [passage_id for passage_id, _ in proposed], self.dim
+        )
+        scores = (rows @ vector).tolist()
+        return sorted(zip(ids, scores, strict=True), key=lambda hit: -hit[1])[:k]
+
+    def count(self, ids: Sequence[int]) -> int:
+        return int(np.isin(self.index.ids(), ids).sum())
+
+    def compare(self, connection: sqlite3.Connection, ids: Sequence[int]) -> tuple[int, int, int]:
+        """(surplus, missing, altered) passages compared with the rows, whose ids are `ids`."""
+        surplus, missing = changelog.difference(self.index.ids(), ids)
+        shared = np.intersect1d(self.index.ids(), ids).tolist()
+        altered = 0
+        for some in database.batches(shared):
+            altered += self.index.altered(*database.vectors(connection, some, self.dim))
+        return len(surplus), len(missing), altered
+
+    def update(
+        self, connection: sqlite3.Connection, generation: str, reshape: bool = False
+    ) -> None:
+        """Bring the index to the generation. `reshape` allows another type if its size calls for
+        one.
+        """
+        surplus, missing, last = changelog.outdated(
+            connection, self.shows, self._last, self.index.ids
+        )
+        wanted = self.index.wanted(len(self.index) + len(missing) - len(surplus))
+        if reshape and wanted != self.index.index_type:
+            missing = database.passage_ids(connection)
+            self._retrain(connection, wanted, missing)
+        else:
+            self.index.remove(surplus)
+        for some in database.batches(missing):
+            self.index.add(*database.vectors(connection, some, self.dim))
+        self.shows, self._last = generation, last
+
+    def _retrain(self, connection: sqlite3.Connection, index_type: str, ids: Sequence[int]) -> None:
+        """Start an empty index of this type, trained on a sample of the passages."""
+        sample = np.random.default_rng(0).permutation(ids)[: self.index.sample(index_type)]
+        rows = database.vectors(connection, sample.tolist(), self.dim)[1]
+        self.index = DenseIndex.trained(self.dim, index_type, rows)
