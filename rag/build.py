@@ -203,6 +203,13 @@ def reader(settings: Settings) -> Reader:
     return Cascade(ExtractiveReader(first, arithmetic=_arithmetic(settings)), found, CASCADE_READS)
 
 
+def stages(reader: Reader) -> tuple[Reader, Reader]:
+    """The reader for many passages, and the one for the best of them; they may be the same."""
+    from rag.models.cascade import Cascade
+
+    return (reader.first, reader.reader) if isinstance(reader, Cascade) else (reader, reader)
+
+
 def engine(settings: Settings) -> Engine:
     """Build the engine. The index is opened first, so that its errors come before a model loads."""
     opened = store(settings)

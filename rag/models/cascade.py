@@ -25,7 +25,7 @@ class Cascade:
     def __init__(self, first: Reader, reader: Reader, most: int) -> None:
         self.name = reader.name
         self.reader = reader
-        self._first = first
+        self.first = first
         self._most = most
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
@@ -34,7 +34,7 @@ class Cascade:
 
     def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, which share batches in each model."""
-        first = self._first.read_many(asked)
+        first = self.first.read_many(asked)
         chosen = [
             (question, self._chosen(hits, output) if len(hits) > self._most else hits)
             for (question, hits), output in zip(asked, first, strict=True)

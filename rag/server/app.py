@@ -31,6 +31,7 @@ from rag.server.routes import (
     page_data,
     questions,
     ratings,
+    rerank,
     searxng,
 )
 from rag.server.state import Backend, Service, open_backend
@@ -48,6 +49,7 @@ _MODULES = (
     check,
     openai,
     dify,
+    rerank,
     searxng,
     collection_routes,
     ratings,

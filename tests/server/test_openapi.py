@@ -43,6 +43,7 @@ POST /v1/dify/retrieval retrieve_for_dify
 POST /v1/documents add_documents
 POST /v1/embeddings create_embeddings
 POST /v1/feedback add_feedback
+POST /v1/rerank rerank
 POST /v1/responses create_response
 POST /v1/search search
 POST /v1/vector_stores/{vector_store}/search search_vector_store

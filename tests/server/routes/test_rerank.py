@@ -1,0 +1,83 @@
+"""Reranking in Jina's and Cohere's format."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rag.protocols import ReaderOutput
+from rag.server.api_keys import keys_of
+from rag.settings import Settings
+from rag.types import Hit
+from tests.fakes import NameReader
+from tests.server.conftest import LEASE, OMAN
+from tests.server.fake_server import serving
+
+ASKED = {"model": "jina-reranker-v2-base-multilingual", "query": "Who led the talks?"}
+
+
+def test_the_text_with_the_answer_is_first(client: httpx.Client) -> None:
+    body = {**ASKED, "documents": [LEASE, {"text": OMAN}, " "], "unknown": 1}
+    found = client.post("/v1/rerank", json=body).json()
+    assert found["model"] == ASKED["model"]
+    assert [row["index"] for row in found["results"]] == [1, 0, 2]
+    scores = [row["relevance_score"] for row in found["results"]]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > 0.9
+    assert scores[2] < 0.01
+    assert [row["document"]["text"] for row in found["results"]] == [OMAN, LEASE, " "]
+    assert found["usage"]["total_tokens"] == 0
+
+
+def test_fewer_without_their_texts(client: httpx.Client) -> None:
+    body = {**ASKED, "documents": [LEASE, OMAN], "top_n": 1, "return_documents": False}
+    for path in ("/v1/rerank", "/v2/rerank", "/v1/collections/default/rerank"):
+        (row,) = client.post(path, json=body).json()["results"]
+        assert (row["index"], "document" in row) == (1, False)
+
+
+def test_a_long_text_counts_by_its_best_passage(client: httpx.Client) -> None:
+    long = "The weather was fine. " * 1500 + OMAN
+    found = client.post("/v1/rerank", json={**ASKED, "documents": ["Talks.", LEASE, long]}).json()
+    assert found["results"][0]["index"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"documents": []}, "documents"),
+        ({"documents": ["x"] * 1001}, "documents"),
+        ({"documents": [{"title": "x"}]}, "documents.0"),
+        ({"query": " "}, "empty"),
+        ({"query": "x" * 2000}, "too long"),
+        ({"top_n": 0}, "top_n"),
+    ],
+)
+def test_errors_name_the_field(client: httpx.Client, change: dict[str, Any], word: str) -> None:
+    refused = client.post("/v1/rerank", json={**ASKED, "documents": [OMAN], **change})
+    assert refused.status_code == 422
+    assert word in refused.json()["detail"]
+
+
+class SlowReader(NameReader):
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        time.sleep(1.5)
+        return super().read(question, hits)
+
+
+def test_any_key_may_rerank_and_pays_for_it(tmp_path: Path) -> None:
+    _, key = keys_of(Settings(index=tmp_path)).add("reader", "read", ("other",))
+    with serving(tmp_path, SlowReader(), key=key, rate=6) as client:
+        body = {**ASKED, "documents": [OMAN]}
+        for path in ("/v1/rerank", "/v2/rerank"):
+            before = int(client.get("/v1/models").headers["X-RateLimit-Remaining"])
+            assert client.post(path, json=body).json()["results"]
+            after = int(client.get("/v1/models").headers["X-RateLimit-Remaining"])
+            assert after < before
+            stranger = httpx.post(f"{client.base_url}{path}", json=body, trust_env=False)
+            assert stranger.status_code == 401
