@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,8 @@ class Footprint:
 
     `numbers` are its passage ids. `unmerged` counts deleted passages of all documents whose words
     remain in the full-text files until the next merge; searches do not return them. `snapshots` are
-    the files that contain the document. `originals` is 1 if its uploaded file is kept.
+    the files that contain the document. `originals` is 1 if its uploaded file is kept. `cells` are
+    those of grids that quote it.
     """
 
     documents: int
@@ -48,6 +49,23 @@ class Footprint:
     snapshots: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     originals: int = 0
+    cells: int = 0
+
+
+class CellRow(NamedTuple):
+    """A version of a grid's cell, as a store keeps it.
+
+    `row` and `column` are names within the grid; `documents` are the ids of those it quotes, or of
+    its row. `record` is a JSON object without these ids; after one of the documents was deleted,
+    the time of that as a JSON string. `number` grows with every version of any cell; a new one has
+    0.
+    """
+
+    row: str
+    column: str
+    documents: tuple[str, ...]
+    record: str
+    number: int = 0
 
 
 class Embedder(Protocol):
@@ -135,6 +153,24 @@ class Store(Protocol):
 
     def original(self, document_id: str) -> bytes | None:
         """The document's file, if it is kept."""
+
+    def grids(self) -> dict[str, str]:
+        """The definitions of grids as JSON, by name."""
+
+    def put_grid(self, name: str, record: str) -> None:
+        """Keep the definition of a grid, or replace it; its cells stay."""
+
+    def delete_grid(self, name: str) -> bool:
+        """Delete a grid with its cells. Returns False if the name is unknown."""
+
+    def cells(self, grid: str) -> list[CellRow]:
+        """All versions of a grid's cells, oldest first."""
+
+    def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
+        """Add versions of cells in one transaction; those with a number replace that version.
+        Cells of documents or grids that no longer exist are left out. Returns how many were
+        written. Does not start a new generation.
+        """
 
     def stats(self) -> Stats: ...
 

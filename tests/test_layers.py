@@ -35,7 +35,7 @@ HOMES = {
     "pypdfium2": {"parsing/pdf/characters.py", "server/pdf_pages.py"},
     "docx": {"parsing/docx.py"},
     "pptx": {"parsing/pptx.py"},
-    "openpyxl": {"parsing/xlsx.py"},
+    "openpyxl": {"parsing/xlsx.py", "desk/grid_export.py"},
     "psycopg": {
         "store/postgres/writes.py",
         "store/postgres/connection_pool.py",
@@ -48,6 +48,7 @@ HOMES = {
         "store/postgres/search.py",
         "store/postgres/store.py",
         "store/postgres/maintenance.py",
+        "store/postgres/grids.py",
     },
     "procrastinate": {"store/postgres/collection_queues.py", "store/postgres/queue.py"},
     "pgvector": {"store/postgres/connection_pool.py", "store/postgres/sparse_bm25.py"},
@@ -121,7 +122,7 @@ ORDER = (
     "types errors child_process sockets | meaning structure packed_blocks | filters settings"
     " | parsing | protocols | models ingestion "
     "retrieval"
-    " | answering store | engine render | claims | evaluation | training | build | "
+    " | answering store | engine render | claims desk | evaluation | training | build | "
     "repl | server | client | cli"
 )
 RANK = {name: rank for rank, names in enumerate(ORDER.split("|")) for name in names.split()}

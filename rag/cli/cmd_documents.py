@@ -250,6 +250,8 @@ def _proof(receipt: DeletionReceipt, ratings: int) -> list[str]:
     }
     if receipt.before.originals:
         names["originals"] = "file"
+    if receipt.before.cells:
+        names["cells"] = "grid cells"
     counts = [
         f"{word} {getattr(receipt.before, name)} -> {getattr(receipt.after, name)}"
         for name, word in names.items()

@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import closing
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
 from rag.cli.options import shared
-from rag.cli.output import counts, show, skipped_lines
+from rag.cli.output import counts, plural, show, skipped_lines
 from rag.errors import BusyError, InputError, NotFoundError, RagError, install_line
 from rag.ingestion.progress import IngestProgress
 from rag.ingestion.sync import Changes
 from rag.render.sanitize import clean
 from rag.render.status import Status
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.engine import Engine
 
 
 @click.command("sync")
@@ -79,12 +85,40 @@ def sync_command(
                 )
                 sys.exit(130)
 
+        standing = StandingGrids(settings)
+
+        def report(changes: Changes) -> None:
+            _show(changes, settings.place, as_json)
+            standing.refresh(changes)
+
         if watch:
-            _follow(
-                root, settings.index, once, lambda changes: _show(changes, settings.place, as_json)
-            )
+            _follow(root, settings.index, once, report)
         else:
-            _show(once(), settings.place, as_json)
+            report(once())
+
+
+class StandingGrids:
+    """The grids that are asked again after a sync. The models load with the first question."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return build.engine(self._settings)
+
+    def refresh(self, changes: Changes) -> None:
+        """Ask them, and say on stderr what changed; errors do not undo a sync."""
+        from rag.desk.standing import refresh
+
+        if changes.dry_run:
+            return
+        with closing(build.store(self._settings)) as store, Status("asking standing grids"):
+            for one in refresh(store, lambda: self._engine, changes.any):
+                name = clean(one.name)
+                news = f"{plural(one.changed, 'answer')} changed; see: rag grid changes {name!r}"
+                outcome = one.error or (news if one.changed else "no answer changed")
+                click.echo(f"rag: grid {name}: {clean(outcome)}", err=True)
 
 
 def _follow(

@@ -28,6 +28,7 @@ COMMANDS: Table = {
         "cmd_check:check_command",
         "Check a text against the documents, sentence by sentence.",
     ),
+    "grid": ("cmd_grid:grid_group", "Ask the same questions of every document; see what changes."),
     "verify": ("cmd_verify:verify_command", "Check whether citations still hold."),
     "ingest": ("cmd_documents:ingest_command", "Add files and folders to the index."),
     "sync": ("cmd_sync:sync_command", "Make the index match a folder, including removals."),

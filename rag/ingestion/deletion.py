@@ -45,8 +45,8 @@ class DeletionReceipt:
     def complete(self) -> bool:
         """Whether no part of the index holds the document and no search finds it."""
         after = self.after
-        held = after.documents or after.passages or after.vectors or after.words or after.originals
-        return not (held or self.found)
+        held = (after.documents, after.passages, after.vectors, after.words)
+        return not (any(held) or after.originals or after.cells or self.found)
 
 
 def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> list[DeletionReceipt]:

@@ -67,6 +67,7 @@ def migrate(
             _copy_original(source, target, document_id)
             total.update(wanted.encode())
             on_progress()
+    _copy_grids(source, target)
     if source.stats().generation != started or [d.id for d in target.documents()] != ids:
         raise StoreError(
             "the index changed during the migration",
@@ -93,6 +94,16 @@ def _copy_original(source: Store, target: Store, document_id: str) -> None:
     content = source.original(document_id)
     if content is not None and target.original(document_id) != content:
         target.keep_original(document_id, content)
+
+
+def _copy_grids(source: Store, target: Store) -> None:
+    """Copy the grids that the target lacks, with all versions of their cells."""
+    present = target.grids()
+    for name, record in source.grids().items():
+        if name not in present:
+            target.put_grid(name, record)
+            rows = [row._replace(number=0) for row in source.cells(name)]
+            target.put_cells(name, rows)
 
 
 def _check_target(target: Store, ids: list[str]) -> None:

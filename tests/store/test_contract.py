@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from rag.errors import InputError
 from rag.filters import OPERATORS, Condition, matches, parse
-from rag.protocols import Store
+from rag.protocols import CellRow, Store
 from rag.types import Block, Cell, Column, Document, Passage
 from tests.fakes import document
 from tests.store.helpers import (
@@ -590,3 +590,69 @@ def test_a_file_is_kept_until_its_document_is_replaced_or_deleted(store: Store) 
     store.delete("b")
     store.vacuum()
     assert (store.original("b"), store.trace("b").originals) == (None, 0)
+
+
+def test_a_grid_keeps_its_cells_in_order(store: Store) -> None:
+    put(store, "a", "one")
+    put(store, "b", "two")
+    assert (store.grids(), store.cells("leases"), store.delete_grid("leases")) == ({}, [], False)
+    assert store.put_cells("leases", [CellRow("a", "End", ("a",), "{}")]) == 0
+    generation = store.stats().generation
+    store.put_grid("leases", '{"rows": "ü\\u0000"}')
+    store.put_grid("b", "{}")
+    store.put_grid("b", '{"x": 1}')
+    rows = [
+        CellRow("a", "End", ("a",), '{"value": "\\u0000 é"}'),
+        CellRow("*", "End", ("a", "b"), '{"value": "2"}'),
+        CellRow("*", "Rent", (), '{"value": "3"}'),
+    ]
+    assert store.put_cells("leases", rows) == 3
+    stored = store.cells("leases")
+    assert [row._replace(number=0) for row in stored] == rows
+    assert sorted({row.number for row in stored}) == [row.number for row in stored]
+    changed = stored[1]._replace(record='{"value": "4"}', documents=("b",))
+    assert store.put_cells("leases", [changed]) == 1
+    assert store.cells("leases")[1] == changed
+    assert store.put_cells("b", [changed]) == 0, "another grid's cell"
+    assert store.grids() == {"b": '{"x": 1}', "leases": '{"rows": "ü\\u0000"}'}
+    assert store.stats().generation == generation
+    assert store.delete_grid("leases")
+    assert (store.cells("leases"), list(store.grids())) == ([], ["b"])
+
+
+def test_cells_hold_nothing_of_a_deleted_document(store: Store) -> None:
+    put(store, "a", "one")
+    put(store, "b", "two")
+    store.put_grid("leases", "{}")
+    rows = [CellRow("a", "End", ("a",), '{"value": "secret"}')]
+    rows += [CellRow("*", "End", ("b", "a"), '{"value": "secret"}')]
+    rows += [CellRow("*", "Rent", ("b",), '{"value": "public"}')]
+    store.put_cells("leases", rows)
+    assert store.trace("a").cells == 2
+    put(store, "a", "another text")
+    assert store.trace("a").cells == 2, "a replaced document's answers are compared with the new"
+    store.delete("a")
+    kept = store.cells("leases")
+    assert [row.documents for row in kept] == [("a",), ("b", "a"), ("b",)]
+    assert [row.record.startswith('"20') for row in kept] == [True, True, False]
+    assert "secret" not in str(kept)
+    assert (store.trace("a").cells, store.trace("b").cells) == (0, 1)
+    assert store.put_cells("leases", rows) == 1, "only the cell that does not quote it"
+    assert store.put_cells("leases", [kept[0]._replace(record='{"value": "secret"}')]) == 0
+    put(store, "a", "back again")
+    assert store.put_cells("leases", [kept[0]._replace(record='{"value": "secret"}')]) == 0
+
+
+def test_cells_follow_a_renamed_document(store: Store) -> None:
+    passages = put(store, "old", "one")
+    put(store, "other", "two")
+    store.put_grid("leases", "{}")
+    rows = [CellRow("old", "End", ("old",), "{}"), CellRow("*", "End", ("other", "old"), "{}")]
+    store.put_cells("leases", [*rows, CellRow("old", "End", ("other",), "{}")])
+    moved = replace(document("one", "new"), source="/new")
+    store.put(moved, [replace(p, document_id="new") for p in passages], unit(len(passages)), "old")
+    assert [(row.row, row.documents) for row in store.cells("leases")] == [
+        ("new", ("new",)),
+        ("*", ("other", "new")),
+        ("old", ("other",)),
+    ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from rag.packed_blocks import PackedBlocks
 from rag.protocols import Filter, Vectors
-from rag.store.local import filter_sql, schema
+from rag.store.local import filter_sql, grids, schema
 from rag.store.local.sqlite_file import read_meta
 from rag.types import Document, Passage
 
@@ -51,6 +51,8 @@ def put(
     metadata = json.dumps(dict(document.metadata), ensure_ascii=False)
     with change(connection):
         connection.execute("DELETE FROM documents WHERE id IN (?, ?)", (document.id, instead_of))
+        if instead_of:
+            grids.rename(connection, instead_of, document.id)
         values = (
             document.id,
             document.title,
@@ -93,6 +95,7 @@ def delete(connection: sqlite3.Connection, document_id: str) -> bool:
         return False
     with change(connection):
         connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+        grids.forget(connection, document_id)
     return True
 
 

@@ -55,6 +55,18 @@ CREATE TABLE IF NOT EXISTS originals (
     content BLOB NOT NULL
 );
 """
+GRIDS = """
+CREATE TABLE IF NOT EXISTS grids (name TEXT PRIMARY KEY, record TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS cells (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    grid TEXT NOT NULL REFERENCES grids (name) ON DELETE CASCADE,
+    row TEXT NOT NULL,
+    name TEXT NOT NULL,
+    documents TEXT NOT NULL,
+    record TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS cells_grid ON cells (grid);
+"""
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 {_DOCUMENTS}{PASSAGES.format(passages="passages")}{_REMOVED}{JOURNAL}

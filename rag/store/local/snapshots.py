@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import InputError, NotFoundError, StoreError
-from rag.store.local import database, schema, sqlite_file, untrusted
+from rag.store.local import database, grids, schema, sqlite_file, untrusted
 from rag.store.local.atomic_file import partial_file, remove_leftovers, sync_to_disk
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock
@@ -27,6 +27,7 @@ from rag.store.local.sqlite_file import WriteLock
 SUFFIX = ".ragsnap"
 _LOG = "snapshots.jsonl"
 _TABLES = ("documents", "passages")
+_GRIDS = ("grids", "cells")
 _HINT = "take another snapshot; this one cannot be trusted"
 
 
@@ -191,15 +192,15 @@ def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
 
 
 def _digest(connection: sqlite3.Connection) -> str:
-    """Digest of the index's settings and of every column of every row of `_TABLES`, in order;
-    values are prefixed with type and length.
+    """Digest of the index's settings and of every column of every row of `_TABLES`, and of
+    `_GRIDS` if there are any, in order; values are prefixed with type and length.
     """
     digest = hashlib.sha256()
     made = {
         k: v for k, v in sqlite_file.read_meta(connection).items() if not k.startswith("snapshot_")
     }
     digest.update(json.dumps(made, sort_keys=True).encode())
-    for table in _TABLES:
+    for table in (*_TABLES, *(_GRIDS if grids.exist(connection) else ())):
         for row in untrusted.rows(connection, table):
             digest.update(b"".join(_framed(value) for value in row))
     return digest.hexdigest()

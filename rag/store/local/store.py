@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import AbsentError, StoreError
-from rag.protocols import Filter, Footprint, Stats, Vectors
-from rag.store.local import database, relocation, sqlite_file
+from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
+from rag.store.local import database, grids, relocation, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock
 from rag.store.validation import check
@@ -193,6 +193,26 @@ class LocalStore:
         with self._database() as connection:
             return database.original(connection, document_id)
 
+    def grids(self) -> dict[str, str]:
+        with self._database() as connection:
+            return grids.grids(connection)
+
+    def put_grid(self, name: str, record: str) -> None:
+        with self._database() as connection, database.transaction(connection):
+            grids.put_grid(connection, name, record)
+
+    def delete_grid(self, name: str) -> bool:
+        with self._database() as connection, database.transaction(connection):
+            return grids.delete_grid(connection, name)
+
+    def cells(self, grid: str) -> list[CellRow]:
+        with self._database() as connection:
+            return grids.cells(connection, grid)
+
+    def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
+        with self._database() as connection, database.transaction(connection):
+            return grids.put_cells(connection, grid, rows)
+
     def stats(self) -> Stats:
         with self._database() as connection, database.snapshot(connection):
             meta = sqlite_file.read_meta(connection)
@@ -224,12 +244,15 @@ class LocalStore:
             passages = len(database.passages(connection, asked))
             unmerged = self._derived.unmerged()
             originals = database.originals(connection, document_id)
+            cells = grids.count(connection, document_id)
         snapshots = tuple(
             str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id)
         )
         log = sqlite_file.log_bytes(self._path)
         return Footprint(
-            documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked), originals
+            *(documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked)),
+            originals,
+            cells,
         )
 
     def vacuum(self) -> None:

@@ -28,9 +28,18 @@ TABLES = {
     ),
     "passages": ("id", "document", "start", "end", "heading", "text", "vector"),
     "originals": ("id", "content"),
+    "grids": ("name", "record"),
+    "cells": ("number", "grid", "row", "name", "documents", "record"),
 }
-ORDER = {"meta": "key", "documents": "row", "passages": "id", "originals": "id"}
-_OPTIONAL = "originals"
+ORDER = {
+    "meta": "key",
+    "documents": "row",
+    "passages": "id",
+    "originals": "id",
+    "grids": "name",
+    "cells": "number",
+}
+OPTIONAL = ("originals", "grids", "cells")
 _META = ("embedder", "dim", "passage_tokens", relocation.KEY)
 _MOST_DIM = 1 << 16
 _MOST_NUMBER = 1 << 53
@@ -61,7 +70,7 @@ def _check_table(connection: sqlite3.Connection, table: str, columns: tuple[str,
     found = connection.execute(
         "SELECT type, rootpage FROM sqlite_master WHERE name = ? COLLATE NOCASE", (table,)
     ).fetchall()
-    if not found and table == _OPTIONAL:
+    if not found and table in OPTIONAL:
         return
     if len(found) != 1 or found[0][0] != "table" or not found[0][1]:
         raise sqlite3.DatabaseError(f"{table} is no plain table")
@@ -88,7 +97,7 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     schema.create(target, meta)
     target.execute("PRAGMA foreign_keys = ON")
     target.execute("BEGIN")
-    if _exists(source, _OPTIONAL):
+    if _exists(source, "originals"):
         target.execute(schema.ORIGINALS)
     for row in rows(source, "documents"):
         _require(_is_document(row), f"document {row[1]!r:.100}")
@@ -99,11 +108,19 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
         is_sound = text is not None and _is_passage(row, text[0], dim)
         _require(is_sound, f"passage {row[0]!r:.100}")
         _insert(target, "passages", row)
-    if _exists(source, _OPTIONAL):
+    if _exists(source, "originals"):
         for row in rows(source, "originals"):
             is_sound = isinstance(row[0], str) and isinstance(row[1], bytes)
             _require(is_sound, f"file {row[0]!r:.100}")
             _insert(target, "originals", row)
+    if _exists(source, "grids") and _exists(source, "cells"):
+        schema.run(target, schema.GRIDS)
+        for row in rows(source, "grids"):
+            _require(isinstance(_json(row[1]), dict), f"grid {row[0]!r:.100}")
+            _insert(target, "grids", row)
+        for row in rows(source, "cells"):
+            _require(_is_cell(row), f"cell {row[0]!r:.100}")
+            _insert(target, "cells", row)
     target.execute("COMMIT")
 
 
@@ -169,7 +186,7 @@ def _are_pages(pages: str) -> bool:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 
@@ -201,6 +218,15 @@ def _is_passage(row: tuple[Any, ...], text: str, dim: int) -> bool:
     if not isinstance(heading, str) or text[start:end] != part:
         return False
     return isinstance(vector, bytes) and len(vector) == 4 * dim and _is_unit(vector)
+
+
+def _is_cell(row: tuple[Any, ...]) -> bool:
+    number, *texts = row
+    if not _is_row_number(number) or not all(isinstance(value, str) for value in texts):
+        return False
+    ids, record = _json(texts[3]), texts[4]
+    names = isinstance(ids, list) and all(isinstance(name, str) for name in ids)
+    return names and isinstance(_json(record), (dict, str))
 
 
 def _is_unit(vector: bytes) -> bool:

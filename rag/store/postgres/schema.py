@@ -84,6 +84,19 @@ CREATE TABLE IF NOT EXISTS rag_originals (
     content bytea NOT NULL
 )
 """
+GRIDS = """
+CREATE TABLE IF NOT EXISTS rag_grids (name text COLLATE "C" PRIMARY KEY, record text NOT NULL);
+CREATE TABLE IF NOT EXISTS rag_cells (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    grid text COLLATE "C" NOT NULL REFERENCES rag_grids (name) ON DELETE CASCADE,
+    place text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    documents text[] COLLATE "C" NOT NULL,
+    record text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS rag_cells_grid ON rag_cells (grid);
+CREATE INDEX IF NOT EXISTS rag_cells_documents ON rag_cells USING gin (documents);
+"""
 VERSION = 3
 OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
 """A table or index in the index's own schema, by name; NULL if it does not exist."""

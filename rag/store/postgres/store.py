@@ -15,9 +15,9 @@ from psycopg import Connection
 
 from rag.errors import StoreError
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import Filter, Footprint, Stats, Vectors
+from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
 from rag.store.duplicates import Duplicates, duplicates
-from rag.store.postgres import maintenance, schema, search, writes
+from rag.store.postgres import grids, maintenance, schema, search, writes
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.filter_sql import writable
 from rag.store.validation import check
@@ -191,6 +191,21 @@ class PostgresStore:
             self._database.read(lambda c: c.execute(passages).fetchall()),
         )
 
+    def grids(self) -> dict[str, str]:
+        return self._database.read(grids.grids)
+
+    def put_grid(self, name: str, record: str) -> None:
+        self._database.change(lambda connection: grids.put_grid(connection, name, record))
+
+    def delete_grid(self, name: str) -> bool:
+        return self._database.change(lambda connection: grids.delete_grid(connection, name))
+
+    def cells(self, grid: str) -> list[CellRow]:
+        return self._database.read(lambda connection: grids.cells(connection, grid))
+
+    def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
+        return self._database.change(lambda connection: writes.put_cells(connection, grid, rows))
+
     def stats(self) -> Stats:
         asked = "SELECT documents, passages, generation FROM rag_statistics"
         row = self._database.read(lambda c: c.execute(asked).fetchone())
@@ -216,8 +231,12 @@ class PostgresStore:
         documents, passages, vectors, words, found = row or (0, 0, 0, 0, None)
         counted = "SELECT count(*) FROM rag_originals WHERE id = %s"
         kept = self._database.read(lambda c: _of_originals(c, counted, document_id)) or (0,)
+        cells = self._database.read(lambda c: grids.count(c, document_id))
         return Footprint(
-            documents, passages, vectors, words, numbers=tuple(found or ()), originals=kept[0]
+            *(documents, passages, vectors, words),
+            numbers=tuple(found or ()),
+            originals=kept[0],
+            cells=cells,
         )
 
     def vacuum(self) -> None:
@@ -253,7 +272,9 @@ def _of_originals(connection: Connection[Any], asked: str, document_id: str) -> 
 
 def _vacuum(connection: Connection[Any]) -> None:
     originals = ", rag_originals" if schema.has(connection, "rag_originals") else ""
-    connection.execute(f"VACUUM rag_documents, rag_passages, rag_vectors, rag_words{originals}")
+    cells = ", rag_grids, rag_cells" if grids.exist(connection) else ""
+    tables = f"rag_documents, rag_passages, rag_vectors, rag_words{originals}{cells}"
+    connection.execute(f"VACUUM {tables}")
 
 
 def _passage(

@@ -14,8 +14,9 @@ from psycopg.types.json import Jsonb
 from rag.errors import InputError
 from rag.meaning.identifiers import searched
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import Vectors
+from rag.protocols import CellRow, Vectors
 from rag.store.local.tantivy_index import analyze
+from rag.store.postgres import grids
 from rag.store.postgres.filter_sql import tags, writable
 from rag.store.postgres.schema import ORIGINALS, has
 from rag.store.postgres.sparse_bm25 import LENGTHS, encode, length_class
@@ -40,6 +41,8 @@ def put(
         'SELECT "row" FROM rag_documents WHERE id = ANY(%s)', ([document.id, instead_of],)
     ).fetchall()
     removed = _take_out(connection, [row for (row,) in rows])
+    if instead_of:
+        grids.rename(connection, instead_of, document.id)
     ids, row = _put_rows(connection, document, passages, vectors)
     _count(connection, removed, _Change.of(words))
     _put_words(connection, row, ids, words)
@@ -53,7 +56,14 @@ def delete(connection: Connection[Any], document_id: str) -> bool:
     ).fetchall()
     if rows:
         _count(connection, _take_out(connection, [row for (row,) in rows]), _Change())
+        grids.forget(connection, document_id)
     return bool(rows)
+
+
+def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -> int:
+    """Within a transaction: add versions of cells, unless their documents were deleted."""
+    _lock(connection, {document_id for cell in rows for document_id in cell.documents})
+    return grids.put_cells(connection, grid, rows)
 
 
 def update_digests(connection: Connection[Any], stamps: Mapping[str, str]) -> None:

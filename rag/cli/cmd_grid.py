@@ -1,0 +1,278 @@
+"""`rag grid`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rag import build
+from rag.cli.groups import LazyGroup
+from rag.cli.options import shared
+from rag.cli.output import plural, show
+from rag.desk import grid as grids
+from rag.desk.grid import STATE_NAMES, Change, Grid
+from rag.errors import InputError
+from rag.filters import is_date, parse
+from rag.render.sanitize import clean, takes_all
+from rag.render.status import Status
+from rag.settings import Settings
+from rag.types import plain
+
+if TYPE_CHECKING:
+    from rag.protocols import Store
+
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Also write the grid to this file: .xlsx, .csv, .html, .md or .jsonl.",
+)
+
+
+@click.group("grid", cls=LazyGroup)
+def grid_group() -> None:
+    """Ask the same questions of every document, and see which answers change.
+
+    A grid file names the questions; each becomes a column, each document a row:
+
+    \b
+      filter = ["source:leases"]
+      refresh = "on_sync"                 # ask again after rag sync; optional
+      all_documents = true                # a row for the whole index; optional
+      rows = "documents"                  # or folders, metadata:KEY, none
+      [[columns]]
+      name = "End"
+      question = "When does the lease end?"
+      type = "date"                       # amount, number, yes_no, list, text
+
+    \b
+    Examples:
+      rag grid run leases.toml --out leases.xlsx
+      rag grid refresh leases
+      rag grid changes leases
+    """
+
+
+@grid_group.command("run")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--filter",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only documents that match, besides the file's own filter; kept with the grid.",
+)
+@out_option
+@shared
+def run_command(
+    settings: Settings, as_json: bool, file: Path, conditions: tuple[str, ...], out: Path | None
+) -> None:
+    """Ask the questions of the grid file FILE.
+
+    Answers are kept in the index. Cells that have an answer are not asked again, so an
+    interrupted run goes on where it stopped.
+
+    \b
+    Examples:
+      rag grid run leases.toml --filter source:leases --out leases.xlsx
+      rag grid run leases.toml --json
+    """
+    from rag.desk import grid_file
+
+    parse(conditions)
+    spec = grid_file.load(file).narrowed(conditions)
+    with closing(build.store(settings)) as store:
+        grids.rows_of(spec, store.documents())
+        _check_out(out)
+        grids.save(store, spec)
+        _run(settings, store, spec.name, out, as_json)
+
+
+@grid_group.command("refresh")
+@click.argument("name")
+@out_option
+@shared
+def refresh_command(settings: Settings, as_json: bool, name: str, out: Path | None) -> None:
+    """Ask the cells of the grid NAME whose documents changed, and those of new documents.
+
+    \b
+    Examples:
+      rag grid refresh leases
+      rag grid refresh leases --out leases.csv
+    """
+    with closing(build.store(settings)) as store:
+        grids.load(store, name)
+        _check_out(out)
+        _run(settings, store, name, out, as_json)
+
+
+@grid_group.command("changes")
+@click.argument("name")
+@click.option("--since", metavar="DATE", default="", help="Changes from this date on, UTC.")
+@shared
+def changes_command(settings: Settings, as_json: bool, name: str, since: str) -> None:
+    """List the answers of the grid NAME that changed since you last asked for its changes.
+
+    Exits with status 1 if there are any. --json prints one JSON object a line.
+
+    \b
+    Examples:
+      rag grid changes leases
+      rag grid changes leases --since 2026-11-01 --json
+    """
+    if since and not is_date(since):
+        raise InputError(f"{since!r} is not a date", "write it as 2026-11-01")
+    with closing(build.store(settings)) as store:
+        until = grids.now()
+        changes = grids.load(store, name).changes(since)
+        if as_json:
+            for change in changes:
+                line = json.dumps(plain(change), ensure_ascii=not takes_all(sys.stdout))
+                click.echo(line)
+        else:
+            for line in _change_lines(changes):
+                click.echo(line)
+        if changes and not since:
+            grids.mark(store, name, looked=until)
+    sys.exit(1 if changes else 0)
+
+
+@grid_group.command("list")
+@shared
+def list_command(settings: Settings, as_json: bool) -> None:
+    """List the grids with the states of their cells.
+
+    \b
+    Examples:
+      rag grid list
+      rag grid list --json
+    """
+    with closing(build.store(settings, any_embedder=True)) as store:
+        loaded = [grids.load(store, name) for name in grids.names(store)]
+    rows = [{"name": one.spec.name, "rows": len(one.rows), "counts": one.counts} for one in loaded]
+    show(rows, as_json, lambda: [_summary(one) for one in loaded] or ["no grids"])
+
+
+@grid_group.command("show")
+@click.argument("name")
+@out_option
+@shared
+def show_command(settings: Settings, as_json: bool, name: str, out: Path | None) -> None:
+    """Print the grid NAME, or write it to a file. A guess is marked with "?".
+
+    \b
+    Examples:
+      rag grid show leases
+      rag grid show leases --out leases.html
+    """
+    _check_out(out)
+    with closing(build.store(settings, any_embedder=True)) as store:
+        _report(store, grids.load(store, name), out, as_json)
+
+
+@grid_group.command("rate")
+@click.argument("name")
+@click.argument("row")
+@click.argument("column")
+@click.argument("verdict", type=click.Choice(["confirmed", "corrected", "rejected"]))
+@click.argument("value", default="")
+@shared
+def rate_command(
+    settings: Settings, as_json: bool, name: str, row: str, column: str, verdict: str, value: str
+) -> None:
+    """Confirm, correct or reject the cell of the grid NAME at ROW and COLUMN. A correction needs
+    the right VALUE.
+
+    \b
+    Examples:
+      rag grid rate leases leases/oak.md End confirmed
+      rag grid rate leases leases/elm.md End corrected "31 May 2027"
+    """
+    with closing(build.store(settings, any_embedder=True)) as store:
+        cell = grids.rate(store, name, row, column, verdict, value)
+    show(cell, as_json, lambda: f"{verdict}: {clean(row)}, {clean(column)}")
+
+
+@grid_group.command("delete")
+@click.argument("name")
+@shared
+def delete_command(settings: Settings, as_json: bool, name: str) -> None:
+    """Delete the grid NAME with its answers. Its documents stay.
+
+    \b
+    Examples:
+      rag grid delete leases
+      rag grid delete leases --json
+    """
+    with closing(build.store(settings, any_embedder=True)) as store:
+        grids.delete(store, name)
+    show({"deleted": name}, as_json, lambda: f"deleted grid {clean(name)}")
+
+
+def _run(settings: Settings, store: Store, name: str, out: Path | None, as_json: bool) -> None:
+    from rag.desk import grid_run
+
+    if waiting := grid_run.due(grids.load(store, name)):
+        done = 0
+        engine = build.engine(settings)
+
+        def progress() -> str:
+            return f"{done:,} of {plural(len(waiting), 'cell')}"
+
+        try:
+            with Status(progress, log=True):
+                for done, *_ in grid_run.in_batches(engine, name):  # noqa: B007  # shown by Status
+                    pass
+        except KeyboardInterrupt:
+            message = f"rag: stopped; {plural(done, 'cell')} of {len(waiting):,} are kept"
+            click.echo(f"{message}; run it again to continue", err=True)
+            sys.exit(130)
+        finally:
+            engine.store.close()
+    _report(store, grids.load(store, name), out, as_json)
+
+
+def _check_out(out: Path | None) -> None:
+    if out:
+        from rag.desk import grid_export
+
+        grid_export.check_path(out)
+
+
+def _report(store: Store, grid: Grid, out: Path | None, as_json: bool) -> None:
+    from rag.desk import grid_export
+
+    if out:
+        sources = {document.id: document.source for document in store.documents()}
+        grid_export.write(grid, out, sources)
+        show(grid.to_dict(), as_json, lambda: f"{_summary(grid)}; written to {out}")
+    else:
+        show(grid.to_dict(), as_json, lambda: [grid_export.to_markdown(grid, {}), _summary(grid)])
+
+
+def _summary(grid: Grid) -> str:
+    counts = [f"{count:,} {STATE_NAMES[name]}" for name, count in grid.counts.items() if count]
+    size = f"{plural(len(grid.rows), 'row')} of {plural(len(grid.spec.columns), 'column')}"
+    return f"{clean(grid.spec.name)}: {size}: {', '.join(counts) or 'no cells'}"
+
+
+def _change_lines(changes: Sequence[Change]) -> Iterable[str]:
+    for one in changes:
+        place = f"{clean(one.row)}, {clean(one.column)}" if one.column else clean(one.row)
+        yield f"{place}: {one.reason} ({clean(one.document_id)}, {one.at})"
+        if one.before or one.after:
+            yield f"  was: {_value(one.before)}"
+            yield f"  is:  {_value(one.after)}"
+
+
+def _value(cell: grids.Cell | None) -> str:
+    if cell is None:
+        return "–"
+    words = " ".join(clean(cell.shown).split())
+    state = "" if cell.state == "answered" else f" ({STATE_NAMES[cell.state]})"
+    return f"{words}{state}" if words else STATE_NAMES[cell.state]

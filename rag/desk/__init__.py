@@ -1,0 +1,1 @@
+"""What people do with answers that can be proved: grids of the same questions to every document."""

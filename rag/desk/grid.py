@@ -1,0 +1,393 @@
+"""A grid: the same questions to every document, to groups of them, and to the whole index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from rag.desk.grid_file import BY_METADATA, GridColumn, GridSpec, definition
+from rag.errors import InputError, NotFoundError
+from rag.filters import Condition, Filter, matches, of_documents, parse, shown
+from rag.protocols import CellRow, Store
+from rag.types import Document, Value, plain
+
+State = Literal["answered", "unsure", "absent", "unreadable"]
+STATES: tuple[State, ...] = ("answered", "unsure", "absent", "unreadable")
+STATE_NAMES = {
+    "answered": "answered",
+    "unsure": "unsure",
+    "absent": "not in the document",
+    "unreadable": "unreadable",
+    "waiting": "not asked yet",
+}
+VERDICTS = ("confirmed", "corrected", "rejected")
+ALL = "*"
+"""Key of the row that asks the whole index."""
+_LONGEST_CORRECTION = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Where a cell's value is: `document.text[start:end] == text`, in its sentence. `sha256` is the
+    digest of the document's bytes when it was read.
+    """
+
+    document_id: str
+    sha256: str
+    title: str
+    start: int
+    end: int
+    text: str
+    sentence_start: int
+    sentence_end: int
+    sentence: str
+    page: int | None = None
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What a person said of a cell: one of `VERDICTS`; `value` is the right one if corrected."""
+
+    verdict: str
+    at: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """An answer to one column's question from one row's documents.
+
+    `value` has the document's words, or "yes" or "no"; of an unsure cell it is the best guess.
+    `typed` is what they mean, in a column with a type. `probability`, in [0, 1], is that of the
+    best candidate, even if it is absent. `documents` are the ids that it depends on; `digest`
+    changes with the question and with what was read; `at` is when the value was first seen.
+    """
+
+    row: str
+    column: str
+    state: State
+    value: str
+    probability: float
+    digest: str
+    at: str
+    typed: Value | None = None
+    quotes: tuple[Quote, ...] = ()
+    documents: tuple[str, ...] = ()
+    rating: Rating | None = None
+    number: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The value that counts, after a person has rated it."""
+        if self.rating and self.rating.verdict != "confirmed":
+            return self.rating.value
+        return self.value
+
+    def same_value(self, other: Cell) -> bool:
+        """Whether both say the same."""
+        typed = (
+            self.typed and replace(self.typed, text=""),
+            other.typed and replace(other.typed, text=""),
+        )
+        values = typed if all(typed) else (self.value, other.value)
+        return self.state == other.state and values[0] == values[1]
+
+    def to_row(self) -> CellRow:
+        names = {name: number for number, name in enumerate(self.documents)}
+        quotes = [
+            {**plain(quote), "document_id": names[quote.document_id]} for quote in self.quotes
+        ]
+        left_out = ("row", "column", "documents", "number")
+        record = {key: value for key, value in plain(self).items() if key not in left_out}
+        text = json.dumps(record | {"quotes": quotes}, ensure_ascii=True)
+        return CellRow(self.row, self.column, self.documents, text, self.number)
+
+    @classmethod
+    def of(cls, row: CellRow) -> Cell | str | None:
+        """The cell, the time at which its document was deleted, or None for a damaged record."""
+        try:
+            record = json.loads(row.record)
+            if isinstance(record, str):
+                return record
+            quotes = tuple(
+                Quote(**{**quote, "document_id": row.documents[quote["document_id"]]})
+                for quote in record.pop("quotes")
+            )
+            typed, rating = record.pop("typed"), record.pop("rating")
+            return cls(
+                row=row.row,
+                column=row.column,
+                typed=Value(**typed) if typed else None,
+                rating=Rating(**rating) if rating else None,
+                quotes=quotes,
+                documents=row.documents,
+                number=row.number,
+                **record,
+            )
+        except (ValueError, TypeError, LookupError, AttributeError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """A row: the documents that match `filter`. `key` is a document's id, a folder, a value of the
+    metadata, or `ALL`; `sha256` is the document's, or "" for several documents.
+    """
+
+    key: str
+    title: str
+    filter: Filter
+    sha256: str = ""
+
+    @property
+    def document_id(self) -> str:
+        return self.key if self.sha256 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An answer that changed, or a new row: `before` and `after` are None if there was or is none.
+    `document_id` is the one that made the difference, if only one can have.
+    """
+
+    row: str
+    column: str
+    at: str
+    before: Cell | None
+    after: Cell | None
+    document_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid with the cells that were answered so far, by row and column.
+
+    `finished` is when all cells were answered for the first time, "" before; `looked` is until when
+    changes were looked at.
+    """
+
+    spec: GridSpec
+    rows: Sequence[GridRow]
+    cells: Mapping[tuple[str, str], Cell]
+    finished: str = ""
+    looked: str = ""
+    versions: Sequence[tuple[CellRow, Cell | str]] = field(default=(), repr=False)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many cells are in each state; "waiting" ones were not asked yet."""
+        counts = dict.fromkeys((*STATES, "waiting"), 0)
+        for row in self.rows:
+            for column in self.spec.columns:
+                cell = self.cells.get((row.key, column.name))
+                counts[cell.state if cell else "waiting"] += 1
+        return counts
+
+    def cell(self, row: str, column: str) -> Cell:
+        """The answered cell. Raises NotFoundError, InputError."""
+        cell = self.cells.get((row, self.spec.column(column).name))
+        if cell is None:
+            hint = f"show its rows with: rag grid show {self.spec.name}"
+            raise NotFoundError(f"grid {self.spec.name} has no answer for {row[:200]!r}", hint)
+        return cell
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values: the definition, the rows with their cells in the order of columns, and
+        the counts.
+        """
+        return {
+            "name": self.spec.name,
+            "definition": plain(self.spec),
+            "finished": self.finished,
+            "counts": self.counts,
+            "rows": [
+                {
+                    "row": row.key,
+                    "title": row.title,
+                    "cells": [
+                        cell_dict(self.cells.get((row.key, column.name)), column.name)
+                        for column in self.spec.columns
+                    ],
+                }
+                for row in self.rows
+            ],
+        }
+
+    def changes(self, since: str = "") -> list[Change]:
+        """What changed after `since`, an ISO time in UTC; by default after `looked`. First answers
+        of a grid are no changes.
+        """
+        start = since or self.looked or self.finished
+        before: dict[tuple[str, str], Cell | str] = {}
+        found: list[Change] = []
+        for row, version in self.versions:
+            key = (row.row, row.column)
+            at = version if isinstance(version, str) else version.at
+            is_late = bool(self.finished) and at > self.finished
+            if at > start and (key in before or is_late):
+                found.append(_change(row, before.get(key), version, at))
+            before[key] = version
+        return _one_per_removed_row(found, {row.key for row in self.rows})
+
+
+def _change(row: CellRow, before: Cell | str | None, after: Cell | str, at: str) -> Change:
+    old = before if isinstance(before, Cell) else None
+    if isinstance(after, str):
+        return Change(row.row, row.column, at, None, None, row.documents[0], "document deleted")
+    reason = (
+        "new row" if before is None else "document deleted" if old is None else "document changed"
+    )
+    changed = [quote.document_id for quote in after.quotes] or list(after.documents)
+    if old:
+        digests = {quote.document_id: quote.sha256 for quote in old.quotes}
+        fresh = [q.document_id for q in after.quotes if digests.get(q.document_id) != q.sha256]
+        changed = fresh or changed or list(old.documents)
+    return Change(row.row, row.column, at, old, after, changed[0] if changed else "", reason)
+
+
+def _one_per_removed_row(found: Sequence[Change], rows: set[str]) -> list[Change]:
+    """Without the withdrawn versions of cells that were answered again, and with one change for
+    each deleted row.
+    """
+    last = {(one.row, one.column): one for one in found}
+    changes: list[Change] = []
+    removed: set[str] = set()
+    for one in found:
+        if one.after is None:
+            is_row = one.row not in rows
+            if last[one.row, one.column] is not one or (is_row and one.row in removed):
+                continue
+            removed.add(one.row)
+            one = replace(one, column="") if is_row else one
+        changes.append(one)
+    return changes
+
+
+def cell_dict(cell: Cell | None, column: str) -> dict[str, Any]:
+    """A cell as plain JSON values; one that waits has no value."""
+    if cell is None:
+        return {"column": column, "state": "waiting"}
+    fields = plain(cell)
+    for name in ("row", "number", "documents"):
+        del fields[name]
+    return {**fields, "shown": cell.shown}
+
+
+def now() -> str:
+    """The time in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def rows_of(spec: GridSpec, documents: Sequence[Document]) -> list[GridRow]:
+    """The rows of a grid. Raises InputError if no document matches its filter."""
+    conditions = parse(spec.filter)
+    matching = [one for one in documents if matches(of_documents(conditions), one)]
+    if not matching and spec.rows != "none":
+        what = shown(conditions) or "the grid: the index is empty"
+        raise InputError(f"no document matches {what}", "see them with: rag list")
+    rows = [
+        GridRow(key, title, (*conditions, condition), sha256)
+        for key, title, condition, sha256 in _groups(spec.rows, matching)
+    ]
+    return [*rows, GridRow(ALL, "all documents", ())] if spec.all_documents else rows
+
+
+def _groups(rows: str, documents: Sequence[Document]) -> Iterable[tuple[str, str, Condition, str]]:
+    """(key, title, condition, digest of a single document) of each row."""
+    if rows == "documents":
+        for one in documents:
+            yield one.id, one.title, Condition("document", "=", one.id), one.sha256
+    elif rows == "folders":
+        for folder in sorted({one.id.rpartition("/")[0] for one in documents} - {""}):
+            yield folder, folder, Condition("source", "=", folder), ""
+    elif rows.startswith(BY_METADATA):
+        key = rows.removeprefix(BY_METADATA)
+        values = (one.metadata.get(key, "").split(", ") for one in documents)
+        for value in sorted({part for parts in values for part in parts} - {""}):
+            yield value, value, Condition(key, "=", value), ""
+
+
+def digest(column: GridColumn, *evidence: str) -> str:
+    """Changes with the question, its type and what was read."""
+    return hashlib.sha256(
+        json.dumps([column.question, column.type, *evidence]).encode()
+    ).hexdigest()
+
+
+def load(store: Store, name: str) -> Grid:
+    """The grid with its cells. A filter that matches nothing any more leaves it without rows.
+    Raises NotFoundError.
+    """
+    record = _record(store, name)
+    spec = definition(record["definition"], f"grid {name}")
+    try:
+        rows = rows_of(spec, store.documents())
+    except InputError:
+        rows = []
+    versions = [(row, cell) for row in store.cells(name) if (cell := Cell.of(row)) is not None]
+    cells = {(row.row, row.column): cell for row, cell in versions}
+    current = {key: cell for key, cell in cells.items() if isinstance(cell, Cell)}
+    return Grid(spec, rows, current, record["finished"], record["looked"], versions)
+
+
+def names(store: Store) -> list[str]:
+    return list(store.grids())
+
+
+def save(store: Store, spec: GridSpec) -> None:
+    """Keep a definition; the answers of a grid of the same name stay."""
+    record = _records(store).get(spec.name, {"finished": "", "looked": ""})
+    _put(store, spec.name, record | {"definition": plain(spec)})
+
+
+def mark(store: Store, name: str, **times: str) -> None:
+    """Set `finished` or `looked`."""
+    _put(store, name, _record(store, name) | times)
+
+
+def delete(store: Store, name: str) -> None:
+    """Delete a grid with its cells. Raises NotFoundError."""
+    if not store.delete_grid(name):
+        raise _missing(store, name)
+
+
+def rate(store: Store, name: str, row: str, column: str, verdict: str, value: str = "") -> Cell:
+    """Keep what a person said of a cell. Raises NotFoundError, InputError."""
+    if verdict not in VERDICTS:
+        raise InputError(f"{verdict[:100]!r} is no rating", f"choose: {', '.join(VERDICTS)}")
+    if (verdict == "corrected") != bool(value.strip()) or len(value) > _LONGEST_CORRECTION:
+        limit = f"of at most {_LONGEST_CORRECTION:,} characters"
+        raise InputError("a correction needs the right value", f"give one {limit}")
+    cell = load(store, name).cell(row, column)
+    rated = replace(cell, rating=Rating(verdict, now(), value.strip()))
+    if not store.put_cells(name, [rated.to_row()]):
+        raise NotFoundError(f"the document of {row[:200]!r} was deleted", "ask again")
+    return rated
+
+
+def _records(store: Store) -> dict[str, dict[str, Any]]:
+    return {name: json.loads(record) for name, record in store.grids().items()}
+
+
+def _record(store: Store, name: str) -> dict[str, Any]:
+    record = _records(store).get(name)
+    if record is None:
+        raise _missing(store, name)
+    return record
+
+
+def _missing(store: Store, name: str) -> NotFoundError:
+    known = ", ".join(store.grids())
+    hint = f"there are: {known}" if known else "make one with: rag grid run FILE.toml"
+    return NotFoundError(f"no grid {name[:100]!r}", hint)
+
+
+def _put(store: Store, name: str, record: Mapping[str, Any]) -> None:
+    store.put_grid(name, json.dumps(record, ensure_ascii=True))

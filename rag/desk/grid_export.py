@@ -1,0 +1,287 @@
+"""A grid as a table for people and programs: XLSX, CSV, HTML, Markdown or JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rag.desk.grid import STATE_NAMES, Cell, Grid, GridRow, cell_dict
+from rag.desk.grid_file import GridColumn
+from rag.errors import InputError, install_line, writing_to
+from rag.render.sanitize import clean
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that make a spreadsheet compute a cell."""
+_DETAILS = ("state", "probability", "quote", "page")
+_QUOTE_COLUMNS = (
+    *("row", "column", "state", "probability", "value", "quote", "sentence", "document", "page"),
+    *("heading", "start", "end", "sha256", "rating"),
+)
+_LONGEST = 32_000
+"""Characters of a cell in XLSX, which allows 32,767."""
+_STYLE = (
+    "body{font:15px/1.4 system-ui,sans-serif;margin:2rem}table{border-collapse:collapse}"
+    "th,td{border:1px solid #bbb;padding:.4rem .6rem;text-align:left;vertical-align:top;"
+    "max-width:24rem}thead th{position:sticky;top:0;background:#f3f3f3}"
+    ".unsure{color:#8a5a00}.absent,.waiting,.unreadable{color:#666;font-style:italic}"
+    "small{display:block;color:#555}"
+)
+Sources = Mapping[str, str]
+"""Absolute path or URI of documents, by id."""
+
+
+def write(grid: Grid, path: Path, sources: Sources) -> None:
+    """Write the grid in the format of the file's suffix. Raises InputError for an unknown one, if
+    XLSX needs a missing library, or if the file cannot be written.
+    """
+    make = WRITERS.get(path.suffix.lower())
+    if make is None:
+        hint = f"name a file that ends in one of: {', '.join(WRITERS)}"
+        raise InputError(f"{path} has no known format", hint)
+    content = make(grid, sources)
+    with writing_to(path, "free some space, or choose another place with --out; the grid is kept"):
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def check_path(path: Path) -> None:
+    """Raises InputError for a path that `write` cannot write, before anything is asked."""
+    if path.suffix.lower() not in WRITERS:
+        hint = f"name a file that ends in one of: {', '.join(WRITERS)}"
+        raise InputError(f"{path} has no known format", hint)
+    if path.suffix.lower() == ".xlsx":
+        _openpyxl()
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: its folder does not exist", "create it first")
+
+
+def cells(grid: Grid) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
+    """All cells, row by row; None for one that waits."""
+    for row in grid.rows:
+        for column in grid.spec.columns:
+            yield row, column, grid.cells.get((row.key, column.name))
+
+
+def state(cell: Cell | None) -> str:
+    """The state for people, or what a person said of the cell."""
+    if cell and cell.rating:
+        return cell.rating.verdict
+    return STATE_NAMES[cell.state if cell else "waiting"]
+
+
+def words(cell: Cell | None) -> str:
+    """The value for a table for people: a guess has a question mark, a missing one a dash."""
+    if cell is None:
+        return ""
+    if not cell.shown:
+        return "unreadable" if cell.state == "unreadable" else "–"
+    guess = cell.state == "unsure" and cell.rating is None
+    return f"? {cell.shown}" if guess else cell.shown
+
+
+def to_csv(grid: Grid, _: Sources) -> str:
+    """One line a row; each column with its state, probability, quote and page."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    headings = [
+        name
+        for column in grid.spec.columns
+        for name in (column.name, *(f"{column.name} {detail}" for detail in _DETAILS))
+    ]
+    writer.writerow([_defused(name) for name in ("row", "title", *headings)])
+    for row in grid.rows:
+        fields: list[object] = [row.key, row.title]
+        for column in grid.spec.columns:
+            fields += _details(grid.cells.get((row.key, column.name)))
+        writer.writerow([_defused(field) for field in fields])
+    return lines.getvalue()
+
+
+def _details(cell: Cell | None) -> list[object]:
+    if cell is None:
+        return ["", state(None), "", "", ""]
+    first = cell.quotes[0] if cell.quotes else None
+    return [
+        cell.shown,
+        state(cell),
+        f"{cell.probability:.2f}",
+        first.sentence if first else "",
+        first.page if first and first.page else "",
+    ]
+
+
+def _defused(value: object) -> str:
+    """The text of a field, which no spreadsheet takes for a formula."""
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def to_jsonl(grid: Grid, _: Sources) -> str:
+    """One cell a line, with everything that is known of it."""
+    return "".join(
+        json.dumps(
+            {
+                "grid": grid.spec.name,
+                "row": row.key,
+                "title": row.title,
+                "question": column.question,
+            }
+            | cell_dict(cell, column.name),
+            ensure_ascii=False,
+        )
+        + "\n"
+        for row, column, cell in cells(grid)
+    )
+
+
+def to_markdown(grid: Grid, _: Sources) -> str:
+    """A table of the values; "?" marks a guess."""
+    lines = [["", *(column.name for column in grid.spec.columns)]]
+    lines.append(["---"] * len(lines[0]))
+    for row in grid.rows:
+        values = [words(grid.cells.get((row.key, c.name))) for c in grid.spec.columns]
+        lines.append([row.key if row.document_id else row.title, *values])
+    return "".join(f"| {' | '.join(map(_in_table, line))} |\n" for line in lines)
+
+
+def _in_table(text: str) -> str:
+    escaped = escape(" ".join(clean(text).split()), quote=False)
+    return escaped.replace("\\", "\\\\").replace("|", "\\|")
+
+
+def to_html(grid: Grid, sources: Sources) -> str:
+    """A page that needs nothing else: values with their quotes below."""
+    headings = "".join(
+        f"<th>{escape(c.name)}<small>{escape(c.question)}</small></th>" for c in grid.spec.columns
+    )
+    body = []
+    for row in grid.rows:
+        values = (grid.cells.get((row.key, column.name)) for column in grid.spec.columns)
+        link = address(sources.get(row.document_id, ""))
+        key = escape(row.key if row.document_id else row.title)
+        title = f'<a href="{escape(link)}">{key}</a>' if link else key
+        body.append(f"<tr><th>{title}</th>{''.join(map(_html_cell, values))}</tr>")
+    name = escape(grid.spec.name)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
+        f"<style>{_STYLE}</style><h1>{name}</h1><table><thead><tr><th></th>{headings}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table></html>\n"
+    )
+
+
+def _html_cell(cell: Cell | None) -> str:
+    kind = cell.state if cell else "waiting"
+    detail = state(cell)
+    if cell and cell.quotes:
+        first = cell.quotes[0]
+        page = f", page {first.page}" if first.page else ""
+        detail = f"“{first.sentence}” {first.document_id}{page}; {detail} ({cell.probability:.0%})"
+    text = escape(words(cell)).replace("\n", "<br>")
+    return f'<td class="{kind}">{text}<small>{escape(detail)}</small></td>'
+
+
+def address(source: str) -> str:
+    """A link to a document's file or web page; "" for other sources."""
+    if source.startswith(("http://", "https://")):
+        return source
+    return f"file://{quote(source)}" if source.startswith("/") else ""
+
+
+def to_xlsx(grid: Grid, sources: Sources) -> bytes:
+    """A workbook: the grid, whose values link to their quotes on a second sheet, which link to the
+    documents.
+    """
+    openpyxl = _openpyxl()
+    book = openpyxl.Workbook()
+    sheet, quotes = book.active, book.create_sheet("Quotes")
+    sheet.title = "Grid"
+    _append(sheet, ["row", "title", *(column.name for column in grid.spec.columns)])
+    _append(quotes, list(_QUOTE_COLUMNS))
+    for number, row in enumerate(grid.rows, 2):
+        _append(sheet, [row.key, row.title])
+        _link(sheet.cell(number, 1), address(sources.get(row.document_id, "")))
+        for place, column in enumerate(grid.spec.columns, 3):
+            cell = grid.cells.get((row.key, column.name))
+            target = sheet.cell(number, place)
+            _set(target, _typed(cell))
+            if cell and cell.quotes:
+                _link(target, f"#Quotes!A{quotes.max_row + 1}")
+                for line in _quote_lines(cell):
+                    _append(quotes, line)
+                    _link(quotes.cell(quotes.max_row, 8), address(sources.get(str(line[7]), "")))
+    for page in (sheet, quotes):
+        page.freeze_panes = "A2"
+        page.auto_filter.ref = page.dimensions
+        for column_cells in page.columns:
+            longest = max(len(str(one.value or "")) for one in column_cells)
+            page.column_dimensions[column_cells[0].column_letter].width = min(50, 4 + longest)
+    content = io.BytesIO()
+    book.save(content)
+    return content.getvalue()
+
+
+def _openpyxl() -> Any:
+    try:
+        import openpyxl
+    except ModuleNotFoundError as error:
+        message = "XLSX needs openpyxl, which is not installed"
+        raise InputError(message, f"run: {install_line('office')}") from error
+    return openpyxl
+
+
+def _typed(cell: Cell | None) -> object:
+    """A date or number as a spreadsheet counts with it, or the words."""
+    typed = cell.typed if cell and cell.state == "answered" and not cell.rating else None
+    if typed and typed.kind == "date" and typed.precision == "day":
+        return date.fromisoformat(typed.iso or "")
+    if typed and typed.number is not None and typed.upper is None and not typed.bound:
+        return typed.number
+    return words(cell)
+
+
+def _quote_lines(cell: Cell) -> Iterator[list[object]]:
+    for one in cell.quotes:
+        value, rating = cell.shown, cell.rating.verdict if cell.rating else ""
+        yield [
+            *(cell.row, cell.column, state(cell), round(cell.probability, 3), value, one.text),
+            *(one.sentence, one.document_id, one.page, one.heading, one.start, one.end),
+            *(one.sha256, rating),
+        ]
+
+
+def _append(sheet: Any, values: list[object]) -> None:
+    number = sheet.max_row + 1 if sheet.cell(1, 1).value is not None else 1
+    for place, value in enumerate(values, 1):
+        _set(sheet.cell(number, place), value)
+
+
+def _set(target: Any, value: object) -> None:
+    """Write a value; a text is never a formula."""
+    if isinstance(value, str):
+        target.value = "\n".join(clean(line) for line in value.split("\n"))[:_LONGEST]
+        target.data_type = "s"
+    else:
+        target.value = value
+
+
+def _link(target: Any, place: str) -> None:
+    if place:
+        number_format = target.number_format
+        target.hyperlink, target.style = place, "Hyperlink"
+        target.number_format = number_format
+
+
+WRITERS: dict[str, Callable[[Grid, Sources], str | bytes]] = {
+    ".xlsx": to_xlsx,
+    ".csv": to_csv,
+    ".html": to_html,
+    ".md": to_markdown,
+    ".jsonl": to_jsonl,
+}
+"""By suffix."""

@@ -1,0 +1,177 @@
+"""A grid's definition: its columns and rows, as a TOML file or an API request states them.
+
+name = "leases"                  # by default the file's name
+filter = ["source:leases"]       # the documents; all of them by default
+rows = "documents"               # or "folders", or "metadata:KEY", or "none"
+all_documents = true             # one more row, which asks the whole index
+refresh = "on_sync"              # ask again after each `rag sync`
+
+[[columns]]
+name = "End"
+question = "When does the lease end?"
+type = "date"                    # date, amount, number, yes_no, text or list
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rag.answering.searcher import check_question
+from rag.errors import InputError
+from rag.filters import parse
+from rag.settings import Settings
+
+TYPES = ("text", "date", "amount", "number", "yes_no", "list")
+ROWS = ("documents", "folders", "none")
+BY_METADATA = "metadata:"
+REFRESHES = ("", "on_sync")
+MOST_COLUMNS = 100
+_NAME = re.compile(r"[\w][\w .-]{0,99}")
+_LONGEST_COLUMN = 100
+_GRID_KEYS = ("name", "filter", "rows", "all_documents", "refresh", "columns")
+_COLUMN_KEYS = ("name", "question", "type")
+_HINT = "rag grid run --help shows a grid file"
+
+
+@dataclass(frozen=True, slots=True)
+class GridColumn:
+    """A question to every row. `type` is one of `TYPES`; "text" takes any answer."""
+
+    name: str
+    question: str
+    type: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class GridSpec:
+    """A checked definition. `rows` is one of `ROWS`, or `BY_METADATA` and a key; `filter` holds
+    conditions as `rag.filters.parse` reads them.
+    """
+
+    name: str
+    columns: tuple[GridColumn, ...]
+    filter: tuple[str, ...] = ()
+    rows: str = "documents"
+    all_documents: bool = False
+    refresh: str = ""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, record: str) -> GridSpec:
+        """Raises InputError if the record is not a definition."""
+        return definition(json.loads(record), "the stored grid")
+
+    def column(self, name: str) -> GridColumn:
+        """The column with this name. Raises InputError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        names = ", ".join(column.name for column in self.columns)
+        raise InputError(f"grid {self.name} has no column {name[:100]!r}", f"its columns: {names}")
+
+    def narrowed(self, conditions: Iterable[str]) -> GridSpec:
+        """The grid with further conditions on its documents."""
+        return replace(self, filter=tuple(dict.fromkeys([*self.filter, *conditions])))
+
+
+def load(path: Path) -> GridSpec:
+    """Read a grid file. Raises InputError."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"grid file {path}: {error.strerror}", "check the path") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"grid file {path} is not TOML: {error}", _HINT) from error
+    return definition({"name": path.stem, **values}, str(path))
+
+
+def definition(values: Mapping[str, Any], place: str) -> GridSpec:
+    """Check the values of a definition; `place` names where they are from. Raises InputError."""
+    _check_keys(values, _GRID_KEYS, place)
+    name = values.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        message = f"{place}: {str(name)[:100]!r} is not a grid's name"
+        raise InputError(message, "use up to 100 letters, digits, spaces, and . - _")
+    columns = values.get("columns")
+    if not isinstance(columns, (list, tuple)) or not columns:
+        raise InputError(f"{place} has no columns", f"add a table [[columns]]; {_HINT}")
+    if len(columns) > MOST_COLUMNS:
+        message = f"{place} has {len(columns):,} columns, at most {MOST_COLUMNS} are possible"
+        raise InputError(message, "divide it into several grids")
+    conditions = values.get("filter", ())
+    conditions = (conditions,) if isinstance(conditions, str) else conditions
+    if not isinstance(conditions, (list, tuple)) or not all(isinstance(c, str) for c in conditions):
+        raise InputError(f"{place}: filter is not a list of conditions", 'e.g. ["source:leases"]')
+    parse(conditions)
+    spec = GridSpec(
+        name,
+        tuple(_column(column, f"{place}, column {n}") for n, column in enumerate(columns, 1)),
+        tuple(conditions),
+        _rows(values.get("rows", "documents"), place),
+        _flag(values.get("all_documents", False), place),
+        _choice(values.get("refresh", ""), REFRESHES, f"{place}: refresh"),
+    )
+    if spec.rows == "none" and not spec.all_documents:
+        raise InputError(f"{place} has no rows", 'set rows = "documents", or all_documents = true')
+    _check_distinct(spec, place)
+    return spec
+
+
+def _column(values: Any, place: str) -> GridColumn:
+    if not isinstance(values, Mapping):
+        raise InputError(f"{place} is not a table", _HINT)
+    _check_keys(values, _COLUMN_KEYS, place)
+    name, question = values.get("name"), values.get("question")
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= _LONGEST_COLUMN:
+        raise InputError(f"{place} has no name of 1 to {_LONGEST_COLUMN} characters", _HINT)
+    if not isinstance(question, str):
+        raise InputError(f"{place} ({name}) has no question", _HINT)
+    kind = _choice(values.get("type", "text"), TYPES, f"{place} ({name}): type")
+    try:
+        return GridColumn(name.strip(), check_question(question, Settings.max_question), kind)
+    except InputError as error:
+        raise InputError(f"{place} ({name}): {error.message}", error.hint) from error
+
+
+def _rows(rows: Any, place: str) -> str:
+    if isinstance(rows, str) and rows.startswith(BY_METADATA) and rows != BY_METADATA:
+        return rows
+    return _choice(rows, (*ROWS, f"{BY_METADATA}KEY"), f"{place}: rows")
+
+
+def _flag(value: Any, place: str) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"{place}: all_documents is {str(value)[:50]!r}", "write true or false")
+    return value
+
+
+def _choice(value: Any, choices: Iterable[str], place: str) -> str:
+    if isinstance(value, str) and value in choices and value != f"{BY_METADATA}KEY":
+        return value
+    names = ", ".join(choice for choice in choices if choice)
+    raise InputError(f"{place} is {str(value)[:100]!r}", f"choose one of: {names}")
+
+
+def _check_keys(values: Mapping[str, Any], names: Iterable[str], place: str) -> None:
+    for key in values:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it may have: {', '.join(names)}"
+            raise InputError(f"{place} has an unknown key {key[:100]!r}", hint)
+
+
+def _check_distinct(spec: GridSpec, place: str) -> None:
+    names: set[str] = set()
+    for column in spec.columns:
+        if column.name.casefold() in names:
+            raise InputError(f"{place} has two columns called {column.name!r}", "rename one")
+        names.add(column.name.casefold())

@@ -1,0 +1,232 @@
+"""Asks the cells of a grid that have no answer yet, or whose documents changed, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rag.answering.searcher import Query, RetrievalResult
+from rag.desk import grid as grids
+from rag.desk.grid import Cell, Grid, GridRow, Quote, State
+from rag.desk.grid_file import GridColumn
+from rag.meaning.figures import figures
+from rag.meaning.quantities import Quantity
+from rag.types import Answer, Citation, Value
+
+if TYPE_CHECKING:
+    from rag.engine import Engine
+
+BATCH = 32
+"""Cells that are read together; what an interruption can lose."""
+MOST_QUOTES = 5
+ABSENT = 0.1
+"""Probability of the best guess below which the document is said not to have an answer."""
+_FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no", "list": "list"}
+OnProgress = Callable[[int, int], object]
+"""Called with the number of cells that are done, and that of all cells to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A cell to ask, and its last answer."""
+
+    row: GridRow
+    column: GridColumn
+    before: Cell | None
+
+
+def due(grid: Grid) -> list[Due]:
+    """The cells without an answer to the current question from the current documents. Those of
+    several documents are all due; whether their evidence changed shows when it is retrieved.
+    """
+    return [
+        Due(row, column, cell)
+        for row in grid.rows
+        for column in grid.spec.columns
+        if (cell := grid.cells.get((row.key, column.name))) is None
+        or not row.sha256
+        or cell.digest != grids.digest(column, row.sha256)
+    ]
+
+
+def run(
+    engine: Engine, name: str, batch: int = BATCH, on_progress: OnProgress = lambda *_: None
+) -> int:
+    """Ask what is due. Returns the number of cells that were asked. What was stored before an error
+    or an interruption stays, and the next run goes on. Raises NotFoundError, StoreError.
+    """
+    asked = 0
+    for done, total, count in in_batches(engine, name, batch):
+        asked += count
+        on_progress(done, total)
+    return asked
+
+
+def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[int, int, int]]:
+    """Run a grid, and yield after each batch the cells that are done, all cells to ask, and those
+    of the batch that were read.
+    """
+    waiting = due(grids.load(engine.store, name))
+    for start in range(0, len(waiting), batch):
+        part = waiting[start : start + batch]
+        cells = ask(engine, part)
+        engine.store.put_cells(name, [cell.to_row() for cell in cells])
+        yield start + len(part), len(waiting), len(cells)
+    grid = grids.load(engine.store, name)
+    if not grid.finished and not grid.counts["waiting"]:
+        grids.mark(engine.store, name, finished=grids.now())
+
+
+def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
+    """Ask cells together. Those whose evidence is unchanged are left out."""
+    queries = [
+        Query(
+            one.column.question, None, one.row.filter or None, form=_FORMS.get(one.column.type, "")
+        )
+        for one in part
+    ]
+    results = engine.find_many(queries)
+    digests = [_digest(one, result) for one, result in zip(part, results, strict=True)]
+    fresh = [
+        number
+        for number, (one, digest) in enumerate(zip(part, digests, strict=True))
+        if one.before is None or one.before.digest != digest
+    ]
+    answers = engine.answer_many(
+        [queries[number] for number in fresh], [results[number] for number in fresh], {}
+    )
+    return [
+        _version(cell(engine, part[number], answer, results[number], digests[number]), part[number])
+        for number, answer in zip(fresh, answers, strict=True)
+    ]
+
+
+def _digest(one: Due, result: RetrievalResult) -> str:
+    """That of the document as it was read, or of all passages that were found."""
+    if one.row.sha256:
+        document = result.documents.get(one.row.key)
+        return grids.digest(one.column, document.sha256 if document else one.row.sha256)
+    places = [f"{p.document_id} {p.start} {p.text}" for hit in result.hits for p in [hit.passage]]
+    return grids.digest(one.column, *places)
+
+
+def _version(answered: Cell, one: Due) -> Cell:
+    """The new version; one that says the same as the last replaces it and keeps its rating."""
+    before = one.before
+    if before is None or not answered.same_value(before):
+        return answered
+    return replace(answered, at=before.at, rating=before.rating, number=before.number)
+
+
+def cell(engine: Engine, one: Due, answer: Answer, result: RetrievalResult, digest: str) -> Cell:
+    """The cell of an answer."""
+    own = (one.row.document_id,) if one.row.sha256 else ()
+    blank = Cell(
+        one.row.key,
+        one.column.name,
+        "absent",
+        "",
+        answer.confidence,
+        digest,
+        grids.now(),
+        None,
+        (),
+        own,
+    )
+    if not result.hits and one.row.sha256:
+        document = engine.store.document(one.row.key)
+        readable = bool(document and document.text.strip())
+        return blank if readable else replace(blank, state="unreadable")
+    best = _best(answer, one.column.type)
+    if best is None:
+        return blank
+    state = _state(best.probability, engine.threshold)
+    if state == "absent":
+        return replace(blank, probability=best.probability)
+    quotes = tuple(_quote(citation) for citation in best.citations[:MOST_QUOTES])
+    cited = (quote.document_id for quote in quotes)
+    return replace(
+        blank,
+        state=state,
+        value=best.value,
+        probability=best.probability,
+        typed=best.typed,
+        quotes=quotes,
+        documents=tuple(dict.fromkeys([*own, *cited])),
+    )
+
+
+def _state(probability: float, threshold: float) -> State:
+    if probability >= threshold:
+        return "answered"
+    return "unsure" if probability >= ABSENT else "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    value: str
+    probability: float
+    citations: Sequence[Citation]
+    typed: Value | None
+
+
+def _best(answer: Answer, kind: str) -> _Option | None:
+    """The likeliest candidate that has a value of the column's type."""
+    for text, probability, citations in _candidates(answer):
+        typed = None if kind in ("text", "list") else typed_value(text, kind)
+        if not citations or (typed is None and kind not in ("text", "list")):
+            continue
+        value = ("yes" if typed.yes else "no") if typed and kind == "yes_no" else text
+        return _Option(value, probability, citations, typed)
+    return None
+
+
+def _candidates(answer: Answer) -> Iterator[tuple[str, float, Sequence[Citation]]]:
+    if answer.text is not None:
+        yield answer.text, answer.confidence, answer.citations
+    for other in answer.alternatives:
+        yield other.text, other.confidence, other.citations
+
+
+def typed_value(text: str, kind: str) -> Value | None:
+    """The first value of a type in the words of an answer; None without one."""
+    if kind == "yes_no":
+        word = text[:3].casefold()
+        is_yes, is_no = word == "yes", word[:2] == "no" and not text[2:3].isalnum()
+        return Value("boolean", text, yes=is_yes) if is_yes or is_no else None
+    found = figures(text)
+    if kind == "date":
+        for one in found:
+            if one.date:
+                return Value("date", one.text, iso=one.date.iso, precision=one.date.precision)
+        return None
+    amounts = [(one.text, one.quantity) for one in found if one.quantity]
+    money = [pair for pair in amounts if pair[1].kind == "money"]
+    chosen = (money if kind == "amount" else []) or amounts
+    return _amount(*chosen[0]) if chosen else None
+
+
+def _amount(text: str, amount: Quantity) -> Value:
+    return Value(
+        amount.kind,
+        text,
+        iso=amount.iso,
+        number=amount.number,
+        upper=amount.upper,
+        unit=amount.unit,
+        bound=amount.bound,
+    )
+
+
+def _quote(citation: Citation) -> Quote:
+    names = ("document_id", "sha256", "title", "start", "end")
+    return Quote(
+        **{name: getattr(citation, name) for name in names},
+        text=citation.quote,
+        sentence_start=citation.sentence_start,
+        sentence_end=citation.sentence_end,
+        sentence=citation.sentence,
+        page=citation.page,
+        heading=citation.heading,
+    )

@@ -1,0 +1,189 @@
+"""`rag grid` and standing questions on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from tests.cli.test_cli import Run, run
+
+__all__ = ["run"]
+
+GRID = """
+refresh = "on_sync"
+all_documents = true
+
+[[columns]]
+name = "Year"
+question = "In which year did the US leave the deal?"
+type = "date"
+
+[[columns]]
+name = "Place"
+question = "Who hosted the secret talks?"
+"""
+
+
+@pytest.fixture
+def synced(run: Run) -> Run:
+    assert run("sync", "docs")[0] == 0
+    Path("deal.toml").write_text(GRID)
+    return run
+
+
+def cells(run: Run, name: str = "deal") -> dict[str, dict[str, str]]:
+    code, out, _ = run("grid", "show", name, "--json")
+    assert code == 0
+    return {
+        row["row"]: {cell["column"]: cell.get("value", "") for cell in row["cells"]}
+        for row in json.loads(out)["rows"]
+    }
+
+
+def test_a_grid_is_asked_kept_shown_and_deleted(synced: Run) -> None:
+    code, out, err = synced("grid", "run", "deal.toml")
+    assert (code, err) == (0, "")
+    assert "| docs/deal.md | " in out
+    assert "deal: 3 rows of 2 columns: " in out
+    assert cells(synced)["docs/deal.md"]["Year"] == "2018"
+    assert cells(synced)["docs/oman.txt"]["Place"] in ("Muscat", "Oman")
+    assert cells(synced)["*"]["Year"] == "2018"
+    assert "deal: 3 rows of 2 columns" in synced("grid", "list")[1]
+    assert synced("grid", "changes", "deal") == (0, "", "")
+    assert synced("grid", "delete", "deal") == (0, "deleted grid deal\n", "")
+    code, _, err = synced("grid", "show", "deal")
+    assert (code, "no grid 'deal'" in err) == (2, True)
+    assert synced("grid", "list") == (0, "no grids\n", "")
+
+
+def test_a_cell_has_its_place_and_digest(synced: Run) -> None:
+    synced("grid", "run", "deal.toml", "--filter", "type=md")
+    grid = json.loads(synced("grid", "show", "deal", "--json")[1])
+    assert grid["definition"]["filter"] == ["type=md"]
+    (row, _) = grid["rows"]
+    (year, _) = row["cells"]
+    (quote, *_) = year["quotes"]
+    text = synced("show", "docs/deal.md")[1]
+    assert text[quote["start"] : quote["end"]] == quote["text"] == year["value"] == "2018"
+    assert text[quote["sentence_start"] : quote["sentence_end"]] == quote["sentence"]
+    assert (quote["document_id"], len(quote["sha256"])) == ("docs/deal.md", 64)
+    assert (year["typed"]["iso"], quote["heading"]) == ("2018", "The deal > The exit")
+
+
+def test_every_format_is_written(synced: Run) -> None:
+    synced("grid", "run", "deal.toml", "--out", "deal.xlsx")
+    book = openpyxl.load_workbook("deal.xlsx")
+    assert book.sheetnames == ["Grid", "Quotes"]
+    year = book["Grid"]["C2"]
+    assert year.value == "2018"
+    assert book["Quotes"].max_row > 2
+    assert book["Grid"]["A2"].hyperlink.target.startswith("file:///")
+    for suffix in ("csv", "html", "md", "jsonl"):
+        code, out, _ = synced("grid", "show", "deal", "--out", f"deal.{suffix}")
+        assert (code, f"written to deal.{suffix}" in out) == (0, True)
+        assert "2018" in Path(f"deal.{suffix}").read_text()
+    lines = [json.loads(line) for line in Path("deal.jsonl").read_text().splitlines()]
+    assert [line["column"] for line in lines] == ["Year", "Place"] * 3
+    code, _, err = synced("grid", "show", "deal", "--out", "deal.doc")
+    assert (code, ".xlsx, .csv, .html, .md, .jsonl" in err) == (2, True)
+    assert synced("grid", "show", "deal", "--out", "none/deal.csv")[0] == 2
+
+
+def test_a_standing_grid_is_asked_again_after_a_sync(synced: Run) -> None:
+    synced("grid", "run", "deal.toml")
+    deal = Path("docs/deal.md")
+    deal.write_text(deal.read_text().replace("2018", "2019"))
+    code, out, err = synced("sync", "docs")
+    assert (code, out) == (0, "index: 1 updated, 1 unchanged\n")
+    assert "rag: grid deal: 3 answers changed; see: rag grid changes 'deal'" in err
+    code, out, _ = synced("grid", "changes", "deal", "--json", "--since", "2020-01-01")
+    changes = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert {(one["row"], one["column"], one["document_id"]) for one in changes} == {
+        ("docs/deal.md", "Year", "docs/deal.md"),
+        ("docs/deal.md", "Place", "docs/deal.md"),
+        ("*", "Year", "docs/deal.md"),
+    }
+    assert {(one["before"]["value"], one["after"]["value"]) for one in changes} == {
+        ("2018", "2019")
+    }
+    code, out, _ = synced("grid", "changes", "deal")
+    assert (code, out.count("was: 2018"), out.count("is:  2019")) == (1, 3, 3)
+    assert synced("grid", "changes", "deal") == (0, "", ""), "they were looked at"
+    assert synced("sync", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
+
+
+def test_new_and_removed_documents_are_changes(synced: Run) -> None:
+    synced("grid", "run", "deal.toml")
+    Path("docs/oman.txt").unlink()
+    Path("docs/accord.md").write_text("The US will leave the deal in 2031.")
+    assert "answers changed" in synced("sync", "docs")[2]
+    out = synced("grid", "changes", "deal")[1]
+    assert "docs/accord.md, Year: new row" in out
+    assert out.count("docs/oman.txt: document deleted") == 1
+    assert "Muscat" not in json.dumps(synced("grid", "show", "deal", "--json")[1])
+    assert "Muscat" not in out
+    assert b"Muscat" not in Path("index/rag.sqlite").read_bytes()
+
+
+def test_a_deletion_counts_the_cells_that_quoted_the_document(synced: Run) -> None:
+    synced("grid", "run", "deal.toml")
+    code, out, _ = synced("delete", "docs/oman.txt")
+    assert code == 0
+    (before,) = [word for word in out.split(", ") if "grid cells" in word]
+    assert before.split(";")[0].endswith("-> 0")
+    assert not before.startswith("grid cells 0")
+    assert "document deleted" in synced("grid", "changes", "deal")[1]
+
+
+def test_a_person_rates_a_cell(synced: Run) -> None:
+    synced("grid", "run", "deal.toml")
+    cell = ("deal", "docs/deal.md", "Year")
+    assert synced("grid", "rate", *cell, "corrected")[0] == 2
+    assert synced("grid", "rate", *cell, "corrected", "8 May 2018")[0] == 0
+    assert synced("grid", "rate", "deal", "docs/deal.md", "Nothing", "confirmed")[0] == 2
+    assert synced("grid", "rate", "deal", "nowhere", "Year", "confirmed")[0] == 2
+    synced("grid", "show", "deal", "--out", "deal.csv")
+    assert "8 May 2018,corrected," in Path("deal.csv").read_text()
+    other = Path("docs/deal.md").read_text() + "\nAnother paragraph.\n"
+    Path("docs/deal.md").write_text(other)
+    synced("sync", "docs")
+    shown = json.loads(synced("grid", "show", "deal", "--json")[1])["rows"][0]["cells"][0]
+    assert shown["rating"]["value"] == "8 May 2018", "the answer is the same"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ((GRID, "[[columns"), "is not TOML"),
+        (("refresh", "refreshes"), "unknown key 'refreshes'\n  did you mean refresh?"),
+        (("type =", "kind ="), "unknown key 'kind'"),
+        (('"date"', '"day"'), "'day'\n  choose one of: text, date"),
+        (("Year", "place"), "two columns called 'Place'"),
+        (("In which", "In which " * 200), "question too long: 1,"),
+        (("all_documents = true", 'all_documents = "yes"'), "write true or false"),
+        (("all_documents = true", 'rows = "none"'), "has no rows"),
+        (("all_documents = true", 'filter = ["type=pdf"]'), "no document matches type=pdf"),
+        (("all_documents = true", 'filter = ["x"]'), "'x' is not a filter"),
+        (("all_documents = true", 'name = "a/b"'), "'a/b' is not a grid's name"),
+        (("[[columns]]", "[columns]"), "is not TOML"),
+    ],
+)
+def test_a_bad_grid_file_is_explained(synced: Run, change: tuple[str, str], message: str) -> None:
+    Path("deal.toml").write_text(GRID.replace(*change))
+    code, out, err = synced("grid", "run", "deal.toml")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert synced("grid", "list")[1] == "no grids\n"
+
+
+def test_missing_files_and_names_are_reported(synced: Run) -> None:
+    assert "no-such.toml: No such file" in synced("grid", "run", "no-such.toml")[2]
+    assert synced("grid", "refresh", "deal")[0] == 2
+    assert synced("grid", "changes", "deal")[0] == 2
+    synced("grid", "run", "deal.toml")
+    code, _, err = synced("grid", "changes", "deal", "--since", "yesterday")
+    assert (code, "'yesterday' is not a date" in err) == (2, True)
