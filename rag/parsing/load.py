@@ -29,6 +29,8 @@ _MOST_EXPANDED = 5
 """An archive may unpack to this many times the maximum file size."""
 _DEEPEST = 3
 """Maximum nesting of archives."""
+_LONGEST_ID = 800
+"""Characters of a member's id; stores keep ids in indexes, PostgreSQL up to 2,600 bytes."""
 _LONGEST_VALUE = 1000
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
@@ -176,6 +178,8 @@ class _LoadRun:
 
     def _part(self, place: _Place, part: Member) -> None:
         try:
+            if len(place.id) > _LONGEST_ID:
+                raise ParseError(f"has a name of {len(place.id):,} characters; shorten it")
             content = part.read(self._left)
             self._left -= len(content)
             self.file(place, content)

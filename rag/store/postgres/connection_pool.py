@@ -4,6 +4,7 @@ without its password.
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import time
@@ -21,6 +22,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from rag.errors import AbsentError, BusyError, InputError, StoreError
 from rag.settings.checks import shown
 
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # StoreError says the same, once
 T = TypeVar("T")
 Work = Callable[[Connection[Any]], T]
 _DEFAULTS = {
@@ -35,6 +37,10 @@ _DEFAULTS = {
 GUARD = "rag_collection"
 """A table that exists in a collection's schema as long as the schema does."""
 _IN_SCHEMA = re.compile(r"-csearch_path=(rag_collection_[0-9a-f]{32}),public$")
+_RECONNECT = 5.0
+"""Seconds of attempts, with growing pauses, to replace a lost connection. The next call begins anew,
+so the pauses do not outlast an outage.
+"""
 _GONE = ("08", "57P", "25006")
 """SQLSTATEs of a lost connection, a server that is stopping, starting or recovering, and a former
 primary that is now read-only.
@@ -170,6 +176,7 @@ def _pool(info: str, size: int, kept: int, vectors: bool) -> ConnectionPool[Conn
         max_size=size if kept else min(size, 4),
         max_idle=600 if kept else 60,
         num_workers=3 if kept else 1,
+        reconnect_timeout=_RECONNECT,
         open=False,
         configure=_configure if vectors else None,
     )
@@ -220,9 +227,15 @@ def translated(place: str) -> Iterator[None]:
         raise BusyError(
             f"{place} is being changed by another process", "try again when it has finished"
         ) from error
-    except psycopg.errors.InsufficientPrivilege as error:
-        hint = "give the user the right, or let an administrator run: CREATE EXTENSION vector"
-        raise StoreError(f"{place} denies access: {_first_line(error)}", hint) from error
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
+        reason = _first_line(error)
+        hint = "connect as the owner, or let an administrator grant the right"
+        if "extension" in reason:
+            hint = "let an administrator run: CREATE EXTENSION vector"
+        raise StoreError(f"{place} denies access: {reason}", hint) from error
+    except psycopg.DataError as error:  # a NUL in a text, or a number beyond its type
+        hint = "leave out NUL characters, and use smaller numbers"
+        raise InputError(f"{place} cannot hold this value: {_first_line(error)}", hint) from error
     except psycopg.errors.FeatureNotSupported as error:
         raise StoreError(
             f"{place} lacks an extension or table: {_first_line(error)}",

@@ -245,7 +245,11 @@ def _enqueue(connection: Connection[Any], upload: Upload, batch: str) -> int:
     ).fetchone()
     number = int(inserted[0]) if inserted else 0
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
-    app.configure_task(_TASK, lock=upload.name, connection=connection).defer(upload=number)
+    task = app.configure_task(_TASK, lock=upload.name, connection=connection)
+    try:
+        task.defer(upload=number)
+    except ConnectorException as error:  # what it hides says whether a retry may succeed
+        raise error.__cause__ or error from None
     return number
 
 

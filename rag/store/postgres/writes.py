@@ -23,6 +23,8 @@ from rag.store.postgres.sparse_bm25 import LENGTHS, encode, length_class
 from rag.types import Document, Passage
 
 Counts = list[Counter[str]]
+_MAX_ID_BYTES = 2600
+"""An entry of a B-tree takes at most 2,704 bytes."""
 
 
 def put(
@@ -35,6 +37,7 @@ def put(
     """Within a transaction: store the document with its passages, replacing the one with its id and
     `instead_of`.
     """
+    _check_id(document.id)
     words = [Counter(analyze(searched(p))) for p in passages]
     _lock(connection, {document.id, instead_of or document.id})
     rows = connection.execute(
@@ -86,6 +89,18 @@ def keep_original(connection: Connection[Any], document_id: str, content: bytes)
         "ON CONFLICT (id) DO UPDATE SET content = excluded.content",
         (content, document_id),
     )
+
+
+def _check_id(document_id: str) -> None:
+    """Raises InputError for an id that PostgreSQL cannot hold in text or in an index."""
+    if "\0" in document_id:
+        raise InputError(f"{document_id!r} contains a NUL character", "remove it from the name")
+    size = len(document_id.encode())
+    if size > _MAX_ID_BYTES:
+        raise InputError(
+            f"{document_id[:60]}… has a name of {size:,} bytes, at most {_MAX_ID_BYTES:,} fit",
+            "shorten the name",
+        )
 
 
 def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
@@ -144,8 +159,6 @@ def _put_rows(
     connection: Connection[Any], document: Document, passages: Sequence[Passage], vectors: Vectors
 ) -> tuple[list[int], int]:
     """Insert everything except the words. Returns the passage ids and the document's row."""
-    if "\0" in document.id:
-        raise InputError(f"{document.id!r} contains a NUL character", "remove it from the name")
     metadata = {writable(key): writable(value) for key, value in document.metadata.items()}
     names = (
         document.id,
