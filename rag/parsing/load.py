@@ -274,5 +274,8 @@ def _translated(kind: Format) -> Iterator[None]:
     except RecursionError:
         raise ParseError("is nested too deeply") from None
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        lines = (str(error).strip() or type(error).__name__).splitlines()
+        reason = lines[-1 if lines[0].startswith("Traceback") else 0][:200]
+        if "bad_alloc" in reason:
+            raise MemoryError from error
         raise ParseError(f"is not a readable {kind.name} file: {reason}") from error

@@ -134,7 +134,7 @@ class Keys:
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
         """Replace the active key with this id or name. The old key is revoked, or remains valid for
-        `hours`.
+        `hours`, but never longer than before.
 
         Raises NotFoundError; InputError if several keys have the name.
         """
@@ -146,9 +146,8 @@ class Keys:
         (old,) = (key for key in self.all() if key.id in ids)
         new_key, token = self.add(old.name, old.scope, old.collections)
         with locked(self._path):
-            ended = (
-                replace(old, expires=_now(hours * 3600)) if hours else replace(old, revoked=_now())
-            )
+            expires = min(_now(hours * 3600), old.expires or "9")
+            ended = replace(old, expires=expires) if hours else replace(old, revoked=_now())
             self._save([ended if key.id == old.id else key for key in self.all()])
         return new_key, token
 

@@ -250,6 +250,8 @@ def test_keys_expire_and_are_rotated(tmp_path: Path) -> None:
     _, later = keys.rotate("b", hours=1)
     assert keys.check(fresh)
     assert keys.check(later)
+    keys.rotate("a", hours=1)
+    assert keys.check(token) is None  # an expired key does not come back
 
 
 def test_an_idle_collection_is_closed_and_reopened(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ GUARD = "rag_collection"
 """A table that exists in a collection's schema as long as the schema does."""
 _IN_SCHEMA = re.compile(r"-csearch_path=(rag_collection_[0-9a-f]{32}),public$")
 _RECONNECT = 5.0
-"""Seconds of attempts, with growing pauses, to replace a lost connection. The next call begins anew,
-so the pauses do not outlast an outage.
+"""Seconds of attempts, with growing pauses, to replace a lost connection. The next call begins
+anew, so the pauses do not outlast an outage.
 """
 _GONE = ("08", "57P", "25006")
 """SQLSTATEs of a lost connection, a server that is stopping, starting or recovering, and a former

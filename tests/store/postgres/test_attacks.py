@@ -79,7 +79,7 @@ def test_names_of_collections_are_refused(dsn: str, name: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["a\0b", "".join(chr(0x4E00 + 7 * n) for n in range(2000))])
 def test_a_name_that_cannot_be_held_is_an_input_error(store: PostgresStore, name: str) -> None:
-    with pytest.raises(InputError, match="NUL|has a name of 6,000 bytes"):
+    with pytest.raises(InputError, match=r"NUL|has a name of 6,000 bytes"):
         put(store, name, "Herring swims.")
     assert store.documents() == []
 
@@ -194,11 +194,14 @@ def test_a_connection_lost_in_the_middle_leaves_no_half_of_a_change(
         working.result(60)
     texts = {d.id: d.text for d in map(store.document, ["a", "b"]) if d}
     sardines = "Sardines swim. " * 30
-    assert texts == {
-        "put": {"a": "Herring swims.", "b": sardines},
-        "replace": {"a": sardines},
-        "delete": {},
-    }[change]
+    assert (
+        texts
+        == {
+            "put": {"a": "Herring swims.", "b": sardines},
+            "replace": {"a": sardines},
+            "delete": {},
+        }[change]
+    )
     stats = store.stats()
     assert (stats.documents, stats.generation) == (len(texts), before.generation + 1)
     assert stats.passages == sum(len(store.embedded(name)[0]) for name in texts)
