@@ -28,7 +28,7 @@ _MENTION = re.compile(
     r"refer(?:s|ring)? to|talks? about|"
     r"deals? with|describ(?:es?|ing)|cover(?:s|ing)?|on|says? (?:something|anything) (?:on|about)|"
     r"includes?|names?)\b"
-    r"\s+(?P<what>[^?]+)",
+    r" (?P<what>[^?]+)",
     re.IGNORECASE,
 )
 _BY_OR_FROM = re.compile(
@@ -37,12 +37,12 @@ _BY_OR_FROM = re.compile(
     re.IGNORECASE,
 )
 _WHERE = re.compile(
-    r"\bwhere (?:is|are|do(?:es)?)\s+(?P<what>[^?]+?)\s+(?:mentioned"
+    r"\bwhere (?:is|are|do(?:es)?) (?P<what>[^?]+?) (?:mentioned"
     r"|described|discussed|covered)\b",
     re.IGNORECASE,
 )
 _PASSIVE = re.compile(
-    rf"\b{_DOCUMENTS}\b\s+(?:is|are|was|were)\s+(?P<what>[^?]+?)\s+(?:mentioned"
+    rf"\b{_DOCUMENTS}\b (?:is|are|was|were) (?P<what>[^?]+?) (?:mentioned"
     rf"|described|discussed|covered|named)\b",
     re.IGNORECASE,
 )
@@ -89,6 +89,7 @@ def catalogue(
     """An answer from titles, metadata and counts; None if they contain none or the question is
     unclear or long. `listed` are the documents that pass the filter, without their text.
     """
+    question = " ".join(question.split())  # several spaces would make the patterns backtrack
     if len(question) > _LONGEST_QUESTION:
         return None
     for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):

@@ -52,7 +52,7 @@ _LINKS = frozenset("and or but so also ok okay well then".split())
 _EMPTY = (
     STOP_WORDS | AUXILIARIES | PREPOSITIONS | QUESTION_WORDS | PRONOUNS | SPEAKERS | DEMONSTRATIVES
 ) | (ARTICLES | _LINKS | frozenset("many there us please exactly".split()))
-_TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]*[^\W_][^\s?!,;:()\"\u201c\u201d]*")
+_TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _OWNER = re.compile(r"['\u2019]s$")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""
@@ -144,7 +144,7 @@ def words(text: str) -> list[TaggedWord]:
             word.lower().replace("\u2019", "'").strip("'`*"),
         )
         for match in _TOKEN.finditer(text)
-        if (word := match.group().rstrip("."))
+        if any(map(str.isalnum, word := match.group().rstrip(".")))
     ]
 
 

@@ -34,11 +34,11 @@ _QUARTER = re.compile(
     re.IGNORECASE,
 )
 """A quarter of a year, such as "Q3", "3Q22" or "third quarter"."""
-_FISCAL = r"(?:[\s,]+(?:of|in|fiscal|financial|the|year|FY)+)*[\s,_-]*(?:FY)?[\s,_-]*"
+_FISCAL = r"(?:[\s,]++(?:of|in|fiscal|financial|the|year|FY)+)*[\s,_-]*+(?:FY[\s,_-]*+)?"
 _QUARTER_OF_YEAR = re.compile(
     rf"(?:\b(?P<q>Q[1-4])|\b(?P<word>{'|'.join(_QUARTERS)}|[1-4](?:st|nd|rd|th)) quarter)"
     rf"{_FISCAL}(?P<year>(?:19|20)\d\d)(?!\d)"
-    r"|(?<!\d)(?P<before>(?:19|20)\d\d)[\s,_-]*(?P<last>Q[1-4])\b",
+    r"|(?<!\d)(?P<before>(?:19|20)\d\d)[\s,_-]*+(?P<last>Q[1-4])\b",
     re.IGNORECASE,
 )
 _TO_DATE = re.compile(r"\byear[- ]to[- ]date\b|\bYTD\b", re.IGNORECASE)

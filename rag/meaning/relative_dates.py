@@ -27,8 +27,8 @@ _BOUND = re.compile(r"\b(by|until|till|from|since)\s+(?:the )?$", re.IGNORECASE)
 _THE = re.compile(r"\bthe (?:last|next|past)\b", re.IGNORECASE)
 """Relative to another event, such as "the next day"."""
 _DATELINE = re.compile(
-    r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*|[A-Z][A-Z .,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?\s*"
-    r"(?:\([^)]*\)\s*)?[–—-]+\s(?!\d)"
+    r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*+|[A-Z][A-Z .,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?+\s*+"
+    r"(?:\([^)]*\)\s*+)?[–—-]++\s(?!\d)"
     r"|^\W*(?i:(?:first )?published|updated|posted|dated?|released|issued|filed)\b[\s:]*(?:on\b)?"
     r"(?P<labelled>.*)"
 )

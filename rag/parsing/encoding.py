@@ -31,7 +31,7 @@ _MEANT = {
     "euc_kr": "cp949",
 }
 """Encodings that labels mean in practice (WHATWG, "Encoding Standard")."""
-_DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*+(?:[\"']\s*+)?([\w.:-]+)", re.IGNORECASE)
 _DECLARING = 2048
 """Number of bytes at the start of a page that may declare its encoding."""
 

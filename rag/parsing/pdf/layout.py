@@ -47,12 +47,12 @@ _LONGEST_LABEL = 60
 _MAX_LEVELS = 4
 _HYPHENS = "-\u2010"
 _HYPHENED_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_LAST_PART = re.compile(r"[^\W\d_-]+\Z")
-_FIRST_WORD = re.compile(r"[^\W\d_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _COMPANY = re.compile(
-    r"(?:[A-Z][\w.&'\u2019-]*,? ){1,5}"
+    r"(?<![\w.&'\u2019-])(?:[A-Z][\w.&'\u2019-]*,? ){1,5}"
     r"(?:(?i:Inc|Corp|Ltd|Co|S\.A|N\.V)\b\.?|(?i:Corporation|Company|Limited|LLC|PLC|GmbH|AG|SE)\b)"
 )
+_LONGEST_WORD = 100
 _COVER, _MIN_MENTIONS = 3000, 3
 """Number of leading characters to search for a company, and minimum number of its mentions."""
 _TITLE_WITHIN = 400
@@ -202,10 +202,9 @@ def _glued(text: str, line: str, words: Counter[str]) -> str:
     """
     if text[-1] not in _HYPHENS or len(text) < 2 or not text[-2].isalpha() or not line[0].islower():
         return f"{text} {line}"
-    first, second = _LAST_PART.search(text[:-1]), _FIRST_WORD.match(line)
-    joined, hyphened = (
-        (first.group() if first else "") + h + (second.group() if second else "") for h in ("", "-")
-    )
+    reversed_end, end = _LETTERS.match(text[-2 : -2 - _LONGEST_WORD : -1]), _LETTERS.match(line)
+    begin = reversed_end.group()[::-1] if reversed_end else ""
+    joined, hyphened = (begin + h + (end.group() if end else "") for h in ("", "-"))
     return text[:-1] + ("-" if words[hyphened] > words[joined] else "") + line
 
 

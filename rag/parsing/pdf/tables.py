@@ -27,12 +27,10 @@ from rag.parsing.tables import LabelledCell, TableText
 _CELL_GAP, _HEADER_GAP = 0.9, 0.4
 """Minimum gap between two cells in font heights, and between a date and the next header."""
 _FIGURE = re.compile(
-    r"[-\u2013\u2014\u2212+(]*\s*(?:[$\u20ac\u00a3\u00a5]"
-    r"|US\$|USD|EUR)?\s*[-\u2212(]*\s*(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
-    r"(?:\s*[%)])*\s*(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
+    r"(?:[-\u2013\u2014\u2212+]|\((?!\w\)\Z))*+\s*+(?:[$\u20ac\u00a3\u00a5]|US\$|USD|EUR)?\s*+"
+    r"(?:[-\u2212]|\((?!\w\)\Z))*+\s*+(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?"
+    r"(?:\s*+[%)])*+\s*+(?:\(\w\))?|[\u2014\u2013-]+|N/?[AM]|n/?[am]|\*"
 )
-_LONGEST_FIGURE = 60
-"""Maximum length in characters, because matching a run of dashes takes quadratic time."""
 _YEAR = re.compile(r"(?:FY ?|fiscal )?(?:19|20)\d\d(?: ?\(\w\))?\*?", re.IGNORECASE)
 _DAY = re.compile(r"(?:[A-Z][a-z]{2,8}\.? )?[0-3]?\d,?(?: (?:19|20)\d\d)?")
 """A date of a header, or the part of it on one line."""
@@ -48,7 +46,7 @@ _BEGINS_HEADER = re.compile(
 """How a column's header begins that may be close to one before it that ends with a date."""
 _SIGN = re.compile(r"[$\u20ac\u00a3\u00a5(]|US\$|\$ ?\(")
 _TAIL = re.compile(r"[)%]+|\)%|pts?\.?")
-_LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|\s+(?=[)%])")
+_LOOSE = re.compile(r"(?<=[$\u20ac\u00a3\u00a5(])\s+|(?<!\s)\s++(?=[)%])")
 """Space between a figure and its sign, bracket or per cent sign."""
 _LOOSE_IN_TEXT = re.compile(r"(?<=\d) (?=\))|(?<=[$\u20ac\u00a3]) (?=[\d(])")
 UNIT = re.compile(
@@ -128,9 +126,9 @@ def _begins_header(before: str, text: str) -> bool:
 
 
 def is_figure(text: str) -> bool:
-    if len(text) > _LONGEST_FIGURE or not _FIGURE.fullmatch(text):
-        return False
-    return any(c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text)
+    return _FIGURE.fullmatch(text) is not None and any(
+        c.isdigit() or c in "\u2014\u2013-AaMm*" for c in text
+    )
 
 
 def _is_value(text: str) -> bool:

@@ -1,0 +1,75 @@
+"""No pattern backtracks over a text of strangers: it takes time in proportion to the text, unless
+the text that reaches it is short."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from rag.answering import catalogue, comparing, selection
+from rag.meaning import number_words
+from tests.growth import MOST_GROWTH, cpu_seconds, growth
+from tests.patterns import Used, texts, used_patterns
+
+SIZES = (10, 200, 3_000)
+"""Characters that are doubled: a pattern whose time is exponential is found before it is slow."""
+NOISE_SECONDS = 0.002
+SHORT_SECONDS = 0.05
+"""The most that a pattern may take for the longest text that reaches it."""
+SHORT = {
+    "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
+    "rag.answering.comparing._PATTERNS": comparing._LONGEST_QUESTION,
+    "rag.answering.selection._SAYS": selection._SHORT_LINE,
+    "rag.meaning.number_words._SCALED": number_words.LONGEST,
+    "rag.meaning.quantities._BOUND_AFTER": number_words.LONGEST,  # at one place of a value
+}
+"""The modules and patterns that read no longer text than this, in characters: their functions look
+at its length first."""
+
+
+@cache
+def patterns() -> dict[str, Used]:
+    return used_patterns()
+
+
+def limit(place: str) -> int:
+    """The longest text that reaches a pattern; 0 if it may have any length."""
+    return next((most for start, most in SHORT.items() if place.startswith(start)), 0)
+
+
+def slow(used: Used) -> Iterator[str]:
+    """Texts that take more than in proportion to their length."""
+    for size in SIZES:
+        pairs = zip(texts(used.pattern, size), texts(used.pattern, 2 * size), strict=True)
+        for short, long in pairs:
+            for run in used.runs():
+                by_size = {size: short, 2 * size: long}
+                factor = growth(lambda size: run(by_size[size]), size, NOISE_SECONDS)  # noqa: B023
+                if factor > MOST_GROWTH:
+                    yield f"{used.place}: {long[:40]!r}… takes {factor:.1f} times as long"
+
+
+def test_every_pattern_takes_time_in_proportion_to_its_text() -> None:
+    assert len(patterns()) > 250
+    found = [next(slow(used), "") for place, used in patterns().items() if not limit(place)]
+    assert list(filter(None, found)) == []
+
+
+def test_the_others_are_fast_for_the_longest_text_that_reaches_them() -> None:
+    seconds = {
+        place: max(
+            cpu_seconds(lambda: run(text), 3)  # noqa: B023
+            for text in texts(used.pattern, limit(place))
+            for run in used.runs()
+        )
+        for place, used in patterns().items()
+        if limit(place)
+    }
+    assert {place for place in seconds if seconds[place] > SHORT_SECONDS} == set()
+    assert all(any(place.startswith(start) for place in seconds) for start in SHORT)
+
+
+def test_patterns_that_backtrack_are_found() -> None:
+    for pattern in (r"\w+[.!]", r"x\s*,?\s*;", r"<!--.*?-->", r"(?:a+)+b"):
+        assert next(slow(Used(re.compile(pattern), "it")), "")
