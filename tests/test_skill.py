@@ -1,13 +1,20 @@
-"""Agents can load the skill's folder, and it names only existing tools."""
+"""Agents can load the skill's folder, it names only existing tools, and server.json describes the
+package that is built.
+"""
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
-SKILL = Path(__file__).parents[1] / "integrations" / "skill"
+from rag import __version__
+from rag.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+SKILL = ROOT / "integrations" / "skill"
 
 
 def test_the_front_matter_and_manifests_are_valid() -> None:
@@ -30,7 +37,7 @@ def test_it_names_existing_tools() -> None:
 
     from rag.server.mcp.server import make_server
 
-    tools = {tool.name for tool in anyio.run(make_server(lambda _: None, True).list_tools)}  # type: ignore[arg-type, return-value]
+    tools = {tool.name for tool in anyio.run(make_server(lambda *_: None, True).list_tools)}  # type: ignore[arg-type, return-value]
     fields = {
         "found",
         "conversation",
@@ -45,3 +52,19 @@ def test_it_names_existing_tools() -> None:
     named = set(re.findall(r"`([a-z_]+)`", (SKILL / "SKILL.md").read_text()))
     assert {"ask", "search", "check_claims", "verify"} <= named & tools
     assert named <= tools | fields | {"rag", "not_in_documents"}
+
+
+def test_the_registrys_entry_names_the_package_that_is_built() -> None:
+    entry = json.loads((ROOT / "server.json").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", entry["name"])
+    assert 0 < len(entry["description"]) <= 100
+    assert f"mcp-name: {entry['name']}" in (ROOT / project["readme"]).read_text()
+    (package,) = entry["packages"]
+    assert (package["identifier"], package["version"]) == (project["name"], __version__)
+    assert entry["version"] == __version__
+    assert package["identifier"] in project["scripts"]
+    (extra,) = package["runtimeArguments"]
+    assert [extra["value"]] == project["optional-dependencies"]["mcp"]
+    names = {f"RAG_{name.upper()}" for name in Settings.__dataclass_fields__}
+    assert {variable["name"] for variable in package["environmentVariables"]} <= names

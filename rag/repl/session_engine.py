@@ -67,12 +67,13 @@ class Background(Generic[T]):
 class SessionEngine:
     """One index and its models, for one user at a prompt."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, like: SessionEngine | None = None) -> None:
+        """`like` is an engine of another index, whose models are used."""
         self.settings = settings
         self._store: Store | None = None
         self._engine: Engine | None = None
         self._opening = threading.Lock()
-        self._models = Background(self._load)
+        self._models = like._models if like else Background(self._load)
         self._listed: tuple[int, list[Document]] = (-1, [])
 
     def start(self, done: Callable[[], object] = lambda: None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rag import build
 from rag.claims.checker import Checker
@@ -11,7 +12,7 @@ from rag.claims.results import CheckReport
 from rag.errors import AbsentError
 from rag.filters import parse
 from rag.ingestion import uploads
-from rag.render.links import page_link, resource_link
+from rag.render.links import page_link, page_of, resource_link
 from rag.repl.session_engine import SessionEngine
 from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged, in_context
@@ -19,7 +20,7 @@ from rag.server.ingest_worker import safe_name
 from rag.server.mcp.server import make_server
 from rag.server.schemas import Options
 from rag.server.upload_queue import file_of
-from rag.settings import Settings
+from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document, Hit
 
 
@@ -29,12 +30,26 @@ class LocalLibrary:
     `page_link`, for links to the page of a `rag serve`, or "".
     """
 
-    def __init__(self, settings: Settings, page: str = "") -> None:
+    def __init__(
+        self, settings: Settings, page: str = "", like: LocalLibrary | None = None
+    ) -> None:
+        """`like` is another index of this process, whose models are used."""
         self._settings = settings
-        self._index = SessionEngine(settings)
+        self._index = SessionEngine(settings, like._index if like else None)
         self._page = page
-        self._one = threading.Lock()
+        self._one = like._one if like else threading.Lock()
+        self._collections: dict[str, LocalLibrary] = {}
         self._index.start()
+
+    def in_collection(self, name: str) -> LocalLibrary:
+        """The library of a collection; "" is this one. Raises NotFoundError, InputError."""
+        if name in ("", DEFAULT_COLLECTION):
+            return self
+        settings = build.in_collection(replace(self._settings, collection=name))
+        if name not in self._collections:
+            page = self._page and page_of(self._page.partition("#")[0], name)
+            self._collections[name] = LocalLibrary(settings, page, self)
+        return self._collections[name]
 
     def ask(
         self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
@@ -100,4 +115,4 @@ class LocalLibrary:
 def run(settings: Settings, writes: bool, page: str) -> None:
     """Serve over stdin and stdout until the client closes them."""
     library = LocalLibrary(settings, page)
-    make_server(lambda _: library, writes).run("stdio")
+    make_server(lambda _, name, __: library.in_collection(name), writes).run("stdio")

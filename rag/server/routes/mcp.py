@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +22,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from rag.claims.results import CheckReport
 from rag.errors import InputError, NotFoundError, install_line
-from rag.render.links import page_link, page_of
+from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE
 from rag.server.delete_document import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
+from rag.server.openai_input import DEFAULT
 from rag.server.request_log import RequestLog
 from rag.server.rights import Right
 from rag.server.routes.check import check_text
+from rag.server.routes.openai import of_collection, page_for
 from rag.server.serialize import uri
-from rag.server.state import Service, base_url, caller_of, service_of
+from rag.server.state import Service, caller_of, service_of
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -46,11 +48,12 @@ _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
 @dataclass(frozen=True, slots=True)
 class ServedLibrary(ServiceLibrary):
     """The service's index for one request; `page` as in `page_link`. Changes are noted in
-    `exchange` for the audit log.
+    `exchange` for the audit log, with the `collection` that the call named.
     """
 
     page: str
     exchange: RequestLog
+    collection: str = ""
 
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         return check_text(self.service, self.caller, text, filters, {})
@@ -73,7 +76,7 @@ class ServedLibrary(ServiceLibrary):
         files = [(safe_name(name), text.encode())]
         check_names(self.service.engine.store, files)
         number = self.service.jobs.add(files)
-        self.exchange.change = f"ingest {files[0][0]}"
+        self._note(f"ingest {files[0][0]}")
         job = self.service.jobs.wait(number, _WAIT)
         if job is None or job.state != "done":
             return "waiting", [], "it is stored and will be ingested"
@@ -87,8 +90,11 @@ class ServedLibrary(ServiceLibrary):
     def delete(self, document_id: str) -> bool:
         deleted = self.document(document_id) and delete_everywhere(self.service, document_id)
         if deleted:
-            self.exchange.change = f"delete {document_id}"
+            self._note(f"delete {document_id}")
         return bool(deleted)
+
+    def _note(self, change: str) -> None:
+        self.exchange.change = f"{change} in {self.collection}" if self.collection else change
 
 
 def _without_folder(document: Document) -> Document:
@@ -163,9 +169,12 @@ class McpEndpoint:
         )
         return server.session_manager
 
-    def _library(self, request: Request) -> ServedLibrary:
-        page = page_of(base_url(self._service.settings, request), request.state.collection)
-        return ServedLibrary(service_of(request), caller_of(request), page, request.state.exchange)
+    def _library(self, request: Request, collection: str, stack: ExitStack) -> ServedLibrary:
+        """Raises ServiceError if the key may not use the collection."""
+        name = collection or DEFAULT
+        service = stack.enter_context(of_collection(name, request, service_of(request)))
+        page = page_for(request, name)
+        return ServedLibrary(service, caller_of(request), page, request.state.exchange, collection)
 
 
 async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:

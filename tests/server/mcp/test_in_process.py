@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import yaml
 
 from rag import build
 from rag.settings import Settings
@@ -15,9 +19,15 @@ from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
 
 pytest.importorskip("mcp")
 from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp.types import Request, RequestParams
+from pydantic import TypeAdapter
 
 from rag.server.mcp.local import LocalLibrary
 from rag.server.mcp.server import make_server
+from rag.server.mcp.skill import GetSkill
+
+AnyResult: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 MODES = ["auto", "legacy"]
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
@@ -41,7 +51,9 @@ def talk(
     library: LocalLibrary, use: Callable[[Any], Awaitable[Any]], mode: str, writes: bool = False
 ) -> Any:
     async def talking() -> Any:
-        async with Client(make_server(lambda _: library, writes), mode=mode) as agent:
+        async with Client(
+            make_server(lambda _, name, __: library.in_collection(name), writes), mode=mode
+        ) as agent:
             return await use(agent)
 
     return anyio.run(talking)
@@ -102,3 +114,66 @@ def test_not_found_is_a_result_and_invalid_arguments_are_errors(
         assert "oman.txt" in wrong.content[0].text
 
     talk(library, use_filled, mode)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_prompts_say_which_tool_to_use(library: LocalLibrary, mode: str) -> None:
+    async def use(agent: Any) -> Any:
+        prompts = {prompt.name: prompt for prompt in (await agent.list_prompts()).prompts}
+        assert set(prompts) == {"ask", "check", "compare"}
+        tools = {tool.name for tool in (await agent.list_tools()).tools}
+        sides = {"first": "the 2019 lease", "second": "the 2024 lease", "aspect": "rent"}
+        for name, values in {
+            "ask": {"question": "Who led the talks?"},
+            "check": {"text": "Oman led them."},
+            "compare": sides,
+        }.items():
+            (message,) = (await agent.get_prompt(name, values)).messages
+            assert all(value in message.content.text for value in values.values())
+            (tool,) = re.findall(r"`([a-z_]+)`", message.content.text)
+            assert tool in tools
+
+    talk(library, use, mode)
+
+
+def test_the_skill_is_served_with_its_digest(library: LocalLibrary) -> None:
+    async def use(agent: Any) -> Any:
+        assert agent.server_capabilities.extensions["io.modelcontextprotocol/skills"] == {}
+        listing: Any = Request(method="skills/list", params=RequestParams())
+        (entry,) = (await agent.session.send_request(listing, AnyResult))["skills"]
+        getting: Any = Request(method="skills/get", params=GetSkill(uri=entry["uri"]))
+        assert (await agent.session.send_request(getting, AnyResult))["skill"] == entry
+        getting = Request(method="skills/get", params=GetSkill(uri="skill://other/SKILL.md"))
+        with pytest.raises(MCPError, match="no skill skill://other/"):
+            await agent.session.send_request(getting, AnyResult)
+        assert entry["frontmatter"]["name"] == entry["uri"].split("/")[-2] == "rag"
+        (file,) = entry["resources"]
+        (content,) = (await agent.read_resource(file["uri"])).contents
+        data = content.text.encode()
+        assert file["digest"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
+        assert file["size"] == len(data)
+        assert yaml.safe_load(content.text.split("---\n")[1]) == entry["frontmatter"]
+
+    talk(library, use, "auto")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_call_may_name_a_collection(settings: Settings, library: LocalLibrary, mode: str) -> None:
+    with closing(build.collections(settings)) as collections:
+        collections.create("contracts")
+    contracts = library.in_collection("contracts")
+    contracts.ingest("lease.txt", "The lease of Ada Lovelace ends in May 2027.")
+    library.ingest("oman.txt", OMAN)
+
+    async def use(agent: Any) -> Any:
+        question = {"question": "When does the lease of Ada end?"}
+        inside = await agent.call_tool("ask", {**question, "collection": "contracts"})
+        assert inside.structured_content["citations"][0]["document_id"] == "uploads/lease.txt"
+        listed = await agent.call_tool("list_documents", {"collection": "default"})
+        assert [row["id"] for row in listed.structured_content["documents"]] == ["uploads/oman.txt"]
+        for name, words in (("contract", "did you mean contracts?"), (7, "`collection`")):
+            wrong = await agent.call_tool("ask", {**question, "collection": name})
+            assert wrong.is_error
+            assert words in wrong.content[0].text
+
+    talk(library, use, mode)
