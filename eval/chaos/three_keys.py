@@ -95,7 +95,7 @@ class Found:
 def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str, Any]:
     """A body that fits the path in four of five cases, otherwise one for another path."""
     bodies: dict[str, dict[str, Any]] = {
-        "ask": {"question": QUESTION, "k": 4},
+        "ask": {"question": QUESTION, "top_k": 4},
         "search": {"question": QUESTION, "filters": chance.choice([[], [f"source:{other}"]])},
         "batch": {"questions": [QUESTION, f"What of {other}?"]},
         "collections": {"question": QUESTION, "collections": [other, "default", own]},

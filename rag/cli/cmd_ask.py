@@ -31,7 +31,8 @@ as_typed = click.option(
 @click.command("ask")
 @click.argument("question", nargs=-1, required=True)
 @click.option(
-    "--read",
+    "-k",
+    "--top-k",
     type=click.IntRange(1, 200),
     help="Number of passages to read. Default: RAG_TOP_K, or 8.",
 )
@@ -58,7 +59,7 @@ def ask_command(
     settings: Settings,
     as_json: bool,
     question: tuple[str, ...],
-    read: int | None,
+    top_k: int | None,
     form: str | None,
     filter: Filter,
     why: bool,
@@ -84,7 +85,7 @@ def ask_command(
         # Built first, so that a missing writer is reported before the question is answered.
         writer = build.writer(settings, engine) if write else None
         status.show("searching and reading")
-        query = Query(text, read, filter, form=form or "", as_typed=as_typed)
+        query = Query(text, top_k, filter, form=form or "", as_typed=as_typed)
         (answer,) = engine.ask_many([query])
         status.show("writing and checking")
         written = writer.write(answer) if writer else None
@@ -130,7 +131,12 @@ def _lines(written: Written, show_removed: bool) -> Iterator[str]:
 @click.argument("question", nargs=-1, required=True)
 @as_typed
 @click.option(
-    "-k", type=click.IntRange(1, 1000), default=10, show_default=True, help="Number of passages."
+    "-k",
+    "--top-k",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="Number of passages.",
 )
 @filter_option
 @shared
@@ -138,7 +144,7 @@ def search_command(
     settings: Settings,
     as_json: bool,
     question: tuple[str, ...],
-    k: int,
+    top_k: int,
     filter: Filter,
     as_typed: bool,
 ) -> None:
@@ -153,7 +159,7 @@ def search_command(
     text = check_question(" ".join(question), settings.max_question)
     with Status("loading the embedder"):
         searcher = build.searcher(settings)
-        (result,) = searcher.find_many([Query(text, k, filter, as_typed=as_typed)])
+        (result,) = searcher.find_many([Query(text, top_k, filter, as_typed=as_typed)])
     if result.question != text:
         click.echo(terminal.understood(result.question), err=True)
     if filter and not result.hits:

@@ -13,7 +13,8 @@ from rag.settings import Settings
 
 @click.command("repl")
 @click.option(
-    "--read",
+    "-k",
+    "--top-k",
     type=click.IntRange(1, 200),
     help="Number of passages to read. Default: RAG_TOP_K, or 8.",
 )
@@ -32,7 +33,7 @@ from rag.settings import Settings
 def repl_command(
     settings: Settings,
     as_json: bool,
-    read: int | None,
+    top_k: int | None,
     plain: bool,
     no_follow_ups: bool,
     filter: Filter,
@@ -52,4 +53,4 @@ def repl_command(
     """
     from rag.repl.run import ReplOptions, run
 
-    sys.exit(run(ReplOptions(settings, filter, read, as_json, plain, not no_follow_ups)))
+    sys.exit(run(ReplOptions(settings, filter, top_k, as_json, plain, not no_follow_ups)))

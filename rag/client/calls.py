@@ -70,26 +70,28 @@ class Call(Generic[T]):
 
 
 def options(
-    filters: Sequence[str], k: int | None, deadline_ms: int | None = None
+    filters: Sequence[str], top_k: int | None, deadline_ms: int | None = None
 ) -> dict[str, Any]:
-    given = {"filters": list(filters), "k": k, "deadline_ms": deadline_ms}
+    given = {"filters": list(filters), "top_k": top_k, "deadline_ms": deadline_ms}
     return {name: value for name, value in given.items() if value}
 
 
 def ask(
-    question: str, filters: Sequence[str], k: int | None, deadline_ms: int | None
+    question: str, filters: Sequence[str], top_k: int | None, deadline_ms: int | None
 ) -> Call[WireAnswer]:
-    body = {"question": question, **options(filters, k, deadline_ms)}
+    body = {"question": question, **options(filters, top_k, deadline_ms)}
     return Call("POST", "/v1/ask", WireAnswer.model_validate_json, {"json": body})
 
 
-def ask_many(questions: Sequence[str], filters: Sequence[str], k: int | None) -> Call[WireAnswers]:
-    body = {"questions": list(questions), **options(filters, k)}
+def ask_many(
+    questions: Sequence[str], filters: Sequence[str], top_k: int | None
+) -> Call[WireAnswers]:
+    body = {"questions": list(questions), **options(filters, top_k)}
     return Call("POST", "/v1/ask/batch", WireAnswers.model_validate_json, {"json": body})
 
 
-def search(question: str, filters: Sequence[str], k: int) -> Call[WireHits]:
-    body = {"question": question, **options(filters, k)}
+def search(question: str, filters: Sequence[str], top_k: int) -> Call[WireHits]:
+    body = {"question": question, **options(filters, top_k)}
     return Call("POST", "/v1/search", WireHits.model_validate_json, {"json": body})
 
 

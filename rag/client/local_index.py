@@ -55,31 +55,31 @@ class Index:
         question: str,
         *,
         top_k: int | None = None,
-        filter: Iterable[str] = (),
+        filters: Iterable[str] = (),
         form: str = "",
         as_typed: bool = False,
     ) -> Answer:
         """Answer a question with quotes from the documents; `text` is None if they do not.
 
-        `top_k` is the number of passages to read (default 8). `filter` holds conditions such as
+        `top_k` is the number of passages to read (default 8). `filters` holds conditions such as
         "type=pdf" or "year>=2024"; documents must meet all of them. `form` is one of
         `rag.answering.forms.FORMS`, or "" to choose it from the question. `as_typed` turns spelling
         correction off.
         """
-        where = parse(list(filter)) or None
+        where = parse(list(filters)) or None
         query = Query(question, top_k, where, form=form, as_typed=as_typed)
         return self.engine.ask_many([query])[0]
 
-    def search(self, question: str, k: int = 10, *, filter: Iterable[str] = ()) -> list[Hit]:
-        """The `k` passages that best match the question, best first."""
-        return self.engine.search(question, k, parse(list(filter)) or None)
+    def search(self, question: str, top_k: int = 10, *, filters: Iterable[str] = ()) -> list[Hit]:
+        """The `top_k` passages that best match the question, best first."""
+        return self.engine.search(question, top_k, parse(list(filters)) or None)
 
-    def check(self, text: str, *, filter: Iterable[str] = ()) -> CheckReport:
+    def check(self, text: str, *, filters: Iterable[str] = ()) -> CheckReport:
         """Check each sentence of a text: supported, contradicted, or not in the documents.
 
         Raises InputError if the text contains no claims.
         """
-        return build.checker_of(self.engine).check(text, parse(list(filter)) or None)
+        return build.checker_of(self.engine).check(text, parse(list(filters)) or None)
 
     def ingest(self, *paths: str | Path) -> IngestReport:
         """Add files and folders; unchanged files are skipped. The report lists the files that could
@@ -147,13 +147,15 @@ class Talk:
         self._index = index
         self._conversation = Conversation()
 
-    def ask(self, question: str, *, top_k: int | None = None, filter: Iterable[str] = ()) -> Answer:
+    def ask(
+        self, question: str, *, top_k: int | None = None, filters: Iterable[str] = ()
+    ) -> Answer:
         """As `Index.ask`; `Answer.question` is the question with what it left out."""
         rewrite = self._conversation.understand(question)
         answer = self._index.engine.ask(
             rewrite.question,
             top_k,
-            parse(list(filter)) or None,
+            parse(list(filters)) or None,
             preferred=self._conversation.preferred(rewrite),
         )
         self._conversation.add(answer)
@@ -172,8 +174,8 @@ class AsyncIndex:
     async def ask(self, question: str, **options: Any) -> Answer:
         return await self._run(self._index.ask, question, **options)
 
-    async def search(self, question: str, k: int = 10, **options: Any) -> list[Hit]:
-        return await self._run(self._index.search, question, k, **options)
+    async def search(self, question: str, top_k: int = 10, **options: Any) -> list[Hit]:
+        return await self._run(self._index.search, question, top_k, **options)
 
     async def check(self, text: str, **options: Any) -> CheckReport:
         return await self._run(self._index.check, text, **options)

@@ -68,25 +68,25 @@ class Client(Transport):
         self,
         question: str,
         filters: Sequence[str] = (),
-        k: int | None = None,
+        top_k: int | None = None,
         deadline_ms: int | None = None,
     ) -> WireAnswer:
         """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
-        return self._send(calls.ask(question, filters, k, deadline_ms))
+        return self._send(calls.ask(question, filters, top_k, deadline_ms))
 
     def ask_many(
-        self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
+        self, questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
     ) -> list[WireAnswer]:
         """Ask up to 64 questions, which are read together; answers are in the same order."""
-        return self._send(calls.ask_many(questions, filters, k)).answers
+        return self._send(calls.ask_many(questions, filters, top_k)).answers
 
     def stream(
-        self, question: str, filters: Sequence[str] = (), k: int | None = None
+        self, question: str, filters: Sequence[str] = (), top_k: int | None = None
     ) -> Iterator[Event]:
         """Ask a question and yield the passages as soon as they are found, then citations and the
         answer.
         """
-        body = {"question": question, "stream": True, **calls.options(filters, k)}
+        body = {"question": question, "stream": True, **calls.options(filters, top_k)}
         events = EventLines()
         try:
             with self._http.stream(
@@ -101,9 +101,9 @@ class Client(Transport):
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
-    def search(self, question: str, filters: Sequence[str] = (), k: int = 10) -> list[WireHit]:
-        """The `k` passages that best match the question, best first."""
-        return self._send(calls.search(question, filters, k)).hits
+    def search(self, question: str, filters: Sequence[str] = (), top_k: int = 10) -> list[WireHit]:
+        """The `top_k` passages that best match the question, best first."""
+        return self._send(calls.search(question, filters, top_k)).hits
 
     def documents(self) -> Iterator[WireDocument]:
         """All documents in order of id."""
@@ -193,20 +193,20 @@ class AsyncClient(Transport):
         self,
         question: str,
         filters: Sequence[str] = (),
-        k: int | None = None,
+        top_k: int | None = None,
         deadline_ms: int | None = None,
     ) -> WireAnswer:
-        return await self._send(calls.ask(question, filters, k, deadline_ms))
+        return await self._send(calls.ask(question, filters, top_k, deadline_ms))
 
     async def ask_many(
-        self, questions: Sequence[str], filters: Sequence[str] = (), k: int | None = None
+        self, questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
     ) -> list[WireAnswer]:
-        return (await self._send(calls.ask_many(questions, filters, k))).answers
+        return (await self._send(calls.ask_many(questions, filters, top_k))).answers
 
     async def stream(
-        self, question: str, filters: Sequence[str] = (), k: int | None = None
+        self, question: str, filters: Sequence[str] = (), top_k: int | None = None
     ) -> AsyncIterator[Event]:
-        body = {"question": question, "stream": True, **calls.options(filters, k)}
+        body = {"question": question, "stream": True, **calls.options(filters, top_k)}
         events = EventLines()
         try:
             async with self._http.stream(
@@ -222,9 +222,9 @@ class AsyncClient(Transport):
             raise self._unreachable(error) from error
 
     async def search(
-        self, question: str, filters: Sequence[str] = (), k: int = 10
+        self, question: str, filters: Sequence[str] = (), top_k: int = 10
     ) -> list[WireHit]:
-        return (await self._send(calls.search(question, filters, k))).hits
+        return (await self._send(calls.search(question, filters, top_k))).hits
 
     async def documents(self) -> AsyncIterator[WireDocument]:
         after: str | None = ""

@@ -75,7 +75,7 @@ def _ask(context: Context, line: str) -> None:
 
 
 def _search(context: Context, words: str) -> None:
-    hits = context.session.search(words, context.session.read or 5)
+    hits = context.session.search(words, context.session.top_k or 5)
     context.screen.json(hits) if context.session.as_json else context.screen.hits(hits)
 
 
@@ -179,13 +179,11 @@ def _filter(context: Context, text: str) -> None:
     )
 
 
-def _read(context: Context, number: str) -> None:
+def _top_k(context: Context, number: str) -> None:
     if number:
-        context.session.read = _number(number, 1, 200, "/read 8")
-    context.screen.note(
-        f"{context.session.read or context.session.service.settings.top_k} passages are read for a "
-        f"question"
-    )
+        context.session.top_k = _number(number, 1, 200, "/top-k 8")
+    top_k = context.session.top_k or context.session.service.settings.top_k
+    context.screen.note(f"{top_k} passages are read for a question")
 
 
 def _json(context: Context, _: str) -> None:
@@ -268,7 +266,7 @@ _ALL = (
         f"search only matching documents ({' '.join(OPERATORS)})",
         _filter,
     ),
-    Command("read", "[N]", "set the number of passages to read per question", _read),
+    Command("top-k", "[N]", "set the number of passages to read per question", _top_k),
     Command("json", "", "switch JSON output on or off", _json),
     Command("save", "FILE", "save the session as Markdown, with citations", _save),
     Command("info", "", "show the size of the index, and what was asked", _info),

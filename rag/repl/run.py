@@ -37,7 +37,7 @@ class ReplOptions:
 
     settings: Settings
     filter: Filter = ()
-    read: int | None = None
+    top_k: int | None = None
     as_json: bool = False
     plain: bool = False
     follow: bool = True
@@ -46,7 +46,7 @@ class ReplOptions:
 def run(options: ReplOptions) -> int:
     """Run until the end of input. Returns the exit status."""
     service = SessionEngine(options.settings)
-    session = Session(service, options.filter, options.read, options.as_json, options.follow)
+    session = Session(service, options.filter, options.top_k, options.as_json, options.follow)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         from rag.repl import batch
 
@@ -167,7 +167,7 @@ def foot(session: Session) -> str:
         if service.known >= 0
         else "no index yet: /ingest PATH"
     )
-    reads = f"reads {session.read}" if session.read else ""
+    reads = f"reads {session.top_k}" if session.top_k else ""
     only = " and ".join(f"{c.key}{c.op}{c.value}" for c in session.filter)
     return " \u00b7 ".join(
         part for part in (state, reads, only and f"only {only}", session.as_json and "json") if part

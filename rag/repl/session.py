@@ -50,7 +50,7 @@ class Session:
 
     service: SessionEngine
     filter: Filter = ()
-    read: int | None = None
+    top_k: int | None = None
     as_json: bool = False
     follow: bool = True
     working: Working = _silent
@@ -71,7 +71,7 @@ class Session:
         with self.working("loading the models" if self.service.loading else "reading"):
             answer = self.service.engine().ask(
                 rewrite.question,
-                self.read,
+                self.top_k,
                 self.filter,
                 preferred=self._conversation.preferred(rewrite),
             )
@@ -82,9 +82,9 @@ class Session:
         ]
         return answer
 
-    def search(self, words: str, k: int) -> list[Hit]:
+    def search(self, words: str, top_k: int) -> list[Hit]:
         with self.working("loading the models" if self.service.loading else "searching"):
-            hits = self.service.engine().search(words, k, self.filter)
+            hits = self.service.engine().search(words, top_k, self.filter)
         self.places = [_passage(hit) for hit in hits]
         return hits
 

@@ -181,5 +181,5 @@ def _condition(key: Any, op: str, value: Any) -> str:
     return f"{key}{op}{str(value).lower() if isinstance(value, bool) else value}"
 
 
-def options_of(filters: list[str], k: int | None) -> Options:
-    return Options(filters=filters, k=k)
+def options_of(filters: list[str], top_k: int | None) -> Options:
+    return Options(filters=filters, top_k=top_k)

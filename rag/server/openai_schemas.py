@@ -22,7 +22,7 @@ class RagOptions(Loose):
     """Options that OpenAI's API has no field for."""
 
     filters: list[Line] = Field(default=[], max_length=20, examples=[["type=md"]])
-    k: int | None = Field(default=None, ge=1, le=100, description="Passages to find.")
+    top_k: int | None = Field(default=None, ge=1, le=100, description="Passages to find.")
 
 
 class ContentPart(Loose):

@@ -19,7 +19,7 @@ class Strict(BaseModel):
 
 
 class Options(Strict):
-    k: int | None = Field(
+    top_k: int | None = Field(
         default=None,
         ge=1,
         le=100,

@@ -202,7 +202,7 @@ class Service:
         filter = filters.parse(options.filters) or None
         default = self.settings.deadline_ms
         deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
-        k = options.k or (10 if search else self.settings.top_k)
+        k = options.top_k or (10 if search else self.settings.top_k)
         form = "span" if search else getattr(options, "form", None) or ""
         pending = [
             PendingQuestion(

@@ -35,7 +35,7 @@ def test_an_index_is_filled_searched_and_asked(folder: Path) -> None:
         assert index.ingest(folder / "texts").added == ["texts/mill.txt"]
         assert [document.id for document in index.documents()] == ["texts/mill.txt"]
         assert index.search("mill", 1)[0].passage.document_id == "texts/mill.txt"
-        answer = index.ask("Who built the mill?", filter=["type=txt"])
+        answer = index.ask("Who built the mill?", filters=["type=txt"])
         cited = answer.citations[0]
         document = index.document(cited.document_id)
         assert document

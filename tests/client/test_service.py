@@ -36,7 +36,7 @@ def test_all_methods(url: str, tmp_path: Path) -> None:
         assert rag.put("oman.txt", OMAN).files[0].outcome == "added"
         (tmp_path / "lease.md").write_text("# Lease\n\nThe lease ends in May 2027.")
         assert rag.put_file(tmp_path / "lease.md").state == "done"
-        answer = rag.ask("Who led the talks?", filters=["type=txt"], k=3, deadline_ms=20_000)
+        answer = rag.ask("Who led the talks?", filters=["type=txt"], top_k=3, deadline_ms=20_000)
         assert answer.answer == "William Burns"
         (citation,) = answer.citations
         place = citation.highlight
@@ -50,7 +50,7 @@ def test_all_methods(url: str, tmp_path: Path) -> None:
             "William Burns",
             None,
         ]
-        assert rag.search("secret talks", k=1)[0].document_id == "uploads/oman.txt"
+        assert rag.search("secret talks", top_k=1)[0].document_id == "uploads/oman.txt"
         assert [one.id for one in rag.documents()] == ["uploads/lease.md", "uploads/oman.txt"]
         assert rag.document("uploads/oman.txt").characters == len(OMAN)
         names = [event.name for event in rag.stream("Who led the talks?")]

@@ -95,7 +95,7 @@ def test_filter_and_read(
     filled: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    run(monkeypatch, b"Who hosted the talks?\n", "--json", "--read", "1", "--filter", "type=md")
+    run(monkeypatch, b"Who hosted the talks?\n", "--json", "--top-k", "1", "--filter", "type=md")
     (hit,) = json.loads(capsys.readouterr().out)["hits"]
     assert hit["passage"]["document_id"] == "docs/deal.md"
 

@@ -100,7 +100,7 @@ def test_completion_of_a_title_and_a_command(terminal: Terminal) -> None:
 def test_ctrl_c_stops_a_slow_question(
     terminal: Terminal, say: Callable[..., str], tmp_path: Path
 ) -> None:
-    say("/read 200", "200 passages")
+    say("/top-k 200", "200 passages")
     terminal.paste(
         "".join(f"When did Iran sign the deal of {year}?\n" for year in range(1900, 2100)),
         tmp_path / "paste",
@@ -110,7 +110,7 @@ def test_ctrl_c_stops_a_slow_question(
     terminal.wait("> When did Iran sign the deal of ")
     terminal.press("C-c")
     assert "> When did Iran sign the deal of 2099?" not in terminal.wait("stopped")
-    say("/read 8", "8 passages")
+    say("/top-k 8", "8 passages")
     assert "2015" in say(ASKED[0], "%")
 
 

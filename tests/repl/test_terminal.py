@@ -172,7 +172,7 @@ def test_the_span_is_marked_without_colour(opened: Open) -> None:
         ("When?", ["When?"]),
         ("When was the\nJCPOA signed?", ["When was the JCPOA signed?"]),
         ("When?\n\n  Where?\r\n", ["When?", "Where?"]),
-        ("/read 3\nWhen?", ["/read 3", "When?"]),
+        ("/top-k 3\nWhen?", ["/top-k 3", "When?"]),
         (" \n", []),
     ],
 )

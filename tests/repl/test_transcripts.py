@@ -123,15 +123,15 @@ def test_filters_and_numbers_persist(filled: Settings) -> None:
         "> /filter year>=2024\nonly documents that match type=txt and year>=2024; /filter off "
         "for all\n"
     )
-    assert talk("/filter off", "/filter", "/filter type=txt", "/read 1")
+    assert talk("/filter off", "/filter", "/filter type=txt", "/top-k 1")
     assert "docs/deal.md" not in talk("When did the US leave the deal?")
     assert len(talk.session.exchanges[-1].answer.hits) == 1
-    assert talk("/read") == "> /read\n1 passages are read for a question\n"
+    assert talk("/top-k") == "> /top-k\n1 passages are read for a question\n"
 
 
 def test_search_and_sources_show_places(filled: Settings) -> None:
     talk = Talk(filled)
-    assert talk("/read 1", "/search secret talks").endswith(
+    assert talk("/top-k 1", "/search secret talks").endswith(
         "Source 1: docs/oman.txt, Oman, the mediator. score 1.000.\n  Date: 2025-11-24 Oman "
         "hosted the secret talks in Muscat.\n"
     )
@@ -209,7 +209,7 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
         ("/serch x", "no command /serch\ndid you mean /search?\n"),
         ("/xyz", "no command /xyz\nlist all commands with: /help\n"),
         ("/", "no command /\nlist all commands with: /help\n"),
-        ("/read 300", "'300' is not a number from 1 to 200\nas in /read 8\n"),
+        ("/top-k 300", "'300' is not a number from 1 to 200\nas in /top-k 8\n"),
         ("/sources", "no sources have been shown yet\nask a question, or /search WORDS\n"),
         ("/why", "no question has been asked yet\nask a question\n"),
         ("/ingest", "no path given\ngive a file or folder: /ingest PATH\n"),
@@ -224,7 +224,7 @@ def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
         ),
         ("/save", "no file given\ngive a file: /save FILE.md\n"),
         ("/search", "the question is empty\n"),
-        ("/help read", "/read [N]: set the number of passages to read per question\n"),
+        ("/help top-k", "/top-k [N]: set the number of passages to read per question\n"),
     ],
 )
 def test_user_errors_name_the_next_step(filled: Settings, line: str, said: str) -> None:
@@ -249,9 +249,9 @@ def test_an_error_does_not_end_the_session(
             raise MemoryError("too little")
 
     monkeypatch.setattr(build, "reader", lambda settings: Broken())
-    shown = Talk(filled)("When?", "/read")
+    shown = Talk(filled)("When?", "/top-k")
     assert "unexpected error: MemoryError: too little\n" in shown
-    assert shown.endswith("> /read\n8 passages are read for a question\n")
+    assert shown.endswith("> /top-k\n8 passages are read for a question\n")
 
 
 def test_ctrl_c_between_pasted_lines_discards_the_rest(
@@ -261,12 +261,12 @@ def test_ctrl_c_between_pasted_lines_discards_the_rest(
 
     def note(text: str) -> None:
         noted.append(text)
-        if text == "> /read 4":
+        if text == "> /top-k 4":
             raise KeyboardInterrupt
 
     monkeypatch.setattr(talk.screen, "note", note)
-    converse(talk.desk, [["/read 3", "/read 4", "/read 5"], ["/read"]])
-    assert noted[-3:] == ["> /read 4", "stopped", "3 passages are read for a question"]
+    converse(talk.desk, [["/top-k 3", "/top-k 4", "/top-k 5"], ["/top-k"]])
+    assert noted[-3:] == ["> /top-k 4", "stopped", "3 passages are read for a question"]
 
 
 def test_changes_by_another_process_are_seen_at_the_next_question(

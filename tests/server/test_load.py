@@ -36,7 +36,7 @@ def test_a_batch_that_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) 
         put_text(client, "oman.txt", TEXT)
         ask(client, 1)
         questions = [f"Who led the talks {number}?" for number in range(64)]
-        refused = client.post("/v1/ask/batch", json={"questions": questions, "k": 12})
+        refused = client.post("/v1/ask/batch", json={"questions": questions, "top_k": 12})
         assert refused.status_code == 422
         assert "longer than the deadline" in refused.json()["detail"]
         assert refused.elapsed.total_seconds() < 2

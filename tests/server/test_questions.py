@@ -14,7 +14,7 @@ from rag.types import Hit
 from tests.fakes import NameReader
 from tests.server.fake_server import SlowReader, put_text, serving
 
-BURNS = {"question": "Who led the talks?", "k": 3}
+BURNS = {"question": "Who led the talks?", "top_k": 3}
 
 
 def test_an_answer_names_its_place(client: httpx.Client) -> None:
@@ -68,7 +68,7 @@ def test_a_batch_is_answered_in_its_order(client: httpx.Client) -> None:
 
 
 def test_search_reads_nothing(client: httpx.Client) -> None:
-    found = client.post("/v1/search", json={"question": "secret talks", "k": 1}).json()
+    found = client.post("/v1/search", json={"question": "secret talks", "top_k": 1}).json()
     (hit,) = found["hits"]
     assert hit["document_id"] == "uploads/oman.txt"
     assert hit["scores"]["lexical_rank"] == 1
@@ -101,8 +101,8 @@ def test_a_stream_has_the_same_answer_in_events(client: httpx.Client) -> None:
         ({"question": ""}, 422),
         ({"question": "   "}, 422),
         ({"question": "x" * 1001}, 422),
-        ({"question": "?", "k": 0}, 422),
-        ({"question": "?", "k": True}, 422),
+        ({"question": "?", "top_k": 0}, 422),
+        ({"question": "?", "top_k": True}, 422),
         ({"question": 7}, 422),
         ({"question": "?", "unknown": 1}, 422),
         ({"question": "?", "\ud800": 1}, 422),
@@ -137,7 +137,7 @@ def test_body_errors_are_explained(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"{", b"\xff\xfe", b'{"question": "\xff"}', b"[" * 100_000, b'{"k":' + b"9" * 5000 + b"}"],
+    [b"{", b"\xff\xfe", b'{"question": "\xff"}', b"[" * 100_000, b'{"top_k":' + b"9" * 5000 + b"}"],
 )
 def test_invalid_json_is_a_problem(client: httpx.Client, content: bytes) -> None:
     response = client.post("/v1/ask", content=content, headers={"Content-Type": "application/json"})
@@ -148,7 +148,7 @@ def test_invalid_json_is_a_problem(client: httpx.Client, content: bytes) -> None
 def test_a_citation_can_be_verified_later(client: httpx.Client) -> None:
     put_text(client, "moving.txt", "The cat is called Minka.")
     (citation,) = client.post(
-        "/v1/ask", json={"question": "What is the cat called?", "k": 1}
+        "/v1/ask", json={"question": "What is the cat called?", "top_k": 1}
     ).json()["citations"]
     assert client.post("/v1/verify", json=citation).json()["status"] == "ok"
     put_text(client, "moving.txt", "Dogs bark. The cat is called Minka.")
@@ -284,12 +284,12 @@ def test_a_late_answer_uses_the_passages_read_so_far(tmp_path: Path) -> None:
                 f"oman{number}.txt",
                 f"The talks were led by William Burns in 20{number + 10}.",
             )
-        client_deadline = client.post("/v1/ask", json={**BURNS, "k": 8, "deadline_ms": 600})
+        client_deadline = client.post("/v1/ask", json={**BURNS, "top_k": 8, "deadline_ms": 600})
         assert client_deadline.status_code == 200
         found = client_deadline.json()
         assert found["answer"] == "William Burns"
         assert 1 <= found["passages_read"] < found["passages_found"] == len(found["nearest"]) == 8
-        whole = client.post("/v1/ask", json={**BURNS, "k": 8}).json()
+        whole = client.post("/v1/ask", json={**BURNS, "top_k": 8}).json()
         assert whole["passages_read"] == whole["passages_found"] == 8
 
 

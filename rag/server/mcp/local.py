@@ -60,7 +60,7 @@ class LocalLibrary:
             understood = in_context(question, turns)
             answer = engine.ask(
                 understood.question,
-                chosen.k,
+                chosen.top_k,
                 parse(chosen.filters) or None,
                 form=getattr(chosen, "form", None) or "",
                 preferred=understood.preferred,
@@ -71,7 +71,7 @@ class LocalLibrary:
         chosen = options or Options()
         with self._one:
             return self._index.engine().search(
-                question, chosen.k or 10, parse(chosen.filters) or None
+                question, chosen.top_k or 10, parse(chosen.filters) or None
             )
 
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:

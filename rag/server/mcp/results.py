@@ -288,7 +288,7 @@ def documents(page: Sequence[Document], total: int, limit: int | None) -> CallTo
     """A page of the list; `page` has one document more than is shown, if there are more."""
     rows = [
         {
-            "id": row.id,
+            "document_id": row.id,
             "title": row.title,
             "source": row.source,
             "metadata": {key: shortened(value, 100) for key, value in row.metadata.items()},
@@ -296,11 +296,13 @@ def documents(page: Sequence[Document], total: int, limit: int | None) -> CallTo
         for row in page
     ]
     shown = fitting(rows, limit)
-    following = str(shown[-1]["id"]) if len(shown) < len(rows) else None
+    following = str(shown[-1]["document_id"]) if len(shown) < len(rows) else None
     lines = [f"{len(shown)} shown, {total} in the index"]
     for row in shown:
         metadata = "".join(f"; {key}={value}" for key, value in row["metadata"].items())
-        lines.append(f"- {row['id']}: {shortened(row['title'], 200)}{metadata} ({row['source']})")
+        lines.append(
+            f"- {row['document_id']}: {shortened(row['title'], 200)}{metadata} ({row['source']})"
+        )
     fields = {"documents": shown, "total": total, "next": following}
     return result(fields, "\n".join([*lines, *_next(following)]))
 

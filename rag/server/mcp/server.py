@@ -73,7 +73,7 @@ DocumentId = Annotated[str, Field(min_length=1, max_length=2000)]
 Limit = Annotated[
     int | None, Field(ge=1, le=100, description="Rows; by default what fits 3,000 tokens.")
 ]
-Passages = Annotated[int | None, Field(ge=1, le=100, description="Passages to read.")]
+TopK = Annotated[int | None, Field(ge=1, le=100, description="Passages to read.")]
 Place = Annotated[int, Field(ge=0, le=10**9)]
 
 
@@ -188,7 +188,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         context: Context[Any, Any],
         question: Question,
         filters: Filters = [],  # noqa: B006  # pydantic copies it
-        passages: Passages = None,
+        top_k: TopK = None,
         form: Form | None = None,
         conversation: Annotated[
             list[ToolTurn], Field(max_length=50, description="Earlier turns, oldest first.")
@@ -202,7 +202,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         turns = [
             Exchanged(turn.question, turn.answer, tuple(turn.documents)) for turn in conversation
         ]
-        options = AskOptions(filters=filters, k=passages, form=form)
+        options = AskOptions(filters=filters, top_k=top_k, form=form)
         return results.ask(library.ask(question, turns, options), library, limit)
 
     @server.tool(**_reads("Search the documents"))
@@ -214,7 +214,7 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
     ) -> CallToolResult:
         """Find the passages that best match a query by meaning and words."""
         library = opened(context)
-        hits = library.search(query, Options(filters=filters, k=limit or 10))
+        hits = library.search(query, Options(filters=filters, top_k=limit or 10))
         return results.search(hits, library, limit)
 
     @server.tool(**_reads("Check claims"))
@@ -235,11 +235,11 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         context: Context[Any, Any],
         question: Question,
         filters: Filters = [],  # noqa: B006
-        passages: Passages = None,
+        top_k: TopK = None,
         limit: Limit = None,
     ) -> CallToolResult:
         """Explain the answer to a question, or why there is none."""
-        answered = opened(context).ask(question, (), Options(filters=filters, k=passages))
+        answered = opened(context).ask(question, (), Options(filters=filters, top_k=top_k))
         explanation = explain(replace(answered.answer, question=answered.question))
         return results.why(answered, explanation, limit)
 

@@ -137,7 +137,7 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
 def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
     filters = [*(own.filters if own else []), *filters_of(tool.filters if tool else None)]
     return options_of(
-        filters[:20], (own.k if own else None) or (tool.max_num_results if tool else None)
+        filters[:20], (own.top_k if own else None) or (tool.max_num_results if tool else None)
     )
 
 

@@ -44,7 +44,7 @@ def search_like_searxng(
     hits: list[Hit] = []
     if any(category.strip() in _TEXT for category in categories.split(",")):
         last = pageno * _ROWS
-        hits = ServiceLibrary(service, caller_of(request)).search(q, Options(k=last))[
+        hits = ServiceLibrary(service, caller_of(request)).search(q, Options(top_k=last))[
             last - _ROWS :
         ]
     page = page_for(request, request.state.collection)

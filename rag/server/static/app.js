@@ -271,7 +271,7 @@ function setMode(wanted) {
 async function search(question) {
   say('Searching', { busy: true });
   try {
-    const { hits } = await (await postJson('/v1/search', { question, filters: conditions(), k: 20 })).json();
+    const { hits } = await (await postJson('/v1/search', { question, filters: conditions(), top_k: 20 })).json();
     $('found').replaceChildren(el('h2', {}, count(hits.length, 'passage')), el('ol', { class: 'cards' }, hits.map(hit => hitCard(hit, (citation, from) => openCitation(citation, from, []), question))));
     say(`${count(hits.length, 'passage')} found.`, { heard: true });
   } catch (error) {

@@ -218,20 +218,20 @@ def test_an_outline_names_sections_and_their_places(client: httpx.Client) -> Non
 
 def test_documents_are_listed_filtered_and_paged(client: httpx.Client) -> None:
     _, page, _ = call(client, "list_documents", limit=1)
-    assert ([one["id"] for one in page["documents"]], page["next"]) == (
+    assert ([one["document_id"] for one in page["documents"]], page["next"]) == (
         ["uploads/lease.md"],
         "uploads/lease.md",
     )
     _, rest, _ = call(client, "list_documents", limit=1, after=page["next"])
-    assert ([one["id"] for one in rest["documents"]], rest["next"], rest["total"]) == (
+    assert ([one["document_id"] for one in rest["documents"]], rest["next"], rest["total"]) == (
         ["uploads/oman.txt"],
         None,
         2,
     )
     _, filtered, _ = call(client, "list_documents", filters=["type=md"])
-    assert [one["id"] for one in filtered["documents"]] == ["uploads/lease.md"]
+    assert [one["document_id"] for one in filtered["documents"]] == ["uploads/lease.md"]
     text, named, _ = call(client, "list_documents", name="OMAN")
-    assert [one["id"] for one in named["documents"]] == ["uploads/oman.txt"]
+    assert [one["document_id"] for one in named["documents"]] == ["uploads/oman.txt"]
     assert "- uploads/oman.txt: " in text
 
 

@@ -170,7 +170,9 @@ def test_a_call_may_name_a_collection(settings: Settings, library: LocalLibrary,
         inside = await agent.call_tool("ask", {**question, "collection": "contracts"})
         assert inside.structured_content["citations"][0]["document_id"] == "uploads/lease.txt"
         listed = await agent.call_tool("list_documents", {"collection": "default"})
-        assert [row["id"] for row in listed.structured_content["documents"]] == ["uploads/oman.txt"]
+        assert [row["document_id"] for row in listed.structured_content["documents"]] == [
+            "uploads/oman.txt"
+        ]
         for name, words in (("contract", "did you mean contracts?"), (7, "`collection`")):
             wrong = await agent.call_tool("ask", {**question, "collection": name})
             assert wrong.is_error
