@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from rag.answering import talk
 from rag.answering.candidate import Candidate
 from rag.answering.catalogue import catalogue
 from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose
-from rag.answering.forms import CLASSES, FORMS, FormClassifier
+from rag.answering.forms import (
+    CLASSES,
+    FORMS,
+    SUGGESTION_READS,
+    FormClassifier,
+    Suggestions,
+    talk_reply,
+)
 from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
 from rag.answering.provenance import receipt
@@ -60,7 +66,7 @@ class Engine(Searcher):
         self.alternatives = MOST_ALTERNATIVES
         self._embedder = embedder
         self._rounds = BudgetedReader(reader)
-        self._suggestions = talk.Suggestions()
+        self._suggestions = Suggestions()
 
     def ask(
         self,
@@ -211,7 +217,7 @@ class Engine(Searcher):
         states.
         """
         if _is_talk(query, result):
-            answer = talk.reply(query.question.strip(), self._suggested(query), timings)
+            answer = talk_reply(query.question.strip(), self._suggested(query), timings)
             return replace(answer, receipt=self._receipt(query, result, answer, state))
         reading = Reading(
             state.question, result.hits, state.output, result.documents, result.form_odds
@@ -238,7 +244,8 @@ class Engine(Searcher):
     def _suggested(self, query: Query) -> tuple[str, ...]:
         """Questions that the index answers."""
         return self._suggestions.questions(
-            self.store, lambda question: self.ask(question, talk.READ, deadline=query.deadline)
+            self.store,
+            lambda text: self.ask(text, SUGGESTION_READS, deadline=query.deadline),
         )
 
     def _receipt(

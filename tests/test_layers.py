@@ -119,7 +119,7 @@ def test_a_heavy_library_is_imported_only_where_it_runs(library: str) -> None:
 
 
 ORDER = (
-    "types errors child_process sockets | meaning structure packed_blocks | filters settings"
+    "types errors child_process sockets digest | meaning structure packed_blocks | filters settings"
     " | parsing | protocols | models ingestion "
     "retrieval"
     " | answering store | engine render | claims desk | evaluation | training | build | "

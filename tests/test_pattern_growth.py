@@ -19,9 +19,9 @@ SHORT_SECONDS = 0.05
 """The most that a pattern may take for the longest text that reaches it."""
 SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
-    "rag.answering.comparing._PATTERNS": comparing._LONGEST_QUESTION,
+    "rag.answering.generate._PATTERNS": comparing._LONGEST_QUESTION,
     "rag.answering.selection._SAYS": selection._SHORT_LINE,
-    "rag.meaning.number_words._SCALED": number_words.LONGEST,
+    "rag.meaning.words._SCALED": number_words.LONGEST,
     "rag.meaning.quantities._BOUND_AFTER": number_words.LONGEST,  # at one place of a value
 }
 """The modules and patterns that read no longer text than this, in characters: their functions look

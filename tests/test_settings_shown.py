@@ -1,6 +1,6 @@
 import pytest
 
-from rag.settings.checks import shown
+from rag.settings import shown
 
 ADDRESSES = {
     "postgresql://h/d": "postgresql://h/d",

@@ -30,8 +30,7 @@ from safetensors.numpy import save
 from sklearn.linear_model import LogisticRegression
 
 from eval.experiments.kept import COLLECTIONS, SETS, done, opened
-from rag.answering.candidate import Candidate
-from rag.answering.citations import joined
+from rag.answering.candidate import Candidate, joined
 from rag.answering.features import Featurizer
 from rag.answering.generate import candidates
 from rag.answering.judge import CLIPPED, Networks

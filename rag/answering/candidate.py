@@ -1,13 +1,159 @@
-"""One kind of candidate for every form of answer."""
+"""One kind of candidate for every form of answer; and citations: any stretch of a document with its
+quote, sentence, offsets and heading.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from rag.answering.citations import quoted
 from rag.answering.spans import SpanGroup
-from rag.types import Document, Piece
+from rag.meaning.relative_dates import document_date
+from rag.meaning.sentences import Offsets, enclosing_sentence
+from rag.structure import heading_path
+from rag.types import Citation, Copy, Document, Piece, Span
+
+GAP = " […] "
+_TOKEN = re.compile(
+    r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+|https?://[^\s<>\"')\]]+"
+    r"|(?:(?<![\w~.])[\w~.]++)?(?:[/\\][\w.~-]++)+"
+    r"|(?<!\w)(?:\w++(?:[-.:]\w++)+|\w+?_\w++)"
+)
+"""One word to a reader: an address, a path, a name with hyphens or dots. A run of letters is tried
+from its start only, so that time is in proportion to the text."""
+_UNIT = re.compile(
+    r"\s?(?:%|°\s?[CF]\b)|[\s-](?:percent|per cent|hundred"
+    r"|thousand|million|billion|trillion|dozen)\b"
+    r"|\s(?:kg|km|cm|mm|GB|MB|kB|TB|ms|kW|kWh|MHz|GHz|mph|km/h)\b"
+)
+_CURRENCY = re.compile(r"(?:US\$|[$€£¥])\s?$")
+_BRACKETS = {"(": ")", "[": "]", "“": "”", "«": "»"}
+_REACH = 80
+"""Maximum number of characters to the other bracket."""
+
+
+def cite(span: Span, document: Document) -> Citation | None:
+    """The span as a citation; None if the document changed after it was read."""
+    passage = span.hit.passage
+    if not passage.is_in(document):
+        return None
+    inside = whole(passage.text, span.start, span.end)
+    start, end = (passage.start + at for at in inside)
+    first, last = (
+        passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end)
+    )
+    return replace(
+        quoted(document, start, end, (first, last)),
+        heading=passage.heading,
+        copies=tuple(
+            Copy(p.document_id, p.title, p.start + inside[0], p.start + inside[1])
+            for p in span.hit.copies
+        ),
+    )
+
+
+def cite_all(
+    spans: Iterable[Span], document: Callable[[str], Document | None]
+) -> tuple[Citation, ...]:
+    """One citation per place, best first. Passages that their document no longer contains are not
+    cited.
+    """
+    made: dict[tuple[str, int], Citation] = {}
+    for span in spans:
+        found = document(span.hit.passage.document_id)
+        citation = cite(span, found) if found else None
+        if citation:
+            made.setdefault((citation.document_id, citation.start), citation)
+    return tuple(made.values())
+
+
+def quoted(document: Document, start: int, end: int, sentence: Offsets | None = None) -> Citation:
+    """`document.text[start:end]` as a citation; its sentence is `sentence`, or the quote itself."""
+    first, last = sentence or (start, end)
+    text = document.text
+    day = document_date(document.metadata, text)
+    return Citation(
+        document.id,
+        document.title,
+        heading_at(document, start),
+        document.source,
+        document.sha256,
+        start,
+        end,
+        text[start:end],
+        first,
+        last,
+        text[first:last],
+        document.page(start),
+        date=day.isoformat() if day else "",
+    )
+
+
+def independent(citations: Sequence[Citation]) -> int:
+    """Number of independent sources: copies of a file and documents with the same sentence count
+    once.
+    """
+    digests, sentences, count = set[str](), set[str](), 0
+    for citation in citations:
+        sentence = " ".join(citation.sentence.casefold().split())
+        count += citation.sha256 not in digests and sentence not in sentences
+        digests.add(citation.sha256)
+        sentences.add(sentence)
+    return count
+
+
+def heading_at(document: Document, offset: int) -> str:
+    """The path of headings above an offset, for people, or ""."""
+    return " > ".join(heading_path(document.blocks, offset))
+
+
+def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
+    """The text of an answer: its pieces after `lead`, which is "Yes.", "No." or "", unless they
+    begin with that word.
+    """
+    if form in ("steps", "list", "comparison", "overview", "catalogue"):
+        said = "\n".join(piece.text for piece in pieces)
+    else:
+        said = "".join(
+            (GAP if piece.gap else " " if number else "") + piece.text
+            for number, piece in enumerate(pieces)
+        )
+    return f"{lead} {said}" if lead and not _begins(said, lead) else said
+
+
+def _begins(said: str, lead: str) -> bool:
+    word = said[: len(lead)].lower()
+    return word[:-1] == lead[:-1].lower() and not word[-1:].isalnum()
+
+
+def whole(text: str, start: int, end: int) -> Offsets:
+    """`text[start:end]`, extended within its sentence if it cuts an address, a bracket, or a number
+    from its unit.
+    """
+    first, last = enclosing_sentence(text, start, end)
+    for token in _TOKEN.finditer(text, first, last):
+        if token.start() < end and start < token.end():
+            trimmed = token.start() + len(token.group().rstrip(".:-"))
+            start, end = min(start, token.start()), max(end, trimmed)
+    start, end = _bracketed(text, start, end, first, last)
+    if text[end - 1].isdigit() and (unit := _UNIT.match(text, end, last)):
+        end = unit.end()
+    if text[start].isdigit() and (sign := _CURRENCY.search(text, first, start)):
+        start = sign.start()
+    return start, end
+
+
+def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offsets:
+    """The stretch, extended to both brackets of a pair if it contains only one."""
+    for opening, closing in _BRACKETS.items():
+        inside = text[start:end]
+        depth = inside.count(opening) - inside.count(closing)
+        if depth > 0 and (at := text.find(closing, end, min(last, end + _REACH))) >= 0:
+            end = at + 1
+        elif depth < 0 and (at := text.rfind(opening, max(first, start - _REACH), start)) >= 0:
+            start = at
+    return start, end
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rag.answering.candidate import Candidate
-from rag.answering.citations import cite_all, independent, joined
+from rag.answering.candidate import Candidate, cite_all, independent, joined
 from rag.answering.forms import NEEDS_ALL
 from rag.answering.generate import candidates
 from rag.answering.judge import Ranks
 from rag.answering.reading import Reading
-from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup
-from rag.answering.values import value
+from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, value
 from rag.meaning.compare import Relation, compare
 from rag.meaning.relative_dates import document_date
 from rag.meaning.words import content_words, normalize

@@ -1,19 +1,119 @@
-"""Proposes candidates: small functions, each for one way to answer. None of them decides."""
+"""Proposes candidates: small functions, each for one way to answer. None of them decides.
+
+For a comparison: how a question names its two sides, and which sentence is about each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from rag.answering import comparing, lists
-from rag.answering.candidate import Candidate, Place
-from rag.answering.citations import whole
+from rag.answering import lists
+from rag.answering.candidate import Candidate, Place, whole
 from rag.answering.reading import FIRST, SPANS, Reading
 from rag.answering.selection import Sentence, before, decisions, is_next
 from rag.meaning.sentences import Offsets, split_sentences
-from rag.meaning.words import content_words
-from rag.types import Hit
+from rag.meaning.words import content_words, normalize, singular, singular_words
+from rag.types import Document, Hit
+
+_STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"
+_END = rf"(?={_STOP}|$)"
+_SIDE = rf"(?:(?!{_STOP}).)+?"
+
+
+def _two(between: str) -> str:
+    """A pattern for two sides with words between them."""
+    return rf"(?P<one>{_SIDE}) (?:{between}) (?P<other>{_SIDE})"
+
+
+_NOUNS = r"differences?|distinction|distinguish|similarit(?:y|ies)|choice|comparison"
+_DIFFER = r"differ(?:s|ent)?(?: from)?|compare(?:d|s)? (?:to|with)|and"
+_LED = r"(?:^|[,:] ?|\bthan |\bof )(?:is |are |does |do |should i use |should i take )?"
+_OTHERS = r"or|vs[.]?|versus|compared (?:to|with)|rather than|instead of"
+_PATTERNS = [
+    re.compile(pattern + _END, re.IGNORECASE)
+    for pattern in (
+        rf"\b(?:{_NOUNS}) (?:is there )?(?:between )?{_two('and|from|or')}",
+        rf"\bcompare {_two('and|to|with|against')}",
+        rf"\bbetween {_two('and')}",
+        rf"\bhow (?:do|does|did|is|are|was|were) {_two(_DIFFER)}"
+        r"(?: differ(?:ent)?| compare)?",
+        rf"{_LED}{_two('or|vs[.]?|versus')}",
+        rf"\b{_two(_OTHERS)}",
+    )
+]
+_LEADS = re.compile(
+    r"(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE
+)
+_ASPECT = re.compile(r" (?:on|in|for|regarding|when|by|at|concerning) .*")
+"""What the sides are compared on, after the second one."""
+_LONGEST_QUESTION = 500
+"""Characters; the patterns' time grows with the square of the question's length."""
+_NEAR = 800
+"""Characters between sentences that are about the same thing."""
+_LEAST = 0.5
+"""Least share of a side's words in a sentence or in its title and heading."""
+
+
+def compared(question: str) -> tuple[str, ...]:
+    """The two sides that a question compares; () if they are unclear or the question is long."""
+    question = " ".join(question.split())  # a line break would make the patterns backtrack
+    if len(question) > _LONGEST_QUESTION:
+        return ()
+    for pattern in _PATTERNS:
+        match = pattern.search(question)
+        if match:
+            one, other = _side(match["one"]), _side(match["other"])
+            if not _ASPECT.search(one):
+                other = _ASPECT.sub("", other)
+            words = [singular_words(side) for side in (one, other)]
+            if all(words) and words[0] != words[1]:
+                return one, other
+    return ()
+
+
+def _side(text: str) -> str:
+    """A side without the question's first words and surrounding punctuation."""
+    lead = _LEADS.match(text)
+    return text[lead.end() if lead else 0 :].strip(" ,.?!'\"")
+
+
+def sides(
+    sentences: Sequence[Sentence],
+    names: Sequence[str],
+    documents: Mapping[str, Document],
+) -> tuple[Sentence | None, ...]:
+    """The best sentence for each side: one that has more of this side's own words than of the
+    other's, its title and heading counted.
+    """
+    first, second = (singular_words(name) for name in names)
+    own = (first - second or first, second - first or second)
+    chosen: list[Sentence | None] = []
+    for mine, theirs in zip(own, own[::-1], strict=True):
+        fitting = [(_fit(one, mine, theirs - mine, documents), one) for one in sentences]
+        best = max(fitting, key=lambda pair: pair[0] * (0.2 + pair[1].score), default=None)
+        chosen.append(best[1] if best and best[0] >= _LEAST else None)
+    return tuple(chosen)
+
+
+def _fit(
+    one: Sentence, mine: frozenset[str], theirs: frozenset[str], documents: Mapping[str, Document]
+) -> float:
+    document = documents.get(one.document_id)
+    if document is None:
+        return 0.0
+    sentence = document.text[one.start : one.end]
+    around = _share(mine, f"{one.hit.passage.context} {sentence}")
+    return max(_share(mine, sentence), 0.8 * around) - 0.3 * _share(theirs, sentence)
+
+
+def _share(words: frozenset[str], text: str) -> float:
+    """The share of the words that the text contains."""
+    held = {singular(word) for word in normalize(text).split()}
+    return len(words & held) / len(words) if words else 0.0
+
 
 MAX_ITEMS = 20
 """Items of one list, or rows of one table, that are shown."""
@@ -210,11 +310,10 @@ def yes_no(reading: Reading) -> Iterator[Candidate]:
 
 def comparison(reading: Reading) -> Iterator[Candidate]:
     """The best sentence for each of the two sides that the question names."""
-    sides = comparing.named(reading.question)
-    if not sides:
+    names = compared(reading.question)
+    if not names:
         return
-    names = [side.name for side in sides]
-    chosen = comparing.sides(reading.sentences, names, reading.documents)
+    chosen = sides(reading.sentences, names, reading.documents)
     places = [
         Place(one.document_id, one.start, one.end, label)
         for label, one in zip(names, chosen, strict=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
 from rag.filters import Condition, parse
 from rag.models.registry import MINILM_SHA256, shipped_reader
-from rag.parsing.version import sha256_file
 from rag.settings import Settings
 from rag.types import Answer, Citation, Document, Receipt
 

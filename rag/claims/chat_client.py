@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from rag.errors import ModelError
 from rag.meaning.sentences import split_sentences
-from rag.render.sanitize import flat
+from rag.render.status import flat
 from rag.sockets import shut_at
 
 _MOST_BYTES = 1_000_000

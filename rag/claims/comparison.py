@@ -10,9 +10,9 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 
+from rag.meaning.compare import is_denied
 from rag.meaning.figures import FigureIndex, claimed_figures, contradicting, figures
 from rag.meaning.names import is_named, names, swapped_names
-from rag.meaning.reading import is_denied
 from rag.meaning.sentences import split_sentences
 from rag.meaning.words import ARTICLES, DENIALS, PRONOUNS, content_words, word_list, word_set
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answering.citations import quoted
+from rag.answering.candidate import quoted
 from rag.meaning.figures import FigureIndex, claimed_figures, figures
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.words import content_words, word_list

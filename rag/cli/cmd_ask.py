@@ -11,12 +11,10 @@ import click
 from rag import build
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
-from rag.cli.options import filter_option, shared
-from rag.cli.output import plural, print_json, show
+from rag.cli.options import filter_option, plural, print_json, shared, show
 from rag.filters import Filter, shown
 from rag.render import terminal
-from rag.render.sanitize import clean
-from rag.render.status import Status
+from rag.render.status import Status, clean
 from rag.settings import Settings
 from rag.types import plain
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from rag import build
-from rag.cli.options import filter_option, shared
-from rag.cli.output import show
+from rag.cli.options import filter_option, shared, show
 from rag.errors import InputError, writing_to
 from rag.filters import Filter
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.settings import Settings
 from rag.types import plain
 

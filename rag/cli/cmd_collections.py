@@ -7,9 +7,8 @@ import dataclasses
 import click
 
 from rag import build
-from rag.cli.groups import LazyGroup
-from rag.cli.options import shared_by_all
-from rag.cli.output import show
+from rag.cli.main import LazyGroup
+from rag.cli.options import shared_by_all, show
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collection_folders import Collection

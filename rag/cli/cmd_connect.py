@@ -18,8 +18,7 @@ from rag.cli.agent_config import (
     disconnected,
     write,
 )
-from rag.cli.options import shared
-from rag.cli.output import show
+from rag.cli.options import shared, show
 from rag.errors import InputError, install_line
 from rag.settings import Settings
 

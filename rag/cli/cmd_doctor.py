@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import shared
-from rag.cli.output import show
+from rag.cli.options import shared, show
 from rag.errors import AbsentError, ConflictError, RagError
 from rag.models.registry import embedder_path, reader_path
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.settings import Settings
 from rag.types import Document
 

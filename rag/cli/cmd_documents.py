@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import filter_option, shared
-from rag.cli.output import counts, plural, print_json, show, skipped_lines
+from rag.cli.options import counts, filter_option, plural, print_json, shared, show, skipped_lines
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
@@ -21,8 +20,7 @@ from rag.ingestion.ingest import IngestReport
 from rag.ingestion.progress import IngestProgress
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
-from rag.render.sanitize import clean, flat
-from rag.render.status import Status
+from rag.render.status import Status, clean, flat
 from rag.server.feedback import forget
 from rag.settings import Settings
 from rag.types import Document, plain

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag.cli.options import json_option, shared
-from rag.cli.output import clean_lines, print_json, show
+from rag.cli.options import clean_lines, json_option, print_json, shared, show
 from rag.errors import InputError, writing_to
 from rag.settings import Settings
 from rag.types import plain

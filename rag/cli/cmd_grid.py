@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.groups import LazyGroup
-from rag.cli.options import shared
-from rag.cli.output import plural, show
+from rag.cli.main import LazyGroup
+from rag.cli.options import plural, shared, show
 from rag.desk import grid as grids
 from rag.desk.grid import STATE_NAMES, Change, Grid
 from rag.errors import InputError
 from rag.filters import is_date, parse
-from rag.render.sanitize import clean, takes_all
-from rag.render.status import Status
+from rag.render.status import Status, clean, takes_all
 from rag.settings import Settings
 from rag.types import plain
 

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import json_option, only_local, shared
-from rag.cli.output import show
+from rag.cli.options import json_option, only_local, shared, show
 from rag.errors import InputError
 from rag.protocols import Store
-from rag.render.sanitize import clean
-from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.settings.checks import SCHEMES, shown
+from rag.render.status import clean
+from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, shown
 
 if TYPE_CHECKING:
     from rag.store.local.snapshots import Snapshot

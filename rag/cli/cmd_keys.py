@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag import build
-from rag.cli.groups import LazyGroup
-from rag.cli.options import shared_by_all
-from rag.cli.output import print_json, show
+from rag.cli.main import LazyGroup
+from rag.cli.options import print_json, shared_by_all, show
 from rag.errors import InputError
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
 

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import shared
-from rag.cli.output import counts, plural, show, skipped_lines
+from rag.cli.options import counts, plural, shared, show, skipped_lines
 from rag.errors import BusyError, InputError, NotFoundError, RagError, install_line
 from rag.ingestion.progress import IngestProgress
 from rag.ingestion.sync import Changes
-from rag.render.sanitize import clean
-from rag.render.status import Status
+from rag.render.status import Status, clean
 from rag.settings import Settings
 
 if TYPE_CHECKING:

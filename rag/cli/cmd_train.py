@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag import build
-from rag.cli.options import json_option
-from rag.cli.output import show
+from rag.cli.options import json_option, show
 from rag.protocols import Reader
 from rag.settings import Settings
 

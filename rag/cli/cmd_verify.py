@@ -11,10 +11,9 @@ import click
 
 from rag import build
 from rag.answering.verification import CitationCheck, citations, verify
-from rag.cli.options import shared
-from rag.cli.output import show
+from rag.cli.options import shared, show
 from rag.errors import InputError
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.settings import Settings
 
 

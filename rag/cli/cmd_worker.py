@@ -9,13 +9,12 @@ from contextlib import closing, contextmanager
 import click
 
 from rag import build
-from rag.cli.options import collection_name, shared
-from rag.cli.output import print_json, show
+from rag.cli.options import collection_name, print_json, shared, show
 from rag.errors import AbsentError, RagError
 from rag.ingestion.uploads import Done, State, Upload, put_upload
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from rag.desk.grid import STATE_NAMES, Cell, Grid, GridRow, cell_dict
 from rag.desk.grid_file import GridColumn
 from rag.errors import InputError, install_line, writing_to
-from rag.render.sanitize import clean
+from rag.render.status import clean
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters that make a spreadsheet compute a cell."""

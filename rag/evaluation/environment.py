@@ -16,11 +16,11 @@ from typing import Any
 
 from rag import __version__
 from rag.answering.searcher import Searcher
+from rag.digest import sha256_file
 from rag.errors import RagError
 from rag.evaluation.gold import Question
 from rag.models.registry import calibration_path, embedder_path, reader_path
 from rag.models.threads import available_cores
-from rag.parsing.version import sha256_file
 from rag.settings import Settings
 
 _PROJECT = Path(__file__).parents[2]

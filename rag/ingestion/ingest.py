@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rag.digest import sha256_file
 from rag.errors import ConflictError, InputError
 from rag.ingestion.file_cache import Stamps, status_of
 from rag.ingestion.pipeline import Embedded, batches, check_free, patiently, put
@@ -17,7 +18,6 @@ from rag.parsing.files import FoundFile, no_file
 from rag.parsing.formats import SUPPORTED
 from rag.parsing.load import Loaded
 from rag.parsing.pool import Loader, ParseTask, one_by_one
-from rag.parsing.version import sha256_file
 from rag.protocols import Embedder, Store
 from rag.types import Document
 

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from rag.meaning.sentences import split_sentences, trim
 from rag.models.device import ON_CPU, Arithmetic
-from rag.models.qa_heads import HeadOutput, Logits, load_head
+from rag.models.qa_heads import HeadOutput, Logits, Window, load_head, places, windows_of
 from rag.models.registry import reader_path
-from rag.models.windows import Window, places, windows_of
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.types import Hit, Span
 

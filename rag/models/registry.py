@@ -7,8 +7,8 @@ import json
 import re
 from pathlib import Path
 
+from rag.digest import sha256_file
 from rag.errors import ModelError, install_line
-from rag.parsing.version import sha256_file
 
 SHIPPED = Path(__file__).parent
 READERS = ("accurate", "fast", "best")

@@ -1,5 +1,4 @@
-"""Digests of files, and of the way in which files are read: after an update of a parser, a file
-that could not be read may be readable."""
+"""A digest of how files are read: after a parser changed, an unreadable file may be readable."""
 
 from __future__ import annotations
 
@@ -19,13 +18,6 @@ def identity(*limits: int) -> str:
     ]
     said = repr((limits, sources, [_version(name) for name in _LIBRARIES]))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
-
-
-def sha256_file(path: Path) -> str:
-    """The SHA-256 of the file's bytes, in hex. Raises OSError."""
-    with path.open("rb") as file:
-        digest: str = hashlib.file_digest(file, "sha256").hexdigest()
-    return digest
 
 
 def _version(library: str) -> str:

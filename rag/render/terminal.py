@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from rag.render import view
-from rag.render.sanitize import clean, flat
+from rag.render.status import clean, flat
 from rag.types import Answer, Citation, Copy, Hit, Piece
 
 _MOST_COPIES = 3
@@ -57,7 +57,7 @@ def why(shown: Answer) -> str:
 
 def reasons(shown: Answer) -> list[str]:
     """How the answer was chosen, or why there is none."""
-    from rag.answering.explain import explain  # here, because few answers are explained
+    from rag.render.view import explain  # here, because few answers are explained
 
     return explain(shown)
 

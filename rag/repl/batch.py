@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import BinaryIO, TextIO
 
 from rag.errors import InputError
-from rag.render.sanitize import clean, flat, takes_all
+from rag.render.status import clean, flat, takes_all
 from rag.repl.session import Session
 from rag.types import Answer, plain
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.repl.commands import COMMANDS
 from rag.types import Document
 

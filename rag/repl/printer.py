@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rag.errors import RagError
-from rag.render.sanitize import clean
-from rag.render.status import PATIENCE, Status
+from rag.render.status import PATIENCE, Status, clean
 from rag.render.view import GLUE
 from rag.types import plain
 

@@ -20,7 +20,7 @@ import click
 from rag import __version__
 from rag.errors import RagError
 from rag.filters import Filter
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.repl import commands
 from rag.repl.screen import Screen
 from rag.repl.session import Session, ShownPlace

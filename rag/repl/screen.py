@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from rag.render import view
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.repl.printer import Printer
 from rag.types import Alternative, Answer, Citation, Hit, Piece
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rag.errors import InputError, writing_to
 from rag.render import view
-from rag.render.sanitize import clean
+from rag.render.status import clean
 from rag.repl.session import Exchange
 from rag.types import Citation
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rag.answering.talk import REPLY
+from rag.answering.forms import REPLY
 from rag.errors import InputError
 from rag.server.conversation import Exchanged
 from rag.server.openai_schemas import ChatRequest, ContentPart, ResponsesRequest

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from rag.answering.explain import explain
 from rag.answering.searcher import RetrievalResult
 from rag.answering.verification import CitationCheck
 from rag.claims.results import CheckReport, FoundEvidence
+from rag.render.view import explain
 from rag.server import document_schemas, schemas
 from rag.structure import sections
 from rag.types import Alternative, Answer, Citation, Document, Hit

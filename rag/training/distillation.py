@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.meaning.sentences import Offsets
-from rag.models.qa_heads import Head, HeadOutput
-from rag.models.windows import Encoded, Window, again, places
+from rag.models.qa_heads import Encoded, Head, HeadOutput, Window, again, places
 
 Shares = NDArray[np.float32]
 

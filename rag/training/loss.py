@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
 from rag.meaning.sentences import Offsets, split_sentences
-from rag.models.windows import Encoded
+from rag.models.qa_heads import Encoded
 
 Mask = NDArray[np.bool_]
 SentenceTargets = Callable[[int, Offsets], float | None]

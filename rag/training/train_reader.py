@@ -17,8 +17,7 @@ from torch import Tensor
 
 from rag.models.bert import load_weights, save_weights
 from rag.models.device import native_bf16
-from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE
-from rag.models.windows import Encoded, encode
+from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Encoded, encode
 from rag.protocols import Reader
 from rag.training.batches import (
     Batch,

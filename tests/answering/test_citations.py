@@ -1,6 +1,6 @@
 import pytest
 
-from rag.answering.citations import heading_at, joined, quoted, whole
+from rag.answering.candidate import heading_at, joined, quoted, whole
 from rag.types import Document, Piece
 from tests.fakes import document, groups
 from tests.growth import MOST_GROWTH, growth

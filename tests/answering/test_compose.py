@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.answering.citations import cite
+from rag.answering.candidate import cite
 from rag.answering.compose import MAX_CITATIONS
 from rag.answering.spans import QuestionAnalysis, SpanGroup, grouped, mention
 from rag.ingestion.chunking import split

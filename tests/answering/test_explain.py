@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from rag.answering.explain import explain, in_words
+from rag.render.view import explain, in_words
 from rag.types import Alternative, Answer, Citation, Hit, Passage, Value
 
 PASSAGE = Passage("docs/deal.md", 0, 29, "The US left the deal in 2018.", "Deal", "")

@@ -2,8 +2,7 @@ import datetime as dt
 
 import pytest
 
-from rag.answering.spans import QuestionAnalysis, mention
-from rag.answering.values import value
+from rag.answering.spans import QuestionAnalysis, mention, value
 from rag.types import Hit, Passage, Span, Value
 
 

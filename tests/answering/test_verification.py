@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from rag.answering.citations import cite
+from rag.answering.candidate import cite
 from rag.answering.verification import Cited, citations, verify
 from rag.errors import InputError
 from rag.types import Citation, Document, Hit, Passage, Span

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rag.cli.groups import with_json_fields
-from rag.cli.main import COMMANDS, cli
+from rag.cli.main import COMMANDS, cli, with_json_fields
 from tests.cli.test_cli import Run, run
 from tests.store.helpers import local, put
 

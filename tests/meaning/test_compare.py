@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.meaning.compare import Relation, compare
-from rag.meaning.reading import Meaning, meaning
+from rag.meaning.compare import Meaning, Relation, compare, meaning
 
 SAME, COMPATIBLE, CONTRADICTS, UNRELATED = (
     Relation.SAME,

@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.meaning.quantities import quantity
-from rag.meaning.units import base
+from rag.meaning.quantities import base, quantity
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.models.windows import MAX_QUESTION_TOKENS, cut, encode, windows, windows_of
+from rag.models.qa_heads import MAX_QUESTION_TOKENS, cut, encode, windows, windows_of
 from tests.tiny import wordpiece_tokenizer
 
 TOKENIZER = wordpiece_tokenizer()

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from rag.models.qa_heads import Head, load_head
-from rag.models.windows import Encoded, Window, again, encode, places, windows
+from rag.models.qa_heads import Encoded, Head, Window, again, encode, load_head, places, windows
 from rag.training.distillation import (
     Shares,
     sentence_target,

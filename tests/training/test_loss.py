@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rag.models.windows import encode, windows
+from rag.models.qa_heads import encode, windows
 from rag.training.loss import group_loss, sentence_loss, targets, verdict_loss
 from tests.tiny import wordpiece_tokenizer
 

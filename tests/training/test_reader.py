@@ -16,9 +16,8 @@ from tokenizers import Tokenizer
 
 from rag.errors import InputError, ModelError
 from rag.models.bert import load_weights, save_weights
-from rag.models.qa_heads import load_head
+from rag.models.qa_heads import encode, load_head, windows
 from rag.models.reader import ExtractiveReader
-from rag.models.windows import encode, windows
 from rag.training import train_reader as training
 from rag.training.data import groups, question_set
 from rag.training.datasets import split_articles

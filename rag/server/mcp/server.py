@@ -22,12 +22,12 @@ from mcp.types import CallToolResult, InputRequiredResult, TextContent, Tool, To
 from pydantic import BaseModel, Field, ValidationError
 
 from rag import __version__
-from rag.answering.explain import explain
 from rag.answering.verification import Cited
 from rag.answering.verification import verify as verify_citation
 from rag.errors import RagError
 from rag.filters import matches, parse
 from rag.render.cited import shortened
+from rag.render.view import explain
 from rag.server.answer_service import AskOptions
 from rag.server.conversation import Exchanged
 from rag.server.mcp import results

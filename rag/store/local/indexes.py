@@ -21,15 +21,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from rag.digest import sha256_file
 from rag.errors import BusyError, StoreError
-from rag.parsing.version import sha256_file
 from rag.protocols import Vectors
-from rag.store.local import changelog, database, manifest, tantivy_index
+from rag.store.local import database, tantivy_index, views
 from rag.store.local.faiss_index import DenseIndex
-from rag.store.local.manifest import LEXICAL, VECTORS, Manifest
 from rag.store.local.sqlite_file import WriteLock
 from rag.store.local.tantivy_index import LexicalIndex
-from rag.store.local.views import DenseView, TextView
+from rag.store.local.views import LEXICAL, VECTORS, DenseView, Manifest, TextView
 
 _log = logging.getLogger(__name__)
 _BEHIND = 500
@@ -53,7 +52,7 @@ class SearchIndexes:
         """
         self._folder = folder
         self._store = meta["store"]
-        self._renewed = changelog.renewed(meta)
+        self._renewed = database.renewed(meta)
         """A generation at which there cannot be saved search indexes."""
         self._lock = lock
         self._writable = writable
@@ -139,7 +138,7 @@ class SearchIndexes:
         saved = self._saved()
         return (
             not saved
-            or changelog.changes(connection, int(saved.generation), saved.last, _BEHIND + 1)
+            or database.changes(connection, int(saved.generation), saved.last, _BEHIND + 1)
             > _BEHIND
         )
 
@@ -176,7 +175,7 @@ class SearchIndexes:
         """
         if saved := self._saved():
             with suppress(sqlite3.OperationalError):  # on a full disk the changelog keeps growing
-                changelog.prune(connection, min(int(saved.generation), int(saved.vectors)))
+                database.prune(connection, min(int(saved.generation), int(saved.vectors)))
 
     def _write(
         self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False
@@ -198,7 +197,7 @@ class SearchIndexes:
             self._dense.index.save(self._folder / VECTORS)
         vectors = (generation, 0) if due else (saved.vectors, behind)
         made = Manifest(generation, self._text.last, *vectors, saved.files)
-        manifest.sign(self._folder, self._store, made, vectors_saved=due)
+        views.sign_manifest(self._folder, self._store, made, vectors_saved=due)
 
     def _is_vectors_file_due(self, saved: Manifest, behind: int) -> bool:
         """Whether to write the vectors' file, which lacks `behind` changed passages."""
@@ -223,11 +222,11 @@ class SearchIndexes:
             )
 
     def _rebuild(self, reason: str, generation: str) -> None:
-        if reason == manifest.OLDER:
+        if reason == views.OLDER:
             _log.warning("search indexes in %s are rebuilt for this version of rag", self._folder)
         elif generation not in ("0", self._renewed):
             _log.warning("search indexes in %s are rebuilt: %s", self._folder, reason)
-        (self._folder / manifest.NAME).unlink(
+        (self._folder / views.MANIFEST).unlink(
             missing_ok=True
         )  # first, so that no process trusts files that are being replaced
         tantivy_index.make(self._folder / LEXICAL)
@@ -258,7 +257,7 @@ class SearchIndexes:
     # Both cases
 
     def _saved(self) -> Manifest:
-        return manifest.read(self._folder, self._store)
+        return views.read_manifest(self._folder, self._store)
 
     def _load(self) -> str:
         """Load the saved indexes if every file matches its digest; else return the reason."""

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Mapping
 
 FORMAT = 5
+ROOT_KEY = "root"
+"""Key, in the table `meta`, of the folder that contains the index."""
 _DOCUMENTS = """
 CREATE TABLE documents (
     row INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,9 +1,14 @@
 """The local store: a folder with a SQLite database as the source of truth, and FAISS and Tantivy
 indexes derived from it.
+
+The sources of documents are absolute paths. The root, the folder that contains the index, is stored
+with them, so that the next process that opens the index for writing detects that documents were
+moved or copied together with the index, and updates their sources.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +19,58 @@ import numpy as np
 
 from rag.errors import AbsentError, StoreError
 from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
-from rag.store.local import database, grids, relocation, sqlite_file
+from rag.settings import root_of
+from rag.store.local import database, grids, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock
-from rag.store.validation import check
 from rag.types import Document, Passage
+
+
+def follow(connection: sqlite3.Connection, folder: Path) -> None:
+    """Record the index's root; if it has changed, update the sources that moved with it.
+
+    The documents of a folder move together: if one of their files is below the new root, or none is
+    left below the old one.
+    """
+    new, old = root_of(folder), sqlite_file.read_meta(connection).get(schema.ROOT_KEY)
+    if new == old:
+        return
+    moved = [] if old is None else _moved(_by_folder(connection, old), old, new)
+    with database.change(connection) if moved else database.transaction(connection):
+        sql = "UPDATE documents SET source = ? || substr(source, ?) WHERE row = ?"
+        connection.executemany(sql, ((new, len(old or "") + 1, row) for row in moved))
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (schema.ROOT_KEY, new))
+
+
+def _by_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tuple[int, str]]]:
+    """(row, file) of the documents below `root` by top folder, with the file relative to
+    the root.
+    """
+    found: dict[str, list[tuple[int, str]]] = {}
+    for row, source, stamp in connection.execute("SELECT row, source, stamp FROM documents"):
+        if source.startswith(f"{root}/"):
+            inside = Document("", "", "", source, "", container_sha256=stamp).file[len(root) :]
+            name, _, rest = inside[1:].partition("/")
+            found.setdefault(name if rest else "", []).append((row, inside))
+    return found
+
+
+def _moved(by_folder: Mapping[str, Sequence[tuple[int, str]]], old: str, new: str) -> list[int]:
+    """Rows of the documents that moved; [] if nothing is below the new root."""
+    there = {name: _any(new, files) for name, files in by_folder.items()}
+    if not any(there.values()):
+        return []
+    return [
+        row
+        for name, files in by_folder.items()
+        if there[name] or not _any(old, files)
+        for row, _ in files
+    ]
+
+
+def _any(root: str, files: Sequence[tuple[int, str]]) -> bool:
+    return any(os.path.exists(root + inside) for _, inside in files)
+
 
 _QUICK = 20_000
 """Number of passages whose full text can be rewritten in about a second."""
@@ -75,7 +127,7 @@ class LocalStore:
             self._store = meta["store"]
             writable = sqlite_file.writable(self._path)
             if writable:
-                relocation.follow(self._connection, self.folder)
+                follow(self._connection, self.folder)
             self._stamp = None if writable else sqlite_file.stamp(self._path)
             self._inode = sqlite_file.inode(self._path)
             self._derived = SearchIndexes(self.folder, meta, self._lock, writable, self._wait)
@@ -126,6 +178,8 @@ class LocalStore:
         vectors: Vectors,
         instead_of: str | None = None,
     ) -> None:
+        from rag.store.validation import check
+
         check(document, passages)
         with self._lock.hold(self._wait), self._database() as connection:
             rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import tempfile
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,38 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
-from rag.store import bm25
+K1, B = 1.2, 0.75
+_LENGTHS: list[int] = [
+    *range(24),
+    *(24 + (i if i < 8 else (i & 7 | 8) << (i >> 3) - 1) for i in range(232)),
+]
+"""Minimum length of each class: exact up to 40, then 8 steps per doubling (Lucene's
+SmallFloat.byte4ToInt).
+"""
+
+
+def quantised_length(length: int) -> int:
+    """A passage's length in words after quantisation."""
+    return _LENGTHS[bisect_right(_LENGTHS, length) - 1]
+
+
+def idf(passages: int, doc_freq: int) -> float:
+    """Inverse document frequency of a word that occurs in `doc_freq` of all passages. In float32,
+    which changes the fourth digit for very common words.
+
+    `doc_freq` may exceed `passages` if it still counts deleted ones.
+    """
+    return float(
+        np.log(np.float32(1) + np.float32((max(0, passages - doc_freq) + 0.5) / (doc_freq + 0.5)))
+    )
+
+
+def length_norm(length: int, average: float) -> float:
+    """Length normalisation: the term added to a word's frequency in the denominator, for a
+    quantised `length`.
+    """
+    return K1 * (1 - B + B * length / average)
+
 
 _STOP_WORDS = (
     "a an and are as at be but by did do does for from had has have he her his how i if in into "
@@ -252,7 +284,7 @@ def _rescored(explained: dict[str, Any], average: float) -> float:
     if not explained["description"].startswith("Boost"):
         return sum(_rescored(part, average) for part in parts)
     count, length, was = (_said(explained, name) for name in ("freq, ", "dl, ", "avgdl, "))
-    before, now = (count + bm25.length_norm(int(length), mean) for mean in (was, average))
+    before, now = (count + length_norm(int(length), mean) for mean in (was, average))
     return float(explained["value"]) * before / now
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from rag.packed_blocks import PackedBlocks
-from rag.store.local import relocation, schema, sqlite_file
+from rag.store.local import schema, sqlite_file
 
 TABLES = {
     "meta": ("key", "value"),
@@ -40,7 +40,7 @@ ORDER = {
     "cells": "number",
 }
 OPTIONAL = ("originals", "grids", "cells")
-_META = ("embedder", "dim", "passage_tokens", relocation.KEY)
+_META = ("embedder", "dim", "passage_tokens", schema.ROOT_KEY)
 _MOST_DIM = 1 << 16
 _MOST_NUMBER = 1 << 53
 """Row numbers and generations: what JSON keeps exactly."""

@@ -4,27 +4,135 @@ since.
 
 A Tantivy commit waits for the disk some twenty times; a delta does not. New passages are scored as
 Tantivy would, with the statistics of both parts combined.
+
+`derived.json` records the state of the saved indexes, with the digest of each file. Files that do
+not match are not used.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.digest import sha256_file
 from rag.meaning.identifiers import searched
 from rag.protocols import Vectors
-from rag.store import bm25
-from rag.store.local import changelog, database, tantivy_index
+from rag.store.local import database
 from rag.store.local.faiss_index import DenseIndex
-from rag.store.local.manifest import LEXICAL
-from rag.store.local.tantivy_index import LexicalIndex, analyze
+from rag.store.local.tantivy_index import (
+    K1,
+    LexicalIndex,
+    analyze,
+    deleted,
+    idf,
+    length_norm,
+    quantised_length,
+)
+
+MANIFEST, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
+_FORMAT = 4
+OLDER = "they have an older format"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """`generation` is the generation of the full text, with no passage id above `last`; `vectors`
+    is that of the vectors' file, which lacks `behind` changed passages. Generations are decimal, or
+    "" if nothing is saved.
+    """
+
+    generation: str = ""
+    last: int = 0
+    vectors: str = ""
+    behind: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
+    older: bool = False
+    """whether the saved files have an older version's format"""
+
+    def __bool__(self) -> bool:
+        return self.generation != ""
+
+    def problem(self, folder: Path) -> str:
+        """Description of the first file that does not match its digest, or "". Raises OSError."""
+        if self.older:
+            return OLDER
+        if not self:
+            return f"{MANIFEST} is missing, broken or from another index"
+        for name, known in self.files.items():
+            if sha256_file(folder / name) != known:
+                return f"{name} has changed since it was written"
+        return ""
+
+
+def read_manifest(folder: Path, store: str) -> Manifest:
+    """The manifest; empty if there is none, or if it belongs to another store or version."""
+    try:
+        found = json.loads((folder / MANIFEST).read_bytes())
+        if found["store"] != store or int(found["format"]) > _FORMAT:
+            return Manifest()
+        if int(found["format"]) < _FORMAT:
+            return Manifest(older=True)
+        files = {str(name): str(known) for name, known in found["files"].items()}
+        return Manifest(
+            str(found["generation"]),
+            int(found["last"]),
+            str(found["vectors"]),
+            int(found["behind"]),
+            files,
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return Manifest()
+
+
+def sign_manifest(folder: Path, store: str, manifest: Manifest, vectors_saved: bool) -> None:
+    """Write the manifest with the digests of new files. Segments of the full text never change once
+    they are written.
+
+    `manifest.files` holds the digests known so far.
+    """
+    _open_to_readers(folder)
+    known, names = manifest.files, _segments(folder)
+    files = {name: known.get(name) or sha256_file(folder / name) for name in names}
+    for name, changed in ((VECTORS, vectors_saved), (f"{LEXICAL}/meta.json", True)):
+        files[name] = sha256_file(folder / name) if changed or name not in known else known[name]
+    values: dict[str, Any] = {
+        "format": str(_FORMAT),
+        "store": store,
+        "generation": manifest.generation,
+        "last": manifest.last,
+    }
+    values |= {"vectors": manifest.vectors, "behind": manifest.behind, "files": files}
+    partial = folder / "derived.partial"
+    partial.write_text(json.dumps(values))
+    partial.replace(folder / MANIFEST)
+
+
+def _open_to_readers(folder: Path) -> None:
+    """Give Tantivy's file lists, which only their creator can read, the permissions of the
+    database.
+    """
+    mode = (folder / VECTORS).stat().st_mode & 0o666
+    for path in (folder / LEXICAL).glob("*.json"):
+        with suppress(OSError):
+            if path.stat().st_mode & 0o666 != mode:
+                path.chmod(mode)
+
+
+def _segments(folder: Path) -> list[str]:
+    names = (path.name for path in (folder / LEXICAL).iterdir())
+    return [f"{LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
+
 
 _TRIED = 100
 """Maximum number of words of new passages to try for one that is also in the index, which reveals
@@ -88,30 +196,30 @@ class Delta:
         passages, average = index.collection(chain(terms, islice(self._holders, _TRIED)))
         total = passages + len(self)
         doc_freq = {term: index.doc_freq(term) for term in terms}
-        idf = {
-            term: bm25.idf(total, count + len(self._holders.get(term, ())))
+        idfs = {
+            term: idf(total, count + len(self._holders.get(term, ())))
             for term, count in doc_freq.items()
         }
         weights = {
-            term: idf[term] / bm25.idf(passages, count) for term, count in doc_freq.items() if count
+            term: idfs[term] / idf(passages, count) for term, count in doc_freq.items() if count
         }
         mean = _mean(passages, average, len(self), self._words)
         found = dict(index.search(text, k, allowed, self.deleted, weights, mean))
-        found |= self._scores(idf, mean, allowed)
+        found |= self._scores(idfs, mean, allowed)
         return sorted(found.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
 
     def _scores(
-        self, idf: Mapping[str, float], average: float, allowed: Sequence[int] | None
+        self, idfs: Mapping[str, float], average: float, allowed: Sequence[int] | None
     ) -> dict[int, float]:
         among = None if allowed is None else self._passages.keys() & set(allowed)
         scores = defaultdict[int, float](float)
-        for word, weight in idf.items():
+        for word, weight in idfs.items():
             doc_freq = self._holders.get(word, set())
             for passage_id in doc_freq if among is None else doc_freq & among:
                 words = self._passages[passage_id]
-                count, length = words[word], bm25.quantised_length(words.total())
+                count, length = words[word], quantised_length(words.total())
                 scores[passage_id] += (
-                    weight * (bm25.K1 + 1) * count / (count + bm25.length_norm(length, average))
+                    weight * (K1 + 1) * count / (count + length_norm(length, average))
                 )
         return dict(scores)
 
@@ -161,18 +269,18 @@ class TextView:
         """Number of deleted passages whose words are still in files."""
         if self.index.in_memory:
             return 0
-        return tantivy_index.deleted(self._folder / LEXICAL) + len(self._delta.deleted)
+        return deleted(self._folder / LEXICAL) + len(self._delta.deleted)
 
     def compare(self, ids: Sequence[int]) -> tuple[int, int, int]:
         """(surplus, missing, 0) passages compared with the rows, whose ids are `ids`."""
         deleted = np.fromiter(self._delta.deleted, dtype=np.int64)
         here = np.setdiff1d(self.index.ids(), deleted)
-        surplus, missing = changelog.difference(np.concatenate([here, self._delta.ids()]), ids)
+        surplus, missing = database.difference(np.concatenate([here, self._delta.ids()]), ids)
         return len(surplus), len(missing), 0
 
     def is_far_behind(self, connection: sqlite3.Connection) -> bool:
         since = int(self.shows or 0)
-        return changelog.changes(connection, since, self.last, _LONGEST + 1) > _LONGEST
+        return database.changes(connection, since, self.last, _LONGEST + 1) > _LONGEST
 
     def follow(self, connection: sqlite3.Connection, generation: str) -> None:
         """Bring the view to the generation without the write lock: an index in memory by an
@@ -185,7 +293,7 @@ class TextView:
 
     def update(self, connection: sqlite3.Connection, generation: str) -> int:
         """Update the index itself. Returns the number of changed passages."""
-        surplus, missing, last = changelog.outdated(
+        surplus, missing, last = database.outdated(
             connection, self.shows, self.last, self.index.ids
         )
         if self.index.in_memory and missing and not len(self.index):
@@ -201,10 +309,10 @@ class TextView:
 
     def _update_delta(self, connection: sqlite3.Connection, generation: str) -> None:
         since, last = self.delta_shows, self._delta_last
-        changed = changelog.changed(connection, int(since), last) if since else None
+        changed = database.changed(connection, int(since), last) if since else None
         if changed is None:
             self._start_delta()
-            changed = changelog.outdated(connection, self.shows, self.last, self.index.ids)[:2]
+            changed = database.outdated(connection, self.shows, self.last, self.index.ids)[:2]
         surplus, missing = changed
         self._delta.update(surplus, ())
         kept = missing[: max(0, _LONGEST - len(self._delta))]
@@ -249,7 +357,7 @@ class DenseView:
 
     def compare(self, connection: sqlite3.Connection, ids: Sequence[int]) -> tuple[int, int, int]:
         """(surplus, missing, altered) passages compared with the rows, whose ids are `ids`."""
-        surplus, missing = changelog.difference(self.index.ids(), ids)
+        surplus, missing = database.difference(self.index.ids(), ids)
         shared = np.intersect1d(self.index.ids(), ids).tolist()
         altered = 0
         for some in database.batches(shared):
@@ -262,7 +370,7 @@ class DenseView:
         """Bring the index to the generation. `reshape` allows another type if its size calls for
         one.
         """
-        surplus, missing, last = changelog.outdated(
+        surplus, missing, last = database.outdated(
             connection, self.shows, self._last, self.index.ids
         )
         wanted = self.index.wanted(len(self.index) + len(missing) - len(surplus))

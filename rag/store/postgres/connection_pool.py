@@ -20,7 +20,7 @@ from psycopg import Connection, conninfo, sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from rag.errors import AbsentError, BusyError, InputError, StoreError
-from rag.settings.checks import shown
+from rag.settings import shown
 
 logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # StoreError says the same, once
 T = TypeVar("T")

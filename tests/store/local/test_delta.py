@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.store import bm25
+from rag.store.local import tantivy_index
 from rag.store.local.tantivy_index import LexicalIndex, analyze
 from rag.store.local.views import Delta
 
@@ -78,7 +78,7 @@ def test_removed_passages_are_not_found(
 
 
 def test_lengths_are_quantised_like_lucenes() -> None:
-    assert [bm25.quantised_length(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [
+    assert [tantivy_index.quantised_length(n) for n in (0, 7, 39, 40, 41, 42, 57, 105, 1000)] == [
         0,
         7,
         39,
