@@ -15,9 +15,11 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from rag.errors import BusyError, ModelError, RagError, StoreError
+from rag.render.cited import shortened
 from rag.server.error_shapes import shape_of
 
 _FOLDERS = re.compile(r"(?<![\w/:.])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)*[/\\](?=[^\s/\\])")
+_FIELD = re.compile(r"\d+|(?!(?:str|int|float|bool)$)[a-z_][a-z0-9_]*")
 _PROCESS = re.compile(r"process \d+", re.IGNORECASE)
 MEDIA_TYPE = "application/problem+json"
 
@@ -198,8 +200,12 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
             request,
         )
     malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
-    wrong = [_fault(fault) for fault in error.errors()[:20]]
-    first = f"{wrong[0]['field']}: {wrong[0]['message']}" if wrong else "invalid request"
+    faults = error.errors()[:20]
+    wrong = [_fault(fault) for fault in faults]
+    if malformed:
+        first = f"the body {wrong[0]['message']}"
+    else:
+        first = f"the field {sentence(faults[0])}" if faults else "invalid request"
     problem = _problem(
         400 if malformed else 422,
         "malformed" if malformed else "invalid",
@@ -231,7 +237,21 @@ def _fault(fault: Any) -> dict[str, str]:
 
 
 def _place(location: Any) -> str:
-    return printable(".".join(str(part) for part in location if part != "body"))[:200] or "body"
+    """The path to a field. pydantic adds names of types, which contain no field of ours."""
+    parts = [str(part) for part in location if part not in ("body", "query", "path")]
+    fields = [part for part in parts if _FIELD.fullmatch(part)]
+    return printable(".".join(fields))[:200] or "body"
+
+
+def sentence(fault: Any) -> str:
+    """What is wrong with a value, after "the field": "`top_k` is wrong: …"."""
+    place = f"`{_place(fault['loc'])}`"
+    if fault["type"] == "missing":
+        return f"{place} is missing"
+    if fault["type"] == "extra_forbidden":
+        return printable(f"`{str(fault['loc'][-1])[:100]}` is not known")
+    reason = str(fault["msg"])[:1].lower() + str(fault["msg"])[1:]
+    return printable(f"{place} is wrong: {reason}, not {shortened(repr(fault['input']), 80)}")
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:

@@ -130,6 +130,8 @@ def test_body_errors_are_explained(client: httpx.Client) -> None:
         ).json()
         assert (broken["status"], broken["type"]) == (400, "urn:rag:malformed")
         assert "JSON" in broken["detail"]
+    unknown = client.post("/v1/ask", json={"question": "x", "topK": 3}).json()
+    assert unknown["detail"] == "the field `topK` is not known"
     unsaid = client.post("/v1/ask", content=b'{"question": "x"}').json()
     assert unsaid["status"] == 415
     assert "Content-Type: application/json" in unsaid["hint"]

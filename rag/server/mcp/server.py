@@ -34,7 +34,7 @@ from rag.server.mcp import results
 from rag.server.mcp.index_access import IndexAccess, every_document, near_ids
 from rag.server.mcp.reading import Lines, excerpt_span
 from rag.server.mcp.skill import Skills
-from rag.server.problems import printable
+from rag.server.problems import printable, sentence
 from rag.server.schemas import Form, Line, Options
 
 LibraryOf = Callable[[Any, str, ExitStack], IndexAccess]
@@ -114,7 +114,7 @@ class RagServer(MCPServer[Any]):
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ValidationError):
-                return _error(_sentence(cause))
+                return _error(f"The argument {sentence(cause.errors(include_url=False)[0])}.")
             if isinstance(cause, RagError):
                 return _error(f"{cause.message}. {cause.hint}" if cause.hint else cause.message)
             raise
@@ -137,15 +137,6 @@ def _lean(schema: Any) -> Any:
     if "properties" in schema:  # whose names may be "title"
         lean["properties"] = {name: _lean(part) for name, part in schema["properties"].items()}
     return lean
-
-
-def _sentence(error: ValidationError) -> str:
-    """The first fault in a call's arguments."""
-    fault = error.errors(include_url=False)[0]
-    place = ".".join(map(str, fault["loc"]))
-    value = "" if fault["type"] == "missing" else f", not {shortened(repr(fault['input']), 80)}"
-    reason = str(fault["msg"])[0].lower() + str(fault["msg"])[1:]
-    return f"The argument `{place}` is wrong: {reason}{value}."
 
 
 def _error(text: str) -> CallToolResult:

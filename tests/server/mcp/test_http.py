@@ -288,8 +288,11 @@ def test_a_document_is_a_resource(client: httpx.Client, mode: str) -> None:
         ({"question": " "}, "empty"),
         ({"question": "x" * 2000}, "2,000 characters"),
         ({"question": "x", "filters": ["?"]}, "type=pdf"),
-        ({"question": "x", "passages": 1000}, "`passages` is wrong: input should be less than"),
-        ({}, "`question` is wrong: field required."),
+        (
+            {"question": "x", "top_k": 1000},
+            "The argument `top_k` is wrong: input should be less than",
+        ),
+        ({}, "The argument `question` is missing."),
     ],
 )
 def test_errors_carry_the_fix(client: httpx.Client, arguments: dict[str, Any], word: str) -> None:

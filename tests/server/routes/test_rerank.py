@@ -52,10 +52,16 @@ def test_a_long_text_counts_by_its_best_passage(client: httpx.Client) -> None:
     [
         ({"documents": []}, "documents"),
         ({"documents": ["x"] * 1001}, "documents"),
-        ({"documents": [{"title": "x"}]}, "documents.0"),
+        (
+            {"documents": [{"title": "x"}]},
+            "the field `documents.0` is wrong: input should be a valid string, not {'title': 'x'}",
+        ),
         ({"query": " "}, "empty"),
         ({"query": "x" * 2000}, "too long"),
-        ({"top_n": 0}, "top_n"),
+        (
+            {"top_n": 0},
+            "the field `top_n` is wrong: input should be greater than or equal to 1, not 0",
+        ),
     ],
 )
 def test_errors_name_the_field(client: httpx.Client, change: dict[str, Any], word: str) -> None:
