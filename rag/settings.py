@@ -51,7 +51,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
 }
 """Least and greatest value."""
 _CHOICES = {
-    "precision": ("auto", "fp32", "bf16"),
+    "precision": ("auto", "fp32", "bf16", "int8"),
     "device": ("auto", "cpu", "cuda", "mps"),
 }
 
@@ -242,7 +242,7 @@ class Settings:
     """Classifier that chooses the form of an answer: "default" (shipped), "off" (always a span), or
     a file written by `rag train forms`."""
     precision: str = "auto"
-    """Model arithmetic: "fp32", "bf16", or "auto" (bf16 if the processor supports it)."""
+    """Model arithmetic: "fp32", "bf16", "int8", or "auto" (bf16 if the processor supports it)."""
     device: str = "auto"
     """Where the models compute: "cpu", "cuda", "mps", or "auto" (an accelerator if torch finds
     one).

@@ -6,11 +6,12 @@ transformers, whose import takes longer than an answer. Devlin et al. 2019, "BER
 2020, "MPNet", which adds to the attention a bias for the distance between two tokens (Raffel et al.
 2020, "T5"). A test compares both with transformers.
 
-Weights files have 8 bits per number, a quarter of the size of fp32; they are converted at load, so
-the model computes in floating point. Each row of a matrix has its own scale (per-channel symmetric
-quantisation; Wu et al. 2020, "Integer quantization for deep learning inference", section 3.2.2). In
-the safetensors file a matrix is int8 under its own name, with its scales under that name and
-`SCALE`; vectors stay in half precision.
+Weights files have 8 bits per number, a quarter of the size of fp32. Each row of a matrix has its
+own scale (per-channel symmetric quantisation; Wu et al. 2020, "Integer quantization for deep
+learning inference", section 3.2.2). In the safetensors file a matrix is int8 under its own name,
+with its scales under that name and `SCALE`; vectors stay in half precision. The model computes in
+floating point, with matrices that are converted at load, or in integers, with `Int8Linear`, on the
+mapped file, which the processes of a machine share.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -31,6 +33,7 @@ from rag.models.device import ON_CPU, Arithmetic
 
 SCALE = ".scale"
 _LEVELS = 127
+_FEW_LEVELS = 63
 _MIN_SIZE = 4096
 """Smaller matrices, including heads, stay in half precision: they are the most sensitive and save
 little.
@@ -41,7 +44,8 @@ def load_weights(
     path: Path, kinds: Callable[[str], torch.dtype] = lambda name: torch.float32
 ) -> dict[str, torch.Tensor]:
     """Tensors of a safetensors file by name; 8-bit ones are converted one by one to the type that
-    `kinds` gives for the name, others are unchanged.
+    `kinds` gives for the name, others are unchanged. An 8-bit one that stays int8 has its scales
+    under its name and `SCALE`.
 
     Raises OSError, or safetensors' error for a broken file.
     """
@@ -49,7 +53,11 @@ def load_weights(
     scales = {name: found.pop(name) for name in [n for n in found if n.endswith(SCALE)]}
     for name, scale in scales.items():
         matrix = name.removesuffix(SCALE)
-        found[matrix] = (found[matrix].float() * scale.float()[:, None]).to(kinds(matrix))
+        kind = kinds(matrix)
+        if kind is torch.int8:
+            found[name] = scale.float()
+        else:
+            found[matrix] = (found[matrix].float() * scale.float()[:, None]).to(kind)
     return found
 
 
@@ -58,13 +66,59 @@ def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
     stored: dict[str, torch.Tensor] = {}
     for name, value in weights.items():
         if value.ndim == 2 and value.numel() >= _MIN_SIZE:
-            stored[name], stored[name + SCALE] = _quantised(value.float())
+            stored[name], stored[name + SCALE] = quantised(value.float())
         else:
             stored[name] = value.half().contiguous()
     save_file(stored, path, {"format": "pt"})
 
 
-def _quantised(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+class Int8Linear(NamedTuple):
+    """A linear layer computed in integers: `weight`, int8, shape (out, in), and `scale`, `bias` and
+    `shift`, shape (out,).
+
+    Every state is rounded in steps of its own size, since few have numbers many times as large as
+    those of others (Yao et al. 2022, "ZeroQuant").
+    """
+
+    weight: torch.Tensor
+    scale: torch.Tensor
+    bias: torch.Tensor
+    shift: torch.Tensor
+
+    @classmethod
+    def of(cls, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor) -> Int8Linear:
+        """`scale` is that of each row of `weight`, as `quantised` returns both."""
+        shifted = _FEW_LEVELS + 1 if levels() == _FEW_LEVELS else 0
+        shift = weight.sum(1, dtype=torch.int32) * shifted if shifted else torch.zeros(len(weight))
+        return cls(weight, scale / levels(), bias, shift)
+
+    def __call__(self, states: torch.Tensor) -> torch.Tensor:
+        size = states.abs().amax(1, keepdim=True).clamp_(min=1e-12)
+        codes = (states * (levels() / size)).round_()
+        if levels() == _FEW_LEVELS:
+            codes -= _FEW_LEVELS + 1
+        sums = torch._int_mm(codes.to(torch.int8), self.weight.T)
+        if levels() == _FEW_LEVELS:
+            sums += self.shift
+        out = sums.float().mul_(self.scale)
+        return torch.addcmul(self.bias, out, size, out=out)
+
+
+@cache
+def levels() -> int:
+    """How many numbers of each sign a state may have in an integer product on this processor: 127
+    or 63.
+
+    Processors without VNNI add two products in 16 bits, where those of large numbers do not fit.
+    They fit if a state's numbers have 7 bits and are all below 0 (oneDNN adds 128 to them), so 64
+    is subtracted from a state's numbers and added again after the product, as `shift`.
+    """
+    largest = torch.full((16, 64), _LEVELS, dtype=torch.int8)
+    sums = torch._int_mm(largest, largest.T)
+    return _LEVELS if bool((sums == 64 * _LEVELS**2).all()) else _FEW_LEVELS
+
+
+def quantised(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(int8 matrix, fp32 scale of each row)."""
     scale = (matrix.abs().amax(1) / _LEVELS).clamp(min=1e-12)
     return (matrix / scale[:, None]).round().to(torch.int8).contiguous(), scale
@@ -102,13 +156,14 @@ _NAMES = {
     },
 }
 """Names of the parts of a layer in each architecture."""
+_INT8_PARTS = ("encoder.layer.", "word_embeddings.")
+"""Names of the matrices that stay in 8 bits for integer arithmetic: nearly all of a model."""
 _DISTANCES = 128
 """Tokens at least this far apart share a bias in MPNet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """`weight`, shape (out, in), and `bias`, shape (out,)."""
+class Linear(NamedTuple):
+    """A linear layer in floating point: `weight`, shape (out, in), and `bias`, shape (out,)."""
 
     weight: torch.Tensor
     bias: torch.Tensor
@@ -133,11 +188,11 @@ class Norm:
 class Layer:
     """One block: attention within each text, then a feed-forward layer per state."""
 
-    query_key_value: Linear
-    out: Linear
+    query_key_value: Linear | Int8Linear
+    out: Linear | Int8Linear
     attended: Norm
-    up: Linear
-    down: Linear
+    up: Linear | Int8Linear
+    down: Linear | Int8Linear
     final: Norm
     heads: int
 
@@ -170,7 +225,7 @@ class Bert:
         self.config = _json(folder / "config.json")
         self._has_token_types = _has_token_types(_json(folder / "tokenizer_config.json"))
         self._kind = self.config["model_type"]
-        self.tokenizer, found = _loaded(folder, self._kind, arithmetic.dtype)
+        self.tokenizer, found = _loaded(folder, self._kind, arithmetic)
         prefix = f"{self._kind}."
         self.others = {
             name: value.float().to(arithmetic.device)
@@ -179,9 +234,12 @@ class Bert:
         }
         self._device = torch.device(arithmetic.device)
         prefix = prefix if any(name.startswith(prefix) for name in found) else ""
+        self._int8 = arithmetic.int8
         self._build(
             {
-                name.removeprefix(prefix): value.to(self._device, arithmetic.dtype)
+                name.removeprefix(prefix): value.to(
+                    self._device, arithmetic.dtype if value.is_floating_point() else None
+                )
                 for name, value in found.items()
                 if name.startswith(prefix)
             }
@@ -193,6 +251,7 @@ class Bert:
         )
         if self._kind == "mpnet":
             self._places = self._places[self.config["pad_token_id"] + 1 :]  # positions start there
+        self._word_scale = weights.get(f"embeddings.word_embeddings.weight{SCALE}")
         self._types = weights.get("embeddings.token_type_embeddings.weight")
         self._norm = self._norm_of(weights, "embeddings.LayerNorm")
         self._layers = [
@@ -204,19 +263,23 @@ class Bert:
 
     def _layer(self, weights: Weights, at: str) -> Layer:
         names = _NAMES[self._kind]
-        parts = [_linear(weights, at + names[part]) for part in ("query", "key", "value")]
-        together = Linear(
-            torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
-        )
+        parts = [self._linear(weights, at + names[part]) for part in ("query", "key", "value")]
         return Layer(
-            together,
-            _linear(weights, at + names["out"]),
+            type(parts[0])(*(torch.cat(tensors) for tensors in zip(*parts, strict=True))),
+            self._linear(weights, at + names["out"]),
             self._norm_of(weights, at + names["attended"]),
-            _linear(weights, f"{at}intermediate.dense"),
-            _linear(weights, f"{at}output.dense"),
+            self._linear(weights, f"{at}intermediate.dense"),
+            self._linear(weights, f"{at}output.dense"),
             self._norm_of(weights, f"{at}output.LayerNorm"),
             self.config["num_attention_heads"],
         )
+
+    def _linear(self, weights: Weights, at: str) -> Linear | Int8Linear:
+        weight, bias = weights[f"{at}.weight"], weights[f"{at}.bias"]
+        if not self._int8:
+            return Linear(weight, bias)
+        scale = weights.get(f"{at}.weight{SCALE}")
+        return Int8Linear.of(*(quantised(weight) if scale is None else (weight, scale)), bias)
 
     def _norm_of(self, weights: Weights, at: str) -> Norm:
         return Norm(weights[f"{at}.weight"], weights[f"{at}.bias"], self.config["layer_norm_eps"])
@@ -233,7 +296,7 @@ class Bert:
         ids, types = [*ids, more], [*types, more]
         lengths = [len(text) for text in ids]
         with torch.inference_mode():
-            states = embedding(self._row(token for text in ids for token in text), self._words)
+            states = self._word_states(self._row(token for text in ids for token in text))
             if self._types is not None:
                 kinds = self._row(kind * self._has_token_types for text in types for kind in text)
                 states = states + embedding(kinds, self._types)
@@ -242,6 +305,11 @@ class Bert:
             for layer in self._layers:
                 states = layer(states, lengths, self._bias)
             return torch.split(states, lengths)[:-1]
+
+    def _word_states(self, ids: torch.Tensor) -> torch.Tensor:
+        if self._word_scale is None:
+            return embedding(ids, self._words)
+        return self._words[ids] * self._word_scale[ids, None]
 
     def _row(self, numbers: Iterable[int]) -> torch.Tensor:
         return torch.tensor(list(numbers), device=self._device)
@@ -273,28 +341,27 @@ def filler(tokens: int) -> int:
     return -tokens % (64 if tokens > 64 else 16)
 
 
-def _loaded(folder: Path, kind: str, dtype: torch.dtype) -> tuple[Tokenizer, Weights]:
-    """`dtype` is that of the encoder; heads stay in fp32. Raises ValueError for a file with
+def _loaded(folder: Path, kind: str, arithmetic: Arithmetic) -> tuple[Tokenizer, Weights]:
+    """`arithmetic` is that of the encoder; heads stay in fp32. Raises ValueError for a file with
     unexpected content.
     """
-    encoder = (kind, "embeddings", "encoder")
+
+    def kind_of(name: str) -> torch.dtype:
+        if name.split(".")[0] not in (kind, "embeddings", "encoder"):
+            return torch.float32
+        in_integers = arithmetic.int8 and any(part in name for part in _INT8_PARTS)
+        return torch.int8 if in_integers else arithmetic.dtype
+
     try:
         tokenizer, weights = (
             Tokenizer.from_file(str(folder / "tokenizer.json")),
-            load_weights(
-                folder / "model.safetensors",
-                lambda name: dtype if name.split(".")[0] in encoder else torch.float32,
-            ),
+            load_weights(folder / "model.safetensors", kind_of),
         )
     except Exception as error:  # tokenizers raises nothing more specific
         raise ValueError(f"{folder}: {error}") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer, weights
-
-
-def _linear(weights: Weights, at: str) -> Linear:
-    return Linear(weights[f"{at}.weight"], weights[f"{at}.bias"])
 
 
 def is_bert(folder: Path) -> bool:

@@ -14,14 +14,19 @@ from rag.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """`device` as named by torch; `bf16` means weights and states in bfloat16, otherwise fp32."""
+    """`device` as named by torch; `bf16` means weights and states in bfloat16, otherwise fp32.
+    `int8` means matrix products in 8-bit integers and states in fp32 for models that `Bert`
+    computes, and `bf16` for others.
+    """
 
     device: str = "cpu"
     bf16: bool = False
+    int8: bool = False
 
     @property
     def dtype(self) -> torch.dtype:
-        return torch.bfloat16 if self.bf16 else torch.float32
+        """That of a `Bert`'s states."""
+        return torch.bfloat16 if self.bf16 and not self.int8 else torch.float32
 
 
 ON_CPU = Arithmetic()
@@ -30,7 +35,7 @@ ON_CPU = Arithmetic()
 def arithmetic(device: str, precision: str) -> Arithmetic:
     """Device and arithmetic for these settings on this machine.
 
-    Raises InputError for a device that torch does not find.
+    Raises InputError for a device that torch does not find, or that does not compute in int8.
     """
     device = best_device() if device == "auto" else device
     if not _available(device):
@@ -38,7 +43,13 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
             f"device = {device!r}: torch {torch.__version__} finds no {device} device here",
             "set RAG_DEVICE=cpu, or install a torch built for the device: https://pytorch.org",
         )
-    return Arithmetic(device, precision == "bf16" or (precision == "auto" and _fast_bf16(device)))
+    if precision == "int8" and device != "cpu":
+        raise InputError(
+            f"precision = 'int8' is arithmetic of the processor, and device is {device!r}",
+            "set RAG_PRECISION=auto, or RAG_DEVICE=cpu",
+        )
+    bf16 = precision == "bf16" or (precision in ("auto", "int8") and _fast_bf16(device))
+    return Arithmetic(device, bf16, precision == "int8")
 
 
 def best_device() -> str:

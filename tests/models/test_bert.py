@@ -1,11 +1,13 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModel
 
-from rag.models.bert import Bert, filler, is_bert
+from rag.models.bert import Bert, filler, is_bert, save_weights
 from rag.models.device import Arithmetic
 from tests import tiny
 
@@ -51,6 +53,21 @@ def test_bf16_is_close(tmp_path: Path) -> None:
     ):
         assert narrow.dtype == torch.bfloat16
         assert torch.allclose(narrow.float(), wide, atol=0.1)
+
+
+@pytest.mark.parametrize("make", [tiny.bert, tiny.mpnet])
+def test_int8_is_close_however_the_weights_are_stored(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    wide = Bert(make(tmp_path)).states(IDS, TYPES)
+    whole = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
+    save_weights(load_file(tmp_path / "model.safetensors"), tmp_path / "model.safetensors")
+    small = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
+    for wanted, *narrow in zip(wide, whole, small, strict=True):
+        for states in narrow:
+            assert states.dtype == torch.float32
+            assert not torch.equal(states, wanted)
+            assert torch.allclose(states, wanted, atol=0.15)
 
 
 @pytest.mark.parametrize("tokens", [16, 64, 65, 128])

@@ -26,6 +26,8 @@ def test_auto_is_the_best_device_and_its_own_precision() -> None:
     assert arithmetic("cpu", "auto") == Arithmetic("cpu", native_bf16())
     assert arithmetic("cpu", "bf16").dtype is torch.bfloat16
     assert arithmetic("cpu", "fp32").dtype is torch.float32
+    assert arithmetic("cpu", "int8") == Arithmetic("cpu", native_bf16(), int8=True)
+    assert arithmetic("cpu", "int8").dtype is torch.float32
 
 
 @pytest.mark.slow
@@ -46,6 +48,13 @@ def test_a_missing_device_is_an_error_with_a_hint(device: str) -> None:
         pytest.skip(f"{device} is here")
     with pytest.raises(InputError, match=f"finds no {device} device") as error:
         arithmetic(device, "auto")
+    assert "RAG_DEVICE=cpu" in error.value.hint
+
+
+def test_an_accelerator_does_not_compute_in_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(InputError, match=r"int8.*'cuda'") as error:
+        arithmetic("cuda", "int8")
     assert "RAG_DEVICE=cpu" in error.value.hint
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from rag.models.bert import SCALE, load_weights, save_weights
+from rag.models import bert
+from rag.models.bert import SCALE, Int8Linear, levels, load_weights, quantised, save_weights
 
 
 @given(
@@ -51,3 +52,51 @@ def test_a_file_in_full_precision_is_read_unchanged(tmp_path: Path) -> None:
     weights = {"m": torch.randn(80, 80)}
     save_file(weights, tmp_path / "m.safetensors")
     assert torch.equal(load_weights(tmp_path / "m.safetensors")["m"], weights["m"])
+
+
+def test_8_bit_matrices_stay_in_the_file_where_8_bits_are_wanted(tmp_path: Path) -> None:
+    weights = {"m": torch.randn(80, 80), "n": torch.randn(80, 80)}
+    save_weights(weights, tmp_path / "m.safetensors")
+    found = load_weights(
+        tmp_path / "m.safetensors", lambda name: torch.int8 if name == "m" else torch.float32
+    )
+    assert found["m"].dtype == torch.int8
+    assert torch.equal(
+        found["m"] * found["m" + SCALE][:, None], load_weights(tmp_path / "m.safetensors")["m"]
+    )
+    assert found["n"].dtype == torch.float32
+    assert "n" + SCALE not in found
+
+
+@pytest.mark.parametrize("processor", ["this one", "one without VNNI"])
+@pytest.mark.parametrize("shape", [(1, 64, 64), (17, 100, 40), (64, 768, 96)])
+def test_an_integer_product_is_near_that_of_fp32(
+    shape: tuple[int, int, int], processor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of very different sizes, of zeros, and with one number far above the others."""
+    if processor != "this one":
+        monkeypatch.setattr(bert, "levels", lambda: 63)
+    tokens, inside, outside = shape
+    chance = torch.Generator().manual_seed(tokens)
+    states = torch.randn(tokens, inside, generator=chance) * torch.logspace(-3, 3, tokens)[:, None]
+    states[-1] = 0
+    states[0, 3] = 20 * states[0].abs().max()
+    weight, bias = (
+        torch.randn(*size, generator=chance) for size in ((outside, inside), (outside,))
+    )
+    product = Int8Linear.of(*quantised(weight), bias)
+    wanted = torch.nn.functional.linear(states, product.weight * quantised(weight)[1][:, None])
+    step = states.abs().amax(1, keepdim=True) / bert.levels()
+    most = step / 2 * weight.abs().sum(1) * 1.01 + 1e-4
+    assert ((product(states) - bias - wanted).abs() <= most).all()
+    assert torch.equal(product(states)[-1], bias)
+
+
+def test_the_levels_of_this_processor_add_up_exactly() -> None:
+    """The largest numbers, with which sums of 16 bits overflow where they are used."""
+    weight = torch.ones(32, 256)
+    states = torch.ones(16, 256)
+    product = Int8Linear.of(*quantised(weight), torch.zeros(32))
+    assert levels() in (63, 127)
+    assert torch.allclose(product(states), torch.full((16, 32), 256.0), rtol=1e-6)
+    assert torch.allclose(product(-states), torch.full((16, 32), -256.0), rtol=1e-6)
