@@ -1,7 +1,8 @@
 """Starts modules of this package in processes of their own, which read files of strangers.
 
 Such a process imports nothing from the working folder, has none of this process's secrets in its
-environment, and has limits on memory and CPU time. Where the system allows it, it has no network.
+environment, and has limits on memory and CPU time. Where the system allows it, it has no network,
+and it ends with the thread that started it.
 
     python -P -m rag.child_process MODULE MEMORY_MB SECONDS ARGUMENT…
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +27,8 @@ _INHERITED = (
 )
 _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 """Flags of Linux's unshare(2)."""
+_SET_PARENT_DEATH_SIGNAL = 1
+"""An operation of Linux's prctl(2)."""
 
 
 def start(
@@ -83,6 +87,12 @@ def leave_network() -> bool:
     return any(unshare(flags) == 0 for flags in (_NEW_NETWORK, _NEW_USER | _NEW_NETWORK))
 
 
+def end_with_parent() -> None:
+    """Let the system kill this process when the thread that started it ends, if it supports it."""
+    with suppress(AttributeError, OSError, TypeError):  # not Linux
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
 def limit_memory(megabytes: int) -> None:
     """Limit the address space above current use, if the system supports it."""
     with suppress(ImportError, OSError, ValueError):
@@ -114,6 +124,7 @@ def _leave_no_dump() -> None:
 def main(arguments: Sequence[str]) -> None:
     module, memory, seconds, *rest = arguments
     leave_network()  # first: a user namespace is refused to a process with threads
+    end_with_parent()  # after the change of namespaces, which would undo it
     _leave_no_dump()
     child = importlib.import_module(module)
     limit_memory(int(memory))

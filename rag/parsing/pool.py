@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from rag import child_process
+from rag.errors import BusyError
 from rag.parsing.base import ParseError
 from rag.parsing.files import MOST_BYTES, FoundFile
 from rag.parsing.load import Loaded, load
@@ -72,6 +73,7 @@ class Pool:
         self._own = threading.local()
         self._all: list[_Worker] = []
         self._lock = threading.Lock()
+        self.is_closed = False
 
     def __call__(self, jobs: Iterable[ParseTask]) -> Iterator[Result]:
         """Results of the jobs in order; a few files are read ahead."""
@@ -92,7 +94,8 @@ class Pool:
         return job, future.result()
 
     def load_data(self, name: str, data: bytes) -> Loaded:
-        """`rag.parsing.load.load_data` in a separate process. Raises ParseError."""
+        """`rag.parsing.load.load_data` in a separate process. Raises ParseError; other errors once
+        the pool is closed."""
         request = {"id": name, "size": len(data)}
         return self._threads.submit(self._ask, request, data).result()
 
@@ -110,8 +113,10 @@ class Pool:
     def _ask(self, request: dict[str, Any], data: bytes = b"") -> Loaded:
         worker = getattr(self._own, "worker", None)
         if worker is None or worker.ended:
-            worker = self._own.worker = _Worker(self._limits)
             with self._lock:
+                if self.is_closed:
+                    raise BusyError("files are not read any more", "try again in a moment")
+                worker = self._own.worker = _Worker(self._limits)
                 self._all = [other for other in self._all if not other.ended] + [worker]
         limits = self._limits
         given = {
@@ -122,7 +127,9 @@ class Pool:
         return worker.ask({**request, **given}, data)
 
     def close(self) -> None:
-        """End the processes at once."""
+        """End the processes at once, whatever they read. May be called twice."""
+        with self._lock:
+            self.is_closed = True
         for worker in self._all:
             worker.kill()
         self._threads.shutdown(cancel_futures=True)

@@ -88,6 +88,7 @@ def create_app(
         collections.start()
         async with agents.running():
             yield
+        service.stop()
         await anyio.to_thread.run_sync(collections.close)
         await anyio.to_thread.run_sync(service.close)
         if spans:

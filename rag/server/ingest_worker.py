@@ -111,7 +111,8 @@ class IngestThread:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the current file; waiting files stay on disk."""
+        """Stop. Files that are not finished stay on disk. It is quick once the pool and the model
+        thread are closed, too."""
         self._closing.set()
         self._queue.wake()
         if self._thread.ident:  # it was started
@@ -167,8 +168,8 @@ class IngestThread:
         self._closing.wait(_PAUSE)
 
     def _do(self, upload: Upload, store: Store, embedder: Embedder) -> WireFile:
-        """Process one file and return its outcome. Raises RagError or OSError if the failure is not
-        the file's fault.
+        """Process one file and return its outcome. Raises an error if the failure is not the file's
+        fault, also if the pool was closed while it was read.
 
         The file is parsed in a separate process, so a malicious one costs only its own upload.
         """
@@ -185,10 +186,14 @@ class IngestThread:
                 detail=outcome.detail,
             )
         except InputError as error:
+            if self._pool.is_closed:
+                raise
             return WireFile(name=name, outcome="rejected", detail=error.message)
         except (RagError, OSError):
             raise
         except Exception:
+            if self._pool.is_closed:
+                raise
             _log.exception("an upload could not be read")
             return WireFile(name=name, outcome="rejected", detail="it could not be read")
 

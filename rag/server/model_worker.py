@@ -75,11 +75,17 @@ class ModelThread:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def stop(self) -> None:
+        """Refuse new work, and the work that waits. What is being computed is finished."""
+        self._drop(problems.closing())
+
     def close(self) -> None:
-        """Answer the waiting questions, then stop."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        """Stop, and wait until what is being computed is finished."""
+        self.stop()
         if self._thread.ident:  # it was started
             self._thread.join()
 
@@ -172,6 +178,8 @@ class ModelThread:
 
     def _run_call(self) -> None:
         with self._changed:
+            if not self._calls:  # they were refused meanwhile
+                return
             call = self._calls.take()
         started = time.monotonic()
         try:
@@ -191,6 +199,7 @@ class ModelThread:
             for call in self._calls:
                 call.result.set_exception(problems.closing())
             self._queue, self._calls = FairQueue(), FairLane()
+            self._changed.notify_all()
 
     def _wait(self) -> bool:
         """Wait for a reading or a call. Returns False when the service closes."""

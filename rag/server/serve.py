@@ -27,7 +27,9 @@ from rag.server.local_token import local_token, redirect_file
 from rag.server.state import Backend, open_backend
 from rag.settings import Settings
 
-_DRAIN_SECONDS = 30
+_PATIENCE, _DRAIN, _LONGEST = 8, 12, 20
+"""Seconds after a signal until work that is not finished is refused, until its connections are cut,
+and until the process ends, whatever it computes."""
 
 
 def check_binding(settings: Settings) -> None:
@@ -47,8 +49,8 @@ def run(
     token: str = "",
     open_page: bool = False,
 ) -> BaseException | None:
-    """Serve until a signal, then answer pending questions. A second signal ends the process at
-    once.
+    """Serve until a signal, then answer pending questions for a few seconds. A second signal ends
+    the process at once.
 
     `token` is required while there are no keys, and is part of the printed address. `open_page`
     opens it in the browser. Returns the error that stopped the index from being opened.
@@ -105,19 +107,36 @@ def _open(server: uvicorn.Server, address: str) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's handling of a second signal would skip closing the service and wait for its
-    threads.
+    """A server that ends some time after a signal, and at once after a second one. uvicorn would
+    skip closing the service then and wait for its threads.
     """
 
-    _told = False
+    _is_ending = False
+
+    def __init__(self, config: uvicorn.Config, refuse: Callable[[], object]) -> None:
+        """`refuse` ends the work that is not finished."""
+        super().__init__(config)
+        self._refuse = refuse
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Exit at once. Accepted uploads survive, as after a kill; the next start resumes them."""
-        if self._told:
-            os.write(2, b"rag: stopped at once\n")  # print might be what the signal has interrupted
-            os._exit(128 + sig)
-        self._told = True
+        if self._is_ending:
+            _end(128 + sig)
+        self._is_ending = True
+        _later(_PATIENCE, self._refuse)
+        _later(_LONGEST, lambda: _end(0))
         super().handle_exit(sig, frame)
+
+
+def _later(seconds: float, function: Callable[[], object]) -> None:
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
+
+
+def _end(status: int) -> None:
+    os.write(2, b"rag: stopped at once\n")  # print might be what the signal has interrupted
+    os._exit(status)
 
 
 def token_of(settings: Settings, no_key: bool) -> str:
@@ -178,10 +197,10 @@ def server_of(
         ws="none",
         lifespan="on",
         timeout_keep_alive=15,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_graceful_shutdown=_DRAIN,
         backlog=backlog,
     )
-    return _Server(config)
+    return _Server(config, app.state.service.stop)
 
 
 def bound(settings: Settings) -> socket.socket:

@@ -113,10 +113,16 @@ class Service:
         self.models.start()
         self._start_ingest()
 
-    def close(self) -> None:
-        """Finish uploads, which need the models, then questions. May be called twice."""
-        self._close_ingest()
+    def stop(self) -> None:
+        """Stop what takes long, in all collections: reading uploads, which the next start resumes,
+        checks, and questions that wait."""
+        self.models.stop()
         self.readers.close()
+
+    def close(self) -> None:
+        """Stop, and close the index. May be called twice."""
+        self.stop()
+        self._close_ingest()
         self.models.close()
         if self.models.opened.done() and not self.models.opened.exception():
             self.engine.store.close()
@@ -232,14 +238,16 @@ class Service:
         return pending
 
     def deadline(self, caller: Caller, seconds: float = 0.0) -> Proceed:
-        """A function that raises ServiceError once so many seconds are over, or the client has
-        disconnected; 0 uses the default.
+        """A function that raises ServiceError once so many seconds are over, the client has
+        disconnected, or the service is stopped; 0 uses the default.
         """
         until = time.monotonic() + (seconds or _CHECK_DEADLINES * self.settings.deadline_ms / 1000)
 
         def proceed() -> None:
             if caller.disconnected:
                 raise problems.hung_up()
+            if self.models.is_closing:
+                raise problems.closing()
             if time.monotonic() > until:
                 raise problems.late()
 

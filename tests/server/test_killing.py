@@ -20,6 +20,7 @@ from rag.server.app import create_app
 from rag.server.state import Service
 from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
+from tests.parsing.pdfs import column, pdf
 from tests.server.fake_server import ROOT, open_backend, process, put_text
 
 pytestmark = pytest.mark.slow
@@ -109,6 +110,68 @@ def test_a_stopped_service_answers_pending_questions(tmp_path: Path) -> None:
         assert server.wait(20) == 0
         with pytest.raises(httpx.TransportError):
             client.get("/health")
+
+
+MOST_SECONDS = 30
+"""How long after a signal the service ends, whatever it does."""
+
+
+def long_pdf(pages: int) -> bytes:
+    """A PDF that takes some 50 ms a page to read."""
+    lines = [[f"Row {row} of page {page}" for row in range(60)] for page in range(pages)]
+    return pdf([column(rows, 50, 800, 12) for rows in lines])
+
+
+def running_children(server: subprocess.Popen[str]) -> list[Path]:
+    lists = Path(f"/proc/{server.pid}/task").glob("*/children")
+    return [Path("/proc", child) for file in lists for child in file.read_text().split()]
+
+
+def runs(process: Path) -> bool:
+    with suppress(OSError):
+        return ") Z " not in (process / "stat").read_text()
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are found in /proc")
+def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -> None:
+    with process(tmp_path) as (server, client), ThreadPoolExecutor(4) as pool:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        content = long_pdf(600)
+        client.post("/v1/collections", json={"name": "other"}).raise_for_status()
+        paths = ["/v1", "/v1/collections/other"]
+        queued = [
+            client.post(f"{path}/documents", files={"file": ("long.pdf", content)}).json()
+            for path in paths
+        ]
+        text = " ".join(f"In {year} person {year} led {year} talks." for year in range(4_000))
+        checked = pool.submit(client.post, "/v1/check", json={"text": text})
+        asked = pool.submit(
+            client.post,
+            "/v1/ask/batch",
+            json={"questions": [f"Who led talk {number}?" for number in range(64)]},
+        )
+        while not (children := running_children(server)):
+            time.sleep(0.05)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(MOST_SECONDS) == 0
+        assert not any(map(runs, children))
+        assert {future.result().status_code for future in (checked, asked)} <= {200, 503}
+    with process(tmp_path) as (_, client):
+        for path, job in zip(paths, queued, strict=True):
+            while (found := client.get(f"{path}/jobs/{job['id']}").json())["state"] != "done":
+                time.sleep(0.5)
+            assert [file["outcome"] for file in found["files"]] == ["added"]
+
+
+def test_a_service_whose_reader_does_not_return_ends_soon(tmp_path: Path) -> None:
+    with process(tmp_path, TEST_SLOW="120") as (server, client), ThreadPoolExecutor(1) as pool:
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
+        while "rag_batch_questions_count 1.0" not in client.get("/metrics").text:
+            time.sleep(0.02)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(MOST_SECONDS) == 0
 
 
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
