@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -9,11 +10,11 @@ from contextlib import closing, contextmanager
 import click
 
 from rag import build
-from rag.cli.options import collection_name, print_json, shared, show
-from rag.errors import AbsentError, RagError
-from rag.ingestion.uploads import Done, State, Upload, put_upload
+from rag.cli.options import collection_name, plural, print_json, shared, show
+from rag.errors import AbsentError, EmptyError, InputError, NotFoundError, RagError
+from rag.ingestion.uploads import GRID, Done, State, Upload, put_upload
 from rag.parsing.pool import Pool
-from rag.protocols import Embedder, Store
+from rag.protocols import Embedder, Reader, Store
 from rag.render.status import clean
 from rag.settings import DEFAULT_COLLECTION, Settings
 
@@ -59,8 +60,9 @@ def worker_command(
     if not status:
         embedder = build.embedder(settings)
         store = build.store(settings, embedder, create=True)
+        reader = functools.cache(lambda: build.reader(settings))
         with build.pool(settings) as pool:
-            queue.work(_handler(settings, store, embedder, pool), wait=not once)
+            queue.work(_handler(settings, store, embedder, pool, reader), wait=not once)
     state = queue.state()
     show(state, as_json, lambda: _summary(state) or "the queue is empty")
     sys.exit(1 if state.count("failed") else 0)
@@ -76,12 +78,13 @@ def _serve_all(settings: Settings, as_json: bool, once: bool, status: bool, forg
             return
         if not status:
             embedder = build.embedder(settings)
+            reader = functools.cache(lambda: build.reader(settings))
             with build.pool(settings) as pool:
 
                 @contextmanager
                 def opened(name: str, place: Settings) -> Iterator[Callable[[Upload], Done]]:
                     with closing(build.store(place, embedder, create=True)) as store:
-                        yield _handler(place, store, embedder, pool, f"{name}: ")
+                        yield _handler(place, store, embedder, pool, reader, f"{name}: ")
 
                 errors = queues.work(opened, wait=not once)
         states = queues.states()
@@ -91,11 +94,19 @@ def _serve_all(settings: Settings, as_json: bool, once: bool, status: bool, forg
 
 
 def _handler(
-    settings: Settings, store: Store, embedder: Embedder, pool: Pool, prefix: str = ""
+    settings: Settings,
+    store: Store,
+    embedder: Embedder,
+    pool: Pool,
+    reader: Callable[[], Reader],
+    prefix: str = "",
 ) -> Callable[[Upload], Done]:
+    """Processes one queued file or grid. `reader` loads its models when a grid first needs them."""
     tokens, keep_pdf = settings.passage_tokens, settings.keep_pdf_mb << 20
 
     def handle(upload: Upload) -> Done:
+        if upload.name.startswith(GRID):
+            return _ask(settings, store, embedder, reader, upload.name.removeprefix(GRID))
         try:
             result = put_upload(store, embedder, tokens, upload, pool.load_data, keep_pdf)
         except RagError as error:
@@ -107,6 +118,21 @@ def _handler(
         return result
 
     return handle
+
+
+def _ask(
+    settings: Settings, store: Store, embedder: Embedder, reader: Callable[[], Reader], name: str
+) -> Done:
+    """Ask the cells of a grid."""
+    from rag.desk import grid_run
+
+    try:
+        engine = build.assemble(settings, store, embedder, reader())
+        asked = grid_run.run(engine, name)
+    except (InputError, NotFoundError, EmptyError) as error:
+        return Done("rejected", (), error.message)
+    click.echo(f"grid {clean(name)}: {plural(asked, 'cell')} asked", err=True)
+    return Done("answered", (), plural(asked, "cell"))
 
 
 def _summary_of_all(states: Mapping[str, State]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -14,6 +15,7 @@ from rag.server.document_schemas import (
     WireDocumentDetail,
     WireDocuments,
 )
+from rag.server.grid_schemas import WireGrid, WireGridJob, WireGrids
 from rag.server.schemas import (
     Claim,
     Highlight,
@@ -130,6 +132,32 @@ def check(text: str, filters: Sequence[str], sources: Mapping[int, str]) -> Call
     cited = [{"index": number, "document_id": name} for number, name in sources.items()]
     body = {"text": text, "filters": list(filters), "sources": cited}
     return Call("POST", "/v1/check", WireReport.model_validate_json, {"json": body})
+
+
+def grids() -> Call[WireGrids]:
+    return Call("GET", "/v1/grids", WireGrids.model_validate_json)
+
+
+def grid(name: str) -> Call[WireGrid]:
+    given = {"params": {"limit": 10_000}}
+    return Call("GET", _grid_path(name), WireGrid.model_validate_json, given)
+
+
+def run_grid(definition: Mapping[str, Any]) -> Call[WireGridJob]:
+    return Call("POST", "/v1/grids", WireGridJob.model_validate_json, {"json": dict(definition)})
+
+
+def delete_grid(name: str) -> Call[WireGrids]:
+    return Call("DELETE", _grid_path(name), WireGrids.model_validate_json)
+
+
+def rate_cell(name: str, row: str, column: str, verdict: str, value: str) -> Call[dict[str, Any]]:
+    body = {"row": row, "column": column, "verdict": verdict, "value": value}
+    return Call("POST", f"{_grid_path(name)}/ratings", json.loads, {"json": body})
+
+
+def _grid_path(name: str) -> str:
+    return f"/v1/grids/{quote(name, safe='')}"
 
 
 def verify(citation: WireCitation) -> Call[WireVerdict]:

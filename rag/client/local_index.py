@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,8 @@ from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
     from rag.claims.results import CheckReport
+    from rag.desk.grid import Grid
+    from rag.desk.grid_run import OnProgress
     from rag.engine import Engine
     from rag.ingestion.deletion import DeletionReceipt
     from rag.ingestion.ingest import IngestReport
@@ -80,6 +82,23 @@ class Index:
         Raises InputError if the text contains no claims.
         """
         return build.checker_of(self.engine).check(text, parse(list(filters)) or None)
+
+    def grid(
+        self, spec: str | Path | Mapping[str, Any], on_progress: OnProgress = lambda *_: None
+    ) -> Grid:
+        """Ask the same questions of every document: `spec` is a grid file, or its values. Answers
+        are kept in the index; only new and changed documents are asked again. `on_progress` is
+        called with the cells that are done, and all cells to ask.
+        """
+        from rag.desk import grid, grid_file, grid_run
+
+        is_file = isinstance(spec, (str, Path))
+        values = grid_file.load(Path(spec)) if is_file else grid_file.definition(spec, "the grid")
+        store = self.engine.store
+        grid.rows_of(values, store.documents())
+        grid.save(store, values)
+        grid_run.run(self.engine, values.name, on_progress=on_progress)
+        return grid.load(store, values.name)
 
     def ingest(self, *paths: str | Path) -> IngestReport:
         """Add files and folders; unchanged files are skipped. The report lists the files that could
@@ -179,6 +198,9 @@ class AsyncIndex:
 
     async def check(self, text: str, **options: Any) -> CheckReport:
         return await self._run(self._index.check, text, **options)
+
+    async def grid(self, spec: str | Path | Mapping[str, Any], **options: Any) -> Grid:
+        return await self._run(self._index.grid, spec, **options)
 
     async def ingest(self, *paths: str | Path) -> IngestReport:
         return await self._run(self._index.ingest, *paths)

@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import rag.client.calls as calls
 from rag.client.calls import Event, httpx
@@ -26,6 +26,7 @@ from rag.server.document_schemas import (
     WireDocument,
     WireDocumentDetail,
 )
+from rag.server.grid_schemas import WireGrid, WireGridSummary
 from rag.server.schemas import (
     WireAnswer,
     WireCitation,
@@ -144,6 +145,32 @@ class Client(Transport):
         """
         return self._send(calls.check(text, filters, sources or {}))
 
+    def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
+        """Ask a grid, with the values of a grid file; with `wait`, return when all cells are
+        asked.
+        """
+        started = self._send(calls.run_grid(definition))
+        while wait and self._send(calls.job(started.job)).state != "done":
+            time.sleep(PAUSE)
+        return self.grid(started.name)
+
+    def grids(self) -> list[WireGridSummary]:
+        """All grids with the states of their cells."""
+        return self._send(calls.grids()).grids
+
+    def grid(self, name: str) -> WireGrid:
+        """A grid with its cells."""
+        return self._send(calls.grid(name))
+
+    def delete_grid(self, name: str) -> None:
+        self._send(calls.delete_grid(name))
+
+    def rate_cell(
+        self, name: str, row: str, column: str, verdict: str, value: str = ""
+    ) -> dict[str, Any]:
+        """Say that a cell is "confirmed", "corrected" to `value`, or "rejected"."""
+        return self._send(calls.rate_cell(name, row, column, verdict, value))
+
     def verify(self, citation: WireCitation) -> WireVerdict:
         """Check whether a citation still holds."""
         return self._send(calls.verify(citation))
@@ -257,6 +284,26 @@ class AsyncClient(Transport):
         self, text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
     ) -> WireReport:
         return await self._send(calls.check(text, filters, sources or {}))
+
+    async def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
+        started = await self._send(calls.run_grid(definition))
+        while wait and (await self._send(calls.job(started.job))).state != "done":
+            await asyncio.sleep(PAUSE)
+        return await self.grid(started.name)
+
+    async def grids(self) -> list[WireGridSummary]:
+        return (await self._send(calls.grids())).grids
+
+    async def grid(self, name: str) -> WireGrid:
+        return await self._send(calls.grid(name))
+
+    async def delete_grid(self, name: str) -> None:
+        await self._send(calls.delete_grid(name))
+
+    async def rate_cell(
+        self, name: str, row: str, column: str, verdict: str, value: str = ""
+    ) -> dict[str, Any]:
+        return await self._send(calls.rate_cell(name, row, column, verdict, value))
 
     async def verify(self, citation: WireCitation) -> WireVerdict:
         return await self._send(calls.verify(citation))

@@ -198,10 +198,11 @@ class Grid:
             raise NotFoundError(f"grid {self.spec.name} has no answer for {row[:200]!r}", hint)
         return cell
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: the definition, the rows with their cells in the order of columns, and
-        the counts.
+    def to_dict(self, offset: int = 0, limit: int | None = None) -> dict[str, Any]:
+        """Plain JSON values: the definition, the counts, and `limit` rows from `offset` on with
+        their cells in the order of columns.
         """
+        rows = self.rows[offset:] if limit is None else self.rows[offset : offset + limit]
         return {
             "name": self.spec.name,
             "definition": plain(self.spec),
@@ -216,7 +217,7 @@ class Grid:
                         for column in self.spec.columns
                     ],
                 }
-                for row in self.rows
+                for row in rows
             ],
         }
 

@@ -25,6 +25,7 @@ from rag.server.routes import (
     collection_routes,
     dify,
     documents,
+    grids,
     mcp,
     openai,
     operations,
@@ -53,6 +54,7 @@ _MODULES = (
     searxng,
     collection_routes,
     ratings,
+    grids,
 )
 _EXPOSED = (
     *("ETag", "Location", "Retry-After", "X-Request-ID"),

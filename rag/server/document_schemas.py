@@ -88,7 +88,10 @@ class WireFile(BaseModel):
     """The outcome for one uploaded file."""
 
     name: str
-    outcome: str = Field(description="added, updated, unchanged or rejected.", examples=["added"])
+    outcome: str = Field(
+        description="added, updated, unchanged or rejected; answered for a grid.",
+        examples=["added"],
+    )
     document_ids: list[str] = Field(default=[])
     detail: str = Field(
         default="",

@@ -16,9 +16,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from rag.errors import BusyError, InputError, RagError, StoreError
+from rag.desk import grid_run
+from rag.engine import Engine
+from rag.errors import BusyError, EmptyError, InputError, NotFoundError, RagError, StoreError
 from rag.ingestion.pipeline import check_free
-from rag.ingestion.uploads import prepare, put_prepared
+from rag.ingestion.uploads import GRID, prepare, put_prepared
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.server.document_schemas import WireFile
@@ -30,6 +32,8 @@ from rag.server.upload_queue_local import LocalUploadQueue
 _log = logging.getLogger(__name__)
 _PIECE, _PIECE_CHARACTERS = 16, 20_000
 """Texts, and their characters, embedded between two batches of questions, about 50 ms."""
+_CELLS = 8
+"""Cells of a grid that are read between two batches of questions."""
 _PAUSE = 1.0
 """Seconds before an upload is retried."""
 T = TypeVar("T")
@@ -95,7 +99,11 @@ class IngestThread:
         metrics: Metrics,
         pool: Pool,
         keep_pdf: int,
+        engine: Callable[[], Engine],
     ) -> None:
+        self._engine = engine
+        self._grid: tuple[str, Iterator[tuple[int, int, int]]] = ("", iter(()))
+        """The job of the grid that is asked, and its further batches."""
         self._queue = queue
         self._models = thread
         self._parts = parts
@@ -139,10 +147,29 @@ class IngestThread:
             self._queue.wait_for_any(5.0)
             return
         job, number, upload = entry
-        result = self._do(upload, store, embedder)
+        is_grid = upload[0].startswith(GRID)
+        result = self._ask(job, upload[0]) if is_grid else self._do(upload, store, embedder)
+        if result is None:  # the grid has more cells; files that came meanwhile go first
+            return
         self._patiently(lambda: self._queue.finish(job, number, result))
         self._metrics.file(result.outcome)
         self._trouble = ""
+
+    def _ask(self, job: str, upload: str) -> WireFile | None:
+        """Ask the next cells of a grid. Returns None until all are asked."""
+        name = upload.removeprefix(GRID)
+        if self._grid[0] != job:
+            self._grid = job, grid_run.in_batches(self._engine(), name, _CELLS)
+        batches = self._grid[1]
+        try:
+            if self._models.call(lambda: next(batches, None)) is not None:
+                return None
+            return WireFile(name=name, outcome="answered")
+        except (InputError, NotFoundError, EmptyError) as error:
+            return WireFile(name=name, outcome="rejected", detail=error.message)
+        except BaseException:
+            self._grid = "", iter(())  # the next turn begins with what is stored
+            raise
 
     def _patiently(self, change: Callable[[], T]) -> T:
         """Retry a change until it succeeds or the service stops, so that nothing is embedded

@@ -106,7 +106,8 @@ class Service:
             return None
         tokens, keep_pdf = self.settings.passage_tokens, self.settings.keep_pdf_mb << 20
         return IngestThread(
-            self.jobs, self.models, self._parts, tokens, self.metrics, self.readers, keep_pdf
+            *(self.jobs, self.models, self._parts, tokens, self.metrics, self.readers, keep_pdf),
+            engine=lambda: self.engine,
         )
 
     def start(self) -> None:

@@ -35,4 +35,6 @@ class Remains:
 def file_of(upload: Upload) -> uploads.Upload:
     """The upload with a name under `uploads/`, which distinguishes it from ingested files."""
     name, content = upload
+    if name.startswith(uploads.GRID):
+        return uploads.Upload(name, name, content)
     return uploads.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)

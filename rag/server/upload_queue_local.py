@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rag.errors import StoreError
+from rag.ingestion.uploads import GRID
 from rag.server import problems
 from rag.server.document_schemas import Job, WireFile
 from rag.server.upload_queue import FOLDER, Remains, Upload
@@ -109,11 +110,12 @@ class LocalUploadQueue:
         return job
 
     def next(self) -> tuple[str, int, Upload] | None:
-        """(job, number, file) of the oldest unprocessed file."""
+        """(job, number, file) of the oldest unprocessed file; grids wait for all files."""
         with self._database() as connection:
             row = connection.execute(
                 "SELECT f.job, f.number, f.name, f.content FROM files f JOIN jobs j ON j.id = f.job"
-                " WHERE f.result IS NULL ORDER BY j.rowid, f.number LIMIT 1"
+                " WHERE f.result IS NULL ORDER BY instr(f.name, ?) = 1, j.rowid, f.number LIMIT 1",
+                (GRID,),
             ).fetchone()
         return (row[0], row[1], (row[2], bytes(row[3]))) if row else None
 

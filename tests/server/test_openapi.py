@@ -11,6 +11,7 @@ from rag.server.error_shapes import error_model
 OPERATIONS = """
 DELETE /v1/collections/{name} delete_collection
 DELETE /v1/documents/{document} delete_document
+DELETE /v1/grids/{name} delete_grid
 DELETE /v1/jobs/{job} cancel_job
 GET /health health
 GET /metrics metrics
@@ -21,6 +22,10 @@ GET /v1/documents list_documents
 GET /v1/documents/{document} get_document
 GET /v1/documents/{document}/text get_text
 GET /v1/feedback get_feedback
+GET /v1/grids list_grids
+GET /v1/grids/{name} get_grid
+GET /v1/grids/{name}/changes list_grid_changes
+GET /v1/grids/{name}/file get_grid_file
 GET /v1/jobs list_jobs
 GET /v1/jobs/{job} get_job
 GET /v1/me get_me
@@ -43,6 +48,10 @@ POST /v1/dify/retrieval retrieve_for_dify
 POST /v1/documents add_documents
 POST /v1/embeddings create_embeddings
 POST /v1/feedback add_feedback
+POST /v1/grids create_grid
+POST /v1/grids/{name}/looked look_at_grid
+POST /v1/grids/{name}/ratings rate_cell
+POST /v1/grids/{name}/refresh refresh_grid
 POST /v1/rerank rerank
 POST /v1/responses create_response
 POST /v1/search search

@@ -1,0 +1,168 @@
+"""`/v1/grids`: the same questions to every document, asked in the background."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from rag.desk import grid as grids
+from rag.desk import grid_export
+from rag.desk.grid_file import definition
+from rag.errors import InputError
+from rag.filters import is_date
+from rag.ingestion.uploads import GRID
+from rag.server.collection_paths import prefixed
+from rag.server.grid_schemas import (
+    CellRating,
+    GridBody,
+    WireGrid,
+    WireGridChanges,
+    WireGridJob,
+    WireGridRow,
+    WireGrids,
+    WireGridSummary,
+)
+from rag.server.openapi import described
+from rag.server.rights import Right, needs
+from rag.server.state import Service, service_of
+from rag.types import plain
+
+router = APIRouter(prefix="/v1", tags=["grids"])
+Shared = Annotated[Service, Depends(service_of)]
+Name = Annotated[str, Path(min_length=1, max_length=100, description="The grid's name.")]
+_MEDIA = {
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "md": "text/markdown; charset=utf-8",
+    "jsonl": "application/x-ndjson",
+}
+
+
+@router.post("/grids", status_code=202, responses=described(409, 503, 507))
+@needs(Right.WRITE)
+def create_grid(
+    body: GridBody, request: Request, service: Shared, response: Response
+) -> WireGridJob:
+    """Keep a grid and ask its cells in the background; `Location` is the job's URL. A grid of this
+    name gets the new definition; its answers stay where question and documents are the same.
+    """
+    spec = definition(body.model_dump(), "the grid")
+    store = service.engine.store
+    grids.rows_of(spec, store.documents())
+    grids.save(store, spec)
+    return _start(service, spec.name, request, response)
+
+
+@router.get("/grids", responses=described(503))
+@needs(Right.READ)
+def list_grids(service: Shared) -> WireGrids:
+    """List the grids with the states of their cells."""
+    store = service.engine.store
+    loaded = (grids.load(store, name) for name in grids.names(store))
+    return WireGrids(grids=[WireGridSummary(**_summary(grid)) for grid in loaded])
+
+
+@router.get("/grids/{name}", responses=described(404, 503))
+@needs(Right.READ)
+def get_grid(
+    name: Name,
+    service: Shared,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Rows.")] = 1000,
+) -> WireGrid:
+    """Get a grid with its cells, also while they are asked."""
+    grid = grids.load(service.engine.store, name)
+    whole = grid.to_dict(offset, limit)
+    return WireGrid(
+        **_summary(grid),
+        definition=whole["definition"],
+        finished=grid.finished,
+        cells=[WireGridRow(**row) for row in whole["rows"]],
+    )
+
+
+@router.delete("/grids/{name}", responses=described(404, 503))
+@needs(Right.WRITE)
+def delete_grid(name: Name, service: Shared) -> WireGrids:
+    """Delete a grid with its answers; returns those that remain."""
+    grids.delete(service.engine.store, name)
+    return list_grids(service)
+
+
+@router.post("/grids/{name}/refresh", status_code=202, responses=described(404, 503, 507))
+@needs(Right.WRITE)
+def refresh_grid(name: Name, request: Request, service: Shared, response: Response) -> WireGridJob:
+    """Ask the cells of new and changed documents in the background."""
+    grids.load(service.engine.store, name)
+    return _start(service, name, request, response)
+
+
+@router.get("/grids/{name}/changes", responses=described(404, 503))
+@needs(Right.READ)
+def list_grid_changes(
+    name: Name,
+    service: Shared,
+    since: Annotated[str, Query(max_length=40, description="By default, the last look.")] = "",
+) -> WireGridChanges:
+    """List the answers that changed, with the document that made the difference."""
+    if since and not is_date(since):
+        raise InputError(f"{since!r} is not a date", "write it as 2026-11-01")
+    changes = grids.load(service.engine.store, name).changes(since)
+    return WireGridChanges(changes=[plain(change) for change in changes])
+
+
+@router.post("/grids/{name}/looked", responses=described(404, 503))
+@needs(Right.WRITE)
+def look_at_grid(name: Name, service: Shared) -> WireGridChanges:
+    """Remember that the changes were looked at; returns them for the last time."""
+    until = grids.now()
+    changes = list_grid_changes(name, service)
+    grids.mark(service.engine.store, name, looked=until)
+    return changes
+
+
+@router.post("/grids/{name}/ratings", status_code=201, responses=described(404, 503))
+@needs(Right.WRITE)
+def rate_cell(name: Name, body: CellRating, service: Shared) -> dict[str, Any]:
+    """Confirm, correct or reject a cell. The rating stays while the answer says the same; returns
+    the cell.
+    """
+    cell = grids.rate(service.engine.store, name, body.row, body.column, body.verdict, body.value)
+    return grids.cell_dict(cell, cell.column)
+
+
+@router.get(
+    "/grids/{name}/file",
+    response_class=Response,
+    responses={
+        **described(404, 503),
+        200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}},
+    },
+)
+@needs(Right.READ)
+def get_grid_file(
+    name: Name, service: Shared, format: Literal["xlsx", "csv", "html", "md", "jsonl"] = "csv"
+) -> Response:
+    """Download a grid as a file."""
+    grid = grids.load(service.engine.store, name)
+    content = grid_export.WRITERS[f".{format}"](grid, {})
+    headers = {"Content-Disposition": f'attachment; filename="grid.{format}"'}
+    return Response(content, media_type=_MEDIA[format], headers=headers)
+
+
+def _start(service: Service, name: str, request: Request, response: Response) -> WireGridJob:
+    job = service.jobs.add([(f"{GRID}{name}", b"")])
+    response.headers["Location"] = prefixed(request.state.collection, f"/v1/jobs/{job}")
+    return WireGridJob(name=name, job=job)
+
+
+def _summary(grid: grids.Grid) -> dict[str, Any]:
+    return {
+        "name": grid.spec.name,
+        "rows": len(grid.rows),
+        "columns": len(grid.spec.columns),
+        "changed": len(grid.changes()),
+        "counts": grid.counts,
+    }

@@ -1,0 +1,137 @@
+"""`/v1/grids`: a job in the queue, cells, changes, ratings and files."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.server.fake_server import process, put_text, serving
+
+COLUMNS = [
+    {"name": "End", "question": "When does the lease end?", "type": "date"},
+    {"name": "Tenant", "question": "Who is the tenant?"},
+]
+GRID = {"name": "leases", "columns": COLUMNS}
+
+
+def wait(client: httpx.Client, response: httpx.Response) -> Any:
+    """The result of a grid's job, once it has ended."""
+    assert response.status_code == 202, response.text
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        job = client.get(response.headers["Location"]).json()
+        if job["state"] == "done":
+            return job["files"][0]
+        time.sleep(0.05)
+    raise TimeoutError("the grid was not asked")
+
+
+def values(grid: dict[str, Any]) -> dict[str, list[str | None]]:
+    return {row["row"]: [cell.get("value") for cell in row["cells"]] for row in grid["cells"]}
+
+
+def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "oak.md", "The lease of the oak ends in 2027.")
+        put_text(client, "elm.md", "The lease of the elm ends in 2028.")
+        done = wait(client, client.post("/v1/grids", json=GRID))
+        assert (done["outcome"], done["name"]) == ("answered", "leases")
+        grid = client.get("/v1/grids/leases").json()
+        assert values(grid)["uploads/oak.md"][0] == "2027"
+        (cell, _) = grid["cells"][1]["cells"]
+        (quote,) = cell["quotes"]
+        assert (quote["document_id"], cell["typed"]["iso"]) == ("uploads/oak.md", "2027")
+        text = client.get("/v1/documents/uploads/oak.md/text").text
+        assert text[quote["start"] : quote["end"]] == "2027"
+        assert client.get("/v1/grids/leases?offset=1&limit=5").json()["cells"] == grid["cells"][1:]
+        (listed,) = client.get("/v1/grids").json()["grids"]
+        assert (listed["name"], listed["rows"], listed["changed"]) == ("leases", 2, 0)
+
+        put_text(client, "oak.md", "The lease of the oak ends in 2029.")
+        wait(client, client.post("/v1/grids/leases/refresh"))
+        (change,) = [
+            one
+            for one in client.get("/v1/grids/leases/changes").json()["changes"]
+            if one["column"] == "End"
+        ]
+        assert (change["before"]["value"], change["after"]["value"]) == ("2027", "2029")
+        assert change["document_id"] == "uploads/oak.md"
+        assert client.post("/v1/grids/leases/looked").json()["changes"]
+        assert client.get("/v1/grids/leases/changes").json()["changes"] == []
+
+        rating = {"row": "uploads/oak.md", "column": "End", "verdict": "corrected"}
+        assert client.post("/v1/grids/leases/ratings", json=rating).status_code == 422
+        rated = client.post("/v1/grids/leases/ratings", json={**rating, "value": "2 July 2029"})
+        assert (rated.status_code, rated.json()["shown"]) == (201, "2 July 2029")
+        file = client.get("/v1/grids/leases/file?format=csv")
+        assert "2 July 2029,corrected" in file.text
+        assert client.get("/v1/grids/leases/file?format=xlsx").content[:2] == b"PK"
+
+        receipt = client.delete("/v1/documents/uploads/oak.md").json()["receipt"]
+        assert (receipt["before"]["cells"] > 0, receipt["after"]["cells"]) == (True, 0)
+        assert "2029" not in client.get("/v1/grids/leases").text
+        assert client.delete("/v1/grids/leases").json() == {"grids": []}
+        assert client.get("/v1/grids/leases").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"rows": "sheets"}, 422),
+        ({"columns": []}, 422),
+        ({"columns": COLUMNS[:1] * 2}, 422),
+        ({"columns": [{"name": "A", "question": "x" * 1001}]}, 422),
+        ({"filter": ["type=pdf"]}, 422),
+        ({"colour": "red"}, 422),
+    ],
+)
+def test_a_bad_definition_is_refused(
+    client: httpx.Client, change: dict[str, Any], status: int
+) -> None:
+    response = client.post("/v1/grids", json={**GRID, **change})
+    assert response.status_code == status
+    assert response.json()["detail"]
+    assert client.get("/v1/grids").json() == {"grids": []}
+
+
+def test_a_killed_service_goes_on_with_a_grid(tmp_path: Path) -> None:
+    with process(tmp_path, TEST_SLOW="0.2") as (server, client):
+        for number in range(30):
+            put_text(client, f"{number}.md", f"The lease of house {number} ends in May 20{number}.")
+        job = client.post("/v1/grids", json=GRID)
+        until = time.monotonic() + 60
+        while client.get("/v1/grids/leases").json()["counts"]["waiting"] in (60, 0):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        os.kill(server.pid, signal.SIGKILL)
+    with process(tmp_path, TEST_SLOW="0.2") as (_, client):
+        before = client.get("/v1/grids/leases").json()
+        assert 60 - before["counts"]["waiting"] >= 8, "at most the batch in work is lost"
+        put_text(client, "late.md", "The lease of house 99 ends in May 2099.")
+        wait(client, job)
+        after = client.get("/v1/grids/leases").json()
+        assert after["counts"]["waiting"] in (0, 2)
+        first = values(before)
+        assert all(
+            new == old or old is None
+            for row, cells in values(after).items()
+            for old, new in zip(first.get(row, cells), cells, strict=True)
+        )
+
+
+def test_a_cancelled_grid_keeps_what_was_asked(tmp_path: Path) -> None:
+    with process(tmp_path, TEST_SLOW="0.2") as (_, client):
+        for number in range(30):
+            put_text(client, f"{number}.md", f"The lease of house {number} ends in May 20{number}.")
+        job = client.post("/v1/grids", json=GRID).json()["job"]
+        assert client.delete(f"/v1/jobs/{job}").json()["state"] == "done"
+        counts = client.get("/v1/grids/leases").json()["counts"]
+        assert counts["waiting"] > 0
+        put_text(client, "late.md", "The lease of house 99 ends in May 2099.")
+        assert client.get("/v1/documents/uploads/late.md").status_code == 200
