@@ -1,7 +1,8 @@
 """Connections: how long a client may take to send a request, and how many there may be.
 
 A connection without a request in progress is *waiting*. It is closed after some seconds, and at the
-maximum the one that has waited longest makes room, so half-open connections lock nobody out. Only
+maximum the one that has waited longest makes room, so half-open connections lock nobody out. This
+includes TLS handshakes, which uvicorn itself would neither count nor end for a minute. Only
 uvicorn's documented hooks are used: a protocol class, `asyncio.Protocol`'s methods, and ASGI.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections import Counter
 from functools import partial
 from typing import Any, cast
@@ -32,14 +34,18 @@ Address = tuple[str, int]
 class Connections:
     """An ASGI application around `app` that knows which of at most `most` connections are waiting.
 
-    A client has `seconds` for the headers of its first request, and twice as long after a response.
+    A client has `seconds` for the handshake if there is `tls`, as long for the headers of its first
+    request, and twice as long after a response.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, seconds: float) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, seconds: float, tls: ssl.SSLContext | None = None
+    ) -> None:
         # inside, since it changes the address; uvicorn has types of its own for ASGI
         self._app: Any = ProxyHeadersMiddleware(cast(Any, app))
         self._most = limit
         self._seconds = seconds
+        self._tls = tls
         self._open: dict[Address, asyncio.BaseTransport] = {}
         self._requests: Counter[Address] = Counter()
         self._waiting: dict[Address, asyncio.TimerHandle] = {}
@@ -48,7 +54,8 @@ class Connections:
     @property
     def protocol(self) -> Any:
         """uvicorn's protocol, as its option `http`."""
-        return partial(_CountedProtocol, connections=self)
+        plain = partial(_CountedProtocol, connections=self)
+        return plain if self._tls is None else partial(_TlsProtocol, plain, self, self._tls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,7 +74,7 @@ class Connections:
 
     def add(self, address: Address, transport: asyncio.BaseTransport) -> None:
         """A new connection, for which the longest waiting one may have to be closed; if all have
-        requests in progress, the new one is closed.
+        requests in progress, the new one is closed. Also the transport after its TLS handshake.
         """
         self._open[address] = transport
         if len(self._open) > self._most:
@@ -79,6 +86,7 @@ class Connections:
         self._stop_waiting(address)
 
     def _wait(self, address: Address, seconds: float) -> None:
+        self._stop_waiting(address)
         if address in self._open:
             loop = asyncio.get_running_loop()
             self._waiting[address] = loop.call_later(seconds, self._close, address)
@@ -102,13 +110,54 @@ class _CountedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        host, port = (transport.get_extra_info("peername") or self._address)[:2]
-        self._address = str(host), int(port)
+        self._address = _address_of(transport)
         self._connections.add(self._address, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.remove(self._address)
         super().connection_lost(exc)
+
+
+class _TlsProtocol(asyncio.Protocol):
+    """Makes the TLS handshake of a connection that is counted already, for uvicorn's protocol."""
+
+    def __init__(
+        self, plain: Any, connections: Connections, tls: ssl.SSLContext, *arguments: Any, **kw: Any
+    ) -> None:
+        self._plain: _CountedProtocol = plain(*arguments, **kw)
+        self._connections = connections
+        self._tls = tls
+        self._early = bytearray()
+        """What arrived with the end of the handshake."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        transport.pause_reading()  # what arrives is for the handshake
+        self._address = _address_of(transport)
+        self._connections.add(self._address, transport)
+        self._handshake = asyncio.create_task(self._shake_hands(transport))
+
+    def data_received(self, data: bytes) -> None:
+        self._early += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.remove(self._address)
+
+    async def _shake_hands(self, transport: asyncio.Transport) -> None:
+        loop, secure = asyncio.get_running_loop(), None
+        with contextlib.suppress(OSError):  # ssl.SSLError is one
+            secure = await loop.start_tls(transport, self, self._tls, server_side=True)
+        if secure is None or secure.is_closing():
+            self._connections.remove(self._address)
+            return
+        secure.set_protocol(self._plain)
+        self._plain.connection_made(secure)
+        if self._early:
+            self._plain.data_received(bytes(self._early))
+
+
+def _address_of(transport: asyncio.BaseTransport) -> Address:
+    host, port = (transport.get_extra_info("peername") or ("", 0))[:2]
+    return str(host), int(port)
 
 
 def most_files() -> int:

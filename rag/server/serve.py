@@ -13,6 +13,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -30,6 +31,12 @@ from rag.settings import Settings
 _PATIENCE, _DRAIN, _LONGEST = 8, 12, 20
 """Seconds after a signal until work that is not finished is refused, until its connections are cut,
 and until the process ends, whatever it computes."""
+_TLS_REASONS = {
+    "KEY_VALUES_MISMATCH": "the key belongs to another certificate",
+    "EE_KEY_TOO_SMALL": "the key is too short",
+    None: "the certificate or its key is missing, or not in PEM form",
+}
+"""By OpenSSL's reason."""
 
 
 def check_binding(settings: Settings) -> None:
@@ -144,32 +151,32 @@ def token_of(settings: Settings, no_key: bool) -> str:
     could then use the service.
     """
     check_binding(settings)
-    _check_tls(settings)
+    _tls_of(settings)
     return "" if no_key or keys_of(settings).all() else local_token(settings.index)
 
 
-def _check_tls(settings: Settings) -> None:
-    """Raises InputError if the certificate cannot be used, before anything is loaded."""
+def _tls_of(settings: Settings) -> ssl.SSLContext | None:
+    """The certificate with its key; None to serve without TLS. Raises InputError if they cannot be
+    used."""
     if settings.keyfile and not settings.certfile:
-        raise InputError(
-            "--keyfile needs --certfile",
-            "add the certificate: --certfile cert.pem",
-        )
-    if settings.certfile:
-        try:
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
-                settings.certfile, settings.keyfile or None, password=_no_password
-            )
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            files = f"{settings.certfile} {settings.keyfile}".strip()
-            message = (
-                f"TLS cannot be served with {files}: "
-                f"{error.strerror if isinstance(error, OSError) else error}"
-            )
-            raise InputError(
-                message,
-                "give --certfile a PEM certificate, and --keyfile its key, without a password",
-            ) from error
+        raise InputError("--keyfile needs --certfile", "add the certificate: --certfile cert.pem")
+    if not settings.certfile:
+        return None
+    tls, path = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ""
+    try:
+        for path in filter(None, (settings.certfile, settings.keyfile)):
+            Path(path).read_bytes()  # ssl does not say which of the two is missing
+        tls.load_cert_chain(settings.certfile, settings.keyfile or None, password=_no_password)
+    except (ssl.SSLError, ValueError) as error:
+        reason = error.reason if isinstance(error, ssl.SSLError) else str(error)
+        files = f"{settings.certfile} {settings.keyfile}".strip()
+        message = f"TLS cannot be served with {files}: {_TLS_REASONS.get(reason, reason)}"
+        hint = "give --certfile a PEM certificate, and --keyfile its key, without a password"
+        raise InputError(message, hint) from error
+    except OSError as error:
+        message = f"TLS cannot be served: {path} cannot be read: {error.strerror}"
+        raise InputError(message, "check --certfile and --keyfile") from error
+    return tls
 
 
 def _no_password() -> str:
@@ -184,11 +191,10 @@ def server_of(
 ) -> uvicorn.Server:
     """uvicorn with a timeout for headers, and so many connections; 0 is as many as files allow."""
     files, backlog = limits(most_files())
-    connections = Connections(app, most_connections or files, header_seconds)
+    tls = _tls_of(settings)
+    connections = Connections(app, most_connections or files, header_seconds, tls)
     config = uvicorn.Config(
         connections,
-        ssl_certfile=settings.certfile or None,
-        ssl_keyfile=settings.keyfile or None,
         log_config=None,
         access_log=False,
         server_header=False,
