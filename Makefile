@@ -1,4 +1,4 @@
-# make ask    sets everything up and answers a question from seeds/: make ask Q="Who mediated?"
+# make ask    sets everything up and answers a question from seeds/: make ask Q="Where was the JCPOA signed?"
 # make check  sets everything up and runs lint, types and all tests
 # make gate   asks gold questions on seeds/ and keeps the bounds in GATES
 

@@ -6,7 +6,9 @@ import hashlib
 from importlib import metadata
 from pathlib import Path
 
-_LIBRARIES = ("pypdfium2", "markdown-it-py", "python-docx", "python-pptx", "openpyxl", "lxml")
+_LIBRARIES = (
+    "pypdfium2 markdown-it-py python-docx python-pptx openpyxl lxml pyyaml rapidocr onnxruntime"
+).split()
 
 
 def identity(*limits: int) -> str:
@@ -14,7 +16,7 @@ def identity(*limits: int) -> str:
     changes with any of them."""
     sources = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sorted(Path(__file__).parent.glob("*.py"))
+        for path in sorted(Path(__file__).parent.rglob("*.py"))
     ]
     said = repr((limits, sources, [_version(name) for name in _LIBRARIES]))
     return hashlib.sha256(said.encode()).hexdigest()[:16]

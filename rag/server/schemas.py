@@ -76,7 +76,7 @@ class Ask(Options):
 
 class AskBatch(Options):
     questions: list[Annotated[str, Field(min_length=1, max_length=100_000)]] = Field(
-        min_length=1, max_length=64, examples=[[_QUESTION, "Who mediated?"]]
+        min_length=1, max_length=64, examples=[[_QUESTION, "Where was the JCPOA signed?"]]
     )
 
 
