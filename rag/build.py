@@ -93,8 +93,8 @@ def in_collection(settings: Settings) -> Settings:
     """The settings of the collection that they name. Raises NotFoundError, StoreError."""
     if settings.collection == DEFAULT_COLLECTION:
         return settings
-    with closing(collections(settings)) as found:
-        return found.inside(found.named(settings.collection), settings)
+    with closing(collections(settings)) as registry:
+        return registry.inside(registry.named(settings.collection), settings)
 
 
 def pool(settings: Settings) -> Pool:
@@ -196,11 +196,13 @@ def reader(settings: Settings) -> Reader:
     from rag.models.cascade import Cascade
     from rag.models.reader import ExtractiveReader
 
-    found = ExtractiveReader(settings.reader, arithmetic=_arithmetic(settings))
+    main_reader = ExtractiveReader(settings.reader, arithmetic=_arithmetic(settings))
     first = first_reader(settings.reader)
     if first is None:
-        return found
-    return Cascade(ExtractiveReader(first, arithmetic=_arithmetic(settings)), found, CASCADE_READS)
+        return main_reader
+    return Cascade(
+        ExtractiveReader(first, arithmetic=_arithmetic(settings)), main_reader, CASCADE_READS
+    )
 
 
 def stages(reader: Reader) -> tuple[Reader, Reader]:
@@ -245,8 +247,8 @@ def writer(settings: Settings, engine: Engine) -> Writer:
 
 def searcher(settings: Settings) -> Searcher:
     """Retrieval only: `engine` without the reader."""
-    opened, made = store(settings), embedder(settings)
-    return Searcher(settings, opened, _retriever(settings, opened, made), _speller(opened))
+    opened, embeds = store(settings), embedder(settings)
+    return Searcher(settings, opened, _retriever(settings, opened, embeds), _speller(opened))
 
 
 def judge(settings: Settings) -> Ranks:
@@ -340,12 +342,12 @@ def postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> Pos
 
 
 @contextmanager
-def _extra(name: str, what: str) -> Iterator[None]:
+def _extra(name: str, purpose: str) -> Iterator[None]:
     """Turn a missing library into an InputError that names the extra."""
     try:
         yield
     except ModuleNotFoundError as error:
-        message = f"{what} needs {error.name}, which is not installed"
+        message = f"{purpose} needs {error.name}, which is not installed"
         raise InputError(message, f"run: {install_line(name)}") from error
 
 

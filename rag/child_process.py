@@ -99,8 +99,8 @@ def limit_memory(megabytes: int) -> None:
         import resource
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + (megabytes << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        limit = pages * resource.getpagesize() + (megabytes << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def limit_time(seconds: int) -> None:
@@ -122,7 +122,7 @@ def _leave_no_dump() -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    module, memory, seconds, *rest = arguments
+    module, memory, seconds, *remaining = arguments
     leave_network()  # first: a user namespace is refused to a process with threads
     end_with_parent()  # after the change of namespaces, which would undo it
     _leave_no_dump()
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str]) -> None:
     limit_memory(int(memory))
     if int(seconds):
         limit_time(int(seconds))
-    child.main(rest)
+    child.main(remaining)
 
 
 if __name__ == "__main__":

@@ -143,16 +143,16 @@ class Engine(Searcher):
         """Add an overview and a catalogue where the question may want one, from the same generation
         of the index.
         """
-        wanted = {
+        document_ids = {
             form
             for form in ("overview", "catalogue")
             if query.form == form
             or (not query.form and result.form_odds.get(form, 0.0) >= _PROPOSED)
         }
-        if not wanted:
+        if not document_ids:
             return result
         for _ in range(TRIES):
-            proposals, documents = self._proposals(query, result, wanted)
+            proposals, documents = self._proposals(query, result, document_ids)
             if self.store.stats().generation == result.generation:
                 break
             (fresh,) = super().find_many([query])
@@ -160,7 +160,7 @@ class Engine(Searcher):
         return replace(result, proposed=proposals, documents={**result.documents, **documents})
 
     def _proposals(
-        self, query: Query, result: RetrievalResult, wanted: set[str]
+        self, query: Query, result: RetrievalResult, document_ids: set[str]
     ) -> tuple[tuple[Candidate, ...], dict[str, Document]]:
         """The candidates, and the documents that they quote."""
         listed = [
@@ -169,17 +169,17 @@ class Engine(Searcher):
             if matches(of_documents(query.filter or ()), document)
         ]
         proposals: list[Candidate | None] = []
-        if "overview" in wanted and (name := meant(query.question, listed, result.hits)):
+        if "overview" in document_ids and (name := meant(query.question, listed, result.hits)):
             document = self.store.document(name)
             if document and self._embedder:
                 embedded = self.store.embedded(document.id)
                 proposals.append(overview(document, *embedded, self._embedder))
-        if "catalogue" in wanted:
+        if "catalogue" in document_ids:
             proposals.append(catalogue(query.question, self.store, listed, result.hits))
-        made = tuple(one for one in proposals if one is not None)
-        names = {place.document_id for one in made for place in one.places}
+        present = tuple(proposal for proposal in proposals if proposal is not None)
+        names = {place.document_id for proposal in present for place in proposal.places}
         documents = {name: found for name in names if (found := self.store.document(name))}
-        return made, documents
+        return present, documents
 
     def answer_many(
         self,

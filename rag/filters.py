@@ -85,8 +85,8 @@ def _condition(text: str) -> Condition:
 
 def matches(filter: Filter, document: Document) -> bool:
     """Whether the document meets every condition; a page condition holds if it has such a page."""
-    wanted = pages(filter)
-    has_page = wanted is None or wanted.first <= min(wanted.last, len(document.pages))
+    page_range = pages(filter)
+    has_page = page_range is None or page_range.first <= min(page_range.last, len(document.pages))
     return has_page and all(_holds(condition, document) for condition in of_documents(filter))
 
 
@@ -103,11 +103,11 @@ _LAST_PAGE = 10**9
 
 def pages(filter: Filter) -> Pages | None:
     """Page range of a filter; None if it has no page condition."""
-    named = [(condition.op, int(condition.value)) for condition in filter if condition.key == PAGE]
-    if not named:
+    bounds = [(condition.op, int(condition.value)) for condition in filter if condition.key == PAGE]
+    if not bounds:
         return None
-    first = [number + (op == ">") for op, number in named if ">" in op or op == "="]
-    last = [number - (op == "<") for op, number in named if "<" in op or op == "="]
+    first = [number + (op == ">") for op, number in bounds if ">" in op or op == "="]
+    last = [number - (op == "<") for op, number in bounds if "<" in op or op == "="]
     return Pages(max([1, *first]), min([_LAST_PAGE, *last]))
 
 
@@ -143,16 +143,16 @@ def is_date(value: str) -> bool:
     return bool(_DATE.fullmatch(value))
 
 
-def _compares(value: str, op: str, wanted: str) -> bool:
-    if is_number(value) and is_number(wanted):
-        return _ordered(float(value), op, float(wanted))
-    if is_date(value) and is_date(wanted):
-        return _ordered(value[: len(wanted)], op, wanted[: len(value)])
+def _compares(value: str, op: str, operand: str) -> bool:
+    if is_number(value) and is_number(operand):
+        return _ordered(float(value), op, float(operand))
+    if is_date(value) and is_date(operand):
+        return _ordered(value[: len(operand)], op, operand[: len(value)])
     return False
 
 
-def _ordered(one: float | str, op: str, other: float | str) -> bool:
-    below, equal = one < other, one == other  # type: ignore[operator]  # both of one kind
+def _ordered(left: float | str, op: str, right: float | str) -> bool:
+    below, equal = left < right, left == right  # type: ignore[operator]  # both of one kind
     return (below and "<" in op) or (equal and "=" in op) or (not (below or equal) and ">" in op)
 
 

@@ -89,22 +89,26 @@ class PackedBlocks(Sequence[Block]):
         return self._unpacked
 
     def _block(self, index: int) -> Block:
-        of, key = self._columns, str(index)
-        start = of.starts[index]
+        columns, key = self._columns, str(index)
+        start = columns.starts[index]
         cells = tuple(
-            Cell(of.cell_columns[i] - 1, at := start + of.cell_starts[i], at + of.cell_lengths[i])
-            for i in range(of.cells[index], of.cells[index + 1])
+            Cell(
+                columns.cell_columns[i] - 1,
+                cell_start := start + columns.cell_starts[i],
+                cell_start + columns.cell_lengths[i],
+            )
+            for i in range(columns.cells[index], columns.cells[index + 1])
         )
         return Block(
-            _KINDS[of.kinds[index]],
+            _KINDS[columns.kinds[index]],
             start,
-            start + of.lengths[index],
-            index - of.parents[index],
-            of.levels[index],
-            of.names.get(key, ""),
-            of.markers.get(key, ""),
+            start + columns.lengths[index],
+            index - columns.parents[index],
+            columns.levels[index],
+            columns.names.get(key, ""),
+            columns.markers.get(key, ""),
             cells,
-            tuple(Column(*column) for column in of.columns.get(key, ())),
+            tuple(Column(*column) for column in columns.columns.get(key, ())),
         )
 
 

@@ -138,8 +138,8 @@ class Store(Protocol):
 
     def document(self, document_id: str) -> Document | None: ...
 
-    def documents(self, after: str = "", most: int | None = None) -> list[Document]:
-        """Documents in order of id, without their text: all, or up to `most` ids after `after`."""
+    def documents(self, after: str = "", limit: int | None = None) -> list[Document]:
+        """Documents in order of id, without their text: all, or up to `limit` ids after `after`."""
 
     def update_digests(self, stamps: Mapping[str, str]) -> None:
         """Set the container digests of documents, by id, after their archive or mailbox changed
@@ -253,5 +253,5 @@ class Reader(Protocol):
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         """Read the hits for a question, or for a claim in its place."""
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, which share batches."""

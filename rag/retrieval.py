@@ -72,10 +72,10 @@ class HybridRetriever:
 
     def _one(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
         depth = max(k, self._candidates)
-        named = self._named(question, filter)
-        hits, full = self._fused(question, vector, k, depth, filter, named)
+        named_documents = self._named(question, filter)
+        hits, full = self._fused(question, vector, k, depth, filter, named_documents)
         if len(hits) < k and full:  # copies of one text have filled the candidate list
-            hits, _ = self._fused(question, vector, k, depth * _DEEPER, filter, named)
+            hits, _ = self._fused(question, vector, k, depth * _DEEPER, filter, named_documents)
         return hits
 
     def _fused(
@@ -85,7 +85,7 @@ class HybridRetriever:
         k: int,
         depth: int,
         filter: Filter | None,
-        named: _Named,
+        named_documents: _Named,
     ) -> tuple[list[Hit], bool]:
         """Hits from `depth` candidates of each retriever, and whether there may be more
         candidates.
@@ -93,14 +93,14 @@ class HybridRetriever:
         dense = dict(self._store.dense(vector, depth, filter))
         lexical = dict(self._store.lexical(question, depth, filter))
         by_dense, by_lexical = _ranks(dense), _ranks(lexical)
-        for document_id in named.documents[:_SEARCHED]:
+        for document_id in named_documents.documents[:_SEARCHED]:
             within = (*(filter or ()), Condition("document", "=", document_id))
             dense |= self._store.dense(vector, k, within)
             lexical |= self._store.lexical(question, k, within)
         dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
         scores = fuse(dense, lexical, self._alpha)
         passages = self._store.passages(list(scores))
-        scores = _preferred(scores, passages, named)
+        scores = _preferred(scores, passages, named_documents)
         order = sorted(scores, key=lambda i: (-scores[i], i))
         always = min(_ALWAYS, k // 4)  # for small k the fused order is better
         firsts = {
@@ -119,25 +119,25 @@ class HybridRetriever:
         """The documents that the question names by an identifier, a quarter, or a date or a
         labelled identifier in their opening; none if there are too many to be useful.
         """
-        asked, dated = identifiers.identifiers(question), days(question)
-        found = set[str]()
-        for words in asked:
+        question_identifiers, dated = identifiers.identifiers(question), days(question)
+        document_ids = set[str]()
+        for words in question_identifiers:
             passages = self._words(words, filter)
-            found |= {
+            document_ids |= {
                 p.document_id
                 for p in passages
-                if asked & identifiers.called(p.document_id, p.title)
+                if question_identifiers & identifiers.called(p.document_id, p.title)
                 or (p.start < _OPENING and words in identifiers.labelled(p.text))
             }
-        identified = bool(found)
+        identified = bool(document_ids)
         for day in dated:
             passages = self._words(identifiers.day_in_words(day), filter)
-            found |= {
+            document_ids |= {
                 p.document_id
                 for p in passages
                 if day in days(p.title) or (p.start < _OPENING and day in days(p.text))
             }
-        return _Named(sorted(found), identified) if len(found) <= _FEW else _Named()
+        return _Named(sorted(document_ids), identified) if len(document_ids) <= _FEW else _Named()
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
         return self._store.passages(
@@ -146,23 +146,23 @@ class HybridRetriever:
 
 
 def _preferred(
-    scores: Mapping[int, float], passages: Mapping[int, Passage], named: _Named
+    scores: Mapping[int, float], passages: Mapping[int, Passage], named_documents: _Named
 ) -> dict[int, float]:
     """The scores, with those of named documents raised, and those of others lowered if a document
     is named by an identifier.
     """
     preferred = dict(scores)
     for number, passage in passages.items():
-        if passage.document_id in named.documents:
+        if passage.document_id in named_documents.documents:
             preferred[number] = 1 - (1 - scores[number]) * _NAMED
-        elif named.identified:
+        elif named_documents.identified:
             preferred[number] *= _UNNAMED
     return preferred
 
 
-def _ranks(found: Mapping[int, float]) -> dict[int, int]:
+def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
     """Rank of each id, from 1, in a retriever's results."""
-    return {passage: rank for rank, passage in enumerate(found, 1)}
+    return {passage: rank for rank, passage in enumerate(scores, 1)}
 
 
 def fuse(
@@ -175,8 +175,8 @@ def fuse(
     functions"). If the cosines of many candidates lie close together, as with the e5 models, their
     minimum replaces -1.
     """
-    least = min(dense.values(), default=-1.0)
-    floor = least if least > _CLOSE and len(dense) >= _MANY else -1.0
+    lowest = min(dense.values(), default=-1.0)
+    floor = lowest if lowest > _CLOSE and len(dense) >= _MANY else -1.0
     top_dense = max((score - floor for score in dense.values()), default=0) or 1
     top_lexical = max(lexical.values(), default=0) or 1
     scaled = {
@@ -205,12 +205,13 @@ def same_text(passage: Passage) -> tuple[str, str]:
 def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list[list[int]]:
     """The first `k` groups. Groups with an id in `firsts` replace the last ones without."""
     chosen = list(groups[:k])
-    wanted = set(firsts)
+    missing = set(firsts)
     for group in groups[k:]:
-        if wanted.isdisjoint(group):
+        if missing.isdisjoint(group):
             continue
         last = next(
-            (at for at in reversed(range(len(chosen))) if wanted.isdisjoint(chosen[at])), None
+            (index for index in reversed(range(len(chosen))) if missing.isdisjoint(chosen[index])),
+            None,
         )
         if last is None:
             break

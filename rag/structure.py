@@ -49,18 +49,18 @@ class Section(NamedTuple):
 def sections(blocks: Sequence[Block]) -> tuple[Section, ...]:
     """Where the heading path of a document changes, and each of its headings."""
     paths: list[tuple[str, ...]] = []
-    found: list[Section] = []
+    result: list[Section] = []
     before: tuple[str, ...] = ()
     for block in blocks:
         path = paths[block.parent] if block.parent >= 0 else ()
         path = (*path, block.name) if block.name else path
         paths.append(path)
         if path != before or block.name:
-            if found and found[-1].start == block.start:
-                found.pop()
-            found.append(Section(block.start, path))
+            if result and result[-1].start == block.start:
+                result.pop()
+            result.append(Section(block.start, path))
         before = path
-    return tuple(found)
+    return tuple(result)
 
 
 def block_at(blocks: Sequence[Block], offset: int) -> int | None:
@@ -167,23 +167,23 @@ def parts(blocks: Sequence[Block]) -> Iterator[Block]:
 def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
     """The blocks of `text[start:end]`; what is below a heading that is left out moves up."""
     places: dict[int, int] = {-1: -1}
-    kept: list[Block] = []
+    blocks_within: list[Block] = []
     for index, block in enumerate(blocks):
         parent = places[block.parent]
         if block.end <= start or end <= block.start:
             places[index] = parent
             continue
-        places[index] = len(kept)
+        places[index] = len(blocks_within)
         first, last = max(start, block.start) - start, min(end, block.end) - start
         cells = tuple(Cell(c.column, c.start - start, c.end - start) for c in block.cells)
         columns = tuple(
             Column(c.name, c.start - start, c.end - start) if c.start >= start else Column(c.name)
             for c in block.columns
         )
-        kept.append(
+        blocks_within.append(
             block._replace(start=first, end=last, parent=parent, cells=cells, columns=columns)
         )
-    return tuple(kept)
+    return tuple(blocks_within)
 
 
 def _is_outermost(blocks: Sequence[Block], parent: int) -> bool:

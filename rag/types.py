@@ -127,9 +127,9 @@ def title_and_headings(title: str, heading: str) -> tuple[str, ...]:
     """A document's title and the headings of a place, the title once: a title may be the first
     heading, or the first heading with a day."""
     below = heading.removeprefix(title) if f"{heading} > ".startswith(f"{title} > ") else heading
-    top, _, rest = heading.partition(" > ")
+    top, _, inner = heading.partition(" > ")
     if title.startswith(f"{top} ("):
-        below = rest
+        below = inner
     return tuple(part for part in (title, *below.split(" > ")) if part)
 
 

@@ -57,8 +57,8 @@ class NameReader:
         spans = [span for hit in hits for span in self._spans(question, hit)]
         return ReaderOutput(sorted(spans, key=lambda span: -span.score))
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        return [self.read(question, hits) for question, hits in asked]
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        return [self.read(question, hits) for question, hits in questions]
 
     def _spans(self, question: str, hit: Hit) -> list[Span]:
         asked = set(_WORD.findall(question.lower()))

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from rag.answering import catalogue, comparing, selection
-from rag.meaning import number_words
+from rag.answering import catalogue, generate, selection
+from rag.meaning import words
 from tests.growth import MOST_GROWTH, cpu_seconds, growth
 from tests.patterns import Used, texts, used_patterns
 
@@ -19,10 +19,10 @@ SHORT_SECONDS = 0.05
 """The most that a pattern may take for the longest text that reaches it."""
 SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
-    "rag.answering.generate._PATTERNS": comparing._LONGEST_QUESTION,
+    "rag.answering.generate._PATTERNS": generate._LONGEST_QUESTION,
     "rag.answering.selection._SAYS": selection._SHORT_LINE,
-    "rag.meaning.words._SCALED": number_words.LONGEST,
-    "rag.meaning.quantities._BOUND_AFTER": number_words.LONGEST,  # at one place of a value
+    "rag.meaning.words._SCALED": words.LONGEST,
+    "rag.meaning.quantities._BOUND_AFTER": words.LONGEST,  # at one place of a value
 }
 """The modules and patterns that read no longer text than this, in characters: their functions look
 at its length first."""

@@ -50,14 +50,16 @@ class Once:
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         return self.read_many([(question, hits)])[0]
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        keys = [(question, tuple(hit.passage for hit in hits)) for question, hits in asked]
-        new = {key: pair for key, pair in zip(keys, asked, strict=True) if key not in self._known}
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        keys = [(question, tuple(hit.passage for hit in hits)) for question, hits in questions]
+        new = {
+            key: pair for key, pair in zip(keys, questions, strict=True) if key not in self._known
+        }
         for (key, (_, hits)), read in zip(
             new.items(), self._reader.read_many(list(new.values())), strict=True
         ):
             self._known[key] = [(hits.index(span.hit), span) for span in read.spans]
-        found = zip(keys, asked, strict=True)
+        found = zip(keys, questions, strict=True)
         return [
             ReaderOutput([replace(span, hit=hits[place]) for place, span in self._known[key]])
             for key, (_, hits) in found

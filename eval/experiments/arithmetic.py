@@ -36,9 +36,9 @@ class Recording:
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         return self.read_many([(question, hits)])[0]
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         started = time.process_time()
-        outputs = self._reader.read_many(asked)
+        outputs = self._reader.read_many(questions)
         self.seconds += time.process_time() - started
         self.outputs += outputs
         return outputs

@@ -152,8 +152,8 @@ class KeptReads:
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         return self.read_many([(question, hits)])[0]
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        return [self._one(question, hits) for question, hits in asked]
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        return [self._one(question, hits) for question, hits in questions]
 
     def _one(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         places = [(hit.passage.in_context, hit.passage.document_id) for hit in hits]

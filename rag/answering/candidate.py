@@ -39,9 +39,9 @@ def cite(span: Span, document: Document) -> Citation | None:
     if not passage.is_in(document):
         return None
     inside = whole(passage.text, span.start, span.end)
-    start, end = (passage.start + at for at in inside)
+    start, end = (passage.start + offset for offset in inside)
     first, last = (
-        passage.start + at for at in enclosing_sentence(passage.text, span.start, span.end)
+        passage.start + offset for offset in enclosing_sentence(passage.text, span.start, span.end)
     )
     return replace(
         quoted(document, start, end, (first, last)),
@@ -59,13 +59,13 @@ def cite_all(
     """One citation per place, best first. Passages that their document no longer contains are not
     cited.
     """
-    made: dict[tuple[str, int], Citation] = {}
+    citations: dict[tuple[str, int], Citation] = {}
     for span in spans:
-        found = document(span.hit.passage.document_id)
-        citation = cite(span, found) if found else None
+        source = document(span.hit.passage.document_id)
+        citation = cite(span, source) if source else None
         if citation:
-            made.setdefault((citation.document_id, citation.start), citation)
-    return tuple(made.values())
+            citations.setdefault((citation.document_id, citation.start), citation)
+    return tuple(citations.values())
 
 
 def quoted(document: Document, start: int, end: int, sentence: Offsets | None = None) -> Citation:
@@ -113,17 +113,17 @@ def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:
     begin with that word.
     """
     if form in ("steps", "list", "comparison", "overview", "catalogue"):
-        said = "\n".join(piece.text for piece in pieces)
+        text = "\n".join(piece.text for piece in pieces)
     else:
-        said = "".join(
+        text = "".join(
             (GAP if piece.gap else " " if number else "") + piece.text
             for number, piece in enumerate(pieces)
         )
-    return f"{lead} {said}" if lead and not _begins(said, lead) else said
+    return f"{lead} {text}" if lead and not _begins(text, lead) else text
 
 
-def _begins(said: str, lead: str) -> bool:
-    word = said[: len(lead)].lower()
+def _begins(text: str, lead: str) -> bool:
+    word = text[: len(lead)].lower()
     return word[:-1] == lead[:-1].lower() and not word[-1:].isalnum()
 
 
@@ -149,10 +149,13 @@ def _bracketed(text: str, start: int, end: int, first: int, last: int) -> Offset
     for opening, closing in _BRACKETS.items():
         inside = text[start:end]
         depth = inside.count(opening) - inside.count(closing)
-        if depth > 0 and (at := text.find(closing, end, min(last, end + _REACH))) >= 0:
-            end = at + 1
-        elif depth < 0 and (at := text.rfind(opening, max(first, start - _REACH), start)) >= 0:
-            start = at
+        if depth > 0 and (closing_offset := text.find(closing, end, min(last, end + _REACH))) >= 0:
+            end = closing_offset + 1
+        elif (
+            depth < 0
+            and (closing_offset := text.rfind(opening, max(first, start - _REACH), start)) >= 0
+        ):
+            start = closing_offset
     return start, end
 
 
@@ -199,7 +202,7 @@ class Candidate:
 
     def overlaps(self, other: Candidate) -> bool:
         """Whether both quote the same words somewhere."""
-        return any(one.overlaps(two) for one in self.places for two in other.places)
+        return any(first.overlaps(second) for first in self.places for second in other.places)
 
     def pieces(self, documents: Mapping[str, Document]) -> tuple[Piece, ...]:
         """The places as quotes; `gap` where text between them in one document is left out."""

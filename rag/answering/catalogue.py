@@ -74,7 +74,7 @@ _DATE_KEYS = ("date", "published", "created", "modified")
 class Library(Protocol):
     """The part of a store that this needs."""
 
-    def documents(self, after: str = "", most: int | None = None) -> list[Document]: ...
+    def documents(self, after: str = "", limit: int | None = None) -> list[Document]: ...
 
     def document(self, document_id: str) -> Document | None: ...
 
@@ -100,8 +100,8 @@ def catalogue(
     if match and (own := _by_or_from(match["what"], listed)):
         return _all(counts, library, own)
     match = _PASSIVE.search(question) or _MENTION.search(question) or _WHERE.search(question)
-    if match and (what := _bare(match["what"])):
-        return _mentioning(what, counts, library, listed)
+    if match and (topic := _bare(match["what"])):
+        return _mentioning(topic, counts, library, listed)
     if counts and not _COUNTS_ALL.search(question):
         return None
     if re.search(rf"\b{_DOCUMENTS}\b", question, re.IGNORECASE):
@@ -109,28 +109,28 @@ def catalogue(
     return None
 
 
-def _bare(what: str) -> str:
-    quoted_words = _QUOTES.search(what)
-    what = quoted_words[1] if quoted_words else what
-    what = re.sub(
+def _bare(text: str) -> str:
+    quoted_words = _QUOTES.search(text)
+    text = quoted_words[1] if quoted_words else text
+    text = re.sub(
         r"^(?:the |an? |any |word |term |name |topic |subject )+",
         "",
-        what.strip(" .,!?'\""),
+        text.strip(" .,!?'\""),
         flags=re.IGNORECASE,
     )
-    what = re.sub(
+    text = re.sub(
         r"\b(?:in|of|from) (?:the |my |our |this )?(?:documents"
         r"|index|collection|library|files|archive)\s*$",
         "",
-        what,
+        text,
     )
     if re.fullmatch(
         r"(?:there|here|file|hand|disk|record|index|it|them|this|that)?",
-        what.strip(),
+        text.strip(),
         re.IGNORECASE,
     ):
         return ""
-    return what.strip(" .,!?'\"")
+    return text.strip(" .,!?'\"")
 
 
 def _metadata(
@@ -152,13 +152,13 @@ def _candidate(places: Sequence[Place], total: int, text: str = "") -> Candidate
     """
     shown = tuple(places[:MOST])
     titles = "\n".join(place.label for place in shown)
-    more = max(0, total - MOST)
-    return Candidate("catalogue", "catalogue", shown, text=text or titles, more=more)
+    hidden = max(0, total - MOST)
+    return Candidate("catalogue", "catalogue", shown, text=text or titles, more=hidden)
 
 
-def _by_or_from(what: str, listed: Sequence[Document]) -> list[Document]:
+def _by_or_from(topic: str, listed: Sequence[Document]) -> list[Document]:
     """The documents by an author, or of a day, a month or a year."""
-    name, when = singular_words(what), only_date(what)
+    name, when = singular_words(topic), only_date(topic)
     return [
         document
         for document in listed
@@ -173,13 +173,13 @@ def _stated(document: Document, keys: Sequence[str]) -> str:
 
 
 def _mentioning(
-    what: str, count: bool, library: Library, listed: Sequence[Document]
+    topic: str, count: bool, library: Library, listed: Sequence[Document]
 ) -> Candidate | None:
     """Documents that contain the words, those with the whole phrase first; each with its first such
     sentence.
     """
     allowed = {document.id for document in listed}
-    ids = [number for number, _ in library.lexical(what, _CANDIDATES)]
+    ids = [number for number, _ in library.lexical(topic, _CANDIDATES)]
     passages = library.passages(ids)
     by_document: dict[str, list[Passage]] = {}
     for number in ids:
@@ -189,34 +189,36 @@ def _mentioning(
     pieces = [
         piece
         for name, held in by_document.items()
-        if (piece := _mention(what, library.document(name), held))
+        if (piece := _mention(topic, library.document(name), held))
     ]
     if not pieces:
         return None
     return _candidate(pieces, len(pieces), _counted(len(pieces)) if count else "")
 
 
-def _mention(what: str, document: Document | None, passages: Sequence[Passage]) -> Place | None:
+def _mention(topic: str, document: Document | None, passages: Sequence[Passage]) -> Place | None:
     if document is None:
         return None
-    phrase = re.search(rf"(?<!\w){re.escape(what)}(?!\w)", document.text, re.IGNORECASE)
+    phrase = re.search(rf"(?<!\w){re.escape(topic)}(?!\w)", document.text, re.IGNORECASE)
     if phrase:
         begin = max(0, phrase.start() - 1000)
         start, end = enclosing_sentence(
             document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin
         )
         return Place(document.id, begin + start, begin + end, document.title)
-    wanted = singular_words(what)
+    topic_words = singular_words(topic)
     for passage in passages:
         for start, end in split_sentences(passage.text):
-            if wanted and wanted <= singular_words(f"{passage.context} {passage.text[start:end]}"):
+            if topic_words and topic_words <= singular_words(
+                f"{passage.context} {passage.text[start:end]}"
+            ):
                 first, last = passage.start + start, passage.start + end
                 return Place(document.id, first, last, document.title)
     return None
 
 
 def _all(count: bool, library: Library, listed: Sequence[Document]) -> Candidate | None:
-    documents = [document for one in listed[:MOST] if (document := library.document(one.id))]
+    documents = [document for entry in listed[:MOST] if (document := library.document(entry.id))]
     if not documents:
         return None
     places = [_first(document) for document in documents]
@@ -230,9 +232,9 @@ def _counted(number: int) -> str:
 def _first(document: Document) -> Place:
     """The first words of a document, which may be its title."""
     head = document.text[:1000]
-    at = head.find(document.title) if document.title else -1
-    if at >= 0:
-        return Place(document.id, at, at + len(document.title), document.title)
+    offset = head.find(document.title) if document.title else -1
+    if offset >= 0:
+        return Place(document.id, offset, offset + len(document.title), document.title)
     places = split_sentences(head)
     start, end = places[0] if places else (0, min(80, len(document.text)))
     return Place(document.id, start, end, document.title)

@@ -41,29 +41,29 @@ _NEARBY = 250
 _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 
 
-def conflicts(asked: QuestionAnalysis, ranked: Sequence[SpanGroup]) -> list[SpanGroup]:
+def conflicts(analysis: QuestionAnalysis, ranked: Sequence[SpanGroup]) -> list[SpanGroup]:
     """The groups, of those ranked best first, that contradict the first one."""
     best, *rivals = ranked
-    return [one for one in rivals[:_MOST_RIVALS] if _contradicts(asked, best, one)]
+    return [rival for rival in rivals[:_MOST_RIVALS] if _contradicts(analysis, best, rival)]
 
 
-def _contradicts(asked: QuestionAnalysis, best: SpanGroup, other: SpanGroup) -> bool:
-    first, second = best.best, other.best
+def _contradicts(analysis: QuestionAnalysis, best: SpanGroup, rival: SpanGroup) -> bool:
+    first, second = best.best, rival.best
     if compare(first.meaning, second.meaning) is not Relation.CONTRADICTS or second.span.score <= 0:
         return False
     if first.meaning.key == second.meaning.key:  # one affirms it, the other denies it
         return True
     if _is_said_to_differ(first, second):
         return True
-    if _is_beside(first, second) or _is_of_other_years(asked, first, second):
+    if _is_beside(first, second) or _is_of_other_years(analysis, first, second):
         return False
     own = content_words(first.sentence_text) - content_words(first.span.text)
-    others = content_words(second.sentence_text) - content_words(second.span.text)
-    alike = len(own & others) > _MIN_SHARED * min(len(own), len(others))
-    around = asked.words & content_words(
+    second_words = content_words(second.sentence_text) - content_words(second.span.text)
+    alike = len(own & second_words) > _MIN_SHARED * min(len(own), len(second_words))
+    around = analysis.words & content_words(
         f"{second.span.hit.passage.context} {second.sentence_text}"
     )
-    about = asked.words & own <= around and len(around) >= _MIN_COVERAGE * len(asked.words)
+    about = analysis.words & own <= around and len(around) >= _MIN_COVERAGE * len(analysis.words)
     return about and alike
 
 
@@ -82,14 +82,20 @@ def _is_beside(first: Mention, second: Mention) -> bool:
     return any(f" {normalize(a.span.text)} " in f" {normalize(b.sentence_text)} " for a, b in pairs)
 
 
-def _is_of_other_years(asked: QuestionAnalysis, first: Mention, second: Mention) -> bool:
+def _is_of_other_years(analysis: QuestionAnalysis, first: Mention, second: Mention) -> bool:
     """Whether both sentences name years besides the answer, without a year in common or one that
     the question names.
     """
     if first.meaning.date:
         return False
-    years, others = (frozenset(_YEAR.findall(one.sentence_text)) for one in (first, second))
-    return bool(years and others) and not years & others and not (years | others) & asked.words
+    years, second_years = (
+        frozenset(_YEAR.findall(mention.sentence_text)) for mention in (first, second)
+    )
+    return (
+        bool(years and second_years)
+        and not years & second_years
+        and not (years | second_years) & analysis.words
+    )
 
 
 MAX_CITATIONS = 5
@@ -147,10 +153,10 @@ def rank(
     proposed: Sequence[Candidate] = (),
 ) -> list[Ranked]:
     """All candidates with their probabilities, the likeliest first."""
-    found = candidates(reading, form, proposed)
-    probabilities = judge.probabilities(found, reading, rarity)
-    ranked = [Ranked(*pair) for pair in zip(found, probabilities, strict=True)]
-    return sorted(ranked, key=lambda one: -one.probability)
+    proposals = candidates(reading, form, proposed)
+    probabilities = judge.probabilities(proposals, reading, rarity)
+    ranked = [Ranked(*pair) for pair in zip(proposals, probabilities, strict=True)]
+    return sorted(ranked, key=lambda candidate: -candidate.probability)
 
 
 def _given(
@@ -223,21 +229,21 @@ def _alternatives(
     """The likeliest candidates that quote other words than `instead` and than each other."""
     chosen: list[Ranked] = []
     quoted = [instead] if instead else []
-    for one in ranked:
+    for candidate in ranked:
         if len(chosen) == count:
             break
-        if not any(one.candidate.overlaps(other) for other in quoted):
-            chosen.append(one)
-            quoted.append(one.candidate)
-    return tuple(_alternative(one, reading) for one in chosen)
+        if not any(candidate.candidate.overlaps(shown_before) for shown_before in quoted):
+            chosen.append(candidate)
+            quoted.append(candidate.candidate)
+    return tuple(_alternative(candidate, reading) for candidate in chosen)
 
 
-def _alternative(one: Ranked, reading: Reading) -> Alternative:
-    pieces = one.candidate.pieces(reading.documents)
-    citations = _citations(one.candidate, pieces, reading.documents)
-    text = one.candidate.text or joined(one.candidate.form, pieces, one.candidate.lead)
+def _alternative(ranked: Ranked, reading: Reading) -> Alternative:
+    pieces = ranked.candidate.pieces(reading.documents)
+    citations = _citations(ranked.candidate, pieces, reading.documents)
+    text = ranked.candidate.text or joined(ranked.candidate.form, pieces, ranked.candidate.lead)
     return Alternative(
-        text, one.probability, citations[:MAX_CITATIONS], _documents(one.candidate, citations)
+        text, ranked.probability, citations[:MAX_CITATIONS], _documents(ranked.candidate, citations)
     )
 
 

@@ -115,7 +115,7 @@ class Featurizer:
 
     def matrix(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
         """One row per candidate, shape (n, len(FEATURES))."""
-        rows = [self.vector(one) for one in candidates]
+        rows = [self.vector(candidate) for candidate in candidates]
         return np.array(
             [[row[name] for name in FEATURES] for row in rows], dtype=np.float32
         ).reshape(len(rows), len(FEATURES))
@@ -188,14 +188,14 @@ class Featurizer:
             for name in SHOWN_FORMS
         }
         own = by_form[candidate.form]
-        others = max(value for name, value in by_form.items() if name != candidate.form)
+        best_other = max(value for name, value in by_form.items() if name != candidate.form)
         words = sum(
             len(self.reading.text(p.document_id, (p.start, p.end)).split())
             for p in candidate.places
         )
         return {
             "asks_own": logit(own, 1e-3),
-            "asks_likelier": logit(others, 1e-3) - logit(own, 1e-3),
+            "asks_likelier": logit(best_other, 1e-3) - logit(own, 1e-3),
             "words": math.log1p(words),
             "places": math.log1p(len(candidate.places)),
             "more": math.log1p(candidate.more),
@@ -213,7 +213,7 @@ class Featurizer:
             inside = [self._sentence_around(candidate.places[0], scores)]
         outside = self._sorted_odds
         best = max(inside, default=_NONE)
-        rest = _without(outside, inside)
+        unquoted = _without(outside, inside)
         mass = self._sentence_mass
         own = sum(1 / (1 + math.exp(-value)) for value in inside if value > _NONE)
         lead = candidate.places[0]
@@ -221,8 +221,8 @@ class Featurizer:
             "sentence_best": best,
             "sentence_mean": sum(inside) / len(inside) if inside else _NONE,
             "sentence_least": min(inside, default=_NONE),
-            "sentence_outside": rest[0] if rest else _NONE,
-            "sentence_lead": best - rest[0] if rest else best - _NONE,
+            "sentence_outside": unquoted[0] if unquoted else _NONE,
+            "sentence_lead": best - unquoted[0] if unquoted else best - _NONE,
             "sentence_share": own / mass if mass > 0 else 0.0,
             "sentence_rank": float(sum(value > best for value in outside)),
             "lead": scores.get((lead.document_id, lead.start), _NONE),
@@ -231,7 +231,10 @@ class Featurizer:
     @cached_property
     def _sentence_odds(self) -> dict[tuple[str, int], float]:
         """Log-odds of each sentence, by document and start."""
-        return {(one.document_id, one.start): _odds(one) for one in self.reading.scored}
+        return {
+            (sentence.document_id, sentence.start): _odds(sentence)
+            for sentence in self.reading.scored
+        }
 
     @cached_property
     def _sorted_odds(self) -> list[float]:
@@ -315,7 +318,7 @@ class Featurizer:
         }
 
     def _of_words(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
-        asked = self.reading.analysis
+        analysis = self.reading.analysis
         context = hit.passage.context if hit else ""
         parts = [self.reading.text(p.document_id, (p.start, p.end)) for p in candidate.places]
         if candidate.span:
@@ -323,19 +326,21 @@ class Featurizer:
         near = " ".join([context, *(p.label for p in candidate.places), *parts])
         around = f"{context} {hit.passage.text}" if hit else near
         heading = content_words(hit.passage.heading.rpartition(" > ")[2]) if hit else frozenset()
-        held = content_words(around)
-        missed = asked.words - held
+        words_around = content_words(around)
+        missed = analysis.words - words_around
         rarity = [self.rarity.get(word, 0.5) for word in missed]
-        total = sum(self.rarity.get(word, 0.5) for word in asked.words)
+        total = sum(self.rarity.get(word, 0.5) for word in analysis.words)
         return {
-            "coverage": coverage(asked.words, near),
-            "coverage_passage": coverage(asked.words, around),
+            "coverage": coverage(analysis.words, near),
+            "coverage_passage": coverage(analysis.words, around),
             "coverage_missed": sum(rarity) / total if total else 0.0,
             "rarity_missed": max(rarity, default=0.0),
-            "names": coverage(asked.names, near, 1.0),
-            "names_passage": coverage(asked.names, around, 1.0),
-            "heading_asked": len(heading & asked.words) / len(heading) if heading else 0.0,
-            "heading_covers": len(heading & asked.words) / len(asked.words) if asked.words else 0.0,
+            "names": coverage(analysis.names, near, 1.0),
+            "names_passage": coverage(analysis.names, around, 1.0),
+            "heading_asked": len(heading & analysis.words) / len(heading) if heading else 0.0,
+            "heading_covers": len(heading & analysis.words) / len(analysis.words)
+            if analysis.words
+            else 0.0,
         }
 
     def _hit(self, place: Place) -> Hit | None:
@@ -351,14 +356,14 @@ class Featurizer:
         )
 
 
-def _odds(one: Sentence) -> float:
-    return logit(one.score, FLOOR)
+def _odds(sentence: Sentence) -> float:
+    return logit(sentence.score, FLOOR)
 
 
-def _without(values: Sequence[float], taken: Sequence[float]) -> list[float]:
-    """The sorted values, less those of `taken`, each once."""
+def _without(values: Sequence[float], removed: Sequence[float]) -> list[float]:
+    """The sorted values, less those of `removed`, each once."""
     remaining = list(values)
-    for value in taken:
+    for value in removed:
         if value in remaining:
             remaining.remove(value)
     return remaining

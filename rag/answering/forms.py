@@ -52,13 +52,13 @@ def cues(question: str) -> NDArray[np.float32]:
     words.
     """
     words = _WORD.findall(question.lower().replace("\u2019", "'"))
-    found = np.zeros(2 * len(_CUES), dtype=np.float32)
+    flags = np.zeros(2 * len(_CUES), dtype=np.float32)
     for number, word in enumerate(words):
         if word in _PLACE:
-            found[_PLACE[word]] = 1
+            flags[_PLACE[word]] = 1
             if number < 3:
-                found[len(_CUES) + _PLACE[word]] = 1 - 0.25 * number
-    return found
+                flags[len(_CUES) + _PLACE[word]] = 1 - 0.25 * number
+    return flags
 
 
 def inputs(questions: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,8 +91,8 @@ class FormClassifier:
         from safetensors.numpy import load_file
 
         try:
-            found = load_file(path)
-            weights, bias = (found[name].astype(np.float32) for name in ("weights", "bias"))
+            tensors = load_file(path)
+            weights, bias = (tensors[name].astype(np.float32) for name in ("weights", "bias"))
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelError(
                 f"form classifier {path} cannot be read: {error}",

@@ -65,12 +65,12 @@ def compared(question: str) -> tuple[str, ...]:
     for pattern in _PATTERNS:
         match = pattern.search(question)
         if match:
-            one, other = _side(match["one"]), _side(match["other"])
-            if not _ASPECT.search(one):
-                other = _ASPECT.sub("", other)
-            words = [singular_words(side) for side in (one, other)]
+            first, second = _side(match["one"]), _side(match["other"])
+            if not _ASPECT.search(first):
+                second = _ASPECT.sub("", second)
+            words = [singular_words(side) for side in (first, second)]
             if all(words) and words[0] != words[1]:
-                return one, other
+                return first, second
     return ()
 
 
@@ -92,27 +92,32 @@ def sides(
     own = (first - second or first, second - first or second)
     chosen: list[Sentence | None] = []
     for mine, theirs in zip(own, own[::-1], strict=True):
-        fitting = [(_fit(one, mine, theirs - mine, documents), one) for one in sentences]
+        fitting = [
+            (_fit(sentence, mine, theirs - mine, documents), sentence) for sentence in sentences
+        ]
         best = max(fitting, key=lambda pair: pair[0] * (0.2 + pair[1].score), default=None)
         chosen.append(best[1] if best and best[0] >= _LEAST else None)
     return tuple(chosen)
 
 
 def _fit(
-    one: Sentence, mine: frozenset[str], theirs: frozenset[str], documents: Mapping[str, Document]
+    candidate: Sentence,
+    mine: frozenset[str],
+    theirs: frozenset[str],
+    documents: Mapping[str, Document],
 ) -> float:
-    document = documents.get(one.document_id)
+    document = documents.get(candidate.document_id)
     if document is None:
         return 0.0
-    sentence = document.text[one.start : one.end]
-    around = _share(mine, f"{one.hit.passage.context} {sentence}")
+    sentence = document.text[candidate.start : candidate.end]
+    around = _share(mine, f"{candidate.hit.passage.context} {sentence}")
     return max(_share(mine, sentence), 0.8 * around) - 0.3 * _share(theirs, sentence)
 
 
 def _share(words: frozenset[str], text: str) -> float:
     """The share of the words that the text contains."""
-    held = {singular(word) for word in normalize(text).split()}
-    return len(words & held) / len(words) if words else 0.0
+    text_words = {singular(word) for word in normalize(text).split()}
+    return len(words & text_words) / len(words) if words else 0.0
 
 
 MAX_ITEMS = 20
@@ -140,8 +145,10 @@ def candidates(
     """
     generated = chain.from_iterable(make(reading) for make in GENERATORS)
     proposals = list(_distinct(chain(proposed, generated)))
-    wanted = form or ("" if reading.form_odds else "span")
-    return [one for one in proposals if one.form in _same_form(wanted)] or proposals
+    wanted_form = form or ("" if reading.form_odds else "span")
+    return [
+        proposal for proposal in proposals if proposal.form in _same_form(wanted_form)
+    ] or proposals
 
 
 def _same_form(form: str) -> tuple[str, ...]:
@@ -150,12 +157,12 @@ def _same_form(form: str) -> tuple[str, ...]:
 
 def _distinct(proposals: Iterator[Candidate]) -> Iterator[Candidate]:
     by_places: set[object] = set()
-    for one in proposals:
-        offsets = tuple((place.document_id, place.start, place.end) for place in one.places)
-        key = one.form, one.verdict, offsets
-        if one.places and key not in by_places:
+    for proposal in proposals:
+        offsets = tuple((place.document_id, place.start, place.end) for place in proposal.places)
+        key = proposal.form, proposal.verdict, offsets
+        if proposal.places and key not in by_places:
             by_places.add(key)
-            yield one
+            yield proposal
 
 
 def spans(reading: Reading) -> Iterator[Candidate]:
@@ -175,8 +182,8 @@ def spans(reading: Reading) -> Iterator[Candidate]:
 
 def sentence(reading: Reading) -> Iterator[Candidate]:
     """One sentence: those that score best, and those of the best spans."""
-    for one in reading.anchors:
-        yield _sentences("sentence", [one])
+    for anchor in reading.anchors:
+        yield _sentences("sentence", [anchor])
 
 
 def run(reading: Reading) -> Iterator[Candidate]:
@@ -186,54 +193,54 @@ def run(reading: Reading) -> Iterator[Candidate]:
     best = reading.sentences[0]
     for share, count in _RUNS:
         near = [
-            one
-            for one in reading.sentences
-            if one.document_id == best.document_id
-            and one.score >= share * best.score
-            and abs(one.start - best.start) < _REACH
+            candidate
+            for candidate in reading.sentences
+            if candidate.document_id == best.document_id
+            and candidate.score >= share * best.score
+            and abs(candidate.start - best.start) < _REACH
         ]
         if len(near) > 1:
-            yield _sentences("run", sorted(near[:count], key=lambda one: one.start))
+            yield _sentences("run", sorted(near[:count], key=lambda candidate: candidate.start))
 
 
 def neighbours(reading: Reading) -> Iterator[Candidate]:
     """A sentence with the one before it, which it may refer to, or the one after it."""
-    for one in reading.anchors[:_LISTS]:
-        document = reading.documents[one.document_id]
-        previous = before(document.text, one.start)
-        following = _after(document.text, one.end)
-        own = (one.start, one.end)
+    for anchor in reading.anchors[:_LISTS]:
+        document = reading.documents[anchor.document_id]
+        previous = before(document.text, anchor.start)
+        following = _after(document.text, anchor.end)
+        own = (anchor.start, anchor.end)
         if previous:
-            yield _places("neighbours", one.document_id, [previous, own])
+            yield _places("neighbours", anchor.document_id, [previous, own])
         if following:
-            yield _places("neighbours", one.document_id, [own, following])
+            yield _places("neighbours", anchor.document_id, [own, following])
         if previous and following:
-            yield _places("neighbours", one.document_id, [previous, own, following])
+            yield _places("neighbours", anchor.document_id, [previous, own, following])
 
 
 def paragraph(reading: Reading) -> Iterator[Candidate]:
     """The paragraph of the best sentence, or of the best span."""
-    for one in reading.anchors[:2]:
-        text = reading.documents[one.document_id].text
-        start, end = _paragraph_at(text, one.start)
+    for anchor in reading.anchors[:2]:
+        text = reading.documents[anchor.document_id].text
+        start, end = _paragraph_at(text, anchor.start)
         if end - start <= _PARAGRAPH:
             places = [(start + s, start + e) for s, e in split_sentences(text[start:end])]
             if len(places) > 1:
-                yield _places("paragraph", one.document_id, places)
+                yield _places("paragraph", anchor.document_id, places)
 
 
 def section(reading: Reading) -> Iterator[Candidate]:
     """What follows a heading that has the question's words: its first sentences, or its list."""
-    asked = reading.analysis.words
+    question_words = reading.analysis.words
     fitting = []
     for hit in reading.hits:
         words = content_words(hit.passage.heading.rpartition(" > ")[2])
-        if words and asked and hit.passage.document_id in reading.documents:
-            share = len(words & asked) / len(words)
+        if words and question_words and hit.passage.document_id in reading.documents:
+            share = len(words & question_words) / len(words)
             if share >= _HEADING_SHARE and hit.passage.is_in(
                 reading.documents[hit.passage.document_id]
             ):
-                fitting.append((share + len(words & asked) / len(asked), hit))
+                fitting.append((share + len(words & question_words) / len(question_words), hit))
     fitting.sort(key=lambda pair: (-pair[0], -pair[1].score))
     for _, hit in fitting[:_HEADINGS]:
         yield from _section(hit)
@@ -254,21 +261,21 @@ def _section(hit: Hit) -> Iterator[Candidate]:
 def items(reading: Reading) -> Iterator[Candidate]:
     """Lists around the best sentences: whole with their lead-in, and the items that answer."""
     lists_done: set[tuple[str, Offsets]] = set()
-    for one in reading.anchors:
-        document = reading.documents[one.document_id]
-        offsets = lists.list_at(document, one.start, one.end)
-        if not offsets or (one.document_id, offsets[0]) in lists_done:
+    for anchor in reading.anchors:
+        document = reading.documents[anchor.document_id]
+        offsets = lists.list_at(document, anchor.start, anchor.end)
+        if not offsets or (anchor.document_id, offsets[0]) in lists_done:
             continue
-        lists_done.add((one.document_id, offsets[0]))
+        lists_done.add((anchor.document_id, offsets[0]))
         lead = lists.lead_in(document, offsets[0][0])
-        yield _list("list", one.document_id, offsets, lead)
-        scores = _item_scores(reading, one.document_id, offsets)
+        yield _list("list", anchor.document_id, offsets, lead)
+        scores = _item_scores(reading, anchor.document_id, offsets)
         bound = 0.5 * max(scores)
         matching = [o for o, score in zip(offsets, scores, strict=True) if score >= bound > 0]
         if 0 < len(matching) < len(offsets):
-            yield _list("items", one.document_id, matching, lead)
+            yield _list("items", anchor.document_id, matching, lead)
             if lead:
-                yield _list("items", one.document_id, matching, None)
+                yield _list("items", anchor.document_id, matching, None)
         if len(lists_done) == _LISTS:
             return
 
@@ -276,16 +283,16 @@ def items(reading: Reading) -> Iterator[Candidate]:
 def rows(reading: Reading) -> Iterator[Candidate]:
     """Tables around the best sentences: the rows with the question's words, and all rows."""
     tables_done: set[tuple[str, Offsets]] = set()
-    for one in reading.anchors:
-        document = reading.documents[one.document_id]
-        offsets = lists.rows_at(document, one.start)
-        if not offsets or (one.document_id, offsets[0]) in tables_done:
+    for anchor in reading.anchors:
+        document = reading.documents[anchor.document_id]
+        offsets = lists.rows_at(document, anchor.start)
+        if not offsets or (anchor.document_id, offsets[0]) in tables_done:
             continue
-        tables_done.add((one.document_id, offsets[0]))
+        tables_done.add((anchor.document_id, offsets[0]))
         matching = lists.matching_rows(reading.question, document.text, offsets)
-        yield _list("rows", one.document_id, matching, None)
+        yield _list("rows", anchor.document_id, matching, None)
         if len(matching) < len(offsets):
-            yield _list("table", one.document_id, offsets, None)
+            yield _list("table", anchor.document_id, offsets, None)
         if len(tables_done) == _LISTS:
             return
 
@@ -294,14 +301,14 @@ def yes_no(reading: Reading) -> Iterator[Candidate]:
     """Yes and no, each with the sentences of the passages that are surest of it."""
     for decision in decisions(reading.output.verdicts):
         passage = decision.verdict.hit.passage
-        near = [one for one in reading.sentences if one.hit.passage == passage]
-        for one in near[:2]:
-            yield Candidate("yes_no", "yes_no", (_place(one),), verdict=decision.yes)
+        near = [sentence for sentence in reading.sentences if sentence.hit.passage == passage]
+        for sentence in near[:2]:
+            yield Candidate("yes_no", "yes_no", (_place(sentence),), verdict=decision.yes)
         following = [
-            one
-            for one in near[1:]
-            if near[0].document_id == one.document_id
-            and is_next(reading.documents[one.document_id].text, near[0].end, one.start)
+            sentence
+            for sentence in near[1:]
+            if near[0].document_id == sentence.document_id
+            and is_next(reading.documents[sentence.document_id].text, near[0].end, sentence.start)
         ]
         if following:
             places = (_place(near[0]), _place(following[0]))
@@ -315,9 +322,9 @@ def comparison(reading: Reading) -> Iterator[Candidate]:
         return
     chosen = sides(reading.sentences, names, reading.documents)
     places = [
-        Place(one.document_id, one.start, one.end, label)
-        for label, one in zip(names, chosen, strict=True)
-        if one is not None
+        Place(sentence.document_id, sentence.start, sentence.end, label)
+        for label, sentence in zip(names, chosen, strict=True)
+        if sentence is not None
     ]
     if len(places) < 2:
         return
@@ -340,12 +347,12 @@ GENERATORS: tuple[Callable[[Reading], Iterator[Candidate]], ...] = (
 )
 
 
-def _place(one: Sentence) -> Place:
-    return Place(one.document_id, one.start, one.end)
+def _place(sentence: Sentence) -> Place:
+    return Place(sentence.document_id, sentence.start, sentence.end)
 
 
 def _sentences(generator: str, sentences: Sequence[Sentence]) -> Candidate:
-    return Candidate("sentences", generator, tuple(_place(one) for one in sentences))
+    return Candidate("sentences", generator, tuple(_place(sentence) for sentence in sentences))
 
 
 def _places(generator: str, document_id: str, offsets: Sequence[Offsets]) -> Candidate:
@@ -364,9 +371,9 @@ def _list(
 
 def _item_scores(reading: Reading, document_id: str, offsets: Sequence[Offsets]) -> list[float]:
     """The best score of any sentence in each item."""
-    own = [one for one in reading.sentences if one.document_id == document_id]
+    own = [sentence for sentence in reading.sentences if sentence.document_id == document_id]
     return [
-        max((one.score for one in own if start <= one.start < end), default=0.0)
+        max((sentence.score for sentence in own if start <= sentence.start < end), default=0.0)
         for start, end in offsets
     ]
 

@@ -29,8 +29,8 @@ def list_at(document: Document, start: int, end: int) -> list[Offsets]:
     index = _introduced(document, end) if item is None else document.blocks[item].parent
     if index is None:
         return []
-    found = [(item.start, item.end) for item in items(document.blocks, index)]
-    return found if len(found) > 1 else []
+    offsets = [(item.start, item.end) for item in items(document.blocks, index)]
+    return offsets if len(offsets) > 1 else []
 
 
 def rows_at(document: Document, start: int) -> list[Offsets]:
@@ -40,10 +40,10 @@ def rows_at(document: Document, start: int) -> list[Offsets]:
     table = table_around(document.blocks, start)
     if table is None:
         return []
-    at = next((n for n, row in enumerate(table.rows) if row.start <= start < row.end), None)
-    if at is None or not _is_named(table, table.rows[at]):
+    number = next((n for n, row in enumerate(table.rows) if row.start <= start < row.end), None)
+    if number is None or not _is_named(table, table.rows[number]):
         return []
-    first, last = at, at
+    first, last = number, number
     while first > 0 and _is_named(table, table.rows[first - 1]):
         first -= 1
     while last + 1 < len(table.rows) and _is_named(table, table.rows[last + 1]):
@@ -61,10 +61,10 @@ def matching_rows(question: str, text: str, rows: Sequence[Offsets]) -> list[Off
     """The rows that have the most of the question's words, not counting those that every row has;
     all rows if none has such a word.
     """
-    asked = content_words(question)
-    held = [asked & content_words(text[slice(*row)]) for row in rows]
-    everywhere = asked.intersection(*held)
-    own = [len(words - everywhere) for words in held]
+    question_words = content_words(question)
+    row_words = [question_words & content_words(text[slice(*row)]) for row in rows]
+    everywhere = question_words.intersection(*row_words)
+    own = [len(words - everywhere) for words in row_words]
     return [row for row, count in zip(rows, own, strict=True) if count == max(own)]
 
 
@@ -139,35 +139,37 @@ def in_asked_columns(
     same row whose column names the question's period while its own column does not; without figures
     of another period than the question's. `document` finds a document by id.
     """
-    asked = periods(question)
-    found: dict[tuple[str, int, int, int], Span] = {}
+    question_periods = periods(question)
+    best_spans: dict[tuple[str, int, int, int], Span] = {}
     for span in spans:
-        moved = _moved(asked, span, document)
+        moved = _moved(question_periods, span, document)
         if moved is None:
             continue
         passage = moved.hit.passage
         place = passage.document_id, passage.start, moved.start, moved.end
-        if place not in found or found[place].score < moved.score:
-            found[place] = moved
-    return list(found.values())
+        if place not in best_spans or best_spans[place].score < moved.score:
+            best_spans[place] = moved
+    return list(best_spans.values())
 
 
-def _moved(asked: Periods, span: Span, document: Callable[[str], Document | None]) -> Span | None:
+def _moved(
+    question_periods: Periods, span: Span, document: Callable[[str], Document | None]
+) -> Span | None:
     """The span's cell, or the one in the column that agrees more; outside tables the span. None if
     that cell is of another period than the question's.
     """
     passage = span.hit.passage
     if not _DIGIT.search(span.text):
         return span
-    found = document(passage.document_id)
-    if found is None or not passage.is_in(found):
+    source = document(passage.document_id)
+    if source is None or not passage.is_in(source):
         return span
-    cells, labels = _row(found, passage, span.start)
+    cells, labels = _row(source, passage, span.start)
     own = next((cell for cell in cells if cell.start < span.end <= cell.end), None)
     if own is None:
         return span
-    best = _best(asked, own, cells)
-    left = asked.besides(periods(" | ".join(labels)))
+    best = _best(question_periods, own, cells)
+    left = question_periods.besides(periods(" | ".join(labels)))
     if left.differ(_of_label(cells, labels)):
         return None
     if left.differ(best.periods):
@@ -177,16 +179,16 @@ def _moved(asked: Periods, span: Span, document: Callable[[str], Document | None
     return replace(span, start=best.start, end=best.end, label=labels[0] if labels else "")
 
 
-def _best(asked: Periods, own: _TableCell, cells: Sequence[_TableCell]) -> _TableCell:
+def _best(question_periods: Periods, own: _TableCell, cells: Sequence[_TableCell]) -> _TableCell:
     """The only cell whose column agrees more with the question than `own`, or `own`. Of columns
     that agree alike, those that state the least besides count.
     """
-    agreement = {cell: asked.agreement(cell.periods) for cell in cells}
-    most = max(agreement.values())
-    if most <= max(agreement[own], 0):
+    agreement = {cell: question_periods.agreement(cell.periods) for cell in cells}
+    best_agreement = max(agreement.values())
+    if best_agreement <= max(agreement[own], 0):
         return own
-    agree = [cell for cell in cells if agreement[cell] == most]
-    besides = {cell: sum(map(bool, cell.periods.besides(asked))) for cell in agree}
+    agree = [cell for cell in cells if agreement[cell] == best_agreement]
+    besides = {cell: sum(map(bool, cell.periods.besides(question_periods))) for cell in agree}
     plain = [cell for cell in agree if besides[cell] == min(besides.values())]
     return plain[0] if len(plain) == 1 else own
 
@@ -205,7 +207,7 @@ def _of_document(cell: _TableCell, cells: Sequence[_TableCell], passage: Passage
     if the passage names no quarter, and the column no day but the row's last or that of another
     year.
     """
-    days = [day for one in cells for day in one.periods.days]
+    days = [day for row_cell in cells for day in row_cell.periods.days]
     last = max(days, default="")
     if periods(passage.text).quarters or not all(
         same_season(day, last) for day in cell.periods.days

@@ -35,22 +35,22 @@ def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str
     """The id of the document that a question is about: the one that it names by title or file name,
     or else the one with most of the nearest passages; None if there is neither.
     """
-    asked = content_words(question) - _ABOUT_ANY
+    question_words = content_words(question) - _ABOUT_ANY
     lowered = question.lower()
-    named = {d.id: _named(d, asked, lowered) for d in listed}
-    best = max(named, key=lambda name: named[name], default=None)
+    shares = {d.id: _named(d, question_words, lowered) for d in listed}
+    best = max(shares, key=lambda name: shares[name], default=None)
     if (
         best is not None
-        and named[best] >= _NAMED
-        and sum(value == named[best] for value in named.values()) == 1
+        and shares[best] >= _NAMED
+        and sum(value == shares[best] for value in shares.values()) == 1
     ):
         return best
     if len(listed) == 1:
         return listed[0].id
-    return _majority(hits) if asked else None
+    return _majority(hits) if question_words else None
 
 
-def _named(document: Document, asked: frozenset[str], question: str) -> float:
+def _named(document: Document, question_words: frozenset[str], question: str) -> float:
     """How fully a question names a document, from 0; its file name counts most."""
     path = PurePath(document.id)
     if _is_said(path.name, question):
@@ -61,7 +61,7 @@ def _named(document: Document, asked: frozenset[str], question: str) -> float:
     title = content_words(document.title) - _ABOUT_ANY
     stem = content_words(spaced) - _ABOUT_ANY
     shares = [
-        len(words & asked) / len(words) + 0.01 * len(words & asked)
+        len(words & question_words) / len(words) + 0.01 * len(words & question_words)
         for words in (title, stem)
         if words
     ]
@@ -106,7 +106,9 @@ def overview(
     means = np.stack([vectors[rows].mean(axis=0) for _, rows in parts])
     pieces: list[Place] = []
     for number, (heading, _) in enumerate(parts):
-        rows = [row for row, (_, of) in enumerate(sentences) if of == number]
+        rows = [
+            row for row, (_, document_number) in enumerate(sentences) if document_number == number
+        ]
         scores = [float(embedded[row] @ (means[number] + 0.5 * middle)) for row in rows]
         pieces += _heading(document, heading, pieces)
         if rows:
@@ -137,8 +139,8 @@ def _parts(document: Document, passages: Sequence[Passage]) -> list[tuple[str, l
 
 
 def _by_heading(paths: Sequence[tuple[str, ...]], depth: int) -> list[tuple[str, list[int]]]:
-    found = groupby(range(len(paths)), key=lambda row: paths[row][:depth])
-    return [(path[-1] if path else "", list(rows)) for path, rows in found]
+    runs = groupby(range(len(paths)), key=lambda row: paths[row][:depth])
+    return [(path[-1] if path else "", list(rows)) for path, rows in runs]
 
 
 def _path(document: Document, passage: Passage) -> tuple[str, ...]:
@@ -161,12 +163,12 @@ def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
         (passage.start + start, passage.start + end) for start, end in split_sentences(passage.text)
     ]
     headings = {block.start for block in document.blocks if block.kind == "heading"}
-    kept = [
+    chosen = [
         (s, e)
         for s, e in places
         if _SHORT <= e - s <= _LONG and s not in headings and document.text[e - 1] != "?"
     ]
-    return kept or [(s, e) for s, e in places if s not in headings][:1]
+    return chosen or [(s, e) for s, e in places if s not in headings][:1]
 
 
 def _heading(document: Document, heading: str, before: Sequence[Place]) -> list[Place]:
@@ -175,8 +177,8 @@ def _heading(document: Document, heading: str, before: Sequence[Place]) -> list[
         place.heading and document.text[place.start : place.end] == heading for place in before
     ):
         return []
-    named = (block for block in document.blocks if block.name == heading)
-    starts = (document.text.find(heading, block.start, block.end) for block in named)
+    headings = (block for block in document.blocks if block.name == heading)
+    starts = (document.text.find(heading, block.start, block.end) for block in headings)
     start = next((start for start in starts if start >= 0), None)
     if start is None:
         return []

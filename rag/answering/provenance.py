@@ -133,34 +133,36 @@ def _changes(old: Receipt, new: Receipt) -> Iterable[str]:
         yield f"index: generation {old.generation} then, {new.generation} now"
 
 
-def load(found: Any) -> Receipt:
+def load(record: Any) -> Receipt:
     """A receipt from JSON, or from an answer that has one. Raises InputError otherwise."""
-    if isinstance(found, Mapping) and isinstance(found.get("receipt"), Mapping):
-        found = found["receipt"]
+    if isinstance(record, Mapping) and isinstance(record.get("receipt"), Mapping):
+        record = record["receipt"]
     try:
         values = {
-            name: found[name]
+            name: record[name]
             for name in Receipt.__dataclass_fields__
-            if name not in _SINCE or name in found
+            if name not in _SINCE or name in record
         }
         lists = {name: tuple(map(str, values.get(name, ()))) for name in ("filter", "preferred")}
-        made = Receipt(**(values | lists))
+        receipt = Receipt(**(values | lists))
         texts = (
-            made.question,
-            made.embedder,
-            made.reader,
-            made.calibration,
-            made.answer,
-            made.form,
+            receipt.question,
+            receipt.embedder,
+            receipt.reader,
+            receipt.calibration,
+            receipt.answer,
+            receipt.form,
         )
         if (
             not all(isinstance(text, str) for text in texts)
-            or not all(isinstance(one, Mapping) for one in (made.documents, made.settings))
-            or not all(type(number) is int for number in (made.read, made.generation))
-            or made.read < 1
+            or not all(
+                isinstance(mapping, Mapping) for mapping in (receipt.documents, receipt.settings)
+            )
+            or not all(type(number) is int for number in (receipt.read, receipt.generation))
+            or receipt.read < 1
         ):
             raise TypeError("a field has the wrong type")
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the output of `rag ask --json`, or its field receipt"
         raise InputError(f"not a receipt: {error}", hint) from error
-    return made
+    return receipt

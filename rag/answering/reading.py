@@ -64,7 +64,9 @@ class Reading:
     @functools.cached_property
     def scored(self) -> list[Sentence]:
         """Every sentence with a score from the sentence head, best first, headings too."""
-        return [one for one in sentences_of(self.output) if self._is_current(one.hit)]
+        return [
+            sentence for sentence in sentences_of(self.output) if self._is_current(sentence.hit)
+        ]
 
     @functools.cached_property
     def sentences(self) -> list[Sentence]:
@@ -80,24 +82,26 @@ class Reading:
     def anchors(self) -> list[Sentence]:
         """The sentences from which candidates are made: the best by score, and the best spans'."""
         by_place: dict[tuple[str, int], Sentence] = {}
-        for one in self.sentences[:_SENTENCES]:
-            by_place.setdefault((one.document_id, one.start), one)
+        for sentence in self.sentences[:_SENTENCES]:
+            by_place.setdefault((sentence.document_id, sentence.start), sentence)
         spans = [group.best.span for group in self.spans[:SPANS]]
         if self.first:
-            for one in self.first.sentences[:FIRST]:
-                by_place.setdefault((one.document_id, one.start), one)
+            for sentence in self.first.sentences[:FIRST]:
+                by_place.setdefault((sentence.document_id, sentence.start), sentence)
             spans += [group.best.span for group in self.first.spans[:FIRST]]
         for span in spans:
-            one = around(span)
-            if not is_heading(one, self.documents[one.document_id]):
-                by_place.setdefault((one.document_id, one.start), one)
+            sentence = around(span)
+            if not is_heading(sentence, self.documents[sentence.document_id]):
+                by_place.setdefault((sentence.document_id, sentence.start), sentence)
         return list(by_place.values())
 
     @functools.cached_property
     def read_hits(self) -> list[Hit]:
         """The hits that the reader said something about, in order of retrieval."""
         parts = (self.output.spans, self.output.sentences, self.output.verdicts)
-        places = {(one.hit.passage.document_id, one.hit.passage.start) for p in parts for one in p}
+        places = {
+            (span.hit.passage.document_id, span.hit.passage.start) for p in parts for span in p
+        }
         return [hit for hit in self.hits if (hit.passage.document_id, hit.passage.start) in places]
 
     def text(self, document_id: str, offsets: Offsets) -> str:
@@ -114,7 +118,7 @@ class Reading:
         return hit.passage.is_in(self.documents.get(hit.passage.document_id))
 
 
-def span_score(one: Mention) -> float:
+def span_score(mention: Mention) -> float:
     """The log-odds that rank spans: the reader's, retrieval's, and whether the type fits."""
-    evidence = RETRIEVAL * one.span.hit.score + _TYPE * one.typed
-    return one.span.score + evidence - _LABEL * one.unasked
+    evidence = RETRIEVAL * mention.span.hit.score + _TYPE * mention.typed
+    return mention.span.score + evidence - _LABEL * mention.unasked

@@ -72,57 +72,59 @@ class Searcher:
         """
         return self.find_many([Query(question, k, filter, form="span")])[0].hits
 
-    def find_many(self, asked: Sequence[Query]) -> list[RetrievalResult]:
+    def find_many(self, queries: Sequence[Query]) -> list[RetrievalResult]:
         """`search` for several questions, which are embedded together. Each result is from one
         generation of the index, whatever is written meanwhile.
         """
-        checked = [self._understood(one) for one in asked]
-        return self._find(checked) or [self._find_patiently(one) for one in checked]
+        checked = [self._understood(query) for query in queries]
+        return self._find(checked) or [self._find_patiently(query) for query in checked]
 
-    def _understood(self, one: Query) -> Query:
+    def _understood(self, query: Query) -> Query:
         """The question with its spelling corrected, at most once."""
-        question = check_question(one.question, self.settings.max_question)
-        if self.speller and self.settings.spelling and not one.as_typed:
+        question = check_question(query.question, self.settings.max_question)
+        if self.speller and self.settings.spelling and not query.as_typed:
             question = self.speller.correct(question)
-        return replace(one, question=question, as_typed=True)
+        return replace(query, question=question, as_typed=True)
 
-    def _find_patiently(self, one: Query) -> RetrievalResult:
+    def _find_patiently(self, query: Query) -> RetrievalResult:
         for _ in range(TRIES):
-            if found := self._find([one]):
-                return found[0]
-        return self._find([one], changing=True)[0]
+            if results := self._find([query]):
+                return results[0]
+        return self._find([query], changing=True)[0]
 
-    def _find(self, asked: Sequence[Query], changing: bool = False) -> list[RetrievalResult]:
+    def _find(self, queries: Sequence[Query], changing: bool = False) -> list[RetrievalResult]:
         """One attempt to retrieve. Returns [] if the index changed meanwhile; with `changing`,
         returns the passages that are still valid instead.
         """
         before = self.store.stats()
         if not before.passages:
             raise EmptyError("the index is empty", "add documents with: rag ingest PATH")
-        hits = self._retrieve(asked)
-        ids = {hit.passage.document_id for found in hits for hit in found}
+        hits = self._retrieve(queries)
+        ids = {hit.passage.document_id for query_hits in hits for hit in query_hits}
         documents = {i: document for i in sorted(ids) if (document := self.store.document(i))}
         generation = self.store.stats().generation
         changed = generation != before.generation
         if changed and not changing:
             return []
         return [
-            RetrievalResult(one.question, _valid(found, documents, changed), documents, generation)
-            for one, found in zip(asked, hits, strict=True)
+            RetrievalResult(
+                query.question, _valid(query_hits, documents, changed), documents, generation
+            )
+            for query, query_hits in zip(queries, hits, strict=True)
         ]
 
-    def _retrieve(self, asked: Sequence[Query]) -> list[list[Hit]]:
+    def _retrieve(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Retrieve questions with the same `k` and filter together."""
         groups: dict[tuple[int, str], list[int]] = {}
-        for row, one in enumerate(asked):
-            groups.setdefault((one.k or self.settings.top_k, repr(one.filter)), []).append(row)
+        for row, query in enumerate(queries):
+            groups.setdefault((query.k or self.settings.top_k, repr(query.filter)), []).append(row)
         hits: dict[int, list[Hit]] = {}
         for (k, _), rows in groups.items():
-            found = self.retriever.retrieve(
-                [asked[row].question for row in rows], k, asked[rows[0]].filter
+            retrieved = self.retriever.retrieve(
+                [queries[row].question for row in rows], k, queries[rows[0]].filter
             )
-            hits |= zip(rows, found, strict=True)
-        return [hits[row] for row in range(len(asked))]
+            hits |= zip(rows, retrieved, strict=True)
+        return [hits[row] for row in range(len(queries))]
 
 
 def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
@@ -133,7 +135,7 @@ def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool
     return [replace(hit, copies=()) for hit in valid] if changed else valid
 
 
-def check_question(question: str, most: int) -> str:
+def check_question(question: str, limit: int) -> str:
     """The question without surrounding space. Raises InputError if it is empty, too long or not
     valid text.
     """
@@ -142,8 +144,8 @@ def check_question(question: str, most: int) -> str:
         raise InputError(
             "the question is empty", 'for example: rag ask "When was the JCPOA signed?"'
         )
-    if len(question) > most:
-        message = f"question too long: {len(question):,} characters, limit {most:,}"
+    if len(question) > limit:
+        message = f"question too long: {len(question):,} characters, limit {limit:,}"
         raise InputError(message, "shorten it")
     try:
         question.encode()

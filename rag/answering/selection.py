@@ -19,9 +19,9 @@ def probability(weights: Mapping[str, float], bias: float, features: Mapping[str
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
 
 
-def logit(probability: float, least: float = 1e-6) -> float:
+def logit(probability: float, floor: float = 1e-6) -> float:
     """The log-odds, of a probability limited to [least, 1 - least]."""
-    p = min(max(probability, least), 1 - least)
+    p = min(max(probability, floor), 1 - floor)
     return math.log(p / (1 - p))
 
 
@@ -51,43 +51,43 @@ class Sentence:
 
 def sentences_of(output: ReaderOutput) -> list[Sentence]:
     """Every sentence with a score, once, best first; passages overlap."""
-    found: dict[tuple[str, int], Sentence] = {}
-    for one in output.sentences:
-        passage = one.hit.passage
-        made = Sentence(
+    best: dict[tuple[str, int], Sentence] = {}
+    for scored in output.sentences:
+        passage = scored.hit.passage
+        sentence = Sentence(
             passage.document_id,
-            passage.start + one.start,
-            passage.start + one.end,
-            one.score,
-            one.hit,
+            passage.start + scored.start,
+            passage.start + scored.end,
+            scored.score,
+            scored.hit,
         )
-        known = found.get((made.document_id, made.start))
-        if known is None or known.score < made.score:
-            found[made.document_id, made.start] = made
-    return sorted(found.values(), key=lambda s: (-s.score, s.document_id, s.start))
+        previous = best.get((sentence.document_id, sentence.start))
+        if previous is None or previous.score < sentence.score:
+            best[sentence.document_id, sentence.start] = sentence
+    return sorted(best.values(), key=lambda s: (-s.score, s.document_id, s.start))
 
 
 def without_headings(
-    found: Sequence[Sentence], documents: Mapping[str, Document]
+    sentences: Sequence[Sentence], documents: Mapping[str, Document]
 ) -> list[Sentence]:
     """Without headings, rules and other lines that say nothing alone. The sentence after such a
     line gets the line's score if that is higher.
     """
     inherited: dict[tuple[str, int], float] = {}
-    by_place = sorted(found, key=lambda s: (s.document_id, s.start))
-    kept: list[Sentence] = []
+    by_place = sorted(sentences, key=lambda s: (s.document_id, s.start))
+    telling: list[Sentence] = []
     carried = 0.0
-    for number, one in enumerate(by_place):
-        if number and by_place[number - 1].document_id != one.document_id:
+    for number, sentence in enumerate(by_place):
+        if number and by_place[number - 1].document_id != sentence.document_id:
             carried = 0.0
-        if is_heading(one, documents[one.document_id]):
-            carried = max(carried, one.score)
+        if is_heading(sentence, documents[sentence.document_id]):
+            carried = max(carried, sentence.score)
             continue
-        if carried > one.score:
-            inherited[one.document_id, one.start] = carried
+        if carried > sentence.score:
+            inherited[sentence.document_id, sentence.start] = carried
         carried = 0.0
-        kept.append(one)
-    raised = [replace(s, score=inherited.get((s.document_id, s.start), s.score)) for s in kept]
+        telling.append(sentence)
+    raised = [replace(s, score=inherited.get((s.document_id, s.start), s.score)) for s in telling]
     return sorted(raised, key=lambda s: (-s.score, s.document_id, s.start))
 
 
@@ -115,12 +115,12 @@ def _is_short_line(text: str, start: int, end: int) -> bool:
     return alone and end - start <= _SHORT_LINE and not _SAYS.search(text[start:end])
 
 
-def ranked(found: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
+def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
     """With scores lowered by how far their passage is behind the best one in retrieval."""
     best = max((hit.score for hit in hits), default=0.0)
-    odds = [logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in found]
-    pairs = zip(found, odds, strict=True)
-    return [replace(s, score=1 / (1 + math.exp(-at))) for s, at in pairs]
+    odds = [logit(s.score) + RETRIEVAL * (s.hit.score - best) for s in sentences]
+    pairs = zip(sentences, odds, strict=True)
+    return [replace(s, score=1 / (1 + math.exp(-sentence_odds))) for s, sentence_odds in pairs]
 
 
 def around(span: Span) -> Sentence:

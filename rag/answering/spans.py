@@ -77,33 +77,36 @@ class Mention:
 
 
 @functools.lru_cache(4096)
-def mention(asked: QuestionAnalysis, span: Span) -> Mention:
+def mention(analysis: QuestionAnalysis, span: Span) -> Mention:
     """A span as an answer to a question."""
     passage = span.hit.passage
     start, end = enclosing_sentence(passage.text, span.start, span.end)
-    said = meaning(
-        span.text, passage.text[start : span.start], passage.text[span.end : end], asked.amount
+    span_meaning = meaning(
+        span.text, passage.text[start : span.start], passage.text[span.end : end], analysis.amount
     )
     if is_relative(span.text):
-        said = replace(said, anchor=passage.document_id)
+        span_meaning = replace(span_meaning, anchor=passage.document_id)
     near = f"{passage.context} {passage.text[start:end]}"
     words = content_words(span.text)
     label = content_words(span.label)
     return Mention(
         span,
-        said,
+        span_meaning,
         (start, end),
-        coverage(asked.words, near),
-        coverage(asked.names, near, 1.0),
-        _unasked(words, asked) if words else 1.0,
-        _unasked(label, asked) if label else 0.0,
-        bool((asked.date and (said.date or said.anchor)) or (asked.amount and said.quantity)),
+        coverage(analysis.words, near),
+        coverage(analysis.names, near, 1.0),
+        _unasked(words, analysis) if words else 1.0,
+        _unasked(label, analysis) if label else 0.0,
+        bool(
+            (analysis.date and (span_meaning.date or span_meaning.anchor))
+            or (analysis.amount and span_meaning.quantity)
+        ),
     )
 
 
-def _unasked(words: frozenset[str], asked: QuestionAnalysis) -> float:
+def _unasked(words: frozenset[str], analysis: QuestionAnalysis) -> float:
     """The share of the words that are not in the question."""
-    return len(words - asked.words) / len(words)
+    return len(words - analysis.words) / len(words)
 
 
 Score = Callable[[Mention], float]
@@ -130,7 +133,7 @@ class SpanGroup:
 
     @property
     def spans(self) -> tuple[Span, ...]:
-        return tuple(one.span for one in self.mentions)
+        return tuple(mention.span for mention in self.mentions)
 
     @property
     def supporting(self) -> tuple[Span, ...]:
@@ -154,11 +157,11 @@ def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
         groups.setdefault(one.meaning.said, []).append((score(one), one))
     gathered: list[list[list[_Scored]]] = []
     for group in sorted(groups.values(), key=lambda group: -_joint(group)):
-        said = group[0][1].meaning
+        first_meaning = group[0][1].meaning
         fitting = (
             home
             for home in gathered
-            if all(compare(said, g[0][1].meaning) is Relation.SAME for g in home)
+            if all(compare(first_meaning, g[0][1].meaning) is Relation.SAME for g in home)
         )
         if (home := next(fitting, None)) is not None:
             home.append(group)
@@ -170,8 +173,8 @@ def grouped(mentions: Sequence[Mention], score: Score) -> list[SpanGroup]:
 def _joint(members: Sequence[_Scored]) -> float:
     """The log of the sum of the odds of the best member of each passage."""
     best: dict[tuple[str, int], float] = {}
-    for score, one in members:
-        place = one.span.hit.passage.document_id, one.span.hit.passage.start
+    for score, member in members:
+        place = member.span.hit.passage.document_id, member.span.hit.passage.start
         best[place] = max(score, best.get(place, -math.inf))
     top = max(best.values())
     return top + math.log(sum(math.exp(score - top) for score in best.values()))
@@ -179,12 +182,14 @@ def _joint(members: Sequence[_Scored]) -> float:
 
 def _candidate(groups: Sequence[list[_Scored]]) -> SpanGroup:
     """The first group has the best wording and gives the candidate its words."""
-    first, *others = (sorted(group, key=lambda member: -member[0]) for group in groups)
-    rest = sorted((one for group in others for one in group), key=lambda member: -member[0])
-    kept: dict[tuple[str, int], Mention] = {}
-    for _, one in [*first, *rest]:
-        kept.setdefault((one.span.hit.passage.document_id, one.span.hit.passage.start), one)
-    return SpanGroup(tuple(kept.values()), _joint([*first, *rest]))
+    first, *other_groups = (sorted(group, key=lambda member: -member[0]) for group in groups)
+    members_left = sorted(
+        (one for group in other_groups for one in group), key=lambda member: -member[0]
+    )
+    by_passage: dict[tuple[str, int], Mention] = {}
+    for _, one in [*first, *members_left]:
+        by_passage.setdefault((one.span.hit.passage.document_id, one.span.hit.passage.start), one)
+    return SpanGroup(tuple(by_passage.values()), _joint([*first, *members_left]))
 
 
 _ANCHORED = re.compile(
@@ -218,23 +223,23 @@ _MOST_BESIDE = 6
 """Maximum number of other words in an answer that is a number."""
 
 
-def value(said: Mention, day: dt.date | None = None) -> Value | None:
+def value(mention: Mention, day: dt.date | None = None) -> Value | None:
     """The typed value; None if the words have no type. `day` is the document's date, if known."""
-    text = said.span.text
-    after = said.sentence_text[said.span.end - said.sentence[0] :]
+    text = mention.span.text
+    after = mention.sentence_text[mention.span.end - mention.sentence[0] :]
     if _ANCHORED.search(f"{text} {after[:12]}"):
-        return None if dates(text) else _date(said, after, day)
-    return _number(said) or _date(said, after, day)
+        return None if dates(text) else _date(mention, after, day)
+    return _number(mention) or _date(mention, after, day)
 
 
-def _date(said: Mention, after: str, day: dt.date | None) -> Value | None:
-    text = said.span.text
+def _date(mention: Mention, after: str, day: dt.date | None) -> Value | None:
+    text = mention.span.text
     year = _YEAR_AFTER.match(after)
     whole = (year and only_date(text + year[0])) or only_date(text)
     if whole:
         bound = " ".join(sorted(whole.qualifiers))
         return Value("date", text, iso=whole.iso, precision=whole.precision, bound=bound)
-    before = said.sentence_text[: said.span.start - said.sentence[0]]
+    before = mention.sentence_text[: mention.span.start - mention.sentence[0]]
     resolved = resolve(text, before, day, after) if day else None
     if resolved:
         return Value(
@@ -245,43 +250,45 @@ def _date(said: Mention, after: str, day: dt.date | None) -> Value | None:
             bound=resolved.bound,
             resolved=resolved.how,
         )
-    found = dates(text)
-    if len(found) != 1 or found[0].precision == "year":
+    text_dates = dates(text)
+    if len(text_dates) != 1 or text_dates[0].precision == "year":
         return None
-    (date,) = found
+    (date,) = text_dates
     return Value("date", text[date.start : date.end], iso=date.iso, precision=date.precision)
 
 
-def _number(said: Mention) -> Value | None:
-    found, text = said.meaning.quantity, said.span.text
-    if found is None or len(found.rest.split()) > _MOST_BESIDE:
+def _number(mention: Mention) -> Value | None:
+    quantity, text = mention.meaning.quantity, mention.span.text
+    if quantity is None or len(quantity.rest.split()) > _MOST_BESIDE:
         return None
-    if found.kind == "number" and dates(text):
+    if quantity.kind == "number" and dates(text):
         return None
-    factor = _factor(said, found.kind) if found.kind in ("money", "number", "percentage") else 1
+    factor = (
+        _factor(mention, quantity.kind) if quantity.kind in ("money", "number", "percentage") else 1
+    )
     return Value(
-        found.kind,
+        quantity.kind,
         text,
-        iso=found.iso,
-        number=factor * abs(found.number) if factor < 0 else factor * found.number,
-        upper=found.upper and factor * found.upper,
-        unit=found.unit,
-        bound=found.bound,
+        iso=quantity.iso,
+        number=factor * abs(quantity.number) if factor < 0 else factor * quantity.number,
+        upper=quantity.upper and factor * quantity.upper,
+        unit=quantity.unit,
+        bound=quantity.bound,
     )
 
 
-def _factor(said: Mention, kind: str) -> int:
+def _factor(mention: Mention, kind: str) -> int:
     """What a figure in a table is to be multiplied by: the unit is in the heading, as in "(In
     millions, except per-share amounts)", and figures in brackets are negative.
     """
-    label, bar, _ = said.sentence_text.partition(" | ")
+    label, bar, _ = mention.sentence_text.partition(" | ")
     if not bar:
         return 1
-    text = said.span.text.strip()
+    text = mention.span.text.strip()
     sign = -1 if _NEGATIVE.fullmatch(text) else 1
     if kind == "percentage" or _OWN_UNIT.search(text):
         return sign
-    return sign * _unit_factor(said.span.hit.passage.heading, label)
+    return sign * _unit_factor(mention.span.hit.passage.heading, label)
 
 
 def _unit_factor(heading: str, label: str) -> int:

@@ -101,7 +101,7 @@ def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
     inside = citation.sentence.find(citation.quote)
     if not citation.sentence or inside < 0:
         return True
-    starts = [citation.start - at for at in _places(citation.sentence, citation.quote)]
+    starts = [citation.start - offset for offset in _places(citation.sentence, citation.quote)]
     if (
         citation.sha256 and citation.sha256 == document.sha256
     ):  # the bytes that were cited: it may be half of a long sentence
@@ -136,23 +136,23 @@ def _found(text: str, citation: Citation | Cited) -> int | None:
     sentence, only if the quote is long.
     """
     if citation.sentence and citation.quote in citation.sentence:
-        at = [
+        offsets = [
             place + inside
             for place in _places(text, citation.sentence)
             if _is_sentence(text, place, citation.sentence)
             for inside in _places(citation.sentence, citation.quote)
         ]
     else:
-        at = _places(text, citation.quote) if len(citation.quote) >= 20 else []
-    return min(at, key=lambda place: abs(place - citation.start), default=None)
+        offsets = _places(text, citation.quote) if len(citation.quote) >= 20 else []
+    return min(offsets, key=lambda place: abs(place - citation.start), default=None)
 
 
 def _places(text: str, part: str) -> list[int]:
     places: list[int] = []
-    at = text.find(part) if part else -1
-    while at >= 0:
-        places.append(at)
-        at = text.find(part, at + 1)
+    offset = text.find(part) if part else -1
+    while offset >= 0:
+        places.append(offset)
+        offset = text.find(part, offset + 1)
     return places
 
 
@@ -161,39 +161,39 @@ def _became(text: str, citation: Citation | Cited) -> str | None:
     begin = max(0, citation.start - _WIDTH)
     around = text[begin : citation.end + _WIDTH]
     sentences = [around[start:end] for start, end in split_sentences(around)]
-    wanted = citation.sentence or citation.quote
-    near = difflib.get_close_matches(wanted, sentences, 1, _NEAR)
+    old_text = citation.sentence or citation.quote
+    near = difflib.get_close_matches(old_text, sentences, 1, _NEAR)
     return near[0] if near else None
 
 
-def citations(found: Any) -> list[Cited]:
+def citations(value: Any) -> list[Cited]:
     """Citations from JSON: an answer's, a list, or one, as `rag ask --json` or the HTTP service
     returns them. Raises InputError for anything else.
     """
-    if isinstance(found, Mapping) and "citations" in found:
-        found = found["citations"]
-    listed = list(found) if isinstance(found, list) else [found]
-    return [_cited(one) for one in listed]
+    if isinstance(value, Mapping) and "citations" in value:
+        value = value["citations"]
+    listed = list(value) if isinstance(value, list) else [value]
+    return [_cited(item) for item in listed]
 
 
-def _from_wire(found: Mapping[str, Any]) -> dict[str, Any]:
+def _from_wire(wire: Mapping[str, Any]) -> dict[str, Any]:
     """A citation of the HTTP service with the names of `rag ask --json`."""
-    marked = found["highlight"]
-    named = {"quote": "text", "start": "start_char_index", "end": "end_char_index"}
-    others = {
-        "document_id": found.get("document_id"),
-        "sha256": found.get("document_sha256"),
-        "sentence": found.get("cited_text"),
+    marked = wire["highlight"]
+    renamed = {"quote": "text", "start": "start_char_index", "end": "end_char_index"}
+    unchanged = {
+        "document_id": wire.get("document_id"),
+        "sha256": wire.get("document_sha256"),
+        "sentence": wire.get("cited_text"),
     }
-    return others | {name: marked.get(theirs) for name, theirs in named.items()}
+    return unchanged | {name: marked.get(theirs) for name, theirs in renamed.items()}
 
 
-def _cited(found: Any) -> Cited:
-    if isinstance(found, Mapping) and isinstance(found.get("highlight"), Mapping):
-        found = _from_wire(found)
+def _cited(wire: Any) -> Cited:
+    if isinstance(wire, Mapping) and isinstance(wire.get("highlight"), Mapping):
+        wire = _from_wire(wire)
     try:
         names = ("document_id", "start", "end", "quote")
-        document_id, start, end, quote = (found[name] for name in names)
+        document_id, start, end, quote = (wire[name] for name in names)
         if not (
             isinstance(document_id, str)
             and isinstance(quote, str)
@@ -207,11 +207,11 @@ def _cited(found: Any) -> Cited:
             start,
             end,
             quote,
-            str(found.get("sha256") or ""),
-            str(found.get("sentence") or ""),
+            str(wire.get("sha256") or ""),
+            str(wire.get("sentence") or ""),
         )
     except (KeyError, TypeError, AttributeError) as error:
         hint = (
             "give the output of `rag ask --json`, or citations with document_id, start, end, quote"
         )
-        raise InputError(f"not a citation: {str(found)[:80]!r} ({error})", hint) from error
+        raise InputError(f"not a citation: {str(wire)[:80]!r} ({error})", hint) from error

@@ -111,8 +111,8 @@ class ChatServer:
             raise self._failed("sent no text")
         return _without_the_last(text) if choice.get("finish_reason") == "length" else text
 
-    def _failed(self, what: str) -> WriterError:
-        return WriterError(f"the writer at {self.address} {what}", _HINT)
+    def _failed(self, problem: str) -> WriterError:
+        return WriterError(f"the writer at {self.address} {problem}", _HINT)
 
 
 def _without_the_last(text: str) -> str:

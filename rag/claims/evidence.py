@@ -117,6 +117,6 @@ def named_document(reference: str, documents: Sequence[Document]) -> str | None:
 
 def _has(line: str, name: str) -> bool:
     """Whether the name is in the line, not as a part of a longer word."""
-    at = line.find(name) if name else -1
-    around = f"{line[at - 1 : at]}{line[at + len(name) : at + len(name) + 1]}"
-    return at >= 0 and not any(letter.isalnum() or letter == "_" for letter in around)
+    offset = line.find(name) if name else -1
+    around = f"{line[offset - 1 : offset]}{line[offset + len(name) : offset + len(name) + 1]}"
+    return offset >= 0 and not any(letter.isalnum() or letter == "_" for letter in around)

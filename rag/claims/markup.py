@@ -43,17 +43,17 @@ def _blank(match: re.Match[str]) -> str:
 
 def _label_in_place(match: re.Match[str]) -> str:
     label = match[1]
-    at = match[0].find(label)
-    return " " * at + label + " " * (len(match[0]) - at - len(label))
+    offset = match[0].find(label)
+    return " " * offset + label + " " * (len(match[0]) - offset - len(label))
 
 
 def end_with_marks(text: str, end: int, limit: int) -> int:
     """The end of a sentence, moved past the citation marks and closing emphasis that follow."""
     while end < limit:
-        found = MARK.match(text, end, limit) or _CLOSING.match(text, end, limit)
-        if not found:
+        match = MARK.match(text, end, limit) or _CLOSING.match(text, end, limit)
+        if not match:
             break
-        end = found.end()
+        end = match.end()
     return end
 
 

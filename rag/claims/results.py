@@ -80,14 +80,17 @@ class CheckReport:
     def counts(self) -> dict[str, int]:
         """The number of sentences by verdict, and the number of wrong citations."""
         counted = {
-            verdict: sum(one.verdict == verdict for one in self.sentences) for verdict in VERDICTS
+            verdict: sum(sentence.verdict == verdict for sentence in self.sentences)
+            for verdict in VERDICTS
         }
-        return counted | {WRONG_CITATION: sum(one.wrong_citation for one in self.sentences)}
+        return counted | {
+            WRONG_CITATION: sum(sentence.wrong_citation for sentence in self.sentences)
+        }
 
     def failures(self, kinds: Sequence[str]) -> list[Checked]:
         """The sentences with one of these FAILURES."""
         return [
-            one
-            for one in self.sentences
-            if one.verdict in kinds or (WRONG_CITATION in kinds and one.wrong_citation)
+            sentence
+            for sentence in self.sentences
+            if sentence.verdict in kinds or (WRONG_CITATION in kinds and sentence.wrong_citation)
         ]

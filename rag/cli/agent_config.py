@@ -65,11 +65,15 @@ def config_path(client: str, project: bool, environ: Mapping[str, str] | None = 
     environ = os.environ if environ is None else environ
     home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
     if project:
-        here = {"claude": ".mcp.json", "codex": ".codex/config.toml", "cursor": ".cursor/mcp.json"}
-        here["vscode"] = ".vscode/mcp.json"
-        if client not in here:
+        project_paths = {
+            "claude": ".mcp.json",
+            "codex": ".codex/config.toml",
+            "cursor": ".cursor/mcp.json",
+        }
+        project_paths["vscode"] = ".vscode/mcp.json"
+        if client not in project_paths:
             raise InputError(f"{client} has no configuration per folder", "leave out --project")
-        return Path(here[client])
+        return Path(project_paths[client])
     if client == "claude":
         return home / ".claude.json"
     if client == "codex":
@@ -162,7 +166,7 @@ def _edited_json(client: str, path: Path, before: str, name: str, new_entry: Ent
 def _ask_for_key(config: dict[str, Any]) -> None:
     """Have VS Code ask for the key once, so that the file does not contain it."""
     inputs = config.setdefault("inputs", [])
-    if not any(one.get("id") == "rag-key" for one in inputs):
+    if not any(item.get("id") == "rag-key" for item in inputs):
         inputs.append(
             {
                 "id": "rag-key",
@@ -184,17 +188,17 @@ def _edited_toml(client: str, path: Path, before: str, name: str, new_entry: Ent
         raise NotFoundError(
             f"{path} has no entry {name}", "look for its name in the file and pass it as --name"
         )
-    rest = _without_table(before, name) if is_present else before
+    remainder = _without_table(before, name) if is_present else before
     after = (
-        rest.rstrip("\n")
-        + ("\n\n" if rest.strip() and table else "\n" if rest.strip() else "")
+        remainder.rstrip("\n")
+        + ("\n\n" if remainder.strip() and table else "\n" if remainder.strip() else "")
         + table
     )
     try:
-        found = tomllib.loads(after).get("mcp_servers", {}).get(name)
+        entry = tomllib.loads(after).get("mcp_servers", {}).get(name)
     except ValueError as error:
         raise _by_hand(path, "TOML that can be edited safely", table) from error
-    if found != new_entry:
+    if entry != new_entry:
         raise _by_hand(path, "TOML that can be edited safely", table)
     return after
 

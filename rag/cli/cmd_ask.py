@@ -99,7 +99,9 @@ def ask_command(
 def _written_json(written: Written, show_removed: bool) -> dict[str, object]:
     value: dict[str, object] = plain(written)
     if not show_removed:
-        value["sentences"] = [plain(one) for one in written.sentences if not one.struck]
+        value["sentences"] = [
+            plain(sentence) for sentence in written.sentences if not sentence.struck
+        ]
     return value
 
 

@@ -64,13 +64,14 @@ def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
     from rag.store.local import snapshots
 
     only_local(settings, "rag index snapshot", "use the database's tool: pg_dump")
-    taken = snapshots.take(settings.index, target)
+    snapshot = snapshots.take(settings.index, target)
     show(
-        taken,
+        snapshot,
         as_json,
         lambda: (
-            f"{clean(taken.path)}: {taken.documents:,} documents, {taken.passages:,} passages, "
-            f"{taken.bytes:,} bytes\nSHA-256 of its rows: {taken.digest}"
+            f"{clean(snapshot.path)}: {snapshot.documents:,} documents, "
+            f"{snapshot.passages:,} passages, {snapshot.bytes:,} bytes\n"
+            f"SHA-256 of its rows: {snapshot.digest}"
         ),
     )
 

@@ -90,7 +90,7 @@ def with_json_fields(command: click.Command | None, arguments: list[str]) -> lis
         return arguments
     place = arguments.index("--json")
     following = arguments[place + 1 : min(place + 2, end)]
-    is_alone = not any(isinstance(one, click.Argument) for one in command.params)
+    is_alone = not any(isinstance(parameter, click.Argument) for parameter in command.params)
     if following and _FIELDS.fullmatch(following[0]) and ("," in following[0] or is_alone):
         return [*arguments[:place], f"--json={following[0]}", *arguments[place + 2 :]]
     return [*arguments[:place], "--json=", *arguments[place + 1 :]]

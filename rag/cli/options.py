@@ -70,8 +70,8 @@ def counts(report: object, words: Sequence[str]) -> str:
 def skipped_lines(skipped: Sequence[tuple[str, str]]) -> list[str]:
     """The skipped files with their reasons; the last line counts those left out."""
     lines = [f"  skipped {clean(path)}: {clean(why)}" for path, why in skipped[:MOST_SKIPPED]]
-    more = len(skipped) - MOST_SKIPPED
-    return [*lines, f"  and {more} more; --json lists all"] if more > 0 else lines
+    unlisted = len(skipped) - MOST_SKIPPED
+    return [*lines, f"  and {unlisted} more; --json lists all"] if unlisted > 0 else lines
 
 
 def plural(count: int, noun: str) -> str:

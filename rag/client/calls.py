@@ -74,8 +74,8 @@ class Call(Generic[T]):
 def options(
     filters: Sequence[str], top_k: int | None, deadline_ms: int | None = None
 ) -> dict[str, Any]:
-    given = {"filters": list(filters), "top_k": top_k, "deadline_ms": deadline_ms}
-    return {name: value for name, value in given.items() if value}
+    values = {"filters": list(filters), "top_k": top_k, "deadline_ms": deadline_ms}
+    return {name: value for name, value in values.items() if value}
 
 
 def ask(
@@ -98,8 +98,8 @@ def search(question: str, filters: Sequence[str], top_k: int) -> Call[WireHits]:
 
 
 def page(after: str, limit: int) -> Call[WireDocuments]:
-    given = {"after": after, "limit": limit}
-    return Call("GET", "/v1/documents", WireDocuments.model_validate_json, {"params": given})
+    values = {"after": after, "limit": limit}
+    return Call("GET", "/v1/documents", WireDocuments.model_validate_json, {"params": values})
 
 
 def address(document_id: str) -> str:

@@ -46,8 +46,8 @@ class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be instal
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        found = passages(self.source, query, self.k, self.filters)
-        return [Document(page_content=one.text, metadata=one.metadata, id=one.id) for one in found]
+        hits = passages(self.source, query, self.k, self.filters)
+        return [Document(page_content=hit.text, metadata=hit.metadata, id=hit.id) for hit in hits]
 
 
 def answer_tool(source: Client | Engine, filters: list[str] | None = None) -> StructuredTool:

@@ -44,8 +44,8 @@ class RagNodeRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be in
         super().__init__()
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        found = passages(self._source, query_bundle.query_str, self._k, self._filters)
-        return [NodeWithScore(node=_node(one), score=one.score) for one in found]
+        hits = passages(self._source, query_bundle.query_str, self._k, self._filters)
+        return [NodeWithScore(node=_node(hit), score=hit.score) for hit in hits]
 
 
 def _node(passage: RetrievedPassage) -> TextNode:

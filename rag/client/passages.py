@@ -91,7 +91,10 @@ def answered(
         lines = [
             f"{found.answer or 'Not found in the documents: ' + (found.abstention_reason or '')}"
         ]
-        lines += [f"[{one.index}] {one.document_id}: “{one.cited_text}”" for one in found.citations]
+        lines += [
+            f"[{citation.index}] {citation.document_id}: “{citation.cited_text}”"
+            for citation in found.citations
+        ]
         return "\n".join(lines), found.model_dump()
     answer = source.ask(question, filter=parse(filters) or None)
     return cited(answer).text, asdict(answer)

@@ -19,17 +19,17 @@ class Transport:
     def __init__(self, url: str, key: str | None, retries: int) -> None:
         self._url = url.rstrip("/")
         self._retries = retries
-        given = os.environ.get("RAG_KEY", "") if key is None else key
-        self._headers = {"Authorization": f"Bearer {given}"} if given else {}
+        secret = os.environ.get("RAG_KEY", "") if key is None else key
+        self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
     def _pause(self, tried: int, got: httpx.Response | httpx.ConnectError) -> float:
         """Seconds to wait before the next try. Raises the error in `got` if another cannot help."""
         response = got if isinstance(got, httpx.Response) else None
         after = response.headers.get("Retry-After", "") if response is not None else ""
-        wanted = float(after) if after.isdecimal() else PAUSE * 2**tried
+        seconds = float(after) if after.isdecimal() else PAUSE * 2**tried
         again = response is None or response.status_code in _AGAIN
-        if tried < self._retries and again and wanted <= _LONGEST_WAIT:
-            return wanted
+        if tried < self._retries and again and seconds <= _LONGEST_WAIT:
+            return seconds
         if isinstance(got, httpx.Response):
             raise problem_of(got)
         raise self._unreachable(got) from got

@@ -126,10 +126,10 @@ def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) 
 
 def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
     """The likeliest answer to each question, and to some without their documents."""
-    asked: list[tuple[Question, Filter]] = [(question, ()) for question in gold]
+    questions: list[tuple[Question, Filter]] = [(question, ()) for question in gold]
     if sum(not question.answers for question in gold) < _FEW_ABSENT * len(gold):
         absent = [question for question in gold if question.answers and question.relevant]
-        asked += [
+        questions += [
             (
                 replace(question, answers=()),
                 tuple(Condition("document", "!=", name) for name in question.relevant),
@@ -139,19 +139,19 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
     unlimited = copy.copy(engine)
     unlimited.settings = replace(engine.settings, threshold=0.0)
     answers: list[Answer] = []
-    for start in range(0, len(asked), _BATCH):
-        batch = asked[start : start + _BATCH]
+    for start in range(0, len(questions), _BATCH):
+        batch = questions[start : start + _BATCH]
         answers += unlimited.ask_many(
             [Query(question.text, None, left_out or None) for question, left_out in batch]
         )
-    pairs = [(question, answer) for (question, _), answer in zip(asked, answers, strict=True)]
-    texts = list(dict.fromkeys(question.text for question, _ in asked))
+    pairs = [(question, answer) for (question, _), answer in zip(questions, answers, strict=True)]
+    texts = list(dict.fromkeys(question.text for question, _ in questions))
     return Judged(
         np.array([logit(answer.confidence) for answer in answers]),
         np.array([serves(question, shown(answer)) == "useful" for question, answer in pairs]),
-        np.array([bool(question.answers) for question, _ in asked]),
-        np.ones(len(asked)),
-        np.array([texts.index(question.text) for question, _ in asked]),
+        np.array([bool(question.answers) for question, _ in questions]),
+        np.ones(len(questions)),
+        np.array([texts.index(question.text) for question, _ in questions]),
     )
 
 

@@ -192,8 +192,8 @@ class Metric:
 
 def _metrics(group: str, *metrics: tuple[str, str, str, Callable[[Table], float]]) -> list[Metric]:
     return [
-        Metric(name, title, group, definition, of, "lower" if name in _LOWER else "higher")
-        for name, title, definition, of in metrics
+        Metric(name, title, group, definition, compute, "lower" if name in _LOWER else "higher")
+        for name, title, definition, compute in metrics
     ]
 
 

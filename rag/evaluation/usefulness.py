@@ -180,10 +180,10 @@ def _items(question: Question, shown: Shown) -> Judgement:
     return "partial" if count else "wrong"
 
 
-def _documents(wanted: frozenset[str], named: frozenset[str]) -> Judgement:
+def _documents(expected: frozenset[str], shown: frozenset[str]) -> Judgement:
     """Useful with most of the documents, if they are most of those named."""
-    common = len(wanted & named)
-    if 2 * common > len(wanted) and 2 * common >= len(named):
+    common = len(expected & shown)
+    if 2 * common > len(expected) and 2 * common >= len(shown):
         return "useful"
     return "partial" if common else "wrong"
 

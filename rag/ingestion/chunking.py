@@ -78,7 +78,7 @@ def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -
     longest = (
         limit * _CHARACTERS_PER_TOKEN
     )  # longer text is too long whatever its tokens, and may be a megabyte
-    batches = (spans[at : at + _COUNTED] for at in range(0, len(spans), _COUNTED))
+    batches = (spans[first : first + _COUNTED] for first in range(0, len(spans), _COUNTED))
     counts = (
         size
         for batch in batches
@@ -111,21 +111,21 @@ def _middle(text: str, start: int, end: int) -> int:
     if before:
         return middle - 1 - before.start()
     clean = (
-        at
-        for at in range(middle, min(end, middle + _LONGEST_CLUSTER))
-        if not _inside_cluster(text, at)
+        offset
+        for offset in range(middle, min(end, middle + _LONGEST_CLUSTER))
+        if not _inside_cluster(text, offset)
     )
     return next(clean, middle)
 
 
-def _inside_cluster(text: str, at: int) -> bool:
-    """Whether a cut at `at` would separate a mark, a joiner or an emoji's variation selector from
-    its base.
+def _inside_cluster(text: str, offset: int) -> bool:
+    """Whether a cut at `offset` would separate a mark, a joiner or an emoji's variation selector
+    from its base.
     """
     return (
-        bool(unicodedata.combining(text[at]))
-        or text[at] in "\u200d\ufe0f"
-        or text[at - 1] == "\u200d"
+        bool(unicodedata.combining(text[offset]))
+        or text[offset] in "\u200d\ufe0f"
+        or text[offset - 1] == "\u200d"
     )
 
 

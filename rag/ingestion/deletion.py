@@ -45,8 +45,8 @@ class DeletionReceipt:
     def complete(self) -> bool:
         """Whether no part of the index holds the document and no search finds it."""
         after = self.after
-        held = (after.documents, after.passages, after.vectors, after.words)
-        return not (any(held) or after.originals or after.cells or self.found)
+        remaining = (after.documents, after.passages, after.vectors, after.words)
+        return not (any(remaining) or after.originals or after.cells or self.found)
 
 
 def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> list[DeletionReceipt]:
@@ -55,15 +55,15 @@ def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> li
     """
     with store.writing():
         before = [_before(store, document_id) for document_id in ids]
-        deleted = [one for one in before if store.delete(one.document)]
-        if archives := {one.archive for one in deleted} - {""}:
+        deleted = [trace for trace in before if store.delete(trace.document)]
+        if archives := {trace.archive for trace in deleted} - {""}:
             left = [document.id for document in store.documents() if document.file in archives]
             store.update_digests(dict.fromkeys(left, _READ_AGAIN))
     store.vacuum()
     if stamps:
-        stamps.forget([one.source for one in deleted])
+        stamps.forget([trace.source for trace in deleted])
         stamps.save()
-    return [_receipt(store, one) for one in deleted]
+    return [_receipt(store, trace) for trace in deleted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _before(store: Store, document_id: str) -> _Before:
 def _receipt(store: Store, before: _Before) -> DeletionReceipt:
     after = store.trace(before.document, before.trace.numbers)
     passages, vectors = before.probes
-    found = sum(
+    leftovers = sum(
         _finds(store, before.document, p, v) for p, v in zip(passages, vectors, strict=True)
     )
     now, generation = datetime.now(UTC).isoformat(timespec="seconds"), store.stats().generation
@@ -103,7 +103,7 @@ def _receipt(store: Store, before: _Before) -> DeletionReceipt:
         before.trace,
         after,
         searches,
-        found,
+        leftovers,
         snapshots=after.snapshots,
     )
 

@@ -112,10 +112,10 @@ class Fetcher:
                 raise _Absent(f"was not found: the server answers {status}")
             if status != 200:
                 raise ParseError(f"cannot be fetched: the server answers {status}", transient=True)
-            found = {
+            values = {
                 name: value for name in ("ETag", "Last-Modified") if (value := headers.get(name))
             }
-            return WebPage(url, body, headers.get_content_type(), found)
+            return WebPage(url, body, headers.get_content_type(), values)
         raise ParseError(f"is redirected more than {_REDIRECTS} times")
 
     def _request(
@@ -123,14 +123,14 @@ class Fetcher:
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         self._check_host(url)
         parts = urlsplit(url)
-        asked = {
+        headers = {
             "If-None-Match": validators.get("ETag", ""),
             "If-Modified-Since": validators.get("Last-Modified", ""),
         }
         sent = {
             "User-Agent": AGENT,
             "Accept-Encoding": "identity",
-            **{name: value for name, value in asked.items() if value},
+            **{name: value for name, value in headers.items() if value},
         }
         try:
             connection = self._connect(url, until)
@@ -176,13 +176,13 @@ class Fetcher:
         """An address of the host to connect to. Raises ParseError if any of its addresses is not
         public.
         """
-        found = [
+        addresses = [
             str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         ]
-        private = [address for address in found if not _is_public(address)]
+        private = [address for address in addresses if not _is_public(address)]
         if private and not self._allow_private:
             raise ParseError(f"is at the private address {private[0]}; --allow-private allows that")
-        return found[0]
+        return addresses[0]
 
 
 class _Absent(ParseError):
@@ -199,8 +199,8 @@ is true for them.
 
 
 def _is_public(address: str) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None) or found
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
     carried = any(mapped in net for net in _CARRIERS if net.version == mapped.version)
     return bool(mapped.is_global) and not mapped.is_multicast and not carried
 

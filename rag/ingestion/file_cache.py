@@ -40,10 +40,10 @@ class Stamps:
         """
         self._path = folder / _NAME
         self._root = root_of(folder)
-        kept = _kept(self._path, self._root)
-        self._known, self._bad, self._links = _load(kept)
+        saved = _kept(self._path, self._root)
+        self._known, self._bad, self._links = _load(saved)
         self._reader = reader
-        self.furniture = _furniture(kept)
+        self.furniture = _furniture(saved)
         """digests of each folder's recurring blocks"""
         self._changed = False
 
@@ -53,16 +53,16 @@ class Stamps:
         """
         try:
             before = stamp(path)
-            known = self._known.get(str(path))
-            if before and known and known[0] == before:
-                return known[1]
-            found = sha256_file(path)
+            saved = self._known.get(str(path))
+            if before and saved and saved[0] == before:
+                return saved[1]
+            digest = sha256_file(path)
             if before and stamp(path) == before:
-                self._known[str(path)] = (before, found)
+                self._known[str(path)] = (before, digest)
                 self._changed = True
         except OSError:
             return ""
-        return found
+        return digest
 
     def skipped(self, path: Path) -> Skipped:
         """What was skipped in the file, if neither its status nor the parsers have changed; else
@@ -116,7 +116,7 @@ class Stamps:
             return
         partial = self._path.with_name(f"{_NAME}.{os.getpid()}.partial")
         with suppress(OSError):
-            kept = {
+            saved = {
                 "format": _FORMAT,
                 "root": self._root,
                 "files": self._known,
@@ -124,7 +124,7 @@ class Stamps:
                 "links": self._links,
                 "furniture": self.furniture,
             }
-            partial.write_text(json.dumps(kept))
+            partial.write_text(json.dumps(saved))
             partial.replace(self._path)
             self._changed = False
         with suppress(OSError):
@@ -152,48 +152,51 @@ def status_of(path: Path) -> str:
 def _kept(path: Path, root: str) -> dict[str, Any]:
     """The file's content; paths of a moved index are replaced by the current ones."""
     try:
-        kept = json.loads(path.read_bytes())
-        if kept["format"] != _FORMAT:
+        saved = json.loads(path.read_bytes())
+        if saved["format"] != _FORMAT:
             return {}
-        if (old := kept.get("root", root)) != root:
+        if (old := saved.get("root", root)) != root:
             for part in ("files", "furniture"):
-                known = kept.get(part, {})
-                kept[part] = {_moved(name, old, root): value for name, value in known.items()}
+                part_values = saved.get(part, {})
+                saved[part] = {
+                    _moved(name, old, root): value for name, value in part_values.items()
+                }
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}
-    return dict(kept)
+    return dict(saved)
 
 
 def _moved(path: str, old: str, new: str) -> str:
     """The path moved from root `old` to root `new`, if it exists there; else unchanged."""
-    there = new + path[len(old) :]
-    return there if path.startswith(f"{old}/") and os.path.exists(there) else path
+    new_path = new + path[len(old) :]
+    return new_path if path.startswith(f"{old}/") and os.path.exists(new_path) else path
 
 
-def _furniture(kept: Mapping[str, Any]) -> dict[str, list[str]]:
+def _furniture(saved: Mapping[str, Any]) -> dict[str, list[str]]:
     try:
-        furniture = kept.get("furniture", {})
+        furniture = saved.get("furniture", {})
         return {
-            str(folder): [str(digest) for digest in found] for folder, found in furniture.items()
+            str(folder): [str(digest) for digest in digests]
+            for folder, digests in furniture.items()
         }
     except (TypeError, AttributeError):
         return {}
 
 
 def _load(
-    kept: Mapping[str, Any],
+    saved: Mapping[str, Any],
 ) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str, Skipped]], dict[str, str]]:
     try:
-        files = kept.get("files", {})
-        known = {name: (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
+        files = saved.get("files", {})
+        digests = {name: (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
         bad = {
             name: (
                 str(status),
                 str(reader),
                 [(str(source), str(reason)) for source, reason in skipped],
             )
-            for name, (status, reader, skipped) in kept.get("skipped", {}).items()
+            for name, (status, reader, skipped) in saved.get("skipped", {}).items()
         }
-        return known, bad, {str(name): str(link) for name, link in kept.get("links", {}).items()}
+        return digests, bad, {str(name): str(link) for name, link in saved.get("links", {}).items()}
     except (ValueError, TypeError, AttributeError):
         return {}, {}, {}

@@ -21,11 +21,11 @@ def find_document(
     Raises NotFoundError, which suggests ids, or the command `listing`.
     """
     source = name if MEMBER_SEPARATOR in name else str(Path(name).expanduser().resolve())
-    found = [d for d in documents if d.id == name] or [d for d in documents if d.source == source]
-    if titles and not found:
-        found = [d for d in documents if d.title.casefold() == name.casefold()]
-    if len(found) == 1:
-        return found[0]
+    matches = [d for d in documents if d.id == name] or [d for d in documents if d.source == source]
+    if titles and not matches:
+        matches = [d for d in documents if d.title.casefold() == name.casefold()]
+    if len(matches) == 1:
+        return matches[0]
     near = nearest(name, [document.id for document in documents])
     hint = f"did you mean {' or '.join(near)}?" if near else f"list the documents with: {listing}"
     raise NotFoundError(f"no document {name} in the index", hint)
@@ -35,12 +35,12 @@ def nearest(name: str, ids: Sequence[str]) -> list[str]:
     """Up to three ids that `name` may mean: those that end with it, contain it, or are spelled
     almost like it, in this order of preference.
     """
-    wanted = name.casefold()
+    folded = name.casefold()
     ends = [
         i
         for i in ids
-        if i.casefold().endswith(f"/{wanted}")
-        or i.casefold().rpartition(".")[0].endswith(f"/{wanted}")
+        if i.casefold().endswith(f"/{folded}")
+        or i.casefold().rpartition(".")[0].endswith(f"/{folded}")
     ]
-    holds = [i for i in ids if wanted in i.casefold()]
+    holds = [i for i in ids if folded in i.casefold()]
     return (ends or holds or difflib.get_close_matches(name, ids, _NEAR, 0.8))[:_NEAR]

@@ -94,8 +94,8 @@ class Ingest:
     def _read(self, files: Iterable[FoundFile], on_progress: OnProgress) -> None:
         results = self._loader(self._jobs(files, on_progress))
         if not self._keep_furniture:
-            known = self._stamps.furniture if self._stamps else {}
-            results = without_recurring(results, known)
+            furniture = self._stamps.furniture if self._stamps else {}
+            results = without_recurring(results, furniture)
         read = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
         for found, batch in batches(read, self._embedder, self._passage_tokens):
             if batch:
@@ -115,29 +115,31 @@ class Ingest:
 
     def _jobs(self, files: Iterable[FoundFile], on_progress: OnProgress) -> Iterator[ParseTask]:
         """The files that are new or have changed."""
-        for found in files:
-            if reason := no_file(found.path):
-                self.report.skipped.append((str(found.path), reason))
-                on_progress(found)
+        for file in files:
+            if reason := no_file(file.path):
+                self.report.skipped.append((str(file.path), reason))
+                on_progress(file)
                 continue
-            path = found.path.resolve()
-            known = self._by_file.get(str(path), [])
+            path = file.path.resolve()
+            documents = self._by_file.get(str(path), [])
             if self._stamps:
-                note_link(self._stamps, found, known)
+                note_link(self._stamps, file, documents)
             if path in self._met:  # given twice, or linked
-                on_progress(found)
-            elif known and {self._digest(path)} == {document.file_sha256 for document in known}:
-                self.report.unchanged += [document.id for document in known]
+                on_progress(file)
+            elif documents and {self._digest(path)} == {
+                document.file_sha256 for document in documents
+            }:
+                self.report.unchanged += [document.id for document in documents]
                 self.report.skipped += self._skipped_before(path)
-                on_progress(found)
+                on_progress(file)
             elif skipped := self._skipped_before(path):
                 self.report.skipped += skipped
-                on_progress(found)
+                on_progress(file)
             else:
                 self._status[path] = status_of(path)
                 yield ParseTask(
-                    FoundFile(path, found.document_id),
-                    {document.source: document.sha256 for document in known},
+                    FoundFile(path, file.document_id),
+                    {document.source: document.sha256 for document in documents},
                 )
             self._met.add(path)
 
@@ -152,13 +154,13 @@ class Ingest:
     def _skipped_before(self, path: Path) -> list[tuple[str, str]]:
         return self._stamps.skipped(path) if self._stamps else []
 
-    def _take(self, found: FoundFile, loaded: Loaded | ParseError) -> Iterator[Document]:
+    def _take(self, file: FoundFile, loaded: Loaded | ParseError) -> Iterator[Document]:
         """New or changed documents of a file; records unchanged and removed ones."""
-        status = self._status.pop(found.path, "")
+        status = self._status.pop(file.path, "")
         if isinstance(loaded, ParseError):
-            skipped = [(str(found.path), str(loaded))]
+            skipped = [(str(file.path), str(loaded))]
             self.report.skipped += skipped
-            self._note(found.path, status, [] if loaded.transient else skipped)
+            self._note(file.path, status, [] if loaded.transient else skipped)
             return
         self._update_unchanged([self._by_source[source] for source in loaded.same], loaded.sha256)
         for document in loaded.documents:
@@ -172,7 +174,7 @@ class Ingest:
         self.report.skipped += loaded.skipped
         self.report.left_out += loaded.left_out
         self._delete(
-            found,
+            file,
             {
                 *loaded.same,
                 *(d.source for d in loaded.documents),
@@ -180,8 +182,8 @@ class Ingest:
             },
         )
         if self._stamps:
-            self._stamps.digest(found.path)
-        self._note(found.path, status, loaded.skipped)
+            self._stamps.digest(file.path)
+        self._note(file.path, status, loaded.skipped)
 
     def _note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
         if self._stamps:
@@ -197,9 +199,9 @@ class Ingest:
         }:
             patiently(lambda: self._store.update_digests(stamps))
 
-    def _delete(self, found: FoundFile, held: Collection[str]) -> None:
-        for document in self._by_file.get(str(found.path), []):
-            if document.source not in held and patiently(
+    def _delete(self, file: FoundFile, kept_ids: Collection[str]) -> None:
+        for document in self._by_file.get(str(file.path), []):
+            if document.source not in kept_ids and patiently(
                 functools.partial(self._store.delete, document.id)
             ):
                 self._by_id.pop(document.id, None)
@@ -209,8 +211,8 @@ class Ingest:
         """The document with its id in the index, if it is there. Raises ParseError if the id
         belongs to another document.
         """
-        if known := self._by_source.get(document.source):
-            document = replace(document, id=known.id)
+        if previous := self._by_source.get(document.source):
+            document = replace(document, id=previous.id)
         self._check_name(document)
         return document
 
@@ -218,31 +220,31 @@ class Ingest:
         """An id may be taken over from a missing file (the folder was moved) by one with the same
         content; never from an existing file, one on an unavailable disk, or an upload.
         """
-        other = self._by_id.get(document.id)
+        owner = self._by_id.get(document.id)
         try:
-            check_free(document.id, document.source, other)
+            check_free(document.id, document.source, owner)
         except ConflictError as error:
             raise ParseError(f"{error.message}; {error.hint}") from error
-        if other is None or other.source == document.source:
+        if owner is None or owner.source == document.source:
             return
-        taken = f"its name {document.id} is taken by {other.source}"
-        if os.path.exists(other.file):
-            raise ParseError(f"{taken}; give the folder another name with --name")
-        if other.sha256 != document.sha256:
+        message = f"its name {document.id} is taken by {owner.source}"
+        if os.path.exists(owner.file):
+            raise ParseError(f"{message}; give the folder another name with --name")
+        if owner.sha256 != document.sha256:
             raise ParseError(
-                f"{taken}, which no longer exists; give the folder another name with --name, or "
+                f"{message}, which no longer exists; give the folder another name with --name, or "
                 f"run: rag delete {document.id}"
             )
 
     def _put(self, batch: Sequence[Embedded]) -> None:
         with self._store.writing():
-            others = self._others()
-            done = put(self._store, batch, lambda d: check_free(d.id, d.source, others.get(d.id)))
+            owners = self._others()
+            stored = put(self._store, batch, lambda d: check_free(d.id, d.source, owners.get(d.id)))
             self._generation = self._store.stats().generation
         report = self.report
-        report.skipped += [(d.source, f"{why.message}; {why.hint}") for d, why in done.refused]
-        report.passages += done.passages
-        for document_id in done.ids:
+        report.skipped += [(d.source, f"{why.message}; {why.hint}") for d, why in stored.refused]
+        report.passages += stored.passages
+        for document_id in stored.ids:
             (report.updated if document_id in self._before else report.added).append(document_id)
 
     def _others(self) -> dict[str, Document]:
@@ -258,18 +260,20 @@ class Ingest:
         if not report.skipped:
             raise InputError("no files found", "give a folder with documents: rag ingest PATH")
         path, reason = report.skipped[0]
-        more = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
+        count_left = f" (and {len(report.skipped) - 1} more)" if len(report.skipped) > 1 else ""
         hint = f"rag ingest PATH reads {SUPPORTED}"
-        raise InputError(f"none of the files can be read: {path} {reason}{more}", hint)
+        raise InputError(f"none of the files can be read: {path} {reason}{count_left}", hint)
 
 
-def note_link(stamps: Stamps, found: FoundFile, known: Sequence[Document]) -> None:
-    """Record the link through which a file was found, unless its documents are `known` under
+def note_link(stamps: Stamps, file: FoundFile, documents: Sequence[Document]) -> None:
+    """Record the link through which a file was found, unless its documents are `documents` under
     another path.
     """
-    by_this_name = all(f"{document.id}/".startswith(f"{found.document_id}/") for document in known)
-    if by_this_name and found.path != (path := found.path.resolve()):
-        stamps.note_link(path, found.path)
+    by_this_name = all(
+        f"{document.id}/".startswith(f"{file.document_id}/") for document in documents
+    )
+    if by_this_name and file.path != (path := file.path.resolve()):
+        stamps.note_link(path, file.path)
 
 
 def _state_of(document: Document) -> Document:

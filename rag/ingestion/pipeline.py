@@ -48,10 +48,10 @@ class Stored:
     passages: int = 0
     refused: list[tuple[Document, ConflictError]] = field(default_factory=list)
 
-    def add(self, other: Stored) -> None:
-        self.ids += other.ids
-        self.passages += other.passages
-        self.refused += other.refused
+    def add(self, addition: Stored) -> None:
+        self.ids += addition.ids
+        self.passages += addition.passages
+        self.refused += addition.refused
 
 
 def index(
@@ -66,11 +66,11 @@ def index(
     `check` raises ConflictError, under the write lock, for a document that must not be stored.
     Raises BusyError if another process writes for longer than a minute.
     """
-    done = Stored()
+    stored = Stored()
     groups = ((document.id, [document]) for document in documents)
     for _, batch in batches(groups, embedder, passage_tokens):
-        done.add(patiently(partial(put, store, batch, check)))
-    return done
+        stored.add(patiently(partial(put, store, batch, check)))
+    return stored
 
 
 def batches(
@@ -82,7 +82,10 @@ def batches(
     keys, splits, started = list[K](), list[Split](), time.monotonic()
     for key, documents in groups:
         keys.append(key)
-        splits += [(one, split(one, embedder.count_tokens, passage_tokens)) for one in documents]
+        splits += [
+            (document, split(document, embedder.count_tokens, passage_tokens))
+            for document in documents
+        ]
         many = sum(len(passages) for _, passages in splits) >= BATCH_PASSAGES
         if many or time.monotonic() - started > _BATCH_SECONDS:
             yield keys, embed(embedder, splits)
@@ -96,11 +99,11 @@ def embed(embedder: Embedder, splits: Sequence[Split]) -> list[Embedded]:
     if not splits:
         return []
     texts = [passage.in_context for _, passages in splits for passage in passages]
-    vectors, at, found = embedder.embed_passages(texts), 0, []
+    vectors, position, embedded = embedder.embed_passages(texts), 0, []
     for document, passages in splits:
-        found.append(Embedded(document, passages, vectors[at : at + len(passages)]))
-        at += len(passages)
-    return found
+        embedded.append(Embedded(document, passages, vectors[position : position + len(passages)]))
+        position += len(passages)
+    return embedded
 
 
 def put(
@@ -111,18 +114,18 @@ def put(
     """Store documents under the write lock, except those for which `check` raises ConflictError.
     Raises BusyError if another process is writing.
     """
-    done = Stored()
+    stored = Stored()
     with store.writing():
-        for one in documents:
+        for document in documents:
             try:
-                check(one.document)
+                check(document.document)
             except ConflictError as error:
-                done.refused.append((one.document, error))
+                stored.refused.append((document.document, error))
             else:
-                store.put(one.document, one.passages, one.vectors)
-                done.ids.append(one.document.id)
-                done.passages += len(one.passages)
-    return done
+                store.put(document.document, document.passages, document.vectors)
+                stored.ids.append(document.document.id)
+                stored.passages += len(document.passages)
+    return stored
 
 
 def patiently(change: Callable[[], T]) -> T:
@@ -136,16 +139,16 @@ def patiently(change: Callable[[], T]) -> T:
                 raise
 
 
-def check_free(document_id: str, source: str, known: Document | None) -> None:
-    """Raises ConflictError if `known`, the document with this id, did not come from `source`.
+def check_free(document_id: str, source: str, owner: Document | None) -> None:
+    """Raises ConflictError if `owner`, the document with this id, did not come from `source`.
 
     A file exists and would return with the next sync; an upload exists nowhere else. Neither
     replaces the other without being asked.
     """
-    if known is None or known.source.startswith(UPLOADED) == source.startswith(UPLOADED):
+    if owner is None or owner.source.startswith(UPLOADED) == source.startswith(UPLOADED):
         return
     if source.startswith(UPLOADED):
         hint = f"rename the upload, or first run: rag delete {document_id}"
-        raise ConflictError(f"{document_id} was ingested from {known.source}", hint)
+        raise ConflictError(f"{document_id} was ingested from {owner.source}", hint)
     hint = f"give the folder another name with --name, or first run: rag delete {document_id}"
     raise ConflictError(f"its name {document_id} belongs to an upload", hint)

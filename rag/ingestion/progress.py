@@ -41,7 +41,7 @@ class IngestProgress:
 
     def begin(self, files: Iterable[FoundFile]) -> None:
         """Follow another run from now on."""
-        self._sizes = {found.path: _size(found.path) for found in files}
+        self._sizes = {file.path: _size(file.path) for file in files}
         self._total = sum(self._sizes.values())
         self._finished = 0
         self._waiting: dict[Path, float] = {}
@@ -81,11 +81,11 @@ class IngestProgress:
         if total and embedded >= total:
             self._stored, self._to_embed = self._read, 0
 
-    def on_progress(self, found: FoundFile) -> None:
+    def on_progress(self, file: FoundFile) -> None:
         """Called for each file that is stored or needs no storing."""
         self._finished += 1
-        if found.path not in self._met:  # it was not read, so it says nothing about the rate
-            self._total -= _size(found.path)
+        if file.path not in self._met:  # it was not read, so it says nothing about the rate
+            self._total -= _size(file.path)
 
     def on_page(self) -> None:
         """Called for each web page."""

@@ -37,46 +37,50 @@ be few, and to pages that change later and are read alone.
 """
 
 
-def without_recurring(results: Iterable[Result], known: Known) -> Iterator[Result]:
+def without_recurring(results: Iterable[Result], furniture_of: Known) -> Iterator[Result]:
     """The results of a loader without the recurring blocks of each folder's pages. Adds their
-    digests to `known`.
+    digests to `furniture_of`.
     """
-    held: list[Result] = []
+    waiting: list[Result] = []
     for result in results:
         job, loaded = result
         if not isinstance(loaded, Loaded) or not any(map(_is_page, loaded.documents)):
             yield result
             continue
-        if held and (len(held) == _WINDOW or held[0][0].found.path.parent != job.found.path.parent):
-            yield from _cleaned(held, known)
-            held = []
-        held.append(result)
-    yield from _cleaned(held, known)
+        if waiting and (
+            len(waiting) == _WINDOW or waiting[0][0].found.path.parent != job.found.path.parent
+        ):
+            yield from _cleaned(waiting, furniture_of)
+            waiting = []
+        waiting.append(result)
+    yield from _cleaned(waiting, furniture_of)
 
 
 def _is_page(document: Document) -> bool:
     return document.metadata.get("type") in ("html", "htm", "xhtml")
 
 
-def _cleaned(held: Sequence[Result], known: Known) -> Iterator[Result]:
-    if not held:
+def _cleaned(results: Sequence[Result], furniture_of: Known) -> Iterator[Result]:
+    if not results:
         return
-    here = held[0][0].found.path.parent
-    pages = [d for _, loaded in held if isinstance(loaded, Loaded) for d in loaded.documents]
+    folder = results[0][0].found.path.parent
+    pages = [d for _, loaded in results if isinstance(loaded, Loaded) for d in loaded.documents]
     texts = [_texts(document) for document in pages]
     counts = Counter(
         digest for some in texts for digest in {*map(_digest, [*some, *map(_but_numbers, some)])}
     )
-    least = max(_FEWEST, _SHARE * len(pages))
-    new = {digest for digest, count in counts.items() if count >= least}
-    if own := new.union(known.get(str(here), ())):
-        known[str(here)] = sorted(own)
-    furniture = own.union(*(known.get(str(above), ()) for above in here.parents))
-    for job, loaded in held:
+    threshold = max(_FEWEST, _SHARE * len(pages))
+    new = {digest for digest, count in counts.items() if count >= threshold}
+    if own := new.union(furniture_of.get(str(folder), ())):
+        furniture_of[str(folder)] = sorted(own)
+    furniture = own.union(*(furniture_of.get(str(above), ()) for above in folder.parents))
+    for job, loaded in results:
         if furniture and isinstance(loaded, Loaded):
-            kept = [_without(d, furniture) if _is_page(d) else d for d in loaded.documents]
-            removed = sum(len(d.text) for d in loaded.documents) - sum(len(d.text) for d in kept)
-            loaded = replace(loaded, documents=kept, left_out=loaded.left_out + removed)
+            documents = [_without(d, furniture) if _is_page(d) else d for d in loaded.documents]
+            removed = sum(len(d.text) for d in loaded.documents) - sum(
+                len(d.text) for d in documents
+            )
+            loaded = replace(loaded, documents=documents, left_out=loaded.left_out + removed)
         yield job, loaded
 
 

@@ -39,11 +39,11 @@ class Changes:
     refused: str = ""
     """Why a real run would change nothing unless many deletions are allowed."""
 
-    def take(self, report: IngestReport, known: Container[str]) -> None:
-        """Add what was ingested; `known` are the ids of before."""
+    def take(self, report: IngestReport, old_ids: Container[str]) -> None:
+        """Add what was ingested; `old_ids` are the ids of before."""
         put = [*report.added, *report.updated]
-        self.added = [name for name in put if name not in known]
-        self.updated = [name for name in put if name in known]
+        self.added = [name for name in put if name not in old_ids]
+        self.updated = [name for name in put if name in old_ids]
         self.removed += report.removed
         self.unchanged += report.unchanged
         self.skipped += report.skipped
@@ -91,10 +91,10 @@ class Sync:
             if not many and (reason := refused(plan, root)):
                 raise InputError(reason, _ALLOW)
             changes = self._make_room(plan)
-        to_read = {found.path for found in plan.to_read}
-        for found in files:
-            if found.path not in to_read:
-                on_progress(found)
+        to_read = {file.path for file in plan.to_read}
+        for file in files:
+            if file.path not in to_read:
+                on_progress(file)
         try:
             self._read(
                 plan, changes, on_progress
@@ -107,7 +107,7 @@ class Sync:
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
         """What `run` would do. Files that turn out to be broken are listed as added or updated."""
         plan = Planner(self._store, self._stamps, root).plan(files)
-        read = [found.document_id for found in plan.to_read]
+        read = [file.document_id for file in plan.to_read]
         return Changes(
             added=[name for name in read if name not in plan.known],
             updated=[name for name in read if name in plan.known],
@@ -139,9 +139,9 @@ class Sync:
         for old, new in plan.renamed:
             self._rename(old, new)
             changes.renamed.append((old.id, new.id))
-        wanted = {found.document_id for found in plan.to_read}
+        new_ids = {file.document_id for file in plan.to_read}
         for document in plan.missing:
-            if (not is_gone(document.file) or document.id in wanted) and self._store.delete(
+            if (not is_gone(document.file) or document.id in new_ids) and self._store.delete(
                 document.id
             ):
                 changes.removed.append(document.id)
@@ -152,23 +152,23 @@ class Sync:
         put = {*changes.added, *changes.updated}
         with self._store.writing():
             first = set(changes.removed)
-            rest = [
+            remaining = [
                 d.id
                 for d in plan.missing
                 if d.id not in put and d.id not in first and self._store.delete(d.id)
             ]
             self._stamps.keep({document.file for document in self._store.documents()})
         missing = {document.id for document in plan.missing}
-        kept = [name for name in changes.removed if name not in put or name not in missing]
-        changes.removed = [*kept, *rest]
+        reported = [name for name in changes.removed if name not in put or name not in missing]
+        changes.removed = [*reported, *remaining]
 
     def _rename(self, old: Document, new: Document) -> None:
         """Give a document its new id and source; its text, passages and vectors stay."""
         if before := self._store.document(old.id):
             document = replace(new, text=before.text, blocks=before.blocks)
             passages, vectors = self._store.embedded(old.id)
-            kept = [replace(p, document_id=new.id, title=new.title) for p in passages]
-            self._store.put(document, kept, vectors, instead_of=old.id)
+            renamed = [replace(p, document_id=new.id, title=new.title) for p in passages]
+            self._store.put(document, renamed, vectors, instead_of=old.id)
 
     def _read(self, plan: Plan, changes: Changes, on_progress: OnProgress) -> None:
         if not plan.to_read:

@@ -55,15 +55,18 @@ class Planner:
         for document in self._store.documents():
             by_file.setdefault(document.file, []).append(document)
         plan = Plan()
-        found = self._found(files, by_file, plan)
+        files_by_path = self._found(files, by_file, plan)
         missing = {
-            file: here
-            for file, here in by_file.items()
-            if file not in found and self._has_left(file)
+            file: file_documents
+            for file, file_documents in by_file.items()
+            if file not in files_by_path and self._has_left(file)
         }
-        by_digest = {here[0].file_sha256: file for file, here in reversed(missing.items())}
-        for file, one in found.items():
-            self._assign(plan, one, by_file.get(file, []), missing, by_digest)
+        by_digest = {
+            file_documents[0].file_sha256: file
+            for file, file_documents in reversed(missing.items())
+        }
+        for file, found_file in files_by_path.items():
+            self._assign(plan, found_file, by_file.get(file, []), missing, by_digest)
         moved = self._moved(plan)
         ours = [
             file
@@ -72,7 +75,9 @@ class Planner:
         ]
         plan.under = sum(len(by_file[file]) for file in ours)
         plan.missing = [document for file in ours if file in missing for document in missing[file]]
-        plan.known = {document.id for here in by_file.values() for document in here}
+        plan.known = {
+            document.id for file_documents in by_file.values() for document in file_documents
+        }
         self._check_names(plan, by_file)
         return plan
 
@@ -80,52 +85,54 @@ class Planner:
         self, files: Iterable[FoundFile], by_file: Mapping[str, Sequence[Document]], plan: Plan
     ) -> dict[str, FoundFile]:
         """The files by path, with links resolved; those that are no files are skipped."""
-        found: dict[str, FoundFile] = {}
-        for one in files:
-            if reason := no_file(one.path):
-                plan.skipped.append((str(one.path), reason))
+        by_path: dict[str, FoundFile] = {}
+        for file in files:
+            if reason := no_file(file.path):
+                plan.skipped.append((str(file.path), reason))
                 continue
-            path = one.path.resolve()
-            found[str(path)] = FoundFile(path, one.document_id)
-            note_link(self._stamps, one, by_file.get(str(path), []))
-        return found
+            path = file.path.resolve()
+            by_path[str(path)] = FoundFile(path, file.document_id)
+            note_link(self._stamps, file, by_file.get(str(path), []))
+        return by_path
 
     def _assign(
         self,
         plan: Plan,
-        one: FoundFile,
-        known: Sequence[Document],
+        found_file: FoundFile,
+        documents: Sequence[Document],
         missing: dict[str, list[Document]],
         by_digest: dict[str, str],
     ) -> None:
-        """Add a file to the plan. `known` are its documents; `missing` and `by_digest` are files
-        that it may have been before.
+        """Add a file to the plan. `documents` are its documents; `missing` and `by_digest` are
+        files that it may have been before.
         """
-        digest = self._stamps.digest(one.path) if known or by_digest else ""
-        if known and all(document.file_sha256 == digest for document in known):
-            plan.unchanged += known
-            plan.skipped += self._stamps.skipped(one.path)
-        elif not known and (renamed := self._taken_over(one, digest, missing, by_digest)):
+        digest = self._stamps.digest(found_file.path) if documents or by_digest else ""
+        if documents and all(document.file_sha256 == digest for document in documents):
+            plan.unchanged += documents
+            plan.skipped += self._stamps.skipped(found_file.path)
+        elif not documents and (
+            renamed := self._taken_over(found_file, digest, missing, by_digest)
+        ):
             plan.renamed += renamed
-        elif reason := _unsupported(one.path):
-            plan.skipped.append((str(one.path), reason))
-        elif skipped := self._stamps.skipped(one.path):
+        elif reason := _unsupported(found_file.path):
+            plan.skipped.append((str(found_file.path), reason))
+        elif skipped := self._stamps.skipped(found_file.path):
             plan.skipped += skipped
         else:
-            plan.to_read.append(one)
+            plan.to_read.append(found_file)
 
     def _taken_over(
         self,
-        one: FoundFile,
+        found_file: FoundFile,
         digest: str,
         missing: dict[str, list[Document]],
         by_digest: dict[str, str],
     ) -> list[tuple[Document, Document]]:
         """The documents of a missing file with this content, and what they become; [] for none."""
         old = by_digest.get(digest)
-        if old is None or not self._may_take(old, missing, one):
+        if old is None or not self._may_take(old, missing, found_file):
             return []
-        if renamed := self._renamed(missing[old], one):
+        if renamed := self._renamed(missing[old], found_file):
             del missing[old], by_digest[digest]
         return renamed
 
@@ -141,39 +148,39 @@ class Planner:
         going = {old.id for old, _ in plan.renamed} | {document.id for document in plan.missing}
         owners = {
             document.id: document
-            for here in by_file.values()
-            for document in here
+            for file_documents in by_file.values()
+            for document in file_documents
             if document.id not in going
         }
-        free, taken = list[FoundFile](), list[tuple[str, str]]()
-        for one in plan.to_read:
-            owner = owners.get(one.document_id)
-            if owner is None or owner.file == str(one.path) or self._is_moved(owner, one):
-                free.append(one)
+        free, refused = list[FoundFile](), list[tuple[str, str]]()
+        for file in plan.to_read:
+            owner = owners.get(file.document_id)
+            if owner is None or owner.file == str(file.path) or self._is_moved(owner, file):
+                free.append(file)
             else:
-                taken.append((str(one.path), _taken(owner)))
+                refused.append((str(file.path), _taken(owner)))
         plan.to_read = free
-        plan.skipped += taken
-        if taken and not (free or plan.renamed or plan.unchanged or plan.missing):
-            path, reason = taken[0]
+        plan.skipped += refused
+        if refused and not (free or plan.renamed or plan.unchanged or plan.missing):
+            path, reason = refused[0]
             raise InputError(
                 f"nothing in {self._root} can be ingested: {path}: {reason}",
                 f"rag sync {self._root} --name ANOTHER",
             )
 
-    def _is_moved(self, owner: Document, one: FoundFile) -> bool:
-        return is_gone(owner.file) and owner.file_sha256 == self._stamps.digest(one.path)
+    def _is_moved(self, owner: Document, found_file: FoundFile) -> bool:
+        return is_gone(owner.file) and owner.file_sha256 == self._stamps.digest(found_file.path)
 
     def _may_take(
-        self, file: str, missing: Mapping[str, Sequence[Document]], one: FoundFile
+        self, file: str, missing: Mapping[str, Sequence[Document]], found_file: FoundFile
     ) -> bool:
         """Whether a file may take over from a missing one. The old one may be on an unmounted disk,
         unless the file has the same name here.
         """
-        named = all(
-            f"{document.id}/".startswith(f"{one.document_id}/") for document in missing[file]
+        are_named = all(
+            f"{document.id}/".startswith(f"{found_file.document_id}/") for document in missing[file]
         )
-        return self._is_ours(file) or named
+        return self._is_ours(file) or are_named
 
     def _is_ours(self, file: str) -> bool:
         """Whether the file is in the folder, or was found through a link in it."""
@@ -184,14 +191,12 @@ class Planner:
         unlinked = is_under(link, self._root) and (is_gone(link) or os.path.realpath(link) != file)
         return unlinked or is_gone(file) or is_in_index(file, self._root)
 
-    def _renamed(
-        self, old: Sequence[Document], found: FoundFile
-    ) -> list[tuple[Document, Document]]:
-        """The documents of a missing file and what they become as those of `found`, which has its
+    def _renamed(self, old: Sequence[Document], file: FoundFile) -> list[tuple[Document, Document]]:
+        """The documents of a missing file and what they become as those of `file`, which has its
         content; [] if they would be read differently or their new ids are not free.
         """
         try:
-            loaded = {document.sha256: document for document in load(found).documents}
+            loaded = {document.sha256: document for document in load(file).documents}
         except ParseError:
             return []
         new = [loaded[document.sha256] for document in old if document.sha256 in loaded]
@@ -203,11 +208,11 @@ class Planner:
 
     def _same(self, old: Document, new: Document) -> bool:
         """Whether the documents are parsed as before and the new id is free."""
-        before, taken = (
+        before, after = (
             self._store.document(old.id),
             self._store.document(new.id) if new.id != old.id else None,
         )
-        free = taken is None or is_gone(taken.file)
+        free = after is None or is_gone(after.file)
         return (
             free and before is not None and (before.text, before.blocks) == (new.text, new.blocks)
         )
@@ -223,8 +228,8 @@ def refused(plan: Plan, root: Path) -> str:
 
 def _taken(owner: Document) -> str:
     note = ", which no longer exists" if is_gone(owner.file) else ""
-    taken = f"its name {owner.id} is taken by {owner.source}{note}"
-    return f"{taken}; give the folder another name with --name"
+    message = f"its name {owner.id} is taken by {owner.source}{note}"
+    return f"{message}; give the folder another name with --name"
 
 
 def _unsupported(path: Path) -> str:

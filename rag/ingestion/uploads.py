@@ -107,17 +107,17 @@ def enqueue(
     on_progress: Callable[[FoundFile], object] = lambda _: None,
 ) -> Enqueued:
     """Queue the files' contents, each in its own transaction, calling `on_progress` after each."""
-    done = Enqueued()
-    for found in files:
+    enqueued = Enqueued()
+    for file in files:
         try:
-            upload = Upload(found.document_id, str(found.path.resolve()), read_bytes(found.path))
+            upload = Upload(file.document_id, str(file.path.resolve()), read_bytes(file.path))
         except ParseError as error:
-            done.skipped.append((str(found.path), str(error)))
+            enqueued.skipped.append((str(file.path), str(error)))
         else:
             queue.enqueue([upload])
-            done.documents.append(found.document_id)
-        on_progress(found)
-    return done
+            enqueued.documents.append(file.document_id)
+        on_progress(file)
+    return enqueued
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +158,11 @@ def prepare(
         replace(d, source=upload.source + d.source.removeprefix(upload.name))
         for d in loaded.documents
     ]
-    known = _checked(store, documents)
+    stored = _checked(store, documents)
     changed = [
         (d, split(d, embedder.count_tokens, passage_tokens))
         for d in documents
-        if not _is_same(d, known[d.id])
+        if not _is_same(d, stored[d.id])
     ]
     skipped = [
         (source.removeprefix(upload.name).removeprefix(MEMBER_SEPARATOR), reason)
@@ -177,12 +177,12 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
     ConflictError, before any change, if an id is no longer available.
     """
     with store.writing():
-        known = _checked(store, prepared.documents)
+        stored = _checked(store, prepared.documents)
         new = put(store, prepared.changed).ids
         if stamps := {
             d.id: d.container_sha256
             for d in prepared.documents
-            if d.id not in new and _stamp(known[d.id]) != d.container_sha256
+            if d.id not in new and _stamp(stored[d.id]) != d.container_sha256
         }:
             store.update_digests(stamps)
         removed = [part for part in _removed(store, prepared) if store.delete(part)]
@@ -192,7 +192,7 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
         "unchanged"
         if not new and not removed
         else "updated"
-        if removed or any(known.values())
+        if removed or any(stored.values())
         else "added"
     )
     return Done(
@@ -207,7 +207,7 @@ def _keep_pdf(store: Store, prepared: Prepared) -> None:
     for example after a crash.
     """
     upload = prepared.upload
-    of_type = {one.id: one.metadata.get("type") for one in prepared.documents}
+    of_type = {document.id: document.metadata.get("type") for document in prepared.documents}
     is_pdf = upload.source.startswith(UPLOADED) and of_type.get(upload.name) == "pdf"
     if is_pdf and store.original(upload.name) != upload.data:
         store.keep_original(upload.name, upload.data)
@@ -215,19 +215,19 @@ def _keep_pdf(store: Store, prepared: Prepared) -> None:
 
 def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document | None]:
     """The index's documents with these ids. Raises ConflictError if an id is not available."""
-    known = {document.id: store.document(document.id) for document in documents}
+    stored = {document.id: store.document(document.id) for document in documents}
     for document in documents:
-        check_free(document.id, document.source, known[document.id])
-    return known
+        check_free(document.id, document.source, stored[document.id])
+    return stored
 
 
 def _removed(store: Store, prepared: Prepared) -> list[str]:
     """Ids of documents that the file no longer contains; unreadable members are kept."""
     upload = prepared.upload
-    held = {d.source for d in prepared.documents} | {
+    sources = {d.source for d in prepared.documents} | {
         f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped
     }
-    return [d.id for d in _parts(store, upload) if d.source not in held]
+    return [d.id for d in _parts(store, upload) if d.source not in sources]
 
 
 def _parts(store: Store, upload: Upload) -> Iterator[Document]:
@@ -242,19 +242,19 @@ def _parts(store: Store, upload: Upload) -> Iterator[Document]:
 
 
 def _detail(skipped: Sequence[tuple[str, str]], removed: Sequence[str]) -> str:
-    said = [f"{part} {reason}" for part, reason in skipped] + [
+    lines = [f"{part} {reason}" for part, reason in skipped] + [
         f"{document_id} is removed" for document_id in removed
     ]
-    more = [f"and {len(said) - _MOST_SAID:,} more"] if len(said) > _MOST_SAID else []
-    return "; ".join(said[:_MOST_SAID] + more)
+    last_line = [f"and {len(lines) - _MOST_SAID:,} more"] if len(lines) > _MOST_SAID else []
+    return "; ".join(lines[:_MOST_SAID] + last_line)
 
 
 def _stamp(document: Document | None) -> str:
     return document.container_sha256 if document else ""
 
 
-def _is_same(document: Document, known: Document | None) -> bool:
-    return known is not None and (known.sha256, known.source, known.title) == (
+def _is_same(document: Document, stored: Document | None) -> bool:
+    return stored is not None and (stored.sha256, stored.source, stored.title) == (
         document.sha256,
         document.source,
         document.title,

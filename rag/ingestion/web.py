@@ -59,42 +59,42 @@ class WebIngest:
         """Ingest the pages; each is stored before the next is fetched. Raises InputError if no page
         could be read.
         """
-        known = {document.source: document for document in self._store.documents()}
+        stored = {document.source: document for document in self._store.documents()}
         for url in urls:
             fetcher = Fetcher(host_of(url), self._most_bytes, self._allow_private)
-            for page in self._pages(fetcher, urldefrag(url).url, known):
-                self._take(page, known)
+            for page in self._pages(fetcher, urldefrag(url).url, stored):
+                self._take(page, stored)
                 on_progress()
         report = self.report
         if report.skipped and not (report.added or report.updated or report.unchanged):
             raise InputError("{} {}".format(*report.skipped[0]), "check the address")
         return report
 
-    def _pages(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> Iterator[WebPage]:
+    def _pages(self, fetcher: Fetcher, url: str, stored: dict[str, Document]) -> Iterator[WebPage]:
         """The page, or those of a sitemap."""
         waiting, met = [url], {url}
         while waiting:
-            here = waiting.pop(0)
-            if page := self._fetch(fetcher, here, known):
+            address = waiting.pop(0)
+            if page := self._fetch(fetcher, address, stored):
                 if not page.changed or not _is_sitemap(page):
                     yield page
                     continue
-                found = [
-                    html.unescape(one.decode("utf-8", "replace"))
-                    for one in _LOCATION.findall(page.body)
+                links = [
+                    html.unescape(location.decode("utf-8", "replace"))
+                    for location in _LOCATION.findall(page.body)
                 ]
-                new = [one for one in dict.fromkeys(found) if one not in met][
+                new = [location for location in dict.fromkeys(links) if location not in met][
                     : MOST_PAGES - len(met)
                 ]
                 met |= set(new)
                 waiting += new
                 if len(met) >= MOST_PAGES:
                     self.report.skipped.append(
-                        (here, f"lists more than {MOST_PAGES} pages; the others are left out")
+                        (address, f"lists more than {MOST_PAGES} pages; the others are left out")
                     )
 
-    def _fetch(self, fetcher: Fetcher, url: str, known: dict[str, Document]) -> WebPage | None:
-        document = known.get(url)
+    def _fetch(self, fetcher: Fetcher, url: str, stored: dict[str, Document]) -> WebPage | None:
+        document = stored.get(url)
         validators = (
             {name: document.metadata[name] for name in _VALIDATORS if name in document.metadata}
             if document
@@ -108,8 +108,8 @@ class WebIngest:
         time.sleep(fetcher.pause())
         return replace(page, url=url)
 
-    def _take(self, page: WebPage, known: dict[str, Document]) -> None:
-        before = known.get(page.url)
+    def _take(self, page: WebPage, stored: dict[str, Document]) -> None:
+        before = stored.get(page.url)
         if before and (not page.changed or before.sha256 == hashlib.sha256(page.body).hexdigest()):
             self.report.unchanged.append(before.id)
             return
@@ -118,12 +118,12 @@ class WebIngest:
         except ParseError as error:
             self.report.skipped.append((page.url, str(error)))
             return
-        done = index(
+        report = index(
             [document], self._store, self._embedder, self._passage_tokens, self._check_free
         )
-        self.report.skipped += [(page.url, str(error)) for _, error in done.refused]
-        self.report.passages += done.passages
-        (self.report.updated if before else self.report.added).extend(done.ids)
+        self.report.skipped += [(page.url, str(error)) for _, error in report.refused]
+        self.report.passages += report.passages
+        (self.report.updated if before else self.report.added).extend(report.ids)
 
     def _check_free(self, document: Document) -> None:
         check_free(document.id, document.source, self._store.document(document.id))

@@ -46,16 +46,16 @@ class Antecedents:
     def resolve(self, claim: str) -> tuple[str, str]:
         """(the claim with the pronoun that it opens with replaced, the pronoun if nothing before
         it is its antecedent, otherwise "")."""
-        found = _PRONOUN.match(claim)
-        antecedent = self._antecedent(found[0].lower()) if found else ""
-        if found and antecedent:
-            if found["owner"]:
+        match = _PRONOUN.match(claim)
+        antecedent = self._antecedent(match[0].lower()) if match else ""
+        if match and antecedent:
+            if match["owner"]:
                 antecedent += "'" if antecedent.endswith("s") else "'s"
-            claim = f"{antecedent[:1].upper()}{antecedent[1:]}{claim[found.end() :]}"
+            claim = f"{antecedent[:1].upper()}{antecedent[1:]}{claim[match.end() :]}"
         self._subject = subject(claim) or self._subject
         if _PERSON.fullmatch(self._subject):
             self._person = self._subject
-        return claim, found[0] if found and not antecedent else ""
+        return claim, match[0] if match and not antecedent else ""
 
     def _antecedent(self, pronoun: str) -> str:
         """For "he", the name last read that may be a person's; for "this" and the like, none."""
@@ -67,9 +67,9 @@ class Antecedents:
 def subject(claim: str) -> str:
     """The name or noun phrase that a claim opens with, as the antecedent of later pronouns; "" if
     it opens otherwise."""
-    found = _COMMON.match(claim) or _NAME.match(claim)
-    if not found or _PRONOUN.match(claim):
+    match = _COMMON.match(claim) or _NAME.match(claim)
+    if not match or _PRONOUN.match(claim):
         return ""
-    first, _, rest = found[0].strip().partition(" ")
-    opens = first.lower() in _STARTERS and not (rest and first in ("The", "A", "An"))
-    return "" if opens else found[0].strip()
+    first, _, remainder = match[0].strip().partition(" ")
+    opens = first.lower() in _STARTERS and not (remainder and first in ("The", "A", "An"))
+    return "" if opens else match[0].strip()

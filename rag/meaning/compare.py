@@ -153,66 +153,69 @@ class Relation(enum.Enum):
 Comparable = Meaning | Dated | Quantity | TimeOfDay | Periods
 
 
-def compare(one: Comparable, other: Comparable) -> Relation:
+def compare(first: Comparable, second: Comparable) -> Relation:
     """The relation between two meanings; those of different kinds are unrelated."""
-    if isinstance(one, Meaning) and isinstance(other, Meaning):
-        return _answers(one, other)
-    if isinstance(one, Dated) and isinstance(other, Dated):
-        return _dates(one, other)
-    if isinstance(one, Quantity) and isinstance(other, Quantity):
-        return _quantities(one, other)
-    if isinstance(one, TimeOfDay) and isinstance(other, TimeOfDay):
-        return Relation.SAME if one.is_same(other) else Relation.CONTRADICTS
-    if isinstance(one, Periods) and isinstance(other, Periods):
-        if one.differ(other):
+    if isinstance(first, Meaning) and isinstance(second, Meaning):
+        return _answers(first, second)
+    if isinstance(first, Dated) and isinstance(second, Dated):
+        return _dates(first, second)
+    if isinstance(first, Quantity) and isinstance(second, Quantity):
+        return _quantities(first, second)
+    if isinstance(first, TimeOfDay) and isinstance(second, TimeOfDay):
+        return Relation.SAME if first.is_same(second) else Relation.CONTRADICTS
+    if isinstance(first, Periods) and isinstance(second, Periods):
+        if first.differ(second):
             return Relation.CONTRADICTS
-        return Relation.SAME if one.agreement(other) > 0 else Relation.UNRELATED
+        return Relation.SAME if first.agreement(second) > 0 else Relation.UNRELATED
     return Relation.UNRELATED
 
 
-def entails(given: Comparable, claimed: Comparable) -> bool:
-    """Whether the `given` date, quantity or time is the claimed one, or a more precise one: "14
+def entails(stated: Comparable, claimed: Comparable) -> bool:
+    """Whether the `stated` date, quantity or time is the claimed one, or a more precise one: "14
     July 2015" entails "2015", 150 entails "more than 100", and 19.6 entails "about 20"."""
-    if isinstance(given, Dated) and isinstance(claimed, Dated):
-        is_opposed = _are_opposed(given.qualifiers, claimed.qualifiers, _EARLIER, _LATER)
-        return not is_opposed and _is_within(_plain(given), _plain(claimed))
-    if isinstance(given, Quantity) and isinstance(claimed, Quantity):
-        return _is_amount(given, claimed)
-    return compare(given, claimed) is Relation.SAME
+    if isinstance(stated, Dated) and isinstance(claimed, Dated):
+        is_opposed = _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER)
+        return not is_opposed and _is_within(_plain(stated), _plain(claimed))
+    if isinstance(stated, Quantity) and isinstance(claimed, Quantity):
+        return _is_amount(stated, claimed)
+    return compare(stated, claimed) is Relation.SAME
 
 
 # Answers
 
 
-def _answers(one: Meaning, other: Meaning) -> Relation:
-    if one.negated != other.negated:
-        return Relation.CONTRADICTS if one.key == other.key else Relation.UNRELATED
-    if one.anchor and other.anchor and one.anchor != other.anchor:
+def _answers(first: Meaning, second: Meaning) -> Relation:
+    if first.negated != second.negated:
+        return Relation.CONTRADICTS if first.key == second.key else Relation.UNRELATED
+    if first.anchor and second.anchor and first.anchor != second.anchor:
         return Relation.COMPATIBLE
-    if one.date and other.date:
-        return _dates(one.date, other.date)
-    if one.quantity and other.quantity:
-        return _quantities(one.quantity, other.quantity)
-    is_plain = not (one.date or other.date or one.quantity or other.quantity)
-    if is_plain and one.key == other.key:
+    if first.date and second.date:
+        return _dates(first.date, second.date)
+    if first.quantity and second.quantity:
+        return _quantities(first.quantity, second.quantity)
+    is_plain = not (first.date or second.date or first.quantity or second.quantity)
+    if is_plain and first.key == second.key:
         return Relation.SAME
-    return Relation.COMPATIBLE if compatible(one.key, other.key) else Relation.UNRELATED
+    return Relation.COMPATIBLE if compatible(first.key, second.key) else Relation.UNRELATED
 
 
 # Dates
 
 
-def _dates(one: Dated, other: Dated) -> Relation:
-    is_equal = (one.isos, one.qualifiers) == (other.isos, other.qualifiers)
-    if is_equal or includes(one, other) or includes(other, one):
+def _dates(first: Dated, second: Dated) -> Relation:
+    is_equal = (first.isos, first.qualifiers) == (second.isos, second.qualifiers)
+    if is_equal or includes(first, second) or includes(second, first):
         return Relation.SAME
-    if len(one.isos) != 1 or len(other.isos) != 1 or one.bounds or other.bounds:
+    if len(first.isos) != 1 or len(second.isos) != 1 or first.bounds or second.bounds:
         return Relation.COMPATIBLE
-    precisions = {one.precision, other.precision}
-    if one.iso.startswith("--") != other.iso.startswith("--") and precisions & {"year", "decade"}:
+    precisions = {first.precision, second.precision}
+    if first.iso.startswith("--") != second.iso.startswith("--") and precisions & {
+        "year",
+        "decade",
+    }:
         return Relation.COMPATIBLE  # "1955" and "October"
-    one, other = _plain(one), _plain(other)
-    overlap = includes(one, other) or includes(other, one)
+    first, second = _plain(first), _plain(second)
+    overlap = includes(first, second) or includes(second, first)
     return Relation.COMPATIBLE if overlap else Relation.CONTRADICTS
 
 
@@ -220,17 +223,17 @@ def _plain(date: Dated) -> Dated:
     return replace(date, qualifiers=frozenset())
 
 
-def _is_within(given: Dated, claimed: Dated) -> bool:
+def _is_within(stated: Dated, claimed: Dated) -> bool:
     """A day without a year is that day of any year."""
-    if "--" in (given.iso[:2], claimed.iso[:2]):
-        return _dates(given, claimed) is Relation.SAME
-    return given.isos == claimed.isos or includes(claimed, given)
+    if "--" in (stated.iso[:2], claimed.iso[:2]):
+        return _dates(stated, claimed) is Relation.SAME
+    return stated.isos == claimed.isos or includes(claimed, stated)
 
 
 def _are_opposed(
-    one: frozenset[str], other: frozenset[str], down: frozenset[str], up: frozenset[str]
+    first: frozenset[str], second: frozenset[str], down: frozenset[str], up: frozenset[str]
 ) -> bool:
-    return bool((one & down and other & up) or (one & up and other & down))
+    return bool((first & down and second & up) or (first & up and second & down))
 
 
 # Quantities
@@ -262,7 +265,7 @@ def _in_one_unit(first: Quantity, second: Quantity) -> tuple[_Range, _Range] | N
     their units are of different things."""
     if first.unit is None or second.unit is None or {first.unit, second.unit} == {"GBP", "pound"}:
         return _range(first), _range(second)
-    (one, unit), (other, other_unit) = (
+    (one, unit), (other_amount, other_unit) = (
         ([base(number, amount.unit, amount.kind)[0] for number in _range(amount)], name)
         for amount in (first, second)
         for name in (base(0, amount.unit, amount.kind)[1] or "",)
@@ -270,22 +273,22 @@ def _in_one_unit(first: Quantity, second: Quantity) -> tuple[_Range, _Range] | N
     # one may be more specific: "member", "permanent member"
     if not (f" {unit}".endswith(f" {other_unit}") or f" {other_unit}".endswith(f" {unit}")):
         return None
-    return (one[0], one[1]), (other[0], other[1])
+    return (one[0], one[1]), (other_amount[0], other_amount[1])
 
 
 def _range(amount: Quantity) -> _Range:
     return amount.number, amount.number if amount.upper is None else amount.upper
 
 
-def _is_near(one: float, other: float, first: Quantity, second: Quantity) -> bool:
+def _is_near(amount: float, other_amount: float, first: Quantity, second: Quantity) -> bool:
     """Equal, or nearly so if the units were converted."""
-    if math.isclose(one, other, rel_tol=1e-12):
+    if math.isclose(amount, other_amount, rel_tol=1e-12):
         return True
     if first.kind not in ("quantity", "duration") or first.unit == second.unit:
         return False
     if "degree_" in f"{first.unit} {second.unit}":
-        return math.isclose(one, other, abs_tol=_DEGREES)
-    return math.isclose(one, other, rel_tol=_CONVERTED)
+        return math.isclose(amount, other_amount, abs_tol=_DEGREES)
+    return math.isclose(amount, other_amount, rel_tol=_CONVERTED)
 
 
 def _is_bounded(first: Quantity, low: float, second: Quantity, other_low: float) -> bool:
@@ -297,26 +300,26 @@ def _is_bounded(first: Quantity, low: float, second: Quantity, other_low: float)
     )
 
 
-def _is_amount(given: Quantity, claimed: Quantity) -> bool:
+def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     """Whether the given quantity makes the claimed one true."""
-    bounds = frozenset((given.bound,)), frozenset((claimed.bound,))
-    if given.kind == claimed.kind == "number" and _range(given) == _range(claimed):
+    bounds = frozenset((stated.bound,)), frozenset((claimed.bound,))
+    if stated.kind == claimed.kind == "number" and _range(stated) == _range(claimed):
         return not _are_opposed(*bounds, _DOWN, _UP)
-    if given.unit is None or claimed.unit is None:
-        if given.unit != claimed.unit and not given.kind == claimed.kind == "number":
-            return given.number == claimed.number
-    elif given.per and claimed.per and given.per != claimed.per:
+    if stated.unit is None or claimed.unit is None:
+        if stated.unit != claimed.unit and not stated.kind == claimed.kind == "number":
+            return stated.number == claimed.number
+    elif stated.per and claimed.per and stated.per != claimed.per:
         return False
-    ranges = _in_one_unit(given, claimed)
+    ranges = _in_one_unit(stated, claimed)
     if ranges is None:
         return False
     (low, high), (claimed_low, claimed_high) = ranges
-    if claimed.bound in _UP | _DOWN and given.bound not in _UP | _DOWN:
+    if claimed.bound in _UP | _DOWN and stated.bound not in _UP | _DOWN:
         is_beyond = low > claimed_low if claimed.bound in _UP else low < claimed_low
         if is_beyond:
             return True
-    tolerance = _CONVERTED if given.unit != claimed.unit else 1e-9
-    tolerance = _APPROXIMATE if "about" in (given.bound, claimed.bound) else tolerance
+    tolerance = _CONVERTED if stated.unit != claimed.unit else 1e-9
+    tolerance = _APPROXIMATE if "about" in (stated.bound, claimed.bound) else tolerance
     return math.isclose(low, claimed_low, rel_tol=tolerance) and math.isclose(
         high, claimed_high, rel_tol=tolerance
     )

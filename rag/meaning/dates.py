@@ -103,8 +103,8 @@ def days(text: str) -> frozenset[str]:
 
 def full_days(stated: Sequence[Date]) -> frozenset[str]:
     """The days with a year among these dates, in ISO 8601, with all their readings."""
-    full = [one for one in stated if one.precision == "day" and one.iso[0] != "-"]
-    return frozenset(iso for one in full for iso in (one.iso, one.other) if iso)
+    full = [date for date in stated if date.precision == "day" and date.iso[0] != "-"]
+    return frozenset(iso for date in full for iso in (date.iso, date.other) if iso)
 
 
 def _dates(match: re.Match[str]) -> Iterator[Date]:
@@ -194,11 +194,11 @@ class Dated:
 def only_date(text: str) -> Dated | None:
     """The date that a text consists of, apart from words such as "on", "early" or "before"; None if
     the text says anything else."""
-    found = dates(text) if len(text) <= _LONGEST else []
-    if not 1 <= len(found) <= 2:
+    text_dates = dates(text) if len(text) <= _LONGEST else []
+    if not 1 <= len(text_dates) <= 2:
         return None
-    first, last = found[0], found[-1]
-    if len(found) == 2 and not _BETWEEN.fullmatch(text[first.end : last.start]):
+    first, last = text_dates[0], text_dates[-1]
+    if len(text_dates) == 2 and not _BETWEEN.fullmatch(text[first.end : last.start]):
         return None
     around = f"{text[: first.start]} {text[last.end :]}"
     qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(around))
@@ -207,7 +207,7 @@ def only_date(text: str) -> Dated | None:
     beside = _NOISE.sub(" ", _QUALIFIERS.sub(" ", around))
     if any(character.isalnum() or character == "_" for character in beside):
         return None
-    return Dated((first.iso, last.iso)[: len(found)], last.precision, qualifiers)
+    return Dated((first.iso, last.iso)[: len(text_dates)], last.precision, qualifiers)
 
 
 def _in_year(first: str, last: str) -> str:
@@ -250,7 +250,7 @@ def iso_date(text: str) -> str:
 def only_year(text: str) -> str:
     """The year of the only date in a text such as "Spring 2024"; "" if there are none or several
     years."""
-    years = {one.iso[:4] for one in all_dates(text) if one.iso[:4].isdigit()}
+    years = {date.iso[:4] for date in all_dates(text) if date.iso[:4].isdigit()}
     return years.pop() if len(years) == 1 else ""
 
 
@@ -288,8 +288,8 @@ class TimeOfDay:
 
 def times(text: str) -> list[TimeOfDay]:
     """The times of day in a text, in order. "Five to ten" is a range of numbers, not a time."""
-    found = [_time(match) for match in _TIME.finditer(text)]
-    return [one for one in found if one is not None]
+    readings = [_time(match) for match in _TIME.finditer(text)]
+    return [reading for reading in readings if reading is not None]
 
 
 def _time(match: re.Match[str]) -> TimeOfDay | None:

@@ -136,9 +136,9 @@ def _unit_words(after: str, amount: Quantity | None) -> str:
 def states(stated: Figure, claimed: Figure) -> bool:
     """Whether a `stated` value is the `claimed` one, or a more precise one."""
     for kind in _KINDS:
-        given, wanted = getattr(stated, kind), getattr(claimed, kind)
-        if given and wanted:
-            return entails(given, wanted)
+        stated_values, claimed_values = getattr(stated, kind), getattr(claimed, kind)
+        if stated_values and claimed_values:
+            return entails(stated_values, claimed_values)
     return len(claimed.numbers) == 1 and claimed.numbers == stated.numbers
 
 

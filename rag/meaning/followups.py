@@ -132,8 +132,10 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
 
 def _note(question: str) -> str:
     pointer = next(iter(pointers(question)), None)
-    what = f'"{question[pointer.start : pointer.end]}" refers' if pointer else "the question refers"
-    return f"it is not clear whether {what} to the last question; asked as typed"
+    reference = (
+        f'"{question[pointer.start : pointer.end]}" refers' if pointer else "the question refers"
+    )
+    return f"it is not clear whether {reference} to the last question; asked as typed"
 
 
 def words(text: str) -> list[TaggedWord]:
@@ -161,13 +163,13 @@ def pointers(text: str) -> list[TaggedWord]:
 
 def runs(text: str) -> list[list[TaggedWord]]:
     """Runs of words that are not function words, in order."""
-    found: list[list[TaggedWord]] = [[]]
+    groups: list[list[TaggedWord]] = [[]]
     for word in words(text):
         if word.is_empty:
-            found.append([])
+            groups.append([])
         else:
-            found[-1].append(word)
-    return [run for run in found if run]
+            groups[-1].append(word)
+    return [run for run in groups if run]
 
 
 def names_something(question: str) -> bool:
@@ -177,9 +179,9 @@ def names_something(question: str) -> bool:
 
 def completions(question: str, last: PreviousTurn) -> list[Completion]:
     """What the question can mean, as typed first; each text once."""
-    made = [Completion(question, "typed"), *_completed(question, last)]
-    by_text = {one.text.lower(): one for one in reversed(made)}
-    return [one for one in made if by_text[one.text.lower()] is one][:_MOST]
+    options = [Completion(question, "typed"), *_completed(question, last)]
+    by_text = {option.text.lower(): option for option in reversed(options)}
+    return [option for option in options if by_text[option.text.lower()] is option][:_MOST]
 
 
 def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
@@ -189,10 +191,10 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
     names = [(base[run[0].start : run[-1].end], run) for run in runs(base)]
     answer = _short_answer(last.answer)
     if pointers(bare):
-        found = phrases(last.question)
-        for phrase in found:
+        last_phrases = phrases(last.question)
+        for phrase in last_phrases:
             name = _OWNER.sub("", phrase.text)
-            role = (phrase.before in PREPOSITIONS, phrase.start / len(base), len(found))
+            role = (phrase.before in PREPOSITIONS, phrase.start / len(base), len(last_phrases))
             yield Completion(_sentence(_put(bare, name)), "named", "", name, *role)
         if answer:
             yield Completion(_sentence(_put(bare, answer)), "answered", "", answer)
@@ -241,9 +243,9 @@ def _continued(
 def _asked_again(base: str, bare: str, own: Sequence[TaggedWord]) -> Iterator[Completion]:
     """ "and where?" asked of the rest of the last question, from its auxiliary on."""
     start = next((word.start for word in own if word.lower in QUESTION_WORDS | PREPOSITIONS), None)
-    rest = next((word.start for word in words(base) if word.lower in AUXILIARIES), None)
-    if start is not None and rest is not None:
-        again = base[rest].lower() + base[rest + 1 :]
+    tail_start = next((word.start for word in words(base) if word.lower in AUXILIARIES), None)
+    if start is not None and tail_start is not None:
+        again = base[tail_start].lower() + base[tail_start + 1 :]
         yield Completion(_sentence(f"{bare[start:]} {again}"), "again", "", bare[start:])
 
 
@@ -268,7 +270,7 @@ def _sentence(text: str) -> str:
 # The model
 
 
-def features(question: str, last: PreviousTurn, one: Completion) -> dict[str, float]:
+def features(question: str, last: PreviousTurn, completion: Completion) -> dict[str, float]:
     """Features of a completion by name, each about 0 to 1: its kind, alone and with what the typed
     question looks like, and how its added words fit those they replace.
     """
@@ -289,9 +291,10 @@ def features(question: str, last: PreviousTurn, one: Completion) -> dict[str, fl
         ),
         "shared": _shared(question, last.question),
     }
-    kinds = {f"{one.kind} {name}".strip(): value for name, value in typed.items()}
+    kinds = {f"{completion.kind} {name}".strip(): value for name, value in typed.items()}
     return kinds | {
-        f"{one.kind}: {name}": value for name, value in _fit(one, question, last).items()
+        f"{completion.kind}: {name}": value
+        for name, value in _fit(completion, question, last).items()
     }
 
 
@@ -306,39 +309,39 @@ def _is_inner(question: str) -> bool:
     return has_subject and bool(after) and after[0].lower in AUXILIARIES
 
 
-def _fit(one: Completion, question: str, last: PreviousTurn) -> dict[str, float]:
-    if one.kind == "replaced":
-        old, new = one.removed.split(), one.added.split()
+def _fit(completion: Completion, question: str, last: PreviousTurn) -> dict[str, float]:
+    if completion.kind == "replaced":
+        old, new = completion.removed.split(), completion.added.split()
         return {
             "longer": (len(new) - len(old)) / 4,
             "shorter": max(0, len(old) - len(new)) / 4,
-            "last": float(one.place > 0.5),
+            "last": float(completion.place > 0.5),
             "alike": _likeness(old[-1], new[-1]),
             "other shape": float(_shape(old[0]) != _shape(new[0])),
         }
-    if one.kind in ("named", "answered"):
+    if completion.kind in ("named", "answered"):
         group = _POINTERS[pointers(question)[0].lower]
         first = next((w.lower for w in words(last.question) if w.lower in QUESTION_WORDS), "other")
         plural = group == "they"
-        name = one.added.split()
+        name = completion.added.split()
         return {
             group: 1.0,
             f"{group} after {first}": 1.0,
-            "sole": float(one.rivals == 1),
+            "sole": float(completion.rivals == 1),
             "words": min(5, len(name)) / 5,
-            "place": one.place,
+            "place": completion.place,
             "plural": float(plural == (name[-1].endswith("s"))),
             "named": float(name[0][:1].isupper()),
-            "number": float(any(char.isdigit() for char in one.added)),
-            "after preposition": float(one.in_phrase),
-            "rivals": min(4, one.rivals - 1) / 4,
+            "number": float(any(char.isdigit() for char in completion.added)),
+            "after preposition": float(completion.in_phrase),
+            "rivals": min(4, completion.rivals - 1) / 4,
         }
     return {}
 
 
-def _shared(text: str, other: str) -> float:
+def _shared(text: str, second: str) -> float:
     own = content_words(text)
-    return len(own & content_words(other)) / max(1, len(own))
+    return len(own & content_words(second)) / max(1, len(own))
 
 
 def _shape(word: str) -> str:
@@ -350,17 +353,17 @@ def _shape(word: str) -> str:
     return "A" if word[:1].isupper() else "a"
 
 
-def _likeness(word: str, other: str) -> float:
+def _likeness(word: str, second: str) -> float:
     """How much of the longer word two words share at either end, at most 1."""
-    longest = max(len(word), len(other))
-    before = len(_prefix(word.lower(), other.lower()))
-    after = len(_prefix(word.lower()[::-1], other.lower()[::-1]))
+    longest = max(len(word), len(second))
+    before = len(_prefix(word.lower(), second.lower()))
+    after = len(_prefix(word.lower()[::-1], second.lower()[::-1]))
     return min(1.0, (before + after) / longest)
 
 
-def _prefix(word: str, other: str) -> str:
+def _prefix(word: str, second: str) -> str:
     same = 0
-    while same < min(len(word), len(other)) and word[same] == other[same]:
+    while same < min(len(word), len(second)) and word[same] == second[same]:
         same += 1
     return word[:same]
 
@@ -373,7 +376,7 @@ def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
     if chances[0] > 1 - UNSURE:
         return 0
     best = max(range(1, len(options)), key=lambda row: chances[row])
-    rows = [row for row, one in enumerate(options) if one.kind in (*_ANTECEDENTS, "topic")]
+    rows = [row for row, option in enumerate(options) if option.kind in (*_ANTECEDENTS, "topic")]
     is_clear = options[best].kind not in _ANTECEDENTS and chances[best] > chances[0]
     if is_clear or not rows:
         return best
@@ -385,8 +388,8 @@ def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
     return max(rows, key=expected)
 
 
-def _overlap(own: frozenset[str], other: frozenset[str]) -> float:
-    return 2 * len(own & other) / max(1, len(own) + len(other))
+def _overlap(own: frozenset[str], second: frozenset[str]) -> float:
+    return 2 * len(own & second) / max(1, len(own) + len(second))
 
 
 def probabilities(
@@ -398,8 +401,10 @@ def probabilities(
     """How likely each of the options is meant; they sum to 1."""
     model = _weights() if weights is None else weights
     logits = [
-        sum(model.get(name, 0.0) * value for name, value in features(question, last, one).items())
-        for one in options
+        sum(
+            model.get(name, 0.0) * value for name, value in features(question, last, option).items()
+        )
+        for option in options
     ]
     odds = [math.exp(logit - max(logits)) for logit in logits]
     return [value / sum(odds) for value in odds]
@@ -407,5 +412,5 @@ def probabilities(
 
 @functools.cache
 def _weights() -> Mapping[str, float]:
-    made: dict[str, float] = json.loads(MODEL.read_text(encoding="utf-8"))
-    return made
+    weights: dict[str, float] = json.loads(MODEL.read_text(encoding="utf-8"))
+    return weights

@@ -79,38 +79,44 @@ class _Token:
 
 def phrases(question: str) -> list[Phrase]:
     """Names and phrases with "the", in order, each once."""
-    found: dict[str, Phrase] = {}
+    by_key: dict[str, Phrase] = {}
     for phrase in _phrases([_Token(m.group(), m.start()) for m in _TOKEN.finditer(question)]):
-        found.setdefault(phrase.text.lower(), phrase)
-    return list(found.values())
+        by_key.setdefault(phrase.text.lower(), phrase)
+    return list(by_key.values())
 
 
 def _phrases(tokens: list[_Token]) -> Iterator[Phrase]:
-    at = 0
-    while at < len(tokens):
-        definite = tokens[at].lower == "the"
-        first = at + definite
+    position = 0
+    while position < len(tokens):
+        definite = tokens[position].lower == "the"
+        first = position + definite
         last = _end(tokens, first, definite)
-        before = tokens[at - 1].lower if at else ""
-        kept = _without_verb([token.text for token in tokens[first:last]], before)
-        if kept and (
-            at or definite or tokens[at].text.isupper()
+        before = tokens[position - 1].lower if position else ""
+        phrase_words = _without_verb([token.text for token in tokens[first:last]], before)
+        if phrase_words and (
+            position or definite or tokens[position].text.isupper()
         ):  # a capital at the start of a sentence does not make a name
-            yield Phrase(" ".join(["the"] * definite + kept), tokens[at].start, before)
-        at = max(last, at + 1)
+            yield Phrase(
+                " ".join(["the"] * definite + phrase_words), tokens[position].start, before
+            )
+        position = max(last, position + 1)
 
 
-def _end(tokens: list[_Token], at: int, definite: bool) -> int:
-    """The end of the phrase that starts at `at`: a name continues, and after "the" any word that
-    can be part of a noun phrase."""
-    first = at
-    while at < len(tokens):
-        token = tokens[at]
+def _end(tokens: list[_Token], position: int, definite: bool) -> int:
+    """The end of the phrase that starts at `position`: a name continues, and after "the" any word
+    that can be part of a noun phrase."""
+    first = position
+    while position < len(tokens):
+        token = tokens[position]
         plain = definite and token.text[0].isalnum() and token.lower not in _STOPS
-        if not (token.name or plain or (at > first and _joins(tokens[at - 1 : at + 2]))):
+        if not (
+            token.name
+            or plain
+            or (position > first and _joins(tokens[position - 1 : position + 2]))
+        ):
             break
-        at += 1
-    return at
+        position += 1
+    return position
 
 
 def _joins(around: list[_Token]) -> bool:

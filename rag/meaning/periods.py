@@ -120,7 +120,7 @@ def of_column(name: str) -> Periods:
 def same_season(day: str, other: str) -> bool:
     """Whether two ISO dates are at most 20 days apart, ignoring the year: fiscal quarters shift by
     as much."""
-    first, second = (date.fromisoformat(one).timetuple().tm_yday for one in (day, other))
+    first, second = (date.fromisoformat(iso_day).timetuple().tm_yday for iso_day in (day, other))
     return min(abs(first - second), 365 - abs(first - second)) <= _SEASON_SHIFT
 
 
@@ -144,9 +144,9 @@ def _years(text: str, stated: Sequence[Date]) -> Iterator[str]:
         first, last = map(full_year, match.groups())
         if int(last) == int(first) + 1:
             yield from (first, last)
-    for one in stated:
-        if one.precision in ("day", "month") and one.iso[0] != "-":
-            yield one.iso[:4]
+    for stated_date in stated:
+        if stated_date.precision in ("day", "month") and stated_date.iso[0] != "-":
+            yield stated_date.iso[:4]
 
 
 def _lengths(text: str) -> frozenset[str]:

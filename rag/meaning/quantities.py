@@ -114,24 +114,24 @@ def _table() -> tuple[dict[str, tuple[str, float]], dict[str, str]]:
     sizes: dict[str, tuple[str, float]] = {}
     names = {"kilo": "kilogram", "kcal": "kilocalorie"}
     names |= dict.fromkeys(("metric ton", "metric tonne"), "metric_ton")
-    for unit, (dimension, factor, others) in _MEASURES.items():
-        called = [unit.replace("_", " "), *others.split()]
+    for unit, (dimension, factor, alternatives) in _MEASURES.items():
+        called = [unit.replace("_", " "), *alternatives.split()]
         sizes[unit] = dimension, factor
         names |= dict.fromkeys(called, unit)
         for prefix, (times, letter) in _PREFIXES.items() if unit in _PREFIXED else ():
             sizes[prefix + unit] = dimension, factor * times
             for name in called:
                 short = (len(name) <= 2 and not name.islower()) or name in ("m", "g", "l", "t")
-                made = letter + name if short else prefix + name
-                if (letter or not short) and made not in _NO_SYMBOL:
-                    names.setdefault(made, prefix + unit)
+                symbol = letter + name if short else prefix + name
+                if (letter or not short) and symbol not in _NO_SYMBOL:
+                    names.setdefault(symbol, prefix + unit)
     for unit, power, words in (("square", 2, ("²", "2")), ("cubic", 3, ("³", "3"))):
         for length, letters in _LENGTHS.items():
-            named = names[length]
-            made = f"{named} ** {power}"
+            base_name = names[length]
+            symbol = f"{base_name} ** {power}"
             dimension = "area" if power == 2 else "volume"
-            sizes[made] = dimension, sizes[named][1] ** power
-            names |= dict.fromkeys([f"{unit} {length}", *(letters + w for w in words)], made)
+            sizes[symbol] = dimension, sizes[base_name][1] ** power
+            names |= dict.fromkeys([f"{unit} {length}", *(letters + w for w in words)], symbol)
     return sizes, names
 
 
@@ -328,9 +328,9 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     number, upper = _value(first), None if last is first else _value(last)
     if (upper is not None and upper < number) or max(abs(number), abs(upper or 0)) > _LARGEST:
         return None
-    later, more = _bound_after(follows[used:])
-    rate = _RATE.match(follows, used + more)
-    rest = f"{_BETWEEN_WORD.sub(' ', head)} {tail[used + more :] if inside else ''}".strip()
+    later, bound_end = _bound_after(follows[used:])
+    rate = _RATE.match(follows, used + bound_end)
+    rest = f"{_BETWEEN_WORD.sub(' ', head)} {tail[used + bound_end :] if inside else ''}".strip()
     return Quantity(
         kind, number, upper, name, bound or later, rest, _rate(rate["unit"]) if rate else ""
     )
@@ -338,10 +338,10 @@ def quantity(text: str, after: str = "") -> Quantity | None:
 
 def _ends(text: str) -> tuple[re.Match[str], re.Match[str]] | None:
     """Both ends of the only range in the text, or its only number twice."""
-    found = list(_ONE.finditer(text))
-    if not found or len(found) > 2:
+    matches = list(_ONE.finditer(text))
+    if not matches or len(matches) > 2:
         return None
-    first, last = found[0], found[-1]
+    first, last = matches[0], matches[-1]
     is_range = first is last or _TO.fullmatch(text[first.end() : last.start()])
     return (first, last) if is_range else None
 
@@ -400,15 +400,15 @@ def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
 def _named(words: str) -> tuple[str, str | None, int]:
     """(kind, unit, length of its name) of the longest start of `words` that is a currency, a
     duration, a physical unit, or a noun."""
-    kept: list[str] = []
+    name_words: list[str] = []
     for word in words.split():
         if word.lower() in _STOP:
             break
-        kept.append(word)
-    for count in range(len(kept), 0, -1):
-        name = " ".join(kept[:count])
-        known = named_unit(name)
-        if known:
-            return known[0], known[1], len(name)
-    noun = " ".join(kept)
+        name_words.append(word)
+    for count in range(len(name_words), 0, -1):
+        name = " ".join(name_words[:count])
+        unit = named_unit(name)
+        if unit:
+            return unit[0], unit[1], len(name)
+    noun = " ".join(name_words)
     return "number", singular(noun.lower()) or None, len(noun)

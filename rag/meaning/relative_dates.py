@@ -106,8 +106,8 @@ def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved |
         resolved = _resolved(match, day, is_ahead)
     except (ValueError, OverflowError):
         return None
-    how = f'"{text.strip()}" in a document of {day.isoformat()}'
-    return resolved and Resolved(*resolved, how, word)
+    explanation = f'"{text.strip()}" in a document of {day.isoformat()}'
+    return resolved and Resolved(*resolved, explanation, word)
 
 
 def _is_ahead(before: str, after: str) -> bool:
@@ -119,33 +119,33 @@ def _is_ahead(before: str, after: str) -> bool:
 
 
 def _resolved(match: re.Match[str], day: dt.date, is_ahead: bool) -> _Resolved | None:
-    which = match["which"]
+    modifier = match["which"]
     if match["near"] or match["now"]:
         return _shifted(day, "day", _NEAR.get(match["near"] or "", 0))
     if match["count"]:
         count = 1 if match["count"] in ("a", "an") else int(match["count"])
         return _shifted(day, match["passed"], -count) if count <= _MOST_PASSED else None
     if match["weekday"]:
-        return _weekday(which, WEEKDAYS.index(match["weekday"]), day, is_ahead)
-    if match["unit"] and which in _STEPS:
-        return _shifted(day, match["unit"], _STEPS[which])
-    if match["month"] and which in ("last", "next"):
+        return _weekday(modifier, WEEKDAYS.index(match["weekday"]), day, is_ahead)
+    if match["unit"] and modifier in _STEPS:
+        return _shifted(day, match["unit"], _STEPS[modifier])
+    if match["month"] and modifier in ("last", "next"):
         number = month_number(match["month"])
         year = day.year - (number >= day.month)
-        year = year if which == "last" else day.year + (number <= day.month)
+        year = year if modifier == "last" else day.year + (number <= day.month)
         return f"{year:04}-{number:02}", "month"
     return None
 
 
-def _weekday(which: str | None, number: int, day: dt.date, is_ahead: bool) -> _Resolved | None:
+def _weekday(modifier: str | None, number: int, day: dt.date, is_ahead: bool) -> _Resolved | None:
     back = (day.weekday() - number) % 7
-    if which == "next" and 7 - back <= 2:  # some mean the one after
+    if modifier == "next" and 7 - back <= 2:  # some mean the one after
         return None
-    if which in ("next", "coming"):
+    if modifier in ("next", "coming"):
         return _shifted(day, "day", 7 - back)
-    if which == "this":
+    if modifier == "this":
         return _shifted(day, "day", -back % 7)
-    if which in ("last", "past"):
+    if modifier in ("last", "past"):
         return _shifted(day, "day", -(back or 7))
     return _shifted(day, "day", -back if not is_ahead or back == 0 else 7 - back)
 

@@ -41,10 +41,10 @@ _FREQUENCY = re.compile(
 def frequencies(text: str) -> Iterator[tuple[int, int, Quantity]]:
     """(start, end, frequency) of words such as "once a week" and "annually"."""
     for match in _FREQUENCY.finditer(text):
-        named = (match["often"] or "").lower()
-        if not named and not match[0].lower().startswith(("once", "each", "every")):
+        word = (match["often"] or "").lower()
+        if not word and not match[0].lower().startswith(("once", "each", "every")):
             continue  # "2,000 dollars a year" is a rate
-        unit = {"annual": "year", "dai": "day"}.get(named, named) or match["unit"].lower()
+        unit = {"annual": "year", "dai": "day"}.get(word, word) or match["unit"].lower()
         often = Quantity("frequency", 2.0 if match["other"] else 1.0, None, f"per {unit}", "", "")
         yield match.start(), match.end(), often
 

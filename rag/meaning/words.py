@@ -139,8 +139,8 @@ def _spelled(text: str) -> str:
 
 def _in_full(match: re.Match[str]) -> str:
     """ "100 to 150 billion" without its scale."""
-    first, to, last, scale = match.groups()
-    return "".join([_times(first, scale), *([to, _times(last, scale)] if last else [])])
+    first, joiner, last, scale = match.groups()
+    return "".join([_times(first, scale), *([joiner, _times(last, scale)] if last else [])])
 
 
 def _times(number: str, scale: str) -> str:

@@ -49,16 +49,16 @@ def load_weights(
 
     Raises OSError, or safetensors' error for a broken file.
     """
-    found = load_file(path)
-    scales = {name: found.pop(name) for name in [n for n in found if n.endswith(SCALE)]}
+    tensors = load_file(path)
+    scales = {name: tensors.pop(name) for name in [n for n in tensors if n.endswith(SCALE)]}
     for name, scale in scales.items():
         matrix = name.removesuffix(SCALE)
         kind = kinds(matrix)
         if kind is torch.int8:
-            found[name] = scale.float()
+            tensors[name] = scale.float()
         else:
-            found[matrix] = (found[matrix].float() * scale.float()[:, None]).to(kind)
-    return found
+            tensors[matrix] = (tensors[matrix].float() * scale.float()[:, None]).to(kind)
+    return tensors
 
 
 def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -209,8 +209,8 @@ class Layer:
         masks = [None if bias is None else bias[..., :n, :n] for n in lengths]
         texts = zip(query, key, value, masks, strict=True)
         attended = [scaled_dot_product_attention(*text) for text in texts]
-        seen = torch.cat(attended, 2)
-        states = self.attended(states + self.out(seen[0].transpose(0, 1).flatten(1)))
+        context = torch.cat(attended, 2)
+        states = self.attended(states + self.out(context[0].transpose(0, 1).flatten(1)))
         return self.final(states + self.down(gelu(self.up(states))))
 
 
@@ -225,22 +225,22 @@ class Bert:
         self.config = _json(folder / "config.json")
         self._has_token_types = _has_token_types(_json(folder / "tokenizer_config.json"))
         self._kind = self.config["model_type"]
-        self.tokenizer, found = _loaded(folder, self._kind, arithmetic)
+        self.tokenizer, weights = _loaded(folder, self._kind, arithmetic)
         prefix = f"{self._kind}."
         self.others = {
             name: value.float().to(arithmetic.device)
-            for name, value in found.items()
+            for name, value in weights.items()
             if not name.startswith(prefix)
         }
         self._device = torch.device(arithmetic.device)
-        prefix = prefix if any(name.startswith(prefix) for name in found) else ""
+        prefix = prefix if any(name.startswith(prefix) for name in weights) else ""
         self._int8 = arithmetic.int8
         self._build(
             {
                 name.removeprefix(prefix): value.to(
                     self._device, arithmetic.dtype if value.is_floating_point() else None
                 )
-                for name, value in found.items()
+                for name, value in weights.items()
                 if name.startswith(prefix)
             }
         )
@@ -261,28 +261,30 @@ class Bert:
         table = weights.get("encoder.relative_attention_bias.weight")
         self._bias = None if table is None else _distance_bias(table, len(self._places))
 
-    def _layer(self, weights: Weights, at: str) -> Layer:
+    def _layer(self, weights: Weights, prefix: str) -> Layer:
         names = _NAMES[self._kind]
-        parts = [self._linear(weights, at + names[part]) for part in ("query", "key", "value")]
+        parts = [self._linear(weights, prefix + names[part]) for part in ("query", "key", "value")]
         return Layer(
             type(parts[0])(*(torch.cat(tensors) for tensors in zip(*parts, strict=True))),
-            self._linear(weights, at + names["out"]),
-            self._norm_of(weights, at + names["attended"]),
-            self._linear(weights, f"{at}intermediate.dense"),
-            self._linear(weights, f"{at}output.dense"),
-            self._norm_of(weights, f"{at}output.LayerNorm"),
+            self._linear(weights, prefix + names["out"]),
+            self._norm_of(weights, prefix + names["attended"]),
+            self._linear(weights, f"{prefix}intermediate.dense"),
+            self._linear(weights, f"{prefix}output.dense"),
+            self._norm_of(weights, f"{prefix}output.LayerNorm"),
             self.config["num_attention_heads"],
         )
 
-    def _linear(self, weights: Weights, at: str) -> Linear | Int8Linear:
-        weight, bias = weights[f"{at}.weight"], weights[f"{at}.bias"]
+    def _linear(self, weights: Weights, prefix: str) -> Linear | Int8Linear:
+        weight, bias = weights[f"{prefix}.weight"], weights[f"{prefix}.bias"]
         if not self._int8:
             return Linear(weight, bias)
-        scale = weights.get(f"{at}.weight{SCALE}")
+        scale = weights.get(f"{prefix}.weight{SCALE}")
         return Int8Linear.of(*(quantised(weight) if scale is None else (weight, scale)), bias)
 
-    def _norm_of(self, weights: Weights, at: str) -> Norm:
-        return Norm(weights[f"{at}.weight"], weights[f"{at}.bias"], self.config["layer_norm_eps"])
+    def _norm_of(self, weights: Weights, prefix: str) -> Norm:
+        return Norm(
+            weights[f"{prefix}.weight"], weights[f"{prefix}.bias"], self.config["layer_norm_eps"]
+        )
 
     def states(
         self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]
@@ -292,8 +294,8 @@ class Bert:
 
         `types` are ignored by models that were not trained with them.
         """
-        more = [0] * filler(sum(len(text) for text in ids))
-        ids, types = [*ids, more], [*types, more]
+        padding = [0] * filler(sum(len(text) for text in ids))
+        ids, types = [*ids, padding], [*types, padding]
         lengths = [len(text) for text in ids]
         with torch.inference_mode():
             states = self._word_states(self._row(token for text in ids for token in text))
@@ -323,8 +325,8 @@ def _distance_bias(table: torch.Tensor, longest: int) -> torch.Tensor:
     """
     half = len(table) // 2
     near = half // 2
-    at = torch.arange(longest, device=table.device)
-    distance = at[None, :] - at[:, None]
+    positions = torch.arange(longest, device=table.device)
+    distance = positions[None, :] - positions[:, None]
     far = distance.abs()
     share = torch.log(far.clamp(min=1) / near) / math.log(_DISTANCES / near)
     wide = (near + (share * (half - near)).long()).clamp(max=half - 1)
@@ -372,15 +374,15 @@ def is_bert(folder: Path) -> bool:
         config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer_config.json")
     except ValueError:
         return False
-    meant = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
+    expected = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
     if config.get("model_type") == "mpnet":
-        known = tokenizer.get("tokenizer_class", "MPNetTokenizer") in _MPNET_TOKENIZERS
+        is_known = tokenizer.get("tokenizer_class", "MPNetTokenizer") in _MPNET_TOKENIZERS
     else:
-        known = (
+        is_known = (
             config.get("model_type") == "bert"
             and tokenizer.get("tokenizer_class") in _HAS_TOKEN_TYPES
         )
-    return known and all(config.get(name, value) == value for name, value in meant.items())
+    return is_known and all(config.get(name, value) == value for name, value in expected.items())
 
 
 def _has_token_types(tokenizer: Mapping[str, Any]) -> bool:
@@ -394,7 +396,7 @@ def _has_token_types(tokenizer: Mapping[str, Any]) -> bool:
 
 def _json(path: Path) -> dict[str, Any]:
     """Raises ValueError unless the file contains a JSON object."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
         raise ValueError(f"{path} is not a JSON object")
-    return found
+    return value

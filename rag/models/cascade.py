@@ -22,22 +22,22 @@ class Cascade:
     `reader`, with that of `first` beside it as a second opinion.
     """
 
-    def __init__(self, first: Reader, reader: Reader, most: int) -> None:
+    def __init__(self, first: Reader, reader: Reader, reads: int) -> None:
         self.name = reader.name
         self.reader = reader
         self.first = first
-        self._most = most
+        self._most = reads
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         """Read the hits for a question, or for a claim in its place."""
         return self.read_many([(question, hits)])[0]
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, which share batches in each model."""
-        first = self.first.read_many(asked)
+        first = self.first.read_many(questions)
         chosen = [
             (question, self._chosen(hits, output) if len(hits) > self._most else hits)
-            for (question, hits), output in zip(asked, first, strict=True)
+            for (question, hits), output in zip(questions, first, strict=True)
         ]
         outputs = self.reader.read_many(chosen)
         return [replace(one, first=two) for one, two in zip(outputs, first, strict=True)]
@@ -53,7 +53,7 @@ class Cascade:
                 self._most,
             )
         )
-        return [hit for hit in hits if any(hit is one for one in chosen)]
+        return [hit for hit in hits if any(hit is choice for choice in chosen)]
 
 
 def _padded(by_span: Iterator[Hit], hits: Sequence[Hit]) -> Iterator[Hit]:
@@ -62,10 +62,10 @@ def _padded(by_span: Iterator[Hit], hits: Sequence[Hit]) -> Iterator[Hit]:
 
 
 def _distinct(hits: Iterator[Hit]) -> Iterator[Hit]:
-    seen: list[Hit] = []
+    distinct: list[Hit] = []
     for hit in hits:
-        if not any(hit is one for one in seen):
-            seen.append(hit)
+        if not any(hit is earlier for earlier in distinct):
+            distinct.append(hit)
             yield hit
 
 
@@ -102,45 +102,47 @@ class BudgetedReader:
         """Read; spans are sorted best first. The first passage of every question is read regardless
         of the deadline. `on_progress` is called with a question's index after each of its rounds.
         """
-        while live := [row for row, one in enumerate(readings) if self._goes_on(one)]:
-            sizes = [self._size(readings[row], len(live)) for row in live]
-            self._round([readings[row] for row in live], sizes)
-            for row in live:
+        while active := [row for row, state in enumerate(readings) if self._goes_on(state)]:
+            sizes = [self._size(readings[row], len(active)) for row in active]
+            self._round([readings[row] for row in active], sizes)
+            for row in active:
                 on_progress(row)
 
-    def _goes_on(self, one: ReadState) -> bool:
-        in_time = one.read == 0 or one.deadline is None or time.monotonic() < one.deadline
-        return one.read < len(one.hits) and in_time
+    def _goes_on(self, state: ReadState) -> bool:
+        in_time = state.read == 0 or state.deadline is None or time.monotonic() < state.deadline
+        return state.read < len(state.hits) and in_time
 
-    def _size(self, one: ReadState, live: int) -> int:
-        unread = len(one.hits) - one.read
-        if one.deadline is None:
+    def _size(self, state: ReadState, active: int) -> int:
+        unread = len(state.hits) - state.read
+        if state.deadline is None:
             return unread
-        fits = (one.deadline - time.monotonic()) / (_CAUTION * self._seconds_per_passage * live)
+        fits = (state.deadline - time.monotonic()) / (_CAUTION * self._seconds_per_passage * active)
         return max(1, min(unread, int(fits)))
 
-    def _round(self, live: Sequence[ReadState], sizes: Sequence[int]) -> None:
+    def _round(self, active: Sequence[ReadState], sizes: Sequence[int]) -> None:
         started = time.monotonic()
         parts = [
-            (one.question, one.hits[one.read : one.read + size])
-            for one, size in zip(live, sizes, strict=True)
+            (state.question, state.hits[state.read : state.read + size])
+            for state, size in zip(active, sizes, strict=True)
         ]
-        for one, size, output in zip(live, sizes, self._reader.read_many(parts), strict=True):
-            one.output = joined(one.output, output)
-            one.read += size
+        for state, size, output in zip(active, sizes, self._reader.read_many(parts), strict=True):
+            state.output = joined(state.output, output)
+            state.read += size
         self._seconds_per_passage = (
             self._seconds_per_passage + (time.monotonic() - started) / sum(sizes)
         ) / 2
 
 
-def joined(one: ReaderOutput, two: ReaderOutput) -> ReaderOutput:
+def joined(first_output: ReaderOutput, second_output: ReaderOutput) -> ReaderOutput:
     """The output for the passages of both."""
     first = None
-    if one.first or two.first:
-        first = joined(one.first or ReaderOutput([]), two.first or ReaderOutput([]))
+    if first_output.first or second_output.first:
+        first = joined(
+            first_output.first or ReaderOutput([]), second_output.first or ReaderOutput([])
+        )
     return ReaderOutput(
-        sorted([*one.spans, *two.spans], key=lambda span: -span.score),
-        [*one.sentences, *two.sentences],
-        [*one.verdicts, *two.verdicts],
+        sorted([*first_output.spans, *second_output.spans], key=lambda span: -span.score),
+        [*first_output.sentences, *second_output.sentences],
+        [*first_output.verdicts, *second_output.verdicts],
         first,
     )

@@ -86,8 +86,8 @@ class SentenceTransformerEmbedder:
 def unit(rows: Vectors) -> Vectors:
     """The rows, shape (n, dim), divided by their lengths; rows of zeros stay."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    made: Vectors = np.divide(rows, np.maximum(lengths, 1e-12), dtype=np.float32)
-    return made
+    scaled: Vectors = np.divide(rows, np.maximum(lengths, 1e-12), dtype=np.float32)
+    return scaled
 
 
 def _widened(_: object, __: object, output: dict[str, Any]) -> dict[str, Any]:
@@ -172,24 +172,24 @@ class MeanEmbedder:
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         encoded = self._bert.tokenizer.encode_batch(list(texts))
         ids = [
-            found.ids
-            if len(found.ids) <= self._most
-            else [*found.ids[: self._most - 1], found.ids[-1]]
-            for found in encoded
+            encoding.ids
+            if len(encoding.ids) <= self._most
+            else [*encoding.ids[: self._most - 1], encoding.ids[-1]]
+            for encoding in encoded
         ]
         rows = np.zeros((len(ids), self.dim), dtype=np.float32)
         for batch in _batches(ids):
             states = self._bert.states(
                 [ids[row] for row in batch], [[0] * len(ids[row]) for row in batch]
             )
-            for row, found in zip(batch, states, strict=True):
-                rows[row] = found.float().mean(0).cpu().numpy()
+            for row, encoding in zip(batch, states, strict=True):
+                rows[row] = encoding.float().mean(0).cpu().numpy()
         return unit(rows)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [
-            len(found.ids)
-            for found in self._bert.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+            len(encoding.ids)
+            for encoding in self._bert.tokenizer.encode_batch(list(texts), add_special_tokens=False)
         ]
 
 
@@ -219,7 +219,7 @@ def is_mean(folder: Path) -> bool:
         pooling = _json(folder / "1_Pooling" / "config.json")
         prompts = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
         lowered = _json(folder / "sentence_bert_config.json").get("do_lower_case")
-        most = _most_tokens(folder)
+        limit = _most_tokens(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on]
@@ -231,7 +231,7 @@ def is_mean(folder: Path) -> bool:
         and mean
         and not any(prompts.values())
         and not lowered
-        and most > 0
+        and limit > 0
         and is_bert(folder)
     )
 

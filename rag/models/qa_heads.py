@@ -244,14 +244,14 @@ class BertHead:
     def __init__(self, folder: Path, arithmetic: Arithmetic) -> None:
         self._bert = Bert(folder, arithmetic)
         self.tokenizer = self._bert.tokenizer
-        found = {
+        heads = {
             name.removesuffix(".weight") for name in self._bert.others if name.endswith(".weight")
         }
-        if SPAN not in found:
+        if SPAN not in heads:
             raise ValueError(_NO_HEAD)
         self._span = self._linear(SPAN)
-        self._sentence = self._linear(SENTENCE) if SENTENCE in found else None
-        verdict = {VERDICT, VERDICT_DENSE} <= found
+        self._sentence = self._linear(SENTENCE) if SENTENCE in heads else None
+        verdict = {VERDICT, VERDICT_DENSE} <= heads
         self._verdict = (self._linear(VERDICT_DENSE), self._linear(VERDICT)) if verdict else None
         self.has_more = bool(self._sentence and self._verdict)
 
@@ -306,6 +306,6 @@ class TransformersHead:
         with torch.inference_mode():
             output = self._model(**inputs)
         first, last = (
-            found.float().cpu().numpy() for found in (output.start_logits, output.end_logits)
+            logits.float().cpu().numpy() for logits in (output.start_logits, output.end_logits)
         )
         return [HeadOutput(*pair) for pair in zip(first, last, strict=True)]

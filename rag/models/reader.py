@@ -54,39 +54,39 @@ class ExtractiveReader:
         """Read the hits for a question, or for a claim in its place."""
         return self.read_many([(question, hits)])[0]
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, whose windows share batches."""
-        work = [
+        windows = [
             ((row, number), window)
-            for row, (question, hits) in enumerate(asked)
+            for row, (question, hits) in enumerate(questions)
             for number, made in enumerate(self._windows(question, hits))
             for window in made
         ]
-        found: dict[Place, list[tuple[Window, HeadOutput]]] = {}
-        for batch in _batches(work):
+        by_place: dict[Place, list[tuple[Window, HeadOutput]]] = {}
+        for batch in _batches(windows):
             outputs = self._head.outputs([window for _, window in batch])
             for (place, window), output in zip(batch, outputs, strict=True):
-                found.setdefault(place, []).append((window, output))
+                by_place.setdefault(place, []).append((window, output))
         return [
-            self._output(hits, [found.get((row, number), []) for number in range(len(hits))])
-            for row, (_, hits) in enumerate(asked)
+            self._output(hits, [by_place.get((row, number), []) for number in range(len(hits))])
+            for row, (_, hits) in enumerate(questions)
         ]
 
     def _output(
-        self, hits: Sequence[Hit], found: Sequence[list[tuple[Window, HeadOutput]]]
+        self, hits: Sequence[Hit], outputs: Sequence[list[tuple[Window, HeadOutput]]]
     ) -> ReaderOutput:
         spans = [
             Span(hit, start, end, score)
-            for hit, windows in zip(hits, found, strict=True)
+            for hit, windows in zip(hits, outputs, strict=True)
             for score, start, end in distinct(hit.passage.text, self._scored(windows), self._spans)
         ]
         sentences = [
             s
-            for hit, windows in zip(hits, found, strict=True)
+            for hit, windows in zip(hits, outputs, strict=True)
             for s in sentence_scores(hit, windows)
         ]
         verdicts = [
-            v for hit, windows in zip(hits, found, strict=True) if (v := verdict(hit, windows))
+            v for hit, windows in zip(hits, outputs, strict=True) if (v := verdict(hit, windows))
         ]
         return ReaderOutput(sorted(spans, key=lambda span: -span.score), sentences, verdicts)
 
@@ -109,10 +109,10 @@ class ExtractiveReader:
             yield from ((score, int(starts[a]), int(ends[b])) for score, a, b in found)
 
 
-def _batches(work: list[tuple[Place, Window]]) -> Iterator[list[tuple[Place, Window]]]:
+def _batches(windows: list[tuple[Place, Window]]) -> Iterator[list[tuple[Place, Window]]]:
     """Windows of similar length in batches within the token budget, including padding."""
     batch: list[tuple[Place, Window]] = []
-    for item in sorted(work, key=lambda item: item[1].tokens):
+    for item in sorted(windows, key=lambda item: item[1].tokens):
         if batch and (len(batch) + 1) * item[1].tokens > _BATCH_TOKENS:
             yield batch
             batch = []
@@ -153,7 +153,7 @@ def verdict(hit: Hit, windows: Sequence[Read]) -> Verdict | None:
     logits = [output.verdict for _, output in windows if output.verdict is not None]
     if not logits:
         return None
-    shares = [np.exp(one - np.logaddexp.reduce(one)) for one in logits]
+    shares = [np.exp(logit - np.logaddexp.reduce(logit)) for logit in logits]
     yes, no, unsaid = min(shares, key=lambda share: share[2])
     return Verdict(hit, float(yes), float(no), float(unsaid))
 
@@ -194,8 +194,8 @@ def best_spans(
     ]
 
 
-def distinct(text: str, spans: Iterable[Scored], most: int) -> list[Scored]:
-    """The `most` best spans without overlaps, best first: whole words within one sentence and one
+def distinct(text: str, spans: Iterable[Scored], limit: int) -> list[Scored]:
+    """The `limit` best spans without overlaps, best first: whole words within one sentence and one
     table cell, trimmed.
     """
     chosen: list[Scored] = []
@@ -205,9 +205,9 @@ def distinct(text: str, spans: Iterable[Scored], most: int) -> list[Scored]:
             whole = bisect(sentences, start) == bisect(sentences, end - 1) and not _CELL.search(
                 text, start, end
             )
-            if whole and all(end <= other[1] or start >= other[2] for other in chosen):
+            if whole and all(end <= earlier[1] or start >= earlier[2] for earlier in chosen):
                 chosen.append((score, start, end))
-        if len(chosen) == most:
+        if len(chosen) == limit:
             break
     return chosen
 

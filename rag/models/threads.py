@@ -43,13 +43,13 @@ def available_cores(root: Path = _ROOT) -> int:
     return max(1, min(_allowed(), math.ceil(min(quota(root), 1e6))))
 
 
-def model_threads(wanted: int, environ: MutableMapping[str, str], root: Path = _ROOT) -> int:
-    """Threads for torch: `wanted` unless it is 0, else OMP_NUM_THREADS if set, else all available
+def model_threads(setting: int, environ: MutableMapping[str, str], root: Path = _ROOT) -> int:
+    """Threads for torch: `setting` unless it is 0, else OMP_NUM_THREADS if set, else all available
     cores.
     """
     set_by_person = environ.get(COUNT, "")
     return (
-        wanted or (int(set_by_person) if set_by_person.isdecimal() else 0) or available_cores(root)
+        setting or (int(set_by_person) if set_by_person.isdecimal() else 0) or available_cores(root)
     )
 
 
@@ -81,8 +81,8 @@ def _groups(root: Path) -> Iterator[tuple[str, str]]:
     cgroups(7).
     """
     for line in _text(root / "proc/self/cgroup").splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
+        _, _, fields = line.partition(":")
+        controllers, _, path = fields.partition(":")
         yield controllers, path
 
 
@@ -107,10 +107,10 @@ def _limit_v2(group: Path) -> float:
 def _ratio(allowed: str, period: str) -> float:
     """Quota in cores; "max", -1 and unreadable values mean no limit."""
     try:
-        found = int(allowed) / int(period)
+        cores = int(allowed) / int(period)
     except (ValueError, ZeroDivisionError):
         return math.inf
-    return found if found > 0 else math.inf
+    return cores if cores > 0 else math.inf
 
 
 def _text(path: Path) -> str:

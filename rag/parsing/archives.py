@@ -17,26 +17,26 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e
 _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 
 
-def unpack(content: bytes, most: int) -> bytes:
+def unpack(content: bytes, limit: int) -> bytes:
     """Content of a .gz file, all members. Raises ParseError if it is broken or unpacks to more than
-    `most` bytes.
+    `limit` bytes.
     """
-    made, rest = bytearray(), content
-    while rest.startswith(b"\x1f\x8b"):
-        stream, tail = zlib.decompressobj(zlib.MAX_WBITS | 16), rest
+    output, remaining = bytearray(), content
+    while remaining.startswith(b"\x1f\x8b"):
+        stream, tail = zlib.decompressobj(zlib.MAX_WBITS | 16), remaining
         while not stream.eof:
             try:
                 step = stream.decompress(tail, _STEP)
             except zlib.error as error:
                 raise ParseError(f"is not a readable gz file: {error}") from error
-            made += step
-            if len(made) > most:
-                raise ParseError(f"unpacks to more than {most / 1e6:,.0f} MB")
+            output += step
+            if len(output) > limit:
+                raise ParseError(f"unpacks to more than {limit / 1e6:,.0f} MB")
             tail = stream.unconsumed_tail
             if not step and not tail and not stream.eof:
                 raise ParseError("is a truncated gz file")
-        rest = stream.unused_data.lstrip(b"\0")  # padding, as on tapes
-    return bytes(made)
+        remaining = stream.unused_data.lstrip(b"\0")  # padding, as on tapes
+    return bytes(output)
 
 
 def parts(content: bytes) -> Iterator[Member]:
@@ -66,12 +66,12 @@ class _Member:
         self._archive = archive
         self._info = info
 
-    def __call__(self, most: int) -> bytes:
+    def __call__(self, limit: int) -> bytes:
         if self._info.flag_bits & 1:
             raise ParseError("is encrypted")
         try:
             with self._archive.open(self._info) as file:
-                content = file.read(most + 1)
+                content = file.read(limit + 1)
         except (
             zipfile.BadZipFile,
             zlib.error,
@@ -82,8 +82,8 @@ class _Member:
             RuntimeError,
         ) as error:
             raise ParseError(f"is broken in the archive: {error}") from error
-        if len(content) > most:
+        if len(content) > limit:
             raise ParseError(
-                f"unpacks, with the files before it, to more than {most / 1e6:,.0f} MB"
+                f"unpacks, with the files before it, to more than {limit / 1e6:,.0f} MB"
             )
         return content

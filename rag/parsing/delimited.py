@@ -79,17 +79,17 @@ def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
         table.name_columns(headers)
     width = len(headers)
     for number, cells in chain(first, second, body):
-        named = [
+        columns = [
             (column, headers[column] if column < width else "", cell)
             for column, cell in enumerate(cells)
             if cell
         ]
-        table.row(named, f"row {number}", _LONG)
+        table.row(columns, f"row {number}", _LONG)
     yield table.part()
 
 
 def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
     """Title rows above the headers (one cell each in a wider table), and the other rows."""
     top = list(islice(rows, _ROWS))
-    wide = next((at for at, (_, cells) in enumerate(top) if sum(map(bool, cells)) > 1), 0)
+    wide = next((number for number, (_, cells) in enumerate(top) if sum(map(bool, cells)) > 1), 0)
     return top[:wide], chain(top[wide:], rows)

@@ -50,8 +50,8 @@ def decode(content: bytes, declared: str | None = None) -> str:
     try:
         text = content.decode(bom or "utf-8-sig")
     except UnicodeDecodeError:
-        named = _decode_named(content, declared)
-        text = _decode_legacy(content) if named is None else named
+        decoded = _decode_named(content, declared)
+        text = _decode_legacy(content) if decoded is None else decoded
     if "\0" in text:
         raise ParseError("is binary, not text")
     return text
@@ -61,11 +61,11 @@ def _utf16_without_mark(content: bytes) -> str | None:
     """UTF-16 without a byte order mark has a zero in nearly every second byte, and nowhere else."""
     if len(content) % 2:
         return None
-    for zeros, others, codec in (
+    for zeros, letters, codec in (
         (content[1::2], content[::2], "utf-16-le"),
         (content[::2], content[1::2], "utf-16-be"),
     ):
-        if zeros.count(0) > 0.7 * len(zeros) and not others.count(0):
+        if zeros.count(0) > 0.7 * len(zeros) and not letters.count(0):
             return codec
     return None
 
@@ -78,16 +78,16 @@ def decode_page(content: bytes) -> str:
     return decode(content, declared[1].decode() if declared else None)
 
 
-def decode_as(content: bytes, named: str | None) -> str:
+def decode_as(content: bytes, charset: str | None) -> str:
     """Decode text in the named encoding, if it is valid. Raises ParseError if it is not text."""
-    text = _decode_named(content, named)
+    text = _decode_named(content, charset)
     return decode(content) if text is None else text
 
 
-def _decode_named(content: bytes, named: str | None) -> str | None:
+def _decode_named(content: bytes, charset: str | None) -> str | None:
     """None if the name is unknown, adds nothing to UTF-8, or does not fit."""
     try:
-        codec = codecs.lookup(named).name if named else "ascii"
+        codec = codecs.lookup(charset).name if charset else "ascii"
         if codec not in ("utf-8", "ascii", "rot13"):
             return content.decode(_MEANT.get(codec, codec)).replace("\0", "")
     except (LookupError, ValueError, TypeError):  # TypeError: codecs that do not produce text

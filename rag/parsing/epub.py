@@ -32,15 +32,15 @@ _NOT_KNOWN = ("Unknown Title", "Unknown Author")
 def parse(content: bytes) -> Parsed:
     """Text, headings and metadata. Raises ParseError if it is broken or encrypted."""
     book = _Book(content)
-    found = [
+    chapters = [
         path.get("full-path", "")
         for path in book.markup("META-INF/container.xml").iter("{*}rootfile")
     ]
-    if not found:
+    if not chapters:
         raise ParseError("is not an EPUB: it has no package file")
-    package = book.markup(str(found[0]))
+    package = book.markup(str(chapters[0]))
     return Parsed(
-        *join(_parts(book, package, posixpath.dirname(str(found[0])))), _metadata(package)
+        *join(_parts(book, package, posixpath.dirname(str(chapters[0])))), _metadata(package)
     )
 
 
@@ -75,14 +75,14 @@ class _Book:
 
 
 def _metadata(package: Any) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for name, key in _METADATA.items():
         texts = [
             " ".join("".join(tag.itertext()).split()) for tag in package.iter(_DUBLIN_CORE + name)
         ]
         texts = [text for text in texts if text not in _NOT_KNOWN]
-        found[key] = texts if key in ("author", "keywords") else texts[:1]
-    return {key: ", ".join(filter(None, texts)) for key, texts in found.items() if any(texts)}
+        values[key] = texts if key in ("author", "keywords") else texts[:1]
+    return {key: ", ".join(filter(None, texts)) for key, texts in values.items() if any(texts)}
 
 
 def _parts(book: _Book, package: Any, folder: str) -> Iterator[Part]:

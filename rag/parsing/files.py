@@ -80,8 +80,10 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
         raise InputError(f"folder {root} cannot be read", f"allow access: chmod u+rx {root}")
     closed: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=closed.append):
-        seen = (name for name in folders if not name.startswith("."))
-        folders[:] = sorted(name for name in seen if not _is_index(os.path.join(folder, name), own))
+        visible = (name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name for name in visible if not _is_index(os.path.join(folder, name), own)
+        )
         for name in sorted(name for name in names if not name.startswith(".")):
             yield _found(Path(folder, name), root, folder_name)  # special files are reported later
     for error in closed:  # found as well, so that it is reported instead of ignored
@@ -92,9 +94,9 @@ def _found(path: Path, root: Path, folder_name: str) -> FoundFile:
     return FoundFile(path, _id(folder_name, path.relative_to(root).as_posix()))
 
 
-def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
+def read_bytes(path: Path, limit: int = MOST_BYTES) -> bytes:
     """Bytes of a file in a supported format. Raises ParseError for other formats and for more than
-    `most` bytes.
+    `limit` bytes.
     """
     if os.path.isdir(path):
         raise ParseError("is a folder that cannot be opened", transient=True)
@@ -106,14 +108,14 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     try:
         with path.open("rb") as file:
             content = (
-                file.read(most + 1)
-                if os.fstat(file.fileno()).st_size <= most
-                else b" " * (most + 1)
+                file.read(limit + 1)
+                if os.fstat(file.fileno()).st_size <= limit
+                else b" " * (limit + 1)
             )
     except OSError as error:
         raise ParseError(f"cannot be read: {error.strerror}", transient=True) from error
-    if len(content) > most:
-        raise ParseError(f"is larger than {most / 1e6:,.0f} MB; raise RAG_FILE_MB to read it")
+    if len(content) > limit:
+        raise ParseError(f"is larger than {limit / 1e6:,.0f} MB; raise RAG_FILE_MB to read it")
     return content
 
 

@@ -84,13 +84,13 @@ def format_of(name: str, content: bytes) -> Format:
     """The format by unmistakable content, else by the name's suffix; a name without one is text.
     Raises ParseError for unsupported formats."""
     suffix = _suffix(name)
-    found = _by_content(content, suffix) or suffix or "txt"
+    extension = _by_content(content, suffix) or suffix or "txt"
     if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
-        found = "rst"
+        extension = "rst"
     for category, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
-        if found in table:
-            return Format(found, table[found], category)
-    raise ParseError(f"unsupported format .{found}")
+        if extension in table:
+            return Format(extension, table[extension], category)
+    raise ParseError(f"unsupported format .{extension}")
 
 
 def _suffix(name: str) -> str:

@@ -103,7 +103,7 @@ def _parsed(source: str) -> tuple[Any, bool]:
 
 
 def _metadata(page: Any) -> dict[str, str]:
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     given = {
         (tag.get("name") or tag.get("property") or "").lower(): tag.get("content")
         for tag in page.iter("meta")
@@ -111,11 +111,11 @@ def _metadata(page: Any) -> dict[str, str]:
     }
     for key, names in _METADATA.items():
         value = next((given[name].strip() for name in names if given.get(name, "").strip()), "")
-        found |= {key: value} if value else {}
+        values |= {key: value} if value else {}
     language = next((tag.get("lang") for tag in page.iter("html") if tag.get("lang")), "")
-    found |= {"language": language} if language else {}
+    values |= {"language": language} if language else {}
     title = _title(page)
-    return found | ({"title": title} if title else {})
+    return values | ({"title": title} if title else {})
 
 
 def _title(page: Any) -> str:

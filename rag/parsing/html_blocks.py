@@ -210,12 +210,12 @@ def _names_its_content(name: str, tag: Any) -> bool:
 
 def _caption(tag: Any) -> str:
     """Caption of a figure, or of a listing in Sphinx."""
-    found = (
+    captions = (
         e
         for e in tag.iter("figcaption", "div")
         if e.tag == "figcaption" or "code-block-caption" in classes(e)
     )
-    caption = next(found, None)
+    caption = next(captions, None)
     if caption is None:
         return ""
     return "".join(text for text in islice(caption.itertext(), 50) if text not in ("¶", "\uf0c1"))
@@ -228,8 +228,8 @@ def _first_number(tag: Any) -> int:
 
 def _span(tag: Any, name: str) -> int:
     """Number of rows or columns that a cell spans."""
-    given = tag.get(name, "1")
-    return min(MOST_SPANNED, int(given)) if re.fullmatch("[1-9][0-9]{0,5}", given) else 1
+    value = tag.get(name, "1")
+    return min(MOST_SPANNED, int(value)) if re.fullmatch("[1-9][0-9]{0,5}", value) else 1
 
 
 def _squeeze(text: str) -> str:

@@ -206,8 +206,8 @@ class Selection:
 
 
 def classes(element: Any) -> frozenset[str]:
-    given = element.get("class")
-    return frozenset(given.split()) if given else frozenset()
+    value = element.get("class")
+    return frozenset(value.split()) if value else frozenset()
 
 
 def _main(weights: Weights) -> Any:
@@ -229,15 +229,15 @@ def _main(weights: Weights) -> Any:
 
 def _outermost(page: Any) -> list[Any]:
     """Elements that are boilerplate by type, without nested ones."""
-    found = [
+    elements = [
         e
         for e in page.iter()
         if e.tag in _ELEMENTS or e.get("role") in _ROLES or classes(e) & _CLASSES
     ]
-    known, outer = set(found), []
-    for element in found:
+    remaining, outer = set(elements), []
+    for element in elements:
         if element.tag not in ("html", "body", "main") and not any(
-            above in known for above in element.iterancestors()
+            above in remaining for above in element.iterancestors()
         ):
             outer.append(element)
     return outer
@@ -261,9 +261,9 @@ def _short_text(element: Any) -> str:
 
 def _are_steps(element: Any) -> bool:
     """Whether all links are navigation steps such as "next", "up" and "contents"."""
-    found = [
+    numbers = [
         _short_text(link).lower().strip(" :|«»<>←→↑[]()")
         for link in element.iter("a")
         if link.get("href") is not None
     ]
-    return all(not text or text.split()[0] in _STEPS for text in found)
+    return all(not text or text.split()[0] in _STEPS for text in numbers)

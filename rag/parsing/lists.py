@@ -125,14 +125,14 @@ def _without_single_numbers(blocks: list[Block]) -> list[Block]:
     if not single:
         return blocks
     places: dict[int, int] = {-1: -1}
-    kept: list[Block] = []
+    remaining: list[Block] = []
     for index, block in enumerate(blocks):
         if index - 1 in single:
             continue
-        places[index] = len(kept)
+        places[index] = len(remaining)
         kind = "paragraph" if index in single else block.kind
-        kept.append(block._replace(kind=kind, parent=places[block.parent]))
-    return kept
+        remaining.append(block._replace(kind=kind, parent=places[block.parent]))
+    return remaining
 
 
 def is_paragraph(text: str) -> bool:

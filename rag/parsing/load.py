@@ -52,7 +52,7 @@ class Loaded:
 
 
 def load(
-    found: FoundFile,
+    file: FoundFile,
     known: Mapping[str, str] | None = None,
     most_bytes: int = MOST_BYTES,
     keep_furniture: bool = False,
@@ -63,9 +63,9 @@ def load(
     `keep_furniture` keeps navigation, running heads and the like. Raises ParseError for an
     unsupported format, a file larger than `most_bytes`, binary content, or a file without text.
     """
-    content = read_bytes(found.path, most_bytes)
+    content = read_bytes(file.path, most_bytes)
     run = _LoadRun(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
-    run.file(_Place(found.document_id, str(found.path), found.path.name), content)
+    run.file(_Place(file.document_id, str(file.path), file.path.name), content)
     return run.loaded
 
 
@@ -85,12 +85,12 @@ def load_bytes(name: str, data: bytes) -> list[Document]:
     return load_some(name, data, load_data).documents
 
 
-def load_some(name: str, data: bytes, by: Callable[[str, bytes], Loaded]) -> Loaded:
+def load_some(name: str, data: bytes, reader: Callable[[str, bytes], Loaded]) -> Loaded:
     """Result of `load_data`, or of a `rag.parsing.pool.Pool` within limits. Raises InputError if it
     contains no document.
     """
     try:
-        loaded = by(name, data)
+        loaded = reader(name, data)
         if not loaded.documents:
             raise ParseError("contains nothing readable: {} {}".format(*loaded.skipped[0]))
     except ParseError as error:
@@ -98,9 +98,9 @@ def load_some(name: str, data: bytes, by: Callable[[str, bytes], Loaded]) -> Loa
     return loaded
 
 
-def read(found: FoundFile) -> Document:
+def read(file: FoundFile) -> Document:
     """The only document in a file. Raises ParseError as `load` does, and for several documents."""
-    loaded = load(found)
+    loaded = load(file)
     if len(loaded.documents) != 1 or loaded.skipped:
         raise ParseError("contains several documents")
     return loaded.documents[0]
@@ -197,8 +197,8 @@ def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
     with _translated(kind):
         parse, options = kind.load().parse, [keep_furniture] if kind.module in FURNISHED else []
         decoded = decode_page if kind.module == "html" else decode
-        given = parse(content if kind.category == "binary" else decoded(content), *options)
-        return given if isinstance(given, Parsed) else Parsed(*given)
+        result = parse(content if kind.category == "binary" else decoded(content), *options)
+        return result if isinstance(result, Parsed) else Parsed(*result)
 
 
 def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
@@ -247,11 +247,11 @@ def _encodable(blocks: Sequence[Block]) -> Sequence[Block]:
     )
 
 
-def _metadata(found: Mapping[str, str]) -> dict[str, str]:
+def _metadata(values: Mapping[str, str]) -> dict[str, str]:
     """Collapse spaces, normalise dates and languages, and add the year of the date."""
     metadata = {
         _characters(key): " ".join(_characters(value).split())[:_LONGEST_VALUE]
-        for key, value in found.items()
+        for key, value in values.items()
     }
     if language := metadata.pop("lang", "") or metadata.get("language", ""):
         metadata["language"] = language.replace("_", "-").split("-")[0].lower()

@@ -52,7 +52,7 @@ class _Message:
     def __init__(self, content: bytes) -> None:
         self._content = content
 
-    def __call__(self, most: int) -> bytes:
+    def __call__(self, limit: int) -> bytes:
         return _ESCAPED.sub(rb"\1", self._content)
 
 
@@ -132,17 +132,17 @@ def _plain(text: str) -> Iterator[Part]:
     part: list[str] = []
     context: tuple[str, ...] = ()
     for line in text.split("\n"):
-        here = context
+        quoted = context
         if line.startswith(">") or _QUOTES_BELOW.match(line):
-            here = (_QUOTED,)
+            quoted = (_QUOTED,)
         elif line in ("-- ", "--") or (context == (_SIGNATURE,) and line.strip()):
-            here = (_SIGNATURE,)
+            quoted = (_SIGNATURE,)
         elif line.strip() and context == (_QUOTED,) and not _ALL_BELOW.match(line):
-            here = (_QUOTED,) if part and _ALL_BELOW.match(part[0]) else ()
-        if here != context and part:
+            quoted = (_QUOTED,) if part and _ALL_BELOW.match(part[0]) else ()
+        if quoted != context and part:
             yield Part("\n".join(part), context=context)
             part = []
-        context = here
+        context = quoted
         part.append(line)
     yield Part("\n".join(part), context=context)
 

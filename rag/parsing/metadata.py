@@ -18,10 +18,10 @@ _NAMES = {
 
 def core_metadata(properties: Any) -> dict[str, str]:
     """Title, author and so on from the properties of python-docx, python-pptx or openpyxl."""
-    found = ((name, getattr(properties, field, None)) for field, name in _NAMES.items())
+    values = ((name, getattr(properties, field, None)) for field, name in _NAMES.items())
     metadata = {
         name: value.date().isoformat() if isinstance(value, datetime) else str(value)
-        for name, value in found
+        for name, value in values
         if value
     }
     made_by_a_library = {

@@ -27,11 +27,11 @@ _ALIKE = 1.3
 
 def lines(picture: Any) -> list[Line]:
     """The lines of text in a Pillow image; places in pixels from its left and top."""
-    found = list(_found(_small(picture)))
-    if not found:
+    boxes = list(_found(_small(picture)))
+    if not boxes:
         return []
     scale = max(1.0, max(picture.size) / _SIDE)
-    usual = median(bottom - top for _, _, top, _, bottom in found)
+    usual = median(bottom - top for _, _, top, _, bottom in boxes)
     return [
         Line(
             scale * left,
@@ -41,7 +41,7 @@ def lines(picture: Any) -> list[Line]:
             text,
             scale * _size(bottom - top, usual),
         )
-        for text, left, top, right, bottom in found
+        for text, left, top, right, bottom in boxes
     ]
 
 

@@ -63,32 +63,34 @@ class _Reader:
 
     def parts(self, lines: Sequence[str], depth: int) -> Iterator[Part]:
         """Parts of unindented lines."""
-        at = 0
-        while at < len(lines):
-            if not lines[at]:
-                at += 1
-            elif depth == 0 and (heading := _heading(lines, at)):
+        index = 0
+        while index < len(lines):
+            if not lines[index]:
+                index += 1
+            elif depth == 0 and (heading := _heading(lines, index)):
                 text, style, after = heading
                 yield Part(inline_text(text), self._level(style))
-                at = after
-            elif lines[at].startswith("..") and (lines[at] == ".." or lines[at][2:3].isspace()):
-                after = _body_end(lines, at + 1)
-                yield from self._explicit(lines[at], lines[at + 1 : after], depth)
-                at = after
-            elif _is_term(lines, at):
-                after = _body_end(lines, at + 1)
+                index = after
+            elif lines[index].startswith("..") and (
+                lines[index] == ".." or lines[index][2:3].isspace()
+            ):
+                after = _body_end(lines, index + 1)
+                yield from self._explicit(lines[index], lines[index + 1 : after], depth)
+                index = after
+            elif _is_term(lines, index):
+                after = _body_end(lines, index + 1)
                 yield from self._defined(
-                    inline_text(lines[at]), _dedent(lines[at + 1 : after]), depth
+                    inline_text(lines[index]), _dedent(lines[index + 1 : after]), depth
                 )
-                at = after
+                index = after
             else:
-                after = _paragraph_end(lines, at)
-                yield from self._paragraph(lines[at:after], depth)
+                after = _paragraph_end(lines, index)
+                yield from self._paragraph(lines[index:after], depth)
                 if lines[after - 1].endswith("::"):
                     end = _body_end(lines, after)
                     yield Part("\n".join(_dedent(lines[after:end])), kind="code")
                     after = end
-                at = after
+                index = after
 
     def _level(self, style: str) -> int:
         if style not in self._styles:
@@ -170,10 +172,10 @@ def _without_options(body: list[str]) -> list[str]:
     return body
 
 
-def _heading(lines: Sequence[str], at: int) -> tuple[str, str, int] | None:
+def _heading(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
     """(text, style, next line) of a title with a rule below, or above and below."""
-    over = _RULE.match(lines[at])
-    text, under = (at + 1, at + 2) if over else (at, at + 1)
+    over = _RULE.match(lines[index])
+    text, under = (index + 1, index + 2) if over else (index, index + 1)
     if under >= len(lines) or not lines[text].strip() or (not over and lines[text][:1].isspace()):
         return None
     rule = _RULE.match(lines[under])
@@ -184,50 +186,50 @@ def _heading(lines: Sequence[str], at: int) -> tuple[str, str, int] | None:
     return lines[text].strip(), rule.group(1) * (2 if over else 1), under + 1
 
 
-def _is_term(lines: Sequence[str], at: int) -> bool:
+def _is_term(lines: Sequence[str], index: int) -> bool:
     """Whether an unindented line is a term defined by the indented lines below it."""
-    if at + 1 >= len(lines) or lines[at][0].isspace() or not lines[at + 1][:1].isspace():
+    if index + 1 >= len(lines) or lines[index][0].isspace() or not lines[index + 1][:1].isspace():
         return False
-    line = lines[at]
+    line = lines[index]
     marks = (_ITEM, _FIELD, GRID, SIMPLE, _RULE)
     return (
         not line.endswith("::") and not any(mark.match(line) for mark in marks) and len(line) < 200
     )
 
 
-def _body_end(lines: Sequence[str], at: int) -> int:
+def _body_end(lines: Sequence[str], index: int) -> int:
     """Index after the indented and empty lines."""
-    while at < len(lines) and (not lines[at] or lines[at][0] == " "):
-        at += 1
-    return at
+    while index < len(lines) and (not lines[index] or lines[index][0] == " "):
+        index += 1
+    return index
 
 
-def _paragraph_end(lines: Sequence[str], at: int) -> int:
-    if SIMPLE.match(lines[at]):
-        return simple_end(lines, at)
-    at += 1
-    while at < len(lines) and lines[at] and not _heading_begins(lines, at):
-        at += 1
-    return at
+def _paragraph_end(lines: Sequence[str], index: int) -> int:
+    if SIMPLE.match(lines[index]):
+        return simple_end(lines, index)
+    index += 1
+    while index < len(lines) and lines[index] and not _heading_begins(lines, index):
+        index += 1
+    return index
 
 
-def _heading_begins(lines: Sequence[str], at: int) -> bool:
+def _heading_begins(lines: Sequence[str], index: int) -> bool:
     return bool(
-        _RULE.match(lines[at])
-        and at + 2 < len(lines)
-        and _RULE.match(lines[at + 2])
-        and not lines[at - 1]
+        _RULE.match(lines[index])
+        and index + 2 < len(lines)
+        and _RULE.match(lines[index + 2])
+        and not lines[index - 1]
     )
 
 
 def _dedent(lines: Sequence[str]) -> list[str]:
     margin = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
-    kept = [line[margin:] for line in lines]
-    while kept and not kept[0]:
-        kept.pop(0)
-    while kept and not kept[-1]:
-        kept.pop()
-    return kept
+    stripped = [line[margin:] for line in lines]
+    while stripped and not stripped[0]:
+        stripped.pop(0)
+    while stripped and not stripped[-1]:
+        stripped.pop()
+    return stripped
 
 
 def _items(lines: Sequence[str]) -> Iterator[str]:

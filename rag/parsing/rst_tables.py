@@ -11,16 +11,16 @@ GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
 SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
 
 
-def simple_end(lines: Sequence[str], at: int) -> int:
+def simple_end(lines: Sequence[str], index: int) -> int:
     """Index after the last rule of a simple table, which may contain empty lines."""
-    end, here = at + 1, at + 1
-    while here < len(lines) and (lines[here] or (here + 1 < len(lines) and lines[here + 1])):
-        if SIMPLE.match(lines[here]) and len(lines[here].split()) == len(lines[at].split()):
-            end = here + 1
+    end, row = index + 1, index + 1
+    while row < len(lines) and (lines[row] or (row + 1 < len(lines) and lines[row + 1])):
+        if SIMPLE.match(lines[row]) and len(lines[row].split()) == len(lines[index].split()):
+            end = row + 1
             if end >= len(lines) or not lines[end]:
                 break
-        here += 1
-    return max(end, at + 1)
+        row += 1
+    return max(end, index + 1)
 
 
 def grid_rows(lines: Sequence[str]) -> Iterator[list[str]]:
@@ -50,7 +50,7 @@ def simple_rows(lines: Sequence[str]) -> Iterator[list[str]]:
             line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)
         ]
         if row and not cells[0]:
-            row = [f"{before} {here}".strip() for before, here in zip(row, cells, strict=True)]
+            row = [f"{before} {cell}".strip() for before, cell in zip(row, cells, strict=True)]
             continue
         if row:
             yield [*map(inline_text, row)]

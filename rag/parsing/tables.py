@@ -92,19 +92,19 @@ class TableText:
             cells = [cell for cell in cells if len(cell[2]) <= longest]
             line = _line_of(cells)
         start, gap = self._length, len(BETWEEN)
-        found: list[Cell] = []
+        placed: list[Cell] = []
         for column, label, text in cells:
             if label:
                 start += len(label) + 2
             end = start + len(text)
             if text:
-                found.append(Cell(column, start, end))
+                placed.append(Cell(column, start, end))
             start = end + gap
         for column, label, text in long:
             line += f"{GAP if line else ''}{label}{': ' if label else ''}{text}"
             end = self._length + len(line)
-            found.append(Cell(column, end - len(text), end))
-        self._line("row", line, name, tuple(found))
+            placed.append(Cell(column, end - len(text), end))
+        self._line("row", line, name, tuple(placed))
         self._has_rows = True
 
     def part(self, context: tuple[str, ...] = ()) -> Part:
@@ -263,19 +263,19 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell]
     several = len(filled) > 1 and len(filled) == len(set(filled))
     under = dict(enumerate(below))
-    numbers = [at for at, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
+    numbers = [column for column, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
     years = [
-        at
-        for at in numbers
-        if _YEAR.fullmatch(cells[at]) and not _YEAR.fullmatch(under.get(at, cells[at]))
+        column
+        for column in numbers
+        if _YEAR.fullmatch(cells[column]) and not _YEAR.fullmatch(under.get(column, cells[column]))
     ]
-    named = numbers == years and len(numbers) < len(filled)
+    are_names = numbers == years and len(numbers) < len(filled)
     long = [
-        at
-        for at, cell in enumerate(cells)
-        if len(cell) > (60 if len(under.get(at, "")) > 60 else _LONGEST_NAME)
+        column
+        for column, cell in enumerate(cells)
+        if len(cell) > (60 if len(under.get(column, "")) > 60 else _LONGEST_NAME)
     ]
-    return several and named and not long
+    return several and are_names and not long
 
 
 def table_of_lines(lines: Sequence[str], context: tuple[str, ...] = ()) -> Part:

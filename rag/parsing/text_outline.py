@@ -89,94 +89,101 @@ def _lines(text: str) -> list[_TextLine]:
 def _headings(lines: Sequence[_TextLine]) -> Iterator[tuple[int, tuple[int, str]]]:
     """Line numbers with the (level, name) of the heading there."""
     marks: list[str] = []
-    capitals = {at for at, line in enumerate(lines) if _is_capital(lines, at)}
-    numbered = {at for at, line in enumerate(lines) if _is_numbered(lines, at)}
-    for at, line in enumerate(lines):
-        rule = _RULE.fullmatch(lines[at + 1].text.strip()) if at + 1 < len(lines) else None
-        if rule and _is_underlined(lines, at):
+    capitals = {index for index, line in enumerate(lines) if _is_capital(lines, index)}
+    numbered = {index for index, line in enumerate(lines) if _is_numbered(lines, index)}
+    for index, line in enumerate(lines):
+        rule = _RULE.fullmatch(lines[index + 1].text.strip()) if index + 1 < len(lines) else None
+        if rule and _is_underlined(lines, index):
             mark = rule.group(1)
             marks += [] if mark in marks else [mark]
             depth = _number(line.text).count(".") if _number(line.text) else marks.index(mark)
-            yield at, (min(1 + depth, _DEEPEST_LEVEL), name_of(line.text))
-        elif at in numbered and ("." in _number(line.text) or not _is_item(lines, at)):
+            yield index, (min(1 + depth, _DEEPEST_LEVEL), name_of(line.text))
+        elif index in numbered and ("." in _number(line.text) or not _is_item(lines, index)):
             depth = _number(line.text).count(".")
-            yield at, (min(1 + depth, _DEEPEST_LEVEL), name_of(line.text))
-        elif at in capitals and len(capitals) > 1:
-            yield at, (_CAPITAL, name_of(line.text))
+            yield index, (min(1 + depth, _DEEPEST_LEVEL), name_of(line.text))
+        elif index in capitals and len(capitals) > 1:
+            yield index, (_CAPITAL, name_of(line.text))
 
 
-def _is_underlined(lines: Sequence[_TextLine], at: int) -> bool:
+def _is_underlined(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the line is a heading by the rule below it: about as long, and apart from the text
     above.
     """
-    text, rule = lines[at].text.strip(), lines[at + 1].text.strip()
+    text, rule = lines[index].text.strip(), lines[index + 1].text.strip()
     if (
         not any(map(str.isalnum, text))
         or len(text) > _LONGEST
         or (_BULLET.match(text) and not _number(text))
     ):
         return False
-    is_apart = _is_after_blank(lines, at) or bool(_RULE.fullmatch(lines[at - 1].text.strip()))
+    is_apart = _is_after_blank(lines, index) or bool(_RULE.fullmatch(lines[index - 1].text.strip()))
     return is_apart and 0.5 * len(text) <= len(rule) <= len(text) + 40 and "  " not in text.strip()
 
 
-def _is_after_blank(lines: Sequence[_TextLine], at: int) -> bool:
+def _is_after_blank(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the line is the first, or the line above it is blank."""
-    return at == 0 or not lines[at - 1].text.strip()
+    return index == 0 or not lines[index - 1].text.strip()
 
 
 def _number(text: str) -> str:
     """The number that a line starts with, such as "3.1", or ""."""
-    found = _NUMBERED.fullmatch(text.strip())
-    return found.group(1) if found else ""
+    match = _NUMBERED.fullmatch(text.strip())
+    return match.group(1) if match else ""
 
 
-def _is_numbered(lines: Sequence[_TextLine], at: int) -> bool:
+def _is_numbered(lines: Sequence[_TextLine], index: int) -> bool:
     """A short separate line that starts with a number and a capital."""
-    line = lines[at]
-    found = _NUMBERED.fullmatch(line.text.strip())
-    if not found or not found.group(2)[0].isupper():
+    line = lines[index]
+    match = _NUMBERED.fullmatch(line.text.strip())
+    if not match or not match.group(2)[0].isupper():
         return False
     if line.text[-1] in ".,;:" or line.indent >= 8:
         return False
-    return _is_alone(lines, at)
+    return _is_alone(lines, index)
 
 
-def _is_alone(lines: Sequence[_TextLine], at: int) -> bool:
+def _is_alone(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the lines above and below are blank."""
-    return _is_after_blank(lines, at) and at + 1 < len(lines) and not lines[at + 1].text.strip()
+    return (
+        _is_after_blank(lines, index)
+        and index + 1 < len(lines)
+        and not lines[index + 1].text.strip()
+    )
 
 
-def _is_item(lines: Sequence[_TextLine], at: int) -> bool:
+def _is_item(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the next or previous line with text is numbered too, which makes them list items."""
-    around = (range(at + 1, min(at + 6, len(lines))), range(at - 1, max(at - 6, -1), -1))
+    around = (
+        range(index + 1, min(index + 6, len(lines))),
+        range(index - 1, max(index - 6, -1), -1),
+    )
     near = [next((lines[n].text for n in places if lines[n].text.strip()), "") for places in around]
     return any(map(_number, near))
 
 
-def _is_capital(lines: Sequence[_TextLine], at: int) -> bool:
+def _is_capital(lines: Sequence[_TextLine], index: int) -> bool:
     """A line in capitals as in manual pages: alone, or above indented text."""
-    line = lines[at]
-    if not _CAPITALS.fullmatch(line.text) or at + 1 >= len(lines):
+    line = lines[index]
+    if not _CAPITALS.fullmatch(line.text) or index + 1 >= len(lines):
         return False
-    return _is_after_blank(lines, at) and (
-        not lines[at + 1].text.strip() or lines[at + 1].indent > 1
+    return _is_after_blank(lines, index) and (
+        not lines[index + 1].text.strip() or lines[index + 1].indent > 1
     )
 
 
 def _terms(lines: Sequence[_TextLine], headings: dict[int, tuple[int, str]]) -> dict[int, str]:
     """Terms by line number, defined by the more deeply indented lines below."""
-    found: dict[int, str] = {}
-    for at, line in enumerate(lines[:-1]):
+    terms: dict[int, str] = {}
+    for index, line in enumerate(lines[:-1]):
         text = line.text.strip()
-        below = lines[at + 1]
+        below = lines[index + 1]
         is_above = below.text.strip() and line.indent + 2 <= below.indent <= line.indent + 24
-        if not text or at in headings or not is_above or line.indent > _DEEPEST:
+        if not text or index in headings or not is_above or line.indent > _DEEPEST:
             continue
-        above = _is_after_blank(lines, at) or at - 1 in headings
+        above = _is_after_blank(lines, index) or index - 1 in headings
         option = _OPTION.match(text)
         if option and (above or line.indent > 0):
-            found[at] = name_of(option.group(1))
+            terms[index] = name_of(option.group(1))
         elif above and not _BULLET.match(text) and len(text) <= 80 and text[-1] not in ".,;!?({[":
-            found[at] = name_of(text.rstrip(":"))
-    return found
+            terms[index] = name_of(text.rstrip(":"))
+    return terms

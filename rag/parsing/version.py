@@ -18,8 +18,8 @@ def identity(*limits: int) -> str:
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
         for path in sorted(Path(__file__).parent.rglob("*.py"))
     ]
-    said = repr((limits, sources, [_version(name) for name in _LIBRARIES]))
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+    record = repr((limits, sources, [_version(name) for name in _LIBRARIES]))
+    return hashlib.sha256(record.encode()).hexdigest()[:16]
 
 
 def _version(library: str) -> str:

@@ -52,8 +52,8 @@ def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[s
                 request["keep_furniture"],
             )
         else:
-            found = FoundFile(Path(request["path"]), request["id"])
-            loaded = load(found, request["known"], request["most_bytes"], request["keep_furniture"])
+            file = FoundFile(Path(request["path"]), request["id"])
+            loaded = load(file, request["known"], request["most_bytes"], request["keep_furniture"])
         return _fields(loaded) | {"documents": [*map(_packed, loaded.documents)]}
     except ParseError as error:
         return {"unreadable": str(error), "transient": error.transient}

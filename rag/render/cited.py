@@ -55,8 +55,8 @@ class _Writer:
     def quote(self, words: str, citation: Citation) -> None:
         """Write the quote and its [n]."""
         start = len(self.text)
-        known = [mark.number for mark in self.marks if _same_place(mark.citation, citation)]
-        number = known[0] if known else len({mark.number for mark in self.marks}) + 1
+        numbers = [mark.number for mark in self.marks if _same_place(mark.citation, citation)]
+        number = numbers[0] if numbers else len({mark.number for mark in self.marks}) + 1
         self.text += words
         self.marks.append(Mark(start, len(self.text), number, citation))
         self.text += f" [{number}]"
@@ -71,10 +71,10 @@ def cited(answer: Answer) -> CitedText:
         return CitedText(text, (), len(text))
     writer = _Writer()
     _write_answer(writer, answer)
-    for other in answer.conflicts[:_MOST_CONFLICTS]:
-        day = other.citations[0].date
+    for conflict in answer.conflicts[:_MOST_CONFLICTS]:
+        day = conflict.citations[0].date
         writer.text += f"\n\nAnother document{f' of {day}' if day else ''} disagrees: "
-        writer.quote(other.text, other.citations[0])
+        writer.quote(conflict.text, conflict.citations[0])
     body = len(writer.text)
     lines = [source_line(mark.number, mark.citation) for mark in _first_of_each(writer.marks)]
     text = _without_images(writer.text + "\n\n" + "\n".join(lines))
@@ -89,21 +89,21 @@ def _write_answer(writer: _Writer, answer: Answer) -> None:
     """Write the text with an [n] after each piece. A piece that is not found in the text is
     appended.
     """
-    text, at = answer.text or "", 0
+    text, position = answer.text or "", 0
     left: list[Citation] = []
     for piece in answer.pieces or [Piece(citation) for citation in answer.citations]:
         words = piece.label if answer.form == "catalogue" and piece.label else piece.text
-        found = text.find(words, at) if words else -1
+        start = text.find(words, position) if words else -1
         if piece.heading:
             continue
-        if found < 0:
+        if start < 0:
             left.append(piece.citation)
             continue
         side = f"{piece.label}: " if piece.label and answer.form == "comparison" else ""
-        writer.text += text[at:found] + side
+        writer.text += text[position:start] + side
         writer.quote(words, piece.citation)
-        at = found + len(words)
-    writer.text += text[at:]
+        position = start + len(words)
+    writer.text += text[position:]
     for citation in left:
         writer.quote("", citation)
     if answer.more:
@@ -111,15 +111,15 @@ def _write_answer(writer: _Writer, answer: Answer) -> None:
 
 
 def _first_of_each(marks: list[Mark]) -> Iterator[Mark]:
-    seen: set[int] = set()
+    numbers: set[int] = set()
     for mark in marks:
-        if mark.number not in seen:
-            seen.add(mark.number)
+        if mark.number not in numbers:
+            numbers.add(mark.number)
             yield mark
 
 
-def _same_place(one: Citation, other: Citation) -> bool:
-    places = [(c.document_id, c.sentence_start, c.sentence_end) for c in (one, other)]
+def _same_place(first: Citation, second: Citation) -> bool:
+    places = [(c.document_id, c.sentence_start, c.sentence_end) for c in (first, second)]
     return places[0] == places[1]
 
 
@@ -151,7 +151,7 @@ def passage_line(hit: Hit) -> str:
     return f"{where(hit.passage)}: “{shortened(hit.passage.text, 200)}”"
 
 
-def shortened(text: str, most: int = _LONGEST_QUOTE) -> str:
-    """Text on one line, cut at `most` characters."""
+def shortened(text: str, limit: int = _LONGEST_QUOTE) -> str:
+    """Text on one line, cut at `limit` characters."""
     line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"

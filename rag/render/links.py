@@ -13,8 +13,8 @@ def page_of(base: str, collection: str) -> str:
     """URL of the page of the service at `base`, which ends in "/", for links into a collection. The
     part after # is not sent to the server.
     """
-    named = "" if collection == DEFAULT_COLLECTION else f"collection={quote(collection, safe='')}&"
-    return f"{base}#{named}"
+    query = "" if collection == DEFAULT_COLLECTION else f"collection={quote(collection, safe='')}&"
+    return f"{base}#{query}"
 
 
 def page_link(page: str, document_id: str, start: int, end: int) -> str:

@@ -70,12 +70,14 @@ def timings(shown: Answer) -> str:
 def ranks(shown: Answer) -> list[tuple[str, ...]]:
     """A table of the passages: rank, score, the score and rank by meaning and by words, place."""
     rows: list[tuple[str, ...]] = [("rank", "score", "meaning", "words", "passage")]
-    for number, found in enumerate(shown.hits, 1):
-        heading = found.passage.heading.split(" > ")[-1] or found.passage.title
-        meaning = f"{found.dense:.2f}" + (f" (#{found.dense_rank})" if found.dense_rank else "")
-        words = f"{found.lexical:.1f}" + (f" (#{found.lexical_rank})" if found.lexical_rank else "")
-        place = f"{found.passage.document_id} > {heading}"
-        rows.append((str(number), f"{found.score:.3f}", meaning, words, place))
+    for number, result in enumerate(shown.hits, 1):
+        heading = result.passage.heading.split(" > ")[-1] or result.passage.title
+        meaning = f"{result.dense:.2f}" + (f" (#{result.dense_rank})" if result.dense_rank else "")
+        words = f"{result.lexical:.1f}" + (
+            f" (#{result.lexical_rank})" if result.lexical_rank else ""
+        )
+        place = f"{result.passage.document_id} > {heading}"
+        rows.append((str(number), f"{result.score:.3f}", meaning, words, place))
     return rows
 
 
@@ -94,13 +96,14 @@ def _span(shown: Answer) -> list[str]:
     lines = [f"{click.style(clean(shown.text or ''), bold=True)}  {_confidence(shown)}", ""]
     for number, citation in enumerate(shown.citations, 1):
         lines += _citation(number, citation)
-    if said := view.typed(shown.value):
-        lines += ["", f"Read as {clean(said)}"]
+    if typed := view.typed(shown.value):
+        lines += ["", f"Read as {clean(typed)}"]
     lines += _conflicts(shown)
-    if others := view.others(shown):
+    if other_candidates := view.others(shown):
         texts = [
-            f"{clean(other.text)} ({other.confidence:.0%}, {other.citations[0].document_id})"
-            for other in others
+            f"{clean(candidate.text)} ({candidate.confidence:.0%}, "
+            f"{candidate.citations[0].document_id})"
+            for candidate in other_candidates
         ]
         lines += ["", "Other candidates: " + "; ".join(texts)]
     return lines
@@ -110,14 +113,14 @@ def _pieces(shown: Answer) -> list[str]:
     """The pieces in the answer's form, the confidence, and the numbered sources."""
     lead = view.lead(shown)
     lines = [click.style(clean(lead), bold=True)] if lead else []
-    more = [f"    … and {shown.more} more"] if shown.more else []
+    unshown = [f"    … and {shown.more} more"] if shown.more else []
     if shown.form == "catalogue":
         for number, piece in enumerate(shown.pieces, 1):
             lines += _citation(number, piece.citation)
-        return [*lines, *more, _confidence(shown)]
+        return [*lines, *unshown, _confidence(shown)]
     for number, piece in enumerate(shown.pieces, 1):
         lines += _piece(number, piece, shown.form)
-    lines += [*more, _confidence(shown), ""]
+    lines += [*unshown, _confidence(shown), ""]
     for place, numbers in view.sources(shown.pieces):
         lines.append(f"  [{', '.join(map(str, numbers))}] {_place(place)}")
     return lines + _conflicts(shown)
@@ -160,8 +163,8 @@ def _refusal(shown: Answer) -> list[str]:
         lines += ["", "Nearest:"]
     for number, citation in enumerate(view.near_citations(shown), 1):
         lines += _citation(number, citation)
-    for number, found in enumerate(view.near_hits(shown), 1):
-        lines += hit(number, found, scored=False)
+    for number, result in enumerate(view.near_hits(shown), 1):
+        lines += hit(number, result, scored=False)
     return lines
 
 
@@ -177,15 +180,15 @@ def _citation(number: int | str, citation: Citation) -> list[str]:
 def _copies(copies: Sequence[Copy]) -> list[str]:
     """Other documents that contain the same passage."""
     names = list(dict.fromkeys(flat(copy.document_id) for copy in copies))
-    more = f" and {len(names) - _MOST_COPIES} more" if len(names) > _MOST_COPIES else ""
-    return [f"{_INDENT}the same in {', '.join(names[:_MOST_COPIES])}{more}"] if names else []
+    unlisted = f" and {len(names) - _MOST_COPIES} more" if len(names) > _MOST_COPIES else ""
+    return [f"{_INDENT}the same in {', '.join(names[:_MOST_COPIES])}{unlisted}"] if names else []
 
 
-def hit(number: int, found: Hit, scored: bool = True) -> list[str]:
+def hit(number: int, result: Hit, scored: bool = True) -> list[str]:
     """A passage with its source and, if `scored`, its score."""
-    place = _place(view.place_of(found.passage))
-    score = click.style(f"  score {found.score:.3f}", dim=True) if scored else ""
-    return [f"  [{number}] {place}{score}", *_wrap(clean(found.passage.text), _INDENT)]
+    place = _place(view.place_of(result.passage))
+    score = click.style(f"  score {result.score:.3f}", dim=True) if scored else ""
+    return [f"  [{number}] {place}{score}", *_wrap(clean(result.passage.text), _INDENT)]
 
 
 def _place(place: view.CitedPlace) -> str:

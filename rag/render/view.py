@@ -44,11 +44,11 @@ def _outcome(answer: Answer) -> Iterator[str]:
     if answer.text is None:
         yield f"Not answered: {answer.abstention_reason}."
     else:
-        least = f" (threshold {needed:.0%})" if needed is not None else ""
-        yield f'"{_short(answer.text)}": confidence {answer.confidence:.0%}{least}.'
+        threshold = f" (threshold {needed:.0%})" if needed is not None else ""
+        yield f'"{_short(answer.text)}": confidence {answer.confidence:.0%}{threshold}.'
     if answer.form != "span":
-        asked = " as requested" if answer.receipt and answer.receipt.form else ""
-        yield f"The answer is given as {_FORMS[answer.form]}{asked}: {_made_of(answer)}."
+        as_requested = " as requested" if answer.receipt and answer.receipt.form else ""
+        yield f"The answer is given as {_FORMS[answer.form]}{as_requested}: {_made_of(answer)}."
 
 
 def _short(text: str) -> str:
@@ -63,8 +63,8 @@ def _made_of(answer: Answer) -> str:
     if not count:
         return "nothing reached the confidence required for this form"
     documents = len({piece.citation.document_id for piece in answer.pieces})
-    more = f", {answer.more} more are not shown" if answer.more else ""
-    return f"{count} piece{'' if count == 1 else 's'} of {_documents(documents)}{more}"
+    unshown = f", {answer.more} more are not shown" if answer.more else ""
+    return f"{count} piece{'' if count == 1 else 's'} of {_documents(documents)}{unshown}"
 
 
 def _threshold(answer: Answer) -> float | None:
@@ -91,10 +91,11 @@ def _evidence(answer: Answer) -> Iterator[str]:
         for rank, retriever in ((hit.dense_rank, "meaning"), (hit.lexical_rank, "words"))
         if rank
     ]
-    found = f" ({', '.join(retrievers)})" if retrievers else ""
-    which = f"the {_nth(place + 1)} passage by rank{found}"
+    by_retrievers = f" ({', '.join(retrievers)})" if retrievers else ""
+    passage = f"the {_nth(place + 1)} passage by rank{by_retrievers}"
     yield (
-        f"{where}, {which}: score {hit.score:.2f}, cosine {hit.dense:.2f}, BM25 {hit.lexical:.1f}."
+        f"{where}, {passage}: score {hit.score:.2f}, cosine {hit.dense:.2f}, "
+        f"BM25 {hit.lexical:.1f}."
     )
 
 
@@ -122,9 +123,9 @@ def _agreement(answer: Answer) -> Iterator[str]:
         yield f"One of the {_documents(read)} read supports it."
     for side in answer.conflicts:
         yield f"Conflicts with: {_side(side)}."
-    others = [o for o in answer.alternatives if all(o.text != s.text for s in answer.conflicts)]
-    if others:
-        following, place = others[0], others[0].citations[0].document_id
+    rivals = [o for o in answer.alternatives if all(o.text != s.text for s in answer.conflicts)]
+    if rivals:
+        following, place = rivals[0], rivals[0].citations[0].document_id
         yield (
             f'The next candidate is "{following.text}" with {following.confidence:.0%}, in {place}.'
         )
@@ -135,9 +136,9 @@ def _side(side: Alternative) -> str:
 
 
 def _typed(answer: Answer) -> Iterator[str]:
-    said = in_words(answer.value) if answer.value else None
-    if said:
-        yield f"Read as {said}."
+    words = in_words(answer.value) if answer.value else None
+    if words:
+        yield f"Read as {words}."
 
 
 def in_words(value: Value) -> str:
@@ -243,16 +244,16 @@ def others(answer: Answer) -> list[Alternative]:
     """Further candidates that are worth showing."""
     conflicting = {conflict.text for conflict in answer.conflicts}
     return [
-        other
-        for other in answer.alternatives
-        if other.confidence >= LEAST_SHOWN and other.text not in conflicting
+        candidate
+        for candidate in answer.alternatives
+        if candidate.confidence >= LEAST_SHOWN and candidate.text not in conflicting
     ]
 
 
 def near_citations(answer: Answer) -> list[Citation]:
     """The best candidates of a refusal."""
-    near = [other for other in answer.alternatives if other.confidence >= LEAST_SHOWN]
-    return [other.citations[0] for other in near[:NEAREST]]
+    near = [candidate for candidate in answer.alternatives if candidate.confidence >= LEAST_SHOWN]
+    return [candidate.citations[0] for candidate in near[:NEAREST]]
 
 
 def near_hits(answer: Answer) -> Sequence[Hit]:
@@ -272,7 +273,7 @@ def numbered(answer: Answer) -> list[Citation]:
     """The citations that are shown with a number, in order; for a refusal, the nearest."""
     if answer.text is None:
         return near_citations(answer)
-    conflicting = [other.citations[0] for other in answer.conflicts[:MOST_CONFLICTS]]
+    conflicting = [conflict.citations[0] for conflict in answer.conflicts[:MOST_CONFLICTS]]
     return [*answer.citations, *conflicting]
 
 

@@ -45,8 +45,8 @@ def handle(context: Context, line: str) -> None:
     if line.casefold() in ("exit", "quit"):
         raise EOFError
     if line.startswith("/"):
-        name, _, rest = line[1:].partition(" ")
-        _known(name).run(context, rest.strip())
+        name, _, argument = line[1:].partition(" ")
+        _known(name).run(context, argument.strip())
     elif line:
         _ask(context, line)
 
@@ -56,7 +56,7 @@ def _known(name: str) -> Command:
     if name in COMMANDS:
         return COMMANDS[name]
     near = difflib.get_close_matches(name, COMMANDS, 1) or [
-        known for known in COMMANDS if name and known.startswith(name)
+        command for command in COMMANDS if name and command.startswith(name)
     ]
     raise InputError(
         f"no command /{name}",
@@ -209,16 +209,16 @@ def _save(context: Context, path: str) -> None:
 
 def _info(context: Context, _: str) -> None:
     stats = context.session.service.store().stats()
-    asked = context.session.exchanges
-    answered = sum(exchange.answer.text is not None for exchange in asked)
-    typical = f", {context.session.typical_seconds():.2f} s typically" if asked else ""
+    exchanges = context.session.exchanges
+    answered = sum(exchange.answer.text is not None for exchange in exchanges)
+    typical = f", {context.session.typical_seconds():.2f} s typically" if exchanges else ""
     rows = [
         ("index", context.session.service.settings.place),
         ("documents", f"{stats.documents:,}"),
         ("passages", f"{stats.passages:,}"),
         ("generation", f"{stats.generation:,}"),
         ("embedder", f"{stats.embedder}, {stats.dim} dimensions"),
-        ("asked", f"{len(asked)}, answered {answered}{typical}"),
+        ("asked", f"{len(exchanges)}, answered {answered}{typical}"),
     ]
     context.screen.table(rows, ["dim"])
 
@@ -242,10 +242,10 @@ def _quit(_: Context, __: str) -> None:
     raise EOFError
 
 
-def _number(text: str, least: int, most: int, example: str) -> int:
-    if not text.isdecimal() or not least <= int(text) <= most:
-        wanted = f"a number from {least} to {most}" if most > least else str(least)
-        raise InputError(f"{text!r} is not {wanted}", f"as in {example}")
+def _number(text: str, lowest: int, highest: int, example: str) -> int:
+    if not text.isdecimal() or not lowest <= int(text) <= highest:
+        expected = f"a number from {lowest} to {highest}" if highest > lowest else str(lowest)
+        raise InputError(f"{text!r} is not {expected}", f"as in {example}")
     return int(text)
 
 

@@ -34,7 +34,7 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
     if not line.startswith("/"):
         yield from _titles(line, documents())
         return
-    name, space, rest = line[1:].partition(" ")
+    name, space, argument = line[1:].partition(" ")
     if not space:
         yield from (
             Suggestion(f"/{c.name}", len(line), c.help)
@@ -42,16 +42,16 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
             if c.name.startswith(name)
         )
     elif name in ("ingest", "save"):
-        yield from _paths(rest)
+        yield from _paths(argument)
     elif name in ("delete", "list"):
-        yield from _documents(rest, documents())
+        yield from _documents(argument, documents())
     elif name == "filter":
-        yield from _filters(rest, documents())
+        yield from _filters(argument, documents())
     elif name == "help":
         yield from (
-            Suggestion(c.name, len(rest), c.help)
+            Suggestion(c.name, len(argument), c.help)
             for c in COMMANDS.values()
-            if c.name.startswith(rest)
+            if c.name.startswith(argument)
         )
 
 
@@ -60,13 +60,13 @@ def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
     match = _LAST_WORDS.search(line)
     words = match.group() if match else ""
     while len(words) > 1:
-        found = [
+        matches = [
             d
             for d in documents
             if f" {clean(d.title)}".casefold().find(f" {words}".casefold()) >= 0
         ]
-        if found:
-            yield from (Suggestion(clean(d.title), len(words), clean(d.id)) for d in found[:MOST])
+        if matches:
+            yield from (Suggestion(clean(d.title), len(words), clean(d.id)) for d in matches[:MOST])
             return
         words = words.partition(" ")[2].lstrip()
 
@@ -90,9 +90,9 @@ def _paths(typed: str) -> Iterator[Suggestion]:
 
 
 def _documents(typed: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
-    wanted = typed.casefold()
-    found = (d for d in documents if wanted in d.id.casefold() or wanted in d.title.casefold())
-    for _, document in zip(range(MOST), found, strict=False):
+    prefix = typed.casefold()
+    matches = (d for d in documents if prefix in d.id.casefold() or prefix in d.title.casefold())
+    for _, document in zip(range(MOST), matches, strict=False):
         yield Suggestion(clean(document.id), len(typed), clean(document.title))
 
 

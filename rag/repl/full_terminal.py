@@ -72,8 +72,8 @@ class Prompt:
 
     def confirm(self, question: str) -> bool:
         """Whether the user typed y."""
-        asked: PromptSession[str] = PromptSession()
-        return asked.prompt(f"  {question} [y/N] ").strip().lower() in ("y", "yes")
+        session: PromptSession[str] = PromptSession()
+        return session.prompt(f"  {question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def questions(typed: str) -> list[str]:
@@ -115,5 +115,5 @@ class _Completer(Completer):
     ) -> Iterable[Completion]:
         from rag.repl.complete import suggest
 
-        for found in suggest(document.text_before_cursor, self._service.documents):
-            yield Completion(found.text, -found.back, display_meta=found.about)
+        for suggestion in suggest(document.text_before_cursor, self._service.documents):
+            yield Completion(suggestion.text, -suggestion.back, display_meta=suggestion.about)

@@ -58,14 +58,14 @@ def _readline(documents: Callable[[], Sequence[Document]], history: History) -> 
 
     for line in reversed(list(history.load_history_strings())):
         readline.add_history(line)
-    found: list[Suggestion] = []
+    suggestions: list[Suggestion] = []
 
     def complete(text: str, state: int) -> str | None:
         if state == 0:
-            found[:] = suggest(text, documents)
-        if state >= len(found):
+            suggestions[:] = suggest(text, documents)
+        if state >= len(suggestions):
             return None
-        return text[: len(text) - found[state].back] + found[state].text
+        return text[: len(text) - suggestions[state].back] + suggestions[state].text
 
     readline.set_completer_delims("\n")
     readline.set_completer(complete)

@@ -120,16 +120,18 @@ class Printer:
 
 def _single(text: Text) -> Text:
     """Collapse white space and keep the highlights."""
-    kept, space = [], True
-    for at, character in enumerate(text.plain):
+    characters, space = [], True
+    for index, character in enumerate(text.plain):
         if not (character.isspace() and space):
-            kept.append(at)
+            characters.append(index)
         space = character.isspace()
-    if len(kept) == len(text.plain) and not any(character in "\n\t\r" for character in text.plain):
+    if len(characters) == len(text.plain) and not any(
+        character in "\n\t\r" for character in text.plain
+    ):
         return text
     joined = Text()
-    for at in kept:
-        joined.append(text[at] if not text.plain[at].isspace() else Text(" "))
+    for index in characters:
+        joined.append(text[index] if not text.plain[index].isspace() else Text(" "))
     return joined
 
 

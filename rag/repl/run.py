@@ -111,10 +111,12 @@ def page(document: Document, place: ShownPlace) -> None:
         f"\x1b[7m{line}\x1b[27m" for line in text[place.start : place.end].split("\n")
     )
     text = f"{text[: place.start]}{marked}{text[place.end :]}"
-    at = max(1, text.count("\n", 0, place.start) - 4)  # with what comes before it
+    first_line = max(1, text.count("\n", 0, place.start) - 4)  # with what comes before it
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
     try:
-        subprocess.run([*pager, "-R", f"+{at}"], input=text.encode("utf-8", "replace"), check=False)
+        subprocess.run(
+            [*pager, "-R", f"+{first_line}"], input=text.encode("utf-8", "replace"), check=False
+        )
     finally:
         signal.signal(signal.SIGINT, before)
 

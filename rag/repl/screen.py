@@ -143,17 +143,19 @@ class Screen(Printer):
         """Conflicting answers, each with its best citation, numbered after those `cited`."""
         if conflicts:
             self.label("conflicting")
-        for number, other in enumerate(conflicts[: view.MOST_CONFLICTS], cited + 1):
-            many = f" in {other.documents} documents" if other.documents > 1 else ""
-            title = f"{clean(other.text)}, {other.confidence:.0%}{many}"
-            self._citation(number, other.citations[0], title)
+        for number, conflict in enumerate(conflicts[: view.MOST_CONFLICTS], cited + 1):
+            many = f" in {conflict.documents} documents" if conflict.documents > 1 else ""
+            title = f"{clean(conflict.text)}, {conflict.confidence:.0%}{many}"
+            self._citation(number, conflict.citations[0], title)
         if len(conflicts) > view.MOST_CONFLICTS:
             self.aside(f"and {len(conflicts) - view.MOST_CONFLICTS} more")
 
     def _others(self, alternatives: Sequence[Alternative]) -> None:
         if not alternatives:
             return
-        texts = (f"{clean(other.text)} {other.confidence:.0%}" for other in alternatives)
+        texts = (
+            f"{clean(candidate.text)} {candidate.confidence:.0%}" for candidate in alternatives
+        )
         label = "Also considered: " if self.plain else "also "
         self.gap()
         line = Text(label, "dim").append(self._dot.join(texts), "dim")

@@ -63,9 +63,9 @@ class Session:
         """The question with what it leaves out, if follow-ups are on."""
         return self._conversation.understand(question) if self.follow else Rewrite(question.strip())
 
-    def ask(self, asked: str, rewrite: Rewrite) -> Answer:
-        """Answer the completed question and record it under `asked`, as typed. Raises RagError, and
-        then records nothing.
+    def ask(self, question: str, rewrite: Rewrite) -> Answer:
+        """Answer the completed question and record it under `question`, as typed. Raises RagError,
+        and then records nothing.
         """
         started = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
@@ -76,7 +76,7 @@ class Session:
                 preferred=self._conversation.preferred(rewrite),
             )
         self._conversation.add(answer)
-        self.exchanges.append(Exchange(asked.strip(), answer, time.perf_counter() - started))
+        self.exchanges.append(Exchange(question.strip(), answer, time.perf_counter() - started))
         self.places = [_place(citation) for citation in view.numbered(answer)] or [
             _passage(hit) for hit in view.near_hits(answer)
         ]

@@ -76,9 +76,9 @@ class SessionEngine:
         self._models = like._models if like else Background(self._load)
         self._listed: tuple[int, list[Document]] = (-1, [])
 
-    def start(self, done: Callable[[], object] = lambda: None) -> None:
-        """Start loading; `done` is called from another thread when that has ended or failed."""
-        self._models.done = done
+    def start(self, on_ready: Callable[[], object] = lambda: None) -> None:
+        """Start loading; `on_ready` is called from another thread when that has ended or failed."""
+        self._models.done = on_ready
         self._models.start()
 
     @property

@@ -62,9 +62,9 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         yield from (f"**{_escaped(answer.text)}** {confidence}", "")
     for number, citation in enumerate(answer.citations, 1):
         yield from _citation(number, citation)
-    for other in answer.conflicts:
-        yield from (f"But **{_escaped(other.text)}** ({other.confidence:.0%}):", "")
-        yield from _citation(1, other.citations[0])
+    for conflict in answer.conflicts:
+        yield from (f"But **{_escaped(conflict.text)}** ({conflict.confidence:.0%}):", "")
+        yield from _citation(1, conflict.citations[0])
 
 
 def _citation(number: int, citation: Citation) -> list[str]:

@@ -170,8 +170,8 @@ class Access:
         return key
 
 
-def _same(one: str, secret: str) -> bool:
-    return hmac.compare_digest(one.encode(), secret.encode())
+def _same(sent: str, secret: str) -> bool:
+    return hmac.compare_digest(sent.encode(), secret.encode())
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

@@ -51,18 +51,18 @@ def boxes(pdf: bytes, page: int, words: str, before: str = "", after: str = "") 
     """Boxes of the words on the page, one per line; () if they are not on it. Of several matches,
     returns the one whose context agrees most with `before` and `after`. Raises as `picture` does.
     """
-    given = json.dumps([words, before[-_CONTEXT:], after[:_CONTEXT]])
-    return [tuple(box) for box in json.loads(_run(f"{given}\n".encode() + pdf, str(page)))]
+    request = json.dumps([words, before[-_CONTEXT:], after[:_CONTEXT]])
+    return [tuple(box) for box in json.loads(_run(f"{request}\n".encode() + pdf, str(page)))]
 
 
-def _run(given: bytes, *arguments: str) -> bytes:
+def _run(request: bytes, *arguments: str) -> bytes:
     if not _admitted.acquire(blocking=False):
         raise _too_many()
     try:
         if not _drawing.acquire(timeout=_SECONDS):
             raise _too_many()
         try:
-            return _drawn(given, *arguments)
+            return _drawn(request, *arguments)
         finally:
             _drawing.release()
     finally:
@@ -73,10 +73,10 @@ def _too_many() -> BusyError:
     return BusyError("too many pages are being drawn", "try again in a moment")
 
 
-def _drawn(given: bytes, *arguments: str) -> bytes:
+def _drawn(request: bytes, *arguments: str) -> bytes:
     try:
         ran = child_process.run(
-            __name__, *arguments, data=given, memory=_MEMORY_MB, seconds=_SECONDS
+            __name__, *arguments, data=request, memory=_MEMORY_MB, seconds=_SECONDS
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(
@@ -100,7 +100,10 @@ def _draw(page: Any, width: int) -> bytes:
         range(0, bitmap.height * bitmap.stride, bitmap.stride),
     )
     return _png(
-        bitmap.width, bitmap.height, [pixels[at : at + length] for at in starts], bitmap.n_channels
+        bitmap.width,
+        bitmap.height,
+        [pixels[offset : offset + length] for offset in starts],
+        bitmap.n_channels,
     )
 
 
@@ -121,22 +124,22 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
     """Boxes of the words. Only letters and digits are compared, since the document's text differs
     from the page's in spaces, line ends, hyphens and ligatures.
     """
-    wanted = _letters(words)
+    letters = _letters(words)
     with closing(page.get_textpage()) as text:
         characters = [
-            (at, letter)
-            for at, character in enumerate(text.get_text_range(0, text.count_chars()))
+            (index, letter)
+            for index, character in enumerate(text.get_text_range(0, text.count_chars()))
             for letter in _letters(character)
         ]
         if not characters:
-            yield from _find_in_picture(page, wanted, _letters(before), _letters(after))
+            yield from _find_in_picture(page, letters, _letters(before), _letters(after))
             return
         on_page = "".join(letter for _, letter in characters)
-        first = _best_place(on_page, wanted, _letters(before), _letters(after))
+        first = _best_place(on_page, letters, _letters(before), _letters(after))
         if first < 0:
             return
-        placed = dict.fromkeys(at for at, _ in characters[first : first + len(wanted)])
-        for box in _by_line([text.get_charbox(at, loose=True) for at in placed]):
+        placed = dict.fromkeys(index for index, _ in characters[first : first + len(letters)])
+        for box in _by_line([text.get_charbox(index, loose=True) for index in placed]):
             yield _as_shares(page, box)
 
 
@@ -148,8 +151,10 @@ def _find_in_picture(page: Any, wanted: str, before: str, after: str) -> Iterato
         return
     picture = page.render(scale=2).to_pil()
     lines = ocr.lines(picture)
-    letters = [(number, one) for number, line in enumerate(lines) for one in _letters(line.text)]
-    first = _best_place("".join(one for _, one in letters), wanted, before, after)
+    letters = [
+        (number, letter) for number, line in enumerate(lines) for letter in _letters(line.text)
+    ]
+    first = _best_place("".join(letter for _, letter in letters), wanted, before, after)
     for number in dict.fromkeys(n for n, _ in letters[first : first + len(wanted)] if first >= 0):
         line, (width, height) = lines[number], picture.size
         yield line.left / width, line.top / height, line.right / width, line.bottom / height
@@ -159,22 +164,24 @@ def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text)))
 
 
-def _best_place(on_page: str, wanted: str, before: str, after: str) -> int:
-    """Offset of the occurrence of `wanted` whose context matches best, or -1 without one."""
-    best, most = -1, -1
-    at = on_page.find(wanted) if wanted else -1
-    while at >= 0:
-        shared = _shared(on_page[:at][::-1], before[::-1])
-        shared += _shared(on_page[at + len(wanted) :], after)
-        if shared > most:
-            best, most = at, shared
-        at = on_page.find(wanted, at + 1)
+def _best_place(on_page: str, letters: str, before: str, after: str) -> int:
+    """Offset of the occurrence of `letters` whose context matches best, or -1 without one."""
+    best, best_shared = -1, -1
+    place = on_page.find(letters) if letters else -1
+    while place >= 0:
+        shared = _shared(on_page[:place][::-1], before[::-1])
+        shared += _shared(on_page[place + len(letters) :], after)
+        if shared > best_shared:
+            best, best_shared = place, shared
+        place = on_page.find(letters, place + 1)
     return best
 
 
-def _shared(one: str, other: str) -> int:
+def _shared(first: str, second: str) -> int:
     """Length of the common prefix."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    return sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
+    )
 
 
 def _as_shares(page: Any, box: Box) -> Box:
@@ -225,7 +232,7 @@ def main(arguments: Sequence[str]) -> None:
         closing(document[int(number) - 1]) as page,
     ):
         if width:
-            made = _draw(page, int(width[0]))
+            picture = _draw(page, int(width[0]))
         else:
-            made = json.dumps(list(find_words(page, *words))).encode()
-    sys.stdout.buffer.write(made)
+            picture = json.dumps(list(find_words(page, *words))).encode()
+    sys.stdout.buffer.write(picture)

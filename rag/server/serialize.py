@@ -43,11 +43,13 @@ def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
         answer=answer.text,
         pieces=pieces,
         citations=_citations(answer.citations, answer.hits, text),
-        alternatives=[_alternative(other, answer.hits) for other in answer.alternatives],
-        conflicts=[_alternative(other, answer.hits) for other in answer.conflicts],
+        alternatives=[
+            _alternative(alternative, answer.hits) for alternative in answer.alternatives
+        ],
+        conflicts=[_alternative(alternative, answer.hits) for alternative in answer.conflicts],
         value=_as(schemas.WireValue, answer.value) if answer.value else None,
         explain=explain(answer),
-        nearest=[hit(one) for one in answer.hits],
+        nearest=[hit(near_hit) for near_hit in answer.hits],
         passages_found=len(answer.hits),
         passages_read=len(answer.hits_read),
         receipt=dataclasses.asdict(answer.receipt) if answer.receipt else None,

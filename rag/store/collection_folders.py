@@ -81,7 +81,7 @@ def check_name(name: str) -> str:
     return name
 
 
-def not_there(name: str, others: Sequence[Collection]) -> NotFoundError:
-    near = difflib.get_close_matches(name, [one.name for one in others], 1)
+def not_there(name: str, collections: Sequence[Collection]) -> NotFoundError:
+    near = difflib.get_close_matches(name, [collection.name for collection in collections], 1)
     hint = f"did you mean {near[0]}?" if near else "list the collections with: rag collection list"
     return NotFoundError(f"no collection {name[:100]}", hint)

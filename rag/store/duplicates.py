@@ -49,28 +49,28 @@ def _editions(
         if first.get(row) != row:  # a copy adds no information
             continue
         sizes[row] += 1
-        other = owner.setdefault(text, row)
-        if other != row:
-            shared[other, row] += 1
+        first_row = owner.setdefault(text, row)
+        if first_row != row:
+            shared[first_row, row] += 1
     shares = {pair: count / min(sizes[pair[0]], sizes[pair[1]]) for pair, count in shared.items()}
-    found = [
+    pairs = [
         (ids[a], ids[b], share)
         for (a, b), share in shares.items()
         if share >= _MOST and min(sizes[a], sizes[b]) >= _FEWEST
     ]
-    return sorted(found, key=lambda edition: (-edition[2], edition))
+    return sorted(pairs, key=lambda edition: (-edition[2], edition))
 
 
-def described(found: Duplicates) -> str:
+def described(duplicates: Duplicates) -> str:
     """The copies and editions in words, or "none"."""
-    copies = [" = ".join(group) for group in found.copies]
-    editions = [f"{a} ~ {b} ({share:.0%} of the passages)" for a, b, share in found.editions]
-    said = [f"equal documents: {named(copies)}"] if copies else []
-    said += [f"editions of one document: {named(editions)}"] if editions else []
-    return "; ".join(said) or "none"
+    copies = [" = ".join(group) for group in duplicates.copies]
+    editions = [f"{a} ~ {b} ({share:.0%} of the passages)" for a, b, share in duplicates.editions]
+    lines = [f"equal documents: {named(copies)}"] if copies else []
+    lines += [f"editions of one document: {named(editions)}"] if editions else []
+    return "; ".join(lines) or "none"
 
 
 def named(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    unlisted = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + unlisted

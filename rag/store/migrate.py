@@ -39,9 +39,9 @@ def digest(store: Store, document_id: str) -> str:
         document, metadata=dict(document.metadata), blocks=tuple(document.blocks)
     )
     fields = dataclasses.asdict(plain)
-    said = json.dumps([fields, [dataclasses.asdict(p) for p in passages]], sort_keys=True)
+    record = json.dumps([fields, [dataclasses.asdict(p) for p in passages]], sort_keys=True)
     return hashlib.sha256(
-        said.encode() + b"\0" + np.ascontiguousarray(vectors, dtype="<f4").tobytes()
+        record.encode() + b"\0" + np.ascontiguousarray(vectors, dtype="<f4").tobytes()
     ).hexdigest()
 
 
@@ -60,12 +60,12 @@ def migrate(
     copied, total = 0, hashlib.sha256()
     with target.writing():
         for document_id in ids:
-            wanted = digest(source, document_id)
-            if digest(target, document_id) != wanted:
-                _copy(source, target, document_id, wanted)
+            expected = digest(source, document_id)
+            if digest(target, document_id) != expected:
+                _copy(source, target, document_id, expected)
                 copied += 1
             _copy_original(source, target, document_id)
-            total.update(wanted.encode())
+            total.update(expected.encode())
             on_progress()
     _copy_grids(source, target)
     if source.stats().generation != started or [d.id for d in target.documents()] != ids:
@@ -77,7 +77,7 @@ def migrate(
     return Moved(stats.documents, stats.passages, copied, len(ids) - copied, total.hexdigest())
 
 
-def _copy(source: Store, target: Store, document_id: str, wanted: str) -> None:
+def _copy(source: Store, target: Store, document_id: str, expected: str) -> None:
     document = source.document(document_id)
     if document is None:
         raise StoreError(
@@ -85,7 +85,7 @@ def _copy(source: Store, target: Store, document_id: str, wanted: str) -> None:
             "run rag index migrate again to resume",
         )
     target.put(document, *source.embedded(document_id))
-    if digest(target, document_id) != wanted:
+    if digest(target, document_id) != expected:
         hint = "run rag index migrate again; if it fails again, look for another writer"
         raise StoreError(f"{document_id} was read back with differences", hint)
 
@@ -107,10 +107,10 @@ def _copy_grids(source: Store, target: Store) -> None:
 
 
 def _check_target(target: Store, ids: list[str]) -> None:
-    others = sorted({document.id for document in target.documents()} - set(ids))
-    if others:
+    surplus = sorted({document.id for document in target.documents()} - set(ids))
+    if surplus:
         message = (
-            f"the target holds {len(others):,} documents that the source does not, such as "
-            f"{others[0]}"
+            f"the target holds {len(surplus):,} documents that the source does not, such as "
+            f"{surplus[0]}"
         )
         raise InputError(message, "choose an empty index, or first delete them with: rag delete")

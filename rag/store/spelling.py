@@ -69,8 +69,10 @@ class WordSpeller:
 
     def _unknown(self, words: Sequence[str]) -> set[str]:
         stems = {word: stem for word in words for stem in analyze(word)}  # stop words have no stem
-        known = self._store.word_counts(list(set(stems.values())))
-        return {word for word, stem in stems.items() if stem not in known and not _is_english(word)}
+        counts = self._store.word_counts(list(set(stems.values())))
+        return {
+            word for word, stem in stems.items() if stem not in counts and not _is_english(word)
+        }
 
     def _is_foreign(self, question: str) -> bool:
         words = re.findall(r"[^\W\d_]+", question)
@@ -100,8 +102,8 @@ class WordSpeller:
         written = set(filter(_is_english, near))
         by_stem = {stems[edit]: edit for edit in near}
         for stem in sorted(by_stem, key=lambda stem: -counts[stem]):
-            found = [number for number, _ in self._store.lexical(by_stem[stem], _READ)]
-            for passage in self._store.passages(found).values():
+            numbers = [number for number, _ in self._store.lexical(by_stem[stem], _READ)]
+            for passage in self._store.passages(numbers).values():
                 written |= set(near) & {
                     match.group().lower() for match in re.finditer(r"[^\W\d_]+", passage.in_context)
                 }
@@ -121,9 +123,9 @@ def _edits(word: str) -> dict[str, float]:
     """All strings one edit away, with the log-probability of the edit. The first letter is never
     replaced: it is rarely mistyped (Pollock & Zamora 1984), and prefixes differ by one letter.
     """
-    parts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    parts = [(word[:index], word[index:]) for index in range(len(word) + 1)]
     extra = {left + right[1:]: _EXTRA for left, right in parts if right}
-    other = {
+    replaced = {
         left + letter + right[1:]: _OTHER
         for left, right in parts
         if left and right
@@ -133,9 +135,9 @@ def _edits(word: str) -> dict[str, float]:
         left + right[1] + right[0] + right[2:]: _SWAPPED for left, right in parts if len(right) > 1
     }
     missing = {left + letter + right: _MISSING for left, right in parts for letter in _LETTERS}
-    found = extra | other | swapped | missing
-    found.pop(word, None)
-    return found
+    edits = extra | replaced | swapped | missing
+    edits.pop(word, None)
+    return edits
 
 
 def _as_typed(typed: str, word: str) -> str:

@@ -48,8 +48,8 @@ class WordReader:
         self.asked.append(question)
         return ReaderOutput([], [], [self._verdict(question, hit) for hit in hits])
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        return [self.read(question, hits) for question, hits in asked]
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        return [self.read(question, hits) for question, hits in questions]
 
     def _verdict(self, claim: str, hit: Hit) -> Verdict:
         found = compare(claim, hit.passage.text, hit.passage.context)

@@ -124,5 +124,5 @@ class Spans:
         ]
         return ReaderOutput(sorted(spans, key=lambda span: -span.score))
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        return [self.read(question, hits) for question, hits in asked]
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        return [self.read(question, hits) for question, hits in questions]

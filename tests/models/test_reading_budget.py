@@ -15,10 +15,10 @@ class PacedReader(NameReader):
         self._seconds = seconds
         self.rounds: list[list[int]] = []
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        self.rounds.append([len(hits) for _, hits in asked])
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        self.rounds.append([len(hits) for _, hits in questions])
         time.sleep(self._seconds * sum(self.rounds[-1]))
-        return super().read_many(asked)
+        return super().read_many(questions)
 
 
 def hits(count: int, said: int = 0) -> list[Hit]:

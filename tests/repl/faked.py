@@ -16,10 +16,12 @@ from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
 class SlowReader(NameReader):
     """Takes a minute for questions with the word "slowly"."""
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        for _ in range(600 if any("slowly" in question.lower() for question, _ in asked) else 0):
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        for _ in range(
+            600 if any("slowly" in question.lower() for question, _ in questions) else 0
+        ):
             time.sleep(0.1)
-        return super().read_many(asked)
+        return super().read_many(questions)
 
 
 def fake() -> None:

@@ -245,7 +245,7 @@ def test_an_error_does_not_end_the_session(
     filled: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken:
-        def read_many(self, asked: object) -> object:
+        def read_many(self, questions: object) -> object:
             raise MemoryError("too little")
 
     monkeypatch.setattr(build, "reader", lambda settings: Broken())

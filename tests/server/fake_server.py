@@ -43,10 +43,10 @@ class SlowReader(NameReader):
         self._seconds = seconds
         self.batches: list[int] = []
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        self.batches.append(len(asked))
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        self.batches.append(len(questions))
         time.sleep(self._seconds)
-        return super().read_many(asked)
+        return super().read_many(questions)
 
 
 def open_backend(settings: Settings, reader: NameReader | None = None) -> Backend:

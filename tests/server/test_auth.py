@@ -201,9 +201,9 @@ class Working(SlowReader):
     def __init__(self) -> None:
         super().__init__(0.0)
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        time.sleep(0.1 * len(asked))
-        return super().read_many(asked)
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        time.sleep(0.1 * len(questions))
+        return super().read_many(questions)
 
 
 def test_a_key_pays_for_what_it_computes(tmp_path: Path) -> None:

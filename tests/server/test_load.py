@@ -72,10 +72,10 @@ class HeldReader(NameReader):
     def __init__(self) -> None:
         self.started, self.go = threading.Event(), threading.Event()
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         self.started.set()
         self.go.wait(25)
-        return super().read_many(asked)
+        return super().read_many(questions)
 
 
 def test_a_search_does_not_wait_for_readings(tmp_path: Path) -> None:

@@ -273,9 +273,9 @@ def test_a_deadline_is_kept(tmp_path: Path) -> None:
 class PacedReader(NameReader):
     """Takes a fixed time per passage."""
 
-    def read_many(self, asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        time.sleep(0.15 * sum(len(hits) for _, hits in asked))
-        return super().read_many(asked)
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        time.sleep(0.15 * sum(len(hits) for _, hits in questions))
+        return super().read_many(questions)
 
 
 def test_a_late_answer_uses_the_passages_read_so_far(tmp_path: Path) -> None:

@@ -71,8 +71,8 @@ def list_collections(request: Request, host: Host) -> WireCollections:
     """List the collections that the key may use."""
     key: Key | None = request.state.key
     default = [WireCollection(name=DEFAULT_COLLECTION)] if _may(key, DEFAULT_COLLECTION) else []
-    named = [collection for collection in host.registry.all() if _may(key, collection.id)]
-    return WireCollections(collections=default + [_shown(collection) for collection in named])
+    visible = [collection for collection in host.registry.all() if _may(key, collection.id)]
+    return WireCollections(collections=default + [_shown(collection) for collection in visible])
 
 
 @router.post("", status_code=201, responses=described(409, 503, 507))
@@ -105,7 +105,7 @@ def ask_collections(body: AskSeveral, request: Request, host: Host) -> Collectio
             )
             for name, pending in questions.items()
         ]
-    answers.sort(key=lambda one: (one.answer.answer is None, -one.answer.confidence))
+    answers.sort(key=lambda result: (result.answer.answer is None, -result.answer.confidence))
     return CollectionAnswers(question=body.question, answers=answers)
 
 

@@ -71,7 +71,9 @@ class Reranked(BaseModel):
 def rerank(body: RerankRequest, request: Request, service: Shared) -> Reranked:
     """Order texts by how likely each answers a question."""
     query = check_question(body.query, service.settings.max_question)
-    texts = [one if isinstance(one, str) else one.text for one in body.documents]
+    texts = [
+        document if isinstance(document, str) else document.text for document in body.documents
+    ]
     caller = caller_of(request)
     scores = _scores(query, texts, service, caller)
     best = sorted(range(len(texts)), key=lambda index: -scores[index])[: body.top_n]

@@ -51,7 +51,7 @@ class LocalCollections:
             return []
         except OSError as error:
             raise _unreadable(self._folder, error) from error
-        return [found for name in names if is_name(name) and (found := self.get(name))]
+        return [collection for name in names if is_name(name) and (collection := self.get(name))]
 
     def inside(self, collection: Collection, settings: Settings) -> Settings:
         """Settings of the default index, adapted to the collection."""
@@ -60,7 +60,9 @@ class LocalCollections:
     def with_uploads(self) -> list[str]:
         """Collections that may have uploads left over from a crash."""
         return [
-            one.name for one in self.all() if (self.folder(one.name) / "uploads.sqlite").exists()
+            collection.name
+            for collection in self.all()
+            if (self.folder(collection.name) / "uploads.sqlite").exists()
         ]
 
     def close(self) -> None:
@@ -81,30 +83,30 @@ class LocalCollections:
 
     def named(self, name: str) -> Collection:
         """The collection. Raises NotFoundError."""
-        found = self.get(name)
-        if found is None:
+        collection = self.get(name)
+        if collection is None:
             raise not_there(name, self.all())
-        return found
+        return collection
 
     def create(self, name: str) -> Collection:
         """Create a collection. Raises InputError for an invalid name, ConflictError if it
         exists.
         """
-        made = Collection(
+        collection = Collection(
             uuid.uuid4().hex, check_name(name), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         )
         with self._changing():
             if (self._folder / name).exists():
                 raise ConflictError(f"there is already a collection {name}", "choose another name")
-            fresh = self._folder / f"{_NEW}{made.id}"
+            fresh = self._folder / f"{_NEW}{collection.id}"
             fresh.mkdir()
             with open(fresh / _CARD, "w", encoding="utf-8") as file:
-                json.dump(asdict(made), file)
+                json.dump(asdict(collection), file)
                 file.flush()
                 os.fsync(file.fileno())
             _sync(fresh)
             self._move(fresh, self._folder / name)
-        return made
+        return collection
 
     def rename(self, name: str, new: str) -> Collection:
         """Rename a collection. Raises NotFoundError, ConflictError, InputError; BusyError while it
@@ -112,24 +114,24 @@ class LocalCollections:
         """
         check_name(new)
         with self._changing():
-            found = self.named(name)
+            collection = self.named(name)
             if (self._folder / new).exists():
                 raise ConflictError(f"there is already a collection {new}", "choose another name")
             with self._nobody_writes(name):
                 self._move(self._folder / name, self._folder / new)
-        return replace(found, name=new)
+        return replace(collection, name=new)
 
     def delete(self, name: str) -> Collection:
         """Delete a collection and its data. Raises NotFoundError; BusyError while it is being
         written.
         """
         with self._changing():
-            found = self.named(name)
+            collection = self.named(name)
             removed = self._folder / f"{_GONE}{uuid.uuid4().hex}"
             with self._nobody_writes(name):
                 self._move(self._folder / name, removed)
             shutil.rmtree(removed, ignore_errors=True)
-        return found
+        return collection
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

@@ -136,11 +136,11 @@ def document(connection: sqlite3.Connection, document_id: str) -> Document | Non
 
 
 def documents(
-    connection: sqlite3.Connection, after: str = "", most: int | None = None
+    connection: sqlite3.Connection, after: str = "", limit: int | None = None
 ) -> list[Document]:
     """Documents without texts and blocks, by id."""
     sql = f"SELECT {_COLUMNS} FROM documents WHERE id > ? ORDER BY id LIMIT ?"
-    rows = connection.execute(sql, (after, -1 if most is None else most))
+    rows = connection.execute(sql, (after, -1 if limit is None else limit))
     return [_document(*row) for row in rows]
 
 
@@ -286,32 +286,32 @@ def outdated(
     """(surplus ids, missing ids, highest id afterwards) of an index that holds `ids`, shows the
     generation `since` and no id above `last`.
     """
-    if since and (found := changed(connection, int(since), last)):
-        return *found, max([last, *found[1][-1:]])
-    wanted = passage_ids(connection)
-    return *difference(ids(), wanted), max(wanted, default=0)
+    if since and (changes_since := changed(connection, int(since), last)):
+        return *changes_since, max([last, *changes_since[1][-1:]])
+    present = passage_ids(connection)
+    return *difference(ids(), present), max(present, default=0)
 
 
-def difference(here: NDArray[np.int64], wanted: Sequence[int]) -> tuple[list[int], list[int]]:
-    """(surplus, missing) ids of an index that contains `here` and should contain `wanted`."""
-    right = np.asarray(wanted, dtype=np.int64)
-    surplus: list[int] = np.setdiff1d(here, right).tolist()
-    missing: list[int] = np.setdiff1d(right, here).tolist()
+def difference(indexed: NDArray[np.int64], present: Sequence[int]) -> tuple[list[int], list[int]]:
+    """(surplus, missing) ids of an index that contains `indexed` and should contain `present`."""
+    right = np.asarray(present, dtype=np.int64)
+    surplus: list[int] = np.setdiff1d(indexed, right).tolist()
+    missing: list[int] = np.setdiff1d(right, indexed).tolist()
     return surplus, missing
 
 
-def changes(connection: sqlite3.Connection, since: int, last: int, most: int) -> int:
-    """Number of ids that `changed` would return, counted up to `most`; `most` if the changelog does
-    not reach back that far.
+def changes(connection: sqlite3.Connection, since: int, last: int, limit: int) -> int:
+    """Number of ids that `changed` would return, counted up to `limit`; `limit` if the changelog
+    does not reach back that far.
     """
     if not _reaches(connection, since):
-        return most
+        return limit
     counted = "SELECT count(*) FROM (SELECT 1 FROM {} LIMIT ?)"
     removed = connection.execute(
-        counted.format("removed WHERE generation > ? AND id <= ?"), (since, last, most)
+        counted.format("removed WHERE generation > ? AND id <= ?"), (since, last, limit)
     )
-    added = connection.execute(counted.format("passages WHERE id > ?"), (last, most))
-    return min(most, int(removed.fetchone()[0]) + int(added.fetchone()[0]))
+    added = connection.execute(counted.format("passages WHERE id > ?"), (last, limit))
+    return min(limit, int(removed.fetchone()[0]) + int(added.fetchone()[0]))
 
 
 def prune(connection: sqlite3.Connection, until: int) -> None:

@@ -141,8 +141,8 @@ class DenseIndex:
         """
         if not len(ids) or not self.exact:
             return 0
-        here = self._index.reconstruct_batch(np.asarray(ids, dtype=np.int64))
-        return int((np.abs(here - vectors).max(axis=1) > 1e-6).sum())
+        indexed = self._index.reconstruct_batch(np.asarray(ids, dtype=np.int64))
+        return int((np.abs(indexed - vectors).max(axis=1) > 1e-6).sum())
 
     def remove(self, ids: Sequence[int]) -> None:
         if len(ids):

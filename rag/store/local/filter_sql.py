@@ -16,26 +16,26 @@ def passages(filter: Filter) -> Clause:
     if not filter:
         return "SELECT id FROM passages", []
     condition, values = where(of_documents(filter))
-    wanted = pages(filter)
-    if wanted is None:
+    page_range = pages(filter)
+    if page_range is None:
         return (
             f"SELECT id FROM passages WHERE document IN (SELECT row FROM documents d WHERE "
             f"{condition})",
             values,
         )
-    if wanted.last < wanted.first:
+    if page_range.last < page_range.first:
         return "SELECT id FROM passages WHERE 0", []
     # The first page starts with the text; the end of the last page is NULL.
     begin = (
-        f"json_extract(d.pages, '$[{wanted.first - 1}]')"
-        if wanted.first > 1
+        f"json_extract(d.pages, '$[{page_range.first - 1}]')"
+        if page_range.first > 1
         else "iif(json_array_length(d.pages), 0, NULL)"
     )
-    span = f"SELECT row, {begin} AS first, json_extract(d.pages, '$[{wanted.last}]') AS beyond"
+    span = f"SELECT row, {begin} AS first, json_extract(d.pages, '$[{page_range.last}]') AS beyond"
     chosen = f"WITH spans AS MATERIALIZED ({span} FROM documents d WHERE {condition})"
-    held = "p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
+    overlaps = "p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
     return (
-        f"{chosen} SELECT p.id FROM spans s JOIN passages p ON p.document = s.row WHERE {held}",
+        f"{chosen} SELECT p.id FROM spans s JOIN passages p ON p.document = s.row WHERE {overlaps}",
         values,
     )
 

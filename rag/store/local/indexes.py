@@ -94,14 +94,14 @@ class SearchIndexes:
         """Number of deleted passages whose words are still in files."""
         return self._text.unmerged()
 
-    def vacuum(self, connection: sqlite3.Connection, most: int) -> None:
+    def vacuum(self, connection: sqlite3.Connection, limit: int) -> None:
         """Rewrite the vectors' file if it contains deleted ones, and the full text if it has at
-        most `most` passages.
+        most `limit` passages.
         """
         if not self._writable:
             return
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
-            if self.unmerged() > 0 and len(self._text.index) <= most:
+            if self.unmerged() > 0 and len(self._text.index) <= limit:
                 self._rebuild("", "0")
             self._write(connection, generation, all_of_it=True)
         self._prune(connection)
@@ -196,8 +196,8 @@ class SearchIndexes:
         if due:
             self._dense.index.save(self._folder / VECTORS)
         vectors = (generation, 0) if due else (saved.vectors, behind)
-        made = Manifest(generation, self._text.last, *vectors, saved.files)
-        views.sign_manifest(self._folder, self._store, made, vectors_saved=due)
+        manifest = Manifest(generation, self._text.last, *vectors, saved.files)
+        views.sign_manifest(self._folder, self._store, manifest, vectors_saved=due)
 
     def _is_vectors_file_due(self, saved: Manifest, behind: int) -> bool:
         """Whether to write the vectors' file, which lacks `behind` changed passages."""

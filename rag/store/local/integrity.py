@@ -92,52 +92,52 @@ class _Seen:
 
 
 def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Finding]:
-    seen = _Seen()
+    counts = _Seen()
     for row in connection.execute(
         "SELECT row, id, source, text, digest, metadata, pages, blocks FROM documents"
     ):
-        _document(connection, row, dim, seen)
-    sources = named([source for _, source in seen.altered])
-    altered = {document_id for document_id, _ in seen.altered}
+        _document(connection, row, dim, counts)
+    sources = named([source for _, source in counts.altered])
+    altered = {document_id for document_id, _ in counts.altered}
     return [
         Finding(
             "records",
-            not seen.unread,
-            _said(seen.unread, f"{seen.documents:,} documents"),
-            _again(seen.unread, folder),
+            not counts.unread,
+            _said(counts.unread, f"{counts.documents:,} documents"),
+            _again(counts.unread, folder),
         ),
         Finding(
             "texts",
-            not seen.altered,
+            not counts.altered,
             _said(sorted(altered), "each matches its digest"),
             f"delete them and ingest them again: rag delete ID, rag ingest {sources}",
         ),
         _made(
             "passages",
-            seen.misplaced + seen.bare,
+            counts.misplaced + counts.bare,
             altered,
-            f"{seen.passages:,} match their documents",
+            f"{counts.passages:,} match their documents",
         ),
-        _made("vectors", seen.wrong_vectors, altered, "complete and of length 1"),
+        _made("vectors", counts.wrong_vectors, altered, "complete and of length 1"),
     ]
 
 
-def _document(connection: sqlite3.Connection, row: Sequence[Any], dim: int, seen: _Seen) -> None:
+def _document(connection: sqlite3.Connection, row: Sequence[Any], dim: int, counts: _Seen) -> None:
     number, document_id, source, text, digest, metadata, pages, blocks = row
-    seen.documents += 1
+    counts.documents += 1
     if not (_is_json(metadata) and _is_json(pages) and _are_blocks(blocks, len(text))):
-        seen.unread.append(document_id)
+        counts.unread.append(document_id)
     if schema.text_digest(text) != digest:
-        seen.altered.append((document_id, source))
+        counts.altered.append((document_id, source))
     sql = "SELECT start, end, text, vector FROM passages WHERE document = ?"
     passages = connection.execute(sql, (number,)).fetchall()
-    seen.passages += len(passages)
+    counts.passages += len(passages)
     if not all(0 <= start <= end and text[start:end] == part for start, end, part, _ in passages):
-        seen.misplaced.append(document_id)
+        counts.misplaced.append(document_id)
     if not passages and text.strip():
-        seen.bare.append(document_id)
+        counts.bare.append(document_id)
     if not _are_unit([vector for *_, vector in passages], dim):
-        seen.wrong_vectors.append(document_id)
+        counts.wrong_vectors.append(document_id)
 
 
 def _is_json(record: str) -> bool:
@@ -203,12 +203,12 @@ def _derived(
     compared = before or derived.compare(connection)
     for name, (surplus, missing, altered) in compared.items():
         ok = not (surplus or missing or altered)
-        said = (
+        problems = (
             f"{surplus} surplus passages, {missing} missing, {altered} altered"
             if not ok
             else "the passages of the database"
         )
-        yield Finding(name, ok, said, fix, derived=True)
+        yield Finding(name, ok, problems, fix, derived=True)
 
 
 def _same(connection: sqlite3.Connection) -> Finding:
@@ -217,15 +217,15 @@ def _same(connection: sqlite3.Connection) -> Finding:
     """
     documents = connection.execute("SELECT row, id, digest FROM documents ORDER BY id")
     passages = connection.execute("SELECT document, text FROM passages")
-    found = duplicates(documents, ((row, hash(text)) for row, text in passages))
-    return Finding("copies", True, described(found))
+    copies = duplicates(documents, ((row, hash(text)) for row, text in passages))
+    return Finding("copies", True, described(copies))
 
 
 def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
     """Leftovers are harmless; reported because nothing else mentions them."""
-    found = [path.name for path in folder.iterdir() if ".partial" in path.name]
+    names = [path.name for path in folder.iterdir() if ".partial" in path.name]
     if reindex.unfinished(connection):
-        found.append(
+        names.append(
             "a rebuild (rag index rebuild resumes it, rag index rebuild --abandon discards it)"
         )
-    return Finding("leftovers", True, f"from interrupted runs: {named(found)}" if found else "none")
+    return Finding("leftovers", True, f"from interrupted runs: {named(names)}" if names else "none")

@@ -63,8 +63,8 @@ def begin(connection: sqlite3.Connection, target: Mapping[str, str]) -> int:
             connection.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_MARK, json.dumps(dict(target)))
             )
-    done: int = connection.execute("SELECT count(*) FROM next_documents").fetchone()[0]
-    return done
+    finished: int = connection.execute("SELECT count(*) FROM next_documents").fetchone()[0]
+    return finished
 
 
 def discard(connection: sqlite3.Connection) -> bool:
@@ -93,8 +93,8 @@ def pending_documents(
     """
     sql = f"SELECT d.row, d.id {_PENDING} AND d.row > ? AND d.row <= ? ORDER BY d.row LIMIT 1"
     row = 0
-    while found := connection.execute(sql, (row, last)).fetchone():
-        row, document_id = found
+    while record := connection.execute(sql, (row, last)).fetchone():
+        row, document_id = record
         if document := database.document(connection, document_id):
             yield row, [document]
 
@@ -106,9 +106,9 @@ def add(
     meanwhile, or another process was faster.
     """
     with database.transaction(connection):
-        there = connection.execute("SELECT 1 FROM documents WHERE row = ?", (row,)).fetchone()
+        is_present = connection.execute("SELECT 1 FROM documents WHERE row = ?", (row,)).fetchone()
         if (
-            not there
+            not is_present
             or connection.execute(
                 "INSERT OR IGNORE INTO next_documents VALUES (?)", (row,)
             ).rowcount
@@ -197,7 +197,12 @@ class Rebuild:
         waiting = pending_documents(connection, last_row(connection))
         for rows, batch in batches(waiting, self._embedder, self._passage_tokens):
             pairs = zip(rows, batch, strict=True)
-            on_progress(sum(add(connection, row, one.passages, one.vectors) for row, one in pairs))
+            on_progress(
+                sum(
+                    add(connection, row, document.passages, document.vectors)
+                    for row, document in pairs
+                )
+            )
 
 
 def abandon(folder: Path, wait: float = 5.0) -> bool:

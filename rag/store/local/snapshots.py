@@ -94,15 +94,18 @@ def take(folder: Path, target: Path) -> Snapshot:
     path = _file_in(target) if target.is_dir() else target
     _check_target(folder, path)
     remove_leftovers(path, SUFFIX)
-    with closing(sqlite_file.connect(folder / "rag.sqlite")) as live, partial_file(path) as partial:
+    with (
+        closing(sqlite_file.connect(folder / "rag.sqlite")) as source,
+        partial_file(path) as partial,
+    ):
         with (
             sqlite_file.translated(folder / "rag.sqlite"),
             closing(sqlite3.connect(partial, isolation_level=None)) as copy,
         ):
             with _room(path):
-                live.backup(copy)
-            if (found := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(found)
+                source.backup(copy)
+            if (problem := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(problem)
             copy.execute("PRAGMA journal_mode = DELETE")  # makes it a single file
             _sign(copy)
             snapshot = _described(copy, path, partial.stat().st_size)
@@ -148,8 +151,8 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
             _copy(Path(snapshot.path), copy, max(generation, snapshot.generation) + 1)
             _build_indexes(folder, copy)
             try:
-                with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as live:
-                    copy.backup(live)
+                with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as target:
+                    copy.backup(target)
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF not in (
                     sqlite3.SQLITE_CORRUPT,
@@ -174,12 +177,12 @@ def holds(path: Path, document_id: str) -> bool:
     """Whether the snapshot contains the document. An unreadable one may."""
     try:
         with closing(untrusted.connect(path)) as connection:
-            found = connection.execute(
+            row = connection.execute(
                 "SELECT 1 FROM documents WHERE id = ?", (document_id,)
             ).fetchone()
     except sqlite3.DatabaseError:
         return True
-    return found is not None
+    return row is not None
 
 
 # Taking
@@ -234,10 +237,10 @@ def _digest(connection: sqlite3.Connection) -> str:
     `_GRIDS` if there are any, in order; values are prefixed with type and length.
     """
     digest = hashlib.sha256()
-    made = {
+    digests = {
         k: v for k, v in sqlite_file.read_meta(connection).items() if not k.startswith("snapshot_")
     }
-    digest.update(json.dumps(made, sort_keys=True).encode())
+    digest.update(json.dumps(digests, sort_keys=True).encode())
     for table in (*_TABLES, *(_GRIDS if grids.exist(connection) else ())):
         for row in untrusted.rows(connection, table):
             digest.update(b"".join(_framed(value) for value in row))
@@ -271,13 +274,13 @@ def _room(path: Path) -> Iterator[None]:
 
 
 def _newest_in(folder: Path) -> Path:
-    found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
-    if not found:
+    snapshots = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
+    if not snapshots:
         raise NotFoundError(
             f"no snapshot in {folder}",
             f"give a file written by rag index snapshot; its suffix is {SUFFIX}",
         )
-    return found[-1]
+    return snapshots[-1]
 
 
 @contextmanager

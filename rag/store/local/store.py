@@ -46,24 +46,24 @@ def _by_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tupl
     """(row, file) of the documents below `root` by top folder, with the file relative to
     the root.
     """
-    found: dict[str, list[tuple[int, str]]] = {}
+    by_name: dict[str, list[tuple[int, str]]] = {}
     for row, source, stamp in connection.execute("SELECT row, source, stamp FROM documents"):
         if source.startswith(f"{root}/"):
             inside = Document("", "", "", source, "", container_sha256=stamp).file[len(root) :]
-            name, _, rest = inside[1:].partition("/")
-            found.setdefault(name if rest else "", []).append((row, inside))
-    return found
+            name, _, below = inside[1:].partition("/")
+            by_name.setdefault(name if below else "", []).append((row, inside))
+    return by_name
 
 
 def _moved(by_folder: Mapping[str, Sequence[tuple[int, str]]], old: str, new: str) -> list[int]:
     """Rows of the documents that moved; [] if nothing is below the new root."""
-    there = {name: _any(new, files) for name, files in by_folder.items()}
-    if not any(there.values()):
+    are_below = {name: _any(new, files) for name, files in by_folder.items()}
+    if not any(are_below.values()):
         return []
     return [
         row
         for name, files in by_folder.items()
-        if there[name] or not _any(old, files)
+        if are_below[name] or not _any(old, files)
         for row, _ in files
     ]
 
@@ -135,25 +135,26 @@ class LocalStore:
 
     def _check(self, meta: Mapping[str, str]) -> None:
         for name, value in self._expect.items():
-            made = meta.get(name)
-            if made != value:
+            stored = meta.get(name)
+            if stored != value:
                 hint = (
-                    f"set RAG_{name.upper()}={made}, or rebuild the index from its text: "
+                    f"set RAG_{name.upper()}={stored}, or rebuild the index from its text: "
                     f"rag index rebuild"
                 )
                 raise StoreError(
-                    f"index {self.folder} was made with {name} = {made}, the settings say {value}",
+                    f"index {self.folder} was made with {name} = {stored}, "
+                    f"the settings say {value}",
                     hint,
                 )
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
         with self._mutex, sqlite_file.translated(self._path):
-            found = sqlite_file.stamp(self._path) if self._stamp else None
-            if self._stamp != found or self._inode != sqlite_file.inode(self._path):
+            stamp = sqlite_file.stamp(self._path) if self._stamp else None
+            if self._stamp != stamp or self._inode != sqlite_file.inode(self._path):
                 self._connection.close()
                 self._connection = sqlite_file.connect(self._path)
-                self._stamp, self._inode = found, sqlite_file.inode(self._path)
+                self._stamp, self._inode = stamp, sqlite_file.inode(self._path)
             if (
                 sqlite_file.read_meta(self._connection).get("store") != self._store
             ):  # restored or rebuilt by another process
@@ -231,9 +232,9 @@ class LocalStore:
         with self._database() as connection:
             return database.document(connection, document_id)
 
-    def documents(self, after: str = "", most: int | None = None) -> list[Document]:
+    def documents(self, after: str = "", limit: int | None = None) -> list[Document]:
         with self._database() as connection:
-            return database.documents(connection, after, most)
+            return database.documents(connection, after, limit)
 
     def update_digests(self, stamps: Mapping[str, str]) -> None:
         with self._lock.hold(self._wait), self._database() as connection:
@@ -292,10 +293,10 @@ class LocalStore:
 
         with self._searching() as connection:
             present = database.document_passage_ids(connection, document_id)
-            asked = sorted({*present, *numbers})
-            vectors, words = self._derived.count(asked)
+            all_numbers = sorted({*present, *numbers})
+            vectors, words = self._derived.count(all_numbers)
             documents = int(database.document(connection, document_id) is not None)
-            passages = len(database.passages(connection, asked))
+            passages = len(database.passages(connection, all_numbers))
             unmerged = self._derived.unmerged()
             originals = database.originals(connection, document_id)
             cells = grids.count(connection, document_id)
@@ -304,7 +305,7 @@ class LocalStore:
         )
         log = sqlite_file.log_bytes(self._path)
         return Footprint(
-            *(documents, passages, vectors, words, log, unmerged, snapshots, tuple(asked)),
+            *(documents, passages, vectors, words, log, unmerged, snapshots, tuple(all_numbers)),
             originals,
             cells,
         )

@@ -164,8 +164,10 @@ class LexicalIndex:
         for word in words if self._collection is None else ():
             hits = self._searcher.search(self._term(word), 1, count=False).hits
             if hits:
-                said = json.loads(self._term(word).explain(self._searcher, hits[0][1]).to_json())
-                self._collection = int(_said(said, "N, ")), _said(said, "avgdl, ")
+                explanation = json.loads(
+                    self._term(word).explain(self._searcher, hits[0][1]).to_json()
+                )
+                self._collection = int(_said(explanation, "N, ")), _said(explanation, "avgdl, ")
                 break
         return self._collection or (len(self), 0.0)
 
@@ -232,8 +234,8 @@ class LexicalIndex:
             hits = self._hits(query, k, allowed, without)
             return [(passage_id, score) for passage_id, score, _ in hits]
         hits = self._hits(query, k + _SPARE, allowed, without)
-        found = ((i, self._with_average(query, at, average)) for i, _, at in hits)
-        return sorted(found, key=lambda hit: (-hit[1], hit[0]))[:k]
+        rescored = ((i, self._with_average(query, address, average)) for i, _, address in hits)
+        return sorted(rescored, key=lambda hit: (-hit[1], hit[0]))[:k]
 
     def _hits(
         self, query: tantivy.Query, k: int, allowed: Sequence[int] | None, without: Collection[int]
@@ -241,10 +243,10 @@ class LexicalIndex:
         if allowed is None:
             deep = k + min(len(without), k)
             return self._best_of(query, k, deep, lambda i: i not in without)
-        wanted = set(allowed).difference(without)
+        allowed_ids = set(allowed).difference(without)
         if len(allowed) > len(self) // _FEW:
-            return self._best_of(query, k, 4 * k, wanted.__contains__)
-        ids = tantivy.Query.term_set_query(self._schema, "id", list(wanted))
+            return self._best_of(query, k, 4 * k, allowed_ids.__contains__)
+        ids = tantivy.Query.term_set_query(self._schema, "id", list(allowed_ids))
         among = (tantivy.Occur.Must, tantivy.Query.const_score_query(ids, 0.0))
         return self._best(tantivy.Query.boolean_query([(tantivy.Occur.Must, query), among]), k)
 
@@ -257,21 +259,23 @@ class LexicalIndex:
         ]
 
     def _best_of(
-        self, query: tantivy.Query, k: int, depth: int, wanted: Callable[[int], bool]
+        self, query: tantivy.Query, k: int, depth: int, is_allowed: Callable[[int], bool]
     ) -> list[_Hit]:
-        """The best `wanted` passages, without looking up each id: searches deeper until enough are
+        """The best allowed passages, without looking up each id: searches deeper until enough are
         found.
         """
         while True:
-            found = self._best(query, depth)
-            kept = [hit for hit in found if wanted(hit[0])]
-            if len(kept) >= k or len(found) < depth:
-                return kept[:k]
+            best = self._best(query, depth)
+            matching = [hit for hit in best if is_allowed(hit[0])]
+            if len(matching) >= k or len(best) < depth:
+                return matching[:k]
             depth *= 4
 
-    def _with_average(self, query: tantivy.Query, at: tantivy.DocAddress, average: float) -> float:
+    def _with_average(
+        self, query: tantivy.Query, address: tantivy.DocAddress, average: float
+    ) -> float:
         """Score of one passage if the average passage length were `average` (takes 0.1 ms)."""
-        return _rescored(json.loads(query.explain(self._searcher, at).to_json()), average)
+        return _rescored(json.loads(query.explain(self._searcher, address).to_json()), average)
 
     def _term(self, term: str, weights: Mapping[str, float] | None = None) -> tantivy.Query:
         query = tantivy.Query.term_query(self._schema, "body", term, "freq")
@@ -288,12 +292,12 @@ def _rescored(explained: dict[str, Any], average: float) -> float:
     return float(explained["value"]) * before / now
 
 
-def _said(explained: dict[str, Any], what: str) -> float:
-    """Value in a tree of explanations whose description starts with `what`."""
-    if explained["description"].startswith(what):
+def _said(explained: dict[str, Any], prefix: str) -> float:
+    """Value in a tree of explanations whose description starts with `prefix`."""
+    if explained["description"].startswith(prefix):
         return float(explained["value"])
     return next(
-        (value for part in explained.get("details", ()) if (value := _said(part, what))), 0.0
+        (value for part in explained.get("details", ()) if (value := _said(part, prefix))), 0.0
     )
 
 

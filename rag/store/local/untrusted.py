@@ -67,12 +67,12 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _check_table(connection: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> None:
-    found = connection.execute(
+    problem = connection.execute(
         "SELECT type, rootpage FROM sqlite_master WHERE name = ? COLLATE NOCASE", (table,)
     ).fetchall()
-    if not found and table in OPTIONAL:
+    if not problem and table in OPTIONAL:
         return
-    if len(found) != 1 or found[0][0] != "table" or not found[0][1]:
+    if len(problem) != 1 or problem[0][0] != "table" or not problem[0][1]:
         raise sqlite3.DatabaseError(f"{table} is no plain table")
     shape = [(name, hidden) for _, name, *_, hidden in _table_info(connection, table)]
     if shape != [(name, 0) for name in columns]:
@@ -192,10 +192,10 @@ def _json(text: str) -> Any:
 
 def _are_blocks(data: bytes, characters: int) -> bool:
     """Whether the blocks are of a reasonable size, and lie in the text."""
-    most = _UNPACKED_PER_CHARACTER * characters + _UNPACKED_AT_LEAST
+    limit = _UNPACKED_PER_CHARACTER * characters + _UNPACKED_AT_LEAST
     unpacker = zlib.decompressobj()
     try:
-        unpacker.decompress(data, most)
+        unpacker.decompress(data, limit)
         if unpacker.unconsumed_tail or not unpacker.eof:
             return False
         for block in PackedBlocks(data):

@@ -69,8 +69,8 @@ class Manifest:
             return OLDER
         if not self:
             return f"{MANIFEST} is missing, broken or from another index"
-        for name, known in self.files.items():
-            if sha256_file(folder / name) != known:
+        for name, digest in self.files.items():
+            if sha256_file(folder / name) != digest:
                 return f"{name} has changed since it was written"
         return ""
 
@@ -78,17 +78,17 @@ class Manifest:
 def read_manifest(folder: Path, store: str) -> Manifest:
     """The manifest; empty if there is none, or if it belongs to another store or version."""
     try:
-        found = json.loads((folder / MANIFEST).read_bytes())
-        if found["store"] != store or int(found["format"]) > _FORMAT:
+        record = json.loads((folder / MANIFEST).read_bytes())
+        if record["store"] != store or int(record["format"]) > _FORMAT:
             return Manifest()
-        if int(found["format"]) < _FORMAT:
+        if int(record["format"]) < _FORMAT:
             return Manifest(older=True)
-        files = {str(name): str(known) for name, known in found["files"].items()}
+        files = {str(name): str(digest) for name, digest in record["files"].items()}
         return Manifest(
-            str(found["generation"]),
-            int(found["last"]),
-            str(found["vectors"]),
-            int(found["behind"]),
+            str(record["generation"]),
+            int(record["last"]),
+            str(record["vectors"]),
+            int(record["behind"]),
             files,
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -102,10 +102,12 @@ def sign_manifest(folder: Path, store: str, manifest: Manifest, vectors_saved: b
     `manifest.files` holds the digests known so far.
     """
     _open_to_readers(folder)
-    known, names = manifest.files, _segments(folder)
-    files = {name: known.get(name) or sha256_file(folder / name) for name in names}
+    digests, names = manifest.files, _segments(folder)
+    files = {name: digests.get(name) or sha256_file(folder / name) for name in names}
     for name, changed in ((VECTORS, vectors_saved), (f"{LEXICAL}/meta.json", True)):
-        files[name] = sha256_file(folder / name) if changed or name not in known else known[name]
+        files[name] = (
+            sha256_file(folder / name) if changed or name not in digests else digests[name]
+        )
     values: dict[str, Any] = {
         "format": str(_FORMAT),
         "store": store,
@@ -204,9 +206,9 @@ class Delta:
             term: idfs[term] / idf(passages, count) for term, count in doc_freq.items() if count
         }
         mean = _mean(passages, average, len(self), self._words)
-        found = dict(index.search(text, k, allowed, self.deleted, weights, mean))
-        found |= self._scores(idfs, mean, allowed)
-        return sorted(found.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
+        scores = dict(index.search(text, k, allowed, self.deleted, weights, mean))
+        scores |= self._scores(idfs, mean, allowed)
+        return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
 
     def _scores(
         self, idfs: Mapping[str, float], average: float, allowed: Sequence[int] | None
@@ -274,8 +276,8 @@ class TextView:
     def compare(self, ids: Sequence[int]) -> tuple[int, int, int]:
         """(surplus, missing, 0) passages compared with the rows, whose ids are `ids`."""
         deleted = np.fromiter(self._delta.deleted, dtype=np.int64)
-        here = np.setdiff1d(self.index.ids(), deleted)
-        surplus, missing = database.difference(np.concatenate([here, self._delta.ids()]), ids)
+        indexed = np.setdiff1d(self.index.ids(), deleted)
+        surplus, missing = database.difference(np.concatenate([indexed, self._delta.ids()]), ids)
         return len(surplus), len(missing), 0
 
     def is_far_behind(self, connection: sqlite3.Connection) -> bool:
@@ -315,9 +317,9 @@ class TextView:
             changed = database.outdated(connection, self.shows, self.last, self.index.ids)[:2]
         surplus, missing = changed
         self._delta.update(surplus, ())
-        kept = missing[: max(0, _LONGEST - len(self._delta))]
-        self._delta.update((), _texts(connection, kept))
-        self.delta_shows, self._delta_last = generation, max([self._delta_last, *kept[-1:]])
+        new_ids = missing[: max(0, _LONGEST - len(self._delta))]
+        self._delta.update((), _texts(connection, new_ids))
+        self.delta_shows, self._delta_last = generation, max([self._delta_last, *new_ids[-1:]])
 
 
 def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
@@ -373,10 +375,10 @@ class DenseView:
         surplus, missing, last = database.outdated(
             connection, self.shows, self._last, self.index.ids
         )
-        wanted = self.index.wanted(len(self.index) + len(missing) - len(surplus))
-        if reshape and wanted != self.index.index_type:
+        kind = self.index.wanted(len(self.index) + len(missing) - len(surplus))
+        if reshape and kind != self.index.index_type:
             missing = database.passage_ids(connection)
-            self._retrain(connection, wanted, missing)
+            self._retrain(connection, kind, missing)
         else:
             self.index.remove(surplus)
         for some in database.batches(missing):

@@ -117,7 +117,7 @@ class CollectionQueues:
 
     async def _round(self, opened: Open, stopping: asyncio.Task[bool]) -> bool:
         """One turn for each collection with documents. Returns whether any was processed."""
-        done = 0
+        count = 0
         try:
             busy = [place for place, waits in self._each(self._is_busy) if waits]
         except RagError as error:
@@ -125,13 +125,13 @@ class CollectionQueues:
             return False
         for place in busy:
             if not stopping.done():
-                done += await self._turn(place, opened, stopping)
-        return done > 0
+                count += await self._turn(place, opened, stopping)
+        return count > 0
 
     async def _turn(self, place: _QueuePlace, opened: Open, stopping: asyncio.Task[bool]) -> int:
         """Process the collection's documents for a while. Returns their number."""
         loop, over, started = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
-        done: list[Upload] = []
+        uploads: list[Upload] = []
         try:
             with (
                 closing(PostgresQueue(place.settings.store, pace=self._pace)) as queue,
@@ -139,7 +139,7 @@ class CollectionQueues:
             ):
 
                 def timed(upload: Upload) -> Done:
-                    done.append(upload)
+                    uploads.append(upload)
                     try:
                         return handle(upload)
                     finally:
@@ -151,14 +151,14 @@ class CollectionQueues:
         except (RagError, ConnectorException, psycopg.Error) as error:
             self._note(place, error)
         over.set()
-        return len(done)
+        return len(uploads)
 
     def _note(self, place: _QueuePlace, error: Exception) -> None:
         """Log what stopped a turn, once, unless it is that the collection was deleted."""
         message = error.message if isinstance(error, RagError) else type(error).__name__
         with contextlib.suppress(RagError):
-            asked = "SELECT to_regnamespace(%s) IS NULL"
-            row = self._database.read(lambda c: c.execute(asked, (place.schema,)).fetchone())
+            sql = "SELECT to_regnamespace(%s) IS NULL"
+            row = self._database.read(lambda c: c.execute(sql, (place.schema,)).fetchone())
             if row == (True,):
                 _log.info("collection %s was deleted", place.name)
                 return
@@ -170,15 +170,15 @@ class CollectionQueues:
         """Whether documents wait, or their worker is dead."""
         return connection.execute(_IS_BUSY, (self._pace.dead,)).fetchone() == (True,)
 
-    def _each(self, work: Callable[[Connection[Any]], T]) -> list[tuple[_QueuePlace, T]]:
-        """Run `work` in the schema of each collection that has a queue."""
+    def _each(self, task: Callable[[Connection[Any]], T]) -> list[tuple[_QueuePlace, T]]:
+        """Run `task` in the schema of each collection that has a queue."""
 
         def whole(connection: Connection[Any]) -> list[tuple[_QueuePlace, T]]:
-            found = []
+            results = []
             for place, schema in self._places(connection):
                 connection.execute("SELECT set_config('search_path', %s, true)", (schema,))
-                found.append((place, work(connection)))
-            return found
+                results.append((place, task(connection)))
+            return results
 
         for _ in range(9):
             with contextlib.suppress(AbsentError):  # a collection was deleted meanwhile
@@ -189,9 +189,9 @@ class CollectionQueues:
         """The places that have a queue, each with its schema as in a search path."""
         (own,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
         places = [_QueuePlace(DEFAULT_COLLECTION, own or "", self._settings)]
-        for one in listed(connection, "ORDER BY name"):
-            inside = self._collections.inside(one, self._settings)
-            places.append(_QueuePlace(one.name, schema_of(one.id), inside))
+        for collection in listed(connection, "ORDER BY name"):
+            inside = self._collections.inside(collection, self._settings)
+            places.append(_QueuePlace(collection.name, schema_of(collection.id), inside))
         schemas = [place.schema for place in places]
         quoted = dict(connection.execute(_WITH_QUEUE, (schemas,)).fetchall())
         return [(place, quoted[place.schema]) for place in places if place.schema in quoted]

@@ -54,15 +54,15 @@ class PostgresCollections:
         """The collection, or None. Raises StoreError if the database does not answer."""
         if not is_name(name):
             return None
-        found = self._read(lambda connection: listed(connection, "WHERE name = %s", name))
-        return found[0] if found else None
+        matches = self._read(lambda connection: listed(connection, "WHERE name = %s", name))
+        return matches[0] if matches else None
 
     def named(self, name: str) -> Collection:
         """The collection. Raises NotFoundError."""
-        found = self.get(name)
-        if found is None:
+        collection = self.get(name)
+        if collection is None:
             raise not_there(name, self.all())
-        return found
+        return collection
 
     def inside(self, collection: Collection, settings: Settings) -> Settings:
         """Settings of the default index, adapted to the collection."""
@@ -82,21 +82,21 @@ class PostgresCollections:
         exists.
         """
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        made = Collection(uuid.uuid4().hex, check_name(name), when)
-        there = self._change(lambda connection: _create(connection, made))
-        if there != made:
+        collection = Collection(uuid.uuid4().hex, check_name(name), when)
+        existing = self._change(lambda connection: _create(connection, collection))
+        if existing != collection:
             raise _taken(name)
         self._sweep()
-        return made
+        return collection
 
     def rename(self, name: str, new: str) -> Collection:
         """Rename a collection. Raises NotFoundError, ConflictError, InputError."""
         check_name(new)
-        found = self.named(name)
+        collection = self.named(name)
 
         def change(connection: Connection[Any]) -> int:
-            asked = "UPDATE rag_collections SET name = %s WHERE id = %s"
-            return connection.execute(asked, (new, found.id)).rowcount
+            sql = "UPDATE rag_collections SET name = %s WHERE id = %s"
+            return connection.execute(sql, (new, collection.id)).rowcount
 
         try:
             changed = self._change(change)
@@ -104,25 +104,25 @@ class PostgresCollections:
             raise _taken(new) from error
         if not changed:
             raise not_there(name, self.all())
-        return replace(found, name=new)
+        return replace(collection, name=new)
 
     def delete(self, name: str) -> Collection:
         """Delete a collection and its data. Raises NotFoundError; BusyError while it is in use."""
-        found = self.named(name)
-        self._change(lambda connection: _delete(connection, found))
+        collection = self.named(name)
+        self._change(lambda connection: _delete(connection, collection))
         self._sweep()
-        return found
+        return collection
 
     def close(self) -> None:
         self._database.close()
 
-    def _read(self, work: Callable[[Connection[Any]], T]) -> T:
+    def _read(self, task: Callable[[Connection[Any]], T]) -> T:
         self._open()
-        return self._database.read(work)
+        return self._database.read(task)
 
-    def _change(self, work: Callable[[Connection[Any]], T]) -> T:
+    def _change(self, task: Callable[[Connection[Any]], T]) -> T:
         self._open()
-        return self._database.change(work)
+        return self._database.change(task)
 
     def _open(self) -> None:
         with self._opening:
@@ -134,38 +134,38 @@ class PostgresCollections:
         """Remove the folders of deleted collections; other servers have such folders, too."""
         if not self._folder.is_dir():
             return
-        kept = {one.id for one in self.all()}
+        known_ids = {collection.id for collection in self.all()}
         for entry in list(os.scandir(self._folder)):
-            if entry.name not in kept:
+            if entry.name not in known_ids:
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
-def listed(connection: Connection[Any], which: str, *values: str) -> list[Collection]:
+def listed(connection: Connection[Any], clause: str, *values: str) -> list[Collection]:
     if connection.execute(_THERE).fetchone() != (True,):
         return []
-    asked = f"SELECT id, name, created FROM rag_collections {which}"
-    return [Collection(*row) for row in connection.execute(asked, values).fetchall()]
+    sql = f"SELECT id, name, created FROM rag_collections {clause}"
+    return [Collection(*row) for row in connection.execute(sql, values).fetchall()]
 
 
-def _create(connection: Connection[Any], made: Collection) -> Collection:
-    """The collection of this name afterwards: `made`, or one that existed before."""
+def _create(connection: Connection[Any], collection: Collection) -> Collection:
+    """The collection of this name afterwards: `collection`, or one that existed before."""
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
     connection.execute(_TABLE)
-    there = listed(connection, "WHERE name = %s", made.name)
-    if there:
-        return there[0]
-    values = (made.id, made.name, made.created)
+    existing = listed(connection, "WHERE name = %s", collection.name)
+    if existing:
+        return existing[0]
+    values = (collection.id, collection.name, collection.created)
     connection.execute("INSERT INTO rag_collections VALUES (%s, %s, %s)", values)
-    schema = sql.Identifier(schema_of(made.id))
+    schema = sql.Identifier(schema_of(collection.id))
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
     connection.execute(sql.SQL("CREATE TABLE {}.{} ()").format(schema, sql.Identifier(GUARD)))
-    return made
+    return collection
 
 
-def _delete(connection: Connection[Any], found: Collection) -> None:
+def _delete(connection: Connection[Any], collection: Collection) -> None:
     """Readers and writers hold the guard table, so their work ends first and none starts later."""
-    connection.execute("DELETE FROM rag_collections WHERE id = %s", (found.id,))
-    name = schema_of(found.id)
+    connection.execute("DELETE FROM rag_collections WHERE id = %s", (collection.id,))
+    name = schema_of(collection.id)
     if connection.execute("SELECT to_regnamespace(%s)", (name,)).fetchone() == (None,):
         return  # a retry of a change whose first try succeeded
     schema, guard = sql.Identifier(name), sql.Identifier(GUARD)

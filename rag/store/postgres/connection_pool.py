@@ -63,57 +63,57 @@ class Database:
         self.place = shown(dsn)
         self._wait = wait
         parts = _parts(dsn, self.place)
-        found = _IN_SCHEMA.search(str(parts.get("options", "")))
-        self._schema = found[1] if found else ""
+        schema = _IN_SCHEMA.search(str(parts.get("options", "")))
+        self._schema = schema[1] if schema else ""
         anywhere = conninfo.make_conninfo(**{**_DEFAULTS, **parts})
         primary = conninfo.make_conninfo(
             **{**_DEFAULTS, **parts, "target_session_attrs": "read-write"}
         )
         several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
-        kept = 0 if self._schema else 1
-        self._reading = _pool(anywhere, size, kept, vectors)
-        self._changing = _pool(primary, size, kept, vectors) if several else self._reading
+        minimum = 0 if self._schema else 1
+        self._reading = _pool(anywhere, size, minimum, vectors)
+        self._changing = _pool(primary, size, minimum, vectors) if several else self._reading
         self.anywhere = anywhere
         self.primary = primary if several else anywhere
-        options = str(parts.get("options", "")).removesuffix(",public" if found else "")
-        own = {"options": options} if found else {}
+        options = str(parts.get("options", "")).removesuffix(",public" if schema else "")
+        own = {"options": options} if schema else {}
         self.own = conninfo.make_conninfo(self.primary, **own)
         """like `primary`, with a collection's own schema alone in its search path"""
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
-    def open(self, work: Work[T], changes: bool = True) -> T:
-        """Run `work` on a first connection, to the primary if it `changes` something, and open the
+    def open(self, task: Work[T], changes: bool = True) -> T:
+        """Run `task` on a first connection, to the primary if it `changes` something, and open the
         pools.
         """
-        done = self.alone(lambda connection: self._held(connection, work), changes)
+        result = self.alone(lambda connection: self._held(connection, task), changes)
         for pool in {id(p): p for p in (self._reading, self._changing)}.values():
             pool.open()
-        return done
+        return result
 
-    def read(self, work: Work[T]) -> T:
-        """Run `work` and return its result. It is retried if its server is lost."""
-        return self._run(self._reading, work)
+    def read(self, task: Work[T]) -> T:
+        """Run `task` and return its result. It is retried if its server is lost."""
+        return self._run(self._reading, task)
 
-    def change(self, work: Work[T]) -> T:
+    def change(self, task: Work[T]) -> T:
         """Like `read`, on the primary and in one transaction. It may run again after a commit whose
         confirmation was lost.
         """
 
         def whole(connection: Connection[Any]) -> T:
             with connection.transaction():
-                return work(connection)
+                return task(connection)
 
         return self._run(self._changing, whole)
 
-    def alone(self, work: Work[T], changes: bool = True) -> T:
-        """Run `work` outside any transaction on a separate connection, to the primary if it
+    def alone(self, task: Work[T], changes: bool = True) -> T:
+        """Run `task` outside any transaction on a separate connection, to the primary if it
         `changes` something.
         """
         info = self.primary if changes else self.anywhere
         try:
             with translated(self.place), Connection.connect(info, autocommit=True) as connection:
                 self._hold(connection)
-                return work(connection)
+                return task(connection)
         except _Lost as lost:
             raise self._unanswered(lost) from None
 
@@ -126,7 +126,7 @@ class Database:
             "check the address, and that the server accepts connections",
         )
 
-    def _run(self, pool: ConnectionPool[Connection[Any]], work: Work[T]) -> T:
+    def _run(self, pool: ConnectionPool[Connection[Any]], task: Work[T]) -> T:
         deadline = time.monotonic() + self._wait
         while True:
             try:
@@ -134,20 +134,20 @@ class Database:
                     translated(self.place),
                     pool.connection(timeout=max(0.1, deadline - time.monotonic())) as connection,
                 ):
-                    return _watched(connection, lambda _: self._held(connection, work))
+                    return _watched(connection, lambda _: self._held(connection, task))
             except _Lost as lost:
                 if time.monotonic() >= deadline:
                     raise self._unanswered(lost) from None
                 pool.drain()
                 time.sleep(random.uniform(0.05, 0.3))
 
-    def _held(self, connection: Connection[Any], work: Work[T]) -> T:
-        """Run `work` and return its result; a deletion of the collection waits for it."""
+    def _held(self, connection: Connection[Any], task: Work[T]) -> T:
+        """Run `task` and return its result; a deletion of the collection waits for it."""
         if not self._schema:
-            return work(connection)
+            return task(connection)
         with connection.transaction():
             self._hold(connection)
-            return work(connection)
+            return task(connection)
 
     def _hold(self, connection: Connection[Any]) -> None:
         if self._schema:
@@ -159,23 +159,23 @@ class _Lost(Exception):
     """The server was lost; a retry may find one."""
 
 
-def _watched(connection: Connection[Any], work: Work[T]) -> T:
+def _watched(connection: Connection[Any], task: Work[T]) -> T:
     try:
-        return work(connection)
+        return task(connection)
     except psycopg.errors.ReadOnlySqlTransaction:
         connection.close()  # no longer a primary, so the pool must not hand it out again
         raise
 
 
-def _pool(info: str, size: int, kept: int, vectors: bool) -> ConnectionPool[Connection[Any]]:
-    """A pool of at most `size` connections, `kept` of them even while idle."""
+def _pool(info: str, size: int, minimum: int, vectors: bool) -> ConnectionPool[Connection[Any]]:
+    """A pool of at most `size` connections, `minimum` of them even while idle."""
     return ConnectionPool(
         info,
         kwargs={"autocommit": True},
-        min_size=kept,
-        max_size=size if kept else min(size, 4),
-        max_idle=600 if kept else 60,
-        num_workers=3 if kept else 1,
+        min_size=minimum,
+        max_size=size if minimum else min(size, 4),
+        max_idle=600 if minimum else 60,
+        num_workers=3 if minimum else 1,
         reconnect_timeout=_RECONNECT,
         open=False,
         configure=_configure if vectors else None,
@@ -190,10 +190,10 @@ def schema_of(collection: str) -> str:
 def in_schema(dsn: str, collection: str) -> str:
     """Address of a collection's index in the database at `dsn`."""
     place, _, query = dsn.partition("?")
-    given = dict(parse_qsl(query, keep_blank_values=True))
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
     path = f"-csearch_path={schema_of(collection)},public"
-    given["options"] = f"{given.get('options', '')} {path}".strip()
-    return f"{place}?{urlencode(given, quote_via=quote)}"
+    parameters["options"] = f"{parameters.get('options', '')} {path}".strip()
+    return f"{place}?{urlencode(parameters, quote_via=quote)}"
 
 
 def _close(*pools: ConnectionPool[Connection[Any]]) -> None:

@@ -86,9 +86,9 @@ class PostgresQueue:
         """(name, outcome, or None while it waits) of each file of the batch, in order; [] for an
         unknown batch.
         """
-        asked = f"{_FILES} WHERE u.batch = %s AND u.batch <> '' ORDER BY u.id"
+        sql = f"{_FILES} WHERE u.batch = %s AND u.batch <> '' ORDER BY u.id"
         rows = self._database.change(
-            lambda connection: connection.execute(asked, (batch,)).fetchall()
+            lambda connection: connection.execute(sql, (batch,)).fetchall()
         )
         return [(name, _done(result, status, error)) for _, name, result, status, error, _ in rows]
 
@@ -191,20 +191,20 @@ class PostgresQueue:
             await manager.retry_job(job)
 
     def _do(self, number: int, handle: Callable[[Upload], Done]) -> None:
-        asked = "SELECT name, source, data FROM rag_uploads WHERE id = %s AND result IS NULL"
+        sql = "SELECT name, source, data FROM rag_uploads WHERE id = %s AND result IS NULL"
         row = self._database.change(
-            lambda connection: connection.execute(asked, (number,)).fetchone()
+            lambda connection: connection.execute(sql, (number,)).fetchone()
         )
         if row is None:  # done, but its worker died before reporting it
             return
         try:
-            done = handle(Upload(row[0], row[1], bytes(row[2])))
+            result = handle(Upload(row[0], row[1], bytes(row[2])))
         except RagError as error:
             noted = "UPDATE rag_uploads SET error = %s WHERE id = %s"
             message = error.message
             self._database.change(lambda connection: connection.execute(noted, (message, number)))
             raise
-        self._database.change(lambda connection: _finish(connection, number, done))
+        self._database.change(lambda connection: _finish(connection, number, result))
 
     def close(self) -> None:
         self._database.close()
@@ -271,8 +271,8 @@ def _done(result: str | None, status: str, error: str | None) -> Done | None:
             if status not in _OPEN
             else None
         )
-    found = json.loads(result)
-    return Done(found["outcome"], tuple(found["documents"]), found["detail"])
+    record = json.loads(result)
+    return Done(record["outcome"], tuple(record["documents"]), record["detail"])
 
 
 def state_of(connection: Connection[Any]) -> State:

@@ -123,11 +123,11 @@ def prepare(
         if create is not None:
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
-        found = _version(connection)
-        if found == 0 and create is not None:
+        version = _version(connection)
+        if version == 0 and create is not None:
             _create(connection, create)
-        elif found != VERSION:
-            raise _unfit(found, place)
+        elif version != VERSION:
+            raise _unfit(version, place)
         if connection.info.server_version < _SERVER:
             raise StoreError(
                 f"{place} runs PostgreSQL {connection.info.server_version // 10_000}, at least 16 "
@@ -154,11 +154,11 @@ def has(connection: Connection[Any], table: str) -> bool:
     return row is not None and row[0] is not None
 
 
-def _unfit(found: int, place: str) -> StoreError:
-    if found == 0:
+def _unfit(version: int, place: str) -> StoreError:
+    if version == 0:
         return AbsentError(f"no index in {place}", "create one with: rag ingest PATH")
-    message = f"{place} has schema {found}, this version reads {VERSION}"
-    if found > VERSION:
+    message = f"{place} has schema {version}, this version reads {VERSION}"
+    if version > VERSION:
         return StoreError(message, "install a newer version of rag")
     return StoreError(
         message, "make a new index from your files in another database: rag ingest PATH --index DSN"
@@ -188,9 +188,9 @@ def check_pgvector(version: tuple[int, ...], place: str) -> None:
     enough.
     """
     if version < _LEAST:
-        said = ".".join(map(str, version)) or "no pgvector"
+        installed = ".".join(map(str, version)) or "no pgvector"
         raise StoreError(
-            f"{place} has {said}; version 0.8.0 or later is required",
+            f"{place} has {installed}; version 0.8.0 or later is required",
             "install it and run: ALTER EXTENSION vector UPDATE",
         )
 
@@ -203,8 +203,8 @@ def advice(version: tuple[int, ...]) -> str:
     """A warning about a version with known faults, or ""."""
     if version >= _GOOD:
         return ""
-    said = ".".join(map(str, version))
+    installed = ".".join(map(str, version))
     return (
-        f"pgvector {said} has known faults (indexes are built by one process below 0.8.2); "
+        f"pgvector {installed} has known faults (indexes are built by one process below 0.8.2); "
         f"install 0.8.4 or newer"
     )

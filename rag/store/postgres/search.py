@@ -54,13 +54,13 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
     if not filter:
         return Scope()
     condition, values = where(of_documents(filter))
-    if wanted := pages(filter):
-        return _scope_of_pages(connection, wanted, condition, values, few)
-    asked = f'SELECT "row", passages FROM rag_documents WHERE {condition} LIMIT %s'
-    found = connection.execute(asked, (*values, few + 1)).fetchall()
-    held = sum(passages for _, passages in found)
-    if len(found) <= few and held <= few:
-        return Scope([row for row, _ in found], held)
+    if page_range := pages(filter):
+        return _scope_of_pages(connection, page_range, condition, values, few)
+    sql = f'SELECT "row", passages FROM rag_documents WHERE {condition} LIMIT %s'
+    rows = connection.execute(sql, (*values, few + 1)).fetchall()
+    count = sum(passages for _, passages in rows)
+    if len(rows) <= few and count <= few:
+        return Scope([row for row, _ in rows], count)
     return Scope(
         condition=f'document IN (SELECT "row" FROM rag_documents WHERE {condition})',
         values=tuple(values),
@@ -68,29 +68,29 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
 
 
 def _scope_of_pages(
-    connection: Connection[Any], wanted: Pages, condition: str, values: list[Any], few: int
+    connection: Connection[Any], page_range: Pages, condition: str, values: list[Any], few: int
 ) -> Scope:
     """Passages with text on these pages, listed by id if they are few."""
-    if wanted.last < wanted.first:
+    if page_range.last < page_range.first:
         return Scope([])
     # The first page starts with the text; the end of the last page is NULL.
     begin = (
-        f"(pages ->> {wanted.first - 1})::bigint"
-        if wanted.first > 1
+        f"(pages ->> {page_range.first - 1})::bigint"
+        if page_range.first > 1
         else "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
     )
-    asked = (
+    sql = (
         f'WITH spans AS MATERIALIZED (SELECT "row", {begin} AS first, (pages ->> '
-        f"{wanted.last})::bigint AS beyond FROM"
+        f"{page_range.last})::bigint AS beyond FROM"
         f" (SELECT \"row\", record::json -> 'pages' AS pages FROM rag_documents WHERE "
         f"{condition}) AS d)"
         ' SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row"'
         " WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
     )
-    found = connection.execute(f"{asked} LIMIT %s", (*values, few + 1)).fetchall()
-    if len(found) <= few:
-        return Scope([number for (number,) in found], len(found), numbers=True)
-    return Scope(condition=f"id IN ({asked})", values=tuple(values))
+    rows = connection.execute(f"{sql} LIMIT %s", (*values, few + 1)).fetchall()
+    if len(rows) <= few:
+        return Scope([number for (number,) in rows], len(rows), numbers=True)
+    return Scope(condition=f"id IN ({sql})", values=tuple(values))
 
 
 def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int) -> Found:
@@ -101,11 +101,11 @@ def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, e
         return []
     clause, values = within.clause()
     if within.rows is not None or not _indexed(connection, exact):
-        asked = (
+        sql = (
             f"SELECT id, -(embedding <#> %b) AS score FROM rag_vectors WHERE {clause} ORDER "
             f"BY score DESC, id LIMIT %s"
         )
-        return connection.execute(asked, (vector, *values, k)).fetchall()
+        return connection.execute(sql, (vector, *values, k)).fetchall()
     with connection.transaction():
         for setting in iterative_settings(k):
             connection.execute(setting)
@@ -139,10 +139,10 @@ def _indexed(connection: Connection[Any], exact: int) -> bool:
 
 def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> Found:
     """By BM25, exactly."""
-    asked = list(dict.fromkeys(analyze(question)))
-    if not asked or k < 1 or within.rows == []:
+    terms = list(dict.fromkeys(analyze(question)))
+    if not terms or k < 1 or within.rows == []:
         return []
-    words, collection = _statistics(connection, asked)
+    words, collection = _statistics(connection, terms)
     if not words:
         return []
     if within.rows is not None or sum(word.passages for word in words) <= _MANY:
@@ -151,13 +151,13 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
 
 
 def _statistics(
-    connection: Connection[Any], asked: list[str]
+    connection: Connection[Any], terms: list[str]
 ) -> tuple[list[Term], CorpusStatistics]:
     """Statistics of the collection and of the question's words in it."""
     rows = connection.execute(
         "SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most FROM rag_statistics s"
         " LEFT JOIN rag_terms t ON t.term = ANY(%s) AND t.passages > 0",
-        (asked,),
+        (terms,),
     ).fetchall()
     return [Term(*row[3:]) for row in rows if row[3] is not None], CorpusStatistics(*rows[0][:3])
 
@@ -178,10 +178,10 @@ def _by_rare_words(
             break
         rare.append(word)
         postings += word.passages
-    found = _score(connection, words, rare, collection, k, within)
-    needed = essential(words, collection, found[-1][1]) if len(found) == k else words
+    scores = _score(connection, words, rare, collection, k, within)
+    needed = essential(words, collection, scores[-1][1]) if len(scores) == k else words
     return (
-        found
+        scores
         if set(needed) <= set(rare)
         else _score(connection, words, needed, collection, k, within)
     )

@@ -68,13 +68,13 @@ class CorpusStatistics:
 
     def idf(self, word: Term) -> float:
         """In float32 like Tantivy, which changes the fourth digit for very common words."""
-        others = (self.passages - word.passages + 0.5) / (word.passages + 0.5)
-        return float(np.log(np.float32(1) + np.float32(others)))
+        odds = (self.passages - word.passages + 0.5) / (word.passages + 0.5)
+        return float(np.log(np.float32(1) + np.float32(odds)))
 
     def bound(self, word: Term) -> float:
         """The maximum that the word can add to a score."""
-        most = max(1, word.most)
-        return self.idf(word) * (K1 + 1) * most / (most + K1 * (1 - B))
+        highest = max(1, word.most)
+        return self.idf(word) * (K1 + 1) * highest / (highest + K1 * (1 - B))
 
 
 def encode(counts: Mapping[int, int]) -> SparseVector:
@@ -121,12 +121,12 @@ def count(words: Sequence[str]) -> Counter[str]:
     return Counter(words)
 
 
-def essential(words: Sequence[Term], collection: CorpusStatistics, least: float) -> list[Term]:
-    """Words of which a passage must contain one to score more than `least` (MaxScore; Turtle &
+def essential(words: Sequence[Term], collection: CorpusStatistics, lowest: float) -> list[Term]:
+    """Words of which a passage must contain one to score more than `lowest` (MaxScore; Turtle &
     Flood 1995).
     """
-    kept = sorted(words, key=collection.bound)
-    rest = 0.0
-    while kept and rest + collection.bound(kept[0]) < least:
-        rest += collection.bound(kept.pop(0))
-    return kept
+    by_bound = sorted(words, key=collection.bound)
+    bound = 0.0
+    while by_bound and bound + collection.bound(by_bound[0]) < lowest:
+        bound += collection.bound(by_bound.pop(0))
+    return by_bound

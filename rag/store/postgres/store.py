@@ -122,16 +122,16 @@ class PostgresStore:
     # Queries
 
     def original(self, document_id: str) -> bytes | None:
-        asked = "SELECT content FROM rag_originals WHERE id = %s"
-        row = self._database.read(lambda c: _of_originals(c, asked, document_id))
+        sql = "SELECT content FROM rag_originals WHERE id = %s"
+        row = self._database.read(lambda c: _of_originals(c, sql, document_id))
         return row[0] if row else None
 
     def dense(
         self, vector: Vectors, k: int, filter: Filter | None = None
     ) -> list[tuple[int, float]]:
-        asked = np.ascontiguousarray(vector, dtype=np.float32)
+        query = np.ascontiguousarray(vector, dtype=np.float32)
         return self._database.read(
-            lambda c: search.dense(c, asked, k, search.scope(c, filter, self._exact), self._exact)
+            lambda c: search.dense(c, query, k, search.scope(c, filter, self._exact), self._exact)
         )
 
     def lexical(
@@ -142,41 +142,41 @@ class PostgresStore:
         )
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
-        asked = "SELECT term, passages FROM rag_terms WHERE term = ANY(%s) AND passages > 0"
-        return dict(self._database.read(lambda c: c.execute(asked, (list(words),)).fetchall()))
+        sql = "SELECT term, passages FROM rag_terms WHERE term = ANY(%s) AND passages > 0"
+        return dict(self._database.read(lambda c: c.execute(sql, (list(words),)).fetchall()))
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
-        asked = "SELECT id, -(embedding <#> %b) FROM rag_vectors WHERE id = ANY(%s)"
+        sql = "SELECT id, -(embedding <#> %b) FROM rag_vectors WHERE id = ANY(%s)"
         values = (np.ascontiguousarray(vector, dtype=np.float32), list(ids))
-        return dict(self._database.read(lambda c: c.execute(asked, values).fetchall()))
+        return dict(self._database.read(lambda c: c.execute(sql, values).fetchall()))
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
-        asked = (
+        sql = (
             "SELECT p.id, d.id, p.start, p.stop, p.text, d.title, p.heading FROM rag_passages p"
             ' JOIN rag_documents d ON d."row" = p.document WHERE p.id = ANY(%s)'
         )
-        rows = self._database.read(lambda c: c.execute(asked, (list(ids),)).fetchall())
+        rows = self._database.read(lambda c: c.execute(sql, (list(ids),)).fetchall())
         return {row[0]: _passage(*row[1:]) for row in rows}
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
-        asked = (
+        sql = (
             "SELECT d.id, p.start, p.stop, p.text, d.title, p.heading, v.embedding FROM "
             "rag_documents d"
             ' JOIN rag_passages p ON p.document = d."row" JOIN rag_vectors v ON v.id = p.id WHERE '
             "d.id = %s ORDER BY p.id"
         )
-        rows = self._database.read(lambda c: c.execute(asked, (document_id,)).fetchall())
+        rows = self._database.read(lambda c: c.execute(sql, (document_id,)).fetchall())
         vectors = np.array([row[-1].to_numpy() for row in rows], dtype=np.float32)
         return [_passage(*row[:-1]) for row in rows], vectors.reshape(len(rows), self._dim)
 
     def document(self, document_id: str) -> Document | None:
-        asked = "SELECT record, stamp, text, blocks FROM rag_documents WHERE id = %s"
-        row = self._database.read(lambda c: c.execute(asked, (document_id,)).fetchone())
+        sql = "SELECT record, stamp, text, blocks FROM rag_documents WHERE id = %s"
+        row = self._database.read(lambda c: c.execute(sql, (document_id,)).fetchone())
         return _document(row[0], row[1], row[2].decode(), row[3]) if row else None
 
-    def documents(self, after: str = "", most: int | None = None) -> list[Document]:
-        asked = "SELECT record, stamp FROM rag_documents WHERE id > %s ORDER BY id LIMIT %s"
-        rows = self._database.read(lambda c: c.execute(asked, (writable(after), most)).fetchall())
+    def documents(self, after: str = "", limit: int | None = None) -> list[Document]:
+        sql = "SELECT record, stamp FROM rag_documents WHERE id > %s ORDER BY id LIMIT %s"
+        rows = self._database.read(lambda c: c.execute(sql, (writable(after), limit)).fetchall())
         return [_document(record, stamp) for record, stamp in rows]
 
     def duplicates(self) -> Duplicates:
@@ -207,15 +207,15 @@ class PostgresStore:
         return self._database.change(lambda connection: writes.put_cells(connection, grid, rows))
 
     def stats(self) -> Stats:
-        asked = "SELECT documents, passages, generation FROM rag_statistics"
-        row = self._database.read(lambda c: c.execute(asked).fetchone())
+        sql = "SELECT documents, passages, generation FROM rag_statistics"
+        row = self._database.read(lambda c: c.execute(sql).fetchone())
         documents, passages, generation = row or (0, 0, 0)
         return Stats(
             documents, passages, generation, self._embedder, self._dim, self._passage_tokens
         )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
-        asked = (
+        sql = (
             'WITH d AS (SELECT "row" FROM rag_documents WHERE id = %s),'
             " n AS (SELECT id FROM rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT "
             "unnest(%s::bigint[]))"
@@ -225,17 +225,15 @@ class PostgresStore:
             " (SELECT count(*) FROM rag_words WHERE id IN (SELECT * FROM n)), (SELECT "
             "array_agg(id ORDER BY id) FROM n)"
         )
-        row = self._database.read(
-            lambda c: c.execute(asked, (document_id, list(numbers))).fetchone()
-        )
-        documents, passages, vectors, words, found = row or (0, 0, 0, 0, None)
+        row = self._database.read(lambda c: c.execute(sql, (document_id, list(numbers))).fetchone())
+        documents, passages, vectors, words, number = row or (0, 0, 0, 0, None)
         counted = "SELECT count(*) FROM rag_originals WHERE id = %s"
-        kept = self._database.read(lambda c: _of_originals(c, counted, document_id)) or (0,)
+        originals = self._database.read(lambda c: _of_originals(c, counted, document_id)) or (0,)
         cells = self._database.read(lambda c: grids.count(c, document_id))
         return Footprint(
             *(documents, passages, vectors, words),
-            numbers=tuple(found or ()),
-            originals=kept[0],
+            numbers=tuple(number or ()),
+            originals=originals[0],
             cells=cells,
         )
 
@@ -255,19 +253,19 @@ def _warn(server: str, warning: str) -> None:
 
 def _check(meta: Mapping[str, str], expect: Mapping[str, str], place: str) -> None:
     for name, value in expect.items():
-        made = meta.get(name)
-        if made != value:
-            hint = f"set RAG_{name.upper()}={made}, or create a new index in another database"
+        stored = meta.get(name)
+        if stored != value:
+            hint = f"set RAG_{name.upper()}={stored}, or create a new index in another database"
             raise StoreError(
-                f"{place} was made with {name} = {made}, the settings say {value}", hint
+                f"{place} was made with {name} = {stored}, the settings say {value}", hint
             )
 
 
-def _of_originals(connection: Connection[Any], asked: str, document_id: str) -> Any:
-    """The row that `asked` finds; None if no file was ever kept."""
+def _of_originals(connection: Connection[Any], sql: str, document_id: str) -> Any:
+    """The row that `sql` finds; None if no file was ever kept."""
     if not schema.has(connection, "rag_originals"):
         return None
-    return connection.execute(asked, (document_id,)).fetchone()
+    return connection.execute(sql, (document_id,)).fetchone()
 
 
 def _vacuum(connection: Connection[Any]) -> None:

@@ -125,13 +125,13 @@ class _Change:
 
     @classmethod
     def of(cls, counts: Counts) -> _Change:
-        doc_freq = Counter(word for found in counts for word in found)
-        most: Counter[str] = Counter()
-        for found in counts:
-            most |= found  # the larger count of each
-        lengths = [found.total() for found in counts]
+        doc_freq = Counter(word for counter in counts for word in counter)
+        highest: Counter[str] = Counter()
+        for counter in counts:
+            highest |= counter  # the larger count of each
+        lengths = [counter.total() for counter in counts]
         classes = 1 + max(map(length_class, lengths), default=-1)
-        return cls(1, len(counts), sum(lengths), classes, doc_freq, most)
+        return cls(1, len(counts), sum(lengths), classes, doc_freq, highest)
 
 
 def _take_out(connection: Connection[Any], rows: list[int]) -> _Change:
@@ -183,8 +183,8 @@ def _put_rows(
         values,
     ).fetchone()
     row: int = inserted[0] if inserted else 0
-    asked = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
-    ids = [number for (number,) in connection.execute(asked, (len(passages),)).fetchall()]
+    sql = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
+    ids = [number for (number,) in connection.execute(sql, (len(passages),)).fetchall()]
     with connection.cursor() as cursor:
         with cursor.copy(
             "COPY rag_passages (id, document, start, stop, heading, text) FROM STDIN (FORMAT "
@@ -244,7 +244,7 @@ def _count(connection: Connection[Any], removed: _Change, added: _Change) -> Non
 
 
 def _put_words(connection: Connection[Any], row: int, ids: Sequence[int], counts: Counts) -> None:
-    terms = list({term for found in counts for term in found})
+    terms = list({term for counter in counts for term in counter})
     numbers = dict(
         connection.execute(
             "SELECT term, number FROM rag_terms WHERE term = ANY(%s)", (terms,)
@@ -255,9 +255,9 @@ def _put_words(connection: Connection[Any], row: int, ids: Sequence[int], counts
     )
     with connection.cursor() as cursor, cursor.copy(copying) as copy:
         copy.set_types(["int8", "int8", "int4", "int2", "int4[]", "sparsevec"])
-        for number, found in zip(ids, counts, strict=True):
-            by_number = {numbers[term]: count for term, count in found.items()}
-            length = found.total()
+        for number, counter in zip(ids, counts, strict=True):
+            by_number = {numbers[term]: count for term, count in counter.items()}
+            length = counter.total()
             values = (
                 number,
                 row,
