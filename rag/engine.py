@@ -66,7 +66,7 @@ class Engine(Searcher):
         self.alternatives = MOST_ALTERNATIVES
         self._embedder = embedder
         self._rounds = BudgetedReader(reader)
-        self._suggestions = Suggestions()
+        self.suggestions = Suggestions()
 
     def ask(
         self,
@@ -243,7 +243,7 @@ class Engine(Searcher):
 
     def _suggested(self, query: Query) -> tuple[str, ...]:
         """Questions that the index answers."""
-        return self._suggestions.questions(
+        return self.suggestions.questions(
             self.store,
             lambda text: self.ask(text, SUGGESTION_READS, deadline=query.deadline),
         )

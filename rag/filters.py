@@ -3,8 +3,10 @@
     type=pdf  author!=Ada  year>=2024  date<2024-06  source:reports/2024  document=seeds/jcpoa.md
 
 The keys "document" (the id), "title" and "source" are fields of a document. "page" (page=3,
-page>=2) selects the passages with text on such a page. All other keys are metadata. `matches`
-defines the meaning of a filter; stores translate it to SQL, and tests compare them with it.
+page>=2) selects the passages with text on such a page. All other keys are metadata. Of several
+`source=` conditions one must hold, and of several `document=`: source=a source=b selects both
+folders. `matches` defines the meaning of a filter; stores translate it to SQL, and tests compare
+them with it.
 """
 
 from __future__ import annotations
@@ -52,7 +54,20 @@ class Condition:
 
 
 Filter = tuple[Condition, ...]
-"""Conditions that must all match; () matches every document."""
+"""Conditions that must all match, but one of each group of `alternatives`; () matches every
+document.
+"""
+_ONE_OF = ("document", "source")
+
+
+def alternatives(filter: Filter) -> list[Filter]:
+    """The filter as groups, of each of which one condition must match."""
+    groups: dict[str | int, Filter] = {}
+    for number, condition in enumerate(filter):
+        chooses = condition.op == "=" and condition.key in _ONE_OF
+        group = condition.key if chooses else number
+        groups[group] = (*groups.get(group, ()), condition)
+    return list(groups.values())
 
 
 def parse(texts: Iterable[str]) -> Filter:
@@ -87,7 +102,10 @@ def matches(filter: Filter, document: Document) -> bool:
     """Whether the document meets every condition; a page condition holds if it has such a page."""
     page_range = pages(filter)
     has_page = page_range is None or page_range.first <= min(page_range.last, len(document.pages))
-    return has_page and all(_holds(condition, document) for condition in of_documents(filter))
+    return has_page and all(
+        any(_holds(condition, document) for condition in group)
+        for group in alternatives(of_documents(filter))
+    )
 
 
 @dataclass(frozen=True, slots=True)

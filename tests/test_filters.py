@@ -76,6 +76,21 @@ def test_the_meaning_of_conditions(text: str, holds: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("texts", "holds"),
+    [
+        (["source=docs", "source=notes"], True),
+        (["document=notes/b.txt", "document=docs/a.txt"], True),
+        (["source=notes", "source=mail"], False),
+        (["source=docs", "source=notes", "source!=docs/a.txt"], False),
+        (["source=docs", "source=notes", "year=2023"], False),
+        (["source=docs", "document=notes/b.txt"], False),
+    ],
+)
+def test_one_of_several_sources_is_enough(texts: list[str], holds: bool) -> None:
+    assert matches(parse(texts), document("Sardines.", year="2024")) is holds
+
+
+@pytest.mark.parametrize(
     ("texts", "span"),
     [
         (["page=3"], (3, 3)),

@@ -67,7 +67,9 @@ HOMES = {
     }
     | {
         f"server/routes/{name}.py"
-        for name in "check collection_routes dify ratings openai page_data rerank searxng".split()
+        for name in (
+            "check collection_routes dify ratings openai page_data rerank searxng threads"
+        ).split()
     },
     "mcp": {
         "server/mcp/server.py",

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -144,18 +143,28 @@ class Suggestions:
     """Questions that an index answers, one list for each of its generations."""
 
     def __init__(self) -> None:
-        self._made: tuple[int, tuple[str, ...]] = (-1, ())
+        self._found: tuple[int, tuple[str, ...]] = (-1, ())
+
+    def known(self, generation: int) -> tuple[str, ...] | None:
+        """The questions of this generation; None if nobody has looked for them."""
+        return self._found[1] if self._found[0] == generation else None
 
     def questions(self, store: Store, ask: Ask) -> tuple[str, ...]:
         """At most `SUGGESTED` questions, made from headings and titles, that `ask` answers with a
-        confidence of at least 80 %. At most nine are asked, once per generation.
+        confidence of at least 80 %. At most nine are asked, once per generation; while one call
+        looks for them, others get those that it has found. Raises what `ask` does.
         """
         generation = store.stats().generation
-        if generation != self._made[0]:
-            self._made = generation, ()  # a candidate may itself be talk
-            good = (question for question in candidates(store) if _is_answered(ask(question)))
-            self._made = generation, tuple(islice(good, SUGGESTED))
-        return self._made[1]
+        if generation != self._found[0]:
+            self._found = generation, ()  # a candidate may itself be talk
+            try:
+                for question in candidates(store):
+                    if len(self._found[1]) < SUGGESTED and _is_answered(ask(question)):
+                        self._found = generation, (*self._found[1], question)
+            except BaseException:
+                self._found = -1, ()  # the next call looks again
+                raise
+        return self._found[1]
 
 
 def _is_answered(answer: Answer) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
 from rag.render.status import Status, clean, flat
 from rag.server.feedback import forget
+from rag.server.thread_store import ThreadStore
 from rag.settings import Settings
 from rag.types import Document, plain
 
@@ -223,23 +224,27 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
     ids = list(dict.fromkeys(find_document(stored, name).id for name in documents))
     texts = {document_id: store.document(document_id) for document_id in ids}
     receipts = delete(store, ids, build.stamps(settings))
-    ratings = {
-        name: forget(settings.index, name, document.text if document else "")
+    threads = ThreadStore(settings.index)
+    quotes = {
+        name: {
+            "ratings": forget(settings.index, name, document.text if document else ""),
+            "threads": threads.forget(name),
+        }
         for name, document in texts.items()
     }
     show(
         [
-            plain(receipt) | {"ratings": ratings[receipt.document], "complete": receipt.complete}
+            plain(receipt) | quotes[receipt.document] | {"complete": receipt.complete}
             for receipt in receipts
         ],
         as_json,
-        lambda: [line for r in receipts for line in _proof(r, ratings[r.document])],
+        lambda: [line for r in receipts for line in _proof(r, quotes[r.document])],
     )
     if not all(receipt.complete for receipt in receipts):
         raise StoreError("parts of the deleted documents remain", "run: rag index doctor")
 
 
-def _proof(receipt: DeletionReceipt, ratings: int) -> list[str]:
+def _proof(receipt: DeletionReceipt, quotes: Mapping[str, int]) -> list[str]:
     names = {
         "documents": "text",
         "passages": "passages",
@@ -264,8 +269,10 @@ def _proof(receipt: DeletionReceipt, ratings: int) -> list[str]:
             f"  words of {receipt.after.unmerged} deleted passages remain in full-text files until "
             f"the next merges"
         )
-    if ratings:
-        lines.append(f"  {ratings} ratings that quoted it are deleted")
+    if quotes["ratings"]:
+        lines.append(f"  {quotes['ratings']} ratings that quoted it are deleted")
+    if quotes["threads"]:
+        lines.append(f"  {quotes['threads']} answers that quoted it are deleted from threads")
     return lines + [f"  still in snapshot {clean(path)}" for path in receipt.snapshots]
 
 

@@ -46,7 +46,7 @@ def _outcome(answer: Answer) -> Iterator[str]:
     else:
         threshold = f" (threshold {needed:.0%})" if needed is not None else ""
         yield f'"{_short(answer.text)}": confidence {answer.confidence:.0%}{threshold}.'
-    if answer.form != "span":
+    if answer.form not in ("span", TALK):
         as_requested = " as requested" if answer.receipt and answer.receipt.form else ""
         yield f"The answer is given as {_FORMS[answer.form]}{as_requested}: {_made_of(answer)}."
 

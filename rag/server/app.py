@@ -34,6 +34,7 @@ from rag.server.routes import (
     ratings,
     rerank,
     searxng,
+    threads,
 )
 from rag.server.state import Backend, Service, open_backend
 from rag.server.tracing import Spans, spans_to
@@ -55,6 +56,7 @@ _MODULES = (
     collection_routes,
     ratings,
     grids,
+    threads,
 )
 _EXPOSED = (
     *("ETag", "Location", "Retry-After", "X-Request-ID"),

@@ -7,15 +7,16 @@ from rag.ingestion import deletion
 from rag.ingestion.deletion import DeletionReceipt
 from rag.server.feedback import forget
 from rag.server.state import Service
+from rag.server.thread_store import ThreadStore
 from rag.server.upload_queue import Remains
 
 
 def delete_everywhere(
     service: Service, document_id: str
-) -> tuple[DeletionReceipt, Remains, int] | None:
-    """Receipts of the index and the upload queue, and the number of ratings that named the document
-    or repeated its text, which are deleted; None for an unknown document. Raises StoreError,
-    BusyError.
+) -> tuple[DeletionReceipt, Remains, dict[str, int]] | None:
+    """Receipts of the index and the upload queue, and how many `ratings` and answers of `threads`
+    named the document or repeated its text, which are deleted; None for an unknown document. Raises
+    StoreError, BusyError.
     """
     store = service.engine.store
     document = store.document(document_id)
@@ -23,5 +24,9 @@ def delete_everywhere(
     if not receipts:
         return None
     uploads = service.jobs.scrub(document_id)
-    ratings = forget(service.settings.index, document_id, document.text if document else "")
-    return receipts[0], uploads, ratings
+    folder, text = service.settings.index, document.text if document else ""
+    quotes = {
+        "ratings": forget(folder, document_id, text),
+        "threads": ThreadStore(folder).forget(document_id),
+    }
+    return receipts[0], uploads, quotes

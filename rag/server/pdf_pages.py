@@ -4,7 +4,7 @@ PDFium runs in a separate process for each page: a broken file can crash or fill
 and not the service.
 
 Its arguments are PAGE and WIDTH: it reads a PDF and writes a PNG. With PAGE alone it reads a line,
-[words, before, after] as JSON, then a PDF, and writes boxes.
+quotes [words, before, after] as JSON, then a PDF, and writes their boxes and the lines of the page.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import cache
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from rag import child_process
 from rag.errors import BusyError, InputError
@@ -47,12 +48,32 @@ def picture(pdf: bytes, page: int, width: int) -> bytes:
     return _run(pdf, str(page), str(width))
 
 
-def boxes(pdf: bytes, page: int, words: str, before: str = "", after: str = "") -> list[Box]:
-    """Boxes of the words on the page, one per line; () if they are not on it. Of several matches,
-    returns the one whose context agrees most with `before` and `after`. Raises as `picture` does.
+class Quote(NamedTuple):
+    """Words of a page, and the text before and after them."""
+
+    words: str
+    before: str = ""
+    after: str = ""
+
+
+Line = tuple[str, Box]
+"""A line of text and its box."""
+
+
+def layout(pdf: bytes, page: int, quotes: Sequence[Quote]) -> tuple[list[list[Box]], list[Line]]:
+    """Boxes of each quote on the page, one per line, and the page's lines of text. A quote that is
+    not on it has none; of several matches, that whose context agrees most. A scanned page has no
+    lines. Raises as `picture` does.
     """
-    request = json.dumps([words, before[-_CONTEXT:], after[:_CONTEXT]])
-    return [tuple(box) for box in json.loads(_run(f"{request}\n".encode() + pdf, str(page)))]
+    near = [(words, before[-_CONTEXT:], after[:_CONTEXT]) for words, before, after in quotes]
+    placed, lines = json.loads(_run(f"{json.dumps(near)}\n".encode() + pdf, str(page)))
+    boxes = [[_box(box) for box in found] for found in placed]
+    return boxes, [(text, _box(box)) for text, box in lines]
+
+
+def _box(values: Sequence[float]) -> Box:
+    left, top, right, bottom = values
+    return left, top, right, bottom
 
 
 def _run(request: bytes, *arguments: str) -> bytes:
@@ -125,6 +146,8 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
     from the page's in spaces, line ends, hyphens and ligatures.
     """
     letters = _letters(words)
+    if not letters:
+        return
     with closing(page.get_textpage()) as text:
         characters = [
             (index, letter)
@@ -143,14 +166,35 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
             yield _as_shares(page, box)
 
 
+def _lines(page: Any) -> Iterator[Line]:
+    """Lines of text, as far as their characters follow each other on the page."""
+    with closing(page.get_textpage()) as text:
+        words, box = "", None
+        for index, character in enumerate(text.get_text_range(0, text.count_chars())):
+            own = text.get_charbox(index, loose=True)
+            if character in "\r\n" or (box and not _same_line(box, own)):
+                if box and words.strip():
+                    yield words.strip(), _as_shares(page, box)
+                words, box = "", None
+            if character.strip():
+                box = _union(box, own) if box else own
+            words += "" if character in "\r\n" else character
+        if box and words.strip():
+            yield words.strip(), _as_shares(page, box)
+
+
+def _union(one: Box, other: Box) -> Box:
+    return (
+        min(one[0], other[0]),
+        min(one[1], other[1]),
+        max(one[2], other[2]),
+        max(one[3], other[3]),
+    )
+
+
 def _find_in_picture(page: Any, wanted: str, before: str, after: str) -> Iterator[Box]:
     """Boxes of the lines of a scanned page that contain the words; none without the extra `ocr`."""
-    try:
-        from rag.parsing import ocr
-    except ModuleNotFoundError:
-        return
-    picture = page.render(scale=2).to_pil()
-    lines = ocr.lines(picture)
+    picture, lines = _read_picture(page)
     letters = [
         (number, letter) for number, line in enumerate(lines) for letter in _letters(line.text)
     ]
@@ -158,6 +202,17 @@ def _find_in_picture(page: Any, wanted: str, before: str, after: str) -> Iterato
     for number in dict.fromkeys(n for n, _ in letters[first : first + len(wanted)] if first >= 0):
         line, (width, height) = lines[number], picture.size
         yield line.left / width, line.top / height, line.right / width, line.bottom / height
+
+
+@cache
+def _read_picture(page: Any) -> tuple[Any, Sequence[Any]]:
+    """A scanned page's picture and its lines; no lines without the extra `ocr`."""
+    picture = page.render(scale=2).to_pil()
+    try:
+        from rag.parsing import ocr
+    except ModuleNotFoundError:
+        return picture, ()
+    return picture, ocr.lines(picture)
 
 
 def _letters(text: str) -> str:
@@ -201,12 +256,7 @@ def _by_line(placed: Sequence[Box]) -> Iterator[Box]:
     line: Box | None = None
     for box in placed:
         if line and _same_line(line, box):
-            line = (
-                min(line[0], box[0]),
-                min(line[1], box[1]),
-                max(line[2], box[2]),
-                max(line[3], box[3]),
-            )
+            line = _union(line, box)
         else:
             if line:
                 yield line
@@ -226,7 +276,7 @@ def main(arguments: Sequence[str]) -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     number, *width = arguments
-    words = [] if width else json.loads(sys.stdin.buffer.readline())
+    quotes = [] if width else json.loads(sys.stdin.buffer.readline())
     with (
         closing(pypdfium2.PdfDocument(sys.stdin.buffer.read())) as document,
         closing(document[int(number) - 1]) as page,
@@ -234,5 +284,6 @@ def main(arguments: Sequence[str]) -> None:
         if width:
             picture = _draw(page, int(width[0]))
         else:
-            picture = json.dumps(list(find_words(page, *words))).encode()
+            placed = [list(find_words(page, *quote)) for quote in quotes]
+            picture = json.dumps([placed, list(_lines(page))]).encode()
     sys.stdout.buffer.write(picture)

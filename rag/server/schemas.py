@@ -27,10 +27,11 @@ class Options(Strict):
     )
     filters: list[Line] = Field(
         default=[],
-        max_length=20,
+        max_length=200,
         description=(
             "Conditions that documents must all meet, such as `type=pdf`, "
-            "`year>=2024`, `document=notes/a.md`."
+            "`year>=2024`, `document=notes/a.md`; of several `source=` one must hold, and of "
+            "several `document=`."
         ),
         examples=[["type=md"]],
     )

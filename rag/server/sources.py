@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from rag.protocols import Store
 from rag.server.document_schemas import WireCount, WireSource
@@ -28,21 +29,36 @@ class Listing:
             if all(word in f"{source.title}\n{source.id}".casefold() for word in words)
         ]
 
+    def inside(self, folder: str) -> tuple[list[WireCount], list[WireSource]]:
+        """The folders directly inside the folder, with the number of their documents, and the
+        documents directly inside. The folder "" has the others.
+        """
+        start = f"{folder}/" if folder else ""
+        counts: Counter[str] = Counter()
+        documents = []
+        for source in self.sources:
+            if source.id.startswith(start):
+                first, divided, _ = source.id[len(start) :].partition("/")
+                if divided:
+                    counts[first] += 1
+                else:
+                    documents.append(source)
+        return _counts(counts), documents
 
-class Listings:
-    """A store's listing, recomputed when the index has changed."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._listing: tuple[int, Listing] | None = None
-        """With its generation of the index."""
+_lock = threading.Lock()
+_listings: WeakKeyDictionary[Store, tuple[int, Listing]] = WeakKeyDictionary()
+"""Each store's listing with its generation of the index."""
 
-    def of(self, store: Store) -> Listing:
-        generation = store.stats().generation
-        with self._lock:
-            if self._listing is None or self._listing[0] != generation:
-                self._listing = generation, _listing(store)
-            return self._listing[1]
+
+def listing_of(store: Store) -> Listing:
+    """A store's listing, made anew when the index has changed."""
+    generation = store.stats().generation
+    with _lock:
+        entry = _listings.get(store)
+        if entry is None or entry[0] != generation:
+            entry = _listings[store] = generation, _listing(store)
+        return entry[1]
 
 
 def _listing(store: Store) -> Listing:

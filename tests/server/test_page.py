@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
 
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
@@ -117,7 +118,9 @@ def test_asking_and_opening_a_citation_shows_exactly_what_is_cited(
     expect(document.locator("mark")).to_be_in_viewport()
 
 
-def test_upload_ask_delete_ask_again(watched: Watched, tmp_path: Path) -> None:
+def test_upload_ask_delete_undo_ask_again(
+    watched: Watched, client: httpx.Client, tmp_path: Path
+) -> None:
     page = watched.page
     (tmp_path / "cat.md").write_text("# The cat\n\nThe cat is called Minka.")
     page.goto("/")
@@ -129,16 +132,38 @@ def test_upload_ask_delete_ask_again(watched: Watched, tmp_path: Path) -> None:
     expect(last(page).locator(".words")).to_contain_text("Minka")
     page.get_by_label("Find documents by name").fill("the cat")
     expect(page.locator("[data-document]")).to_have_count(1)
-    page.get_by_role("button", name="Delete The cat").click()
-    page.get_by_role("button", name="Delete it").click()
-    expect(page.get_by_role("status").first).to_contain_text("1 document of 3")
+    delete = page.get_by_role("button", name="Delete The cat")
+    delete.click()
     expect(page.locator("#document-count")).to_have_text("2")
-    ask(page, "Minka purrs?")
+    expect(page.get_by_text("0 documents of 2")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#document-count")).to_have_text("3")
+    assert "uploads/cat.md" in documents(client)
+    delete.click()
+    ask(page, "Minka purrs?")  # a question is not answered from what is deleted
     expect(last(page).locator(".words")).to_have_text("Not found")
     expect(last(page).get_by_role("heading", name="Closest passages")).to_be_visible()
+    assert "uploads/cat.md" not in documents(client)
+    page.goto("/")
+    page.get_by_role("button", name="What is the cat called?", exact=True).click()
+    expect(page.locator(".turn").first).to_contain_text("was deleted")
 
 
-def test_a_thread_is_kept_named_exported_and_deleted(watched: Watched) -> None:
+def test_leaving_the_page_completes_a_deletion(watched: Watched, client: httpx.Client) -> None:
+    put_text(client, "soon-gone.txt", "The safe is in Oslo.")
+    page = watched.page
+    page.goto("/")
+    open_sources(page)
+    page.get_by_label("Find documents by name").fill("gone")
+    page.get_by_role("button", name="Delete soon-gone").click()
+    page.goto("about:blank")
+    until = time.monotonic() + 20
+    while "uploads/soon-gone.txt" in documents(client) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert "uploads/soon-gone.txt" not in documents(client)
+
+
+def test_threads_are_kept_named_found_and_deleted(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
     ask(page, BURNS)
@@ -149,9 +174,11 @@ def test_a_thread_is_kept_named_exported_and_deleted(watched: Watched) -> None:
     page.get_by_text("More", exact=True).click()
     page.get_by_role("button", name="Rename").click()
     page.get_by_label("Name of the thread").fill("Talks and tenants")
-    page.keyboard.press("Tab")
+    with page.expect_response(lambda response: "/v1/threads/" in response.url):
+        page.keyboard.press("Tab")
+    page.evaluate("localStorage.clear()")  # the service has them, not the browser
     page.goto("/")
-    page.get_by_role("button", name="Talks and tenants").click()
+    page.get_by_role("button", name="Talks and tenants", exact=True).click()
     expect(page.locator(".turn")).to_have_count(2)
     expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
     page.get_by_text("More", exact=True).click()
@@ -162,26 +189,79 @@ def test_a_thread_is_kept_named_exported_and_deleted(watched: Watched) -> None:
     assert "> Oman hosted" in written or "> The talks were led by William Burns" in written
     page.get_by_role("button", name="Delete the question Who is the tenant?").click()
     expect(page.locator(".turn")).to_have_count(1)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".turn")).to_have_count(2)
+    page.get_by_role("button", name="Delete the question Who is the tenant?").click()
     page.get_by_role("button", name=f"Edit the question {BURNS}").click()
     page.get_by_label("Edit the question", exact=True).fill("Who is the tenant?")
     page.keyboard.press("Enter")
     expect(page.locator(".words")).to_contain_text("Ada Lovelace")
     page.get_by_text("More", exact=True).click()
     page.get_by_role("button", name="Delete thread").click()
-    expect(page.get_by_role("heading", name="Earlier threads")).to_be_hidden()
+    gone = page.get_by_role("button", name="Talks and tenants", exact=True)
+    expect(gone).to_be_hidden()
+    page.get_by_role("button", name="Undo").click()
+    expect(gone).to_be_visible()
 
 
 def test_only_ticked_sources_are_asked(watched: Watched) -> None:
     page = watched.page
     page.goto("/")
     open_sources(page)
-    page.get_by_label(re.compile(r"^txt")).uncheck()
-    expect(page.locator("#chosen")).to_contain_text("Only md")
-    assert page.evaluate("conditions()") == ["type=md"]
+    page.get_by_label("Ask oman").uncheck()
+    expect(page.locator("#chosen")).to_contain_text("without oman.txt")
+    assert page.evaluate("conditions()") == ["source!=uploads/oman.txt"]
+    folder = page.get_by_label("Ask the folder uploads")
+    assert folder.evaluate("box => box.indeterminate")
     ask(page, BURNS)
     expect(last(page).locator(".words")).not_to_contain_text("William Burns")
     page.get_by_role("button", name="Ask all").click()
     assert page.evaluate("conditions()") == []
+    folder.uncheck()
+    expect(page.locator("#chosen")).to_contain_text("No document is ticked")
+    page.get_by_label("Ask oman").check()
+    assert page.evaluate("conditions()") == ["source=uploads/oman.txt"]
+    page.get_by_role("button", name="Tick all").click()
+    page.get_by_role("button", name="oman oman.txt").click()
+    page.locator("#side").get_by_role("button", name="Ask only this").click()
+    expect(page.locator("#chosen")).to_contain_text("only oman.txt")
+    ask(page, "Who is the tenant?")
+    expect(last(page).locator(".words")).not_to_contain_text("Ada Lovelace")
+
+
+@pytest.mark.parametrize(
+    ("ticks", "conditions"),
+    [
+        ([("a", False), ("a/b/1.md", True)], ["source!=a/3.md", "source!=a/b/2.md"]),
+        ([("a/b/1.md", False), ("a", False)], ["source!=a"]),
+        ([("a", False), ("c.md", False)], []),
+        ([("a", False), ("c.md", False), ("a/b", True)], ["source=a/b"]),
+        (
+            [("a", False), ("c.md", False), ("a/b", True), ("a/b/1.md", False)],
+            ["source=a/b", "source!=a/b/1.md"],
+        ),
+        ([("c.md", False), ("a/b/2.md", False), ("a", True)], ["source!=c.md"]),
+    ],
+)
+def test_ticks_become_conditions(
+    watched: Watched, ticks: list[tuple[str, bool]], conditions: list[str]
+) -> None:
+    """In the folder a with b (1.md and 2.md) and 3.md, and beside it c.md."""
+    tree = {"": (["a"], ["c.md"]), "a": (["b"], ["a/3.md"]), "a/b": ([], ["a/b/1.md", "a/b/2.md"])}
+
+    def fulfill(route: Route) -> None:
+        folders, ids = tree[parse_qs(urlsplit(route.request.url).query).get("folder", [""])[0]]
+        found = {"matching": len(ids), "total": 4, "types": []}
+        found |= {"folders": [{"name": name, "count": 1} for name in folders]}
+        route.fulfill(json={**found, "documents": [{"id": one, "title": one} for one in ids]})
+
+    page = watched.page
+    page.route("**/v1/sources?*", fulfill)
+    page.goto("/")
+    expect(page.locator("#document-count")).to_have_text("4")
+    for path, on in ticks:
+        page.evaluate("([path, on]) => tick(path, on)", [path, on])
+    assert sorted(page.evaluate("tickedConditions()")) == sorted(conditions)
 
 
 def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
@@ -482,7 +562,9 @@ def test_hostile_text_is_escaped_everywhere(
         page.get_by_label("Name of the thread").fill(EVIL)
         page.keyboard.press("Tab")
         open_sources(page)
+        page.get_by_role("button", name=re.compile("^Folder .*svg")).click()
         expect(page.locator("[data-document]")).to_have_count(3)
+        page.get_by_text("Types", exact=True).click()
         page.get_by_label(re.compile("^txt")).uncheck()
         page.locator("#file").set_input_files(broken)
         expect(page.locator(".upload.failed")).to_contain_text("<img src=x")
@@ -495,7 +577,7 @@ def test_hostile_text_is_escaped_everywhere(
         expect(page.locator(".tally")).to_be_visible()
         page.get_by_role("link", name="rag, new thread").click()
         expect(page.locator("#recent-list")).to_contain_text("<img src=x")
-        made = "img[src=x], svg, iframe, body script ~ script"
+        made = "img[src=x], svg:not(.icon), iframe, body script ~ script"
         assert page.locator(made).count() == 0
         assert "\u202e" not in page.locator("body").inner_text()
         page.wait_for_timeout(300)
@@ -570,8 +652,9 @@ def test_back_and_reload_keep_the_thread(watched: Watched) -> None:
     page.go_back()
     expect(page.get_by_role("heading", name="Earlier threads")).to_be_visible()
     page.go_forward()
+    expect(last(page).locator(".words")).to_be_visible()
     expect(page.locator(".turn")).to_have_count(2)
-    assert page.evaluate("threads.length") == 1
+    assert page.evaluate("threads.filter(one => one.id === thread.id).length") == 1
 
 
 def test_one_visit_with_the_token_signs_the_browser_in(browser: Browser, tmp_path: Path) -> None:
@@ -678,7 +761,7 @@ def test_the_page_is_complete_and_names_no_other_host() -> None:
     assert "https://" not in PAGE.html
     assert "innerHTML" not in PAGE.script
     assert "unsafe" not in PAGE.policy
-    assert len(PAGE.html.encode()) < 120_000
+    assert len(PAGE.html.encode()) < 140_000
     here = Path(PAGE.__class__.__module__.replace(".", "/"))
     assert set(SCRIPTS) == {path.name for path in (Path(__file__).parents[2] / here).glob("*.js")}
 

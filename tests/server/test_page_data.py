@@ -49,6 +49,14 @@ def test_sources_are_counted_and_found_by_name(client: httpx.Client) -> None:
     )
 
 
+def test_a_folder_has_its_folders_and_documents(client: httpx.Client) -> None:
+    top = client.get("/v1/sources", params={"folder": ""}).json()
+    assert (top["folders"], top["documents"]) == ([{"name": "uploads", "count": 2}], [])
+    within = client.get("/v1/sources", params={"folder": "uploads", "limit": 1}).json()
+    assert (within["folders"], within["matching"]) == ([], 2)
+    assert [one["id"] for one in within["documents"]] == ["uploads/lease.md"]
+
+
 def test_the_structure_of_a_part_of_a_document(client: httpx.Client) -> None:
     text = "# Stock\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5: steel | 7 |\n"
     form = {"file": ("stock.md", text.encode())}
@@ -108,6 +116,23 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         assert second[0] == pytest.approx(72 / 595, abs=0.01)
         assert first[1] < first[3] <= second[3]
         assert first[0] > 130 / 595  # not at "The lease was"
+        assert found["sentence"] == []  # none was named
+        sentence = {"sentence_start": 0, "sentence_end": end + 1}
+        asked = {"document": "docs/plan.pdf", "page": 1, "start": start, "end": end, **sentence}
+        whole = client.get("/v1/pages", params=asked).json()
+        assert whole["boxes"] == found["boxes"]
+        assert whole["sentence"][0][0] == pytest.approx(72 / 595, abs=0.01)
+        shown = [(line["text"], line["box"]) for line in whole["lines"]]
+        assert [line for line, _ in shown] == [
+            "The lease was signed in Wexcombe",
+            "by William Fairweather.",
+        ]
+        assert_lies_on(
+            [shown[1][1]], by_pdfium(with_pdf / "docs/plan.pdf", "by William Fairweather.")
+        )
+        file = client.get("/v1/original", params={"document": "docs/plan.pdf"})
+        assert file.content == (with_pdf / "docs/plan.pdf").read_bytes()
+        assert "plan.pdf" in file.headers["content-disposition"]
         assert (
             client.get(
                 "/v1/pages",

@@ -257,9 +257,8 @@ def delete_document(document: str, request: Request, service: Shared) -> Deleted
     deleted = delete_everywhere(service, document)
     if deleted is None:  # somebody else was faster
         raise missing(document)
-    receipt, uploads, ratings = deleted
-    shown = dataclasses.asdict(receipt) | {"uploads": dataclasses.asdict(uploads)}
-    shown |= {"ratings": ratings}
+    receipt, uploads, quotes = deleted
+    shown = dataclasses.asdict(receipt) | {"uploads": dataclasses.asdict(uploads)} | quotes
     complete = receipt.complete and uploads.clean
     return Deleted(
         id=document, deleted=True, generation=receipt.generation, complete=complete, receipt=shown

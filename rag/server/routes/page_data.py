@@ -5,6 +5,7 @@ images.
 from __future__ import annotations
 
 import hashlib
+import urllib.parse
 from pathlib import Path
 from typing import Annotated
 from weakref import WeakKeyDictionary
@@ -17,9 +18,10 @@ from rag.ingestion.pipeline import UPLOADED
 from rag.server import pdf_pages
 from rag.server.api_keys import WRITE
 from rag.server.document_schemas import WireCount, WireSource
+from rag.server.guide import Guide
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
-from rag.server.sources import Listings
+from rag.server.sources import listing_of
 from rag.server.state import Service, caller_of, service_of
 from rag.structure import within
 from rag.types import BlockKind, Document
@@ -29,9 +31,10 @@ Shared = Annotated[Service, Depends(service_of)]
 Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
 FEATURES = ["check", "feedback", "conversation", "form"]
+_TITLES = 6
+_guides: WeakKeyDictionary[Service, Guide] = WeakKeyDictionary()
 _SESSION_SECONDS = 400 * 86_400
 """As long as browsers keep a cookie."""
-_listings: WeakKeyDictionary[Service, Listings] = WeakKeyDictionary()
 
 
 class Me(BaseModel):
@@ -39,6 +42,7 @@ class Me(BaseModel):
 
     key: str | None = Field(description="The name of the key; null if none is needed.")
     may_write: bool = Field(description="Whether documents may be added and deleted.")
+    may_manage: bool = Field(description="Whether collections may be created.")
     features: list[str] = Field(
         description="Features of this service besides asking and searching.", examples=[["check"]]
     )
@@ -52,6 +56,16 @@ class WireSources(BaseModel):
     documents: list[WireSource] = Field(
         description="Documents found, in order of id, starting at `offset`."
     )
+
+
+class WireGuide(BaseModel):
+    """What the documents are about and what can be asked."""
+
+    titles: list[str] = Field(description="Titles of documents, evenly spread.")
+    questions: list[str] = Field(
+        description="Questions that were asked and have an answer, with at least 80 %."
+    )
+    complete: bool = Field(description="Whether no more questions will come.")
 
 
 class WireBlock(BaseModel):
@@ -73,16 +87,24 @@ class WireBlocks(BaseModel):
     blocks: list[WireBlock] = Field(description="A parent comes before its children.")
 
 
+Box = tuple[float, float, float, float]
+
+
+class WireLine(BaseModel):
+    text: str
+    box: Box
+
+
 class WirePage(BaseModel):
-    """A page of a PDF and the boxes of the quoted words, as fractions of its width and height from
-    the top left corner.
+    """A page of a PDF. Boxes are left, top, right, bottom, as fractions of its width and height
+    from the top left corner, one per line.
     """
 
     page: int
     pages: int
-    boxes: list[tuple[float, float, float, float]] = Field(
-        description="Left, top, right, bottom; one box per line."
-    )
+    boxes: list[Box] = Field(description="Where the quoted words are.")
+    sentence: list[Box] = Field(description="Where their sentence is.")
+    lines: list[WireLine] = Field(description="The page's text; none of a scanned page.")
 
 
 class SignedIn(BaseModel):
@@ -115,9 +137,11 @@ def me(request: Request, service: Shared) -> Me:
     """Whether a key is needed, and what it may do."""
     key_id = request.state.exchange.key
     key = next((candidate for candidate in service.keys.all() if candidate.id == key_id), None)
+    may_write = key is None or key.scope == WRITE
     return Me(
         key=key.name if key else None,
-        may_write=key is None or key.scope == WRITE,
+        may_write=may_write,
+        may_manage=may_write and (key is None or key.everywhere),
         features=FEATURES,
     )
 
@@ -127,18 +151,39 @@ def me(request: Request, service: Shared) -> Me:
 def sources(
     service: Shared,
     name: Annotated[str, Query(max_length=200, description="Words of the title or id.")] = "",
+    folder: Annotated[
+        str | None, Query(max_length=2000, description='Only what is directly inside; "" is all.')
+    ] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> WireSources:
-    """Folders and types with counts, and the documents whose title or id contains the words."""
-    listing = _listings.setdefault(service, Listings()).of(service.engine.store)
-    matching = listing.matching(name)
+    """Folders and types with counts, and the documents whose title or id contains the words, or
+    that are directly inside a folder.
+    """
+    listing = listing_of(service.engine.store)
+    folders, matching = listing.folders, listing.matching(name)
+    if folder is not None:
+        folders, matching = listing.inside(folder)
     return WireSources(
         total=len(listing.sources),
         matching=len(matching),
-        folders=listing.folders,
+        folders=folders,
         types=listing.types,
         documents=matching[offset : offset + limit],
+    )
+
+
+@router.get("/guide", name="get_guide", responses=described(503))
+@needs(Right.READ)
+def guide(service: Shared) -> WireGuide:
+    """Titles, and questions with an answer, which are looked for while nobody else asks."""
+    sources = listing_of(service.engine.store).sources
+    spread = sources[:: max(1, len(sources) // _TITLES)][:_TITLES]
+    questions, complete = _guides.setdefault(service, Guide(service)).questions()
+    return WireGuide(
+        titles=[source.title for source in spread],
+        questions=list(questions),
+        complete=complete or not sources,
     )
 
 
@@ -180,20 +225,31 @@ def page(
         int, Query(ge=0, description="Start of the quote in the document's text.")
     ] = 0,
     end: Annotated[int, Query(ge=0, description="End of the quote.")] = 0,
+    sentence_start: Annotated[int, Query(ge=0, description="Start of its sentence.")] = 0,
+    sentence_end: Annotated[int, Query(ge=0, description="End of its sentence.")] = 0,
 ) -> WirePage:
-    """Boxes of `text[start:end]` on a page of a PDF; if the quote continues on the next page, of
-    the part on this one.
+    """The text of a page of a PDF, and boxes of `text[start:end]` and of its sentence; if they
+    continue on the next page, of the part on this one.
     """
     stored, pdf = _pdf(service, document, page)
     first = stored.pages[page - 1]
     last = stored.pages[page] if page < len(stored.pages) else len(stored.text)
-    start, end = max(start, first), min(end, last)
-    words, before, after = (
-        stored.text[a:b] for a, b in ((start, end), (first, start), (end, last))
-    )
+
+    def quote(start: int, end: int) -> pdf_pages.Quote:
+        start, end = max(start, first), min(end, last)
+        text = stored.text
+        return pdf_pages.Quote(text[start:end], text[first:start], text[end:last])
+
+    quotes = quote(start, end), quote(sentence_start, sentence_end)
     with caller_of(request).charged():
-        boxes = pdf_pages.boxes(pdf, page, words, before, after) if words.strip() else []
-    return WirePage(page=page, pages=len(stored.pages), boxes=boxes)
+        (boxes, sentence), lines = pdf_pages.layout(pdf, page, quotes)
+    return WirePage(
+        page=page,
+        pages=len(stored.pages),
+        boxes=boxes,
+        sentence=sentence,
+        lines=[WireLine(text=text, box=box) for text, box in lines],
+    )
 
 
 @router.get(
@@ -219,6 +275,26 @@ def picture(
         "ETag": f'"{stored.sha256}-{page}-{width}"',
     }
     return Response(drawn, media_type="image/png", headers=headers)
+
+
+@router.get(
+    "/original",
+    name="get_original",
+    response_class=Response,
+    responses={**described(404, 503), 200: {"content": {"application/octet-stream": {}}}},
+)
+@needs(Right.READ)
+def original(service: Shared, document: Identifier) -> Response:
+    """The file of a document, to be saved: an ingested one while it exists, or an uploaded PDF."""
+    stored = service.existing(document)
+    content = _content(service, stored)
+    if content is None:
+        raise NotFoundError(
+            f"the file of {document[:200]} is not kept", "get its text: GET /v1/documents/ID/text"
+        )
+    name = urllib.parse.quote(document.rpartition("/")[2])
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
+    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes]:

@@ -4,10 +4,38 @@ const LEAST = 0.1;  // candidates below this are not shown
 
 const place = cited => el('span', { class: 'place' }, el('b', {}, cited.title), partsOf(cited).map(part => ` › ${part}`).join(''));
 
-const linkTo = (citation, open, words) => el('a', { class: 'link', href: linkToPlace(citation), on: { click: event => { event.preventDefault(); open(citation, event.currentTarget); } } }, words);
+// What a reference cites: shown beside it while the pointer or the keyboard is on it.
+const cites = new WeakMap();
+const citing = (element, citation) => { cites.set(element, citation); return element; };
 
-const reference = (citation, open) => button(String(citation.index), event => open(citation, event.currentTarget),
-  { class: 'ref', 'data-citation': citation.index, 'aria-label': `Open citation ${citation.index}`, title: placeOf(citation) });
+function showPreview(event) {
+  const from = event.target.closest?.('.ref, .link');
+  const citation = from && cites.get(from);
+  if (!citation) { hidePreview(); return; }
+  const box = $('preview');
+  box.replaceChildren(place(citation), el('p', {}, sentenceOf(citation)));
+  box.hidden = false;
+  from.setAttribute('aria-describedby', 'preview');
+  const [at, own] = [from.getBoundingClientRect(), box.getBoundingClientRect()];
+  box.style.left = `${Math.max(8, Math.min(at.left, innerWidth - own.width - 8))}px`;
+  box.style.top = `${at.bottom + 6 + own.height > innerHeight ? Math.max(8, at.top - own.height - 6) : at.bottom + 6}px`;
+}
+
+function hidePreview() {
+  if ($('preview').hidden) return false;
+  $('preview').hidden = true;
+  document.querySelectorAll('[aria-describedby=preview]').forEach(one => one.removeAttribute('aria-describedby'));
+  return true;
+}
+
+for (const name of ['mouseover', 'focusin']) addEventListener(name, showPreview);
+addEventListener('scroll', hidePreview, { capture: true, passive: true });
+addEventListener('click', hidePreview);
+
+const linkTo = (citation, open, words) => citing(el('a', { class: 'link', href: linkToPlace(citation), on: { click: event => { event.preventDefault(); open(citation, event.currentTarget); } } }, words), citation);
+
+const reference = (citation, open) => citing(button(String(citation.index), event => open(citation, event.currentTarget),
+  { class: 'ref', 'data-citation': citation.index, 'aria-label': `Open citation ${citation.index}` }), citation);
 
 const citationCard = (citation, open) => el('li', {}, el('button', { type: 'button', class: 'card', on: { click: event => open(citation, event.currentTarget) } },
   el('span', { class: 'number' }, `[${citation.index}]`), place(citation), el('span', { class: 'quote' }, sentenceOf(citation))));
@@ -77,11 +105,36 @@ const FORMS = {
     return el('div', { class: 'sides' }, [...sides].map(([side, its]) => el('div', { class: 'a-side' }, el('h3', {}, side),
       its.map(piece => el('p', { class: 'piece' }, piece.citation ? sentenceOf(piece.citation) : piece.text, refOf(piece, open))))));
   },
-  overview: (pieces, open) => pieces.map(piece => el('p', { class: piece.heading ? 'piece head' : 'piece' }, piece.text, refOf(piece, open))),
+  overview: (pieces, open) => pieces.map((piece, i) => piece.heading && i && piece.text === pieces[i - 1].text ? null : el('p', { class: piece.heading ? 'piece head' : 'piece' }, piece.text, refOf(piece, open))),
   catalogue: (pieces, open) => el('ul', { class: 'items documents-found' }, pieces.map(piece => el('li', {},
     piece.citation ? linkTo(piece.citation, open, piece.label || piece.citation.title) : piece.text,
     piece.citation && piece.text !== (piece.label || piece.citation.title) ? el('span', { class: 'soft small' }, ` ${piece.text}`) : null))),
 };
+
+// Pieces that are rows of one table are shown as that table, under the names of its columns, which have the units.
+async function tabulate(view, pieces, open) {
+  const [first] = pieces;
+  if (!pieces.every(piece => piece.citation && piece.citation.document_id === first.citation.document_id) || !pieces.some(piece => piece.text.includes(' | '))) return;
+  const places = pieces.map(({ citation: { start_char_index: start, end_char_index: end } }) => ({ start, end }));
+  const range = new URLSearchParams({ document: first.citation.document_id, start: Math.min(...places.map(one => one.start)), end: Math.max(...places.map(one => one.end)) });
+  const { blocks } = await getJson(`/v1/blocks?${range}`).catch(() => ({ blocks: [] }));
+  const rows = pieces.map((piece, i) => blocks.find(({ kind, start, end }) => ['row', 'header'].includes(kind) && start === places[i].start && end === places[i].end));
+  const tables = new Set(rows.map(row => row?.parent));
+  const { columns = [] } = blocks[[...tables][0]] || {};
+  if (tables.size !== 1 || tables.has(undefined) || !columns.length) return;
+  const cellOf = (piece, row, column) => {
+    const found = row.cells.find(([own]) => own === column);
+    if (!found) return el('td');
+    const { start_char_index: start, highlight, cited_text: text } = piece.citation;
+    const whole = highlight.start_char_index === start && highlight.end_char_index === piece.citation.end_char_index;
+    const [from, to, a, b] = [found[1], found[2], highlight.start_char_index, highlight.end_char_index].map(at => units(text, [Math.max(0, at - start)])[0]);
+    return el('td', {}, marked(text, whole ? [] : [[a, b, 'mark']], from, to));
+  };
+  const lines = pieces.map((piece, i) => rows[i].kind === 'header' ? null : el('tr', {}, columns.map((_, column) => cellOf(piece, rows[i], column)), el('td', { class: 'refs' }, piece.ref === false ? null : refOf(piece, open))));
+  view.replaceChildren(el('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'Table' }, el('table', {}, el('thead', {}, el('tr', {}, columns.map(name => el('th', { scope: 'col' }, name)), el('td', { class: 'refs' }))), el('tbody', {}, lines))));
+}
+
+const tabulated = (view, pieces, open) => { tabulate(view, pieces, open); return view; };
 
 // Where words are from: each document once, with its heading if all are from there.
 function sourcesOf(citations, open) {
@@ -106,14 +159,16 @@ function body(answer, open) {
   const pieces = piecesOf(answer);
   const polar = isPolar(answer);
   if (FORMS[answer.form] && pieces.length) {
-    const lead = answer.form === 'catalogue' && !pieces.some(piece => answer.answer.startsWith(piece.text)) ? answer.answer.split('\n')[0] : '';
-    return [lead ? el('p', { class: 'words small-words' }, lead) : null, el('div', { class: `pieces ${answer.form}` }, FORMS[answer.form](pieces, open)), answer.form === 'catalogue' ? null : sourcesOf(pieces.map(piece => piece.citation), open),
-      answer.more ? el('p', { class: 'soft' }, `… and ${count(answer.more, 'more item')} in the document.`) : null];
+    const begin = answer.answer.split('\n')[0];
+    const repeated = pieces.some(piece => [piece.text, piece.label].includes(begin) || begin.startsWith(piece.text));
+    const lead = answer.form !== 'catalogue' ? '' : repeated ? (pieces.length > 1 ? count(pieces.length, 'document') : '') : begin;
+    return [lead ? el('p', { class: 'words small-words' }, lead) : null, tabulated(el('div', { class: `pieces ${answer.form}` }, FORMS[answer.form](pieces, open)), pieces, open), answer.form === 'catalogue' ? null : sourcesOf(pieces.map(piece => piece.citation), open),
+      answer.more ? el('p', { class: 'soft' }, `… and ${answer.more.toLocaleString('en')} more`, pieces.at(-1).citation ? [' in ', linkTo(pieces.at(-1).citation, open, pieces.at(-1).citation.title)] : null) : null];
   }
   const first = answer.citations[0];
   const words = el('p', { class: 'words' }, polar ? `${/^\w+/.exec(answer.answer)[0]}.` : answer.answer, polar && pieces.length ? null : places(answer).map(citation => reference(citation, open)));
   if (polar && pieces.length) return [words, FORMS.sentences(pieces, open), sourcesOf(pieces.map(piece => piece.citation), open)];
-  return [words, isInside(answer) ? el('p', { class: 'inside' }, sentenceOf(first)) : null, first ? sourcesOf([first], open) : null];
+  return [words, isInside(answer) ? tabulated(el('div', { class: 'inside' }, sentenceOf(first)), [{ text: first.cited_text, citation: first, ref: false }], open) : null, first ? sourcesOf([first], open) : null];
 }
 
 function given(answer, open) {

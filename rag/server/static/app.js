@@ -11,7 +11,7 @@ function say(words, { busy = false, heard = false } = {}) {
 }
 
 // A comma parts two conditions only where the next one begins: "title=oil, gas, year>=2024" are two.
-const conditions = () => [...$('filters').value.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean), ...ticked()];
+const conditions = () => [...$('filters').value.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean), ...tickedConditions()];
 
 function linkToQuestion(question, filters) {
   const link = new URLSearchParams({ ...fromHere, q: question });
@@ -54,6 +54,7 @@ async function ask(turn) {
   const begun = performance.now();
   try {
     await isReady;
+    await commitDeletions();
     if (mine.signal.aborted) throw new DOMException('', 'AbortError');
     const body = { question: turn.question, filters: turn.filters, stream: true };
     if (before.length && me.features.includes('conversation')) body.conversation = before;
@@ -78,8 +79,8 @@ async function ask(turn) {
     turn.error = error.name === 'AbortError' ? null : error;
     say(turn.error ? '' : 'Stopped.', { heard: true });
     if (error.status === 409) {
-      error.hint = me.may_write ? 'Add documents: press Sources, at the top.' : 'This key is read-only and cannot add documents.';
-      countDocuments().catch(() => {});
+      error.hint = me.may_write ? 'Add some, then ask again.' : 'This key is read-only and cannot add documents.';
+      error.remedy = me.may_write ? button('Add documents', event => showSources(event.currentTarget), { class: 'primary small more' }) : null;
     }
   }
   if (asking !== mine) return;
@@ -96,16 +97,16 @@ const doing = turn => turn.hits?.length ? `Reading ${count(turn.hits.length, 'pa
 const whileAsking = (turn, open) => [el('p', { class: 'status busy' }, doing(turn)), turn.hits?.length ? el('div', { class: 'while' }, el('h3', {}, 'Passages found'),
   el('ol', { class: 'cards' }, turn.hits.slice(0, 4).map(hit => hitCard(hit, open, turn.question)))) : null];
 
-const read = ({ passages_read, passages_found }) =>
-  passages_read < passages_found ? `${passages_read} of ${count(passages_found, 'passage')}` : count(passages_read, 'passage');
+const read = ({ form, passages_read, passages_found }, time) => !passages_read || form === 'catalogue' ? `Found in ${time}` :
+  `${passages_read < passages_found ? `${passages_read} of ${count(passages_found, 'passage')}` : count(passages_read, 'passage')} read in ${time}`;
 
 function actionsOf(turn) {
   const { answer } = turn;
   const time = turn.ms < 1000 ? `${Math.round(turn.ms)} ms` : `${(turn.ms / 1000).toFixed(1)} s`;
-  const copying = (label, what) => { const made = button(label, () => toClipboard(what(), made, label), { class: 'quiet small' }); return made; };
-  return [el('div', { class: 'foot' }, el('span', {}, `${read(answer)} read in ${time}`), el('span', { class: 'actions' },
-    thumbs(turn), copying('Copy', () => quotedPlain(answer)), copying('Copy as Markdown', () => quotedMarkdown(answer)),
-    copying('Copy link', () => answer.citations[0] ? linkToPlace(answer.citations[0]) : `${location.origin}${location.pathname}${linkToQuestion(answer.question, turn.filters)}`))), correction(turn)];
+  const copying = (sign, label, words) => { const pressed = iconButton(sign, label, () => toClipboard(words(), pressed.lastChild, label), { class: 'small' }); return pressed; };
+  return [el('div', { class: 'foot' }, el('span', {}, read(answer, time)), el('span', { class: 'actions' },
+    thumbs(turn), copying('copy', 'Copy', () => quotedPlain(answer)), copying('copy', 'Copy as Markdown', () => quotedMarkdown(answer)),
+    copying('link', 'Copy link', () => answer.citations[0] ? linkToPlace(answer.citations[0]) : `${location.origin}${location.pathname}${linkToQuestion(answer.question, turn.filters)}`))), correction(turn)];
 }
 
 // A thumb becomes a gold question of rag eval; to a wrong answer the right one can be added.
@@ -116,7 +117,7 @@ async function give(turn, right, correction) {
   try {
     await postJson('/v1/feedback', { question: answer.question, verdict, answer: answer.answer, evidence, ...(correction ? { correction } : {}) });
     Object.assign(turn, { thumb: right, corrected: correction || turn.corrected });
-    saveThreads();
+    saveThread();
     redraw(turn);
     const view = $('thread').querySelector(`[data-turn="${turn.id}"]`);
     (view?.querySelector('.correction input') || view?.querySelector('.thumbs [aria-pressed=true]'))?.focus();
@@ -127,8 +128,8 @@ async function give(turn, right, correction) {
 function thumbs(turn) {
   if (!me.features.includes('feedback')) return null;
   const { answer } = turn;
-  const one = (right, sign, label) => button(sign, () => give(turn, right), { class: 'quiet small', 'aria-label': label, title: label, 'aria-pressed': String(turn.thumb === right) });
-  return el('span', { class: 'actions thumbs' }, one(true, 'Right', answer.answer === null ? 'Right, the documents do not say' : 'This answer is right'), one(false, 'Wrong', 'This answer is wrong'));
+  const one = (right, sign, words, label) => iconButton(sign, words, () => give(turn, right), { class: 'small', 'aria-label': label, 'aria-pressed': String(turn.thumb === right) });
+  return el('span', { class: 'actions thumbs' }, one(true, 'up', 'Correct', answer.answer === null ? 'Correct, the documents do not say' : 'Correct: this answer is right'), one(false, 'down', 'Wrong', 'Wrong: this answer is wrong'));
 }
 
 // What a person says is right, below an answer that is wrong.
@@ -145,13 +146,13 @@ function turnView(turn) {
   const cited = turn.answer ? piecesOf(turn.answer).map(piece => piece.citation).filter(Boolean) : [];
   const open = (citation, from) => openCitation(citation, from, cited.includes(citation) ? cited : turn.answer ? turn.answer.citations : []);
   const inside = turn.answer ? [...renderAnswer(turn.answer, open), actionsOf(turn)]
-    : turn.error ? [problemBox(turn.error, () => ask(turn))] : turn.problem ? [el('p', { class: 'soft' }, `${turn.problem}. `, button('Ask again', () => ask(turn), { class: 'quiet small' }))]
+    : turn.error ? [problemBox(turn.error, turn.error.status === 409 ? null : () => ask(turn), turn.error.remedy)] : turn.problem ? [el('p', { class: 'soft' }, `${turn.problem}. `, button('Ask again', () => ask(turn), { class: 'quiet small' }))]
       : busy ? whileAsking(turn, open) : [];
   const head = el('div', { class: 'asked-head' }, el('h2', { class: 'asked-question', tabindex: '-1' }, turn.question), el('span', { class: 'actions' }, busy ? button('Stop', stop, { class: 'danger small', 'aria-label': `Stop: ${turn.question}` }) : [
-    button('Edit', () => edit(turn), { class: 'quiet small', 'aria-label': `Edit the question ${turn.question}` }),
-    button('Ask again', () => ask(turn), { class: 'quiet small', 'aria-label': `Ask again: ${turn.question}` }),
-    button('Delete', () => removeTurn(turn), { class: 'quiet small', 'aria-label': `Delete the question ${turn.question}` })]));
-  const narrowed = turn.filters.length ? el('p', { class: 'soft small' }, `Only where ${turn.filters.join(', ')}`) : null;
+    iconButton('pencil', 'Edit', () => edit(turn), { class: 'small', 'aria-label': `Edit the question ${turn.question}` }),
+    iconButton('again', 'Ask again', () => ask(turn), { class: 'small', 'aria-label': `Ask again: ${turn.question}` }),
+    iconButton('bin', 'Delete', () => removeTurn(turn), { class: 'small', 'aria-label': `Delete the question ${turn.question}` })]));
+  const narrowed = turn.filters.length ? el('p', { class: 'soft small' }, `Asked ${inPlainWords(turn.filters)}`) : null;
   return el('article', { class: 'turn', 'data-turn': turn.id, 'aria-label': turn.question }, head, narrowed, inside);
 }
 
@@ -179,14 +180,22 @@ function edit(turn) {
 }
 
 function removeTurn(turn) {
-  thread.turns = thread.turns.filter(one => one !== turn);
-  saveThreads();
-  if (thread.turns.length) showThread(); else leaveThread('replaceState');
+  if (thread.turns.length < 2) { removeThread(); return; }
+  const [own, at] = [thread, thread.turns.indexOf(turn)];
+  own.turns.splice(at, 1);
+  showThread();
+  undoable('The question is deleted', () => saveThread(own), () => { own.turns.splice(at, 0, turn); if (thread === own) showThread(); });
+  $('question').focus();
+}
+
+function removeThread() {
+  deleteThreads([thread], 'The thread is deleted');
+  leaveThread('replaceState');
   $('question').focus();
 }
 
 function showThread() {
-  $('recent').hidden = $('found').hidden = $('check').hidden = $('welcome').hidden = true;
+  $('recent').hidden = $('found').hidden = $('check').hidden = $('welcome').hidden = $('guide').hidden = true;
   $('thread').hidden = false;
   $('title').textContent = upright(thread.title || thread.turns[0]?.question || '');
   $('question-label').textContent = 'Ask a follow-up';
@@ -195,7 +204,7 @@ function showThread() {
 }
 
 function threadHead() {
-  const name = el('input', { type: 'text', 'aria-label': 'Name of the thread', maxlength: '200', on: { change: () => { thread.title = name.value.trim() || thread.turns[0].question; saveThreads(); $('title').textContent = upright(thread.title); } } });
+  const name = el('input', { type: 'text', 'aria-label': 'Name of the thread', maxlength: '200', on: { change: () => { thread.title = name.value.trim() || thread.turns[0].question; saveThread(); $('title').textContent = upright(thread.title); } } });
   name.value = thread.title || thread.turns[0]?.question || '';
   name.hidden = name.value === thread.turns[0]?.question;  // it is the heading below
   return el('div', { class: 'thread-head' }, name, el('span', { class: 'actions' },
@@ -204,7 +213,7 @@ function threadHead() {
       button('Rename', () => { name.hidden = false; name.select(); }, { class: 'quiet small' }),
       button('Save as Markdown', () => download('thread.md', threadMarkdown(thread)), { class: 'quiet small' }),
       button('Save as JSON', () => download('thread.json', JSON.stringify(thread, null, 2)), { class: 'quiet small' }),
-      button('Delete thread', () => { deleteThread(thread.id); leaveThread('replaceState'); $('question').focus(); }, { class: 'danger small' })))));
+      button('Delete thread', removeThread, { class: 'danger small' })))));
 }
 
 // `how`: by which of history's functions the address is changed; '' where Back has done so.
@@ -220,10 +229,10 @@ function enterThread(question, filters) {
   if (history.state?.thread !== thread.id) history.pushState({ thread: thread.id }, '', linkToQuestion(question, filters));
 }
 
-addEventListener('popstate', event => {
+addEventListener('popstate', async event => {
   const wanted = event.state?.thread;
   if (wanted === (thread.turns.length ? thread.id : undefined)) return;
-  const one = threads.find(one => one.id === wanted);
+  const one = await threadOf(wanted);
   if (one) openThread(one);
   else if (!location.hash) leaveThread('');
 });
@@ -242,14 +251,23 @@ function goHome() {
   $('submit').textContent = mode === 'search' ? 'Search' : 'Ask';
   say('');
   showRecent();
+  $('guide').hidden = true;
+  if (me.features.length) showGuide();
 }
 
 function showRecent() {
-  $('recent').hidden = mode !== 'ask' || !threads.length;
-  $('recent-list').replaceChildren(...threads.map(one => el('li', {}, button(one.title, () => openThread(one), { class: 'thread-name' }), el('span', { class: 'soft small' }, count(one.turns.length, 'question')))));
+  const sought = $('recent-search').value;
+  $('recent').hidden = mode !== 'ask' || thread.turns.length > 0 || !(threads.length || sought);
+  $('recent-search').hidden = threads.length < 5 && !sought;
+  const on = one => new Date(one.updated * 1000).toLocaleDateString('en', { day: 'numeric', month: 'long', year: 'numeric' });
+  $('recent-list').replaceChildren(...threads.map(one => el('li', {}, button(one.title, async () => openThread(await threadOf(one.id)), { class: 'thread-name' }),
+    el('span', { class: 'soft small' }, [one.updated ? on(one) : '', count(one.questions || one.turns.length, 'question')].filter(Boolean).join(' · ')),
+    iconButton('bin', 'Delete', () => { deleteThreads([one], 'The thread is deleted'); showRecent(); $('question').focus(); }, { class: 'bare', 'aria-label': `Delete the thread ${one.title}` }))));
+  if (!threads.length && sought) $('recent-list').append(el('li', { class: 'soft' }, 'No thread has these words.'));
 }
 
 function openThread(one) {
+  if (!one) return;
   giveUp();
   thread = one;
   mode = 'ask';
@@ -285,13 +303,13 @@ async function search(question) {
 // The address says what is asked first, or which place of a document is looked at, so that a link reproduces it. It stays in
 // the browser: what follows # is sent nowhere.
 
-function follow() {
+async function follow() {
   if (collectionAsked() !== collection) { location.reload(); return; }
   const link = new URLSearchParams(location.hash.slice(1));
   const question = link.get('q');
-  const known = threads.find(one => one.id === history.state?.thread);
-  if (known) {
-    if (thread !== known) openThread(known);
+  const stored = await threadOf(history.state?.thread);
+  if (stored) {
+    if (thread !== stored) openThread(stored);
   } else if (question) {
     newThread();
     history.replaceState({ thread: thread.id }, '');
@@ -314,6 +332,7 @@ function submit(event) {
   event.preventDefault();
   const question = $('question').value.trim();
   if (!question) return;
+  if (nothingAsked()) { say('No document is ticked: tick one under Sources, or press Ask all.'); return; }
   if (mode === 'search') { search(question); return; }
   const turn = { id: fresh(), question, filters: conditions(), form: $('form').value };
   $('question').value = '';
@@ -334,7 +353,7 @@ function closeMenu(pressed) {
 }
 
 function press(event) {
-  if (event.key === 'Escape' && !document.querySelector('dialog[open]') && (closeMenu() || stop() || closePane('side') || closePane('sources'))) { event.preventDefault(); return; }
+  if (event.key === 'Escape' && !document.querySelector('dialog[open]') && (hidePreview() || closeMenu() || stop() || closePane('side') || closePane('sources'))) { event.preventDefault(); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   const cardOf = number => $('thread').lastElementChild?.querySelector(`[data-citation="${number}"]`);
   const citation = !$('thread').hidden && /^[1-9]$/.test(event.key) ? cardOf(event.key) : null;
@@ -368,7 +387,7 @@ async function whichCollections() {
 
 async function waitUntilReady() {
   for (;;) {
-    try { await whoAmI(); await countDocuments(); say(''); whichCollections(); return; } catch (error) {
+    try { await whoAmI(); await countDocuments(); await moveThreads(); await loadThreads(); say(''); whichCollections(); return; } catch (error) {
       if (error.status === 404 && collection) { useCollection(''); return; }
       if (error.status !== 503) { say(''); $('found').replaceChildren(problemBox(error, () => location.reload())); $('found').hidden = false; return; }
       say(error.message[0].toUpperCase() + error.message.slice(1), { busy: true });
@@ -392,19 +411,8 @@ $('collection').addEventListener('change', () => useCollection($('collection').v
 $('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); kept.set('key', null); location.reload(); });
 $('skip').addEventListener('click', event => { event.preventDefault(); $('question').focus(); });
 $('home').addEventListener('click', event => { event.preventDefault(); closePane('side'); closePane('sources'); mode = 'ask'; leaveThread(); setMode('ask'); });
-// It cannot be undone, so it is pressed twice.
-$('forget').addEventListener('click', () => {
-  if ($('forget').textContent === 'Delete all') {
-    $('forget').textContent = 'Really delete all?';
-    setTimeout(() => { $('forget').textContent = 'Delete all'; }, 5000);
-    return;
-  }
-  $('forget').textContent = 'Delete all';
-  threads = [];
-  saveThreads();
-  showRecent();
-  $('question').focus();
-});
+$('forget').addEventListener('click', () => { deleteThreads(threads, `${count(threads.length, 'thread')} deleted`); showRecent(); $('question').focus(); });
+$('recent-search').addEventListener('input', () => later(async () => { await loadThreads($('recent-search').value); showRecent(); }));
 addEventListener('hashchange', follow);
 addEventListener('keydown', press);
 addEventListener('click', event => closeMenu(event.target));

@@ -40,7 +40,7 @@ function showCheck() {
     if (!text.value.trim()) return;
     results.replaceChildren(el('p', { class: 'status busy' }, 'Checking each sentence'));
     try {
-      const report = await (await postJson('/v1/check', { text: text.value, filters: ticked() })).json();
+      const report = await (await postJson('/v1/check', { text: text.value, filters: tickedConditions() })).json();
       const rows = report.sentences.map(checkedRow);
       const tally = kind => report.sentences.filter(one => verdictOf(one.verdict)[1] === kind).length;
       const said = [['good', 'supported'], ['part', 'partly supported'], ['bad', 'contradicted'], ['none', 'not in the documents'], ['skipped', 'not checked']]

@@ -21,6 +21,26 @@ function el(tag, properties = {}, ...children) {
 
 const button = (label, press, properties = {}) => el('button', { type: 'button', on: { click: press }, ...properties }, label);
 
+const ICONS = {
+  add: 'M12 5v14M5 12h14', again: 'M19 12a7 7 0 1 1-2-5l2 2M19 4v5h-5', bin: 'M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13', copy: 'M9 9h10v11H9zM5 15V4h10',
+  down: 'M17 13V4h3v9zM17 13l-4 7c-1.5 0-2.4-1-2-3l.8-3H5c-1 0-2-1-1.7-2L5 6c.3-1 1-2 2-2h10', folder: 'M4 7h6l2 2h8v10H4z',
+  link: 'M10 14l4-4M9 11l-3 3a3 3 0 0 0 4 4l3-3M15 13l3-3a3 3 0 0 0-4-4l-3 3', only: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16M12 10a2 2 0 1 0 0 4 2 2 0 0 0 0-4',
+  pencil: 'M4 20h4L19 9l-4-4L4 16z', save: 'M12 4v11M8 11l4 4 4-4M5 20h14', up: 'M7 11v9H4v-9zM7 11l4-7c1.5 0 2.4 1 2 3l-.8 3H19c1 0 2 1 1.7 2L19 18c-.3 1-1 2-2 2H7',
+};
+
+function icon(name) {
+  const [picture, path] = ['svg', 'path'].map(tag => document.createElementNS('http://www.w3.org/2000/svg', tag));
+  picture.setAttribute('viewBox', '0 0 24 24');
+  picture.setAttribute('class', 'icon');
+  picture.setAttribute('aria-hidden', 'true');
+  path.setAttribute('d', ICONS[name]);
+  picture.append(path);
+  return picture;
+}
+
+// A button with an icon; its label is shown too, unless the class `bare` hides it.
+const iconButton = (name, label, press, properties = {}) => el('button', { type: 'button', title: properties['aria-label'] || label, on: { click: press }, ...properties, class: `act ${properties.class || ''}` }, icon(name), el('span', { class: 'label-text' }, label));
+
 class Problem extends Error {
   constructor(problem) {
     super(problem.detail || problem.title || 'Something went wrong');
@@ -100,8 +120,9 @@ async function request(path, options = {}) {
 }
 
 const getJson = async path => (await request(path)).json();
-const postJson = (path, body, signal) =>
-  request(path, { method: 'POST', signal, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+const sendJson = method => (path, body, signal) =>
+  request(path, { method, signal, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
+const [postJson, putJson] = [sendJson('POST'), sendJson('PUT')];
 
 let keyAsked = null;  // several requests may be refused at once; they wait for one answer
 
@@ -126,10 +147,10 @@ function askForKey(why) {
 
 const sentence = words => words ? `${words[0].toUpperCase()}${words.slice(1)}`.replace(/([^.!?])$/, '$1.') : '';
 
-function problemBox(error, again) {
+function problemBox(error, again, remedy = null) {
   return el('div', { class: 'problem', role: 'alert' }, el('b', {}, sentence(error.message)),
     error.hint ? el('p', { class: 'soft' }, sentence(error.hint)) : null,
-    again ? button('Try again', again, { class: 'small more' }) : null);
+    again ? button('Try again', again, { class: 'small more' }) : null, remedy);
 }
 
 async function toClipboard(text, from, label) {
@@ -138,8 +159,10 @@ async function toClipboard(text, from, label) {
   setTimeout(() => { from.textContent = label; }, 1500);
 }
 
-function download(name, text) {
-  const address = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+const download = (name, text) => downloadFile(name, new Blob([text], { type: 'text/plain' }));
+
+function downloadFile(name, blob) {
+  const address = URL.createObjectURL(blob);
   el('a', { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
@@ -159,3 +182,23 @@ async function* eventsOf(response) {
     }
   }
 }
+
+// A deletion that can be undone for some seconds; it happens after them, or when the page is left or a question is asked.
+const undos = new Set();
+
+function undoable(words, commit, restore) {
+  const end = act => async () => {
+    if (!undos.delete(one)) return;
+    clearTimeout(timer);
+    row.remove();
+    await act();
+  };
+  const one = { commit: end(commit) };
+  const row = el('div', { class: 'undo' }, el('span', {}, words), button('Undo', end(restore), { class: 'small' }));
+  const timer = setTimeout(one.commit, 8000);
+  undos.add(one);
+  $('undos').append(row);
+}
+
+const commitDeletions = () => Promise.all([...undos].map(one => one.commit()));
+addEventListener('pagehide', commitDeletions);

@@ -3,13 +3,14 @@
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
 let me = { key: null, may_write: true, features: [] };
 let known = { folders: [], types: [] };
-const left = { folders: new Set(), types: new Set() };  // what is not asked
+const ticked = { all: true, in: new Set(), out: new Set(), types: new Set() };  // documents and folders that are asked; `types` are not
+const opened = new Set();  // folders whose content is shown
 const uploads = [];
 
 async function countDocuments() {
   const found = await getJson('/v1/sources?limit=1');
   known = found;
-  $('document-count').textContent = found.total.toLocaleString('en');
+  showCount();
   $('welcome').hidden = found.total > 0 || thread.turns.length > 0;
   if (!me.may_write) {
     $('welcome-title').textContent = 'No documents yet';
@@ -19,56 +20,135 @@ async function countDocuments() {
   return found.total;
 }
 
-// The ticks as conditions: "source=a" where one is asked, "source!=b" for each that is not where several are.
-function ticked() {
-  const conditions = [];
-  for (const [kind, key] of [['folders', 'source'], ['types', 'type']]) {
-    const names = known[kind].map(one => one.name);
-    const out = names.filter(name => left[kind].has(name));
-    if (!out.length || out.length === names.length) continue;
-    conditions.push(...(names.length - out.length === 1 ? names.filter(name => !left[kind].has(name)).map(name => `${key}=${name}`) : out.map(name => `${key}!=${name}`)));
+const showCount = () => { $('document-count').textContent = (known.total - leaving.size).toLocaleString('en'); };
+
+// "a/b/c" and the folders around it, the innermost first.
+const upwards = path => path.split('/').map((_, i, parts) => parts.slice(0, parts.length - i).join('/'));
+const isAsked = path => !upwards(path).some(one => ticked.out.has(one)) && (ticked.all || upwards(path).some(one => ticked.in.has(one)));
+const inside = (set, folder) => [...set].filter(one => one.startsWith(`${folder}/`));
+const isPartly = folder => inside(isAsked(folder) ? ticked.out : ticked.in, folder).length > 0;
+
+async function everythingIn(folder) {
+  const found = [];
+  for (let offset = 0; ; offset += 500) {
+    const page = await getJson(`/v1/sources?limit=500&offset=${offset}&folder=${encodeURIComponent(folder)}`);
+    if (!offset) found.push(...page.folders.map(({ name }) => folder ? `${folder}/${name}` : name));
+    found.push(...page.documents.map(({ id }) => id));
+    if (offset + 500 >= page.matching) return found;
   }
-  return conditions;
+}
+
+// Ticks or unticks a document or folder. Inside a folder that is not asked, all others of that folder stay unticked.
+async function tick(path, on) {
+  for (const set of [ticked.in, ticked.out]) [path, ...inside(set, path)].forEach(one => set.delete(one));
+  const around = upwards(path).find(one => ticked.out.has(one));
+  if (on && around) {
+    const way = upwards(path);
+    ticked.out.delete(around);
+    for (const folder of way.slice(1, way.indexOf(around) + 1)) (await everythingIn(folder)).filter(one => !way.includes(one)).forEach(one => ticked.out.add(one));
+  }
+  if (on && !isAsked(path)) ticked.in.add(path);
+  if (!on && isAsked(path)) ticked.out.add(path);
+  const top = on || !ticked.all ? [] : await everythingIn('');
+  if (top.length && top.every(one => ticked.out.has(one))) tickAll(false);
+  showTicked();
+}
+
+function tickAll(on) {
+  ticked.all = on;
+  ticked.in.clear();
+  ticked.out.clear();
+  if (on) ticked.types.clear();
+  showTicked();
+}
+
+function askOnly(path) {
+  tickAll(true);
+  tickAll(false);
+  ticked.in.add(path);
+  showTicked();
+  if (narrowScreen.matches) openPanes().forEach(id => closePane(id));
+  if (mode === 'check') setMode('ask');
+  $('question').focus();
+}
+
+// The ticks as conditions of a question.
+function tickedConditions() {
+  const types = known.types.map(one => one.name).filter(name => ticked.types.has(name));
+  return [...[...ticked.in].map(one => `source=${one}`), ...[...ticked.out].map(one => `source!=${one}`), ...types.map(name => `type!=${name}`)];
+}
+
+const nothingAsked = () => !ticked.all && !ticked.in.size;
+const nameOf = path => path.split('/').at(-1);
+const some = names => names.length > 3 ? `${names.slice(0, 2).join(', ')} and ${names.length - 2} more` : names.join(', ');
+
+// Conditions as a person says them: "only lease.md, without drafts".
+function inPlainWords(conditions) {
+  const of = sign => conditions.filter(one => one.startsWith(`source${sign}`)).map(one => nameOf(one.slice(6 + sign.length)));
+  const others = conditions.filter(one => !/^source!?=/.test(one)).map(one => one.replace(/^type!=/, 'no '));
+  return [of('=').length ? `only ${some(of('='))}` : '', of('!=').length ? `without ${some(of('!='))}` : '', others.join(', ')].filter(Boolean).join('; ');
 }
 
 function showTicked() {
-  const asked = kind => known[kind].filter(one => !left[kind].has(one.name)).map(one => one.name);
-  const narrowed = ['folders', 'types'].filter(kind => left[kind].size && asked(kind).length);
-  $('chosen').hidden = !narrowed.length;
-  $('chosen').replaceChildren(el('span', {}, `Only ${narrowed.map(kind => asked(kind).join(', ')).join('; ')}`),
-    button('Ask all', () => { left.folders.clear(); left.types.clear(); showTicked(); if (!$('sources').hidden) showSources(null); }, { class: 'quiet small' }));
+  for (const box of $('sources').querySelectorAll('[data-path]')) {
+    box.checked = isAsked(box.dataset.path);
+    box.indeterminate = box.dataset.folder !== undefined && isPartly(box.dataset.path);
+  }
+  for (const box of $('sources').querySelectorAll('[data-type]')) box.checked = !ticked.types.has(box.dataset.type);
+  const words = nothingAsked() ? 'No document is ticked' : inPlainWords(tickedConditions());
+  $('chosen').hidden = !words;
+  $('chosen').replaceChildren(el('span', {}, nothingAsked() ? words : `Asks ${words}`), button('Ask all', () => tickAll(true), { class: 'quiet small' }));
 }
 
-function ticks(kind, title) {
-  if (known[kind].length < 2) return null;
-  return el('fieldset', {}, el('legend', {}, title), known[kind].map(({ name, count: number }) => {
-    const box = el('input', { type: 'checkbox', on: { change: () => { box.checked ? left[kind].delete(name) : left[kind].add(name); showTicked(); } } });
-    box.checked = !left[kind].has(name);
+function tickBox(path, label, more = {}) {
+  const box = el('input', { type: 'checkbox', 'data-path': path, 'aria-label': label, ...more, on: { change: () => tick(path, box.checked) } });
+  return box;
+}
+
+function typeTicks() {
+  if (known.types.length < 2) return [];
+  return [el('details', {}, el('summary', {}, 'Types'), known.types.map(({ name, count: number }) => {
+    const box = el('input', { type: 'checkbox', 'data-type': name, on: { change: () => { box.checked ? ticked.types.delete(name) : ticked.types.add(name); showTicked(); } } });
     return el('label', { class: 'tick' }, box, el('span', {}, name), el('span', { class: 'count' }, number.toLocaleString('en')));
-  }));
-}
-
-function ticksOfAll() {
-  const made = [ticks('folders', 'Folders'), ticks('types', 'Types')].filter(Boolean);
-  return made.length ? [el('p', { class: 'small soft' }, 'Untick what should not be searched.'), ...made] : [];
-}
-
-function showTicks() {
-  $('sources').querySelector('.ticks')?.replaceChildren(...ticksOfAll());
+  }))];
 }
 
 async function showSources(from) {
-  const [head, heading] = paneHead('sources', 'Sources', me.may_write ? 'Drop files anywhere to add.' : '');
+  const [head, heading] = paneHead('sources', 'Sources', '');
   const list = el('ul', { class: 'plain documents', 'aria-label': 'Documents' });
   const found = el('p', { class: 'small soft', role: 'status' });
   const search = el('input', { type: 'search', placeholder: 'Find by name', 'aria-label': 'Find documents by name', on: { input: () => later(() => fill(list, found, search.value)) } });
-  const narrowing = el('div', { class: 'ticks' });
   openPane('sources', 'Sources', from, head, el('div', { class: 'pane-body' }, me.may_write ? adding() : null,
-    el('div', { class: 'uploads', id: 'uploads', 'aria-live': 'polite' }, uploads.map(one => one.box), button('Clear', clearUploads, { class: 'quiet small clear', 'aria-label': 'Clear the list of added files' })), narrowing, search, found, list));
+    el('div', { class: 'uploads', id: 'uploads', 'aria-live': 'polite' }, uploads.map(one => one.box), button('Clear', clearUploads, { class: 'quiet small clear', 'aria-label': 'Clear the list of added files' })),
+    search, el('div', { class: 'row tick-row' }, found, el('span', {}, button('All', () => tickAll(true), { class: 'quiet small', 'aria-label': 'Tick all' }), button('None', () => tickAll(false), { class: 'quiet small', 'aria-label': 'Tick none' }))),
+    list, el('div', { class: 'types' })));
   $('show-sources').setAttribute('aria-expanded', 'true');
   heading.focus({ preventScroll: true });
   await fill(list, found, '');
-  showTicks();
+}
+
+// What the documents are about, and questions that have an answer; the service looks for them while nobody asks.
+let guiding = 0;
+async function showGuide() {
+  const mine = ++guiding;
+  const atHome = () => mode === 'ask' && !thread.turns.length && known.total > leaving.size;
+  for (let tries = 0; tries < 60 && mine === guiding; tries += 1) {
+    const { titles, questions, complete } = atHome() ? await getJson('/v1/guide').catch(() => ({ titles: [], questions: [], complete: true })) : { titles: [], questions: [], complete: true };
+    if (mine !== guiding) return;
+    $('guide').hidden = !titles.length || !atHome();
+    const unnamed = known.total - leaving.size - titles.length;
+    $('guide').replaceChildren(el('p', { class: 'soft small' }, el('b', {}, `${count(known.total - leaving.size, 'document')}: `), titles.join(' · '), unnamed > 0 ? ` · and ${unnamed.toLocaleString('en')} more` : ''),
+      questions.length ? el('h2', {}, 'Questions that they answer') : null, el('ul', { class: 'suggestions plain' }, questions.map(question => el('li', {}, button(question, () => { $('question').value = question; $('ask').requestSubmit(); }, { class: 'edged' })))));
+    if (complete) return;
+    await pause(3000);
+  }
+}
+
+// The open pane's list again, after documents have come or gone.
+async function refill() {
+  await countDocuments();
+  const list = $('sources').querySelector('.documents');
+  if (list) await fill(list, $('sources').querySelector('.tick-row p'), $('sources').querySelector('input[type=search]').value);
 }
 
 let waiting = 0;
@@ -78,63 +158,94 @@ function later(what) {
 }
 
 function adding() {
-  const pick = (more, name) => {
+  const pick = (more, name, sign) => {
     const input = el('input', { type: 'file', multiple: '', hidden: true, ...more, 'aria-label': name, on: { change: () => { add([...input.files]); input.value = ''; } } });
-    return [button(name, () => input.click(), { class: more.id === 'file' ? 'primary small' : 'quiet small edged', id: `choose-${more.id}` }), input];
+    return [iconButton(sign, name, () => input.click(), { class: more.id === 'file' ? 'primary small' : 'small edged', id: `choose-${more.id}` }), input];
   };
-  return el('div', { class: 'dropzone' }, el('p', { class: 'small' }, 'PDF, Word, Markdown, HTML, mail, tables, text'), pick({ id: 'file' }, 'Choose files'), pick({ id: 'folder', webkitdirectory: '' }, 'Choose a folder'));
+  return el('div', { class: 'adding', title: 'Or drop files anywhere' }, pick({ id: 'file' }, 'Add files', 'add'), pick({ id: 'folder', webkitdirectory: '' }, 'Add a folder', 'folder'));
 }
 
 let filled = 0;
+// The list: the tree of folders, or with a `name` the documents that have it.
 async function fill(list, found, name, offset = 0) {
   const mine = ++filled;
   try {
-    const page = await getJson(`/v1/sources?limit=100&offset=${offset}&name=${encodeURIComponent(name)}`);
+    const page = await getJson(`/v1/sources?limit=100&offset=${offset}&${name ? `name=${encodeURIComponent(name)}` : 'folder='}`);
     if (mine !== filled) return;
-    known = page;
-    // A row that asks whether to delete stays: the list is also filled when files have been added.
-    const asking = new Map([...list.querySelectorAll('li:has(.sure-to-delete)')].map(row => [row.dataset.document, row]));
-    const focused = document.activeElement;
+    known = { ...known, total: page.total, types: page.types };
+    showCount();
+    const focused = document.activeElement?.closest?.('.documents [data-path], .documents [data-open]')?.dataset;
+    if (!offset && !name && page.folders.length === 1 && !page.documents.length) opened.add(page.folders[0].name);
+    const rows = el('ul', {}, await rowsOf(page, '', offset, name ? () => fill(list, found, name, offset + 100) : null));
+    if (mine !== filled) return;
+    list.querySelector(':scope > .rest')?.remove();
     if (!offset) list.replaceChildren();
-    list.querySelector('.rest')?.remove();
-    list.append(...page.documents.map(one => asking.get(one.id) || documentRow(one)));
-    if (list.contains(focused)) focused.focus();
-    found.textContent = name ? `${count(page.matching, 'document')} of ${page.total.toLocaleString('en')}` : '';
-    const shown = offset + page.documents.length;
-    if (shown < page.matching) list.append(el('li', { class: 'rest' }, button(`Show more (${(page.matching - shown).toLocaleString('en')})`, () => fill(list, found, name, shown), { class: 'more' })));
+    list.append(...rows.childNodes);
+    if (focused) [...list.querySelectorAll('[data-path], [data-open]')].find(one => (focused.path && one.dataset.path === focused.path) || (focused.open && one.dataset.open === focused.open))?.focus();
+    found.textContent = name ? `${count(page.matching - leaving.size, 'document')} of ${(page.total - leaving.size).toLocaleString('en')}` : page.total ? 'Ticked ones are asked' : '';
     if (!page.total) list.append(el('li', { class: 'soft' }, 'No documents yet.'));
+    $('sources').querySelector('.types')?.replaceChildren(...typeTicks());
+    showTicked();
   } catch (error) {
     list.append(el('li', {}, problemBox(error, () => fill(list, found, name, offset))));
   }
 }
 
-function documentRow(found) {
-  const row = el('li', { 'data-document': found.id });
-  const about = [found.date, found.pages ? count(found.pages, 'page') : ''].filter(Boolean).map(words => [' · ', el('span', { class: 'whole' }, words)]);
-  row.append(el('button', { type: 'button', class: 'open', on: { click: event => openCitation({ document_id: found.id, title: found.title }, event.currentTarget, []) } }, el('b', {}, found.title), el('span', {}, found.id, about)));
-  if (me.may_write) row.append(button('Delete', () => confirmDelete(row, found), { class: 'quiet small delete', 'aria-label': `Delete ${found.title}` }));
-  return row;
-}
-
-function confirmDelete(row, found) {
-  const before = [...row.children];
-  const yes = button('Delete it', () => remove(row, found), { class: 'danger small edged' });
-  row.replaceChildren(el('span', { class: 'sure-to-delete' }, `Delete ${found.title}?`), yes, button('Keep', () => { row.replaceChildren(...before); before[1].focus(); }, { class: 'quiet small edged' }));
-  yes.focus();
-}
-
-async function remove(row, found) {
-  try {
-    await request(addressOf(found.id), { method: 'DELETE' });
-    const next = row.nextElementSibling || row.previousElementSibling;
-    row.remove();
-    say(`${found.title} is deleted`);
-    ((next && next.querySelector('button')) || $('choose-file')).focus();
-    await countDocuments();
-    showTicks();
-  } catch (error) {
-    row.replaceChildren(problemBox(error));
+// The rows of a folder's page; `further` shows the next page.
+async function rowsOf(page, folder, offset, further = null) {
+  const rows = offset || further ? [] : await Promise.all(page.folders.map(one => folderRow(folder ? `${folder}/${one.name}` : one.name, one)));
+  rows.push(...page.documents.filter(one => !leaving.has(one.id)).map(documentRow));
+  const unshown = page.matching - offset - page.documents.length;
+  if (unshown > 0) {
+    const next = further || (async () => { const more = await getJson(`/v1/sources?limit=100&offset=${offset + 100}&folder=${encodeURIComponent(folder)}`); rest.replaceWith(...await rowsOf(more, folder, offset + 100)); showTicked(); });
+    const rest = el('li', { class: 'rest' }, button(`Show more (${unshown.toLocaleString('en')})`, next, { class: 'more' }));
+    rows.push(rest);
   }
+  return rows;
+}
+
+async function folderRow(path, { name, count: number }) {
+  const within = el('ul', { class: 'plain', hidden: true });
+  const show = async () => {
+    const page = await getJson(`/v1/sources?limit=100&folder=${encodeURIComponent(path)}`);
+    within.replaceChildren(...await rowsOf(page, path, 0));
+    within.hidden = false;
+    turner.setAttribute('aria-expanded', 'true');
+    showTicked();
+  };
+  const turner = el('button', { type: 'button', class: 'turner', 'aria-expanded': 'false', 'aria-label': `Folder ${path}`, 'data-open': path, on: { click: () => {
+    if (!within.hidden) { opened.delete(path); within.hidden = true; turner.setAttribute('aria-expanded', 'false'); return; }
+    opened.add(path);
+    show();
+  } } }, el('span', { class: 'arrow', 'aria-hidden': 'true' }, '›'), el('b', {}, name), el('span', { class: 'count' }, number.toLocaleString('en')));
+  if (opened.has(path)) await show();
+  return el('li', { class: 'folder' }, el('div', { class: 'source-row' }, tickBox(path, `Ask the folder ${path}`, { 'data-folder': '' }), turner,
+    el('span', { class: 'row-acts' }, iconButton('only', 'Only this', () => askOnly(path), { class: 'bare', 'aria-label': `Ask only the folder ${path}` }))), within);
+}
+
+function documentRow(found) {
+  const about = [nameOf(found.id) === found.title ? '' : nameOf(found.id), found.date, found.pages ? count(found.pages, 'page') : ''].filter(Boolean).join(' · ');
+  return el('li', { 'data-document': found.id }, el('div', { class: 'source-row' }, tickBox(found.id, `Ask ${found.title}`),
+    el('button', { type: 'button', class: 'open', title: found.id, on: { click: event => openCitation({ document_id: found.id, title: found.title }, event.currentTarget, []) } }, el('b', {}, found.title), about ? el('span', {}, about) : null),
+    el('span', { class: 'row-acts' }, iconButton('only', 'Only this', () => askOnly(found.id), { class: 'bare', 'aria-label': `Ask only ${found.title}` }),
+      me.may_write ? iconButton('bin', 'Delete', event => remove(event.currentTarget.closest('li'), found), { class: 'bare danger', 'aria-label': `Delete ${found.title}` }) : null)));
+}
+
+const leaving = new Map();  // documents whose deletion can still be undone
+
+function remove(row, found) {
+  const next = row.nextElementSibling || row.previousElementSibling;
+  leaving.set(found.id, found);
+  row.remove();
+  (next?.querySelector('.open, .turner') || $('choose-file'))?.focus();
+  showCount();
+  undoable(`${found.title} is deleted`, async () => {
+    try { await request(addressOf(found.id), { method: 'DELETE', keepalive: true }); } catch (error) { say(error.message); }
+    for (const set of [ticked.in, ticked.out]) set.delete(found.id);
+    leaving.delete(found.id);
+    await refill();
+  }, () => { leaving.delete(found.id); refill(); });
+  refill();
 }
 
 // Where a file is in the folder that was dropped or chosen; of a single file "".
@@ -146,10 +257,8 @@ async function add(files) {
   if ($('sources').hidden) await showSources(null);
   const tally = files.length >= MANY ? tallyOf(files.length) : null;
   for (let i = 0; i < files.length; i += 4) await Promise.all(files.slice(i, i + 4).map(file => addOne(file, tally)));
-  await countDocuments();
-  const list = $('sources').querySelector('.documents');
-  if (list) await fill(list, list.previousElementSibling, $('sources').querySelector('input[type=search]').value);
-  showTicks();
+  await refill();
+  showGuide();
 }
 
 // Many files are one line that counts; those that fail have a line each.
@@ -205,6 +314,8 @@ async function addOne(file, tally) {
     else {
       tally?.(outcome);
       words.textContent = upright(`${name}: ${outcome}${detail && ` (${detail})`}`);
+      const id = job.files[0].document_ids[0];
+      if (id) box.append(iconButton('only', 'Ask about it', () => askOnly(id), { class: 'small edged', 'aria-label': `Ask about ${name}` }));
     }
   } catch (error) {
     failed(error.message);

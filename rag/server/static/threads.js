@@ -1,10 +1,26 @@
-// Threads: questions with their answers, kept in this browser only.
+// Threads: questions with their answers, which the service keeps for the key.
 
-const MOST_THREADS = 40;
-const threadsOf = collection ? `threads/${collection}` : 'threads';
-let threads = kept.get(threadsOf, []);
 const fresh = () => Math.random().toString(36).slice(2, 10);
+let threads = [];  // the latest ones, with `turns` where they are open
 let thread = { id: fresh(), title: '', turns: [] };
+
+async function loadThreads(search = '') {
+  const found = (await getJson(`/v1/threads?search=${encodeURIComponent(search)}`)).threads.filter(one => !leavingThreads.has(one.id));
+  threads = found.map(one => one.id === thread.id ? Object.assign(thread, one) : one);
+}
+
+// Threads of an earlier version were kept in the browser: the service takes them over.
+async function moveThreads() {
+  const name = collection ? `threads/${collection}` : 'threads';
+  for (const one of kept.get(name, []).reverse()) await saveThread(one);
+  kept.set(name, []);
+}
+
+// A thread with its turns; null if it is gone.
+async function threadOf(id) {
+  if (thread.id === id && thread.turns.length) return thread;
+  return id ? getJson(`/v1/threads/${id}`).catch(error => { if (error.status === 404) return null; throw error; }) : null;
+}
 
 // What is kept of an answer: all that is shown, without the passages' texts and the receipt.
 function slim(answer) {
@@ -12,10 +28,9 @@ function slim(answer) {
   return { ...rest, nearest: answer.answer === null ? nearest.slice(0, 3) : [] };
 }
 
-function saveThreads() {
-  threads = threads.filter(one => one.turns.length).slice(0, MOST_THREADS);
-  const plain = () => threads.map(one => ({ ...one, turns: one.turns.map(({ hits, error, ...turn }) => turn) }));
-  while (!kept.set(threadsOf, plain()) && threads.length > 1) threads.pop();  // the storage is full: the oldest go
+async function saveThread(one = thread) {
+  const turns = one.turns.map(({ hits, error, ...turn }) => turn);
+  try { await putJson(`/v1/threads/${one.id}`, { title: one.title || turns[0].question, turns }); } catch (error) { say(`The thread is not kept. ${sentence(error.message)}`); }
 }
 
 function newThread() {
@@ -27,12 +42,20 @@ function keepTurn(turn) {
   if (!thread.turns.includes(turn)) thread.turns.push(turn);
   thread.title ||= turn.question;
   threads = [thread, ...threads.filter(one => one.id !== thread.id)];
-  saveThreads();
+  saveThread();
 }
 
-function deleteThread(id) {
-  threads = threads.filter(one => one.id !== id);
-  saveThreads();
+const leavingThreads = new Set();  // whose deletion can still be undone
+
+// The threads leave the list, and for good if that is not undone.
+function deleteThreads(those, words) {
+  those.forEach(one => leavingThreads.add(one.id));
+  threads = threads.filter(one => !leavingThreads.has(one.id));
+  const shown = () => { if (!thread.turns.length) return loadThreads().then(showRecent); };
+  undoable(words, async () => {
+    await Promise.all(those.map(one => request(`/v1/threads/${one.id}`, { method: 'DELETE', keepalive: true }).catch(() => {})));
+    those.forEach(one => leavingThreads.delete(one.id));
+  }, () => { those.forEach(one => leavingThreads.delete(one.id)); return shown(); });
 }
 
 // The turns before one, as the service takes them.

@@ -75,6 +75,7 @@ async function openCitation(citation, from, citations = turning.citations) {
   const [head, heading] = paneHead('side', citation.title || citation.document_id, citation.document_id,
     several ? button('‹', () => turn(-1), { class: 'quiet', 'aria-label': 'Previous citation', title: 'Previous citation (p)' }) : null,
     several ? button('›', () => turn(1), { class: 'quiet', 'aria-label': 'Next citation', title: 'Next citation (n)' }) : null);
+  head.querySelector('div').append(iconButton('only', 'Ask only this', () => askOnly(citation.document_id), { class: 'small edged only' }));
   const scroller = el('div', { class: 'pane-body', tabindex: '0', role: 'region', 'aria-label': `Text of ${citation.title || citation.document_id}` }, el('p', { class: 'soft' }, 'Opening…'));
   openPane('side', citation.title || 'Document', from, head, scroller);
   heading.focus({ preventScroll: true });
@@ -107,28 +108,55 @@ function viewSwitch(show, textView, pagesView, citation) {
   return el('div', { class: 'modes tabs', role: 'group', 'aria-label': 'Show as' }, tabs);
 }
 
+const shares = ([left, top, right, bottom]) => ({ left: `${left * 100}%`, top: `${top * 100}%`, width: `${(right - left) * 100}%`, height: `${(bottom - top) * 100}%` });
+let zoom = 1;
+
+// A page as it is printed, with its words on top of it, invisible, to be selected and copied.
 async function pageView(citation, detail, scroller) {
   const at = citation.highlight || citation;
   const page = citation.page || 1;
   const asked = new URLSearchParams({ document: citation.document_id, page });
   const spans = new URLSearchParams(asked);
-  if (at.start_char_index !== undefined) { spans.set('start', at.start_char_index); spans.set('end', at.end_char_index); }
-  const [{ boxes, pages }, picture] = await Promise.all([getJson(`/v1/pages?${spans}`), request(`/v1/pages/picture?${asked}&width=1100`).then(response => response.blob())]);
-  const address = URL.createObjectURL(picture);
-  const image = el('img', { src: address, alt: `Page ${page} of ${detail.title}`, on: { load: () => { URL.revokeObjectURL(address); sheet.querySelector('.box-on-page')?.scrollIntoView({ block: 'center' }); } } });
-  const sheet = el('div', { class: 'sheet' }, image, boxes.map(([left, top, right, bottom]) => {
-    const box = el('span', { class: 'box-on-page' });
-    Object.assign(box.style, { left: `${left * 100}%`, top: `${top * 100}%`, width: `${(right - left) * 100}%`, height: `${(bottom - top) * 100}%` });
-    return box;
-  }));
+  if (at.start_char_index !== undefined) {
+    spans.set('start', at.start_char_index); spans.set('end', at.end_char_index);
+    spans.set('sentence_start', citation.start_char_index); spans.set('sentence_end', citation.end_char_index);
+  }
+  const drawn = async () => URL.createObjectURL(await request(`/v1/pages/picture?${asked}&width=${Math.min(2400, Math.round(1100 * zoom))}`).then(response => response.blob()));
+  const [{ boxes, sentence, lines, pages }, address] = await Promise.all([getJson(`/v1/pages?${spans}`), drawn()]);
+  const image = el('img', { src: address, alt: `Page ${page} of ${detail.title}`, on: { load: () => { URL.revokeObjectURL(image.src); fitLines(); } } });
+  const boxed = (all, name) => all.map(box => { const mark = el('span', { class: name }); Object.assign(mark.style, shares(box)); return mark; });
+  const words = lines.map(({ text, box }) => { const line = el('span', { class: 'page-line' }, text); Object.assign(line.style, shares(box)); return line; });
+  const sheet = el('div', { class: 'sheet' }, image, boxed(sentence, 'sentence-on-page'), boxed(boxes, 'box-on-page'), el('div', { class: 'page-text' }, words));
+  const fitLines = () => {
+    sheet.style.width = `${zoom * 100}%`;
+    for (const line of words) {
+      line.style.fontSize = `${line.clientHeight * .8}px`;
+      line.style.transform = '';
+      line.style.transform = `scaleX(${line.clientWidth / Math.max(1, line.scrollWidth)})`;
+    }
+    sheet.querySelector('.box-on-page')?.scrollIntoView({ block: 'center', inline: 'nearest' });
+  };
   const go = async (number, pressed) => {
     scroller.replaceChildren(...await pageView({ document_id: citation.document_id, page: number }, detail, scroller));
     ([...scroller.querySelectorAll('button')].find(one => one.textContent === pressed && !one.disabled) || scroller).focus();
   };
+  const magnify = async factor => {
+    zoom = Math.min(4, Math.max(.5, zoom * factor));
+    level.textContent = percent(zoom);
+    fitLines();
+    image.src = await drawn();
+  };
+  const level = el('span', { class: 'small', role: 'status' }, percent(zoom));
   const [before, after] = ['‹ Previous page', 'Next page ›'];
   return [el('p', { class: 'row small' }, button(before, () => go(page - 1, before), { class: 'quiet small', disabled: page <= 1 }),
     el('span', {}, `Page ${page} of ${pages}`), button(after, () => go(page + 1, after), { class: 'quiet small', disabled: page >= pages })),
-  at.start_char_index !== undefined && !boxes.length ? el('p', { class: 'soft small' }, 'The quoted words could not be found on the image of the page; they are marked in the text.') : null, sheet].filter(Boolean);
+  el('p', { class: 'row small' }, el('span', {}, button('−', () => magnify(1 / 1.25), { class: 'quiet', 'aria-label': 'Smaller' }), level, button('+', () => magnify(1.25), { class: 'quiet', 'aria-label': 'Larger' })),
+    iconButton('save', 'Original file', () => saveOriginal(citation.document_id), { class: 'small' })),
+  at.start_char_index !== undefined && !boxes.length ? el('p', { class: 'soft small' }, 'The quoted words could not be found on the image of the page; they are marked in the text.') : null, el('div', { class: 'sheet-frame' }, sheet)].filter(Boolean);
+}
+
+async function saveOriginal(id) {
+  try { downloadFile(nameOf(id), await (await request(`/v1/original?${new URLSearchParams({ document: id })}`)).blob()); } catch (error) { say(error.message); }
 }
 
 // The document's text, of a long one the part around what is cited.

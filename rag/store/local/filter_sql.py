@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from rag.filters import Condition, Filter, is_date, is_number, of_documents, pages
+from rag.filters import (
+    Condition,
+    Filter,
+    alternatives,
+    is_date,
+    is_number,
+    of_documents,
+    pages,
+)
 
 _OWN = {"document": "d.id", "title": "d.title"}
 _HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND {})"
@@ -42,10 +50,16 @@ def passages(filter: Filter) -> Clause:
 
 def where(filter: Filter) -> Clause:
     """An expression over `documents d`, and its parameters. Ignores page conditions."""
-    clauses = [_clause(condition) for condition in filter]
+    clauses = [_either(group) for group in alternatives(filter)]
     return " AND ".join(["1", *(sql for sql, _ in clauses)]), [
         value for _, values in clauses for value in values
     ]
+
+
+def _either(group: Filter) -> Clause:
+    clauses = [_clause(condition) for condition in group]
+    sql = " OR ".join(sql for sql, _ in clauses)
+    return f"({sql})", [value for _, values in clauses for value in values]
 
 
 def _clause(condition: Condition) -> Clause:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rag.filters import Condition, Filter, is_date, is_number
+from rag.filters import Condition, Filter, alternatives, is_date, is_number
 
 _OWN = {"document": "id", "title": "named", "source": "source"}
 _NUMBER = r"'^[ \t\r\n]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[ \t\r\n]*$'"
@@ -39,10 +39,16 @@ def writable(text: str) -> str:
 
 def where(filter: Filter) -> Clause:
     """A condition on `rag_documents`, and its values."""
-    clauses = [_clause(Condition(writable(c.key), c.op, writable(c.value))) for c in filter]
+    clauses = [_either(group) for group in alternatives(filter)]
     return " AND ".join(["true", *(sql for sql, _ in clauses)]), [
         value for _, values in clauses for value in values
     ]
+
+
+def _either(group: Filter) -> Clause:
+    clauses = [_clause(Condition(writable(c.key), c.op, writable(c.value))) for c in group]
+    sql = " OR ".join(sql for sql, _ in clauses)
+    return f"({sql})", [value for _, values in clauses for value in values]
 
 
 def _clause(condition: Condition) -> Clause:

@@ -1,0 +1,147 @@
+"""Threads of questions and answers, kept per key in a file of the collection.
+
+An answer leaves its thread when a document that it quotes is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rag.errors import StoreError
+
+NAME = "threads.sqlite"
+MOST_THREADS = 500
+"""Threads of one key; the oldest go first."""
+GONE = "A document that this answer quoted was deleted"
+Turn = dict[str, Any]
+_TABLE = """CREATE TABLE IF NOT EXISTS threads (
+    key TEXT, id TEXT, title TEXT, updated REAL, words TEXT, turns TEXT, PRIMARY KEY (key, id)
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredThread:
+    """A thread; `updated` is a Unix time in seconds."""
+
+    id: str
+    title: str
+    updated: float
+    turns: list[Turn]
+
+
+class ThreadStore:
+    """Safe to share between threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+
+    def listed(self, key: str, search: str, most: int) -> list[StoredThread]:
+        """The key's threads with all these words in the title, a question or an answer, the latest
+        first.
+        """
+        if not self._path.exists():
+            return []
+        words = search.casefold().split()
+        where = " AND ".join(["key = ?", *("instr(words, ?)" for _ in words)])
+        query = f"SELECT id, title, updated, turns FROM threads WHERE {where}"
+        with self._connected() as connection:
+            rows = connection.execute(
+                f"{query} ORDER BY updated DESC LIMIT ?", [key, *words, most]
+            ).fetchall()
+        return [_thread(*row) for row in rows]
+
+    def get(self, key: str, thread_id: str) -> StoredThread | None:
+        if not self._path.exists():
+            return None
+        query = "SELECT id, title, updated, turns FROM threads WHERE key = ? AND id = ?"
+        with self._connected() as connection:
+            row = connection.execute(query, (key, thread_id)).fetchone()
+        return _thread(*row) if row else None
+
+    def put(self, key: str, thread: StoredThread) -> None:
+        """Add or replace a thread."""
+        with self._connected() as connection:
+            _write(connection, key, thread)
+            connection.execute(
+                "DELETE FROM threads WHERE key = ? AND id NOT IN "
+                "(SELECT id FROM threads WHERE key = ? ORDER BY updated DESC LIMIT ?)",
+                (key, key, MOST_THREADS),
+            )
+
+    def delete(self, key: str, thread_id: str) -> bool:
+        with self._connected() as connection:
+            query = "DELETE FROM threads WHERE key = ? AND id = ?"
+            return connection.execute(query, (key, thread_id)).rowcount > 0
+
+    def forget(self, document_id: str) -> int:
+        """Remove the answers that name the document, of all keys. Returns their number."""
+        if not self._path.exists():
+            return 0
+        removed = 0
+        with self._connected() as connection:
+            rows = connection.execute(
+                "SELECT key, id, title, updated, turns FROM threads"
+            ).fetchall()
+            for key, *fields in rows:
+                thread = _thread(*fields)
+                if number := forget_answers(thread.turns, {document_id}.__contains__):
+                    removed += number
+                    _write(connection, key, thread)
+        return removed
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """A transaction. Raises StoreError."""
+        try:
+            if not self._path.exists():  # readable by its owner only
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600))
+            with closing(sqlite3.connect(self._path, timeout=5)) as connection:
+                connection.execute("PRAGMA secure_delete = ON")
+                with connection:
+                    connection.execute(_TABLE)
+                    yield connection
+        except (OSError, sqlite3.Error) as error:
+            message = f"the threads in {self._path} cannot be used: {error}"
+            raise StoreError(message, "make the index folder writable, or free space") from error
+
+
+def _thread(thread_id: str, title: str, updated: float, turns: str) -> StoredThread:
+    return StoredThread(thread_id, title, updated, json.loads(turns))
+
+
+def _write(connection: sqlite3.Connection, key: str, thread: StoredThread) -> None:
+    answers = [(turn.get("answer") or {}).get("answer") or "" for turn in thread.turns]
+    questions = [str(turn.get("question", "")) for turn in thread.turns]
+    words = "\n".join([thread.title, *questions, *answers]).casefold()
+    turns = json.dumps(thread.turns, ensure_ascii=False)
+    connection.execute(
+        "REPLACE INTO threads VALUES (?, ?, ?, ?, ?, ?)",
+        (key, thread.id, thread.title, thread.updated, words, turns),
+    )
+
+
+def forget_answers(turns: Sequence[Turn], is_gone: Callable[[str], bool]) -> int:
+    """Remove the answers that name a document that is gone. Returns their number."""
+    removed = 0
+    for turn in turns:
+        if any(map(is_gone, documents_of(turn.get("answer")))):
+            turn.update(answer=None, problem=GONE)
+            removed += 1
+    return removed
+
+
+def documents_of(value: object) -> Collection[str]:
+    """The ids of documents anywhere in an answer's JSON."""
+    if isinstance(value, dict):
+        own = {value["document_id"]} if isinstance(value.get("document_id"), str) else set()
+        return own.union(*map(documents_of, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(documents_of, value))
+    return set()
