@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from rag.claims.results import CheckReport
+from rag.desk.grid import Grid
+from rag.desk.grid_file import GridSpec
 from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged
 from rag.server.schemas import Options
@@ -38,6 +40,12 @@ class IndexAccess(Protocol):
 
     def link(self, document_id: str, start: int, end: int) -> str:
         """URL that opens the document at the place."""
+
+    def grid(self, name: str) -> Grid:
+        """A grid with the cells that were asked so far."""
+
+    def run_grid(self, spec: GridSpec) -> str:
+        """Keep a grid and ask its cells in the background. Returns the job's id."""
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         """Returns (outcome, document ids, detail)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,11 @@ from dataclasses import replace
 from rag import build
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
-from rag.errors import AbsentError
+from rag.desk import grid as grids
+from rag.desk import grid_run
+from rag.desk.grid import Grid
+from rag.desk.grid_file import GridSpec
+from rag.errors import AbsentError, RagError
 from rag.filters import parse
 from rag.ingestion import uploads
 from rag.render.links import page_link, page_of, resource_link
@@ -22,6 +27,10 @@ from rag.server.schemas import Options
 from rag.server.upload_queue import file_of
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document, Hit
+
+_log = logging.getLogger(__name__)
+_CELLS = 8
+"""Cells of a grid that are read while a question of the agent waits."""
 
 
 class LocalLibrary:
@@ -93,6 +102,27 @@ class LocalLibrary:
             if self._page
             else resource_link(document_id, start, end)
         )
+
+    def grid(self, name: str) -> Grid:
+        return grids.load(self._index.store(), name)
+
+    def run_grid(self, spec: GridSpec) -> str:
+        store = self._index.store()
+        grids.rows_of(spec, store.documents())
+        grids.save(store, spec)
+        threading.Thread(target=self._ask, args=(spec.name,), daemon=True).start()
+        return f"grid {spec.name}"
+
+    def _ask(self, name: str) -> None:
+        """Ask a grid's cells between the questions of the agent."""
+        try:
+            batches = grid_run.in_batches(self._index.engine(), name, _CELLS)
+            while True:
+                with self._one:
+                    if next(batches, None) is None:
+                        return
+        except RagError as error:
+            _log.warning("grid %s stopped: %s", name, error.message)
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         upload = file_of((safe_name(name), text.encode()))

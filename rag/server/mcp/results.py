@@ -14,6 +14,7 @@ from typing import Any
 from mcp.types import CallToolResult, TextContent
 
 from rag.claims.results import Checked, CheckReport
+from rag.desk.grid import Cell, Grid
 from rag.render.cited import NEAREST, cited, shortened, where
 from rag.server.answer_service import Answered
 from rag.server.mcp.index_access import IndexAccess
@@ -326,3 +327,40 @@ def not_fetched(id: str, near: list[str]) -> CallToolResult:
 def _absent(document_id: str, near: list[str]) -> str:
     hint = f"Did you mean {' or '.join(near)}?" if near else "List them with list_documents."
     return f"No document {document_id} in the index. {hint}"
+
+
+def grid(grid: Grid, state: str | None, after: int, limit: int | None) -> CallToolResult:
+    """The cells in one state, or all, from number `after` on."""
+    cells = [
+        cell
+        for row in grid.rows
+        for column in grid.spec.columns
+        if (cell := grid.cells.get((row.key, column.name))) and state in (None, cell.state)
+    ]
+    rows = [_cell(cell) for cell in cells[after:]]
+    shown = fitting(rows, limit)
+    following = after + len(shown) if after + len(shown) < len(cells) else None
+    fields = {"name": grid.spec.name, "counts": grid.counts, "cells": shown, "next": following}
+    counts = ", ".join(f"{count} {name}" for name, count in grid.counts.items() if count)
+    lines = [f"{grid.spec.name}: {counts or 'no cells'}"]
+    for row in shown:
+        value = f"{row['value']} ({row['state']})" if row["value"] else row["state"]
+        quote = f": “{row['quote']}”" if row["quote"] else ""
+        lines.append(f"- {row['row']}, {row['column']}: {value}{quote}")
+    lines += [f"More: after={following}."] if following is not None else []
+    return result(fields, "\n".join([*lines, NOTICE]))
+
+
+def _cell(cell: Cell) -> Json:
+    first = cell.quotes[0] if cell.quotes else None
+    return {
+        "row": cell.row,
+        "column": cell.column,
+        "state": cell.rating.verdict if cell.rating else cell.state,
+        "value": shortened(cell.shown),
+        "quote": shortened(first.sentence) if first else "",
+        "document_id": first.document_id if first else "",
+        "start": first.start if first else None,
+        "end": first.end if first else None,
+        "probability": round(cell.probability, 2),
+    }

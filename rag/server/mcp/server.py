@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from contextvars import ContextVar
 from dataclasses import asdict, replace
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
@@ -24,6 +24,8 @@ from pydantic import BaseModel, Field, ValidationError
 from rag import __version__
 from rag.answering.verification import Cited
 from rag.answering.verification import verify as verify_citation
+from rag.desk.grid import State
+from rag.desk.grid_file import definition
 from rag.errors import RagError
 from rag.filters import matches, parse
 from rag.render.cited import shortened
@@ -59,7 +61,7 @@ _COLLECTION: dict[str, Any] = {
     "description": "Name of another index; leave out for the default.",
 }
 _PLACE = re.compile(r"(.*)#char=([0-9]{1,12}),([0-9]{1,12})", re.DOTALL)
-_NOT_SHOWN = {"title", "minLength", "maxLength", "maxItems", "default"}
+_NOT_SHOWN = {"title", "minLength", "maxLength", "maxItems", "minimum", "maximum", "default"}
 """Parts of arguments' schemas that would cost an agent tokens; they are checked all the same."""
 
 Question = Annotated[
@@ -75,12 +77,19 @@ Limit = Annotated[
 ]
 TopK = Annotated[int | None, Field(ge=1, le=100, description="Passages to read.")]
 Place = Annotated[int, Field(ge=0, le=10**9)]
+GridName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class ToolTurn(BaseModel):
     question: str = Field(max_length=10_000)
     answer: str | None = Field(default=None, max_length=100_000)
     documents: list[Line] = Field(default=[], max_length=50, description="Ids it cites.")
+
+
+class ToolColumn(BaseModel):
+    name: str = Field(max_length=100)
+    question: str = Field(max_length=10_000)
+    type: Literal["text", "date", "amount", "number", "yes_no", "list"] = "text"
 
 
 class RagServer(MCPServer[Any]):
@@ -150,6 +159,13 @@ def _reads(title: str) -> dict[str, Any]:
     }
 
 
+def _changes(title: str, destructive: bool) -> dict[str, Any]:
+    hints = ToolAnnotations(
+        title=title, destructive_hint=destructive, idempotent_hint=True, open_world_hint=False
+    )
+    return {"annotations": hints, "structured_output": False}
+
+
 def make_server(library_of: LibraryOf, writes: bool) -> MCPServer[Any]:
     """`writes` offers the tools that ingest and delete."""
     server = RagServer(
@@ -166,6 +182,7 @@ def make_server(library_of: LibraryOf, writes: bool) -> MCPServer[Any]:
 
     _add_asking(server, opened)
     _add_reading(server, opened)
+    _add_grids(server, opened, writes)
     _add_resource(server, opened)
     _add_prompts(server)
     if writes:
@@ -335,6 +352,37 @@ def _add_reading(server: MCPServer[Any], opened: Opened) -> None:
         return results.result(asdict(check), text)
 
 
+def _add_grids(server: MCPServer[Any], opened: Opened, writes: bool) -> None:
+    @server.tool(**_reads("Get a grid"))
+    def get_grid(
+        context: Context[Any, Any],
+        name: GridName,
+        state: State | None = None,
+        after: Annotated[int, Field(ge=0)] = 0,
+        limit: Limit = None,
+    ) -> CallToolResult:
+        """Get a grid's cells with their quotes."""
+        return results.grid(opened(context).grid(name), state, after, limit)
+
+    if not writes:
+        return
+
+    @server.tool(**_changes("Run a grid", False))
+    def run_grid(
+        context: Context[Any, Any],
+        name: GridName,
+        columns: Annotated[list[ToolColumn], Field(max_length=100)],
+        filters: Filters = [],  # noqa: B006
+    ) -> CallToolResult:
+        """Ask every document the same questions, in the background."""
+        values = [column.model_dump() for column in columns]
+        spec = definition({"name": name, "columns": values, "filter": filters}, "the grid")
+        job = opened(context).run_grid(spec)
+        return results.result(
+            {"name": name, "job": job}, f"Started. Read the cells so far with get_grid {name}."
+        )
+
+
 def _add_resource(server: MCPServer[Any], opened: Opened) -> None:
     @server.resource(
         "rag://document/{document_id}",
@@ -388,13 +436,7 @@ def _add_prompts(server: MCPServer[Any]) -> None:
 
 
 def _add_writing(server: MCPServer[Any], opened: Opened) -> None:
-    def changes(title: str, destructive: bool) -> dict[str, Any]:
-        hints = ToolAnnotations(
-            title=title, destructive_hint=destructive, idempotent_hint=True, open_world_hint=False
-        )
-        return {"annotations": hints, "structured_output": False}
-
-    @server.tool(**changes("Add a document", False))
+    @server.tool(**_changes("Add a document", False))
     def ingest(
         context: Context[Any, Any],
         name: Annotated[
@@ -408,7 +450,7 @@ def _add_writing(server: MCPServer[Any], opened: Opened) -> None:
         reason = f": {detail}" if detail else ""
         return results.result(fields, f"{outcome}{reason}. Documents: {', '.join(ids) or 'none'}")
 
-    @server.tool(**changes("Delete a document", True))
+    @server.tool(**_changes("Delete a document", True))
     def delete(context: Context[Any, Any], document_id: DocumentId) -> CallToolResult:
         """Delete a document from the index. Its file is kept."""
         library = opened(context)

@@ -21,7 +21,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from rag.claims.results import CheckReport
+from rag.desk import grid as grids
+from rag.desk.grid import Grid
+from rag.desk.grid_file import GridSpec
 from rag.errors import InputError, NotFoundError, install_line
+from rag.ingestion.uploads import GRID
 from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE
@@ -71,6 +75,16 @@ class ServedLibrary(ServiceLibrary):
 
     def link(self, document_id: str, start: int, end: int) -> str:
         return page_link(self.page, document_id, start, end)
+
+    def grid(self, name: str) -> Grid:
+        return grids.load(self.service.engine.store, name)
+
+    def run_grid(self, spec: GridSpec) -> str:
+        store = self.service.engine.store
+        grids.rows_of(spec, store.documents())
+        grids.save(store, spec)
+        self.exchange.change = f"grid {spec.name}"
+        return self.service.jobs.add([(f"{GRID}{spec.name}", b"")])
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         files = [(safe_name(name), text.encode())]

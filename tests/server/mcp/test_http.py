@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ READS = [
     "outline",
     "list_documents",
     "verify",
+    "get_grid",
 ]
 MODES = ["auto", "legacy"]
 
@@ -308,7 +310,7 @@ def test_writing_needs_a_write_key(tmp_path: Path) -> None:
     _, writer = keys.add("writer", "write")
     with serving(tmp_path, key=writer) as client:
         tools = talk(client, lambda agent: agent.list_tools()).tools
-        assert [tool.name for tool in tools] == [*READS, "ingest", "delete"]
+        assert [tool.name for tool in tools] == [*READS, "run_grid", "ingest", "delete"]
         text, put, _ = call(client, "ingest", name="oman.txt", text=OMAN)
         assert (put["outcome"], put["document_ids"]) == ("added", ["uploads/oman.txt"])
         assert "uploads/oman.txt" in text
@@ -345,3 +347,25 @@ def test_invalid_messages_are_refused(client: httpx.Client) -> None:
     assert (
         client.post("/mcp", json={}, headers={**accept, "Host": "evil.example"}).status_code == 421
     )
+
+
+def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
+    token = keys_of(Settings(index=tmp_path)).add("agent", "write")[1]
+    with serving(tmp_path, key=token) as client:
+        for number in range(60):
+            put_text(client, f"{number}.md", f"The lease of house {number} ends in 20{number:02}.")
+        columns = [{"name": "End", "question": "When does the lease end?", "type": "date"}]
+        _, started, failed = call(client, "run_grid", name="leases", columns=columns)
+        assert not failed
+        while client.get(f"/v1/jobs/{started['job']}").json()["state"] != "done":
+            time.sleep(0.05)
+        text, fields, _ = call(client, "get_grid", name="leases")
+        assert tokens(text) < 3000
+        assert tokens(fields) < 3000
+        assert fields["counts"]["answered"] == 60
+        assert "uploads/1.md, End: 2001 (answered): “The lease of house 1 ends in 2001.”" in text
+        _, rest, _ = call(client, "get_grid", name="leases", after=fields["next"], limit=2)
+        assert len(rest["cells"]) == 2
+        assert rest["cells"][0] not in fields["cells"]
+        text, _, failed = call(client, "get_grid", name="nothing")
+        assert (failed, "there are: leases" in text) == (True, True)
