@@ -17,6 +17,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from eval.experiments import fit_judge
 from eval.experiments.fit_judge import (
     Example,
     calibrated,
@@ -28,6 +29,8 @@ from eval.experiments.fit_judge import (
 from eval.experiments.kept import ROOT, SETS
 from rag.answering.features import FEATURES, GENERATED
 
+_NETWORKS = 2
+"""Fewer than the shipped judge has, to save time."""
 GROUPS = {
     "form classifier": ("asks_",),
     "length": ("words", "places", "more"),
@@ -38,6 +41,9 @@ GROUPS = {
     "words of the question": ("coverage", "names", "question_words"),
     "rarity of missing words": ("coverage_missed", "rarity_missed"),
     "heading": ("heading_",),
+    "second opinion of the small reader": ("first_",),
+    "question word, types of values": ("starts_", "typed_", "date_", "number_", "name_inside"),
+    "refers back": ("refers_back",),
 }
 """Beginnings of the names of features, by group."""
 
@@ -84,6 +90,7 @@ def without_features(made: Sequence[Example], beginnings: Sequence[str]) -> list
 @click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
 def main(cache: Path, reader: str, out: Path, names: tuple[str, ...]) -> None:
     """Measure each row."""
+    fit_judge.NETWORKS = _NETWORKS
     made = collect(cache, reader, names)
     variants = {"nothing": made}
     variants |= {f"generator {name}": without_generator(made, name) for name in GENERATED}

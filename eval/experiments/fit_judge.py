@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from sklearn.linear_model import LogisticRegression
 
-from eval.experiments.kept import COLLECTIONS, SETS, done, opened
+from eval.experiments.kept import HALVED, SETS, done, opened
 from rag.answering.candidate import Candidate, joined
-from rag.answering.features import Featurizer
+from rag.answering.features import Featurizer, refers_back
 from rag.answering.generate import candidates
 from rag.answering.judge import CLIPPED, Networks
 from rag.answering.reading import Reading
@@ -56,6 +56,8 @@ _PARTLY = 0.12
 """How far a candidate serves that has a part of the answer."""
 _OTHER_FORM = {"span": 0.55, "yes_no": 0.6, "sentences": 0.6, "list": 0.7, "steps": 0.7}
 """How far a candidate of another form serves a question of this form."""
+_REFERS_BACK = 0.8
+"""The same for one that begins with "this" or "it" without the sentence before."""
 _LESS = 15
 """Per cent of the questions that are also fitted without the small reader's output, as the setting
 `best` has none, and without sentences and verdicts, as readers without these heads have none.
@@ -120,7 +122,7 @@ def collect(
         questions = [
             question
             for question in done(name, cache, questions, reader)
-            if name not in COLLECTIONS or is_for_fitting(name, question) != reporting
+            if name not in HALVED or is_for_fitting(name, question) != reporting
         ]
         made += examples(name, engine, questions)
         engine.store.close()
@@ -165,6 +167,7 @@ def _example(
         np.array(
             [
                 _share(question, one.form, judgement)
+                * (_REFERS_BACK if refers_back(one, reading.documents) else 1.0)
                 for one, judgement in zip(found, judgements, strict=True)
             ]
         ),

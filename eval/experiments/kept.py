@@ -4,10 +4,11 @@ python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [
 [--reader NAME] [SET...]
 
 DIR gets, for each set, its index, the hits of each question and the reader's output, so that
-ablations and fits take seconds. SET is seeds, forms, technical, household, tables, tables-held-out,
-mixed, reports, squad or own; FOLDER is made by `python -m eval.gold.technical`; DATA contains
-squad-dev-36.json.gz, whose held-out articles are used, and for own, the held-out questions of our
-own, is what `python -m eval.gold.training` made.
+ablations and fits take seconds. SET is seeds, forms, technical, household, tables,
+tables-held-out, mixed, reports, squad, own or one of `public_sets`; FOLDER is made by
+`python -m eval.gold.technical`;
+DATA contains squad-dev-36.json.gz, whose held-out articles are used, lies beside `asked`, and for
+own, the held-out questions of our own, is what `python -m eval.gold.training` made.
 Nothing is read twice; after --minutes, the next call continues.
 """
 
@@ -27,6 +28,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from eval.experiments.public_sets import PUBLIC
 from rag import build
 from rag.answering.provenance import model_digest
 from rag.answering.searcher import Query
@@ -65,8 +67,11 @@ SETS = {
     "mixed": None,
     "reports": None,
     "attributes": None,
+    "records": None,
     "squad": 300,
     "own": 300,
+    "clapnq": None,
+    "cmu": None,
     "dxw-playbook": None,
     "mozilla-legal": None,
     "restic": None,
@@ -87,11 +92,14 @@ _CORPORA = {
     "mixed": ROOT / "eval/gold/mixed",
     "reports": ROOT / "eval/gold/reports",
     "attributes": ROOT / "eval/gold/attributes",
+    "records": ROOT / "eval/gold/records",
 }
-_MADE = ("squad", "own")
+_MADE = ("squad", "own", *PUBLIC)
 """Sets whose questions are written next to their index."""
 COLLECTIONS = tuple(SETS)[-9:]
 """Sets whose documents nobody of this project wrote; their gold rows are in gold/collections/."""
+HALVED = (*COLLECTIONS, "clapnq", "cmu")
+"""Sets of which half is for fitting and half for reporting."""
 _DISTRACTORS = 16
 
 
@@ -263,7 +271,7 @@ def _make(
         if name in _MADE:
             if data is None:
                 raise click.UsageError(f"the set {name} needs --data")
-            documents = (_squad if name == "squad" else _own)(data, settings.index.parent)
+            documents = _made(name, data, settings.index.parent)
             fill(documents, store, embedder, settings.passage_tokens)
             return
         corpus = _corpus(name, technical, collections)
@@ -271,6 +279,16 @@ def _make(
         ingest.run(list(find([corpus])), lambda *_: None)
     finally:
         store.close()
+
+
+def _made(name: str, data: Path, folder: Path) -> list[Document]:
+    """The documents of a set; its questions are written next to them."""
+    if name not in PUBLIC:
+        return (_squad if name == "squad" else _own)(data, folder)
+    documents, rows = PUBLIC[name](data.parent)
+    lines = [json.dumps(row) for row in rows]
+    (folder / "gold.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return documents
 
 
 def _corpus(name: str, technical: Path | None, collections: Path | None) -> Path:

@@ -19,9 +19,10 @@ import click
 import numpy as np
 
 from eval.experiments.fit_judge import is_for_fitting
-from eval.experiments.kept import COLLECTIONS, SETS, done, opened
+from eval.experiments.kept import HALVED, SETS, done, opened
 from rag.answering.searcher import Query
 from rag.evaluation.gold import Question
+from rag.evaluation.squad import f1
 from rag.evaluation.statistics import adaptive_ece
 from rag.evaluation.usefulness import serves, shown
 from rag.types import Answer
@@ -45,7 +46,7 @@ def ask(name: str, cache: Path, reader: str = "accurate", everything: bool = Fal
     reported = [
         question
         for question in done(name, cache, questions, reader)
-        if everything or name not in COLLECTIONS or not is_for_fitting(name, question)
+        if everything or name not in HALVED or not is_for_fitting(name, question)
     ]
     answers = [engine.ask_many([Query(question.text)])[0] for question in reported]
     engine.store.close()
@@ -84,6 +85,25 @@ def sure(asked: Sequence[Asked]) -> dict[str, Any]:
     }
 
 
+def long_answers(asked: Sequence[Asked]) -> dict[str, Any]:
+    """Of questions for sentences: the words that the given answer, or else the best candidate,
+    shares with the evidence, as F1.
+    """
+    scores = []
+    for one in asked:
+        if one.question.form != "sentences" or not one.question.evidence:
+            continue
+        wanted = "\n".join(evidence.sentence for evidence in one.question.evidence)
+        scores.append(f1(_best_guess(one.answer), [wanted]))
+    return {"questions": len(scores), "word F1": round(float(np.mean(scores or [0])), 3)}
+
+
+def _best_guess(answer: Answer) -> str:
+    if answer.form == "span" and answer.citations:
+        return answer.citations[0].sentence
+    return answer.text or (answer.alternatives[0].text if answer.alternatives else "")
+
+
 def calibration_error(asked: Sequence[Asked]) -> float:
     """Of the given answers: confidence against usefulness, in bins of equal count."""
     given = [one for one in asked if one.answer.text is not None]
@@ -107,6 +127,7 @@ def report(asked: Sequence[Asked]) -> dict[str, Any]:
             kind: table([one for one in asked if one.question.kind == kind]) for kind in kinds
         },
         "at 70 % or more": sure(asked),
+        "long answers": long_answers(asked),
         "calibration error": calibration_error(asked),
         "milliseconds of composing, p95": round(
             1000 * float(np.quantile([one.answer.timings["compose"] for one in asked], 0.95)), 1

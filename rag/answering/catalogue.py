@@ -23,17 +23,20 @@ _DOCUMENTS = (
     r"(?:documents?|files?|papers?|notes?|pages?"
     r"|reports?|sources?|articles?|e?-?mails?|letters?|manuals?|pdfs?)"
 )
+_KIND = rf"(?:{_DOCUMENTS}|\b(?:which|what)(?: of (?:the|my|our|these))? [\w-]+s)"
+"""Documents by that name, or what these documents are: "which recipes"."""
 _MENTION = re.compile(
-    rf"\b{_DOCUMENTS}\b.*?\b(?:mention(?:s|ing)?|contain(?:s|ing)?|about|discuss(?:es|ing)?|"
+    rf"\b{_KIND}\b.*?\b(?:mention(?:s|ing)?|contain(?:s|ing)?|about|discuss(?:es|ing)?|"
     r"refer(?:s|ring)? to|talks? about|"
     r"deals? with|describ(?:es?|ing)|cover(?:s|ing)?|on|says? (?:something|anything) (?:on|about)|"
-    r"includes?|names?)\b"
+    r"includes?|names?|uses?|needs?|requires?|explains?)\b"
     r" (?P<what>[^?]+)",
     re.IGNORECASE,
 )
 _BY_OR_FROM = re.compile(
-    rf"\b(?:{_DOCUMENTS}|anything|something|everything)\b.*?"
-    r"\b(?:by|from|of|in|on|dated|written|published|sent)\s+(?P<what>[^?]+)",
+    rf"\b(?:{_DOCUMENTS}|anything|something|everything|what)\b.*?"
+    r"\b(?:by|from|of|in|on|dated|written|published|sent|did)\s+(?P<what>[^?]+?)"
+    r"(?:\s+(?:write|send|publish))?\s*(?:\?|$)",
     re.IGNORECASE,
 )
 _WHERE = re.compile(
@@ -42,7 +45,7 @@ _WHERE = re.compile(
     re.IGNORECASE,
 )
 _PASSIVE = re.compile(
-    rf"\b{_DOCUMENTS}\b (?:is|are|was|were) (?P<what>[^?]+?) (?:mentioned"
+    rf"\b{_KIND}\b (?:is|are|was|were) (?P<what>[^?]+?) (?:mentioned"
     rf"|described|discussed|covered|named)\b",
     re.IGNORECASE,
 )

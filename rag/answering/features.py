@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ from rag.answering.selection import FLOOR, Sentence, logit, odds
 from rag.answering.spans import SpanGroup
 from rag.meaning.compare import Relation, compare
 from rag.meaning.words import content_words, coverage
-from rag.types import Hit
+from rag.types import Document, Hit
 
 SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")
 ASKED = (*FORMS, NEEDS_ALL)
@@ -28,6 +29,12 @@ GENERATED = (
     "span sentence run neighbours paragraph section list items rows table yes_no comparison "
     "overview catalogue"
 ).split()
+_REFERS_BACK = re.compile(
+    r"(?:(?:because of|despite|after|before|for|in|with|by|from) )?"
+    r"(?:this|that|these|those|it|they|he|she|such|his|her|its|their)\b(?! is why)",
+    re.IGNORECASE,
+)
+"""The beginning of a sentence that is not understood alone."""
 _NONE = -9.0
 """Stands for a log-odds that does not exist."""
 _LIMIT = 10.0
@@ -89,6 +96,7 @@ FEATURES = (
     "date_inside",
     "number_inside",
     "name_inside",
+    "refers_back",
     "first_sentence_best",
     "first_sentence_mean",
     "first_sentence_lead",
@@ -136,7 +144,8 @@ class Featurizer:
         the question. `agreement`: independent documents; `rivals`: other spans that score close;
         `asks_*` and `typed*`: whether the question wants a date or an amount, and one is there.
         `starts_*`: the question word; `date_inside`, `number_inside`, `name_inside`: what the best
-        span inside is. `first_*`: the same by the small reader, 0 without one.
+        span inside is; `refers_back`: whether the first words refer to a sentence before.
+        `first_*`: the same by the small reader, 0 without one.
         """
         hit = self._hit(candidate.places[0])
         second_opinion = self._first._second_opinion(candidate, hit) if self._first else {}
@@ -149,6 +158,7 @@ class Featurizer:
             **self._of_verdicts(candidate, hit),
             **self._of_search(hit),
             **self._of_words(candidate, hit),
+            "refers_back": float(refers_back(candidate, self.reading.documents)),
             **second_opinion,
         }
 
@@ -354,6 +364,15 @@ class Featurizer:
             ),
             None,
         )
+
+
+def refers_back(candidate: Candidate, documents: Mapping[str, Document]) -> bool:
+    """Whether the first words of an answer in sentences refer to a sentence before it."""
+    place = candidate.places[0]
+    document = documents.get(place.document_id)
+    if document is None or candidate.form not in ("sentences", "yes_no"):
+        return False
+    return bool(_REFERS_BACK.match(document.text, place.start, place.end))
 
 
 def _odds(sentence: Sentence) -> float:

@@ -10,6 +10,7 @@ from pathlib import PurePath
 import numpy as np
 
 from rag.answering.candidate import Candidate, Place
+from rag.meaning.dates import days
 from rag.meaning.sentences import split_sentences
 from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
@@ -32,12 +33,16 @@ _ABOUT_ANY = frozenset(
 
 
 def meant(question: str, listed: Sequence[Document], hits: Sequence[Hit]) -> str | None:
-    """The id of the document that a question is about: the one that it names by title or file name,
-    or else the one with most of the nearest passages; None if there is neither.
+    """The id of the document that a question is about: the one that it names by title, file name or
+    day, or else the one with most of the nearest passages; None if there is neither.
     """
     question_words = content_words(question) - _ABOUT_ANY
     lowered = question.lower()
-    shares = {d.id: _named(d, question_words, lowered) for d in listed}
+    of_days = days(question)
+    shares = {
+        d.id: 2.0 if d.metadata.get("date") in of_days else _named(d, question_words, lowered)
+        for d in listed
+    }
     best = max(shares, key=lambda name: shares[name], default=None)
     if (
         best is not None

@@ -1,0 +1,79 @@
+"""Sets of questions that other people wrote, as documents and gold rows.
+
+CLAPNQ (Rosenthal et al. 2024): search queries with long answers, and the sentences that people
+marked. CMU's Question-Answer dataset (Smith, Heilman & Hwa 2008): questions about whole articles,
+half of them yes or no. They lie in the folder DATA that `eval.experiments.kept` gets.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rag.parsing.load import load_bytes
+from rag.types import Document
+
+Row = dict[str, Any]
+_PRONOUN = re.compile(
+    r"\b(?:he|she|it|they|him|her|his|its|their|this|that|these)\b", re.IGNORECASE
+)
+
+
+def clapnq(data: Path) -> tuple[list[Document], list[Row]]:
+    """Each passage is a document; the first annotator's sentences are the evidence."""
+    documents, rows = [], []
+    for number, asked in enumerate(_lines(data / "asked/clapnq.jsonl.gz")):
+        document = _text(f"clapnq/{number}", asked["title"], asked["passage"])
+        documents.append(document)
+        marked: list[str] = next((one for one in asked["sentences"] if one), [])
+        evidence = [{"document": document.id, "sentence": one} for one in marked]
+        rows.append(
+            {
+                "id": f"clapnq-{number}",
+                "question": asked["question"],
+                "form": "sentences",
+                "group": document.id,
+                "unanswerable": not evidence,
+                "evidence": evidence,
+            }
+        )
+    return documents, rows
+
+
+def cmu(data: Path) -> tuple[list[Document], list[Row]]:
+    """Questions without pronouns, on whole articles; those with both verdicts are left out."""
+    documents = {
+        one["id"]: _text(f"cmu/{one['id']}", one["text"].split("\n")[0], one["text"])
+        for one in _lines(data / "asked/cmu-documents.jsonl.gz")
+    }
+    rows = []
+    for asked in _lines(data / "asked/cmu.jsonl.gz"):
+        verdicts = {answer.strip(" .").lower() for answer in asked["answers"]}
+        if _PRONOUN.search(asked["question"]) or verdicts >= {"yes", "no"}:
+            continue
+        row: Row = {
+            "id": asked["id"],
+            "question": asked["question"],
+            "group": documents[asked["document"]].id,
+        }
+        polar = verdicts <= {"yes", "no"}
+        form = {"form": "yes_no", "verdict": min(verdicts)} if polar else {"form": "span"}
+        rows.append(row | form | ({} if polar else {"answers": asked["answers"]}))
+    return list(documents.values()), rows
+
+
+def _text(name: str, title: str, text: str) -> Document:
+    (document,) = load_bytes(f"{name}.md", f"# {title}\n\n{text}".encode())
+    return document
+
+
+def _lines(path: Path) -> Sequence[Row]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+PUBLIC = {"clapnq": clapnq, "cmu": cmu}

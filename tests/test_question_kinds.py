@@ -1,0 +1,136 @@
+"""What people once got wrong answers to, each kind with questions on documents of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+import rag
+from rag.types import TALK, Answer
+
+pytestmark = pytest.mark.slow
+DOCUMENTS = Path(__file__).parent / "question_kinds"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the shown answer has and lacks; `has` is empty for a question that is refused."""
+
+    has: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    form: str = ""
+    documents: tuple[str, ...] = ()
+    conflict: str = field(default="")
+
+
+def says(*has: str, lacks: tuple[str, ...] = (), form: str = "", conflict: str = "") -> Expected:
+    return Expected(has, lacks, form, conflict=conflict)
+
+
+def names(*documents: str) -> Expected:
+    return Expected(documents=documents, form="catalogue")
+
+
+REFUSED = Expected()
+PATTERNS: dict[str, list[tuple[str, Expected]]] = {
+    "lists do not swallow facts, and keep their lead-in": [
+        ("How hot must the oven be at the start?", says("230 °C", lacks=("25 minutes",))),
+        ("How much salt is in the rye bread?", says("12 g", lacks=("flour",))),
+        ("What must I bring to borrow shoes?", says("a photo ID", "deposit of 20", "clean socks")),
+        ("What can I not rent?", says("Not for rent", "helmets", "chalk bags", lacks=("socks",))),
+        ("How do I bake the loaf?", says("lid on", "lower the oven", "20 minutes", "cool")),
+    ],
+    "a qualifier decides": [
+        ("When do women train?", says("Mondays", lacks=("Thursdays",))),
+        ("Are chalk balls allowed during competitions?", says("No", form="yes_no")),
+        ("How much is the year ticket for adults?", says("1,800 euros")),
+        ("May a child of 13 climb with a rope?", says("No", form="yes_no")),
+        ("How tall may a tree be?", says("4 metres")),
+    ],
+    "a heading that is the question": [
+        ("I lost my locker key, what now?", says("open the locker", "35 euros")),
+        ("How long is a voucher valid?", says("three years")),
+    ],
+    "forms": [
+        ("backup vs snapshot", says("copies every file", "records only what changed")),
+        ("voucher validity", says("three years")),
+        ("In which meetings was the fence discussed?", names("2025-02-11", "2025-03-11")),
+        ("Which recipes use caraway?", names("bread")),
+        ("Which documents are needed for borrowing shoes?", says("a photo ID", lacks=("Tern",))),
+        ("When and where do dogs wait?", says("entrance hall")),
+    ],
+    "words of British English": [
+        ("How do administrators optimise the tables?", says("first Sunday")),
+        ("When does the licence of the fonts end?", says("30 September 2026")),
+    ],
+    "a verdict has a sentence that decides it": [
+        ("Can I import 60 files at once?", says("No", "between 5 and 40", form="yes_no")),
+        (
+            "Can I restore a mailbox that was deleted five weeks ago?",
+            says("No", "cannot be restored", form="yes_no"),
+        ),
+        ("May I light a bonfire in June?", says("No", "forbidden", form="yes_no")),
+        ("Do pensioners pay the full rent?", says("No", "half of the rent", form="yes_no")),
+    ],
+    "dates and authors of documents": [
+        ("What was decided on 11 February 2025?", says("two compost bins")),
+        ("Who was present on 11 March 2025?", says("Jonas Feld", "Li Chen", lacks=("Mara",))),
+        ("Who wrote the minutes of 11 March 2025?", says("Jonas Feld", lacks=("Li Chen",))),
+        ("Which documents are by Mara Oduya?", names("2025-02-11")),
+    ],
+    "reasons and definitions": [
+        ("Why do larger folders have to be split?", says("between 5 and 40 files")),
+        ("What is a shard?", says("part of the index")),
+        ("Why was the summer fair cancelled?", says("no one offered")),
+    ],
+    "a unit stays with its number": [
+        ("How much is the rent of a plot?", says("190 euros")),
+        ("How high may a shed be?", says("2.4 metres")),
+        ("How much water goes into the rye bread?", says("380 ml")),
+    ],
+    "talk to the machine": [(words, says(form=TALK)) for words in ("Who are you?", "exit")],
+    "later documents that change earlier ones": [
+        ("When will the water main be repaired?", says("18 March", conflict="4 March 2025")),
+        ("How much is the entrance fee for the party?", says("15 euros", conflict="12 euros")),
+    ],
+    "rows of one table do not disagree": [
+        ("How much is the day ticket for adults?", says("14 euros", lacks=("120",))),
+    ],
+    "what no document says": [
+        ("What is the wifi password?", REFUSED),
+        ("How much does a helmet cost to rent?", REFUSED),
+        ("Who is the trainer of the women?", REFUSED),
+    ],
+}
+ALL = [(name, *one) for name, cases in PATTERNS.items() for one in cases]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Answer]]:
+    """The answers to all questions, by question."""
+    with rag.open(tmp_path_factory.mktemp("patterns") / "index") as index:
+        index.ingest(DOCUMENTS)
+        yield {question: index.engine.ask(question) for _, question, _ in ALL}
+
+
+@pytest.mark.parametrize(("pattern", "question", "expected"), ALL)
+def test_a_pattern_is_mended(
+    answers: dict[str, Answer], pattern: str, question: str, expected: Expected
+) -> None:
+    answer = answers[question]
+    shown = answer.text or ""
+    assert bool(shown) == bool(expected.has or expected.documents), (pattern, shown)
+    assert all(words in shown for words in expected.has), (pattern, shown)
+    assert not any(words in shown for words in expected.lacks), (pattern, shown)
+    assert expected.form in ("", answer.form)
+    named = [citation.document_id for citation in answer.citations]
+    if expected.documents:
+        assert len(named) == len(expected.documents)
+    assert all(any(one in name for name in named) for one in expected.documents)
+    disputed = [side.text for side in answer.conflicts]
+    assert [expected.conflict] == disputed or not expected.conflict
+    if "disagree" in pattern:
+        assert not disputed
