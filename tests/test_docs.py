@@ -68,5 +68,15 @@ def test_files_named_in_the_documentation_exist() -> None:
             assert (ROOT / named).exists(), (path.name, named)
 
 
+def test_links_to_sections_lead_to_a_heading() -> None:
+    for path in [*ROOT.glob("[RC]*.md"), *(ROOT / "docs").glob("*.md")]:
+        links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", path.read_text(encoding="utf-8"))
+        for target, section in links:
+            page = path.parent / target if target else path
+            headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+            named = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+            assert section in named, (path.name, target, section)
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
