@@ -1,13 +1,15 @@
 """Checks any text against the documents: which of its claims do they support or contradict?
 
-Each claim has its own evidence: first the documents that it cites, then what retrieval finds.
-Values, names and negations are compared without a model, the reader's verdict head judges the
-claim against the evidence, and a fitted scorer weighs both.
+Quotations are compared with the documents word for word; a sentence that is only a quotation is
+not judged as a claim too. Each claim has its own evidence: first the documents that it cites, then
+what retrieval finds. Values, names and negations are compared without a model, the reader's verdict
+head judges the claim against the evidence, and a fitted scorer weighs both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -15,9 +17,11 @@ from rag.answering.searcher import Query
 from rag.claims import scorer, verdict
 from rag.claims.comparison import ClaimComparison
 from rag.claims.evidence import Excerpt, excerpts, named_document
+from rag.claims.quotation_audit import audit_quotations
+from rag.claims.quotations import Quotation, find_quotations, own_words
 from rag.claims.results import Checked, CheckedPart, CheckReport
 from rag.claims.scorer import Probabilities, Scorer
-from rag.claims.split import ClaimSentence, split_claims
+from rag.claims.split import FEWEST_WORDS, ClaimSentence, split_claims
 from rag.claims.verdict import ClaimEvidence, closest, judge
 from rag.engine import Engine
 from rag.errors import InputError
@@ -71,7 +75,7 @@ class Checker:
         run: Callable[[Callable[[], Any]], Any] = _directly,
         proceed: Proceed = _proceed,
     ) -> CheckReport:
-        """The sentences of the text with their verdicts.
+        """The sentences and quotations of the text with their verdicts.
 
         `sources` maps the numbers of citation marks such as [1] to document ids, in addition to
         the sources that the text lists itself. `on_progress` is called with (sentences checked,
@@ -79,8 +83,8 @@ class Checker:
         thread of its models. `proceed` is called before each sentence and each passage compared
         with it; it raises to end the check.
 
-        Raises InputError if the text makes no claim or is longer than 1,000,000 characters, and
-        the errors of `Engine.search`.
+        Raises InputError if the text makes no claim and quotes nothing, or is longer than 1,000,000
+        characters, and the errors of `Engine.search`.
         """
         if len(text) > _MOST_CHARACTERS:
             raise InputError(
@@ -89,23 +93,29 @@ class Checker:
             )
         claims = split_claims(text)
         numbered = run(lambda: self._sources(claims.sources)) | dict(sources or {})
-        pending = [sentence for sentence in claims.sentences if sentence.parts]
-        if not pending:
+        quotations = find_quotations(text, claims.sentences)
+        sentences = [_unless_quoted(text, one, quotations) for one in claims.sentences]
+        pending = [sentence for sentence in sentences if sentence.parts]
+        if not pending and not quotations:
             raise InputError(
                 "the text contains no claims",
-                "give a text with statements: rag check FILE",
+                "give a text with statements or quotations: rag check FILE",
             )
+        audited = audit_quotations(
+            self._engine.store, text, quotations, numbered, filter, run, proceed
+        )
         checked: dict[int, Checked] = {}
-        for batch in _batches(pending):
-            results = run(partial(self._batch, batch, numbered, filter, proceed))
-            checked |= {one.start: result for one, result in zip(batch, results, strict=True)}
+        for batch in _batches(pending) if pending else ():
+            judged = run(partial(self._batch, batch, numbered, filter, proceed))
+            checked |= {one.start: result for one, result in zip(batch, judged, strict=True)}
             on_progress(len(checked), len(pending))
-        sentences = tuple(
+        results = tuple(
             checked.get(sentence.start) or verdict.skipped(sentence)
-            for sentence in claims.sentences
+            for sentence in sentences
             if sentence.skipped != "source"
         )
-        return CheckReport(text, sentences, self._engine.store.stats().generation, numbered)
+        generation = self._engine.store.stats().generation
+        return CheckReport(text, results, generation, numbered, tuple(audited))
 
     def _sources(self, listed: Mapping[int, str]) -> dict[int, str]:
         if not listed:
@@ -287,6 +297,16 @@ def _documents(sentence: ClaimSentence, sources: Mapping[int, str]) -> list[str]
     """The ids of the documents that a sentence cites."""
     ids = [sources[number] for number in sentence.cited if number in sources]
     return ids[:_MOST_CITED]
+
+
+def _unless_quoted(
+    text: str, sentence: ClaimSentence, quotations: Sequence[Quotation]
+) -> ClaimSentence:
+    """The sentence; without parts if it is a quotation and too few words for a claim."""
+    if not sentence.parts or own_words(text, sentence, quotations) >= FEWEST_WORDS:
+        return sentence
+    is_quoted = own_words(text, sentence, ()) >= FEWEST_WORDS
+    return replace(sentence, parts=(), skipped="quotation") if is_quoted else sentence
 
 
 def _is_rewritten(sentence: ClaimSentence) -> bool:

@@ -5,21 +5,29 @@ from __future__ import annotations
 
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from rag.claims.results import (
+    ALTERED,
     CONTRADICTED,
+    CUT,
+    EXACT,
+    MISATTRIBUTED,
     NO_CLAIM,
+    NO_PLACE,
     NOT_CHECKABLE,
     NOT_FOUND,
     PARTLY,
+    STITCHED,
     SUPPORTED,
     WRONG_CITATION,
     Checked,
+    CheckedQuotation,
     CheckReport,
-    FoundEvidence,
 )
+from rag.types import Citation
 
 _INDENT = 26
 """Columns for the longest verdict and its confidence, "not in the documents 100%"."""
@@ -31,28 +39,66 @@ WORDS = {
     NO_CLAIM: "not a claim",
     NOT_CHECKABLE: "not checkable",
     WRONG_CITATION: "wrong citation",
+    EXACT: "exact quotation",
+    ALTERED: "altered quotation",
+    STITCHED: "stitched quotation",
+    CUT: "cut quotation",
+    MISATTRIBUTED: "misattributed quotation",
+    NO_PLACE: "quotation not found",
 }
 _LONGEST = 300
 """Maximum number of characters of a sentence in the terminal."""
 
 
 def lines(report: CheckReport, quiet: bool = False) -> list[str]:
-    """One line per sentence and per piece of evidence, then the counts; `quiet` omits supported
-    sentences."""
-    made = []
-    for one in report.sentences:
-        if one.verdict == NO_CLAIM or (
-            quiet and one.verdict == SUPPORTED and not one.wrong_citation
-        ):
-            continue
-        made.append(f"{label(one):{_INDENT}}{shown(one.text)}")
-        if one.verdict != SUPPORTED or one.wrong_citation:
-            made.append(f"{'':{_INDENT}}{one.reason}")
-        made += [
-            f"{'':{_INDENT}}{place(found)}: {shown(found.citation.quote)}"
+    """One line per sentence, quotation and place, then the counts; `quiet` omits supported
+    sentences and quotations without a fault."""
+    rows = list[str]()
+    for one, quotations in _with_quotations(report):
+        is_good = one.verdict == SUPPORTED and not one.wrong_citation
+        if one.verdict != NO_CLAIM and not (quiet and is_good):
+            rows += _sentence_lines(one, is_good)
+        for quotation in quotations:
+            if quotation.is_fault or not quiet:
+                rows += _quotation_lines(quotation)
+    return [*rows, "", *summary(report)]
+
+
+def _sentence_lines(one: Checked, is_good: bool) -> list[str]:
+    return [
+        f"{label(one):{_INDENT}}{shown(one.text)}",
+        *([] if is_good else [f"{'':{_INDENT}}{one.reason}"]),
+        *(
+            f"{'':{_INDENT}}{place(found.citation)}: {shown(found.citation.quote)}"
             for found in one.evidence[:2]
-        ]
-    return [*made, "", summary(report)]
+        ),
+    ]
+
+
+def _quotation_lines(one: CheckedQuotation) -> list[str]:
+    goes_on = [f"it goes on: {shown(one.rest)}"] if one.rest else []
+    reason = [] if one.verdict == EXACT and one.places and not one.differs else [one.reason]
+    places = [f"{pincite(found)}: {shown(found.quote)}" for found in one.places]
+    return [
+        f"{WORDS[one.verdict]:{_INDENT}}“{shown(one.text)}”",
+        *(f"{'':{_INDENT}}{line}" for line in (*reason, *goes_on, *places)),
+    ]
+
+
+def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuotation]]]:
+    """The sentences with the quotations that begin in them, or between them and the next one."""
+    starts = [one.start for one in report.sentences]
+    grouped: list[list[CheckedQuotation]] = [[] for _ in starts]
+    for one in report.quotations:
+        grouped[max(0, bisect_right(starts, one.start) - 1)].append(one)
+    return list(zip(report.sentences, grouped, strict=True))
+
+
+def pincite(citation: Citation) -> str:
+    """The place of a quotation with its page and heading, for people."""
+    page = f", page {citation.page}" if citation.page else ""
+    heading = f", {citation.heading}" if citation.heading else ""
+    return f"{place(citation)}{page}{heading}"
 
 
 def label(one: Checked) -> str:
@@ -62,9 +108,8 @@ def label(one: Checked) -> str:
     return f"{WORDS[one.verdict]} {one.confidence:.0%}"
 
 
-def place(found: FoundEvidence) -> str:
-    """`document:start-end` of a piece of evidence."""
-    citation = found.citation
+def place(citation: Citation) -> str:
+    """`document:start-end` of a quote."""
     return f"{citation.document_id}:{citation.start}-{citation.end}"
 
 
@@ -74,32 +119,61 @@ def shown(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def summary(report: CheckReport) -> str:
-    """The number of sentences with each verdict."""
-    found = [f"{count} {WORDS[name]}" for name, count in report.counts.items() if count]
-    return f"{len(report.sentences)} sentences: {', '.join(found)}"
+def summary(report: CheckReport) -> list[str]:
+    """The number of sentences and of quotations with each verdict."""
+    counts = [f"{count} {WORDS[name]}" for name, count in report.counts.items() if count]
+    rows = [f"{len(report.sentences)} sentences: {', '.join(counts)}"]
+    if report.quotations:
+        verdicts = [
+            f"{count} {name.replace('_', ' ')}"
+            for name, count in report.quotation_counts.items()
+            if count and name != "faults"
+        ]
+        faults = report.quotation_counts["faults"]
+        rows.append(
+            f"{_counted(len(report.quotations), 'quotation')}: {', '.join(verdicts)}; "
+            f"{_counted(faults, 'fault') if faults else 'no fault'}"
+        )
+    return rows
 
 
-def junit(report: CheckReport, failed: Sequence[Checked], name: str) -> str:
-    """JUnit XML with one test per claim; those in `failed` fail, with their reason."""
-    claims = [one for one in report.sentences if one.verdict != NO_CLAIM]
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], name: str) -> str:
+    """JUnit XML with one test per claim and quotation; those in `failed` fail, with their
+    reason."""
+    claims: list[Checked | CheckedQuotation] = [
+        *(one for one in report.sentences if one.verdict != NO_CLAIM),
+        *report.quotations,
+    ]
     suite = ElementTree.Element(
         "testsuite", name="rag check", tests=str(len(claims)), failures=str(len(failed))
     )
     for one in claims:
-        title = f"{line_of(report.text, one.start)}: {shown(one.text)}"
+        text = f"“{shown(one.text)}”" if isinstance(one, CheckedQuotation) else shown(one.text)
+        title = f"{line_of(report.text, one.start)}: {text}"
         case = ElementTree.SubElement(suite, "testcase", classname=name, name=_printable(title))
         if one in failed:
-            what = WORDS[WRONG_CITATION] if one.wrong_citation else label(one)
             failure = ElementTree.SubElement(
-                case, "failure", message=_printable(f"{what}: {one.reason}")
+                case, "failure", message=_printable(f"{_heading(one)}: {one.reason}")
             )
-            failure.text = _printable(
-                "\n".join(f"{place(e)}: {e.citation.quote}" for e in one.evidence)
+            places = (
+                one.places
+                if isinstance(one, CheckedQuotation)
+                else [e.citation for e in one.evidence]
             )
+            failure.text = _printable("\n".join(f"{place(e)}: {e.quote}" for e in places))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _heading(one: Checked | CheckedQuotation) -> str:
+    if isinstance(one, CheckedQuotation):
+        return WORDS[one.verdict]
+    return WORDS[WRONG_CITATION] if one.wrong_citation else label(one)
 
 
 def line_of(text: str, offset: int) -> int:
@@ -125,6 +199,8 @@ mark { background: none; color: inherit; display: block; }
 mark { border-left: .4rem solid #888; padding-left: .6rem; }
 .supported { border-color: #2a7d3c; } .contradicted { border-color: #b3261e; }
 .partly, .wrong { border-color: #b37400; } .not_in_documents { border-color: #6b4fbb; }
+.fault, .sound { border-left: .4rem solid; padding-left: .6rem; margin: .6rem 0 0; }
+.fault { border-color: #b3261e; } .sound { border-color: #2a7d3c; }
 .verdict { font-weight: 600; } small { opacity: .75; } blockquote { margin: .3rem 0 .3rem 1rem; }
 @media (max-width: 50rem) { .both { grid-template-columns: 1fr; } }
 """
@@ -133,12 +209,17 @@ mark { border-left: .4rem solid #888; padding-left: .6rem; }
 def page(report: CheckReport, name: str) -> str:
     """A self-contained HTML page: each sentence on the left, the documents' evidence on the
     right."""
-    rows = "".join(_row(report, one, before) for one, before in _with_gaps(report))
+    rows = "".join(
+        _row(report, one, before, quotations)
+        for (one, before), (_, quotations) in zip(
+            _with_gaps(report), _with_quotations(report), strict=True
+        )
+    )
     title = html.escape(f"{name}, checked")
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f"<h1>{title}</h1><p>{html.escape(summary(report))}</p>"
+        f"<h1>{title}</h1><p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
         f'<div class="both"><b>Text</b><b>Documents</b>{rows}</div></body></html>\n'
     )
 
@@ -152,19 +233,37 @@ def _with_gaps(report: CheckReport) -> list[tuple[Checked, str]]:
     ]
 
 
-def _row(report: CheckReport, one: Checked, before: str) -> str:
+def _row(
+    report: CheckReport, one: Checked, before: str, quotations: Sequence[CheckedQuotation]
+) -> str:
     text = html.escape(report.text[one.start : one.end])
     kind = "wrong" if one.wrong_citation else one.verdict
     left = f'<pre>{html.escape(before.strip())}<mark class="{kind}">{text}</mark></pre>'
+    quoted = "".join(map(_quotation_row, quotations))
     if one.verdict == NO_CLAIM:
-        return f"<div>{left}</div><div><small>{html.escape(WORDS[NO_CLAIM])}</small></div>"
+        note = "" if quotations else f"<small>{html.escape(WORDS[NO_CLAIM])}</small>"
+        return f"<div>{left}</div><div>{note}{quoted}</div>"
     quotes = "".join(
         f"<blockquote>{html.escape(e.citation.quote)}<br><small>{html.escape(e.says)}: "
-        f"{html.escape(place(e))}, {e.probability:.0%}</small></blockquote>"
+        f"{html.escape(place(e.citation))}, {e.probability:.0%}</small></blockquote>"
         for e in one.evidence
     )
-    heading = WORDS[WRONG_CITATION] if one.wrong_citation else label(one)
     right = (
-        f'<span class="verdict">{html.escape(heading)}</span>: {html.escape(one.reason)}{quotes}'
+        f'<span class="verdict">{html.escape(_heading(one))}</span>: '
+        f"{html.escape(one.reason)}{quotes}"
     )
-    return f"<div>{left}</div><div>{right}</div>"
+    return f"<div>{left}</div><div>{right}{quoted}</div>"
+
+
+def _quotation_row(one: CheckedQuotation) -> str:
+    places = "".join(
+        f"<blockquote>{html.escape(found.quote)}"
+        f"{f' <i>{html.escape(shown(one.rest))}</i>' if one.rest else ''}"
+        f"<br><small>{html.escape(pincite(found))}</small></blockquote>"
+        for found in one.places
+    )
+    kind = "fault" if one.is_fault else "sound"
+    return (
+        f'<p class="{kind}"><span class="verdict">{html.escape(WORDS[one.verdict])}</span> '
+        f"“{html.escape(shown(one.text))}”: {html.escape(one.reason)}</p>{places}"
+    )

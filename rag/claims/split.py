@@ -59,7 +59,7 @@ _SUBORDINATE = re.compile(
 _NO_SPACE = re.compile(r"\S+")
 _MOST_WORDS, _MOST_CHARACTERS = 120, 1000
 """A longer sentence is checked in pieces: the work of a comparison grows with its square."""
-_FEWEST_WORDS = 3
+FEWEST_WORDS = 3
 """Minimum number of words in a claim."""
 
 
@@ -78,7 +78,7 @@ class ClaimSentence:
 
     `text` is the sentence without markup; `cited` are the numbers in its marks. If it makes no
     claim, `parts` is empty and `skipped` is the reason: "question", "heading", "code", "table",
-    "introduction", "address", "source" or "fragment".
+    "introduction", "address", "source", "fragment" or, for the checker, "quotation".
     """
 
     start: int
@@ -101,7 +101,7 @@ def split_claims(text: str) -> Claims:
     """The sentences of `text`; those that make a claim have parts."""
     sources = {int(m[1] or m[2]): m[3].strip() for m in _REFERENCE.finditer(text)}
     sentences = [
-        one for start, end, kind in _blocks(text) for one in _sentences(text, start, end, kind)
+        one for start, end, kind in blocks(text) for one in _sentences(text, start, end, kind)
     ]
     return Claims(tuple(_resolved(sentences)), sources)
 
@@ -140,7 +140,7 @@ _SKIPPED_BLOCKS = (
 )
 
 
-def _blocks(text: str) -> list[tuple[int, int, str]]:
+def blocks(text: str) -> list[tuple[int, int, str]]:
     """(start, end, kind) of each block; kind is "" for prose and the reason to skip it
     otherwise."""
     occupied = bytearray(len(text))
@@ -213,7 +213,7 @@ def _skip_reason(text: str) -> str:
     """The reason why a sentence makes no claim; "" if it makes one."""
     if text.endswith("?"):
         return "question"
-    if len(WORD.findall(text)) < _FEWEST_WORDS:
+    if len(WORD.findall(text)) < FEWEST_WORDS:
         return "fragment"
     words = word_set(text)
     if _GREETING.match(text) and not (words & _RULE_WORDS and not words & SPEAKERS - {"you"}):
@@ -236,7 +236,7 @@ def clauses(text: str) -> list[str]:
 
 
 def _is_clause(text: str) -> bool:
-    return bool(_FINITE.search(text)) and len(WORD.findall(text)) > _FEWEST_WORDS
+    return bool(_FINITE.search(text)) and len(WORD.findall(text)) > FEWEST_WORDS
 
 
 def _as_sentence(clause: str) -> str:

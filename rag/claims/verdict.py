@@ -35,6 +35,7 @@ _SKIPPED = {
     "introduction": "it introduces what follows",
     "address": "it addresses the reader",
     "fragment": "too short to be a claim",
+    "quotation": "a quotation: its own verdict counts",
 }
 
 

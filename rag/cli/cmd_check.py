@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rag import build
+from rag.claims.results import FAILURES
 from rag.cli.options import filter_option, shared, show
 from rag.errors import InputError, writing_to
 from rag.filters import Filter
@@ -15,8 +16,7 @@ from rag.render.status import clean
 from rag.settings import Settings
 from rag.types import plain
 
-_FAILURES = ("contradicted", "partly", "not_in_documents", "not_checkable", "wrong_citation")
-_DEFAULT = "contradicted,not_in_documents,wrong_citation"
+_DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
 
 
 @click.command("check")
@@ -26,15 +26,20 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation"
     default=_DEFAULT,
     show_default=True,
     metavar="KINDS",
-    help=f"Verdicts that make the exit status 1, from {', '.join(_FAILURES)}; or none.",
+    help="Verdicts that make the exit status 1, or none; quotation is any quotation with a fault. "
+    f"From {', '.join(FAILURES)}.",
 )
 @click.option(
-    "--junit", type=click.Path(path_type=Path), help="Write a JUnit file with one test per claim."
+    "--junit",
+    type=click.Path(path_type=Path),
+    help="Write a JUnit file with one test per claim and quotation.",
 )
 @click.option(
     "--html", type=click.Path(path_type=Path), help="Write a web page with text and evidence."
 )
-@click.option("--quiet", "-q", is_flag=True, help="Leave out supported sentences.")
+@click.option(
+    "--quiet", "-q", is_flag=True, help="Leave out supported sentences and exact quotations."
+)
 @filter_option
 @shared
 def check_command(
@@ -47,16 +52,18 @@ def check_command(
     quiet: bool,
     filter: Filter,
 ) -> None:
-    """Check the text in FILE (- for stdin) against the documents, sentence by sentence.
+    """Check the text in FILE (- for stdin) against the documents: each sentence, and each
+    quotation of four words or more, word for word.
 
     The text may be plain text, Markdown, or a chat answer with [n] citations and a list of sources.
     Exits with status 1 if a sentence is contradicted, is not in the documents, or cites a passage
-    that does not support it; --fail-on changes that.
+    that does not support it, or if a quotation has a fault; --fail-on changes that.
 
     \b
     Examples:
       rag check notes.md
       rag check answer.txt --html report.html
+      rag check brief.md --fail-on quotation
       rag check CHANGELOG.md --fail-on contradicted --junit claims.xml
     """
     kinds = _kinds(fail_on)
@@ -83,7 +90,8 @@ def check_command(
         _write(junit, reports.junit(report, failed, name))
     if html:
         _write(html, reports.page(report, name))
-    value = plain(report) | {"counts": report.counts, "failed": len(failed)}
+    counts = {"counts": report.counts, "quotation_counts": report.quotation_counts}
+    value = plain(report) | counts | {"failed": len(failed)}
     show(value, as_json, lambda: [clean(line) for line in reports.lines(report, quiet)])
     sys.exit(1 if failed else 0)
 
@@ -92,11 +100,11 @@ def _kinds(text: str) -> list[str]:
     kinds = [kind.strip().replace("-", "_") for kind in text.split(",") if kind.strip()]
     if kinds == ["none"]:
         return []
-    wrong = [kind for kind in kinds if kind not in _FAILURES]
+    wrong = [kind for kind in kinds if kind not in FAILURES]
     if wrong or not kinds:
         raise InputError(
             f"unknown verdict {wrong[0] if wrong else text!r} in --fail-on",
-            f"choose from: {', '.join(_FAILURES)}; or none",
+            f"choose from: {', '.join(FAILURES)}; or none",
         )
     return kinds
 

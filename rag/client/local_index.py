@@ -77,9 +77,10 @@ class Index:
         return self.engine.search(question, top_k, parse(list(filters)) or None)
 
     def check(self, text: str, *, filters: Iterable[str] = ()) -> CheckReport:
-        """Check each sentence of a text: supported, contradicted, or not in the documents.
+        """Check each sentence of a text: supported, contradicted, or not in the documents; and
+        each of its quotations, word for word.
 
-        Raises InputError if the text contains no claims.
+        Raises InputError if the text contains no claims and no quotations.
         """
         return build.checker_of(self.engine).check(text, parse(list(filters)) or None)
 

@@ -140,8 +140,8 @@ class Client(Transport):
     def check(
         self, text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
     ) -> WireReport:
-        """Check each sentence of a text against the documents; `sources` maps its [n] marks to
-        document ids.
+        """Check each sentence and quotation of a text against the documents; `sources` maps its
+        [n] marks to document ids.
         """
         return self._send(calls.check(text, filters, sources or {}))
 

@@ -310,7 +310,7 @@ class WireVerdict(BaseModel):
     now: str | None = Field(default=None, description="The current sentence, if it has changed.")
 
 
-class WireEvidence(BaseModel):
+class WirePlace(BaseModel):
     """`cited_text` is `text[start_char_index:end_char_index]` of the document's text."""
 
     document_id: str = Field(examples=["seeds/jcpoa.md"])
@@ -321,6 +321,9 @@ class WireEvidence(BaseModel):
     start_char_index: int
     end_char_index: int
     document_sha256: str
+
+
+class WireEvidence(WirePlace):
     says: str = Field(description="supports, contradicts or near.", examples=["contradicts"])
     probability: float = Field(ge=0, le=1)
     differs: list[tuple[str, str]] = Field(
@@ -346,8 +349,42 @@ class WireChecked(BaseModel):
     evidence: list[WireEvidence]
 
 
+class WireQuotedPlace(WirePlace):
+    heading: str
+
+
+class WireQuotation(BaseModel):
+    """A quotation of the text, `text[start:end]` without its marks. The verdict is exact, altered,
+    stitched, cut, misattributed or not_found.
+    """
+
+    start: int
+    end: int
+    text: str
+    verdict: str = Field(examples=["altered"])
+    is_fault: bool = Field(
+        description="False for exact ones, for parts joined by an ellipsis, and for a phrase of a "
+        "longer sentence."
+    )
+    reason: str = Field(examples=['says "60", lease.md says "30"'])
+    places: list[WireQuotedPlace] = Field(
+        description="Where its words are, in its order; if not found, the nearest place."
+    )
+    differs: list[tuple[str, str]] = Field(
+        description="Pairs: the quotation's words and the document's; one may be empty."
+    )
+    rest: str = Field(description="How the document's sentence goes on.")
+    cited: list[str] = Field(description="Ids of the documents that it cites.")
+
+
 class WireReport(BaseModel):
     sentences: list[WireChecked]
+    quotations: list[WireQuotation] = Field(
+        default=[], description="Quotations of four words or more."
+    )
+    quotation_counts: dict[str, int] = Field(
+        default={}, description="Quotations by verdict, and those with a fault."
+    )
     counts: dict[str, int] = Field(description="Sentences by verdict, and wrong citations.")
     generation: int = Field(description="The state of the index.")
     timings_ms: dict[str, float]

@@ -164,18 +164,39 @@ def report(report: CheckReport, seconds: float) -> schemas.WireReport:
         )
         for sentence in report.sentences
     ]
+    quotations = [
+        _as(
+            schemas.WireQuotation,
+            one,
+            places=[_place(schemas.WireQuotedPlace, place) for place in one.places],
+        )
+        for one in report.quotations
+    ]
     timings = {"check": round(seconds * 1000, 1)}
-    return _as(schemas.WireReport, report, sentences=sentences, timings_ms=timings)
+    return _as(
+        schemas.WireReport,
+        report,
+        sentences=sentences,
+        quotations=quotations,
+        timings_ms=timings,
+    )
 
 
-def _evidence(evidence: FoundEvidence) -> schemas.WireEvidence:
-    citation = evidence.citation
+def _place(model: type[M], citation: Citation, **extra: Any) -> M:
     return _placed(
-        schemas.WireEvidence,
+        model,
         citation,
         uri=uri(citation.source, citation.document_id),
         cited_text=citation.quote,
         document_sha256=citation.sha256,
+        **extra,
+    )
+
+
+def _evidence(evidence: FoundEvidence) -> schemas.WireEvidence:
+    return _place(
+        schemas.WireEvidence,
+        evidence.citation,
         says=evidence.says,
         probability=evidence.probability,
         differs=list(evidence.differs),

@@ -47,6 +47,33 @@ def test_a_contradiction_is_shown_and_exits_with_1(checked: Path) -> None:
     assert "4 sentences: 1 supported, 1 contradicted, 2 not a claim" in done.output
 
 
+QUOTING = "The paper says “Natanz keeps 6,060 centrifuges for ten years.” So much for that.\n"
+
+
+def test_a_faulty_quotation_is_shown_everywhere_and_exits_with_1(checked: Path) -> None:
+    junit, page = checked / "q.xml", checked / "q.html"
+    done = run(
+        "-", "--fail-on", "quotation", "--junit", str(junit), "--html", str(page), text=QUOTING
+    )
+    assert done.exit_code == 1
+    assert "altered quotation         “Natanz keeps 6,060 centrifuges" in done.output
+    assert "says “6,060”, limits.md says “5,060”" in done.output
+    assert "1 quotation: 1 altered; 1 fault" in done.output
+    suite = ElementTree.parse(junit).getroot().find("testsuite")
+    assert suite is not None
+    assert suite.get("failures") == "1"
+    assert "says “6,060”, limits.md says “5,060”" in page.read_text(encoding="utf-8")
+    found = json.loads(run("-", "--json", text=QUOTING).stdout)
+    (quotation,) = found["quotations"]
+    assert (quotation["verdict"], quotation["is_fault"]) == ("altered", True)
+    assert QUOTING[quotation["start"] : quotation["end"]] == quotation["text"]
+    assert found["quotation_counts"]["faults"] == 1
+    assert run("-", "--fail-on", "cut,not_found", text=QUOTING).exit_code == 0
+    exact = QUOTING.replace("6,060", "5,060")
+    assert run("-", "--fail-on", "quotation", text=exact).exit_code == 0
+    assert "exact quotation" not in run("-", "--quiet", text=exact).output
+
+
 def test_fail_on_selects_verdicts(checked: Path) -> None:
     assert run(str(checked / "notes.md"), "--fail-on", "not-in-documents").exit_code == 0
     assert run(str(checked / "notes.md"), "--fail-on", "none").exit_code == 0

@@ -13,7 +13,7 @@ from typing import Any
 
 from mcp.types import CallToolResult, TextContent
 
-from rag.claims.results import Checked, CheckReport
+from rag.claims.results import Checked, CheckedQuotation, CheckReport
 from rag.desk.grid import Cell, Grid
 from rag.render.cited import NEAREST, cited, shortened, where
 from rag.server.answer_service import Answered
@@ -153,9 +153,19 @@ def why(answered: Answered, explanation: list[str], limit: int | None) -> CallTo
 
 
 def claims(report: CheckReport, library: IndexAccess, limit: int | None) -> CallToolResult:
+    """Quotations with a fault come first, since they are proved."""
+    quoted = [_quotation(one, library) for one in report.quotations if one.is_fault]
+    quotations = fitting(quoted, limit)
     rows = [_claim(row, library) for row in report.sentences]
-    checked = fitting(rows, limit)
+    checked = fitting(rows, limit, len(json.dumps(quotations, ensure_ascii=False)))
     lines = []
+    for row in quotations:
+        lines.append(f"quotation {row['verdict']}: “{row['text']}”\n  {row['reason']}")
+        lines += [f"  it goes on: {row['rest']}"] if row["rest"] else []
+        lines += [
+            f"  - “{shortened(source['quote'])}” {_place(source)}, {source['url']}"
+            for source in row["places"]
+        ]
     for row in checked:
         wrong = ", but not by the passage it cites" if row["wrong_citation"] else ""
         lines.append(f"{row['verdict']} ({row['confidence']:.0%}){wrong}: {row['text']}")
@@ -166,11 +176,30 @@ def claims(report: CheckReport, library: IndexAccess, limit: int | None) -> Call
             for source in row["evidence"]
         ]
     counts = ", ".join(f"{name} {number}" for name, number in report.counts.items() if number)
-    omitted = len(rows) - len(checked)
+    verdicts = ", ".join(f"{name} {n}" for name, n in report.quotation_counts.items() if n)
+    omitted = len(rows) - len(checked) + len(quoted) - len(quotations)
     fields = {"claims": checked, "more": omitted, "counts": report.counts, "notice": NOTICE}
-    return result(
-        fields, "\n".join([*lines, *_more(omitted, "limit"), f"Sentences: {counts}", NOTICE])
-    )
+    if report.quotations:
+        fields |= {"quotation_faults": quotations, "quotation_counts": report.quotation_counts}
+    totals = [f"Sentences: {counts}", *([f"Quotations: {verdicts}"] if verdicts else [])]
+    return result(fields, "\n".join([*lines, *_more(omitted, "limit"), *totals, NOTICE]))
+
+
+def _quotation(checked: CheckedQuotation, library: IndexAccess) -> Json:
+    places = [
+        {
+            "document_id": place.document_id,
+            "page": place.page,
+            "quote": shortened(place.quote),
+            "start": place.start,
+            "end": place.end,
+            "url": library.link(place.document_id, place.start, place.end),
+        }
+        for place in checked.places[:_MOST_EVIDENCE]
+    ]
+    names = ("start", "end", "verdict", "reason", "differs")
+    texts = {"text": shortened(checked.text), "rest": shortened(checked.rest)}
+    return {**{name: getattr(checked, name) for name in names}, **texts, "places": places}
 
 
 def _claim(checked: Checked, library: IndexAccess) -> Json:

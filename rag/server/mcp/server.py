@@ -232,8 +232,8 @@ def _add_asking(server: MCPServer[Any], opened: Opened) -> None:
         filters: Filters = [],  # noqa: B006
         limit: Limit = None,
     ) -> CallToolResult:
-        """Check a text against the documents, sentence by sentence: supported, contradicted, or not
-        in them.
+        """Check a text against the documents: its sentences (supported, contradicted, or not in
+        them), and its quotations word for word.
         """
         library = opened(context)
         return results.claims(library.check(text, filters), library, limit)

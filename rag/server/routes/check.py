@@ -1,4 +1,4 @@
-"""`/v1/check`: check a text against the documents, sentence by sentence."""
+"""`/v1/check`: check a text against the documents, sentence by sentence, and its quotations."""
 
 from __future__ import annotations
 
@@ -59,14 +59,15 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
     """Check which sentences of a text the documents support, contradict or do not contain, and
     quote the evidence.
 
-    Values, names and negations are compared without a model; the rest is the reader's verdict. No
-    text is generated.
+    Quotations of four words or more are compared word for word, values, names and negations by
+    meaning, all without a model; the rest is the reader's verdict. No text is generated.
     """
     started = time.monotonic()
     seconds = (body.deadline_ms or 0) / 1000
     sources = {source.index: source.document_id for source in body.sources}
     report = check_text(service, caller_of(request), body.text, body.filters, sources, seconds)
     request.state.exchange.notes["sentences"] = len(report.sentences)
+    request.state.exchange.notes["quotations"] = len(report.quotations)
     return serialize.report(report, time.monotonic() - started)
 
 

@@ -43,6 +43,28 @@ def test_each_sentence_has_a_verdict_and_evidence_at_its_place(client: httpx.Cli
     assert found["counts"]["contradicted"] == 1
 
 
+def test_quotations_have_verdicts_and_places(client: httpx.Client) -> None:
+    text = "The note says “Oman hosted the secret talks in 2018.” [1]\n"
+    source = {"index": 1, "document_id": "uploads/oman.txt"}
+    found = client.post("/v1/check", json={"text": text, "sources": [source]}).json()
+    (quotation,) = found["quotations"]
+    assert quotation["verdict"] == "altered"
+    assert quotation["differs"] == [["2018", "2012"]]
+    assert text[quotation["start"] : quotation["end"]] == quotation["text"]
+    (place,) = quotation["places"]
+    assert place["cited_text"] == OMAN[place["start_char_index"] : place["end_char_index"]]
+    assert found["quotation_counts"] == {
+        **dict.fromkeys(("exact", "stitched", "cut", "misattributed", "not_found"), 0),
+        **{"altered": 1, "faults": 1},
+    }
+
+
+def test_many_quotation_marks_are_checked_within_the_deadline(client: httpx.Client) -> None:
+    for text in ('"' * 10_000, "“" + "word and " * 20_000, "“a b c d” " * 2_500):
+        done = client.post("/v1/check", json={"text": text, "deadline_ms": 1000}, timeout=60)
+        assert done.status_code in (200, 422, 503), done.text
+
+
 def test_sources_resolve_marks(client: httpx.Client) -> None:
     text = "Oman hosted the secret talks in 2012. [3]"
     source = {"index": 3, "document_id": "uploads/oman.txt"}

@@ -1,0 +1,549 @@
+"""Finds each quotation of a text in the documents and compares it word for word, without a model.
+
+The index proposes passages by the quotation's rarest words; in the documents around them it is
+looked for as it is (`quoted_text`), then aligned word by word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import pairwise
+from typing import Any
+
+from rapidfuzz import fuzz
+from rapidfuzz.distance import Levenshtein
+
+from rag.answering.candidate import quoted
+from rag.claims.quotations import FEWEST_WORDS, Quotation
+from rag.claims.quoted_text import ELLIPSIS, CanonicalText, Fragment, Token, fragments
+from rag.claims.results import (
+    ALTERED,
+    CUT,
+    EXACT,
+    MISATTRIBUTED,
+    NO_PLACE,
+    STITCHED,
+    CheckedQuotation,
+)
+from rag.filters import Condition
+from rag.meaning.sentences import split_sentences
+from rag.meaning.words import STOP_WORDS
+from rag.protocols import Filter, Store
+from rag.store.local.tantivy_index import analyze
+from rag.types import Citation, Document, Passage
+
+_HITS, _CITED_HITS, _COMMON_HITS = 10, 4, 200
+"""Passages that the index proposes; the last for quotations of common words."""
+_RARE_WORDS = 12
+_WINDOWS = 6
+"""Places in documents that a quotation is aligned with."""
+_MARGIN, _MARGIN_WORDS = 300, 16
+_SIMILAR, _NEAR = 0.6, 0.3
+"""An altered quotation is at least so similar to its place, and so similar a place is shown."""
+_STOP_WEIGHT = 0.3
+_OMITTED = 80
+"""Characters left out of a document that do not make two places of one."""
+_SENTENCE_END = re.compile(r"[.!?]\s")
+_MOST_WORDS = 1000
+"""A longer quotation that is not exact is compared up to here."""
+_MOST_PARTS = 8
+_MOST_CITED = 5
+_LONGEST_NAME = 16
+"""Words of the longest name of a document that is looked for."""
+_DOCUMENTS = 64
+_BATCH = 8
+
+
+Step = tuple[str, int, int, int, int]
+"""(kind of step, first and last word of the quotation, first and last word of the document)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch [start, end) of a document, with the words in which a quotation differs from it;
+    `likeness`, in [0, 1], is 1 if the quotation has it word for word."""
+
+    document: Document
+    start: int
+    end: int
+    differs: tuple[tuple[str, str], ...] = ()
+    likeness: float = 1.0
+
+    @property
+    def citation(self) -> Citation:
+        """The place, with the whole sentences around it."""
+        sentence = _sentence(self.document.text, self.start, self.end)
+        return quoted(self.document, self.start, self.end, sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`content.text` is the document's text from `start` on, as far as quotations are looked for
+    in it."""
+
+    document: Document
+    start: int
+    content: CanonicalText
+
+    def matches(self, fragment: Fragment) -> Iterator[Place]:
+        for match in fragment.matches(self.content):
+            start, end = self.start + match.start, self.start + match.end
+            yield Place(self.document, start, end, match.changes)
+
+
+def audit_quotations(
+    store: Store,
+    text: str,
+    quotations: Sequence[Quotation],
+    sources: Mapping[int, str],
+    filter: Filter | None = None,
+    run: Callable[[Callable[[], Any]], Any] = lambda function: function(),
+    proceed: Callable[[], object] = lambda: None,
+) -> list[CheckedQuotation]:
+    """The quotations, as `find_quotations` finds them in `text`, with their verdicts, in order.
+
+    `sources` maps the numbers of citation marks to ids of documents. `run` executes each batch of
+    work; `proceed` is called often, and raises to end the audit.
+    """
+    if not quotations:
+        return []
+    names = run(lambda: DocumentNames(store.documents()))
+    audit = QuotationAudit(store, text, sources, names, filter, proceed)
+    checked = list[CheckedQuotation]()
+    for at in range(0, len(quotations), _BATCH):
+        checked += run(partial(audit.judge, quotations[at : at + _BATCH]))
+    return checked
+
+
+class DocumentNames:
+    """Finds the documents that a text names, in at least two words, by id, file name, address or
+    title."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._ids: dict[tuple[str, ...], set[str]] = {}
+        for one in documents:
+            for name in (one.id, one.id.rsplit("/", 1)[-1], one.source, one.title):
+                self._ids.setdefault(_name(name), set()).add(one.id)
+
+    def __call__(self, text: str) -> dict[str, str]:
+        """By id, the words that name the document; of names within names, the longest."""
+        words, at, ids = _name(text), 0, dict[str, str]()
+        while at < len(words):
+            sizes = range(min(_LONGEST_NAME, len(words) - at), 1, -1)
+            size = next((size for size in sizes if words[at : at + size] in self._ids), 1)
+            name = words[at : at + size]
+            ids |= {id: " ".join(name) for id in self._ids[name]} if size > 1 else {}
+            at += size
+        return ids
+
+
+def _name(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\W_]+", text.casefold()))
+
+
+class QuotationAudit:
+    """Judges quotations of `text` against the documents of a store that `filter` admits."""
+
+    def __init__(
+        self,
+        store: Store,
+        text: str,
+        sources: Mapping[int, str],
+        names: DocumentNames,
+        filter: Filter | None,
+        proceed: Callable[[], object],
+    ) -> None:
+        self._store = store
+        self._text = text
+        self._sources = sources
+        self._names = names
+        self._filter = tuple(filter or ())
+        self._proceed = proceed
+        self._document = lru_cache(_DOCUMENTS)(store.document)
+
+    def judge(self, quotations: Sequence[Quotation]) -> list[CheckedQuotation]:
+        """The quotations with their verdicts. A name beside one is a citation unless the document
+        that has the quotation mentions it too: then it may be what both are about."""
+        judged = []
+        for one in quotations:
+            numbers = [self._sources[n] for n in one.cited if n in self._sources]
+            names = {} if numbers else self._names(one.around)
+            checked = self._judged(
+                one, (list(dict.fromkeys(numbers)) or sorted(names))[:_MOST_CITED]
+            )
+            if names and checked.verdict == MISATTRIBUTED:
+                document = self._document(checked.places[0].document_id)
+                text = " ".join(_name(document.text)) if document else ""
+                if any(name in text for name in names.values()):
+                    checked = self._judged(one, [])
+            judged.append(checked)
+        return judged
+
+    def _judged(self, quotation: Quotation, cited: Sequence[str]) -> CheckedQuotation:
+        """The verdict on a quotation that cites the documents with these ids."""
+        start, end = quotation.start, quotation.end
+        whole = Fragment(self._text[start:end])
+        checked = CheckedQuotation(start, end, whole.text, NO_PLACE, True, "", cited=tuple(cited))
+        if not _query_words(whole):
+            reason = "its words are too common to look it up"
+            return replace(checked, is_fault=False, reason=reason)
+        if place := self._exact(whole, cited):
+            return _exact_verdict(checked, place, quotation.is_block)
+        parts = fragments(whole.text)
+        if len(parts) > 1:
+            return self._with_ellipses(checked, parts, cited)
+        return self._inexact(checked, whole, cited)
+
+    # Places
+
+    def _exact(self, fragment: Fragment, cited: Sequence[str]) -> Place | None:
+        """Where a document has the fragment word for word, best a cited one."""
+        for name in cited:
+            if place := self._first(fragment, self._search(fragment, _CITED_HITS, name)):
+                return place
+        passages = self._search(fragment, _HITS)
+        place = self._first(fragment, passages)
+        if not place and len(passages) == _HITS and len(_query_words(fragment)) < _RARE_WORDS:
+            passages = self._search(fragment, _COMMON_HITS)[_HITS:]
+            place = next(self._matches(fragment, passages), None)
+        return place
+
+    def _first(self, fragment: Fragment, passages: Sequence[Passage]) -> Place | None:
+        """The first place in the passages, or else in the text around them."""
+        place = next(self._matches(fragment, passages), None)
+        windows = self._windows(passages, len(fragment.text)) if not place else iter(())
+        return place or next((one for window in windows for one in window.matches(fragment)), None)
+
+    def _matches(self, fragment: Fragment, passages: Sequence[Passage]) -> Iterator[Place]:
+        for passage in passages:
+            self._proceed()
+            content = CanonicalText(passage.text)
+            for _ in fragment.matches(content):
+                document = self._document(passage.document_id)
+                if document and passage.is_in(document):
+                    yield from Window(document, passage.start, content).matches(fragment)
+                break
+
+    def _search(self, fragment: Fragment, k: int, document_id: str = "") -> list[Passage]:
+        """The `k` passages with the highest BM25 score for the rarest words of a fragment."""
+        stems = {word: stem for word in _query_words(fragment) for stem in analyze(word)}
+        counts = self._store.word_counts(sorted(set(stems.values())))
+        indexed = [word for word in stems if stems[word] in counts]
+        rare = sorted(indexed, key=lambda word: counts[stems[word]])[:_RARE_WORDS]
+        if not rare:
+            return []
+        condition = (Condition("document", "=", document_id),) if document_id else ()
+        hits = self._store.lexical(" ".join(rare), k, (*self._filter, *condition))
+        passages = self._store.passages([number for number, _ in hits])
+        return [passages[number] for number, _ in hits if number in passages]
+
+    def _windows(self, passages: Iterable[Passage], length: int) -> Iterator[Window]:
+        """The text around at most `_WINDOWS` passages that is not in an earlier window."""
+        spans = list[tuple[str, int, int]]()
+        for passage in passages:
+            self._proceed()
+            document = self._document(passage.document_id)
+            is_covered = any(
+                name == passage.document_id and start <= passage.start and passage.end <= end
+                for name, start, end in spans
+            )
+            if document and passage.is_in(document) and not is_covered and len(spans) < _WINDOWS:
+                start = max(0, passage.start - length - _MARGIN)
+                end = min(len(document.text), passage.end + length + _MARGIN)
+                spans.append((document.id, start, end))
+                yield Window(document, start, CanonicalText(document.text[start:end]))
+
+    def _around(self, fragment: Fragment, cited: Sequence[str]) -> list[Window]:
+        """The windows in which the fragment probably is, those of cited documents first."""
+        passages = [one for name in cited for one in self._search(fragment, _CITED_HITS, name)]
+        passages += self._search(fragment, _HITS)
+        return list(self._windows(passages, len(fragment.text)))
+
+    # Verdicts
+
+    def _inexact(
+        self, checked: CheckedQuotation, whole: Fragment, cited: Sequence[str]
+    ) -> CheckedQuotation:
+        fragment = whole.shortened(_MOST_WORDS)
+        windows = self._around(fragment, cited)
+        place = _closest(fragment, windows, cited)
+        only_omits = place and all(_is_omission(*pair) for pair in place.differs)
+        if not only_omits and (places := self._stitched(fragment, windows, cited)):
+            return _stitched_verdict(checked, places, "without “…” between them", True)
+        if not place or place.likeness < _SIMILAR:
+            return _not_found(checked, place)
+        return _altered_verdict(checked, [place])
+
+    def _stitched(
+        self, fragment: Fragment, windows: Sequence[Window], cited: Sequence[str]
+    ) -> list[Place]:
+        """The places of the longest parts that documents have word for word, if these are the
+        whole fragment and of several places."""
+        places, rest = list[Place](), fragment
+        while rest.tokens and len(places) < _MOST_PARTS:
+            size, place = max(
+                (_longest_beginning(rest, window) for window in windows),
+                key=lambda found: found[0],
+                default=(0, None),
+            )
+            if place is None or size < FEWEST_WORDS:
+                return []
+            places.append(place)
+            rest = rest.part(size, len(rest.tokens))
+            windows = self._around(rest, cited) if rest.tokens else []
+        return places if len(places) > 1 and not rest.tokens else []
+
+    def _with_ellipses(
+        self, checked: CheckedQuotation, parts: Sequence[str], cited: Sequence[str]
+    ) -> CheckedQuotation:
+        """The parts between ellipses, each looked for after the one before it, then anywhere."""
+        windows = self._around(Fragment(checked.text), cited)
+        places = list[Place]()
+        for fragment in map(Fragment, parts):
+            place = _following(fragment, places[-1:], windows)
+            if not place and _query_words(fragment):
+                place = self._exact(fragment, cited)
+            if not place:
+                place = _closest(fragment, windows, cited)
+            if not place or place.likeness < _SIMILAR:
+                return _not_found(checked, place, fragment.text)
+            places.append(place)
+        ids = {place.document.id for place in places}
+        if any(place.likeness < 1 for place in places):
+            return _altered_verdict(checked, places)
+        if cited and not ids & set(cited):
+            return _misattributed(checked, places)
+        is_reordered = any(a.start > b.start for a, b in pairwise(places)) and len(ids) == 1
+        order = ", in another order" if is_reordered else ""
+        return _stitched_verdict(checked, places, f"joined by “…”{order}", len(ids) > 1)
+
+
+def _query_words(fragment: Fragment) -> list[str]:
+    """The words that the index has, each once."""
+    words = dict.fromkeys(token.word for token in fragment.tokens[:_MOST_WORDS])
+    return [word for word in words if analyze(word)]
+
+
+def _following(
+    fragment: Fragment, before: Sequence[Place], windows: Sequence[Window]
+) -> Place | None:
+    """The first place of the fragment, after the one before it and in its document if it has one
+    there."""
+    places = [place for window in windows for place in window.matches(fragment)]
+    if not before:
+        return places[0] if places else None
+    same = [place for place in places if place.document.id == before[0].document.id]
+    same.sort(key=lambda place: (place.start < before[0].end, place.start))
+    return same[0] if same else None
+
+
+def _longest_beginning(fragment: Fragment, window: Window) -> tuple[int, Place | None]:
+    """(number of words, place) of the longest beginning that the window has word for word."""
+    least, most, best = 0, len(fragment.tokens), None
+    while least < most:
+        size = (least + most + 1) // 2
+        place = next(window.matches(fragment.part(0, size)), None)
+        least, most = (size, most) if place else (least, size - 1)
+        best = place or best
+    return least, best
+
+
+def _is_omission(mine: str, theirs: str) -> bool:
+    """Whether the quotation only leaves out a few words of one sentence."""
+    return not mine and len(theirs) <= _OMITTED and not _SENTENCE_END.search(theirs)
+
+
+# Alignment
+
+
+def _align(fragment: Fragment, window: Window) -> Place | None:
+    """The place in the window that is most similar to the fragment."""
+    mine, theirs = fragment.tokens, window.content.tokens
+    numbers: dict[str, int] = {}
+    a, b = ([numbers.setdefault(one.word, len(numbers)) for one in side] for side in (mine, theirs))
+    near = fuzz.partial_ratio_alignment(a, b)
+    if near is None or near.score == 0:
+        return None
+    margin = _MARGIN_WORDS + len(a) // 4
+    first = max(0, near.dest_start - margin) if len(a) <= len(b) else 0
+    last = near.dest_end + margin if len(a) <= len(b) else len(b)
+    steps = [
+        (step.tag, step.src_start, step.src_end, first + step.dest_start, first + step.dest_end)
+        for step in Levenshtein.opcodes(a, b[first:last])
+    ]
+    steps = _core(steps)
+    if not steps:
+        return None
+    (_, a_start, _, b_start, _), (_, _, a_end, _, b_end) = steps[0], steps[-1]
+    before = max(0, b_start - a_start)
+    after = min(len(theirs), b_end + len(mine) - a_end)
+    if _SENTENCE_END.search(
+        window.content.text, theirs[b_end - 1].end - 1, theirs[after - 1].start
+    ):
+        after = b_end
+    if _SENTENCE_END.search(window.content.text, theirs[before].start, theirs[b_start].start):
+        before = b_start
+    steps.insert(0, ("replace", 0, a_start, before, b_start))
+    steps.append(("replace", a_end, len(mine), b_end, after))
+    equal = sum(_weight(mine[step[1] : step[2]]) for step in steps if step[0] == "equal")
+    within = theirs[before:after]
+    return Place(
+        window.document,
+        window.start + within[0].start,
+        window.start + within[-1].end,
+        tuple(_differences(fragment, window.content, steps)),
+        min(0.999, 2 * equal / (_weight(mine) + _weight(within))),
+    )
+
+
+def _core(steps: Sequence[Step]) -> list[Step]:
+    """The run of steps with the most equal words, less half of the words that it leaves out."""
+    best, best_total, first, total = (0, 0), 0.0, 0, 0.0
+    for number, (tag, a, b, c, d) in enumerate(steps):
+        total += b - a if tag == "equal" else -0.5 * (d - c) if tag == "insert" else 0
+        if total <= 0:
+            first, total = number + 1, 0.0
+        elif total > best_total:
+            best, best_total = (first, number + 1), total
+    return list(steps[slice(*best)])
+
+
+def _closest(fragment: Fragment, windows: Sequence[Window], cited: Sequence[str]) -> Place | None:
+    """The most similar place, a cited one if others are hardly more similar."""
+    places = [_align(fragment, window) for window in windows]
+    return max(
+        (place for place in places if place),
+        key=lambda place: place.likeness + 0.1 * (place.document.id in cited),
+        default=None,
+    )
+
+
+def _weight(words: Sequence[Token]) -> float:
+    return sum(_STOP_WEIGHT if one.word in STOP_WORDS else 1.0 for one in words)
+
+
+def _differences(
+    fragment: Fragment, content: CanonicalText, steps: Sequence[Step]
+) -> Iterator[tuple[str, str]]:
+    """Pairs (the quotation's words, the document's words); of equal words, those whose capitals or
+    punctuation differ."""
+    mine, theirs = fragment.tokens, content.tokens
+    for tag, a, b, c, d in steps:
+        same = tag == "equal"
+        spans = (
+            [(i, i + 1, i - a + c, i - a + c + 1) for i in range(a, b)] if same else [(a, b, c, d)]
+        )
+        for i, j, k, m in spans:
+            with_signs = same and j < b
+            one = _words(fragment.text, mine, i, j, with_signs)
+            other = _words(content.text, theirs, k, m, with_signs)
+            plain, original = CanonicalText(one).characters, CanonicalText(other).characters
+            if i == 0:
+                plain, original = plain[:1].lower() + plain[1:], original[:1].lower() + original[1:]
+            if plain != original and (i < j or k < m):
+                yield one, other
+
+
+def _words(text: str, tokens: Sequence[Token], first: int, last: int, with_signs: bool) -> str:
+    """These words in one line; `with_signs`, also what follows up to the next word."""
+    if first == last:
+        return ""
+    follows = with_signs and last < len(tokens)
+    end = tokens[last].start if follows else tokens[last - 1].end
+    return " ".join(text[tokens[first].start : end].split())
+
+
+def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
+    """From the start of the sentence with `start` to the end of the sentence with `end`; the cells
+    of a table are apart."""
+    low = max(
+        0, start - 2000, *(text.rfind(sign, 0, start) + len(sign) for sign in ("\n\n", " | "))
+    )
+    ends = (text.find(sign, end) for sign in ("\n\n", " | "))
+    high = min(end + 2000, len(text), *(at for at in ends if at >= 0))
+    spans = split_sentences(text[low:high])
+    first = max((low + a for a, _ in spans if low + a <= start), default=start)
+    last = min((low + b for _, b in spans if low + b >= end), default=end)
+    return first, last
+
+
+# Verdicts in words
+
+
+def _exact_verdict(checked: CheckedQuotation, place: Place, is_block: bool) -> CheckedQuotation:
+    citation = place.citation
+    if checked.cited and place.document.id not in checked.cited:
+        return _misattributed(checked, [place])
+    found = replace(checked, places=(citation,), differs=place.differs, is_fault=False)
+    rest = _rest(citation)
+    if rest and not ELLIPSIS.search(checked.text[-6:]):
+        begins = citation.start == citation.sentence_start and checked.text[:1].isupper()
+        is_sentence = is_block or begins or checked.text[-1:] in ".!?"
+        reason = f"the sentence in {place.document.id} goes on"
+        return replace(found, verdict=CUT, is_fault=is_sentence, reason=reason, rest=rest)
+    changes = [
+        f"[{mine}] for “{theirs}”" if theirs else f"[{mine}]" for mine, theirs in place.differs
+    ]
+    writers = f"; the writer's {', '.join(changes)}" if changes else ""
+    return replace(found, verdict=EXACT, reason=f"word for word in {place.document.id}{writers}")
+
+
+def _rest(citation: Citation) -> str:
+    """How the sentence goes on after a quotation; "" if it ends, or the speech that it quotes."""
+    rest = citation.sentence[citation.end - citation.sentence_start :]
+    closing = rest.lstrip(".,;:!?…")[:1]
+    is_speech = closing in ("”", "»", '"') and citation.quote.count(closing) % 2 == 0
+    has_words = any(sign.isalnum() for sign in CanonicalText(rest).characters)
+    return " ".join(rest.split()) if has_words and not is_speech else ""
+
+
+def _altered_verdict(checked: CheckedQuotation, places: Sequence[Place]) -> CheckedQuotation:
+    if checked.cited and places[0].document.id not in checked.cited:
+        return _misattributed(checked, places)
+    differs = tuple(pair for place in places for pair in place.differs)
+    reason = _difference(differs, places[0].document.id)
+    citations = tuple(place.citation for place in places)
+    return replace(checked, verdict=ALTERED, places=citations, differs=differs, reason=reason)
+
+
+def _misattributed(checked: CheckedQuotation, places: Sequence[Place]) -> CheckedQuotation:
+    differs = tuple(pair for place in places for pair in place.differs)
+    name = places[0].document.id
+    reason = f"in {name}, not in {', '.join(checked.cited)}"
+    if any(place.likeness < 1 for place in places):
+        reason += f"; {_difference(differs, name)}"
+    citations = tuple(place.citation for place in places)
+    return replace(checked, verdict=MISATTRIBUTED, places=citations, differs=differs, reason=reason)
+
+
+def _stitched_verdict(
+    checked: CheckedQuotation, places: Sequence[Place], joint: str, is_fault: bool
+) -> CheckedQuotation:
+    ids = ", ".join(dict.fromkeys(place.document.id for place in places))
+    reason = f"parts of {len(places)} places in {ids}, {joint}"
+    citations = tuple(place.citation for place in places)
+    return replace(checked, verdict=STITCHED, is_fault=is_fault, places=citations, reason=reason)
+
+
+def _not_found(
+    checked: CheckedQuotation, nearest: Place | None, part: str = ""
+) -> CheckedQuotation:
+    reason = f"no document has “{' '.join(part.split())}”" if part else "no document has it"
+    if not nearest or nearest.likeness < _NEAR:
+        return replace(checked, reason=reason)
+    return replace(checked, reason=reason, places=(nearest.citation,), differs=nearest.differs)
+
+
+def _difference(differs: Sequence[tuple[str, str]], document_id: str) -> str:
+    """The first difference in words."""
+    if not differs:
+        return f"{document_id} has other words"
+    mine, theirs = differs[0]
+    if mine and theirs:
+        reason = f"says “{mine}”, {document_id} says “{theirs}”"
+    else:
+        reason = f"adds “{mine}”" if mine else f"leaves out “{theirs}”"
+    return f"{reason}, and {len(differs) - 1} more" if len(differs) > 1 else reason

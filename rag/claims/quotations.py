@@ -1,0 +1,225 @@
+"""Finds the quotations in a text: between quotation marks, or in Markdown block quotes.
+
+Offsets refer to the text under check: `text[quotation.start:quotation.end]` is the quotation
+without its marks.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from rag.claims.markup import cited_numbers
+from rag.claims.split import ClaimSentence, blocks
+from rag.meaning.words import WORD
+
+FEWEST_WORDS = 4
+"""Shorter ones are names, terms and scare quotes."""
+_CLOSING = {"“": "”", "„": "“”", "«": "»", "»": "«", '"': '"'}
+_MARK = re.compile(r"[“”„«»\"]")
+_PARAGRAPH_END = re.compile(r"\n[ \t]*+(?=\n)")
+_INLINE_CODE = re.compile(r"(?<!`)`[^`\n]++`(?!`)")
+_BLOCK_QUOTE = re.compile(r"(?:^ {0,3}>[^\n]*+(?:\n|\Z))++", re.MULTILINE)
+_CALLOUT = re.compile(r" {0,3}>\s*\[!\w+\]")
+"""`> [!NOTE]`: a box of the writer's own words."""
+_QUOTE_SIGN = re.compile(r"^[> \t]+", re.MULTILINE)
+_ATTRIBUTION = re.compile(r"[ \t>]*(?:[—–―]|--)\s*\S[^\n]*+\Z")
+_BESIDE = re.compile(
+    r"\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|【[^】\n]{1,40}】)\s*+$)", re.M
+)
+"""The start of a line that names the source of the block quote above it."""
+_REACH = 1000
+"""Characters beside a quotation in which its citation is looked for."""
+_BEFORE_OPENING = "([{—–-―*_‘'“«„>"
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """`text[start:end]`; `[first, last)` includes its marks. `cited` are the numbers in the
+    citation marks that belong to it; `around` are the writer's words in its sentence."""
+
+    start: int
+    end: int
+    first: int
+    last: int
+    is_block: bool = False
+    cited: tuple[int, ...] = ()
+    around: str = ""
+
+
+@dataclass(slots=True)
+class _Open:
+    """The quotation marks of a paragraph that wait for their closing marks."""
+
+    marks: list[tuple[str, int]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def push(self, mark: str, at: int) -> None:
+        self.marks.append((mark, at))
+        self.counts[mark] = self.counts.get(mark, 0) + 1
+
+    def close(self, mark: str) -> int | None:
+        """The offset of the opening mark that `mark` closes; inner unclosed ones are dropped."""
+        if not any(mark in _CLOSING[opening] for opening, count in self.counts.items() if count):
+            return None
+        while True:
+            opening, at = self.marks.pop()
+            self.counts[opening] -= 1
+            if mark in _CLOSING[opening]:
+                return at
+
+
+def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quotation]:
+    """The outermost quotations of at least `FEWEST_WORDS` words, in order; none in code or in a
+    list of sources. `sentences` are those of the text."""
+    visible = _without(text, [(a, b) for a, b, kind in blocks(text) if kind in ("code", "source")])
+    visible = _INLINE_CODE.sub(lambda match: " " * len(match[0]), visible)
+    block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible)]
+    inline = _without(visible, block_quotes)
+    pairs = [pair for start, end in _paragraphs(inline) for pair in _outermost(inline, start, end)]
+    unmarked = [Quotation(a + 1, b, a, min(b + 1, end)) for a, b, end in pairs]
+    unmarked += [
+        _block_quote(text, *span) for span in block_quotes if not _CALLOUT.match(text, span[0])
+    ]
+    trimmed = (_trimmed(text, one) for one in unmarked)
+    long_enough = [one for one in trimmed if _has_words(text[one.start : one.end])]
+    return list(_with_citations(text, sorted(long_enough, key=lambda one: one.start), sentences))
+
+
+def own_words(text: str, sentence: ClaimSentence, quotations: Sequence[Quotation]) -> int:
+    """The number of words of a sentence outside the quotations."""
+    at, count = sentence.start, 0
+    first = max(0, bisect_right(quotations, sentence.start, key=lambda one: one.first) - 1)
+    for one in quotations[first:]:
+        if one.first >= sentence.end:
+            break
+        count += len(WORD.findall(text[at : max(at, one.first)]))
+        at = max(at, one.last)
+    return count + len(WORD.findall(text[at : max(at, sentence.end)]))
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with each of these stretches replaced by blank lines of the same length."""
+    pieces, at = [], 0
+    for start, end in spans:
+        pieces += [text[at:start], "\n" * (end - start)]
+        at = end
+    return "".join([*pieces, text[at:]])
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for gap in _PARAGRAPH_END.finditer(text):
+        yield start, gap.start()
+        start = gap.end()
+    yield start, len(text)
+
+
+def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """(opening mark, end of the quoted words, end of the paragraph) for each quotation that is in
+    no other. An opening mark without its closing one counts only if the next paragraph begins with
+    it too, as in speech of several paragraphs."""
+    marks = list(_MARK.finditer(text, start, end))
+    open_marks, pairs = _Open(), list[tuple[int, int]]()
+    for number, match in enumerate(marks):
+        mark, at = match[0], match.start()
+        following = marks[number + 1].start() if number + 1 < len(marks) else -1
+        if mark == '"' and not _closes(text, at, following):
+            opening = None
+        else:
+            opening = open_marks.close(mark)
+        if opening is not None:
+            pairs.append((opening, at))
+        elif mark != "”" and (mark not in '"»' or _opens(text, at)):
+            open_marks.push(mark, at)
+    last = max((b for _, b in pairs), default=-1)
+    unclosed = [(mark, at) for mark, at in open_marks.marks if at > last]
+    if unclosed and text[end : end + 400].lstrip().startswith(unclosed[0][0]):
+        pairs.append((unclosed[0][1], end))
+    reached = -1
+    for opening, closing in sorted(pairs):
+        if opening > reached:
+            yield opening, closing, end
+            reached = closing
+
+
+def _opens(text: str, at: int) -> bool:
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    return (not before or before.isspace() or before in _BEFORE_OPENING) and bool(after.strip())
+
+
+def _closes(text: str, at: int, following: int) -> bool:
+    """Whether a straight mark may close a quotation. After a digit it is an inch mark if the next
+    mark, at `following`, closes one."""
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    if before.isspace() or after.isalnum():
+        return False
+    is_inch = before.isdigit() and following >= 0 and not _opens(text, following)
+    return not (is_inch and text[following] == '"')
+
+
+def _block_quote(text: str, start: int, end: int) -> Quotation:
+    """The block quote without a last line that names its source."""
+    stop = start + len(text[start:end].rstrip())
+    line = max(start, text.rfind("\n", start, stop) + 1)
+    if line > start and _ATTRIBUTION.match(text, line, stop):
+        stop = line
+    return Quotation(start, stop, start, end, is_block=True)
+
+
+def _trimmed(text: str, one: Quotation) -> Quotation:
+    """Without white space and quote signs at its ends."""
+    start, end = one.start, one.end
+    drop = "> \t\r\n" if one.is_block else None
+    quoted = text[start:end]
+    start += len(quoted) - len(quoted.lstrip(drop))
+    end -= len(quoted) - len(quoted.rstrip(drop))
+    return Quotation(start, max(start, end), one.first, one.last, one.is_block)
+
+
+def _has_words(quoted: str) -> bool:
+    words = WORD.finditer(_QUOTE_SIGN.sub("", quoted))
+    return sum(1 for _, _ in zip(range(FEWEST_WORDS), words, strict=False)) == FEWEST_WORDS
+
+
+def _with_citations(
+    text: str, quotations: Sequence[Quotation], sentences: Sequence[ClaimSentence]
+) -> Iterator[Quotation]:
+    """Each quotation with the marks after it, else those of its sentence. A block quote has those
+    of its last line or the line below, else those of the sentence that introduces it."""
+    starts = [sentence.start for sentence in sentences]
+    firsts = [one.first for one in quotations] + [len(text)]
+    for number, one in enumerate(quotations):
+        before = bisect_right(starts, one.first) - 1
+        behind = bisect_left(starts, max(one.last, one.first + 1))
+        limit = min([*starts[behind : behind + 1], one.last + _REACH, len(text)])
+        first = max(0, one.first - _REACH, *starts[max(0, before) : before + 1])
+        if one.is_block:
+            after = _beside(text, one)
+            index = bisect_left(starts, one.first) - 1
+            first = max(0, one.first - _REACH, *starts[max(0, index) : index + 1])
+            introduction = text[first : one.first].rstrip()
+            lead = introduction if introduction.endswith(":") else ""
+        else:
+            after = text[one.last : min(limit, firsts[number + 1])]
+            lead = text[first : one.first]
+        whole = text[one.last : limit] if not one.is_block else ""
+        cited = cited_numbers(after) or cited_numbers(lead) or cited_numbers(whole)
+        around = f"{_unquoted(lead)} \n {_unquoted(after)}"
+        yield Quotation(one.start, one.end, one.first, one.last, one.is_block, cited, around)
+
+
+def _beside(text: str, one: Quotation) -> str:
+    """The last line of a block quote if it names the source, and the line below if that does."""
+    below = text[one.last : one.last + 400].lstrip("\n").partition("\n")[0]
+    quoted = text[one.start : one.last] if one.end < one.last else ""
+    inside = text[one.end : one.last]
+    marks = re.findall(r"\[\^?\d{1,3}\]\W*\Z", quoted)
+    return " ".join([inside, *marks[-1:], below if _BESIDE.match(below) else ""])
+
+
+def _unquoted(words: str) -> str:
+    """The last 1,000 characters without other quotations in straight or curly marks."""
+    return re.sub(r"[“\"„«][^“”\"„«»]*+[”\"“»]", " ", words[-1000:])

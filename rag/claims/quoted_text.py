@@ -1,0 +1,232 @@
+"""Text as quotations are compared: without what typesetting, extraction or an editor changes.
+
+White space, hyphenation, ligatures, quotation marks, dashes, Markdown's emphasis, list bullets and
+citation marks do not count; letters, digits, capitals and other punctuation do.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rag.meaning.words import WORD
+
+_DASHES = "-\u00ad‐‑‒–—―−"
+_IGNORED = _DASHES + "\"'“”„‟«»‹›‘’‚‛`´ʼ*_~|•·[]\u200b\u200c\u200d\u2060\ufeff\x00"
+_TABLE = {ord(sign): "\0" for sign in _IGNORED} | {
+    code: "\0" for code in range(0x3001) if chr(code).isspace()
+}
+_APOSTROPHE, _MINUS = "\x01", "\x02"
+_IN_CONTEXT = re.compile(
+    r"(?P<mark>\[\^?\d{1,3}(?:[,–-] ?\d{1,3})*\]|^[ \t]*+>[> \t]*+)"
+    r"|(?P<apostrophe>(?<=[^\W_])['’ʼ‘](?=[^\W_]))"
+    rf"|(?P<minus>[{_DASHES}]++(?=\s*+\d))",
+    re.MULTILINE,
+)
+ELLIPSIS = re.compile(
+    r"[\[(]\s{0,3}(?:…|\.(?:\s?\.){2,3})\s{0,3}[\])]|…(?:\s?\.)?|\.(?:[ \u00a0]?\.){2,3}"
+)
+_BRACKETED = re.compile(r"\[([^\[\]\n]{0,200})\]")
+_EDGES = ".,;:… \x01\x02"
+_TOKEN = re.compile(rf"[^\W_]+(?:(?:['’.,/]|[{_DASHES}]\s?)[^\W_]+)*")
+_LONGEST_CHANGE = 60
+"""Characters of the document that an editor's [brackets] may stand for."""
+
+
+def canonical(text: str) -> tuple[str, Sequence[int]]:
+    """(the characters that count, the offset of each in `text`)."""
+    flat = _IN_CONTEXT.sub(_same_length, text).translate(_TABLE)
+    if flat.isascii():
+        return flat.replace("\0", ""), [at for at, sign in enumerate(flat) if sign != "\0"]
+    letters, offsets = list[str](), list[int]()
+    for at, sign in enumerate(flat):
+        if sign != "\0":
+            plain = unicodedata.normalize("NFKD", sign) if sign > "\x7f" else sign
+            letters.append(plain)
+            offsets += [at] * len(plain)
+    return "".join(letters), offsets
+
+
+def _same_length(match: re.Match[str]) -> str:
+    sign = {"apostrophe": _APOSTROPHE, "minus": _MINUS}.get(str(match.lastgroup), "")
+    return sign.ljust(len(match[0]), "\0")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word, `text[start:end]`; `word` is its canonical form in lower case."""
+
+    word: str
+    start: int
+    end: int
+
+
+def tokens(text: str) -> list[Token]:
+    return [Token(_word(match[0]), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+
+
+def _word(text: str) -> str:
+    return text.lower() if text.isascii() and text.isalnum() else canonical(text)[0].casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`text[start:end]` matches a fragment; `changes` are pairs (the editor's words in brackets,
+    the document's words that they replace)."""
+
+    start: int
+    end: int
+    changes: tuple[tuple[str, str], ...] = ()
+
+
+class Fragment:
+    """A quotation, or a part of one between two ellipses: `text`, in the words of the writer."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._literals: list[str] = []
+        self._changes: list[str] = []
+        at = 0
+        for match in _BRACKETED.finditer(text):
+            self._literals.append(canonical(text[at : match.start()])[0])
+            self._changes.append(match[1].strip())
+            at = match.end()
+        self._literals.append(canonical(text[at:])[0])
+        self._literals[0] = self._literals[0].lstrip(_EDGES)
+        self._literals[-1] = self._literals[-1].rstrip(_EDGES)
+
+    @cached_property
+    def plain(self) -> str:
+        """Its canonical characters, editor's changes included."""
+        return canonical(self.text)[0].strip(_EDGES)
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        return tokens(self.text)
+
+    def part(self, first: int, last: int) -> Fragment:
+        """Its words [first, last)."""
+        words = self.tokens[first:last]
+        return Fragment(self.text[words[0].start : words[-1].end] if words else "")
+
+    def shortened(self, count: int) -> Fragment:
+        """It, or its first `count` words."""
+        return self if len(self.tokens) <= count else self.part(0, count)
+
+    def matches(self, place: CanonicalText) -> Iterator[Match]:
+        """Where a text has the fragment word for word, in order."""
+        if not self.plain:
+            return
+        yield from place.occurrences(self.plain)
+        if self._changes:
+            yield from self._edited(place)
+
+    def _edited(self, place: CanonicalText) -> Iterator[Match]:
+        """Occurrences in which each pair of brackets stands for other words, or for none."""
+        anchor = max(range(len(self._literals)), key=lambda index: len(self._literals[index]))
+        if len(self._literals[anchor]) < 4:
+            return
+        for at in place.starts(self._literals[anchor]):
+            spans = self._around(place.characters, anchor, at)
+            match = self._match(place, spans) if spans else None
+            if match:
+                yield match
+
+    def _around(self, characters: str, anchor: int, at: int) -> list[tuple[int, int]] | None:
+        """The places of all literals, if those before and after the anchor are near enough."""
+        spans = [(at, at + len(self._literals[anchor]))]
+        for literal in self._literals[anchor + 1 :]:
+            end = spans[-1][1]
+            found = characters.find(literal, end, end + _LONGEST_CHANGE + len(literal))
+            if found < 0:
+                return None
+            spans.append((found, found + len(literal)))
+        for literal in reversed(self._literals[:anchor]):
+            start = spans[0][0]
+            low = max(0, start - _LONGEST_CHANGE - len(literal))
+            forms = (literal, literal[:1].swapcase() + literal[1:])
+            found = max(characters.rfind(form, low, start) for form in forms)
+            if found < 0:
+                return None
+            spans.insert(0, (found, found + len(literal)))
+        return spans
+
+    def _match(self, place: CanonicalText, spans: Sequence[tuple[int, int]]) -> Match | None:
+        """The match from the first to the last literal, and over words that brackets begin or
+        end."""
+        start, end = place.offsets_of(spans[0][0], spans[-1][1])
+        start, end = place.widened(start, end, not self._literals[0], not self._literals[-1])
+        if not place.is_whole(start, end):
+            return None
+        places = [place.offsets_of(*span) if span[0] < span[1] else None for span in spans]
+        changes = []
+        for editor, before, after in zip(self._changes, places, places[1:], strict=False):
+            first, last = before[1] if before else start, after[0] if after else end
+            changes.append((editor, place.text[first:last].strip()))
+        return Match(start, end, tuple(pair for pair in changes if _is_change(*pair)))
+
+
+def _is_change(editor: str, original: str) -> bool:
+    if not original and (editor.isdigit() or editor.lower() in ("", "sic", "sic!")):
+        return False
+    return editor.lower() != original.lower()
+
+
+class CanonicalText:
+    """A text with its canonical characters, in which fragments are looked for."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.characters, self._offsets = canonical(text)
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        return tokens(self.text)
+
+    def occurrences(self, wanted: str) -> Iterator[Match]:
+        """Where the text has these canonical characters as whole words; the first may be a
+        capital or not."""
+        for at in self.starts(wanted):
+            start, end = self.offsets_of(at, at + len(wanted))
+            if self.is_whole(start, end):
+                yield Match(start, end)
+
+    def starts(self, wanted: str) -> Iterator[int]:
+        first, following = wanted[0].lower(), wanted[1:]
+        at = self.characters.find(following, 1)
+        while at >= 1:
+            if self.characters[at - 1].lower() == first:
+                yield at - 1
+            at = self.characters.find(following, at + 1)
+
+    def offsets_of(self, first: int, last: int) -> tuple[int, int]:
+        """(start, end) in `text` of the canonical characters [first, last), with the combining
+        marks of the last one."""
+        start, end = self._offsets[first], self._offsets[last - 1] + 1
+        while end < len(self.text) and unicodedata.combining(self.text[end]):
+            end += 1
+        return start, end
+
+    def widened(self, start: int, end: int, at_start: bool, at_end: bool) -> tuple[int, int]:
+        """[start, end) with the rest of the words at these ends."""
+        while at_start and start > 0 and self.text[start - 1].isalnum():
+            start -= 1
+        while at_end and end < len(self.text) and self.text[end].isalnum():
+            end += 1
+        return start, end
+
+    def is_whole(self, start: int, end: int) -> bool:
+        """Whether no word goes on at either end."""
+        text = self.text
+        is_inside = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
+        goes_on = end < len(text) and text[end].isalnum() and text[end - 1].isalnum()
+        return not (is_inside or goes_on)
+
+
+def fragments(text: str) -> list[str]:
+    """The parts of a quotation between ellipses, without empty ones."""
+    parts = ELLIPSIS.split(text)
+    return [part.strip() for part in parts if WORD.search(part)]

@@ -1,0 +1,315 @@
+"""Verdicts on quotations, against both stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from rag.claims.checker import Checker
+from rag.claims.quotation_audit import audit_quotations
+from rag.claims.quotations import find_quotations
+from rag.claims.quoted_text import CanonicalText, Fragment, canonical
+from rag.claims.results import CheckedQuotation
+from rag.claims.split import split_claims
+from rag.protocols import Store
+from tests.claims.parts import MODELS, engine
+from tests.growth import MOST_GROWTH, growth
+from tests.store.helpers import local, postgres, put
+
+LEASE = (
+    "# Rent\n\nThe tenant must pay the rent of £500 on the ﬁrst day of each month, unless the "
+    "landlord's agent agrees otherwise in writing. Late pay-\nments bear interest at 8 percent a "
+    "year.\n\n# Repairs\n\nThe landlord repairs the roof – and the outer walls – within thirty "
+    "days of a written notice. Small repairs are the tenant’s own business.[3]"
+)
+RULES = "Members who damage a boat pay for its repair. The tenant of a mooring keeps it clean."
+BEE = "To be or not to be is what they were. No one said that the bees had left the hive at noon."
+TEXTS = {"lease.md": LEASE, "club/rules.txt": RULES, "bees.md": BEE}
+
+
+@pytest.fixture(params=["local", "postgres"], scope="module")
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    opening = local if request.param == "local" else postgres(request.getfixturevalue("cluster"))
+    opened = opening(tmp_path_factory.mktemp("quoted") / "index")
+    for name, text in TEXTS.items():
+        put(opened, name, text)
+    yield opened
+    opened.close()
+
+
+def audited(
+    store: Store, text: str, sources: dict[int, str] | None = None
+) -> list[CheckedQuotation]:
+    quotations = find_quotations(text, split_claims(text).sentences)
+    checked = audit_quotations(store, text, quotations, sources or {})
+    for one in checked:
+        assert text[one.start : one.end] == one.text
+        for place in one.places:
+            document = store.document(place.document_id)
+            assert document is not None
+            assert document.text[place.start : place.end] == place.quote
+            assert document.text[place.sentence_start : place.sentence_end] == place.sentence
+    return checked
+
+
+EXACT = "Late payments bear interest at 8 percent a year."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"“{EXACT}”",
+        f'It says: "{EXACT[:-1]}".',
+        "»Late pay-\n ments  bear interest\nat 8 percent a year«",
+        "> Late payments bear interest\n> at 8 percent a year.",
+        "„late payments bear interest at 8 percent a year,“ it says",
+        "« [L]ate payments bear interest [sic] at 8 percent a year »",
+        "“The landlord repairs the roof — and the outer walls — within thirty days of a written "
+        "notice. Small repairs are the tenant's own business.”",
+        "“The tenant must pay the rent of £500 on the first day of each month, unless the "
+        "landlord’s agent agree[d] otherwise in writing”",
+    ],
+)
+def test_typesetting_and_an_editors_brackets_do_not_count(store: Store, text: str) -> None:
+    (checked,) = audited(store, text)
+    assert (checked.verdict, checked.is_fault) == ("exact", False), checked
+    assert checked.places[0].document_id == "lease.md"
+
+
+@pytest.mark.parametrize(
+    ("quote", "verdict", "is_fault", "reason"),
+    [
+        (
+            "Late payments bear interest at 9 percent a year.",
+            "altered",
+            True,
+            "says “9”, lease.md says “8”",
+        ),
+        (
+            "Late payments do not bear interest at 8 percent a year.",
+            "altered",
+            True,
+            "adds “do not”",
+        ),
+        (
+            "Late payments bear interest at 8 Percent a year.",
+            "altered",
+            True,
+            "says “Percent”, lease.md says “percent”",
+        ),
+        (
+            "The landlord repairs the roof – and the outer walls – of a written notice.",
+            "altered",
+            True,
+            "leaves out “within thirty days”",
+        ),
+        (
+            "Members who damage a boat pay interest at 8 percent a year.",
+            "stitched",
+            True,
+            "without",
+        ),
+        (
+            "Members who damage a boat pay … The tenant of a mooring keeps it clean.",
+            "stitched",
+            False,
+            "joined by “…”",
+        ),
+        (
+            "Members who damage a boat pay […] interest at 8 percent a year.",
+            "stitched",
+            True,
+            "places in club/rules.txt, lease.md",
+        ),
+        ("The tenant must pay the rent of £500", "cut", True, "goes on"),
+        ("repairs the roof – and the outer walls", "cut", False, "goes on"),
+        ("The tenant must pay the rent of £500 …", "exact", False, "word for word"),
+        ("Cats may be kept by nobody in this house.", "not_found", True, "no document has it"),
+        ("to be or not to be", "not_found", False, "too common"),
+    ],
+)
+def test_verdicts(store: Store, quote: str, verdict: str, is_fault: bool, reason: str) -> None:
+    (checked,) = audited(store, f"It says “{quote}” there.")
+    assert (checked.verdict, checked.is_fault) == (verdict, is_fault), checked
+    assert reason in checked.reason
+
+
+def test_a_cut_quotation_shows_how_the_sentence_goes_on(store: Store) -> None:
+    (checked,) = audited(
+        store, "“The tenant must pay the rent of £500 on the first day of each month.”"
+    )
+    assert checked.rest == ", unless the landlord's agent agrees otherwise in writing."
+
+
+@pytest.mark.parametrize(
+    ("text", "sources", "verdict"),
+    [
+        (f"“{EXACT}” [1]", {1: "lease.md"}, "exact"),
+        (f"“{EXACT}” [1]", {1: "bees.md"}, "misattributed"),
+        (f"As [1] has it, “{EXACT}”", {1: "club/rules.txt"}, "misattributed"),
+        ("“Late payments bear interest at 9 percent a year.” [1]", {1: "bees.md"}, "misattributed"),
+        (f"According to club/rules.txt, “{EXACT}”", {}, "misattributed"),
+        (f"According to rules.txt, “{EXACT}”", {}, "misattributed"),
+        (f"The file says:\n\n> {EXACT}\n> — bees.md, p. 3\n", {}, "misattributed"),
+        (f"The lease [1] says:\n\n> {EXACT}\n\nSo it is.", {1: "lease.md"}, "exact"),
+        (
+            f"“{EXACT}” [1] and “Members who damage a boat pay for its repair” [2].",
+            {1: "lease.md", 2: "bees.md"},
+            "exact misattributed",
+        ),
+    ],
+)
+def test_a_quotation_is_looked_for_in_what_it_cites(
+    store: Store, text: str, sources: dict[int, str], verdict: str
+) -> None:
+    checked = audited(store, text, sources)
+    assert [one.verdict for one in checked] == verdict.split(), checked
+
+
+def test_a_title_that_the_quoted_document_mentions_too_is_no_citation(tmp_path: Path) -> None:
+    store = local(tmp_path / "index")
+    put(store, "wenham-lock.md", "Wenham Lock was built of red brick in the year 1840.")
+    put(store, "barges.md", "The barges below Wenham Lock md were painted blue by their owners.")
+    quote = "the barges below Wenham Lock md were painted blue by their owners."
+    text = f"At Wenham Lock (wenham-lock.md), “{quote}”"
+    (checked,) = audited(store, text)
+    assert checked.verdict == "exact"
+    store.close()
+
+
+FOUND = [
+    ("He calls it a “so-called success” and “a good one”.", []),
+    (
+        "He „sagt, es ist gut so“ und « dit que c'est bien » now.",
+        ["sagt, es ist gut so", "dit que c'est bien"],
+    ),
+    ("A “b “c d e” f g” h", ["b “c d e” f g"]),
+    ('A 5" pipe, a 3" one and "the pipe of 7" width" here.', ['the pipe of 7" width']),
+    ('`"not in code at all"` and\n\n```\n“nor in a block of code”\n```\n', []),
+    (
+        "“one two three four\n\n“five six seven eight”",
+        ["one two three four", "five six seven eight"],
+    ),
+    ("“one two three four\n\nfive six seven eight", []),
+    ("> [!NOTE]\n> one two three four", []),
+    ("> one two three four\n> — Author, Title", ["one two three four"]),
+    ('[1] a.md "one two three four"', []),
+    ("It's the tenants' and the landlord's own' business' here.", []),
+]
+
+
+@pytest.mark.parametrize(("text", "quotes"), FOUND)
+def test_the_outermost_quotations_of_four_words_are_found(text: str, quotes: list[str]) -> None:
+    quotations = find_quotations(text, split_claims(text).sentences)
+    assert [text[one.start : one.end] for one in quotations] == quotes
+
+
+@given(st.text(alphabet="ab1 .,\n>“”„«»\"'[]`—-…é\u0301ﬁ", max_size=120))
+@example("“a b c d\n\n“e f g h")
+@settings(max_examples=300, deadline=None)
+def test_offsets_hold_for_any_text(text: str) -> None:
+    last = 0
+    for one in find_quotations(text, split_claims(text).sentences):
+        assert last <= one.first <= one.start < one.end <= one.last <= len(text)
+        last = one.last
+    characters, offsets = canonical(text)
+    assert len(characters) == len(offsets)
+    assert list(offsets) == sorted(offsets)
+    assert all(0 <= at < len(text) for at in offsets)
+
+
+@given(st.data(), st.text(alphabet="abc .,\n'’“”—-ﬁé\u030112", min_size=10, max_size=200))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+def test_what_is_cut_from_a_text_is_found_in_it(data: st.DataObject, text: str) -> None:
+    words = CanonicalText(text).tokens
+    if len(words) < 2:
+        return
+    first = data.draw(st.integers(0, len(words) - 2))
+    last = data.draw(st.integers(first + 1, len(words) - 1))
+    quote = text[words[first].start : words[last].end]
+    matches = list(Fragment(quote).matches(CanonicalText(text)))
+    if canonical(quote)[0] == canonical(quote)[0].strip(".,"):
+        assert any(match.start <= words[first].start < match.end for match in matches)
+
+
+HOSTILE: dict[str, Callable[[int], str]] = {
+    "marks": lambda n: '"' * n,
+    "opening marks": lambda n: "“" * n,
+    "pairs": lambda n: "“a b c d” " * (n // 10),
+    "one opening mark": lambda n: "“" + "word " * (n // 5),
+    "nested": lambda n: "“a b " * (n // 10) + "”" * (n // 5),
+    "mixed": lambda n: '„“«»"”' * (n // 6),
+    "inches": lambda n: '"a 5" ' * (n // 6),
+    "block quotes": lambda n: "> a b c d\n" * (n // 10),
+    "ellipses": lambda n: "“a b c d" + " . . ." * (n // 6) + "”",
+    "brackets": lambda n: "“a b c d" + "[a]" * (n // 3) + "”",
+    "dashes": lambda n: "“a b c d" + "- " * (n // 2) + "”",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_finding_quotations_takes_linear_time(kind: str) -> None:
+    def find(size: int) -> None:
+        text = HOSTILE[kind](size)
+        for one in find_quotations(text, ())[:2]:
+            list(Fragment(text[one.start : one.end]).matches(CanonicalText(text)))
+
+    assert growth(find, 30_000) <= MOST_GROWTH
+
+
+@pytest.mark.parametrize("kind", ["one opening mark", "pairs", "long"])
+def test_an_audit_takes_linear_time(tmp_path: Path, kind: str) -> None:
+    store = local(tmp_path / "index")
+    put(store, "lease.md", LEASE)
+    long: dict[str, Callable[[int], str]] = {
+        "long": lambda n: "“" + "the tenant must not repair " * (n // 27) + "”"
+    }
+
+    def audit(size: int) -> None:
+        audited(store, ({**HOSTILE, **long}[kind])(size))
+
+    assert growth(audit, 4_000) <= MOST_GROWTH
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
+    return Checker(engine(tmp_path_factory.mktemp("index")), MODELS)
+
+
+def test_a_sentence_that_is_a_quotation_is_not_judged_as_a_claim_too(checker: Checker) -> None:
+    text = (
+        "“Natanz keeps 6,060 centrifuges for ten years.” The United States left the agreement on "
+        "“8 May 2018” and “announced the withdrawal from the White House”.\n\n"
+        "> Iran may enrich uranium to no more than 3.67 percent."
+    )
+    report = checker.check(text)
+    assert [one.verdict for one in report.sentences][::2] == ["not_a_claim", "not_a_claim"]
+    assert report.sentences[1].verdict != "not_a_claim"
+    assert [one.verdict for one in report.quotations] == ["altered", "exact", "exact"]
+    assert report.quotation_counts["faults"] == 1
+    assert report.failures(["quotation"]) == report.failures(["altered"]) == [report.quotations[0]]
+    assert report.failures(["cut"]) == []
+
+
+def test_a_text_of_nothing_but_quotations_is_checked(checker: Checker) -> None:
+    report = checker.check("“Natanz keeps 5,060 centrifuges for ten years.”")
+    assert [one.verdict for one in report.quotations] == ["exact"]
+
+
+def test_a_deadline_ends_an_audit(checker: Checker) -> None:
+    calls = []
+
+    def proceed() -> None:
+        calls.append(1)
+        if len(calls) > 20:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        checker.check("“Natanz keeps many centrifuges for ten years.” " * 100, proceed=proceed)
