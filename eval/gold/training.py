@@ -1,7 +1,8 @@
 """Makes training sets from the questions in training.jsonl, about manuals, office files and
 encyclopaedias, in training-tables.jsonl, about tables, in training-lists.jsonl, about lists, steps,
-and what follows from a sentence, and in training-figures.jsonl, about the fields of forms and the
-figures of reports.
+and what follows from a sentence, in training-figures.jsonl, about the fields of forms and the
+figures of reports, and in training-attributes.jsonl, about what is said of a name only in passing
+("the 1948 election", "the architect Ai Weiwei", "(FBI)").
 
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
@@ -14,7 +15,7 @@ A row is a passage with its questions: form, text, and offsets of the answers in
 if it does not answer; several for rows of a table). Passages of manuals stay in their Debian
 packages (Debian 13) and those of the encyclopaedia in DATA's squad-train-parts; their rows name the
 file and the passage's SHA-256. Rows contain invented texts in full. OUT gets links to DATA's sets,
-qa/NAME-spans.json.gz and qa/NAME-sentences.json.gz for own, tables, lists and figures, and
+qa/NAME-spans.json.gz and qa/NAME-sentences.json.gz for each of these files, and
 claims/yesno.jsonl.gz with these sets added. The questions of one passage in eight are not for
 training: held-out.json, held-out-tables.json and so on. Passages that this version of
 the parser splits differently are counted and left out.
@@ -50,12 +51,14 @@ FILES = {
     "tables": "training-tables.jsonl",
     "lists": "training-lists.jsonl",
     "figures": "training-figures.jsonl",
+    "attributes": "training-attributes.jsonl",
 }
 HELD_OUT = {
     "own": "held-out.json",
     "tables": "held-out-tables.json",
     "lists": "held-out-lists.json",
     "figures": "held-out-figures.json",
+    "attributes": "held-out-attributes.json",
 }
 Row = dict[str, Any]
 SPANS = ("span", "none")
