@@ -179,6 +179,9 @@ class Store(Protocol):
         as `numbers`.
         """
 
+    def erasing(self) -> AbstractContextManager[None]:
+        """Space for deletions on a full disk, as long as it is open."""
+
     def vacuum(self) -> None:
         """Erase deleted data from logs, free space and search index files, as far as that is
         quick.

@@ -223,15 +223,16 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
     stored = store.documents()
     ids = list(dict.fromkeys(find_document(stored, name).id for name in documents))
     texts = {document_id: store.document(document_id) for document_id in ids}
-    receipts = delete(store, ids, build.stamps(settings))
     threads = ThreadStore(settings.index)
-    quotes = {
-        name: {
-            "ratings": forget(settings.index, name, document.text if document else ""),
-            "threads": threads.forget(name),
+    with store.erasing():
+        receipts = delete(store, ids, build.stamps(settings))
+        quotes = {
+            name: {
+                "ratings": forget(settings.index, name, document.text if document else ""),
+                "threads": threads.forget(name),
+            }
+            for name, document in texts.items()
         }
-        for name, document in texts.items()
-    }
     show(
         [
             plain(receipt) | quotes[receipt.document] | {"complete": receipt.complete}

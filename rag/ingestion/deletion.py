@@ -53,6 +53,11 @@ def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> li
     """Delete the documents that exist, erase their remains, also from `stamps`, the cache beside
     the index, and search for them.
     """
+    with store.erasing():
+        return _delete(store, ids, stamps)
+
+
+def _delete(store: Store, ids: Sequence[str], stamps: Stamps | None) -> list[DeletionReceipt]:
     with store.writing():
         before = [_before(store, document_id) for document_id in ids]
         deleted = [trace for trace in before if store.delete(trace.document)]

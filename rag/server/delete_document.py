@@ -20,13 +20,14 @@ def delete_everywhere(
     """
     store = service.engine.store
     document = store.document(document_id)
-    receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
-    if not receipts:
-        return None
-    uploads = service.jobs.scrub(document_id)
     folder, text = service.settings.index, document.text if document else ""
-    quotes = {
-        "ratings": forget(folder, document_id, text),
-        "threads": ThreadStore(folder).forget(document_id),
-    }
+    with store.erasing():
+        receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
+        if not receipts:
+            return None
+        uploads = service.jobs.scrub(document_id)
+        quotes = {
+            "ratings": forget(folder, document_id, text),
+            "threads": ThreadStore(folder).forget(document_id),
+        }
     return receipts[0], uploads, quotes

@@ -96,14 +96,18 @@ class SearchIndexes:
 
     def vacuum(self, connection: sqlite3.Connection, limit: int) -> None:
         """Rewrite the vectors' file if it contains deleted ones, and the full text if it has at
-        most `limit` passages.
+        most `limit` passages. If they cannot be written, their files are removed.
         """
-        if not self._writable:
-            return
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
-            if self.unmerged() > 0 and len(self._text.index) <= limit:
-                self._rebuild("", "0")
-            self._write(connection, generation, all_of_it=True)
+            try:
+                if self._writable and self.unmerged() > 0 and len(self._text.index) <= limit:
+                    self._rebuild("", "0")
+                if self._writable:
+                    self._write(connection, generation, all_of_it=True)
+            except (OSError, ValueError, StoreError) as error:
+                self._keep_in_memory(error)
+            if not self._writable:  # old files would keep what was deleted
+                views.remove(self._folder)
         self._prune(connection)
 
     def compare(self, connection: sqlite3.Connection) -> dict[str, tuple[int, int, int]]:
@@ -160,14 +164,17 @@ class SearchIndexes:
         except BusyError:
             return False
         except (OSError, ValueError, StoreError) as error:
-            _log.warning(
-                "search indexes in %s cannot be saved and are kept in memory: %s",
-                self._folder,
-                _first_line(error),
-            )
-            self._writable = False
-            self._text.replace(LexicalIndex())
+            self._keep_in_memory(error)
             return False
+
+    def _keep_in_memory(self, error: Exception) -> None:
+        _log.warning(
+            "search indexes in %s cannot be saved and are kept in memory: %s",
+            self._folder,
+            _first_line(error),
+        )
+        self._writable = False
+        self._text.replace(LexicalIndex())
 
     def _prune(self, connection: sqlite3.Connection) -> None:
         """Prune the changelog up to the generation that every saved index shows. Processes further

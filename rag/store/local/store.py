@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
 from rag.settings import root_of
 from rag.store.local import database, grids, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
+from rag.store.local.reserve import Reserve
 from rag.store.local.sqlite_file import WriteLock
 from rag.types import Document, Passage
 
@@ -102,6 +103,7 @@ class LocalStore:
         self._counts = ("", ""), (0, 0)
         """(store, generation) and its numbers of (documents, passages)"""
         self._lock = WriteLock(folder)
+        self._reserve = Reserve(folder)
         self._connection = self._connect(expect if create else None)
         try:
             self._open()
@@ -115,6 +117,9 @@ class LocalStore:
         except AbsentError:
             if create is None:
                 raise
+        except StoreError:  # perhaps there is no space for the log
+            with self._reserve.given_back():
+                return sqlite_file.connect(self._path)
         sqlite_file.make_folder(self.folder)
         with self._lock.hold(self._wait):
             return sqlite_file.connect(self._path, create)
@@ -185,10 +190,17 @@ class LocalStore:
         with self._lock.hold(self._wait), self._database() as connection:
             rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
             database.put(connection, document, passages, rows, instead_of)
+            self._grow_reserve(2 * len(document.text.encode()) + rows.nbytes)
 
     def delete(self, document_id: str) -> bool:
         with self._lock.hold(self._wait), self._database() as connection:
             return database.delete(connection, document_id)
+
+    def _grow_reserve(self, stored: int) -> None:
+        self._reserve.grow(stored, sqlite_file.log_bytes(self._path))
+
+    def erasing(self) -> AbstractContextManager[None]:
+        return self._reserve.given_back()
 
     # Queries
 
@@ -243,6 +255,7 @@ class LocalStore:
     def keep_original(self, document_id: str, content: bytes) -> None:
         with self._lock.hold(self._wait), self._database() as connection:
             database.keep_original(connection, document_id, content)
+            self._grow_reserve(len(content))
 
     def original(self, document_id: str) -> bytes | None:
         with self._database() as connection:

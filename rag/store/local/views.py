@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -118,6 +119,14 @@ def sign_manifest(folder: Path, store: str, manifest: Manifest, vectors_saved: b
     partial = folder / "derived.partial"
     partial.write_text(json.dumps(values))
     partial.replace(folder / MANIFEST)
+
+
+def remove(folder: Path) -> None:
+    """Remove the saved search indexes; they are made again from the rows."""
+    for name in (MANIFEST, VECTORS):
+        with suppress(OSError):
+            (folder / name).unlink()
+    shutil.rmtree(folder / LEXICAL, ignore_errors=True)
 
 
 def _open_to_readers(folder: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -236,6 +236,9 @@ class PostgresStore:
             originals=originals[0],
             cells=cells,
         )
+
+    def erasing(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def vacuum(self) -> None:
         """Vacuum dead rows; PostgreSQL's own log is the administrator's responsibility."""
