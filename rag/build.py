@@ -14,6 +14,7 @@ from rag.answering.judge import Judge, Ranks
 from rag.answering.searcher import Searcher
 from rag.engine import Engine, Rarity
 from rag.errors import AbsentError, InputError, install_line
+from rag.ingestion.deletion import Forget, no_quotes
 from rag.models.registry import (
     CASCADE_READS,
     calibration_path,
@@ -127,13 +128,19 @@ def stamps(settings: Settings) -> Stamps:
     return Stamps(settings.index, identity(*limits, settings.keep_furniture))
 
 
-def ingest(settings: Settings, loader: Loader, on_embedded: OnEmbedded = _ignore) -> Ingest:
+def ingest(
+    settings: Settings,
+    loader: Loader,
+    on_embedded: OnEmbedded = _ignore,
+    forget: Forget = no_quotes,
+) -> Ingest:
     """Ingests files and creates the index if needed. The model loads as for `sync`."""
     from rag.ingestion.ingest import Ingest
 
     opened, lazy = _to_write(settings, on_embedded=on_embedded)
     whole = bool(settings.keep_furniture)
-    return Ingest(opened, lazy, settings.passage_tokens, stamps(settings), loader, whole)
+    tokens = settings.passage_tokens
+    return Ingest(opened, lazy, tokens, stamps(settings), loader, whole, forget)
 
 
 def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
@@ -148,7 +155,11 @@ def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
 
 
 def sync(
-    settings: Settings, loader: Loader, create: bool = True, on_embedded: OnEmbedded = _ignore
+    settings: Settings,
+    loader: Loader,
+    create: bool = True,
+    on_embedded: OnEmbedded = _ignore,
+    forget: Forget = no_quotes,
 ) -> Sync:
     """Makes an index match a folder. The model loads only if there is something to embed or an
     index to create.
@@ -157,7 +168,8 @@ def sync(
 
     opened, lazy = _to_write(settings, create, on_embedded)
     whole = bool(settings.keep_furniture)
-    return Sync(opened, lazy, settings.passage_tokens, stamps(settings), loader, whole)
+    tokens = settings.passage_tokens
+    return Sync(opened, lazy, tokens, stamps(settings), loader, whole, forget)
 
 
 def _to_write(

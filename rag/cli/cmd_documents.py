@@ -5,13 +5,23 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
-from rag.cli.options import counts, filter_option, plural, print_json, shared, show, skipped_lines
+from rag.cli.options import (
+    counts,
+    filter_option,
+    plural,
+    print_json,
+    quotes_lines,
+    shared,
+    show,
+    skipped_lines,
+)
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
@@ -21,8 +31,7 @@ from rag.ingestion.progress import IngestProgress
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
 from rag.render.status import Status, clean, flat
-from rag.server.feedback import forget
-from rag.server.thread_store import ThreadStore
+from rag.server.feedback import forget_quotes
 from rag.settings import Settings
 from rag.types import Document, plain
 
@@ -79,7 +88,8 @@ def ingest_command(
         return
     progress = IngestProgress(files)
     with build.pool(settings) as pool:
-        ingest = build.ingest(settings, progress.loader(pool), progress.on_embedded)
+        loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
+        ingest = build.ingest(settings, loader, progress.on_embedded, forgetting)
         _run(settings, as_json, progress, ingest, lambda: ingest.run(files, progress.on_progress))
 
 
@@ -128,7 +138,11 @@ def _report(report: IngestReport, index: str) -> list[str]:
     words = counts(report, ("added", "updated", "removed", "unchanged", "skipped"))
     is_changed = report.added or report.updated or report.removed
     end = "" if is_changed else "; the index has not changed"
-    return [f"{index}: {words}{end}", *skipped_lines(report.skipped)]
+    return [
+        f"{index}: {words}{end}",
+        *quotes_lines(report.quotes),
+        *skipped_lines(report.skipped),
+    ]
 
 
 @click.command("list")
@@ -223,14 +237,10 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
     stored = store.documents()
     ids = list(dict.fromkeys(find_document(stored, name).id for name in documents))
     texts = {document_id: store.document(document_id) for document_id in ids}
-    threads = ThreadStore(settings.index)
     with store.erasing():
         receipts = delete(store, ids, build.stamps(settings))
         quotes = {
-            name: {
-                "ratings": forget(settings.index, name, document.text if document else ""),
-                "threads": threads.forget(name),
-            }
+            name: forget_quotes(settings.index, document) if document else {}
             for name, document in texts.items()
         }
     show(
@@ -270,9 +280,9 @@ def _proof(receipt: DeletionReceipt, quotes: Mapping[str, int]) -> list[str]:
             f"  words of {receipt.after.unmerged} deleted passages remain in full-text files until "
             f"the next merges"
         )
-    if quotes["ratings"]:
+    if quotes.get("ratings"):
         lines.append(f"  {quotes['ratings']} ratings that quoted it are deleted")
-    if quotes["threads"]:
+    if quotes.get("threads"):
         lines.append(f"  {quotes['threads']} answers that quoted it are deleted from threads")
     return lines + [f"  still in snapshot {clean(path)}" for path in receipt.snapshots]
 

@@ -6,18 +6,19 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
-from rag.cli.options import counts, plural, shared, show, skipped_lines
+from rag.cli.options import counts, plural, quotes_lines, shared, show, skipped_lines
 from rag.errors import BusyError, InputError, NotFoundError, RagError, install_line
 from rag.ingestion.progress import IngestProgress
 from rag.ingestion.sync import Changes
 from rag.render.status import Status, clean
+from rag.server.feedback import forget_quotes
 from rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def sync_command(
         )
     with build.pool(settings) as pool:
         progress = IngestProgress()
-        sync = build.sync(settings, progress.loader(pool), not dry_run, progress.on_embedded)
+        loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
+        sync = build.sync(settings, loader, not dry_run, progress.on_embedded, forgetting)
 
         def once() -> Changes:
             files = build.files(settings, [root], name or sync.name_of(root))
@@ -169,7 +171,7 @@ def _report(changes: Changes, index: str) -> list[str]:
         lines += _named(changes)
     if changes.refused:
         lines.append(f"  refused without --allow-mass-delete: {clean(changes.refused)}")
-    return lines + skipped_lines(changes.skipped)
+    return [*lines, *quotes_lines(changes.quotes), *skipped_lines(changes.skipped)]
 
 
 def _named(changes: Changes) -> list[str]:

@@ -74,6 +74,12 @@ def skipped_lines(skipped: Sequence[tuple[str, str]]) -> list[str]:
     return [*lines, f"  and {unlisted} more; --json lists all"] if unlisted > 0 else lines
 
 
+def quotes_lines(quotes: int) -> list[str]:
+    """A line about deleted ratings and answers of threads, if there are any."""
+    quotes_text = plural(quotes, "rating or answer")
+    return [f"  {quotes_text} that quoted removed documents deleted"] if quotes else []
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 

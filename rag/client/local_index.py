@@ -107,7 +107,7 @@ class Index:
         """
         files = build.files(self.settings, [Path(path) for path in paths], None)
         with build.pool(self.settings) as pool:
-            ingest = build.ingest(self.settings, pool)
+            ingest = build.ingest(self.settings, pool, forget=self._forget)
             ingest.run(files)
         return ingest.report
 
@@ -120,7 +120,7 @@ class Index:
         if not root.is_dir():
             raise NotFoundError(f"no such folder: {folder}", "check the path")
         with build.pool(self.settings) as pool:
-            sync = build.sync(self.settings, pool)
+            sync = build.sync(self.settings, pool, forget=self._forget)
             files = build.files(self.settings, [root], sync.name_of(root))
             return sync.run(root, files, allow_mass_delete)
 
@@ -134,7 +134,15 @@ class Index:
         store = build.store(self.settings, any_embedder=True)
         stored = store.documents()
         ids = list(dict.fromkeys(find_document(stored, str(name)).id for name in documents))
+        for document in filter(None, map(store.document, ids)):
+            self._forget(document)
         return delete(store, ids, build.stamps(self.settings))
+
+    def _forget(self, document: Document) -> Mapping[str, int]:
+        """Delete what quotes a document which will be deleted."""
+        from rag.server.feedback import forget_quotes
+
+        return forget_quotes(self.settings.index, document)
 
     def conversation(self) -> Talk:
         """A conversation, in which a question may say "it" or "and where?"."""

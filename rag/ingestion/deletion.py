@@ -4,13 +4,13 @@ after.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rag.ingestion.file_cache import Stamps
 from rag.protocols import Footprint, Store, Vectors
-from rag.types import Passage
+from rag.types import Document, Passage
 
 _SEARCHES = 50
 """Number of passages, spread over the document, that are searched for by text and vector."""
@@ -19,6 +19,21 @@ _READ_AGAIN = "deleted in part"
 """Stamp for the rest of an archive, so that the archive is read again when it is next ingested, as
 a deleted file would be.
 """
+
+
+Forget = Callable[[Document], Mapping[str, int]]
+"""Deletes users' ratings and threads' answers that quote a document. Returns their numbers."""
+
+
+def no_quotes(_: Document) -> Mapping[str, int]:
+    return {}
+
+
+def forgotten(store: Store, document_id: str, forget: Forget) -> int:
+    """The number of quotes deleted because this document will be; before it, since a process that
+    is killed in between could not find them afterwards."""
+    document = None if forget is no_quotes else store.document(document_id)
+    return sum(forget(document).values()) if document else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rag.digest import sha256_file
 from rag.errors import ConflictError, InputError
+from rag.ingestion.deletion import Forget, forgotten, no_quotes
 from rag.ingestion.file_cache import Stamps, status_of
 from rag.ingestion.pipeline import Embedded, batches, check_free, patiently, put
 from rag.ingestion.repeated_blocks import without_recurring
@@ -36,6 +37,8 @@ class IngestReport:
     passages: int = 0
     removed: list[str] = field(default_factory=list)
     """Members that are no longer in their archive or mailbox."""
+    quotes: int = 0
+    """Number of deleted ratings and answers of threads that quoted removed documents."""
     left_out: int = 0
     """Number of characters of boilerplate (navigation, running heads) left out of the texts."""
 
@@ -51,10 +54,13 @@ class Ingest:
         stamps: Stamps | None = None,
         loader: Loader = one_by_one,
         keep_furniture: bool = False,
+        forget: Forget = no_quotes,
     ) -> None:
         """`stamps` avoids hashing unchanged files; `loader` reads files. Unless `keep_furniture`,
-        what recurs on the pages of a folder is dropped.
+        what recurs on the pages of a folder is dropped. `forget` deletes quotes of documents that
+        are removed.
         """
+        self._forget = forget
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
@@ -201,9 +207,10 @@ class Ingest:
 
     def _delete(self, file: FoundFile, kept_ids: Collection[str]) -> None:
         for document in self._by_file.get(str(file.path), []):
-            if document.source not in kept_ids and patiently(
-                functools.partial(self._store.delete, document.id)
-            ):
+            if document.source in kept_ids:
+                continue
+            self.report.quotes += forgotten(self._store, document.id, self._forget)
+            if patiently(functools.partial(self._store.delete, document.id)):
                 self._by_id.pop(document.id, None)
                 self.report.removed.append(document.id)
 

@@ -5,11 +5,12 @@ Files are compared by content. A moved file keeps its passages and vectors.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import InputError
+from rag.ingestion.deletion import Forget, forgotten, no_quotes
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport, OnProgress
 from rag.ingestion.pipeline import patiently
@@ -35,6 +36,8 @@ class Changes:
     unchanged: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     passages: int = 0
+    quotes: int = 0
+    """Number of deleted ratings and answers of threads that quoted removed documents."""
     dry_run: bool = False
     refused: str = ""
     """Why a real run would change nothing unless many deletions are allowed."""
@@ -48,6 +51,7 @@ class Changes:
         self.unchanged += report.unchanged
         self.skipped += report.skipped
         self.passages = report.passages
+        self.quotes += report.quotes
 
     @property
     def any(self) -> bool:
@@ -65,13 +69,16 @@ class Sync:
         stamps: Stamps,
         loader: Loader = one_by_one,
         keep_furniture: bool = False,
+        forget: Forget = no_quotes,
     ) -> None:
+        """The arguments are those of `Ingest`."""
         self._store = store
         self._embedder = embedder
         self._passage_tokens = passage_tokens
         self._stamps = stamps
         self._loader = loader
         self._keep_furniture = keep_furniture
+        self._forget = forget
 
     def run(
         self,
@@ -141,22 +148,22 @@ class Sync:
             changes.renamed.append((old.id, new.id))
         new_ids = {file.document_id for file in plan.to_read}
         for document in plan.missing:
-            if (not is_gone(document.file) or document.id in new_ids) and self._store.delete(
-                document.id
-            ):
-                changes.removed.append(document.id)
+            if not is_gone(document.file) or document.id in new_ids:
+                changes.removed += self._remove([document.id], changes)
         return changes
+
+    def _remove(self, ids: Sequence[str], changes: Changes) -> list[str]:
+        """Delete documents and quotes of them. Returns the ids of those that existed."""
+        changes.quotes += sum(forgotten(self._store, name, self._forget) for name in ids)
+        return [name for name in ids if self._store.delete(name)]
 
     def _clear_up(self, plan: Plan, changes: Changes) -> None:
         """Delete the other missing documents, except those whose id another file has now."""
         put = {*changes.added, *changes.updated}
         with self._store.writing():
             first = set(changes.removed)
-            remaining = [
-                d.id
-                for d in plan.missing
-                if d.id not in put and d.id not in first and self._store.delete(d.id)
-            ]
+            left = [d.id for d in plan.missing if d.id not in put and d.id not in first]
+            remaining = self._remove(left, changes)
             self._stamps.keep({document.file for document in self._store.documents()})
         missing = {document.id for document in plan.missing}
         reported = [name for name in changes.removed if name not in put or name not in missing]
@@ -180,6 +187,7 @@ class Sync:
             self._stamps,
             self._loader,
             self._keep_furniture,
+            self._forget,
         )
         try:
             ingest.run(plan.to_read, on_progress)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from rag import build
 from rag.ingestion import deletion
 from rag.ingestion.deletion import DeletionReceipt
-from rag.server.feedback import forget
+from rag.server.feedback import forget_quotes
 from rag.server.state import Service
-from rag.server.thread_store import ThreadStore
 from rag.server.upload_queue import Remains
 
 
@@ -20,14 +19,10 @@ def delete_everywhere(
     """
     store = service.engine.store
     document = store.document(document_id)
-    folder, text = service.settings.index, document.text if document else ""
     with store.erasing():
         receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
         if not receipts:
             return None
         uploads = service.jobs.scrub(document_id)
-        quotes = {
-            "ratings": forget(folder, document_id, text),
-            "threads": ThreadStore(folder).forget(document_id),
-        }
+        quotes = forget_quotes(service.settings.index, document) if document else {}
     return receipts[0], uploads, quotes

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rag.server.journal_file import JournalFile
+from rag.server.thread_store import ThreadStore
+from rag.types import Document
 
 NAME = "feedback.jsonl"
 _MOST_BYTES = 100_000_000
@@ -56,10 +58,18 @@ def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
     return "".join(json.dumps(question, ensure_ascii=False) + "\n" for question in gold(lines))
 
 
-def forget(folder: Path, document_id: str, text: str = "") -> int:
-    """Remove the ratings that name this deleted document as evidence, or that repeat its `text`.
-    Returns their number."""
-    words = f" {' '.join(_words(text))} "
+def forget_quotes(folder: Path, document: Document) -> dict[str, int]:
+    """Delete the ratings, and the answers in threads, that quote a document. Returns their
+    numbers."""
+    return {"ratings": forget(folder, document), "threads": ThreadStore(folder).forget(document.id)}
+
+
+def forget(folder: Path, document: Document) -> int:
+    """Remove the ratings that name this document as evidence, or that repeat its text. Returns
+    their number."""
+    if not (folder / NAME).exists():
+        return 0
+    document_id, words = document.id, f" {' '.join(_words(document.text))} "
 
     def is_clean(line: Mapping[str, Any]) -> bool:
         return document_id not in _documents(line) and not _repeats(line, words)

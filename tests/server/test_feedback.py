@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,12 +12,17 @@ import httpx
 import pytest
 
 from rag.evaluation.gold import read_jsonl
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.sync import Changes, Sync
+from rag.parsing.files import find
 from rag.server.api_keys import keys_of
+from rag.server.feedback import feedback_file, forget_quotes
 from rag.server.journal_file import JournalFile
 from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from tests.server.fake_server import put_text, serving
 from tests.small_index import in_threads
+from tests.store.helpers import EMBEDDER, local
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +200,41 @@ def test_ratings_that_repeat_a_deleted_document_are_deleted_and_counted(tmp_path
         assert (deleted["complete"], deleted["receipt"]["ratings"]) == (True, 4)
     left = (tmp_path / "index" / "feedback.jsonl").read_text()
     assert [json.loads(line)["question"] for line in left.splitlines()] == ["e", "f"]
+
+
+def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_path: Path) -> None:
+    docs, index = tmp_path / "docs", tmp_path / "index"
+    docs.mkdir()
+    safes = {
+        "oslo.txt": "The safe is in Oslo, behind the portrait of the founder.",
+        "bergen.txt": "A second safe is in Bergen, below the stairs of the cellar.",
+    }
+    for name, text in safes.items():
+        (docs / name).write_text(text)
+    with zipfile.ZipFile(docs / "safes.zip", "w") as archive:
+        archive.writestr("rome.txt", "The third safe is in Rome, under the desk of the cook.")
+        archive.writestr("paris.txt", "The fourth safe is in Paris, in the wall of the kitchen.")
+    store = local(index)
+
+    def sync() -> Changes:
+        stamps = Stamps(index)
+        runner = Sync(store, EMBEDDER, 12, stamps, forget=partial(forget_quotes, index))
+        return runner.run(docs, find([docs]), many=True)
+
+    assert len(sync().added) == 4
+    for question, answer in (
+        ("a", "behind the portrait of the founder"),
+        ("b", "below the stairs of the cellar"),
+        ("c", "under the desk of the cook"),
+        ("d", "in the wall of the kitchen"),
+    ):
+        feedback_file(index).add({"question": question, "verdict": "right", "answer": answer})
+    (docs / "oslo.txt").unlink()
+    with zipfile.ZipFile(docs / "safes.zip", "w") as archive:
+        archive.writestr("paris.txt", "The fourth safe is in Paris, in the wall of the kitchen.")
+    changes = sync()
+    assert sorted(changes.removed) == ["docs/oslo.txt", "docs/safes.zip/rome.txt"]
+    assert changes.quotes == 2
+    assert [line["question"] for line in feedback_file(index).lines()] == ["b", "d"]
+    assert sync().quotes == 0
+    store.close()
