@@ -121,7 +121,7 @@ def _pattern_and_flags(call: ast.Call, names: dict[str, Any]) -> tuple[Any, int]
     last = call.args[-1]
     if not flags and len(call.args) > 1 and ast.unparse(last).startswith("re."):
         flags = [last]
-    pattern = ast.fix_missing_locations(_WithoutLocals(names).visit(call.args[0]))
+    pattern: Any = ast.fix_missing_locations(_WithoutLocals(names).visit(call.args[0]))
     value, flag = (
         eval(compile(ast.Expression(node), "<test>", "eval"), names)
         for node in (pattern, flags[0] if flags else ast.Constant(0, lineno=1, col_offset=0))
