@@ -295,6 +295,7 @@ def test_a_document_is_a_resource(client: httpx.Client, mode: str) -> None:
             "The argument `top_k` is wrong: input should be less than",
         ),
         ({}, "The argument `question` is missing."),
+        ({"question": "x", "k": 3}, "The argument `k` is not known; there are: question, filters,"),
     ],
 )
 def test_errors_carry_the_fix(client: httpx.Client, arguments: dict[str, Any], word: str) -> None:
