@@ -114,10 +114,10 @@ def own(reader: Reader, data: Path, most: int) -> dict[str, dict[str, float]]:
             continue
         found = json.loads((data / file).read_text(encoding="utf-8"))
         made[f"{name} spans"] = spans(reader, training.squad_articles(found, training.SPANS), most)
-        made[f"{name} sentences"] = sentences(
-            reader, training.squad_articles(found, training.SENTENCES), most
-        )
-        made[f"{name} verdicts"] = verdicts(reader, list(training.verdicts(found)), most)
+        if whole := training.squad_articles(found, training.SENTENCES):
+            made[f"{name} sentences"] = sentences(reader, whole, most)
+        if decided := list(training.verdicts(found)):
+            made[f"{name} verdicts"] = verdicts(reader, decided, most)
     return made
 
 
