@@ -198,7 +198,7 @@ def fold(order: Sequence[int], passages: Mapping[int, Passage]) -> list[list[int
 
 
 def same_text(passage: Passage) -> tuple[str, str]:
-    heading = passage.heading.rpartition(" > ")[2] if len(passage.text) < _TELLING else ""
+    heading = passage.innermost_heading if len(passage.text) < _TELLING else ""
     return passage.text, heading
 
 

@@ -112,12 +112,6 @@ def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
         below += 1
 
 
-def list_around(blocks: Sequence[Block], offset: int) -> tuple[Block, ...]:
-    """The items of the innermost list that contains the character at `offset`; () elsewhere."""
-    index = enclosing(blocks, offset, "list")
-    return () if index is None else items(blocks, index)
-
-
 def items(blocks: Sequence[Block], index: int) -> tuple[Block, ...]:
     """The items of the list at `index`, without those of inner lists."""
     return tuple(blocks[i] for i in children(blocks, index) if blocks[i].kind == "item")

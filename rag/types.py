@@ -123,6 +123,11 @@ class Document:
         return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
+def heading_parts(heading: str) -> tuple[str, ...]:
+    """The headings of a path as it is stored and shown, the outermost first."""
+    return tuple(heading.split(" > ")) if heading else ()
+
+
 def title_and_headings(title: str, heading: str) -> tuple[str, ...]:
     """A document's title and the headings of a place, the title once: a title may be the first
     heading, or the first heading with a day."""
@@ -130,7 +135,7 @@ def title_and_headings(title: str, heading: str) -> tuple[str, ...]:
     top, _, inner = heading.partition(" > ")
     if title.startswith(f"{top} ("):
         below = inner
-    return tuple(part for part in (title, *below.split(" > ")) if part)
+    return tuple(part for part in (title, *heading_parts(below)) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,11 @@ class Passage:
     text: str
     title: str
     heading: str
+
+    @property
+    def innermost_heading(self) -> str:
+        """The heading right above the passage, or ""."""
+        return (heading_parts(self.heading) or ("",))[-1]
 
     @property
     def context(self) -> str:

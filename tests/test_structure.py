@@ -5,8 +5,9 @@ from typing import Any
 from rag.structure import (
     block_at,
     children,
+    enclosing,
     heading_path,
-    list_around,
+    items,
     row_at,
     section,
     table_around,
@@ -63,11 +64,12 @@ def test_a_heading_path_has_one_text_a_heading_and_the_names_around_the_place() 
 
 
 def test_the_innermost_list_around_a_place() -> None:
-    inner = list_around(BLOCKS, TEXT.index("black"))
-    outer = list_around(BLOCKS, TEXT.index("ink"))
-    assert [TEXT[i.start : i.end] for i in inner] == ["1. black"]
-    assert [TEXT[i.start : i.end] for i in outer] == ["- paper", "- ink\n  1. black"]
-    assert list_around(BLOCKS, TEXT.index("A4")) == ()
+    inner, outer = (enclosing(BLOCKS, TEXT.index(word), "list") for word in ("black", "ink"))
+    assert inner is not None
+    assert outer is not None
+    assert [TEXT[i.start : i.end] for i in items(BLOCKS, inner)] == ["1. black"]
+    assert [TEXT[i.start : i.end] for i in items(BLOCKS, outer)] == ["- paper", "- ink\n  1. black"]
+    assert enclosing(BLOCKS, TEXT.index("A4"), "list") is None
 
 
 def test_a_table_with_its_header_and_rows_and_the_value_of_a_cell() -> None:

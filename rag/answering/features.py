@@ -335,7 +335,7 @@ class Featurizer:
             parts.append(candidate.span.best.sentence_text)
         near = " ".join([context, *(p.label for p in candidate.places), *parts])
         around = f"{context} {hit.passage.text}" if hit else near
-        heading = content_words(hit.passage.heading.rpartition(" > ")[2]) if hit else frozenset()
+        heading = content_words(hit.passage.innermost_heading) if hit else frozenset()
         words_around = content_words(around)
         missed = analysis.words - words_around
         rarity = [self.rarity.get(word, 0.5) for word in missed]

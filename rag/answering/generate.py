@@ -234,7 +234,7 @@ def section(reading: Reading) -> Iterator[Candidate]:
     question_words = reading.analysis.words
     fitting = []
     for hit in reading.hits:
-        words = content_words(hit.passage.heading.rpartition(" > ")[2])
+        words = content_words(hit.passage.innermost_heading)
         if words and question_words and hit.passage.document_id in reading.documents:
             share = len(words & question_words) / len(words)
             if share >= _HEADING_SHARE and hit.passage.is_in(
@@ -251,7 +251,7 @@ def _section(hit: Hit) -> Iterator[Candidate]:
     places = [
         (passage.start + start, passage.start + end)
         for start, end in split_sentences(passage.text)
-        if passage.text[start:end].strip() != passage.heading.rpartition(" > ")[2]
+        if passage.text[start:end].strip() != passage.innermost_heading
     ]
     for count in (1, 2, 4):
         if len(places) >= count:

@@ -100,7 +100,6 @@ def _next_word(text: str, offset: int) -> int:
     return offset
 
 
-_DIGIT = re.compile(r"\d")
 _FIGURE = re.compile(
     r"(?:[-\u2013\u2212(]|[$\u20ac\u00a3\u00a5]|US\$)* ?\(?\d[\d,.]*(?: \d{3})*\)? ?"
     r"(?:%|x|[kmb]n?|thousand|million|billion)?\)?",
@@ -114,7 +113,6 @@ _PERIOD_WORD = re.compile(
     rf"{MONTH})(?=\b|\d)",
     re.IGNORECASE,
 )
-_WORD = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +157,7 @@ def _moved(
     that cell is of another period than the question's.
     """
     passage = span.hit.passage
-    if not _DIGIT.search(span.text):
+    if not any(map(str.isdecimal, span.text)):
         return span
     source = document(passage.document_id)
     if source is None or not passage.is_in(source):
@@ -199,7 +197,8 @@ def _of_label(cells: Sequence[_TableCell], labels: Sequence[str]) -> Periods:
         if _PERIOD_NAME.fullmatch(cell.column):
             return periods(cell.value)
     label = labels[0] if labels else ""
-    return Periods() if _WORD.search(_PERIOD_WORD.sub("", label)) else periods(label)
+    is_named = any(sign.isalnum() and not sign.isdecimal() for sign in _PERIOD_WORD.sub("", label))
+    return Periods() if is_named else periods(label)
 
 
 def _of_document(cell: _TableCell, cells: Sequence[_TableCell], passage: Passage) -> Periods:

@@ -26,6 +26,7 @@ _MAJORITY = 0.5
 """Minimum share of the nearest passages' scores for a document that a question does not name."""
 _SHORT, _LONG = 25, 400
 """Minimum and maximum length of a sentence, in characters."""
+_HYPHENS = re.compile(r"[_-]+")
 _ABOUT_ANY = frozenset(
     "summa overv main point topic gist outli docum file page about descr expla paper repor "
     "cover".split()
@@ -60,8 +61,8 @@ def _named(document: Document, question_words: frozenset[str], question: str) ->
     path = PurePath(document.id)
     if _is_said(path.name, question):
         return 3.0
-    spaced = re.sub(r"[_-]+", " ", path.stem)
-    if len(spaced) > 3 and _is_said(spaced, re.sub(r"[_-]+", " ", question)):
+    spaced, spaced_question = (_HYPHENS.sub(" ", text) for text in (path.stem, question))
+    if len(spaced) > 3 and _is_said(spaced, spaced_question):
         return 1 + 0.1 * len(spaced.split())
     title = content_words(document.title) - _ABOUT_ANY
     stem = content_words(spaced) - _ABOUT_ANY

@@ -96,7 +96,8 @@ def is_heading(sentence: Sentence, document: Document) -> bool:
     few words in a paragraph of their own.
     """
     words = " ".join(document.text[sentence.start : sentence.end].split())
-    if not re.search(r"\w", words) or words == document.title or words.endswith("?"):
+    has_letters = any(letter == "_" or letter.isalnum() for letter in words)
+    if not has_letters or words == document.title or words.endswith("?"):
         return True
     index = block_at(document.blocks, sentence.start)
     block = document.blocks[index] if index is not None else None

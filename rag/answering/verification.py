@@ -4,7 +4,6 @@ or missing."""
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -111,13 +110,14 @@ def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
 
 def _of_whole_words(text: str, start: int, part: str) -> bool:
     end = start + len(part)
-    cut = re.match(r"\w\w", text[start - 1 : start + 1]) if start > 0 else None
-    return (
-        start >= 0
-        and text.startswith(part, start)
-        and not cut
-        and not re.match(r"\w\w", text[end - 1 : end + 1])
-    )
+    is_there = start >= 0 and text.startswith(part, start)
+    return is_there and not _is_in_word(text, start) and not _is_in_word(text, end)
+
+
+def _is_in_word(text: str, offset: int) -> bool:
+    """Whether the characters before and after an offset belong to one word."""
+    pair = text[offset - 1 : offset + 1] if offset > 0 else ""
+    return len(pair) == 2 and pair.replace("_", "a").isalnum()
 
 
 def _is_sentence(text: str, start: int, sentence: str) -> bool:

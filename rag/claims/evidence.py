@@ -67,7 +67,7 @@ def excerpt(claim: str, hit: Hit) -> Excerpt:
 
 def _is_heading(sentence: str, passage: Passage) -> bool:
     words = word_list(sentence)
-    headings = (passage.heading.rpartition(" > ")[2], passage.title)
+    headings = (passage.innermost_heading, passage.title)
     return any(words == word_list(heading) for heading in headings)
 
 

@@ -97,11 +97,6 @@ def _is_buried(question: Question, shown: Shown) -> bool:
     return False
 
 
-def is_good(question: Question, judgement: Judgement) -> bool:
-    """Whether the answer is useful, or an unanswerable question was refused."""
-    return judgement == ("useful" if question.answers else "refused")
-
-
 def held(sentence: str, pieces: Iterable[str]) -> bool:
     """Whether one piece has at least the share `HELD` of the sentence's words, counting
     repetitions.

@@ -53,7 +53,6 @@ _EMPTY = (
     STOP_WORDS | AUXILIARIES | PREPOSITIONS | QUESTION_WORDS | PRONOUNS | SPEAKERS | DEMONSTRATIVES
 ) | (ARTICLES | _LINKS | frozenset("many there us please exactly".split()))
 _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
-_OWNER = re.compile(r"['\u2019]s$")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""
 _ANTECEDENTS = ("named", "answered")
@@ -193,7 +192,7 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
     if pointers(bare):
         last_phrases = phrases(last.question)
         for phrase in last_phrases:
-            name = _OWNER.sub("", phrase.text)
+            name = phrase.text.removesuffix("'s").removesuffix("\u2019s")
             role = (phrase.before in PREPOSITIONS, phrase.start / len(base), len(last_phrases))
             yield Completion(_sentence(_put(bare, name)), "named", "", name, *role)
         if answer:

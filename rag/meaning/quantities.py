@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 from dataclasses import dataclass
 
 from rag.meaning.words import CODE, CODES, LONGEST, NUMBER, SIGN, digits, singular
@@ -193,12 +194,11 @@ _LABEL = re.compile(
     r"|model|gate|platform|flight|suite|flat|apartment|building|port)\s)$"
 )
 """Words before a number that is a name, as in "Windows 8", "E-500", "room 12"."""
-_ZERO_FIRST = re.compile(r"0\d")
 _PART = re.compile(
     r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?"
     r"|5ths?|sixths?|6ths?|eighths?|8ths?|tenths?|10ths?)\b"
 )
-_GLUED = re.compile(r"[A-Za-z½¼¾]")
+_GLUED = frozenset(f"{string.ascii_letters}½¼¾")
 _MILLIONS = re.compile(
     r"\s?m (?!(?:long|high|tall|deep|wide|thick|across|apart|x|by|square|cubic)\b)(?P<noun>[a-z]+)"
 )
@@ -320,9 +320,9 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     kind, name, used = unit
     bound, head = _bound(text[: first.start()])
     if (
-        _ZERO_FIRST.match(first["number"])
+        (first["number"][0] == "0" and first["number"][1:2].isdecimal())
         or (name is None and not bound and _LABEL.search(head))
-        or re.match(r"[ ,]\d", follows)
+        or (follows[:1] in (" ", ",") and follows[1:2].isdecimal())
     ):
         return None
     number, upper = _value(first), None if last is first else _value(last)
@@ -382,12 +382,12 @@ def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
         match = re.match(r"\s*(?:US )?dollars?", tail)
         return (
             None
-            if _GLUED.match(tail)
+            if tail[:1] in _GLUED
             else ("money", CURRENCIES[sign.strip().lower()], match.end() if match else 0)
         )
     match = _UNIT.match(tail)
     if not match:
-        return None if _GLUED.match(tail) else ("number", None, 0)
+        return None if tail[:1] in _GLUED else ("number", None, 0)
     if match["points"] or match["percent"]:
         return "percentage", "percentage point" if match["points"] else "percent", match.end()
     if match["glued"]:

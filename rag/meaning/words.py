@@ -102,6 +102,15 @@ _SPELLED_RANGE = re.compile(
     rf"\b({_SPELLED})(\s+(?:to|or|and)\s+)({_SPELLED}|{NUMBER})(?=[\s-]{_SCALE})", re.IGNORECASE
 )
 _HALF_MORE = re.compile(rf"(?<![\d.,])\b({_SPELLED}|\d+) and a half\b", re.IGNORECASE)
+_IN_FIGURES = [
+    (re.compile(words, re.IGNORECASE), figures)
+    for words, figures in (
+        (r"\b(?:half a|a half) (million|billion)", r"0.5 \1"),
+        (r"\ba dozen\b", "12"),
+        (rf"\ban? ({_SCALE})", r"1 \1"),
+        (r"\b(?:an?|one) (year|month|week|day|hour|minute) and a half\b", r"1.5 \1s"),
+    )
+]
 _FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
 _FRACTION = re.compile(r"(?:(?<![\d.,])(\d+)\s?)?([½¼¾])")
 LONGEST = 400
@@ -115,15 +124,8 @@ def digits(text: str) -> str:
         return text
     text = _FRACTION.sub(lambda match: (match[1] or "0") + _FRACTIONS[match[2]], text)
     text = _HALF_MORE.sub(lambda match: f"{_spelled(match[1])}.5", text)
-    text = re.sub(r"\b(?:half a|a half) (million|billion)", r"0.5 \1", text, flags=re.IGNORECASE)
-    text = re.sub(r"\ba dozen\b", "12", text, flags=re.IGNORECASE)
-    text = re.sub(rf"\ban? ({_SCALE})", r"1 \1", text, flags=re.IGNORECASE)
-    text = re.sub(
-        r"\b(?:an?|one) (year|month|week|day|hour|minute) and a half\b",
-        r"1.5 \1s",
-        text,
-        flags=re.IGNORECASE,
-    )
+    for pattern, figures in _IN_FIGURES:
+        text = pattern.sub(figures, text)
     text = _SPELLED_RANGE.sub(
         lambda match: f"{_spelled(match[1])}{match[2]}{_spelled(match[3])}", text
     )

@@ -25,7 +25,6 @@ _LONGEST_NAME = 160
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _NAME = re.compile(r"\W*[^\W\d]|%")
 _YEAR = re.compile(r"(?:1\d|20)\d\d")
-_FIGURE = re.compile(r"(?:US)?\W{0,4}\d\S*(?: \S+){0,2}")
 
 LabelledCell = tuple[int, str, str]
 """Column, the column's name if it is written before the text, else "", and text."""
@@ -276,24 +275,3 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
         if len(cell) > (60 if len(under.get(column, "")) > 60 else _LONGEST_NAME)
     ]
     return several and are_names and not long
-
-
-def table_of_lines(lines: Sequence[str], context: tuple[str, ...] = ()) -> Part:
-    """A table from lines that a parser wrote as "label | column: value | column: value".
-
-    A name before a figure ends at the last colon, another at the first one, if it is short.
-    """
-    table, columns = TableText(), dict[str, int]()
-    for line in lines:
-        cells: list[LabelledCell] = []
-        for text in line.split(BETWEEN):
-            name, colon, value = text.rpartition(": ")
-            if not _FIGURE.fullmatch(value):
-                name, colon, value = text.partition(": ")
-            if colon and value and 0 < len(name) <= _LONG:
-                cells.append((columns.setdefault(name, len(columns)), name, value))
-            else:
-                cells.append((-1, "", text))
-        table.row(cells)
-    table.names = list(columns)
-    return table.part(context)

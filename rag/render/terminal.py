@@ -71,7 +71,7 @@ def ranks(shown: Answer) -> list[tuple[str, ...]]:
     """A table of the passages: rank, score, the score and rank by meaning and by words, place."""
     rows: list[tuple[str, ...]] = [("rank", "score", "meaning", "words", "passage")]
     for number, result in enumerate(shown.hits, 1):
-        heading = result.passage.heading.split(" > ")[-1] or result.passage.title
+        heading = result.passage.innermost_heading or result.passage.title
         meaning = f"{result.dense:.2f}" + (f" (#{result.dense_rank})" if result.dense_rank else "")
         words = f"{result.lexical:.1f}" + (
             f" (#{result.lexical_rank})" if result.lexical_rank else ""

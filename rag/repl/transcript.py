@@ -4,7 +4,6 @@ source.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from rag.render.status import clean
 from rag.repl.session import Exchange
 from rag.types import Citation
 
-_MARKUP = re.compile(r"([\\`*_\[\]<>#|~&])")
+_MARKUP = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>#|~&"})
 
 
 def save(exchanges: Sequence[Exchange], path: Path, again: bool = False) -> None:
@@ -78,4 +77,5 @@ def _citation(number: int, citation: Citation) -> list[str]:
 
 def _escaped(text: str) -> str:
     """Text on one line with its markup escaped."""
-    return _MARKUP.sub(r"\\\1", re.sub(r"\s", " ", clean(text)))
+    spaced = "".join(" " if letter.isspace() else letter for letter in clean(text))
+    return spaced.translate(_MARKUP)

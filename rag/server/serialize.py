@@ -15,7 +15,7 @@ from rag.claims.results import CheckReport, FoundEvidence
 from rag.render.view import explain
 from rag.server import document_schemas, schemas
 from rag.structure import sections
-from rag.types import Alternative, Answer, Citation, Document, Hit
+from rag.types import Alternative, Answer, Citation, Document, Hit, heading_parts
 
 M = TypeVar("M", bound=BaseModel)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
@@ -88,7 +88,7 @@ def _citation(
         citation,
         index=number,
         uri=uri(citation.source, citation.document_id),
-        headings=headings(citation.heading),
+        headings=list(heading_parts(citation.heading)),
         cited_text=citation.sentence,
         start_char_index=citation.sentence_start,
         end_char_index=citation.sentence_end,
@@ -121,13 +121,9 @@ def uri(source: str, document_id: str) -> str:
     return source if _SCHEME.match(source) else document_id
 
 
-def headings(path: str) -> list[str]:
-    return path.split(" > ") if path else []
-
-
 def hit(hit: Hit) -> schemas.WireHit:
     scores = _as(schemas.Scores, hit)
-    heading = headings(hit.passage.heading)
+    heading = list(heading_parts(hit.passage.heading))
     return _placed(schemas.WireHit, hit.passage, headings=heading, scores=scores)
 
 

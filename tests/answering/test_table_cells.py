@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from rag.answering.lists import in_asked_columns
 from rag.parsing.base import join
-from rag.parsing.tables import table_of_lines
-from rag.types import Document, Hit, Passage, Span
+from rag.parsing.tables import TableText
+from rag.types import Block, Document, Hit, Passage, Span
 from tests.fakes import document
 
 TEXT = """Net sales: Products | June 29, 2024: $59,939 | July 1, 2023: $65,276
@@ -50,8 +51,25 @@ def span(text: str, name: str = "a.pdf") -> Span:
     )
 
 
+def table(text: str) -> tuple[str, list[Block]]:
+    """A table from lines such as "label | column: value | column: value"."""
+    rows, columns = TableText(), dict[str, int]()
+    for line in text.split("\n"):
+        cells = []
+        for cell in line.split(" | "):
+            is_figure = re.search(r": [-$(]*\d[\d,.]*(?:bn|%| ml)?\)?$", cell)
+            name, colon, value = cell.rpartition(": ") if is_figure else cell.partition(": ")
+            if colon:
+                cells.append((columns.setdefault(name, len(columns)), name, value))
+            else:
+                cells.append((-1, "", cell))
+        rows.row(cells)
+    rows.names = list(columns)
+    return join([rows.part()])
+
+
 def in_columns(question: str, *spans: Span) -> list[Span]:
-    text, blocks = join([table_of_lines(spans[0].hit.passage.text.split("\n"))])
+    text, blocks = table(spans[0].hit.passage.text)
 
     def find(name: str) -> Document:
         return replace(document(text, name), blocks=blocks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.evaluation.gold import Evidence, Question
-from rag.evaluation.usefulness import Shown, held, is_good, judge, names
+from rag.evaluation.usefulness import Shown, held, judge, names
 
 TERM = "The lease ends on 31 May 2027 without notice."
 DOGS = "Dogs may be brought if the neighbours agree."
@@ -50,13 +50,6 @@ NONE = Question("5", "What about cats?")
 )
 def test_judgements(question: Question, shown: Shown, expected: str) -> None:
     assert judge(question, shown) == expected
-
-
-def test_a_refusal_is_good_only_if_unanswerable() -> None:
-    assert is_good(NONE, "refused")
-    assert not is_good(SPAN, "refused")
-    assert is_good(SPAN, "useful")
-    assert not is_good(SPAN, "partial")
 
 
 def test_a_sentence_is_held_if_one_piece_has_most_of_its_words() -> None:
