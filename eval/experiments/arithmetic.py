@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.experiments import heads
-from rag.models.bert import levels
+from rag.models.bert import int8_steps
 from rag.models.device import Arithmetic, native_bf16
 from rag.models.reader import ExtractiveReader
 from rag.protocols import ReaderOutput, Verdict
@@ -47,7 +47,7 @@ class Recording:
 def main(arguments: Sequence[str]) -> None:
     setting, data, *more = arguments
     most = int(more[0]) if more else 400
-    arithmetics = {"fp32": Arithmetic(), f"int8, {levels()} levels": Arithmetic(int8=True)}
+    arithmetics = {"fp32": Arithmetic(), f"int8, {int8_steps()} steps": Arithmetic(int8=True)}
     if native_bf16():
         arithmetics["bf16"] = Arithmetic(bf16=True)
     wide: list[ReaderOutput] = []

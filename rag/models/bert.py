@@ -33,7 +33,6 @@ from rag.models.device import ON_CPU, Arithmetic
 
 SCALE = ".scale"
 _LEVELS = 127
-_FEW_LEVELS = 63
 _MIN_SIZE = 4096
 """Smaller matrices, including heads, stay in half precision: they are the most sensitive and save
 little.
@@ -74,48 +73,42 @@ def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
 
 class Int8Linear(NamedTuple):
     """A linear layer computed in integers: `weight`, int8, shape (out, in), and `scale`, `bias` and
-    `shift`, shape (out,).
+    `sums` (of the rows of the weights), shape (out,).
 
-    Every state is rounded in steps of its own size, since few have numbers many times as large as
-    those of others (Yao et al. 2022, "ZeroQuant").
+    Every state is rounded in steps of its own, from its lowest number to its highest, since few
+    have numbers many times as large as those of others (Yao et al. 2022, "ZeroQuant").
     """
 
     weight: torch.Tensor
     scale: torch.Tensor
     bias: torch.Tensor
-    shift: torch.Tensor
+    sums: torch.Tensor
 
     @classmethod
     def of(cls, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor) -> Int8Linear:
         """`scale` is that of each row of `weight`, as `quantised` returns both."""
-        shifted = _FEW_LEVELS + 1 if levels() == _FEW_LEVELS else 0
-        shift = weight.sum(1, dtype=torch.int32) * shifted if shifted else torch.zeros(len(weight))
-        return cls(weight, scale / levels(), bias, shift)
+        return cls(weight, scale, bias, weight.sum(1, dtype=torch.int32) * scale)
 
     def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        size = states.abs().amax(1, keepdim=True).clamp_(min=1e-12)
-        codes = (states * (levels() / size)).round_()
-        if levels() == _FEW_LEVELS:
-            codes -= _FEW_LEVELS + 1
-        sums = torch._int_mm(codes.to(torch.int8), self.weight.T)
-        if levels() == _FEW_LEVELS:
-            sums += self.shift
-        out = sums.float().mul_(self.scale)
-        return torch.addcmul(self.bias, out, size, out=out)
+        low = states.amin(1, keepdim=True)
+        step = ((states.amax(1, keepdim=True) - low) / int8_steps()).clamp_(min=1e-12)
+        middle = low + _LEVELS * step
+        codes = ((states - middle) * step.reciprocal()).round_().to(torch.int8)
+        product = torch._int_mm(codes, self.weight.T).float().mul_(self.scale)
+        return torch.addcmul(self.bias, middle, self.sums).addcmul_(product, step)
 
 
 @cache
-def levels() -> int:
-    """How many numbers of each sign a state may have in an integer product on this processor: 127
-    or 63.
+def int8_steps() -> int:
+    """Number of steps between a state's lowest and highest number in an integer product: 254 or
+    126, from -127 up.
 
     Processors without VNNI add two products in 16 bits, where those of large numbers do not fit.
-    They fit if a state's numbers have 7 bits and are all below 0 (oneDNN adds 128 to them), so 64
-    is subtracted from a state's numbers and added again after the product, as `shift`.
+    They fit if all numbers of a state are in -127 to -1 (oneDNN adds 128 to them).
     """
     largest = torch.full((16, 64), _LEVELS, dtype=torch.int8)
     sums = torch._int_mm(largest, largest.T)
-    return _LEVELS if bool((sums == 64 * _LEVELS**2).all()) else _FEW_LEVELS
+    return 2 * _LEVELS if bool((sums == 64 * _LEVELS**2).all()) else _LEVELS - 1
 
 
 def quantised(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

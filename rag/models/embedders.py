@@ -138,7 +138,7 @@ class LazyEmbedder:
         return self._embedder.count_tokens(texts)
 
 
-_BATCH_TOKENS = 4096
+_BATCH_TOKENS = 1024
 _REPORTED = 64
 """Number of passages between two reports."""
 _MODULES = ["Transformer", "Pooling", "Normalize"]

@@ -19,7 +19,7 @@ from rag.models.registry import reader_path
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.types import Hit, Span
 
-_BATCH_TOKENS = 4096
+_BATCH_TOKENS = 1024
 Place = tuple[int, int]
 """(index of the question, index of its hit)"""
 
