@@ -119,8 +119,8 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """(opening mark, end of the quoted words, end of the paragraph) for each quotation that is in
-    no other. An opening mark without its closing one counts only if the next paragraph begins with
-    it too, as in speech of several paragraphs."""
+    no other. An opening mark without its closing one counts if the next paragraph begins with it
+    too, as in speech of several paragraphs, or if the text's next mark is its closing one."""
     marks = list(_MARK.finditer(text, start, end))
     open_marks, pairs = _Open(), list[tuple[int, int]]()
     for number, match in enumerate(marks):
@@ -136,8 +136,12 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
             open_marks.push(mark, at)
     last = max((b for _, b in pairs), default=-1)
     unclosed = [(mark, at) for mark, at in open_marks.marks if at > last]
-    if unclosed and text[end : end + 400].lstrip().startswith(unclosed[0][0]):
-        pairs.append((unclosed[0][1], end))
+    following_mark = _MARK.search(text, end) if unclosed else None
+    if following_mark and not text[end : following_mark.start()].strip():
+        pairs += [(unclosed[0][1], end)] if following_mark[0] == unclosed[0][0] else []
+    elif following_mark and following_mark[0] in _CLOSING[unclosed[0][0]].replace('"', ""):
+        end = following_mark.end()
+        pairs.append((unclosed[0][1], following_mark.start()))
     reached = -1
     for opening, closing in sorted(pairs):
         if opening > reached:

@@ -80,7 +80,7 @@ def _quotation_lines(one: CheckedQuotation) -> list[str]:
     reason = [] if one.verdict == EXACT and one.places and not one.differs else [one.reason]
     places = [f"{pincite(found)}: {shown(found.quote)}" for found in one.places]
     return [
-        f"{WORDS[one.verdict]:{_INDENT}}“{shown(one.text)}”",
+        f"{WORDS[one.verdict]:{_INDENT}}“{shown(_unsigned(one))}”",
         *(f"{'':{_INDENT}}{line}" for line in (*reason, *goes_on, *places)),
     ]
 
@@ -92,6 +92,11 @@ def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuo
     for one in report.quotations:
         grouped[max(0, bisect_right(starts, one.start) - 1)].append(one)
     return list(zip(report.sentences, grouped, strict=True))
+
+
+def _unsigned(one: CheckedQuotation) -> str:
+    """The words of a quotation without the signs of a block quote."""
+    return re.sub(r"\n[> \t]+", "\n", one.text)
 
 
 def pincite(citation: Citation) -> str:
@@ -265,5 +270,5 @@ def _quotation_row(one: CheckedQuotation) -> str:
     kind = "fault" if one.is_fault else "sound"
     return (
         f'<p class="{kind}"><span class="verdict">{html.escape(WORDS[one.verdict])}</span> '
-        f"“{html.escape(shown(one.text))}”: {html.escape(one.reason)}</p>{places}"
+        f"“{html.escape(shown(_unsigned(one)))}”: {html.escape(one.reason)}</p>{places}"
     )

@@ -197,6 +197,7 @@ FOUND = [
         ["one two three four", "five six seven eight"],
     ),
     ("“one two three four\n\nfive six seven eight", []),
+    ("“one two three four\n\nfive six” seven", ["one two three four\n\nfive six"]),
     ("> [!NOTE]\n> one two three four", []),
     ("> one two three four\n> — Author, Title", ["one two three four"]),
     ('[1] a.md "one two three four"', []),

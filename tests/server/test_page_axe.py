@@ -51,7 +51,10 @@ What it costs.
 
     code = 1
 """
-CHECKED = "Oman hosted the secret talks. The talks were led by Paul. The moon is a cheese."
+CHECKED = (
+    "Oman hosted the secret talks. The talks were led by Paul. The moon is a cheese. It says “The "
+    "talks were not led by William Burns”, “so said nobody in here” and “the talks were led by”."
+)
 CONFLICT = {
     "text": "£1,300",
     "confidence": 0.7,

@@ -1,10 +1,14 @@
-// Check: a text, sentence by sentence, against the documents.
+// Check: a text, sentence by sentence, and its quotations word for word, against the documents.
 
 const VERDICTS = {
   supported: ['Supported', 'good'], contradicted: ['Contradicted', 'bad'], partly: ['Partly supported', 'part'],
   not_in_documents: ['Not in the documents', 'none'], not_a_claim: ['Not a claim', 'skipped'], not_checkable: ['Cannot be checked', 'skipped'],
 };
 const verdictOf = name => VERDICTS[name] || [String(name).replaceAll('_', ' '), 'none'];
+const QUOTED = {
+  exact: 'Exact quotation', altered: 'Altered quotation', stitched: 'Stitched quotation',
+  cut: 'Cut quotation', misattributed: 'Misattributed quotation', not_found: 'Quotation not found',
+};
 const SAYS = { supports: 'Supports it', contradicts: 'Contradicts it', near: 'Closest passage' };
 
 // What the text says otherwise is marked in it, and what the document says in the evidence.
@@ -15,7 +19,7 @@ function differing(text, words) {
 function evidenceCard(evidence, open) {
   const citation = { ...evidence, highlight: null };
   return el('li', {}, el('button', { type: 'button', class: 'card', on: { click: event => open(citation, event.currentTarget, []) } },
-    el('span', { class: 'soft small' }, SAYS[evidence.says] || evidence.says), place(citation),
+    evidence.says ? el('span', { class: 'soft small' }, SAYS[evidence.says] || evidence.says) : null, place(citation),
     el('span', { class: 'quote' }, differing(evidence.cited_text, evidence.differs.map(pair => pair[1])))));
 }
 
@@ -31,6 +35,28 @@ function checkedRow(sentence) {
   return el('li', { class: `checked ${kind}` }, claim, cards.length ? el('ol', { class: 'cards' }, cards) : null);
 }
 
+function quotationRow(quotation) {
+  const kind = quotation.verdict === 'exact' ? 'good' : quotation.is_fault ? 'bad' : 'part';
+  const says = quotation.verdict === 'not_found' ? 'near' : '';
+  const cards = quotation.places.map(found => evidenceCard({ ...found, says, differs: quotation.differs }, openCitation));
+  const claim = el('div', { class: 'claim' }, el('p', {}, '“', differing(quotation.text.replace(/\n[> \t]+/g, '\n'), quotation.differs.map(pair => pair[0])), '”'),
+    el('p', {}, el('span', { class: `verdict ${kind}` }, QUOTED[quotation.verdict] || quotation.verdict)),
+    el('p', { class: 'soft small' }, quotation.reason),
+    quotation.rest ? el('p', { class: 'soft small' }, `It goes on: “${quotation.rest}”`) : null);
+  return el('li', { class: `checked ${kind}` }, claim, cards.length ? el('ol', { class: 'cards' }, cards) : null);
+}
+
+// A sentence that is only a quotation has no row of its own.
+function checkedRows(report) {
+  const starts = report.sentences.map(sentence => sentence.start);
+  const after = at => report.quotations.filter(({ start }) => start >= (at ? starts[at] : 0) && !(start >= starts[at + 1])).map(quotationRow);
+  return report.sentences.flatMap((sentence, at) => {
+    const quotations = after(at);
+    const isQuotation = sentence.verdict === 'not_a_claim' && sentence.reason.startsWith('a quotation');
+    return isQuotation ? quotations : [checkedRow(sentence), ...quotations];
+  });
+}
+
 function showCheck() {
   if ($('check').firstChild) return;
   const text = el('textarea', { id: 'claims', rows: '7', placeholder: 'Paste any text: a paragraph, a draft, an answer of a language model', 'aria-describedby': 'claims-hint' });
@@ -41,14 +67,16 @@ function showCheck() {
     results.replaceChildren(el('p', { class: 'status busy' }, 'Checking each sentence'));
     try {
       const report = await (await postJson('/v1/check', { text: text.value, filters: tickedConditions() })).json();
-      const rows = report.sentences.map(checkedRow);
+      const rows = checkedRows(report);
       const tally = kind => report.sentences.filter(one => verdictOf(one.verdict)[1] === kind).length;
       const said = [['good', 'supported'], ['part', 'partly supported'], ['bad', 'contradicted'], ['none', 'not in the documents'], ['skipped', 'not checked']]
         .filter(([kind]) => tally(kind)).map(([kind, words]) => `${tally(kind)} ${words}`);
-      results.replaceChildren(el('p', { class: 'tally' }, `${count(rows.length, 'sentence')}: ${said.join(', ')}`), el('ol', { class: 'plain' }, rows));
+      const quoted = Object.keys(QUOTED).filter(name => report.quotation_counts[name]).map(name => `${report.quotation_counts[name]} ${name.replaceAll('_', ' ')}`);
+      const quotations = quoted.length ? `. ${count(report.quotations.length, 'quotation')}: ${quoted.join(', ')}` : '';
+      results.replaceChildren(el('p', { class: 'tally' }, `${count(report.sentences.length, 'sentence')}: ${said.join(', ')}${quotations}`), el('ol', { class: 'plain' }, rows));
     } catch (error) {
       results.replaceChildren(problemBox(error));
     }
-  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('div', { class: 'row' }, el('p', { class: 'hint', id: 'claims-hint' }, 'For each sentence you see what supports it and what contradicts it.'), el('button', { type: 'submit', class: 'primary' }, 'Check')));
+  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('div', { class: 'row' }, el('p', { class: 'hint', id: 'claims-hint' }, 'For each sentence you see what supports it and what contradicts it; for each quotation, whether it is word for word.'), el('button', { type: 'submit', class: 'primary' }, 'Check')));
   $('check').append(form, results);
 }
