@@ -93,8 +93,10 @@ class Index:
         """
         from rag.desk import grid, grid_file, grid_run
 
-        is_file = isinstance(spec, (str, Path))
-        values = grid_file.load(Path(spec)) if is_file else grid_file.definition(spec, "the grid")
+        if isinstance(spec, (str, Path)):
+            values = grid_file.load(Path(spec))
+        else:
+            values = grid_file.definition(spec, "the grid")
         store = self.engine.store
         grid.rows_of(values, store.documents())
         grid.save(store, values)

@@ -73,7 +73,9 @@ class SessionEngine:
         self._store: Store | None = None
         self._engine: Engine | None = None
         self._opening = threading.Lock()
-        self._models = like._models if like else Background(self._load)
+        self._models: Background[tuple[Embedder, Reader]] = (
+            like._models if like else Background(self._load)
+        )
         self._listed: tuple[int, list[Document]] = (-1, [])
 
     def start(self, on_ready: Callable[[], object] = lambda: None) -> None:

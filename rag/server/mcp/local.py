@@ -44,9 +44,9 @@ class LocalLibrary:
     ) -> None:
         """`like` is another index of this process, whose models are used."""
         self._settings = settings
-        self._index = SessionEngine(settings, like._index if like else None)
+        self._index: SessionEngine = SessionEngine(settings, like._index if like else None)
         self._page = page
-        self._one = like._one if like else threading.Lock()
+        self._one: threading.Lock = like._one if like else threading.Lock()
         self._collections: dict[str, LocalLibrary] = {}
         self._index.start()
 

@@ -115,9 +115,9 @@ class RagServer(MCPServer[Any]):
             return _error("The argument `collection` is wrong: give the name of a collection.")
         own = {key: value for key, value in arguments.items() if key != "collection"}
         tool = self._tool_manager.get_tool(name)
-        known = tool.parameters["properties"] if tool else own
-        if unknown := next((key for key in own if key not in known), ""):
-            arguments_of = ", ".join([*known, "collection"])
+        parameters = tool.parameters["properties"] if tool else own
+        if unknown := next((key for key in own if key not in parameters), ""):
+            arguments_of = ", ".join([*parameters, "collection"])
             return _error(f"The argument `{unknown[:100]}` is not known; there are: {arguments_of}")
         try:
             with ExitStack() as stack:

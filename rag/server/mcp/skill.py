@@ -39,8 +39,8 @@ class Skills(Extension):
         self._entry = {"uri": URI, "frontmatter": self._front, "resources": [file]}
 
     def resources(self) -> list[ResourceBinding]:
-        named = {name: self._front[name] for name in ("name", "description")}
-        resource = TextResource(uri=URI, mime_type="text/markdown", text=self._text, **named)
+        labels = {name: self._front[name] for name in ("name", "description")}
+        resource = TextResource(uri=URI, mime_type="text/markdown", text=self._text, **labels)
         return [ResourceBinding(resource)]
 
     def methods(self) -> list[MethodBinding]:
