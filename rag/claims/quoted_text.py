@@ -23,7 +23,7 @@ _APOSTROPHE, _MINUS = "\x01", "\x02"
 _IN_CONTEXT = re.compile(
     r"(?P<mark>\[\^?\d{1,3}(?:[,–-] ?\d{1,3})*\]|^[ \t]*+>[> \t]*+)"
     r"|(?P<apostrophe>(?<=[^\W_])['’ʼ‘](?=[^\W_]))"
-    rf"|(?P<minus>[{_DASHES}]++(?=\s*+\d))",
+    rf"|(?P<minus>(?<![{_DASHES}])[{_DASHES}]++(?=\s*+\d))",
     re.MULTILINE,
 )
 ELLIPSIS = re.compile(
