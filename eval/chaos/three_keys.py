@@ -7,8 +7,8 @@ come back, and no 5xx except 503.
 CI runs the second.
 
 Every collection, including the default one, contains a word that occurs nowhere else. Each request
-has the write key of one collection: valid and mutated requests to every endpoint, including those
-for agents, reading and writing, on paths and in bodies that name another collection. No answer may
+has the write key of one collection: valid and mutated requests to every operation of the OpenAPI
+document and every tool, on paths and in bodies that name another collection. No answer may
 contain another collection's word; from time to time all collections are read, and may contain only
 what their own key wrote. The service runs on the tests' small models, in a process of its own;
 loopback only.
@@ -22,6 +22,7 @@ import http.client
 import json
 import os
 import random
+import re
 import tempfile
 import threading
 import time
@@ -76,6 +77,8 @@ ENDS = [
     "documents/vault.md/text", "documents/../../{m}/documents", "documents?filter=source:{m}",
     "sources", "sources?name={m}", "pages?document=vault.md&page=1", "me",
 ]  # fmt: skip
+OPERATION = 0.4
+"""Share of requests to an operation of the OpenAPI document, in place of one of SHAPES."""
 TOOLS = ["ask", "search", "fetch", "read_document", "list_documents", "ingest", "delete", "why"]
 
 
@@ -114,6 +117,12 @@ def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str,
         },
         "embeddings": {"model": "rag", "input": QUESTION},
         "retrieval": {"knowledge_id": other, "query": QUESTION},
+        "rerank": {"query": QUESTION, "documents": [QUESTION, text(own, chance)]},
+        "grids": {
+            "name": chance.choice([own, other]),
+            "columns": [{"name": "Vault", "question": QUESTION}],
+        },
+        "ratings": {"row": "vault.md", "column": "Vault", "verdict": "confirmed"},
         "name": {"name": chance.choice([other, own, f"new-{chance.randrange(9)}"])},
     }
     if "vector_stores" in path:
@@ -127,8 +136,17 @@ def text(own: str, chance: random.Random) -> str:
     return f"The password {chance.randrange(100)} of the vault is {secret(own)}. mark {own}"
 
 
-def request_of(chance: random.Random, own: str) -> Wild:
+def request_of(chance: random.Random, own: str, operations: list[tuple[str, str]]) -> Wild:
     other = chance.choice([name for name in ALL if name != own])
+    if chance.random() < OPERATION:
+        method, path = chance.choice(operations)
+        values = ["vault.md", f"uploads/{own}.txt", f"uploads/{other}.txt", own, other, "default"]
+        path = re.sub(r"\{\w+\}", lambda _: chance.choice(values), path)
+        name = chance.choice([own, own, own, other])
+        path = path.replace("/v1/", f"/v1/collections/{name}/") if chance.random() < 0.8 else path
+        query = f"?q=vault&name={other}&document=vault.md&page=1" if method == "GET" else ""
+        body = b"" if method == "GET" else json.dumps(body_of(chance, own, other, path)).encode()
+        return method, path + query, "application/json", {}, body
     path = chance.choice(SHAPES).format(n=own, m=other, a=chance.choice(ENDS).format(m=other))
     if path.endswith("/mcp"):
         method, tool = chance.choice(MCP_METHODS), chance.choice(TOOLS)
@@ -191,11 +209,19 @@ class Client:
             found.broken.append(f"{self._own}: {said}: {answer[:300]!r}")
 
 
-def run_thread(url: str, own: str, token: str, number: int, seed: int, found: Found) -> None:
+def run_thread(
+    url: str,
+    own: str,
+    token: str,
+    operations: list[tuple[str, str]],
+    number: int,
+    seed: int,
+    found: Found,
+) -> None:
     chance = random.Random(seed)
     with contextlib.closing(Client(url, own, token)) as client:
         for _ in range(number):
-            request = request_of(chance, own)
+            request = request_of(chance, own, operations)
             if request[4] and chance.random() < 0.3:
                 request = (*request[:4], mutated(request[4], chance))
             client.send(request, found)
@@ -240,6 +266,8 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
         with httpx.Client(
             base_url=service.url, headers=headers, timeout=120, trust_env=False
         ) as admin:
+            paths = admin.get("/openapi.json").json()["paths"]
+            operations = [(method.upper(), path) for path in paths for method in paths[path]]
             left, turn = requests, 0
             while left > 0 and time.monotonic() - begun < seconds:
                 fill(admin)
@@ -251,6 +279,7 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
                             service.url,
                             own,
                             tokens[own],
+                            operations,
                             -(-size // THREADS),
                             1000 * seed + 10 * turn + NAMES.index(own),
                             found,
@@ -264,7 +293,8 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
                     thread.join()
                 found.broken += strangers(admin)
                 left, turn = left - size, turn + 1
-                print(f"{requests - left:,} {dict(found.statuses.most_common(4))}", flush=True)
+                sent = f"{requests - left:,} {dict(found.statuses.most_common(6))}"
+                print(sent, *found.broken[:9], flush=True)
         return {
             "requests": sum(found.statuses.values()),
             "seconds": round(time.monotonic() - begun, 1),
