@@ -44,6 +44,8 @@ CLIENTS, PAUSE, TURNS, ASK_EACH = 32, 0.2, 3, 5
 """Clients of the flood; seconds between two searches of the quiet key; turns alone and beside the
 flood; every so many searches, it asks a question.
 """
+LONGEST = 2000
+"""Characters of the longest question."""
 BOUND = 5.0
 """Searches beside a flood may take so many times as long as alone, at the median."""
 _TEXT = "The talks number {0} were led by William Burns in Muscat. The safe of room {0} is in Oslo."
@@ -247,17 +249,17 @@ class Flood:
 def worst(number: int) -> list[tuple[str, str, Any]]:
     """(method, path, body) of the worst requests of each endpoint: long, many, or slow to read."""
     question = f"Who led the talks number {number}?"
-    long = (f"{question} " * 5000)[:100_000]
+    long = (f"{question} " * 100)[:LONGEST]
     claims = f"The talks number {number} were led by Ada Brandt in 2015. " * 2000
     numbers = ", ".join(str(number + n) for n in range(30_000))
-    ask = {"question": long, "k": 50}
+    ask = {"question": long, "top_k": 100}
     tool = {"name": "ask", "arguments": {"question": long}}
     upload = f"# Talks\n\n{claims}{claims}\n\n| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 5000
     columns = [{"name": f"c{n}", "question": f"{question} {n}"} for n in range(20)]
     return [
         ("POST", "/v1/search", ask),
         ("POST", "/v1/ask", ask),
-        ("POST", "/v1/ask/batch", {"questions": [f"{question} {n}" for n in range(64)], "k": 50}),
+        ("POST", "/v1/ask/batch", {"questions": [f"{question} {n}" for n in range(64)]}),
         ("POST", "/v1/collections/ask", {"question": long, "collections": ["default"]}),
         ("POST", "/v1/check", {"text": "[" * 200_000}),
         ("POST", "/v1/check", {"text": claims[:200_000]}),
@@ -289,7 +291,7 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     spawn = multiprocessing.get_context("spawn")
     # the quiet key has a process of its own, so that it does not wait for the flood's threads
     with (
-        served(index, arguments.fake, **extra, RAG_RATE="0") as service,
+        served(index, arguments.fake, **extra) as service,
         ProcessPoolExecutor(1, mp_context=spawn) as pool,
     ):
         with client_of(service.url, loud) as client:

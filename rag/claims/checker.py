@@ -48,6 +48,8 @@ CitingClaim = tuple[str, Sequence[str]]
 """(claim, ids of the documents that it cites)"""
 Proceed = Callable[[], object]
 T = TypeVar("T")
+_SplitText = tuple[list[ClaimSentence], Sequence[Quotation], dict[int, str]]
+"""Sentences, quotations, and by number the documents that the text lists as sources."""
 
 
 def _proceed() -> None:
@@ -91,10 +93,8 @@ class Checker:
                 f"text too long: {len(text):,} characters, limit {_MOST_CHARACTERS:,}",
                 "check it in parts",
             )
-        claims = split_claims(text)
-        numbered = run(lambda: self._sources(claims.sources)) | dict(sources or {})
-        quotations = find_quotations(text, claims.sentences)
-        sentences = [_unless_quoted(text, one, quotations) for one in claims.sentences]
+        sentences, quotations, numbered = run(partial(self._split, text))
+        numbered |= dict(sources or {})
         pending = [sentence for sentence in sentences if sentence.parts]
         if not pending and not quotations:
             raise InputError(
@@ -116,6 +116,12 @@ class Checker:
         )
         generation = self._engine.store.stats().generation
         return CheckReport(text, results, generation, numbered, tuple(audited))
+
+    def _split(self, text: str) -> _SplitText:
+        claims = split_claims(text)
+        quotations = find_quotations(text, claims.sentences)
+        sentences = [_unless_quoted(text, one, quotations) for one in claims.sentences]
+        return sentences, quotations, self._sources(claims.sources)
 
     def _sources(self, listed: Mapping[int, str]) -> dict[int, str]:
         if not listed:

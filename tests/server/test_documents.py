@@ -92,6 +92,12 @@ def test_invalid_names_are_refused(client: httpx.Client, name: str) -> None:
     assert response.status_code in (400, 422)
 
 
+@pytest.mark.parametrize("body", [{"name": 0, "text": "x"}, {"name": "a", "text": 0}, {}, [], 0])
+def test_a_text_of_the_wrong_type_is_explained(client: httpx.Client, body: object) -> None:
+    response = client.post("/v1/documents", json=body)
+    assert (response.status_code, response.json()["type"]) == (422, "urn:rag:invalid")
+
+
 def test_a_document_may_be_called_text(client: httpx.Client) -> None:
     client.post(
         "/v1/documents", files={"file": ("text", b"The cat is called Minka.")}

@@ -76,7 +76,7 @@ def _text(body: bytes) -> Upload:
         text_document = TextDocument.model_validate_json(body)
         content = text_document.text.encode()
     except ValidationError as error:
-        raise RequestValidationError(error.errors(include_input=False)) from error
+        raise RequestValidationError(error.errors()) from error
     name = safe_name(text_document.name)
     return (name if PurePosixPath(name).suffix else f"{name}.txt"), content
 
