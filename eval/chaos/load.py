@@ -44,7 +44,7 @@ CLIENTS, PAUSE, TURNS, ASK_EACH = 32, 0.2, 3, 5
 """Clients of the flood; seconds between two searches of the quiet key; turns alone and beside the
 flood; every so many searches, it asks a question.
 """
-LONGEST = 2000
+LONGEST = 1000
 """Characters of the longest question."""
 BOUND = 5.0
 """Searches beside a flood may take so many times as long as alone, at the median."""
@@ -253,6 +253,12 @@ def worst(number: int) -> list[tuple[str, str, Any]]:
     claims = f"The talks number {number} were led by Ada Brandt in 2015. " * 2000
     numbers = ", ".join(str(number + n) for n in range(30_000))
     ask = {"question": long, "top_k": 100}
+    place = {"text": long, "start_char_index": 0, "end_char_index": len(long)}
+    quoted = {
+        "document_id": "uploads/safe-0.txt",
+        "highlight": place,
+        "cited_text": claims[:99_000],
+    }
     tool = {"name": "ask", "arguments": {"question": long}}
     upload = f"# Talks\n\n{claims}{claims}\n\n| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 5000
     columns = [{"name": f"c{n}", "question": f"{question} {n}"} for n in range(20)]
@@ -264,9 +270,9 @@ def worst(number: int) -> list[tuple[str, str, Any]]:
         ("POST", "/v1/check", {"text": "[" * 200_000}),
         ("POST", "/v1/check", {"text": claims[:200_000]}),
         ("POST", "/v1/check", {"text": f"The talks had {numbers} guests."[:200_000]}),
-        ("POST", "/v1/verify", {"document_id": "0.txt", "quote": long, "cited_text": long}),
+        ("POST", "/v1/verify", quoted),
         ("POST", "/v1/rerank", {"query": question, "documents": [claims[:5000]] * 64}),
-        ("POST", "/v1/embeddings", {"model": "rag", "input": [claims[:5000]] * 512}),
+        ("POST", "/v1/embeddings", {"model": "rag", "input": [claims[:1900]] * 512}),
         (
             "POST",
             "/v1/chat/completions",
