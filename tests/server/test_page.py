@@ -264,6 +264,91 @@ def test_ticks_become_conditions(
     assert sorted(page.evaluate("tickedConditions()")) == sorted(conditions)
 
 
+def test_the_guide_offers_questions_that_have_an_answer(browser: Browser, tmp_path: Path) -> None:
+    question = "Who led the talks in the city of Muscat?"
+    sentence = "The talks in the city of Muscat were led by William Burns."
+    with serving(tmp_path) as client:
+        put_text(client, "oman.md", f"# Oman\n\n## {question}\n\n{sentence}")
+        watched = Watched(browser, client)
+        page = watched.page
+        page.goto("/")
+        expect(page.locator("#guide")).to_contain_text("1 document: Oman")
+        page.locator("#guide").get_by_role("button", name=question).click()
+        expect(page.locator(".words")).to_contain_text("Burns")
+        expect(page.locator("#guide")).to_be_hidden()
+        asked = client.get("/v1/guide").json()
+        assert (asked["titles"], asked["complete"]) == (["Oman"], True)
+        assert question in asked["questions"]
+        for one in asked["questions"]:
+            answer = client.post("/v1/ask", json={"question": one, "top_k": 3}).json()
+            assert answer["confidence"] >= 0.8
+        watched.context.close()
+        assert watched.noted == []
+
+
+def test_a_citation_is_previewed(watched: Watched) -> None:
+    page = watched.page
+    page.goto("/")
+    ask(page, BURNS)
+    reference = page.get_by_role("button", name="Open citation 1")
+    reference.hover()
+    preview = page.get_by_role("tooltip")
+    expect(preview.locator("mark")).to_have_text("William Burns")
+    page.keyboard.press("Escape")
+    expect(preview).to_be_hidden()
+    reference.focus()
+    expect(preview).to_be_visible()
+    size = reference.bounding_box()
+    assert size is not None
+    assert min(size["width"], size["height"]) >= 24
+
+
+def test_rows_are_shown_as_a_table_with_units(watched: Watched, client: httpx.Client) -> None:
+    page = watched.page
+    put_text(
+        client, "prices.md", "| Room | Day (£) |\n|---|---|\n| Small | 70 |\n| Large | 160 |\n"
+    )
+    try:
+        text = client.get("/v1/documents/uploads/prices.md/text").text
+        rows = [line for line in text.splitlines() if "7" in line or "16" in line]
+        cites = []
+        for number, row in enumerate(rows, 1):
+            start = text.index(row)
+            place = {"start_char_index": start, "end_char_index": start + len(row)}
+            cite = {**cited(number, row), "document_id": "uploads/prices.md", **place}
+            cites.append({**cite, "highlight": {"text": row, **place}})
+        made = [
+            {**piece, "citation": cite} for piece, cite in zip(pieces(*rows), cites, strict=True)
+        ]
+        given = {**ANSWER, "form": "list", "answer": "\n".join(rows), "pieces": made}
+        page.goto("/")
+        page.evaluate(
+            "given => { $('thread').hidden = false;"
+            " $('thread').replaceChildren(...renderAnswer(given, () => {})); }",
+            {**given, "citations": cites},
+        )
+        expect(page.locator(".answer th")).to_have_text(["Room", "Day (£)"])
+        expect(page.locator(".answer tbody tr")).to_have_text(["Small701", "Large1602"])
+    finally:
+        client.delete("/v1/documents/uploads/prices.md").raise_for_status()
+
+
+def test_a_collection_is_created(watched: Watched, client: httpx.Client) -> None:
+    page = watched.page
+    page.goto("/")
+    open_sources(page)
+    page.get_by_role("button", name="New collection").click()
+    page.get_by_label("Name", exact=True).fill("no/slashes")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("#new-wrong")).not_to_be_empty()
+    page.get_by_label("Name", exact=True).fill("recipes")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("#collection")).to_have_value("recipes")
+    expect(page.locator("#document-count")).to_have_text("0")
+    client.delete("/v1/collections/recipes").raise_for_status()
+    watched.noted[:] = [line for line in watched.noted if "422" not in line]
+
+
 def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path, SlowReader(2)) as client:
         put_text(client, "oman.txt", OMAN)

@@ -152,7 +152,7 @@ function turnView(turn) {
     iconButton('pencil', 'Edit', () => edit(turn), { class: 'small', 'aria-label': `Edit the question ${turn.question}` }),
     iconButton('again', 'Ask again', () => ask(turn), { class: 'small', 'aria-label': `Ask again: ${turn.question}` }),
     iconButton('bin', 'Delete', () => removeTurn(turn), { class: 'small', 'aria-label': `Delete the question ${turn.question}` })]));
-  const narrowed = turn.filters.length ? el('p', { class: 'soft small' }, `Asked ${inPlainWords(turn.filters)}`) : null;
+  const narrowed = turn.filters.length ? el('p', { class: 'soft small narrowed' }, `Asked ${inPlainWords(turn.filters)}`) : null;
   return el('article', { class: 'turn', 'data-turn': turn.id, 'aria-label': turn.question }, head, narrowed, inside);
 }
 
@@ -199,6 +199,7 @@ function showThread() {
   $('thread').hidden = false;
   $('title').textContent = upright(thread.title || thread.turns[0]?.question || '');
   $('question-label').textContent = 'Ask a follow-up';
+  $('question').placeholder = '';
   $('thread').replaceChildren(threadHead(), ...thread.turns.map(turnView));
   if (thread.turns.length > 1) $('thread').lastChild.scrollIntoView({ block: 'start' });
 }
@@ -243,6 +244,7 @@ function goHome() {
   document.title = 'rag';
   $('title').textContent = { ask: 'What do your documents say?', search: 'Search your documents', check: 'Check a text against your documents' }[mode];
   $('question-label').textContent = mode === 'search' ? 'Words or a question' : 'Your question';
+  $('question').placeholder = mode === 'search' ? '' : 'Ask about your documents';
   $('asking-hint').textContent = mode === 'search' ? 'Shows the closest passages, with your words marked.' : askingHint;
   $('thread').hidden = true;
   $('ask').hidden = mode === 'check';
@@ -259,7 +261,7 @@ function showRecent() {
   const sought = $('recent-search').value;
   $('recent').hidden = mode !== 'ask' || thread.turns.length > 0 || !(threads.length || sought);
   $('recent-search').hidden = threads.length < 5 && !sought;
-  const on = one => new Date(one.updated * 1000).toLocaleDateString('en', { day: 'numeric', month: 'long', year: 'numeric' });
+  const on = one => new Date(one.updated * 1000).toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric' });
   $('recent-list').replaceChildren(...threads.map(one => el('li', {}, button(one.title, async () => openThread(await threadOf(one.id)), { class: 'thread-name' }),
     el('span', { class: 'soft small' }, [one.updated ? on(one) : '', count(one.questions || one.turns.length, 'question')].filter(Boolean).join(' · ')),
     iconButton('bin', 'Delete', () => { deleteThreads([one], 'The thread is deleted'); showRecent(); $('question').focus(); }, { class: 'bare', 'aria-label': `Delete the thread ${one.title}` }))));
@@ -408,6 +410,12 @@ $('welcome-add').addEventListener('click', () => showSources($('welcome-add')));
 $('show-help').addEventListener('click', () => $('help').showModal());
 $('show-account').addEventListener('click', () => $('account').showModal());
 $('collection').addEventListener('change', () => useCollection($('collection').value));
+$('new-name').addEventListener('input', () => { $('new-wrong').textContent = ''; });
+$('new-form').addEventListener('submit', async event => {
+  if (event.submitter?.value === 'cancel') return;
+  event.preventDefault();
+  try { useCollection((await (await postJson('/v1/collections', { name: $('new-name').value.trim() })).json()).name); } catch (error) { $('new-wrong').textContent = upright([error.message, error.hint].map(sentence).join(' ')); }
+});
 $('sign-out').addEventListener('click', () => { sessionStorage.removeItem('key'); kept.set('key', null); location.reload(); });
 $('skip').addEventListener('click', event => { event.preventDefault(); $('question').focus(); });
 $('home').addEventListener('click', event => { event.preventDefault(); closePane('side'); closePane('sources'); mode = 'ask'; leaveThread(); setMode('ask'); });

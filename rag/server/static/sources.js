@@ -1,7 +1,7 @@
 // Sources: what there is, which of it is asked, adding and deleting.
 
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms));
-let me = { key: null, may_write: true, features: [] };
+let me = { key: null, may_write: true, may_manage: false, features: [] };
 let known = { folders: [], types: [] };
 const ticked = { all: true, in: new Set(), out: new Set(), types: new Set() };  // documents and folders that are asked; `types` are not
 const opened = new Set();  // folders whose content is shown
@@ -121,7 +121,7 @@ async function showSources(from) {
   openPane('sources', 'Sources', from, head, el('div', { class: 'pane-body' }, me.may_write ? adding() : null,
     el('div', { class: 'uploads', id: 'uploads', 'aria-live': 'polite' }, uploads.map(one => one.box), button('Clear', clearUploads, { class: 'quiet small clear', 'aria-label': 'Clear the list of added files' })),
     search, el('div', { class: 'row tick-row' }, found, el('span', {}, button('All', () => tickAll(true), { class: 'quiet small', 'aria-label': 'Tick all' }), button('None', () => tickAll(false), { class: 'quiet small', 'aria-label': 'Tick none' }))),
-    list, el('div', { class: 'types' })));
+    list, el('div', { class: 'types' }), me.may_manage ? iconButton('add', 'New collection', () => $('new-collection').showModal(), { class: 'small' }) : null));
   $('show-sources').setAttribute('aria-expanded', 'true');
   heading.focus({ preventScroll: true });
   await fill(list, found, '');
