@@ -137,8 +137,8 @@ async function showGuide() {
     if (mine !== guiding) return;
     $('guide').hidden = !titles.length || !atHome();
     const unnamed = known.total - leaving.size - titles.length;
-    $('guide').replaceChildren(el('p', { class: 'soft small' }, el('b', {}, `${count(known.total - leaving.size, 'document')}: `), titles.join(' · '), unnamed > 0 ? ` · and ${unnamed.toLocaleString('en')} more` : ''),
-      questions.length ? el('h2', {}, 'Questions that they answer') : null, el('ul', { class: 'suggestions plain' }, questions.map(question => el('li', {}, button(question, () => { $('question').value = question; $('ask').requestSubmit(); }, { class: 'edged' })))));
+    $('guide').replaceChildren(el('div', {}, el('p', { class: 'soft small' }, el('b', {}, `${count(known.total - leaving.size, 'document')}: `), titles.join(' · '), unnamed > 0 ? ` · and ${unnamed.toLocaleString('en')} more` : ''),
+      questions.length ? el('h2', {}, 'Questions that they answer') : null, el('ul', { class: 'suggestions plain' }, questions.map(question => el('li', {}, button(question, () => { $('question').value = question; $('ask').requestSubmit(); }, { class: 'edged' }))))));
     if (complete) return;
     await pause(3000);
   }
@@ -213,21 +213,21 @@ async function folderRow(path, { name, count: number }) {
     turner.setAttribute('aria-expanded', 'true');
     showTicked();
   };
-  const turner = el('button', { type: 'button', class: 'turner', 'aria-expanded': 'false', 'aria-label': `Folder ${path}`, 'data-open': path, on: { click: () => {
+  const turner = el('button', { type: 'button', class: 'turner', 'aria-expanded': 'false', 'data-open': path, on: { click: () => {
     if (!within.hidden) { opened.delete(path); within.hidden = true; turner.setAttribute('aria-expanded', 'false'); return; }
     opened.add(path);
     show();
-  } } }, el('span', { class: 'arrow', 'aria-hidden': 'true' }, '›'), el('b', {}, name), el('span', { class: 'count' }, number.toLocaleString('en')));
+  } } }, el('span', { class: 'arrow', 'aria-hidden': 'true' }, '›'), el('span', { class: 'off' }, 'Folder '), el('b', {}, name), el('span', { class: 'count' }, number.toLocaleString('en')));
   if (opened.has(path)) await show();
   return el('li', { class: 'folder' }, el('div', { class: 'source-row' }, tickBox(path, `Ask the folder ${path}`, { 'data-folder': '' }), turner,
-    el('span', { class: 'row-acts' }, iconButton('only', 'Only this', () => askOnly(path), { class: 'bare', 'aria-label': `Ask only the folder ${path}` }))), within);
+    el('span', { class: 'row-acts' }, iconButton('only', 'Ask only', () => askOnly(path), { class: 'bare', 'aria-label': `Ask only the folder ${path}` }))), within);
 }
 
 function documentRow(found) {
   const about = [nameOf(found.id) === found.title ? '' : nameOf(found.id), found.date, found.pages ? count(found.pages, 'page') : ''].filter(Boolean).join(' · ');
   return el('li', { 'data-document': found.id }, el('div', { class: 'source-row' }, tickBox(found.id, `Ask ${found.title}`),
     el('button', { type: 'button', class: 'open', title: found.id, on: { click: event => openCitation({ document_id: found.id, title: found.title }, event.currentTarget, []) } }, el('b', {}, found.title), about ? el('span', {}, about) : null),
-    el('span', { class: 'row-acts' }, iconButton('only', 'Only this', () => askOnly(found.id), { class: 'bare', 'aria-label': `Ask only ${found.title}` }),
+    el('span', { class: 'row-acts' }, iconButton('only', 'Ask only', () => askOnly(found.id), { class: 'bare', 'aria-label': `Ask only ${found.title}` }),
       me.may_write ? iconButton('bin', 'Delete', event => remove(event.currentTarget.closest('li'), found), { class: 'bare danger', 'aria-label': `Delete ${found.title}` }) : null)));
 }
 

@@ -41,6 +41,7 @@ function newThread() {
 function keepTurn(turn) {
   if (!thread.turns.includes(turn)) thread.turns.push(turn);
   thread.title ||= turn.question;
+  thread.updated = Date.now() / 1000;
   threads = [thread, ...threads.filter(one => one.id !== thread.id)];
   saveThread();
 }
