@@ -51,7 +51,7 @@ def span(text: str, name: str = "a.pdf") -> Span:
     )
 
 
-def table(text: str) -> tuple[str, list[Block]]:
+def table(text: str) -> tuple[str, tuple[Block, ...]]:
     """A table from lines such as "label | column: value | column: value"."""
     rows, columns = TableText(), dict[str, int]()
     for line in text.split("\n"):

@@ -117,8 +117,8 @@ def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> N
         assert first[1] < first[3] <= second[3]
         assert first[0] > 130 / 595  # not at "The lease was"
         assert found["sentence"] == []  # none was named
-        sentence = {"sentence_start": 0, "sentence_end": end + 1}
-        asked = {"document": "docs/plan.pdf", "page": 1, "start": start, "end": end, **sentence}
+        asked: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1}
+        asked |= {"start": start, "end": end, "sentence_start": 0, "sentence_end": end + 1}
         whole = client.get("/v1/pages", params=asked).json()
         assert whole["boxes"] == found["boxes"]
         assert whole["sentence"][0][0] == pytest.approx(72 / 595, abs=0.01)

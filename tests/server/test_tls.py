@@ -141,7 +141,11 @@ def test_an_invalid_certificate_is_reported_before_loading(
     make(str(tmp_path / "x.pem"), *CURVE, "-keyout", f"{tmp_path}/other.key")
     encrypt = ["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", certificate[1]]
     subprocess.run([*encrypt, "-out", tmp_path / "encrypted.pem"], check=True, capture_output=True)
-    files = {"certfile": cert and str(tmp_path / cert), "keyfile": key and str(tmp_path / key)}
+    settings = Settings(
+        index=tmp_path,
+        certfile=str(tmp_path / cert) if cert else "",
+        keyfile=str(tmp_path / key) if key else "",
+    )
     with pytest.raises(InputError, match=reason) as error:
-        serve.token_of(Settings(index=tmp_path, **files), no_key=True)
+        serve.token_of(settings, no_key=True)
     assert "--certfile" in f"{error.value.message} {error.value.hint}"

@@ -143,7 +143,7 @@ def test_a_browser_is_led_to_the_address_by_a_file_of_the_users_own(
     """Other users see the arguments of a browser."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", lambda place: opened.append(place) or True)
+    monkeypatch.setattr("webbrowser.open", opened.append)
     server = SimpleNamespace(started=True, should_exit=False)
     _open(server, "http://127.0.0.1:8000/#token=secret")  # type: ignore[arg-type]
     assert "secret" not in opened[0]
