@@ -14,7 +14,6 @@ from rag.answering.judge import Judge, Ranks
 from rag.answering.searcher import Searcher
 from rag.engine import Engine, Rarity
 from rag.errors import AbsentError, InputError, install_line
-from rag.ingestion.deletion import Forget, no_quotes
 from rag.models.registry import (
     CASCADE_READS,
     calibration_path,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from rag.answering.forms import FormClassifier
     from rag.claims.checker import Checker
     from rag.claims.writer import Writer
+    from rag.ingestion.deletion import Forget
     from rag.ingestion.file_cache import Stamps
     from rag.ingestion.ingest import Ingest
     from rag.ingestion.sync import Sync
@@ -132,15 +132,16 @@ def ingest(
     settings: Settings,
     loader: Loader,
     on_embedded: OnEmbedded = _ignore,
-    forget: Forget = no_quotes,
+    forget: Forget | None = None,
 ) -> Ingest:
     """Ingests files and creates the index if needed. The model loads as for `sync`."""
+    from rag.ingestion.deletion import no_quotes
     from rag.ingestion.ingest import Ingest
 
     opened, lazy = _to_write(settings, on_embedded=on_embedded)
     whole = bool(settings.keep_furniture)
     tokens = settings.passage_tokens
-    return Ingest(opened, lazy, tokens, stamps(settings), loader, whole, forget)
+    return Ingest(opened, lazy, tokens, stamps(settings), loader, whole, forget or no_quotes)
 
 
 def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
@@ -159,17 +160,18 @@ def sync(
     loader: Loader,
     create: bool = True,
     on_embedded: OnEmbedded = _ignore,
-    forget: Forget = no_quotes,
+    forget: Forget | None = None,
 ) -> Sync:
     """Makes an index match a folder. The model loads only if there is something to embed or an
     index to create.
     """
+    from rag.ingestion.deletion import no_quotes
     from rag.ingestion.sync import Sync
 
     opened, lazy = _to_write(settings, create, on_embedded)
     whole = bool(settings.keep_furniture)
     tokens = settings.passage_tokens
-    return Sync(opened, lazy, tokens, stamps(settings), loader, whole, forget)
+    return Sync(opened, lazy, tokens, stamps(settings), loader, whole, forget or no_quotes)
 
 
 def _to_write(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from rag.answering import catalogue, generate, selection
+from rag.answering import catalogue, generate, reading
 from rag.meaning import words
 from tests.growth import MOST_GROWTH, cpu_seconds, growth
 from tests.patterns import Used, texts, used_patterns
@@ -20,7 +20,7 @@ SHORT_SECONDS = 0.05
 SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
     "rag.answering.generate._PATTERNS": generate._LONGEST_QUESTION,
-    "rag.answering.selection._SAYS": selection._SHORT_LINE,
+    "rag.answering.reading._SAYS": reading._SHORT_LINE,
     "rag.meaning.words._SCALED": words.LONGEST,
     "rag.meaning.quantities._BOUND_AFTER": words.LONGEST,  # at one place of a value
 }

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from rag.answering.candidate import Candidate, Place
 from rag.answering.forms import FORMS, NEEDS_ALL
-from rag.answering.reading import Reading
-from rag.answering.selection import FLOOR, Sentence, logit, odds
+from rag.answering.reading import FLOOR, Reading, Sentence, logit, odds
 from rag.answering.spans import SpanGroup
 from rag.meaning.compare import Relation, compare
 from rag.meaning.words import content_words, coverage

@@ -12,8 +12,7 @@ from itertools import chain
 
 from rag.answering import lists
 from rag.answering.candidate import Candidate, Place, whole
-from rag.answering.reading import FIRST, SPANS, Reading
-from rag.answering.selection import Sentence, before, decisions, is_next
+from rag.answering.reading import FIRST, SPANS, Reading, Sentence, before, decisions, is_next
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.words import content_words, normalize, singular, singular_words
 from rag.types import Document, Hit

@@ -1,30 +1,186 @@
-"""What was read for one question: passages, spans, sentences and verdicts, ready for ranking."""
+"""What was read for one question: passages, spans, sentences and verdicts, ready for ranking; which
+sentences may answer, and which passages are surest of yes or no.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rag.answering.lists import in_asked_columns
-from rag.answering.selection import (
-    Sentence,
-    around,
-    is_heading,
-    ranked,
-    sentences_of,
-    without_headings,
-)
 from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, grouped, mention
-from rag.meaning.sentences import Offsets
-from rag.protocols import ReaderOutput
-from rag.types import Document, Hit
+from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences
+from rag.protocols import ReaderOutput, Verdict
+from rag.structure import block_at, heading_path
+from rag.types import Document, Hit, Span
+
+
+def probability(weights: Mapping[str, float], bias: float, features: Mapping[str, float]) -> float:
+    """In (0, 1). Every weighted feature must be given."""
+    total = bias + sum(weight * features[name] for name, weight in weights.items())
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, total))))
+
+
+def logit(probability: float, floor: float = 1e-6) -> float:
+    """The log-odds, of a probability limited to [least, 1 - least]."""
+    p = min(max(probability, floor), 1 - floor)
+    return math.log(p / (1 - p))
+
+
+_FAR_BACK = 600
+"""Characters in which the sentence before a place is looked for."""
+_SENTENCE_RETRIEVAL = 8.0
+"""What a passage's score is worth beside the log-odds of a sentence in it."""
+_SHORT_LINE = 60
+_SAYS = re.compile(r"[.!?:;…]|\d.*[^\W\d_]{2}")
+"""In a line that is more than a heading: a stop, or a number with its unit."""
+_ONE_WORD = re.compile(r"\w+[.!]")
+"""Such as "No.", which needs the sentence after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a document, `document.text[start:end]`, the best hit that contains it, and its
+    score, in [0, 1].
+    """
+
+    document_id: str
+    start: int
+    end: int
+    score: float
+    hit: Hit
+
+
+def sentences_of(output: ReaderOutput) -> list[Sentence]:
+    """Every sentence with a score, once, best first; passages overlap."""
+    best: dict[tuple[str, int], Sentence] = {}
+    for scored in output.sentences:
+        passage = scored.hit.passage
+        sentence = Sentence(
+            passage.document_id,
+            passage.start + scored.start,
+            passage.start + scored.end,
+            scored.score,
+            scored.hit,
+        )
+        previous = best.get((sentence.document_id, sentence.start))
+        if previous is None or previous.score < sentence.score:
+            best[sentence.document_id, sentence.start] = sentence
+    return sorted(best.values(), key=lambda s: (-s.score, s.document_id, s.start))
+
+
+def without_headings(
+    sentences: Sequence[Sentence], documents: Mapping[str, Document]
+) -> list[Sentence]:
+    """Without headings, rules and other lines that say nothing alone. The sentence after such a
+    line gets the line's score if that is higher.
+    """
+    inherited: dict[tuple[str, int], float] = {}
+    by_place = sorted(sentences, key=lambda s: (s.document_id, s.start))
+    telling: list[Sentence] = []
+    carried = 0.0
+    for number, sentence in enumerate(by_place):
+        if number and by_place[number - 1].document_id != sentence.document_id:
+            carried = 0.0
+        if is_heading(sentence, documents[sentence.document_id]):
+            carried = max(carried, sentence.score)
+            continue
+        if carried > sentence.score:
+            inherited[sentence.document_id, sentence.start] = carried
+        carried = 0.0
+        telling.append(sentence)
+    raised = [replace(s, score=inherited.get((s.document_id, s.start), s.score)) for s in telling]
+    return sorted(raised, key=lambda s: (-s.score, s.document_id, s.start))
+
+
+def is_heading(sentence: Sentence, document: Document) -> bool:
+    """Whether the sentence says nothing alone: a heading, a header row, a question, one word, or a
+    few words in a paragraph of their own.
+    """
+    words = " ".join(document.text[sentence.start : sentence.end].split())
+    has_letters = any(letter == "_" or letter.isalnum() for letter in words)
+    if not has_letters or words == document.title or words.endswith("?"):
+        return True
+    index = block_at(document.blocks, sentence.start)
+    block = document.blocks[index] if index is not None else None
+    if block is not None and block.kind in ("heading", "header"):
+        return True
+    path = heading_path(document.blocks, sentence.start)
+    if (path and words in path[-1]) or _ONE_WORD.fullmatch(words):
+        return True
+    is_text = block is None or block.kind in ("paragraph", "caption")
+    return is_text and _is_short_line(document.text, sentence.start, sentence.end)
+
+
+def _is_short_line(text: str, start: int, end: int) -> bool:
+    """Whether a few words without a stop are a line of their own."""
+    alone = text[max(0, start - 1) : start] in ("", "\n") and text[end : end + 1] in ("", "\n")
+    return alone and end - start <= _SHORT_LINE and not _SAYS.search(text[start:end])
+
+
+def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
+    """With scores lowered by how far their passage is behind the best one in retrieval."""
+    best = max((hit.score for hit in hits), default=0.0)
+    odds = [logit(s.score) + _SENTENCE_RETRIEVAL * (s.hit.score - best) for s in sentences]
+    pairs = zip(sentences, odds, strict=True)
+    return [replace(s, score=1 / (1 + math.exp(-sentence_odds))) for s, sentence_odds in pairs]
+
+
+def around(span: Span) -> Sentence:
+    """The sentence of a span, with no score of its own."""
+    passage = span.hit.passage
+    start, end = enclosing_sentence(passage.text, span.start, span.end)
+    return Sentence(passage.document_id, passage.start + start, passage.start + end, 0.0, span.hit)
+
+
+def before(text: str, start: int) -> Offsets | None:
+    """The sentence right before an offset in the same paragraph."""
+    paragraph = text.rfind("\n\n", 0, start)
+    begin = max(0, paragraph + 2 if paragraph >= 0 else 0, start - _FAR_BACK)
+    places = split_sentences(text[begin:start])
+    return (begin + places[-1][0], begin + places[-1][1]) if places else None
+
+
+def is_next(text: str, end: int, start: int) -> bool:
+    """Whether only space is between two places."""
+    return not text[end:start].strip()
+
+
+FLOOR = 1e-4
+"""Probabilities below count as this, so that no feature outweighs all others."""
+_PASSAGES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Yes or no, the passage's verdict behind it, and its log-odds."""
+
+    yes: bool
+    verdict: Verdict
+    odds: float
+
+
+def decisions(verdicts: Sequence[Verdict]) -> Iterator[Decision]:
+    """For yes and for no, the passages that are surest of it, the surest first."""
+    for yes in (True, False):
+        by_odds = sorted(verdicts, key=lambda verdict: -odds(verdict, yes))
+        for verdict in by_odds[:_PASSAGES]:
+            yield Decision(yes, verdict, odds(verdict, yes))
+
+
+def odds(verdict: Verdict, yes: bool) -> float:
+    """The log-odds of yes, or of no."""
+    return logit(verdict.yes if yes else verdict.no, FLOOR)
+
 
 SPANS, _SENTENCES = 4, 5
 """Groups of spans, and sentences, from which candidates are made."""
 FIRST = 3
 """The same of the small reader, which read more passages."""
-RETRIEVAL = 20.0
+_SPAN_RETRIEVAL = 20.0
 """Log-odds of a span that one unit of its passage's fused score is worth in ranking."""
 _TYPE = 6.0
 """Log-odds that a date or an amount gains if the question asks for one."""
@@ -120,5 +276,5 @@ class Reading:
 
 def span_score(mention: Mention) -> float:
     """The log-odds that rank spans: the reader's, retrieval's, and whether the type fits."""
-    evidence = RETRIEVAL * mention.span.hit.score + _TYPE * mention.typed
+    evidence = _SPAN_RETRIEVAL * mention.span.hit.score + _TYPE * mention.typed
     return mention.span.score + evidence - _LABEL * mention.unasked

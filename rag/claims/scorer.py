@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.answering.selection import logit, probability
+from rag.answering.reading import logit, probability
 from rag.claims.comparison import ClaimComparison
 from rag.errors import InputError
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from rag.answering.judge import Judge
+from rag.answering.reading import logit
 from rag.answering.searcher import Query
-from rag.answering.selection import logit
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.calibration_fit import (

@@ -22,8 +22,7 @@ from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
 from rag.settings import root_of
 from rag.store.local import database, grids, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
-from rag.store.local.reserve import Reserve
-from rag.store.local.sqlite_file import WriteLock
+from rag.store.local.sqlite_file import Reserve, WriteLock
 from rag.types import Document, Passage
 
 
