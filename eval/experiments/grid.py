@@ -1,0 +1,149 @@
+"""Scores the grid of eval/gold/grid.jsonl: 40 documents, 8 questions, a third without an answer.
+
+    python -m eval.experiments.grid FOLDER --index INDEX [--documents N] [--time N]
+
+FOLDER is made by `eval.gold.collections`. The gold file was written from the documents before
+anything was asked. Every second document is for fitting; figures are printed for each half. A cell
+is useful if it is answered with a value that contains an accepted wording. `--time` asks N cells as
+a grid, and again as single questions with the same filter, and compares the processor's seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rag import build
+from rag.desk import grid as grids
+from rag.desk import grid_run
+from rag.desk.grid import Cell
+from rag.desk.grid_file import GridSpec, definition
+from rag.engine import Engine
+from rag.filters import parse
+from rag.settings import Settings
+
+GOLD = Path(__file__).parents[1] / "gold" / "grid.jsonl"
+Row = dict[str, Any]
+
+
+def gold() -> list[Row]:
+    return [json.loads(line) for line in GOLD.read_text(encoding="utf-8").splitlines()]
+
+
+def is_useful(row: Row, cell: Cell) -> bool:
+    """Whether the value contains an accepted wording."""
+    value = " ".join(cell.value.split()).casefold()
+    return any(answer.casefold() in value for answer in row["answers"])
+
+
+def scores(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, float]:
+    """Shares of the cells: useful and wrong of those with an answer, also with guesses, and the
+    precision and recall of "not in the document".
+    """
+    answerable = [pair for pair in pairs if pair[0]["answers"]]
+    absent = [cell for row, cell in pairs if not row["answers"]]
+    answered = [pair for pair in answerable if pair[1].state == "answered"]
+    guessed = [pair for pair in answerable if pair[1].state == "unsure"]
+    useful = sum(is_useful(*pair) for pair in answered)
+    stated = [row for row, cell in pairs if cell.state == "absent"]
+    return {
+        "cells": len(pairs),
+        "answerable": len(answerable),
+        "useful": useful / max(1, len(answerable)),
+        "wrong": (len(answered) - useful) / max(1, len(answerable)),
+        "useful_guesses": sum(is_useful(*pair) for pair in guessed) / max(1, len(answerable)),
+        "absent_precision": sum(not row["answers"] for row in stated) / max(1, len(stated)),
+        "absent_recall": sum(cell.state == "absent" for cell in absent) / max(1, len(absent)),
+        "answered_without_answer": sum(cell.state == "answered" for cell in absent)
+        / max(1, len(absent)),
+    }
+
+
+def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
+    """The cells of a grid of its own, which is deleted again."""
+    names = sorted({row["document"] for row in rows})
+    spec = _spec(rows)
+    due = [
+        grid_run.Due(grid_row, column, None)
+        for grid_row in grids.rows_of(spec, engine.store.documents())
+        if grid_row.key in names
+        for column in spec.columns
+    ]
+    cells: dict[tuple[str, str], Cell] = {}
+    for start in range(0, len(due), grid_run.BATCH):
+        for cell in grid_run.ask(engine, due[start : start + grid_run.BATCH]):
+            cells[cell.row, cell.column] = cell
+        print(f"{len(cells)} of {len(due)} cells", flush=True)
+    return [(row, cells[row["document"], row["column"]]) for row in rows]
+
+
+def _spec(rows: Sequence[Row]) -> GridSpec:
+    columns = {row["column"]: row for row in rows}
+    return definition(
+        {
+            "name": "gold",
+            "columns": [
+                {"name": name, "question": row["question"], "type": row["type"]}
+                for name, row in columns.items()
+            ],
+        },
+        str(GOLD),
+    )
+
+
+def check(folder: Path, rows: Sequence[Row]) -> None:
+    """Raises SystemExit if a document differs from the one that the gold file was written from."""
+    for row in rows:
+        content = (folder / row["document"]).read_bytes()
+        if hashlib.sha256(content).hexdigest() != row["sha256"]:
+            raise SystemExit(f"{row['document']} is another version")
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
+    """Processor seconds of the cells as a grid, and as single questions."""
+    whole = _seconds(lambda: asked(engine, rows))
+    single = _seconds(
+        lambda: [
+            engine.ask(row["question"], filter=parse([f"document={row['document']}"]))
+            for row in rows
+        ]
+    )
+    return {"grid": whole, "single": single, "share": whole / single}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Score the gold grid.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--index", type=Path, required=True)
+    parser.add_argument("--documents", type=int, default=40)
+    parser.add_argument("--time", type=int, default=0, metavar="CELLS")
+    options = parser.parse_args()
+    rows = gold()
+    names = list(dict.fromkeys(row["document"] for row in rows))[: options.documents]
+    rows = [row for row in rows if row["document"] in names]
+    check(options.folder, rows)
+    engine = build.engine(Settings.load(index=options.index))
+    pairs = asked(engine, rows)
+    halves = {"fit": set(names[::2]), "report": set(names[1::2])}
+    result: dict[str, Any] = {
+        half: scores([pair for pair in pairs if pair[0]["document"] in chosen])
+        for half, chosen in halves.items()
+    }
+    if options.time:
+        result["seconds"] = compare_times(engine, rows[: options.time])
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

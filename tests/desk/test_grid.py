@@ -1,0 +1,182 @@
+"""Grids with small real parts: runs, interruptions, changes and exports."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from rag import build
+from rag.desk import grid as grids
+from rag.desk import grid_export, grid_run
+from rag.desk.grid_file import GridSpec, definition
+from rag.engine import Engine
+from rag.errors import InputError
+from rag.settings import Settings
+from rag.types import Document
+from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
+from tests.small_index import add, new_store
+
+COLUMNS = [
+    {"name": "End", "question": "When does the lease end?", "type": "date"},
+    {"name": "Tenant", "question": "Who rents the house?"},
+]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    store = new_store(tmp_path)
+    settings = Settings(index=tmp_path, embedder="bag-of-words", threshold=0.15)
+    yield build.assemble(settings, store, BagOfWordsEmbedder(), NameReader(), SpanJudge())
+    store.close()
+
+
+def grid(engine: Engine, **values: object) -> GridSpec:
+    spec = definition({"name": "leases", "columns": COLUMNS, **values}, "the test")
+    grids.save(engine.store, spec)
+    return spec
+
+
+def lease(number: int, year: int = 2030, **metadata: str) -> Document:
+    return document(
+        f"The lease ends in {year}. Ada rents the house.", f"l/{number:05}.txt", **metadata
+    )
+
+
+def test_only_what_changed_is_asked_again(engine: Engine) -> None:
+    add(engine.store, lease(1), lease(2))
+    grid(engine, all_documents=True)
+    assert grid_run.run(engine, "leases") == 6
+    assert grid_run.run(engine, "leases") == 0
+    add(engine.store, lease(2, 2040))
+    assert grid_run.run(engine, "leases") == 4, "its own cells and those of the whole index"
+    add(engine.store, lease(3))
+    spec = grid(engine, columns=[COLUMNS[0], {**COLUMNS[1], "question": "Who lives there?"}])
+    assert grid_run.run(engine, "leases") == 4, "a new row, and a new question for two"
+    assert len(grids.load(engine.store, spec.name).cells) == 8
+
+
+def test_an_interrupted_run_keeps_its_batches(engine: Engine) -> None:
+    add(engine.store, *(lease(number) for number in range(10)))
+    grid(engine)
+    batches = grid_run.in_batches(engine, "leases", 8)
+    next(batches)
+    batches.close()
+    assert grids.load(engine.store, "leases").counts["waiting"] == 12
+    assert grid_run.run(engine, "leases") == 12
+
+
+def test_documents_change_and_vanish_while_a_grid_runs(engine: Engine) -> None:
+    add(engine.store, *(lease(number) for number in range(4)))
+    grid(engine)
+    batches = grid_run.in_batches(engine, "leases", 2)
+    next(batches)
+    engine.store.delete("l/00001.txt")
+    add(engine.store, lease(2, 2050))
+    assert sum(count for _, _, count in batches) == 6
+    after = grids.load(engine.store, "leases")
+    assert [row.key for row in after.rows] == ["l/00000.txt", "l/00002.txt", "l/00003.txt"]
+    assert after.counts["waiting"] == 0
+    cell = after.cell("l/00002.txt", "End")
+    stored = engine.store.document("l/00002.txt")
+    assert stored
+    assert (cell.value, cell.quotes[0].sha256) == ("2050", stored.sha256)
+    assert grid_run.run(engine, "leases") == 0
+
+
+def test_an_empty_document_is_unreadable(engine: Engine) -> None:
+    add(engine.store, lease(1), document(" ", "l/empty.txt"))
+    grid(engine)
+    grid_run.run(engine, "leases")
+    states = grids.load(engine.store, "leases").counts
+    assert (states["unreadable"], states["waiting"]) == (2, 0)
+
+
+def test_rows_are_folders_or_values_of_metadata(engine: Engine) -> None:
+    add(engine.store, lease(1, city="Oslo"), lease(2, city="Oslo, Bergen"))
+    add(engine.store, document("Another lease ends in 2031.", "m/x.txt"))
+    documents = engine.store.documents()
+    rows = [row.key for row in grids.rows_of(grid(engine, rows="folders"), documents)]
+    assert rows == ["l", "m"]
+    spec = grid(engine, rows="metadata:city", filter=["source:l"], all_documents=True)
+    assert [row.key for row in grids.rows_of(spec, documents)] == ["Bergen", "Oslo", "*"]
+    grid_run.run(engine, "leases")
+    assert grids.load(engine.store, "leases").cell("Bergen", "End").quotes[0].document_id == (
+        "l/00002.txt"
+    )
+
+
+def test_a_rating_stays_while_the_answer_says_the_same(engine: Engine) -> None:
+    add(engine.store, lease(1))
+    grid(engine)
+    grid_run.run(engine, "leases")
+    grids.rate(engine.store, "leases", "l/00001.txt", "End", "confirmed")
+    add(engine.store, document("The lease ends in 2030. Ada rents the house. More.", "l/00001.txt"))
+    grid_run.run(engine, "leases")
+    assert grids.load(engine.store, "leases").cell("l/00001.txt", "End").rating
+    add(engine.store, lease(1, 2041))
+    grid_run.run(engine, "leases")
+    assert not grids.load(engine.store, "leases").cell("l/00001.txt", "End").rating
+
+
+def test_ten_thousand_rows_take_seconds(engine: Engine) -> None:
+    engine.store.put_grid("leases", "{}")
+    spec = grid(engine)
+    documents = [lease(number) for number in range(10_000)]
+    rows = grids.rows_of(spec, documents)
+    blank = grids.Cell("", "End", "absent", "", 0.1, "", grids.now())
+    cells = {(row.key, "End"): blank for row in rows}
+    started = time.monotonic()
+    whole = grids.Grid(spec, rows, cells)
+    assert whole.counts == {
+        "answered": 0,
+        "unsure": 0,
+        "absent": 10_000,
+        "unreadable": 0,
+        "waiting": 10_000,
+    }
+    assert len(grid_run.due(whole)) == 20_000
+    assert grid_export.to_csv(whole, {}).count("\n") == 10_001
+    assert time.monotonic() - started < 60
+
+
+def test_no_format_computes_a_documents_words(engine: Engine, tmp_path: Path) -> None:
+    evil = "=HYPERLINK(1) <script>alert(1)</script> | \x07"
+    add(engine.store, document("The lease ends in 2030.", "=cmd.txt", title=evil))
+    spec = grid(engine, columns=[{**COLUMNS[0], "name": "+End"}])
+    grid_run.run(engine, "leases")
+    grids.rate(engine.store, "leases", "=cmd.txt", "+End", "corrected", evil)
+    whole = grids.load(engine.store, spec.name)
+    rows = list(csv.reader(io.StringIO(grid_export.to_csv(whole, {}))))
+    assert rows[1][0] == "'=cmd.txt"
+    assert all(not field.startswith(("=", "+", "-", "@")) for row in rows for field in row)
+    book = openpyxl.load_workbook(io.BytesIO(grid_export.to_xlsx(whole, {})))
+    assert {cell.data_type for sheet in book for row in sheet for cell in row} <= {
+        "s",
+        "n",
+        "inlineStr",
+    }
+    assert "<script" not in grid_export.to_html(whole, {})
+    assert "<script" not in grid_export.to_markdown(whole, {})
+    assert "\\|" in grid_export.to_markdown(whole, {})
+
+
+def test_a_full_disk_loses_no_answers(engine: Engine) -> None:
+    add(engine.store, lease(1))
+    grid(engine)
+    grid_run.run(engine, "leases")
+    whole = grids.load(engine.store, "leases")
+    with pytest.raises(InputError, match="its folder does not exist"):
+        grid_export.check_path(Path("/dev/full/x.csv"))
+    full = Path("/dev/full")
+    writers = {**grid_export.WRITERS, "": grid_export.to_csv}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid_export, "WRITERS", writers)
+        with pytest.raises(InputError, match="/dev/full cannot be written: No space left"):
+            grid_export.write(whole, full, {})
+    assert grids.load(engine.store, "leases").counts["answered"] == 2
