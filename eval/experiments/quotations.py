@@ -399,6 +399,7 @@ def main() -> None:
         stats, count = store.stats(), len(sentences.inside)
         print(f"{stats.documents} documents, {stats.passages} passages, {count} sentences")
         if options.speed:
+            store.vacuum()
             for _ in range(3):
                 print(speed(store, sentences))
         else:

@@ -37,7 +37,7 @@ from rag.types import Citation, Document, Passage
 
 _HITS, _CITED_HITS, _COMMON_HITS = 10, 4, 200
 """Passages that the index proposes; the last for quotations of common words."""
-_RARE_WORDS = 12
+_RARE_WORDS, _FEW_WORDS = 12, 5
 _WINDOWS = 6
 """Places in documents that a quotation is aligned with."""
 _MARGIN, _MARGIN_WORDS = 300, 16
@@ -206,7 +206,7 @@ class QuotationAudit:
                 return place
         passages = self._search(fragment, _HITS)
         place = self._first(fragment, passages)
-        if not place and len(passages) == _HITS and len(_query_words(fragment)) < _RARE_WORDS:
+        if not place and len(passages) == _HITS and len(_query_words(fragment)) <= _FEW_WORDS:
             passages = self._search(fragment, _COMMON_HITS)[_HITS:]
             place = next(self._matches(fragment, passages), None)
         return place
