@@ -7,7 +7,6 @@ import threading
 import time
 
 from rag.answering.forms import SUGGESTION_READS
-from rag.errors import RagError
 from rag.server.caller import Caller
 from rag.server.schemas import Options
 from rag.server.state import Service, wait
@@ -48,8 +47,8 @@ class Guide:
     def _look(self) -> None:
         try:
             self._suggestions.questions(self._service.engine.store, self._ask)
-        except RagError as error:  # closing, or too busy for too long
-            _log.info("no questions are suggested: %s", error)
+        except Exception:  # it is closing, or too busy for too long: the next visit tries again
+            _log.info("no questions are suggested", exc_info=True)
 
     def _ask(self, question: str) -> Answer:
         """Ask when nobody else does. Raises RagError."""
