@@ -68,7 +68,7 @@ HOMES = {
     | {
         f"server/routes/{name}.py"
         for name in (
-            "check collection_routes dify ratings openai page_data rerank searxng threads"
+            "check collection_routes dify grids ratings openai page_data rerank searxng threads"
         ).split()
     },
     "mcp": {
