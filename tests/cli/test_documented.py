@@ -30,8 +30,15 @@ GOLD = {
     "answers": ["31 May 2027"],
     "evidence": [{"document": "notes/lease.md", "sentence": "The lease ends on 31 May 2027."}],
 }
+GRID = """
+filter = ["source:leases"]
+
+[[columns]]
+name = "End"
+question = "When does the lease end?"
+"""
 QUESTION = b"When does the lease end?\n"
-MAY_FAIL = re.compile(r"rag (ask|check|eval|verify|index doctor)")
+MAY_FAIL = re.compile(r"rag (ask|check|eval|verify|index doctor|grid changes)")
 """Exit code 1 says that nothing was found, or that something is wrong; the pages say so."""
 
 
@@ -51,11 +58,19 @@ def _shown() -> list[str]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Documents, questions, reports, and an index of the documents."""
     folder = tmp_path_factory.mktemp("home")
-    for name in ("notes/lease.md", "notes/flat/lease.md", "contracts/lease.md", "docs/lease.md"):
+    leases = [f"leases/{name}.md" for name in ("oak", "elm", "ash")]
+    for name in (
+        *leases,
+        "notes/lease.md",
+        "notes/flat/lease.md",
+        "contracts/lease.md",
+        "docs/lease.md",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(LEASE)
-    for name in ("report.md", "CHANGELOG.md"):
+    for name in ("report.md", "brief.md", "CHANGELOG.md"):
         (folder / name).write_text("The lease ends on 31 May 2027.")
+    (folder / "leases.toml").write_text(GRID)
     for name in ("questions.jsonl", "gold.jsonl"):
         (folder / name).write_text((json.dumps(GOLD) + "\n") * 70)
     return folder
@@ -74,6 +89,7 @@ def run(
     monkeypatch.setenv("RAG_EMBEDDER", "bag-of-words")
     monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
     monkeypatch.setattr(build, "reader", lambda settings: NameReader())
+    monkeypatch.setenv("RAG_THRESHOLD", "0")  # the judge knows no such reader
 
     def call(command: str) -> tuple[int, str]:
         words = [word.replace("~", str(tmp_path)) for word in shlex.split(command)[1:]]
@@ -92,6 +108,7 @@ PREPARED = {
     "rag index restore": "rag index snapshot backup.rag",
     "rag keys": "rag keys add crm; rag keys add page",
     "rag ingest --collection": "rag collection create contracts",
+    "rag grid": "rag ingest leases; rag grid run leases.toml",
 }
 
 

@@ -184,12 +184,10 @@ def test_offsets_that_do_not_fit_the_text_are_refused(
         "/v1/verify", json={"document_id": "uploads/oman.txt", "highlight": place}
     )
     assert response.status_code == 422
-    assert response.json()["detail"].startswith("highlight")
+    assert "`highlight" in response.json()["detail"]
     if start >= 0:
-        assert (
-            response.json()["detail"]
-            == f"highlight: its text has 4 characters, but its offsets span {end - start}"
-        )
+        spanned = f"its text has 4 characters, but its offsets span {end - start}"
+        assert spanned in response.json()["detail"]
 
 
 @pytest.mark.parametrize("end", [4, 3, 16])
