@@ -72,8 +72,9 @@ HOMES = {
         ).split()
     },
     "mcp": {
-        "server/mcp/server.py",
         "server/mcp/results.py",
+        "server/mcp/server.py",
+        "server/mcp/skill.py",
         "server/routes/mcp.py",
     },
     "uvicorn": {"server/serve.py", "server/connections.py"},
