@@ -64,9 +64,7 @@ def test_only_what_changed_is_asked_again(engine: Engine) -> None:
 def test_an_interrupted_run_keeps_its_batches(engine: Engine) -> None:
     add(engine.store, *(lease(number) for number in range(10)))
     grid(engine)
-    batches = grid_run.in_batches(engine, "leases", 8)
-    next(batches)
-    batches.close()
+    next(iter(grid_run.in_batches(engine, "leases", 8)))
     assert grids.load(engine.store, "leases").counts["waiting"] == 12
     assert grid_run.run(engine, "leases") == 12
 
