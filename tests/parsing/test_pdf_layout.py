@@ -62,6 +62,6 @@ def test_no_line_is_lost_or_doubled(boxes: list[tuple[int, int, int, int]]) -> N
         for region in regions(lines)
         for p in paragraphs(region)
         for line in p.lines
-        for text in line.split(" | ")
+        for text in line.replace(" | ", " ").split()
     ]
     assert sorted(found, key=int) == [line.text for line in lines]
