@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
-from procrastinate import signals
 from procrastinate.exceptions import ConnectorException
 from psycopg import Connection
 
@@ -25,7 +24,13 @@ from rag.ingestion.uploads import Done, State, Upload
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.postgres.collections import PostgresCollections, listed
 from rag.store.postgres.connection_pool import Database, schema_of
-from rag.store.postgres.queue import Pace, PostgresQueue, forget_failed, state_of
+from rag.store.postgres.queue import (
+    Pace,
+    PostgresQueue,
+    forget_failed,
+    state_of,
+    stopped_by_signals,
+)
 
 T = TypeVar("T")
 Open = Callable[[str, Settings], AbstractContextManager[Callable[[Upload], Done]]]
@@ -87,7 +92,7 @@ class CollectionQueues:
         stop, news = asyncio.Event(), asyncio.Event()
         stopping = asyncio.create_task(stop.wait())
         listening = asyncio.create_task(self._listen(news))
-        with signals.on_stop(stop.set):
+        with stopped_by_signals(stop.set):
             while not stop.is_set():
                 news.clear()
                 if await self._round(opened, stopping):

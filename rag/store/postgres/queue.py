@@ -12,12 +12,15 @@ import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+import os
+import threading
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import procrastinate
 import psycopg
+from procrastinate import signals
 from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
@@ -47,6 +50,8 @@ _FILES = """
 SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added
 FROM rag_uploads u LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
 _OPEN = {"todo": "waiting", "doing": "working"}
+ENDS_SECONDS = 20.0
+"""Seconds from a signal until a job that is not done is left to another worker."""
 _TRIES = 5
 """Maximum number of tries of a job that fails for a temporary reason; unreadable files are not
 retried.
@@ -109,7 +114,7 @@ class PostgresQueue:
         """
         while True:
             try:
-                asyncio.run(self._work(handle, wait))
+                asyncio.run(self._until_signal(handle, wait))
                 return
             except (ConnectorException, psycopg.OperationalError) as error:
                 _log.warning(
@@ -128,6 +133,12 @@ class PostgresQueue:
         except StoreError:
             return
 
+    async def _until_signal(self, handle: Callable[[Upload], Done], wait: bool) -> None:
+        stop = asyncio.Event()
+        stopping = asyncio.create_task(stop.wait())
+        with stopped_by_signals(stop.set):
+            await self._work(handle, wait, {stopping})
+
     async def turn(
         self, handle: Callable[[Upload], Done], ends: Collection[asyncio.Task[bool]]
     ) -> None:
@@ -138,7 +149,7 @@ class PostgresQueue:
         self,
         handle: Callable[[Upload], Done],
         wait: bool,
-        ends: Collection[asyncio.Task[bool]] = (),
+        ends: Collection[asyncio.Task[bool]],
     ) -> None:
         asyncio.get_running_loop().set_exception_handler(_unless_deleted)
         connector = procrastinate.PsycopgConnector(
@@ -167,7 +178,7 @@ class PostgresQueue:
                     fetch_job_polling_interval=self._pace.poll,
                     update_heartbeat_interval=self._pace.heartbeat,
                     stalled_worker_timeout=self._pace.dead,
-                    install_signal_handlers=not ends,
+                    install_signal_handlers=False,
                     listen_notify=wait,
                 )
                 await _run(worker, ends)
@@ -208,6 +219,27 @@ class PostgresQueue:
 
     def close(self) -> None:
         self._database.close()
+
+
+@contextlib.contextmanager
+def stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call `stop` at the first SIGINT or SIGTERM. A job that takes longer than `ENDS_SECONDS` after
+    it ends with the process: its worker counts as dead, and another takes the job over.
+    """
+
+    def stopped() -> None:
+        stop()
+        timer = threading.Timer(ENDS_SECONDS, _end)
+        timer.daemon = True
+        timer.start()
+
+    with signals.on_stop(stopped):
+        yield
+
+
+def _end() -> None:
+    os.write(2, b"rag: stopped in the middle of a document; another worker takes it over\n")
+    os._exit(1)
 
 
 async def _run(worker: Coroutine[Any, Any, None], ends: Collection[asyncio.Task[bool]]) -> None:

@@ -145,6 +145,30 @@ def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @pytest.mark.slow
+def test_a_signal_ends_a_worker_in_the_middle_of_a_document(
+    cluster: Cluster, tmp_path: Path, queue: PostgresQueue
+) -> None:
+    dsn = schema_dsn(cluster, tmp_path)
+    store = postgres(cluster)(tmp_path)
+    queue.enqueue([upload(1, "Sardines swim.")])
+    first = worker(dsn, 300)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "embedding\n"
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+    assert first.returncode == 1
+    assert stored(store) == {}
+    other = worker(dsn, 0.05)
+    try:
+        assert eventually(lambda: not queue.state().jobs)
+    finally:
+        other.send_signal(signal.SIGTERM)
+        other.communicate(timeout=30)
+    assert set(stored(store)) == {"docs/1.txt"}
+    store.close()
+
+
+@pytest.mark.slow
 def test_a_killed_workers_document_is_ingested_by_another(
     cluster: Cluster, tmp_path: Path, queue: PostgresQueue
 ) -> None:
