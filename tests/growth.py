@@ -25,7 +25,7 @@ def growth(run: Callable[[int], object], size: int, noise: float = NOISE_SECONDS
     """The time of `run(2 * size)` divided by that of `run(size)`; 1 where neither matters. A
     growth that seems too large is measured again, since other processes disturb the first."""
     factor = 1.0
-    for repeats in (1, 3, 7):
+    for repeats in (1, 3, 7, 15):
         doubled = cpu_seconds(lambda: run(2 * size), repeats)
         if doubled < noise:
             return 1.0

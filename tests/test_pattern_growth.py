@@ -14,7 +14,7 @@ from tests.patterns import Used, texts, used_patterns
 
 SIZES = (10, 200, 3_000)
 """Characters that are doubled: a pattern whose time is exponential is found before it is slow."""
-NOISE_SECONDS = 0.002
+NOISE_SECONDS = 0.005
 SHORT_SECONDS = 0.05
 """The most that a pattern may take for the longest text that reaches it."""
 SHORT = {
