@@ -1,8 +1,10 @@
-"""Makes training sets from the questions in training.jsonl, about manuals, office files and
-encyclopaedias, in training-tables.jsonl, about tables, in training-lists.jsonl, about lists, steps,
-and what follows from a sentence, in training-figures.jsonl, about the fields of forms and the
-figures of reports, and in training-attributes.jsonl, about what is said of a name only in passing
-("the 1948 election", "the architect Ai Weiwei", "(FBI)").
+"""Makes training sets from the questions in training*.jsonl.
+
+training.jsonl is about manuals, office files and encyclopaedias; -tables and -items about tables,
+and one cell or one item of a list; -lists about lists, steps, and what follows from a sentence;
+-figures about the fields of forms and the figures of reports; -attributes about what is said of a
+name only in passing ("the 1948 election", "(FBI)"); -pairs has pairs that differ in the word that
+decides; -faq headings that are, or only look like, the question; -statements claims to check.
 
     apt-get download $(python -m eval.gold.training --packages)
     python -m eval.gold.training OUT DATA *.deb
@@ -52,6 +54,10 @@ FILES = {
     "lists": "training-lists.jsonl",
     "figures": "training-figures.jsonl",
     "attributes": "training-attributes.jsonl",
+    "pairs": "training-pairs.jsonl",
+    "faq": "training-faq.jsonl",
+    "statements": "training-statements.jsonl",
+    "items": "training-items.jsonl",
 }
 HELD_OUT = {
     "own": "held-out.json",
@@ -59,6 +65,10 @@ HELD_OUT = {
     "lists": "held-out-lists.json",
     "figures": "held-out-figures.json",
     "attributes": "held-out-attributes.json",
+    "pairs": "held-out-pairs.json",
+    "faq": "held-out-faq.json",
+    "statements": "held-out-statements.json",
+    "items": "held-out-items.json",
 }
 Row = dict[str, Any]
 SPANS = ("span", "none")
