@@ -54,7 +54,7 @@ FOLDS = 6
 """Groups of sets that are left out in turn."""
 _PARTLY = 0.12
 """How far a candidate serves that has a part of the answer."""
-_OTHER_FORM = {"span": 0.55, "yes_no": 0.6, "sentences": 0.6, "list": 0.7, "steps": 0.7}
+_OTHER_FORM = {"span": 0.45, "yes_no": 0.6, "sentences": 0.6, "list": 0.7, "steps": 0.7}
 """How far a candidate of another form serves a question of this form."""
 _REFERS_BACK = 0.8
 """The same for one that begins with "this" or "it" without the sentence before."""
