@@ -61,7 +61,7 @@ _ONE_OF = ("document", "source")
 
 
 def alternatives(filter: Filter) -> list[Filter]:
-    """The filter as groups, of each of which one condition must match."""
+    """The filter as groups; in each group at least one condition must match."""
     groups: dict[str | int, Filter] = {}
     for number, condition in enumerate(filter):
         chooses = condition.op == "=" and condition.key in _ONE_OF

@@ -457,8 +457,8 @@ def _words(text: str, tokens: Sequence[Token], first: int, last: int, with_signs
 
 
 def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
-    """From the start of the sentence with `start` to the end of the sentence with `end`; the cells
-    of a table are apart."""
+    """The sentences from `start` to `end`, whole: from where the first begins to where the last
+    ends. Each cell of a table counts as a sentence."""
     low = max(
         0, start - 2000, *(text.rfind(sign, 0, start) + len(sign) for sign in ("\n\n", " | "))
     )

@@ -33,7 +33,7 @@ _BRACKETED = re.compile(r"\[([^\[\]\n]{0,200})\]")
 _EDGES = ".,;:… \x01\x02"
 _TOKEN = re.compile(rf"[^\W_]+(?:(?:['’.,/]|[{_DASHES}]\s?)[^\W_]+)*")
 _LONGEST_CHANGE = 60
-"""Characters of the document that an editor's [brackets] may stand for."""
+"""Maximum number of characters that an editor's [brackets] replace."""
 
 
 def canonical(text: str) -> tuple[str, Sequence[int]]:
@@ -125,7 +125,7 @@ class Fragment:
             yield from self._edited(place)
 
     def _edited(self, place: CanonicalText) -> Iterator[Match]:
-        """Occurrences in which each pair of brackets stands for other words, or for none."""
+        """Occurrences where each pair of brackets replaces other words, or adds its own."""
         anchor = max(range(len(self._literals)), key=lambda index: len(self._literals[index]))
         if len(self._literals[anchor]) < 4:
             return

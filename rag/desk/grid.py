@@ -152,7 +152,7 @@ class GridRow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An answer that changed, or a new row: `before` and `after` are None if there was or is none.
+    """An answer that changed, or a new row. `before` and `after` are None without an answer.
     `document_id` is the one that made the difference, if only one can have.
     """
 
@@ -362,7 +362,7 @@ def delete(store: Store, name: str) -> None:
 def rate(store: Store, name: str, row: str, column: str, verdict: str, value: str = "") -> Cell:
     """Keep what a person said of a cell. Raises NotFoundError, InputError."""
     if verdict not in VERDICTS:
-        raise InputError(f"{verdict[:100]!r} is no rating", f"choose: {', '.join(VERDICTS)}")
+        raise InputError(f"{verdict[:100]!r} is not a rating", f"choose: {', '.join(VERDICTS)}")
     if (verdict == "corrected") != bool(value.strip()) or len(value) > _LONGEST_CORRECTION:
         limit = f"of at most {_LONGEST_CORRECTION:,} characters"
         raise InputError("a correction needs the right value", f"give one {limit}")

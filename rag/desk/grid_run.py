@@ -25,8 +25,8 @@ ABSENT = 0.3
 like the next two, to half of the documents of eval/gold/grid.jsonl.
 """
 TYPED, TYPED_ABSENT = 0.2, 0.1
-"""The same for a value of the type that the column asks for: from here on it is an answer, and
-below there is none. The judge does not know that a type is asked for.
+"""The same for a value of the type that the column asks for: an answer from `TYPED` on, and no
+answer below `TYPED_ABSENT`. The judge does not know that a type is asked for.
 """
 _TYPED = ("date", "amount", "number")
 _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no", "list": "list"}

@@ -52,7 +52,7 @@ class Encoded:
 
     `inputs`: the model's keyword arguments, each (n, t). `starts`, `ends`: (n, t), each token's
     offsets in its passage's text; `scored`: (n, t), whether the token belongs to the passage's
-    text. Token 0 stands for "no answer here".
+    text. Token 0 means "no answer here".
     """
 
     inputs: dict[str, Any]

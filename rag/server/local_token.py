@@ -51,7 +51,7 @@ def redirect_file(address: str, environ: Mapping[str, str] = os.environ) -> Path
 
 
 def _folder(environ: Mapping[str, str]) -> Path:
-    """Raises RuntimeError if there is no home folder."""
+    """Raises RuntimeError without a home folder."""
     state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "rag" / "serve"
 
