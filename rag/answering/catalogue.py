@@ -35,8 +35,8 @@ _MENTION = re.compile(
 )
 _BY_OR_FROM = re.compile(
     rf"\b(?:{_DOCUMENTS}|anything|something|everything|what)\b.*?"
-    r"\b(?:by|from|of|in|on|dated|written|published|sent|did)\s+(?P<what>[^?]+?)"
-    r"(?:\s+(?:write|send|publish))?\s*(?:\?|$)",
+    r"\b(?:by|from|of|in|on|dated|written|published|sent|did) (?P<what>[^?]+?)"
+    r"(?: (?:write|send|publish))? ?(?:\?|$)",
     re.IGNORECASE,
 )
 _WHERE = re.compile(
