@@ -72,8 +72,8 @@ HELD_OUT = {
 }
 Row = dict[str, Any]
 SPANS = ("span", "none")
-SENTENCES = ("sentences", "list", "steps", "yes", "no")
-"""Forms of the questions that each head learns from."""
+SENTENCES = ("sentences", "list", "steps", "yes", "no", "maybe")
+"""Forms of the questions that each head learns from; no sentence decides a "maybe"."""
 
 WEIGHTS = {"own": 0.125, "tables": 0.25, "lists": 0.25, "figures": 0.25}
 """What a question counts for the form classifier beside one that was labelled for it; facts, which
