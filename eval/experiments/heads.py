@@ -12,10 +12,10 @@ MOST the questions of each part (default 200). Prints one line a part:
 - claims: balanced accuracy by set of "supported" against the rest, on a fifth of the claims.
 - sentences: selqa's held-out fifth: F1 of the sentences at .5 or above, and how often the likeliest
   is one of the answer's.
-- own spans, own sentences, own verdicts, and the same of tables: the questions in held-out.json and
-  held-out-tables.json, if DATA is what eval/gold/training.py made. "yes or no" is the share right
-  of the questions that the passage decides, "all three" that of all, with those that it does not
-  decide.
+- NAME spans, NAME sentences, NAME verdicts: the held-out questions of each of our own sets, if DATA
+  is what eval/gold/training.py made. "first right" is among the questions with an answer; "yes or
+  no" is the share right of the questions that the passage decides, "all three" that of all, with
+  those that it does not decide.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def own(reader: Reader, data: Path, most: int) -> dict[str, dict[str, float]]:
         if not (data / file).is_file():
             continue
         found = json.loads((data / file).read_text(encoding="utf-8"))
-        made[f"{name} spans"] = spans(reader, training.squad_articles(found, training.SPANS), most)
+        if short := training.squad_articles(found, training.SPANS):
+            made[f"{name} spans"] = spans(reader, short, most)
         if whole := training.squad_articles(found, training.SENTENCES):
             made[f"{name} sentences"] = sentences(reader, whole, most)
         if decided := list(training.verdicts(found)):
@@ -161,7 +162,8 @@ def sentences(reader: Reader, articles: Sequence[Article], most: int) -> dict[st
         found, wanted = found + sum(given), wanted + sum(right)
         scores = [s.score for s in output.sentences]
         first += right[scores.index(max(scores))]
-    return {"f1": 2 * hits / max(1, found + wanted), "first right": first / len(rows)}
+    answered = sum(bool(answers) for _, answers in rows)
+    return {"f1": 2 * hits / max(1, found + wanted), "first right": first / max(1, answered)}
 
 
 def _read(reader: Reader, asked: Sequence[tuple[str, ...]]) -> Iterator[ReaderOutput]:
