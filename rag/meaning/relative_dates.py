@@ -4,6 +4,7 @@ that date."""
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,9 +66,15 @@ class Resolved:
 def document_date(metadata: Mapping[str, str], text: str) -> dt.date | None:
     """The date of a document: from its metadata, otherwise from a line or dateline near its top
     that consists of a day."""
-    stated = [metadata.get(key, "") for key in ("date", "published", "created")]
-    lines = [line.strip() for line in text[:3000].splitlines() if line.strip()][:_TOP_LINES]
-    for line in lines:
+    stated = (metadata.get(key, "") for key in ("date", "published", "created"))
+    return next(filter(None, map(_day, stated)), None) or _date_near_top(text[:3000])
+
+
+@functools.lru_cache(256)
+def _date_near_top(text: str) -> dt.date | None:
+    """Cached, since every citation of a document has its date."""
+    stated: list[str] = []
+    for line in [line.strip() for line in text.splitlines() if line.strip()][:_TOP_LINES]:
         dateline = _DATELINE.match(line)
         stated += [line] if len(line) < 80 else []
         stated += [dateline["date"] or dateline["labelled"]] if dateline else []
