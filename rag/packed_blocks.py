@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, get_args, overload
 
-from rag.types import Block, BlockKind, Cell, Column
+from rag.types import Block, BlockCell, BlockKind, Column
 
 _KINDS: tuple[BlockKind, ...] = get_args(BlockKind)
 _CODES = {kind: code for code, kind in enumerate(_KINDS)}
@@ -92,7 +92,7 @@ class PackedBlocks(Sequence[Block]):
         columns, key = self._columns, str(index)
         start = columns.starts[index]
         cells = tuple(
-            Cell(
+            BlockCell(
                 columns.cell_columns[i] - 1,
                 cell_start := start + columns.cell_starts[i],
                 cell_start + columns.cell_lengths[i],

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from rag.types import Block, Cell, Column
+from rag.types import Block, BlockCell, Column
 
 _START = attrgetter("start")
 
@@ -29,7 +29,7 @@ class TableRows:
     def columns(self) -> tuple[Column, ...]:
         return self.block.columns
 
-    def column_name(self, cell: Cell) -> str:
+    def column_name(self, cell: BlockCell) -> str:
         """Name of a cell's column, or ""."""
         return self.columns[cell.column].name if 0 <= cell.column < len(self.columns) else ""
 
@@ -169,7 +169,7 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
             continue
         places[index] = len(blocks_within)
         first, last = max(start, block.start) - start, min(end, block.end) - start
-        cells = tuple(Cell(c.column, c.start - start, c.end - start) for c in block.cells)
+        cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in block.cells)
         columns = tuple(
             Column(c.name, c.start - start, c.end - start) if c.start >= start else Column(c.name)
             for c in block.columns

@@ -28,7 +28,7 @@ BlockKind = Literal[
 ]
 
 
-class Cell(NamedTuple):
+class BlockCell(NamedTuple):
     """A cell's value, `document.text[start:end]`, without the name of its column.
 
     `column` is an index into the columns of the row's table, or -1 if its column is not known, as
@@ -81,7 +81,7 @@ class Block(NamedTuple):
     level: int = 0
     name: str = ""
     marker: str = ""
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[BlockCell, ...] = ()
     columns: tuple[Column, ...] = ()
 
 

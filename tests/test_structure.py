@@ -12,7 +12,7 @@ from rag.structure import (
     section,
     table_around,
 )
-from rag.types import Block, BlockKind, Cell, Column
+from rag.types import Block, BlockCell, BlockKind, Column
 
 TEXT = """Costs > 5 EUR
 
@@ -36,8 +36,8 @@ def _block(kind: BlockKind, first: str, last: str = "", parent: int = -1, **fiel
     return Block(kind, start, end, parent, **fields)
 
 
-def _value(column: int, text: str) -> Cell:
-    return Cell(column, TEXT.index(text), TEXT.index(text) + len(text))
+def _value(column: int, text: str) -> BlockCell:
+    return BlockCell(column, TEXT.index(text), TEXT.index(text) + len(text))
 
 
 BLOCKS = (

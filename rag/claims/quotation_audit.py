@@ -62,7 +62,7 @@ Step = tuple[str, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QuotedPlace:
     """A stretch [start, end) of a document, with the words in which a quotation differs from it;
     `likeness`, in [0, 1], is 1 if the quotation has it word for word."""
 
@@ -80,7 +80,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TextWindow:
     """`content.text` is the document's text from `start` on, as far as quotations are looked for
     in it."""
 
@@ -88,10 +88,10 @@ class Window:
     start: int
     content: CanonicalText
 
-    def matches(self, fragment: Fragment) -> Iterator[Place]:
+    def matches(self, fragment: Fragment) -> Iterator[QuotedPlace]:
         for match in fragment.matches(self.content):
             start, end = self.start + match.start, self.start + match.end
-            yield Place(self.document, start, end, match.changes)
+            yield QuotedPlace(self.document, start, end, match.changes)
 
 
 def audit_quotations(
@@ -199,7 +199,7 @@ class QuotationAudit:
 
     # Places
 
-    def _exact(self, fragment: Fragment, cited: Sequence[str]) -> Place | None:
+    def _exact(self, fragment: Fragment, cited: Sequence[str]) -> QuotedPlace | None:
         """Where a document has the fragment word for word, best a cited one."""
         for name in cited:
             if place := self._first(fragment, self._search(fragment, _CITED_HITS, name)):
@@ -211,20 +211,20 @@ class QuotationAudit:
             place = next(self._matches(fragment, passages), None)
         return place
 
-    def _first(self, fragment: Fragment, passages: Sequence[Passage]) -> Place | None:
+    def _first(self, fragment: Fragment, passages: Sequence[Passage]) -> QuotedPlace | None:
         """The first place in the passages, or else in the text around them."""
         place = next(self._matches(fragment, passages), None)
         windows = self._windows(passages, len(fragment.text)) if not place else iter(())
         return place or next((one for window in windows for one in window.matches(fragment)), None)
 
-    def _matches(self, fragment: Fragment, passages: Sequence[Passage]) -> Iterator[Place]:
+    def _matches(self, fragment: Fragment, passages: Sequence[Passage]) -> Iterator[QuotedPlace]:
         for passage in passages:
             self._proceed()
             content = CanonicalText(passage.text)
             for _ in fragment.matches(content):
                 document = self._document(passage.document_id)
                 if document and passage.is_in(document):
-                    yield from Window(document, passage.start, content).matches(fragment)
+                    yield from TextWindow(document, passage.start, content).matches(fragment)
                 break
 
     def _search(self, fragment: Fragment, k: int, document_id: str = "") -> list[Passage]:
@@ -240,7 +240,7 @@ class QuotationAudit:
         passages = self._store.passages([number for number, _ in hits])
         return [passages[number] for number, _ in hits if number in passages]
 
-    def _windows(self, passages: Iterable[Passage], length: int) -> Iterator[Window]:
+    def _windows(self, passages: Iterable[Passage], length: int) -> Iterator[TextWindow]:
         """The text around at most `_WINDOWS` passages that is not in an earlier window."""
         spans = list[tuple[str, int, int]]()
         for passage in passages:
@@ -254,9 +254,9 @@ class QuotationAudit:
                 start = max(0, passage.start - length - _MARGIN)
                 end = min(len(document.text), passage.end + length + _MARGIN)
                 spans.append((document.id, start, end))
-                yield Window(document, start, CanonicalText(document.text[start:end]))
+                yield TextWindow(document, start, CanonicalText(document.text[start:end]))
 
-    def _around(self, fragment: Fragment, cited: Sequence[str]) -> list[Window]:
+    def _around(self, fragment: Fragment, cited: Sequence[str]) -> list[TextWindow]:
         """The windows in which the fragment probably is, those of cited documents first."""
         passages = [one for name in cited for one in self._search(fragment, _CITED_HITS, name)]
         passages += self._search(fragment, _HITS)
@@ -278,11 +278,11 @@ class QuotationAudit:
         return _altered_verdict(checked, [place])
 
     def _stitched(
-        self, fragment: Fragment, windows: Sequence[Window], cited: Sequence[str]
-    ) -> list[Place]:
+        self, fragment: Fragment, windows: Sequence[TextWindow], cited: Sequence[str]
+    ) -> list[QuotedPlace]:
         """The places of the longest parts that documents have word for word, if these are the
         whole fragment and of several places."""
-        places, rest = list[Place](), fragment
+        places, rest = list[QuotedPlace](), fragment
         while rest.tokens and len(places) < _MOST_PARTS:
             size, place = max(
                 (_longest_beginning(rest, window) for window in windows),
@@ -301,7 +301,7 @@ class QuotationAudit:
     ) -> CheckedQuotation:
         """The parts between ellipses, each looked for after the one before it, then anywhere."""
         windows = self._around(Fragment(checked.text), cited)
-        places = list[Place]()
+        places = list[QuotedPlace]()
         for fragment in map(Fragment, parts):
             place = _following(fragment, places[-1:], windows)
             if not place and _query_words(fragment):
@@ -328,8 +328,8 @@ def _query_words(fragment: Fragment) -> list[str]:
 
 
 def _following(
-    fragment: Fragment, before: Sequence[Place], windows: Sequence[Window]
-) -> Place | None:
+    fragment: Fragment, before: Sequence[QuotedPlace], windows: Sequence[TextWindow]
+) -> QuotedPlace | None:
     """The first place of the fragment, after the one before it and in its document if it has one
     there."""
     places = [place for window in windows for place in window.matches(fragment)]
@@ -340,7 +340,7 @@ def _following(
     return same[0] if same else None
 
 
-def _longest_beginning(fragment: Fragment, window: Window) -> tuple[int, Place | None]:
+def _longest_beginning(fragment: Fragment, window: TextWindow) -> tuple[int, QuotedPlace | None]:
     """(number of words, place) of the longest beginning that the window has word for word."""
     least, most, best = 0, len(fragment.tokens), None
     while least < most:
@@ -359,7 +359,7 @@ def _is_omission(mine: str, theirs: str) -> bool:
 # Alignment
 
 
-def _align(fragment: Fragment, window: Window) -> Place | None:
+def _align(fragment: Fragment, window: TextWindow) -> QuotedPlace | None:
     """The place in the window that is most similar to the fragment."""
     mine, theirs = fragment.tokens, window.content.tokens
     numbers: dict[str, int] = {}
@@ -390,7 +390,7 @@ def _align(fragment: Fragment, window: Window) -> Place | None:
     steps.append(("replace", a_end, len(mine), b_end, after))
     equal = sum(_weight(mine[step[1] : step[2]]) for step in steps if step[0] == "equal")
     within = theirs[before:after]
-    return Place(
+    return QuotedPlace(
         window.document,
         window.start + within[0].start,
         window.start + within[-1].end,
@@ -411,7 +411,9 @@ def _core(steps: Sequence[Step]) -> list[Step]:
     return list(steps[slice(*best)])
 
 
-def _closest(fragment: Fragment, windows: Sequence[Window], cited: Sequence[str]) -> Place | None:
+def _closest(
+    fragment: Fragment, windows: Sequence[TextWindow], cited: Sequence[str]
+) -> QuotedPlace | None:
     """The most similar place, a cited one if others are hardly more similar."""
     places = [_align(fragment, window) for window in windows]
     return max(
@@ -473,7 +475,9 @@ def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
 # Verdicts in words
 
 
-def _exact_verdict(checked: CheckedQuotation, place: Place, is_block: bool) -> CheckedQuotation:
+def _exact_verdict(
+    checked: CheckedQuotation, place: QuotedPlace, is_block: bool
+) -> CheckedQuotation:
     citation = place.citation
     if checked.cited and place.document.id not in checked.cited:
         return _misattributed(checked, [place])
@@ -500,7 +504,7 @@ def _rest(citation: Citation) -> str:
     return " ".join(rest.split()) if has_words and not is_speech else ""
 
 
-def _altered_verdict(checked: CheckedQuotation, places: Sequence[Place]) -> CheckedQuotation:
+def _altered_verdict(checked: CheckedQuotation, places: Sequence[QuotedPlace]) -> CheckedQuotation:
     if checked.cited and places[0].document.id not in checked.cited:
         return _misattributed(checked, places)
     differs = tuple(pair for place in places for pair in place.differs)
@@ -509,7 +513,7 @@ def _altered_verdict(checked: CheckedQuotation, places: Sequence[Place]) -> Chec
     return replace(checked, verdict=ALTERED, places=citations, differs=differs, reason=reason)
 
 
-def _misattributed(checked: CheckedQuotation, places: Sequence[Place]) -> CheckedQuotation:
+def _misattributed(checked: CheckedQuotation, places: Sequence[QuotedPlace]) -> CheckedQuotation:
     differs = tuple(pair for place in places for pair in place.differs)
     name = places[0].document.id
     reason = f"in {name}, not in {', '.join(checked.cited)}"
@@ -520,7 +524,7 @@ def _misattributed(checked: CheckedQuotation, places: Sequence[Place]) -> Checke
 
 
 def _stitched_verdict(
-    checked: CheckedQuotation, places: Sequence[Place], joint: str, is_fault: bool
+    checked: CheckedQuotation, places: Sequence[QuotedPlace], joint: str, is_fault: bool
 ) -> CheckedQuotation:
     ids = ", ".join(dict.fromkeys(place.document.id for place in places))
     reason = f"parts of {len(places)} places in {ids}, {joint}"
@@ -529,7 +533,7 @@ def _stitched_verdict(
 
 
 def _not_found(
-    checked: CheckedQuotation, nearest: Place | None, part: str = ""
+    checked: CheckedQuotation, nearest: QuotedPlace | None, part: str = ""
 ) -> CheckedQuotation:
     reason = f"no document has “{' '.join(part.split())}”" if part else "no document has it"
     if not nearest or nearest.likeness < _NEAR:

@@ -16,7 +16,7 @@ from rag.evaluation.squad import is_right
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MetricChange:
     """A metric before and after, and the 95 % interval of the difference; `sure` if that excludes
     0.
     """
@@ -39,7 +39,7 @@ class Comparison:
 
     questions: int
     alone: int
-    changes: Mapping[str, Change]
+    changes: Mapping[str, MetricChange]
     gained: Sequence[tuple[Row, Row]]
     lost: Sequence[tuple[Row, Row]]
 
@@ -58,7 +58,7 @@ def compare(before: Result, after: Result) -> Comparison:
     first, second = (measure(side) for side in columns)
     spread = paired(columns[0], columns[1], [row.group for row, _ in pairs])
     changes = {
-        name: Change(first[name], second[name], spread.get(name))
+        name: MetricChange(first[name], second[name], spread.get(name))
         for name in first
         if name in second
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate, zip_longest
 
 from rag.parsing.lists import Lists, blocks_of_lines, is_paragraph
-from rag.types import Block, BlockKind, Cell, Column
+from rag.types import Block, BlockCell, BlockKind, Column
 
 
 class ParseError(Exception):
@@ -278,7 +278,7 @@ def moved(block: Block, offset: int, parent: int) -> Block:
     kind, start, end, before, level, name, marker, cells, columns = block
     if offset:
         start, end = start + offset, end + offset
-        cells = tuple([Cell(cell, a + offset, b + offset) for cell, a, b in cells])
+        cells = tuple([BlockCell(cell, a + offset, b + offset) for cell, a, b in cells])
         columns = tuple(
             [Column(c, a + offset, b + offset) if a >= 0 else Column(c) for c, a, b in columns]
         )

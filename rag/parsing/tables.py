@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 from rag.meaning.periods import periods
 from rag.parsing.base import GAP, Part
-from rag.types import Block, BlockKind, Cell, Column
+from rag.types import Block, BlockCell, BlockKind, Column
 
 MOST_SPANNED = 100
 """Maximum number of rows or columns that a cell spans."""
@@ -71,10 +71,10 @@ class TableText:
         if self._has_rows:
             self._end()
         start = self._length
-        self._places, found = [(-1, -1)] * first, list[Cell]()
+        self._places, found = [(-1, -1)] * first, list[BlockCell]()
         for number, text in enumerate(cells):
             end = start + len(text)
-            found += [Cell(len(self._places), start, end)] if text else []
+            found += [BlockCell(len(self._places), start, end)] if text else []
             self._places += [(start, end)] * (spans[number] if spans else 1)
             start = end + len(BETWEEN)
         self._line("header", BETWEEN.join(cells), cells=tuple(found))
@@ -91,18 +91,18 @@ class TableText:
             cells = [cell for cell in cells if len(cell[2]) <= longest]
             line = _line_of(cells)
         start, gap = self._length, len(BETWEEN)
-        placed: list[Cell] = []
+        placed: list[BlockCell] = []
         for column, label, text in cells:
             if label:
                 start += len(label) + 2
             end = start + len(text)
             if text:
-                placed.append(Cell(column, start, end))
+                placed.append(BlockCell(column, start, end))
             start = end + gap
         for column, label, text in long:
             line += f"{GAP if line else ''}{label}{': ' if label else ''}{text}"
             end = self._length + len(line)
-            placed.append(Cell(column, end - len(text), end))
+            placed.append(BlockCell(column, end - len(text), end))
         self._line("row", line, name, tuple(placed))
         self._has_rows = True
 
@@ -114,7 +114,7 @@ class TableText:
         return Part(text, context=context, blocks=blocks)
 
     def _line(
-        self, kind: BlockKind, text: str, name: str = "", cells: tuple[Cell, ...] = ()
+        self, kind: BlockKind, text: str, name: str = "", cells: tuple[BlockCell, ...] = ()
     ) -> None:
         start = self._length + len(text) - len(text.lstrip())
         end = self._length + len(text.rstrip())

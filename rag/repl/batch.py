@@ -8,13 +8,13 @@ from typing import BinaryIO, TextIO
 
 from rag.errors import InputError
 from rag.render.status import clean, flat, takes_all
-from rag.repl.session import Session
+from rag.repl.session import ReplSession
 from rag.types import Answer, plain
 
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int:
+def run(session: ReplSession, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int:
     """Returns 0 if every question was answered, 1 if one was not, 2 if one was invalid. Blank lines
     are skipped.
 
@@ -35,7 +35,7 @@ def run(session: Session, lines: Iterable[bytes] | BinaryIO, out: TextIO) -> int
     return worst
 
 
-def _one(session: Session, question: str, escaped: bool) -> tuple[int, str]:
+def _one(session: ReplSession, question: str, escaped: bool) -> tuple[int, str]:
     try:
         answer = session.ask(question, session.understand(question))
     except InputError as error:

@@ -12,7 +12,7 @@ from rag.filters import OPERATORS, parse
 from rag.ingestion.progress import IngestProgress
 from rag.repl import transcript
 from rag.repl.screen import Screen
-from rag.repl.session import Session, ShownPlace
+from rag.repl.session import ReplSession, ShownPlace
 from rag.types import Document
 
 SHOWN_DOCUMENTS = 40
@@ -23,7 +23,7 @@ class Context:
     """The state that a command works on. `open` shows a document at a place; `confirm` asks a
     yes/no question."""
 
-    session: Session
+    session: ReplSession
     screen: Screen
     open: Callable[[Document, ShownPlace], None]
     confirm: Callable[[str], bool]

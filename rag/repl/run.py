@@ -23,7 +23,7 @@ from rag.filters import Filter
 from rag.render.status import clean
 from rag.repl import commands
 from rag.repl.screen import Screen
-from rag.repl.session import Session, ShownPlace
+from rag.repl.session import ReplSession, ShownPlace
 from rag.repl.session_engine import SessionEngine
 from rag.settings import Settings
 from rag.types import Document
@@ -46,7 +46,7 @@ class ReplOptions:
 def run(options: ReplOptions) -> int:
     """Run until the end of input. Returns the exit status."""
     service = SessionEngine(options.settings)
-    session = Session(service, options.filter, options.top_k, options.as_json, options.follow)
+    session = ReplSession(service, options.filter, options.top_k, options.as_json, options.follow)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         from rag.repl import batch
 
@@ -72,7 +72,7 @@ def screen_for(plain: bool) -> Screen:
     return Screen(Console(markup=False, emoji=False, highlight=False, color_system=colours), plain)
 
 
-def _at_terminal(session: Session) -> None:
+def _at_terminal(session: ReplSession) -> None:
     from rag.repl.full_terminal import Prompt, quiet
     from rag.repl.history import history
 
@@ -87,7 +87,7 @@ def _at_terminal(session: Session) -> None:
         converse(context, prompt.read())
 
 
-def _at_plain(session: Session) -> None:
+def _at_plain(session: ReplSession) -> None:
     from rag.repl import plain_terminal as plain
     from rag.repl.history import history
 
@@ -159,7 +159,7 @@ def _do(context: commands.Context, line: str) -> None:
         context.screen.gap()
 
 
-def foot(session: Session) -> str:
+def foot(session: ReplSession) -> str:
     """Status line below the prompt."""
     service = session.service
     state = (
@@ -176,7 +176,7 @@ def foot(session: Session) -> str:
     )
 
 
-def _welcome(screen: Screen, session: Session) -> None:
+def _welcome(screen: Screen, session: ReplSession) -> None:
     screen.note(f"rag {__version__}, {session.service.settings.place}")
     screen.note("Ask a question. /help shows more, Ctrl-D quits.")
     screen.gap()

@@ -45,7 +45,7 @@ Working = Callable[[str], AbstractContextManager[object]]
 
 
 @dataclass
-class Session:
+class ReplSession:
     """Mutable and not thread-safe. `follow` turns follow-up questions on."""
 
     service: SessionEngine

@@ -48,7 +48,7 @@ def picture(pdf: bytes, page: int, width: int) -> bytes:
     return _run(pdf, str(page), str(width))
 
 
-class Quote(NamedTuple):
+class PageQuote(NamedTuple):
     """Words of a page, and the text before and after them."""
 
     words: str
@@ -60,7 +60,9 @@ Line = tuple[str, Box]
 """A line of text and its box."""
 
 
-def layout(pdf: bytes, page: int, quotes: Sequence[Quote]) -> tuple[list[list[Box]], list[Line]]:
+def layout(
+    pdf: bytes, page: int, quotes: Sequence[PageQuote]
+) -> tuple[list[list[Box]], list[Line]]:
     """Boxes of each quote on the page, one per line, and the page's lines of text. A quote that is
     not on it has none; of several matches, that whose context agrees most. A scanned page has no
     lines. Raises as `picture` does.

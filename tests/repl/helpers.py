@@ -14,7 +14,7 @@ from rag.repl import plain_terminal
 from rag.repl.commands import Context
 from rag.repl.run import converse
 from rag.repl.screen import Screen
-from rag.repl.session import Session
+from rag.repl.session import ReplSession
 from rag.repl.session_engine import SessionEngine
 from rag.settings import Settings
 
@@ -54,7 +54,7 @@ class Talk:
             color_system=None,
         )
         self.screen = Screen(console, in_words)
-        self.session = Session(SessionEngine(settings))
+        self.session = ReplSession(SessionEngine(settings))
         self.desk = Context(
             self.session,
             self.screen,

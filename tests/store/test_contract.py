@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from rag.errors import InputError
 from rag.filters import OPERATORS, Condition, matches, parse
 from rag.protocols import CellRow, Store
-from rag.types import Block, Cell, Column, Document, Passage
+from rag.types import Block, BlockCell, Column, Document, Passage
 from tests.fakes import document
 from tests.store.helpers import (
     EMBEDDER,
@@ -69,7 +69,9 @@ def test_a_document_is_returned_unchanged(store: Store) -> None:
         (
             Block("heading", 0, 5, level=1, name="A > B"),
             Block("table", 6, 20, 0, columns=(Column("ü", 6, 11), Column("€"))),
-            Block("row", 6, 20, 1, name="row 1", cells=(Cell(1, 6, 11), Cell(-1, 13, 20))),
+            Block(
+                "row", 6, 20, 1, name="row 1", cells=(BlockCell(1, 6, 11), BlockCell(-1, 13, 20))
+            ),
             Block("list", 21, 25),
             Block("item", 21, 25, 3, marker="–"),
         ),

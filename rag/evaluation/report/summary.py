@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rag.evaluation.compare import Change, Comparison
+from rag.evaluation.compare import Comparison, MetricChange
 from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.gates import GateVerdict
 from rag.evaluation.metrics import METRICS
@@ -83,7 +83,7 @@ def _value(summary: Summary, name: str) -> str:
     return value if low is None or high is None else f"{value}  [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _change(change: Change) -> str:
+def _change(change: MetricChange) -> str:
     moved = f"{100 * (change.after - change.before):+.1f}"
     if change.interval is None:
         return moved

@@ -19,7 +19,7 @@ from statistics import median
 from rag.parsing.base import Parsed, Part, of_pages
 from rag.parsing.pdf.forms import with_forms
 from rag.parsing.pdf.furniture import RunningNames, without_furniture
-from rag.parsing.pdf.marks import CELL_BREAK, Extent, Grid, Line, PdfPage, Rules, rows_of
+from rag.parsing.pdf.marks import CELL_BREAK, Extent, Line, PdfPage, RuledGrid, Rules, rows_of
 from rag.parsing.pdf.outline import Outline, apply_outline
 from rag.parsing.pdf.tables import (
     BULLET,
@@ -251,7 +251,7 @@ def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     return outside
 
 
-def _is_inside(line: Line, grid: Grid) -> bool:
+def _is_inside(line: Line, grid: RuledGrid) -> bool:
     x, y = (line.left + line.right) / 2, (line.top + line.bottom) / 2
     return grid.edges[0] <= x <= grid.edges[-1] and grid.heights[0] <= y <= grid.heights[-1]
 

@@ -45,7 +45,7 @@ class Line:
     bold: bool = False
     words: tuple[Word, ...] = ()
     """() if unknown"""
-    grid: Grid | None = None
+    grid: RuledGrid | None = None
     """the ruled table, if this line is a placeholder for one"""
     form: bool = False
     """whether this is a row of a form, with labels"""
@@ -162,7 +162,7 @@ class PdfCell:
 
 
 @dataclass(slots=True)
-class Grid:
+class RuledGrid:
     """A ruled table: the edges of its columns and rows, and its rows of cells."""
 
     edges: list[float]

@@ -19,7 +19,7 @@ from statistics import median
 
 from rag.meaning.periods import periods
 from rag.parsing.base import Part
-from rag.parsing.pdf.marks import Box, Colour, Extent, Grid, PdfCell, Rules, Word, rows_of
+from rag.parsing.pdf.marks import Box, Colour, Extent, PdfCell, RuledGrid, Rules, Word, rows_of
 from rag.parsing.tables import LabelledCell, TableText
 
 # Words and cells
@@ -786,7 +786,7 @@ _INDENT = 2.0
 """Points by which a row's label begins further right than that of its group."""
 
 
-def grids(rules: Rules, words: Sequence[Word]) -> Iterator[Grid]:
+def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
     """The ruled tables of a page, from the top, without drawings and boxes around text. Places
     without a rule between them are one cell.
     """
@@ -794,13 +794,13 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[Grid]:
         xs, ys = _edges(down, across), sorted({rule[0] for rule in across})
         if not (2 < len(xs) <= _MAX_RULED_COLUMNS and 2 < len(ys) <= _MAX_CELLS / len(xs)):
             continue
-        grid = Grid(xs, ys, _ruled_rows(xs, ys, _owners(xs, ys, across, down), words))
+        grid = RuledGrid(xs, ys, _ruled_rows(xs, ys, _owners(xs, ys, across, down), words))
         if _is_table(grid):
             _mark_shaded_headers(grid, rules.shades)
             yield grid
 
 
-def _mark_shaded_headers(grid: Grid, shades: Sequence[tuple[Box, Colour]]) -> None:
+def _mark_shaded_headers(grid: RuledGrid, shades: Sequence[tuple[Box, Colour]]) -> None:
     """Make the first rows bold if they are shaded in colours that no other row has."""
     left, top, right, bottom = grid.edges[0], grid.heights[0], grid.edges[-1], grid.heights[-1]
     inside = [s for s in shades if s[0][0] < right and s[0][2] > left and s[0][1] < bottom]
@@ -926,7 +926,7 @@ def _joined(lines: Sequence[str]) -> str:
     return text.strip()
 
 
-def _is_table(grid: Grid) -> bool:
+def _is_table(grid: RuledGrid) -> bool:
     """Whether most rows have several cells with text, none of which has most of the text or
     contains several rows of figures without rules between them.
     """
@@ -942,7 +942,9 @@ def _is_table(grid: Grid) -> bool:
     return max(lengths) <= _LONGEST_CELL and max(lengths) < share * sum(lengths)
 
 
-def ruled_table(grid: Grid, above: Sequence[PdfRow] = (), before: Columns | None = None) -> Table:
+def ruled_table(
+    grid: RuledGrid, above: Sequence[PdfRow] = (), before: Columns | None = None
+) -> Table:
     """A ruled table. `above` are the rows of text above it, `before` the columns of the table that
     it may continue.
     """
@@ -988,7 +990,7 @@ def ruled_table(grid: Grid, above: Sequence[PdfRow] = (), before: Columns | None
     return table
 
 
-def _fills(row: Sequence[PdfCell], grid: Grid) -> bool:
+def _fills(row: Sequence[PdfCell], grid: RuledGrid) -> bool:
     return len(row) == 1 and row[0].columns == grid.width
 
 
@@ -1011,7 +1013,7 @@ def _ruled_entry(
     below: Sequence[PdfCell],
     tall: Sequence[PdfCell],
     labels: Sequence[PdfCell],
-    grid: Grid,
+    grid: RuledGrid,
 ) -> _Entry:
     """A row of a ruled table's body. A tall cell is repeated in each of its rows. `labels` are
     those of all rows: one in bold without values is a title if others are not bold, and the

@@ -235,10 +235,10 @@ def page(
     first = stored.pages[page - 1]
     last = stored.pages[page] if page < len(stored.pages) else len(stored.text)
 
-    def quote(start: int, end: int) -> pdf_pages.Quote:
+    def quote(start: int, end: int) -> pdf_pages.PageQuote:
         start, end = max(start, first), min(end, last)
         text = stored.text
-        return pdf_pages.Quote(text[start:end], text[first:start], text[end:last])
+        return pdf_pages.PageQuote(text[start:end], text[first:start], text[end:last])
 
     quotes = quote(start, end), quote(sentence_start, sentence_end)
     with caller_of(request).charged():
