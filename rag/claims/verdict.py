@@ -133,7 +133,12 @@ def judge(
     scorer = scorers[0 if any(one.verdict for one in candidates) else 1]
     scored = [score(candidate, scorer) for candidate in candidates]
     verdict, confidence = decide(scored, scorer)
-    supports = [one for one in scored if one.supported >= scorer.support_from]
+    supports = [
+        one
+        for one in scored
+        if one.supported >= scorer.support_from
+        and not (verdict == CONTRADICTED and one.contradicted > one.supported)
+    ]
     denies = [
         one for one in scored if one.contradicted >= scorer.contradict_from and one not in supports
     ]

@@ -92,6 +92,18 @@ def test_the_likeliest_of_two_contradictions_comes_first_and_gives_the_reason(
     assert found.reason == 'says "14 July 2018", near.md says "14 July 2015"'
 
 
+def test_evidence_that_could_support_a_contradicted_claim_contradicts_it(tmp_path: Path) -> None:
+    texts = {
+        "near.md": "The JCPOA was signed in Vienna on 14 July 2015.",
+        "far.md": "On 3 March 2011 the JCPOA, some papers wrote, was signed in old Vienna.",
+    }
+    both = Scorer(Logistic({"likeness": -0.5}, 1.0), Logistic({"likeness": 4.0}, 0.0), 0.5, 0.5)
+    checker = Checker(engine(tmp_path, texts), (both, both))
+    found = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
+    assert (found.verdict, found.evidence[0].says) == (CONTRADICTED, "contradicts")
+    assert found.reason == 'says "14 July 2018", near.md says "14 July 2015"'
+
+
 def test_clauses_are_judged_separately(checker: Checker) -> None:
     text = (
         "The United States left the agreement on 8 May 2018, and the moon is made of green cheese."
