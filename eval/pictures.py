@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from eval.chaos.servers import served
+from eval.chaos.programs import served
 
 FOLDER = Path("docs/images")
 _CHROMIUM = "/usr/bin/chromium"

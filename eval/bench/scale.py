@@ -3,8 +3,6 @@
     python -m eval.bench.scale --sizes 1000 10000 100000 --corpus CACHE --out FILE
 
 Passages come from `eval.bench.corpus`: real ones as far as CACHE has them, then perturbed copies.
-Without --corpus they are synthetic: vectors of topics on a manifold of 64 dimensions in 384, texts
-of words by Zipf's law, questions from perturbed passages.
 
 For each size, in a process that did not fill it: seconds to open; resident memory after the
 searches, own and of mapped files; milliseconds (median, 95th percentile) of the dense, the lexical
@@ -23,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,56 +36,11 @@ from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.types import Document, Passage
 
-DIM, LATENT, EACH, TOPIC = 384, 64, 20, 200
+DIM, EACH = 384, 20
 _DEPTH, _SHOWN = 100, 10
 _QUESTIONS, _CHANGES, _ASKED = 300, 20, 12
 _CHUNK = 50_000
 Item = tuple[Document, list[Passage], Vectors]
-
-
-class Space:
-    """The source of the vectors; the same seed gives the same vectors."""
-
-    def __init__(self, count: int, seed: int = 0) -> None:
-        self._random = np.random.default_rng(seed)
-        self._lift = self._random.standard_normal((LATENT, DIM)).astype(np.float32) / np.sqrt(DIM)
-        self._topics = self._random.standard_normal((max(4, count // TOPIC), LATENT)).astype(
-            np.float32
-        )
-
-    def passages(self, count: int) -> Vectors:
-        topics = self._topics[self._random.integers(len(self._topics), size=count)]
-        latent = topics + 0.7 * self._random.standard_normal((count, LATENT)).astype(np.float32)
-        return self.around(_unit(latent @ self._lift), 0.2)
-
-    def around(self, rows: Vectors, noise: float) -> Vectors:
-        """`rows` with noise of this length in all dimensions."""
-        random = self._random.standard_normal(rows.shape).astype(np.float32)
-        return _unit(rows + noise * random / np.float32(np.sqrt(DIM)))
-
-
-def _unit(rows: Vectors) -> Vectors:
-    unit: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    return unit
-
-
-class Synthetic:
-    """`Corpus` over a `Space`, for a given number of passages."""
-
-    def __init__(self, count: int) -> None:
-        self._space, random = Space(count), np.random.default_rng(4)
-        some = np.concatenate([rows for *_, rows in self.documents(min(count, 20_000))])
-        self.question_vectors = self._space.around(
-            some[random.integers(len(some), size=_QUESTIONS)], 0.6
-        )
-        self.questions = [words(random, 8) for _ in range(_QUESTIONS)]
-
-    def documents(self, count: int, seed: int = 0) -> Iterator[Item]:
-        """Documents of `EACH` passages."""
-        random = np.random.default_rng(seed + 1)
-        for start in range(0, count, EACH):
-            rows = self._space.passages(min(EACH, count - start))
-            yield document(f"synthetic/{start}", [words(random, 60) for _ in rows], rows)
 
 
 def document(name: str, texts: Sequence[str], rows: Vectors) -> Item:
@@ -96,11 +49,6 @@ def document(name: str, texts: Sequence[str], rows: Vectors) -> Item:
         Passage(name, at, at + len(t), t, name, "") for at, t in zip(starts, texts, strict=False)
     ]
     return Document(name, "\n".join(texts), name, name, "0" * 64), passages, rows
-
-
-def words(random: np.random.Generator, count: int) -> str:
-    """Words by Zipf's law over a vocabulary of 50,000."""
-    return " ".join(f"word{rank % 50_000}" for rank in random.zipf(1.2, count))
 
 
 def expected() -> dict[str, str]:
@@ -113,16 +61,12 @@ def expected() -> dict[str, str]:
     }
 
 
-def source(cache: Path | None, count: int) -> Corpus | Synthetic:
-    return Corpus(cache) if cache else Synthetic(count)
-
-
-def fill(root: Path, cache: Path | None, count: int) -> None:
+def fill(root: Path, cache: Path, count: int) -> None:
     """The index in `root`/index, all vectors in `root`/rows.npy in the order of the passage ids,
     and the time to fill it."""
     root.mkdir(parents=True, exist_ok=True)
     rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
-    made, begun, done = source(cache, count), time.perf_counter(), 0
+    made, begun, done = Corpus(cache), time.perf_counter(), 0
     store = LocalStore(root / "index", expected(), create=True)
     with store.writing():
         for number, (one, passages, vectors) in enumerate(made.documents(count)):
@@ -138,7 +82,7 @@ def fill(root: Path, cache: Path | None, count: int) -> None:
         put = time.perf_counter() - begun
     store.close()
     rows.flush()
-    real = min(count, len(made.vectors)) if isinstance(made, Corpus) else 0
+    real = min(count, len(made.vectors))
     took = {"real": real, "put_s": round(put, 1), "fill_s": round(time.perf_counter() - begun, 1)}
     (root / "filled.json").write_text(json.dumps(took))
 
@@ -197,7 +141,7 @@ def recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> float:
     )
 
 
-def change(store: LocalStore, made: Corpus | Synthetic) -> dict[str, dict[str, float]]:
+def change(store: LocalStore, made: Corpus) -> dict[str, dict[str, float]]:
     """Add and delete one document at a time, until both retrievers reflect the change."""
     some = islice(made.documents(10**9, seed=9), _CHANGES)
     items = [
@@ -228,13 +172,13 @@ def change(store: LocalStore, made: Corpus | Synthetic) -> dict[str, dict[str, f
     return {"add_ms": timed(add, range(_CHANGES)), "delete_ms": timed(delete, range(_CHANGES))}
 
 
-def look(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, object]:
+def look(root: Path, cache: Path, count: int, ask: bool) -> dict[str, object]:
     """Runs in a process that did not fill the index, so that memory and opening time are those of a
     user."""
     begun = time.perf_counter()
     store = LocalStore(root / "index", expected())
     opened = time.perf_counter() - begun
-    made = source(cache, count)
+    made = Corpus(cache)
     texts, questions = made.questions[:_QUESTIONS], made.question_vectors[:_QUESTIONS]
     retriever = HybridRetriever(store, Known(made.questions, made.question_vectors), _DEPTH)
     state = {"kind": store.stats().dense, "open_s": round(opened, 2), "cores": os.cpu_count()}
@@ -295,10 +239,10 @@ def memory() -> dict[str, int]:
     }
 
 
-def measure(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, object]:
+def measure(root: Path, cache: Path, count: int, ask: bool) -> dict[str, object]:
     if not (root / "filled.json").exists():
         fill(root, cache, count)
-    given = f"Path({str(root)!r}), {f'Path({str(cache)!r})' if cache else None}, {count}, {ask}"
+    given = f"Path({str(root)!r}), Path({str(cache)!r}), {count}, {ask}"
     code = (
         f"import json; from pathlib import Path; from eval.bench.scale import look; "
         f"print(json.dumps(look({given})))"
@@ -313,7 +257,7 @@ def measure(root: Path, cache: Path | None, count: int, ask: bool) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--corpus", type=Path, help="what eval.bench.corpus made")
+    parser.add_argument("--corpus", type=Path, required=True, help="what eval.bench.corpus made")
     parser.add_argument(
         "--keep", type=Path, help="keep each index, in a folder named by its size in here"
     )

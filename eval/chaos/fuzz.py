@@ -37,7 +37,7 @@ import schemathesis
 from hypothesis import HealthCheck, strategies
 from schemathesis.core.result import Ok
 
-from eval.chaos.servers import Served, served
+from eval.chaos.programs import Served, served
 from rag.server.api_keys import WRITE, keys_of
 from rag.settings import Settings
 

@@ -33,7 +33,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from eval.chaos.servers import Served, served
+from eval.chaos.programs import Served, served
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 

@@ -1,24 +1,53 @@
-"""Servers and workers over one database, as processes that can be killed and restarted at the same
-address."""
+"""Services and workers as processes: one for measuring, which ends with the block, or several over
+one database, which can be killed and restarted at the same address. Loopback only.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
 from tests.postgres import free_port
+from tests.server.fake_server import ROOT, process
 
-ROOT = Path(__file__).parents[2]
 FAKES = {"RAG_EMBEDDER": "bag-of-words", "RAG_PASSAGE_TOKENS": "16", "RAG_THRESHOLD": "0.15"}
 _FAKE_SECONDS = "0.3"
 """Seconds that a worker with `--fake` takes per document, so that it can be killed during one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running service: its address and process."""
+
+    url: str
+    pid: int
+
+    @property
+    def resident_mib(self) -> float:
+        """Memory of its process."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return int(found.group(1)) / 1024 if found else 0.0
+
+    @property
+    def threads(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/task"))
+
+
+@contextlib.contextmanager
+def served(index: Path, fake: bool, **environment: str) -> Iterator[Served]:
+    """`rag serve` over `index`, ready; with `fake` on the tests' small models."""
+    with process(index, fake, **environment) as (started, client):
+        yield Served(str(client.base_url).rstrip("/"), started.pid)
 
 
 @dataclass

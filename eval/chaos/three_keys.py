@@ -34,7 +34,7 @@ from typing import Any
 import httpx
 
 from eval.chaos.fuzz import MCP_METHODS, METHODS, Wild, message, mutated
-from eval.chaos.servers import Served, served
+from eval.chaos.programs import Served, served
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections

@@ -1,11 +1,10 @@
 """Scores the grid of eval/gold/grid.jsonl: 40 documents, 8 questions, a third without an answer.
 
-    python -m eval.experiments.grid FOLDER --index INDEX [--documents N] [--time N]
+    python -m eval.experiments.grid FOLDER --index INDEX [--documents N]
 
 FOLDER is made by `eval.gold.collections`. The gold file was written from the documents before
 anything was asked. Every second document is for fitting; figures are printed for each half. A cell
-is useful if it is answered with a value that contains an accepted wording. `--time` asks N cells as
-a grid, and again as single questions with the same filter, and compares the processor's seconds.
+is useful if it is answered with a value that contains an accepted wording.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,6 @@ from rag.desk import grid_run
 from rag.desk.grid import Cell
 from rag.desk.grid_file import GridSpec, definition
 from rag.engine import Engine
-from rag.filters import parse
 from rag.settings import Settings
 
 GOLD = Path(__file__).parents[1] / "gold" / "grid.jsonl"
@@ -104,30 +101,11 @@ def check(folder: Path, rows: Sequence[Row]) -> None:
             raise SystemExit(f"{row['document']} is another version")
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
-
-
-def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
-    """Processor seconds of the cells as a grid, and as single questions."""
-    whole = _seconds(lambda: asked(engine, rows))
-    single = _seconds(
-        lambda: [
-            engine.ask(row["question"], filter=parse([f"document={row['document']}"]))
-            for row in rows
-        ]
-    )
-    return {"grid": whole, "single": single, "share": whole / single}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Score the gold grid.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--documents", type=int, default=40)
-    parser.add_argument("--time", type=int, default=0, metavar="CELLS")
     options = parser.parse_args()
     rows = gold()
     names = list(dict.fromkeys(row["document"] for row in rows))[: options.documents]
@@ -140,8 +118,6 @@ def main() -> None:
         half: scores([pair for pair in pairs if pair[0]["document"] in chosen])
         for half, chosen in halves.items()
     }
-    if options.time:
-        result["seconds"] = compare_times(engine, rows[: options.time])
     print(json.dumps(result, indent=2))
 
 

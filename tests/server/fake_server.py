@@ -151,7 +151,7 @@ def process(
         lines.close()
 
 
-def wait_until_ready(client: httpx.Client, seconds: float = 60) -> None:
+def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
