@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.errors import InputError
@@ -28,6 +28,7 @@ from tests.parsing.test_mail import message
 from tests.parsing.test_office import letter, show
 from tests.parsing.test_rst import SOURCE
 
+HEADS = {"eml": [b"From: a@b\nSubject: x\nContent-Type: "]}
 KINDS = [*TEXTS, *BINARIES, *CONTAINERS, "", "exe"]
 NOISE = [
     b"",
@@ -116,16 +117,42 @@ def test_nothing_and_noise(kind: str, content: bytes) -> None:
         assert set(document.text) <= {"\xff", "<", "\xfe", "\ufffd"} or kind in TEXTS or not kind
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.sampled_from([*TEXTS, *BINARIES, *CONTAINERS]), st.binary(max_size=400))
+@example("eml", b"Subject: =?utf-8?b?\xff?=\nDate: x\nFrom: ,,<\n\n")
+@example("eml", b"Content-Type: multipart/mixed; boundary=x\nSubject: x\n\n--x\n--x--")
+@example("eml", b"Subject: x\nContent-Type: text/plain; charset=rot13\n\nx")
 def test_any_bytes(kind: str, content: bytes) -> None:
-    read(f"a.{kind}", content)
+    for head in (b"", *HEADS.get(kind, ())):
+        read(f"a.{kind}", head + content)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(list(TEXTS)), st.text(max_size=400))
 def test_any_text(kind: str, content: str) -> None:
     read(f"a.{kind}", content.encode("utf-8", "replace"))
+
+
+MARKS = {
+    "html": [
+        *"<>!-[]&;='\"/? a", "<p>", "<!--", "-->", "<![", "<!DOCTYPE", "&#x", "<ul>", "</",
+    ],
+    "md": [*"#-*_`[]()<>!|&\\~:\n\n\n ", "1. ", "    ", "---\n", "<div>", "<![", "a", "b: "],
+    "rst": list(" \n\n=-~*`:.|+_ab<>\\#1"),
+    "csv": list(",;\t|\"' \na1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MARKS)
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_any_marks(kind: str, data: st.DataObject) -> None:
+    read(f"a.{kind}", "".join(data.draw(st.lists(st.sampled_from(MARKS[kind])))).encode())
+
+
+@pytest.mark.parametrize("source", ["<![foo", "<!DOCTYPE [<!ELEMENT"])
+def test_unclosed_declarations(source: str) -> None:
+    assert load_bytes("a.html", f"{source}\n<p>x".encode())
 
 
 DEEP = 10_000

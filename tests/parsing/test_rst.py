@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -149,22 +147,6 @@ def test_marks(source: str, text: str) -> None:
 def test_directives_nested_deep_are_read() -> None:
     source = "".join("   " * depth + ".. note::\n\n" for depth in range(500)) + "   " * 500 + "deep"
     assert parse(source)[0].endswith("deep")
-
-
-@pytest.mark.parametrize(
-    "part", ["*a ", "`a ", "` ", "``", ":a:`", "|a ", "- ", "== ", "+-", ".. a::\n"]
-)
-def test_unclosed_marks_take_linear_time(part: str) -> None:
-    begun = time.process_time()
-    parse(part * 30_000)
-    assert time.process_time() - begun < 10
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.text(st.sampled_from(list(" \n\n=-~*`:.|+_ab<>\\#1"))))
-def test_any_text_is_read(source: str) -> None:
-    text, blocks, _ = parse(source)
-    assert all(section.start <= len(text) for section in sections(blocks))
 
 
 @settings(max_examples=100, deadline=None)
