@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -57,6 +58,18 @@ def talk(
             return await use(agent)
 
     return anyio.run(talking)
+
+
+def test_the_definitions_with_the_writing_tools_take_less_than_2000_tokens(
+    library: LocalLibrary,
+) -> None:
+    tools = talk(library, lambda agent: agent.list_tools(), MODES[0], writes=True).tools
+    shown = [tool.model_dump(by_alias=True, exclude_none=True) for tool in tools]
+    assert {"ask", "run_grid", "ingest", "delete"} <= {tool["name"] for tool in shown}
+    assert len(json.dumps(shown, ensure_ascii=False)) / 3.5 < 2000
+    (turn,) = [tool for tool in shown if tool["name"] == "ask"]
+    turns = turn["inputSchema"]["properties"]["conversation"]
+    assert set(turns["items"]["properties"]) == {"question", "answer", "documents"}
 
 
 @pytest.mark.parametrize("mode", MODES)
