@@ -4,7 +4,7 @@ with the reason in words."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.claims.comparison import ClaimComparison, compare
 from rag.claims.evidence import Excerpt, cite
@@ -81,13 +81,13 @@ def score(candidate: ClaimEvidence, scorer: Scorer) -> Scored:
 
 def closest(claim: str, excerpt: Excerpt) -> ClaimComparison:
     """The claim compared with the best sentence, or with the whole excerpt if that lacks fewer
-    values and names."""
+    values and names. Only a negation in the best sentence counts."""
     context = excerpt.names
     sentence = compare(claim, excerpt.text[slice(*excerpt.best)], context)
     if sentence.differs or not _lacks(sentence):
         return sentence
     whole = compare(claim, excerpt.text, context)
-    return whole if _lacks(whole) < _lacks(sentence) else sentence
+    return replace(whole, denied=sentence.denied) if _lacks(whole) < _lacks(sentence) else sentence
 
 
 def _lacks(comparison: ClaimComparison) -> int:
