@@ -136,6 +136,9 @@ _DOCUMENTS = 12
 """Number of documents, evenly spread, whose headings are looked at."""
 _PLAIN = re.compile(r"[^\W_][\w '\u2019,-]{2,80}\??")
 
+_NUMBERED = re.compile(r"\d|\?$")
+"""Headings that are dates or numbers, which nobody asks about, or questions already."""
+
 Ask = Callable[[str], Answer]
 
 
@@ -179,15 +182,22 @@ def candidates(store: Store) -> Iterator[str]:
     headings = {document.id: _headings(document) for document in whole}
     asking = [next((h for h in names if h.endswith("?")), "") for names in headings.values()]
     naming = [
-        next((h for h in names if len(h.split()) <= 4 and not h.endswith("?")), "")
+        next((h for h in names if len(h.split()) <= 4 and not _NUMBERED.search(h)), "")
         for names in headings.values()
     ]
     groups = (
         [question for question in asking if question],
-        [f"What is {name}?" for name in naming if name],
+        [_about(name) for name in naming if name],
         [f"What is {one.title} about?" for one in whole if _PLAIN.fullmatch(one.title)],
     )
     yield from dict.fromkeys(_shared(groups))
+
+
+def _about(heading: str) -> str:
+    """A question about what follows a heading."""
+    if heading.startswith("How to "):
+        return f"How do I {heading.removeprefix('How to ')}?"
+    return f"What is said about {heading}?"
 
 
 def _shared(groups: Sequence[Sequence[str]]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from rag.meaning.words import WORD, content_words
 from rag.types import (
     LEAST_SHOWN,
     TALK,
@@ -76,7 +77,7 @@ def _threshold(answer: Answer) -> float | None:
 def _evidence(answer: Answer) -> Iterator[str]:
     first = answer.citations[0] if answer.citations else None
     word = "It is"
-    if first is None and answer.alternatives:
+    if first is None and answer.alternatives and answer.confidence >= LEAST_SHOWN:
         first, word = answer.alternatives[0].citations[0], f'"{answer.alternatives[0].text}" is'
     if first is None:
         return
@@ -92,11 +93,7 @@ def _evidence(answer: Answer) -> Iterator[str]:
         if rank
     ]
     by_retrievers = f" ({', '.join(retrievers)})" if retrievers else ""
-    passage = f"the {_nth(place + 1)} passage by rank{by_retrievers}"
-    yield (
-        f"{where}, {passage}: score {hit.score:.2f}, cosine {hit.dense:.2f}, "
-        f"BM25 {hit.lexical:.1f}."
-    )
+    yield f"{where}, the {_nth(place + 1)} closest passage{by_retrievers}."
 
 
 def _place(hits: tuple[Hit, ...], citation: Citation) -> int | None:
@@ -173,10 +170,19 @@ def _search(answer: Answer) -> Iterator[str]:
         else f"{len(answer.hits)}"
     )
     yield (
-        f"{count} passages of {_documents(documents)} were read; the best by search is in "
-        f"{best.passage.document_id} "
-        f"(score {best.score:.2f})."
+        f"{count} passages of {_documents(documents)} were read; the closest is in "
+        f"{best.passage.document_id}."
     )
+    absent = _absent_words(answer)
+    if answer.text is None and absent:
+        yield f"Words of the question that no passage found has: {', '.join(absent)}."
+
+
+def _absent_words(answer: Answer) -> list[str]:
+    """The content words of the question, quoted, that no passage found has in any form."""
+    found = {stem for hit in answer.hits for stem in content_words(hit.passage.in_context)}
+    words = dict.fromkeys(WORD.findall(answer.question))
+    return [f'"{word}"' for word in words if content_words(word) - found]
 
 
 def _documents(count: int) -> str:

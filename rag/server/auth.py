@@ -199,8 +199,8 @@ def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
         raise ServiceError(
             403,
             "origin",
-            "pages of other sites may not use the service",
-            "open the service's own page",
+            "other websites may not use this service",
+            "open the page of the service itself",
         )
 
 
@@ -249,11 +249,11 @@ class Rate:
                 self._buckets[key_id] = level - REQUEST_SECONDS, time.monotonic()
                 return
         message = (
-            f"this key may have {self._per_minute:,} seconds of computing a minute; a request "
+            f"this key may use {self._per_minute:,} seconds of computing a minute; a request "
             f"counts as {REQUEST_SECONDS} seconds and what it computes"
         )
         seconds = self._seconds_until(REQUEST_SECONDS - level)
-        raise ServiceError(429, "rate", message, "slow down", seconds)
+        raise ServiceError(429, "rate", message, "wait, then send fewer requests", seconds)
 
     def charge(self, key_id: str, seconds: float) -> None:
         if self._per_minute:

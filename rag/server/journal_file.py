@@ -28,7 +28,7 @@ class JournalFile:
             size = self._path.stat().st_size if self._path.exists() else 0
             if size + len(written) > self._most_bytes:
                 hint = "move the file away; a new one is started"
-                raise StoreError(f"{self._path} is at its maximum size, {size:,} bytes", hint)
+                raise StoreError(f"{self._path} is full ({size / 2**20:,.0f} MB)", hint)
             number = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with open(number, "ab", closefd=True) as file:
                 if size and not self._ends_whole():

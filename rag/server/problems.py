@@ -57,15 +57,17 @@ class ServiceError(RagError):
 
 
 def overloaded(retry_after: int) -> ServiceError:
-    return ServiceError(503, "overloaded", "server overloaded", "try again later", retry_after)
+    return ServiceError(
+        503, "overloaded", "the service has too many requests", "try again in a moment", retry_after
+    )
 
 
 def late() -> ServiceError:
     return ServiceError(
         503,
         "deadline",
-        "no answer before the deadline",
-        "raise deadline_ms, or try again",
+        "there was no answer within deadline_ms",
+        "send a larger deadline_ms, or try again",
         1,
     )
 

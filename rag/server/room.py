@@ -136,8 +136,8 @@ async def receive_body(receive: Receive, limit: int, seconds: float = _BODY_SECO
             raise ServiceError(
                 408,
                 "slow-body",
-                f"the body did not arrive within {seconds:g} seconds",
-                "send smaller requests, or use a faster connection",
+                f"the request did not arrive within {seconds:g} seconds",
+                "send less at a time, or use a faster connection",
             ) from None
         raise
 
@@ -153,6 +153,8 @@ def announced(headers: Mapping[str, str], limit: int) -> int:
 
 
 def _too_large(limit: int) -> ServiceError:
-    return ServiceError(
-        413, "too-large", f"the body is larger than {limit:,} bytes", "send smaller requests"
-    )
+    size = f"{limit / 2**20:,.0f} MB" if limit >= 2**20 else f"{limit / 2**10:,.0f} kB"
+    hint = "send less at a time"
+    if limit > SMALL_BODY:
+        hint = "send smaller files, or start the service with a higher RAG_MAX_UPLOAD_MB"
+    return ServiceError(413, "too-large", f"the request is larger than {size}", hint)

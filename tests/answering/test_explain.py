@@ -23,12 +23,11 @@ def test_an_answer_is_explained_in_plain_words() -> None:
         )
     ) == [
         '"2018": confidence 88%.',
-        "It is in docs/deal.md, the 2nd passage by rank (3rd by meaning, 1st by words): score "
-        "0.90, cosine 0.70, BM25 5.0.",
+        "It is in docs/deal.md, the 2nd closest passage (3rd by meaning, 1st by words).",
         "2 of the 2 documents read support it.",
         'Conflicts with: "2019" in 1 document (docs/other.md).',
         "Read as date 2018.",
-        "2 passages of 2 documents were read; the best by search is in docs/x.md (score 0.95).",
+        "2 passages of 2 documents were read; the closest is in docs/x.md.",
     ]
 
 
@@ -36,6 +35,7 @@ def test_a_refusal_is_explained_too() -> None:
     near = (Alternative("2018", 0.2, (CITATION,), 1),)
     refused = replace(
         ANSWER,
+        question="When did the US leave the deal in Luxembourg?",
         text=None,
         citations=(),
         alternatives=near,
@@ -44,8 +44,9 @@ def test_a_refusal_is_explained_too() -> None:
     )
     lines = explain(refused)
     assert lines[0] == "Not answered: it reaches 0.20, below 0.31."
-    assert lines[1].startswith('"2018" is in docs/deal.md, the 2nd passage by rank')
+    assert lines[1].startswith('"2018" is in docs/deal.md, the 2nd closest passage')
     assert not any("say so" in line for line in lines)
+    assert lines[-1].endswith('that no passage found has: "leave", "Luxembourg".')
     empty = Answer("x?", None, 0.0, (), (), (), "no passage in the index is relevant", {})
     assert explain(empty)[-1] == "No passages were found."
 

@@ -138,12 +138,12 @@ def test_one_key_has_at_most_half_of_the_bytes_and_three_quarters_of_the_places(
         room = Room(4, 10, 0.05)
         async with room.place("a", 5):
             async with room.place("b", 5), room.place("a", 0), room.place("a", 0):
-                with pytest.raises(ServiceError, match="overloaded"):
+                with pytest.raises(ServiceError, match="too many requests"):
                     await room.place("c", 0).__aenter__()
-            with pytest.raises(ServiceError, match="overloaded"):
+            with pytest.raises(ServiceError, match="too many requests"):
                 await room.place("a", 1).__aenter__()
             async with room.place("a", 0), room.place("a", 0):
-                with pytest.raises(ServiceError, match="overloaded"):
+                with pytest.raises(ServiceError, match="too many requests"):
                     await room.place("a", 0).__aenter__()
                 async with room.place("b", 5):
                     pass

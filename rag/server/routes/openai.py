@@ -217,9 +217,7 @@ def search_vector_store(
     """
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
-        raise InputError(
-            f"{len(queries)} queries given, 1 to 8 are allowed", "send fewer in one request"
-        )
+        raise InputError(f"the request has {len(queries)} queries", "send 1 to 8")
     options = options_of(filters_of(body.filters), body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
     page = page_for(request, vector_store)
@@ -254,9 +252,7 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
     """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not 1 <= len(texts) <= _MOST_TEXTS:
-        raise InputError(
-            f"{len(texts)} texts given, 1 to {_MOST_TEXTS} are allowed", "send fewer in one request"
-        )
+        raise InputError(f"the request has {len(texts)} texts", f"send 1 to {_MOST_TEXTS}")
     if not all(text.strip() for text in texts):
         raise InputError("a text to embed is empty", "leave it out")
     embedder = ModelThreadEmbedder(service.embedder, service.runner(caller_of(request)))

@@ -198,7 +198,7 @@ function renderAnswer(answer, open) {
   const conflicts = answer.conflicts || answer.dissent || [];
   const others = answer.alternatives.filter(other => other.confidence >= LEAST && !conflicts.some(one => one.text === other.text)).slice(0, found ? 5 : 3).map(other => alternativeCard(other, open)).filter(Boolean);
   const understood = answer.understood || (answer.asked && answer.asked !== answer.question ? answer.question : '');
-  const parts = [understood ? el('p', { class: 'soft small understood' }, 'Understood as: ', el('b', {}, understood)) : null, answer.note ? el('p', { class: 'soft small note' }, reasonOf({ abstention_reason: answer.note })) : null,
+  const parts = [understood ? el('p', { class: 'soft small understood' }, 'Understood as: ', el('b', {}, understood)) : null, answer.note && answer.form !== 'talk' ? el('p', { class: 'soft small note' }, reasonOf({ abstention_reason: answer.note })) : null,
     found ? given(answer, open) : answer.form === 'talk' ? talk(answer) : refused(answer)];
   if (conflicts.length) parts.push(disagreement(answer, conflicts, open));
   const shown = (FORMS[answer.form] || isPolar(answer)) && (answer.pieces || []).length;

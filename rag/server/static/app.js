@@ -334,7 +334,7 @@ function submit(event) {
   event.preventDefault();
   const question = $('question').value.trim();
   if (!question) return;
-  if (nothingAsked()) { say('No document is ticked: tick one under Sources, or press Ask all.'); return; }
+  if (nothingAsked()) { say('No document is ticked. Tick one under Sources, or press “Ask all”.'); return; }
   if (mode === 'search') { search(question); return; }
   const turn = { id: fresh(), question, filters: conditions(), form: $('form').value };
   $('question').value = '';
@@ -406,7 +406,7 @@ $('question').addEventListener('keydown', event => {
 $('stop').addEventListener('click', stop);
 for (const name of ['ask', 'search', 'check']) $(`mode-${name}`).addEventListener('click', () => setMode(name));
 $('show-sources').addEventListener('click', toggleSources);
-$('welcome-add').addEventListener('click', () => showSources($('welcome-add')));
+$('welcome-add').addEventListener('click', async () => { await showSources($('welcome-add')); $('choose-file')?.click(); });
 $('show-help').addEventListener('click', () => $('help').showModal());
 $('show-account').addEventListener('click', () => $('account').showModal());
 $('collection').addEventListener('change', () => useCollection($('collection').value));

@@ -25,8 +25,7 @@ function evidenceCard(evidence, open) {
 
 function checkedRow(sentence) {
   const [label, kind] = verdictOf(sentence.verdict);
-  const evidence = [...sentence.evidence].sort((one, other) => other.differs.length - one.differs.length);
-  const cards = evidence.map(one => evidenceCard(one, openCitation));
+  const cards = sentence.evidence.map(one => evidenceCard(one, openCitation));
   const wrong = sentence.evidence.flatMap(one => one.differs.map(pair => pair[0]));
   const claim = el('div', { class: 'claim' }, el('p', {}, differing(sentence.text, wrong)), kind === 'skipped' ? el('p', { class: 'soft small' }, sentence.verdict === 'not_checkable' ? `${label}: ${sentence.reason}` : label) : [
     el('p', {}, el('span', { class: `verdict ${kind}` }, label), el('span', { class: 'soft small' }, ` ${percent(sentence.confidence)}`)),
@@ -64,6 +63,7 @@ function showCheck() {
   const form = el('form', { on: { submit: async event => {
     event.preventDefault();
     if (!text.value.trim()) return;
+    if (nothingAsked()) { results.replaceChildren(el('p', { class: 'status' }, 'No document is ticked. Tick one under Sources, or press “Use all”.')); return; }
     results.replaceChildren(el('p', { class: 'status busy' }, 'Checking each sentence'));
     try {
       const report = await (await postJson('/v1/check', { text: text.value, filters: tickedConditions() })).json();
@@ -77,6 +77,7 @@ function showCheck() {
     } catch (error) {
       results.replaceChildren(problemBox(error));
     }
-  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('div', { class: 'row' }, el('p', { class: 'hint', id: 'claims-hint' }, 'For each sentence you see what supports it and what contradicts it; for each quotation, whether it is word for word.'), el('button', { type: 'submit', class: 'primary' }, 'Check')));
+  } } }, el('label', { class: 'label', for: 'claims' }, 'Text to check'), text, el('div', { class: 'row' }, el('p', { class: 'hint', id: 'claims-hint' }, 'For each sentence you see what supports it and what contradicts it; for each quotation, whether it is word for word.'), el('button', { type: 'submit', class: 'primary' }, 'Check')), el('p', { class: 'chosen', hidden: true }));
   $('check').append(form, results);
+  showTicked();
 }

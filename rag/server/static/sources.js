@@ -96,8 +96,10 @@ function showTicked() {
   }
   for (const box of $('sources').querySelectorAll('[data-type]')) box.checked = !ticked.types.has(box.dataset.type);
   const words = nothingAsked() ? 'No document is ticked' : inPlainWords(tickedConditions());
-  $('chosen').hidden = !words;
-  $('chosen').replaceChildren(el('span', {}, nothingAsked() ? words : `Asks ${words}`), button('Ask all', () => tickAll(true), { class: 'quiet small' }));
+  for (const line of document.querySelectorAll('.chosen')) {
+    line.hidden = !words;
+    line.replaceChildren(el('span', {}, nothingAsked() ? words : `${line.id ? 'Asks' : 'Checks against'} ${words}`), button(line.id ? 'Ask all' : 'Use all', () => tickAll(true), { class: 'quiet small' }));
+  }
 }
 
 function tickBox(path, label, more = {}) {
@@ -182,7 +184,7 @@ async function fill(list, found, name, offset = 0) {
     if (!offset) list.replaceChildren();
     list.append(...rows.childNodes);
     if (focused) [...list.querySelectorAll('[data-path], [data-open]')].find(one => (focused.path && one.dataset.path === focused.path) || (focused.open && one.dataset.open === focused.open))?.focus();
-    found.textContent = name ? `${count(page.matching - leaving.size, 'document')} of ${(page.total - leaving.size).toLocaleString('en')}` : page.total ? 'Ticked ones are asked' : '';
+    found.textContent = name ? `${count(page.matching - leaving.size, 'document')} of ${(page.total - leaving.size).toLocaleString('en')}` : page.total ? 'Only ticked documents are asked' : '';
     if (!page.total) list.append(el('li', { class: 'soft' }, 'No documents yet.'));
     $('sources').querySelector('.types')?.replaceChildren(...typeTicks());
     showTicked();

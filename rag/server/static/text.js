@@ -60,11 +60,11 @@ const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number 
 // Why there is no answer, as a sentence.
 const reasonOf = ({ abstention_reason: why }) => why ? `${why[0].toUpperCase()}${why.slice(1)}.`.replace(/\.\.$/, '.') : '';
 
-// A value as it was read, where that says more than the words: "14 July 2015" is 2015-07-14, but "September" only --09.
+// A value as it was read, where that says more than the words: "14 July 2015" is 2015-07-14, but "September" is only --09, and "six months" P6M.
 function typed(value, words) {
   const number = value.number === null ? '' : value.number.toLocaleString('en', { maximumFractionDigits: 6 });
   const range = value.upper === null ? number : `${number} – ${value.upper.toLocaleString('en')}`;
   const said = value.yes !== null ? '' : value.iso || `${value.bound} ${range} ${value.unit || ''}`.trim();
-  const adds = said && !said.startsWith('--') && !words.includes(said) && !(number && words.includes(number));
+  const adds = said && !/^(--|P)/.test(said) && !words.includes(said) && !(number && words.includes(number));
   return adds ? said : '';
 }
