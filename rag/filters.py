@@ -12,8 +12,9 @@ them with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rag.errors import InputError
 from rag.types import Document
@@ -68,6 +69,26 @@ def alternatives(filter: Filter) -> list[Filter]:
         group = condition.key if chooses else number
         groups[group] = (*groups.get(group, ()), condition)
     return list(groups.values())
+
+
+Clause = tuple[str, list[Any]]
+"""An expression in SQL, and its parameters."""
+
+
+def in_sql(filter: Filter, clause: Callable[[Condition], Clause], always: str) -> Clause:
+    """The filter as an expression. `clause` translates conditions other than "!=" to a store's
+    dialect, in which `always` is true.
+    """
+    expressions, values = [always], list[Any]()
+    for group in alternatives(filter):
+        choices = []
+        for condition in group:
+            is_denied = condition.op == "!="
+            sql, own = clause(replace(condition, op="=") if is_denied else condition)
+            choices.append(f"NOT {sql}" if is_denied else sql)
+            values += own
+        expressions.append(f"({' OR '.join(choices)})")
+    return " AND ".join(expressions), values
 
 
 def parse(texts: Iterable[str]) -> Filter:

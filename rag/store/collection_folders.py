@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+import time
+import uuid
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
-from rag.errors import InputError, NotFoundError
+from rag.errors import ConflictError, InputError, NotFoundError
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -25,24 +26,39 @@ class Collection:
     created: str
 
 
-class Collections(Protocol):
+class Collections(ABC):
     """Collections of one index. Thread-safe; other processes may change them at any time.
 
     Every change is atomic, even if the process is killed.
     """
 
+    @abstractmethod
     def all(self) -> list[Collection]:
         """All collections, by name."""
 
+    @abstractmethod
     def get(self, name: str) -> Collection | None:
         """The collection, or None. Raises StoreError if it exists but cannot be read."""
 
     def named(self, name: str) -> Collection:
         """The collection. Raises NotFoundError."""
+        collection = self.get(name)
+        if collection is None:
+            raise self._unknown(name)
+        return collection
 
+    def _unknown(self, name: str) -> NotFoundError:
+        near = difflib.get_close_matches(name, [collection.name for collection in self.all()], 1)
+        hint = (
+            f"did you mean {near[0]}?" if near else "list the collections with: rag collection list"
+        )
+        return NotFoundError(f"no collection {name[:100]}", hint)
+
+    @abstractmethod
     def inside(self, collection: Collection, settings: Settings) -> Settings:
         """Settings of the default index, adapted to the collection."""
 
+    @abstractmethod
     def with_uploads(self) -> list[str]:
         """Collections that may have uploads left over from a crash."""
 
@@ -50,17 +66,27 @@ class Collections(Protocol):
         """Create a collection. Raises InputError for an invalid name, ConflictError if it
         exists.
         """
+        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        collection = Collection(uuid.uuid4().hex, check_name(name), when)
+        self._add(collection)
+        return collection
 
+    @abstractmethod
+    def _add(self, collection: Collection) -> None: ...
+
+    @abstractmethod
     def rename(self, name: str, new: str) -> Collection:
         """Rename a collection. Raises NotFoundError, ConflictError, InputError; BusyError while it
         is being written.
         """
 
+    @abstractmethod
     def delete(self, name: str) -> Collection:
         """Delete a collection and its data. Raises NotFoundError; BusyError while it is being
         written.
         """
 
+    @abstractmethod
     def close(self) -> None:
         """Close connections."""
 
@@ -81,7 +107,6 @@ def check_name(name: str) -> str:
     return name
 
 
-def not_there(name: str, collections: Sequence[Collection]) -> NotFoundError:
-    near = difflib.get_close_matches(name, [collection.name for collection in collections], 1)
-    hint = f"did you mean {near[0]}?" if near else "list the collections with: rag collection list"
-    return NotFoundError(f"no collection {name[:100]}", hint)
+def is_taken(name: str) -> ConflictError:
+    """The error for a name that another collection has."""
+    return ConflictError(f"there is already a collection {name}", "choose another name")

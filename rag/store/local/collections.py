@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,9 +19,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from rag.errors import BusyError, ConflictError, StoreError
+from rag.errors import BusyError, StoreError
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collection_folders import Collection, check_name, is_name, not_there
+from rag.store.collection_folders import Collection, Collections, check_name, is_name, is_taken
 
 _CARD = "collection.json"
 _NEW, _GONE = ".new-", ".gone-"
@@ -30,7 +29,7 @@ _PATIENCE = 5.0
 """Seconds to wait for another change, or for a writer."""
 
 
-class LocalCollections:
+class LocalCollections(Collections):
     """Collections of the index in the folder `root`. Other processes may change them at any
     time.
     """
@@ -44,7 +43,6 @@ class LocalCollections:
         return self._folder / check_name(name)
 
     def all(self) -> list[Collection]:
-        """All collections, by name."""
         try:
             names = sorted(entry.name for entry in os.scandir(self._folder))
         except FileNotFoundError:
@@ -54,11 +52,9 @@ class LocalCollections:
         return [collection for name in names if is_name(name) and (collection := self.get(name))]
 
     def inside(self, collection: Collection, settings: Settings) -> Settings:
-        """Settings of the default index, adapted to the collection."""
         return replace(settings, index=self.folder(collection.name), collection=DEFAULT_COLLECTION)
 
     def with_uploads(self) -> list[str]:
-        """Collections that may have uploads left over from a crash."""
         return [
             collection.name
             for collection in self.all()
@@ -69,7 +65,6 @@ class LocalCollections:
         """Nothing to close."""
 
     def get(self, name: str) -> Collection | None:
-        """The collection, or None. Raises StoreError if it exists but cannot be read."""
         if not is_name(name):
             return None
         path = self._folder / name / _CARD
@@ -81,23 +76,10 @@ class LocalCollections:
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise _unreadable(path, error) from error
 
-    def named(self, name: str) -> Collection:
-        """The collection. Raises NotFoundError."""
-        collection = self.get(name)
-        if collection is None:
-            raise not_there(name, self.all())
-        return collection
-
-    def create(self, name: str) -> Collection:
-        """Create a collection. Raises InputError for an invalid name, ConflictError if it
-        exists.
-        """
-        collection = Collection(
-            uuid.uuid4().hex, check_name(name), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        )
+    def _add(self, collection: Collection) -> None:
         with self._changing():
-            if (self._folder / name).exists():
-                raise ConflictError(f"there is already a collection {name}", "choose another name")
+            if (self._folder / collection.name).exists():
+                raise is_taken(collection.name)
             fresh = self._folder / f"{_NEW}{collection.id}"
             fresh.mkdir()
             with open(fresh / _CARD, "w", encoding="utf-8") as file:
@@ -105,26 +87,19 @@ class LocalCollections:
                 file.flush()
                 os.fsync(file.fileno())
             _sync(fresh)
-            self._move(fresh, self._folder / name)
-        return collection
+            self._move(fresh, self._folder / collection.name)
 
     def rename(self, name: str, new: str) -> Collection:
-        """Rename a collection. Raises NotFoundError, ConflictError, InputError; BusyError while it
-        is being written.
-        """
         check_name(new)
         with self._changing():
             collection = self.named(name)
             if (self._folder / new).exists():
-                raise ConflictError(f"there is already a collection {new}", "choose another name")
+                raise is_taken(new)
             with self._nobody_writes(name):
                 self._move(self._folder / name, self._folder / new)
         return replace(collection, name=new)
 
     def delete(self, name: str) -> Collection:
-        """Delete a collection and its data. Raises NotFoundError; BusyError while it is being
-        written.
-        """
         with self._changing():
             collection = self.named(name)
             removed = self._folder / f"{_GONE}{uuid.uuid4().hex}"

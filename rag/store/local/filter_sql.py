@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from rag.filters import (
+    Clause,
     Condition,
     Filter,
-    alternatives,
+    in_sql,
     is_date,
     is_number,
     of_documents,
@@ -16,7 +17,6 @@ _OWN = {"document": "d.id", "title": "d.title"}
 _HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND {})"
 _IS_NUMBER = "CASE WHEN json_valid({0}) THEN json_type({0}) IN ('integer', 'real') END"
 _IS_DATE = "({0} GLOB '[0-9][0-9][0-9][0-9]' OR {0} GLOB '[0-9][0-9][0-9][0-9]-*')"
-Clause = tuple[str, list[str]]
 
 
 def passages(filter: Filter) -> Clause:
@@ -50,23 +50,11 @@ def passages(filter: Filter) -> Clause:
 
 def where(filter: Filter) -> Clause:
     """An expression over `documents d`, and its parameters. Ignores page conditions."""
-    clauses = [_either(group) for group in alternatives(filter)]
-    return " AND ".join(["1", *(sql for sql, _ in clauses)]), [
-        value for _, values in clauses for value in values
-    ]
-
-
-def _either(group: Filter) -> Clause:
-    clauses = [_clause(condition) for condition in group]
-    sql = " OR ".join(sql for sql, _ in clauses)
-    return f"({sql})", [value for _, values in clauses for value in values]
+    return in_sql(filter, _clause, "1")
 
 
 def _clause(condition: Condition) -> Clause:
     key, op, value = condition.key, condition.op, condition.value
-    if op == "!=":
-        sql, values = _clause(Condition(key, "=", value))
-        return f"NOT {sql}", values
     if op != "=":
         return _within(
             key, *_compares(_OWN.get(key, "d.source" if key == "source" else "value"), op, value)

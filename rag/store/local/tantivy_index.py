@@ -22,7 +22,7 @@ import tantivy
 from numpy.typing import NDArray
 
 K1, B = 1.2, 0.75
-_LENGTHS: list[int] = [
+LENGTHS: list[int] = [
     *range(24),
     *(24 + (i if i < 8 else (i & 7 | 8) << (i >> 3) - 1) for i in range(232)),
 ]
@@ -33,7 +33,7 @@ SmallFloat.byte4ToInt).
 
 def quantised_length(length: int) -> int:
     """A passage's length in words after quantisation."""
-    return _LENGTHS[bisect_right(_LENGTHS, length) - 1]
+    return LENGTHS[bisect_right(LENGTHS, length) - 1]
 
 
 def idf(passages: int, doc_freq: int) -> float:

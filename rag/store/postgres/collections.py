@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-import time
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +16,8 @@ from typing import Any, TypeVar
 
 from psycopg import Connection, errors, sql
 
-from rag.errors import ConflictError
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collection_folders import Collection, check_name, is_name, not_there
+from rag.store.collection_folders import Collection, Collections, check_name, is_name, is_taken
 from rag.store.postgres.connection_pool import GUARD, Database, in_schema, schema_of
 
 T = TypeVar("T")
@@ -35,7 +32,7 @@ _PATIENCE = "5s"
 """How long a deletion waits for readers and writers of the collection."""
 
 
-class PostgresCollections:
+class PostgresCollections(Collections):
     """Collections of the index in the database at `dsn`. Files such as feedback are in `folder`, by
     the collection's id.
     """
@@ -47,25 +44,15 @@ class PostgresCollections:
         self._is_open = False
 
     def all(self) -> list[Collection]:
-        """All collections, by name."""
         return self._read(lambda connection: listed(connection, "ORDER BY name"))
 
     def get(self, name: str) -> Collection | None:
-        """The collection, or None. Raises StoreError if the database does not answer."""
         if not is_name(name):
             return None
         matches = self._read(lambda connection: listed(connection, "WHERE name = %s", name))
         return matches[0] if matches else None
 
-    def named(self, name: str) -> Collection:
-        """The collection. Raises NotFoundError."""
-        collection = self.get(name)
-        if collection is None:
-            raise not_there(name, self.all())
-        return collection
-
     def inside(self, collection: Collection, settings: Settings) -> Settings:
-        """Settings of the default index, adapted to the collection."""
         return replace(
             settings,
             store=in_schema(settings.store, collection.id),
@@ -77,20 +64,13 @@ class PostgresCollections:
         """None: workers resume uploads that wait in a database."""
         return []
 
-    def create(self, name: str) -> Collection:
-        """Create a collection. Raises InputError for an invalid name, ConflictError if it
-        exists.
-        """
-        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        collection = Collection(uuid.uuid4().hex, check_name(name), when)
+    def _add(self, collection: Collection) -> None:
         existing = self._change(lambda connection: _create(connection, collection))
         if existing != collection:
-            raise _taken(name)
+            raise is_taken(collection.name)
         self._sweep()
-        return collection
 
     def rename(self, name: str, new: str) -> Collection:
-        """Rename a collection. Raises NotFoundError, ConflictError, InputError."""
         check_name(new)
         collection = self.named(name)
 
@@ -101,13 +81,12 @@ class PostgresCollections:
         try:
             changed = self._change(change)
         except errors.UniqueViolation as error:
-            raise _taken(new) from error
+            raise is_taken(new) from error
         if not changed:
-            raise not_there(name, self.all())
+            raise self._unknown(name)
         return replace(collection, name=new)
 
     def delete(self, name: str) -> Collection:
-        """Delete a collection and its data. Raises NotFoundError; BusyError while it is in use."""
         collection = self.named(name)
         self._change(lambda connection: _delete(connection, collection))
         self._sweep()
@@ -172,7 +151,3 @@ def _delete(connection: Connection[Any], collection: Collection) -> None:
     connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
     connection.execute(sql.SQL("LOCK TABLE {}.{}").format(schema, guard))
     connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(schema))
-
-
-def _taken(name: str) -> ConflictError:
-    return ConflictError(f"there is already a collection {name}", "choose another name")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rag.filters import Condition, Filter, alternatives, is_date, is_number
+from rag.filters import Clause, Condition, Filter, in_sql, is_date, is_number
 
 _OWN = {"document": "id", "title": "named", "source": "source"}
 _NUMBER = r"'^[ \t\r\n]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?[ \t\r\n]*$'"
@@ -19,7 +19,6 @@ _AS_NUMBER = (
 """PostgreSQL rejects numbers that are too large or too small; Python treats them as infinite
 or 0.
 """
-Clause = tuple[str, list[Any]]
 
 
 def tags(metadata: Mapping[str, str]) -> list[str]:
@@ -39,23 +38,11 @@ def writable(text: str) -> str:
 
 def where(filter: Filter) -> Clause:
     """A condition on `rag_documents`, and its values."""
-    clauses = [_either(group) for group in alternatives(filter)]
-    return " AND ".join(["true", *(sql for sql, _ in clauses)]), [
-        value for _, values in clauses for value in values
-    ]
-
-
-def _either(group: Filter) -> Clause:
-    clauses = [_clause(Condition(writable(c.key), c.op, writable(c.value))) for c in group]
-    sql = " OR ".join(sql for sql, _ in clauses)
-    return f"({sql})", [value for _, values in clauses for value in values]
+    return in_sql(filter, _clause, "true")
 
 
 def _clause(condition: Condition) -> Clause:
-    key, op, value = condition.key, condition.op, condition.value
-    if op == "!=":
-        sql, values = _clause(Condition(key, "=", value))
-        return f"NOT {sql}", values
+    key, op, value = writable(condition.key), condition.op, writable(condition.value)
     if op != "=":
         return _compares(
             *((_OWN[key], []) if key in _OWN else ("(metadata ->> %s)", [key])), op, value

@@ -10,7 +10,6 @@ length or a word's frequency changes.
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector import SparseVector
 
-K1, B = 1.2, 0.75
+from rag.store.local import tantivy_index
+from rag.store.local.tantivy_index import K1, B
+
 DIMENSIONS = 10**9
 """pgvector's maximum."""
 MOST = 63
@@ -27,15 +28,8 @@ medium length.
 """
 
 
-def _lengths() -> NDArray[np.int64]:
-    """Minimum length of each class: exact up to 40, then 8 steps per doubling (Lucene's
-    SmallFloat.byte4ToInt).
-    """
-    floats = [i if i < 8 else (i & 7 | 8) << (i >> 3) - 1 for i in range(232)]
-    return np.array([*range(24), *(24 + value for value in floats)])
-
-
-LENGTHS = _lengths()
+LENGTHS = np.array(tantivy_index.LENGTHS)
+"""Minimum length of each class."""
 
 
 def length_class(length: int) -> int:
@@ -67,9 +61,7 @@ class CorpusStatistics:
         return K1 * (1 - B + B * LENGTHS[: self.classes] / average)
 
     def idf(self, word: Term) -> float:
-        """In float32 like Tantivy, which changes the fourth digit for very common words."""
-        odds = (self.passages - word.passages + 0.5) / (word.passages + 0.5)
-        return float(np.log(np.float32(1) + np.float32(odds)))
+        return tantivy_index.idf(self.passages, word.passages)
 
     def bound(self, word: Term) -> float:
         """The maximum that the word can add to a score."""
@@ -115,10 +107,6 @@ def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> lis
     scale = np.array([idf[w.number] for w, _ in places]) * (K1 + 1)
     scores = (scale * counts / (counts + collection.penalties()[:, None])).astype(">f4")
     return [_Packed(indices, row.tobytes()) for row in scores]
-
-
-def count(words: Sequence[str]) -> Counter[str]:
-    return Counter(words)
 
 
 def essential(words: Sequence[Term], collection: CorpusStatistics, lowest: float) -> list[Term]:
