@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from rag.errors import InputError
@@ -73,12 +74,11 @@ class Sync:
     ) -> None:
         """The arguments are those of `Ingest`."""
         self._store = store
-        self._embedder = embedder
-        self._passage_tokens = passage_tokens
         self._stamps = stamps
-        self._loader = loader
-        self._keep_furniture = keep_furniture
         self._forget = forget
+        self._new_ingest = partial(
+            Ingest, store, embedder, passage_tokens, stamps, loader, keep_furniture, forget
+        )
 
     def run(
         self,
@@ -180,15 +180,7 @@ class Sync:
     def _read(self, plan: Plan, changes: Changes, on_progress: OnProgress) -> None:
         if not plan.to_read:
             return
-        ingest = Ingest(
-            self._store,
-            self._embedder,
-            self._passage_tokens,
-            self._stamps,
-            self._loader,
-            self._keep_furniture,
-            self._forget,
-        )
+        ingest = self._new_ingest()
         try:
             ingest.run(plan.to_read, on_progress)
         except InputError:
