@@ -25,51 +25,42 @@ _DOCUMENTS = (
 )
 _KIND = rf"(?:{_DOCUMENTS}|\b(?:which|what)(?: of (?:the|my|our|these))? [\w-]+s)"
 """Documents by that name, or what these documents are: "which recipes"."""
-_MENTION = re.compile(
-    rf"\b{_KIND}\b.*?\b(?:mention(?:s|ing)?|contain(?:s|ing)?|about|discuss(?:es|ing)?|"
-    r"refer(?:s|ring)? to|talks? about|"
-    r"deals? with|describ(?:es?|ing)|cover(?:s|ing)?|on|says? (?:something|anything) (?:on|about)|"
-    r"includes?|names?|uses?|needs?|requires?|explains?)\b"
-    r" (?P<what>[^?]+)",
-    re.IGNORECASE,
-)
-_BY_OR_FROM = re.compile(
-    rf"\b(?:{_DOCUMENTS}|anything|something|everything|what)\b.*?"
-    r"\b(?:by|from|of|in|on|dated|written|published|sent|did) (?P<what>[^?]+?)"
-    r"(?: (?:write|send|publish))? ?(?:\?|$)",
-    re.IGNORECASE,
-)
-_WHERE = re.compile(
-    r"\bwhere (?:is|are|do(?:es)?) (?P<what>[^?]+?) (?:mentioned"
-    r"|described|discussed|covered)\b",
-    re.IGNORECASE,
-)
-_PASSIVE = re.compile(
-    rf"\b{_KIND}\b (?:is|are|was|were) (?P<what>[^?]+?) (?:mentioned"
-    rf"|described|discussed|covered|named)\b",
-    re.IGNORECASE,
-)
-_COUNT = re.compile(r"\b(?:how many|number of|count)\b", re.IGNORECASE)
-_COUNTS_ALL = re.compile(
-    rf"\b(?:how many|number of|count)(?: of)?(?: the| my| our)?(?: \w+)? {_DOCUMENTS}\b"
-    r"(?:\W|\b(?:are|is|there|do|does|have|has|you|i|we|know|in|of|the|my|our|this|"
-    r"index|collection|library|archive|folder \S+|stored|indexed|altogether|total)\b)*$",
-    re.IGNORECASE,
-)
-"""A question for the number of all documents."""
-_AUTHOR = re.compile(
-    r"\bwho (?:wrote|authored|is the author|was the author|made|created|sent)\b|\bauthor "
-    r"of\b|\bwritten by whom\b",
-    re.IGNORECASE,
-)
-_DATED = re.compile(
-    r"\bwhen (?:was|were)\b.*\b(?:written|published|created"
-    r"|sent|issued|dated|updated|modified)\b|\bdate of\b",
-    re.IGNORECASE,
-)
+_ASKS = {
+    kind: re.compile(pattern, re.IGNORECASE)
+    for kind, pattern in {
+        "author": r"\bwho (?:wrote|authored|is the author|was the author|made|created|sent)\b"
+        r"|\bauthor of\b|\bwritten by whom\b",
+        "day": r"\bwhen (?:was|were)\b.*\b(?:written|published|created|sent|issued|dated|updated|"
+        r"modified)\b|\bdate of\b",
+        "documents": rf"\b{_DOCUMENTS}\b",
+        "count": r"\b(?:how many|number of|count)\b",
+        "count of all": rf"\b(?:how many|number of|count)(?: of)?(?: the| my| our)?(?: \w+)? "
+        rf"{_DOCUMENTS}\b(?:\W|\b(?:are|is|there|do|does|have|has|you|i|we|know|in|of|the|my|our|"
+        r"this|index|collection|library|archive|folder \S+|stored|indexed|altogether|total)\b)*$",
+        "by or from": rf"\b(?:{_DOCUMENTS}|anything|something|everything|what)\b.*?"
+        r"\b(?:by|from|of|in|on|dated|written|published|sent|did) (?P<what>[^?]+?)"
+        r"(?: (?:write|send|publish))? ?(?:\?|$)",
+        "passive": rf"\b{_KIND}\b (?:is|are|was|were) (?P<what>[^?]+?) (?:mentioned|described|"
+        r"discussed|covered|named)\b",
+        "mention": rf"\b{_KIND}\b.*?\b(?:mention(?:s|ing)?|contain(?:s|ing)?|about|"
+        r"discuss(?:es|ing)?|refer(?:s|ring)? to|talks? about|deals? with|describ(?:es?|ing)|"
+        r"cover(?:s|ing)?|on|says? (?:something|anything) (?:on|about)|includes?|names?|uses?|"
+        r"needs?|requires?|explains?)\b (?P<what>[^?]+)",
+        "where": r"\bwhere (?:is|are|do(?:es)?) (?P<what>[^?]+?) (?:mentioned|described|discussed|"
+        r"covered)\b",
+    }.items()
+}
+"""What a question for documents asks; `what` is the topic, person or time."""
 _LONGEST_QUESTION = 500
 """Characters; the patterns' time grows with the square of the question's length."""
+_TOPIC = re.compile(
+    r"(?:(?:the|an?|any|word|term|name|topic|subject) )*(?P<topic>.*?)"
+    r"(?:\b(?:in|of|from) (?:the |my |our |this )?"
+    r"(?:documents|index|collection|library|files|archive))?",
+    re.IGNORECASE | re.DOTALL,
+)
 _QUOTES = re.compile(r"[\"“](.+?)[\"”]")
+_NO_TOPICS = frozenset("there here file hand disk record index it them this that".split())
 _AUTHOR_KEYS = ("author", "from", "creator", "sender")
 _DATE_KEYS = ("date", "published", "created", "modified")
 
@@ -95,45 +86,31 @@ def catalogue(
     question = " ".join(question.split())  # several spaces would make the patterns backtrack
     if len(question) > _LONGEST_QUESTION:
         return None
-    for pattern, keys in ((_AUTHOR, _AUTHOR_KEYS), (_DATED, _DATE_KEYS)):
-        if pattern.search(question):
+    for kind, keys in (("author", _AUTHOR_KEYS), ("day", _DATE_KEYS)):
+        if _ASKS[kind].search(question):
             return _metadata(question, library, listed, hits, keys)
-    counts = bool(_COUNT.search(question))
-    match = _BY_OR_FROM.search(question)
+    counts = bool(_ASKS["count"].search(question))
+    match = _ASKS["by or from"].search(question)
     if match and (own := _by_or_from(match["what"], listed)):
         return _all(counts, library, own)
-    match = _PASSIVE.search(question) or _MENTION.search(question) or _WHERE.search(question)
+    matches = (_ASKS[kind].search(question) for kind in ("passive", "mention", "where"))
+    match = next(filter(None, matches), None)
     if match and (topic := _bare(match["what"])):
         return _mentioning(topic, counts, library, listed)
-    if counts and not _COUNTS_ALL.search(question):
+    if counts and not _ASKS["count of all"].search(question):
         return None
-    if re.search(rf"\b{_DOCUMENTS}\b", question, re.IGNORECASE):
-        return _all(counts, library, listed)
-    return None
+    return _all(counts, library, listed) if _ASKS["documents"].search(question) else None
 
 
 def _bare(text: str) -> str:
+    """The topic without articles and "in my documents"; "" if nothing is left, or only a word such
+    as "there".
+    """
     quoted_words = _QUOTES.search(text)
-    text = quoted_words[1] if quoted_words else text
-    text = re.sub(
-        r"^(?:the |an? |any |word |term |name |topic |subject )+",
-        "",
-        text.strip(" .,!?'\""),
-        flags=re.IGNORECASE,
-    )
-    text = re.sub(
-        r"\b(?:in|of|from) (?:the |my |our |this )?(?:documents"
-        r"|index|collection|library|files|archive)\s*$",
-        "",
-        text,
-    )
-    if re.fullmatch(
-        r"(?:there|here|file|hand|disk|record|index|it|them|this|that)?",
-        text.strip(),
-        re.IGNORECASE,
-    ):
-        return ""
-    return text.strip(" .,!?'\"")
+    text = (quoted_words[1] if quoted_words else text).strip(" .,!?'\"")
+    match = _TOPIC.fullmatch(text)
+    topic = match["topic"].strip(" .,!?'\"") if match else text
+    return "" if topic.lower() in _NO_TOPICS else topic
 
 
 def _metadata(

@@ -20,7 +20,7 @@ from rag.answering.reading import Reading
 from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, value
 from rag.meaning.compare import Relation, compare
 from rag.meaning.relative_dates import document_date
-from rag.meaning.words import content_words, normalize
+from rag.meaning.words import YEARS, content_words, normalize
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Piece, Value
 
 _MOST_RIVALS = 8
@@ -38,7 +38,6 @@ _DIFFER = re.compile(
 """Words that say that accounts differ."""
 _NEARBY = 250
 """Number of characters around an answer in which these words count."""
-_YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 
 
 def conflicts(analysis: QuestionAnalysis, ranked: Sequence[SpanGroup]) -> list[SpanGroup]:
@@ -89,7 +88,7 @@ def _is_of_other_years(analysis: QuestionAnalysis, first: Mention, second: Menti
     if first.meaning.date:
         return False
     years, second_years = (
-        frozenset(_YEAR.findall(mention.sentence_text)) for mention in (first, second)
+        frozenset(YEARS.findall(mention.sentence_text)) for mention in (first, second)
     )
     return (
         bool(years and second_years)

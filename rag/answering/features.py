@@ -16,7 +16,7 @@ from rag.answering.forms import FORMS, NEEDS_ALL
 from rag.answering.reading import FLOOR, Reading, Sentence, logit, odds
 from rag.answering.spans import SpanGroup
 from rag.meaning.compare import Relation, compare
-from rag.meaning.words import content_words, coverage
+from rag.meaning.words import OWNERS, SUBJECTS, content_words, coverage
 from rag.types import Document, Hit
 
 SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")
@@ -30,7 +30,7 @@ GENERATED = (
 ).split()
 _REFERS_BACK = re.compile(
     r"(?:(?:because of|despite|after|before|for|in|with|by|from) )?"
-    r"(?:this|that|these|those|it|they|he|she|such|his|her|its|their)\b(?! is why)",
+    rf"(?:{SUBJECTS}|{OWNERS}|such)\b(?! is why)",
     re.IGNORECASE,
 )
 """The beginning of a sentence that is not understood alone."""

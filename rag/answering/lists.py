@@ -106,8 +106,8 @@ _FIGURE = re.compile(
     re.IGNORECASE,
 )
 """A cell that is a figure: with a sign, in brackets if it is negative, or with a unit."""
-_PERIOD_NAME = re.compile(r"(?:fiscal |financial )?(?:year|quarter|period|date)", re.IGNORECASE)
-"""The name of a column whose cells say which period a row is of."""
+_PERIOD_NAMES = ("year", "quarter", "period", "date")
+"""Names, perhaps after "fiscal", of a column whose cells say which period a row is of."""
 _PERIOD_WORD = re.compile(
     r"\b(?:FY|Q[1-4]|[1-4]Q|(?:first|second|third|fourth|1st|2nd|3rd|4th) quarter|of|"
     rf"{MONTH})(?=\b|\d)",
@@ -194,7 +194,8 @@ def _best(question_periods: Periods, own: _TableCell, cells: Sequence[_TableCell
 def _of_label(cells: Sequence[_TableCell], labels: Sequence[str]) -> Periods:
     """The periods of a row that is labelled by nothing else: "2023" or "Year: 2023"."""
     for cell in cells:
-        if _PERIOD_NAME.fullmatch(cell.column):
+        name = cell.column.lower().removeprefix("fiscal ").removeprefix("financial ")
+        if name in _PERIOD_NAMES:
             return periods(cell.value)
     label = labels[0] if labels else ""
     is_named = any(sign.isalnum() and not sign.isdecimal() for sign in _PERIOD_WORD.sub("", label))

@@ -37,8 +37,6 @@ _SENTENCE_RETRIEVAL = 8.0
 _SHORT_LINE = 60
 _SAYS = re.compile(r"[.!?:;…]|\d.*[^\W\d_]{2}")
 """In a line that is more than a heading: a stop, or a number with its unit."""
-_ONE_WORD = re.compile(r"\w+[.!]")
-"""Such as "No.", which needs the sentence after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +107,15 @@ def is_heading(sentence: Sentence, document: Document) -> bool:
     if block is not None and block.kind in ("heading", "header"):
         return True
     path = heading_path(document.blocks, sentence.start)
-    if (path and words in path[-1]) or _ONE_WORD.fullmatch(words):
+    if (path and words in path[-1]) or _is_one_word(words):
         return True
     is_text = block is None or block.kind in ("paragraph", "caption")
     return is_text and _is_short_line(document.text, sentence.start, sentence.end)
+
+
+def _is_one_word(sentence: str) -> bool:
+    """Such as "No.", which needs the sentence after it."""
+    return sentence[:-1].isalnum() and sentence.endswith((".", "!"))
 
 
 def _is_short_line(text: str, start: int, end: int) -> bool:

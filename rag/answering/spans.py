@@ -17,7 +17,7 @@ from rag.meaning.compare import Meaning, Relation, compare, meaning
 from rag.meaning.dates import dates, only_date
 from rag.meaning.relative_dates import is_relative, resolve
 from rag.meaning.sentences import Offsets, enclosing_sentence
-from rag.meaning.words import content_words, coverage, named_words
+from rag.meaning.words import YEARS, content_words, coverage, named_words, word_set
 from rag.types import Span, Value
 
 _AMOUNT = re.compile(
@@ -196,16 +196,12 @@ _ANCHORED = re.compile(
     r"\b(?:second|minute|hour|day|week|month|year|decade)s? (?:ago|later|earlier|before|after)\b"
 )
 """A time before or after an event, which is not a duration."""
-_YEAR_AFTER = re.compile(r",? (?:1\d|20)\d\d\b")
-"""The rest of a date that an answer left out."""
 _SCALE = re.compile(
     r"(?:\bin |\()(?:[$\u20ac\u00a3] ?|U\.?S\.? dollars |euros )?(thousand|million|billion)s\b",
     re.IGNORECASE,
 )
 _PER_SHARE = re.compile(r"\bper[- ](?:\w+ )?share\b|\bEPS\b", re.IGNORECASE)
 """In the label of a row that the unit in a heading does not apply to."""
-_SHARES = re.compile(r"\bshares\b", re.IGNORECASE)
-"""In the label of a row that a heading may except from its unit."""
 _OWN_UNIT = re.compile(r"%|\d ?(?:bn?|k|m|thousand|million|billion)\b", re.IGNORECASE)
 """In a figure that has a unit of its own."""
 _FACTORS = {
@@ -234,8 +230,9 @@ def value(mention: Mention, day: dt.date | None = None) -> Value | None:
 
 def _date(mention: Mention, after: str, day: dt.date | None) -> Value | None:
     text = mention.span.text
-    year = _YEAR_AFTER.match(after)
-    whole = (year and only_date(text + year[0])) or only_date(text)
+    gap = len(after) - len(after.lstrip(", "))
+    year = YEARS.match(after, gap) if gap else None  # the rest of a date that an answer left out
+    whole = (year and only_date(text + after[: year.end()])) or only_date(text)
     if whole:
         bound = " ".join(sorted(whole.qualifiers))
         return Value("date", text, iso=whole.iso, precision=whole.precision, bound=bound)
@@ -298,6 +295,6 @@ def _unit_factor(heading: str, label: str) -> int:
     unit = _SCALE.search(heading)
     if not unit or _PER_SHARE.search(label):
         return 1
-    if _SHARES.search(label) and "except" in heading.lower():
+    if "shares" in word_set(label) and "except" in heading.lower():
         return 1
     return _FACTORS[unit[1].lower()]

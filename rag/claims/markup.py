@@ -20,7 +20,6 @@ _LINK = re.compile(
 """A link or an image. Brackets nest once and no run is given back, so that a text of nothing but
 brackets is read in linear time."""
 _EMPHASIS = re.compile(r"\*\*|__|(?<!\w)[*_](?=\S)|(?<=\S)[*_](?!\w)|`|~~")
-_CLOSING = re.compile(r"[*_`~]+")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>")
 _RANGE = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
 _LONGEST_RANGE = 50
@@ -38,7 +37,7 @@ def masked(text: str) -> str:
 
 
 def _blank(match: re.Match[str]) -> str:
-    return re.sub(r"[^\n]", " ", match[0])
+    return "\n".join(" " * len(line) for line in match[0].split("\n"))
 
 
 def _label_in_place(match: re.Match[str]) -> str:
@@ -50,10 +49,10 @@ def _label_in_place(match: re.Match[str]) -> str:
 def end_with_marks(text: str, end: int, limit: int) -> int:
     """The end of a sentence, moved past the citation marks and closing emphasis that follow."""
     while end < limit:
-        match = MARK.match(text, end, limit) or _CLOSING.match(text, end, limit)
-        if not match:
+        match = MARK.match(text, end, limit)
+        if not match and text[end] not in "*_`~":
             break
-        end = match.end()
+        end = match.end() if match else end + 1
     return end
 
 

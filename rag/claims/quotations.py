@@ -24,7 +24,6 @@ _INLINE_CODE = re.compile(r"(?<!`)`[^`\n]++`(?!`)")
 _BLOCK_QUOTE = re.compile(r"(?:^ {0,3}>[^\n]*+(?:\n|\Z))++", re.MULTILINE)
 _CALLOUT = re.compile(r" {0,3}>\s*\[!\w+\]")
 """`> [!NOTE]`: a box of the writer's own words."""
-_QUOTE_SIGN = re.compile(r"^[> \t]+", re.MULTILINE)
 _ATTRIBUTION = re.compile(r"[ \t>]*(?:[—–―]|--)\s*\S[^\n]*+\Z")
 _BESIDE = re.compile(
     r"\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|【[^】\n]{1,40}】)\s*+$)", re.M
@@ -184,7 +183,7 @@ def _trimmed(text: str, one: Quotation) -> Quotation:
 
 
 def _has_words(quoted: str) -> bool:
-    words = WORD.finditer(_QUOTE_SIGN.sub("", quoted))
+    words = WORD.finditer(quoted)
     return sum(1 for _, _ in zip(range(FEWEST_WORDS), words, strict=False)) == FEWEST_WORDS
 
 

@@ -11,21 +11,87 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
-from rag.meaning.antecedents import VERBS, Antecedents
 from rag.meaning.sentences import split_sentences
-from rag.meaning.words import SPEAKERS, WORD, word_set
+from rag.meaning.words import OWNERS, SPEAKERS, SUBJECTS, WORD, word_set
+
+VERBS = (
+    "is|are|was|were|has|have|had|does|do|did|will|would|can|could|may|might|must|should|cannot|"
+    "became|began|came|fell|gave|grew|held|kept|led|left|lost|made|met|ran|rose|said|sent|set|"
+    "stood|took|told|went|won|wrote|built|cut|put"
+)
+_PRONOUN = re.compile(
+    rf"^(?:(?P<subject>{SUBJECTS}|both|the (?:former|latter))"
+    rf"(?=\s+(?:\w+ly\s+|also\s+|then\s+|later\s+)?(?:{VERBS}|\w+ed|\w+s)\b)"
+    rf"|(?P<owner>{OWNERS})(?=\s+\w))",
+    re.IGNORECASE,
+)
+_PERSONAL = frozenset(("he", "she", "his", "her"))
+_VAGUE = frozenset("this these those that both".split()) | {"the former", "the latter"}
+_NAME = re.compile(
+    r"(?:[Tt]he )?[A-Z][\w'’.-]*"
+    r"(?: (?:of|the|and|for|de|bin|al|on|von|van|[A-Z0-9][\w'’.&-]*))*"
+    r"(?<! of)(?<! the)(?<! and)(?<! for)(?<! on)(?![\w'’])"
+)
+_COMMON = re.compile(
+    r"(?:The|An?|This|That|Our|Each) (?:[a-z][\w-]+ ){1,4}?"
+    r"(?=(?:is|are|was|were|has|had|will|can|may|must)\b)"
+)
+_PERSON = re.compile(r"(?!The |A |An )[A-Z][a-z'’-]+(?: (?:[A-Z][\w'’.-]*|al|bin|de|von|van))*")
+_STARTERS = frozenset(
+    "in on at by from after before during since when while if as for with under although because "
+    "until the a an there no all some most many several both each one two three".split()
+)
+
+
+class Antecedents:
+    """The last subject and the last person named, while a text is read from start to end."""
+
+    def __init__(self) -> None:
+        self._subject = self._person = ""
+
+    def heading(self, text: str) -> None:
+        """A heading is the antecedent for the first sentence of its section."""
+        self._subject = text.strip().lstrip("#").rstrip("=-").strip()
+
+    def resolve(self, claim: str) -> tuple[str, str]:
+        """(the claim with the pronoun that it opens with replaced, the pronoun if nothing before
+        it is its antecedent, otherwise "")."""
+        match = _PRONOUN.match(claim)
+        antecedent = self._antecedent(match[0].lower()) if match else ""
+        if match and antecedent:
+            if match["owner"]:
+                antecedent += "'" if antecedent.endswith("s") else "'s"
+            claim = f"{antecedent[:1].upper()}{antecedent[1:]}{claim[match.end() :]}"
+        self._subject = subject(claim) or self._subject
+        if _PERSON.fullmatch(self._subject):
+            self._person = self._subject
+        return claim, match[0] if match and not antecedent else ""
+
+    def _antecedent(self, pronoun: str) -> str:
+        """For "he", the name last read that may be a person's; for "this" and the like, none."""
+        if pronoun in _PERSONAL:
+            return self._person
+        return "" if pronoun in _VAGUE else self._subject
+
+
+def subject(claim: str) -> str:
+    """The name or noun phrase that a claim opens with, as the antecedent of later pronouns; "" if
+    it opens otherwise."""
+    match = _COMMON.match(claim) or _NAME.match(claim)
+    if not match or _PRONOUN.match(claim):
+        return ""
+    first, _, remainder = match[0].strip().partition(" ")
+    opens = first.lower() in _STARTERS and not (remainder and first in ("The", "A", "An"))
+    return "" if opens else match[0].strip()
+
 
 _REFERENCE = re.compile(
     r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE
 )
 """A line of a list of sources: `[1] jcpoa.md > The deal: "…"`."""
-_FENCE = re.compile(r"^[ \t]*+(`{3,}+|~{3,}+)[^\n]*+\n", re.MULTILINE)
-"""The first line of a block of code."""
-_FRONT = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*(?:\n|\Z)", re.DOTALL)
+_FENCE = re.compile(r"^[ \t]*+(?P<sign>`{3,}+|~{3,}+)(?P<after>[^\n]*+)", re.MULTILINE)
+"""The first or last line of a block of code."""
 _COMMENT = "<!--", "-->"
-_HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t][^\n]*$|^[^\n]+\n(?:=+|-{3,})[ \t]*$", re.MULTILINE)
-_RULE = re.compile(r"^[ \t]*(?:[-*_][ \t]*){3,}$", re.MULTILINE)
-_TABLE = re.compile(r"^[ \t]*\|[^\n]*\|[ \t]*$(?:\n[ \t]*\|[^\n]*\|[ \t]*$)*", re.MULTILINE)
 _GREETING = re.compile(
     r"^(?:hi|hello|hey|dear|thanks?|thank you|sure|certainly|of course|absolutely|great question|"
     r"good question|okay|ok|you're welcome|sorry|unfortunately, i|let me|let us|let's|feel free|"
@@ -53,8 +119,8 @@ _JOINT = re.compile(
     r"(?=(?:the|an?|this|these|its|his|her|their|it|he|she|they|no|each|all|both|[A-Z][\w'’-]+)\s)"
 )
 """The conjunction before a clause with its own subject."""
-_SUBORDINATE = re.compile(
-    r"(?:if|when|unless|although|though|while|because|since|after|before|as)\b", re.IGNORECASE
+_SUBORDINATE = frozenset(
+    "if when unless although though while because since after before as".split()
 )
 _NO_SPACE = re.compile(r"\S+")
 _MOST_WORDS, _MOST_CHARACTERS = 120, 1000
@@ -108,13 +174,15 @@ def split_claims(text: str) -> Claims:
 
 def _code(text: str) -> Iterator[tuple[int, int]]:
     """The blocks of code between fences; one without a closing fence ends with the text."""
-    at = 0
-    while opening := _FENCE.search(text, at):
-        sign, length = opening[1][0], len(opening[1])
-        closing = re.compile(rf"^[ \t]*+{sign}{{{length},}}[`~]*+[ \t]*+$", re.MULTILINE)
-        last = closing.search(text, opening.end())
-        at = last.end() if last else len(text)
-        yield opening.start(), at
+    opening = None
+    for fence in _FENCE.finditer(text):
+        if opening is None:
+            opening = fence
+        elif fence["sign"].startswith(opening["sign"]) and not fence["after"].strip(" \t`~"):
+            yield opening.start(), fence.end()
+            opening = None
+    if opening and opening.end() < len(text):
+        yield opening.start(), len(text)
 
 
 def _comments(text: str) -> Iterator[tuple[int, int]]:
@@ -125,18 +193,19 @@ def _comments(text: str) -> Iterator[tuple[int, int]]:
         start = text.find(opening, end)
 
 
-def _spans(pattern: re.Pattern[str]) -> Callable[[str], Iterator[tuple[int, int]]]:
-    return lambda text: (match.span() for match in pattern.finditer(text))
+def _spans(pattern: str) -> Callable[[str], Iterator[tuple[int, int]]]:
+    compiled = re.compile(pattern, re.MULTILINE)
+    return lambda text: (match.span() for match in compiled.finditer(text))
 
 
 _SKIPPED_BLOCKS = (
-    (_spans(_FRONT), "code"),
+    (_spans(r"\A---[ \t]*\n(?s:.*?)\n---[ \t]*(?:\n|\Z)"), "code"),
     (_code, "code"),
     (_comments, "code"),
-    (_spans(_REFERENCE), "source"),
-    (_spans(_TABLE), "table"),
-    (_spans(_HEADING), "heading"),
-    (_spans(_RULE), "rule"),
+    (_spans(_REFERENCE.pattern), "source"),
+    (_spans(r"^[ \t]*\|[^\n]*\|[ \t]*$(?:\n[ \t]*\|[^\n]*\|[ \t]*$)*"), "table"),
+    (_spans(r"^[ \t]{0,3}#{1,6}[ \t][^\n]*$|^[^\n]+\n(?:=+|-{3,})[ \t]*$"), "heading"),
+    (_spans(r"^[ \t]*(?:[-*_][ \t]*){3,}$"), "rule"),
 )
 
 
@@ -230,7 +299,9 @@ def clauses(text: str) -> list[str]:
     starts = [0, *(end for _, end in cuts)]
     ends = [*(start for start, _ in cuts), len(text)]
     found = [text[start:end] for start, end in zip(starts, ends, strict=True)]
-    if len(found) == 1 or _SUBORDINATE.match(text) or not all(map(_is_clause, found)):
+    opening = WORD.match(text)
+    is_subordinate = opening is not None and opening[0].lower() in _SUBORDINATE
+    if len(found) == 1 or is_subordinate or not all(map(_is_clause, found)):
         return [text]
     return [_as_sentence(clause) for clause in found]
 

@@ -16,19 +16,21 @@ from rag.types import Passage
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}(?![A-Za-z0-9])")
 """A word that mixes letters and digits."""
 _LABEL = re.compile(r"(?:[:#\u2116]|\b(?:no|nr|ref)\.|\bnumber)\s*\Z", re.IGNORECASE)
-_ACRONYM = re.compile(
-    r"(?<![A-Za-z0-9])(?P<letters>[A-Z]{2,8})(?:['’]s)?[ _-](?P<digits>\d{2,8})"
-    r"(?![A-Za-z0-9]|[.,]\d)"
-)
-_YEAR_FIRST = re.compile(
-    r"(?<![A-Za-z0-9.,])(?P<digits>(?:19|20)\d\d)[ _-](?P<letters>[A-Z]{2,8})(?![A-Za-z0-9])"
-)
+_NUMBERED = [
+    re.compile(pattern)
+    for pattern in (
+        r"(?<![A-Za-z0-9])(?P<letters>[A-Z]{2,8})(?:['’]s)?[ _-](?P<digits>\d{2,8})"
+        r"(?![A-Za-z0-9]|[.,]\d)",
+        r"(?<![A-Za-z0-9.,])(?P<digits>(?:19|20)\d\d)[ _-](?P<letters>[A-Z]{2,8})(?![A-Za-z0-9])",
+    )
+]
+"""An acronym and a number, in either order."""
 
 
 def identifiers(text: str) -> frozenset[str]:
     """The identifiers and quarters of years in a text."""
     codes = {match.group().lower() for match in _CODE.finditer(text)}
-    for pattern in (_ACRONYM, _YEAR_FIRST):
+    for pattern in _NUMBERED:
         codes |= {f"{m['letters']}{m['digits']}".lower() for m in pattern.finditer(text)}
     return quarters_of_years(text) | codes
 

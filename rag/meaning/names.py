@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 
 from rag.meaning.words import (
@@ -17,7 +16,6 @@ from rag.meaning.words import (
     fold,
 )
 
-_NAME_WORD = re.compile(r"[A-Z][\w'’.-]*\w|[A-Z]")
 _NOT_NAMES = (
     ARTICLES
     | DEMONSTRATIVES
@@ -40,7 +38,8 @@ _SAME_COUNTRY = [
 ]
 """Names for one country that begin differently."""
 _COMMON_ENDINGS = ("ly", "ing", "s", "ever", "body", "one", "ed")
-_DEMONYM = re.compile(r"(?:ian|ish|ese|ean|can|n|i|s)$")
+_DEMONYMS = ("ian", "ish", "ese", "ean", "can", "n", "i", "s")
+"""Endings of the words for people of a country; the first that fits counts."""
 _SHORTEST_STEM = 3
 _ACRONYM_LETTERS = range(2, 9)
 _MOST_SWAPPED = 5
@@ -54,7 +53,8 @@ def names(text: str) -> list[str]:
     end = -1
     for match in WORD.finditer(text):
         word = match[0]
-        if not _NAME_WORD.fullmatch(word) or word.lower() in _NOT_NAMES:
+        is_capital = "A" <= word[0] <= "Z" and "," not in word
+        if not is_capital or word.lower() in _NOT_NAMES:
             continue
         if runs and text[end : match.start()].strip() in ("", "&"):
             runs[-1].append(word)
@@ -86,7 +86,8 @@ def is_named(name: str, words: frozenset[str], evidence: str) -> bool:
 
 
 def _has_inflection(word: str, words: frozenset[str]) -> bool:
-    stem = _DEMONYM.sub("", word)
+    ending = next(filter(word.endswith, _DEMONYMS), "")
+    stem = word.removesuffix(ending)
     return len(stem) >= _SHORTEST_STEM and any(form.startswith(stem) for form in words)
 
 

@@ -41,8 +41,6 @@ _QUARTER_OF_YEAR = re.compile(
     r"|(?<!\d)(?P<before>(?:19|20)\d\d)[\s,_-]*+(?P<last>Q[1-4])\b",
     re.IGNORECASE,
 )
-_TO_DATE = re.compile(r"\byear[- ]to[- ]date\b|\bYTD\b", re.IGNORECASE)
-"""A length that the calendar decides."""
 _NO_PERIOD = re.compile(
     r"\b(?:change|variance|vs|versus|compared)\b"
     rf"|\b(?:to|from|since|until|before|after|under|over|at least|at most)"
@@ -55,13 +53,16 @@ _RANGE = re.compile(r"\d ?[-\u2013] ?\d")
 """In the name of a column such as "0-12 months"."""
 _COUNTS = {"three": "3", "six": "6", "nine": "9", "twelve": "12", "thirteen": "13"}
 _COUNTS |= {"twenty-six": "26", "thirty-nine": "39", "fifty-two": "52", "fifty-three": "53"}
-_LENGTH = re.compile(rf"\b(\d\d?|{'|'.join(_COUNTS)})[- ](month|week)s?\b", re.IGNORECASE)
-"""A length in words or figures, such as "three months" or "26-week"."""
+_LENGTH = re.compile(
+    rf"\b(?:(?P<count>\d\d?|{'|'.join(_COUNTS)})[- ](?P<unit>month|week)s?"
+    r"|(?P<to_date>year[- ]to[- ]date|YTD)|(?P<year>years? ended|fiscal year|full year))\b",
+    re.IGNORECASE,
+)
+"""A length in words or figures, such as "three months" or "26-week"; one that the calendar decides;
+or words for a period of twelve months."""
 _WEEKS = {"13": "3", "26": "6", "39": "9", "52": "12", "53": "12"}
 """Months of the periods that companies count in weeks."""
 _LONGER = {"6", "9", "12"}
-_YEAR_LONG = re.compile(r"\byears? ended\b|\bfiscal year\b|\bfull year\b", re.IGNORECASE)
-"""Words for a period of twelve months."""
 _SEASON_SHIFT = 20
 
 
@@ -151,16 +152,17 @@ def _years(text: str, stated: Sequence[Date]) -> Iterator[str]:
 
 def _lengths(text: str) -> frozenset[str]:
     """The stated lengths in months; else that of a quarter or a year, if the text is of one."""
-    if _TO_DATE.search(text):
+    matches = list(_LENGTH.finditer(text))
+    if any(match["to_date"] for match in matches):
         return frozenset()
-    if stated := frozenset(map(_months, _LENGTH.finditer(text))):
+    if stated := frozenset(_months(match) for match in matches if match["count"]):
         return stated
     if "quarter" in text.lower() or _QUARTER.search(text):
         return frozenset({"3"})
-    return frozenset({"12"} if _YEAR_LONG.search(text) else ())
+    return frozenset({"12"} if matches else ())
 
 
 def _months(match: re.Match[str]) -> str:
     """A length in months; "" for weeks that are no such period."""
-    count = _COUNTS.get(match[1].lower(), match[1])
-    return _WEEKS.get(count, "") if match[2].lower() == "week" else count
+    count = _COUNTS.get(match["count"].lower(), match["count"])
+    return _WEEKS.get(count, "") if match["unit"].lower() == "week" else count

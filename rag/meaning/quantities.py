@@ -6,10 +6,18 @@ from __future__ import annotations
 
 import functools
 import re
-import string
 from dataclasses import dataclass
 
-from rag.meaning.words import CODE, CODES, LONGEST, NUMBER, SIGN, digits, singular
+from rag.meaning.words import (
+    CODE,
+    CODES,
+    LONGEST,
+    NUMBER,
+    NUMERIC_LETTERS,
+    SIGN,
+    digits,
+    singular,
+)
 
 CURRENCIES = {
     "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",
@@ -198,7 +206,6 @@ _PART = re.compile(
     r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?"
     r"|5ths?|sixths?|6ths?|eighths?|8ths?|tenths?|10ths?)\b"
 )
-_GLUED = frozenset(f"{string.ascii_letters}½¼¾")
 _MILLIONS = re.compile(
     r"\s?m (?!(?:long|high|tall|deep|wide|thick|across|apart|x|by|square|cubic)\b)(?P<noun>[a-z]+)"
 )
@@ -207,40 +214,24 @@ _MILLIONS = re.compile(
 _LARGEST = 1e18
 """Longer numbers are not quantities."""
 _TO = re.compile(r"\s*(?:to|or|and|[-–—])\s*", re.IGNORECASE)
-_BOUNDS = {
-    "about": r"\b(?:about|around|approximately|approx\.?|some|nearly|almost|roughly|circa|(?:an? "
-    r")?estimated|close to"
-    r"|just under)",
-    "at least": (
-        r"(?:\b(?:at least|(?:no|not|never) (?:less|fewer|lower) than|not "
-        r"(?:under|below)|a minimum of)|≥)"
-    ),
-    "at most": r"(?:\b(?:at most|up to|(?:no|not|never) (?:more|greater|higher) than|not "
-    r"(?:over|above|exceed(?:ing)?)"
-    r"|a maximum of|as (?:many|much) as)|≤)",
-    "more than": (
-        r"(?:\b(?:more than|over|above|exceed(?:ing|s|ed)?|upwards of|greater than|in "
-        r"excess of)|>)"
-    ),
-    "less than": r"(?:\b(?:less than|under|below|fewer than)|<)",
-}
-"""Words before a number that bound it; negated bounds come before the bounds that they contain."""
-_BOUND = [(name, re.compile(rf"{words}\s*$", re.IGNORECASE)) for name, words in _BOUNDS.items()]
-_BOUND_AFTER = [
-    (
-        "at least",
-        re.compile(
-            r"\s*(?:\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "at most",
-        re.compile(
-            r"\s*(?:(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b)", re.IGNORECASE
-        ),
-    ),
-]
+_BOUND = re.compile(
+    r"(?:(?P<about>\b(?:about|around|approximately|approx\.?|some|nearly|almost|roughly|circa|"
+    r"(?:an? )?estimated|close to|just under))"
+    r"|(?P<at_least>\b(?:at least|(?:no|not|never) (?:less|fewer|lower) than|not (?:under|below)|"
+    r"a minimum of)|≥)"
+    r"|(?P<at_most>\b(?:at most|up to|(?:no|not|never) (?:more|greater|higher) than|"
+    r"not (?:over|above|exceed(?:ing)?)|a maximum of|as (?:many|much) as)|≤)"
+    r"|(?P<more_than>\b(?:more than|over|above|exceed(?:ing|s|ed)?|upwards of|greater than|"
+    r"in excess of)|>)"
+    r"|(?P<less_than>\b(?:less than|under|below|fewer than)|<))\s*$",
+    re.IGNORECASE,
+)
+"""Words before a number that bound it; the longest of those that end there counts."""
+_BOUND_AFTER = re.compile(
+    r"\s*(?:(?P<at_least>\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)"
+    r"|(?P<at_most>(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b))",
+    re.IGNORECASE,
+)
 _RATE = re.compile(r"\s*(?:per\b|/|an?\b|each\b|every\b)\s*(?P<unit>[a-z]+)")
 _RATED = frozenset("second minute hour day week month year person head capita annum".split())
 _ISO = {
@@ -264,7 +255,8 @@ _STOP = frozenset(
     "within but not if because so ago "
     "later earlier old long away abroad altogether".split()
 )
-_BETWEEN_WORD = re.compile(r"\bbetween\b", re.IGNORECASE)
+_DOLLARS = (" US dollars", " US dollar", " dollars", " dollar")
+"""After a sum with a currency sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +322,8 @@ def quantity(text: str, after: str = "") -> Quantity | None:
         return None
     later, bound_end = _bound_after(follows[used:])
     rate = _RATE.match(follows, used + bound_end)
-    rest = f"{_BETWEEN_WORD.sub(' ', head)} {tail[used + bound_end :] if inside else ''}".strip()
+    head_words = [word for word in head.split() if word.lower() != "between"]
+    rest = f"{' '.join(head_words)} {tail[used + bound_end :] if inside else ''}".strip()
     return Quantity(
         kind, number, upper, name, bound or later, rest, _rate(rate["unit"]) if rate else ""
     )
@@ -355,11 +348,12 @@ def _value(match: re.Match[str]) -> float:
 
 
 def _bound(head: str) -> tuple[str, str]:
-    for name, pattern in _BOUND:
-        match = pattern.search(head)
-        if match:
-            return name, head[: match.start()]
-    return "", head
+    match = _BOUND.search(head)
+    return (_bound_name(match), head[: match.start()]) if match else ("", head)
+
+
+def _bound_name(match: re.Match[str]) -> str:
+    return str(match.lastgroup).replace("_", " ")
 
 
 def bound_before(text: str) -> str:
@@ -368,26 +362,21 @@ def bound_before(text: str) -> str:
 
 
 def _bound_after(tail: str) -> tuple[str, int]:
-    for name, pattern in _BOUND_AFTER:
-        match = pattern.match(tail)
-        if match:
-            return name, match.end()
-    return "", 0
+    match = _BOUND_AFTER.match(tail)
+    return (_bound_name(match), match.end()) if match else ("", 0)
 
 
 def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
     """(kind, unit, length of the unit's name in `tail`); None if the characters directly after the
     number have no known meaning, as in "5G"."""
     if sign:
-        match = re.match(r"\s*(?:US )?dollars?", tail)
-        return (
-            None
-            if tail[:1] in _GLUED
-            else ("money", CURRENCIES[sign.strip().lower()], match.end() if match else 0)
-        )
+        if tail[:1] in NUMERIC_LETTERS:
+            return None
+        used = next((len(word) for word in _DOLLARS if tail.startswith(word)), 0)
+        return "money", CURRENCIES[sign.strip().lower()], used
     match = _UNIT.match(tail)
     if not match:
-        return None if tail[:1] in _GLUED else ("number", None, 0)
+        return None if tail[:1] in NUMERIC_LETTERS else ("number", None, 0)
     if match["points"] or match["percent"]:
         return "percentage", "percentage point" if match["points"] else "percent", match.end()
     if match["glued"]:

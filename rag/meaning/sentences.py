@@ -126,7 +126,7 @@ def _can_end(word: str, next_word: str) -> bool:
         return False
     if lower in _BEFORE_A_NUMBER and word != "P":  # an initial
         return not next_word[:1].isdigit()
-    initials = re.fullmatch(r"(?:[^\W\d_]\.)*[^\W\d_]", word)
-    if initials or lower in _SOMETIMES_LAST or word in _DATES:
+    is_initials = all(len(part) == 1 and part.isalpha() for part in word.split("."))
+    if is_initials or lower in _SOMETIMES_LAST or word in _DATES:
         return next_word.lower() in _STARTERS
     return True

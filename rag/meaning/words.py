@@ -7,7 +7,8 @@ Number words become digits through text2num, with additions for ranges, halves a
 from __future__ import annotations
 
 import re
-from collections.abc import Set
+import string
+from collections.abc import Callable, Set
 
 from text_to_num import alpha2digit
 
@@ -31,6 +32,8 @@ PREPOSITIONS = frozenset(
 SPEAKERS = frozenset("i me my mine myself you your yours we our ours".split())  # "us" may be the US
 """Speaker and listener."""
 PRONOUNS = frozenset("it its he him his she her hers they them their theirs".split())
+SUBJECTS, OWNERS = "he|she|it|they|this|these|those|that", "his|her|its|their"
+"""Patterns for the words with which a sentence refers to one before it."""
 STOP_WORDS = (
     (QUESTION_WORDS | ARTICLES | DEMONSTRATIVES | BE | HAVE | MODALS | PRONOUNS)
     - {"shall", "must", "him", "hers", "theirs"}
@@ -57,6 +60,7 @@ MONTH = (
 """A pattern for the name of a month, without capitals."""
 YEAR = r"(?:1\d|20)\d\d"
 """A pattern for a year in figures."""
+YEARS = re.compile(rf"\b{YEAR}\b")
 SMALL_NUMBERS = tuple("one two three four five six seven eight nine ten eleven twelve".split())
 
 
@@ -81,16 +85,6 @@ _SCALE = r"(?:hundred|thousand|million|mn|billion|bn|trillion|tn)\b"
 SIGN = r"(?:US\$|[$€£¥])"
 CODES = "USD EUR GBP JPY CHF SEK NOK DKK CAD AUD CNY INR PLN".split()
 CODE = f"(?:{'|'.join(CODES)})"
-_SCALED = re.compile(
-    rf"({NUMBER})(?:(\s*(?:to|or|-|–)\s*){SIGN}?({NUMBER}))?[\s-]?({_SCALE})", re.IGNORECASE
-)
-_BETWEEN = re.compile(
-    rf"(?<=\bbetween )({NUMBER})(\s+and\s+)({NUMBER})[\s-]({_SCALE})", re.IGNORECASE
-)
-_SHORT = re.compile(
-    rf"(?<=[$€£¥])({NUMBER})(?:(\s*(?:to|-|–)\s*){SIGN}?({NUMBER}))?\s?([kmbt])\b", re.IGNORECASE
-)
-"""Letters as scales, only in sums of money: "$5m"."""
 _TENS = (
     r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-(?:one"
     r"|two|three|four|five|six|seven|eight|nine))?"
@@ -98,40 +92,10 @@ _TENS = (
 _SPELLED = (
     rf"(?:{_TENS}|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen)\b)"
 )
-_SPELLED_RANGE = re.compile(
-    rf"\b({_SPELLED})(\s+(?:to|or|and)\s+)({_SPELLED}|{NUMBER})(?=[\s-]{_SCALE})", re.IGNORECASE
-)
-_HALF_MORE = re.compile(rf"(?<![\d.,])\b({_SPELLED}|\d+) and a half\b", re.IGNORECASE)
-_IN_FIGURES = [
-    (re.compile(words, re.IGNORECASE), figures)
-    for words, figures in (
-        (r"\b(?:half a|a half) (million|billion)", r"0.5 \1"),
-        (r"\ba dozen\b", "12"),
-        (rf"\ban? ({_SCALE})", r"1 \1"),
-        (r"\b(?:an?|one) (year|month|week|day|hour|minute) and a half\b", r"1.5 \1s"),
-    )
-]
 _FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
-_FRACTION = re.compile(r"(?:(?<![\d.,])(\d+)\s?)?([½¼¾])")
-LONGEST = 400
-"""Maximum number of characters read as a value."""
-
-
-def digits(text: str) -> str:
-    """Number words as digits: "twenty-five years" becomes "25 years", "two to three" becomes "2 to
-    3", "two and a half" becomes "2.5"."""
-    if len(text) > LONGEST or not re.search(r"[a-z½¼¾]", text, re.IGNORECASE):
-        return text
-    text = _FRACTION.sub(lambda match: (match[1] or "0") + _FRACTIONS[match[2]], text)
-    text = _HALF_MORE.sub(lambda match: f"{_spelled(match[1])}.5", text)
-    for pattern, figures in _IN_FIGURES:
-        text = pattern.sub(figures, text)
-    text = _SPELLED_RANGE.sub(
-        lambda match: f"{_spelled(match[1])}{match[2]}{_spelled(match[3])}", text
-    )
-    for pattern in (_BETWEEN, _SCALED, _SHORT):
-        text = pattern.sub(_in_full, text)
-    return _spelled(text)
+NUMERIC_LETTERS = frozenset((*string.ascii_letters, *_FRACTIONS))
+"""Letters of number words and of units, and fractions."""
+_RANGE = rf"({NUMBER})(?:(\s*(?:%s)\s*){SIGN}?({NUMBER}))?"
 
 
 def _spelled(text: str) -> str:
@@ -149,17 +113,51 @@ def _times(number: str, scale: str) -> str:
     return f"{float(number.replace(',', '')) * _SCALES[scale.lower()]:.0f}"
 
 
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_Rewriting = str | Callable[[re.Match[str]], str]
+_REWRITINGS: list[tuple[re.Pattern[str], _Rewriting]] = [
+    (re.compile(pattern, re.IGNORECASE), figures)
+    for pattern, figures in (
+        (r"(?:(?<![\d.,])(\d+)\s?)?([½¼¾])", lambda m: (m[1] or "0") + _FRACTIONS[m[2]]),
+        (rf"(?<![\d.,])\b({_SPELLED}|\d+) and a half\b", lambda m: f"{_spelled(m[1])}.5"),
+        (r"\b(?:half a|a half) (million|billion)", r"0.5 \1"),
+        (r"\ba dozen\b", "12"),
+        (rf"\ban? ({_SCALE})", r"1 \1"),
+        (r"\b(?:an?|one) (year|month|week|day|hour|minute) and a half\b", r"1.5 \1s"),
+        (
+            rf"\b({_SPELLED})(\s+(?:to|or|and)\s+)({_SPELLED}|{NUMBER})(?=[\s-]{_SCALE})",
+            lambda m: f"{_spelled(m[1])}{m[2]}{_spelled(m[3])}",
+        ),
+        (rf"(?<=\bbetween )({NUMBER})(\s+and\s+)({NUMBER})[\s-]({_SCALE})", _in_full),
+        (rf"{_RANGE % 'to|or|-|–'}[\s-]?({_SCALE})", _in_full),
+        # letters as scales, only in sums of money: "$5m"
+        (rf"(?<=[$€£¥]){_RANGE % 'to|-|–'}\s?([kmbt])\b", _in_full),
+    )
+]
+"""Words and signs of numbers with what they are in figures, in the order in which they are read."""
+LONGEST = 400
+"""Maximum number of characters read as a value."""
+
+
+def digits(text: str) -> str:
+    """Number words as digits: "twenty-five years" becomes "25 years", "two to three" becomes "2 to
+    3", "two and a half" becomes "2.5"."""
+    if len(text) > LONGEST or NUMERIC_LETTERS.isdisjoint(text):
+        return text
+    for pattern, figures in _REWRITINGS:
+        text = pattern.sub(figures, text)
+    return _spelled(text)
+
+
 _PUNCTUATION = re.compile(r"[^\w\s%$\u20ac\u00a3]")
 WORD = re.compile(r"[^\W_]+(?:['’.,-][^\W_]+)*")
-_POSSESSIVE = re.compile(r"['’]s?$")
 _NAMED = re.compile(r"(?<=\s)[A-Z][\w.-]+|\b\w*\d[\w.,]*\b")
 
 
 def normalize(text: str) -> str:
     """Lower case, without articles and punctuation, with single spaces (method: the evaluation
     script of SQuAD)."""
-    return " ".join(_ARTICLES.sub(" ", _PUNCTUATION.sub(" ", text.lower())).split())
+    words = _PUNCTUATION.sub(" ", text.lower()).split()
+    return " ".join(word for word in words if word not in ARTICLES)
 
 
 def compatible(text: str, other: str) -> bool:
@@ -200,7 +198,8 @@ def singular_words(text: str) -> frozenset[str]:
 
 def fold(word: str) -> str:
     """A word in lower case, without a possessive ending and full stops."""
-    return _POSSESSIVE.sub("", word.lower()).replace(".", "")
+    word = word.lower().replace("’", "'").removesuffix("'s").removesuffix("'")
+    return word.replace(".", "")
 
 
 def word_set(text: str) -> frozenset[str]:
