@@ -122,7 +122,7 @@ def files(settings: Settings, paths: Sequence[Path], name: str | None = None) ->
 def stamps(settings: Settings) -> Stamps:
     """Cache of file digests beside the index."""
     from rag.ingestion.file_cache import Stamps
-    from rag.parsing.version import identity
+    from rag.parsing.formats import identity
 
     limits = (settings.file_mb, settings.file_seconds, settings.file_memory_mb)
     return Stamps(settings.index, identity(*limits, settings.keep_furniture))

@@ -35,8 +35,7 @@ from rag.evaluation.set_files import json_lines
 from rag.models.reader import ExtractiveReader
 from rag.protocols import Reader, ReaderOutput
 from rag.training.batches import token_counter
-from rag.training.data import Article, question_set
-from rag.training.datasets import recipe_articles
+from rag.training.data import Article, question_set, recipe_articles
 from rag.training.evaluate import measure
 from rag.training.recipe import SetsRecipe, load_recipe
 from rag.types import Hit, Passage

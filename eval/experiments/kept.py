@@ -51,8 +51,7 @@ from rag.protocols import (
     Verdict,
 )
 from rag.settings import Settings
-from rag.training.data import read_squad
-from rag.training.datasets import recipe_articles
+from rag.training.data import read_squad, recipe_articles
 from rag.training.recipe import SetsRecipe, load_recipe
 from rag.types import Document, Hit, Passage, Span
 

@@ -138,11 +138,11 @@ def _finish(
 ) -> None:
     """Write the reports, print the summary, and exit with 1 if a bound is broken."""
     from rag.evaluation import gates
+    from rag.evaluation.report import page
     from rag.evaluation.report import summary as words
-    from rag.evaluation.report import write
 
     verdicts: list[GateVerdict] = gates.verdicts(bounds, result.summary)
-    written = write.write(result, comparison, verdicts, out)
+    written = page.write(result, comparison, verdicts, out)
     if junit:
         gates.junit(result, verdicts, junit)
     if as_json:

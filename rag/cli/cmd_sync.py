@@ -109,7 +109,7 @@ class StandingGrids:
 
     def refresh(self, changes: Changes) -> None:
         """Ask them, and say on stderr what changed; errors do not undo a sync."""
-        from rag.desk.standing import refresh
+        from rag.desk.grid_run import refresh
 
         if changes.dry_run:
             return

@@ -10,8 +10,10 @@ from rag.answering.searcher import Query, RetrievalResult
 from rag.desk import grid as grids
 from rag.desk.grid import Cell, Grid, GridRow, Quote, State
 from rag.desk.grid_file import GridColumn
+from rag.errors import RagError
 from rag.meaning.figures import figures
 from rag.meaning.quantities import Quantity
+from rag.protocols import Store
 from rag.types import Answer, Citation, Value
 
 if TYPE_CHECKING:
@@ -238,3 +240,40 @@ def _quote(citation: Citation) -> Quote:
         page=citation.page,
         heading=citation.heading,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """A standing grid that was asked again: how many cells were read, how many answers changed
+    since somebody looked, and what stopped it, or "".
+    """
+
+    name: str
+    asked: int
+    changed: int
+    error: str = ""
+
+
+def standing(store: Store, has_changed: bool) -> list[str]:
+    """Grids that are to be asked after a sync and have something to ask. Rows of several documents
+    are asked only if the index `has_changed`.
+    """
+    loaded = (grids.load(store, name) for name in grids.names(store))
+    return [
+        one.spec.name
+        for one in loaded
+        if one.spec.refresh == "on_sync"
+        and any(cell.row.sha256 or has_changed or not cell.before for cell in due(one))
+    ]
+
+
+def refresh(
+    store: Store, engine: Callable[[], Engine], has_changed: bool = True
+) -> Iterator[Refreshed]:
+    """Ask the standing grids again. `engine` is called only if there is something to ask."""
+    for name in standing(store, has_changed):
+        try:
+            asked = run(engine(), name)
+            yield Refreshed(name, asked, len(grids.load(store, name).changes()))
+        except RagError as error:
+            yield Refreshed(name, 0, 0, error.message)

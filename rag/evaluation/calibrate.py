@@ -15,15 +15,17 @@ from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.calibration_fit import (
+    Certificate,
     Judged,
     bought,
+    certify,
     choose_threshold,
     fit,
     held_back,
     predict,
+    questions_needed,
     risk_at_coverage,
 )
-from rag.evaluation.certified_risk import Certificate, certify, questions_needed
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import Rows
 from rag.evaluation.usefulness import serves, shown

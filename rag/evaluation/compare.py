@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.errors import InputError
-from rag.evaluation.bootstrap import Interval, paired
-from rag.evaluation.metrics import measure, table
+from rag.evaluation.metrics import Interval, measure, paired, table
 from rag.evaluation.records import Row
 from rag.evaluation.result import Result
 from rag.evaluation.squad import is_right

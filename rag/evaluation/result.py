@@ -12,12 +12,13 @@ from typing import Any, Self
 import numpy as np
 
 from rag.errors import InputError
-from rag.evaluation.bootstrap import Interval, intervals
 from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.metrics import (
     CUTS,
+    Interval,
     Table,
     evidence_at,
+    intervals,
     measure,
     reliability,
     risk_coverage,

@@ -1,25 +1,113 @@
-"""Asks an engine the questions of a gold set, and saves each row as it is made."""
+"""Asks an engine the questions of a gold set, saves each row as it is made, and records in which
+environment: the commit, the index, the models, the machine."""
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
+import platform
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from rag import __version__
 from rag.answering.searcher import Searcher, check_question
+from rag.digest import sha256_file
 from rag.engine import Engine
-from rag.errors import InputError
-from rag.evaluation import environment
+from rag.errors import InputError, RagError
 from rag.evaluation.evaluator import Evaluator, with_all_candidates
 from rag.evaluation.gold import Gold, Question, sample
 from rag.evaluation.records import Partial, Row
 from rag.evaluation.result import Result
+from rag.models.registry import calibration_path, embedder_path, reader_path
+from rag.models.threads import available_cores
+from rag.settings import Settings
+
+_PROJECT = Path(__file__).parents[2]
+_SETTINGS = (
+    "embedder reader passage_tokens first_stage_k alpha top_k threshold calibration"
+).split()
+"""Settings that affect answers."""
+
+
+def commit() -> str:
+    """The commit of the running code, with a "+" if it was modified; the version if it is installed
+    without git.
+    """
+    if not (_PROJECT / ".git").exists():
+        return __version__
+    name = _git("rev-parse", "--short=10", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "rag")
+    return f"{name}{'+' if changed else ''}" if name else __version__
+
+
+def _git(*arguments: str) -> str:
+    try:
+        completed = subprocess.run(
+            ["git", "-C", str(_PROJECT), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return completed.stdout.strip()
+
+
+def of_questions(questions: Iterable[Question]) -> str:
+    """Digest of the questions and accepted answers."""
+    return _sha256(dataclasses.astuple(question) for question in questions)
+
+
+def of_searcher(searcher: Searcher) -> dict[str, Any]:
+    """Settings, index and models of a searcher."""
+    settings = {name: str(getattr(searcher.settings, name)) for name in _SETTINGS}
+    stats = searcher.store.stats()
+    documents = sorted((document.id, document.sha256) for document in searcher.store.documents())
+    index = {
+        "documents": stats.documents,
+        "passages": stats.passages,
+        "embedder": stats.embedder,
+        "sha256": _sha256(documents),
+    }
+    return {"settings": settings, "index": index, "models": _models(searcher.settings)}
+
+
+def _models(settings: Settings) -> dict[str, str]:
+    """Digests of local models; models from the hub are left out."""
+    digests = {}
+    for name, path in (("embedder", embedder_path), ("reader", reader_path)):
+        with suppress(RagError, OSError):
+            folder, is_local = path(getattr(settings, name))
+            if is_local:
+                digests[name] = sha256_file(Path(folder) / "model.safetensors")
+    with suppress(OSError):
+        calibration = calibration_path(settings.calibration, settings.reader)
+        digests["calibration"] = sha256_file(calibration)
+    return digests
+
+
+def of_machine() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": str(available_cores()),
+    }
+
+
+def _sha256(values: Iterable[Any]) -> str:
+    total = hashlib.sha256()
+    for value in values:
+        total.update(json.dumps(value, default=str, sort_keys=True).encode())
+    return total.hexdigest()
 
 
 def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> Result:
@@ -30,13 +118,13 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     """
     questions = sample(gold.questions, limit)
     _check(questions, searcher.settings.max_question)
-    commit = environment.commit()
+    revision = commit()
     facts = {
-        "gold": environment.of_questions(questions),
-        "commit": commit,
-        **environment.of_searcher(searcher),
+        "gold": of_questions(questions),
+        "commit": revision,
+        **of_searcher(searcher),
     }
-    partial = Partial(out / f"{gold.name}-{commit}.partial.jsonl", _fingerprint(facts))
+    partial = Partial(out / f"{gold.name}-{revision}.partial.jsonl", _fingerprint(facts))
     rows = ask(
         questions,
         Evaluator(with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher),
@@ -49,7 +137,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
             "made": now,
             "limit": limit,
             **facts,
-            "machine": environment.of_machine(),
+            "machine": of_machine(),
         },
         rows,
     )

@@ -12,10 +12,104 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rag.parsing.base import Part, join
-from rag.parsing.rst_inline import inline_text
-from rag.parsing.rst_tables import GRID, SIMPLE, grid_rows, list_table_rows, simple_end, simple_rows
 from rag.parsing.tables import table_part
 from rag.types import Block
+
+GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
+SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
+
+
+def simple_end(lines: Sequence[str], index: int) -> int:
+    """Index after the last rule of a simple table, which may contain empty lines."""
+    end, row = index + 1, index + 1
+    while row < len(lines) and (lines[row] or (row + 1 < len(lines) and lines[row + 1])):
+        if SIMPLE.match(lines[row]) and len(lines[row].split()) == len(lines[index].split()):
+            end = row + 1
+            if end >= len(lines) or not lines[end]:
+                break
+        row += 1
+    return max(end, index + 1)
+
+
+def grid_rows(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Rows of a grid table; the lines of a cell are joined."""
+    cells: list[list[str]] = []
+    for line in lines:
+        if GRID.match(line):
+            if any(map(any, cells)):
+                yield [" ".join(filter(None, cell)) for cell in cells]
+            cells = []
+            continue
+        for number, piece in enumerate(line.strip().strip("|").split("|")):
+            cells += [[]] if number == len(cells) else []
+            cells[number].append(inline_text(piece.strip()))
+
+
+def simple_rows(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Rows of a simple table, by the columns of its first rule; a row with an empty first cell
+    continues the previous one.
+    """
+    starts = [match.start() for match in re.finditer(r"=+", lines[0])]
+    row: list[str] = []
+    for line in lines:
+        if SIMPLE.match(line) or re.fullmatch(r"[\s-]*", line):
+            continue
+        cells = [
+            line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)
+        ]
+        if row and not cells[0]:
+            row = [f"{before} {cell}".strip() for before, cell in zip(row, cells, strict=True)]
+            continue
+        if row:
+            yield [*map(inline_text, row)]
+        row = cells
+    if row:
+        yield [*map(inline_text, row)]
+
+
+def list_table_rows(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Rows of a list-table: "* -" starts a row, "-" a cell."""
+    row: list[str] = []
+    for line in lines:
+        if begins := re.match(r"\*\s+-(?:\s+|\Z)(.*)", line):
+            if row:
+                yield [*map(inline_text, row)]
+            row = [begins.group(1)]
+        elif cell := re.match(r"\s+-(?:\s+|\Z)(.*)", line):
+            row.append(cell.group(1))
+        elif row and line.strip():
+            row[-1] = f"{row[-1]} {line.strip()}".strip()
+    if row:
+        yield [*map(inline_text, row)]
+
+
+_ROLE = re.compile(r":[\w+.-]{1,60}(?::[\w+.-]{1,60}){0,3}:`([^`]*)`")
+_LITERAL_TEXT = re.compile(r"(?<!`)``(?=\S)(.{1,300}?)(?<=\S)``(?!`)", re.DOTALL)
+_LINK = re.compile(r"`([^`<]{1,300}?)\s{1,9}<[^`>]{1,2000}>`_{0,2}")
+_MARKED = re.compile(
+    r"(?<![\w`*])(``|`|\*\*|\*)(?=\S)(.{1,300}?)(?<=\S)\1_{0,2}(?![\w`*])", re.DOTALL
+)
+"""Bounded, since the end of an unclosed mark would be searched from each opening mark."""
+
+
+def inline_text(text: str) -> str:
+    """Text without roles, links and emphasis; literals stay unchanged."""
+    parts = _LITERAL_TEXT.split(text)
+    return "".join(part if number % 2 else _marked(part) for number, part in enumerate(parts))
+
+
+def _marked(text: str) -> str:
+    text = _ROLE.sub(lambda role: _shown(role.group(1)), text)
+    text = _LINK.sub(r"\1", text)
+    return _MARKED.sub(lambda marked: marked.group(2), text).replace("\\ ", "").replace("\\*", "*")
+
+
+def _shown(content: str) -> str:
+    """Visible part of a role: the words of "words <target>"."""
+    words, opens, target = content.rpartition("<")
+    shown = words.rstrip() if opens and target.endswith(">") and words[-1:].isspace() else ""
+    return shown or content.lstrip("~!")
+
 
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*\Z")
 _DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+)::\s*(.*)\Z")

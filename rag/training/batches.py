@@ -10,8 +10,7 @@ from typing import Any
 from rag.errors import InputError
 from rag.ingestion.chunking import TokenCounter
 from rag.models.qa_heads import Window, windows
-from rag.training.data import Group, groups, question_set
-from rag.training.datasets import Set
+from rag.training.data import Group, Set, groups, question_set
 from rag.training.verdicts import Label, Statement
 
 _POOL = 2048

@@ -31,8 +31,7 @@ from rag.protocols import Vectors
 from rag.retrieval import fuse
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
-from rag.training.data import QuestionSet, question_set
-from rag.training.datasets import recipe_articles
+from rag.training.data import QuestionSet, question_set, recipe_articles
 from rag.training.recipe import EmbedderRecipe
 from rag.training.trainer import (
     Steps,

@@ -29,18 +29,21 @@ from rag.training.batches import (
     token_counter,
     verdict_stream,
 )
-from rag.training.data import question_set
-from rag.training.datasets import Set, recipe_articles, recipe_sets
-from rag.training.distillation import (
-    TeacherOutput,
-    sentence_target,
-    span_targets,
-    teacher_outputs,
-    verdict_targets,
-)
+from rag.training.data import Set, question_set, recipe_articles, recipe_sets
 from rag.training.evaluate import Measured, measure
 from rag.training.initial_model import Run, initial
-from rag.training.loss import distillation_loss, group_loss, sentence_loss, targets, verdict_loss
+from rag.training.loss import (
+    TeacherOutput,
+    distillation_loss,
+    group_loss,
+    sentence_loss,
+    sentence_target,
+    span_targets,
+    targets,
+    teacher_outputs,
+    verdict_loss,
+    verdict_targets,
+)
 from rag.training.recipe import OwnRecipe, SetsRecipe, SetsStage
 from rag.training.trainer import (
     WEIGHTS,

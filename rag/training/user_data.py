@@ -17,8 +17,7 @@ from rag.meaning.words import content_words, coverage
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
 from rag.parsing.load import load
-from rag.training.data import Article, read_squad
-from rag.training.datasets import Set, split_articles
+from rag.training.data import Article, Set, read_squad, split_articles
 from rag.training.recipe import OwnRecipe
 from rag.types import Document, Passage
 

@@ -21,8 +21,7 @@ from rag.errors import InputError
 from rag.evaluation.set_files import MALFORMED, json_lines
 from rag.meaning.sentences import split_sentences
 from rag.store.local.tantivy_index import LexicalIndex
-from rag.training.data import Article
-from rag.training.datasets import set_path
+from rag.training.data import Article, set_path
 from rag.training.recipe import Verdicts
 
 _FILES = ("yesno.jsonl.gz", "support.jsonl.gz")

@@ -13,8 +13,7 @@ import pytest
 
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
-from rag.claims.writer import Writer
-from rag.claims.writer_prompt import is_instruction
+from rag.claims.writer import Writer, is_instruction
 from rag.engine import Engine
 from tests.claims.parts import DEAL, EXIT, LIMITS, MODELS, engine
 from tests.claims.writers import writing

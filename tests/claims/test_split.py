@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.claims.split import clauses, split_claims
-from rag.meaning.antecedents import subject
+from rag.claims.split import clauses, split_claims, subject
 
 ANSWER = """# The deal
 

@@ -15,8 +15,7 @@ import pytest
 
 from rag.claims.chat_client import ChatServer, WriterError
 from rag.claims.checker import Checker
-from rag.claims.writer import Writer, Written, sources_of
-from rag.claims.writer_prompt import is_instruction, messages, quoted
+from rag.claims.writer import Writer, Written, is_instruction, messages, quoted, sources_of
 from rag.engine import Engine
 from rag.types import Answer
 from tests.claims.parts import MODELS, TEXTS, engine

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rag.evaluation import bootstrap
+from rag.evaluation import metrics
 from tests.cli.test_cli import Run, filled, run
 
 __all__ = ["filled", "run"]
@@ -31,7 +31,7 @@ QUESTIONS: list[dict[str, Any]] = [
 
 @pytest.fixture(autouse=True)
 def gold(run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(bootstrap, "DRAWS", 20)
+    monkeypatch.setattr(metrics, "DRAWS", 20)
     path = Path("gold.jsonl")
     path.write_text("\n".join(map(json.dumps, QUESTIONS)) + "\n")
     return path

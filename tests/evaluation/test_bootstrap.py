@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rag.evaluation.bootstrap import bootstrap_samples, intervals, paired
-from rag.evaluation.metrics import table
+from rag.evaluation.metrics import bootstrap_samples, intervals, paired, table
 from rag.evaluation.records import Row
 
 

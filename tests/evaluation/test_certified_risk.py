@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.evaluation.certified_risk import (
+from rag.evaluation.calibration_fit import (
     THRESHOLDS,
     certify,
     questions_needed,

@@ -12,8 +12,7 @@ import pytest
 from rag.evaluation import gates
 from rag.evaluation.compare import compare
 from rag.evaluation.gold import Gold
-from rag.evaluation.report.charts import scale
-from rag.evaluation.report.page import page
+from rag.evaluation.report.page import page, scale
 from rag.evaluation.result import Result
 from rag.evaluation.runs import run
 from tests.evaluation.helpers import QUESTIONS, UNANSWERABLE, engine, store

@@ -12,13 +12,13 @@ import pytest
 
 from rag.answering.searcher import Searcher
 from rag.errors import InputError
-from rag.evaluation import environment, gates
+from rag.evaluation import gates, runs
 from rag.evaluation.compare import compare
 from rag.evaluation.evaluator import Evaluator
 from rag.evaluation.gold import Gold, Question
 from rag.evaluation.records import Row
+from rag.evaluation.report import page
 from rag.evaluation.report import summary as words
-from rag.evaluation.report import write
 from rag.evaluation.result import Result, summarise
 from rag.evaluation.runs import run
 from rag.evaluation.squad import exact, f1
@@ -64,7 +64,7 @@ def test_every_question_has_a_row_in_order(result: Result) -> None:
 
 def test_facts_name_the_environment_without_passwords(tmp_path: Path) -> None:
     asked = engine(store(tmp_path), store="postgresql://me:secret@host/db")
-    found = environment.of_searcher(asked)
+    found = runs.of_searcher(asked)
     assert "secret" not in json.dumps(found)
     assert (
         len(found["models"]["calibration"])
@@ -74,8 +74,8 @@ def test_facts_name_the_environment_without_passwords(tmp_path: Path) -> None:
     )
     before = found["index"]["sha256"]
     asked.store.delete("docs/lake")
-    assert environment.of_searcher(asked)["index"]["sha256"] != before
-    assert environment.commit()
+    assert runs.of_searcher(asked)["index"]["sha256"] != before
+    assert runs.commit()
 
 
 def test_a_stopped_run_resumes(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:
 
 
 def test_every_figure_can_be_computed_again_from_the_json(result: Result, tmp_path: Path) -> None:
-    json_file, html, markdown = write.write(result, None, [], tmp_path)
+    json_file, html, markdown = page.write(result, None, [], tmp_path)
     found = json.loads(json_file.read_text())
     rows = [
         dict(zip(found["questions"]["columns"], values, strict=True))

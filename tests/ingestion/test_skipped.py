@@ -17,8 +17,8 @@ from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.base import ParseError
 from rag.parsing.files import find
+from rag.parsing.formats import identity
 from rag.parsing.pool import ParseTask, Result, one_by_one
-from rag.parsing.version import identity
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.parsing.archives import zipped

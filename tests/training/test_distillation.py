@@ -12,14 +12,17 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from rag.models.qa_heads import Encoded, Head, Window, again, encode, load_head, places, windows
-from rag.training.distillation import (
+from rag.training.loss import (
     Shares,
+    distillation_loss,
+    group_loss,
+    sentence_loss,
     sentence_target,
     span_targets,
     teacher_outputs,
+    verdict_loss,
     verdict_targets,
 )
-from rag.training.loss import distillation_loss, group_loss, sentence_loss, verdict_loss
 from tests import tiny
 
 TEXT = "it was signed in july 2015, in vienna."

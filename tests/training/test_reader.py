@@ -19,9 +19,8 @@ from rag.models.bert import load_weights, save_weights
 from rag.models.qa_heads import encode, load_head, windows
 from rag.models.reader import ExtractiveReader
 from rag.training import train_reader as training
-from rag.training.data import groups, question_set
-from rag.training.datasets import split_articles
-from rag.training.distillation import span_targets, teacher_outputs
+from rag.training.data import groups, question_set, split_articles
+from rag.training.loss import span_targets, teacher_outputs
 from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
 from rag.training.trainer import WEIGHTS
 from tests import small_index, tiny

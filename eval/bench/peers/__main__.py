@@ -21,8 +21,8 @@ from eval.bench.peers.measure import NOTES, PHASES, Measured, Run
 from eval.bench.peers.system import PEERS, check, read_texts, write_texts
 from rag import build
 from rag.errors import RagError
-from rag.evaluation.environment import commit
 from rag.evaluation.gold import read_jsonl, sample
+from rag.evaluation.runs import commit
 from rag.settings import Settings
 
 GOLD = Path(__file__).parents[2] / "gold" / "seeds.jsonl"

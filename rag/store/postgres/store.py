@@ -17,7 +17,7 @@ from rag.errors import StoreError
 from rag.packed_blocks import PackedBlocks
 from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
 from rag.store.duplicates import Duplicates, duplicates
-from rag.store.postgres import grids, maintenance, schema, search, writes
+from rag.store.postgres import grids, schema, search, writes
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.filter_sql import writable
 from rag.store.validation import check
@@ -92,7 +92,7 @@ class PostgresStore:
             self._depth.value = depth - 1
             if depth == 1:
                 self._database.alone(
-                    lambda connection: maintenance.tend(connection, self._exact, self._dim)
+                    lambda connection: search.tend(connection, self._exact, self._dim)
                 )
 
     def put(

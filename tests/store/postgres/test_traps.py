@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from rag.filters import parse
-from rag.store.postgres import maintenance, schema
+from rag.store.postgres import schema, search
 from rag.store.postgres.store import PostgresStore
 from tests.postgres import Cluster
 from tests.store.helpers import EXPECT, postgres, put_vectors, schema_dsn, unit
@@ -192,7 +192,7 @@ def test_a_version_with_a_buffer_overflow_builds_serially(
     version: tuple[int, ...], alone: bool
 ) -> None:
     """CVE-2026-3172: parallel builds of HNSW below pgvector 0.8.2."""
-    statements = maintenance.building(version, 64, broken=False)
+    statements = search.building(version, 64, broken=False)
     assert ("SET max_parallel_maintenance_workers = 0" in statements) is alone
     assert statements[-1].startswith("CREATE INDEX CONCURRENTLY rag_vectors_hnsw")
 
