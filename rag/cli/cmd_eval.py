@@ -16,9 +16,8 @@ from rag.settings import Settings
 from rag.types import plain
 
 if TYPE_CHECKING:
-    from rag.evaluation.compare import Comparison
     from rag.evaluation.gates import Gate, GateVerdict
-    from rag.evaluation.result import Result
+    from rag.evaluation.result import Comparison, Result
 
 _FILE = click.Path(path_type=Path)
 _CLAIM_METRICS = (
@@ -113,11 +112,10 @@ def _run(
     baseline: Path | None,
 ) -> tuple[Result, Comparison | None]:
     from rag import build
-    from rag.evaluation.compare import compare
     from rag.evaluation.corpus import opened
     from rag.evaluation.gold_formats import load
     from rag.evaluation.ranking import measure
-    from rag.evaluation.result import Result
+    from rag.evaluation.result import Result, compare
     from rag.evaluation.runs import run
 
     questions = load(gold)
@@ -176,9 +174,8 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
       rag eval compare before.json after.json
       rag eval compare before.json after.json --json
     """
-    from rag.evaluation.compare import compare
     from rag.evaluation.report import summary as words
-    from rag.evaluation.result import Result
+    from rag.evaluation.result import Result, compare
 
     before, after = Result.load(first), Result.load(second)
     comparison = compare(before, after)

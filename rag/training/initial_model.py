@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
 from transformers import (
     MODEL_FOR_QUESTION_ANSWERING_MAPPING,
@@ -87,8 +85,6 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
             if "dropout" in name and isinstance(value, float):
                 setattr(config, name, recipe.dropout)
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
-        if recipe.split_punctuation:
-            _split_punctuation(tokenizer.backend_tokenizer)
         # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
         # step, 2.07 s without it).
         options = {
@@ -135,17 +131,6 @@ def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None
                 {part: stored[f"{name}.{part}"].float() for part in ("weight", "bias")}
             )
         setattr(model, name, head)
-
-
-def _split_punctuation(tokenizer: Tokenizer) -> None:
-    """Split punctuation after the tokenizer's own splits, unless it already does."""
-    if "Punctuation" not in json.dumps(json.loads(tokenizer.to_str())["pre_tokenizer"]):
-        parts = [
-            part
-            for part in (tokenizer.pre_tokenizer, pre_tokenizers.Punctuation("isolated"))
-            if part
-        ]
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(parts)
 
 
 def _check_average(folder: str, model: Any) -> None:

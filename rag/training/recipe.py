@@ -102,10 +102,6 @@ class Recipe(_Part):
     """Number of the encoder's lowest layers that are not trained: 4 of 12 save a fifth of a
     step.
     """
-    split_punctuation: bool = False
-    """Make its tokenizer split punctuation from words, if it does not, so that a span can end
-    before a full stop.
-    """
     teacher: str | None = None
     """A shipped reader, a folder, or a hub id."""
     distillation_weight: Share = 0.0

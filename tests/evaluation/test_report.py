@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from rag.evaluation import gates
-from rag.evaluation.compare import compare
 from rag.evaluation.gold import Gold
 from rag.evaluation.report.page import page, scale
-from rag.evaluation.result import Result
+from rag.evaluation.result import Result, compare
 from rag.evaluation.runs import run
 from tests.evaluation.helpers import QUESTIONS, UNANSWERABLE, engine, store
 

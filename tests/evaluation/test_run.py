@@ -13,13 +13,12 @@ import pytest
 from rag.answering.searcher import Searcher
 from rag.errors import InputError
 from rag.evaluation import gates, runs
-from rag.evaluation.compare import compare
 from rag.evaluation.evaluator import Evaluator
 from rag.evaluation.gold import Gold, Question
 from rag.evaluation.records import Row
 from rag.evaluation.report import page
 from rag.evaluation.report import summary as words
-from rag.evaluation.result import Result, summarise
+from rag.evaluation.result import Result, compare, summarise
 from rag.evaluation.runs import run
 from rag.evaluation.squad import exact, f1
 from rag.protocols import ReaderOutput

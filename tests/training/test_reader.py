@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
 
 from rag.errors import InputError, ModelError
 from rag.models.bert import load_weights, save_weights
@@ -368,17 +367,6 @@ def test_a_model_without_a_span_head_gets_one(tmp_path: Path) -> None:
     )
     assert before is None
     assert after.answerable == 2
-
-
-@pytest.mark.slow
-def test_a_tokenizer_is_made_to_split_punctuation(data: Path) -> None:
-    tiny.spaced(data / "spaced")
-    training.train(recipe(init="spaced", split_punctuation=True), data, data / "out")
-    training.train(recipe(init="out", split_punctuation=True), data, data / "again")
-    for name in ("out", "again"):
-        made = Tokenizer.from_file(str(data / name / "tokenizer.json"))
-        assert made.encode("in 2015.", add_special_tokens=False).offsets == [(0, 2), (2, 7), (7, 8)]
-        assert made.to_str().count("Punctuation") == 1
 
 
 def test_an_unusable_out_folder_is_reported_first(data: Path) -> None:

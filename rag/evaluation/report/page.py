@@ -16,13 +16,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rag.errors import writing_to
-from rag.evaluation.compare import Comparison
 from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.gates import GateVerdict
 from rag.evaluation.metrics import METRICS
 from rag.evaluation.records import Row
 from rag.evaluation.report.summary import head, markdown
-from rag.evaluation.result import Result
+from rag.evaluation.result import Comparison, Result
 
 _WIDTH, _HEIGHT = 360, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 42, 12, 12, 38

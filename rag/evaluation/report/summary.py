@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rag.evaluation.compare import Comparison, MetricChange
 from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.gates import GateVerdict
 from rag.evaluation.metrics import METRICS
 from rag.evaluation.records import Row
-from rag.evaluation.result import Result, Summary
+from rag.evaluation.result import Comparison, MetricChange, Result, Summary
 
 _SHOWN = 20
 
