@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 out_option = click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Also write the grid to this file: .xlsx, .csv, .html, .md or .jsonl.",
+    help="Also write the grid to this file: .xlsx, .csv, .html, .md, .jsonl, or, for rag eval, "
+    "the rated cells: .gold.jsonl.",
 )
 
 
@@ -167,6 +168,7 @@ def show_command(settings: Settings, as_json: bool, name: str, out: Path | None)
     Examples:
       rag grid show leases
       rag grid show leases --out leases.html
+      rag grid show leases --out leases.gold.jsonl
     """
     _check_out(out)
     with closing(build.store(settings, any_embedder=True)) as store:
@@ -177,14 +179,14 @@ def show_command(settings: Settings, as_json: bool, name: str, out: Path | None)
 @click.argument("name")
 @click.argument("row")
 @click.argument("column")
-@click.argument("verdict", type=click.Choice(["confirmed", "corrected", "rejected"]))
+@click.argument("verdict", type=click.Choice(["confirmed", "corrected", "rejected", "withdrawn"]))
 @click.argument("value", default="")
 @shared
 def rate_command(
     settings: Settings, as_json: bool, name: str, row: str, column: str, verdict: str, value: str
 ) -> None:
-    """Confirm, correct or reject the cell of the grid NAME at ROW and COLUMN. A correction needs
-    the right VALUE.
+    """Confirm, correct or reject the cell of the grid NAME at ROW and COLUMN, or withdraw what was
+    said of it. A correction needs the right VALUE.
 
     \b
     Examples:

@@ -26,6 +26,8 @@ STATE_NAMES = {
     "waiting": "not asked yet",
 }
 VERDICTS = ("confirmed", "corrected", "rejected")
+WITHDRAWN = "withdrawn"
+"""In the place of a verdict: the cell has no rating any more."""
 ALL = "*"
 """Key of the row that asks the whole index."""
 _LONGEST_CORRECTION = 10_000
@@ -360,14 +362,19 @@ def delete(store: Store, name: str) -> None:
 
 
 def rate(store: Store, name: str, row: str, column: str, verdict: str, value: str = "") -> Cell:
-    """Keep what a person said of a cell. Raises NotFoundError, InputError."""
-    if verdict not in VERDICTS:
-        raise InputError(f"{verdict[:100]!r} is not a rating", f"choose: {', '.join(VERDICTS)}")
+    """Keep what a person said of a cell, or with `WITHDRAWN` remove it. Raises NotFoundError,
+    InputError.
+    """
+    if verdict not in (*VERDICTS, WITHDRAWN):
+        raise InputError(
+            f"{verdict[:100]!r} is not a rating", f"choose: {', '.join((*VERDICTS, WITHDRAWN))}"
+        )
     if (verdict == "corrected") != bool(value.strip()) or len(value) > _LONGEST_CORRECTION:
         limit = f"of at most {_LONGEST_CORRECTION:,} characters"
         raise InputError("a correction needs the right value", f"give one {limit}")
     cell = load(store, name).cell(row, column)
-    rated = replace(cell, rating=Rating(verdict, now(), value.strip()))
+    rating = None if verdict == WITHDRAWN else Rating(verdict, now(), value.strip())
+    rated = replace(cell, rating=rating)
     if not store.put_cells(name, [rated.to_row()]):
         raise NotFoundError(f"the document of {row[:200]!r} was deleted", "ask again")
     return rated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from html import escape
@@ -15,6 +16,7 @@ from urllib.parse import quote
 from rag.desk.grid import STATE_NAMES, Cell, Grid, GridRow, cell_dict
 from rag.desk.grid_file import GridColumn
 from rag.errors import InputError, install_line, writing_to
+from rag.filters import shown
 from rag.render.status import clean
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -24,6 +26,7 @@ _QUOTE_COLUMNS = (
     *("row", "column", "state", "probability", "value", "quote", "sentence", "document", "page"),
     *("heading", "start", "end", "sha256", "rating"),
 )
+_MARKER = re.compile(r"\s*(?:[-*•–]|\d+[.)])\s+")
 _LONGEST = 32_000
 """Characters of a cell in XLSX, which allows 32,767."""
 _STYLE = (
@@ -41,24 +44,25 @@ def write(grid: Grid, path: Path, sources: Sources) -> None:
     """Write the grid in the format of the file's suffix. Raises InputError for an unknown one, if
     XLSX needs a missing library, or if the file cannot be written.
     """
-    make = WRITERS.get(path.suffix.lower())
-    if make is None:
-        hint = f"name a file that ends in one of: {', '.join(WRITERS)}"
-        raise InputError(f"{path} has no known format", hint)
-    content = make(grid, sources)
+    content = WRITERS[_format(path)](grid, sources)
     with writing_to(path, "free some space, or choose another place with --out; the grid is kept"):
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def check_path(path: Path) -> None:
     """Raises InputError for a path that `write` cannot write, before anything is asked."""
-    if path.suffix.lower() not in WRITERS:
-        hint = f"name a file that ends in one of: {', '.join(WRITERS)}"
-        raise InputError(f"{path} has no known format", hint)
-    if path.suffix.lower() == ".xlsx":
+    if _format(path) == ".xlsx":
         _openpyxl()
     if not path.absolute().parent.is_dir():
         raise InputError(f"{path}: its folder does not exist", "create it first")
+
+
+def _format(path: Path) -> str:
+    for ending in WRITERS:
+        if path.name.lower().endswith(ending):
+            return ending
+    hint = f"name a file that ends in one of: {', '.join(WRITERS)}"
+    raise InputError(f"{path} has no known format", hint)
 
 
 def cells(grid: Grid) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
@@ -140,6 +144,46 @@ def to_jsonl(grid: Grid, _: Sources) -> str:
     )
 
 
+def to_gold(grid: Grid, _: Sources) -> str:
+    """Gold questions for `rag eval`, one for each cell that a person confirmed or corrected. They
+    are asked of the row's documents only.
+    """
+    lines = []
+    for row, column, cell in cells(grid):
+        if cell and (answer := _gold_answer(cell, column.type)) is not None:
+            conditions = [shown((condition,)) for condition in row.filter]
+            question = {"question": column.question, "filter": conditions, "group": row.key}
+            lines.append(json.dumps(question | answer, ensure_ascii=False) + "\n")
+    return "".join(lines)
+
+
+def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
+    """The accepted answer as `rag.evaluation.gold` reads it; {} if there is none to find, None if
+    nobody said what is right.
+    """
+    verdict = cell.rating.verdict if cell.rating else ""
+    if verdict == "confirmed" and cell.state in ("absent", "unreadable"):
+        return {} if cell.state == "absent" else None
+    if verdict not in ("confirmed", "corrected"):
+        return None
+    value, words = cell.shown, _on_one_line(cell.shown)
+    verbatim = [quote for quote in cell.quotes if words in _on_one_line(quote.sentence)]
+    proof = list(cell.quotes) if verdict == "confirmed" else verbatim
+    evidence = [{"document": quote.document_id, "sentence": quote.sentence} for quote in proof]
+    if kind == "yes_no":
+        answer = {"form": "yes_no", "verdict": value.casefold(), "evidence": evidence}
+        return answer if value.casefold() in ("yes", "no") else None
+    if kind == "list":
+        items = [[item] for line in value.splitlines() if (item := _MARKER.sub("", line).strip())]
+        return {"form": "list", "items": items, "evidence": evidence}
+    form = "sentences" if evidence and not verbatim else "span"
+    return {"form": form, "answers": [value], "evidence": evidence}
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def to_markdown(grid: Grid, _: Sources) -> str:
     """A table of the values; "?" marks a guess."""
     lines = [["", *(column.name for column in grid.spec.columns)]]
@@ -151,7 +195,7 @@ def to_markdown(grid: Grid, _: Sources) -> str:
 
 
 def _in_table(text: str) -> str:
-    escaped = escape(" ".join(clean(text).split()), quote=False)
+    escaped = escape(_on_one_line(clean(text)), quote=False)
     return escaped.replace("\\", "\\\\").replace("|", "\\|")
 
 
@@ -282,6 +326,7 @@ WRITERS: dict[str, Callable[[Grid, Sources], str | bytes]] = {
     ".csv": to_csv,
     ".html": to_html,
     ".md": to_markdown,
+    ".gold.jsonl": to_gold,
     ".jsonl": to_jsonl,
 }
-"""By suffix."""
+"""By the end of the file's name."""

@@ -128,13 +128,16 @@ def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) 
 
 def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
     """The likeliest answer to each question, and to some without their documents."""
-    questions: list[tuple[Question, Filter]] = [(question, ()) for question in gold]
+    questions: list[tuple[Question, Filter]] = [(question, question.filter) for question in gold]
     if sum(not question.answers for question in gold) < _FEW_ABSENT * len(gold):
         absent = [question for question in gold if question.answers and question.relevant]
         questions += [
             (
                 replace(question, answers=()),
-                tuple(Condition("document", "!=", name) for name in question.relevant),
+                (
+                    *question.filter,
+                    *(Condition("document", "!=", name) for name in question.relevant),
+                ),
             )
             for question in absent[: len(gold) // 3]
         ]
@@ -144,7 +147,7 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
     for start in range(0, len(questions), _BATCH):
         batch = questions[start : start + _BATCH]
         answers += unlimited.ask_many(
-            [Query(question.text, None, left_out or None) for question, left_out in batch]
+            [Query(question.text, None, conditions or None) for question, conditions in batch]
         )
     pairs = [(question, answer) for (question, _), answer in zip(questions, answers, strict=True)]
     texts = list(dict.fromkeys(question.text for question, _ in questions))

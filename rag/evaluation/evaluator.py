@@ -65,10 +65,10 @@ class Evaluator:
         )
         if not isinstance(self._searcher, Engine):
             started = time.perf_counter()
-            hits = self._search(question.text)
+            hits = self._search(question)
             took = {"retrieve": round(1000 * (time.perf_counter() - started), 2)}
             return replace(row, ms=took, **_ranked(question, hits))
-        answer = self._searcher.ask(question.text)
+        answer = self._searcher.ask(question.text, filter=question.filter or None)
         row = replace(row, **_scored(question, answer), **self._sound(answer))
         if not question.answers:
             return replace(
@@ -77,7 +77,7 @@ class Evaluator:
         return self._traced(replace(row, kind="answerable"), question, answer)
 
     def _traced(self, row: Row, question: Question, answer: Answer) -> Row:
-        hits = self._search(question.text)
+        hits = self._search(question)
         places = self.places(question, hits)
         missed = not is_right(answer.text, question.answers)
         if missed and not places and not question.evidence:
@@ -102,9 +102,11 @@ class Evaluator:
         document, sentence = _sought(question, places, top[2] if top else None)
         return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
 
-    def _search(self, question: str) -> list[Hit]:
+    def _search(self, question: Question) -> list[Hit]:
         """The full fused ranking, with the same candidate depth as for the answer."""
-        return self._searcher.search(question, self._settings.first_stage_k)
+        return self._searcher.search(
+            question.text, self._settings.first_stage_k, question.filter or None
+        )
 
     def _passages(self, document: str) -> Sequence[Passage]:
         """All of a document's passages."""

@@ -25,6 +25,7 @@ from pydantic import Field
 
 from rag.errors import InputError
 from rag.evaluation.set_files import StrictRow, Text, read_rows
+from rag.filters import Filter, parse
 from rag.types import Document
 
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
@@ -58,6 +59,7 @@ class QuestionRow(StrictRow):
         0, description="items or evidence sentences in a useful answer; by default over half"
     )
     document: Text = Field("", description="the document that the question is about")
+    filter: list[Text] = Field([], description="conditions on the documents asked, as --filter")
     unanswerable: bool = False
     reason: Literal["not_said", "needs_all"] = Field(
         "not_said", description="why it cannot be answered"
@@ -118,6 +120,7 @@ class Question:
     verdict: str | None = None
     items: tuple[tuple[str, ...], ...] = ()
     need: int = 0
+    filter: Filter = ()
     wordings: tuple[str, ...] = ()
     """The accepted wordings as the row gives them: `answers` without what was made of evidence,
     verdict and items.
@@ -166,6 +169,7 @@ def _question(row: QuestionRow, number: str) -> Question:
         row.verdict,
         items,
         row.need or (len(items or evidence) + 1) // 2,
+        parse(row.filter),
         tuple(row.answers),
     )
 

@@ -31,7 +31,7 @@ class CellRating(Strict):
 
     row: str = Field(max_length=2000, examples=["uploads/lease.md"])
     column: str = Field(max_length=100, examples=["End"])
-    verdict: Literal["confirmed", "corrected", "rejected"]
+    verdict: Literal["confirmed", "corrected", "rejected", "withdrawn"]
     value: str = Field(default="", max_length=10_000, description="The right one, if corrected.")
 
 

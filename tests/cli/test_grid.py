@@ -88,7 +88,7 @@ def test_every_format_is_written(synced: Run) -> None:
     lines = [json.loads(line) for line in Path("deal.jsonl").read_text().splitlines()]
     assert [line["column"] for line in lines] == ["Year", "Place"] * 3
     code, _, err = synced("grid", "show", "deal", "--out", "deal.doc")
-    assert (code, ".xlsx, .csv, .html, .md, .jsonl" in err) == (2, True)
+    assert (code, ".xlsx, .csv, .html, .md, .gold.jsonl, .jsonl" in err) == (2, True)
     assert synced("grid", "show", "deal", "--out", "none/deal.csv")[0] == 2
 
 
@@ -187,3 +187,28 @@ def test_missing_files_and_names_are_reported(synced: Run) -> None:
     synced("grid", "run", "deal.toml")
     code, _, err = synced("grid", "changes", "deal", "--since", "yesterday")
     assert (code, "'yesterday' is not a date" in err) == (2, True)
+
+
+def test_rated_cells_are_gold_questions_for_eval(synced: Run) -> None:
+    """The same question has another answer in each document, so only the row may be asked."""
+    Path("docs/oman.txt").write_text("Oman hosted the secret talks. Ada left the deal in 2031.\n")
+    synced("sync", "docs")
+    synced("grid", "run", "deal.toml")
+    for row in ("docs/deal.md", "docs/oman.txt"):
+        synced("grid", "rate", "deal", row, "Year", "confirmed")
+    synced("grid", "rate", "deal", "docs/oman.txt", "Place", "corrected", "Oman")
+    synced("grid", "rate", "deal", "*", "Year", "rejected")
+    synced("grid", "rate", "deal", "*", "Place", "confirmed")
+    assert synced("grid", "rate", "deal", "*", "Place", "withdrawn")[0] == 0
+    assert synced("grid", "show", "deal", "--out", "deal.gold.jsonl")[0] == 0
+    lines = [json.loads(line) for line in Path("deal.gold.jsonl").read_text().splitlines()]
+    assert [(line["group"], line["answers"]) for line in lines] == [
+        ("docs/deal.md", ["2018"]),
+        ("docs/oman.txt", ["2031"]),
+        ("docs/oman.txt", ["Oman"]),
+    ]
+    assert lines[1]["filter"] == ["document=docs/oman.txt"]
+    assert lines[0]["evidence"][0]["sentence"].endswith("The US left the deal in 2018.")
+    code, out, err = synced("eval", "run", "deal.gold.jsonl", "--out", "out", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["metrics"]["em_answerable"] == 1.0

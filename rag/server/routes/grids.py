@@ -37,6 +37,7 @@ _MEDIA = {
     "html": "text/html; charset=utf-8",
     "md": "text/markdown; charset=utf-8",
     "jsonl": "application/x-ndjson",
+    "gold.jsonl": "application/x-ndjson",
 }
 
 
@@ -126,8 +127,8 @@ def look_at_grid(name: Name, service: Shared) -> WireGridChanges:
 @router.post("/grids/{name}/ratings", status_code=201, responses=described(404, 503))
 @needs(Right.WRITE)
 def rate_cell(name: Name, body: CellRating, service: Shared) -> dict[str, Any]:
-    """Confirm, correct or reject a cell. The rating stays while the answer says the same; returns
-    the cell.
+    """Confirm, correct or reject a cell, or withdraw that. The rating stays while the answer says
+    the same; returns the cell.
     """
     cell = grids.rate(service.engine.store, name, body.row, body.column, body.verdict, body.value)
     return grids.cell_dict(cell, cell.column)
@@ -143,9 +144,11 @@ def rate_cell(name: Name, body: CellRating, service: Shared) -> dict[str, Any]:
 )
 @needs(Right.READ)
 def get_grid_file(
-    name: Name, service: Shared, format: Literal["xlsx", "csv", "html", "md", "jsonl"] = "csv"
+    name: Name,
+    service: Shared,
+    format: Literal["xlsx", "csv", "html", "md", "jsonl", "gold.jsonl"] = "csv",
 ) -> Response:
-    """Download a grid as a file."""
+    """Download a grid as a file; gold.jsonl has the rated cells as gold questions."""
     grid = grids.load(service.engine.store, name)
     content = grid_export.WRITERS[f".{format}"](grid, {})
     headers = {"Content-Disposition": f'attachment; filename="grid.{format}"'}
