@@ -1,8 +1,9 @@
-"""Draws the README's pictures: python -m eval.pictures [page] [prompt]
+"""Draws the pictures of the README and docs: python -m eval.pictures [page] [prompt] [grid] [audit]
 
-docs/images/page.png shows an answer beside its document, in Chromium; docs/images/prompt.png shows
-`rag repl` in a terminal (tmux), rendered by Chromium. Both use an index of seeds/, which is made
-unless --index names one.
+page.png shows an answer beside its document, in Chromium; prompt.png shows `rag repl` in a terminal
+(tmux), rendered by Chromium. Both use an index of seeds/. grid.png shows a grid of contracts, and
+audit.png a text with quotations that is checked against them. --index names an index to use instead
+of a new one.
 """
 
 from __future__ import annotations
@@ -31,6 +32,28 @@ _TYPED = (
     "When was the JCPOA signed?",
     "and where?",
 )
+_SEEDS = ("seeds",)
+_CONTRACTS = (
+    "eval/gold/office/contracts/office-lease.md",
+    "eval/gold/office/contracts/cleaning-services.txt",
+    "eval/gold/office/contracts/nda-halloran.docx",
+    "eval/gold/office/home/car-insurance.txt",
+    "eval/gold/mixed/tenancy-agreement.txt",
+    "eval/gold/mixed/cycle-hire-contract.txt",
+)
+_GRID = {
+    "name": "contracts",
+    "columns": [
+        {"name": "Begins", "question": "When does the contract begin?", "type": "date"},
+        {"name": "Ends", "question": "When does the contract end?", "type": "date"},
+        {"name": "Price", "question": "How much has to be paid?", "type": "amount"},
+        {"name": "Parties", "question": "Between whom was the contract made?"},
+    ],
+}
+_AUDITED = """The lease: “The rent is £5,510 a month, due on the first working day of the month.”
+The cleaners come three times a week, and “the monthly fee is 1,240 pounds plus VAT”.
+In the flat “pets of every kind are always welcome”.
+"""
 _COLUMNS, _ROWS = 96, 33
 _COLOURS = 64
 _THEME = TerminalTheme(
@@ -79,6 +102,36 @@ def draw_page(browser: Browser, index: Path) -> bytes:
         made = page.screenshot()
         page.close()
     return made
+
+
+def draw_grid(browser: Browser, index: Path) -> bytes:
+    with served(index, fake=False) as service:
+        page = browser.new_page(viewport={"width": 1280, "height": 760}, color_scheme="light")
+        page.request.post(f"{service.url}/v1/grids", data=_GRID)
+        page.goto(f"{service.url}/#grid={_GRID['name']}")
+        page.locator("#grid-progress:empty").wait_for(state="attached", timeout=600_000)
+        page.locator(".grid td button").first.click()
+        page.locator("#side mark").first.wait_for()
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)
+        picture = page.screenshot()
+        page.close()
+    return picture
+
+
+def draw_audit(browser: Browser, index: Path) -> bytes:
+    with served(index, fake=False) as service:
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+        page.goto(service.url)
+        page.locator("#mode-check").click()
+        page.get_by_label("Text to check").fill(_AUDITED)
+        page.locator("#check").get_by_role("button", name="Check", exact=True).click()
+        page.locator(".tally").wait_for(timeout=120_000)
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)
+        picture = page.screenshot(full_page=True)
+        page.close()
+    return picture
 
 
 def draw_prompt(browser: Browser, index: Path) -> bytes:
@@ -139,18 +192,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("which", nargs="*", default=["page", "prompt"], metavar="page|prompt")
-    parser.add_argument("--index", type=Path, help="an index of seeds/; made if not given")
+    drawings = {
+        "page": (draw_page, _SEEDS),
+        "prompt": (draw_prompt, _SEEDS),
+        "grid": (draw_grid, _CONTRACTS),
+        "audit": (draw_audit, _CONTRACTS),
+    }
+    parser.add_argument("which", nargs="*", default=list(drawings), metavar="|".join(drawings))
+    parser.add_argument("--index", type=Path, help="an index of its documents; made if not given")
     arguments = parser.parse_args()
-    drawings = {"page": draw_page, "prompt": draw_prompt}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        index = arguments.index or Path(folder) / "index"
-        if not arguments.index:
-            ingest = [sys.executable, "-m", "rag", "ingest", "seeds", "--index", str(index)]
-            subprocess.run(ingest, check=True)
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
         for which in arguments.which:
-            save(drawings[which](browser, index), FOLDER / f"{which}.png")
+            draw, sources = drawings[which]
+            index = arguments.index or Path(folder) / Path(sources[0]).stem
+            if not index.exists():
+                ingest = [sys.executable, "-m", "rag", "ingest", *sources, "--index", str(index)]
+                subprocess.run(ingest, check=True)
+            save(draw(browser, index), FOLDER / f"{which}.png")
         browser.close()
 
 

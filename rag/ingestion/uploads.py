@@ -47,8 +47,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A queued file: its job number, its state ("waiting", "working" or "failed"), and the
-    error.
+    """A queued file: its job number, its state ("waiting", "working" or "failed"), the error, and
+    the batch it was queued with.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Queued:
     state: str
     error: str | None
     added: str
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

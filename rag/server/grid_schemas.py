@@ -68,6 +68,10 @@ class WireGridRow(BaseModel):
 class WireGrid(WireGridSummary):
     definition: dict[str, Any]
     finished: str = Field(description='When all cells were first answered, or "".')
+    due: int = Field(
+        description="Cells to ask: without an answer, or whose document or question changed."
+    )
+    job: str = Field(description='The job that asks it now, or "".')
     cells: list[WireGridRow] = Field(description="The rows from `offset` on.")
 
 

@@ -140,6 +140,13 @@ class LocalUploadQueue:
         with self._database() as connection:
             return _get(connection, job)
 
+    def asking(self, name: str) -> str:
+        """The unfinished job of the entry with this name, or ""."""
+        with self._database() as connection:
+            sql = "SELECT job FROM files WHERE name = ? AND result IS NULL"
+            row = connection.execute(sql, (name,)).fetchone()
+        return row[0] if row else ""
+
     def last(self, limit: int, state: str | None = None) -> list[Job]:
         """Jobs, newest first; `state` selects only those in that state."""
         with self._database() as connection:

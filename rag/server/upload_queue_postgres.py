@@ -60,6 +60,10 @@ class SharedUploadQueue:
         state = self._queue.state()
         return state.count("waiting") + state.count("working")
 
+    def asking(self, name: str) -> str:
+        waiting = (entry for entry in self._queue.state().jobs if entry.state != "failed")
+        return next((entry.batch for entry in waiting if entry.name == name), "")
+
     def last(self, limit: int, state: str | None = None) -> list[Job]:
         raise problems.ServiceError(
             404, "http", "uploads to a database are not listed here", "see: rag worker --status"

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from tests.server.fake_server import put_text, serving
+from tests.server.routes.test_grids import wait
 from tests.server.test_page import (
     ANSWER,
     ARCHITECT,
@@ -26,6 +27,7 @@ from tests.server.test_page import (
     pdf_index,
     pieces,
 )
+from tests.server.test_page_grids import make_grid, put_leases
 
 __all__ = ["pdf_index"]
 AXE = os.environ.get("AXE_CORE", "")
@@ -171,6 +173,36 @@ def test_searching_checking_sources(
         page.get_by_role("button", name="Prices").first.click()
         expect(page.locator(".document table")).to_be_visible()
         assert_nothing_serious(page, "Markdown")
+
+
+def test_grids(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
+    with serving(tmp_path, threshold=0.6) as client:
+        put_leases(client)
+        make_grid(client)
+        put_text(client, "elm.md", "# Elm\n\nThe lease ends in 2035.")
+        wait(client, client.post("/v1/grids/leases/refresh"))
+        rated = {"row": "uploads/oak.md", "column": "End", "verdict": "rejected"}
+        client.post("/v1/grids/leases/ratings", json=rated).raise_for_status()
+        put_text(client, "new.md", "The lease ends in 2036.")
+        with opened(browser, client, width, scheme) as page:
+            page.get_by_role("button", name="Grids").click()
+            expect(page.get_by_role("list", name="Grids").locator("li")).to_have_count(1)
+            assert_nothing_serious(page, "grids")
+            page.get_by_role("button", name="New grid").click()
+            page.locator(".grid-form").get_by_text("Options", exact=True).click()
+            assert_nothing_serious(page, "form of a grid")
+            page.goto("/#grid=leases")
+            page.get_by_role("button", name="Show", exact=True).click()
+            expect(page.locator("#grid-notice li").first).to_be_visible()
+            page.get_by_text("Save as", exact=True).click()
+            assert_nothing_serious(page, "grid, its changes and files")
+            page.keyboard.press("Escape")
+            page.get_by_role("button", name="not in the document").first.click()
+            page.locator("td button.chosen").first.click()
+            expect(page.locator("#side .document")).to_be_visible()
+            assert_nothing_serious(page, "cell")
+            page.get_by_role("button", name="Correct").click()
+            assert_nothing_serious(page, "correction of a cell")
 
 
 def test_a_page_of_a_pdf(browser: Browser, pdf_index: Path, width: int, scheme: str) -> None:

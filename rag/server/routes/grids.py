@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from rag.desk import grid as grids
-from rag.desk import grid_export
+from rag.desk import grid_export, grid_run
 from rag.desk.grid_file import definition
 from rag.errors import InputError
 from rag.filters import is_date
@@ -80,6 +80,8 @@ def get_grid(
         **_summary(grid),
         definition=whole["definition"],
         finished=grid.finished,
+        due=sum(due.before is None or due.row.sha256 != "" for due in grid_run.due(grid)),
+        job=service.jobs.asking(f"{GRID}{name}"),
         cells=[WireGridRow(**row) for row in whole["rows"]],
     )
 

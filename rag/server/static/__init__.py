@@ -18,6 +18,7 @@ SCRIPTS = (
     "viewer.js",
     "sources.js",
     "check.js",
+    "grids.js",
     "app.js",
 )
 

@@ -1,5 +1,6 @@
 // The page: asking and following up, searching, links, keys of the keyboard.
 
+const MODES = ['ask', 'search', 'check', 'grids'];
 let asking = null;
 let mode = 'ask';
 
@@ -11,7 +12,8 @@ function say(words, { busy = false, heard = false } = {}) {
 }
 
 // A comma parts two conditions only where the next one begins: "title=oil, gas, year>=2024" are two.
-const conditions = () => [...$('filters').value.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean), ...tickedConditions()];
+const conditionsIn = text => text.split(/,(?=\s*[\w.-]+\s*(?:[=<>:]|!=))/).map(one => one.trim()).filter(Boolean);
+const conditions = () => [...conditionsIn($('filters').value), ...tickedConditions()];
 
 function linkToQuestion(question, filters) {
   const link = new URLSearchParams({ ...fromHere, q: question });
@@ -239,15 +241,17 @@ addEventListener('popstate', async event => {
 });
 
 function goHome() {
-  for (const name of ['ask', 'search', 'check']) $(`mode-${name}`).setAttribute('aria-pressed', String(name === mode));
+  for (const name of MODES) $(`mode-${name}`).setAttribute('aria-pressed', String(name === mode));
   document.body.classList.remove('asked');
   document.title = 'rag';
-  $('title').textContent = { ask: 'What do your documents say?', search: 'Search your documents', check: 'Check a text against your documents' }[mode];
+  $('title').textContent = { ask: 'What do your documents say?', search: 'Search your documents', check: 'Check a text against your documents', grids: 'The same questions to every document' }[mode];
   $('question-label').textContent = mode === 'search' ? 'Words or a question' : 'Your question';
   $('question').placeholder = mode === 'search' ? '' : 'Ask about your documents';
   $('asking-hint').textContent = mode === 'search' ? 'Shows the closest passages, with your words marked.' : askingHint;
   $('thread').hidden = true;
-  $('ask').hidden = mode === 'check';
+  $('ask').hidden = ['check', 'grids'].includes(mode);
+  $('grids').hidden = mode !== 'grids';
+  document.body.classList.toggle('wide', mode === 'grids');
   $('check').hidden = mode !== 'check';
   $('found').hidden = mode !== 'search' || !$('found').firstChild;
   $('submit').textContent = mode === 'search' ? 'Search' : 'Ask';
@@ -282,7 +286,10 @@ function openThread(one) {
 }
 
 function setMode(wanted) {
+  const leaves = mode === 'grids' && location.hash.includes('grid=');
   mode = wanted;
+  if (mode === 'grids') { goHome(); goToGrid(); return; }
+  if (leaves) thread.turns.length ? enterThread(thread.turns[0].question, thread.turns[0].filters) : history.pushState(null, '', location.pathname);
   if (mode === 'check') showCheck();
   if (mode === 'ask' && thread.turns.length) { goHome(); document.body.classList.add('asked'); showThread(); } else goHome();
   (mode === 'check' ? $('claims') : $('question')).focus();
@@ -308,6 +315,8 @@ async function search(question) {
 async function follow() {
   if (collectionAsked() !== collection) { location.reload(); return; }
   const link = new URLSearchParams(location.hash.slice(1));
+  if (link.has('grid')) { mode = 'grids'; goHome(); showGrids(link.get('grid')); return; }
+  if (mode === 'grids') setMode('ask');
   const question = link.get('q');
   const stored = await threadOf(history.state?.thread);
   if (stored) {
@@ -389,7 +398,7 @@ async function whichCollections() {
 
 async function waitUntilReady() {
   for (;;) {
-    try { await whoAmI(); await countDocuments(); await moveThreads(); await loadThreads(); say(''); whichCollections(); return; } catch (error) {
+    try { await whoAmI(); await countDocuments(); await moveThreads(); await loadThreads(); say(''); whichCollections(); loadGrids().catch(() => {}); return; } catch (error) {
       if (error.status === 404 && collection) { useCollection(''); return; }
       if (error.status !== 503) { say(''); $('found').replaceChildren(problemBox(error, () => location.reload())); $('found').hidden = false; return; }
       say(error.message[0].toUpperCase() + error.message.slice(1), { busy: true });
@@ -404,7 +413,7 @@ $('question').addEventListener('keydown', event => {
   if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) { event.preventDefault(); if ($('stop').hidden) $('ask').requestSubmit(); }
 });
 $('stop').addEventListener('click', stop);
-for (const name of ['ask', 'search', 'check']) $(`mode-${name}`).addEventListener('click', () => setMode(name));
+for (const name of MODES) $(`mode-${name}`).addEventListener('click', () => setMode(name));
 $('show-sources').addEventListener('click', toggleSources);
 $('welcome-add').addEventListener('click', async () => { await showSources($('welcome-add')); $('choose-file')?.click(); });
 $('show-help').addEventListener('click', () => $('help').showModal());

@@ -85,7 +85,7 @@ function headers(more = {}) {
 // one it is from, or nothing for the default one.
 function collectionAsked() {
   const link = new URLSearchParams(location.hash.slice(1));
-  if (link.has('document') || link.has('q')) keepCollection(link.get('collection'));
+  if (['document', 'q', 'grid'].some(field => link.has(field))) keepCollection(link.get('collection'));
   return sessionStorage.getItem('collection') || '';
 }
 
@@ -198,6 +198,7 @@ function undoable(words, commit, restore) {
   const timer = setTimeout(one.commit, 8000);
   undos.add(one);
   $('undos').append(row);
+  return one;
 }
 
 const commitDeletions = () => Promise.all([...undos].map(one => one.commit()));

@@ -68,7 +68,7 @@ function askOnly(path) {
   ticked.in.add(path);
   showTicked();
   if (narrowScreen.matches) openPanes().forEach(id => closePane(id));
-  if (mode === 'check') setMode('ask');
+  if ($('ask').hidden) setMode('ask');
   $('question').focus();
 }
 

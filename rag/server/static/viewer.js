@@ -37,8 +37,8 @@ function closePane(id, back = true) {
   document.body.classList.remove(`with-${id}`);
   becomeDialogs();
   if (id === 'sources') $('show-sources').setAttribute('aria-expanded', 'false');
-  else document.querySelectorAll('.card[aria-current]').forEach(card => card.removeAttribute('aria-current'));
-  (cameFrom[id] && cameFrom[id].isConnected ? cameFrom[id] : $('question')).focus();
+  else document.querySelectorAll('[aria-current]').forEach(one => one.removeAttribute('aria-current'));
+  (cameFrom[id] && cameFrom[id].isConnected ? cameFrom[id] : $('ask').hidden ? $('title') : $('question')).focus();
   delete cameFrom[id];
   if (back && history.state?.pane === id) history.back();
   return true;
@@ -67,9 +67,10 @@ function turn(by) {
   if (next) openCitation(next, null, citations);
 }
 
+// `citation.above` is shown above the document.
 async function openCitation(citation, from, citations = turning.citations) {
-  document.querySelectorAll('.card[aria-current]').forEach(card => card.removeAttribute('aria-current'));
-  if (from && from.classList.contains('card')) from.setAttribute('aria-current', 'true');
+  document.querySelectorAll('[aria-current]').forEach(one => one.removeAttribute('aria-current'));
+  if (from && from.matches('.card, .cell')) from.setAttribute('aria-current', 'true');
   turning = { citations, at: citations.indexOf(citation) };
   const several = citations.length > 1 && turning.at >= 0;
   const [head, heading] = paneHead('side', citation.title || citation.document_id, citation.document_id,
@@ -77,7 +78,7 @@ async function openCitation(citation, from, citations = turning.citations) {
     several ? button('›', () => turn(1), { class: 'quiet', 'aria-label': 'Next citation', title: 'Next citation (n)' }) : null);
   head.querySelector('div').append(iconButton('only', 'Ask only this', () => askOnly(citation.document_id), { class: 'small edged only' }));
   const scroller = el('div', { class: 'pane-body', tabindex: '0', role: 'region', 'aria-label': `Text of ${citation.title || citation.document_id}` }, el('p', { class: 'soft' }, 'Opening…'));
-  openPane('side', citation.title || 'Document', from, head, scroller);
+  openPane('side', citation.title || 'Document', from, ...[head, citation.above, scroller].filter(Boolean));
   heading.focus({ preventScroll: true });
   try {
     const address = addressOf(citation.document_id);
@@ -86,9 +87,12 @@ async function openCitation(citation, from, citations = turning.citations) {
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
     heading.textContent = upright(detail.title);
     head.querySelector('p').textContent = upright([citation.document_id, detail.metadata.date, `${detail.characters.toLocaleString('en')} characters`].filter(Boolean).join(' · '));
-    const show = view => { scroller.replaceChildren(...view); (scroller.querySelector('mark') || scroller.querySelector('.sentence'))?.scrollIntoView({ block: 'center' }); };
-    const textView = () => documentView(text, detail, citation, scroller);
-    if (detail.metadata.type === 'pdf') head.after(viewSwitch(show, textView, () => pageView(citation, detail, scroller), citation));
+    const changed = citation.document_sha256 && citation.document_sha256 !== detail.sha256;
+    const cited = changed ? { document_id: citation.document_id } : citation;  // its offsets are those of an earlier text
+    const warning = changed ? [el('p', { class: 'wrong small' }, 'The document has changed since this was quoted from it.')] : [];
+    const show = view => { scroller.replaceChildren(...warning, ...view); (scroller.querySelector('mark') || scroller.querySelector('.sentence'))?.scrollIntoView({ block: 'center' }); };
+    const textView = () => documentView(text, detail, cited, scroller);
+    if (detail.metadata.type === 'pdf') scroller.before(viewSwitch(show, textView, () => pageView(cited, detail, scroller), cited));
     else show(await textView());
   } catch (error) {
     scroller.replaceChildren(problemBox(error, () => openCitation(citation, from, citations)));

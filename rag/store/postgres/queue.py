@@ -47,7 +47,7 @@ CREATE INDEX IF NOT EXISTS rag_uploads_batch ON rag_uploads (batch) WHERE batch 
 _KEPT = "1 day"
 """How long the outcome of a batch can be queried."""
 _FILES = """
-SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added
+SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added, u.batch
 FROM rag_uploads u LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
 _OPEN = {"todo": "waiting", "doing": "working"}
 ENDS_SECONDS = 20.0
@@ -95,7 +95,7 @@ class PostgresQueue:
         rows = self._database.change(
             lambda connection: connection.execute(sql, (batch,)).fetchall()
         )
-        return [(name, _done(result, status, error)) for _, name, result, status, error, _ in rows]
+        return [(name, _done(result, status, error)) for _, name, result, status, error, *_ in rows]
 
     def state(self) -> State:
         """Waiting, active and failed files, with errors."""
@@ -310,8 +310,8 @@ def _done(result: str | None, status: str, error: str | None) -> Done | None:
 def state_of(connection: Connection[Any]) -> State:
     rows = connection.execute(f"{_FILES} WHERE u.result IS NULL ORDER BY u.id").fetchall()
     jobs = (
-        Queued(n, name, _OPEN.get(status, "failed"), error, str(added))
-        for n, name, _, status, error, added in rows
+        Queued(n, name, _OPEN.get(status, "failed"), error, str(added), batch)
+        for n, name, _, status, error, added, batch in rows
     )
     return State(tuple(jobs))
 
