@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.http_server import Handler, at_free_port, listening
 
 Model = Callable[[list[str], str], str]
 """Writes an answer from the numbered sentences and the question."""
@@ -40,13 +40,15 @@ def writing(
     """
     waiting = list(statuses)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Completing(Handler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             served.requests.append(body)
             served.keys.append(self.headers.get("Authorization", ""))
             status = waiting.pop(0) if waiting else 200
-            self._send(status, self._content(body) if status == 200 else b"busy")
+            content = self._content(body) if status == 200 else b"busy"
+            with suppress(OSError):  # the client has gone
+                self._send(status, content) if drip else self.answer(status, content)
 
         def _content(self, body: dict[str, Any]) -> bytes:
             user = body["messages"][-1]["content"]
@@ -61,25 +63,11 @@ def writing(
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            try:
-                for byte in content if drip else [content]:
-                    self.wfile.write(bytes([byte]) if isinstance(byte, int) else byte)
-                    self.wfile.flush()
-                    time.sleep(drip)
-            except OSError:  # the client has gone
-                pass
+            for byte in content:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(drip)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    served = Served(f"http://127.0.0.1:{server.server_port}/v1")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with listening(at_free_port(Completing)) as server:
+        served = Served(f"http://127.0.0.1:{server.server_port}/v1")
         yield served
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from rag.client import AsyncClient, Client, ServiceProblem, Unreachable
 from rag.errors import RagError
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
+from tests.http_server import Handler, at_free_port, listening
 from tests.server.fake_server import serving
 
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
@@ -106,39 +105,27 @@ def test_an_unreachable_service_is_an_error() -> None:
             list(rag.stream("talks"))
 
 
-class _Busy(http.server.BaseHTTPRequestHandler):
+class _Busy(Handler):
     """Refuses twice, then answers."""
 
     seen = 0
 
     def do_GET(self) -> None:
         type(self).seen += 1
-        busy = self.seen <= 2
-        body = b"<h1>busy</h1>" if busy else b"the text"
-        self.send_response(503 if busy else 200)
-        self.send_header("Retry-After", "0")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        if self.seen <= 2:
+            self.answer(503, b"<h1>busy</h1>", Retry_After="0")
+        else:
+            self.answer(200, b"the text")
 
 
 def test_temporary_refusals_are_retried() -> None:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Busy) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            address = f"http://127.0.0.1:{server.server_port}"
-            with (
-                client(address, retries=1) as rag,
-                pytest.raises(ServiceProblem, match="HTTP 503: <h1>busy"),
-            ):
-                rag.text("a")
-            _Busy.seen = 0
-            with client(address, retries=2) as rag:
-                assert rag.text("a") == "the text"
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(at_free_port(_Busy)) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        with (
+            client(address, retries=1) as rag,
+            pytest.raises(ServiceProblem, match="HTTP 503: <h1>busy"),
+        ):
+            rag.text("a")
+        _Busy.seen = 0
+        with client(address, retries=2) as rag:
+            assert rag.text("a") == "the text"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from rag.parsing.base import ParseError
 from rag.parsing.load import load_data
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
+from tests.http_server import Handler, listening
 from tests.store.helpers import local
 
 PAGE = (
@@ -41,7 +41,7 @@ class Site(ThreadingHTTPServer):
         self.pages[path] = (kind, body.encode() if isinstance(body, str) else body, headers)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Site
 
     def do_GET(self) -> None:
@@ -52,31 +52,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         kind, body, headers = found
         if "ETag" in headers and self.headers.get("If-None-Match") == headers["ETag"]:
-            self.send_response(304)
-            self.end_headers()
-            return
-        self.send_response(302 if "Location" in headers else 200)
-        for name, value in {
-            "Content-Type": kind,
-            "Content-Length": str(len(body)),
-            **headers,
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+            self.answer(304)
+        else:
+            self.answer(302 if "Location" in headers else 200, body, Content_Type=kind, **headers)
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    with Site() as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with listening(Site()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -114,24 +98,13 @@ def test_an_unchanged_page_is_skipped(store: LocalStore, site: Site) -> None:
 
 
 def test_a_sitemaps_pages_on_its_host_are_read(store: LocalStore, site: Site) -> None:
-    places = [
-        f"{site.url}/a",
-        f"{site.url}/b?x=1&amp;y=2",
-        "http://other.invalid/c",
-        f"{site.url}/gone",
-    ]
+    places = [f"{site.url}/{path}" for path in ("a", "b?x=1&amp;y=2", "gone")]
+    urls = "".join(f"<url><loc>{p}</loc></url>" for p in (*places, "http://other.invalid/c"))
+    inner = f"<sitemap><loc>{site.url}/inner.xml</loc></sitemap>"
     site.page("/a", PAGE.format("A"))
     site.page("/b?x=1&y=2", PAGE.format("B"))
-    site.page(
-        "/inner.xml",
-        f"<urlset>{''.join(f'<url><loc>{place}</loc></url>' for place in places)}</urlset>",
-        "text/xml",
-    )
-    site.page(
-        "/sitemap.xml",
-        f"<sitemapindex><sitemap><loc>{site.url}/inner.xml</loc></sitemap></sitemapindex>",
-        "text/xml",
-    )
+    site.page("/inner.xml", f"<urlset>{urls}</urlset>", "text/xml")
+    site.page("/sitemap.xml", f"<sitemapindex>{inner}</sitemapindex>", "text/xml")
     report = take(store, f"{site.url}/sitemap.xml")
     assert [name.partition("/")[2] for name in report.added] == ["a", "b?x=1&y=2"]
     reasons = dict(report.skipped)

@@ -1,4 +1,7 @@
-from collections.abc import Iterator
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -16,3 +19,15 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         put_text(made, "lease.md", LEASE)
         put_text(made, "oman.txt", OMAN)
         yield made
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, Any]]]:
+    """The lines of the request log."""
+    caplog.set_level(logging.INFO, "rag.requests")
+
+    def lines() -> list[dict[str, Any]]:
+        found = [record for record in caplog.records if record.name == "rag.requests"]
+        return [json.loads(record.getMessage()) for record in found]
+
+    return lines

@@ -151,6 +151,15 @@ def process(
         lines.close()
 
 
+@contextmanager
+def with_key(client: httpx.Client, token: str = "") -> Iterator[httpx.Client]:
+    """Another client of the service, with this key or none."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url = client.base_url
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as opened:
+        yield opened
+
+
 def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -164,7 +173,11 @@ def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
 
 
 def put_text(client: httpx.Client, name: str, text: str) -> None:
-    client.post("/v1/documents", json={"name": name, "text": text}).raise_for_status()
+    """The index has the text on return, even where a loaded server only accepted it."""
+    added = client.post("/v1/documents", json={"name": name, "text": text}).raise_for_status()
+    while added.json().get("state") in ("queued", "running"):
+        time.sleep(0.1)
+        added = client.get(f"/v1/jobs/{added.json()['id']}").raise_for_status()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rag.server.rights import Right, RouteRights
 from rag.server.serve import check_binding
 from rag.settings import Settings
 from rag.types import Hit
-from tests.server.fake_server import SlowReader, put_text, serving
+from tests.server.fake_server import SlowReader, put_text, serving, with_key
 
 READING = [
     ("POST", "/v1/ask", {"question": "When?"}),
@@ -39,45 +39,22 @@ def status(client: httpx.Client, request: tuple[str, str, object], token: str = 
 
 def test_each_key_has_its_scope(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
-    (_, reads), (kept, writes), (gone, revoked) = (
-        keys.add("r", "read"),
-        keys.add("w", "write"),
-        keys.add("old", "write"),
-    )
+    _, reads = keys.add("r", "read")
+    kept, writes = keys.add("w", "write")
+    gone, revoked = keys.add("old", "write")
     keys.revoke("old")
-    with (
-        serving(tmp_path, key=writes) as client,
-        httpx.Client(base_url=client.base_url, trust_env=False, timeout=30) as bare,
-    ):
+    wrong = ("nonsense", revoked, writes[:-1], writes + "x", f"rag_{kept.id}_", "é" * 50, "rag__")
+    with serving(tmp_path, key=writes) as client, with_key(client) as bare:
         for request in READING + WRITING:
             assert status(bare, request) == 401
-            for wrong in (
-                "nonsense",
-                revoked,
-                writes[:-1],
-                writes + "x",
-                f"rag_{kept.id}_",
-                "é" * 50,
-                "rag__",
-            ):
-                assert (
-                    bare.request(
-                        request[0],
-                        request[1],
-                        headers={b"Authorization": f"Bearer {wrong}".encode()},
-                    ).status_code
-                    == 401
-                )
-            assert status(bare, request, reads) == (
-                403 if request in WRITING else status(client, request, writes)
-            )
+            for token in wrong:
+                headers = {b"Authorization": f"Bearer {token}".encode()}
+                assert bare.request(request[0], request[1], headers=headers).status_code == 401
+            allowed = 403 if request in WRITING else status(client, request, writes)
+            assert status(bare, request, reads) == allowed
         assert status(client, WRITING[0], writes) == 201
-        assert (
-            bare.get("/health").status_code
-            == bare.get("/").status_code
-            == bare.get("/openapi.json").status_code
-            == 200
-        )
+        for path in ("/health", "/", "/openapi.json"):
+            assert bare.get(path).status_code == 200
         assert bare.get("/v1/documents").headers["www-authenticate"] == "Bearer"
         keys.revoke("w")  # while the service runs
         assert status(client, READING[3], writes) == 401
@@ -99,24 +76,13 @@ def test_unreadable_keys_let_nobody_in(tmp_path: Path) -> None:
 
 def test_deleted_keys_let_nobody_in(tmp_path: Path) -> None:
     _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
-    with (
-        serving(tmp_path, key=reads) as client,
-        httpx.Client(base_url=client.base_url, trust_env=False) as bare,
-    ):
+    with serving(tmp_path, key=reads) as client, with_key(client) as bare:
         assert client.get("/v1/documents").status_code == 200
         (tmp_path / "keys.json").unlink()
-        assert (
-            client.get("/v1/documents").status_code == bare.get("/v1/documents").status_code == 503
-        )
-        assert "are missing" in bare.get("/v1/documents").json()["detail"]
+        assert client.get("/v1/documents").status_code == 503
+        refused = bare.get("/v1/documents")
+        assert (refused.status_code, "are missing" in refused.json()["detail"]) == (503, True)
         assert bare.get("/health").status_code == 200
-
-
-@pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For"])
-def test_without_keys_proxies_are_refused(client: httpx.Client, header: str) -> None:
-    response = client.get("/v1/documents", headers={header: "192.0.2.7"})
-    assert response.status_code == 421
-    assert "rag keys add" in response.json()["hint"]
 
 
 def test_an_unknown_key_cannot_be_revoked(tmp_path: Path) -> None:
@@ -138,14 +104,7 @@ def test_without_keys_only_this_machine_is_served(tmp_path: Path, host: str) -> 
 
 @pytest.mark.parametrize(
     "host",
-    [
-        "evil.example",
-        "evil.example:80",
-        "127.0.0.1.evil.example",
-        "[",
-        "",
-        "localhost@evil.example",
-    ],
+    [*"evil.example evil.example:80 127.0.0.1.evil.example [ localhost@evil.example".split(), ""],
 )
 def test_without_keys_other_host_names_are_refused(client: httpx.Client, host: str) -> None:
     response = client.get("/v1/documents", headers={"Host": host})
@@ -154,17 +113,16 @@ def test_without_keys_other_host_names_are_refused(client: httpx.Client, host: s
 
 def test_without_keys_pages_of_other_sites_are_refused(client: httpx.Client) -> None:
     own = str(client.base_url).rstrip("/")
-    for headers in (
-        {"Origin": "http://evil.example"},
-        {"Origin": "null"},
-        {"Sec-Fetch-Site": "cross-site"},
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    for headers, code in (
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        (foreign, 403),
+        ({"Origin": own}, 200),
     ):
-        assert client.post("/v1/ask", json={"question": "Who?"}, headers=headers).status_code == 403
-    assert (
-        client.post("/v1/ask", json={"question": "Who?"}, headers={"Origin": own}).status_code
-        == 200
-    )
-    assert client.get("/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+        asked = client.post("/v1/ask", json={"question": "Who?"}, headers=headers)
+        assert asked.status_code == code, headers
+    assert client.get("/", headers=foreign).status_code == 200
 
 
 def test_a_key_has_a_rate_limit(tmp_path: Path) -> None:
@@ -177,10 +135,7 @@ def test_a_key_has_a_rate_limit(tmp_path: Path) -> None:
                 break
         assert limited.status_code == 429
         assert 1 <= int(limited.headers["retry-after"]) <= 2
-        assert (
-            client.get("/v1/documents", headers={"Authorization": f"Bearer {other}"}).status_code
-            == 200
-        )
+        assert status(client, READING[3], other) == 200
 
 
 def test_computing_is_charged_and_refilled() -> None:
@@ -240,10 +195,7 @@ def test_every_route_asks_for_its_right(tmp_path: Path) -> None:
     _, reads = keys.add("r", "read")
     _, writes = keys.add("w", "write")
     _, elsewhere = keys.add("e", "write", ["another"])
-    with (
-        serving(tmp_path, key=writes) as client,
-        httpx.Client(base_url=client.base_url, trust_env=False, timeout=30) as bare,
-    ):
+    with serving(tmp_path, key=writes) as client, with_key(client) as bare:
         declared = client.app_state.rights.declared  # type: ignore[attr-defined]
         assert len(declared) >= 40
         for route, right in declared:

@@ -16,7 +16,7 @@ from rag.server.api_keys import Keys, keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
 from tests.postgres import Cluster
-from tests.server.fake_server import SlowReader, put_text, serving
+from tests.server.fake_server import SlowReader, put_text, serving, with_key
 from tests.store.helpers import schema_dsn
 
 SECRETS = {
@@ -55,22 +55,16 @@ def test_each_collection_answers_only_from_its_documents(tmp_path: Path) -> None
             assert [hit["document_id"] for hit in answer["nearest"]] == [f"uploads/{name}.txt"]
             listed = client.get(f"/v1/collections/{name}/documents").json()
             assert [one["id"] for one in listed["documents"]] == [f"uploads/{name}.txt"]
-        assert (
-            client.get("/v1/collections/contracts/documents/uploads/salaries.txt").status_code
-            == 404
-        )
-        several = client.post(
-            "/v1/collections/ask",
-            json={
-                "question": "Where is the safe for salaries?",
-                "collections": ["default", "contracts", "salaries"],
-            },
-        ).json()["answers"]
+        foreign = "/v1/collections/contracts/documents/uploads/salaries.txt"
+        assert client.get(foreign).status_code == 404
+        asked = {"question": "Where is the safe for salaries?"}
+        names = {"collections": ["default", "contracts", "salaries"]}
+        several = client.post("/v1/collections/ask", json=asked | names).json()["answers"]
         assert {one["collection"] for one in several} == {"default", "contracts", "salaries"}
         confidences = [one["answer"]["confidence"] for one in several if one["answer"]["answer"]]
         assert confidences == sorted(confidences, reverse=True)
-        names = [one["name"] for one in client.get("/v1/collections").json()["collections"]]
-        assert names == ["default", "contracts", "salaries"]
+        listed = [one["name"] for one in client.get("/v1/collections").json()["collections"]]
+        assert listed == ["default", "contracts", "salaries"]
 
 
 @pytest.mark.slow
@@ -100,11 +94,8 @@ def test_over_a_database_each_collection_is_a_schema(cluster: Cluster, tmp_path:
             assert [job.name for job in queue.state().jobs] == ["uploads/b.txt"]
         said = {"question": "Where?", "verdict": "right", "answer": "Lisbon"}
         client.post("/v1/collections/contracts/feedback", json=said).raise_for_status()
-        assert (
-            client.get("/v1/feedback").text
-            == client.get("/v1/collections/salaries/feedback").text
-            == ""
-        )
+        for place in ("", "/collections/salaries"):
+            assert client.get(f"/v1{place}/feedback").text == ""
         keys = keys_of(settings)
         _, token = keys.add("r", "read", [there.named("contracts").id])
         client.headers.update(bearer(keys.add("all", "write")[1]))
@@ -163,29 +154,16 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
         _, reads = keys.add("r", "read", [ids["contracts"]])
         _, writes = keys.add("w", "write", [ids["contracts"], "default"])
         _, all_of = keys.add("all", "write")
-        assert set(httpx.get(f"{client.base_url}/ready", trust_env=False).json().values()) == {
-            "ready",
-            None,
-        }
-        with httpx.Client(
-            base_url=client.base_url, headers=bearer(reads), trust_env=False, timeout=30
-        ) as bound:
+        ready = httpx.get(f"{client.base_url}/ready", trust_env=False).json()
+        assert set(ready.values()) == {"ready", None}
+        with with_key(client, reads) as bound:
             assert ask(bound, "/collections/contracts").json()["answer"] == "Lisbon"
-            for place in (
-                "",
-                "/collections/salaries",
-                "/collections/nowhere",
-                "/collections/default",
-            ):
+            for place in ("", *(f"/collections/{n}" for n in ("salaries", "nowhere", "default"))):
                 refused = ask(bound, place)
                 assert (refused.status_code, refused.json()["type"]) == (403, "urn:rag:collection")
-            for path in (
-                "/v1/documents",
-                "/metrics",
-                "/v1/collections/salaries/documents",
-                "/v1/collections/nowhere/jobs/x",
-            ):
-                assert bound.get(path).status_code == 403
+            for path in ("documents", "collections/salaries/documents", "collections/no/jobs/x"):
+                assert bound.get(f"/v1/{path}").status_code == 403
+            assert bound.get("/metrics").status_code == 403
             there, not_there = (
                 ask(bound, f"/collections/{name}").json() for name in ("salaries", "nowhere")
             )
@@ -197,22 +175,13 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
             several["collections"] = ["contracts"]
             assert bound.post("/v1/collections/ask", json=several).status_code == 200
             assert bound.post("/v1/collections", json={"name": "mine"}).status_code == 403
-            assert (
-                bound.post(
-                    "/v1/collections/contracts/documents", json={"name": "a", "text": "b"}
-                ).status_code
-                == 403
-            )
-        with httpx.Client(
-            base_url=client.base_url, headers=bearer(writes), trust_env=False, timeout=30
-        ) as bound:
+            added = {"name": "a", "text": "b"}
+            refused = bound.post("/v1/collections/contracts/documents", json=added)
+            assert refused.status_code == 403
+        with with_key(client, writes) as bound:
             assert ask(bound, "").json()["answer"] == "Oslo"
-            assert (
-                bound.delete(
-                    "/v1/collections/contracts/documents/uploads/contracts.txt"
-                ).status_code
-                == 200
-            )
+            own = "/v1/collections/contracts/documents/uploads/contracts.txt"
+            assert bound.delete(own).status_code == 200
             inside = "/v1/collections/contracts/collections/salaries"
             for change in ("/v1/collections/contracts", "/v1/collections/salaries", inside):
                 assert bound.delete(change).status_code == 403
@@ -220,9 +189,8 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
         client.headers.update(bearer(all_of))
         client.delete("/v1/collections/contracts").raise_for_status()
         client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
-        assert (
-            ask(client, "/collections/contracts", **bearer(reads)).status_code == 403
-        )  # a new collection of the same name
+        # a new collection of the same name
+        assert ask(client, "/collections/contracts", **bearer(reads)).status_code == 403
 
 
 def test_a_key_from_before_collections_may_use_them_all(tmp_path: Path) -> None:

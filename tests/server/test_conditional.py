@@ -62,31 +62,21 @@ def test_the_list_takes_filters(client: httpx.Client) -> None:
 
 def test_only_named_origins_may_ask_and_only_with_a_key(tmp_path: Path) -> None:
     _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
-    with serving(
-        tmp_path, key=token, cors_origins="https://app.example.org, http://localhost:3000"
-    ) as client:
-        allowed, other = {"Origin": "https://app.example.org"}, {"Origin": "https://evil.example"}
-        asks = {
-            "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization",
-        }
-        preflight = client.request("OPTIONS", "/v1/ask", headers={**allowed, **asks})
-        assert preflight.status_code == 200
-        assert preflight.headers["access-control-allow-origin"] == allowed["Origin"]
+    origins = "https://app.example.org, http://localhost:3000"
+    allowed, other = {"Origin": "https://app.example.org"}, {"Origin": "https://evil.example"}
+    asks = {"Access-Control-Request-Method": "POST"}
+    asks |= {"Access-Control-Request-Headers": "authorization"}
+    with serving(tmp_path, key=token, cors_origins=origins) as client:
+        preflight = client.options("/v1/ask", headers={**allowed, **asks})
         assert "authorization" in preflight.headers["access-control-allow-headers"].lower()
-        assert (
-            client.get("/v1/documents", headers=allowed).headers["access-control-allow-origin"]
-            == allowed["Origin"]
-        )
+        known = client.get("/v1/documents", headers=allowed)
         denied = client.get("/v1/documents", headers={**allowed, "Authorization": ""})
-        assert (denied.status_code, denied.headers["access-control-allow-origin"]) == (
-            401,
-            allowed["Origin"],
-        )
-        assert (
-            "access-control-allow-origin" not in client.get("/v1/documents", headers=other).headers
-        )
-        assert client.request("OPTIONS", "/v1/ask", headers={**other, **asks}).status_code == 400
+        for answer, status in ((preflight, 200), (known, 200), (denied, 401)):
+            assert answer.status_code == status
+            assert answer.headers["access-control-allow-origin"] == allowed["Origin"]
+        foreign = client.get("/v1/documents", headers=other)
+        assert "access-control-allow-origin" not in foreign.headers
+        assert client.options("/v1/ask", headers={**other, **asks}).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -100,29 +90,17 @@ def test_invalid_origins_are_named(origin: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (
-            "index /home/ada/notes/index cannot be written: disk",
-            "index …/index cannot be written: disk",
-        ),
+        ("index /home/ada/index cannot be written: disk", "index …/index cannot be written: disk"),
         ("API keys in /var/lib/rag/keys.json are gone", "API keys in …/keys.json are gone"),
-        (
-            "/srv/a b.sqlite is written by process 4711",
-            "…/a b.sqlite is written by another process",
-        ),
-        (
-            "run: rag index restore SNAPSHOT, or rag ingest PATH",
-            "run: rag index restore SNAPSHOT, or rag ingest PATH",
-        ),
-        (
-            "ask again at http://127.0.0.1:8000/v1/documents",
-            "ask again at http://127.0.0.1:8000/v1/documents",
-        ),
-        ("it is 14/07 and/or later", "it is 14/07 and/or later"),
+        ("/a/b c.sqlite is written by process 4711", "…/b c.sqlite is written by another process"),
+        ("run: rag index restore SNAPSHOT, or rag ingest PATH", ""),
+        ("ask again at http://127.0.0.1:8000/v1/documents", ""),
+        ("it is 14/07 and/or later", ""),
     ],
 )
 def test_http_errors_contain_no_paths(text: str, shown: str) -> None:
-    assert without_places(text) == shown
-    assert problem_of(BusyError(text)).detail == shown
+    assert without_places(text) == (shown or text)
+    assert problem_of(BusyError(text)).detail == (shown or text)
 
 
 def test_a_full_disk_is_reported() -> None:
@@ -151,12 +129,3 @@ def test_a_citation_names_its_part_of_the_answer(answer: str, quote: str, part: 
     cited = Citation(**dict.fromkeys(names, "x"), **place, quote=quote, page=None)  # type: ignore[arg-type]
     (shown,) = serialize._citations([cited], [], answer)
     assert answer[shown.start : shown.end] == part
-
-
-def test_operation_names_suit_generated_clients(client: httpx.Client) -> None:
-    paths = client.get("/openapi.json").json()["paths"]
-    names = [operation["operationId"] for path in paths.values() for operation in path.values()]
-    assert len(set(names)) == len(names)
-    assert {"ask", "ask_batch", "search", "add_documents", "list_documents", "get_text"} <= set(
-        names
-    )

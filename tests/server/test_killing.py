@@ -68,16 +68,11 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
             assert there >= last
             assert there in sent[name]
             assert text == story(there)
-            answer = client.post(
-                "/v1/ask",
-                json={
-                    "question": "Which code is in the story?",
-                    "filters": [f"document=uploads/{name}"],
-                },
-            )
-            assert {hit["text"].count(f"Code{there}") > 0 for hit in answer.json()["nearest"]} == {
-                True
-            }
+            only = [f"document=uploads/{name}"]
+            asked = {"question": "Which code is in the story?", "filters": only}
+            nearest = client.post("/v1/ask", json=asked).json()["nearest"]
+            assert nearest
+            assert all(f"Code{there}" in hit["text"] for hit in nearest)
     assert accepted
 
 
@@ -196,11 +191,8 @@ def test_two_signals_while_closing_end_it(tmp_path: Path) -> None:
         time.sleep(0.12)
         with suppress(ProcessLookupError):
             server.send_signal(signal.SIGINT)
-        assert server.wait(5) in (
-            0,
-            128 + signal.SIGINT,
-            -signal.SIGINT,
-        )  # the last one: it was already ending
+        # the last one: it was already ending
+        assert server.wait(5) in (0, 128 + signal.SIGINT, -signal.SIGINT)
 
 
 def test_an_unstarted_service_can_be_closed_twice(tmp_path: Path) -> None:
@@ -209,37 +201,21 @@ def test_an_unstarted_service_can_be_closed_twice(tmp_path: Path) -> None:
     service.close()
 
 
+def served(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "rag", "serve", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
 def test_an_index_that_cannot_be_opened_ends_the_service_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "rag.sqlite").write_text("this is no database, nor has it ever been one")
-    command = [
-        sys.executable,
-        "-m",
-        "rag",
-        "serve",
-        "--no-key",
-        "--port",
-        "0",
-        "--index",
-        str(tmp_path),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = served("--no-key", "--port", "0", "--index", str(tmp_path))
     assert done.returncode == 3
     assert "rag.sqlite" in done.stderr.splitlines()[-2]
     assert "Traceback" not in done.stderr
 
 
 def test_a_port_in_use_is_named(client: httpx.Client, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "rag",
-        "serve",
-        "--port",
-        str(client.base_url.port),
-        "--index",
-        str(tmp_path),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = served("--port", str(client.base_url.port), "--index", str(tmp_path))
     assert done.returncode == 2
     assert str(client.base_url.port) in done.stderr
     assert "--port" in done.stderr

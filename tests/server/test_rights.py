@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +14,13 @@ from rag.ingestion.fetch import _is_public
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
-from tests.server.fake_server import put_text, serving
+from tests.server.fake_server import put_text, serving, with_key
 
 SAFE = "The safe is in {}."
 
 
 def post(client: httpx.Client, path: str, **body: Any) -> httpx.Response:
     return client.post(f"/v1{path}", json=body)
-
-
-@contextmanager
-def client_of(client: httpx.Client, token: str) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(
-        base_url=client.base_url, headers=headers, trust_env=False, timeout=30
-    ) as made:
-        yield made
 
 
 def add_key(folder: Path, scope: str, *names: str) -> str:
@@ -51,11 +40,11 @@ def test_a_collection_called_ask_needs_write_keys_for_changes(tmp_path: Path) ->
             add_key(tmp_path, "read", "other"),
             add_key(tmp_path, "write", "other"),
         ):
-            with client_of(client, token) as bound:
+            with with_key(client, token) as bound:
                 assert bound.delete("/v1/collections/ask").status_code == 403
                 renamed = bound.patch("/v1/collections/ask", json={"name": "mine"})
                 assert renamed.status_code == 403
-        with client_of(client, admin) as everywhere:
+        with with_key(client, admin) as everywhere:
             assert everywhere.delete("/v1/collections/ask").status_code == 200
         lines = audited(tmp_path, 3)
         assert [line["path"] for line in lines if line["event"] == "DELETE"] == [
@@ -74,7 +63,7 @@ def test_a_named_collection_is_asked_if_the_key_allows_it(tmp_path: Path) -> Non
             put.raise_for_status()
         bound, everywhere = add_key(tmp_path, "read", "one"), add_key(tmp_path, "read")
         places = {"default": "Oslo", "one": "Lisbon", "two": "Nairobi"}
-        with client_of(client, bound) as own, client_of(client, everywhere) as any_of:
+        with with_key(client, bound) as own, with_key(client, everywhere) as any_of:
             for name, city in places.items():
                 for ask in (_dify, _store, _chat, _responses):
                     found = ask(any_of, name)
@@ -154,19 +143,10 @@ def _tool(client: httpx.Client, tool: str, **arguments: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    [
-        "::ffff:127.0.0.1",
-        "::127.0.0.1",
-        "64:ff9b::7f00:1",
-        "64:ff9b:1::a00:1",
-        "2002:7f00:1::",
-        "2001:0:7f00:1::",
-        "fec0::1",
-        "fe80::1%eth0",
-        "100.64.0.1",
-        "169.254.169.254",
-        "0.0.0.0",
-    ],
+    (
+        "::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::a00:1 2002:7f00:1:: "
+        "2001:0:7f00:1:: fec0::1 fe80::1%eth0 100.64.0.1 169.254.169.254 0.0.0.0"
+    ).split(),
 )
 def test_embedded_private_addresses_are_not_public(address: str) -> None:
     assert not _is_public(address)

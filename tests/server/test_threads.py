@@ -10,7 +10,7 @@ import pytest
 from rag.server.api_keys import keys_of
 from rag.server.thread_store import MOST_THREADS, StoredThread, ThreadStore
 from rag.settings import Settings
-from tests.server.fake_server import put_text, serving
+from tests.server.fake_server import put_text, serving, with_key
 
 pytestmark = pytest.mark.slow
 SECRET = "The safe is in Oslo, behind the portrait."
@@ -31,13 +31,9 @@ def test_each_key_has_its_own_threads(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
     _, ada = keys.add("ada", "write")
     _, bob = keys.add("bob", "read")
-    with (
-        serving(tmp_path, key=ada) as client,
-        httpx.Client(base_url=client.base_url, trust_env=False) as other,
-    ):
+    with serving(tmp_path, key=ada) as client, with_key(client, bob) as other:
         put_text(client, "safe.txt", SECRET)
         kept(client, "first", "Where is the safe?")
-        other.headers["Authorization"] = f"Bearer {bob}"
         assert titles(other) == []
         assert other.get("/v1/threads/first").status_code == 404
         assert other.delete("/v1/threads/first").status_code == 404

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -37,11 +37,8 @@ def test_requests_through_a_silent_proxy_are_refused(tmp_path: Path) -> None:
     """nginx's plain proxy_pass sends `Host: 127.0.0.1:8000` and no forwarding headers."""
     with serving(tmp_path, token="of-this-run") as client:
         for asked in ASKED:
-            assert (
-                status(client, asked)
-                == status(client, asked, Authorization="Bearer guessed")
-                == 401
-            )
+            assert status(client, asked) == 401
+            assert status(client, asked, Authorization="Bearer guessed") == 401
         assert status(client, ASKED[1], Authorization="Bearer of-this-run") == 201
         assert status(client, ASKED[0], Authorization="Bearer of-this-run") == 200
         assert status(client, ASKED[0], Authorization="Basic of-this-run") == 401
@@ -58,27 +55,15 @@ def test_the_token_is_void_once_a_key_exists(tmp_path: Path) -> None:
         assert status(client, ASKED[0], Authorization=f"Bearer {key}") == 200
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "Via",
-        "X-Real-IP",
-        "Forwarded",
-        "X-Forwarded-For",
-        "X-Forwarded-Host",
-        "X-Forwarded-Proto",
-        "X-Forwarded-New",
-    ],
-)
 @pytest.mark.parametrize("token", ["", "of-this-run"])
-def test_without_keys_proxy_headers_are_refused(tmp_path: Path, header: str, token: str) -> None:
+def test_without_keys_proxy_headers_are_refused(tmp_path: Path, token: str) -> None:
+    forwarded = [f"X-Forwarded-{name}" for name in ("For", "Host", "Proto", "New")]
     with serving(tmp_path, token=token) as client:
-        assert (
-            status(
-                client, ASKED[0], **{header: "1.1 proxy", "Authorization": f"Bearer {token or 'x'}"}
-            )
-            == 421
-        )
+        for header in ("Via", "X-Real-IP", "Forwarded", *forwarded):
+            headers = {header: "1.1 proxy", "Authorization": f"Bearer {token or 'x'}"}
+            refused = client.get("/v1/documents", headers=headers)
+            assert refused.status_code == 421, header
+            assert "rag keys add" in refused.json()["hint"]
 
 
 def test_an_index_keeps_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,17 +138,13 @@ def test_a_browser_is_led_to_the_address_by_a_file_of_the_users_own(
 
 
 def test_wrong_keys_are_logged_with_the_address(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    logged: Callable[[], list[dict[str, Any]]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "rag.requests")
     with serving(tmp_path, token="of-this-run") as client:
         status(client, ASKED[0], Authorization="Bearer guessed")
-    lines = [
-        json.loads(record.getMessage())
-        for record in caplog.records
-        if record.name == "rag.requests"
-    ]
-    assert [line["address"] for line in lines if line["status"] == 401] == ["127.0.0.1"]
+    assert [line["address"] for line in logged() if line["status"] == 401] == ["127.0.0.1"]
     assert "guessed" not in caplog.text
 
 
@@ -184,14 +165,9 @@ def test_the_printed_address_lets_a_person_in(tmp_path: Path) -> None:
         assert found
         with httpx.Client(base_url=found[1], trust_env=False, timeout=20) as client:
             wait_until_ready(client, 240)
-        address = f"{found[1]}v1/jobs/x"
-        assert httpx.get(address, trust_env=False).status_code == 401
-        assert (
-            httpx.get(
-                address, trust_env=False, headers={"Authorization": f"Bearer {found[2]}"}
-            ).status_code
-            == 404
-        )
+            assert status(client, ("GET", "v1/jobs/x", None)) == 401
+            bearer = {"Authorization": f"Bearer {found[2]}"}
+            assert status(client, ("GET", "v1/jobs/x", None), **bearer) == 404
     finally:
         started.kill()
         started.wait()

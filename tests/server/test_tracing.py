@@ -4,13 +4,12 @@ words.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.http_server import Handler, at_free_port, listening
 from tests.server.fake_server import put_text, serving
 
 pytest.importorskip("opentelemetry.sdk")
@@ -24,23 +23,13 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
     """(address, received spans)."""
     came: list[bytes] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Collector(Handler):
         def do_POST(self) -> None:
             came.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(200)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/v1/traces", came
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with listening(at_free_port(Collector)) as server:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1/traces", came
 
 
 def test_stages_are_children_of_the_clients_span(

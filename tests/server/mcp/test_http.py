@@ -27,17 +27,9 @@ LEASE = (
 )
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
 READS = [
-    "ask",
-    "search",
-    "check_claims",
-    "why",
-    "fetch",
-    "read_document",
-    "outline",
-    "list_documents",
-    "verify",
-    "get_grid",
-]
+    "ask", "search", "check_claims", "why", "fetch", "read_document", "outline", "list_documents",
+    "verify", "get_grid",
+]  # fmt: skip
 MODES = ["auto", "legacy"]
 
 
