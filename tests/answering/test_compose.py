@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -97,9 +98,8 @@ def test_deleted_and_changed_documents_are_not_cited() -> None:
 def test_a_place_in_two_passages_is_cited_once_and_citations_are_few() -> None:
     one = span(A, "2015", 3.0)
     many = [span(document("In 2015.", str(i)), "2015", 1.0) for i in range(9)]
-    found = answer(
-        "when?", [A, *(document("In 2015.", str(i)) for i in range(9))], [one, one, *many]
-    )
+    documents = [A, *(document("In 2015.", str(i)) for i in range(9))]
+    found = answer("when?", documents, [one, one, *many])
     assert len(found.citations) == MAX_CITATIONS
     assert len({(c.document_id, c.start) for c in found.citations}) == MAX_CITATIONS
 
@@ -114,9 +114,8 @@ def test_conflicts_have_sides_and_counts() -> None:
         [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)],
     )
     assert (found.text, found.documents) == ("2018", 1)
-    assert [
-        (side.text, side.documents, side.citations[0].document_id) for side in found.conflicts
-    ] == [("2016", 1, "d")]
+    (side,) = found.conflicts
+    assert (side.text, side.documents, side.citations[0].document_id) == ("2016", 1, "d")
     full = document("On 8 May 2018 the exit was made.", "f")
     again = answer(
         "When was the exit?",
@@ -137,48 +136,42 @@ def test_another_things_date_is_not_a_conflict() -> None:
     [
         (
             "How many centrifuges did Iran have?",
-            ("In 2013 Iran had ", "19,000", " centrifuges."),
-            ("In 2016 Iran had ", "5,060", " centrifuges."),
+            "In 2013 Iran had [19,000] centrifuges.",
+            "In 2016 Iran had [5,060] centrifuges.",
         ),
         (
             "Who was the president?",
-            ("In 2010 the president was ", "Obama", "."),
-            ("In 2004 the president was ", "Bush", "."),
+            "In 2010 the president was [Obama].",
+            "In 2004 the president was [Bush].",
         ),
         (
             "How much is the rent?",
-            ("The rent of the flat is ", "$1,200", "."),
-            ("The rent of the garage is ", "$200", "."),
+            "The rent of the flat is [$1,200].",
+            "The rent of the garage is [$200].",
         ),
         (
             "Who is the president?",
-            ("The president of Iran is ", "Raisi", "."),
-            ("The president of France is ", "Macron", "."),
+            "The president of Iran is [Raisi].",
+            "The president of France is [Macron].",
         ),
     ],
 )
-def test_another_year_or_thing_is_not_a_conflict(
-    question: str, one: tuple[str, str, str], other: tuple[str, str, str]
-) -> None:
-    first, second = document("".join(one), "one"), document("".join(other), "other")
-    found = answer(
-        question, [first, second], [span(first, one[1], 3.0), span(second, other[1], 2.8)]
-    )
-    assert (found.text, found.conflicts) == (one[1], ())
+def test_another_year_or_thing_is_not_a_conflict(question: str, one: str, other: str) -> None:
+    documents, spans = [], []
+    for number, marked in enumerate((one, other)):
+        documents.append(document(marked.replace("[", "").replace("]", ""), str(number)))
+        spans.append(span(documents[-1], re.findall(r"\[(.*)\]", marked)[0], 3.0 - number / 5))
+    found = answer(question, documents, spans)
+    assert (found.text, found.conflicts) == (spans[0].text, ())
 
 
 def test_a_denial_is_a_conflict() -> None:
-    said, denied = (
-        document("The exit was in 2018.", "s"),
-        document("The exit was not in 2018.", "n"),
-    )
-    found = answer(
-        "When was the exit?", [said, denied], [span(said, "2018", 3.0), span(denied, "2018", 2.0)]
-    )
-    assert (
-        found.documents,
-        [(side.text, side.citations[0].document_id) for side in found.conflicts],
-    ) == (1, [("2018", "n")])
+    denied = document("The exit was not in 2018.", "n")
+    spans = [span(C, "2018", 3.0), span(denied, "2018", 2.0)]
+    found = answer("When was the exit?", [C, denied], spans)
+    assert found.documents == 1
+    (side,) = found.conflicts
+    assert (side.text, side.citations[0].document_id) == ("2018", "n")
 
 
 def test_more_exact_or_other_values_are_not_conflicts() -> None:
@@ -198,14 +191,11 @@ def test_a_relative_date_counts_from_its_documents_day() -> None:
     found = answer("When did he arrive?", [dated], [span(dated, "on Tuesday", 3.0)])
     assert found.text == "on Tuesday"
     assert found.value is not None
-    assert (found.value.iso, found.value.resolved) == (
-        "2026-02-10",
-        '"on Tuesday" in a document of 2026-02-10',
-    )
+    assert found.value.iso == "2026-02-10"
+    assert found.value.resolved == '"on Tuesday" in a document of 2026-02-10'
     undated = document("He arrived in Oman on Tuesday.", "n")
-    assert (
-        answer("When did he arrive?", [undated], [span(undated, "on Tuesday", 3.0)]).value is None
-    )
+    found = answer("When did he arrive?", [undated], [span(undated, "on Tuesday", 3.0)])
+    assert found.value is None
 
 
 @settings(max_examples=120, deadline=None)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from rag.answering.candidate import Candidate
 from rag.answering.generate import candidates, section
 from rag.answering.reading import Reading
+from rag.meaning.sentences import split_sentences
 from rag.types import Document
-from tests.answering.readings import reading_of, texts
+from tests.answering.readings import hit_of, reading_of, texts
 from tests.fakes import document, table
 
 LEASE = document(
@@ -143,9 +144,6 @@ def test_a_form_that_a_person_chose_leaves_the_others_out() -> None:
     st.sampled_from(["Why?", "a or b?", "Which a are b?"]),
 )
 def test_every_place_lies_in_its_document(text: str, score: float, question: str) -> None:
-    from rag.meaning.sentences import split_sentences
-    from tests.answering.readings import hit_of
-
     found = document(text, "any")
     if not text.strip():
         return

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,12 +9,8 @@ from rag.types import Hit, Passage, Span
 
 def span(text: str, words: str, score: float, document: str) -> Span:
     start = text.index(words)
-    return Span(
-        Hit(Passage(document, 0, len(text), text, document, ""), 1.0, 1.0, 1.0),
-        start,
-        start + len(words),
-        score,
-    )
+    hit = Hit(Passage(document, 0, len(text), text, document, ""), 1.0, 1.0, 1.0)
+    return Span(hit, start, start + len(words), score)
 
 
 def gather(*spans: Span, question: str = "when?") -> list[SpanGroup]:
@@ -33,12 +30,20 @@ def test_a_year_supports_one_of_its_days_and_does_not_bring_two_together() -> No
     ]
 
 
-def test_a_denied_date_does_not_support_its_denial() -> None:
-    found = gather(
-        span("It was signed in 2015.", "2015", 4.0, "a"),
-        span("It was not signed in 2015.", "2015", 3.0, "b"),
-    )
-    assert [c.documents for c in found] == [1, 1]
+@pytest.mark.parametrize(
+    ("one", "other", "question"),
+    [
+        (("It was signed in 2015.", "2015"), ("It was not signed in 2015.", "2015"), "when?"),
+        (("It is 3 months.", "3"), ("It is 3 weeks.", "3"), "how long?"),
+        (("He came on Tuesday.", "on Tuesday"), ("He came on Tuesday.", "on Tuesday"), "when?"),
+    ],
+    ids=["a denial", "another unit", "a weekday of another document"],
+)
+def test_equal_words_of_another_meaning_do_not_support(
+    one: tuple[str, str], other: tuple[str, str], question: str
+) -> None:
+    found = gather(span(*one, 4.0, "a"), span(*other, 3.0, "b"), question=question)
+    assert [group.documents for group in found] == [1, 1]
 
 
 def test_the_best_wording_represents_its_group() -> None:
@@ -64,34 +69,8 @@ def test_words_that_do_not_answer_do_not_support() -> None:
     assert alone.documents == 1
 
 
-def test_equal_words_of_different_units_are_two_answers() -> None:
-    found = gather(
-        span("It is 3 months.", "3", 4.0, "a"),
-        span("It is 3 weeks.", "3", 3.0, "b"),
-        question="how long?",
-    )
-    assert [c.documents for c in found] == [1, 1]
-
-
-def test_the_same_weekday_in_two_documents_is_not_one_day() -> None:
-    found = gather(
-        span("He came on Tuesday.", "on Tuesday", 4.0, "a"),
-        span("He came on Tuesday.", "on Tuesday", 3.0, "b"),
-    )
-    assert [c.documents for c in found] == [1, 1]
-
-
-WORDS = [
-    "2015",
-    "14 July 2015",
-    "18 October 2015",
-    "2016",
-    "about 12 days",
-    "12 days",
-    "Ali Larijani",
-    "Larijani",
-    "Sadeq Larijani",
-]
+WORDS = ["2015", "14 July 2015", "18 October 2015", "2016", "about 12 days", "12 days"]
+WORDS += ["Ali Larijani", "Larijani", "Sadeq Larijani"]
 
 
 @settings(deadline=None)

@@ -22,13 +22,10 @@ HIT = Hit(Passage("a.pdf", 0, len(TEXT), TEXT, "", ""), 1.0, 1.0, 1.0)
 OTHERS = (
     "For the first quarter of 2024, we expect\nRevenue | Low: $500 | High: $520",
     "Receivables | September 30, 2023: 900 | June 30, 2023: 812",
-    "Turnover | FY24: 900 | FY23: 811",
-    "Dose | 0-12 months: 5 ml | 12-24 months: 10",
+    "Turnover | FY24: 900 | FY23: 811", "Dose | 0-12 months: 5 ml | 12-24 months: 10",
     "Notice | up to 24 months: 30 | more than 24 months: 60",
-    "Ticket | from 1 January 2024: 12 | from 1 July 2024: 14",
-    "Cash | 1 July 2023: 507",
-    "Cash | 03/31/2023: 333 | 12/31/2022: 340",
-    "Employees | Q4 2023: 95",
+    "Ticket | from 1 January 2024: 12 | from 1 July 2024: 14", "Cash | 1 July 2023: 507",
+    "Cash | 03/31/2023: 333 | 12/31/2022: 340", "Employees | Q4 2023: 95",
     "Sales | Nine Months Ended September 30, 2023: 512",
     "Warranties | Year ended December 31, 2023: 77",
     "Profit | 2022: $94 | 2021: $84 | Change: 12% | Note: 6",
@@ -36,11 +33,9 @@ OTHERS = (
     "Income | Q1 2023: $80 | Q2 2023: $81 | 2023: $383 | 2022: $394",
     "Balance | 2023-12-31: $105 | 2022-12-31: $95",
     "ACME | Profit before tax 2023: $107 | Profit before tax 2022: $97",
-    "Value | 2023: $1.2bn | 2022: $1.1bn",
-    "2023 | Orders: 1,007",
-    "Year: 2023 | Orders: 2,007",
+    "Value | 2023: $1.2bn | 2022: $1.1bn", "2023 | Orders: 1,007", "Year: 2023 | Orders: 2,007",
     "Licences | 2023: 108 | 2022: 98",
-)
+)  # fmt: skip
 
 
 def span(text: str, name: str = "a.pdf") -> Span:

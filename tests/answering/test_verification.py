@@ -25,15 +25,8 @@ class Shelf:
 def cited(quote: str, text: str = TEXT) -> Citation:
     found = document(text)
     start = text.index(quote)
-    citation = cite(
-        Span(
-            Hit(Passage(found.id, 0, len(text), text, "A", ""), 1, 1, 1),
-            start,
-            start + len(quote),
-            1.0,
-        ),
-        found,
-    )
+    hit = Hit(Passage(found.id, 0, len(text), text, "A", ""), 1, 1, 1)
+    citation = cite(Span(hit, start, start + len(quote), 1.0), found)
     assert citation is not None
     return citation
 
@@ -93,17 +86,9 @@ def test_citations_are_read_from_an_answer_a_list_or_alone() -> None:
 
 def test_the_services_citations_are_accepted() -> None:
     marked = {"text": "ab", "start_char_index": 3, "end_char_index": 5}
-    one = {
-        "document_id": "d",
-        "cited_text": "An ab.",
-        "document_sha256": "f",
-        "start": 0,
-        "end": 2,
-        "highlight": marked,
-    }
-    assert citations({"answer": "ab", "citations": [one]}) == [
-        Cited("d", 3, 5, "ab", "f", "An ab.")
-    ]
+    one = {"document_id": "d", "cited_text": "An ab.", "document_sha256": "f", "highlight": marked}
+    (found,) = citations({"answer": "ab", "citations": [one | {"start": 0, "end": 2}]})
+    assert found == Cited("d", 3, 5, "ab", "f", "An ab.")
 
 
 @pytest.mark.parametrize(
