@@ -93,11 +93,8 @@ def test_batches_equal_single_questions(engine: Engine) -> None:
     together = engine.ask_many(asked)
     for one, answer in zip(asked, together, strict=True):
         alone = engine.ask(one.question, one.k, one.filter)
-        assert (answer.text, answer.citations, answer.hits) == (
-            alone.text,
-            alone.citations,
-            alone.hits,
-        )
+        for name in ("text", "citations", "hits"):
+            assert getattr(answer, name) == getattr(alone, name)
     assert len(together[1].hits) == 1
     assert engine.ask_many([]) == []
 

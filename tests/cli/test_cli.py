@@ -27,6 +27,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 SHIPPED_JUDGE = build.judge
+NO_INDEX = "rag: no index in {here}/index\n  create one with: rag ingest PATH\n"
 
 
 @pytest.fixture
@@ -68,12 +69,9 @@ def filled(run: Run) -> Run:
 
 def test_ingest_reports_and_skips_unchanged_files(run: Run) -> None:
     assert run("ingest", "docs") == (0, "index: 2 added\n", "")
-    assert run("ingest", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
-    assert run("ingest", "docs/deal.md", "./docs") == (
-        0,
-        "index: 2 unchanged; the index has not changed\n",
-        "",
-    )
+    for paths in (("docs",), ("docs/deal.md", "./docs")):
+        code, out, err = run("ingest", *paths)
+        assert (code, out, err) == (0, "index: 2 unchanged; the index has not changed\n", "")
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
     assert run("ingest", "docs") == (0, "index: 1 updated, 1 unchanged\n", "")
     assert run("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
@@ -212,18 +210,10 @@ def test_the_index_is_chosen_by_option_or_variable(
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (
-            ["ask", "When?"],
-            3,
-            "rag: no index in {here}/index\n  create one with: rag ingest PATH\n",
-        ),
-        (["list"], 3, "rag: no index in {here}/index\n  create one with: rag ingest PATH\n"),
+        (["ask", "When?"], 3, NO_INDEX),
+        (["list"], 3, NO_INDEX),
         (["ask", " "], 2, "rag: the question is empty\n  for example: "),
-        (
-            ["ask", "x" * 100_000],
-            2,
-            "rag: question too long: 100,000 characters, limit 1,000\n  shorten it",
-        ),
+        (["ask", "x" * 1001], 2, "rag: question too long: 1,001 characters, limit 1,000\n  short"),
         (["ingest", "nowhere"], 2, "rag: no such file or folder: nowhere\n  check the path"),
         (["ask"], 2, "Usage: "),
         (["nonsense"], 2, "Usage: "),
@@ -353,14 +343,11 @@ def test_a_receipt_is_replayed(filled: Run) -> None:
 
 @pytest.mark.parametrize("options", [[], ["--replay"]])
 def test_other_input_is_not_an_answer(filled: Run, options: list[str]) -> None:
-    Path("bad.json").write_text("nonsense")
-    code, out, err = filled("verify", *options, "bad.json")
-    assert (code, out) == (2, "")
-    assert err.startswith("rag: bad.json is not JSON: ")
-    Path("bad.json").write_text("[" * 100_000)
-    code, out, err = filled("verify", *options, "bad.json")
-    assert (code, out) == (2, "")
-    assert err.startswith("rag: bad.json is not JSON: ")
+    for text in ("nonsense", "[" * 100_000):
+        Path("bad.json").write_text(text)
+        code, out, err = filled("verify", *options, "bad.json")
+        assert (code, out) == (2, "")
+        assert err.startswith("rag: bad.json is not JSON: ")
     Path("bad.json").write_text("[1]")
     assert filled("verify", *options, "bad.json")[0] == 2
 

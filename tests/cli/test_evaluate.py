@@ -104,11 +104,8 @@ def test_squad_has_its_own_documents_and_can_keep_their_index(run: Run) -> None:
 
 def test_two_results_are_compared(filled: Run) -> None:
     first = Path(filled("eval", "run", "gold.jsonl", "--out", "a")[1].splitlines()[-3])
-    second = Path(
-        filled("eval", "run", "gold.jsonl", "--out", "b", "--baseline", str(first))[1].splitlines()[
-            -3
-        ]
-    )
+    again = ("eval", "run", "gold.jsonl", "--out", "b", "--baseline", str(first))
+    second = Path(filled(*again)[1].splitlines()[-3])
     code, out, _ = filled("eval", "compare", str(first), str(second))
     assert code == 0
     assert "3 questions in common" in out.splitlines()[0]
@@ -159,24 +156,15 @@ def test_why_names_the_stage_the_evidence_and_the_ranks(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAG_THRESHOLD", "1")
-    code, out, _ = filled(
-        "eval",
-        "why",
-        "When did the US leave the deal?",
-        "--answer",
-        "2018",
-        "--document",
-        "docs/deal.md",
-    )
+    asked = ("eval", "why", "When did the US leave the deal?", "--answer", "2018")
+    code, out, _ = filled(*asked, "--document", "docs/deal.md")
     assert code == 1
     lines = out.splitlines()
     assert lines[0] == "refused by the threshold: the best candidate was right, but not sure enough"
     assert lines[1].startswith('said      refused (best guess: "2018"), confidence 0.')
     assert lines[2] == "evidence  docs/deal.md: The US left the deal in 2018."
     assert lines[-1] == "try       a lower RAG_THRESHOLD"
-    found = json.loads(
-        filled("eval", "why", "When did the US leave the deal?", "--answer", "2018", "--json")[1]
-    )
+    found = json.loads(filled(*asked, "--json")[1])
     assert (found["stage"], found["rank"], found["document"]) == ("threshold", 1, "docs/deal.md")
 
 

@@ -131,13 +131,8 @@ def test_ten_thousand_rows_take_seconds(engine: Engine) -> None:
     cells = {(row.key, "End"): blank for row in rows}
     started = time.monotonic()
     whole = grids.Grid(spec, rows, cells)
-    assert whole.counts == {
-        "answered": 0,
-        "unsure": 0,
-        "absent": 10_000,
-        "unreadable": 0,
-        "waiting": 10_000,
-    }
+    counts = {state: count for state, count in whole.counts.items() if count}
+    assert counts == {"absent": 10_000, "waiting": 10_000}
     assert len(grid_run.due(whole)) == 20_000
     assert grid_export.to_csv(whole, {}).count("\n") == 10_001
     assert time.monotonic() - started < 60
@@ -154,11 +149,8 @@ def test_no_format_computes_a_documents_words(engine: Engine, tmp_path: Path) ->
     assert rows[1][0] == "'=cmd.txt"
     assert all(not field.startswith(("=", "+", "-", "@")) for row in rows for field in row)
     book = openpyxl.load_workbook(io.BytesIO(grid_export.to_xlsx(whole, {})))
-    assert {cell.data_type for sheet in book for row in sheet for cell in row} <= {
-        "s",
-        "n",
-        "inlineStr",
-    }
+    types = {cell.data_type for sheet in book for row in sheet for cell in row}
+    assert types <= {"s", "n", "inlineStr"}
     assert "<script" not in grid_export.to_html(whole, {})
     assert "<script" not in grid_export.to_markdown(whole, {})
     assert "\\|" in grid_export.to_markdown(whole, {})
