@@ -21,32 +21,23 @@ LIMITS = (
 
 
 @pytest.mark.parametrize(
-    "claim",
+    ("claim", "evidence"),
     [
-        "The JCPOA was signed on 14 July 2015.",
-        "The JCPOA was signed on 2015-07-14.",
-        "The JCPOA was signed in July 2015.",
-        "The JCPOA was signed in 2015.",
+        ("The JCPOA was signed on 14 July 2015.", SIGNED),
+        ("The JCPOA was signed on 2015-07-14.", SIGNED),
+        ("The JCPOA was signed in July 2015.", SIGNED),
+        ("The JCPOA was signed in 2015.", SIGNED),
+        ("Iran kept 5,060 IR-1 machines for ten years.", LIMITS),
+        ("Enrichment was limited to 3.67%.", LIMITS),
+        ("The stockpile was capped at 0.3 tonnes.", LIMITS),
+        ("More than 6,000 installed centrifuges were kept.", LIMITS),
+        ("It paid 1,700,000,000 dollars.", LIMITS),
     ],
 )
-def test_a_date_is_the_same_in_other_words_and_less_exact(claim: str) -> None:
-    found = compare(claim, SIGNED)
-    assert (found.missing, found.differs, found.values) == ((), (), 1)
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [
-        "Iran kept 5,060 IR-1 machines for ten years.",
-        "Enrichment was limited to 3.67%.",
-        "The stockpile was capped at 0.3 tonnes.",
-        "More than 6,000 installed centrifuges were kept.",
-        "It paid 1,700,000,000 dollars.",
-    ],
-)
-def test_an_amount_is_the_same_in_other_words_and_units(claim: str) -> None:
-    found = compare(claim, LIMITS)
+def test_a_value_is_the_same_in_other_words_units_and_less_exact(claim: str, evidence: str) -> None:
+    found = compare(claim, evidence)
     assert (found.missing, found.differs) == ((), ())
+    assert found.values > 0
 
 
 @pytest.mark.parametrize(

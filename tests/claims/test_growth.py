@@ -12,15 +12,10 @@ UNITS = [
     *("![x](", "[x](", '[a](b "', "[1", "[1]", "[1,", "[1-50]", "【1", "<!--", "<a"),
     *("# a\n", "> ", "|a|\n", "[1] x\n", "a\n---\n", "```\n", "````\n```\n", "- [ ] ", "---\n"),
     *(
-        "He ",
-        "A is b. ",
-        "a, and the b is c",
-        "based on the ",
-        "Of the ",
-        "The a is b and ",
+        "He ", "A is b. ", "a, and the b is c", "based on the ", "Of the ", "The a is b and ",
         "and ",
     ),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", UNITS)

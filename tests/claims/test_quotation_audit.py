@@ -85,55 +85,27 @@ def test_typesetting_and_an_editors_brackets_do_not_count(store: Store, text: st
 @pytest.mark.parametrize(
     ("quote", "verdict", "is_fault", "reason"),
     [
-        (
-            "Late payments bear interest at 9 percent a year.",
-            "altered",
-            True,
-            "says “9”, lease.md says “8”",
-        ),
-        (
-            "Late payments do not bear interest at 8 percent a year.",
-            "altered",
-            True,
-            "adds “do not”",
-        ),
-        (
-            "Late payments bear interest at 8 Percent a year.",
-            "altered",
-            True,
-            "says “Percent”, lease.md says “percent”",
-        ),
-        (
-            "The landlord repairs the roof – and the outer walls – of a written notice.",
-            "altered",
-            True,
-            "leaves out “within thirty days”",
-        ),
-        (
-            "Members who damage a boat pay interest at 8 percent a year.",
-            "stitched",
-            True,
-            "without",
-        ),
-        (
-            "Members who damage a boat pay … The tenant of a mooring keeps it clean.",
-            "stitched",
-            False,
-            "joined by “…”",
-        ),
-        (
-            "Members who damage a boat pay […] interest at 8 percent a year.",
-            "stitched",
-            True,
-            "places in club/rules.txt, lease.md",
-        ),
+        ("Late payments bear interest at 9 percent a year.",
+         "altered", True, "says “9”, lease.md says “8”"),
+        ("Late payments do not bear interest at 8 percent a year.",
+         "altered", True, "adds “do not”"),
+        ("Late payments bear interest at 8 Percent a year.",
+         "altered", True, "says “Percent”, lease.md says “percent”"),
+        ("The landlord repairs the roof – and the outer walls – of a written notice.",
+         "altered", True, "leaves out “within thirty days”"),
+        ("Members who damage a boat pay interest at 8 percent a year.",
+         "stitched", True, "without"),
+        ("Members who damage a boat pay … The tenant of a mooring keeps it clean.",
+         "stitched", False, "joined by “…”"),
+        ("Members who damage a boat pay […] interest at 8 percent a year.",
+         "stitched", True, "places in club/rules.txt, lease.md"),
         ("The tenant must pay the rent of £500", "cut", True, "goes on"),
         ("repairs the roof – and the outer walls", "cut", False, "goes on"),
         ("The tenant must pay the rent of £500 …", "exact", False, "word for word"),
         ("Cats may be kept by nobody in this house.", "not_found", True, "no document has it"),
         ("to be or not to be", "not_found", False, "too common"),
     ],
-)
+)  # fmt: skip
 def test_verdicts(store: Store, quote: str, verdict: str, is_fault: bool, reason: str) -> None:
     (checked,) = audited(store, f"It says “{quote}” there.")
     assert (checked.verdict, checked.is_fault) == (verdict, is_fault), checked

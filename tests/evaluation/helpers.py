@@ -22,56 +22,44 @@ from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 FACTS = {
     "bridge": (
         "The bridge over the river was opened in 1937.",
-        "When was the bridge over the river opened?",
-        "1937",
+        "When was the bridge over the river opened?", "1937",
     ),
     "mill": (
         "A flood destroyed the old mill in 1911.",
-        "When did a flood destroy the old mill?",
-        "1911",
+        "When did a flood destroy the old mill?", "1911",
     ),
     "school": (
         "The village school teaches 240 pupils.",
-        "How many pupils does the village school teach?",
-        "240",
+        "How many pupils does the village school teach?", "240",
     ),
     "mayor": (
         "Maria Lindqvist was elected mayor of the town.",
-        "Who was elected mayor of the town?",
-        "Maria Lindqvist",
+        "Who was elected mayor of the town?", "Maria Lindqvist",
     ),
     "tower": (
         "The tower rises 64 metres above the market.",
-        "How many metres does the tower rise above the market?",
-        "64",
+        "How many metres does the tower rise above the market?", "64",
     ),
     "train": (
         "The night train leaves from platform 14.",
-        "From which platform does the night train leave?",
-        "14",
+        "From which platform does the night train leave?", "14",
     ),
     "lake": (
         "Swimmers cross the lake, which is 900 metres wide.",
-        "How wide is the lake that swimmers cross?",
-        "900",
+        "How wide is the lake that swimmers cross?", "900",
     ),
     "library": (
         "Visitors borrowed 81,000 books from the library.",
-        "How many books did visitors borrow?",
-        "81,000",
+        "How many books did visitors borrow?", "81,000",
     ),
-}
+}  # fmt: skip
 QUESTIONS = [
     Question(
-        name,
-        asked,
-        (answer,),
-        (Evidence(f"docs/{name}", sentence),),
-        {f"docs/{name}": 1},
-        f"docs/{name}",
+        name, asked, (answer,), (Evidence(f"docs/{name}", sentence),),
+        {f"docs/{name}": 1}, f"docs/{name}",
     )
     for name, (sentence, asked, answer) in FACTS.items()
-]
+]  # fmt: skip
 UNANSWERABLE = Question("none", "Which colour has the roof of the palace?", group="none")
 Cut = Callable[[Document], Sequence[Passage]]
 

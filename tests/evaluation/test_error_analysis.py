@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,48 +97,47 @@ def dropping(document: Document) -> Sequence[Passage]:
     return [replace(p, start=p.start + 5, text=p.text[5:]) for p in whole(document)]
 
 
-def test_a_chunker_that_drops_words_is_the_chunkers_fault(tmp_path: Path) -> None:
-    rows = examine(engine(store(tmp_path, dropping), Spans(lambda hit: [(0, 3, 1.0)])))
+def halving(document: Document) -> Sequence[Passage]:
+    (p,) = whole(document)
+    first, second = replace(p, end=p.start + 20, text=p.text[:20]), p.text[20:]
+    return [first, replace(p, start=p.start + 20, text=second)]
+
+
+def without_the_fact(document: Document) -> Sequence[Passage]:
+    return [Passage(document.id, 0, 21, document.text[:21], document.title, "")]
+
+
+LATER = [
+    Document(f"docs/{name}", "Nothing is said here. " * 3 + sentence, name, "", "")
+    for name, (sentence, _, _) in FACTS.items()
+]
+
+
+@pytest.mark.parametrize(
+    ("chunker", "documents", "detail"),
+    [
+        (dropping, (), "1 passages contain a part of it"),
+        (halving, (), "2 passages contain a part of it"),
+        (without_the_fact, LATER, "no passage contains any of it"),
+    ],
+)
+def test_a_chunker_that_divides_or_drops_a_sentence_is_at_fault(
+    tmp_path: Path,
+    chunker: Callable[[Document], Sequence[Passage]],
+    documents: Sequence[Document],
+    detail: str,
+) -> None:
+    opened = store(tmp_path, chunker, documents=documents)
+    rows = examine(engine(opened, Spans(lambda hit: [(0, 3, 1.0)])))
     assert stages(rows) == {"chunking": len(FACTS)}
-    assert all(row.detail == "1 passages contain a part of it" for row in rows)
-
-
-def test_a_sentence_in_two_passages_is_the_chunkers_fault(tmp_path: Path) -> None:
-    def halved(document: Document) -> Sequence[Passage]:
-        (p,) = whole(document)
-        return [
-            replace(p, end=p.start + 20, text=p.text[:20]),
-            replace(p, start=p.start + 20, text=p.text[20:]),
-        ]
-
-    rows = examine(engine(store(tmp_path, halved), Spans(lambda hit: [(0, 3, 1.0)])))
-    assert stages(rows) == {"chunking": len(FACTS)}
-    assert all(row.detail == "2 passages contain a part of it" for row in rows)
-
-
-def test_a_sentence_in_no_passage_is_the_chunkers_fault(tmp_path: Path) -> None:
-    long = "Nothing is said here. " * 3
-    documents = [Document(f"docs/{n}", f"{long}{s}", n, "", "") for n, (s, _, _) in FACTS.items()]
-
-    def without_the_fact(document: Document) -> Sequence[Passage]:
-        return [Passage(document.id, 0, 21, document.text[:21], document.title, "")]
-
-    rows = examine(
-        engine(
-            store(tmp_path, without_the_fact, documents=documents), Spans(lambda hit: [(0, 3, 1.0)])
-        )
-    )
-    assert stages(rows) == {"chunking": len(FACTS)}
-    assert all(row.detail == "no passage contains any of it" for row in rows)
+    assert all(row.detail == detail for row in rows)
 
 
 def test_a_reader_of_first_words_is_the_readers_fault(tmp_path: Path) -> None:
-    rows = examine(
-        engine(store(tmp_path), Spans(lambda hit: [(0, hit.passage.text.index(" "), 1.0)]))
-    )
-    lost = [
-        row for row in rows if row.question != "Who was elected mayor of the town?"
-    ]  # "Maria" is only half of the answer
+    first_word = Spans(lambda hit: [(0, hit.passage.text.index(" "), 1.0)])
+    rows = examine(engine(store(tmp_path), first_word))
+    # "Maria" is half of the answer, which is enough
+    lost = [row for row in rows if row.question != "Who was elected mayor of the town?"]
     assert stages(lost) == {"reader": len(FACTS) - 1}
     assert all(row.sentence and row.document == row.group for row in lost)
 
@@ -153,14 +152,9 @@ def test_a_reader_that_prefers_the_wrong_passage_has_its_own_stage(tmp_path: Pat
 
     def choose(hit: Hit) -> list[tuple[int, int, float]]:
         """Picks the right words in every passage, with the highest score in the second best."""
-        start = hit.passage.text.index(answers[hit.passage.document_id])
-        return [
-            (
-                start,
-                start + len(answers[hit.passage.document_id]),
-                90.0 if (hit.dense_rank or 9) > 1 else 0.0,
-            )
-        ]
+        answer = answers[hit.passage.document_id]
+        start = hit.passage.text.index(answer)
+        return [(start, start + len(answer), 90.0 if (hit.dense_rank or 9) > 1 else 0.0)]
 
     rows = examine(engine(store(tmp_path), Spans(choose)))
     assert stages(rows) == {"passage": len(FACTS)}

@@ -158,14 +158,8 @@ def test_rankings_against_ir_measures_on_the_whole_ranking() -> None:
         )
         unfound = tuple(grade for name, grade in relevant.items() if name not in top)
         rows.append(Row(str(number), "?", str(number), "retrieval", found=found, unfound=unfound))
-    theirs = {
-        "recall@1": R @ 1,
-        "recall@5": R @ 5,
-        "recall@10": R @ 10,
-        "recall@20": R @ 20,
-        "mrr@10": RR @ 10,
-        "ndcg@10": nDCG @ 10,
-    }
+    theirs = {f"recall@{k}": R @ k for k in (1, 5, 10, 20)}
+    theirs |= {"mrr@10": RR @ 10, "ndcg@10": nDCG @ 10}
     expected = ir_measures.calc_aggregate(list(theirs.values()), qrels, run)
     ours = measure(table(rows))
     assert ours == {name: pytest.approx(expected[theirs[name]], abs=1e-6) for name in theirs}
@@ -205,21 +199,9 @@ def test_answerable_and_unanswerable_are_separate() -> None:
 
 
 def test_citations_and_evidence_by_hand() -> None:
-    cited: dict[str, Any] = {"evidence": 4, "sound": 3, "checked": 4}
-    answered: dict[str, Any] = {"text": "x", "right": True}
-    good = Row(
-        "1",
-        "?",
-        "a",
-        "answerable",
-        citations=2,
-        cited_document=True,
-        cited_right=1,
-        cited_evidence=1,
-        rank=3,
-        **cited,
-        **answered,
-    )
+    cited: dict[str, Any] = {"citations": 2, "cited_document": True, "cited_right": 1}
+    cited |= {"cited_evidence": 1, "evidence": 4, "sound": 3, "checked": 4, "rank": 3}
+    good = Row("1", "?", "a", "answerable", text="x", right=True, **cited)
     refused = Row("2", "?", "a", "answerable", evidence=1, rank=None)
     unknown = Row("3", "?", "a", "answerable", citations=1, rank=1)
     found = measure(table([good, refused, unknown]))

@@ -62,15 +62,10 @@ def test_an_unclear_antecedent_gives_the_whole_topic() -> None:
 @pytest.mark.parametrize(
     "typed",
     [
-        "When was the IAEA founded?",
-        "What did the talks of 2013 achieve?",
-        "How much sugar is in the cake?",
-        "Is there a dining car?",
-        "thanks",
-        "Who are you?",
-        "",
+        "When was the IAEA founded?", "What did the talks of 2013 achieve?",
+        "How much sugar is in the cake?", "Is there a dining car?", "thanks", "Who are you?", "",
     ],
-)
+)  # fmt: skip
 def test_complete_questions_are_unchanged(typed: str) -> None:
     assert understand(typed, SIGNED).question == typed
     assert not understand(typed, SIGNED).is_about_the_last

@@ -70,27 +70,17 @@ def test_numbers_with_what_they_count(
     found = quantity(text, after)
     assert found is not None
     assert (found.kind, found.number, found.upper, found.unit, found.bound) == (
-        kind,
-        number,
-        upper,
-        unit,
-        bound,
-    )
+        kind, number, upper, unit, bound,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "161 votes to 59",
-        "Vienna",
-        "the third",
-        "the 21st",
-        "",
-        "P5+1 and 3 and 4",
-        "5G",
+        "161 votes to 59", "Vienna", "the third", "the 21st", "", "P5+1 and 3 and 4", "5G",
         "the 747s",
     ],
-)
+)  # fmt: skip
 def test_several_numbers_or_none_are_not_a_quantity(text: str) -> None:
     assert quantity(text) is None
 

@@ -45,16 +45,10 @@ def test_relative_dates_at_month_ends_and_leap_days(
 @pytest.mark.parametrize(
     "words",
     [
-        "three days earlier",
-        "the next day",
-        "after the war",
-        "2015",
-        "Vienna",
-        "that Friday",
-        "",
+        "three days earlier", "the next day", "after the war", "2015", "Vienna", "that Friday", "",
         "9999 years ago",
     ],
-)
+)  # fmt: skip
 def test_dates_relative_to_another_event_are_not_resolved(words: str) -> None:
     assert resolve(words, "", TUESDAY) is None
 

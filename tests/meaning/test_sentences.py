@@ -11,29 +11,13 @@ from rag.parsing.load import read
 SEEDS = Path(__file__).parents[2] / "seeds"
 SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u2028\u2029\u3000"
 PIECES = [
-    *SPACES,
-    *(
-        "\r\n",
-        "\n\n",
-        "|",
-        " | ",
-        "- ",
-        "* ",
-        "1. ",
-        "12) ",
-        ". ",
-        "? ",
-        "\u0301",
-        "\u200f",
-        "\ufeff",
-        "\0",
-        "\x7f",
-    ),
+    *SPACES, "\r\n", "\n\n", "|", " | ", "- ", "* ", "1. ", "12) ", ". ", "? ",
+    "\u0301", "\u200f", "\ufeff", "\0", "\x7f",
     *(
         'a B 7 . ... … ! ?! " ” ( ) 。 」 ؟ ۔ । 你好 مرحبا Dr U.S No 3.67 e.g. He the e\u0301 '
         "\U0001f468\u200d\U0001f469"
     ).split(),
-]
+]  # fmt: skip
 TEXTS = st.one_of(
     st.text(max_size=200),
     st.lists(st.sampled_from(PIECES), max_size=40).map("".join),
