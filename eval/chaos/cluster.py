@@ -262,19 +262,17 @@ def eventually(done: Callable[[], bool], seconds: float) -> bool:
 
 def counted(dsn: str) -> list[tuple[str, int, int]]:
     """(what is counted, the number in the index's statistics, the actual number)."""
-    words = (
-        "(SELECT coalesce(sum(passages), 0) FROM rag_terms), (SELECT "
-        "coalesce(sum(cardinality(terms)), 0) FROM rag_words)"
-    )
-    asked = (
-        "SELECT 'documents', documents, (SELECT count(*) FROM rag_documents) FROM rag_statistics "
-        "UNION ALL"
-        " SELECT 'passages', passages, (SELECT count(*) FROM rag_passages) FROM rag_statistics "
-        "UNION ALL"
-        " SELECT 'words', words, (SELECT coalesce(sum(length), 0) FROM rag_words) FROM "
-        "rag_statistics UNION ALL"
-        f" SELECT 'words of passages', {words}"
-    )
+    asked = """
+        SELECT 'documents', documents, (SELECT count(*) FROM rag_documents) FROM rag_statistics
+        UNION ALL
+        SELECT 'passages', passages, (SELECT count(*) FROM rag_passages) FROM rag_statistics
+        UNION ALL
+        SELECT 'words', words, (SELECT coalesce(sum(length), 0) FROM rag_words)
+        FROM rag_statistics
+        UNION ALL
+        SELECT 'words of passages', (SELECT coalesce(sum(passages), 0) FROM rag_terms),
+            (SELECT coalesce(sum(cardinality(terms)), 0) FROM rag_words)
+    """
     with psycopg.connect(dsn) as connection:
         return [(name, int(noted), int(there)) for name, noted, there in connection.execute(asked)]
 
@@ -329,18 +327,17 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
         for program in programs:
             program.kill()
     seen = traffic.seen
-    facts = {
+    return {
         "models": "fakes" if fake else "real",
         "cores": os.cpu_count(),
         "seconds": round(lasted),
         "kills": killer.kills,
-    }
-    counts = {
         "acknowledged_uploads": len(seen.jobs),
         "longest_without_an_answer_s": round(seen.silence, 1),
         "counts": seen.counts,
+        "seconds_to_the_last_job": round(seconds, 1),
+        "wrong": seen.wrong,
     }
-    return {**facts, **counts, "seconds_to_the_last_job": round(seconds, 1), "wrong": seen.wrong}
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -19,7 +19,6 @@ a fraction of a second.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import select
@@ -33,7 +32,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eval.chaos.kills import Say, forked, reports
+from eval.chaos.kills import Say, forked, reports, written
 from rag import build
 from rag.errors import AbsentError
 from rag.settings import Settings
@@ -227,9 +226,7 @@ def main(given: list[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(index=Path(folder), store=arguments.store)
         made = run(settings, arguments.kills, arguments.seed)
-    print(json.dumps(made, indent=1))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    written(made, arguments.out)
     return made
 
 

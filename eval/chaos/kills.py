@@ -23,8 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,21 +80,12 @@ class Announcing(LocalStore):
 # The operations that are killed
 
 
-@dataclass
 class World:
     """Folders of a run: documents, the index, snapshots."""
 
-    root: Path
-    docs: Path = field(init=False)
-    index: Path = field(init=False)
-    snapshot: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.docs, self.index, self.snapshot = (
-            self.root / "docs",
-            self.root / "index",
-            self.root / "a.ragsnap",
-        )
+    def __init__(self, root: Path) -> None:
+        self.docs, self.index = root / "docs", root / "index"
+        self.snapshot = root / "a.ragsnap"
 
 
 def _ingest(world: World, chance: random.Random, say: Say) -> None:
@@ -177,6 +167,12 @@ def reports(pipe: int) -> list[list[Any]]:
     with os.fdopen(pipe, "rb") as file:
         lines = file.read().split(b"\n")[:-1]
     return [json.loads(line) for line in lines]
+
+
+def written(result: Mapping[str, object], out: Path | None) -> None:
+    """Writes the result to the file, or prints it."""
+    text = json.dumps(result, indent=1) + "\n"
+    out.write_text(text, encoding="utf-8") if out else print(text, end="")
 
 
 # The invariants
@@ -345,8 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "seed": options.seed,
         "seconds": round(time.monotonic() - begun),
     }
-    text = json.dumps(result, indent=1) + "\n"
-    options.out.write_text(text) if options.out else print(text, end="")
+    written(result, options.out)
     shutil.rmtree(root)
     return 0
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import random
 import re
@@ -24,9 +23,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
-from eval.chaos.kills import forked, reports
+from eval.chaos.kills import forked, reports, written
 from rag import build
 from rag.engine import Engine
 from rag.errors import EmptyError
@@ -54,13 +54,8 @@ _PAUSE = 0.02
 def text_of(name: str, version: int) -> str:
     """Each sentence names the file and the version; the number of sentences depends on the
     version."""
-    return (
-        " ".join(
-            f"Herring {n} of {name} was seen near Oslo in version {version}."
-            for n in range(1 + version % 13)
-        )
-        + "\n"
-    )
+    seen = (f"Herring {n} of {name} was seen near Oslo in version {version}." for n in range(99))
+    return " ".join(islice(seen, 1 + version % 13)) + "\n"
 
 
 def digest_of(name: str, version: int) -> str:
@@ -88,9 +83,8 @@ def write(
         changes = Sync(store, _EMBEDDER, _TOKENS, Stamps(index / docs.name)).run(
             docs, find([docs]), many=True
         )
-        counts["changes"] += (
-            len(changes.added) + len(changes.updated) + len(changes.renamed) + len(changes.removed)
-        )
+        kinds = changes.added, changes.updated, changes.renamed, changes.removed
+        counts["changes"] += sum(map(len, kinds))
 
 
 def _change_files(docs: Path, chance: random.Random) -> None:
@@ -207,18 +201,8 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
     LocalStore(index, {}).close()
     findings = [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
     milliseconds = totals.pop("milliseconds", 0) / max(1, totals["asked"])
-    counts = {
-        name: totals[name]
-        for name in (
-            "wrong",
-            "asked",
-            "citations",
-            "documents",
-            "changes",
-            "deleted",
-            "changed_meanwhile",
-        )
-    }
+    names = "wrong asked citations documents changes deleted changed_meanwhile".split()
+    counts = {name: totals[name] for name in names}
     facts = {"seconds": round(seconds), "writers": writers, "readers": readers, **counts}
     return facts | {
         "mean_milliseconds": round(milliseconds, 1),
@@ -238,16 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="rag-shared-"))
     result = run(root, 60 * options.minutes, options.writers, options.readers, options.seed)
-    text = json.dumps(result, indent=1) + "\n"
-    options.out.write_text(text) if options.out else print(text, end="")
+    written(result, options.out)
     if result["wrong"] or result["errors"] or result["doctor"]:
-        print(
-            f"left to look at: {root}",
-            *result["errors"],
-            *result["doctor"],
-            sep="\n",
-            file=sys.stderr,
-        )  # type: ignore[misc]
+        print(f"left to look at: {root}", file=sys.stderr)
         return 1
     shutil.rmtree(root)
     return 0

@@ -56,47 +56,22 @@ from rag.training.recipe import SetsRecipe, load_recipe
 from rag.types import Document, Hit, Passage, Span
 
 ROOT = Path(__file__).parents[2]
-SETS = {
-    "seeds": 250,
-    "forms": None,
-    "technical": None,
-    "household": None,
-    "tables": None,
-    "tables-held-out": None,
-    "mixed": None,
-    "reports": None,
-    "attributes": None,
-    "records": None,
-    "squad": 300,
-    "own": 300,
-    "clapnq": None,
-    "cmu": None,
-    "dxw-playbook": None,
-    "mozilla-legal": None,
-    "restic": None,
-    "fivethirtyeight": None,
-    "mastodon": None,
-    "rust-council": None,
-    "peps": None,
-    "pdf": None,
-    "debian": None,
-}
+COLLECTIONS = (
+    *("dxw-playbook", "mozilla-legal", "restic", "fivethirtyeight", "mastodon", "rust-council"),
+    *("peps", "pdf", "debian"),
+)
+"""Sets whose documents nobody of this project wrote; their gold rows are in gold/collections/."""
+_FOLDERS = "household tables tables-held-out mixed reports attributes records".split()
+"""Sets whose documents are in a folder of eval/gold of the same name."""
+SETS: dict[str, int | None] = dict.fromkeys(
+    ("seeds", "forms", "technical", *_FOLDERS, "squad", "own", "clapnq", "cmu", *COLLECTIONS)
+) | {"seeds": 250, "squad": 300, "own": 300}
 """Number of questions per set; None for all."""
-_CORPORA = {
-    "seeds": ROOT / "seeds",
-    "forms": ROOT / "eval/gold/office",
-    "household": ROOT / "eval/gold/household",
-    "tables": ROOT / "eval/gold/tables",
-    "tables-held-out": ROOT / "eval/gold/tables-held-out",
-    "mixed": ROOT / "eval/gold/mixed",
-    "reports": ROOT / "eval/gold/reports",
-    "attributes": ROOT / "eval/gold/attributes",
-    "records": ROOT / "eval/gold/records",
+_CORPORA = {"seeds": ROOT / "seeds", "forms": ROOT / "eval/gold/office"} | {
+    name: ROOT / "eval/gold" / name for name in _FOLDERS
 }
 _MADE = ("squad", "own", *PUBLIC)
 """Sets whose questions are written next to their index."""
-COLLECTIONS = tuple(SETS)[-9:]
-"""Sets whose documents nobody of this project wrote; their gold rows are in gold/collections/."""
 HALVED = (*COLLECTIONS, "clapnq", "cmu")
 """Sets of which half is for fitting and half for reporting."""
 _DISTRACTORS = 16

@@ -31,15 +31,9 @@ def clapnq(data: Path) -> tuple[list[Document], list[Row]]:
         documents.append(document)
         marked: list[str] = next((one for one in asked["sentences"] if one), [])
         evidence = [{"document": document.id, "sentence": one} for one in marked]
+        row = {"id": f"clapnq-{number}", "question": asked["question"], "form": "sentences"}
         rows.append(
-            {
-                "id": f"clapnq-{number}",
-                "question": asked["question"],
-                "form": "sentences",
-                "group": document.id,
-                "unanswerable": not evidence,
-                "evidence": evidence,
-            }
+            row | {"group": document.id, "unanswerable": not evidence, "evidence": evidence}
         )
     return documents, rows
 

@@ -48,28 +48,9 @@ from rag.parsing.load import load
 from rag.training.batches import token_counter
 from rag.training.data import Article, read_squad
 
-FILES = {
-    "own": "training.jsonl",
-    "tables": "training-tables.jsonl",
-    "lists": "training-lists.jsonl",
-    "figures": "training-figures.jsonl",
-    "attributes": "training-attributes.jsonl",
-    "pairs": "training-pairs.jsonl",
-    "faq": "training-faq.jsonl",
-    "statements": "training-statements.jsonl",
-    "items": "training-items.jsonl",
-}
-HELD_OUT = {
-    "own": "held-out.json",
-    "tables": "held-out-tables.json",
-    "lists": "held-out-lists.json",
-    "figures": "held-out-figures.json",
-    "attributes": "held-out-attributes.json",
-    "pairs": "held-out-pairs.json",
-    "faq": "held-out-faq.json",
-    "statements": "held-out-statements.json",
-    "items": "held-out-items.json",
-}
+_OTHERS = "tables lists figures attributes pairs faq statements items".split()
+FILES = {"own": "training.jsonl"} | {name: f"training-{name}.jsonl" for name in _OTHERS}
+HELD_OUT = {"own": "held-out.json"} | {name: f"held-out-{name}.json" for name in _OTHERS}
 Row = dict[str, Any]
 SPANS = ("span", "none")
 SENTENCES = ("sentences", "list", "steps", "yes", "no", "maybe")
@@ -83,13 +64,7 @@ _YES_NO = {"yes": "yes_no", "no": "yes_no", "maybe": "yes_no"}
 FORMS = {
     "own": {"span": "span", "sentences": "sentences", **_YES_NO},
     "tables": {"span": "span", "list": "list", **_YES_NO},
-    "lists": {
-        "span": "span",
-        "sentences": "sentences",
-        "list": "list",
-        "steps": "steps",
-        **_YES_NO,
-    },
+    "lists": {form: form for form in ("span", "sentences", "list", "steps")} | _YES_NO,
     "figures": {"span": "span", "list": "list", **_YES_NO},
 }
 """Form of the answer by form of the training question. A "list" of "own" may be several sentences

@@ -135,26 +135,15 @@ def options(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m eval.bench.peers", description="Our system beside others."
     )
-    parser.add_argument("--systems", nargs="+", default=list(PEERS), help=", ".join(PEERS))
-    parser.add_argument(
-        "--phases", nargs="*", default=list(PHASES), help="of these; none: only the report"
-    )
-    parser.add_argument(
-        "--questions", type=int, default=200, help="of the gold questions on seeds/"
-    )
-    parser.add_argument(
-        "--timed", type=int, default=60, help="how many of them are timed one at a time"
-    )
-    parser.add_argument(
-        "--threads", type=int, default=2, help="of models and tokenizers, for all systems alike"
-    )
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="of ingest, and blocks asked eight at a time"
-    )
-    parser.add_argument(
-        "--work", type=Path, required=True, help="folder for indexes and what was measured"
-    )
-    parser.add_argument("--out", type=Path, default=GOLD.parents[1] / "results")
+    add = parser.add_argument
+    add("--systems", nargs="+", default=list(PEERS), help=", ".join(PEERS))
+    add("--phases", nargs="*", default=list(PHASES), help="of these; none: only the report")
+    add("--questions", type=int, default=200, help="of the gold questions on seeds/")
+    add("--timed", type=int, default=60, help="how many of them are timed one at a time")
+    add("--threads", type=int, default=2, help="of models and tokenizers, for all systems alike")
+    add("--rounds", type=int, default=3, help="of ingest, and blocks asked eight at a time")
+    add("--work", type=Path, required=True, help="folder for indexes and what was measured")
+    add("--out", type=Path, default=GOLD.parents[1] / "results")
     return parser.parse_args(given)
 
 

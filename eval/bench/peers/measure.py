@@ -108,21 +108,12 @@ def ask(run: Run) -> None:
         readers = {name: processes[name] for name in run.readers}
         for process in readers.values():
             process.do("ask", questions=run.asked[-2:])  # a first run is slower than all others
-        first, second = (
-            run.timed,
-            2 * run.timed,
-        )  # no question twice: ours caches the vectors of questions
+        first, second = run.timed, 2 * run.timed  # none twice: ours caches questions' vectors
         _by_block(run, "alone", started, readers, blocks(run.asked[:first], BLOCK), "ask")
         started["memory"] = {name: process.do("memory") for name, process in processes.items()}
         started["first"] = first
-        _by_block(
-            run,
-            "search",
-            started,
-            processes,
-            blocks(run.asked[first:second], SEARCH_BLOCK),
-            "search",
-        )
+        searched = blocks(run.asked[first:second], SEARCH_BLOCK)
+        _by_block(run, "search", started, processes, searched, "search")
         together = blocks(run.asked[second:], TOGETHER_BLOCK)[: run.rounds]
         _by_block(run, "together", started, readers, together, "together", threads=AT_ONCE)
 
@@ -138,10 +129,7 @@ def _by_block(
 ) -> None:
     """All systems process one block before the next begins. Stored after each, so that an
     interrupted run keeps its results."""
-    measured: Measured = {
-        "rows": {name: [] for name in processes},
-        "blocks": {name: [] for name in processes},
-    }
+    measured: Measured = {key: {name: [] for name in processes} for key in ("rows", "blocks")}
     for turn, block in enumerate(asked):
         for name in rotated(list(processes), turn):
             reply = processes[name].do(what, questions=block, **options)

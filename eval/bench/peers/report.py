@@ -182,75 +182,52 @@ def _cell(name: str, row: Mapping[str, Any], key: str, ratios: Mapping[str, Any]
 
 _TABLES = (
     (
-        "Asking, one question at a time",
-        "alone",
+        "Asking, one question at a time", "alone",
         (
-            ("p50 ms", "p50"),
-            ("p95 ms", "p95"),
-            ("CPU ms a question", "cpu_ms"),
-            ("time, ours / its", "ratio:alone"),
-            ("CPU, ours / its", "ratio:alone_cpu"),
+            ("p50 ms", "p50"), ("p95 ms", "p95"), ("CPU ms a question", "cpu_ms"),
+            ("time, ours / its", "ratio:alone"), ("CPU, ours / its", "ratio:alone_cpu"),
         ),
     ),
     (
-        "Answers at each system's own default, per cent",
-        "quality",
+        "Answers at each system's own default, per cent", "quality",
         (
-            ("questions", "questions"),
-            ("EM", "em"),
-            ("F1", "f1"),
-            ("F1 if it may not refuse", "forced_f1"),
-            ("F1 over all", "all_f1"),
+            ("questions", "questions"), ("EM", "em"), ("F1", "f1"),
+            ("F1 if it may not refuse", "forced_f1"), ("F1 over all", "all_f1"),
             ("refused, of those without an answer", "refused"),
             ("refused, of those with one", "wrongly_refused"),
         ),
     ),
     (
-        f"Asking, {AT_ONCE} at a time (blocks of {TOGETHER_BLOCK} questions)",
-        "together",
+        f"Asking, {AT_ONCE} at a time (blocks of {TOGETHER_BLOCK} questions)", "together",
         (
-            ("p50 ms", "p50"),
-            ("p95 ms", "p95"),
-            ("questions a second", "per_second"),
+            ("p50 ms", "p50"), ("p95 ms", "p95"), ("questions a second", "per_second"),
             ("time, ours / its", "ratio:together"),
         ),
     ),
     (
-        "Ingest: embed and index, models loaded",
-        "ingest",
+        "Ingest: embed and index, models loaded", "ingest",
         (
-            ("seconds", "seconds"),
-            ("passages a second", "passages_per_second"),
-            ("word-pieces a second", "tokens_per_second"),
-            ("CPU seconds", "cpu_seconds"),
-            ("time, ours / its", "ratio:ingest"),
-            ("CPU, ours / its", "ratio:ingest_cpu"),
+            ("seconds", "seconds"), ("passages a second", "passages_per_second"),
+            ("word-pieces a second", "tokens_per_second"), ("CPU seconds", "cpu_seconds"),
+            ("time, ours / its", "ratio:ingest"), ("CPU, ours / its", "ratio:ingest_cpu"),
         ),
     ),
     (
-        "Search: the best 8 passages",
-        "search",
+        "Search: the best 8 passages", "search",
         (
-            ("p50 ms", "p50"),
-            ("p95 ms", "p95"),
-            ("evidence among them, %", "evidence"),
+            ("p50 ms", "p50"), ("p95 ms", "p95"), ("evidence among them, %", "evidence"),
             ("time, ours / its", "ratio:search"),
         ),
     ),
     (
-        "Start and memory of the asking process",
-        "start",
+        "Start and memory of the asking process", "start",
         (
-            ("ready after, s", "ready"),
-            ("imports, s", "imports"),
-            ("models, s", "models"),
-            ("index, s", "index"),
-            ("resident, MiB", "resident"),
-            ("not of mapped files, MiB", "anonymous"),
-            ("peak, MiB", "peak"),
+            ("ready after, s", "ready"), ("imports, s", "imports"), ("models, s", "models"),
+            ("index, s", "index"), ("resident, MiB", "resident"),
+            ("not of mapped files, MiB", "anonymous"), ("peak, MiB", "peak"),
         ),
     ),
-)
+)  # fmt: skip
 
 
 def _foot(result: Mapping[str, Any]) -> str:
