@@ -195,12 +195,12 @@ def quiet(url: str, key: str, seconds: float) -> tuple[list[float], list[float]]
     """Seconds of each search, and of each question, of a key that waits between them. Raises
     RuntimeError if the service refuses one, or a question has no answer.
     """
-    until = time.monotonic() + seconds
     times: tuple[list[float], list[float]] = [], []
     with client_of(url, key) as client:
         client.get("/ready")  # connects
+        until = time.monotonic() + seconds
         for number in itertools.count():
-            if time.monotonic() >= until:
+            if time.monotonic() >= until and all(times):
                 return times
             asks = number % ASK_EACH == 0
             body = {"question": f"Where is the safe of room {number % 20}?"}

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from rag import build, filters
 from rag.answering.searcher import Query, check_question
@@ -345,9 +345,19 @@ def warm(backend: Backend) -> None:
 
 
 def service_of(request: Request) -> Service:
-    """The service of the requested collection, as a dependency of endpoints."""
+    """The service of the requested collection."""
     service: Service = getattr(request.state, "service", None) or request.app.state.service
     return service
+
+
+async def _service(request: Request) -> Service:
+    return service_of(request)
+
+
+Shared = Annotated[Service, Depends(_service)]
+"""The service as a parameter of endpoints. Its function is asynchronous because FastAPI runs others
+in a thread, for which a request waits while the threads are busy.
+"""
 
 
 def base_url(settings: Settings, request: Request) -> str:

@@ -6,12 +6,14 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+import anyio.to_thread
 import httpx
 import pytest
 
@@ -40,6 +42,23 @@ def test_a_batch_that_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) 
         assert refused.status_code == 422
         assert "longer than the deadline" in refused.json()["detail"]
         assert refused.elapsed.total_seconds() < 2
+
+
+def test_a_search_crosses_to_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each further one is a wait for Python's lock while another key computes."""
+    crossed = list[object]()
+    run_sync = anyio.to_thread.run_sync
+
+    async def counted(function: Callable[..., Any], *values: Any, **options: Any) -> Any:
+        crossed.append(function)
+        return await run_sync(function, *values, **options)
+
+    with serving(tmp_path) as client:
+        put_text(client, "oman.txt", TEXT)
+        monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
+        found = client.post("/v1/search", json={"question": "Who led the talks?"})
+        assert found.json()["hits"][0]["document_id"] == "uploads/oman.txt"
+        assert len(crossed) == 1
 
 
 def test_embedding_stops_when_the_client_disconnects(tmp_path: Path) -> None:

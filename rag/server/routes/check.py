@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 
 from rag import filters
@@ -17,10 +16,9 @@ from rag.server.caller import Caller
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.schemas import Line, Strict, WireReport
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Service, Shared, caller_of
 
 router = APIRouter(prefix="/v1", tags=["questions"])
-Shared = Annotated[Service, Depends(service_of)]
 
 
 class CheckSource(Strict):

@@ -62,7 +62,11 @@ def collections_of(request: Request) -> CollectionHost:
     return host
 
 
-Host = Annotated[CollectionHost, Depends(collections_of)]
+async def _host(request: Request) -> CollectionHost:  # without a thread, as `Shared`
+    return collections_of(request)
+
+
+Host = Annotated[CollectionHost, Depends(_host)]
 
 
 @router.get("", responses=described(503))

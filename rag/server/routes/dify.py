@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 
 from rag.errors import InputError
@@ -17,11 +17,10 @@ from rag.server.openai_schemas import Id, Loose, Text
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.routes.openai import of_collection, page_for
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Shared, caller_of
 from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1/dify", tags=["integrations"])
-Shared = Annotated[Service, Depends(service_of)]
 _OPERATORS = {
     "is": "=",
     "=": "=",

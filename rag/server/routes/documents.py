@@ -35,12 +35,11 @@ from rag.server.problems import ServiceError, media_type
 from rag.server.put_text import put_text
 from rag.server.rights import Right, needs
 from rag.server.schemas import Line
-from rag.server.state import Service, caller_of, missing, service_of
+from rag.server.state import Shared, caller_of, missing
 from rag.server.upload_queue import Upload
 from rag.types import Document
 
 router = APIRouter(prefix="/v1", tags=["documents"])
-Shared = Annotated[Service, Depends(service_of)]
 _WAIT = 20.0
 _MOST_FILES = 100
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from rag.desk import grid as grids
 from rag.desk import grid_export, grid_run
@@ -25,11 +25,10 @@ from rag.server.grid_schemas import (
 )
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
-from rag.server.state import Service, service_of
+from rag.server.state import Service, Shared
 from rag.types import plain
 
 router = APIRouter(prefix="/v1", tags=["grids"])
-Shared = Annotated[Service, Depends(service_of)]
 Name = Annotated[str, Path(min_length=1, max_length=100, description="The grid's name.")]
 _MEDIA = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

@@ -10,10 +10,10 @@ import base64
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from rag.errors import InputError
@@ -54,11 +54,10 @@ from rag.server.problems import ServiceError
 from rag.server.rights import Right, needs
 from rag.server.routes.collection_routes import collections_of, entered, list_collections
 from rag.server.schemas import Options
-from rag.server.state import Service, base_url, caller_of, service_of
+from rag.server.state import Service, Shared, base_url, caller_of
 from rag.types import Hit
 
 router = APIRouter(prefix="/v1", tags=["openai"])
-Shared = Annotated[Service, Depends(service_of)]
 EVENT_STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {

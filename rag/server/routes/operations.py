@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 
@@ -12,11 +10,10 @@ from rag import __version__
 from rag.server.openapi import described
 from rag.server.prometheus import CONTENT_TYPE
 from rag.server.rights import Right, needs
-from rag.server.state import Service, service_of
+from rag.server.state import Shared
 from rag.server.static import PAGE
 
 router = APIRouter(tags=["operations"])
-Shared = Annotated[Service, Depends(service_of)]
 
 
 class Health(BaseModel):

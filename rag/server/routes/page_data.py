@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 from weakref import WeakKeyDictionary
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from rag.errors import InputError, NotFoundError
@@ -22,12 +22,11 @@ from rag.server.guide import Guide
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.sources import listing_of
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Service, Shared, caller_of
 from rag.structure import within
 from rag.types import BlockKind, Document
 
 router = APIRouter(prefix="/v1", tags=["documents"])
-Shared = Annotated[Service, Depends(service_of)]
 Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
 FEATURES = ["check", "feedback", "conversation", "form"]

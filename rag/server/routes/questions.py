@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
@@ -29,11 +29,10 @@ from rag.server.schemas import (
     WireHits,
     WireVerdict,
 )
-from rag.server.state import Service, caller_of, service_of, wait
+from rag.server.state import Shared, caller_of, wait
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
-Shared = Annotated[Service, Depends(service_of)]
 
 
 @router.post("/ask", response_model=WireAnswer, responses=described(409, 503) | EVENTS)
@@ -55,31 +54,33 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
         headers = {"X-Accel-Buffering": "no"}
         events = _events(pending, request.state.request_id, context)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
-    return _answer(pending).model_copy(update=context)
+    return _written(_answer(pending).model_copy(update=context))
 
 
-@router.post("/ask/batch", responses=described(409, 503))
+@router.post("/ask/batch", response_model=WireAnswers, responses=described(409, 503))
 @needs(Right.READ)
-def ask_batch(body: AskBatch, request: Request, service: Shared) -> WireAnswers:
+def ask_batch(body: AskBatch, request: Request, service: Shared) -> Response:
     """`ask` for several questions, which are read together. All are answered, or none."""
     _note(request, len(body.questions))
     pending = service.submit(body.questions, body, caller_of(request))
-    return WireAnswers(answers=[_answer(question) for question in pending])
+    return _written(WireAnswers(answers=list(map(_answer, pending))))
 
 
-@router.post("/search", responses=described(409, 503))
+@router.post("/search", response_model=WireHits, responses=described(409, 503))
 @needs(Right.READ)
-def search(body: Search, request: Request, service: Shared) -> WireHits:
+def search(body: Search, request: Request, service: Shared) -> Response:
     """The passages that best match a question, best first, without an answer."""
     _note(request, 1)
     (pending,) = service.submit([body.question], body, caller_of(request), search=True)
     retrieved = wait(pending, pending.found)
     typed = pending.asked.question
-    return WireHits(
-        question=typed,
-        understood=retrieved.question if retrieved.question != typed else None,
-        generation=retrieved.generation,
-        hits=[serialize.hit(hit) for hit in retrieved.hits],
+    return _written(
+        WireHits(
+            question=typed,
+            understood=retrieved.question if retrieved.question != typed else None,
+            generation=retrieved.generation,
+            hits=[serialize.hit(hit) for hit in retrieved.hits],
+        )
     )
 
 
@@ -102,6 +103,13 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
 def _answer(pending: PendingQuestion) -> WireAnswer:
     answer = wait(pending, pending.answer)
     return serialize.answer(answer, pending.found.result())
+
+
+def _written(model: BaseModel) -> Response:
+    """The response as JSON. FastAPI would check and write a model in another thread and in the
+    event loop, for which the response waits while they are busy.
+    """
+    return Response(model.model_dump_json(), media_type="application/json")
 
 
 def _note(request: Request, questions: int) -> None:

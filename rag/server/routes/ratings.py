@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
@@ -14,10 +14,9 @@ from rag.server.feedback import feedback_file, gold_text
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.schemas import Strict
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Shared, caller_of
 
 router = APIRouter(prefix="/v1", tags=["operations"])
-Shared = Annotated[Service, Depends(service_of)]
 _CHARACTERS_A_SECOND = 4000
 """Characters that cost as much as a second of computing, so that one key cannot fill the shared
 file.

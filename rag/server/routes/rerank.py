@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from rag import build
@@ -21,16 +21,15 @@ from rag.server.caller import Caller
 from rag.server.openai_schemas import Loose, Text
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Service, Shared, caller_of
 from rag.types import Document, Hit, Span
 
 router = APIRouter(tags=["integrations"])
-Shared = Annotated[Service, Depends(service_of)]
 _LEAST = -9.0
 """Log-odds of a text without words."""
 _CHARACTERS_PER_TOKEN = 4
 _READ_TOGETHER = 16
-"""Passages that are read before another caller's turn."""
+"""Texts that are split, and passages that are read, before another caller's turn."""
 _READ_AGAIN = 8
 """Texts whose best passage the large reader reads, too; their score is the mean of both."""
 
@@ -92,13 +91,10 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
     """Log-odds that each text answers the query, read between the questions of other clients.
     Raises ServiceError after the deadline.
     """
-    with caller.charged():
-        hits = [
-            Hit(passage, 0.0, 0.0, 0.0)
-            for index, text in enumerate(texts)
-            for passage in split(Document(str(index), text, "", "", ""), _tokens)
-        ]
     run = service.runner(caller)
+    hits: list[Hit] = []
+    for start in range(0, len(texts), _READ_TOGETHER):
+        hits += run(partial(_passages, texts[start : start + _READ_TOGETHER], start))
     small, large = build.stages(service.engine.reader)
     best: dict[int, Span] = {}
     for start in range(0, len(hits), _READ_TOGETHER):
@@ -113,6 +109,15 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
             own = [one.score for one in second if one.hit.passage.document_id == str(index)]
             scores[index] = (scores[index] + max(own, default=_LEAST)) / 2
     return scores
+
+
+def _passages(texts: Sequence[str], first: int) -> list[Hit]:
+    """The texts' passages; `document_id` is the number of the text, from `first`."""
+    return [
+        Hit(passage, 0.0, 0.0, 0.0)
+        for index, text in enumerate(texts, first)
+        for passage in split(Document(str(index), text, "", "", ""), _tokens)
+    ]
 
 
 def _tokens(texts: Sequence[str]) -> list[int]:

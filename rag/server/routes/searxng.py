@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from rag.errors import InputError
 from rag.render.links import page_link
@@ -15,11 +15,10 @@ from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.routes.openai import page_for
 from rag.server.schemas import Options
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Shared, caller_of
 from rag.types import Document, Hit
 
 router = APIRouter(tags=["integrations"])
-Shared = Annotated[Service, Depends(service_of)]
 _ROWS = 10
 _TEXT = ("", "general", "news")
 """Categories of text; others, such as images, have no results."""
