@@ -18,7 +18,8 @@ from rag.errors import StoreError
 
 NAME = "threads.sqlite"
 MOST_THREADS = 500
-"""Threads of one key; the oldest go first."""
+MOST_CHARACTERS = 20_000_000
+"""Threads of one key, and characters of their turns; the oldest go first."""
 GONE = "A document that this answer quoted was deleted"
 Turn = dict[str, Any]
 _TABLE = """CREATE TABLE IF NOT EXISTS threads (
@@ -36,13 +37,23 @@ class StoredThread:
     turns: list[Turn]
 
 
+@dataclass(frozen=True, slots=True)
+class ListedThread:
+    """A thread in a list, by the number of its questions."""
+
+    id: str
+    title: str
+    updated: float
+    questions: int
+
+
 class ThreadStore:
     """Safe to share between threads and processes."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
 
-    def listed(self, key: str, search: str, most: int) -> list[StoredThread]:
+    def listed(self, key: str, search: str, most: int) -> list[ListedThread]:
         """The key's threads with all these words in the title, a question or an answer, the latest
         first.
         """
@@ -50,12 +61,12 @@ class ThreadStore:
             return []
         words = search.casefold().split()
         where = " AND ".join(["key = ?", *("instr(words, ?)" for _ in words)])
-        query = f"SELECT id, title, updated, turns FROM threads WHERE {where}"
+        query = f"SELECT id, title, updated, json_array_length(turns) FROM threads WHERE {where}"
         with self._connected() as connection:
             rows = connection.execute(
                 f"{query} ORDER BY updated DESC LIMIT ?", [key, *words, most]
             ).fetchall()
-        return [_thread(*row) for row in rows]
+        return [ListedThread(*row) for row in rows]
 
     def get(self, key: str, thread_id: str) -> StoredThread | None:
         if not self._path.exists():
@@ -70,9 +81,11 @@ class ThreadStore:
         with self._connected() as connection:
             _write(connection, key, thread)
             connection.execute(
-                "DELETE FROM threads WHERE key = ? AND id NOT IN "
-                "(SELECT id FROM threads WHERE key = ? ORDER BY updated DESC LIMIT ?)",
-                (key, key, MOST_THREADS),
+                "DELETE FROM threads WHERE key = ? AND id NOT IN (SELECT id FROM "
+                "(SELECT id, row_number() OVER latest AS place, sum(length(turns)) OVER latest "
+                "AS total FROM threads WHERE key = ? WINDOW latest AS (ORDER BY updated DESC)) "
+                "WHERE place <= ? AND (total <= ? OR place = 1))",
+                (key, key, MOST_THREADS, MOST_CHARACTERS),
             )
 
     def delete(self, key: str, thread_id: str) -> bool:
@@ -137,11 +150,15 @@ def forget_answers(turns: Sequence[Turn], is_gone: Callable[[str], bool]) -> int
     return removed
 
 
-def documents_of(value: object) -> Collection[str]:
+def documents_of(answer: object) -> Collection[str]:
     """The ids of documents anywhere in an answer's JSON."""
-    if isinstance(value, dict):
-        own = {value["document_id"]} if isinstance(value.get("document_id"), str) else set()
-        return own.union(*map(documents_of, value.values()))
-    if isinstance(value, list):
-        return set().union(*map(documents_of, value))
-    return set()
+    ids, values = set[str](), [answer]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            if isinstance(value.get("document_id"), str):
+                ids.add(value["document_id"])
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
+    return ids

@@ -8,7 +8,12 @@ import httpx
 import pytest
 
 from rag.server.api_keys import keys_of
-from rag.server.thread_store import MOST_THREADS, StoredThread, ThreadStore
+from rag.server.thread_store import (
+    MOST_CHARACTERS,
+    MOST_THREADS,
+    StoredThread,
+    ThreadStore,
+)
 from rag.settings import Settings
 from tests.server.fake_server import put_text, serving, with_key
 
@@ -88,3 +93,23 @@ def test_the_oldest_threads_of_a_key_go_first(tmp_path: Path) -> None:
     found = store.listed("key", "", 1000)
     assert (len(found), found[-1].id) == (MOST_THREADS, "2")
     assert len(store.listed("other", "", 1000)) == 1
+
+
+def test_the_threads_of_a_key_take_bounded_space(tmp_path: Path) -> None:
+    store = ThreadStore(tmp_path)
+    large = [{"question": "x" * (MOST_CHARACTERS // 4)}]
+    for number in range(6):
+        store.put("key", StoredThread(str(number), "t", float(number), large))
+    store.put("other", StoredThread("x", "x", 0.0, 5 * large))
+    assert [thread.id for thread in store.listed("key", "", 9)] == ["5", "4", "3"]
+    assert [thread.questions for thread in store.listed("other", "", 9)] == [5]
+
+
+def test_turns_that_could_not_be_read_again_are_refused(tmp_path: Path) -> None:
+    deep = "[" * 300 + "]" * 300
+    body = f'{{"title": "t", "turns": [{{"question": "q", "answer": {{"a": {deep}}}}}]}}'
+    with serving(tmp_path) as client:
+        headers = {"Content-Type": "application/json"}
+        refused = client.put("/v1/threads/deep", content=body, headers=headers)
+        assert refused.status_code == 422
+        assert "nested more than 50 levels" in refused.json()["detail"]

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from rag.errors import NotFoundError
+from rag.errors import InputError, NotFoundError
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.schemas import Strict
 from rag.server.sources import listing_of
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import Shared, caller_of
 from rag.server.thread_store import StoredThread, ThreadStore, forget_answers
 
 router = APIRouter(prefix="/v1/threads", tags=["questions"])
-Shared = Annotated[Service, Depends(service_of)]
 Identifier = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 _CHARACTERS_A_SECOND = 400_000
 """Characters that cost as much as a second of computing."""
+_DEEPEST = 50
+"""Levels of lists and objects in a turn; answers have fewer than ten."""
 
 
 class WireThread(BaseModel):
@@ -57,7 +60,7 @@ def list_threads(
 ) -> WireThreads:
     """The key's own threads."""
     threads = ThreadStore(service.settings.index).listed(_key(request), search, limit)
-    return WireThreads(threads=[WireThread(**_facts(thread)) for thread in threads])
+    return WireThreads(threads=[WireThread(**asdict(thread)) for thread in threads])
 
 
 @router.get("/{thread}", name="get_thread", responses=described(404, 503))
@@ -80,6 +83,7 @@ def put_thread(
     thread: Identifier, body: PutThread, request: Request, service: Shared
 ) -> WireThread:
     """Keep a thread; of a key's threads the latest 500 are kept. No other key sees it."""
+    _check_depth(body.turns)
     caller_of(request).charge(len(str(body.turns)) / _CHARACTERS_A_SECOND)
     stored = StoredThread(thread, body.title, time.time(), body.turns)
     ThreadStore(service.settings.index).put(_key(request), stored)
@@ -93,6 +97,22 @@ def delete_thread(thread: Identifier, request: Request, service: Shared) -> dict
     if not ThreadStore(service.settings.index).delete(_key(request), thread):
         raise NotFoundError(f"no thread {thread}", "list the threads with: GET /v1/threads")
     return {"deleted": True}
+
+
+def _check_depth(turns: list[dict[str, Any]]) -> None:
+    """Raises InputError for turns that are nested too deeply to be read again."""
+    level: list[object] = [turns]
+    for _ in range(_DEEPEST):
+        level = [part for value in level for part in _parts(value)]
+    if level:
+        message = f"the turns are nested more than {_DEEPEST} levels deep"
+        raise InputError(message, "send answers as /v1/ask returns them")
+
+
+def _parts(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _key(request: Request) -> str:
