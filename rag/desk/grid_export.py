@@ -19,8 +19,10 @@ from rag.errors import InputError, install_line, writing_to
 from rag.filters import shown
 from rag.render.status import clean
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that make a spreadsheet compute a cell."""
+_FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
+"""Where a spreadsheet may begin to compute: at the beginning of a cell, or within it where it takes
+another separator than the comma.
+"""
 _DETAILS = ("state", "probability", "quote", "page")
 _QUOTE_COLUMNS = (
     *("row", "column", "state", "probability", "value", "quote", "sentence", "document", "page"),
@@ -122,8 +124,7 @@ def _details(cell: Cell | None) -> list[object]:
 
 def _defused(value: object) -> str:
     """The text of a field, which no spreadsheet takes for a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub("'", str(value))
 
 
 def to_jsonl(grid: Grid, _: Sources) -> str:
