@@ -154,8 +154,9 @@ class Sync:
 
     def _remove(self, ids: Sequence[str], changes: Changes) -> list[str]:
         """Delete documents and quotes of them. Returns the ids of those that existed."""
-        changes.quotes += sum(forgotten(self._store, name, self._forget) for name in ids)
-        return [name for name in ids if self._store.delete(name)]
+        with self._store.erasing():
+            changes.quotes += sum(forgotten(self._store, name, self._forget) for name in ids)
+            return [name for name in ids if self._store.delete(name)]
 
     def _clear_up(self, plan: Plan, changes: Changes) -> None:
         """Delete the other missing documents, except those whose id another file has now."""

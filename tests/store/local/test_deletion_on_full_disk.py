@@ -77,6 +77,33 @@ with serving(disk / "index") as client:
     }))
 """
 )
+BY_SYNC = (
+    FILL
+    + """
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.sync import Sync
+from rag.parsing.files import find
+from rag.store.local.store import LocalStore
+from tests.store.helpers import EMBEDDER, stored
+
+index, docs = disk / "index", disk.parent / "docs"
+
+def sync():
+    store = LocalStore(index, {})
+    try:
+        changes = Sync(store, EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))
+        return changes.added, changes.removed, sorted(stored(store))
+    finally:
+        store.close()
+
+added, _, _ = sync()
+fill()
+(docs / "3.txt").unlink()
+_, removed, left = sync()
+_, again, _ = sync()
+print(json.dumps({"added": len(added), "removed": removed, "left": left, "again": again}))
+"""
+)
 
 
 def on_disk(script: str, folder: Path, *, megabytes: int) -> dict[str, Any]:
@@ -114,3 +141,18 @@ def test_a_request_deletes_on_a_full_disk(tmp_path: Path) -> None:
     assert result["left"] == [f"uploads/{number}.txt" for number in range(8) if number != 3]
     assert result["remains"] == []
     assert not result["found"]
+
+
+@pytest.mark.slow
+def test_a_sync_removes_on_a_full_disk(tmp_path: Path) -> None:
+    folder, docs = tmp_path / "disk", tmp_path / "docs"
+    local(folder / "index").close()
+    docs.mkdir()
+    for number in range(8):
+        text = f"Herring{number} swims in the cold sea. " * 600
+        (docs / f"{number}.txt").write_text(text)
+    result = on_disk(BY_SYNC, folder, megabytes=24)
+    assert result["added"] == 8
+    assert result["removed"] == ["docs/3.txt"]
+    assert result["left"] == [f"docs/{number}.txt" for number in range(8) if number != 3]
+    assert result["again"] == []
