@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from rag.desk import grid as grids
 from rag.desk import grid_export, grid_run
 from rag.desk.grid_file import definition
-from rag.errors import InputError
+from rag.errors import BusyError, InputError
 from rag.filters import is_date
 from rag.ingestion.uploads import GRID
 from rag.server.collection_paths import prefixed
@@ -25,11 +26,16 @@ from rag.server.grid_schemas import (
 )
 from rag.server.openapi import described
 from rag.server.rights import Right, needs
-from rag.server.state import Service, Shared
+from rag.server.state import Service, Shared, caller_of
 from rag.types import plain
 
 router = APIRouter(prefix="/v1", tags=["grids"])
 Name = Annotated[str, Path(min_length=1, max_length=100, description="The grid's name.")]
+_XLSX_CELLS = 20_000
+"""XLSX of more cells with their quotes takes minutes, and gigabytes of memory."""
+_WAIT = 20.0
+_writing = threading.BoundedSemaphore(1)
+"""Files are written one at a time, so that they leave memory to questions."""
 _MEDIA = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "csv": "text/csv; charset=utf-8",
@@ -146,12 +152,25 @@ def rate_cell(name: Name, body: CellRating, service: Shared) -> dict[str, Any]:
 @needs(Right.READ)
 def get_grid_file(
     name: Name,
+    request: Request,
     service: Shared,
     format: Literal["xlsx", "csv", "html", "md", "jsonl", "gold.jsonl"] = "csv",
 ) -> Response:
-    """Download a grid as a file; gold.jsonl has the rated cells as gold questions."""
-    grid = grids.load(service.engine.store, name)
-    content = grid_export.WRITERS[f".{format}"](grid, {})
+    """Download a grid as a file: XLSX of up to 20,000 cells; gold.jsonl has the rated cells as gold
+    questions.
+    """
+    if not _writing.acquire(timeout=_WAIT):
+        raise BusyError("files of other grids are being written", "try again in a moment")
+    try:
+        with caller_of(request).charged():
+            grid = grids.load(service.engine.store, name)
+            cells = len(grid.rows) * len(grid.spec.columns)
+            if format == "xlsx" and cells > _XLSX_CELLS:
+                message = f"the grid has {cells:,} cells, more than the {_XLSX_CELLS:,} of XLSX"
+                raise InputError(message, "use format=csv, or: rag grid show NAME --out FILE.xlsx")
+            content = grid_export.WRITERS[f".{format}"](grid, {})
+    finally:
+        _writing.release()
     headers = {"Content-Disposition": f'attachment; filename="grid.{format}"'}
     return Response(content, media_type=_MEDIA[format], headers=headers)
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rag.server.routes import grids as routes
 from tests.server.fake_server import process, put_text, serving
 
 COLUMNS = [
@@ -36,7 +37,7 @@ def values(grid: dict[str, Any]) -> dict[str, list[str | None]]:
     return {row["row"]: [cell.get("value") for cell in row["cells"]] for row in grid["cells"]}
 
 
-def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path) -> None:
+def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oak.md", "The lease of the oak ends in 2027.")
         put_text(client, "elm.md", "The lease of the elm ends in 2028.")
@@ -72,6 +73,9 @@ def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path) -> None:
         file = client.get("/v1/grids/leases/file?format=csv")
         assert "2 July 2029,corrected" in file.text
         assert client.get("/v1/grids/leases/file?format=xlsx").content[:2] == b"PK"
+        monkeypatch.setattr(routes, "_XLSX_CELLS", 3)
+        refused = client.get("/v1/grids/leases/file?format=xlsx")
+        assert (refused.status_code, "4 cells" in refused.text) == (422, True)
 
         receipt = client.delete("/v1/documents/uploads/oak.md").json()["receipt"]
         assert (receipt["before"]["cells"] > 0, receipt["after"]["cells"]) == (True, 0)
