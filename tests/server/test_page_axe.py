@@ -197,7 +197,7 @@ def test_grids(browser: Browser, tmp_path: Path, width: int, scheme: str) -> Non
             page.get_by_text("Save as", exact=True).click()
             assert_nothing_serious(page, "grid, its changes and files")
             page.keyboard.press("Escape")
-            page.get_by_role("button", name="not in the document").first.click()
+            page.locator("#grid-states").get_by_role("button", name="not in the").click()
             page.locator("td button.chosen").first.click()
             expect(page.locator("#side .document")).to_be_visible()
             assert_nothing_serious(page, "cell")

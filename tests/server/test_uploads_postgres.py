@@ -14,6 +14,7 @@ import pytest
 
 from tests.postgres import Cluster
 from tests.server.fake_server import put_text, serving
+from tests.server.routes.test_grids import GRID
 from tests.store.helpers import postgres, put, schema_dsn
 from tests.store.postgres.test_queue import eventually, worker
 
@@ -63,6 +64,17 @@ def test_an_upload_takes_no_ingested_document_s_place(
     assert clients[1].get("/ready").json()["waiting_files"] == 0
     assert clients[1].get("/v1/documents/uploads/oman.txt/text").text == "From a folder."
     store.close()
+
+
+def test_each_server_names_the_job_of_a_waiting_grid(
+    clients: list[httpx.Client], cluster: Cluster, tmp_path: Path
+) -> None:
+    store = postgres(cluster)(tmp_path)
+    put(store, "oman.txt", OMAN)
+    store.close()
+    job = clients[0].post("/v1/grids", json=GRID).json()["job"]
+    grid = clients[1].get("/v1/grids/leases").json()
+    assert (grid["job"], grid["due"], job != "") == (job, 2, True)
 
 
 def test_accepted_uploads_outlive_their_server(

@@ -145,6 +145,7 @@ async function followJob(mine) {
   const focused = $('grid-actions').contains(document.activeElement);
   drawGrid();
   if (focused) $('grid-actions').querySelector('button').focus();
+  loadGrids().catch(() => {});
   const { files } = await getJson(`/v1/jobs/${job}`).catch(() => ({ files: [] }));
   const failed = files.find(one => one.outcome === 'rejected' && one.detail !== 'cancelled');
   if (failed && mine === gridsShown) gridProblem(new Problem({ detail: failed.detail }));
