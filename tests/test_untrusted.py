@@ -19,16 +19,12 @@ from tests import tiny
 @pytest.mark.parametrize(
     "line",
     [
-        'store = "postgresql://x@evil.example/x"',
-        'reader = "/tmp/evil"',
-        'embedder = "evil/model"',
-        'host = "0.0.0.0"',
-        'calibration = "x.json"',
-        'cors_origins = "https://evil.example"',
-        'writer = "https://evil.example/v1"',
+        'store = "postgresql://x@evil.example/x"', 'reader = "/tmp/evil"',
+        'embedder = "evil/model"', 'host = "0.0.0.0"', 'calibration = "x.json"',
+        'cors_origins = "https://evil.example"', 'writer = "https://evil.example/v1"',
         'forms = "forms.safetensors"',
     ],
-)
+)  # fmt: skip
 def test_a_found_settings_file_cannot_set_locations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:

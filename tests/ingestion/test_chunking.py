@@ -107,11 +107,8 @@ def test_passages_are_filled_evenly_and_repeat_the_last_sentence() -> None:
     found = document(numbered(20))
     passages = split(found, count, 40)
     assert [p.text.split()[0] for p in passages] == [
-        "Sentence0",
-        "Sentence6",
-        "Sentence12",
-        "Sentence18",
-    ]
+        "Sentence0", "Sentence6", "Sentence12", "Sentence18",
+    ]  # fmt: skip
     assert [p.text.count(".") for p in passages] == [7, 7, 7, 2]
 
 
@@ -211,15 +208,10 @@ def test_text_before_the_first_section_has_no_heading() -> None:
         ("a" + " " * 5_000) * 100,
     ],
     ids=[
-        "one word",
-        "no stop",
-        "marks",
-        "no space",
-        "no space in Chinese",
-        "no tokens",
+        "one word", "no stop", "marks", "no space", "no space in Chinese", "no tokens",
         "mostly space",
     ],
-)
+)  # fmt: skip
 def test_large_texts_that_are_not_prose(text: str) -> None:
     found = document(text)
     passages = split(found, count_pieces)

@@ -29,11 +29,8 @@ def test_a_receipt_counts_before_and_after(store: LocalStore) -> None:
     (receipt,) = delete(store, ["a"])
     before, after = receipt.before, receipt.after
     assert (before.documents, before.passages, before.vectors, before.words) == (
-        1,
-        size,
-        size,
-        size,
-    )
+        1, size, size, size,
+    )  # fmt: skip
     assert (after.documents, after.passages, after.vectors, after.words) == (0, 0, 0, 0)
     assert (after.log_bytes, after.unmerged) == (0, 0)
     assert (receipt.searches, receipt.found, receipt.complete) == (2 * size, 0, True)

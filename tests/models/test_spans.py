@@ -64,11 +64,8 @@ def test_a_span_is_of_whole_words_in_one_cell_of_a_table() -> None:
     text = "vessels in Marlow | 39.50 in 中国的首都"
     spans = [(3.0, 3, 7), (2.0, 14, 17), (1.5, 10, 25), (1.0, 20, 25), (0.5, 29, 30), (0.4, 17, 18)]
     assert [text[a:b] for _, a, b in distinct(text, spans, 9)] == [
-        "vessels",
-        "Marlow",
-        "39.50",
-        "中",
-    ]
+        "vessels", "Marlow", "39.50", "中",
+    ]  # fmt: skip
 
 
 def test_edges_are_trimmed_by_moving_offsets() -> None:

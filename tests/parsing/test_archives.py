@@ -85,11 +85,8 @@ def test_escaping_names_stay_inside() -> None:
         {"../../etc/x.txt": "One.", "/abs.txt": "Two.", "a\\b.txt": "Three.", "a//b.txt": "Four."}
     )
     assert [d.id for d in load_bytes("z.zip", content)] == [
-        "z.zip/etc/x.txt",
-        "z.zip/abs.txt",
-        "z.zip/a/b.txt",
-        "z.zip/a/b (2).txt",
-    ]
+        "z.zip/etc/x.txt", "z.zip/abs.txt", "z.zip/a/b.txt", "z.zip/a/b (2).txt",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a"])

@@ -19,27 +19,18 @@ from tests.parsing.test_office import add_table
 
 PIECES = st.sampled_from(
     [
-        "# Costs > 5 EUR",
-        "## Part",
-        "- paper\n- ink\n  1. black\n  2. blue",
-        "1) one\n\n2) two\n   more",
-        "| A | B |\n|---|---|\n| x \\| y | 2 |\n| z | 3 |",
+        "# Costs > 5 EUR", "## Part", "- paper\n- ink\n  1. black\n  2. blue",
+        "1) one\n\n2) two\n   more", "| A | B |\n|---|---|\n| x \\| y | 2 |\n| z | 3 |",
         "<ul><li>a<table><tr><th>H<th>I<tr><td>1<td>2</table><li>b</ul>",
         "<dl><dt>Term</dt><dd><p>Meaning</p><ul><li>x</li></ul></dd></dl>",
         "<table><caption>C</caption><tr><td rowspan=2>a<td>b<tr><td>c</table>",
-        "A. Smith wrote.\nA line.",
-        "Name\n    Its meaning,\n    and more.",
-        "TITLE\n=====",
-        "```\ncode\n\nmore\n```",
-        "**Bold**",
-        "> quoted\n>\n> - item",
-        "a,b,c\n1,2 | 3: x,",
+        "A. Smith wrote.\nA line.", "Name\n    Its meaning,\n    and more.", "TITLE\n=====",
+        "```\ncode\n\nmore\n```", "**Bold**", "> quoted\n>\n> - item", "a,b,c\n1,2 | 3: x,",
         '[1, {"title": "T", "text": "- a\\n- b"}, {"k": "v"}]',
         ".. option:: -x\n\n   What it does:\n\n   * one\n   * two",
-        "== ==\na  b\n== ==\n1  2\n== ==",
-        "Emoji 🐟 \u2028 and \x1c space",
+        "== ==\na  b\n== ==\n1  2\n== ==", "Emoji 🐟 \u2028 and \x1c space",
     ]
-)
+)  # fmt: skip
 SOURCES = st.lists(PIECES, max_size=6).map("\n\n".join)
 
 

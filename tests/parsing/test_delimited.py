@@ -93,12 +93,8 @@ def test_a_workbook() -> None:
     ]
     assert document.text == "\n\n".join(["Catch", *rows, "Empty"])
     assert [s.heading for s in sections(document.blocks)] == [
-        "Catch",
-        "Catch > row 2",
-        "Catch > row 3",
-        "Catch > row 4",
-        "Empty",
-    ]
+        "Catch", "Catch > row 2", "Catch > row 3", "Catch > row 4", "Empty",
+    ]  # fmt: skip
     assert (document.title, document.metadata["author"], document.metadata["date"]) == (
         "Fish",
         "Ada",

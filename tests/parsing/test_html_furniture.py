@@ -123,9 +123,6 @@ def test_a_caption_is_in_the_context_of_its_table_and_listing() -> None:
         "<figure><pre>a = 1</pre><figcaption>Listing 1</figcaption></figure>"
     )
     assert [section.heading for section in sections(page.blocks)] == [
-        "H",
-        "H > Fees in euros",
-        "H",
-        "H > Listing 1",
-    ]
+        "H", "H > Fees in euros", "H", "H > Listing 1",
+    ]  # fmt: skip
     assert "Who: Ann | Fee: 5" in page.text

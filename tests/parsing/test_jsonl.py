@@ -59,11 +59,8 @@ def test_nested_values_are_named_by_their_path() -> None:
     )
     assert text == "version: 2\n\nSur\n\nat.lat: 22.5\n\ncatches\n\nkg: 5\n\nkg: 6"
     assert [s.heading for s in sections(blocks)] == [
-        "Sur",
-        "catches",
-        "catches > record 1",
-        "catches > record 2",
-    ]
+        "Sur", "catches", "catches > record 1", "catches > record 2",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

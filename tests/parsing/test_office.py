@@ -36,12 +36,9 @@ def letter(pages: bool = False) -> bytes:
 def test_docx() -> None:
     (document,) = load_bytes("treaty.docx", letter())
     blocks = [
-        "The treaty of fish",
-        "It was signed in Muscat.",
-        "Terms",
-        "- One ton\n- Two tons",
+        "The treaty of fish", "It was signed in Muscat.", "Terms", "- One ton\n- Two tons",
         "Port | Tons\nSur | 12",
-    ]
+    ]  # fmt: skip
     assert document.text == "\n\n".join([*blocks, "The end stands on"])
     assert [s.heading for s in sections(document.blocks)] == [
         "The treaty of fish",
@@ -95,14 +92,10 @@ def test_slides_are_pages() -> None:
     (document,) = load_bytes("fish.pptx", show())
     assert document.text == "\n\n".join(
         [
-            "Sardines",
-            "- They swim\n- They sleep",
-            "Notes: Say it slowly.",
-            "Catch",
-            "Above the table.",
-            "Sur | 12 tons",
+            "Sardines", "- They swim\n- They sleep", "Notes: Say it slowly.", "Catch",
+            "Above the table.", "Sur | 12 tons",
         ]
-    )
+    )  # fmt: skip
     assert [s.heading for s in sections(document.blocks)] == ["Sardines", "Catch"]
     assert [document.text[at:].split("\n")[0] for at in document.pages] == ["Sardines", "Catch"]
     assert document.title == "Fish"

@@ -46,12 +46,9 @@ def test_a_marker_far_from_its_item_is_no_cell() -> None:
 
 def test_broken_words_are_joined_and_hyphens_kept() -> None:
     lines = [
-        "The agree-",
-        "ment of a well-known nego-",
-        "tiator was signed, as every well-",
-        "known one is, since 10-",
-        "20.",
-    ]
+        "The agree-", "ment of a well-known nego-", "tiator was signed, as every well-",
+        "known one is, since 10-", "20.",
+    ]  # fmt: skip
     assert parse(pdf([column(lines, 50)])).text == (
         "The agreement of a well-known negotiator was signed, as every well-known one is, "
         "since 10- 20."

@@ -20,11 +20,8 @@ def test_running_heads_and_page_numbers_are_left_out() -> None:
     parsed = parse(pdf(pages))
     assert parsed.text == "\n\n".join(f"The catch of year {n} was good." for n in range(1, 5))
     assert [parsed.text[start:].split(" was")[0][-1] for start in parsed.pages] == [
-        "1",
-        "2",
-        "3",
-        "4",
-    ]
+        "1", "2", "3", "4",
+    ]  # fmt: skip
     assert "Journal of Fish" not in parse(pdf(pages[:2])).text
     assert "Journal of Fish" in parse(pdf(pages[:1])).text  # one page is not enough to tell
 

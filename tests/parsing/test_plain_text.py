@@ -42,13 +42,9 @@ def test_paragraphs_of_one_line_are_separated(end: str) -> None:
     text, _, metadata = parse(source)
     sentences = [text[start:stop] for start, stop in split_sentences(text)]
     assert sentences == [
-        "Secretary Visits Oman",
-        "A short deck without a stop",
-        LONG,
-        "Background",
-        LONG,
+        "Secretary Visits Oman", "A short deck without a stop", LONG, "Background", LONG,
         "It went on.",
-    ]
+    ]  # fmt: skip
     assert "".join(text.split()) == "".join(source.split())
     assert metadata == {"title": "Secretary Visits Oman"}
 

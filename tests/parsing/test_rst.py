@@ -81,22 +81,14 @@ Ships
 def test_a_source() -> None:
     text, blocks, metadata = parse(SOURCE)
     assert text.split("\n\n") == [
-        "The sea",
-        "Author: Ada Bell\nDate: 5 March 2024",
+        "The sea", "Author: Ada Bell\nDate: 5 March 2024",
         "Fish swim in shoals, see the ports and a page.\nThey do not stop:",
-        "while true:\n    swim()",
-        "Ports",
-        "Mind the\nrocks.",
-        "int port;",
-        "- Muscat, an old harbour\n- Sur",
-        "Small",
+        "while true:\n    swim()", "Ports", "Mind the\nrocks.", "int port;",
+        "- Muscat, an old harbour\n- Sur", "Small",
         "Port | Tons\nPort: Sur | Tons: 12 more\nPort: Masqat | Tons: 3",
-        "Port | Tons\nPort: Sur | Tons: 12 more",
-        "Catch",
-        "Port | Tons\nPort: Sur | Tons: 12",
-        "Ships",
-        "[1] A note.",
-    ]
+        "Port | Tons\nPort: Sur | Tons: 12 more", "Catch", "Port | Tons\nPort: Sur | Tons: 12",
+        "Ships", "[1] A note.",
+    ]  # fmt: skip
     headings = ["The sea", "The sea > Ports", "The sea > Ports > Small"]
     headings += ["The sea > Ports > Small > Catch", "The sea > Ships"]
     assert [section.heading for section in sections(blocks)] == headings

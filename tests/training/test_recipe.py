@@ -48,15 +48,11 @@ def test_invalid_toml_is_named(tmp_path: Path, content: str) -> None:
         ("reader.toml", "to = 0.0", "to = -1.0", r"stage 2\.to: .*greater than or equal to 0"),
         ("reader.toml", "from = 6.0e-5", "from = nan", r"stage 1\.from: .*finite"),
         (
-            "reader.toml",
-            "drop_gold = 0.06",
-            "absnt = 0.06",
+            "reader.toml", "drop_gold = 0.06", "absnt = 0.06",
             r"stage 1\.sets\.squad-train-parts\.absnt: Extra",
         ),
         (
-            "reader.toml",
-            "entity_swap = 0.05",
-            "entity_swap = 1.05",
+            "reader.toml", "entity_swap = 0.05", "entity_swap = 1.05",
             r"stage 1\.sets\.squad-train-parts\.entity_swap: .*less than or equal to 1",
         ),
         ("reader.toml", "steps = 500", 'steps = "many"', r"stage 1\.steps: .*integer"),
@@ -66,7 +62,7 @@ def test_invalid_toml_is_named(tmp_path: Path, content: str) -> None:
         ("finetune.toml", "[[stage]]", "stage = [1]\n[more]", "stage 1: .*valid"),
         ("finetune.toml", "cap = 20000, ", "", r"stage 1\.own\.cap: Field required"),
     ],
-)
+)  # fmt: skip
 def test_errors_in_a_recipe_are_named(
     tmp_path: Path, name: str, before: str, after: str, fault: str
 ) -> None:
