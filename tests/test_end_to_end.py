@@ -21,6 +21,7 @@ from rag.settings import Settings
 ROOT = Path(__file__).parent.parent
 SEED_ARTICLE = ROOT.parent / "shared" / "seeds"
 pytestmark = pytest.mark.slow
+ASKED = "When was the JCPOA signed?"
 
 
 def rag(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -56,10 +57,8 @@ def gold() -> Iterator[dict[str, Any]]:
 
 def check_citations(engine: Engine, answer: Any) -> None:
     assert (answer.text is None) == (not answer.citations) == (answer.abstention_reason is not None)
-    for citation in [
-        *answer.citations,
-        *(c for other in answer.alternatives for c in other.citations),
-    ]:
+    others = (citation for other in answer.alternatives for citation in other.citations)
+    for citation in (*answer.citations, *others):
         document = engine.store.document(citation.document_id)
         assert document is not None
         assert document.sha256 == citation.sha256
@@ -76,14 +75,16 @@ def test_a_question_is_answered(index: Path) -> None:
     assert done.stderr == ""
 
 
+def info(index: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(rag("index", "info", "--json", "--index", str(index)).stdout)
+    return found
+
+
 def test_ingesting_again_changes_nothing(index: Path) -> None:
-    before = json.loads(rag("index", "info", "--json", "--index", str(index)).stdout)
+    generation = info(index)["generation"]
     done = rag("ingest", "seeds", "--index", str(index))
     assert done.stdout == f"{index}: 60 unchanged; the index has not changed\n"
-    assert (
-        json.loads(rag("index", "info", "--json", "--index", str(index)).stdout)["generation"]
-        == before["generation"]
-    )
+    assert info(index)["generation"] == generation
 
 
 def test_every_citation_is_exact(engine: Engine) -> None:
@@ -141,15 +142,7 @@ main()
 
 
 def test_asking_opens_no_connection(index: Path) -> None:
-    command = [
-        sys.executable,
-        "-c",
-        NO_SOCKETS,
-        "ask",
-        "When was the JCPOA signed?",
-        "--index",
-        str(index),
-    ]
+    command = [sys.executable, "-c", NO_SOCKETS, "ask", ASKED, "--index", str(index)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert "2015" in done.stdout
     assert "NETWORK" not in done.stderr
@@ -173,17 +166,7 @@ def test_it_runs_with_the_network_cut_off(index: Path) -> None:
     probe = [unshare or "", "-rn", "true"]
     if unshare is None or subprocess.run(probe, capture_output=True).returncode:
         pytest.skip("this system lets no one cut off the network")
-    command = [
-        unshare,
-        "-rn",
-        sys.executable,
-        "-m",
-        "rag",
-        "ask",
-        "When was the JCPOA signed?",
-        "--index",
-        str(index),
-    ]
+    command = [unshare, "-rn", sys.executable, "-m", "rag", "ask", ASKED, "--index", str(index)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2015" in done.stdout.splitlines()[0]

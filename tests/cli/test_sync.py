@@ -72,16 +72,10 @@ def test_watch_follows_what_changes_until_it_is_stopped(tmp_path: Path) -> None:
     docs.mkdir()
     (docs / "a.txt").write_text("Sardines.")
     command = [sys.executable, "-c", WATCH, str(docs), str(tmp_path / "index")]
-    hears = partial(
-        signal.signal, signal.SIGINT, signal.SIG_DFL
-    )  # processes of a shell's background job ignore SIGINT
+    # processes of a shell's background job ignore SIGINT
+    hears, pipe = partial(signal.signal, signal.SIGINT, signal.SIG_DFL), subprocess.PIPE
     with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hears,
+        command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=hears
     ) as process:
         try:
             lines = cast(IO[str], process.stdout)
