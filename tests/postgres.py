@@ -71,57 +71,20 @@ class Cluster:
             shutil.chown(self.folder, self.user)
         self._process: subprocess.Popen[bytes] | None = None
         if primary is None:
-            self._run(
-                "initdb",
-                "-D",
-                self.data,
-                "-U",
-                "rag",
-                "--auth=trust",
-                "--no-sync",
-                "--encoding=UTF8",
-                "--locale=C",
-            )
+            options = "-U rag --auth=trust --no-sync --encoding=UTF8 --locale=C".split()
+            self._run("initdb", "-D", self.data, *options)
         else:
             source = f"host=127.0.0.1 port={primary.port} user=rag"
-            self._run(
-                "pg_basebackup",
-                "-D",
-                self.data,
-                "-R",
-                "-X",
-                "stream",
-                "--checkpoint=fast",
-                "--no-sync",
-                "-d",
-                source,
-            )
+            options = "-R -X stream --checkpoint=fast --no-sync".split()
+            self._run("pg_basebackup", "-D", self.data, *options, "-d", source)
 
     def start(self, **settings: str) -> Cluster:
         """Start the server; `settings` override the defaults of all tests."""
-        options = [
-            part
-            for name, value in {**_SETTINGS, **settings}.items()
-            for part in ("-c", f"{name}={value}")
-        ]
-        command = [
-            str(self.programs / "postgres"),
-            "-D",
-            str(self.data),
-            "-p",
-            str(self.port),
-            *options,
-        ]
-        log = (self.folder / "log").open("ab")
-        with log:
-            self._process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-                **self._as_user(),
-            )
+        options = [f"-c{name}={value}" for name, value in {**_SETTINGS, **settings}.items()]
+        command = [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port)]
+        own = {"cwd": self.folder, "start_new_session": True, **self._as_user()}
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen([*command, *options], stdout=log, stderr=log, **own)
         for _ in range(200):
             with contextlib.suppress(psycopg.OperationalError):
                 self.execute("SELECT 1", "postgres")
@@ -167,10 +130,8 @@ class Cluster:
         found = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError):
-                if (
-                    self._process
-                    and int(stat.read_text().rsplit(")", 1)[1].split()[1]) == self._process.pid
-                ):
+                parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+                if self._process and parent == self._process.pid:
                     found.append(int(stat.parent.name))
         return found
 
@@ -179,11 +140,9 @@ class Cluster:
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._as_user())
 
     def _as_user(self) -> dict[str, Any]:
-        return (
-            {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
-            if os.geteuid() == 0
-            else {}
-        )
+        if os.geteuid():
+            return {}
+        return {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
 
 
 def _unprivileged() -> str:

@@ -50,17 +50,15 @@ def broken(path: Path) -> str:
     return messages[0]
 
 
-@pytest.mark.parametrize("left", [0.99, 0.5, 0.02, 0.0005])
-def test_a_truncated_file_is_named_and_left_alone(path: Path, left: float) -> None:
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
-    assert f"{path} is not a readable database" in broken(path)
-
-
 @pytest.mark.parametrize(
-    "content", [b"garbage", b"garbage" * 9999, b"SQLite format 3\0" + b"\xff" * 9000]
+    "content",
+    [0.99, 0.5, 0.02, 0.0005, b"garbage", b"garbage" * 9999, b"SQLite format 3\0\xff" * 999],
 )
-def test_garbage_is_named_and_left_alone(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+def test_a_truncated_file_and_garbage_are_named_and_left_alone(
+    path: Path, content: float | bytes
+) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(content if isinstance(content, bytes) else whole[: int(len(whole) * content)])
     assert f"{path} is not a readable database" in broken(path)
 
 
@@ -72,12 +70,15 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     assert "no such table: meta" in broken(path)
 
 
-def test_a_newer_format_is_not_opened(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
-    connection.commit()
+@pytest.mark.parametrize("version", [4, 99])
+def test_an_index_of_another_format_is_named_and_left_alone(path: Path, version: int) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'format'", (version,))
     connection.close()
-    assert f"{path} has index format 99, this version reads {schema.FORMAT}" in broken(path)
+    assert f"{path} has index format {version}, this version reads {schema.FORMAT}" in broken(path)
+    with pytest.raises(StoreError) as error:
+        local(path.parent)
+    assert "rag ingest PATH --index NEW" in (error.value.hint or "") or version > schema.FORMAT
 
 
 def test_damage_found_while_reading_is_named(tmp_path: Path) -> None:
@@ -220,3 +221,15 @@ def test_a_killed_writers_wal_is_read(path: Path, tmp_path: Path) -> None:
     found = sqlite_file.connect(crashed / "rag.sqlite")
     assert database.document(found, "last")
     found.close()
+
+
+def test_deletions_are_recorded_with_generation(tmp_path: Path) -> None:
+    store = local(tmp_path)
+    put(store, "a", "Sardines.")
+    put(store, "b", "Herring.")
+    store.delete("a")
+    put(store, "b", "Mackerel.")
+    with contextlib.closing(sqlite3.connect(tmp_path / "rag.sqlite")) as connection:
+        rows = connection.execute("SELECT id, generation FROM removed ORDER BY id").fetchall()
+    assert rows == [(1, 3), (2, 4)]
+    store.close()

@@ -96,19 +96,14 @@ def run(do: str, disk: Path, room: int) -> dict[str, Any]:
     """Run a command on a disk with `room` kilobytes left."""
     docs, snapshot = disk.parent / "docs", disk.parent / "new.ragsnap"
     taken = sum(-(-path.stat().st_size // 4096) * 4 for path in disk.rglob("*") if path.is_file())
-    command = [
-        *small_disk(disk, taken + room),
-        sys.executable,
-        "-c",
-        SCRIPT,
-        do,
-        str(disk),
-        str(docs),
-        str(snapshot),
-    ]
+    script = [*small_disk(disk, taken + room), sys.executable, "-c", SCRIPT]
+    command = [*script, do, str(disk), str(docs), str(snapshot)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said: dict[str, Any] = json.loads(done.stdout)
+    assert said["first"].startswith("StoreError: ")
+    assert "cannot be written" in said["first"]
+    assert (said["second"], said["left"], said["doctor"]) == ("", [], [])
     return said
 
 
@@ -128,28 +123,20 @@ def test_fitting_documents_are_kept_and_the_rest_added_later(disk: Path, do: str
     for name, text in (OLD | NEW).items():
         (disk.parent / name).write_text(text)
     said = run(do, disk, 1500)
-    assert said["first"].startswith(
-        f"StoreError: index {disk}/index cannot be written: database or disk is full"
-    )
+    assert f"index {disk}/index cannot be written: database or disk is full" in said["first"]
     assert "free some space" in said["first"]
     assert said["after"]["texts"].keys() >= OLD.keys()
     assert whole(said["after"])
-    assert said["second"] == ""
     end = {id: text.strip() for id, text in said["end"]["texts"].items()}
     assert end == {id: text.strip() for id, text in (OLD | NEW).items()}
     assert whole(said["end"])
-    assert said["doctor"] == []
 
 
 def test_a_rebuild_keeps_the_old_passages_and_resumes(disk: Path) -> None:
     said = run("rebuild", disk, 150)
-    assert said["first"].startswith(
-        f"StoreError: index {disk}/index cannot be written: database or disk is full"
-    )
+    assert f"index {disk}/index cannot be written: database or disk is full" in said["first"]
     assert said["after"] == said["before"]
-    assert said["second"] == ""
     assert said["end"] == said["before"] | {"passage_tokens": 24}
-    assert said["doctor"] == []
 
 
 def test_a_restore_keeps_the_previous_index(disk: Path) -> None:
@@ -159,22 +146,15 @@ def test_a_restore_keeps_the_previous_index(disk: Path) -> None:
     other.close()
     snapshots.take(disk.parent / "other", disk.parent / "new.ragsnap")
     said = run("restore", disk, 1500)
-    assert said["first"].startswith("StoreError: ")
-    assert "cannot be written" in said["first"]
     assert "free some space" in said["first"]
     assert said["after"] == said["before"]
-    assert said["left"] == []
-    assert said["second"] == ""
     assert said["end"]["texts"] == NEW
     assert whole(said["end"])
-    assert said["doctor"] == []
 
 
 def test_a_snapshot_leaves_no_partial_file(disk: Path) -> None:
     said = run("snapshot", disk, 150)
-    assert said["first"].startswith("StoreError: ")
     assert f"{disk}/copy.ragsnap cannot be written" in said["first"]
     assert "index" not in said["first"].split("\n")[0]
-    assert said["left"] == []
     assert said["after"] == said["before"] == said["end"]
-    assert (said["second"], said["checked"]) == ("", len(OLD))
+    assert said["checked"] == len(OLD)

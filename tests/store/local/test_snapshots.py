@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,8 +15,7 @@ import pytest
 
 from rag.errors import BusyError, InputError, NotFoundError, StoreError
 from rag.store.local import snapshots
-from tests.store.helpers import ROOT, Worker, both, local, put, stored
-from tests.store.local.disks import small_disk
+from tests.store.helpers import Worker, both, local, put, stored
 
 ALL = {"a", "b", "c"}
 
@@ -288,32 +285,3 @@ def test_leftovers_of_killed_snapshots_are_removed(folder: Path, tmp_path: Path)
     (tmp_path / f".a.ragsnap.{os.getppid()}.partial").write_text("of one that lives")
     snapshots.take(folder, tmp_path / "a.ragsnap")
     assert [path.name for path in tmp_path.glob(".*")] == [f".a.ragsnap.{os.getppid()}.partial"]
-
-
-SNAPSHOT = """
-import sys
-from pathlib import Path
-from rag.errors import StoreError
-from rag.store.local import snapshots as copies
-try: copies.take(Path(sys.argv[1]), Path(sys.argv[2]))
-except StoreError as error: print(error)
-"""
-
-
-def test_a_full_disk_keeps_the_previous_snapshot(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "small").mkdir()
-    store = local(folder)
-    for n in range(40):
-        put(store, f"n{n}", "Sardines sleep. " * 400)
-    store.close()
-    command = [
-        *small_disk(tmp_path / "small", 100),
-        sys.executable,
-        "-c",
-        SNAPSHOT,
-        str(folder),
-        str(tmp_path / "small" / "a"),
-    ]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "cannot be written" in said
-    assert "Traceback" not in said

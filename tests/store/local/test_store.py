@@ -33,24 +33,17 @@ from tests.store.local.disks import read_only, small_disk
 
 
 def test_reopening_keeps_everything(tmp_path: Path) -> None:
+    def state(store: LocalStore) -> tuple[object, ...]:
+        found = store.dense(unit(1)[0], 99), store.lexical("sardines", 99)
+        return stored(store), store.stats(), *found
+
     store = local(tmp_path)
     put(store, "a", "Sardines swim. " * 20, topic="fish")
     put(store, "b", "Trees grow.")
     store.delete("b")
-    before = (
-        stored(store),
-        store.stats(),
-        store.dense(unit(1)[0], 99),
-        store.lexical("sardines", 99),
-    )
+    before = state(store)
     store.close()
-    store = local(tmp_path, create=False)
-    assert (
-        stored(store),
-        store.stats(),
-        store.dense(unit(1)[0], 99),
-        store.lexical("sardines", 99),
-    ) == before
+    assert state(local(tmp_path, create=False)) == before
 
 
 def test_a_missing_index_is_not_created_by_default(tmp_path: Path) -> None:
@@ -137,12 +130,17 @@ def test_a_killed_writer_loses_no_commit(tmp_path: Path) -> None:
 # Failing disks
 
 
-def test_a_read_only_folder_answers_unchanged(tmp_path: Path) -> None:
-    folder = tmp_path / "index"
-    store = local(folder)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An index with one document."""
+    store = local(tmp_path / "index")
     with store.writing():
         put(store, "a", "Sardines swim.")
     store.close()
+    return tmp_path / "index"
+
+
+def test_a_read_only_folder_answers_unchanged(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.ask("both", "sardines") == [["a"], ["a"]]
@@ -154,12 +152,7 @@ def test_a_read_only_folder_answers_unchanged(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_a_read_only_reader_follows_a_writer(tmp_path: Path) -> None:
-    folder = tmp_path / "index"
-    store = local(folder)
-    with store.writing():
-        put(store, "a", "Sardines swim.")
-    store.close()
+def test_a_read_only_reader_follows_a_writer(folder: Path) -> None:
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.ask("both", "sardines") == [["a"], ["a"]]
         for id in ("b", "c"):
@@ -230,9 +223,8 @@ def test_a_full_disk_is_an_error_that_loses_nothing(
         assert kept
         assert failed[0] == "StoreError"
         assert f"index {tmp_path}/index cannot be written" in failed[1]
-        assert (
-            worker.ask("both", "herring") == [sorted(kept)] * 2
-        )  # the full text does not fit, either
+        # the full text does not fit, either
+        assert worker.ask("both", "herring") == [sorted(kept)] * 2
         assert worker.ask("texts").keys() == set(kept)
 
 
@@ -330,10 +322,12 @@ def test_a_change_compares_only_changed_passages(
 
 
 def files(folder: Path) -> dict[Path, int]:
+    """The saved search indexes, with their times."""
+    others = ("lock", "writer", "reserve")
     return {
         path: path.stat().st_mtime_ns
         for path in folder.rglob("*")
-        if path.is_file() and "rag.sqlite" not in path.name
+        if path.is_file() and "rag.sqlite" not in path.name and path.name not in others
     }
 
 
@@ -346,11 +340,7 @@ def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
             put(store, f"new{n}", f"Sardines number {n} swim. " * 9)
             store.delete(f"new{n - 2}")
             store.delete(f"d{50 * n:04}")
-    assert {
-        path: at
-        for path, at in files(tmp_path).items()
-        if path.name not in ("lock", "writer", "reserve")
-    } == {path: at for path, at in before.items() if path.name not in ("lock", "writer", "reserve")}
+    assert files(tmp_path) == before
     for held in (store, local(tmp_path)):
         assert set(by_lexical(held, "sardines")) == {"new2", "new3"}
         assert set(by_lexical(held, "passage")) == {f"d{start:04}" for start in range(200, 600, 50)}

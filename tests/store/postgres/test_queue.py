@@ -71,16 +71,17 @@ def test_all_or_none_are_enqueued(queue: PostgresQueue) -> None:
 def test_an_unreadable_file_fails_with_a_reason_and_blocks_nothing(
     queue: PostgresQueue,
 ) -> None:
+    reason = "docs/1.txt is binary, not text"
+
     def handle(given: Upload) -> Done:
         if given.name == "docs/1.txt":
-            raise InputError("docs/1.txt is binary, not text")
+            raise InputError(reason)
         return Done("added")
 
     queue.enqueue([upload(1), upload(2)])
     queue.work(handle, wait=False)
-    assert [(job.name, job.state, job.error) for job in queue.state().jobs] == [
-        ("docs/1.txt", "failed", "docs/1.txt is binary, not text")
-    ]
+    (job,) = queue.state().jobs
+    assert (job.name, job.state, job.error) == ("docs/1.txt", "failed", reason)
     assert queue.forget() == 1
     assert queue.state().jobs == ()
 
@@ -122,17 +123,11 @@ def test_the_outcome_of_a_batch_can_be_queried(queue: PostgresQueue) -> None:
 
 def worker(dsn: str, seconds: float = 0.0) -> subprocess.Popen[str]:
     """A worker process that takes a given time per document."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.store.postgres.queue_worker",
-        dsn,
-        str(seconds),
-        EXPECT["passage_tokens"],
-    ]
+    module = [sys.executable, "-m", "tests.store.postgres.queue_worker"]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+        [*module, dsn, str(seconds), EXPECT["passage_tokens"]],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
 
 
 def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
@@ -145,41 +140,24 @@ def eventually(done: Callable[[], bool], seconds: float = 60) -> bool:
 
 
 @pytest.mark.slow
-def test_a_signal_ends_a_worker_in_the_middle_of_a_document(
-    cluster: Cluster, tmp_path: Path, queue: PostgresQueue
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [(signal.SIGTERM, 1), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=["TERM", "KILL"],
+)
+def test_the_document_of_an_ended_worker_is_ingested_by_another(
+    cluster: Cluster, tmp_path: Path, queue: PostgresQueue, ending: signal.Signals, code: int
 ) -> None:
     dsn = schema_dsn(cluster, tmp_path)
     store = postgres(cluster)(tmp_path)
-    queue.enqueue([upload(1, "Sardines swim.")])
+    texts = {f"docs/{n}.txt": f"Sardines swim in sea {n}. " * 9 for n in range(6)}
+    queue.enqueue([upload(n, text) for n, text in enumerate(texts.values())])
     first = worker(dsn, 300)
     assert first.stdout is not None
     assert first.stdout.readline() == "embedding\n"
-    first.send_signal(signal.SIGTERM)
+    first.send_signal(ending)  # in the middle of a document
     first.communicate(timeout=30)
-    assert first.returncode == 1
-    assert stored(store) == {}
-    other = worker(dsn, 0.05)
-    try:
-        assert eventually(lambda: not queue.state().jobs)
-    finally:
-        other.send_signal(signal.SIGTERM)
-        other.communicate(timeout=30)
-    assert set(stored(store)) == {"docs/1.txt"}
-    store.close()
-
-
-@pytest.mark.slow
-def test_a_killed_workers_document_is_ingested_by_another(
-    cluster: Cluster, tmp_path: Path, queue: PostgresQueue
-) -> None:
-    dsn = schema_dsn(cluster, tmp_path)
-    store = postgres(cluster)(tmp_path)
-    queue.enqueue([upload(n, f"Sardines swim in sea {n}. " * 9) for n in range(6)])
-    first = worker(dsn, 60)
-    assert first.stdout is not None
-    assert first.stdout.readline() == "embedding\n"
-    first.kill()  # in the middle of a document
-    first.communicate()
+    assert first.returncode == code
     assert stored(store) == {}
     others = [worker(dsn, 0.05) for _ in range(2)]
     try:
@@ -189,10 +167,6 @@ def test_a_killed_workers_document_is_ingested_by_another(
             other.send_signal(signal.SIGTERM)
         for other in others:
             other.communicate(timeout=30)
-    assert set(stored(store)) == {f"docs/{n}.txt" for n in range(6)}
-    assert all(
-        document.text == f"Sardines swim in sea {document.id[5]}. " * 9
-        for document in stored(store).values()
-    )
+    assert {name: document.text for name, document in stored(store).items()} == texts
     assert store.stats().generation == 6  # none was ingested twice
     store.close()

@@ -49,37 +49,10 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_lengths_are_rounded_as_tantivy_does() -> None:
     """Classes are exact up to 40, then 42, 44 and so on in growing steps."""
     assert LENGTHS[:41].tolist() == list(range(41))
-    assert LENGTHS[41:58].tolist() == [
-        42,
-        44,
-        46,
-        48,
-        50,
-        52,
-        54,
-        56,
-        60,
-        64,
-        68,
-        72,
-        76,
-        80,
-        84,
-        88,
-        96,
-    ]
-    assert [length_class(n) for n in (0, 1, 40, 41, 42, 43, 87, 88, 95, 96)] == [
-        0,
-        1,
-        40,
-        40,
-        41,
-        41,
-        55,
-        56,
-        56,
-        57,
-    ]
+    steps = [*range(42, 58, 2), *range(60, 92, 4), 96]
+    assert LENGTHS[41:58].tolist() == steps
+    lengths = (0, 1, 40, 41, 42, 43, 87, 88, 95, 96)
+    assert [length_class(n) for n in lengths] == [0, 1, 40, 40, 41, 41, 55, 56, 56, 57]
     assert len(LENGTHS) == 256
     assert np.all(np.diff(LENGTHS) > 0)
 
