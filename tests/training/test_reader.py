@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from rag.errors import InputError, ModelError
@@ -18,7 +19,7 @@ from rag.models.bert import load_weights, save_weights
 from rag.models.qa_heads import encode, load_head, windows
 from rag.models.reader import ExtractiveReader
 from rag.training import train_reader as training
-from rag.training.data import groups, question_set, split_articles
+from rag.training.data import QuestionSet, groups, question_set, split_articles
 from rag.training.loss import span_targets, teacher_outputs
 from rag.training.recipe import Mix, OwnRecipe, SetsRecipe, load_recipe
 from rag.training.trainer import WEIGHTS
@@ -26,32 +27,18 @@ from tests import small_index, tiny
 from tests.fakes import BagOfWordsEmbedder
 from tests.training.helpers import die_at, write_set, write_statements
 
-ARTICLES: list[dict[str, Any]] = [
-    {
-        "title": f"Town_{i}",
-        "paragraphs": [
-            {
-                "context": f"the town of {name} was built in {1500 + i}. it has {i + 3} gates.",
-                "qas": [
-                    {
-                        "id": f"{i}a",
-                        "question": f"when was {name} built?",
-                        "answers": [{"text": str(1500 + i), "answer_start": 0}],
-                    },
-                    {
-                        "id": f"{i}b",
-                        "question": f"who built {name}?",
-                        "answers": [],
-                        "is_impossible": True,
-                    },
-                ],
-            }
-        ],
-    }
-    for i, name in enumerate(
-        ["abra", "bexle", "corto", "dunve", "elsin", "farro", "gindo", "holme"]
-    )
-]
+
+def _town(number: int, name: str) -> dict[str, Any]:
+    built = {"text": str(1500 + number), "answer_start": 0}
+    when = {"id": f"{number}a", "question": f"when was {name} built?", "answers": [built]}
+    who = {"id": f"{number}b", "question": f"who built {name}?", "answers": []}
+    text = f"the town of {name} was built in {1500 + number}. it has {number + 3} gates."
+    paragraph = {"context": text, "qas": [when, who | {"is_impossible": True}]}
+    return {"title": f"Town_{number}", "paragraphs": [paragraph]}
+
+
+TOWNS = "abra bexle corto dunve elsin farro gindo holme".split()
+ARTICLES = [_town(number, name) for number, name in enumerate(TOWNS)]
 
 
 RECIPE: dict[str, Any] = {
@@ -99,6 +86,12 @@ def fewer(data: Path, number: int) -> Path:
     shutil.copytree(data / "start", other / "start")
     write_set(other, ARTICLES[:number])
     return other
+
+
+def questions_on(text: str, qas: list[dict[str, Any]]) -> QuestionSet:
+    paragraph = {"context": text, "qas": qas}
+    count = BagOfWordsEmbedder().count_tokens
+    return question_set([{"title": "Bridges", "paragraphs": [paragraph]}], count)
 
 
 def as_stored(weights: dict[str, torch.Tensor], folder: Path) -> dict[str, torch.Tensor]:
@@ -186,11 +179,8 @@ def test_averaged_weights_are_written_with_their_digest(tmp_path: Path) -> None:
 def test_a_share_of_zero_gives_the_other_model(data: Path, other: str | None) -> None:
     tiny.bert(data / "other")
     weights = load_file(data / "other" / WEIGHTS)
-    save_file(
-        {name: 2 * weight for name, weight in weights.items()},
-        data / "other" / WEIGHTS,
-        {"format": "pt"},
-    )
+    doubled = {name: 2 * weight for name, weight in weights.items()}
+    save_file(doubled, data / "other" / WEIGHTS, {"format": "pt"})
     training.train(recipe(average=0.0, merge_with=other), data, data / "out")
     meant = as_stored(load_weights(data / (other or "start") / WEIGHTS), data)
     ended = load_weights(data / "out" / WEIGHTS)
@@ -228,11 +218,8 @@ def test_negatives_have_no_answer_and_absent_questions_are_null(
     negatives_per_question: int,
 ) -> None:
     made = question_set(ARTICLES, BagOfWordsEmbedder().count_tokens, 64)
-    for group in groups(
-        made,
-        Mix(cap=100, negatives=1.0, negatives_per_question=negatives_per_question),
-        random.Random(1),
-    ):
+    mix = Mix(cap=100, negatives=1.0, negatives_per_question=negatives_per_question)
+    for group in groups(made, mix, random.Random(1)):
         own, *negatives = group.passages
         assert len(set(negatives) - {own}) == negatives_per_question
         assert all(answer in own.text for answer in group.answers)
@@ -249,10 +236,7 @@ def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
         {"question": "Who opened the bridge at Dunve?", "answers": [{"text": "Mary Holt"}]},
         {"question": "Which bridge followed that at Corto?", "answers": [{"text": "Corto"}]},
     ]
-    made = question_set(
-        [{"title": "Bridges", "paragraphs": [{"context": text, "qas": qas}]}],
-        BagOfWordsEmbedder().count_tokens,
-    )
+    made = questions_on(text, qas)
     entity_swap = groups(made, Mix(cap=10, entity_swap=1.0), random.Random(1))
     assert {g.question for g in entity_swap} == {
         "Who opened the bridge at Corto?",
@@ -264,10 +248,7 @@ def test_a_swapped_question_asks_for_another_name_and_has_no_answer() -> None:
 def test_a_shortened_passage_answers_only_with_its_answering_sentence() -> None:
     sentences = "In 1912 the bridge was opened.", "It has three arches.", "Mary Holt drew it."
     qas = [{"question": "When was it opened?", "answers": [{"text": "1912"}, {"text": "In 1912"}]}]
-    paragraph = {"context": " ".join(sentences), "qas": qas}
-    made = question_set(
-        [{"title": "Bridges", "paragraphs": [paragraph]}], BagOfWordsEmbedder().count_tokens
-    )
+    made = questions_on(" ".join(sentences), qas)
     seen = set()
     for seed in range(40):
         (group,) = groups(made, Mix(cap=10, sentence_drop=1.0), random.Random(seed))
@@ -286,10 +267,7 @@ def test_a_passage_without_removable_sentences_is_kept(text: str) -> None:
     qas: list[dict[str, Any]] = [
         {"question": "When?", "answers": [{"text": "1912" if "1912" in text else "19. 12"}]}
     ]
-    made = question_set(
-        [{"title": "", "paragraphs": [{"context": text, "qas": qas}]}],
-        BagOfWordsEmbedder().count_tokens,
-    )
+    made = questions_on(text, qas)
     for seed in range(10):
         (group,) = groups(made, Mix(cap=10, sentence_drop=1.0), random.Random(seed))
         assert ([p.text for p in group.passages], group.answers) == (
@@ -307,30 +285,19 @@ def test_a_student_approaches_its_teacher(data: Path) -> None:
         for name, weight in weights.items()
     }
     save_file(opinionated, data / "other" / WEIGHTS, {"format": "pt"})
-    changes: dict[str, Any] = {
-        "distillation_weight": 1.0,
-        "freeze_embeddings": False,
-        "dropout": 0.0,
-    }
-    changes["stage"] = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
+    changes: dict[str, Any] = {"distillation_weight": 1.0, "freeze_embeddings": False}
+    stages = [stage | {"from": 1e-2, "to": 1e-2} for stage in RECIPE["stage"]]
+    changes |= {"dropout": 0.0, "stage": stages}
     training.train(recipe(teacher="other", **changes), data, data / "out")
     tokenizer = tiny.wordpiece_tokenizer()
-    made = windows(
-        tokenizer,
-        "when was abra built?",
-        "Town 0",
-        "the town of abra was built in 1500. it has 3 gates.",
-    )
-    start, out, other = (
-        np.stack(
-            span_targets(
-                teacher_outputs(load_head(name, str(data / name), True), made),
-                encode(tokenizer, made),
-                [0],
-            )
-        )
-        for name in ("start", "out", "other")
-    )
+    text = ARTICLES[0]["paragraphs"][0]["context"]
+    made = windows(tokenizer, "when was abra built?", "Town 0", text)
+
+    def targets(name: str) -> NDArray[np.float32]:
+        outputs = teacher_outputs(load_head(name, str(data / name), True), made)
+        return np.stack(span_targets(outputs, encode(tokenizer, made), [0]))
+
+    start, out, other = map(targets, ("start", "out", "other"))
     assert np.abs(out - other).sum() < 0.8 * np.abs(start - other).sum()
     tiny.bert(data / "headless", head=False)
     with pytest.raises(ModelError, match="headless"):
