@@ -89,14 +89,16 @@ def ingest_command(
     progress = IngestProgress(files)
     with build.pool(settings) as pool:
         loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
-        ingest = build.ingest(settings, loader, progress.on_embedded, forgetting)
+        with Status("opening the index"):
+            ingest = build.ingest(settings, loader, progress.on_embedded, forgetting)
         _run(settings, as_json, progress, ingest, lambda: ingest.run(files, progress.on_progress))
 
 
 def _run_web(settings: Settings, as_json: bool, urls: Sequence[str], allow_private: bool) -> None:
     progress = IngestProgress(unit="page")
     with build.pool(settings) as pool:
-        web = build.web(settings, pool, allow_private)
+        with Status("opening the index"):
+            web = build.web(settings, pool, allow_private)
         _run(settings, as_json, progress, web, lambda: web.run(urls, progress.on_page))
 
 

@@ -68,7 +68,8 @@ def sync_command(
     with build.pool(settings) as pool:
         progress = IngestProgress()
         loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
-        sync = build.sync(settings, loader, not dry_run, progress.on_embedded, forgetting)
+        with Status("opening the index"):
+            sync = build.sync(settings, loader, not dry_run, progress.on_embedded, forgetting)
 
         def once() -> Changes:
             files = build.files(settings, [root], name or sync.name_of(root))
