@@ -84,6 +84,7 @@ function piecesOf(answer) {
 }
 
 const refOf = (piece, open) => piece.citation ? reference(piece.citation, open) : null;
+const NUMBERED = /^\s*\(?\w{1,3}[.)]\s/;
 const BULLET = /^\s*(?:[-*\u2022\u2013]\s+)/;
 
 const FORMS = {
@@ -92,7 +93,7 @@ const FORMS = {
     const heads = pieces.filter(piece => piece.heading);
     const items = pieces.filter(piece => !piece.heading);
     return [heads.map(piece => el('p', { class: 'piece head' }, piece.text, refOf(piece, open))),
-      el('ul', { class: 'items' }, items.map(piece => el('li', {}, piece.text.replace(BULLET, ''), refOf(piece, open))))];
+      el('ul', { class: items.every(piece => NUMBERED.test(piece.text)) ? 'items steps' : 'items' }, items.map(piece => el('li', {}, piece.text.replace(BULLET, ''), refOf(piece, open))))];
   },
   steps(pieces, open) {
     const [heads, list] = FORMS.list(pieces, open);
@@ -205,6 +206,6 @@ function renderAnswer(answer, open) {
   if (!shown) parts.push(...cards('Also said here', places(answer).slice(1).map(citation => citationCard(citation, open))));
   if (found && others.length) parts.push(el('details', { class: 'why' }, el('summary', {}, `Other possible answers (${others.length})`), el('ol', { class: 'cards' }, others)));
   if (!found) parts.push(...cards('Closest passages', others.length ? others : answer.nearest.slice(0, 3).map(hit => hitCard(hit, open, answer.question))));
-  if (answer.explain.length) parts.push(el('details', { class: 'why' }, el('summary', {}, found ? 'Why this answer' : 'Why there is no answer'), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));
+  if (answer.explain.length && answer.form !== 'talk') parts.push(el('details', { class: 'why' }, el('summary', {}, found ? 'Why this answer' : 'Why there is no answer'), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));
   return parts.filter(Boolean);
 }

@@ -147,7 +147,7 @@ function turnView(turn) {
   const busy = asking?.turn === turn;
   const cited = turn.answer ? piecesOf(turn.answer).map(piece => piece.citation).filter(Boolean) : [];
   const open = (citation, from) => openCitation(citation, from, cited.includes(citation) ? cited : turn.answer ? turn.answer.citations : []);
-  const inside = turn.answer ? [...renderAnswer(turn.answer, open), actionsOf(turn)]
+  const inside = turn.answer ? [...renderAnswer(turn.answer, open), turn.answer.form === 'talk' ? null : actionsOf(turn)]
     : turn.error ? [problemBox(turn.error, turn.error.status === 409 ? null : () => ask(turn), turn.error.remedy)] : turn.problem ? [el('p', { class: 'soft' }, `${turn.problem}. `, button('Ask again', () => ask(turn), { class: 'quiet small' }))]
       : busy ? whileAsking(turn, open) : [];
   const head = el('div', { class: 'asked-head' }, el('h2', { class: 'asked-question', tabindex: '-1' }, turn.question), el('span', { class: 'actions' }, busy ? button('Stop', stop, { class: 'danger small', 'aria-label': `Stop: ${turn.question}` }) : [

@@ -184,7 +184,7 @@ async function fill(list, found, name, offset = 0) {
     if (!offset) list.replaceChildren();
     list.append(...rows.childNodes);
     if (focused) [...list.querySelectorAll('[data-path], [data-open]')].find(one => (focused.path && one.dataset.path === focused.path) || (focused.open && one.dataset.open === focused.open))?.focus();
-    found.textContent = name ? `${count(page.matching - leaving.size, 'document')} of ${(page.total - leaving.size).toLocaleString('en')}` : page.total ? 'Only ticked documents are asked' : '';
+    found.textContent = name ? `${count(page.matching - leaving.size, 'document')} of ${(page.total - leaving.size).toLocaleString('en')}` : page.total ? 'Tick what to ask' : '';
     if (!page.total) list.append(el('li', { class: 'soft' }, 'No documents yet.'));
     $('sources').querySelector('.types')?.replaceChildren(...typeTicks());
     showTicked();
