@@ -27,6 +27,7 @@ from rag.claims.results import (
     CheckedQuotation,
     CheckReport,
 )
+from rag.render.html_page import html_page
 from rag.types import Citation
 
 _INDENT = 26
@@ -195,8 +196,6 @@ def _printable(text: str) -> str:
 
 
 _STYLE = """
-:root { color-scheme: light dark; --line: #8884; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 1rem auto; max-width: 80rem; padding: 0 1rem; }
 .both { display: grid; grid-template-columns: 1fr 1fr; gap: 0 2rem; }
 .both > * { border-top: 1px solid var(--line); padding: .5rem 0; }
 pre { font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }
@@ -206,7 +205,7 @@ mark { border-left: .4rem solid #888; padding-left: .6rem; }
 .partly, .wrong { border-color: #b37400; } .not_in_documents { border-color: #6b4fbb; }
 .fault, .sound { border-left: .4rem solid; padding-left: .6rem; margin: .6rem 0 0; }
 .fault { border-color: #b3261e; } .sound { border-color: #2a7d3c; }
-.verdict { font-weight: 600; } small { opacity: .75; } blockquote { margin: .3rem 0 .3rem 1rem; }
+.verdict { font-weight: 600; }
 @media (max-width: 50rem) { .both { grid-template-columns: 1fr; } }
 """
 
@@ -220,13 +219,12 @@ def page(report: CheckReport, name: str) -> str:
             _with_gaps(report), _with_quotations(report), strict=True
         )
     )
-    title = html.escape(f"{name}, checked")
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f"<h1>{title}</h1><p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
-        f'<div class="both"><b>Text</b><b>Documents</b>{rows}</div></body></html>\n'
+    title = f"{name}, checked"
+    body = (
+        f"<h1>{html.escape(title)}</h1><p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
+        f'<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
     )
+    return html_page(title, body, _STYLE)
 
 
 def _with_gaps(report: CheckReport) -> list[tuple[Checked, str]]:

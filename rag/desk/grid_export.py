@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -17,6 +17,7 @@ from rag.desk.grid import STATE_NAMES, Cell, Grid, GridRow, cell_dict
 from rag.desk.grid_file import GridColumn
 from rag.errors import InputError, install_line, writing_to
 from rag.filters import shown
+from rag.render.html_page import html_page
 from rag.render.status import clean
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
@@ -31,13 +32,15 @@ _QUOTE_COLUMNS = (
 _MARKER = re.compile(r"\s*(?:[-*•–]|\d+[.)])\s+")
 _LONGEST = 32_000
 """Characters of a cell in XLSX, which allows 32,767."""
-_STYLE = (
-    "body{font:15px/1.4 system-ui,sans-serif;margin:2rem}table{border-collapse:collapse}"
-    "th,td{border:1px solid #bbb;padding:.4rem .6rem;text-align:left;vertical-align:top;"
-    "max-width:24rem}thead th{position:sticky;top:0;background:#f3f3f3}"
-    ".unsure{color:#8a5a00}.absent,.waiting,.unreadable{color:#666;font-style:italic}"
-    "small{display:block;color:#555}"
-)
+HTML_STYLE = """
+body { max-width: 80rem; } p, ol, ul { max-width: 48rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse; overflow-wrap: normal; }
+th, td { border: 1px solid var(--line); padding: .4rem .6rem; text-align: left; }
+th, td { vertical-align: top; min-width: 7rem; max-width: 24rem; overflow-wrap: anywhere; }
+thead th { background: var(--soft); } .unsure { color: light-dark(#8a5a00, #e0a94a); }
+.absent, .waiting, .unreadable { opacity: .75; font-style: italic; } td small { display: block; }
+th small { display: block; font-weight: normal; }
+"""
 Sources = Mapping[str, str]
 """Absolute path or URI of documents, by id."""
 
@@ -46,24 +49,26 @@ def write(grid: Grid, path: Path, sources: Sources) -> None:
     """Write the grid in the format of the file's suffix. Raises InputError for an unknown one, if
     XLSX needs a missing library, or if the file cannot be written.
     """
-    content = WRITERS[_format(path)](grid, sources)
+    content = WRITERS[_format(path, WRITERS)](grid, sources)
     with writing_to(path, "free some space, or choose another place with --out; the grid is kept"):
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def check_path(path: Path) -> None:
-    """Raises InputError for a path that `write` cannot write, before anything is asked."""
-    if _format(path) == ".xlsx":
+def check_path(path: Path, suffixes: Collection[str] = ()) -> None:
+    """Raises InputError for a path that cannot be written, or whose suffix is not one of these, by
+    default those of `write`; before anything is asked.
+    """
+    if _format(path, suffixes or WRITERS) == ".xlsx":
         _openpyxl()
     if not path.absolute().parent.is_dir():
         raise InputError(f"{path}: its folder does not exist", "create it first")
 
 
-def _format(path: Path) -> str:
-    for ending in WRITERS:
+def _format(path: Path, suffixes: Collection[str]) -> str:
+    for ending in suffixes:
         if path.name.lower().endswith(ending):
             return ending
-    hint = f"name a file that ends in one of: {', '.join(WRITERS)}"
+    hint = f"name a file that ends in one of: {', '.join(suffixes)}"
     raise InputError(f"{path} has no known format", hint)
 
 
@@ -202,33 +207,43 @@ def _in_table(text: str) -> str:
 
 def to_html(grid: Grid, sources: Sources) -> str:
     """A page that needs nothing else: values with their quotes below."""
+    links = {name: address(source) for name, source in sources.items()}
+    title = escape(grid.spec.name)
+    return html_page(grid.spec.name, f"<h1>{title}</h1>{html_table(grid, links)}", HTML_STYLE)
+
+
+def html_table(
+    grid: Grid, links: Mapping[str, str], quote_link: Callable[[Cell], str] = lambda cell: ""
+) -> str:
+    """The table of `to_html`. `links` are addresses of documents, by id; `quote_link` is that of a
+    cell's quote, or "".
+    """
     headings = "".join(
         f"<th>{escape(c.name)}<small>{escape(c.question)}</small></th>" for c in grid.spec.columns
     )
     body = []
     for row in grid.rows:
         values = (grid.cells.get((row.key, column.name)) for column in grid.spec.columns)
-        link = address(sources.get(row.document_id, ""))
+        link = links.get(row.document_id, "")
         key = escape(row.key if row.document_id else row.title)
         title = f'<a href="{escape(link)}">{key}</a>' if link else key
-        body.append(f"<tr><th>{title}</th>{''.join(map(_html_cell, values))}</tr>")
-    name = escape(grid.spec.name)
+        columns = "".join(_html_cell(cell, quote_link(cell) if cell else "") for cell in values)
+        body.append(f"<tr><th>{title}</th>{columns}</tr>")
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
-        f"<style>{_STYLE}</style><h1>{name}</h1><table><thead><tr><th></th>{headings}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table></html>\n"
+        f'<div class="scroll"><table><thead><tr><th></th>{headings}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
-def _html_cell(cell: Cell | None) -> str:
-    kind = cell.state if cell else "waiting"
-    detail = state(cell)
+def _html_cell(cell: Cell | None, link: str) -> str:
+    detail = escape(state(cell))
     if cell and cell.quotes:
         first = cell.quotes[0]
-        page = f", page {first.page}" if first.page else ""
-        detail = f"“{first.sentence}” {first.document_id}{page}; {detail} ({cell.probability:.0%})"
+        place = escape(first.document_id + (f", page {first.page}" if first.page else ""))
+        place = f'<a href="{escape(link)}">{place}</a>' if link else place
+        detail = f"“{escape(first.sentence)}” {place}; {detail} ({cell.probability:.0%})"
     text = escape(words(cell)).replace("\n", "<br>")
-    return f'<td class="{kind}">{text}<small>{escape(detail)}</small></td>'
+    return f'<td class="{cell.state if cell else "waiting"}">{text}<small>{detail}</small></td>'
 
 
 def address(source: str) -> str:
