@@ -72,8 +72,9 @@ class Judge:
 
     The probability is a logistic function of the networks' log-odds, with `slope` and `offset`,
     fitted to the likeliest candidates of questions that the networks did not see (Platt 1999).
-    `risk` is the share of the answers given to them that did not serve. `networks_digest` is the
-    sha256 of the networks, `digest` that of these and the calibration.
+    `risk` is the share of the answers given to them that did not serve, `missed` the share of those
+    with an answer that were refused. `networks_digest` is the sha256 of the networks, `digest` that
+    of these and the calibration.
     """
 
     networks: Networks
@@ -81,6 +82,7 @@ class Judge:
     offset: float
     threshold: float
     risk: float | None = None
+    missed: float | None = None
     networks_digest: str = ""
     digest: str = ""
 
@@ -108,6 +110,7 @@ class Judge:
                 float(numbers["offset"]),
                 float(numbers["threshold"]),
                 numbers.get("risk"),
+                _missed(numbers.get("report", {})),
                 digest,
                 hashlib.sha256(weights + content).hexdigest(),
             )
@@ -150,3 +153,13 @@ class Judge:
     def probability(self, log_odds: float) -> float:
         """The networks' log-odds as a probability."""
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, self.slope * log_odds + self.offset))))
+
+
+def _missed(report: Mapping[str, Any]) -> float | None:
+    """The share of answerable questions that were refused, in the report of a fit or of `rag eval
+    calibrate`; None in another.
+    """
+    if counts := report.get("all"):
+        return float(counts["refused"]) / max(1.0, float(counts["answerable"]))
+    share = report.get("after, on questions left out of the fit", {}).get("refused, of answerable")
+    return None if share is None else float(share)

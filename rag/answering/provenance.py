@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rag.answering.verification import Cited
 from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
 from rag.filters import Condition, parse
@@ -54,14 +55,18 @@ def receipt(
         embedder=model_digest(settings.embedder),
         reader=model_digest(settings.reader),
         calibration=calibration,
-        settings={name: str(getattr(settings, name)) for name in _ANSWER_SETTINGS},
+        settings=answer_settings(settings),
         answer=answer_digest(answer.text, answer.citations),
         form=form,
         preferred=tuple(preferred),
     )
 
 
-def answer_digest(text: str | None, citations: Iterable[Citation]) -> str:
+def answer_settings(settings: Settings) -> dict[str, str]:
+    return {name: str(getattr(settings, name)) for name in _ANSWER_SETTINGS}
+
+
+def answer_digest(text: str | None, citations: Iterable[Citation | Cited]) -> str:
     """Digest of the answer and its places, without confidence and timings."""
     places = [[c.document_id, c.start, c.end, c.quote] for c in citations]
     return hashlib.sha256(json.dumps([text, places], ensure_ascii=False).encode()).hexdigest()
@@ -108,10 +113,11 @@ def replay(ask: Callable[..., Answer], old: Receipt) -> Replay:
     new = answer.receipt
     if new is None:
         raise InputError("this engine gives no receipts", "ask through rag.build.engine")
-    return Replay(new.answer == old.answer, answer, tuple(_changes(old, new)))
+    return Replay(new.answer == old.answer, answer, tuple(changes(old, new)))
 
 
-def _changes(old: Receipt, new: Receipt) -> Iterable[str]:
+def changes(old: Receipt, new: Receipt) -> Iterable[str]:
+    """What affects an answer and differs between two receipts, in words."""
     for name in ("embedder", "reader", "calibration"):
         before, after = getattr(old, name), getattr(new, name)
         if before != after:

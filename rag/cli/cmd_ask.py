@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +17,7 @@ from rag.filters import Filter, shown
 from rag.render import terminal
 from rag.render.status import Status, clean
 from rag.settings import Settings
-from rag.types import plain
+from rag.types import Answer, plain
 
 if TYPE_CHECKING:
     from rag.claims.writer import Written
@@ -51,6 +52,11 @@ as_typed = click.option(
 @click.option(
     "--show-removed", is_flag=True, help="With --write: also show the removed sentences, and why."
 )
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    help="If nothing is found, write what was searched and what came nearest: .json or .html.",
+)
 @filter_option
 @shared
 def ask_command(
@@ -63,11 +69,13 @@ def ask_command(
     why: bool,
     write: bool,
     show_removed: bool,
+    certificate: Path | None,
     as_typed: bool,
 ) -> None:
     """Answer QUESTION from the documents, with citations.
 
-    Exits with status 1 if no answer is found.
+    Exits with status 1 if no answer is found; with --certificate, if no certificate is written,
+    because there is an answer.
 
     \b
     Examples:
@@ -76,7 +84,12 @@ def ask_command(
       rag ask "How do I reset the router?" --form steps --why
       rag ask --json "Who signed the lease?" | rag verify
       rag ask --json text,confidence "Who signed the lease?"
+      rag ask "Is there an option to buy?" --certificate absence.html
     """
+    if certificate:
+        from rag.desk import certificate as certificates
+
+        certificates.check_path(certificate)
     text = check_question(" ".join(question), settings.max_question)
     with Status("loading the models") as status:
         engine = build.engine(settings)
@@ -84,7 +97,11 @@ def ask_command(
         writer = build.writer(settings, engine) if write else None
         status.show("searching and reading")
         query = Query(text, top_k, filter, form=form or "", as_typed=as_typed)
-        (answer,) = engine.ask_many([query])
+        record: dict[str, Any] | None = None
+        if certificate:
+            answer, record = certificates.ask(engine, query)
+        else:
+            (answer,) = engine.ask_many([query])
         status.show("writing and checking")
         written = writer.write(answer) if writer else None
     if written:
@@ -93,7 +110,22 @@ def ask_command(
         print_json(answer.to_dict() | ({"why": terminal.reasons(answer)} if why else {}))
     else:
         terminal.print_paged(terminal.answer(answer) + (terminal.why(answer) if why else ""))
+    if certificate:
+        sys.exit(0 if _certify(record, certificate, answer) else 1)
     sys.exit(0 if answer.text is not None else 1)
+
+
+def _certify(record: Mapping[str, Any] | None, path: Path, answer: Answer) -> bool:
+    """Write the certificate, if there is one, and say so."""
+    if record is None:
+        why = "the question was answered" if answer.text else "the question is about rag itself"
+        click.echo(f"rag: {why}, so no certificate was written", err=True)
+        return False
+    from rag.desk import certificate as certificates
+
+    certificates.write(record, path)
+    click.echo(f"rag: certificate written to {path}; check it with: rag verify {path}", err=True)
+    return True
 
 
 def _written_json(written: Written, show_removed: bool) -> dict[str, object]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
+import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 from rag import build
 from rag.answering.verification import CitationCheck, citations, verify
 from rag.cli.options import shared, show
+from rag.desk import certificate as certificates
 from rag.errors import InputError
 from rag.render.status import clean
 from rag.settings import Settings
@@ -31,15 +33,55 @@ def verify_command(settings: Settings, as_json: bool, file: str, replay: bool) -
     Exits with status 1 unless all citations are ok or moved. --replay needs the answer's receipt;
     it exits with status 1 if the answer differs.
 
+    FILE may also be a certificate of `rag ask --certificate`. It is compared with the index:
+    documents that were added, changed or removed since, the nearest passages, models and settings.
+    Exits with status 1 if anything is different, or if the file was changed.
+
     \b
     Examples:
       rag ask --json "When does the lease end?" > answer.json
       rag verify answer.json
       rag verify --replay answer.json
       rag ask --json "Who signed the lease?" | rag verify
+      rag verify absence.html
     """
     content = _read_json(file)
-    sys.exit(0 if (_replay if replay else _verify)(settings, as_json, content) else 1)
+    if isinstance(content, dict) and content.get("kind") == certificates.KIND:
+        holds = _check_certificate(settings, as_json, content, replay)
+    else:
+        holds = (_replay if replay else _verify)(settings, as_json, content)
+    sys.exit(0 if holds else 1)
+
+
+def _check_certificate(settings: Settings, as_json: bool, content: Any, replay: bool) -> bool:
+    """Print what is different now, or ask again. Returns whether nothing is different."""
+    with closing(build.store(settings, any_embedder=True)) as store:
+        check = certificates.check(content, store, settings, build.judge(settings))
+    if replay and check.is_intact:
+        return _replay(settings, as_json, content)
+    show(check, as_json, lambda: _certificate_lines(check))
+    return check.holds
+
+
+def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
+    if not check.is_intact:
+        return [
+            "altered: the certificate is not as rag wrote it, so nothing in it can be relied on"
+        ]
+    if check.holds:
+        return ["intact; the documents, the models and the settings are the same today"]
+    documents = [
+        f"{word:8}{clean(name)}"
+        for word in ("added", "changed", "removed")
+        for name in getattr(check, word)
+    ]
+    return [
+        "intact, but since then:",
+        *(f"  {line}" for line in documents),
+        *(f"  passage {line}" for one in check.passages for line in _lines(one)[:1]),
+        *(f"  {clean(line)}" for line in check.settings),
+        "ask again with: rag verify --replay FILE",
+    ]
 
 
 def _verify(settings: Settings, as_json: bool, content: Any) -> bool:
@@ -82,9 +124,11 @@ def _replay(settings: Settings, as_json: bool, content: Any) -> bool:
 
 def _read_json(file: str) -> Any:
     name = "stdin" if file == "-" else file
+    if name == file and zipfile.is_zipfile(file):
+        raise InputError(f"{file} is a bundle", "unpack it, then run in it: python3 verify.py")
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        return json.loads(text)
+        return certificates.load(text)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{name} is not JSON: {error}", "give the output of `rag ask --json`"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, get_completion_class
 
 from rag import __version__
 from rag.errors import InputError, RagError
@@ -109,7 +109,8 @@ COMMANDS: Table = {
         "Check a text against the documents, sentence by sentence.",
     ),
     "grid": ("cmd_grid:grid_group", "Ask the same questions of every document; see what changes."),
-    "verify": ("cmd_verify:verify_command", "Check whether citations still hold."),
+    "verify": ("cmd_verify:verify_command", "Check whether citations and certificates hold."),
+    "export": ("cmd_export:export_command", "Seal answers into a bundle that anyone can check."),
     "ingest": ("cmd_documents:ingest_command", "Add files and folders to the index."),
     "sync": ("cmd_sync:sync_command", "Make the index match a folder, including removals."),
     "list": ("cmd_documents:list_command", "List the documents."),
@@ -130,7 +131,6 @@ COMMANDS: Table = {
     "worker": ("cmd_worker:worker_command", "Ingest queued documents."),
     "eval": ("main:eval_group", "Score answers to gold questions, and explain the misses."),
     "train": ("main:train_group", "Train a reader, an embedder or the form classifier."),
-    "completion": ("cmd_completion:completion_command", "Print the completion script of a shell."),
 }
 INDEX_COMMANDS: Table = {
     "info": ("cmd_index:info_command", "Show the index's size and settings."),
@@ -186,6 +186,14 @@ class _Program(Commands):
 )
 @click.version_option(__version__, prog_name="rag")
 @click.option("-v", "--verbose", is_flag=True, help="Log details to stderr.")
+@click.option(
+    "--completion",
+    type=click.Choice(("bash", "zsh", "fish")),
+    callback=lambda context, _, shell: _print_completion(context, shell),
+    expose_value=False,
+    is_eager=True,
+    help="Print the script that completes commands, options and paths in a shell.",
+)
 @click.pass_context
 def cli(context: click.Context, verbose: bool) -> None:
     """Ask questions of your own documents. Every answer is quoted from them and cited; when they
@@ -196,6 +204,7 @@ def cli(context: click.Context, verbose: bool) -> None:
       rag ingest seeds
       rag ask "When was the JCPOA signed?"
       rag repl
+      rag --completion bash >> ~/.bashrc
 
     Exit codes: 0 done or answered, 1 not found, changed or failed, 2 bad input, 3 bad index,
     4 bad model, 5 index busy.
@@ -245,6 +254,15 @@ def train_group() -> None:
       rag train reader --data gold.jsonl --corpus ~/notes --out my-reader
       rag train embedder --data sets --out my-embedder
     """
+
+
+def _print_completion(context: click.Context, shell: str | None) -> None:
+    if shell:
+        program = context.info_name if context.info_name in ("rag", "quoterag") else "rag"
+        script = get_completion_class(shell)
+        assert script is not None  # click knows these shells
+        click.echo(script(context.command, {}, program, f"_{program.upper()}_COMPLETE").source())
+        context.exit()
 
 
 def _drop_output() -> None:

@@ -28,6 +28,7 @@ from rag.types import Answer, Document, Hit
 
 if TYPE_CHECKING:
     from rag.claims.results import CheckReport
+    from rag.desk.bundle import Bundle
     from rag.desk.grid import Grid
     from rag.desk.grid_run import OnProgress
     from rag.engine import Engine
@@ -102,6 +103,40 @@ class Index:
         grid.save(store, values)
         grid_run.run(self.engine, values.name, on_progress=on_progress)
         return grid.load(store, values.name)
+
+    def certify(
+        self,
+        question: str,
+        path: str | Path,
+        *,
+        top_k: int | None = None,
+        filters: Iterable[str] = (),
+    ) -> Answer:
+        """As `ask`; if nothing is found, also write a certificate that says what was searched, to
+        `path`, which ends in .json or .html.
+        """
+        from rag.desk import certificate
+
+        certificate.check_path(Path(path))
+        query = Query(question, top_k, parse(list(filters)) or None)
+        answer, record = certificate.ask(self.engine, query)
+        if record:
+            certificate.write(record, Path(path))
+        return answer
+
+    def export(
+        self, source: Answer | str, path: str | Path, *, key: str | Path | None = None
+    ) -> Bundle:
+        """Write an answer, or the grid of this name, into a ZIP file that can be checked without
+        rag. `key` is a private key of SSH that signs it. Raises InputError, also if the documents
+        have changed since.
+        """
+        from rag.desk import bundle, grid
+
+        store, signer = build.store(self.settings, any_embedder=True), Path(key) if key else None
+        if isinstance(source, str):
+            return bundle.write_grid(store, grid.load(store, source), Path(path), signer)
+        return bundle.write_answer(store, source.to_dict(), Path(path), signer)
 
     def ingest(self, *paths: str | Path) -> IngestReport:
         """Add files and folders; unchanged files are skipped. The report lists the files that could
@@ -212,6 +247,12 @@ class AsyncIndex:
 
     async def grid(self, spec: str | Path | Mapping[str, Any], **options: Any) -> Grid:
         return await self._run(self._index.grid, spec, **options)
+
+    async def certify(self, question: str, path: str | Path, **options: Any) -> Answer:
+        return await self._run(self._index.certify, question, path, **options)
+
+    async def export(self, source: Answer | str, path: str | Path, **options: Any) -> Bundle:
+        return await self._run(self._index.export, source, path, **options)
 
     async def ingest(self, *paths: str | Path) -> IngestReport:
         return await self._run(self._index.ingest, *paths)

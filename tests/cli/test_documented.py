@@ -109,6 +109,7 @@ PREPARED = {
     "rag keys": "rag keys add crm; rag keys add page",
     "rag ingest --collection": "rag collection create contracts",
     "rag grid": "rag ingest leases; rag grid run leases.toml",
+    "rag export leases": "rag ingest leases; rag grid run leases.toml",
 }
 
 

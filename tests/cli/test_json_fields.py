@@ -62,7 +62,7 @@ def test_a_question_after_json_stays_a_question(arguments: list[str], read: list
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts_are_for_rag(shell: str) -> None:
-    assert "_RAG_COMPLETE" in CliRunner().invoke(cli, ["completion", shell]).stdout
+    assert "_RAG_COMPLETE" in CliRunner().invoke(cli, ["--completion", shell]).stdout
 
 
 def test_completion_suggests_commands_and_options() -> None:

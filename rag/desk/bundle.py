@@ -1,0 +1,338 @@
+"""A bundle: answers with their offsets and digests, the documents that they quote, a page to read,
+and a program that checks all of it without rag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rag.answering.candidate import heading_at
+from rag.answering.provenance import answer_digest, load
+from rag.answering.verification import Cited, citations
+from rag.desk import grid_export, verify_bundle
+from rag.desk.grid import Cell, Grid, now
+from rag.digest import sha256_file
+from rag.errors import InputError, writing_to
+from rag.protocols import Store
+from rag.render.html_page import html_page, html_text
+from rag.render.status import flat
+from rag.types import Document
+
+SUMS = "SHA256SUMS"
+_STYLE = """
+body { max-width: 48rem; } .text { white-space: pre-wrap; } li { margin: .4rem 0; }
+.answer { font-size: 1.15rem; font-weight: 600; white-space: pre-line; margin-bottom: 0; }
+mark { background: light-dark(#ffe58a, #6b5200); color: inherit; } code { font-size: .85em; }
+"""
+_HOW = f"""
+<h2>How to check this</h2>
+<p>A link leads to the text of the document with the quote marked. To check that nothing was
+changed:</p>
+<ol>
+<li>Unpack the whole bundle and run <code>python3 verify.py</code> in its folder. It needs only
+Python. It compares every file with its digest in <code>{SUMS}</code> and every quote with its place
+in the text.</li>
+<li>If you have the originals, run <code>python3 verify.py FOLDER</code>. Each must be in that
+folder, byte for byte.</li>
+<li>A person who changes files can also write new digests. So compare the digest of {SUMS} itself
+(<code>sha256sum {SUMS}</code>) with the one that the sender gave you in another way. If there is a
+signature, <code>ssh-keygen -Y check-novalidate -n file -s {SUMS}.sig &lt; {SUMS}</code> shows whose
+key made it.</li>
+</ol>
+<p>The text of a PDF, or of another format, is what rag read in the file. Where it matters, compare
+it with the original.</p>
+"""
+Places = Mapping[Cited, Mapping[str, Any]]
+"""Each quote's place, page and heading, and the address of the mark in its document."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundledAnswer:
+    """What an answer or a grid's cell says, and the quotes that it rests on. `details`, such as the
+    state of a cell, are kept with it.
+    """
+
+    question: str
+    text: str
+    cited: Sequence[Cited]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A written bundle. `sha256` is the digest of its list of digests; `left_out` are the documents
+    whose original file is not in it.
+    """
+
+    path: str
+    sha256: str
+    answers: int
+    quotes: int
+    documents: int
+    left_out: tuple[str, ...]
+
+
+def check_path(path: Path, key: Path | None) -> None:
+    """Raises InputError for a bundle that cannot be written, or a key that does not exist."""
+    grid_export.check_path(path, (".zip",))
+    if key and not key.is_file():
+        raise InputError(f"no such key: {key}", "make one with: ssh-keygen -t ed25519 -f KEY")
+
+
+def write_answer(store: Store, content: Any, path: Path, key: Path | None = None) -> Bundle:
+    """Bundle what `rag ask --json` printed: the answer, and those that contradict it. `key` is a
+    private key of SSH that signs the list of digests. Raises InputError for anything else, an
+    answer that was edited, and one whose documents have changed.
+    """
+    receipt, cited = load(content), citations(content)
+    if not cited:
+        hint = "keep a record of the search instead: rag ask QUESTION --certificate absence.html"
+        raise InputError("the answer has no citations (it was “not found”)", hint)
+    if answer_digest(content.get("text"), cited) != receipt.answer:
+        raise InputError("the answer was edited after rag gave it", "ask again: rag ask --json")
+    try:
+        answers = [
+            BundledAnswer(
+                receipt.question,
+                str(one["text"]),
+                citations(one),
+                {"confidence": float(one["confidence"])},
+            )
+            for one in (content, *content["conflicts"])
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        hint = "give the whole output of `rag ask --json`"
+        raise InputError(f"the answer lacks a part: {error}", hint) from error
+    title = receipt.question
+    return _write(store, answers, path, key, title, "", lambda places: _answers(answers, places))
+
+
+def write_grid(store: Store, grid: Grid, path: Path, key: Path | None = None) -> Bundle:
+    """Bundle the cells of a grid that were asked; otherwise as `write_answer`."""
+    answers = [
+        BundledAnswer(
+            column.question,
+            cell.shown,
+            [_cited(cell, number) for number in range(len(cell.quotes))],
+            {"row": row.key, "column": column.name, "state": grid_export.state(cell)}
+            | {"confidence": cell.probability},
+        )
+        for row, column, cell in grid_export.cells(grid)
+        if cell
+    ]
+
+    def table(places: Places) -> str:
+        links = {cited.document_id: place["page_file"] for cited, place in places.items()}
+        return grid_export.html_table(
+            grid, links, lambda cell: places[_cited(cell, 0)]["link"] if cell.quotes else ""
+        )
+
+    return _write(store, answers, path, key, grid.spec.name, grid_export.HTML_STYLE, table)
+
+
+def _cited(cell: Cell, number: int) -> Cited:
+    quote = cell.quotes[number]
+    place = (quote.document_id, quote.start, quote.end, quote.text)
+    return Cited(*place, quote.sha256, quote.sentence)
+
+
+def _write(
+    store: Store,
+    answers: Sequence[BundledAnswer],
+    path: Path,
+    key: Path | None,
+    title: str,
+    style: str,
+    to_html: Callable[[Places], str],
+) -> Bundle:
+    check_path(path, key)
+    quotes: dict[str, list[Cited]] = {}
+    for cited in dict.fromkeys(cited for one in answers for cited in one.cited):
+        quotes.setdefault(cited.document_id, []).append(cited)
+    places: dict[Cited, dict[str, Any]] = {}
+    documents: list[dict[str, Any]] = []
+    digests: dict[str, str] = {}
+    partial = path.with_name(f".{path.name}.partial")
+    with writing_to(path, "free some space, or choose another place with --bundle"):
+        try:
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+
+                def add(name: str, content: bytes) -> str:
+                    archive.writestr(name, content)
+                    digests[name] = hashlib.sha256(content).hexdigest()
+                    return name
+
+                for number, (name, cited_there) in enumerate(quotes.items(), 1):
+                    document = _unchanged(store, name, cited_there)
+                    page = f"pages/{number}.html"
+                    places |= {one: _place(document, one, page) for one in cited_there}
+                    text, original, file = document.text.encode(), _original(store, document), ""
+                    if original is not None:
+                        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(document.file).name)[-80:]
+                        file = add(f"originals/{number}-{safe}", original)
+                    add(page, _marked(document, cited_there, file).encode())
+                    documents.append(
+                        {
+                            "id": document.id,
+                            "title": document.title,
+                            "sha256": document.sha256,
+                            "file_sha256": document.file_sha256,
+                            "files": [add(f"texts/{number}.txt", text), file],
+                            "plain": original is not None and text in (original, original[3:]),
+                        }
+                    )
+                add("answers.json", _answers_json(answers, places, documents))
+                add("index.html", _index(title, to_html(places), documents, style).encode())
+                add("verify.py", Path(verify_bundle.__file__).read_bytes())
+                sums = "".join(f"{digest}  {name}\n" for name, digest in digests.items()).encode()
+                archive.writestr(SUMS, sums)
+                if key:
+                    archive.writestr(f"{SUMS}.sig", _signature(sums, key))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    left_out = tuple(one["id"] for one in documents if not one["files"][1])
+    digest = hashlib.sha256(sums).hexdigest()
+    return Bundle(str(path), digest, len(answers), len(places), len(documents), left_out)
+
+
+def _unchanged(store: Store, name: str, quotes: Sequence[Cited]) -> Document:
+    """The document. Raises InputError if it is not the one that was quoted."""
+    document = store.document(name)
+    for one in quotes:
+        if (
+            document is None
+            or document.sha256 != one.sha256
+            or document.text[one.start : one.end] != one.quote
+        ):
+            state = "was removed" if document is None else "has changed"
+            message = f"{name} {state} since “{flat(one.quote)[:80]}” was quoted from it"
+            raise InputError(message, "ask again, or run: rag grid refresh NAME")
+    assert document
+    return document
+
+
+def _place(document: Document, cited: Cited, page_file: str) -> dict[str, Any]:
+    return {
+        "place": [cited.document_id, cited.start, cited.end, cited.quote],
+        "page": document.page(cited.start),
+        "heading": heading_at(document, cited.start),
+        "sentence": cited.sentence,
+        "page_file": page_file,
+        "link": f"{page_file}#c{cited.start}-{cited.end}",
+    }
+
+
+def _original(store: Store, document: Document) -> bytes | None:
+    """The document's file, or that of its archive, if it is the one that was read."""
+    path = Path(document.file)
+    try:
+        content = store.original(document.id)
+        if content is None and path.is_absolute() and sha256_file(path) == document.file_sha256:
+            content = path.read_bytes()
+    except OSError:
+        return None
+    is_same = content and hashlib.sha256(content).hexdigest() == document.file_sha256
+    return content if is_same else None
+
+
+def _answers_json(
+    answers: Sequence[BundledAnswer], places: Places, documents: Sequence[Mapping[str, Any]]
+) -> bytes:
+    listed = [
+        {
+            "number": number,
+            "question": one.question,
+            "text": one.text,
+            **one.details,
+            "digest": answer_digest(one.text, one.cited),
+            "quotes": [places[cited] for cited in one.cited],
+        }
+        for number, one in enumerate(answers, 1)
+    ]
+    content = {"written": now(), "documents": documents, "answers": listed}
+    return json.dumps(content, indent=1, ensure_ascii=False).encode()
+
+
+def _index(title: str, body: str, documents: Sequence[Mapping[str, Any]], style: str) -> str:
+    """The page to read."""
+    listed = "".join(
+        f'<li><a href="pages/{number}.html">{html_text(one["id"])}</a>, '
+        f"{_file_link(one['files'][1])}<br><code>{one['file_sha256']}</code></li>"
+        for number, one in enumerate(documents, 1)
+    )
+    below = f"<h2>Documents</h2><ul>{listed}</ul>{_HOW}"
+    return html_page(title, f"<h1>{html_text(title)}</h1>{body}{below}", _STYLE + style)
+
+
+def _answers(answers: Sequence[BundledAnswer], places: Places) -> str:
+    parts: list[str] = []
+    for number, one in enumerate(answers):
+        if number == 1:
+            parts.append("<h2>The documents disagree</h2>")
+        sure = f"confidence {one.details['confidence']:.0%}"
+        parts.append(f'<p class="answer">{html_text(one.text)}</p><small>{sure}</small>')
+        parts += (_quote(cited, places[cited]) for cited in one.cited)
+    return "".join(parts)
+
+
+def _quote(cited: Cited, place: Mapping[str, Any]) -> str:
+    """A quote in its sentence, with a link to its place."""
+    before, mark, after = cited.sentence.partition(cited.quote)
+    before, after = (html_text(part) if mark else "" for part in (before, after))
+    page = f", page {place['page']}" if place["page"] else ""
+    heading = f", {html_text(place['heading'])}" if place["heading"] else ""
+    return (
+        f"<blockquote>{before}<mark>{html_text(cited.quote)}</mark>{after}<br><small>"
+        f'<a href="{place["link"]}">{html_text(cited.document_id)}</a>{page}{heading}, '
+        f"characters {cited.start}-{cited.end}</small></blockquote>"
+    )
+
+
+def _file_link(name: str) -> str:
+    return f'<a href="{name}">original file</a>' if name else "without the original file"
+
+
+def _marked(document: Document, quotes: Sequence[Cited], file: str) -> str:
+    """The document's text with the quotes marked, page by page."""
+    spans = sorted({(one.start, one.end) for one in quotes})
+    ends = {offset for span in spans for offset in span}
+    parts: list[str] = []
+    for start, end in pairwise(sorted({0, len(document.text), *document.pages, *ends})):
+        if start in document.pages:
+            parts.append(f'</div><h2>Page {document.page(start)}</h2><div class="text">')
+        parts += (f'<a id="c{first}-{last}"></a>' for first, last in spans if first == start)
+        words = html_text(document.text[start:end].replace("\r", ""))
+        is_quoted = any(first <= start and end <= last for first, last in spans)
+        parts.append(f"<mark>{words}</mark>" if is_quoted else words)
+    title = document.title or document.id
+    links = f'<a href="../index.html">back</a>, {_file_link(file and f"../{file}")}'
+    text = f'<h1>{html_text(title)}</h1><p>{links}</p><div class="text">{"".join(parts)}</div>'
+    return html_page(title, text, _STYLE)
+
+
+def _signature(sums: bytes, key: Path) -> bytes:
+    """The signature of the list of digests. Raises InputError."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / SUMS
+        path.write_bytes(sums)
+        command = ["ssh-keygen", "-Y", "sign", "-f", str(key.absolute()), "-n", "file", str(path)]
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        except FileNotFoundError as error:
+            hint = "install OpenSSH, or leave --sign out"
+            raise InputError("ssh-keygen is not installed", hint) from error
+        if ran.returncode:
+            reason = flat(ran.stderr) or "ssh-keygen failed"
+            raise InputError(f"{key} cannot sign: {reason}", "name a private key of SSH")
+        return path.with_name(f"{SUMS}.sig").read_bytes()

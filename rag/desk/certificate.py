@@ -1,0 +1,303 @@
+"""A certificate of absence: what was searched for an answer that was not found, the nearest
+passages, and why each fell short. It can be checked against the index later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rag.answering import provenance
+from rag.answering.judge import Judge, Ranks
+from rag.answering.searcher import TRIES, Query
+from rag.answering.verification import CitationCheck, citations, verify
+from rag.desk import grid_export
+from rag.desk.grid import now
+from rag.engine import Engine
+from rag.errors import BusyError, InputError, writing_to
+from rag.filters import matches, parse
+from rag.protocols import Store
+from rag.render.html_page import html_page, html_text
+from rag.render.status import flat
+from rag.render.view import count_of_documents
+from rag.settings import Settings
+from rag.types import TALK, Answer, Hit, plain, title_and_headings
+
+KIND = "certificate of absence"
+_ALL_CANDIDATES = 10_000
+_MOST_LISTED = 500
+"""Documents that the page lists; the data in the file has all."""
+_DATA, _END = '<script type="application/json" id="certificate">', "</script>\n"
+_STYLE = """
+body { max-width: 48rem; } table { border-collapse: collapse; width: 100%; }
+th, td { border-top: 1px solid var(--line); padding: .35rem .8rem .35rem 0; text-align: left;
+  vertical-align: top; } th { width: 11rem; } code { font-size: .85em; }
+.verdict { font-size: 1.15rem; border-left: .4rem solid #b37400; padding-left: .8rem; }
+.passage { border-top: 1px solid var(--line); padding: .6rem 0; }
+blockquote { white-space: pre-line; border-left: .2rem solid var(--line); padding-left: .8rem;
+  margin: .5rem 0; }
+@media (max-width: 40rem) { th, td { display: block; width: auto; padding-right: 0; }
+  td { border: 0; padding-top: 0; } }
+"""
+
+
+def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
+    """The answer, and the certificate if it was not found. Raises as `Engine.ask` does, and
+    BusyError if the index changes all the time.
+    """
+    few = engine.alternatives
+    for _ in range(TRIES):
+        try:
+            engine.alternatives = _ALL_CANDIDATES
+            (answer,) = engine.ask_many([query])
+        finally:
+            engine.alternatives = few
+        receipt, documents = answer.receipt, engine.store.documents()
+        if receipt and receipt.generation == engine.store.stats().generation:
+            break
+    else:
+        raise BusyError("the index changes all the time", "try again when nothing is ingested")
+    shown = few if answer.text is not None else few + 1
+    given = replace(answer, alternatives=answer.alternatives[:shown])
+    if answer.text is not None or answer.form == TALK:
+        return given, None
+    digests = {one.id: one.sha256 for one in documents if matches(query.filter or (), one)}
+    judge, threshold = engine.judge, engine.threshold
+    is_measured = isinstance(judge, Judge) and judge.threshold == threshold
+    return given, {
+        "kind": KIND,
+        "version": 1,
+        "at": now(),
+        "question": answer.question,
+        "understood": answer.understood,
+        "reason": answer.abstention_reason,
+        "documents_in_index": len(documents),
+        "passages_in_index": engine.store.stats().passages,
+        "documents_digest": _digest(digests),
+        "passages": [_passage(hit, answer, engine) for hit in answer.hits_read],
+        "threshold": threshold,
+        "wrong_of_answered": getattr(judge, "risk", None) if is_measured else None,
+        "missed_of_answerable": getattr(judge, "missed", None) if is_measured else None,
+        "models": {"embedder": engine.settings.embedder, "reader": engine.settings.reader},
+        "receipt": plain(receipt),
+        "documents": digests,
+    }
+
+
+def _passage(hit: Hit, answer: Answer, engine: Engine) -> dict[str, Any]:
+    """A passage that was read, and its likeliest candidate."""
+    passage, document = hit.passage, engine.store.document(hit.passage.document_id)
+    inside = (
+        one
+        for one in answer.alternatives
+        for place in one.citations
+        if place.document_id == passage.document_id
+        and passage.start <= place.start <= place.end <= passage.end
+    )
+    candidate = next(inside, None)
+    return {
+        "document_id": passage.document_id,
+        "sha256": document.sha256 if document else "",
+        "place": " > ".join(title_and_headings(passage.title, passage.heading)),
+        "page": document.page(passage.start) if document else None,
+        "start": passage.start,
+        "end": passage.end,
+        "quote": passage.text,
+        "rank_by_meaning": hit.dense_rank,
+        "rank_by_words": hit.lexical_rank,
+        "candidate": candidate and candidate.text,
+        "probability": candidate and candidate.confidence,
+    }
+
+
+def write(record: Mapping[str, Any], path: Path) -> None:
+    """Write the certificate with a digest of it: as JSON, or as a page with the JSON in it. Raises
+    InputError.
+    """
+    page = to_html(record) if path.suffix.lower() == ".html" else ""
+    sealed = {**record, "page": hashlib.sha256(page.encode()).hexdigest()}
+    content = json.dumps({**sealed, "seal": _digest(sealed)}, indent=2) + "\n"
+    if page:
+        content = page + _DATA + content.replace("<", r"\u003c") + _END
+    with writing_to(path, "free some space, or choose another place with --certificate"):
+        path.write_bytes(content.encode())
+
+
+def check_path(path: Path) -> None:
+    """Raises InputError for a path that `write` cannot write."""
+    grid_export.check_path(path, (".json", ".html"))
+
+
+def load(text: str) -> Any:
+    """The JSON of a certificate's page, or any JSON. A page that was changed loses its seal. Raises
+    ValueError.
+    """
+    page, mark, data = text.rpartition(_DATA)
+    if not mark:
+        return json.loads(text)
+    record = dict(json.loads(data.removesuffix(_END)))
+    is_same = hashlib.sha256(page.encode()).hexdigest() == record.get("page")
+    return record if is_same else {**record, "seal": ""}
+
+
+def _digest(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateCheck:
+    """What is different since a certificate was written.
+
+    `is_intact` says whether the file is as rag wrote it; if not, nothing is compared. `added`,
+    `changed` and `removed` are ids of documents. `passages` are the nearest passages that are no
+    longer at their places; `settings` says in words which models and settings differ.
+    """
+
+    is_intact: bool
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    passages: tuple[CitationCheck, ...] = ()
+    settings: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        differences = (*self.added, *self.changed, *self.removed, *self.passages, *self.settings)
+        return self.is_intact and not differences
+
+
+def check(
+    record: Mapping[str, Any], store: Store, settings: Settings, judge: Ranks
+) -> CertificateCheck:
+    """Compare a certificate with the index, the models and the settings. Raises InputError if it
+    lacks a part.
+    """
+    if record.get("seal") != _digest({key: record[key] for key in record if key != "seal"}):
+        return CertificateCheck(False)
+    receipt = provenance.load(record)
+    conditions = parse(receipt.filter)
+    try:
+        before, nearest = dict(record["documents"]), citations(record["passages"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"the certificate lacks a part: {error}", "write a new one") from error
+    after = {one.id: one.sha256 for one in store.documents() if matches(conditions, one)}
+    checks = (verify(store, passage) for passage in nearest)
+    threshold = settings.threshold if settings.threshold >= 0 else judge.threshold
+    today = replace(
+        receipt,
+        embedder=provenance.model_digest(settings.embedder),
+        reader=provenance.model_digest(settings.reader),
+        calibration=judge.digest,
+        settings=provenance.answer_settings(replace(settings, threshold=threshold)),
+    )
+    return CertificateCheck(
+        True,
+        tuple(sorted(after.keys() - before)),
+        tuple(name for name in sorted(after.keys() & before) if after[name] != before[name]),
+        tuple(sorted(before.keys() - after)),
+        tuple(one for one in checks if one.status != "ok"),
+        tuple(provenance.changes(receipt, today)),
+    )
+
+
+def to_html(record: Mapping[str, Any]) -> str:
+    """The certificate as a page for people."""
+    receipt, digests, read = record["receipt"], record["documents"], record["passages"]
+    title = f"Not found: {flat(record['question'])}"
+    day = record["at"][:16].replace("T", " ")
+    searched = [
+        ("question understood as", html_text(record["understood"] or "")),
+        ("only documents with", html_text(", ".join(receipt["filter"]))),
+        ("documents", f"{len(digests):,} of {record['documents_in_index']:,} in the index"),
+        ("passages", f"{record['passages_in_index']:,} in the index, {len(read):,} of them read"),
+        ("digest of the documents", _code(record["documents_digest"])),
+    ]
+    models = [
+        (name, f"{html_text(setting)} {_code(receipt[name])}")
+        for name, setting in record["models"].items()
+    ]
+    settings = [(name, html_text(value)) for name, value in receipt["settings"].items()]
+    listed = [(name, _code(digest)) for name, digest in islice(digests.items(), _MOST_LISTED)]
+    unlisted = len(digests) - len(listed)
+    body = [
+        f'<p class="verdict">On {day} UTC, rag searched {count_of_documents(len(digests))} and did '
+        f"not find an answer: {html_text(record['reason'])}.</p><p>This is the record of a search; "
+        "it does not prove that no document has the answer. rag compared all passages with the "
+        "question, by words and by meaning, and read the nearest ones.</p>",
+        f"<h2>What was searched</h2>{_table(searched)}",
+        "<h2>The nearest passages, and why each fell short</h2>",
+        *(_passage_html(number, one, record["threshold"]) for number, one in enumerate(read, 1)),
+        "" if read else "<p>No passage was found.</p>",
+        "<h2>The threshold and its measured risk</h2>",
+        *(f"<p>{line}</p>" for line in _risk_lines(record)),
+        "<h2>How to check this</h2><p><code>rag verify FILE</code> says whether the "
+        "file is as rag wrote it, and which documents were added, changed or removed since. "
+        "<code>rag verify --replay FILE</code> also asks the question again.</p>",
+        "<h2>Models and settings</h2>",
+        _table([*models, ("calibration", _code(receipt["calibration"])), *settings]),
+        "<h2>Documents</h2><details><summary>All documents with the digests of their files"
+        f"</summary>{_table(listed)}",
+        f"<p>and {unlisted:,} more in the data of this file</p>" if unlisted else "",
+        "</details>",
+    ]
+    return html_page(title, f"<h1>{html_text(title)}</h1>{''.join(body)}", _STYLE)
+
+
+def _passage_html(number: int, passage: Mapping[str, Any], threshold: float) -> str:
+    ranks = "".join(
+        f"rank {rank} by {way}, "
+        for way in ("meaning", "words")
+        if (rank := passage[f"rank_by_{way}"])
+    )
+    page = f", page {passage['page']}" if passage["page"] else ""
+    names = dict.fromkeys((passage["document_id"], passage["place"] or passage["document_id"]))
+    why = "None of the likeliest candidates, which rag weighed, is in it."
+    if passage["candidate"] is not None:
+        words = flat(passage["candidate"])
+        words = words if len(words) <= 200 else f"{words[:199]}…"
+        why = (
+            f"The likeliest answer in it is “{words}”, right with a probability of "
+            f"{passage['probability']:.1%}. rag needs {threshold:.1%}."
+        )
+    quote = html_text(re.sub(r"\n\s+", "\n", passage["quote"]))
+    return (
+        f'<div class="passage"><b>{number}. {html_text(" > ".join(names))}{page}</b><br><small>'
+        f"{ranks}characters {passage['start']}-{passage['end']}</small>"
+        f"<blockquote>{quote}</blockquote>{html_text(why)}</div>"
+    )
+
+
+def _risk_lines(record: Mapping[str, Any]) -> Iterable[str]:
+    wrong, missed = record["wrong_of_answered"], record["missed_of_answerable"]
+    yield (
+        "rag gives an answer if it is right with a probability of at least "
+        f"{record['threshold']:.1%}."
+    )
+    if missed is not None:
+        yield (
+            f"Of the test questions whose documents have an answer, rag did not find the answer to "
+            f"{missed:.0%}."
+        )
+    if wrong is not None:
+        yield f"Of the answers that rag gave to test questions, {wrong:.0%} were not useful."
+    if wrong is None and missed is None:
+        yield "It was not measured how often rag errs at this threshold."
+    else:
+        yield "Your documents and questions may be easier or harder than those of the tests."
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    cells = (
+        f"<tr><th>{html_text(name)}</th><td>{value}</td></tr>" for name, value in rows if value
+    )
+    return f"<table>{''.join(cells)}</table>"
+
+
+def _code(digest: str) -> str:
+    return f"<code>{html_text(digest)}</code>" if digest else ""

@@ -1,0 +1,383 @@
+"""Certificates of absence, and bundles that are checked without rag: real files, real processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rag
+from rag.answering.judge import Judge
+from rag.desk import verify_bundle
+from rag.models.registry import calibration_path
+from rag.settings import Settings
+from tests.cli.test_cli import SHIPPED_JUDGE, Run, filled, run
+from tests.parsing.pdfs import column, pdf
+
+__all__ = ["filled", "run"]
+QUESTION = "Where were the secret talks?"
+HOSTILE = (
+    "A strange text\n\nThe talks </script><script>alert(1)</script> <img src=x onerror=alert(2)> "
+    "were in Geneva in 2014. \u202eCopenhagen\n"
+)
+
+
+@pytest.fixture
+def absent(filled: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`rag` with a threshold that no answer reaches."""
+    monkeypatch.setenv("RAG_THRESHOLD", "0.99")
+    return filled
+
+
+@pytest.mark.parametrize("name", ["absence.json", "absence.html"])
+def test_a_certificate_says_what_was_searched_and_what_has_changed_since(
+    absent: Run, name: str
+) -> None:
+    code, out, err = absent("ask", QUESTION, "--certificate", name)
+    assert (code, out.startswith("not found")) == (0, True)
+    assert err == f"rag: certificate written to {name}; check it with: rag verify {name}\n"
+    assert absent("verify", name) == (
+        0,
+        "intact; the documents, the models and the settings are the same today\n",
+        "",
+    )
+    Path("docs/new.txt").write_text("The secret talks began in Salalah.")
+    Path("docs/oman.txt").write_text("Oman hosted other talks.")
+    Path("docs/deal.md").unlink()
+    absent("sync", "docs")
+    code, out, _ = absent("verify", name)
+    assert code == 1
+    for line in ("added   docs/new.txt", "changed docs/oman.txt", "removed docs/deal.md"):
+        assert f"  {line}\n" in out
+    assert "rag verify --replay FILE" in out
+    check = json.loads(absent("verify", "--json", name)[1])
+    assert (check["added"], check["changed"], check["removed"]) == (
+        ["docs/new.txt"],
+        ["docs/oman.txt"],
+        ["docs/deal.md"],
+    )
+    assert {one["status"] for one in check["passages"]} == {"changed", "missing"}
+
+
+def test_a_certificate_has_the_nearest_passages_with_their_reasons(absent: Run) -> None:
+    code, out, _ = absent("ask", QUESTION, "--json", "--certificate", "absence.json")
+    record = json.loads(Path("absence.json").read_text())
+    answer = json.loads(out)
+    assert code == 0
+    assert len(answer["alternatives"]) <= 4
+    assert (record["question"], record["threshold"]) == (QUESTION, 0.99)
+    assert set(record["documents"]) == {"docs/deal.md", "docs/oman.txt"}
+    assert record["passages_in_index"] == len(record["passages"]) == 3
+    for passage in record["passages"]:
+        text = absent("show", passage["document_id"])[1]
+        assert text[passage["start"] : passage["end"]] == passage["quote"]
+        assert (passage["candidate"] or "") in passage["quote"]
+        assert 0 <= (passage["probability"] or 0) < 0.99
+    assert record["passages"][0]["candidate"] in ("Oman", "Muscat")
+    assert record["wrong_of_answered"] is None, "this threshold was not calibrated"
+
+
+def test_a_certificate_with_a_filter_concerns_only_its_documents(absent: Run) -> None:
+    assert absent("ask", QUESTION, "--filter", "type=txt", "--certificate", "a.html")[0] == 0
+    page = Path("a.html").read_text()
+    assert "only documents with" in page
+    assert "1 of 2 in the index" in page
+    Path("docs/deal.md").write_text("Another deal.")
+    absent("sync", "docs")
+    assert absent("verify", "a.html")[0] == 0
+
+
+def test_a_replay_asks_the_question_of_a_certificate_again(
+    absent: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent("ask", QUESTION, "--certificate", "absence.html")
+    assert absent("verify", "--replay", "absence.html")[:2] == (
+        0,
+        "same answer\n  nothing that affects it has changed\n",
+    )
+    monkeypatch.setenv("RAG_THRESHOLD", "0.1")
+    code, out, _ = absent("verify", "absence.html")
+    assert (code, "setting threshold: 0.99 then, 0.1 now" in out) == (1, True)
+    code, out, _ = absent("verify", "--replay", "absence.html")
+    assert (code, out.startswith("the answer has changed")) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["absence.json", "absence.html"])
+def test_a_certificate_that_was_edited_is_found(absent: Run, name: str) -> None:
+    absent("ask", QUESTION, "--certificate", name)
+    content = Path(name).read_text()
+    for old in ("Muscat", "Where were", "99", "docs/deal.md"):
+        assert old in content
+        Path(name).write_text(content.replace(old, "98" if old == "99" else "Something", 1))
+        code, out, _ = absent("verify", name)
+        assert (code, out.split(":")[0]) == (1, "altered")
+
+
+def test_an_answered_question_gets_no_certificate(filled: Run) -> None:
+    code, out, err = filled("ask", QUESTION, "--certificate", "absence.html")
+    assert (code, "Muscat" in out) == (1, True)
+    assert err == "rag: the question was answered, so no certificate was written\n"
+    assert not Path("absence.html").exists()
+
+
+def test_a_certificate_needs_a_file_that_can_be_written(absent: Run) -> None:
+    for name, reason in (("a.pdf", ".json, .html"), ("none/a.html", "does not exist")):
+        code, _, err = absent("ask", QUESTION, "--certificate", name)
+        assert (code, reason in err) == (2, True)
+
+
+def test_the_measured_risk_is_that_of_the_calibration() -> None:
+    judge = SHIPPED_JUDGE(Settings())
+    assert isinstance(judge, Judge)
+    counts = json.loads(calibration_path("default", "accurate").read_text())["report"]["all"]
+    assert judge.missed == counts["refused"] / counts["answerable"]
+
+
+def test_the_library_certifies_and_exports(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rag.open("index") as index:
+        answer = index.certify(QUESTION, "absence.html")
+        assert answer.text
+        assert not Path("absence.html").exists()
+        assert index.export(answer, "proof.zip").quotes >= 1
+    monkeypatch.setenv("RAG_THRESHOLD", "0.99")
+    with rag.open("index") as index:
+        assert index.certify(QUESTION, "absence.html").text is None
+    assert filled("verify", "absence.html")[0] == 0
+
+
+def _verify(folder: Path, *arguments: str) -> tuple[int, str]:
+    """The exit code and the output of the bundle's own program, without any library."""
+    command = [sys.executable, "-I", "verify.py", *arguments]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.stderr == ""
+    return ran.returncode, ran.stdout
+
+
+@pytest.fixture
+def unpacked(filled: Run) -> Path:
+    """The folder of a bundle with an answer from a text, which may be changed."""
+    Path("answer.json").write_text(filled("ask", "--json", QUESTION)[1])
+    code, out, _ = filled("export", "answer.json", "--bundle", "proof.zip")
+    assert code == 0
+    sums = zipfile.ZipFile("proof.zip").read("SHA256SUMS")
+    assert f"SHA256SUMS, for the recipient: {hashlib.sha256(sums).hexdigest()}" in out
+    with zipfile.ZipFile("proof.zip") as archive:
+        archive.extractall("bundle")
+    return Path("bundle")
+
+
+def test_a_bundle_is_checked_without_rag(unpacked: Path) -> None:
+    assert _verify(unpacked) == (0, "10 checks, 0 failed\n")
+    assert _verify(unpacked, str(Path("docs").resolve()))[0] == 0
+    Path("docs/oman.txt").write_text("Something else.")
+    code, out = _verify(unpacked, str(Path("docs").resolve()))
+    assert (code, out) == (
+        1,
+        "no file has the digest of the original: 'docs/oman.txt'\n10 checks, 1 failed\n",
+    )
+    content = json.loads((unpacked / "answers.json").read_text())
+    (document,), (answer,) = content["documents"], content["answers"]
+    text, original = ((unpacked / name).read_text() for name in document["files"])
+    assert text == original
+    name, start, end, quote = answer["quotes"][0]["place"]
+    assert (name, text[start:end]) == ("docs/oman.txt", quote)
+    assert f"<mark>{quote}</mark>" in (unpacked / "pages/1.html").read_text()
+    assert f'href="pages/1.html#c{start}-{end}"' in (unpacked / "index.html").read_text()
+
+
+def _edit(folder: Path, change: Callable[[dict[str, Any]], None], sealed: bool) -> None:
+    """Change answers.json; a careful forger also writes its new digest."""
+    path, sums = folder / "answers.json", folder / "SHA256SUMS"
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    if sealed:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        sums.write_text(sums.read_text().replace(before, digest))
+
+
+def _move_quote(content: dict[str, Any]) -> None:
+    content["answers"][0]["quotes"][0]["place"][1] += 1
+
+
+def _change_answer(content: dict[str, Any]) -> None:
+    content["answers"][0]["text"] = "Geneva"
+
+
+def _change_digest(content: dict[str, Any]) -> None:
+    content["documents"][0]["file_sha256"] = "0" * 64
+
+
+def test_a_changed_offset_answer_or_digest_is_found(unpacked: Path) -> None:
+    for change, fault in (
+        (_move_quote, "not at "),
+        (_change_answer, "changed answer 1: 'Geneva'"),
+        (_change_digest, "no file has the digest of the original: 'docs/oman.txt'"),
+    ):
+        for is_sealed in (False, True):
+            forged = Path(shutil.copytree(unpacked, f"{change.__name__}-{is_sealed}"))
+            _edit(forged, change, is_sealed)
+            code, out = _verify(forged)
+            assert (code, fault in out) == (1, True)
+            assert ("missing, changed or added: 'answers.json'" in out) != is_sealed
+
+
+def test_a_changed_or_missing_file_is_found(unpacked: Path) -> None:
+    files = [path for path in unpacked.rglob("*") if path.is_file()]
+    assert len(files) == 7
+    for path in files:
+        content, name = path.read_bytes(), path.relative_to(unpacked).as_posix()
+        if name != "verify.py":
+            path.unlink()
+            code, out = _verify(unpacked)
+            assert (code, name in out) == (1, True)
+        path.write_bytes(content.replace(b"a", b"b"))
+        if name != "verify.py":
+            code, out = _verify(unpacked)
+            assert code == 1
+            assert name in out or name in ("SHA256SUMS", "answers.json")
+            assert ("not at " in out) == (name == "texts/1.txt")
+        path.write_bytes(content)
+    assert _verify(unpacked)[0] == 0
+
+
+def test_a_file_that_was_added_is_found(unpacked: Path) -> None:
+    with zipfile.ZipFile("proof.zip", "a") as archive:
+        archive.writestr("originals/2-lease.pdf", b"forged")
+        archive.writestr("../../escaped.txt", b"forged")
+    with zipfile.ZipFile("proof.zip") as archive:
+        archive.extractall("more")
+    code, out = _verify(Path("more"))
+    assert code == 1
+    assert "missing, changed or added: 'originals/2-lease.pdf'" in out
+    assert "escaped.txt" in out
+    (unpacked / "SHA256SUMS").write_text(f"{'0' * 64}  ../docs/deal.md\n")
+    code, out = _verify(unpacked)
+    assert "missing, changed or added: '../docs/deal.md'" in out, "nothing outside is read"
+
+
+def test_verify_is_one_screen_of_the_standard_library() -> None:
+    lines = Path(verify_bundle.__file__).read_text().splitlines()
+    assert len(lines) <= 45
+    imported = {line.split()[1].split(".")[0] for line in lines if line[:4] in ("impo", "from")}
+    assert imported <= sys.stdlib_module_names
+
+
+def test_a_grid_with_a_pdf_is_bundled_and_signed(filled: Run) -> None:
+    Path("docs/report.pdf").write_bytes(pdf([column(["The talks in Geneva ended in 2013."], 72)]))
+    Path("talks.toml").write_text(
+        '[[columns]]\nname = "When"\nquestion = "When did the talks end?"\ntype = "date"\n'
+    )
+    filled("sync", "docs")
+    filled("grid", "run", "talks.toml")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key"], check=True)
+    code, out, _ = filled("export", "talks", "--bundle", "talks.zip", "--sign", "key", "--json")
+    written = json.loads(out)
+    assert (code, written["answers"], written["left_out"]) == (0, 3, [])
+    zipfile.ZipFile("talks.zip").extractall("bundle")
+    assert _verify(Path("bundle"))[0] == 0
+    sums = Path("bundle/SHA256SUMS")
+    check = ["ssh-keygen", "-Y", "check-novalidate", "-n", "file", "-s", f"{sums}.sig"]
+    assert subprocess.run(check, input=sums.read_bytes(), check=False).returncode == 0
+    forged = sums.read_bytes().replace(b"texts", b"Texts")
+    assert subprocess.run(check, input=forged, check=False, capture_output=True).returncode != 0
+    content = json.loads(Path("bundle/answers.json").read_text())
+    pdf_document = next(one for one in content["documents"] if one["id"] == "docs/report.pdf")
+    assert not pdf_document["plain"]
+    number = content["documents"].index(pdf_document) + 1
+    page = Path(f"bundle/pages/{number}.html").read_text()
+    assert "<h2>Page 1</h2>" in page
+    assert "<mark>2013</mark>" in page
+    assert 'href="pages/' in Path("bundle/index.html").read_text()
+    assert Path(f"bundle/originals/{number}-report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_what_is_no_longer_so_is_not_bundled(filled: Run) -> None:
+    answer = filled("ask", "--json", QUESTION)[1]
+    Path("edited.json").write_text(answer.replace('"text": "', '"text": "not '))
+    Path("part.json").write_text(json.dumps({"text": "Muscat", "citations": []}))
+    Path("answer.json").write_text(answer)
+    cases = [
+        ("edited.json", "edited after rag gave it"),
+        ("part.json", "not a receipt"),
+        ("docs/deal.md", "is not JSON"),
+        ("nothing", "neither a file nor a grid"),
+    ]
+    for source, reason in cases:
+        code, _, err = filled("export", source, "--bundle", "x.zip")
+        assert (code, reason in err) == (2, True), err
+    Path("docs/oman.txt").write_text("Oman hosted other talks.")
+    filled("sync", "docs")
+    code, _, err = filled("export", "answer.json", "--bundle", "x.zip")
+    assert (code, "docs/oman.txt has changed since “" in err) == (2, True)
+    Path("docs/oman.txt").unlink()
+    filled("sync", "docs")
+    assert "was removed since" in filled("export", "answer.json", "--bundle", "x.zip")[2]
+    for options, reason in (
+        (["--bundle", "x.tar"], ".zip"),
+        (["--bundle", "none/x.zip"], "does not exist"),
+        (["--bundle", "x.zip", "--sign", "key"], "no such key"),
+    ):
+        assert reason in filled("export", "answer.json", *options)[2]
+    assert not list(Path().glob("*x.zip*"))
+
+
+def test_an_original_that_has_changed_is_left_out(filled: Run) -> None:
+    Path("answer.json").write_text(filled("ask", "--json", QUESTION)[1])
+    Path("docs/oman.txt").write_text("Not synced yet.")
+    code, out, _ = filled("export", "answer.json", "--bundle", "proof.zip")
+    assert (code, "without the original of docs/oman.txt" in out) == (0, True)
+    zipfile.ZipFile("proof.zip").extractall("bundle")
+    assert _verify(Path("bundle"))[0] == 0
+    assert _verify(Path("bundle"), str(Path("docs").resolve()))[0] == 1
+
+
+def test_verify_of_rag_names_the_bundles_own_program(unpacked: Path, filled: Run) -> None:
+    code, _, err = filled("verify", "proof.zip")
+    assert (code, "proof.zip is a bundle" in err, "python3 verify.py" in err) == (2, True, True)
+
+
+def test_hostile_texts_stay_texts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("docs/oman.txt").unlink()
+    Path("docs/<i>odd.txt").write_text(HOSTILE)
+    run("ingest", "docs")
+    question = "Where were the talks </script><script>alert(3)</script>?"
+    Path("answer.json").write_text(run("ask", "--json", question)[1])
+    assert run("export", "answer.json", "--bundle", "proof.zip")[0] == 0
+    zipfile.ZipFile("proof.zip").extractall("bundle")
+    assert _verify(Path("bundle"))[0] == 0
+    monkeypatch.setenv("RAG_THRESHOLD", "0.99")
+    assert run("ask", question, "--certificate", "absence.html")[0] == 0
+    assert run("verify", "absence.html")[0] == 0
+    pages = [Path("absence.html"), *Path("bundle").rglob("*.html")]
+    assert len(pages) == 3
+    for path in pages:
+        page = path.read_text()
+        assert "alert(" in page
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "<i>" not in page
+        assert "\u202e" not in page
+        assert page.count("<script") == (1 if path.name == "absence.html" else 0)
+
+
+def test_a_full_disk_leaves_no_partial_bundle(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("answer.json").write_text(filled("ask", "--json", QUESTION)[1])
+
+    class Full(zipfile.ZipFile):
+        def writestr(self, *arguments: Any, **options: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(zipfile, "ZipFile", Full)
+    code, _, err = filled("export", "answer.json", "--bundle", "proof.zip")
+    assert (code, "No space left" in err) == (2, True)
+    assert not list(Path().glob("*proof.zip*"))
