@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +10,6 @@ from rag.meaning.figures import FigureIndex, claimed_figures, figures
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.words import content_words, word_list
 from rag.types import Citation, Document, Hit, Passage
-
-_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class Excerpt:
     def names(self) -> str:
         """Title, headings and the words of the document's id, which sentences may omit."""
         passage = self.hit.passage
-        spaced = _NO_WORD.sub(" ", passage.document_id)
+        spaced = "".join(sign if sign.isalnum() else " " for sign in passage.document_id)
         return f"{passage.context} > {passage.document_id} > {spaced}"
 
     @property

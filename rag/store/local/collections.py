@@ -13,7 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from rag.errors import BusyError, StoreError
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collection_folders import Collection, Collections, check_name, is_name, is_taken
+from rag.store.local.sqlite_file import sync_to_disk
 
 _CARD = "collection.json"
 _NEW, _GONE = ".new-", ".gone-"
@@ -86,7 +87,7 @@ class LocalCollections(Collections):
                 json.dump(asdict(collection), file)
                 file.flush()
                 os.fsync(file.fileno())
-            _sync(fresh)
+            sync_to_disk(fresh)
             self._move(fresh, self._folder / collection.name)
 
     def rename(self, name: str, new: str) -> Collection:
@@ -148,16 +149,7 @@ class LocalCollections(Collections):
     def _move(self, old: Path, new: Path) -> None:
         """Rename durably, so that it survives a power failure."""
         os.rename(old, new)
-        _sync(self._folder)
-
-
-def _sync(folder: Path) -> None:
-    with suppress(OSError):  # Windows cannot open folders
-        number = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+        sync_to_disk(self._folder)
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:

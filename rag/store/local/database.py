@@ -212,21 +212,6 @@ def batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
     return (ids[start : start + _BATCH] for start in range(0, len(ids), _BATCH))
 
 
-def update_digests(connection: sqlite3.Connection, stamps: Mapping[str, str]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(
-        "UPDATE documents SET stamp = ? WHERE id = ?", ((stamp, id) for id, stamp in stamps.items())
-    )
-    connection.execute("COMMIT")
-
-
-def keep_original(connection: sqlite3.Connection, document_id: str, content: bytes) -> None:
-    with transaction(connection):
-        connection.execute(schema.ORIGINALS)
-        sql = "INSERT OR REPLACE INTO originals SELECT id, ? FROM documents WHERE id = ?"
-        connection.execute(sql, (content, document_id))
-
-
 def original(connection: sqlite3.Connection, document_id: str) -> bytes | None:
     if not _has_originals(connection):
         return None
@@ -247,15 +232,6 @@ def originals(connection: sqlite3.Connection, document_id: str) -> int:
 def _has_originals(connection: sqlite3.Connection) -> bool:
     sql = "SELECT 1 FROM sqlite_master WHERE name = 'originals'"
     return connection.execute(sql).fetchone() is not None
-
-
-def document_passage_ids(connection: sqlite3.Connection, document_id: str) -> list[int]:
-    """Ids of the document's passages."""
-    sql = (
-        "SELECT p.id FROM passages p JOIN documents d ON d.row = p.document WHERE d.id = ? "
-        "ORDER BY p.id"
-    )
-    return [row[0] for row in connection.execute(sql, (document_id,))]
 
 
 def counts(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from rag.digest import sha256_file
 from rag.errors import BusyError, StoreError
-from rag.protocols import Vectors
 from rag.store.local import database, tantivy_index, views
 from rag.store.local.faiss_index import DenseIndex
 from rag.store.local.sqlite_file import WriteLock
@@ -56,43 +55,13 @@ class SearchIndexes:
         """A generation at which there cannot be saved search indexes."""
         self._lock = lock
         self._writable = writable
-        self._dense = DenseView(int(meta["dim"]))
-        self._text = TextView(folder)
+        self.dense = DenseView(int(meta["dim"]))
+        self.text = TextView(folder)
         self._wait = wait
         self._opening = True
         self.problem = self._load()
         """Why the saved indexes could not be used; "" if they were."""
         self._broken = self.problem != ""
-
-    @property
-    def index_type(self) -> str:
-        """Type of the dense index."""
-        return self._dense.index.index_type
-
-    def dense(
-        self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
-    ) -> list[tuple[int, float]]:
-        """The best passages by cosine."""
-        return self._dense.search(connection, vector, k, allowed)
-
-    def lexical(
-        self, question: str, k: int, allowed: Sequence[int] | None
-    ) -> list[tuple[int, float]]:
-        return self._text.search(question, k, allowed)
-
-    def word_count(self, word: str) -> int:
-        """Number of passages with this stem; deleted ones count until a merge."""
-        return self._text.doc_freq(word)
-
-    def count(self, ids: Sequence[int]) -> tuple[int, int]:
-        """Number of these passages in the (dense, lexical) index, including those that searches
-        leave out.
-        """
-        return self._dense.count(ids), self._text.count(ids)
-
-    def unmerged(self) -> int:
-        """Number of deleted passages whose words are still in files."""
-        return self._text.unmerged()
 
     def vacuum(self, connection: sqlite3.Connection, limit: int) -> None:
         """Rewrite the vectors' file if it contains deleted ones, and the full text if it has at
@@ -100,7 +69,7 @@ class SearchIndexes:
         """
         with self._lock.hold(self._wait), database.snapshot(connection) as generation:
             try:
-                if self._writable and self.unmerged() > 0 and len(self._text.index) <= limit:
+                if self._writable and self.text.unmerged() > 0 and len(self.text.index) <= limit:
                     self._rebuild("", "0")
                 if self._writable:
                     self._write(connection, generation, all_of_it=True)
@@ -119,12 +88,12 @@ class SearchIndexes:
                 return {}
             ids = database.passage_ids(connection)
             return {
-                "dense index": self._dense.compare(connection, ids),
-                "full text": self._text.compare(ids),
+                "dense index": self.dense.compare(connection, ids),
+                "full text": self.text.compare(ids),
             }
 
     def _show(self, generation: str) -> bool:
-        return self._dense.shows == self._text.delta_shows == generation
+        return self.dense.shows == self.text.delta_shows == generation
 
     def sync(self, connection: sqlite3.Connection) -> None:
         """Bring both indexes to the current generation, and save them if they are far behind and
@@ -174,7 +143,7 @@ class SearchIndexes:
             _first_line(error),
         )
         self._writable = False
-        self._text.replace(LexicalIndex())
+        self.text.replace(LexicalIndex())
 
     def _prune(self, connection: sqlite3.Connection) -> None:
         """Prune the changelog up to the generation that every saved index shows. Processes further
@@ -187,34 +156,34 @@ class SearchIndexes:
     def _write(
         self, connection: sqlite3.Connection, generation: str, all_of_it: bool = False
     ) -> None:
-        if self._text.index.in_memory and (reason := self._load()):
+        if self.text.index.in_memory and (reason := self._load()):
             self._rebuild(reason, generation)
         try:
-            self._text.index.refresh()
+            self.text.index.refresh()
             self._trust(self._saved())
-            changed = self._text.update(connection, generation)
+            changed = self.text.update(connection, generation)
         except ValueError as error:  # broken or deleted while it was open
             self._rebuild(_first_line(error), generation)
-            changed = self._text.update(connection, generation)
-        self._dense.update(connection, generation, reshape=True)
+            changed = self.text.update(connection, generation)
+        self.dense.update(connection, generation, reshape=True)
         saved = self._saved()
         behind = saved.behind + changed
         due = (all_of_it and behind > 0) or self._is_vectors_file_due(saved, behind)
         if due:
-            self._dense.index.save(self._folder / VECTORS)
+            self.dense.index.save(self._folder / VECTORS)
         vectors = (generation, 0) if due else (saved.vectors, behind)
-        manifest = Manifest(generation, self._text.last, *vectors, saved.files)
+        manifest = Manifest(generation, self.text.last, *vectors, saved.files)
         views.sign_manifest(self._folder, self._store, manifest, vectors_saved=due)
 
     def _is_vectors_file_due(self, saved: Manifest, behind: int) -> bool:
         """Whether to write the vectors' file, which lacks `behind` changed passages."""
-        size = len(self._dense.index)
+        size = len(self.dense.index)
         return (
             saved.vectors == ""
             or behind > max(_ALWAYS, size) // _SHARE
             or size <= _ALWAYS
             or not (self._folder / VECTORS).exists()
-            or self._dense.index.new
+            or self.dense.index.new
         )
 
     def _trust(self, saved: Manifest) -> None:
@@ -222,11 +191,9 @@ class SearchIndexes:
         saving and signing.
         """
         name = f"{LEXICAL}/meta.json"
-        if not self._text.index.in_memory:
+        if not self.text.index.in_memory:
             signed = saved and sha256_file(self._folder / name) == saved.files.get(name)
-            self._text.shows, self._text.last = (
-                (saved.generation, saved.last) if signed else ("", 0)
-            )
+            self.text.shows, self.text.last = (saved.generation, saved.last) if signed else ("", 0)
 
     def _rebuild(self, reason: str, generation: str) -> None:
         if reason == views.OLDER:
@@ -237,29 +204,29 @@ class SearchIndexes:
             missing_ok=True
         )  # first, so that no process trusts files that are being replaced
         tantivy_index.make(self._folder / LEXICAL)
-        self._text.replace(LexicalIndex(self._folder / LEXICAL))
+        self.text.replace(LexicalIndex(self._folder / LEXICAL))
 
     # Without the write lock
 
     def _refresh(self, connection: sqlite3.Connection) -> None:
         with database.snapshot(connection) as generation:
             saved = self._saved()
-            is_new = saved and saved.generation != self._text.shows
+            is_new = saved and saved.generation != self.text.shows
             if is_new and int(saved.generation) <= int(generation):
                 self._take_saved(saved)
-            if self._opening and not self._writable and self._text.is_far_behind(connection):
-                self._text.replace(LexicalIndex())  # there may be no other process to save one
-            if self._dense.shows != generation:
-                self._dense.update(connection, generation)
-            self._text.follow(connection, generation)
+            if self._opening and not self._writable and self.text.is_far_behind(connection):
+                self.text.replace(LexicalIndex())  # there may be no other process to save one
+            if self.dense.shows != generation:
+                self.dense.update(connection, generation)
+            self.text.follow(connection, generation)
 
     def _take_saved(self, saved: Manifest) -> None:
-        if self._text.index.in_memory:
+        if self.text.index.in_memory:
             self._load()
             return
         with suppress(OSError, ValueError):  # another process is rebuilding it
-            self._text.index.refresh()
-            self._text.replace(self._text.index, saved.generation, saved.last)
+            self.text.index.refresh()
+            self.text.replace(self.text.index, saved.generation, saved.last)
 
     # Both cases
 
@@ -272,12 +239,12 @@ class SearchIndexes:
         try:
             if problem := saved.problem(self._folder):
                 return problem
-            dense = DenseIndex(self._dense.dim, self._folder / VECTORS)
+            dense = DenseIndex(self.dense.dim, self._folder / VECTORS)
             words = LexicalIndex(self._folder / LEXICAL)
         except (OSError, ValueError) as error:
             return _first_line(error)
-        self._dense.replace(dense, saved.vectors)
-        self._text.replace(words, saved.generation, saved.last)
+        self.dense.replace(dense, saved.vectors)
+        self.text.replace(words, saved.generation, saved.last)
         return ""
 
 

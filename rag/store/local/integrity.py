@@ -4,9 +4,7 @@ it.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import zlib
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -15,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from rag.packed_blocks import PackedBlocks
 from rag.store.duplicates import described, duplicates, named
 from rag.store.local import database, reindex, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock
+from rag.store.local.untrusted import are_blocks, parsed_json
 
 _UNIT = 1e-3
 """Tolerance for a vector's length; half-precision models deviate less."""
@@ -125,7 +123,8 @@ def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findi
 def _document(connection: sqlite3.Connection, row: Sequence[Any], dim: int, counts: _Seen) -> None:
     number, document_id, source, text, digest, metadata, pages, blocks = row
     counts.documents += 1
-    if not (_is_json(metadata) and _is_json(pages) and _are_blocks(blocks, len(text))):
+    are_read = parsed_json(metadata) is not None and parsed_json(pages) is not None
+    if not (are_read and are_blocks(blocks, len(text))):
         counts.unread.append(document_id)
     if schema.text_digest(text) != digest:
         counts.altered.append((document_id, source))
@@ -138,22 +137,6 @@ def _document(connection: sqlite3.Connection, row: Sequence[Any], dim: int, coun
         counts.bare.append(document_id)
     if not _are_unit([vector for *_, vector in passages], dim):
         counts.wrong_vectors.append(document_id)
-
-
-def _is_json(record: str) -> bool:
-    try:
-        json.loads(record)
-    except ValueError:
-        return False
-    return True
-
-
-def _are_blocks(data: bytes, characters: int) -> bool:
-    """Whether the blocks can be unpacked and lie in the text."""
-    try:
-        return all(0 <= block.start <= block.end <= characters for block in PackedBlocks(data))
-    except (ValueError, LookupError, TypeError, zlib.error):
-        return False
 
 
 def _are_unit(blobs: Sequence[bytes], dim: int) -> bool:

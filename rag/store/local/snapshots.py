@@ -21,7 +21,7 @@ from pathlib import Path
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.store.local import database, grids, schema, sqlite_file, untrusted
 from rag.store.local.indexes import SearchIndexes
-from rag.store.local.sqlite_file import WriteLock
+from rag.store.local.sqlite_file import WriteLock, sync_to_disk
 
 
 @contextmanager
@@ -52,14 +52,6 @@ def remove_leftovers(path: Path, suffix: str) -> None:
         with suppress(OSError):
             if pid.isdecimal() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
                 leftover.unlink()
-
-
-def sync_to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 SUFFIX = ".ragsnap"

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -66,6 +66,16 @@ def make_folder(folder: Path) -> None:
             f"index folder {folder} cannot be created: {error.strerror}",
             "choose another with --index",
         ) from error
+
+
+def sync_to_disk(path: Path) -> None:
+    """Flush a file, or a folder where the system can open one, which Windows cannot."""
+    with suppress(OSError) if path.is_dir() else nullcontext():
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def writable(path: Path) -> bool:

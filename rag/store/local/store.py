@@ -213,17 +213,17 @@ class LocalStore:
         self, vector: Vectors, k: int, filter: Filter | None = None
     ) -> list[tuple[int, float]]:
         with self._searching() as connection:
-            return self._derived.dense(connection, vector, k, _allowed(connection, filter))
+            return self._derived.dense.search(connection, vector, k, _allowed(connection, filter))
 
     def lexical(
         self, question: str, k: int, filter: Filter | None = None
     ) -> list[tuple[int, float]]:
         with self._searching() as connection:
-            return self._derived.lexical(question, k, _allowed(connection, filter))
+            return self._derived.text.search(question, k, _allowed(connection, filter))
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
         with self._searching():
-            counts = {word: self._derived.word_count(word) for word in words}
+            counts = {word: self._derived.text.doc_freq(word) for word in words}
         return {word: count for word, count in counts.items() if count}
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
@@ -248,12 +248,21 @@ class LocalStore:
             return database.documents(connection, after, limit)
 
     def update_digests(self, stamps: Mapping[str, str]) -> None:
-        with self._lock.hold(self._wait), self._database() as connection:
-            database.update_digests(connection, stamps)
+        sql = "UPDATE documents SET stamp = ? WHERE id = ?"
+        values = [(stamp, document_id) for document_id, stamp in stamps.items()]
+        with (
+            self._lock.hold(self._wait),
+            self._database() as connection,
+            database.transaction(connection),
+        ):
+            connection.executemany(sql, values)
 
     def keep_original(self, document_id: str, content: bytes) -> None:
+        sql = "INSERT OR REPLACE INTO originals SELECT id, ? FROM documents WHERE id = ?"
         with self._lock.hold(self._wait), self._database() as connection:
-            database.keep_original(connection, document_id, content)
+            with database.transaction(connection):
+                connection.execute(schema.ORIGINALS)
+                connection.execute(sql, (content, document_id))
             self._grow_reserve(len(content))
 
     def original(self, document_id: str) -> bytes | None:
@@ -297,19 +306,23 @@ class LocalStore:
             meta["embedder"],
             dim,
             passage_tokens,
-            self._derived.index_type,
+            self._derived.dense.index.index_type,
         )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         from rag.store.local import snapshots as copies  # here, because only deletions need it
 
         with self._searching() as connection:
-            present = database.document_passage_ids(connection, document_id)
-            all_numbers = sorted({*present, *numbers})
-            vectors, words = self._derived.count(all_numbers)
+            sql = (
+                "SELECT id FROM passages WHERE document IN (SELECT row FROM documents WHERE id = ?)"
+            )
+            present = connection.execute(sql, (document_id,)).fetchall()
+            all_numbers = sorted({*(number for (number,) in present), *numbers})
+            vectors = self._derived.dense.count(all_numbers)
+            words = self._derived.text.count(all_numbers)
             documents = int(database.document(connection, document_id) is not None)
             passages = len(database.passages(connection, all_numbers))
-            unmerged = self._derived.unmerged()
+            unmerged = self._derived.text.unmerged()
             originals = database.originals(connection, document_id)
             cells = grids.count(connection, document_id)
         snapshots = tuple(

@@ -11,7 +11,7 @@ import json
 import math
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,6 @@ ORDER = {
     "grids": "name",
     "cells": "number",
 }
-OPTIONAL = ("originals", "grids", "cells")
 _META = ("embedder", "dim", "passage_tokens", schema.ROOT_KEY)
 _MOST_DIM = 1 << 16
 _MOST_NUMBER = 1 << 53
@@ -97,8 +96,6 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     schema.create(target, meta)
     target.execute("PRAGMA foreign_keys = ON")
     target.execute("BEGIN")
-    if _exists(source, "originals"):
-        target.execute(schema.ORIGINALS)
     for row in rows(source, "documents"):
         _require(_is_document(row), f"document {row[1]!r:.100}")
         _insert(target, "documents", row)
@@ -108,19 +105,14 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
         is_sound = text is not None and _is_passage(row, text[0], dim)
         _require(is_sound, f"passage {row[0]!r:.100}")
         _insert(target, "passages", row)
-    if _exists(source, "originals"):
-        for row in rows(source, "originals"):
-            is_sound = isinstance(row[0], str) and isinstance(row[1], bytes)
-            _require(is_sound, f"file {row[0]!r:.100}")
-            _insert(target, "originals", row)
-    if _exists(source, "grids") and _exists(source, "cells"):
-        schema.run(target, schema.GRIDS)
-        for row in rows(source, "grids"):
-            _require(isinstance(_json(row[1]), dict), f"grid {row[0]!r:.100}")
-            _insert(target, "grids", row)
-        for row in rows(source, "cells"):
-            _require(_is_cell(row), f"cell {row[0]!r:.100}")
-            _insert(target, "cells", row)
+    for script, tables in ((schema.ORIGINALS, ("originals",)), (schema.GRIDS, ("grids", "cells"))):
+        if not all(_exists(source, table) for table in tables):
+            continue
+        schema.run(target, script)
+        for table in tables:
+            for row in rows(source, table):
+                _require(OPTIONAL[table](row), f"{table[:-1]} {row[0]!r:.100}")
+                _insert(target, table, row)
     target.execute("COMMIT")
 
 
@@ -167,30 +159,31 @@ def _is_document(row: tuple[Any, ...]) -> bool:
         return False
     if schema.text_digest(text) != digest:
         return False
-    return _are_names(metadata) and _are_pages(pages) and _are_blocks(blocks, len(text))
+    return _are_names(metadata) and _are_pages(pages) and are_blocks(blocks, len(text))
 
 
 def _are_names(metadata: str) -> bool:
-    values = _json(metadata)
+    values = parsed_json(metadata)
     return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
 
 
 def _are_pages(pages: str) -> bool:
     """Whether they are whole numbers in order: the offsets of the pages."""
-    values = _json(pages)
+    values = parsed_json(pages)
     if not isinstance(values, list) or not all(type(value) is int for value in values):
         return False
     return values == sorted(values) and all(0 <= value < _MOST_NUMBER for value in values)
 
 
-def _json(text: str) -> Any:
+def parsed_json(text: str) -> Any:
+    """The value, or None for a text that is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, TypeError, RecursionError):
         return None
 
 
-def _are_blocks(data: bytes, characters: int) -> bool:
+def are_blocks(data: bytes, characters: int) -> bool:
     """Whether the blocks are of a reasonable size, and lie in the text."""
     limit = _UNPACKED_PER_CHARACTER * characters + _UNPACKED_AT_LEAST
     unpacker = zlib.decompressobj()
@@ -224,9 +217,25 @@ def _is_cell(row: tuple[Any, ...]) -> bool:
     number, *texts = row
     if not _is_row_number(number) or not all(isinstance(value, str) for value in texts):
         return False
-    ids, record = _json(texts[3]), texts[4]
+    ids, record = parsed_json(texts[3]), texts[4]
     names = isinstance(ids, list) and all(isinstance(name, str) for name in ids)
-    return names and isinstance(_json(record), (dict, str))
+    return names and isinstance(parsed_json(record), (dict, str))
+
+
+def _is_original(row: tuple[Any, ...]) -> bool:
+    return isinstance(row[0], str) and isinstance(row[1], bytes)
+
+
+def _is_grid(row: tuple[Any, ...]) -> bool:
+    return isinstance(parsed_json(row[1]), dict)
+
+
+OPTIONAL: Mapping[str, Callable[[tuple[Any, ...]], bool]] = {
+    "originals": _is_original,
+    "grids": _is_grid,
+    "cells": _is_cell,
+}
+"""Tables that a store may lack, and whether a row is sound."""
 
 
 def _is_unit(vector: bytes) -> bool:
