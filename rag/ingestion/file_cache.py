@@ -14,10 +14,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from rag.digest import sha256_file
 from rag.settings import root_of
@@ -40,11 +39,8 @@ class Stamps:
         """
         self._path = folder / _NAME
         self._root = root_of(folder)
-        saved = _kept(self._path, self._root)
-        self._known, self._bad, self._links = _load(saved)
+        self._known, self._bad, self._links, self.furniture = _load(self._path, self._root)
         self._reader = reader
-        self.furniture = _furniture(saved)
-        """digests of each folder's recurring blocks"""
         self._changed = False
 
     def digest(self, path: Path) -> str:
@@ -149,54 +145,45 @@ def status_of(path: Path) -> str:
         return ""
 
 
-def _kept(path: Path, root: str) -> dict[str, Any]:
-    """The file's content; paths of a moved index are replaced by the current ones."""
+_Loaded = tuple[
+    dict[str, tuple[str, str]],
+    dict[str, tuple[str, str, Skipped]],
+    dict[str, str],
+    dict[str, list[str]],
+]
+"""(status, digest) by file; (status, parsers, skipped) by file; links by file; and the digests of
+recurring blocks by folder."""
+
+
+def _load(path: Path, root: str) -> _Loaded:
+    """The cache's content; empty if it is missing or broken. Paths of a moved index are replaced by
+    the current ones.
+    """
     try:
         saved = json.loads(path.read_bytes())
         if saved["format"] != _FORMAT:
-            return {}
-        if (old := saved.get("root", root)) != root:
-            for part in ("files", "furniture"):
-                part_values = saved.get(part, {})
-                saved[part] = {
-                    _moved(name, old, root): value for name, value in part_values.items()
-                }
+            return {}, {}, {}, {}
+        old = saved.get("root", root)
+        digests = {
+            _moved(name, old, root): (str(stamp), str(digest))
+            for name, (stamp, digest) in saved.get("files", {}).items()
+        }
+        bad = {
+            name: (str(status), str(reader), [(str(a), str(b)) for a, b in skipped])
+            for name, (status, reader, skipped) in saved.get("skipped", {}).items()
+        }
+        links = {str(name): str(link) for name, link in saved.get("links", {}).items()}
+        furniture = {
+            _moved(folder, old, root): [str(digest) for digest in blocks]
+            for folder, blocks in saved.get("furniture", {}).items()
+        }
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}
-    return dict(saved)
+        return {}, {}, {}, {}
+    return digests, bad, links, furniture
 
 
 def _moved(path: str, old: str, new: str) -> str:
     """The path moved from root `old` to root `new`, if it exists there; else unchanged."""
     new_path = new + path[len(old) :]
-    return new_path if path.startswith(f"{old}/") and os.path.exists(new_path) else path
-
-
-def _furniture(saved: Mapping[str, Any]) -> dict[str, list[str]]:
-    try:
-        furniture = saved.get("furniture", {})
-        return {
-            str(folder): [str(digest) for digest in digests]
-            for folder, digests in furniture.items()
-        }
-    except (TypeError, AttributeError):
-        return {}
-
-
-def _load(
-    saved: Mapping[str, Any],
-) -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str, Skipped]], dict[str, str]]:
-    try:
-        files = saved.get("files", {})
-        digests = {name: (str(stamp), str(digest)) for name, (stamp, digest) in files.items()}
-        bad = {
-            name: (
-                str(status),
-                str(reader),
-                [(str(source), str(reason)) for source, reason in skipped],
-            )
-            for name, (status, reader, skipped) in saved.get("skipped", {}).items()
-        }
-        return digests, bad, {str(name): str(link) for name, link in saved.get("links", {}).items()}
-    except (ValueError, TypeError, AttributeError):
-        return {}, {}, {}
+    is_moved = old != new and path.startswith(f"{old}/") and os.path.exists(new_path)
+    return new_path if is_moved else path

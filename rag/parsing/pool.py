@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from types import TracebackType
+from dataclasses import asdict, dataclass, field
 from typing import IO, Any, Self, cast
 
 from rag import child_process
@@ -118,13 +117,7 @@ class Pool:
                     raise BusyError("files are not read any more", "try again in a moment")
                 worker = self._own.worker = _Worker(self._limits)
                 self._all = [other for other in self._all if not other.ended] + [worker]
-        limits = self._limits
-        given = {
-            "most_bytes": limits.most_bytes,
-            "seconds": limits.seconds,
-            "keep_furniture": limits.keep_furniture,
-        }
-        return worker.ask({**request, **given}, data)
+        return worker.ask({**request, **asdict(self._limits)}, data)
 
     def close(self) -> None:
         """End the processes at once, whatever they read. May be called twice."""
@@ -137,12 +130,7 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

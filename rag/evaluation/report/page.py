@@ -30,7 +30,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A linear axis from `least` to `most` with ticks at `marks`; `unit` formats a value, and
+    """A linear axis from `low` to `high` with ticks at `marks`; `unit` formats a value, and
     `label` names the quantity."""
 
     label: str
@@ -62,7 +62,7 @@ class _Percent(Axis):
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`said` is the chart in words, for screen readers."""
+    """`words` are the chart in words, for screen readers."""
 
     title: str
     words: str
@@ -140,7 +140,7 @@ class Chart:
 
 
 def scale(highest: float, marks: int = 4) -> list[float]:
-    """Round numbers from 0 up to `most`, in about `steps` steps."""
+    """Round numbers from 0 up to `highest`, in about `marks` steps."""
     power = 10.0 ** len(str(int(highest / marks))) / 10 if highest >= marks else 10.0**-3
     while highest / power > marks:
         power *= 2 if str(power).lstrip("0.").startswith(("1", "5")) else 2.5
