@@ -62,7 +62,7 @@ Step = tuple[str, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class QuotedPlace:
+class Stretch:
     """A stretch [start, end) of a document, with the words in which a quotation differs from it;
     `likeness`, in [0, 1], is 1 if the quotation has it word for word."""
 
@@ -80,7 +80,7 @@ class QuotedPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class TextWindow:
+class Region:
     """`content.text` is the document's text from `start` on, as far as quotations are looked for
     in it."""
 
@@ -88,10 +88,10 @@ class TextWindow:
     start: int
     content: CanonicalText
 
-    def matches(self, fragment: Fragment) -> Iterator[QuotedPlace]:
+    def matches(self, fragment: Fragment) -> Iterator[Stretch]:
         for match in fragment.matches(self.content):
             start, end = self.start + match.start, self.start + match.end
-            yield QuotedPlace(self.document, start, end, match.changes)
+            yield Stretch(self.document, start, end, match.changes)
 
 
 def audit_quotations(
@@ -199,7 +199,7 @@ class QuotationAudit:
 
     # Places
 
-    def _exact(self, fragment: Fragment, cited: Sequence[str]) -> QuotedPlace | None:
+    def _exact(self, fragment: Fragment, cited: Sequence[str]) -> Stretch | None:
         """Where a document has the fragment word for word, best a cited one."""
         for name in cited:
             if place := self._first(fragment, self._search(fragment, _CITED_HITS, name)):
@@ -211,20 +211,20 @@ class QuotationAudit:
             place = next(self._matches(fragment, passages), None)
         return place
 
-    def _first(self, fragment: Fragment, passages: Sequence[Passage]) -> QuotedPlace | None:
+    def _first(self, fragment: Fragment, passages: Sequence[Passage]) -> Stretch | None:
         """The first place in the passages, or else in the text around them."""
         place = next(self._matches(fragment, passages), None)
         windows = self._windows(passages, len(fragment.text)) if not place else iter(())
         return place or next((one for window in windows for one in window.matches(fragment)), None)
 
-    def _matches(self, fragment: Fragment, passages: Sequence[Passage]) -> Iterator[QuotedPlace]:
+    def _matches(self, fragment: Fragment, passages: Sequence[Passage]) -> Iterator[Stretch]:
         for passage in passages:
             self._proceed()
             content = CanonicalText(passage.text)
             for _ in fragment.matches(content):
                 document = self._document(passage.document_id)
                 if document and passage.is_in(document):
-                    yield from TextWindow(document, passage.start, content).matches(fragment)
+                    yield from Region(document, passage.start, content).matches(fragment)
                 break
 
     def _search(self, fragment: Fragment, k: int, document_id: str = "") -> list[Passage]:
@@ -240,7 +240,7 @@ class QuotationAudit:
         passages = self._store.passages([number for number, _ in hits])
         return [passages[number] for number, _ in hits if number in passages]
 
-    def _windows(self, passages: Iterable[Passage], length: int) -> Iterator[TextWindow]:
+    def _windows(self, passages: Iterable[Passage], length: int) -> Iterator[Region]:
         """The text around at most `_WINDOWS` passages that is not in an earlier window."""
         spans = list[tuple[str, int, int]]()
         for passage in passages:
@@ -254,9 +254,9 @@ class QuotationAudit:
                 start = max(0, passage.start - length - _MARGIN)
                 end = min(len(document.text), passage.end + length + _MARGIN)
                 spans.append((document.id, start, end))
-                yield TextWindow(document, start, CanonicalText(document.text[start:end]))
+                yield Region(document, start, CanonicalText(document.text[start:end]))
 
-    def _around(self, fragment: Fragment, cited: Sequence[str]) -> list[TextWindow]:
+    def _around(self, fragment: Fragment, cited: Sequence[str]) -> list[Region]:
         """The windows in which the fragment probably is, those of cited documents first."""
         passages = [one for name in cited for one in self._search(fragment, _CITED_HITS, name)]
         passages += self._search(fragment, _HITS)
@@ -278,11 +278,11 @@ class QuotationAudit:
         return _altered_verdict(checked, [place])
 
     def _stitched(
-        self, fragment: Fragment, windows: Sequence[TextWindow], cited: Sequence[str]
-    ) -> list[QuotedPlace]:
+        self, fragment: Fragment, windows: Sequence[Region], cited: Sequence[str]
+    ) -> list[Stretch]:
         """The places of the longest parts that documents have word for word, if these are the
         whole fragment and of several places."""
-        places, rest = list[QuotedPlace](), fragment
+        places, rest = list[Stretch](), fragment
         while rest.tokens and len(places) < _MOST_PARTS:
             size, place = max(
                 (_longest_beginning(rest, window) for window in windows),
@@ -301,7 +301,7 @@ class QuotationAudit:
     ) -> CheckedQuotation:
         """The parts between ellipses, each looked for after the one before it, then anywhere."""
         windows = self._around(Fragment(checked.text), cited)
-        places = list[QuotedPlace]()
+        places = list[Stretch]()
         for fragment in map(Fragment, parts):
             place = _following(fragment, places[-1:], windows)
             if not place and _query_words(fragment):
@@ -328,8 +328,8 @@ def _query_words(fragment: Fragment) -> list[str]:
 
 
 def _following(
-    fragment: Fragment, before: Sequence[QuotedPlace], windows: Sequence[TextWindow]
-) -> QuotedPlace | None:
+    fragment: Fragment, before: Sequence[Stretch], windows: Sequence[Region]
+) -> Stretch | None:
     """The first place of the fragment, after the one before it and in its document if it has one
     there."""
     places = [place for window in windows for place in window.matches(fragment)]
@@ -340,7 +340,7 @@ def _following(
     return same[0] if same else None
 
 
-def _longest_beginning(fragment: Fragment, window: TextWindow) -> tuple[int, QuotedPlace | None]:
+def _longest_beginning(fragment: Fragment, window: Region) -> tuple[int, Stretch | None]:
     """(number of words, place) of the longest beginning that the window has word for word."""
     least, most, best = 0, len(fragment.tokens), None
     while least < most:
@@ -359,7 +359,7 @@ def _is_omission(mine: str, theirs: str) -> bool:
 # Alignment
 
 
-def _align(fragment: Fragment, window: TextWindow) -> QuotedPlace | None:
+def _align(fragment: Fragment, window: Region) -> Stretch | None:
     """The place in the window that is most similar to the fragment."""
     mine, theirs = fragment.tokens, window.content.tokens
     numbers: dict[str, int] = {}
@@ -390,7 +390,7 @@ def _align(fragment: Fragment, window: TextWindow) -> QuotedPlace | None:
     steps.append(("replace", a_end, len(mine), b_end, after))
     equal = sum(_weight(mine[step[1] : step[2]]) for step in steps if step[0] == "equal")
     within = theirs[before:after]
-    return QuotedPlace(
+    return Stretch(
         window.document,
         window.start + within[0].start,
         window.start + within[-1].end,
@@ -411,9 +411,7 @@ def _core(steps: Sequence[Step]) -> list[Step]:
     return list(steps[slice(*best)])
 
 
-def _closest(
-    fragment: Fragment, windows: Sequence[TextWindow], cited: Sequence[str]
-) -> QuotedPlace | None:
+def _closest(fragment: Fragment, windows: Sequence[Region], cited: Sequence[str]) -> Stretch | None:
     """The most similar place, a cited one if others are hardly more similar."""
     places = [_align(fragment, window) for window in windows]
     return max(
@@ -475,24 +473,32 @@ def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
 # Verdicts in words
 
 
-def _exact_verdict(
-    checked: CheckedQuotation, place: QuotedPlace, is_block: bool
+def _placed(
+    checked: CheckedQuotation, verdict: str, places: Sequence[Stretch], reason: str
 ) -> CheckedQuotation:
-    citation = place.citation
-    if checked.cited and place.document.id not in checked.cited:
+    """The quotation with a verdict, its places, and how it differs from them."""
+    citations = tuple(place.citation for place in places)
+    differs = tuple(pair for place in places for pair in place.differs)
+    return replace(checked, verdict=verdict, places=citations, differs=differs, reason=reason)
+
+
+def _exact_verdict(checked: CheckedQuotation, place: Stretch, is_block: bool) -> CheckedQuotation:
+    name = place.document.id
+    if checked.cited and name not in checked.cited:
         return _misattributed(checked, [place])
-    found = replace(checked, places=(citation,), differs=place.differs, is_fault=False)
-    rest = _rest(citation)
-    if rest and not ELLIPSIS.search(checked.text[-6:]):
-        begins = citation.start == citation.sentence_start and checked.text[:1].isupper()
-        is_sentence = is_block or begins or checked.text[-1:] in ".!?"
-        reason = f"the sentence in {place.document.id} goes on"
-        return replace(found, verdict=CUT, is_fault=is_sentence, reason=reason, rest=rest)
     changes = [
         f"[{mine}] for “{theirs}”" if theirs else f"[{mine}]" for mine, theirs in place.differs
     ]
     writers = f"; the writer's {', '.join(changes)}" if changes else ""
-    return replace(found, verdict=EXACT, reason=f"word for word in {place.document.id}{writers}")
+    exact = _placed(checked, EXACT, [place], f"word for word in {name}{writers}")
+    citation = exact.places[0]
+    rest = _rest(citation)
+    if not rest or ELLIPSIS.search(checked.text[-6:]):
+        return replace(exact, is_fault=False)
+    begins = citation.start == citation.sentence_start and checked.text[:1].isupper()
+    is_sentence = is_block or begins or checked.text[-1:] in ".!?"
+    reason = f"the sentence in {name} goes on"
+    return replace(exact, verdict=CUT, is_fault=is_sentence, reason=reason, rest=rest)
 
 
 def _rest(citation: Citation) -> str:
@@ -504,27 +510,21 @@ def _rest(citation: Citation) -> str:
     return " ".join(rest.split()) if has_words and not is_speech else ""
 
 
-def _altered_verdict(checked: CheckedQuotation, places: Sequence[QuotedPlace]) -> CheckedQuotation:
+def _altered_verdict(checked: CheckedQuotation, places: Sequence[Stretch]) -> CheckedQuotation:
     if checked.cited and places[0].document.id not in checked.cited:
         return _misattributed(checked, places)
-    differs = tuple(pair for place in places for pair in place.differs)
-    reason = _difference(differs, places[0].document.id)
-    citations = tuple(place.citation for place in places)
-    return replace(checked, verdict=ALTERED, places=citations, differs=differs, reason=reason)
+    return _placed(checked, ALTERED, places, _difference(places))
 
 
-def _misattributed(checked: CheckedQuotation, places: Sequence[QuotedPlace]) -> CheckedQuotation:
-    differs = tuple(pair for place in places for pair in place.differs)
-    name = places[0].document.id
-    reason = f"in {name}, not in {', '.join(checked.cited)}"
+def _misattributed(checked: CheckedQuotation, places: Sequence[Stretch]) -> CheckedQuotation:
+    reason = f"in {places[0].document.id}, not in {', '.join(checked.cited)}"
     if any(place.likeness < 1 for place in places):
-        reason += f"; {_difference(differs, name)}"
-    citations = tuple(place.citation for place in places)
-    return replace(checked, verdict=MISATTRIBUTED, places=citations, differs=differs, reason=reason)
+        reason += f"; {_difference(places)}"
+    return _placed(checked, MISATTRIBUTED, places, reason)
 
 
 def _stitched_verdict(
-    checked: CheckedQuotation, places: Sequence[QuotedPlace], joint: str, is_fault: bool
+    checked: CheckedQuotation, places: Sequence[Stretch], joint: str, is_fault: bool
 ) -> CheckedQuotation:
     ids = ", ".join(dict.fromkeys(place.document.id for place in places))
     reason = f"parts of {len(places)} places in {ids}, {joint}"
@@ -533,16 +533,18 @@ def _stitched_verdict(
 
 
 def _not_found(
-    checked: CheckedQuotation, nearest: QuotedPlace | None, part: str = ""
+    checked: CheckedQuotation, nearest: Stretch | None, part: str = ""
 ) -> CheckedQuotation:
     reason = f"no document has “{' '.join(part.split())}”" if part else "no document has it"
     if not nearest or nearest.likeness < _NEAR:
         return replace(checked, reason=reason)
-    return replace(checked, reason=reason, places=(nearest.citation,), differs=nearest.differs)
+    return _placed(checked, checked.verdict, [nearest], reason)
 
 
-def _difference(differs: Sequence[tuple[str, str]], document_id: str) -> str:
+def _difference(places: Sequence[Stretch]) -> str:
     """The first difference in words."""
+    differs = [pair for place in places for pair in place.differs]
+    document_id = places[0].document.id
     if not differs:
         return f"{document_id} has other words"
     mine, theirs = differs[0]
