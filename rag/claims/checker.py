@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rag.answering.searcher import Query
 from rag.claims import scorer, verdict
@@ -60,6 +60,16 @@ def _directly(function: Callable[[], T]) -> T:
     return function()
 
 
+class _Scope(NamedTuple):
+    """What a check may use: the documents by the numbers of citation marks, and those that `filter`
+    admits. `proceed` is called often, and raises to end the check.
+    """
+
+    sources: Mapping[int, str] = {}
+    filter: Filter | None = None
+    proceed: Proceed = _proceed
+
+
 class Checker:
     """Checks texts against an engine's index with its reader."""
 
@@ -104,9 +114,10 @@ class Checker:
         audited = audit_quotations(
             self._engine.store, text, quotations, numbered, filter, run, proceed
         )
+        scope = _Scope(numbered, filter, proceed)
         checked: dict[int, Checked] = {}
         for batch in _batches(pending) if pending else ():
-            judged = run(partial(self._batch, batch, numbered, filter, proceed))
+            judged = run(partial(self._batch, batch, scope))
             checked |= {one.start: result for one, result in zip(batch, judged, strict=True)}
             on_progress(len(checked), len(pending))
         results = tuple(
@@ -130,22 +141,16 @@ class Checker:
         ids = {number: named_document(line, documents) for number, line in listed.items()}
         return {number: name for number, name in ids.items() if name}
 
-    def _batch(
-        self,
-        batch: Sequence[ClaimSentence],
-        sources: Mapping[int, str],
-        filter: Filter | None,
-        proceed: Proceed,
-    ) -> list[Checked]:
-        quoted = self._quotations(batch, sources, filter, proceed)
+    def _batch(self, batch: Sequence[ClaimSentence], scope: _Scope) -> list[Checked]:
+        quoted = self._quotations(batch, scope)
         pending = [
-            (part, _documents(sentence, sources))
+            (part, _documents(sentence, scope.sources))
             for sentence in batch
             if sentence.start not in quoted
             for part in sentence.parts
             if not part.unresolved
         ]
-        judged = self.judge([(part.text, cited) for part, cited in pending], filter, proceed)
+        judged = self._judge([(part.text, cited) for part, cited in pending], scope)
         by_part = {id(part): result for (part, _), result in zip(pending, judged, strict=True)}
         return [
             verdict.from_parts(
@@ -157,39 +162,28 @@ class Checker:
             for sentence in batch
         ]
 
-    def _quotations(
-        self,
-        batch: Sequence[ClaimSentence],
-        sources: Mapping[int, str],
-        filter: Filter | None,
-        proceed: Proceed,
-    ) -> dict[int, CheckedPart]:
+    def _quotations(self, batch: Sequence[ClaimSentence], scope: _Scope) -> dict[int, CheckedPart]:
         """Verdicts, by start, on the rewritten sentences that a document has word for word."""
         rewritten = [sentence for sentence in batch if _is_rewritten(sentence)]
-        claims = [(sentence.text, _documents(sentence, sources)) for sentence in rewritten]
+        claims = [(sentence.text, _documents(sentence, scope.sources)) for sentence in rewritten]
         if not claims:
             return {}
-        work, documents = self._evidence(claims, filter, proceed)
+        work, documents = self._evidence(claims, scope)
         quotations = {}
         for sentence, (claim, cited), (_, found) in zip(rewritten, claims, work, strict=True):
-            pairs = _compared(claim, found, proceed)
+            pairs = _compared(claim, found, scope.proceed)
             compared = [ClaimEvidence(*pair, None) for pair in pairs]
             own = [one for one in compared if one.comparison.quoted and _is_about(sentence, one)]
             if own:
                 quotations[sentence.start] = self._judged(claim, own, cited, documents)
         return quotations
 
-    def judge(
-        self,
-        claims: Sequence[CitingClaim],
-        filter: Filter | None = None,
-        proceed: Proceed = _proceed,
-    ) -> list[CheckedPart]:
+    def _judge(self, claims: Sequence[CitingClaim], scope: _Scope) -> list[CheckedPart]:
         """The claims with their verdicts, in order."""
         if not claims:
             return []
-        work, documents = self._evidence(claims, filter, proceed)
-        read = self.read(work, proceed)
+        work, documents = self._evidence(claims, scope)
+        read = self.read(work, scope.proceed)
         return [
             self._judged(claim, candidates, cited, documents)
             for (claim, cited), candidates in zip(claims, read, strict=True)
@@ -215,30 +209,28 @@ class Checker:
     ) -> CheckedPart:
         return judge(claim, candidates, set(cited), documents, self._scorers)
 
-    def observe(
-        self, claims: Sequence[CitingClaim], filter: Filter | None = None
-    ) -> list[list[ClaimEvidence]]:
+    def observe(self, claims: Sequence[CitingClaim]) -> list[list[ClaimEvidence]]:
         """The candidates for each claim, compared and read."""
-        return self.read(self._evidence(claims, filter, _proceed)[0])
+        return self.read(self._evidence(claims, _Scope())[0])
 
     def _evidence(
-        self, claims: Sequence[CitingClaim], filter: Filter | None, proceed: Proceed
+        self, claims: Sequence[CitingClaim], scope: _Scope
     ) -> tuple[list[tuple[str, list[Excerpt]]], dict[str, Document]]:
         """(claim, its excerpts, those of cited documents first) for each claim, and the documents
         by id."""
-        general = [self._query(claim, _HITS, filter) for claim, _ in claims]
+        general = [self._query(claim, _HITS, scope.filter) for claim, _ in claims]
         cited = [
-            self._query(claim, _READ, (*(filter or ()), Condition("document", "=", name)))
+            self._query(claim, _READ, (*(scope.filter or ()), Condition("document", "=", name)))
             for claim, ids in claims
             for name in dict.fromkeys(ids)
         ]
-        proceed()
+        scope.proceed()
         results = self._engine.find_many([*general, *cited])
         documents = {name: document for one in results for name, document in one.documents.items()}
         from_cited = iter(results[len(general) :])
         work = []
         for (claim, ids), result in zip(claims, results, strict=False):
-            proceed()
+            scope.proceed()
             own = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
             found = [*excerpts(claim, own, _READ), *excerpts(claim, result.hits, _READ)]
             distinct = {excerpt.place: excerpt for excerpt in reversed(found)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -111,7 +111,7 @@ def audit_quotations(
     if not quotations:
         return []
     names = run(lambda: DocumentNames(store.documents()))
-    audit = QuotationAudit(store, text, sources, names, filter, proceed)
+    audit = QuotationAudit(store, text, sources, names, tuple(filter or ()), proceed)
     checked = list[CheckedQuotation]()
     for at in range(0, len(quotations), _BATCH):
         checked += run(partial(audit.judge, quotations[at : at + _BATCH]))
@@ -144,33 +144,29 @@ def _name(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W_]+", text.casefold()))
 
 
+@dataclass(frozen=True)
 class QuotationAudit:
     """Judges quotations of `text` against the documents of a store that `filter` admits."""
 
-    def __init__(
-        self,
-        store: Store,
-        text: str,
-        sources: Mapping[int, str],
-        names: DocumentNames,
-        filter: Filter | None,
-        proceed: Callable[[], object],
-    ) -> None:
-        self._store = store
-        self._text = text
-        self._sources = sources
-        self._names = names
-        self._filter = tuple(filter or ())
-        self._proceed = proceed
-        self._document = lru_cache(_DOCUMENTS)(store.document)
+    store: Store
+    text: str
+    sources: Mapping[int, str]
+    names: DocumentNames
+    filter: Filter
+    proceed: Callable[[], object]
+
+    @cached_property
+    def _document(self) -> Callable[[str], Document | None]:
+        """The document with an id; the last ones are kept."""
+        return lru_cache(_DOCUMENTS)(self.store.document)
 
     def judge(self, quotations: Sequence[Quotation]) -> list[CheckedQuotation]:
         """The quotations with their verdicts. A name beside one is a citation unless the document
         that has the quotation mentions it too: then it may be what both are about."""
         judged = []
         for one in quotations:
-            numbers = [self._sources[n] for n in one.cited if n in self._sources]
-            names = {} if numbers else self._names(one.around)
+            numbers = [self.sources[n] for n in one.cited if n in self.sources]
+            names = {} if numbers else self.names(one.around)
             checked = self._judged(
                 one, (list(dict.fromkeys(numbers)) or sorted(names))[:_MOST_CITED]
             )
@@ -185,7 +181,7 @@ class QuotationAudit:
     def _judged(self, quotation: Quotation, cited: Sequence[str]) -> CheckedQuotation:
         """The verdict on a quotation that cites the documents with these ids."""
         start, end = quotation.start, quotation.end
-        whole = Fragment(self._text[start:end])
+        whole = Fragment(self.text[start:end])
         checked = CheckedQuotation(start, end, whole.text, NO_PLACE, True, "", cited=tuple(cited))
         if not _query_words(whole):
             reason = "its words are too common to look it up"
@@ -219,7 +215,7 @@ class QuotationAudit:
 
     def _matches(self, fragment: Fragment, passages: Sequence[Passage]) -> Iterator[Stretch]:
         for passage in passages:
-            self._proceed()
+            self.proceed()
             content = CanonicalText(passage.text)
             for _ in fragment.matches(content):
                 document = self._document(passage.document_id)
@@ -230,21 +226,21 @@ class QuotationAudit:
     def _search(self, fragment: Fragment, k: int, document_id: str = "") -> list[Passage]:
         """The `k` passages with the highest BM25 score for the rarest words of a fragment."""
         stems = {word: stem for word in _query_words(fragment) for stem in analyze(word)}
-        counts = self._store.word_counts(sorted(set(stems.values())))
+        counts = self.store.word_counts(sorted(set(stems.values())))
         indexed = [word for word in stems if stems[word] in counts]
         rare = sorted(indexed, key=lambda word: counts[stems[word]])[:_RARE_WORDS]
         if not rare:
             return []
         condition = (Condition("document", "=", document_id),) if document_id else ()
-        hits = self._store.lexical(" ".join(rare), k, (*self._filter, *condition))
-        passages = self._store.passages([number for number, _ in hits])
+        hits = self.store.lexical(" ".join(rare), k, (*self.filter, *condition))
+        passages = self.store.passages([number for number, _ in hits])
         return [passages[number] for number, _ in hits if number in passages]
 
     def _windows(self, passages: Iterable[Passage], length: int) -> Iterator[Region]:
         """The text around at most `_WINDOWS` passages that is not in an earlier window."""
         spans = list[tuple[str, int, int]]()
         for passage in passages:
-            self._proceed()
+            self.proceed()
             document = self._document(passage.document_id)
             is_covered = any(
                 name == passage.document_id and start <= passage.start and passage.end <= end
