@@ -107,6 +107,8 @@ class Sync:
                 plan, changes, on_progress
             )  # in batches, so that other processes can write in between
             patiently(lambda: self._clear_up(plan, changes))
+            if changes.removed:
+                self._store.vacuum()
         finally:
             self._stamps.save()
         return changes

@@ -227,6 +227,17 @@ def test_a_renamed_file_is_not_missing(store: LocalStore, tmp_path: Path) -> Non
     assert done(sync(store, docs)) == {"renamed": [("docs/a.txt", "docs/z.txt")]}
 
 
+def test_the_files_of_the_index_lose_the_words_of_a_removed_document(
+    store: LocalStore, docs: Path, tmp_path: Path
+) -> None:
+    (docs / "a.txt").write_text("Muscat hosted the talks.\n")
+    sync(store, docs)
+    (docs / "a.txt").unlink()
+    assert sync(store, docs).removed == ["docs/a.txt"]
+    files = [file for file in (tmp_path / "index").rglob("*") if file.is_file()]
+    assert not [file for file in files if b"Muscat" in file.read_bytes()]
+
+
 @pytest.fixture
 def linked(store: LocalStore, docs: Path, tmp_path: Path) -> Path:
     """A link in the folder to a file elsewhere with the same name, already in the index."""
