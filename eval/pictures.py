@@ -112,6 +112,7 @@ def draw_grid(browser: Browser, index: Path) -> bytes:
         page.locator("#grid-progress:empty").wait_for(state="attached", timeout=600_000)
         page.locator(".grid td button").first.click()
         page.locator("#side mark").first.wait_for()
+        page.evaluate("scrollTo(0, 0)")
         page.mouse.move(0, 0)
         page.wait_for_timeout(500)
         picture = page.screenshot()
