@@ -82,7 +82,9 @@ def get_thread(thread: Identifier, request: Request, service: Shared) -> WireTur
 def put_thread(
     thread: Identifier, body: PutThread, request: Request, service: Shared
 ) -> WireThread:
-    """Keep a thread; of a key's threads the latest 500 are kept. No other key sees it."""
+    """Keep a thread; of a key's threads the latest 500 are kept, of 20 million characters at most.
+    No other key sees it.
+    """
     _check_depth(body.turns)
     caller_of(request).charge(len(str(body.turns)) / _CHARACTERS_A_SECOND)
     stored = StoredThread(thread, body.title, time.time(), body.turns)
