@@ -54,7 +54,7 @@ _AUDITED = """The lease: “The rent is £5,510 a month, due on the first workin
 The cleaners come three times a week, and “the monthly fee is 1,240 pounds plus VAT”.
 In the flat “pets of every kind are always welcome”.
 """
-_COLUMNS, _ROWS = 96, 33
+_COLUMNS, _ROWS = 96, 40
 _COLOURS = 64
 _THEME = TerminalTheme(
     (18, 20, 19),

@@ -204,6 +204,7 @@ function showThread() {
   $('question').placeholder = '';
   $('thread').replaceChildren(threadHead(), ...thread.turns.map(turnView));
   if (thread.turns.length > 1) $('thread').lastChild.scrollIntoView({ block: 'start' });
+  else scrollTo(0, 0);  // the list of threads may have been scrolled
 }
 
 function threadHead() {
