@@ -106,7 +106,7 @@ def run(
 
 PREPARED = {
     "rag index restore": "rag index snapshot backup.rag",
-    "rag keys": "rag keys add crm; rag keys add page",
+    "rag keys": "rag collection create contracts; rag keys add crm; rag keys add page",
     "rag ingest --collection": "rag collection create contracts",
     "rag grid": "rag ingest leases; rag grid run leases.toml",
     "rag export leases": "rag ingest leases; rag grid run leases.toml",
