@@ -139,6 +139,8 @@ class LazyEmbedder:
 
 
 _BATCH_TOKENS = 1024
+_REMEMBERED = 64
+"""Number of questions whose vectors are remembered: a grid asks them of every document."""
 _REPORTED = 64
 """Number of passages between two reports."""
 _MODULES = ["Transformer", "Pooling", "Normalize"]
@@ -165,9 +167,16 @@ class MeanEmbedder:
         self._most = _most_tokens(folder)
         self.name = setting
         self.dim = int(self._bert.config["hidden_size"])
+        self._remembered: dict[str, Vectors] = {}
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        return self.embed_passages(texts)
+        remembered = self._remembered
+        new = [text for text in dict.fromkeys(texts) if text not in remembered]
+        if new:
+            remembered = remembered | dict(zip(new, self.embed_passages(new), strict=True))
+            self._remembered = dict(list(remembered.items())[-_REMEMBERED:])
+        rows = [remembered[text] for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), self.dim)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         encoded = self._bert.tokenizer.encode_batch(list(texts))

@@ -52,6 +52,22 @@ def test_vectors_have_unit_length_in_any_batch(folder: Path) -> None:
     assert embedder.embed_passages([]).shape == (0, embedder.dim)
 
 
+def test_a_question_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = MeanEmbedder("tiny", folder)
+    sent: list[str] = []
+    embed = embedder.embed_passages
+    monkeypatch.setattr(
+        embedder, "embed_passages", lambda texts: sent.extend(texts) or embed(texts)
+    )
+    first = embedder.embed_queries(["one", "two", "one"])
+    again = embedder.embed_queries(["three", "two", "one"])
+    assert sent == ["one", "two", "three"]
+    assert np.array_equal(first[[1, 0]], again[1:])
+    many = embedder.embed_queries([f"question {number}" for number in range(200)])
+    assert many.shape == (200, embedder.dim)
+    assert embedder.embed_queries([]).shape == (0, embedder.dim)
+
+
 def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
     embedder = MeanEmbedder("tiny", folder)
     many = [f"{'word ' * (number % 30)}{number}" for number in range(200)]
