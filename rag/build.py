@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -281,17 +282,20 @@ def assemble(
     """Build an engine from parts that already exist; the judge is that of the settings, unless
     another one is chosen.
     """
-    return Engine(
-        settings,
-        store,
-        _retriever(settings, store, embedder),
-        reader,
-        chosen_judge or judge(settings),
-        _speller(store),
-        forms(settings, embedder),
-        embedder,
-        _rarity(store),
-    )
+    retriever, speller = _retriever(settings, store, embedder), _speller(store)
+    classifier, rarity = forms(settings, embedder), _rarity(store)
+
+    def engine_of(reader: Reader, judge: Ranks, quick: Engine | None = None) -> Engine:
+        return Engine(
+            settings, store, retriever, reader, judge, speller, classifier, embedder, rarity, quick
+        )
+
+    small, _ = stages(reader)
+    quick = None
+    if small is not reader and chosen_judge is None:
+        own = replace(settings, reader=small.name, calibration="default")
+        quick = engine_of(small, judge(own))
+    return engine_of(reader, chosen_judge or judge(settings), quick)
 
 
 def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:

@@ -54,15 +54,17 @@ class Engine(Searcher):
         forms: FormClassifier | None = None,
         embedder: Embedder | None = None,
         rarity: Rarity = lambda question: {},
+        quick: Engine | None = None,
     ) -> None:
         """`forms` says how likely a question wants each form; without it, all are equally likely.
-        Overviews need `embedder`.
+        Overviews need `embedder`. `quick` answers with the small reader of a cascade alone.
         """
         super().__init__(settings, store, retriever, speller)
         self.reader = reader
         self.judge = judge
         self.forms = forms
         self.rarity = rarity
+        self.quick = quick
         self.alternatives = MOST_ALTERNATIVES
         self._embedder = embedder
         self._rounds = BudgetedReader(reader)
@@ -175,7 +177,8 @@ class Engine(Searcher):
                 embedded = self.store.embedded(document.id)
                 proposals.append(overview(document, *embedded, self._embedder))
         if "catalogue" in document_ids:
-            proposals.append(catalogue(query.question, self.store, listed, result.hits))
+            is_alone = any(part.key == "document" and part.op == "=" for part in query.filter or ())
+            proposals.append(catalogue(query.question, self.store, listed, result.hits, is_alone))
         present = tuple(proposal for proposal in proposals if proposal is not None)
         names = {place.document_id for proposal in present for place in proposal.places}
         documents = {name: found for name in names if (found := self.store.document(name))}

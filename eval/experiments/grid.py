@@ -1,10 +1,12 @@
 """Scores the grid of eval/gold/grid.jsonl: 40 documents, 8 questions, a third without an answer.
 
-    python -m eval.experiments.grid FOLDER --index INDEX [--documents N]
+    python -m eval.experiments.grid FOLDER --index INDEX [--documents N] [--time N] [--fit]
 
 FOLDER is made by `eval.gold.collections`. The gold file was written from the documents before
 anything was asked. Every second document is for fitting; figures are printed for each half. A cell
-is useful if it is answered with a value that contains an accepted wording.
+is useful if it is answered with a value that contains an accepted wording. `--time` asks N cells as
+a grid, and again as single questions with the same filter, and compares the processor's seconds.
+`--fit` prints the corrections of `rag.desk.grid_run`, fitted to the half for fitting.
 """
 
 from __future__ import annotations
@@ -12,20 +14,27 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from rag import build
+from rag.answering.reading import logit
 from rag.desk import grid as grids
 from rag.desk import grid_run
 from rag.desk.grid import Cell
 from rag.desk.grid_file import GridSpec, definition
+from rag.desk.grid_run import Correction
 from rag.engine import Engine
+from rag.filters import parse
 from rag.settings import Settings
 
 GOLD = Path(__file__).parents[1] / "gold" / "grid.jsonl"
 Row = dict[str, Any]
+_PLAIN = Correction(1.0, 0.0, 0.0)
+"""Changes nothing."""
 
 
 def gold() -> list[Row]:
@@ -63,20 +72,55 @@ def scores(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, float]:
 
 def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
     """The cells of a grid of its own, which is deleted again."""
-    names = sorted({row["document"] for row in rows})
-    spec = _spec(rows)
-    due = [
-        grid_run.Due(grid_row, column, None)
-        for grid_row in grids.rows_of(spec, engine.store.documents())
-        if grid_row.key in names
-        for column in spec.columns
-    ]
+    due = _due(engine, rows)
     cells: dict[tuple[str, str], Cell] = {}
     for start in range(0, len(due), grid_run.BATCH):
         for cell in grid_run.ask(engine, due[start : start + grid_run.BATCH]):
             cells[cell.row, cell.column] = cell
         print(f"{len(cells)} of {len(due)} cells", flush=True)
     return [(row, cells[row["document"], row["column"]]) for row in rows]
+
+
+def _due(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
+    names = {row["document"] for row in rows}
+    spec = _spec(rows)
+    return [
+        grid_run.Due(grid_row, column, None)
+        for grid_row in grids.rows_of(spec, engine.store.documents())
+        if grid_row.key in names
+        for column in spec.columns
+    ]
+
+
+def fitted(engine: Engine, rows: Sequence[Row]) -> dict[str, Correction]:
+    """The corrections for the small reader alone and for both. The engine's threshold must be 0, so
+    that every cell has its best guess.
+    """
+    gold_rows = {(row["document"], row["column"]): row for row in rows}
+    due = _due(engine, rows)
+    queries = grid_run.queries(due)
+    results = [grid_run.nearest(result) for result in engine.find_many(queries)]
+    engines = {"SMALL": engine.quick or engine, "LARGE": engine}
+    corrections = {}
+    for name, reading_engine in engines.items():
+        answers = reading_engine.answer_many(queries, results, {})
+        cells = map(grid_run.cell, repeat(engine), due, answers, results, repeat(_PLAIN))
+        corrections[name] = _correction(
+            [(gold_rows[cell.row, cell.column], cell) for cell in cells if cell.value]
+        )
+    return corrections
+
+
+def _correction(pairs: Sequence[tuple[Row, Cell]]) -> Correction:
+    from sklearn.linear_model import LogisticRegression
+
+    features = [
+        (logit(cell.probability, 1e-4), row["type"] in grid_run.TYPED) for row, cell in pairs
+    ]
+    useful = [bool(row["answers"]) and is_useful(row, cell) for row, cell in pairs]
+    model = LogisticRegression(C=1.0).fit(features, useful)
+    slope, typed = model.coef_[0]
+    return Correction(*(round(float(n), 2) for n in (slope, model.intercept_[0], typed)))
 
 
 def _spec(rows: Sequence[Row]) -> GridSpec:
@@ -101,16 +145,41 @@ def check(folder: Path, rows: Sequence[Row]) -> None:
             raise SystemExit(f"{row['document']} is another version")
 
 
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
+    """Processor seconds of the cells as a grid, and as single questions."""
+    whole = _seconds(lambda: asked(engine, rows))
+    single = _seconds(
+        lambda: [
+            engine.ask(row["question"], filter=parse([f"document={row['document']}"]))
+            for row in rows
+        ]
+    )
+    return {"grid": whole, "single": single, "share": whole / single}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Score the gold grid.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--documents", type=int, default=40)
+    parser.add_argument("--time", type=int, default=0, metavar="CELLS")
+    parser.add_argument("--fit", action="store_true", help="only fit the corrections")
     options = parser.parse_args()
     rows = gold()
     names = list(dict.fromkeys(row["document"] for row in rows))[: options.documents]
     rows = [row for row in rows if row["document"] in names]
     check(options.folder, rows)
+    if options.fit:
+        engine = build.engine(Settings.load(index=options.index, threshold=0.0))
+        fit_rows = [row for row in rows if row["document"] in names[::2]]
+        print(*fitted(engine, fit_rows).items(), sep="\n")
+        return
     engine = build.engine(Settings.load(index=options.index))
     pairs = asked(engine, rows)
     halves = {"fit": set(names[::2]), "report": set(names[1::2])}
@@ -118,6 +187,8 @@ def main() -> None:
         half: scores([pair for pair in pairs if pair[0]["document"] in chosen])
         for half, chosen in halves.items()
     }
+    if options.time:
+        result["seconds"] = compare_times(engine, rows[: options.time])
     print(json.dumps(result, indent=2))
 
 

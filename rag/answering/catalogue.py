@@ -78,10 +78,15 @@ class Library(Protocol):
 
 
 def catalogue(
-    question: str, library: Library, listed: Sequence[Document], hits: Sequence[Hit]
+    question: str,
+    library: Library,
+    listed: Sequence[Document],
+    hits: Sequence[Hit],
+    is_alone: bool = False,
 ) -> Candidate | None:
     """An answer from titles, metadata and counts; None if they contain none or the question is
-    unclear or long. `listed` are the documents that pass the filter, without their text.
+    unclear or long. `listed` are the documents that pass the filter, without their text. If the
+    filter `is_alone`, of one document, only its author and date answer.
     """
     question = " ".join(question.split())  # several spaces would make the patterns backtrack
     if len(question) > _LONGEST_QUESTION:
@@ -89,6 +94,8 @@ def catalogue(
     for kind, keys in (("author", _AUTHOR_KEYS), ("day", _DATE_KEYS)):
         if _ASKS[kind].search(question):
             return _metadata(question, library, listed, hits, keys)
+    if is_alone:
+        return None
     counts = bool(_ASKS["count"].search(question))
     match = _ASKS["by or from"].search(question)
     if match and (own := _by_or_from(match["what"], listed)):

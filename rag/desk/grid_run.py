@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from rag.answering.reading import logit
 from rag.answering.searcher import Query, RetrievalResult
 from rag.desk import grid as grids
 from rag.desk.grid import Cell, Grid, GridRow, Quote, State
@@ -22,16 +24,43 @@ if TYPE_CHECKING:
 BATCH = 32
 """Cells that are read together; what an interruption can lose."""
 MOST_QUOTES = 5
-ABSENT = 0.3
-"""Probability of the best guess below which the document is said not to have an answer. Fitted,
-like the next two, to half of the documents of eval/gold/grid.jsonl.
+READS = 4
+"""Passages that are read for a cell of one document."""
+ANSWERED, ABSENT = 0.5, 0.45
+"""Probability from which on such a cell is answered, and below which the document is said not to
+have an answer.
 """
-TYPED, TYPED_ABSENT = 0.2, 0.1
-"""The same for a value of the type that the column asks for: an answer from `TYPED` on, and no
-answer below `TYPED_ABSENT`. The judge does not know that a type is asked for.
+UNDECIDED = (0.45, 0.6)
+"""Probabilities by the small reader between which the large one reads, too."""
+UNLIKELY = 0.3
+"""Probability below which several documents are said not to have an answer; they are asked as a
+single question is.
 """
-_TYPED = ("date", "amount", "number")
+TYPED = ("date", "amount", "number")
 _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no", "list": "list"}
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What the judge does not know of a cell: that one document is asked, and for a value of a
+    type. The log-odds of its probability times `slope`, plus `offset`, and `typed` more for a date,
+    an amount or a number (Platt 1999).
+    """
+
+    slope: float
+    offset: float
+    typed: float
+
+    def __call__(self, probability: float, kind: str) -> float:
+        """The probability, in (0, 1), of a value in a column of this type."""
+        total = self.slope * logit(probability, 1e-4) + self.offset
+        return 1 / (1 + math.exp(-total - self.typed * (kind in TYPED)))
+
+
+SMALL, LARGE = Correction(0.75, 0.63, 2.82), Correction(0.83, 0.63, 2.89)
+"""For answers by the small reader alone, and for those by both. Fitted, as are the thresholds, to
+half of the documents of eval/gold/grid.jsonl (`python -m eval.experiments.grid --fit`).
+"""
 OnProgress = Callable[[int, int], object]
 """Called with the number of cells that are done, and that of all cells to ask."""
 
@@ -87,28 +116,76 @@ def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[
         grids.mark(engine.store, name, finished=grids.now())
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A cell with its question, and what was retrieved for it."""
+
+    due: Due
+    query: Query
+    result: RetrievalResult
+    digest: str
+
+
 def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
-    """Ask cells together. Those whose evidence is unchanged are left out."""
-    queries = [
+    """Ask cells together. Those whose evidence is unchanged are left out.
+
+    For a cell of one document the small reader reads a few passages, and the large one reads those
+    of the cells that it does not decide. Several documents are asked as a single question is.
+    """
+    questions = queries(part)
+    results = engine.find_many(questions)
+    fresh = [
+        _Asked(one, query, nearest(result) if one.row.sha256 else result, digest)
+        for one, query, result in zip(part, questions, results, strict=True)
+        for digest in [_digest(one, result)]
+        if one.before is None or one.before.digest != digest
+    ]
+    cells = _quick_cells(engine, [one for one in fresh if one.due.row.sha256])
+    undecided = [one for one in fresh if _place(one) not in cells]
+    answers = engine.answer_many(
+        [one.query for one in undecided], [one.result for one in undecided], {}
+    )
+    for one, answer in zip(undecided, answers, strict=True):
+        cells[_place(one)] = cell(engine, one.due, answer, one.result)
+    return [_version(replace(cells[_place(one)], digest=one.digest), one.due) for one in fresh]
+
+
+def queries(part: Sequence[Due]) -> list[Query]:
+    """The questions of cells."""
+    return [
         Query(
             one.column.question, None, one.row.filter or None, form=_FORMS.get(one.column.type, "")
         )
         for one in part
     ]
-    results = engine.find_many(queries)
-    digests = [_digest(one, result) for one, result in zip(part, results, strict=True)]
-    fresh = [
-        number
-        for number, (one, digest) in enumerate(zip(part, digests, strict=True))
-        if one.before is None or one.before.digest != digest
-    ]
-    answers = engine.answer_many(
-        [queries[number] for number in fresh], [results[number] for number in fresh], {}
+
+
+def nearest(result: RetrievalResult) -> RetrievalResult:
+    """The result with the passages that are read for a cell of one document."""
+    return replace(result, hits=result.hits[:READS])
+
+
+def _quick_cells(engine: Engine, asked: Sequence[_Asked]) -> dict[tuple[str, str], Cell]:
+    """The cells that the small reader decides, by row and column."""
+    if engine.quick is None:
+        return {}
+    answers = engine.quick.answer_many(
+        [one.query for one in asked], [one.result for one in asked], {}
     )
-    return [
-        _version(cell(engine, part[number], answer, results[number], digests[number]), part[number])
-        for number, answer in zip(fresh, answers, strict=True)
-    ]
+    low, high = UNDECIDED
+    cells = (
+        cell(engine, one.due, answer, one.result, SMALL)
+        for one, answer in zip(asked, answers, strict=True)
+    )
+    return {
+        (answered.row, answered.column): answered
+        for answered in cells
+        if not low <= answered.probability < high
+    }
+
+
+def _place(one: _Asked) -> tuple[str, str]:
+    return one.due.row.key, one.due.column.name
 
 
 def _digest(one: Due, result: RetrievalResult) -> str:
@@ -128,47 +205,48 @@ def _version(answered: Cell, one: Due) -> Cell:
     return replace(answered, at=before.at, rating=before.rating, number=before.number)
 
 
-def cell(engine: Engine, one: Due, answer: Answer, result: RetrievalResult, digest: str) -> Cell:
-    """The cell of an answer."""
+def cell(
+    engine: Engine,
+    one: Due,
+    answer: Answer,
+    result: RetrievalResult,
+    correction: Correction = LARGE,
+) -> Cell:
+    """The cell of an answer, without its digest."""
+    kind = one.column.type
     own = (one.row.document_id,) if one.row.sha256 else ()
-    blank = Cell(
-        one.row.key,
-        one.column.name,
-        "absent",
-        "",
-        answer.confidence,
-        digest,
-        grids.now(),
-        None,
-        (),
-        own,
-    )
+    blank = Cell(one.row.key, one.column.name, "absent", "", 0.0, "", grids.now(), None, (), own)
     if not result.hits and one.row.sha256:
         document = engine.store.document(one.row.key)
         readable = bool(document and document.text.strip())
         return blank if readable else replace(blank, state="unreadable")
-    best = _best(answer, one.column.type)
+    best = _best(answer, kind)
     if best is None:
         return blank
-    state = _state(best.probability, one.column.type, engine.threshold)
+    chosen = engine.settings.threshold
+    if own:
+        probability = correction(best.probability, kind)
+        state = _state(probability, ANSWERED if chosen < 0 else chosen, ABSENT)
+    else:
+        probability = best.probability
+        state = _state(probability, engine.threshold, UNLIKELY)
     if state == "absent":
-        return replace(blank, probability=best.probability)
+        return replace(blank, probability=probability)
     quotes = tuple(_quote(citation) for citation in best.citations[:MOST_QUOTES])
     cited = (quote.document_id for quote in quotes)
     return replace(
         blank,
         state=state,
         value=best.value,
-        probability=best.probability,
+        probability=probability,
         typed=best.typed,
         quotes=quotes,
         documents=tuple(dict.fromkeys([*own, *cited])),
     )
 
 
-def _state(probability: float, kind: str, threshold: float) -> State:
-    answered, absent = (TYPED, TYPED_ABSENT) if kind in _TYPED else (threshold, ABSENT)
-    if probability >= min(answered, threshold):
+def _state(probability: float, answered: float, absent: float) -> State:
+    if probability >= answered:
         return "answered"
     return "unsure" if probability >= absent else "absent"
 

@@ -44,6 +44,19 @@ def test_only_documents_are_counted(tmp_path: Path, question: str, count: str | 
     assert (found and found.text) == count
 
 
+def test_one_document_is_not_listed(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    add(store, document("The annual report is ready.", "notes/a", author="Ada Bloom"))
+    listed = store.documents()
+    question = "Where are changes to this document posted?"
+    several, one = (catalogue(question, store, listed, [], alone) for alone in (False, True))
+    author = catalogue("Who wrote this document?", store, listed, [], True)
+    store.close()
+    assert (several and several.text, one) == ("1 document", None)
+    assert author
+    assert author.text == "Ada Bloom"
+
+
 @pytest.mark.parametrize(
     ("question", "count"),
     [

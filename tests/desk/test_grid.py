@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import openpyxl
 import pytest
 
 from rag import build
+from rag.answering.candidate import Candidate
+from rag.answering.reading import Reading
 from rag.desk import grid as grids
 from rag.desk import grid_export, grid_run
 from rag.desk.grid_file import GridSpec, definition
 from rag.engine import Engine
 from rag.errors import InputError
+from rag.models.cascade import Cascade
+from rag.protocols import ReaderOutput
 from rag.settings import Settings
-from rag.types import Document
+from rag.types import Document, Hit
 from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 from tests.small_index import add, new_store
 
@@ -67,6 +72,46 @@ def test_an_interrupted_run_keeps_its_batches(engine: Engine) -> None:
     next(iter(grid_run.in_batches(engine, "leases", 8)))
     assert grids.load(engine.store, "leases").counts["waiting"] == 12
     assert grid_run.run(engine, "leases") == 12
+
+
+class _Counting(NameReader):
+    """Counts the questions that it reads."""
+
+    questions = 0
+
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        self.questions += len(questions)
+        return super().read_many(questions)
+
+
+class _SureOf2030(SpanJudge):
+    """Is undecided about everything but one year."""
+
+    def probabilities(
+        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
+    ) -> list[float]:
+        texts = [one.span.best.span.text if one.span else "" for one in candidates]
+        undecided = 1 / (1 + math.exp(grid_run.SMALL.offset / grid_run.SMALL.slope))
+        return [0.99 if "2030" in text else undecided for text in texts]
+
+
+def test_the_large_reader_reads_what_the_small_one_does_not_decide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = _Counting(), _Counting()
+    monkeypatch.setattr(build, "judge", lambda settings: _SureOf2030())
+    settings = Settings(index=tmp_path, embedder="bag-of-words")
+    store = new_store(tmp_path)
+    engine = build.assemble(settings, store, BagOfWordsEmbedder(), Cascade(small, large, 3))
+    columns = [{"name": "End", "question": "When does the lease end?"}]
+    add(store, lease(1, 2030), lease(2, 2041))
+    grid(engine, columns=columns)
+    grid_run.run(engine, "leases")
+    assert (small.questions, large.questions) == (3, 1), "the small one again, in the cascade"
+    grid(engine, columns=columns, rows="folders")
+    grid_run.run(engine, "leases")
+    assert (small.questions, large.questions) == (4, 2), "several documents are a question"
+    store.close()
 
 
 def test_documents_change_and_vanish_while_a_grid_runs(engine: Engine) -> None:
