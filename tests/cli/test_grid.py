@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import openpyxl
 import pytest
 
+from rag import build
+from rag.protocols import ReaderOutput
+from rag.types import Hit
 from tests.cli.test_cli import Run, run
+from tests.fakes import NameReader
 
 __all__ = ["run"]
 
@@ -57,6 +64,37 @@ def test_a_grid_is_asked_kept_shown_and_deleted(synced: Run) -> None:
     code, _, err = synced("grid", "show", "deal")
     assert (code, "no grid 'deal'" in err) == (2, True)
     assert synced("grid", "list") == (0, "no grids\n", "")
+
+
+class _Stopped(NameReader):
+    """Somebody presses Ctrl-C at the second batch."""
+
+    batches = 0
+
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        self.batches += 1
+        if self.batches == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().read_many(questions)
+
+
+def test_ctrl_c_keeps_what_was_asked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(20):
+        Path(f"docs/{number}.md").write_text(f"The US left deal {number} in 20{number + 10}.")
+    run("sync", "docs")
+    Path("deal.toml").write_text(GRID)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(build, "reader", lambda settings: _Stopped())
+            code, out, err = run("grid", "run", "deal.toml")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (code, out) == (130, "")
+    assert "rag: stopped; 32 cells of 46 are kept; run it again to continue\n" in err
+    assert "14 not asked yet" in run("grid", "list")[1]
+    code, out, _ = run("grid", "run", "deal.toml")
+    assert (code, "not asked yet" in out) == (0, False)
 
 
 def test_a_cell_has_its_place_and_digest(synced: Run) -> None:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from rag import build
+from rag.desk import grid as grids
+from rag.desk.grid_file import definition
 from rag.errors import install_line
+from rag.ingestion.uploads import GRID, Upload
+from rag.settings import Settings
 from tests.cli.test_cli import DEAL, Run, run
 from tests.postgres import Cluster
 from tests.store.helpers import schema_dsn
@@ -73,6 +79,23 @@ def test_a_worker_ingests_the_queue(shared: Run) -> None:
     assert shared("ingest", "docs")[1].startswith(
         f"{place}: 2 unchanged, 2 skipped; the index has not changed"
     )
+
+
+def test_a_worker_asks_the_cells_of_a_queued_grid(shared: Run) -> None:
+    shared("ingest", "docs")
+    column = {"name": "Host", "question": "Who hosted the secret talks?"}
+    settings = Settings.load()
+    with closing(build.store(settings)) as store, closing(build.queue(settings)) as queue:
+        grids.save(store, definition({"name": "talks", "columns": [column]}, "the test"))
+        queue.enqueue([Upload(f"{GRID}{name}", name, b"") for name in ("talks", "gone")], "both")
+        assert "2 not asked yet" in shared("grid", "list")[1]
+        code, _, err = shared("worker", "--once")
+        assert (code, "grid talks: 2 cells asked" in err) == (0, True)
+        outcomes = [(done.outcome, done.detail) for _, done in queue.results("both") if done]
+    assert outcomes == [("answered", "2 cells"), ("rejected", "no grid 'gone'")]
+    assert "not asked yet" not in shared("grid", "list")[1]
+    rows = json.loads(shared("grid", "show", "talks", "--json")[1])["rows"]
+    assert rows[1]["cells"][0]["quotes"][0]["document_id"] == "docs/oman.txt"
 
 
 def test_a_collection_has_a_queue_of_its_own(shared: Run) -> None:

@@ -74,6 +74,40 @@ def test_all_methods_awaited(url: str) -> None:
     asyncio.run(use())
 
 
+GRID = {"name": "talks", "columns": [{"name": "Leader", "question": "Who led the talks?"}]}
+
+
+def test_a_grid_is_asked_listed_and_deleted(url: str) -> None:
+    with client(url) as rag:
+        rag.put("oman.txt", OMAN)
+        grid = rag.run_grid({**GRID, "filter": ["source:oman"]})
+        (row,) = grid.cells
+        (cell,) = row.cells
+        assert (row.row, cell.value) == ("uploads/oman.txt", "William Burns")
+        assert [one.name for one in rag.grids()] == ["talks"]
+        assert rag.grid("talks").cells == grid.cells
+        rag.delete_grid("talks")
+        assert rag.grids() == []
+        with pytest.raises(ServiceProblem, match="no grid 'talks'"):
+            rag.grid("talks")
+        with pytest.raises(ServiceProblem, match="colour"):
+            rag.run_grid({**GRID, "colour": "red"})
+
+
+def test_a_grid_is_awaited(url: str) -> None:
+    async def use() -> None:
+        http = httpx.AsyncClient(trust_env=False, timeout=30)
+        async with AsyncClient(url, http=http) as rag:
+            await rag.put("oman.txt", OMAN)
+            grid = await rag.run_grid({**GRID, "filter": ["source:oman"]})
+            assert grid.cells[0].cells[0].value == "William Burns"
+            assert (await rag.grid("talks")).cells == grid.cells
+            await rag.delete_grid("talks")
+            assert await rag.grids() == []
+
+    asyncio.run(use())
+
+
 def test_a_problem_is_an_error_with_its_hint(url: str) -> None:
     with client(url) as rag:
         with pytest.raises(ServiceProblem) as caught:
