@@ -208,16 +208,15 @@ def embedder(settings: Settings) -> Embedder:
 
 def reader(settings: Settings) -> Reader:
     prepare(settings)
-    from rag.models.cascade import Cascade
+    from rag.models.cascade import Cascade, LastReading
     from rag.models.reader import ExtractiveReader
 
     main_reader = ExtractiveReader(settings.reader, arithmetic=_arithmetic(settings))
     first = first_reader(settings.reader)
     if first is None:
         return main_reader
-    return Cascade(
-        ExtractiveReader(first, arithmetic=_arithmetic(settings)), main_reader, CASCADE_READS
-    )
+    small = ExtractiveReader(first, arithmetic=_arithmetic(settings))
+    return Cascade(LastReading(small), main_reader, CASCADE_READS)
 
 
 def stages(reader: Reader) -> tuple[Reader, Reader]:

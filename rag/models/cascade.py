@@ -53,7 +53,31 @@ class Cascade:
                 self._most,
             )
         )
-        return [hit for hit in hits if any(hit is choice for choice in chosen)]
+        return [hit for hit in hits if hit in chosen]
+
+
+class LastReading:
+    """A reader that remembers its last batch: the small reader reads a grid's cells alone, then the
+    cascade those that it does not decide.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.name = reader.name
+        self._reader = reader
+        self._last: dict[tuple[str, tuple[Hit, ...]], ReaderOutput] = {}
+
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        """Read the hits for a question, or for a claim in its place."""
+        return self.read_many([(question, hits)])[0]
+
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        """`read` for several (question, hits) pairs, without those of the last batch."""
+        keys = [(question, tuple(hits)) for question, hits in questions]
+        last = self._last
+        new = [key for key in dict.fromkeys(keys) if key not in last]
+        outputs = last | dict(zip(new, self._reader.read_many(new), strict=True))
+        self._last = {key: outputs[key] for key in keys}
+        return [outputs[key] for key in keys]
 
 
 def _padded(by_span: Iterator[Hit], hits: Sequence[Hit]) -> Iterator[Hit]:
@@ -64,7 +88,7 @@ def _padded(by_span: Iterator[Hit], hits: Sequence[Hit]) -> Iterator[Hit]:
 def _distinct(hits: Iterator[Hit]) -> Iterator[Hit]:
     distinct: list[Hit] = []
     for hit in hits:
-        if not any(hit is earlier for earlier in distinct):
+        if hit not in distinct:
             distinct.append(hit)
             yield hit
 

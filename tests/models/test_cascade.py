@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
-from rag.models.cascade import Cascade
+from rag.models.cascade import Cascade, LastReading
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import CASCADE_READS, FIRST_READER, first_reader
 from rag.settings import Settings
@@ -44,6 +44,28 @@ def test_the_second_reader_reads_what_the_first_chose(
     assert [v.yes for v in found.verdicts] == pytest.approx(
         [v.yes for v in again.verdicts], abs=1e-4
     )
+
+
+def test_the_last_batch_is_not_read_again(
+    readers: tuple[ExtractiveReader, ExtractiveReader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = readers
+    fresh = Cascade(small, large, 3).read_many([("where?", hits(TEXTS)), ("when?", hits(TEXTS))])
+    counts: list[int] = []
+    read_many = small.read_many
+    monkeypatch.setattr(
+        small, "read_many", lambda asked: counts.append(len(asked)) or read_many(asked)
+    )
+    last = LastReading(small)
+    last.read_many([("where?", hits(TEXTS)), ("who?", hits(TEXTS))])
+    again = Cascade(last, large, 3).read_many([("where?", hits(TEXTS)), ("when?", hits(TEXTS))])
+    assert counts == [2, 1]
+    assert [len(output.verdicts) for output in again] == [3, 3]
+    assert [[span.start for span in output.spans] for output in again] == [
+        [span.start for span in output.spans] for output in fresh
+    ]
+    last.read("where?", hits(TEXTS[:2]))
+    assert counts == [2, 1, 1], "other passages"
 
 
 def test_few_passages_are_all_read_and_none_is_fine(
