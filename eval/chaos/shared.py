@@ -84,7 +84,7 @@ def write(
             docs, find([docs]), many=True
         )
         kinds = changes.added, changes.updated, changes.renamed, changes.removed
-        counts["changes"] += sum(map(len, kinds))
+        counts["changes"] += sum(len(kind) for kind in kinds)
 
 
 def _change_files(docs: Path, chance: random.Random) -> None:

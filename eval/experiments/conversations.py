@@ -49,7 +49,7 @@ from rag.meaning.followups import (
 )
 from rag.meaning.words import content_words
 from rag.parsing.files import find
-from rag.repl.session import Session
+from rag.repl.session import ReplSession
 from rag.settings import Settings
 from rag.types import Answer
 
@@ -272,7 +272,7 @@ def ranks(searcher: Searcher, questions: Sequence[str], turn: Turn) -> list[bool
 
 def run(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]]:
     """One row a turn."""
-    session = Session(Opened(engine))  # type: ignore[arg-type]
+    session = ReplSession(Opened(engine))  # type: ignore[arg-type]
     for turn in conversation.turns:
         understood = session.understand(turn.question)
         answer = session.ask(turn.question, understood)

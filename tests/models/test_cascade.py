@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from rag import build
 from rag.models.cascade import Cascade, LastReading
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import CASCADE_READS, FIRST_READER, first_reader
+from rag.protocols import ReaderOutput
 from rag.settings import Settings
 from rag.types import Hit
 from tests import tiny
@@ -53,9 +55,12 @@ def test_the_last_batch_is_not_read_again(
     fresh = Cascade(small, large, 3).read_many([("where?", hits(TEXTS)), ("when?", hits(TEXTS))])
     counts: list[int] = []
     read_many = small.read_many
-    monkeypatch.setattr(
-        small, "read_many", lambda asked: counts.append(len(asked)) or read_many(asked)
-    )
+
+    def counted(asked: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        counts.append(len(asked))
+        return read_many(asked)
+
+    monkeypatch.setattr(small, "read_many", counted)
     last = LastReading(small)
     last.read_many([("where?", hits(TEXTS)), ("who?", hits(TEXTS))])
     again = Cascade(last, large, 3).read_many([("where?", hits(TEXTS)), ("when?", hits(TEXTS))])

@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from rag.errors import ModelError
 from rag.models.device import Arithmetic
 from rag.models.embedders import MeanEmbedder, is_mean
 from rag.models.registry import embedder_path
+from rag.protocols import Vectors
 from tests import tiny
 
 TEXTS = [
@@ -56,9 +58,12 @@ def test_a_question_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPat
     embedder = MeanEmbedder("tiny", folder)
     sent: list[str] = []
     embed = embedder.embed_passages
-    monkeypatch.setattr(
-        embedder, "embed_passages", lambda texts: sent.extend(texts) or embed(texts)
-    )
+
+    def embed_passages(texts: Sequence[str]) -> Vectors:
+        sent.extend(texts)
+        return embed(texts)
+
+    monkeypatch.setattr(embedder, "embed_passages", embed_passages)
     first = embedder.embed_queries(["one", "two", "one"])
     again = embedder.embed_queries(["three", "two", "one"])
     assert sent == ["one", "two", "three"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rag.engine import Engine
-from rag.repl.session import Session
+from rag.repl.session import ReplSession
 from rag.repl.session_engine import SessionEngine
 from rag.server.conversation import Exchanged, in_context
 from rag.server.openai_input import asked_in, documents_in
@@ -44,7 +44,7 @@ def test_five_turns_are_answered_like_at_the_prompt(tmp_path: Path) -> None:
         put_text(client, "oman.txt", OMAN)
         put_text(client, "lease.txt", LEASE)
         engine = open_backend(Settings(index=tmp_path, threshold=0.15)).engine
-        prompt = Session(cast(SessionEngine, Opened(engine)))
+        prompt = ReplSession(cast(SessionEngine, Opened(engine)))
         said: list[dict[str, Any]] = []
         understood = []
         for turn in TURNS:
