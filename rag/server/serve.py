@@ -37,6 +37,10 @@ _TLS_REASONS = {
     None: "the certificate or its key is missing, or not in PEM form",
 }
 """By OpenSSL's reason."""
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that computes keeps Python's lock while others wait: a tenth of Python's
+default. A search waits so long at each step while another key's requests compute.
+"""
 
 
 def check_binding(settings: Settings) -> None:
@@ -86,6 +90,7 @@ def run(
         ):  # uvicorn raises the signals again at the end
             signal.signal(number, lambda *_: None)
         try:
+            sys.setswitchinterval(_SWITCH_SECONDS)
             server.run([listening])
         finally:  # resources left open would keep the process alive
             app.state.service.close()
