@@ -110,6 +110,11 @@ PREPARED = {
     "rag ingest --collection": "rag collection create contracts",
     "rag grid": "rag ingest leases; rag grid run leases.toml",
     "rag export leases": "rag ingest leases; rag grid run leases.toml",
+    "rag eval run leases": (
+        "rag ingest leases; rag grid run leases.toml; "
+        "rag grid rate leases leases/oak.md End confirmed; "
+        "rag grid show leases --out leases.gold.jsonl"
+    ),
 }
 
 
