@@ -15,7 +15,6 @@ NOISE_SECONDS = 0.05
 def cpu_seconds(run: Callable[[], object], repeats: int = 1) -> float:
     """The fewest CPU seconds that `run` takes, without collecting the garbage of other tests."""
     times = []
-    gc.collect()
     gc.disable()
     try:
         for _ in range(repeats):

@@ -94,7 +94,7 @@ def test_a_child_has_no_network() -> None:
 
 
 def test_every_python_process_is_started_by_the_launcher() -> None:
-    """Other modules start only programs that a person names: git and a pager."""
+    """Other modules start only programs that a person names: git, ssh-keygen and a pager."""
     package = Path(child_process.__file__).parent
     calls = re.compile(
         r"\bsubprocess\.(?:Popen|run|call|check_\w+)\(|\bos\.exec|\bmultiprocessing\b"
@@ -104,4 +104,4 @@ def test_every_python_process_is_started_by_the_launcher() -> None:
         for path in package.rglob("*.py")
         if calls.search(path.read_text())
     }
-    assert starting == {"child_process.py", "evaluation/environment.py", "repl/run.py"}
+    assert starting == {"child_process.py", "desk/bundle.py", "evaluation/runs.py", "repl/run.py"}

@@ -21,7 +21,7 @@ SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
     "rag.answering.generate._PATTERNS": generate._LONGEST_QUESTION,
     "rag.answering.reading._SAYS": reading._SHORT_LINE,
-    "rag.meaning.words._SCALED": words.LONGEST,
+    "rag.meaning.words._REWRITINGS": words.LONGEST,
     "rag.meaning.quantities._BOUND_AFTER": words.LONGEST,  # at one place of a value
 }
 """The modules and patterns that read no longer text than this, in characters: their functions look

@@ -29,7 +29,8 @@ _QUOTE_COLUMNS = (
     *("row", "column", "state", "probability", "value", "quote", "sentence", "document", "page"),
     *("heading", "start", "end", "sha256", "rating"),
 )
-_MARKER = re.compile(r"\s*(?:[-*•–]|\d+[.)])\s+")
+_MARKER = re.compile(r"(?:[-*•–]|\d++[.)])\s++")
+"""At the start of an item."""
 _LONGEST = 32_000
 """Characters of a cell in XLSX, which allows 32,767."""
 HTML_STYLE = """
@@ -180,10 +181,16 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
         answer = {"form": "yes_no", "verdict": value.casefold(), "evidence": evidence}
         return answer if value.casefold() in ("yes", "no") else None
     if kind == "list":
-        items = [[item] for line in value.splitlines() if (item := _MARKER.sub("", line).strip())]
+        items = [[item] for line in value.splitlines() if (item := _item(line.strip()))]
         return {"form": "list", "items": items, "evidence": evidence}
     form = "sentences" if evidence and not verbatim else "span"
     return {"form": form, "answers": [value], "evidence": evidence}
+
+
+def _item(line: str) -> str:
+    """Without its bullet or number."""
+    marker = _MARKER.match(line)
+    return line[marker.end() :] if marker else line
 
 
 def _on_one_line(text: str) -> str:
