@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ def put_leases(client: httpx.Client) -> None:
 
 @pytest.fixture
 def leases(tmp_path: Path) -> Iterator[httpx.Client]:
-    """A service of three documents; a guess is one below 60 %."""
-    with serving(tmp_path, threshold=0.6) as client:
+    """A service of three documents; a guess is one below 70 %."""
+    with serving(tmp_path, threshold=0.7) as client:
         put_leases(client)
         yield client
 
@@ -60,8 +61,8 @@ def test_a_grid_from_its_questions_to_its_file(browser: Browser, leases: httpx.C
     page.get_by_label("Question", exact=True).nth(1).fill(COLUMNS[1]["question"])
     page.locator(".grid-form").get_by_role("button", name="Ask", exact=True).click()
     expect(cell(page, "Oak", 0)).to_contain_text("2027")
-    expect(cell(page, "Oak", 1)).to_have_text("Ada Lovelace65%")
-    expect(cell(page, "Elm", 1)).to_have_text("George Boolebest guess 50%")
+    expect(cell(page, "Oak", 1)).to_have_text(re.compile(r"^Ada Lovelace\d\d%$"))
+    expect(cell(page, "Elm", 1)).to_have_text(re.compile(r"^George Boolebest guess \d\d%$"))
     expect(cell(page, "Notes", 0)).to_have_text("not in the document")
 
     page.reload()
@@ -160,7 +161,7 @@ def test_hostile_text_stays_text(browser: Browser, leases: httpx.Client) -> None
 def test_a_read_only_key_has_no_buttons_that_write(browser: Browser, tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
     (_, writer), (_, reader) = keys.add("ada", "write"), keys.add("bob", "read")
-    with serving(tmp_path, key=writer, threshold=0.6) as client:
+    with serving(tmp_path, key=writer, threshold=0.7) as client:
         put_leases(client)
         make_grid(client)
         put_text(client, "elm.md", "# Elm\n\nThe lease ends in 2035.")
