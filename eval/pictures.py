@@ -15,6 +15,8 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -88,51 +90,52 @@ pre {{
 </style><pre>{code}</pre>"""
 
 
-def draw_page(browser: Browser, index: Path) -> bytes:
+@contextmanager
+def _opened(browser: Browser, index: Path, height: int) -> Iterator[tuple[Page, str]]:
+    """A page of this height in pixels, and the address of a service over the index."""
     with served(index, fake=False) as service:
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-        page.goto(service.url)
+        page = browser.new_page(viewport={"width": 1280, "height": height}, color_scheme="light")
+        yield page, service.url
+        page.close()
+
+
+def _screenshot(page: Page, full_page: bool = False) -> bytes:
+    """When nothing moves any more and the mouse is over nothing."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(500)
+    return page.screenshot(full_page=full_page)
+
+
+def draw_page(browser: Browser, index: Path) -> bytes:
+    with _opened(browser, index, 800) as (page, url):
+        page.goto(url)
         page.locator("#question").fill(_PAGE_QUESTION)
         page.keyboard.press("Enter")
         page.locator(".answer").wait_for(timeout=120_000)
         page.get_by_role("button", name="Open citation 1").first.click()
         page.locator("#side mark").first.wait_for()
-        page.mouse.move(0, 0)
-        page.wait_for_timeout(500)
-        made = page.screenshot()
-        page.close()
-    return made
+        return _screenshot(page)
 
 
 def draw_grid(browser: Browser, index: Path) -> bytes:
-    with served(index, fake=False) as service:
-        page = browser.new_page(viewport={"width": 1280, "height": 760}, color_scheme="light")
-        page.request.post(f"{service.url}/v1/grids", data=_GRID)
-        page.goto(f"{service.url}/#grid={_GRID['name']}")
+    with _opened(browser, index, 760) as (page, url):
+        page.request.post(f"{url}/v1/grids", data=_GRID)
+        page.goto(f"{url}/#grid={_GRID['name']}")
         page.locator("#grid-progress:empty").wait_for(state="attached", timeout=600_000)
         page.locator(".grid td button").first.click()
         page.locator("#side mark").first.wait_for()
         page.evaluate("scrollTo(0, 0)")
-        page.mouse.move(0, 0)
-        page.wait_for_timeout(500)
-        picture = page.screenshot()
-        page.close()
-    return picture
+        return _screenshot(page)
 
 
 def draw_audit(browser: Browser, index: Path) -> bytes:
-    with served(index, fake=False) as service:
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
-        page.goto(service.url)
+    with _opened(browser, index, 900) as (page, url):
+        page.goto(url)
         page.locator("#mode-check").click()
         page.get_by_label("Text to check").fill(_AUDITED)
         page.locator("#check").get_by_role("button", name="Check", exact=True).click()
         page.locator(".tally").wait_for(timeout=120_000)
-        page.mouse.move(0, 0)
-        page.wait_for_timeout(500)
-        picture = page.screenshot(full_page=True)
-        page.close()
-    return picture
+        return _screenshot(page, full_page=True)
 
 
 def draw_prompt(browser: Browser, index: Path) -> bytes:

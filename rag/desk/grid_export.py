@@ -165,8 +165,8 @@ def to_gold(grid: Grid, _: Sources) -> str:
 
 
 def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
-    """The accepted answer as `rag.evaluation.gold` reads it; {} if there is none to find, None if
-    nobody said what is right.
+    """The accepted answer in the format of `rag.evaluation.gold`: {} if the document has none, None
+    if the rating does not say what is right.
     """
     verdict = cell.rating.verdict if cell.rating else ""
     if verdict == "confirmed" and cell.state in ("absent", "unreadable"):

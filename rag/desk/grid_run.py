@@ -73,10 +73,17 @@ class Due:
     column: GridColumn
     before: Cell | None
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether it has no answer yet, or its document or question changed. Whether the evidence
+        of several documents changed shows only when it is retrieved.
+        """
+        return self.before is None or bool(self.row.sha256)
+
 
 def due(grid: Grid) -> list[Due]:
     """The cells without an answer to the current question from the current documents. Those of
-    several documents are all due; whether their evidence changed shows when it is retrieved.
+    several documents are all due.
     """
     return [
         Due(row, column, cell)
@@ -341,7 +348,7 @@ def standing(store: Store, has_changed: bool) -> list[str]:
         one.spec.name
         for one in loaded
         if one.spec.refresh == "on_sync"
-        and any(cell.row.sha256 or has_changed or not cell.before for cell in due(one))
+        and any(has_changed or cell.has_changed for cell in due(one))
     ]
 
 

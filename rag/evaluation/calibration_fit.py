@@ -192,8 +192,8 @@ def certify(
 
 
 def upper_bound(wrong: int, answered: int, certainty: float) -> float:
-    """The one-sided Clopper-Pearson upper bound on a share of which `wrong` of `answered` were
-    observed.
+    """An upper bound on the true share of wrong answers if `wrong` of `answered` are wrong: the
+    one-sided bound of Clopper and Pearson (1934).
     """
     low, high = 0.0, 1.0
     if wrong >= answered:

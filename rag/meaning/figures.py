@@ -37,7 +37,7 @@ _FREQUENCY = re.compile(
     r"|(?P<often>annual|year|month|week|dai|hour)(?:ly)?(?<=ly|al))\b",
     re.IGNORECASE,
 )
-"""How often something happens, which is no duration: "once a week", "every other month",
+"""How often something happens, not how long it takes: "once a week", "every other month",
 "annually"."""
 
 

@@ -85,7 +85,7 @@ def get_grid(
         **_summary(grid),
         definition=whole["definition"],
         finished=grid.finished,
-        due=sum(due.before is None or due.row.sha256 != "" for due in grid_run.due(grid)),
+        due=sum(cell.has_changed for cell in grid_run.due(grid)),
         job=service.jobs.asking(f"{GRID}{name}"),
         cells=[WireGridRow(**row) for row in whole["rows"]],
     )

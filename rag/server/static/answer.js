@@ -206,6 +206,9 @@ function renderAnswer(answer, open) {
   if (!shown) parts.push(...cards('Also said here', places(answer).slice(1).map(citation => citationCard(citation, open))));
   if (found && others.length) parts.push(el('details', { class: 'why' }, el('summary', {}, `Other possible answers (${others.length})`), el('ol', { class: 'cards' }, others)));
   if (!found) parts.push(...cards('Closest passages', others.length ? others : answer.nearest.slice(0, 3).map(hit => hitCard(hit, open, answer.question))));
-  if (answer.explain.length && answer.form !== 'talk') parts.push(el('details', { class: 'why' }, el('summary', {}, found ? 'Why this answer' : 'Why there is no answer'), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));
+  if (answer.explain.length && answer.form !== 'talk') {
+    const title = found ? 'Why this answer' : 'Why there is no answer';
+    parts.push(el('details', { class: 'why' }, el('summary', {}, title), el('ul', {}, answer.explain.map(line => el('li', {}, line)))));
+  }
   return parts.filter(Boolean);
 }

@@ -352,7 +352,7 @@ function showForm(definition = null) {
     const columns = [...questions.children].map(row => ({ question: row.querySelector('.question').value.trim(), name: row.querySelector('.name').value.trim(), type: row.querySelector('select').value }))
       .filter(one => one.question).map(one => ({ ...one, name: one.name || one.question.slice(0, 100) }));
     try {
-      if (!columns.length) throw new Problem({ detail: 'there is no question', hint: 'write at least one' });
+      if (!columns.length) throw new Problem({ detail: 'the grid has no question', hint: 'add at least one' });
       if (!definition && grids.some(one => one.name === name.value.trim())) throw new Problem({ detail: `there is a grid “${name.value.trim()}”`, hint: 'choose another name, or edit that one' });
       await postJson('/v1/grids', { name: name.value.trim(), columns, filter: conditionsIn(filter.value), rows: rows.value, all_documents: all.checked, refresh: sync.checked ? 'on_sync' : '' });
       if (mine === gridsShown) goToGrid(name.value.trim());
