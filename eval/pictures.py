@@ -30,10 +30,7 @@ from eval.chaos.programs import served
 FOLDER = Path("docs/images")
 _CHROMIUM = "/usr/bin/chromium"
 _PAGE_QUESTION = "When was the JCPOA signed?"
-_TYPED = (
-    "When was the JCPOA signed?",
-    "and where?",
-)
+_TYPED = ("When was the JCPOA signed?", "and where?")
 _SEEDS = ("seeds",)
 _CONTRACTS = (
     "eval/gold/office/contracts/office-lease.md",

@@ -161,10 +161,7 @@ def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
 
 
 def _says(
-    before: dict[str, Any],
-    after: dict[str, Any],
-    data: Judged,
-    threshold: float,
+    before: dict[str, Any], after: dict[str, Any], data: Judged, threshold: float
 ) -> list[str]:
     low, high = after["wrong, of answered, interval"]
     return [

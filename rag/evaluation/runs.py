@@ -119,11 +119,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     questions = sample(gold.questions, limit)
     _check(questions, searcher.settings.max_question)
     revision = commit()
-    facts = {
-        "gold": of_questions(questions),
-        "commit": revision,
-        **of_searcher(searcher),
-    }
+    facts = {"gold": of_questions(questions), "commit": revision, **of_searcher(searcher)}
     partial = Partial(out / f"{gold.name}-{revision}.partial.jsonl", _fingerprint(facts))
     rows = ask(
         questions,
@@ -132,14 +128,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     )
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     result = Result.of(
-        {
-            "name": gold.name,
-            "made": now,
-            "limit": limit,
-            **facts,
-            "machine": of_machine(),
-        },
-        rows,
+        {"name": gold.name, "made": now, "limit": limit, **facts, "machine": of_machine()}, rows
     )
     partial.remove()
     return result

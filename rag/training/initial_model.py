@@ -145,8 +145,7 @@ def _check_average(folder: str, model: Any) -> None:
     fits = {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}
     if not fits:
         raise InputError(
-            f"the recipe averages with {folder}, whose weights are not a reader's",
-            "drop average",
+            f"the recipe averages with {folder}, whose weights are not a reader's", "drop average"
         )
 
 

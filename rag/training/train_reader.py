@@ -45,14 +45,7 @@ from rag.training.loss import (
     verdict_targets,
 )
 from rag.training.recipe import OwnRecipe, SetsRecipe, SetsStage
-from rag.training.trainer import (
-    WEIGHTS,
-    Steps,
-    checkpoint_of,
-    mean,
-    ready,
-    write_digest,
-)
+from rag.training.trainer import WEIGHTS, Steps, checkpoint_of, mean, ready, write_digest
 from rag.training.user_data import own_set
 from rag.training.verdicts import Statement, statements
 

@@ -34,8 +34,7 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
     if path.suffix == ".jsonl":
         if corpus is None:
             raise InputError(
-                f"{path} needs the documents of its questions",
-                "name their folder: --corpus FOLDER",
+                f"{path} needs the documents of its questions", "name their folder: --corpus FOLDER"
             )
         articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
     else:

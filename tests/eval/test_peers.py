@@ -111,11 +111,7 @@ def test_the_table_shows_the_measurements() -> None:
     ratios = report.ratios(measured)
     facts: dict[str, Any] = dict.fromkeys(
         ("commit", "made", "command", "machine", "threads"), ""
-    ) | {
-        "versions": {},
-        "passages": 2,
-        "tokens": 200,
-    }
+    ) | {"versions": {}, "passages": 2, "tokens": 200}
     facts |= {"answerable": 2, "unanswerable": 2, "load": {"alone": [1.0, 2.0]}}
     text = report.markdown({"facts": facts, "figures": figures, "ratios": ratios})
     assert "| ours | 100.0 | 100.0 | 200.0 |  |  |" in text
@@ -141,9 +137,7 @@ def test_a_peer_that_is_not_installed_is_an_error_with_the_install_line(
         system.check(["ours", "plain"])
 
 
-def test_a_submodule_of_a_missing_package_is_missing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_submodule_of_a_missing_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         system.PEERS, "llamaindex", system.Peer("with_llamaindex", ("no_such_package.inside",))
     )

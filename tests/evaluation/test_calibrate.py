@@ -61,9 +61,7 @@ def test_a_calibration_reports_its_effect_and_can_be_used(engine: Engine, tmp_pa
     assert model.risk == after["wrong, of answered"]
 
 
-def test_documents_are_left_out_if_few_questions_are_unanswerable(
-    engine: Engine,
-) -> None:
+def test_documents_are_left_out_if_few_questions_are_unanswerable(engine: Engine) -> None:
     done = calibrate(engine, gold()[:20])
     assert done.says[0] == "26 questions, 6 of them unanswerable"
 

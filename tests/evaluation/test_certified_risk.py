@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.evaluation.calibration_fit import (
-    THRESHOLDS,
-    certify,
-    questions_needed,
-    upper_bound,
-)
+from rag.evaluation.calibration_fit import THRESHOLDS, certify, questions_needed, upper_bound
 
 DRAWS = 1000
 GRID = np.linspace(0, 1, 4001)

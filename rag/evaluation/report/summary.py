@@ -120,11 +120,7 @@ def _quoted(row: Row) -> str:
 def comparison_dict(comparison: Comparison) -> dict[str, Any]:
     """The comparison for --json."""
     metrics = {
-        name: {
-            **asdict(change),
-            "difference": change.after - change.before,
-            "sure": change.sure,
-        }
+        name: {**asdict(change), "difference": change.after - change.before, "sure": change.sure}
         for name, change in comparison.changes.items()
     }
     result: dict[str, Any] = {

@@ -1,0 +1,101 @@
+"""Reads the same questions in fp32, bf16 and int8, and compares answers, time and memory.
+
+usage: python -m eval.experiments.arithmetic READER DATA [COUNT [PRECISION...]]
+
+READER and DATA as in eval/experiments/heads.py; COUNT questions (default 400) of the held-out SQuAD
+articles, each with its passage. Every arithmetic is read in a process of its own and prints a line:
+SQuAD's scores, AUROC, how often best span, best sentence and verdict are those of the first
+arithmetic (fp32), the largest change of a verdict's probability, the processor's milliseconds a
+question, and the process's largest memory in MiB. OMP_NUM_THREADS sets the threads. On a processor
+without VNNI, or with ONEDNN_MAX_CPU_ISA=AVX2, int8 has 126 steps in place of 254.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from eval.experiments import heads
+from rag.models.device import arithmetic, native_bf16
+from rag.models.reader import ExtractiveReader
+from rag.protocols import ReaderOutput
+from rag.types import Hit
+
+PRECISIONS = ("fp32", "int8", "bf16")
+Place = tuple[int, int]
+Best = tuple[Place, Place, tuple[float, float, float]]
+"""Best span, best sentence, and the verdict's probabilities of yes, no and neither."""
+
+
+class Recording:
+    """Reads, and keeps what is best of every question and the processor's seconds."""
+
+    def __init__(self, reader: ExtractiveReader) -> None:
+        self.name, self.tokenizer = reader.name, reader.tokenizer
+        self.best: list[Best] = []
+        self.seconds = 0.0
+        self._reader = reader
+
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        return self.read_many([(question, hits)])[0]
+
+    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
+        started = time.process_time()
+        outputs = self._reader.read_many(questions)
+        self.seconds += time.process_time() - started
+        self.best += map(_best, outputs)
+        return outputs
+
+
+def _best(output: ReaderOutput) -> Best:
+    span, verdict = output.spans[0], output.verdicts[0]
+    sentence = max(output.sentences, key=lambda sentence: sentence.score)
+    probabilities = (verdict.yes, verdict.no, verdict.unsaid)
+    return (span.start, span.end), (sentence.start, sentence.end), probabilities
+
+
+def read(
+    setting: str, data: str, count: int, precision: str
+) -> tuple[dict[str, float], list[Best]]:
+    """Figures of a precision, and what is best of every question."""
+    reader = Recording(ExtractiveReader(setting, arithmetic=arithmetic("cpu", precision)))
+    figures = heads.squad(reader, Path(data), count)
+    figures["ms"] = 1000 * reader.seconds / len(reader.best)
+    peak = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return figures | {"MiB": int(peak[0]) / 1024}, reader.best
+
+
+def same(reference: Sequence[Best], answers: Sequence[Best]) -> dict[str, float]:
+    """Shares of questions with the same answer, and the largest change of a probability."""
+    pairs = list(zip(reference, answers, strict=True))
+    verdicts = [(first[2], second[2]) for first, second in pairs]
+    shares = {
+        "same span": [first[0] == second[0] for first, second in pairs],
+        "same sentence": [first[1] == second[1] for first, second in pairs],
+        "same verdict": [x.index(max(x)) == y.index(max(y)) for x, y in verdicts],
+    }
+    moves = (abs(p - q) for x, y in verdicts for p, q in zip(x, y, strict=True))
+    return {name: sum(flags) / len(pairs) for name, flags in shares.items()} | {
+        "verdict moves": max(moves)
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    setting, data, *options = arguments
+    count = int(options[0]) if options else 400
+    reference: list[Best] = []
+    for precision in options[1:] or PRECISIONS[: 2 + native_bf16()]:
+        with multiprocessing.get_context("spawn").Pool(1) as process:
+            figures, answers = process.apply(read, (setting, data, count, precision))
+        reference = reference or answers
+        figures |= same(reference, answers)
+        columns = (f"{name} {value:.3f}" for name, value in figures.items())
+        print(precision, *columns, sep="  ", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
