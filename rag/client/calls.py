@@ -1,4 +1,4 @@
-"""Requests of both clients, and the functions that parse their responses."""
+"""The requests of both clients, which are their methods, and what reads the responses."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from rag.errors import InputError, RagError, install_line
-from rag.server.document_schemas import (
-    Deleted,
-    Job,
-    WireDocumentDetail,
-    WireDocuments,
-)
-from rag.server.grid_schemas import WireGrid, WireGridJob, WireGrids
+from rag.server.document_schemas import Deleted, Job, WireDocumentDetail, WireDocuments
+from rag.server.grid_schemas import WireGrid, WireGridJob, WireGrids, WireGridSummary
 from rag.server.schemas import (
     Claim,
     Highlight,
     WireAnswer,
     WireAnswers,
     WireCitation,
+    WireHit,
     WireHits,
     WireReport,
     WireVerdict,
@@ -71,51 +67,74 @@ class Call(Generic[T]):
     send: dict[str, Any] = field(default_factory=dict)
 
 
-def options(
-    filters: Sequence[str], top_k: int | None, deadline_ms: int | None = None
-) -> dict[str, Any]:
-    values = {"filters": list(filters), "top_k": top_k, "deadline_ms": deadline_ms}
-    return {name: value for name, value in values.items() if value}
+def _body(question: str | Sequence[str], **options: Any) -> dict[str, Any]:
+    """The JSON of a question; options that are not set are left out."""
+    name = "question" if isinstance(question, str) else "questions"
+    return {name: question, **{key: value for key, value in options.items() if value}}
 
 
 def ask(
-    question: str, filters: Sequence[str], top_k: int | None, deadline_ms: int | None
+    question: str,
+    filters: Sequence[str] = (),
+    top_k: int | None = None,
+    deadline_ms: int | None = None,
 ) -> Call[WireAnswer]:
-    body = {"question": question, **options(filters, top_k, deadline_ms)}
+    """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
+    body = _body(question, filters=list(filters), top_k=top_k, deadline_ms=deadline_ms)
     return Call("POST", "/v1/ask", WireAnswer.model_validate_json, {"json": body})
 
 
 def ask_many(
-    questions: Sequence[str], filters: Sequence[str], top_k: int | None
-) -> Call[WireAnswers]:
-    body = {"questions": list(questions), **options(filters, top_k)}
-    return Call("POST", "/v1/ask/batch", WireAnswers.model_validate_json, {"json": body})
+    questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
+) -> Call[list[WireAnswer]]:
+    """Ask up to 64 questions, which are read together; answers are in the same order."""
+
+    def read(content: bytes) -> list[WireAnswer]:
+        return WireAnswers.model_validate_json(content).answers
+
+    body = _body(list(questions), filters=list(filters), top_k=top_k)
+    return Call("POST", "/v1/ask/batch", read, {"json": body})
 
 
-def search(question: str, filters: Sequence[str], top_k: int) -> Call[WireHits]:
-    body = {"question": question, **options(filters, top_k)}
-    return Call("POST", "/v1/search", WireHits.model_validate_json, {"json": body})
+def stream(question: str, filters: Sequence[str] = (), top_k: int | None = None) -> Call[None]:
+    """A question whose answer comes as events."""
+    body = _body(question, filters=list(filters), top_k=top_k, stream=True)
+    return Call("POST", "/v1/ask", lambda _: None, {"json": body})
 
 
-def page(after: str, limit: int) -> Call[WireDocuments]:
-    values = {"after": after, "limit": limit}
+def search(question: str, filters: Sequence[str] = (), top_k: int = 10) -> Call[list[WireHit]]:
+    """The `top_k` passages that best match the question, best first."""
+
+    def read(content: bytes) -> list[WireHit]:
+        return WireHits.model_validate_json(content).hits
+
+    body = _body(question, filters=list(filters), top_k=top_k)
+    return Call("POST", "/v1/search", read, {"json": body})
+
+
+def page(after: str) -> Call[WireDocuments]:
+    """The documents after this id, and the last of them, or None at the end."""
+    values = {"after": after, "limit": 1000}
     return Call("GET", "/v1/documents", WireDocuments.model_validate_json, {"params": values})
 
 
-def address(document_id: str) -> str:
-    return f"/v1/documents/{quote(document_id)}"
-
-
 def document(document_id: str) -> Call[WireDocumentDetail]:
-    return Call("GET", address(document_id), WireDocumentDetail.model_validate_json)
+    """A document without its text."""
+    return Call("GET", _document(document_id), WireDocumentDetail.model_validate_json)
 
 
 def text(document_id: str) -> Call[str]:
-    return Call("GET", f"{address(document_id)}/text", bytes.decode)
+    """The document's text, to which all offsets refer."""
+    return Call("GET", f"{_document(document_id)}/text", bytes.decode)
 
 
 def delete(document_id: str) -> Call[Deleted]:
-    return Call("DELETE", address(document_id), Deleted.model_validate_json)
+    """Delete a document."""
+    return Call("DELETE", _document(document_id), Deleted.model_validate_json)
+
+
+def _document(document_id: str) -> str:
+    return f"/v1/documents/{quote(document_id)}"
 
 
 def put(name: str, content: str | bytes) -> Call[Job]:
@@ -128,39 +147,51 @@ def job(job_id: str) -> Call[Job]:
     return Call("GET", f"/v1/jobs/{quote(job_id, safe='')}", Job.model_validate_json)
 
 
-def check(text: str, filters: Sequence[str], sources: Mapping[int, str]) -> Call[WireReport]:
-    cited = [{"index": number, "document_id": name} for number, name in sources.items()]
+def check(
+    text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
+) -> Call[WireReport]:
+    """Check each sentence and quotation of a text against the documents; `sources` maps its [n]
+    marks to document ids.
+    """
+    cited = [{"index": number, "document_id": name} for number, name in (sources or {}).items()]
     body = {"text": text, "filters": list(filters), "sources": cited}
     return Call("POST", "/v1/check", WireReport.model_validate_json, {"json": body})
 
 
-def grids() -> Call[WireGrids]:
-    return Call("GET", "/v1/grids", WireGrids.model_validate_json)
+def grids() -> Call[list[WireGridSummary]]:
+    """All grids with the states of their cells."""
+    return Call("GET", "/v1/grids", lambda body: WireGrids.model_validate_json(body).grids)
 
 
 def grid(name: str) -> Call[WireGrid]:
-    given = {"params": {"limit": 10_000}}
-    return Call("GET", _grid_path(name), WireGrid.model_validate_json, given)
+    """A grid with its cells."""
+    limit = {"params": {"limit": 10_000}}
+    return Call("GET", _grid(name), WireGrid.model_validate_json, limit)
 
 
 def run_grid(definition: Mapping[str, Any]) -> Call[WireGridJob]:
     return Call("POST", "/v1/grids", WireGridJob.model_validate_json, {"json": dict(definition)})
 
 
-def delete_grid(name: str) -> Call[WireGrids]:
-    return Call("DELETE", _grid_path(name), WireGrids.model_validate_json)
+def delete_grid(name: str) -> Call[None]:
+    """Delete a grid with its answers."""
+    return Call("DELETE", _grid(name), lambda _: None)
 
 
-def rate_cell(name: str, row: str, column: str, verdict: str, value: str) -> Call[dict[str, Any]]:
+def rate_cell(
+    name: str, row: str, column: str, verdict: str, value: str = ""
+) -> Call[dict[str, Any]]:
+    """Say that a cell is "confirmed", "corrected" to `value`, or "rejected"."""
     body = {"row": row, "column": column, "verdict": verdict, "value": value}
-    return Call("POST", f"{_grid_path(name)}/ratings", json.loads, {"json": body})
+    return Call("POST", f"{_grid(name)}/ratings", json.loads, {"json": body})
 
 
-def _grid_path(name: str) -> str:
+def _grid(name: str) -> str:
     return f"/v1/grids/{quote(name, safe='')}"
 
 
 def verify(citation: WireCitation) -> Call[WireVerdict]:
+    """Check whether a citation still holds."""
     claim = Claim(
         document_id=citation.document_id,
         highlight=Highlight(**citation.highlight.model_dump()),

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rag.client.passages import answered, passages
+from rag.client.passages import ABOUT, TOOL, answered, passages
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.errors import InputError, install_line
@@ -28,12 +28,6 @@ except ModuleNotFoundError as error:
     raise InputError(
         "this needs langchain-core, which is not installed", f"run: {install_line('langchain')}"
     ) from error
-
-TOOL = "ask_documents"
-ABOUT = (
-    "Answer a question from the user's documents, with exact quotes. "
-    "If it says that it is not found in the documents, say so; do not answer from memory."
-)
 
 
 class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed

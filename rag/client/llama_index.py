@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.client.passages import RetrievedPassage, Source, answered, passages
+from rag.client.passages import ABOUT, TOOL, RetrievedPassage, Source, answered, passages
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.errors import InputError, install_line
@@ -27,11 +27,8 @@ except ModuleNotFoundError as error:
         "this needs llama-index-core, which is not installed", f"run: {install_line('llama-index')}"
     ) from error
 
-TOOL = "ask_documents"
-ABOUT = (
-    "Answer a question from the user's documents, with exact quotes. "
-    "If it says that it is not found in the documents, say so; do not answer from memory."
-)
+
+_SCORES = ("score", "dense", "lexical")
 
 
 class RagNodeRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed
@@ -56,13 +53,7 @@ def _node(passage: RetrievedPassage) -> TextNode:
         metadata=passage.metadata,
         start_char_idx=passage.start_char_index,
         end_char_idx=passage.end_char_index,
-        excluded_llm_metadata_keys=[
-            "start_char_index",
-            "end_char_index",
-            "score",
-            "dense",
-            "lexical",
-        ],
+        excluded_llm_metadata_keys=[*_SCORES, "start_char_index", "end_char_index"],
         excluded_embed_metadata_keys=list(passage.metadata),
     )
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from rag import build
 from rag.answering.searcher import Query
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rag.ingestion.ingest import IngestReport
     from rag.ingestion.sync import Changes
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -227,6 +228,19 @@ class Talk:
         return answer
 
 
+def _coroutine(
+    method: Callable[Concatenate[Index, P], T],
+) -> Callable[Concatenate[AsyncIndex, P], Coroutine[Any, Any, T]]:
+    """The method of `Index` as a coroutine."""
+
+    @functools.wraps(method)
+    async def in_thread(self: AsyncIndex, /, *arguments: P.args, **options: P.kwargs) -> T:
+        call = functools.partial(method, self._index, *arguments, **options)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    return in_thread
+
+
 class AsyncIndex:
     """The methods of `Index` as coroutines. They run one after another in one thread of their own,
     since an index answers one question at a time; the event loop stays free.
@@ -236,41 +250,21 @@ class AsyncIndex:
         self._index = index
         self._thread = ThreadPoolExecutor(1, "rag-index")
 
-    async def ask(self, question: str, **options: Any) -> Answer:
-        return await self._run(self._index.ask, question, **options)
-
-    async def search(self, question: str, top_k: int = 10, **options: Any) -> list[Hit]:
-        return await self._run(self._index.search, question, top_k, **options)
-
-    async def check(self, text: str, **options: Any) -> CheckReport:
-        return await self._run(self._index.check, text, **options)
-
-    async def grid(self, spec: str | Path | Mapping[str, Any], **options: Any) -> Grid:
-        return await self._run(self._index.grid, spec, **options)
-
-    async def certify(self, question: str, path: str | Path, **options: Any) -> Answer:
-        return await self._run(self._index.certify, question, path, **options)
-
-    async def export(self, source: Answer | str, path: str | Path, **options: Any) -> Bundle:
-        return await self._run(self._index.export, source, path, **options)
-
-    async def ingest(self, *paths: str | Path) -> IngestReport:
-        return await self._run(self._index.ingest, *paths)
-
-    async def sync(self, folder: str | Path, **options: Any) -> Changes:
-        return await self._run(self._index.sync, folder, **options)
-
-    async def delete(self, *documents: str | Path) -> list[DeletionReceipt]:
-        return await self._run(self._index.delete, *documents)
-
-    async def documents(self) -> list[Document]:
-        return await self._run(self._index.documents)
-
-    async def document(self, document_id: str) -> Document | None:
-        return await self._run(self._index.document, document_id)
+    ask = _coroutine(Index.ask)
+    search = _coroutine(Index.search)
+    check = _coroutine(Index.check)
+    grid = _coroutine(Index.grid)
+    certify = _coroutine(Index.certify)
+    export = _coroutine(Index.export)
+    ingest = _coroutine(Index.ingest)
+    sync = _coroutine(Index.sync)
+    delete = _coroutine(Index.delete)
+    documents = _coroutine(Index.documents)
+    document = _coroutine(Index.document)
+    _close = _coroutine(Index.close)
 
     async def close(self) -> None:
-        await self._run(self._index.close)
+        await self._close()
         self._thread.shutdown()
 
     async def __aenter__(self) -> Self:
@@ -278,10 +272,6 @@ class AsyncIndex:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    async def _run(self, method: Callable[..., T], *arguments: Any, **options: Any) -> T:
-        call = functools.partial(method, *arguments, **options)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
 
 def open_async(index: str | Path = "index", **settings: Any) -> AsyncIndex:

@@ -12,6 +12,12 @@ from rag.engine import Engine
 from rag.filters import parse
 from rag.render.cited import cited
 
+TOOL = "ask_documents"
+ABOUT = (
+    "Answer a question from the user's documents, with exact quotes. "
+    "If it says that it is not found in the documents, say so; do not answer from memory."
+)
+"""Name and description of the tool for agents."""
 Source = Client | Searcher
 """A client of `rag serve`, or an engine (`rag.build.engine`), which only one thread may use at a
 time.
@@ -52,31 +58,19 @@ def passages(
     if isinstance(source, Client):
         return [
             RetrievedPassage(
-                hit.text,
-                hit.document_id,
-                hit.title,
-                " > ".join(hit.headings),
-                hit.start_char_index,
-                hit.end_char_index,
-                hit.scores.score,
-                hit.scores.dense,
-                hit.scores.lexical,
+                *(hit.text, hit.document_id, hit.title, " > ".join(hit.headings)),
+                *(hit.start_char_index, hit.end_char_index),
+                *(hit.scores.score, hit.scores.dense, hit.scores.lexical),
             )
             for hit in source.search(question, filters, k)
         ]
     return [
         RetrievedPassage(
-            hit.passage.text,
-            hit.passage.document_id,
-            hit.passage.title,
-            hit.passage.heading,
-            hit.passage.start,
-            hit.passage.end,
-            hit.score,
-            hit.dense,
-            hit.lexical,
+            *(one.text, one.document_id, one.title, one.heading, one.start, one.end),
+            *(hit.score, hit.dense, hit.lexical),
         )
         for hit in source.search(question, k, parse(filters) or None)
+        for one in [hit.passage]
     ]
 
 
@@ -87,14 +81,9 @@ def answered(
     fields.
     """
     if isinstance(source, Client):
-        found = source.ask(question, filters)
-        lines = [
-            f"{found.answer or 'Not found in the documents: ' + (found.abstention_reason or '')}"
-        ]
-        lines += [
-            f"[{citation.index}] {citation.document_id}: “{citation.cited_text}”"
-            for citation in found.citations
-        ]
-        return "\n".join(lines), found.model_dump()
+        served = source.ask(question, filters)
+        head = served.answer or f"Not found in the documents: {served.abstention_reason or ''}"
+        quotes = (f"[{c.index}] {c.document_id}: “{c.cited_text}”" for c in served.citations)
+        return "\n".join([head, *quotes]), served.model_dump()
     answer = source.ask(question, filter=parse(filters) or None)
     return cited(answer).text, asdict(answer)

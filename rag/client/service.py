@@ -12,30 +12,47 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import rag.client.calls as calls
-from rag.client.calls import Event, httpx
+from rag.client.calls import Call, Event, httpx
 from rag.client.transport import PAUSE, EventLines, Transport, problem_of
-from rag.server.document_schemas import (
-    Deleted,
-    Job,
-    WireDocument,
-    WireDocumentDetail,
-)
-from rag.server.grid_schemas import WireGrid, WireGridSummary
-from rag.server.schemas import (
-    WireAnswer,
-    WireCitation,
-    WireHit,
-    WireReport,
-    WireVerdict,
-)
+from rag.server.document_schemas import Job, WireDocument
+from rag.server.grid_schemas import WireGrid
 
+P = ParamSpec("P")
 T = TypeVar("T")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _described(method: Method, request: Callable[..., Any]) -> Method:
+    """Give the method the name, the documentation and the parameters of its request."""
+    functools.update_wrapper(method, request)
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    parameters = [own, *inspect.signature(request).parameters.values()]
+    method.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return method
+
+
+def _method(request: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
+    def method(client: Client, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return client._send(request(*arguments, **options))
+
+    return _described(method, request)
+
+
+def _coroutine(
+    request: Callable[P, Call[T]],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
+    async def method(client: AsyncClient, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return await client._send(request(*arguments, **options))
+
+    return _described(method, request)
 
 
 class Client(Transport):
@@ -65,21 +82,18 @@ class Client(Transport):
     def close(self) -> None:
         self._http.close()
 
-    def ask(
-        self,
-        question: str,
-        filters: Sequence[str] = (),
-        top_k: int | None = None,
-        deadline_ms: int | None = None,
-    ) -> WireAnswer:
-        """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
-        return self._send(calls.ask(question, filters, top_k, deadline_ms))
-
-    def ask_many(
-        self, questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
-    ) -> list[WireAnswer]:
-        """Ask up to 64 questions, which are read together; answers are in the same order."""
-        return self._send(calls.ask_many(questions, filters, top_k)).answers
+    ask = _method(calls.ask)
+    ask_many = _method(calls.ask_many)
+    search = _method(calls.search)
+    document = _method(calls.document)
+    text = _method(calls.text)
+    delete = _method(calls.delete)
+    check = _method(calls.check)
+    grids = _method(calls.grids)
+    grid = _method(calls.grid)
+    delete_grid = _method(calls.delete_grid)
+    rate_cell = _method(calls.rate_cell)
+    verify = _method(calls.verify)
 
     def stream(
         self, question: str, filters: Sequence[str] = (), top_k: int | None = None
@@ -87,12 +101,10 @@ class Client(Transport):
         """Ask a question and yield the passages as soon as they are found, then citations and the
         answer.
         """
-        body = {"question": question, "stream": True, **calls.options(filters, top_k)}
         events = EventLines()
+        request = self._request(calls.stream(question, filters, top_k))
         try:
-            with self._http.stream(
-                "POST", f"{self._url}/v1/ask", json=body, headers=self._headers
-            ) as response:
+            with self._http.stream(**request) as response:
                 if not response.is_success:
                     response.read()
                     raise problem_of(response)
@@ -102,95 +114,50 @@ class Client(Transport):
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
-    def search(self, question: str, filters: Sequence[str] = (), top_k: int = 10) -> list[WireHit]:
-        """The `top_k` passages that best match the question, best first."""
-        return self._send(calls.search(question, filters, top_k)).hits
-
     def documents(self) -> Iterator[WireDocument]:
         """All documents in order of id."""
         after: str | None = ""
         while after is not None:
-            page = self._send(calls.page(after, 1000))
+            page = self._send(calls.page(after))
             yield from page.documents
             after = page.next
-
-    def document(self, document_id: str) -> WireDocumentDetail:
-        return self._send(calls.document(document_id))
-
-    def text(self, document_id: str) -> str:
-        """The document's text, to which all offsets refer."""
-        return self._send(calls.text(document_id))
 
     def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
         """Upload a file, replacing one of the same name; with `wait`, return when it is
         ingested.
         """
         job = self._send(calls.put(name, content))
-        while wait and job.state != "done":
-            time.sleep(PAUSE)
-            job = self._send(calls.job(job.id))
-        return job
+        return self._ended(job.id) if wait and job.state != "done" else job
 
     def put_file(self, path: Path, wait: bool = True) -> Job:
         return self.put(path.name, path.read_bytes(), wait)
-
-    def delete(self, document_id: str) -> Deleted:
-        return self._send(calls.delete(document_id))
-
-    def check(
-        self, text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
-    ) -> WireReport:
-        """Check each sentence and quotation of a text against the documents; `sources` maps its
-        [n] marks to document ids.
-        """
-        return self._send(calls.check(text, filters, sources or {}))
 
     def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
         """Ask a grid, with the values of a grid file; with `wait`, return when all cells are
         asked.
         """
         started = self._send(calls.run_grid(definition))
-        while wait and self._send(calls.job(started.job)).state != "done":
-            time.sleep(PAUSE)
+        if wait:
+            self._ended(started.job)
         return self.grid(started.name)
 
-    def grids(self) -> list[WireGridSummary]:
-        """All grids with the states of their cells."""
-        return self._send(calls.grids()).grids
+    def _ended(self, job_id: str) -> Job:
+        while (job := self._send(calls.job(job_id))).state != "done":
+            time.sleep(PAUSE)
+        return job
 
-    def grid(self, name: str) -> WireGrid:
-        """A grid with its cells."""
-        return self._send(calls.grid(name))
-
-    def delete_grid(self, name: str) -> None:
-        self._send(calls.delete_grid(name))
-
-    def rate_cell(
-        self, name: str, row: str, column: str, verdict: str, value: str = ""
-    ) -> dict[str, Any]:
-        """Say that a cell is "confirmed", "corrected" to `value`, or "rejected"."""
-        return self._send(calls.rate_cell(name, row, column, verdict, value))
-
-    def verify(self, citation: WireCitation) -> WireVerdict:
-        """Check whether a citation still holds."""
-        return self._send(calls.verify(citation))
-
-    def _send(self, call: calls.Call[T]) -> T:
-        tried = 0
+    def _send(self, call: Call[T]) -> T:
+        attempt = 0
         while True:
-            got: httpx.Response | httpx.ConnectError
+            outcome: httpx.Response | httpx.TransportError
             try:
-                got = self._http.request(
-                    call.method, f"{self._url}{call.path}", headers=self._headers, **call.send
-                )
-                if got.is_success:
-                    return call.read(got.content)
-            except httpx.ConnectError as error:
-                got = error
+                outcome = self._http.request(**self._request(call))
             except httpx.TransportError as error:
-                raise self._unreachable(error) from error
-            time.sleep(self._pause(tried, got))
-            tried += 1
+                outcome = error
+            if isinstance(outcome, httpx.Response) and outcome.is_success:
+                return call.read(outcome.content)
+            time.sleep(self._pause(attempt, outcome))
+            attempt += 1
 
 
 class AsyncClient(Transport):
@@ -216,29 +183,26 @@ class AsyncClient(Transport):
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def ask(
-        self,
-        question: str,
-        filters: Sequence[str] = (),
-        top_k: int | None = None,
-        deadline_ms: int | None = None,
-    ) -> WireAnswer:
-        return await self._send(calls.ask(question, filters, top_k, deadline_ms))
-
-    async def ask_many(
-        self, questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
-    ) -> list[WireAnswer]:
-        return (await self._send(calls.ask_many(questions, filters, top_k))).answers
+    ask = _coroutine(calls.ask)
+    ask_many = _coroutine(calls.ask_many)
+    search = _coroutine(calls.search)
+    document = _coroutine(calls.document)
+    text = _coroutine(calls.text)
+    delete = _coroutine(calls.delete)
+    check = _coroutine(calls.check)
+    grids = _coroutine(calls.grids)
+    grid = _coroutine(calls.grid)
+    delete_grid = _coroutine(calls.delete_grid)
+    rate_cell = _coroutine(calls.rate_cell)
+    verify = _coroutine(calls.verify)
 
     async def stream(
         self, question: str, filters: Sequence[str] = (), top_k: int | None = None
     ) -> AsyncIterator[Event]:
-        body = {"question": question, "stream": True, **calls.options(filters, top_k)}
         events = EventLines()
+        request = self._request(calls.stream(question, filters, top_k))
         try:
-            async with self._http.stream(
-                "POST", f"{self._url}/v1/ask", json=body, headers=self._headers
-            ) as response:
+            async with self._http.stream(**request) as response:
                 if not response.is_success:
                     await response.aread()
                     raise problem_of(response)
@@ -248,79 +212,41 @@ class AsyncClient(Transport):
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
-    async def search(
-        self, question: str, filters: Sequence[str] = (), top_k: int = 10
-    ) -> list[WireHit]:
-        return (await self._send(calls.search(question, filters, top_k))).hits
-
     async def documents(self) -> AsyncIterator[WireDocument]:
         after: str | None = ""
         while after is not None:
-            page = await self._send(calls.page(after, 1000))
+            page = await self._send(calls.page(after))
             for document in page.documents:
                 yield document
             after = page.next
 
-    async def document(self, document_id: str) -> WireDocumentDetail:
-        return await self._send(calls.document(document_id))
-
-    async def text(self, document_id: str) -> str:
-        return await self._send(calls.text(document_id))
-
     async def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
         job = await self._send(calls.put(name, content))
-        while wait and job.state != "done":
-            await asyncio.sleep(PAUSE)
-            job = await self._send(calls.job(job.id))
-        return job
+        return await self._ended(job.id) if wait and job.state != "done" else job
 
     async def put_file(self, path: Path, wait: bool = True) -> Job:
         return await self.put(path.name, await asyncio.to_thread(path.read_bytes), wait)
 
-    async def delete(self, document_id: str) -> Deleted:
-        return await self._send(calls.delete(document_id))
-
-    async def check(
-        self, text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
-    ) -> WireReport:
-        return await self._send(calls.check(text, filters, sources or {}))
-
     async def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
         started = await self._send(calls.run_grid(definition))
-        while wait and (await self._send(calls.job(started.job))).state != "done":
-            await asyncio.sleep(PAUSE)
+        if wait:
+            await self._ended(started.job)
         return await self.grid(started.name)
 
-    async def grids(self) -> list[WireGridSummary]:
-        return (await self._send(calls.grids())).grids
+    async def _ended(self, job_id: str) -> Job:
+        while (job := await self._send(calls.job(job_id))).state != "done":
+            await asyncio.sleep(PAUSE)
+        return job
 
-    async def grid(self, name: str) -> WireGrid:
-        return await self._send(calls.grid(name))
-
-    async def delete_grid(self, name: str) -> None:
-        await self._send(calls.delete_grid(name))
-
-    async def rate_cell(
-        self, name: str, row: str, column: str, verdict: str, value: str = ""
-    ) -> dict[str, Any]:
-        return await self._send(calls.rate_cell(name, row, column, verdict, value))
-
-    async def verify(self, citation: WireCitation) -> WireVerdict:
-        return await self._send(calls.verify(citation))
-
-    async def _send(self, call: calls.Call[T]) -> T:
-        tried = 0
+    async def _send(self, call: Call[T]) -> T:
+        attempt = 0
         while True:
-            got: httpx.Response | httpx.ConnectError
+            outcome: httpx.Response | httpx.TransportError
             try:
-                got = await self._http.request(
-                    call.method, f"{self._url}{call.path}", headers=self._headers, **call.send
-                )
-                if got.is_success:
-                    return call.read(got.content)
-            except httpx.ConnectError as error:
-                got = error
+                outcome = await self._http.request(**self._request(call))
             except httpx.TransportError as error:
-                raise self._unreachable(error) from error
-            await asyncio.sleep(self._pause(tried, got))
-            tried += 1
+                outcome = error
+            if isinstance(outcome, httpx.Response) and outcome.is_success:
+                return call.read(outcome.content)
+            await asyncio.sleep(self._pause(attempt, outcome))
+            attempt += 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
-from rag.client.calls import Event, ServiceProblem, Unreachable, httpx
+from rag.client.calls import Call, Event, ServiceProblem, Unreachable, httpx
 
 _AGAIN = (429, 503)
 """Statuses of requests that were not processed, so that they can safely be sent again."""
@@ -22,17 +23,26 @@ class Transport:
         secret = os.environ.get("RAG_KEY", "") if key is None else key
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
-    def _pause(self, tried: int, got: httpx.Response | httpx.ConnectError) -> float:
-        """Seconds to wait before the next try. Raises the error in `got` if another cannot help."""
-        response = got if isinstance(got, httpx.Response) else None
-        after = response.headers.get("Retry-After", "") if response is not None else ""
-        seconds = float(after) if after.isdecimal() else PAUSE * 2**tried
-        again = response is None or response.status_code in _AGAIN
-        if tried < self._retries and again and seconds <= _LONGEST_WAIT:
+    def _request(self, call: Call[Any]) -> dict[str, Any]:
+        """The arguments with which httpx sends the request."""
+        address = {"method": call.method, "url": f"{self._url}{call.path}"}
+        return {**address, "headers": self._headers, **call.send}
+
+    def _pause(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float:
+        """Seconds to wait before the next attempt. Raises the error of the outcome if another
+        cannot help.
+        """
+        if isinstance(outcome, httpx.Response):
+            after = outcome.headers.get("Retry-After", "")
+            is_passing = outcome.status_code in _AGAIN
+        else:
+            after, is_passing = "", isinstance(outcome, httpx.ConnectError)
+        seconds = float(after) if after.isdecimal() else PAUSE * 2**attempt
+        if attempt < self._retries and is_passing and seconds <= _LONGEST_WAIT:
             return seconds
-        if isinstance(got, httpx.Response):
-            raise problem_of(got)
-        raise self._unreachable(got) from got
+        if isinstance(outcome, httpx.Response):
+            raise problem_of(outcome)
+        raise self._unreachable(outcome) from outcome
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         return Unreachable(
