@@ -24,7 +24,6 @@ from rag.claims.results import (
     CheckReport,
 )
 from rag.claims.scorer import Logistic, Scorer
-from rag.claims.split import split_claims
 from rag.errors import InputError
 from tests.claims.parts import MODELS, PLAIN, engine
 from tests.fakes import document
@@ -53,55 +52,45 @@ def only(report: CheckReport) -> Checked:
     ],
 )
 def test_verdicts(checker: Checker, text: str, verdict: str) -> None:
-    found = only(checker.check(text))
-    assert found.verdict == verdict, found
-    assert 0 <= found.confidence <= 1
-
-
-def test_every_quote_is_its_documents_words_at_its_place(checker: Checker) -> None:
-    text = "The JCPOA was signed in 2018. Natanz keeps 5,060 centrifuges for ten years."
-    store = checker._engine.store
-    for one in checker.check(text).sentences:
-        assert one.evidence
-        for found in one.evidence:
-            citation = found.citation
-            held = store.document(citation.document_id)
-            assert held is not None
-            assert held.text[citation.start : citation.end] == citation.quote
-            assert held.text[citation.sentence_start : citation.sentence_end] == citation.sentence
+    report = checker.check(text)
+    sentence = only(report)
+    assert sentence.verdict == verdict, sentence
+    assert 0 <= sentence.confidence <= 1
+    for citation in (evidence.citation for evidence in sentence.evidence):
+        document = checker._engine.store.document(citation.document_id)
+        assert document is not None
+        assert document.text[citation.start : citation.end] == citation.quote
+        whole = document.text[citation.sentence_start : citation.sentence_end]
+        assert whole == citation.sentence
 
 
 def test_a_contradiction_says_both_values(checker: Checker) -> None:
-    found = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
-    assert found.reason == 'says "14 July 2018", deal.md says "14 July 2015"'
-    assert found.evidence[0].says == "contradicts"
+    sentence = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
+    assert sentence.reason == 'says "14 July 2018", deal.md says "14 July 2015"'
+    assert sentence.evidence[0].says == "contradicts"
 
 
-def test_the_likeliest_of_two_contradictions_comes_first_and_gives_the_reason(
-    tmp_path: Path,
+LIKENESS = Logistic({"likeness": 4.0}, 0.0)
+
+
+@pytest.mark.parametrize(
+    "supported", [PLAIN.supported, Logistic({"likeness": -0.5}, 1.0)], ids=["plain", "both"]
+)
+def test_the_likeliest_contradiction_comes_first_and_gives_the_reason(
+    tmp_path: Path, supported: Logistic
 ) -> None:
+    """Evidence that could also support a contradicted claim contradicts it."""
     texts = {
         "near.md": "The JCPOA was signed in Vienna on 14 July 2015.",
         "far.md": "On 3 March 2011 the JCPOA, some papers wrote, was signed in old Vienna.",
     }
-    by_likeness = Scorer(PLAIN.supported, Logistic({"likeness": 4.0}, 0.0), 0.5, 0.5)
-    checker = Checker(engine(tmp_path, texts), (by_likeness, by_likeness))
-    found = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
-    assert [one.says for one in found.evidence] == ["contradicts", "contradicts"]
-    assert found.evidence[0].probability > found.evidence[1].probability
-    assert found.reason == 'says "14 July 2018", near.md says "14 July 2015"'
-
-
-def test_evidence_that_could_support_a_contradicted_claim_contradicts_it(tmp_path: Path) -> None:
-    texts = {
-        "near.md": "The JCPOA was signed in Vienna on 14 July 2015.",
-        "far.md": "On 3 March 2011 the JCPOA, some papers wrote, was signed in old Vienna.",
-    }
-    both = Scorer(Logistic({"likeness": -0.5}, 1.0), Logistic({"likeness": 4.0}, 0.0), 0.5, 0.5)
-    checker = Checker(engine(tmp_path, texts), (both, both))
-    found = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
-    assert (found.verdict, found.evidence[0].says) == (CONTRADICTED, "contradicts")
-    assert found.reason == 'says "14 July 2018", near.md says "14 July 2015"'
+    scorer = Scorer(supported, LIKENESS, 0.5, 0.5)
+    checker = Checker(engine(tmp_path, texts), (scorer, scorer))
+    sentence = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
+    assert (sentence.verdict, sentence.evidence[0].says) == (CONTRADICTED, "contradicts")
+    assert sentence.reason == 'says "14 July 2018", near.md says "14 July 2015"'
+    probabilities = [one.probability for one in sentence.evidence if one.says == "contradicts"]
+    assert probabilities == sorted(probabilities, reverse=True)
 
 
 def test_clauses_are_judged_separately(checker: Checker) -> None:
@@ -124,16 +113,12 @@ def test_a_right_claim_may_have_a_wrong_citation(
         f"The JCPOA was signed in Vienna on 14 July 2015. [{number}]\n\n[1] deal.md\n[2] "
         f"limits.md > Limits\n"
     )
-    found = only(checker.check(text))
-    assert (found.verdict, found.wrong_citation) == (SUPPORTED, wrong)
-    assert found.reason == ("deal.md says so, [2] does not" if wrong else "deal.md says so")
-
-
-def test_sources_may_be_given_separately(checker: Checker) -> None:
-    text = "The JCPOA was signed in Vienna on 14 July 2015. [7]"
-    assert only(checker.check(text, sources={7: "limits.md"})).wrong_citation
-    assert not only(checker.check(text, sources={7: "deal.md"})).wrong_citation
-    assert not only(checker.check(text)).wrong_citation
+    sentence = only(checker.check(text))
+    assert (sentence.verdict, sentence.wrong_citation) == (SUPPORTED, wrong)
+    assert sentence.reason == ("deal.md says so, [2] does not" if wrong else "deal.md says so")
+    unlisted, sources = text.partition("\n")[0], {number: ["deal.md", "limits.md"][number - 1]}
+    assert only(checker.check(unlisted, sources=sources)).wrong_citation is wrong
+    assert not only(checker.check(unlisted)).wrong_citation
 
 
 def test_a_report_counts_and_picks_failures(checker: Checker) -> None:
@@ -172,13 +157,6 @@ def test_a_line_of_sources_names_a_document_by_its_longest_name() -> None:
     assert named_document("see Limits, page 3", documents) == "b/limits.md"
     assert named_document("something else", documents) is None
     assert named_document("The ordeal", documents) is None
-
-
-def test_the_check_reads_claims_as_split(tmp_path: Path) -> None:
-    text = "The JCPOA was signed. It is capped."
-    assert [p.text for s in split_claims(text).sentences for p in s.parts][
-        1
-    ] == "The JCPOA is capped."
 
 
 def test_a_sentence_with_thousands_of_numbers_does_not_hold_the_models(checker: Checker) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from rag.claims.comparison import compare
-from rag.meaning.figures import figures
+from rag.claims.checker import Checker
+from rag.claims.comparison import compare, is_quoted
+from rag.claims.results import CONTRADICTED, NOT_CHECKABLE, SUPPORTED
+from rag.claims.verdict import QUOTED
 from rag.meaning.names import names
+from tests.claims.parts import MODELS, engine
 from tests.growth import cpu_seconds
 
 SIGNED = (
@@ -18,26 +21,30 @@ LIMITS = (
     "Natanz could enrich uranium for 10 years. Iran agreed to enrich to no more than 3.67 percent. "
     "The stockpile was capped at 300 kilograms. It paid $1.7 billion."
 )
+VOID = "China, Iran and Russia do not recognise the snapback, and they hold that it is void."
+TEXTS = {
+    "snapback.md": VOID,
+    "mogherini.md": "# Federica Mogherini\n\nShe announced the deal in Lausanne with the minister.",
+}
 
 
 @pytest.mark.parametrize(
     ("claim", "evidence"),
     [
-        ("The JCPOA was signed on 14 July 2015.", SIGNED),
         ("The JCPOA was signed on 2015-07-14.", SIGNED),
         ("The JCPOA was signed in July 2015.", SIGNED),
-        ("The JCPOA was signed in 2015.", SIGNED),
         ("Iran kept 5,060 IR-1 machines for ten years.", LIMITS),
         ("Enrichment was limited to 3.67%.", LIMITS),
         ("The stockpile was capped at 0.3 tonnes.", LIMITS),
         ("More than 6,000 installed centrifuges were kept.", LIMITS),
+        ("Less than 400 kg were kept.", LIMITS),
         ("It paid 1,700,000,000 dollars.", LIMITS),
     ],
 )
 def test_a_value_is_the_same_in_other_words_units_and_less_exact(claim: str, evidence: str) -> None:
-    found = compare(claim, evidence)
-    assert (found.missing, found.differs) == ((), ())
-    assert found.values > 0
+    compared = compare(claim, evidence)
+    assert (compared.missing, compared.differs) == ((), ())
+    assert compared.values > 0
 
 
 @pytest.mark.parametrize(
@@ -55,17 +62,26 @@ def test_contradicting_values_are_named(claim: str, evidence: str, pair: tuple[s
     assert pair in compare(claim, evidence).differs
 
 
-def test_more_than_and_less_than_are_not_the_same() -> None:
+def test_a_value_that_is_missing_or_more_exact_does_not_contradict() -> None:
     assert compare("More than 400 kg were kept.", LIMITS).missing
-    assert not compare("Less than 400 kg were kept.", LIMITS).missing
+    compared = compare("The agency was founded on 29 July 1957.", "It was founded in 1957.")
+    assert (compared.differs, compared.missing) == ((), ("29 July 1957",))
 
 
 @pytest.mark.parametrize(
-    ("claim", "denied"),
-    [("The JCPOA was never signed in Vienna.", True), ("The JCPOA was signed in Vienna.", False)],
+    ("claim", "evidence", "is_denied"),
+    [
+        ("The JCPOA was never signed in Vienna.", SIGNED, True),
+        ("The JCPOA was signed in Vienna.", SIGNED, False),
+        ("It never went to the Senate.", "It is not a treaty, so it never went there.", False),
+        ("It was sent to the Senate.", "It is not a treaty, so it was never sent there.", True),
+        ("It was not enriched beyond 3 %.", "The level was capped at 3 percent.", False),
+        ("Iran enriched no more than 3 %.", "Iran enriched at most 3 %.", False),
+        ("Only Iraq had not hidden a plan.", "Only Iraq had hidden a plan.", True),
+    ],
 )
-def test_a_denial_on_one_side_is_recognised(claim: str, denied: bool) -> None:
-    assert compare(claim, SIGNED).denied is denied
+def test_a_denial_applies_to_its_own_clause(claim: str, evidence: str, is_denied: bool) -> None:
+    assert compare(claim, evidence).denied is is_denied
 
 
 def test_names_are_runs_of_capitals_or_spelled_out() -> None:
@@ -75,21 +91,8 @@ def test_names_are_runs_of_capitals_or_spelled_out() -> None:
         "Federica Mogherini",
     ]
     assert compare("The EU lifted it.", "The European Union lifted its sanctions.").unnamed == ()
-    assert compare("The JCPOA ended.", SIGNED, "").unnamed == ()
     assert compare("Japan signed it.", SIGNED).unnamed == ("Japan",)
-
-
-def test_a_name_in_the_heading_counts() -> None:
-    assert compare("The JCPOA was signed.", "It was signed in 2015.", "The JCPOA").unnamed == ()
-
-
-def test_a_quotation_is_equal_in_every_word() -> None:
-    assert compare(SIGNED, SIGNED).likeness == 1.0
-    assert compare("Bananas are yellow.", SIGNED).likeness < 0.5
-
-
-def test_a_long_text_is_read_in_pieces() -> None:
-    assert len(figures("It rose in 2015 by 3 percent. " * 100)) == 200
+    assert compare("The JCPOA was signed.", "It was signed.", "The JCPOA").unnamed == ()
 
 
 @pytest.mark.parametrize("value", ["{} May {}", "{} km and {}", "1{}, {}"])
@@ -105,3 +108,52 @@ def test_a_value_is_the_same_in_another_unit_however_many_are_stated() -> None:
     evidence = f"{' '.join(f'{number} kg,' for number in range(3, 90))} and 2 tonnes."
     compared = compare("The load was 2,000 kg and 95 kg.", evidence)
     assert (compared.missing, compared.differs) == (("95 kg",), (("95 kg", "3 kg"),))
+
+
+# Sentences that a document has word for word
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "expected"),
+    [
+        (VOID, VOID, True),
+        ("China, Iran, and Russia do not recognise snapback.", VOID, True),
+        ("They hold that it is void.", VOID, False),  # its context is a denial
+        ("China, Iran and Russia recognise the snapback.", VOID, False),
+        ("Iran and China do not recognise the snapback.", VOID, False),
+        ("It is void.", VOID, False),
+        ("Natanz was moved by night.", "Some claimed that Natanz was moved by night.", False),
+    ],
+)
+def test_a_quotation_is_one_run_of_words(claim: str, evidence: str, expected: bool) -> None:
+    assert is_quoted(claim, evidence) is expected
+
+
+@pytest.fixture(scope="module")
+def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
+    return Checker(engine(tmp_path_factory.mktemp("index"), TEXTS), MODELS)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        (VOID, SUPPORTED),
+        ("She announced the deal in Lausanne with the minister.", SUPPORTED),
+        ("She announced the deal.", NOT_CHECKABLE),
+        ("China, Iran and Russia recognise the snapback, and they hold that it is void.", None),
+    ],
+)
+def test_a_sentence_is_looked_up_before_it_is_split(
+    checker: Checker, text: str, verdict: str | None
+) -> None:
+    (sentence,) = checker.check(text).sentences
+    assert sentence.verdict == verdict if verdict else sentence.verdict != SUPPORTED
+    if verdict == SUPPORTED:
+        assert sentence.evidence[0].citation.quote == text
+
+
+def test_a_quotation_about_another_person_is_checked_by_meaning(checker: Checker) -> None:
+    text = "Hans Blix led the agency. She announced the deal in Lausanne with the minister."
+    sentence = checker.check(text).sentences[1]
+    assert sentence.verdict != CONTRADICTED
+    assert sentence.confidence < QUOTED

@@ -41,9 +41,9 @@ DAYS = st.dates(dt.date(1000, 1, 1), dt.date(2099, 12, 31))
     ],
 )
 def test_a_date_has_the_precision_of_its_words(text: str, iso: str, precision: str) -> None:
-    found = only_date(text)
-    assert found is not None
-    assert (found.iso, found.precision) == (iso, precision)
+    date = only_date(text)
+    assert date is not None
+    assert (date.iso, date.precision) == (iso, precision)
 
 
 @pytest.mark.parametrize(
@@ -64,27 +64,23 @@ def test_an_impossible_day_is_not_cut_down_to_its_month() -> None:
 @settings(deadline=None)
 @given(DAYS, DAYS)
 def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(
-    one: dt.date, other: dt.date
+    day: dt.date, other_day: dt.date
 ) -> None:
-    full, again = only_date(f"{one:%d %B} {one.year:04}"), only_date(other.isoformat())
-    month, year = only_date(f"{other:%B} {other.year:04}"), only_date(f"{other.year:04}")
-    assert full is not None
-    assert again is not None
-    assert month is not None
-    assert year is not None
-    assert (compare(full, again) is Relation.SAME) == (one == other)
-    assert (compare(full, month) is Relation.SAME) == (
-        (one.year, one.month) == (other.year, other.month)
-    )
-    assert (compare(full, year) is Relation.SAME) == (one.year == other.year)
-    for date in (again, month, year):
-        assert (compare(full, date) is Relation.CONTRADICTS) == (
-            compare(full, date) is not Relation.SAME
-        )
+    full = only_date(f"{day:%d %B} {day.year:04}")
+    year, month = day.year == other_day.year, day.month == other_day.month
+    for text, is_same in (
+        (other_day.isoformat(), day == other_day),
+        (f"{other_day:%B} {other_day.year:04}", year and month),
+        (f"{other_day.year:04}", year),
+    ):
+        second = only_date(text)
+        assert full is not None
+        assert second is not None
+        assert compare(full, second) is (Relation.SAME if is_same else Relation.CONTRADICTS)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("text", "other_text", "is_same"),
     [
         ("2015", "before 2015", False),
         ("early 2015", "late 2015", False),
@@ -95,12 +91,12 @@ def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(
         ("1990s", "1994", True),
     ],
 )
-def test_qualifiers_are_part_of_a_date(one: str, other: str, same: bool) -> None:
-    first, second = only_date(one), only_date(other)
+def test_qualifiers_are_part_of_a_date(text: str, other_text: str, is_same: bool) -> None:
+    first, second = only_date(text), only_date(other_text)
     assert first is not None
     assert second is not None
-    assert (compare(first, second) is Relation.SAME) is same
-    assert (compare(second, first) is Relation.SAME) is same
+    assert (compare(first, second) is Relation.SAME) is is_same
+    assert (compare(second, first) is Relation.SAME) is is_same
 
 
 def test_days_however_they_are_written() -> None:
@@ -136,11 +132,11 @@ def test_a_date_of_metadata_is_in_iso(text: str, date: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "year"),
     [("14 July 2015", "2015"), ("Spring 2024", "2024"), ("2019 to 2021", ""), ("x", "")],
 )
-def test_the_year_of_metadata(text: str, found: str) -> None:
-    assert only_year(text) == found
+def test_the_year_of_metadata(text: str, year: str) -> None:
+    assert only_year(text) == year
 
 
 @given(st.text())

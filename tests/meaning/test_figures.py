@@ -1,9 +1,11 @@
-"""Values of whole sentences, compared as claims and evidence."""
+"""Values of whole sentences, compared as claims and evidence, and times of day."""
 
 from __future__ import annotations
 
 import pytest
 
+from rag.meaning.compare import Relation, compare
+from rag.meaning.dates import times
 from rag.meaning.figures import FigureIndex, contradicting, figures
 
 
@@ -31,32 +33,52 @@ def test_the_evidence_states_the_value(claim: str, evidence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("claim", "evidence", "pair"),
+    ("claim", "evidence", "pairs"),
     [
-        ("It takes three weeks.", "It takes two weeks.", ("3 weeks", "2 weeks")),
-        ("It begins at half past nine.", "It begins at 10:30.", ("half past nine", "10:30")),
-        ("It was before 2015.", "It was after 2015.", ("2015", "2015")),
-        ("At most 5 members vote.", "At most 2 members vote.", ("5 members", "2 members")),
-        ("It was signed in May 2018.", "It was signed in 2015.", ("May 2018", "2015")),
+        ("It takes three weeks.", "It takes two weeks.", [("3 weeks", "2 weeks")]),
+        ("It begins at half past nine.", "It begins at 10:30.", [("half past nine", "10:30")]),
+        ("It was before 2015.", "It was after 2015.", [("2015", "2015")]),
+        ("At most 5 members vote.", "At most 2 members vote.", [("5 members", "2 members")]),
+        ("It was signed in May 2018.", "It was signed in 2015.", [("May 2018", "2015")]),
+        ("It costs 5 dollars.", "It weighs 5 kilograms.", []),
+        ("It is sold once a week.", "It takes two days.", []),
+        ("It was signed on 29 July 1957.", "It was signed in 1957.", []),
+        ("One of them left.", "Two of them left.", []),
     ],
 )
 def test_another_value_of_the_kind_contradicts(
-    claim: str, evidence: str, pair: tuple[str, str]
+    claim: str, evidence: str, pairs: list[tuple[str, str]]
 ) -> None:
-    (claimed,) = figures(claim)
-    values = FigureIndex(figures(evidence)), FigureIndex([claimed])
-    assert list(contradicting([claimed], *values)) == [pair]
+    claimed = figures(claim)
+    stated = FigureIndex(figures(evidence))
+    assert list(contradicting(claimed, stated, FigureIndex(claimed))) == pairs
+
+
+def test_a_long_text_is_read_in_pieces() -> None:
+    assert len(figures("It rose in 2015 by 3 percent. " * 100)) == 200
 
 
 @pytest.mark.parametrize(
-    ("claim", "evidence"),
+    ("first", "second", "relation"),
     [
-        ("It costs 5 dollars.", "It weighs 5 kilograms."),
-        ("It is sold once a week.", "It takes two days."),
-        ("It was signed on 29 July 1957.", "It was signed in 1957."),
-        ("One of them left.", "Two of them left."),
+        ("the 14:40 appointment", "twenty to three", Relation.SAME),
+        ("2.40 pm", "14:40", Relation.SAME),
+        ("at 9 a.m.", "nine o'clock", Relation.SAME),
+        ("noon", "12:00", Relation.SAME),
+        ("midnight", "00:00", Relation.SAME),
+        ("a quarter to five", "16:45", Relation.SAME),
+        ("half past nine", "10:30", Relation.CONTRADICTS),
+        ("14:40", "02:40", Relation.CONTRADICTS),
     ],
 )
-def test_other_kinds_and_less_exact_values_do_not_contradict(claim: str, evidence: str) -> None:
-    claims = figures(claim)
-    assert not list(contradicting(claims, FigureIndex(figures(evidence)), FigureIndex(claims)))
+def test_times_of_day_compare(first: str, second: str, relation: Relation) -> None:
+    ((time,), (other_time,)) = times(first), times(second)
+    assert compare(time, other_time) is relation
+    assert compare(other_time, time) is relation
+
+
+@pytest.mark.parametrize(
+    "text", ["five to ten people", "a ratio of 3:1", "25:10", "13 pm", "section 2.40", "1:2:3:4"]
+)
+def test_other_numbers_are_no_times(text: str) -> None:
+    assert times(text) == []
