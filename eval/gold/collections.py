@@ -1,12 +1,14 @@
 """Folders of other people's documents that the questions in collections/ are asked on.
 
-    python -m eval.gold.collections FOLDER DATA [linux-doc-6.12_*.deb vim-runtime_*.deb]
+    python -m eval.gold.collections FOLDER DATA [*.deb]
     python -m eval.experiments.kept --cache DIR --collections FOLDER restic
 
-FOLDER gets one folder per collection, as links into DATA, which has collections/ and pdf/; the set
-debian is copied from two packages of Debian 13. Every document is checked against its digest in
-collections/documents.json. The project itself contains only the questions and the sentences that
-answer them.
+FOLDER gets one folder per collection, as links into DATA, which has collections/ and pdf/. Two sets
+are copied from packages of Debian 13: debian from linux-doc-6.12 and vim-runtime, manuals from
+borgbackup-doc, buildbot-doc, python-django-doc, exim4-doc-html, gimp-help-en,
+installation-guide-amd64, libreoffice-help-en-us, mutt, postfix-doc and wireshark-doc. Documents are
+checked against their digests in collections/documents.json. The project itself contains only the
+questions and the sentences that answer them.
 """
 
 from __future__ import annotations
@@ -24,9 +26,20 @@ from eval.gold.technical import unpack
 GOLD = Path(__file__).with_name("collections")
 DIGESTS = GOLD / "documents.json"
 _PLACES = {
-    "debian/vim": ("usr/share/vim/vim91/doc", ""),
-    "debian/linux": ("usr/share/doc/linux-doc-6.12/Documentation", ".gz"),
+    "debian/vim": "usr/share/vim/vim91/doc",
+    "debian/linux": "usr/share/doc/linux-doc-6.12/Documentation",
+    "manuals/borgbackup": "usr/share/doc/borgbackup/html",
+    "manuals/buildbot": "usr/share/doc/buildbot/html/_sources/manual",
+    "manuals/django": "usr/share/doc/python-django-doc/html",
+    "manuals/exim": "usr/share/doc/exim4-doc-html/spec_html",
+    "manuals/gimp": "usr/share/gimp/3.0/help/en",
+    "manuals/installation-guide": "usr/share/doc/installation-guide-amd64/en",
+    "manuals/libreoffice": "usr/share/libreoffice/help/en-US/text",
+    "manuals/mutt": "usr/share/doc/mutt",
+    "manuals/postfix": "usr/share/doc/postfix",
+    "manuals/wireshark": "usr/share/doc/wireshark/wsug_html_chunked",
 }
+"""Folders in the packages, by the beginning of the ids of their documents."""
 
 
 def digests() -> dict[str, str]:
@@ -45,20 +58,22 @@ def link(folder: Path, data: Path) -> None:
             target.symlink_to(source.resolve(), target_is_directory=True)
 
 
-def copy_debian(root: Path, folder: Path) -> None:
-    """Copy the documents of the set debian out of the unpacked packages in `root`."""
+def copy_packaged(root: Path, folder: Path) -> None:
+    """Copy the documents that come from Debian out of the unpacked packages in `root`; a package
+    that was not given is left out.
+    """
     for name in digests():
-        place, _, file = name.rpartition("/")
-        if place not in _PLACES:
+        beginning = next((one for one in _PLACES if name.startswith(f"{one}/")), None)
+        if beginning is None or not (root / _PLACES[beginning]).is_dir():
             continue
-        inside, suffix = _PLACES[place]
-        source = next(iter(sorted((root / inside).rglob(file + suffix))), None)
+        place, file = root / _PLACES[beginning], name.removeprefix(f"{beginning}/")
+        source = next(iter(sorted([*place.rglob(file), *place.rglob(f"{file}.gz")])), None)
         if source is None:
-            raise SystemExit(f"{file} is in no package; give linux-doc-6.12 and vim-runtime")
+            raise SystemExit(f"{file} is not in its package; give the version of Debian 13")
         content = source.read_bytes()
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(gzip.decompress(content) if suffix else content)
+        target.write_bytes(gzip.decompress(content) if source.suffix == ".gz" else content)
 
 
 def changed(folder: Path) -> list[str]:
@@ -75,14 +90,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the folder of the collections.")
     parser.add_argument("folder", type=Path, help="made if it does not exist")
     parser.add_argument("data", type=Path, help="has collections/ and pdf/")
-    parser.add_argument("packages", nargs="*", type=Path, help="the .deb files for the set debian")
+    parser.add_argument(
+        "packages", nargs="*", type=Path, help="the .deb files of the sets debian and manuals"
+    )
     given = parser.parse_args()
     link(given.folder, given.data)
     with tempfile.TemporaryDirectory() as root:
         for package in given.packages:
             unpack(package, Path(root))
         if given.packages:
-            copy_debian(Path(root), given.folder)
+            copy_packaged(Path(root), given.folder)
     differing = changed(given.folder)
     print(f"{len(digests()) - len(differing)} of {len(digests())} documents are as asked about")
     for name in differing[:5]:
