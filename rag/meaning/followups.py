@@ -61,6 +61,10 @@ _LONGEST_PART = 3
 """Number of words up to which a part of a run of content words can be replaced."""
 _MOST = 40
 """Maximum number of completions that are compared."""
+_LONGEST = 600
+"""Characters of both questions up to which they are compared: follow-ups are short, and the time
+grows with the square of the length.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ class Completion(NamedTuple):
 def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     """The question, completed from the last turn."""
     question = question.strip()
-    if last is None or not question:
+    if last is None or not question or len(question) + len(last.question) > _LONGEST:
         return Rewrite(question)
     options = completions(question, last)
     chances = probabilities(question, last, options)
@@ -273,10 +277,25 @@ def features(question: str, last: PreviousTurn, completion: Completion) -> dict[
     """Features of a completion by name, each about 0 to 1: its kind, alone and with what the typed
     question looks like, and how its added words fit those they replace.
     """
+    return _features(question, last, completion, _typed_features(question, last))
+
+
+def _features(
+    question: str, last: PreviousTurn, completion: Completion, typed: Mapping[str, float]
+) -> dict[str, float]:
+    kinds = {f"{completion.kind} {name}".strip(): value for name, value in typed.items()}
+    return kinds | {
+        f"{completion.kind}: {name}": value
+        for name, value in _fit(completion, question, last).items()
+    }
+
+
+def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
+    """What the typed question looks like, the same for all completions."""
     own = words(question)
     clause = any(word.lower in AUXILIARIES for word in own)
     asks = any(word.lower in QUESTION_WORDS for word in own)
-    typed = {
+    return {
         "": 1.0,
         "content": min(6, sum(not word.is_empty for word in own)) / 6,
         "points": float(bool(pointers(question))),
@@ -289,11 +308,6 @@ def features(question: str, last: PreviousTurn, completion: Completion) -> dict[
             len(own) > 1 and own[0].lower in QUESTION_WORDS and own[1].lower in PREPOSITIONS
         ),
         "shared": _shared(question, last.question),
-    }
-    kinds = {f"{completion.kind} {name}".strip(): value for name, value in typed.items()}
-    return kinds | {
-        f"{completion.kind}: {name}": value
-        for name, value in _fit(completion, question, last).items()
     }
 
 
@@ -399,9 +413,11 @@ def probabilities(
 ) -> list[float]:
     """How likely each of the options is meant; they sum to 1."""
     model = _weights() if weights is None else weights
+    typed = _typed_features(question, last)
     logits = [
         sum(
-            model.get(name, 0.0) * value for name, value in features(question, last, option).items()
+            model.get(name, 0.0) * value
+            for name, value in _features(question, last, option, typed).items()
         )
         for option in options
     ]

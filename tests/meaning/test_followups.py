@@ -14,6 +14,8 @@ from rag.meaning.followups import (
     probabilities,
     understand,
 )
+from rag.server.conversation import Exchanged, in_context
+from tests.growth import cpu_seconds
 
 SIGNED = PreviousTurn("When was the JCPOA signed?", "2015")
 LEADER = PreviousTurn("Who led the Iranian team?", "Abbas Araghchi")
@@ -102,6 +104,14 @@ def test_a_long_answer_never_takes_the_place_of_a_pronoun() -> None:
         "How do I reset it?", "Hold the button for ten seconds, then let it go again"
     )
     assert all("Hold" not in one.text for one in completions("does that always help?", last))
+
+
+def test_many_long_turns_take_little_time() -> None:
+    """A chat of 50 questions of 1,000 characters once took seconds, and then was refused."""
+    turns = [Exchanged("Who led the talks number 5? " * 35)] * 50
+    assert cpu_seconds(lambda: in_context(turns[0].question, turns)) < 0.1
+    medium = [Exchanged("Who led the talks number 5? " * 10)] * 50
+    assert cpu_seconds(lambda: in_context("and who followed him?", medium)) < 1
 
 
 def test_only_function_words_name_nothing() -> None:
