@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from rag.parsing.files import find
-from rag.parsing.load import read
 from rag.types import Document
+from tests.parsing.reading import read
 
 ROOT = Path(__file__).parent.parent
 GOLD: list[dict[str, Any]] = [

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rag.parsing.load import load_bytes
+from rag.parsing.load import load_data
 from rag.types import Document
 
 Row = dict[str, Any]
@@ -61,7 +61,7 @@ def cmu(data: Path) -> tuple[list[Document], list[Row]]:
 
 
 def _text(name: str, title: str, text: str) -> Document:
-    (document,) = load_bytes(f"{name}.md", f"# {title}\n\n{text}".encode())
+    (document,) = load_data(f"{name}.md", f"# {title}\n\n{text}".encode()).documents
     return document
 
 

@@ -7,6 +7,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 
 from rag.parsing.base import Member, ParseError
 
@@ -51,39 +52,21 @@ def parts(content: bytes) -> Iterator[Member]:
     if len(files) > _MOST_PARTS:
         raise ParseError(f"contains more than {_MOST_PARTS:,} files")
     for info in files:
-        name = "/".join(
-            part
-            for part in info.filename.replace("\\", "/").split("/")
-            if part not in ("", ".", "..")
-        )
+        folders = info.filename.replace("\\", "/").split("/")
+        name = "/".join(folder for folder in folders if folder not in ("", ".", ".."))
         name = _CONTROL.sub(lambda character: f"%{ord(character[0]):02X}", name)
         if name and not _HIDDEN.search(name):
-            yield Member(name, _Member(archive, info))
+            yield Member(name, partial(_content, archive, info))
 
 
-class _Member:
-    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
-        self._archive = archive
-        self._info = info
-
-    def __call__(self, limit: int) -> bytes:
-        if self._info.flag_bits & 1:
-            raise ParseError("is encrypted")
-        try:
-            with self._archive.open(self._info) as file:
-                content = file.read(limit + 1)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            ValueError,
-            EOFError,
-            OSError,
-            NotImplementedError,
-            RuntimeError,
-        ) as error:
-            raise ParseError(f"is broken in the archive: {error}") from error
-        if len(content) > limit:
-            raise ParseError(
-                f"unpacks, with the files before it, to more than {limit / 1e6:,.0f} MB"
-            )
-        return content
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    if info.flag_bits & 1:
+        raise ParseError("is encrypted")
+    try:
+        with archive.open(info) as file:
+            content = file.read(limit + 1)
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError) as error:
+        raise ParseError(f"is broken in the archive: {error}") from error
+    if len(content) > limit:
+        raise ParseError(f"unpacks, with the files before it, to more than {limit / 1e6:,.0f} MB")
+    return content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, zip_longest
+from itertools import accumulate, repeat, takewhile, zip_longest
 
 from rag.parsing.lists import Lists, blocks_of_lines, is_paragraph
 from rag.types import Block, BlockCell, BlockKind, Column
@@ -32,9 +32,7 @@ class Parsed:
     metadata: dict[str, str] = field(default_factory=dict)
     pages: tuple[int, ...] = ()
     left_out: int = 0
-    """Number of characters of boilerplate, such as navigation and running heads, left out of
-    `text`.
-    """
+    """Number of characters of boilerplate left out of `text`, such as navigation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +89,7 @@ def of_pages(
     metadata: dict[str, str],
     glue: Glue = lambda first, second: None,
 ) -> Parsed:
-    """Join the parts of pages, numbered from 1, into one text. An empty page starts where the next
-    page with text does.
-    """
+    """Join the parts of pages; an empty page starts where the next page with text does."""
     parts: list[Part] = []
     starts: list[tuple[int, int]] = []
     for page in pages:
@@ -175,13 +171,11 @@ def stacked(parts: Sequence[Part]) -> Part:
     """Lists and tables as one part, without blank lines between them."""
     if len(parts) == 1:
         return parts[0]
-    blocks: list[Block] = []
-    start = 0
+    outline, start = Outline(), 0
     for part in parts:
-        first = len(blocks)
-        blocks += [moved(b, start, first + b.parent if b.parent >= 0 else -1) for b in part.blocks]
+        outline.nested(start, part.blocks)
         start += len(part.text) + 1
-    return Part("\n".join(part.text for part in parts), blocks=tuple(blocks))
+    return Part("\n".join(part.text for part in parts), blocks=outline.finished())
 
 
 class Outline:
@@ -211,35 +205,29 @@ class Outline:
         context = context[-MOST_NAMES:]
         if context == self._context:
             return
-        pairs = enumerate(zip(context, self._context, strict=False))
-        shared = next(
-            (depth for depth, (term, before) in pairs if term != before),
-            min(len(context), len(self._context)),
-        )
+        pairs = zip(context, self._context, strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         self._end_text()
         self._close(shared)
         self._context = context
         for term in context[shared:]:
             above = [self._blocks[i].name for i in (*self._headings, *self._groups)]
             name = name_of(term)
-            self.add(Block("group", start, start, name="" if _is_named(name, above) else name))
+            is_named = name in above or (" " in name and any(name in text for text in above))
+            self.add(Block("group", start, start, name="" if is_named else name))
             self._groups.append(len(self._blocks) - 1)
 
     def add(self, block: Block) -> None:
         """Add a block below the innermost open group or heading."""
-        self._end_text()
-        parent = (self._groups or self._headings or (-1,))[-1]
-        self._blocks.append(block._replace(parent=parent))
+        self.nested(0, (block,))
 
     def nested(self, offset: int, blocks: Sequence[Block]) -> None:
         """Add blocks with their own nesting, as in `Part`, moved by `offset` characters."""
         self._end_text()
         first = len(self._blocks)
         parent = (self._groups or self._headings or (-1,))[-1]
-        self._blocks += (
-            moved(block, offset, first + block.parent if block.parent >= 0 else parent)
-            for block in blocks
-        )
+        parents = (first + block.parent if block.parent >= 0 else parent for block in blocks)
+        self._blocks += map(moved, blocks, repeat(offset), parents)
 
     def text(self, start: int, text: str) -> None:
         """Add paragraphs and lists of text, apart from what is above by an empty line."""
@@ -288,9 +276,7 @@ def moved(block: Block, offset: int, parent: int) -> Block:
 
 
 def level_of_bold(text: str) -> int:
-    """Level of a paragraph in bold type: `BOLD` if it is one short line without the punctuation
-    that ends a sentence or introduces a list, else 0.
-    """
+    """`BOLD` for one short line that neither ends a sentence nor introduces a list; else 0."""
     text = text.strip()
     is_line = "\n" not in text and len(text) <= _LONGEST_HEADING
     is_name = any(c.isalpha() for c in text) and text[-1] not in ".!:;,"
@@ -305,26 +291,15 @@ def _headed(parts: Sequence[Part]) -> list[Part]:
     ]
 
 
-def _is_named(term: str, headings: Sequence[str]) -> bool:
-    """Whether a heading is the term, or contains it if it has several words."""
-    return term in headings or (" " in term and any(term in heading for heading in headings))
-
-
 def _led_in(parts: Sequence[Part]) -> Iterator[Part]:
     """Join a short line such as "Parameters:" to the part it introduces."""
     for part, after in zip_longest(parts, parts[1:]):
-        leads = (
-            after
-            and not (part.level or after.level or part.name or after.name)
-            and len(part.text) <= _LEADING
-            and part.text.strip()[-1] not in ".!?"
-        )
-        deeper = (
-            leads
-            and len(after.context) > len(part.context)
-            and after.context[: len(part.context)] == part.context
-        )
-        yield replace(part, context=after.context) if deeper else part
+        is_short = len(part.text) <= _LEADING and part.text.strip()[-1] not in ".!?"
+        if after and is_short and not (part.level or after.level or part.name or after.name):
+            depth = len(part.context)
+            if len(after.context) > depth and after.context[:depth] == part.context:
+                part = replace(part, context=after.context)
+        yield part
 
 
 def name_of(text: str) -> str:

@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from rag.parsing.base import GAP, Part, join
+from rag.parsing.base import GAP, Parsed, Part, join
 from rag.parsing.tables import TableText, are_headers
-from rag.types import Block
 
 _LONG = 160
 """Values longer than this become separate paragraphs."""
@@ -21,32 +20,27 @@ Row = tuple[int, list[str]]
 _LONGEST_FIELD = 10_000_000
 
 
-def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
-    """(text, blocks, {}) of a table; the separator is detected."""
+def parse(source: str) -> Parsed:
+    """A table; its separator is detected."""
     csv.field_size_limit(_LONGEST_FIELD)
     rows = csv.reader(
         io.StringIO(source, newline=""), delimiter=_separator(source), skipinitialspace=True
     )
-    return *join(table_parts(rows)), {}
+    return Parsed(*join(table_parts(rows)))
 
 
 def _separator(source: str) -> str:
-    """The character that splits most of the first rows into equally many cells, since most
-    candidates also occur in texts and numbers.
-    """
+    """The character that splits most of the first rows into equally many cells."""
     lines = [line for line in source[:_SAMPLE].splitlines(keepends=True) if line.strip()]
-    # the last row was cut
-    lines = lines[:-1] if len(source) > _SAMPLE and len(lines) > 1 else lines
-    sample = "".join(lines)
+    is_cut = len(source) > _SAMPLE and len(lines) > 1
+    sample = "".join(lines[:-1] if is_cut else lines)
     decimal = not re.search(r",(?!\d)|(?<!\d),", sample)  # perhaps every comma is a decimal one
-    return max(
-        "\t|;,",
-        key=lambda mark: (
-            _evenness(sample, mark),
-            mark == "\t" or (decimal and mark == ";"),
-            sample.count(mark),
-        ),
-    )
+
+    def likelihood(mark: str) -> tuple[float, bool, int]:
+        is_likely = mark == "\t" or (decimal and mark == ";")
+        return _evenness(sample, mark), is_likely, sample.count(mark)
+
+    return max("\t|;,", key=likelihood)
 
 
 def _evenness(sample: str, mark: str) -> float:
@@ -79,11 +73,8 @@ def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
         table.name_columns(headers)
     width = len(headers)
     for number, cells in chain(first, second, body):
-        columns = [
-            (column, headers[column] if column < width else "", cell)
-            for column, cell in enumerate(cells)
-            if cell
-        ]
+        names = [*headers, *[""] * (len(cells) - width)]
+        columns = [(n, names[n], cell) for n, cell in enumerate(cells) if cell]
         table.row(columns, f"row {number}", _LONG)
     yield table.part()
 

@@ -24,11 +24,10 @@ from rag.types import Block
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
 _TEXT, _PAGE = qn("w:t"), qn("w:lastRenderedPageBreak")
-_LEFT_OUT = (
-    qn("w:del"),
-    qn("w:moveFrom"),
-    "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback",
-)
+_COMPATIBLE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
+_LEFT_OUT = qn("w:del"), qn("w:moveFrom"), f"{_COMPATIBLE}Fallback"
+_OUTLINE_LEVEL = f"{qn('w:pPr')}/{qn('w:outlineLvl')}"
+_NUMBERING = f"{qn('w:pPr')}/{qn('w:numPr')}"
 _PARAGRAPH, _TABLE = qn("w:p"), qn("w:tbl")
 _CONTROLS = (qn("w:sdt"), qn("w:sdtContent"), qn("w:customXml"))
 _GALLERY = f"{qn('w:sdtPr')}/{qn('w:docPartObj')}/{qn('w:docPartGallery')}"
@@ -73,9 +72,7 @@ def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
 
 
 def _moved(blocks: Sequence[Block], pieces: Sequence[tuple[int, int, int]]) -> tuple[Block, ...]:
-    """The lists in a text of which only these pieces are left: (offset before, offset now,
-    length).
-    """
+    """The blocks of a text of which these pieces are left: (offset before, offset now, length)."""
 
     def now(offset: int) -> int:
         last = max(0, bisect_right(pieces, offset, key=itemgetter(0)) - 1)
@@ -92,7 +89,8 @@ def _body(document: Any) -> Iterator[Part]:
     for node in _children(document.element.body, _PARAGRAPH, _TABLE):
         element = Paragraph(node, document) if node.tag == _PARAGRAPH else Table(node, document)
         if isinstance(element, Paragraph) and _is_item(element):
-            items.append(_item(element))
+            depth = _number(element, f"{_NUMBERING}/{qn('w:ilvl')}", 0)
+            items.append((depth, "-", _text(element._p).strip()))
             continue
         if items:
             yield list_part(items)
@@ -108,9 +106,7 @@ def _body(document: Any) -> Iterator[Part]:
 
 
 def _children(element: Any, *tags: str) -> Iterator[Any]:
-    """Child elements of this name, including those in content controls; a table of contents is
-    skipped.
-    """
+    """Child elements with these tags, also in content controls, but no table of contents."""
     stack = list(element)[::-1]
     while stack:
         node = stack.pop()
@@ -122,8 +118,12 @@ def _children(element: Any, *tags: str) -> Iterator[Any]:
             stack += list(node)[::-1]
 
 
+def _style(paragraph: Paragraph) -> str:
+    return (paragraph.style.name if paragraph.style else "") or ""
+
+
 def _is_caption(paragraph: Paragraph) -> bool:
-    return ((paragraph.style.name if paragraph.style else "") or "").lower() == "caption"
+    return _style(paragraph).lower() == "caption"
 
 
 def _paragraph(paragraph: Paragraph) -> Part:
@@ -134,28 +134,25 @@ def _paragraph(paragraph: Paragraph) -> Part:
 
 def _level(paragraph: Paragraph) -> int:
     """1 for the title, 2 and up for headings by style or outline level, 0 for text."""
-    name = (paragraph.style.name if paragraph.style else "") or ""
+    name = _style(paragraph)
     if name.lower() == "title":
         return 1
     if match := _HEADING.match(name):
         return int(match.group(1)) + 1
-    outline = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:outlineLvl')}")
-    level = int(outline.get(qn("w:val"), "9")) if outline is not None else 9
+    level = _number(paragraph, _OUTLINE_LEVEL, 9)
     return level + 2 if level < 6 else 0
 
 
 def _is_item(paragraph: Paragraph) -> bool:
     """Whether a paragraph is an item of a list, by its numbering or style."""
-    name = (paragraph.style.name if paragraph.style else "") or ""
-    numbered = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:numPr')}") is not None
-    return (numbered or name.startswith("List ")) and not _level(paragraph)
+    is_numbered = paragraph._p.find(_NUMBERING) is not None
+    return (is_numbered or _style(paragraph).startswith("List ")) and not _level(paragraph)
 
 
-def _item(paragraph: Paragraph) -> tuple[int, str, str]:
-    """The depth, marker and text of an item."""
-    depth = paragraph._p.find(f"{qn('w:pPr')}/{qn('w:numPr')}/{qn('w:ilvl')}")
-    level = int(depth.get(qn("w:val"), "0")) if depth is not None else 0
-    return level, "-", _text(paragraph._p).strip()
+def _number(paragraph: Paragraph, path: str, default: int) -> int:
+    """The value of an element of the paragraph, if it has one."""
+    element = paragraph._p.find(path)
+    return default if element is None else int(element.get(qn("w:val"), default))
 
 
 def _table(table: Table, context: tuple[str, ...]) -> Part:
@@ -163,13 +160,12 @@ def _table(table: Table, context: tuple[str, ...]) -> Part:
     as repeated or alone is bold, or if it looks like headers in a table of three columns or more;
     tables of two columns often have a name and a value in each row.
     """
-    found = list(_children(table._tbl, qn("w:tr")))
-    rows = [
-        [" ".join(_text(cell, " ").split()) for cell in _children(row, qn("w:tc"))] for row in found
-    ]
+    elements = list(_children(table._tbl, qn("w:tr")))
+    cells = (_children(row, qn("w:tc")) for row in elements)
+    rows = [[" ".join(_text(cell, " ").split()) for cell in row] for row in cells]
     headed = len(rows) > 1 and (
-        found[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
-        or (_is_bold(found[0]) and not _is_bold(found[1]))
+        elements[0].find(f"{qn('w:trPr')}/{qn('w:tblHeader')}") is not None
+        or (_is_bold(elements[0]) and not _is_bold(elements[1]))
         or (len(rows[0]) > 2 and are_headers(rows[0], rows[1]))
     )
     return table_part(rows, headed, context)

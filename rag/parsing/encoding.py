@@ -19,11 +19,9 @@ _LEGACY = (
     "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r cp932 euc_jp gb18030 big5 "
     "cp949"
 ).split()
-"""Encodings of old text files. If it could choose from all codecs, charset-normalizer would read
-"Café" as EBCDIC.
-"""
+"""Of old text files; among all codecs, charset-normalizer would read "Café" as EBCDIC."""
 
-_MEANT = {
+_WEB = {
     "iso8859-1": "cp1252",
     "iso8859-9": "cp1254",
     "gb2312": "gb18030",
@@ -89,16 +87,14 @@ def _decode_named(content: bytes, charset: str | None) -> str | None:
     try:
         codec = codecs.lookup(charset).name if charset else "ascii"
         if codec not in ("utf-8", "ascii", "rot13"):
-            return content.decode(_MEANT.get(codec, codec)).replace("\0", "")
+            return content.decode(_WEB.get(codec, codec)).replace("\0", "")
     except (LookupError, ValueError, TypeError):  # TypeError: codecs that do not produce text
         pass
     return None
 
 
 def _decode_legacy(content: bytes) -> str:
-    """Decode in the most likely encoding, preferring Windows-1252, the most common, if it is
-    equally likely. Raises ParseError.
-    """
+    """Decode in the most likely encoding, or an equally likely Windows-1252; or ParseError."""
     matches = charset_normalizer.from_bytes(content, cp_isolation=_LEGACY)
     best = matches.best()
     if best is None:

@@ -11,19 +11,12 @@ from lxml import etree
 
 from rag.parsing import html
 from rag.parsing.archives import parts
-from rag.parsing.base import Member, Parsed, ParseError, Part, join
+from rag.parsing.base import Member, Parsed, ParseError, Part, join, one_line
 from rag.parsing.encoding import decode
 
 _MOST_BYTES = 300_000_000
-_METADATA = {
-    "title": "title",
-    "creator": "author",
-    "language": "language",
-    "date": "date",
-    "subject": "keywords",
-    "description": "description",
-    "publisher": "publisher",
-}
+_METADATA = {name: name for name in ("title", "language", "date", "description", "publisher")}
+_METADATA |= {"creator": "author", "subject": "keywords"}
 _DUBLIN_CORE = "{http://purl.org/dc/elements/1.1/}"
 _NOT_KNOWN = ("Unknown Title", "Unknown Author")
 """LibreOffice's placeholders for missing values."""
@@ -32,16 +25,12 @@ _NOT_KNOWN = ("Unknown Title", "Unknown Author")
 def parse(content: bytes) -> Parsed:
     """Text, headings and metadata. Raises ParseError if it is broken or encrypted."""
     book = _Book(content)
-    chapters = [
-        path.get("full-path", "")
-        for path in book.markup("META-INF/container.xml").iter("{*}rootfile")
-    ]
-    if not chapters:
+    files = book.markup("META-INF/container.xml").iter("{*}rootfile")
+    path = next((str(file.get("full-path", "")) for file in files), None)
+    if path is None:
         raise ParseError("is not an EPUB: it has no package file")
-    package = book.markup(str(chapters[0]))
-    return Parsed(
-        *join(_parts(book, package, posixpath.dirname(str(chapters[0])))), _metadata(package)
-    )
+    package = book.markup(path)
+    return Parsed(*join(_parts(book, package, posixpath.dirname(path))), _metadata(package))
 
 
 class _Book:
@@ -52,16 +41,9 @@ class _Book:
         self._left = _MOST_BYTES
 
     def markup(self, name: str) -> Any:
-        """Root of an XML file, as far as it is well-formed; entities are not expanded, and nothing
-        is loaded.
-        """
-        parser = etree.XMLParser(
-            recover=True,
-            resolve_entities=False,
-            no_network=True,
-            remove_comments=True,
-            remove_pis=True,
-        )
+        """Root of an XML file, as far as it is well-formed, without entities and network."""
+        safe = {"resolve_entities": False, "no_network": True}
+        parser = etree.XMLParser(recover=True, remove_comments=True, remove_pis=True, **safe)
         root = etree.fromstring(self.text(name).encode("utf-8", "replace"), parser)
         return etree.Element("empty") if root is None else root
 
@@ -77,9 +59,8 @@ class _Book:
 def _metadata(package: Any) -> dict[str, str]:
     values: dict[str, list[str]] = {}
     for name, key in _METADATA.items():
-        texts = [
-            " ".join("".join(tag.itertext()).split()) for tag in package.iter(_DUBLIN_CORE + name)
-        ]
+        tags = package.iter(_DUBLIN_CORE + name)
+        texts = [one_line("".join(tag.itertext())) for tag in tags]
         texts = [text for text in texts if text not in _NOT_KNOWN]
         values[key] = texts if key in ("author", "keywords") else texts[:1]
     return {key: ", ".join(filter(None, texts)) for key, texts in values.items() if any(texts)}

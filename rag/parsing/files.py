@@ -33,13 +33,10 @@ def find(
     """
     own = os.path.realpath(index) if index else ""
     for path in paths:
-        if not os.path.exists(
-            path
-        ):  # Path.exists raises for names that are too long and folders without access
-            raise NotFoundError(
-                f"no such file or folder: {path}",
-                "check the path; rag ingest takes files and folders",
-            )
+        # Path.exists raises for names that are too long and folders without access
+        if not os.path.exists(path):
+            hint = "check the path; rag ingest takes files and folders"
+            raise NotFoundError(f"no such file or folder: {path}", hint)
         _refuse_index(path, own)
     for path in paths:
         root = path.resolve()
@@ -70,9 +67,8 @@ def is_in_index(path: str, root: Path) -> bool:
 
 def _id(folder: str, inside: str) -> str:
     """Folder and path; bytes that are not UTF-8 are written as \\xe9."""
-    return os.fsencode(f"{folder}/{inside}" if folder else inside).decode(
-        "utf-8", "backslashreplace"
-    )
+    path = os.fsencode(f"{folder}/{inside}" if folder else inside)
+    return path.decode("utf-8", "backslashreplace")
 
 
 def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
@@ -81,9 +77,7 @@ def _walk(root: Path, folder_name: str, own: str) -> Iterator[FoundFile]:
     closed: list[OSError] = []
     for folder, folders, names in os.walk(root, onerror=closed.append):
         visible = (name for name in folders if not name.startswith("."))
-        folders[:] = sorted(
-            name for name in visible if not _is_index(os.path.join(folder, name), own)
-        )
+        folders[:] = sorted(n for n in visible if not _is_index(os.path.join(folder, n), own))
         for name in sorted(name for name in names if not name.startswith(".")):
             yield _found(Path(folder, name), root, folder_name)  # special files are reported later
     for error in closed:  # found as well, so that it is reported instead of ignored
@@ -102,19 +96,16 @@ def read_bytes(path: Path, limit: int = MOST_BYTES) -> bytes:
         raise ParseError("is a folder that cannot be opened", transient=True)
     if reason := no_file(path):
         raise ParseError(reason, transient=True)
-    if not _is_utf8(str(path)):
+    if str(path) != str(path).encode("utf-8", "replace").decode():
         raise ParseError("has a name that is not UTF-8; rename it")
     format_of(path.name, b"")  # do not open unsupported files
     try:
         with path.open("rb") as file:
-            content = (
-                file.read(limit + 1)
-                if os.fstat(file.fileno()).st_size <= limit
-                else b" " * (limit + 1)
-            )
+            is_large = os.fstat(file.fileno()).st_size > limit
+            content = b"" if is_large else file.read(limit + 1)
     except OSError as error:
         raise ParseError(f"cannot be read: {error.strerror}", transient=True) from error
-    if len(content) > limit:
+    if is_large or len(content) > limit:
         raise ParseError(f"is larger than {limit / 1e6:,.0f} MB; raise RAG_FILE_MB to read it")
     return content
 
@@ -125,15 +116,6 @@ def no_file(path: Path) -> str:
         return ""
     if os.path.exists(path):
         return "is not a file but a device, a socket or a named pipe"
-    return (
-        f"is a link to {os.readlink(path)}, which does not exist"
-        if os.path.islink(path)
-        else "no longer exists"
-    )
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        return bool(name.encode())
-    except UnicodeEncodeError:
-        return False
+    if os.path.islink(path):
+        return f"is a link to {os.readlink(path)}, which does not exist"
+    return "no longer exists"

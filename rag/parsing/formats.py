@@ -14,73 +14,65 @@ from typing import Any
 from rag.errors import install_line
 from rag.parsing.base import ParseError
 
-TEXTS = {
-    "txt": "plain_text",
-    "text": "plain_text",
-    "log": "plain_text",
-    "rst": "rst",
-    "md": "markdown",
-    "markdown": "markdown",
-    "html": "html",
-    "htm": "html",
-    "xhtml": "html",
-    "csv": "delimited",
-    "tsv": "delimited",
-    "json": "jsonl",
-    "jsonl": "jsonl",
-    "ndjson": "jsonl",
-}
-"""Modules with `parse(text) -> (text, sections, metadata)`."""
-BINARIES = {
-    "pdf": "pdf",
-    "docx": "docx",
-    "pptx": "pptx",
-    "xlsx": "xlsx",
-    "epub": "epub",
-    "eml": "mail",
-    "png": "image",
-    "jpg": "image",
-    "jpeg": "image",
-    "tif": "image",
-    "tiff": "image",
-}
-"""Modules with `parse(content) -> Parsed`."""
-CONTAINERS = {"gz": "archives", "zip": "archives", "mbox": "mail"}
-"""Modules with `parts(content) -> Iterator[Part]`; for "gz", `unpack(content, most) -> bytes`."""
-FURNISHED = ("html", "pdf")
-"""Modules that drop boilerplate, unless `parse` gets True as second argument."""
-EXTRAS = {
-    "docx": "office",
-    "pptx": "office",
-    "openpyxl": "office",
-    "rapidocr": "ocr",
-    "onnxruntime": "ocr",
-    "PIL": "ocr",
-}
-"""The extra that provides each optional library."""
-_OFFICE = {b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx"}
-SUPPORTED = ", ".join(f".{name}" for name in (*TEXTS, *BINARIES, *CONTAINERS))
-
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format; the filter "type" compares `name`."""
+    """A file format; the filter "type" compares `name`. Its module in this package has, by
+    category, for
+
+    - text: `parse(text)`, which returns `Parsed` or its first fields
+    - binary: `parse(content) -> Parsed`
+    - container: `parts(content) -> Iterator[Member]`; for "gz", `unpack(content, limit) -> bytes`
+
+    `parse` of `has_furniture` drops boilerplate, unless it gets True as second argument.
+    """
 
     name: str
     module: str
     category: str
+
+    @property
+    def has_furniture(self) -> bool:
+        return self.module in ("html", "pdf")
 
     def load(self) -> Any:
         """Import the module. Raises ParseError if a library of an extra is missing."""
         try:
             return importlib.import_module(f"rag.parsing.{self.module}")
         except ModuleNotFoundError as error:
-            extra = EXTRAS.get((error.name or "").split(".")[0])
+            extra = _EXTRAS.get((error.name or "").split(".")[0])
             if extra is None:
                 raise
             raise ParseError(
                 f"needs a library that is not installed: {install_line(extra)}"
             ) from error
+
+
+FORMATS = {
+    suffix: Format(suffix, module, category)
+    for category, module, suffixes in (
+        ("text", "plain_text", "txt text log"),
+        ("text", "rst", "rst"),
+        ("text", "markdown", "md markdown"),
+        ("text", "html", "html htm xhtml"),
+        ("text", "delimited", "csv tsv"),
+        ("text", "jsonl", "json jsonl ndjson"),
+        *(("binary", module, module) for module in ("pdf", "docx", "pptx", "xlsx", "epub")),
+        ("binary", "mail", "eml"),
+        ("binary", "image", "png jpg jpeg tif tiff"),
+        ("container", "archives", "gz zip"),
+        ("container", "mail", "mbox"),
+    )
+    for suffix in suffixes.split()
+}
+"""By the suffix of a file's name."""
+SUPPORTED = ", ".join(f".{suffix}" for suffix in FORMATS)
+_EXTRAS = {
+    **dict.fromkeys(("docx", "pptx", "openpyxl"), "office"),
+    **dict.fromkeys(("rapidocr", "onnxruntime", "PIL"), "ocr"),
+}
+"""The extra that provides each optional library."""
+_OFFICE = {b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx"}
 
 
 def format_of(name: str, content: bytes) -> Format:
@@ -90,10 +82,9 @@ def format_of(name: str, content: bytes) -> Format:
     extension = _by_content(content, suffix) or suffix or "txt"
     if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
         extension = "rst"
-    for category, table in (("text", TEXTS), ("binary", BINARIES), ("container", CONTAINERS)):
-        if extension in table:
-            return Format(extension, table[extension], category)
-    raise ParseError(f"unsupported format .{extension}")
+    if extension not in FORMATS:
+        raise ParseError(f"unsupported format .{extension}")
+    return FORMATS[extension]
 
 
 def _suffix(name: str) -> str:
@@ -103,7 +94,7 @@ def _suffix(name: str) -> str:
 
 def _by_content(content: bytes, suffix: str) -> str | None:
     """The format by content, for the few that are unmistakable."""
-    if suffix and suffix not in TEXTS and suffix not in BINARIES and suffix not in CONTAINERS:
+    if suffix and suffix not in FORMATS:
         return None  # a disk image may contain anything
     if content.startswith(b"%PDF-"):
         return "pdf"
@@ -120,14 +111,8 @@ def _zipped(content: bytes, suffix: str) -> str:
     if suffix in ("docx", "pptx", "xlsx", "epub", "zip"):
         return suffix
     inside = content[-65_536:]  # the directory is at the end
-    return next(
-        (
-            kind
-            for mark, kind in _OFFICE.items()
-            if mark in inside and b"[Content_Types].xml" in inside
-        ),
-        "zip",
-    )
+    kind = next((kind for mark, kind in _OFFICE.items() if mark in inside), "zip")
+    return kind if b"[Content_Types].xml" in inside else "zip"
 
 
 _LIBRARIES = (

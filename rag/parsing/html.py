@@ -14,7 +14,7 @@ from typing import Any
 from lxml import etree
 
 from rag.parsing import html_furniture
-from rag.parsing.base import Parsed, Part, join
+from rag.parsing.base import Parsed, Part, join, one_line
 from rag.parsing.html_blocks import PartBuilder
 from rag.parsing.html_furniture import BLOCKS, UNSEEN, Weights
 
@@ -54,11 +54,8 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
         return Parsed("")
     metadata = _metadata(page)
     whole = Weights(page)
-    for drop in (
-        []
-        if keep_furniture
-        else [html_furniture.Selection(whole), html_furniture.Selection(whole, all_forms=True)]
-    ):
+    for all_forms in () if keep_furniture else (False, True):
+        drop = html_furniture.Selection(whole, all_forms)
         text, blocks = join(_parts(drop.root, drop))
         if text:
             return Parsed(text, blocks, metadata, left_out=max(0, whole.text(page) - drop.kept))
@@ -75,16 +72,10 @@ def tree(source: str) -> Any:
     """Root element without comments and processing instructions; None for an empty source."""
     source = _NO_CHARACTER.sub("\ufffd", source)
     source = _END_OF_PAGE.sub("", _LONG_TAG.sub(r"<\1 ", source)).replace("\0", "\ufffd")
-    simpler: list[Callable[[str], str]] = [
-        lambda given: given,
-        lambda given: _GROUPING_INLINE.sub("", given),
-        lambda given: _GROUPING.sub("<br>", given),
-    ]
-    root = None
-    for simplify in simpler:
-        root, is_whole = _parsed(simplify(source))
-        if is_whole:
-            break
+    root, is_whole = _parsed(source)
+    for tags, between in ((_GROUPING_INLINE, ""), (_GROUPING, "<br>")):
+        if not is_whole:
+            root, is_whole = _parsed(tags.sub(between, source))
     return root
 
 
@@ -103,27 +94,22 @@ def _parsed(source: str) -> tuple[Any, bool]:
 
 
 def _metadata(page: Any) -> dict[str, str]:
-    values: dict[str, str] = {}
-    given = {
-        (tag.get("name") or tag.get("property") or "").lower(): tag.get("content")
+    contents = {
+        (tag.get("name") or tag.get("property") or "").lower(): tag.get("content").strip()
         for tag in page.iter("meta")
         if tag.get("content")
     }
-    for key, names in _METADATA.items():
-        value = next((given[name].strip() for name in names if given.get(name, "").strip()), "")
-        values |= {key: value} if value else {}
-    language = next((tag.get("lang") for tag in page.iter("html") if tag.get("lang")), "")
-    values |= {"language": language} if language else {}
-    title = _title(page)
-    return values | ({"title": title} if title else {})
-
-
-def _title(page: Any) -> str:
-    title = next((" ".join("".join(tag.itertext()).split()) for tag in page.iter("title")), "")
-    if title:
-        return title
-    headings = (part.text for part in _parts(page, html_furniture.nothing) if part.level == 1)
-    return " ".join(next(headings, "").split())
+    values = {
+        key: next((contents[name] for name in names if contents.get(name)), "")
+        for key, names in _METADATA.items()
+    }
+    values["language"] = next((tag.get("lang") for tag in page.iter("html") if tag.get("lang")), "")
+    titles = ("".join(tag.itertext()) for tag in page.iter("title"))
+    values["title"] = one_line(next(titles, ""))
+    if not values["title"]:
+        parts = _parts(page, html_furniture.nothing)
+        values["title"] = one_line(next((part.text for part in parts if part.level == 1), ""))
+    return {key: value for key, value in values.items() if value}
 
 
 def _parts(root: Any, drop: Callable[[Any], bool]) -> Iterator[Part]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from rag.parsing.base import MOST_NAMES, Part, level_of_bold, list_part, stacked
+from rag.parsing.base import MOST_NAMES, Part, level_of_bold, list_part, one_line, stacked
 from rag.parsing.html_furniture import BLOCKS, HEADINGS, REMARKS, classes
 from rag.parsing.tables import MOST_SPANNED, SpanningCell, SpanningRows
 from rag.types import BlockKind
@@ -59,15 +58,9 @@ class PartBuilder:
         return parts
 
     def text(self, text: str, parent: str) -> None:
-        if (
-            parent == "sup"
-            and text.strip()[:1].isdigit()
-            and self._inline
-            and self._inline[-1][-1:].isdigit()
-        ):
-            self._inline.append(
-                "^"
-            )  # "10^3", "£5^1": keep superscripts apart from the number before them
+        is_number = parent == "sup" and text.strip()[:1].isdigit()
+        if is_number and self._inline and self._inline[-1][-1:].isdigit():
+            self._inline.append("^")  # "10^3", "£5^1": keep it apart from the number before it
         self._is_bold = self._is_bold and (self._bold > 0 or not text.strip())
         self._inline.append(text if self._pre else _WHITE.sub(" ", text))
 
@@ -90,16 +83,19 @@ class PartBuilder:
     def _open(self, name: str, tag: Any) -> None:
         self._in = name if name in ("dt", "caption") else self._in
         self._is_named = self._is_named and name != "dd"
-        if name in HEADINGS and not (
-            tag.getparent() is not None and classes(tag.getparent()) & REMARKS
-        ):
-            self._end_row()
+        above = tag.getparent()
+        if name in HEADINGS and not (above is not None and classes(above) & REMARKS):
             self.end_lines()
             self._level = HEADINGS[name]
         elif name in _LISTS and not self._tables:
-            self._numbers.append(_first_number(tag) if name == "ol" else -1)
+            start = tag.get("start", "1")
+            first = int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
+            self._numbers.append(first if name == "ol" else -1)
         elif name == "li":
-            self._marker = self._next_marker()
+            self._marker = "-"
+            if self._numbers and self._numbers[-1] >= 0:
+                self._marker = f"{self._numbers[-1]}."
+                self._numbers[-1] += 1
         elif _names_its_content(name, tag) and not self._tables:
             self._terms.append("" if name == "dl" else _caption(tag))
         elif name in ("table", "tr"):
@@ -132,22 +128,14 @@ class PartBuilder:
             self._terms = self._terms[:-1]
         self._in = "" if name == self._in else self._in
 
-    def _next_marker(self) -> str:
-        if not self._numbers or self._numbers[-1] < 0:
-            return "-"
-        self._numbers[-1] += 1
-        return f"{self._numbers[-1] - 1}."
-
     def end_line(self) -> None:
-        """Turn the collected inline text into a paragraph, or a part of the open heading, cell or
-        list item.
-        """
+        """Make the inline text a paragraph, or a part of the open heading, cell or item."""
         text, is_bold = "".join(self._inline), self._is_bold
         self._inline, self._is_bold = [], True
         if not text.strip():
             return
-        if not self._pre:
-            text = _squeeze(text)
+        if not self._pre:  # the remaining line breaks come from <br>
+            text = "\n".join(filter(None, map(one_line, text.split("\n"))))
         if self._level:
             self.parts.append(Part(text, self._level))
             self._level = 0  # the heading may never be closed
@@ -158,9 +146,8 @@ class PartBuilder:
             self._marker = ""
         else:
             if self._in == "dt" and self._terms:
-                self._terms[-1] = (
-                    f"{self._terms[-1]}, {text}" if self._is_named else text.rstrip(" :")
-                )
+                first = text.rstrip(" :")
+                self._terms[-1] = f"{self._terms[-1]}, {text}" if self._is_named else first
                 self._is_named = True
             is_heading = is_bold and not (self._pre or self._marker or self._terms or self._in)
             marked = f"{self._marker} {text}" if self._marker else text
@@ -172,7 +159,7 @@ class PartBuilder:
         if self._in == "caption":
             self._caption = text
             if not self._cells:
-                self._rows.table.caption(" ".join(text.split()))
+                self._rows.table.caption(one_line(text))
                 return
         self._cells = self._cells or [SpanningCell([])]
         self._cells[-1].words.extend(text.split())
@@ -210,29 +197,14 @@ def _names_its_content(name: str, tag: Any) -> bool:
 
 def _caption(tag: Any) -> str:
     """Caption of a figure, or of a listing in Sphinx."""
-    captions = (
-        e
-        for e in tag.iter("figcaption", "div")
-        if e.tag == "figcaption" or "code-block-caption" in classes(e)
-    )
-    caption = next(captions, None)
-    if caption is None:
-        return ""
-    return "".join(text for text in islice(caption.itertext(), 50) if text not in ("¶", "\uf0c1"))
-
-
-def _first_number(tag: Any) -> int:
-    start = tag.get("start", "1")
-    return int(start) if re.fullmatch("[0-9]{1,9}", start) else 1
+    for element in tag.iter("figcaption", "div"):
+        if element.tag == "figcaption" or "code-block-caption" in classes(element):
+            texts = islice(element.itertext(), 50)
+            return "".join(text for text in texts if text not in ("¶", "\uf0c1"))
+    return ""
 
 
 def _span(tag: Any, name: str) -> int:
     """Number of rows or columns that a cell spans."""
     value = tag.get(name, "1")
     return min(MOST_SPANNED, int(value)) if re.fullmatch("[1-9][0-9]{0,5}", value) else 1
-
-
-def _squeeze(text: str) -> str:
-    """Collapse spaces; the remaining line breaks come from <br>."""
-    lines: Iterable[str] = (" ".join(line.split()) for line in text.split("\n"))
-    return "\n".join(line for line in lines if line)

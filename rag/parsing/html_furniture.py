@@ -8,6 +8,7 @@ links.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 UNSEEN = frozenset("script style template noscript iframe title svg del s strike".split())
@@ -22,6 +23,7 @@ BLOCKS = frozenset(
 REMARKS = frozenset("note tip important caution warning danger admonition".split())
 """Classes of boxes whose heading does not apply to the text after the box."""
 _ELEMENTS = frozenset("nav header footer aside form button select textarea dialog".split())
+_PAGE = ("html", "body", "main")
 _ROLES = frozenset("navigation search banner contentinfo complementary".split())
 _CLASSES = frozenset(
     (
@@ -31,15 +33,11 @@ _CLASSES = frozenset(
         "toplang bottomlang quickview"
     ).split()
 )
-"""Classes and ids of DocBook, Texinfo, Sphinx, MediaWiki, and of the kernel's, SQLite's and
-Apache's pages, which do not use <nav>.
-"""
+"""Of DocBook, Texinfo, Sphinx, MediaWiki, the kernel, SQLite and Apache, which do not use <nav>."""
 _ASIDES = REMARKS | frozenset(
     "footnote footnote-list citation topic callout sidebar brackets system-message".split()
 )
-"""Classes of an <aside> that is part of the text, as written by docutils for footnotes and
-boxes.
-"""
+"""Classes of an <aside> that is part of the text, as docutils writes footnotes and boxes."""
 _HINT = re.compile(
     r"(?:\A|[ _-])(?:nav|navbar|navigation|breadcrumbs?|menu|sidebar|footer|toc|contents|"
     r"pagination|pager|prevnext|share|sharing|social|"
@@ -85,21 +83,18 @@ class Weights:
         self._of: dict[Any, list[int]] = {}
         self.page = page
         for element in reversed([*page.iter()]):
-            weight = self._of.setdefault(element, [0, 0, 0, 0, 0])
+            weight = self._of.setdefault(element, [0] * 5)
             name = element.tag
             if name in UNSEEN:
-                weight[:] = [0, 0, 0, 0, 0]
+                weight[:] = [0] * 5
             else:
                 weight[0] += len(element.text.strip()) if element.text else 0
                 if name == "a" and element.get("href") is not None:
                     weight[1:4] = [weight[0], 1, element.get("href").startswith("#")]
                 elif name in HEADINGS:
                     weight[4] += weight[0] > 0
-            above = element.getparent()
-            if above is not None and element is not page:
-                total = self._of.get(above)
-                if total is None:
-                    total = self._of[above] = [0, 0, 0, 0, 0]
+            if element is not page and (above := element.getparent()) is not None:
+                total = self._of.setdefault(above, [0] * 5)
                 for place in range(5):
                     total[place] += weight[place]
                 total[0] += len(element.tail.strip()) if element.tail else 0
@@ -151,14 +146,10 @@ class Selection:
             return False
         if name == "a":
             drop = _is_permalink(element) or _is_edit_link(element)
-        elif name in BLOCKS or name in _ELEMENTS or name == "span":
-            drop = (
-                element is not self.root
-                and name not in ("html", "body", "main")
-                and self._is_furniture(element)
-            )
         else:
-            drop = False
+            is_content = element is self.root or name in _PAGE
+            is_box = name in BLOCKS or name in _ELEMENTS or name == "span"
+            drop = is_box and not is_content and self._is_furniture(element)
         self.kept -= self._weights.text(element) if drop else 0
         return drop
 
@@ -180,23 +171,22 @@ class Selection:
         name = element.tag
         if name == "aside":
             return bool(of_classes & _ASIDES) or element.get("role") in ("note", "doc-footnote")
+        weights, above = self._weights, element.getparent()
         if name == "form" and (
-            self._all_forms or 2 * self._weights.text(element) > self._weights.text(self.root)
+            self._all_forms or 2 * weights.text(element) > weights.text(self.root)
         ):
             return True  # some pages consist of one form
-        quoted = (
-            name == "footer"
-            and element.getparent() is not None
-            and element.getparent().tag in ("blockquote", "figure")
-        )
-        return quoted or (name in ("header", "form") and self._weights.headings(element) > 0)
+        is_quoted = above is not None and above.tag in ("blockquote", "figure")
+        if name == "footer":
+            return is_quoted
+        return name in ("header", "form") and weights.headings(element) > 0
 
     def _is_links(self, element: Any, is_hinted: bool) -> bool:
         """Whether the element contains only links within the site or the page."""
         weights = self._weights
-        if weights.links(element) < 2 or weights.density(element) < (
-            0.5 if is_hinted else _MOST_OF
-        ):
+        if weights.links(element) < 2:
+            return False
+        if weights.density(element) < (0.5 if is_hinted else _MOST_OF):
             return False
         if is_hinted or self._is_index or weights.are_of_page(element):
             return not weights.headings(element)
@@ -211,9 +201,7 @@ def classes(element: Any) -> frozenset[str]:
 
 
 def _main(weights: Weights) -> Any:
-    """The main part of the page: the element marked as such, the only article unless it is a card
-    beside the text, or everything.
-    """
+    """The element marked as main, the only article unless it is a card, or everything."""
     page = weights.page
     marked = next(page.iter("main"), None)
     if marked is None:
@@ -223,24 +211,18 @@ def _main(weights: Weights) -> Any:
     articles = [*page.iter("article")]
     if len(articles) != 1:
         return page
-    furniture = sum(weights.text(element) for element in _outermost(page))
-    return articles[0] if 2 * weights.text(articles[0]) >= weights.text(page) - furniture else page
+    content = weights.text(page) - sum(map(weights.text, _outermost(page)))
+    return articles[0] if 2 * weights.text(articles[0]) >= content else page
 
 
-def _outermost(page: Any) -> list[Any]:
+def _outermost(page: Any) -> Iterator[Any]:
     """Elements that are boilerplate by type, without nested ones."""
-    elements = [
-        e
-        for e in page.iter()
-        if e.tag in _ELEMENTS or e.get("role") in _ROLES or classes(e) & _CLASSES
-    ]
-    remaining, outer = set(elements), []
-    for element in elements:
-        if element.tag not in ("html", "body", "main") and not any(
-            above in remaining for above in element.iterancestors()
-        ):
-            outer.append(element)
-    return outer
+    boilerplate: set[Any] = set()
+    for element in page.iter():
+        if element.tag in _ELEMENTS or element.get("role") in _ROLES or classes(element) & _CLASSES:
+            boilerplate.add(element)
+            if element.tag not in _PAGE and boilerplate.isdisjoint(element.iterancestors()):
+                yield element
 
 
 def _is_permalink(link: Any) -> bool:
@@ -261,9 +243,6 @@ def _short_text(element: Any) -> str:
 
 def _are_steps(element: Any) -> bool:
     """Whether all links are navigation steps such as "next", "up" and "contents"."""
-    numbers = [
-        _short_text(link).lower().strip(" :|«»<>←→↑[]()")
-        for link in element.iter("a")
-        if link.get("href") is not None
-    ]
-    return all(not text or text.split()[0] in _STEPS for text in numbers)
+    links = (link for link in element.iter("a") if link.get("href") is not None)
+    texts = (_short_text(link).lower().strip(" :|«»<>←→↑[]()") for link in links)
+    return all(not text or text.split()[0] in _STEPS for text in texts)

@@ -8,42 +8,32 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rag.parsing.base import GAP, ParseError, Part, group_part, join
+from rag.parsing.base import GAP, Parsed, ParseError, Part, group_part, join
 from rag.parsing.tables import TableText
-from rag.types import Block
 
 _TITLES = ("title", "headline", "name", "subject", "label")
 _BODIES = ("text", "body", "content", "contents", "abstract", "description", "summary", "article")
-_METADATA = {
-    "title": "title",
-    "author": "author",
-    "authors": "author",
-    "date": "date",
-    "language": "language",
-    "lang": "language",
-}
+_METADATA = {name: name for name in ("title", "author", "date", "language")}
+_METADATA |= {"authors": "author", "lang": "language"}
 _LONG = 160
 
 
-def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
-    """(text, blocks, metadata) of one value, or of one per line. Raises ParseError if it is
-    neither.
-    """
+def parse(source: str) -> Parsed:
+    """One value, or one per line. Raises ParseError if the source is neither."""
     try:
         value = json.loads(source)
     except json.JSONDecodeError as error:
         value = _lines(source, error)
-    if isinstance(value, dict) and not any(
-        isinstance(item, dict | list) and item for item in value.values()
-    ):
-        return *join([_Record(value).part("")]), _metadata(value)
-    return *join(_records(value)), _metadata(value)
+    is_record = isinstance(value, dict)
+    is_flat = is_record and not any(isinstance(i, dict | list) and i for i in value.values())
+    parts = [_Record(value).part("")] if is_flat else _records(value)
+    pairs = _flat(value, "") if is_record else ()
+    metadata = {_METADATA[key]: text for key, text in pairs if key in _METADATA}
+    return Parsed(*join(parts), metadata)
 
 
 def _lines(source: str, error: json.JSONDecodeError) -> list[Any]:
-    """One value per line; if the first line is invalid, the whole file was meant to be one
-    value.
-    """
+    """One value per line; if the first line is invalid, the file was meant to be one value."""
     values: list[Any] = []
     for number, line in enumerate(source.split("\n"), 1):
         try:
@@ -131,12 +121,8 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
         for number, item in enumerate(value, 1):
             yield from _flat(item, f"{path}.{number}" if path else str(number))
     else:
-        text = (
-            ", ".join(filter(None, map(_scalar, value)))
-            if isinstance(value, list)
-            else _scalar(value)
-        )
-        if text:
+        items = value if isinstance(value, list) else [value]
+        if text := ", ".join(filter(None, map(_scalar, items))):
             yield path, text
 
 
@@ -144,10 +130,3 @@ def _scalar(value: Any) -> str:
     if value is None or value == "":
         return ""
     return value.strip() if isinstance(value, str) else json.dumps(value)
-
-
-def _metadata(value: Any) -> dict[str, str]:
-    """Metadata of a single record."""
-    if not isinstance(value, dict):
-        return {}
-    return {_METADATA[key]: text for key, text in _flat(value, "") if key in _METADATA}

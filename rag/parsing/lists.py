@@ -27,14 +27,10 @@ class Lists:
         self._blocks: list[Block] = []
         self._ends: list[int] = []
         self._levels: list[tuple[int, bool, int, int]] = []
-        """(indent, whether it is numbered, index of the list, index of its last item) of the open
-        lists, outermost first
-        """
+        """(indent, is it numbered, indices of list and last item) of open lists, outermost first"""
 
     def item(self, start: int, end: int, indent: int, marker: str) -> None:
-        """Add an item from its marker on. It closes the lists that are indented more, or as much
-        but of the other kind.
-        """
+        """Add an item; it closes lists that are indented more, or as much but of the other kind."""
         levels, is_numbered = self._levels, marker not in BULLETS
         while levels and (indent, is_numbered) != levels[-1][:2] and indent <= levels[-1][0]:
             levels.pop()

@@ -17,14 +17,12 @@ from rag.meaning.identifiers import day_in_words
 from rag.parsing.base import Member, Parsed, ParseError
 from rag.parsing.encoding import decode, decode_page
 from rag.parsing.files import MOST_BYTES, FoundFile, read_bytes
-from rag.parsing.formats import FURNISHED, Format, format_of
+from rag.parsing.formats import Format, format_of
 from rag.types import MEMBER_SEPARATOR, Block, Document
 
 HINT = "give it the suffix of its format, such as report.pdf or notes.txt"
 _MOST_CHARACTERS = 20_000_000
-"""Maximum length of a text, about thirty thousand passages; longer ones should be several
-documents.
-"""
+"""Maximum length of a text, about thirty thousand passages."""
 _MOST_EXPANDED = 5
 """An archive may unpack to this many times the maximum file size."""
 _DEEPEST = 3
@@ -72,20 +70,13 @@ def load(
 def load_data(
     name: str, data: bytes, most_bytes: int = MOST_BYTES, keep_furniture: bool = False
 ) -> Loaded:
-    """Like `load`, for bytes without a file: `name`, a path or URI with the format's suffix,
-    becomes id and source.
-    """
+    """Like `load`, for bytes; `name`, a path or URI with a suffix, becomes id and source."""
     run = _LoadRun({}, _MOST_EXPANDED * most_bytes, keep_furniture)
     run.file(_Place(name, name, name.rsplit("/", 1)[-1]), data)
     return run.loaded
 
 
-def load_bytes(name: str, data: bytes) -> list[Document]:
-    """The documents of `load_data`. Raises InputError if there are none."""
-    return load_some(name, data, load_data).documents
-
-
-def load_some(name: str, data: bytes, reader: Callable[[str, bytes], Loaded]) -> Loaded:
+def load_some(name: str, data: bytes, reader: Callable[[str, bytes], Loaded] = load_data) -> Loaded:
     """Result of `load_data`, or of a `rag.parsing.pool.Pool` within limits. Raises InputError if it
     contains no document.
     """
@@ -98,19 +89,9 @@ def load_some(name: str, data: bytes, reader: Callable[[str, bytes], Loaded]) ->
     return loaded
 
 
-def read(file: FoundFile) -> Document:
-    """The only document in a file. Raises ParseError as `load` does, and for several documents."""
-    loaded = load(file)
-    if len(loaded.documents) != 1 or loaded.skipped:
-        raise ParseError("contains several documents")
-    return loaded.documents[0]
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Origin of a document: its id and source, the name that determines its format, and the digest
-    of the archive that contains it.
-    """
+    """A document's id and source, the name that says its format, and its archive's digest."""
 
     id: str
     source: str
@@ -147,68 +128,60 @@ class _LoadRun:
             return
         kind, name = format_of(place.name, content), place.name
         for _ in range(_DEEPEST):
-            if kind.name != "gz":
-                break
-            content, name = self._unpack(kind, content, name)
-            kind = format_of(name, content)
+            if kind.name == "gz":
+                with _translated(kind):
+                    content = kind.load().unpack(content, self._left)
+                self._left -= len(content)
+                name = name[:-3] if name.lower().endswith(".gz") else name
+                kind = format_of(name, content)
         if kind.category == "container":
             self._container(kind, place, content, digest)
-        else:
-            parsed = _parsed(kind, content, self._keep_furniture)
-            self.loaded.documents.append(_document(kind, place, name, parsed, digest))
-            self.loaded.left_out += parsed.left_out
-
-    def _unpack(self, kind: Format, content: bytes, name: str) -> tuple[bytes, str]:
-        with _translated(kind):
-            inside: bytes = kind.load().unpack(content, self._left)
-        self._left -= len(inside)
-        return inside, name[:-3] if name.lower().endswith(".gz") else name
+            return
+        parsed = _parsed(kind, content, self._keep_furniture)
+        self.loaded.documents.append(_document(kind, place, name, parsed, digest))
+        self.loaded.left_out += parsed.left_out
 
     def _container(self, kind: Format, place: _Place, content: bytes, digest: str) -> None:
         if place.depth == _DEEPEST:
             raise ParseError("is nested in too many archives")
         before, names = len(self.loaded.documents) + len(self.loaded.same), Counter[str]()
         with _translated(kind):
-            parts: Iterator[Member] = kind.load().parts(content)
-            for part in parts:
-                names[part.name] += 1
-                self._part(place.inside(_numbered(part.name, names[part.name]), digest), part)
+            members: Iterator[Member] = kind.load().parts(content)
+            for member in members:
+                names[member.name] += 1
+                path, number = PurePosixPath(member.name), names[member.name]
+                name = f"{path.stem} ({number}){path.suffix}"
+                name = member.name if number == 1 else str(path.with_name(name))
+                self._member(place.inside(name, digest), member)
         if before == len(self.loaded.documents) + len(self.loaded.same) and not self.loaded.skipped:
             raise ParseError("contains no text")
 
-    def _part(self, place: _Place, part: Member) -> None:
+    def _member(self, place: _Place, member: Member) -> None:
         try:
             if len(place.id) > _LONGEST_ID:
                 raise ParseError(f"has a name of {len(place.id):,} characters; shorten it")
-            content = part.read(self._left)
+            content = member.read(self._left)
             self._left -= len(content)
             self.file(place, content)
         except ParseError as error:
             self.loaded.skipped.append((place.source, str(error)))
 
 
-def _numbered(name: str, number: int) -> str:
-    """Name of the nth member with the same name, keeping the suffix."""
-    path = PurePosixPath(name)
-    return name if number == 1 else str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
-
-
 def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
     with _translated(kind):
-        parse, options = kind.load().parse, [keep_furniture] if kind.module in FURNISHED else []
         decoded = decode_page if kind.module == "html" else decode
-        result = parse(content if kind.category == "binary" else decoded(content), *options)
-        return result if isinstance(result, Parsed) else Parsed(*result)
+        source = content if kind.category == "binary" else decoded(content)
+        parse = kind.load().parse
+        parsed = parse(source, keep_furniture) if kind.has_furniture else parse(source)
+        return parsed if isinstance(parsed, Parsed) else Parsed(*parsed)
 
 
 def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:
     text = _characters(parsed.text)
     if not text.strip():
-        raise ParseError(
-            f"contains no text; if it is a scan: {install_line('ocr')}"
-            if kind.name == "pdf" and find_spec("rapidocr") is None
-            else "contains no text"
-        )
+        may_be_scan = kind.name == "pdf" and find_spec("rapidocr") is None
+        hint = f"; if it is a scan: {install_line('ocr')}" if may_be_scan else ""
+        raise ParseError(f"contains no text{hint}")
     if len(text) > _MOST_CHARACTERS:
         raise ParseError(f"has more than {_MOST_CHARACTERS:,} characters; split it")
     stem = Path(name).stem
@@ -226,9 +199,7 @@ def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: st
 
 
 def _characters(text: str) -> str:
-    """Replace NULs and halves of surrogate pairs, which cannot be encoded, without changing the
-    length.
-    """
+    """Replace, one by one, NULs and halves of surrogate pairs, which cannot be encoded."""
     return _NO_CHARACTER.sub("\ufffd", text)
 
 
@@ -264,9 +235,7 @@ def _metadata(values: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _translated(kind: Format) -> Iterator[None]:
-    """Turn any error of a parser into the reason why a file cannot be read, since parsers raise all
-    kinds for broken files.
-    """
+    """Turn any error into the reason why a file cannot be read; parsers raise all kinds."""
     try:
         yield
     except (ParseError, MemoryError):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from email.policy import EmailPolicy
+from functools import partial
 from typing import Any
 
 from rag.parsing.base import Member, Parsed, ParseError, Part, join
@@ -28,7 +29,7 @@ _QUOTES_BELOW = re.compile(
 )
 _LONGEST_HEADER = 4000
 _SHOWN = ("From", "To", "Cc", "Date")
-_METADATA = {"from": "author", "date": "date", "subject": "title", "to": "to"}
+_METADATA = {"From": "author", "Date": "date", "Subject": "title", "To": "to"}
 
 
 def parts(content: bytes) -> Iterator[Member]:
@@ -38,7 +39,8 @@ def parts(content: bytes) -> Iterator[Member]:
         raise ParseError("is not a mailbox: it does not begin with a From line")
     ends = [start for start, _ in starts[1:]] + [len(content)]
     for number, ((_, begin), end) in enumerate(zip(starts, ends, strict=True), 1):
-        yield Member(f"{number:05}.eml", _Message(content[begin:end]))
+        message = _ESCAPED.sub(rb"\1", content[begin:end])
+        yield Member(f"{number:05}.eml", partial(_whole, message))
 
 
 class _Bounded(EmailPolicy):
@@ -48,12 +50,8 @@ class _Bounded(EmailPolicy):
         return value if len(value) > _LONGEST_HEADER else super().header_fetch_parse(name, value)
 
 
-class _Message:
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def __call__(self, limit: int) -> bytes:
-        return _ESCAPED.sub(rb"\1", self._content)
+def _whole(message: bytes, limit: int) -> bytes:
+    return message
 
 
 def parse(content: bytes) -> Parsed:
@@ -64,17 +62,15 @@ def parse(content: bytes) -> Parsed:
     headers = _headers(message)
     if not any(headers.values()):
         raise ParseError("is not a message: it has no headers")
-    blocks = [
+    attached = ", ".join(name for part in message.walk() if (name := _name(part)))
+    parts = [
         Part(headers["Subject"], 1),
         Part(_lines(headers, _SHOWN), context=(_HEADERS,)),
         *_body(message),
+        Part(f"Attachments: {attached}" if attached else ""),
     ]
-    attached = [name for part in message.walk() if (name := _name(part))]
-    blocks.append(Part(f"Attachments: {', '.join(attached)}" if attached else ""))
-    metadata = {
-        key: headers[name.title()] for name, key in _METADATA.items() if headers[name.title()]
-    }
-    return Parsed(*join(blocks), metadata)
+    metadata = {key: headers[name] for name, key in _METADATA.items() if headers[name]}
+    return Parsed(*join(parts), metadata)
 
 
 def _headers(message: Message) -> dict[str, str]:
@@ -83,12 +79,6 @@ def _headers(message: Message) -> dict[str, str]:
 
 def _lines(headers: Mapping[str, str], names: Iterable[str]) -> str:
     return "\n".join(f"{name}: {headers[name]}" for name in names if headers[name])
-
-
-def _heading(message: Message) -> str:
-    """Heading of an attached message."""
-    headers = _headers(message)
-    return _lines(headers, headers)
 
 
 def _header(message: Message, name: str) -> str:
@@ -115,12 +105,11 @@ def _body(message: EmailMessage) -> Iterator[Part]:
         kind = part.get_content_type()
         if part.is_multipart():
             inner = [child for child in part.get_payload() if isinstance(child, Message)]
-            yield from (Part(_heading(child)) for child in inner if kind == "message/rfc822")
-            plain = [
-                child
-                for child in inner
-                if child.get_content_type() == "text/plain" and _text(child).strip()
-            ]
+            if kind == "message/rfc822":  # an attached one keeps its headers
+                headers = (_headers(child) for child in inner)
+                yield from (Part(_lines(values, values)) for values in headers)
+            plain = [child for child in inner if child.get_content_type() == "text/plain"]
+            plain = [child for child in plain if _text(child).strip()]
             stack += (plain if kind == "multipart/alternative" and plain else inner)[::-1]
         elif kind in ("text/plain", "text/html") and not _name(part):
             text = _text(part)
@@ -149,8 +138,6 @@ def _plain(text: str) -> Iterator[Part]:
 
 def _text(part: Message) -> str:
     payload = part.get_payload(decode=True)
-    return (
-        decode_as(payload, part.get_content_charset()).replace("\r\n", "\n")
-        if isinstance(payload, bytes)
-        else ""
-    )
+    if not isinstance(payload, bytes):
+        return ""
+    return decode_as(payload, part.get_content_charset()).replace("\r\n", "\n")

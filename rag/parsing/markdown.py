@@ -11,10 +11,9 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
-from rag.parsing.base import BOLD, Part, join, level_of_bold, list_part
+from rag.parsing.base import BOLD, Parsed, Part, join, level_of_bold, list_part
 from rag.parsing.html import fragment
 from rag.parsing.tables import table_part
-from rag.types import Block
 
 _FRONT_MATTER = re.compile(
     r"\A---[ \t]*(?:\r\n?|\n)(.*?)(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL
@@ -32,8 +31,8 @@ without a limit "[[[[" would recurse.
 """
 
 
-def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
-    """(text, blocks, metadata) of a Markdown source; formatting marks are removed."""
+def parse(source: str) -> Parsed:
+    """A Markdown source with its blocks; formatting marks are removed."""
     metadata, body = _front_matter(source)
     tree = _tree(body)
     parts = [part for node in tree.children for part in _parts(node)]
@@ -41,7 +40,7 @@ def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
     first = next(headings, None)
     if first and "title" not in metadata:
         metadata["title"] = " ".join(first.split())
-    return *join(parts), metadata
+    return Parsed(*join(parts), metadata)
 
 
 def _tree(body: str) -> SyntaxTreeNode:
@@ -54,31 +53,22 @@ def _tree(body: str) -> SyntaxTreeNode:
 
 
 def _front_matter(source: str) -> tuple[dict[str, str], str]:
-    """Metadata, and the text after it. Values stay as written: a date stays "2025-11-03", "no"
-    stays "no".
-    """
+    """Metadata as it is written (a date stays "2025-11-03", "no" stays "no"), and the text."""
     match = _FRONT_MATTER.match(source)
     if not match:
         return {}, source
     try:
-        found: Any = yaml.load(match.group(1), yaml.BaseLoader)
-    except (
-        yaml.YAMLError,
-        ValueError,
-        OverflowError,
-        RecursionError,
-    ):  # ValueError, OverflowError: "\UFFFFFFFF"
+        fields: Any = yaml.load(match.group(1), yaml.BaseLoader)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):  # "\UFFFFFFFF" is no value
         return {}, source
-    if not isinstance(found, dict):
+    if not isinstance(fields, dict):
         return {}, source
-    values = {_scalar(key): _value(value) for key, value in found.items()}
+    values = {_scalar(key): _value(value) for key, value in fields.items()}
     return {key: value for key, value in values.items() if value}, source[match.end() :]
 
 
 def _value(value: Any) -> str:
-    """A value as text: list items are joined by commas, deeper nesting is dropped (aliases could
-    make it endless).
-    """
+    """A value as text: a list by commas, without deeper values, which aliases make endless."""
     items = value if isinstance(value, list) else [value]
     return ", ".join(filter(None, map(_scalar, items)))
 
@@ -95,7 +85,8 @@ def _parts(node: SyntaxTreeNode) -> Iterator[Part]:
     elif node.type in ("bullet_list", "ordered_list"):
         yield list_part(_items(node, 0))
     elif node.type == "table":
-        rows = [[" ".join(_inline(cell).split()) for cell in row.children] for row in _rows(node)]
+        cells = (row.children for part in node.children for row in part.children)
+        rows = [[" ".join(_inline(cell).split()) for cell in row] for row in cells]
         yield table_part(rows, headed=True)
     elif node.type == "blockquote":
         yield from (part for child in node.children for part in _parts(child))
@@ -126,11 +117,6 @@ def _items(node: SyntaxTreeNode, depth: int) -> Iterator[tuple[int, str, str]]:
             else:
                 text = "\n".join(part.text.strip("\n") for part in _parts(child))
                 yield depth, "" if index else marker, text
-
-
-def _rows(table: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:
-    for part in table.children:
-        yield from part.children
 
 
 def _inline(node: SyntaxTreeNode) -> str:

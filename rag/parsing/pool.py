@@ -81,16 +81,12 @@ class Pool:
             for job in jobs:
                 waiting.append((job, self._threads.submit(self._load, job)))
                 if len(waiting) >= _AHEAD * self._count:
-                    yield self._first(waiting)
+                    yield waiting[0][0], waiting.popleft()[1].result()
             while waiting:
-                yield self._first(waiting)
+                yield waiting[0][0], waiting.popleft()[1].result()
         finally:
             for _, future in waiting:
                 future.cancel()
-
-    def _first(self, waiting: deque[tuple[ParseTask, Future[Loaded | ParseError]]]) -> Result:
-        job, future = waiting.popleft()
-        return job, future.result()
 
     def load_data(self, name: str, data: bytes) -> Loaded:
         """`rag.parsing.load.load_data` in a separate process. Raises ParseError; other errors once
@@ -99,13 +95,9 @@ class Pool:
         return self._threads.submit(self._ask, request, data).result()
 
     def _load(self, job: ParseTask) -> Loaded | ParseError:
-        request = {
-            "path": str(job.found.path),
-            "id": job.found.document_id,
-            "known": dict(job.known),
-        }
+        found, known = job.found, dict(job.known)
         try:
-            return self._ask(request)
+            return self._ask({"path": str(found.path), "id": found.document_id, "known": known})
         except ParseError as error:
             return error
 
@@ -172,15 +164,11 @@ class _Worker:
         code = self._process.returncode
         if self._late or code == -signal.SIGXCPU:
             return f"takes more than {self._limits.seconds} seconds to read"
-        if code in (
-            -signal.SIGABRT,
-            -signal.SIGKILL,
-        ):  # libraries that fail to allocate; the system's own limit
+        # libraries that fail to allocate; the system's own limit
+        if code in (-signal.SIGABRT, -signal.SIGKILL):
             return too_much_memory(self._limits.memory)
-        return (
-            f"crashed the parser "
-            f"({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
-        )
+        cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return f"crashed the parser ({cause})"
 
     def kill(self) -> None:
         self.ended = True

@@ -23,9 +23,7 @@ def _slide(slide: Any) -> Iterator[Part]:
     title = slide.shapes.title
     if title is not None and title.has_text_frame:
         yield Part(" ".join(title.text_frame.text.split()), 1)
-    shapes = [
-        shape for shape in _flat(slide.shapes) if title is None or shape.shape_id != title.shape_id
-    ]
+    shapes = [s for s in _flat(slide.shapes) if title is None or s.shape_id != title.shape_id]
     for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):
         yield _shape(shape)
     if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
@@ -51,11 +49,8 @@ def _shape(shape: Any) -> Part:
         return table_part(texts, bool(shape.table.first_row))
     if not shape.has_text_frame:
         return Part("")
-    filled = [
-        (p.text.replace("\v", "\n").strip(), p.level)
-        for p in shape.text_frame.paragraphs
-        if p.text.strip()
-    ]
+    paragraphs = shape.text_frame.paragraphs
+    filled = [(p.text.replace("\v", "\n").strip(), p.level) for p in paragraphs if p.text.strip()]
     if len(filled) < 2:
         return Part("".join(text for text, _ in filled))
     return list_part((level, "-", text) for text, level in filled)

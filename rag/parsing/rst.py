@@ -8,81 +8,14 @@ and takes seconds for a long file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from rag.parsing.base import Part, join
+from rag.parsing.base import Parsed, Part, join
 from rag.parsing.tables import table_part
-from rag.types import Block
 
-GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
-SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
-
-
-def simple_end(lines: Sequence[str], index: int) -> int:
-    """Index after the last rule of a simple table, which may contain empty lines."""
-    end, row = index + 1, index + 1
-    while row < len(lines) and (lines[row] or (row + 1 < len(lines) and lines[row + 1])):
-        if SIMPLE.match(lines[row]) and len(lines[row].split()) == len(lines[index].split()):
-            end = row + 1
-            if end >= len(lines) or not lines[end]:
-                break
-        row += 1
-    return max(end, index + 1)
-
-
-def grid_rows(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Rows of a grid table; the lines of a cell are joined."""
-    cells: list[list[str]] = []
-    for line in lines:
-        if GRID.match(line):
-            if any(map(any, cells)):
-                yield [" ".join(filter(None, cell)) for cell in cells]
-            cells = []
-            continue
-        for number, piece in enumerate(line.strip().strip("|").split("|")):
-            cells += [[]] if number == len(cells) else []
-            cells[number].append(inline_text(piece.strip()))
-
-
-def simple_rows(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Rows of a simple table, by the columns of its first rule; a row with an empty first cell
-    continues the previous one.
-    """
-    starts = [match.start() for match in re.finditer(r"=+", lines[0])]
-    row: list[str] = []
-    for line in lines:
-        if SIMPLE.match(line) or re.fullmatch(r"[\s-]*", line):
-            continue
-        cells = [
-            line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)
-        ]
-        if row and not cells[0]:
-            row = [f"{before} {cell}".strip() for before, cell in zip(row, cells, strict=True)]
-            continue
-        if row:
-            yield [*map(inline_text, row)]
-        row = cells
-    if row:
-        yield [*map(inline_text, row)]
-
-
-def list_table_rows(lines: Sequence[str]) -> Iterator[list[str]]:
-    """Rows of a list-table: "* -" starts a row, "-" a cell."""
-    row: list[str] = []
-    for line in lines:
-        if begins := re.match(r"\*\s+-(?:\s+|\Z)(.*)", line):
-            if row:
-                yield [*map(inline_text, row)]
-            row = [begins.group(1)]
-        elif cell := re.match(r"\s+-(?:\s+|\Z)(.*)", line):
-            row.append(cell.group(1))
-        elif row and line.strip():
-            row[-1] = f"{row[-1]} {line.strip()}".strip()
-    if row:
-        yield [*map(inline_text, row)]
-
-
+_GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
+_SIMPLE = re.compile(r"\s*=+(?:\s+=+)+\s*\Z")
 _ROLE = re.compile(r":[\w+.-]{1,60}(?::[\w+.-]{1,60}){0,3}:`([^`]*)`")
 _LITERAL_TEXT = re.compile(r"(?<!`)``(?=\S)(.{1,300}?)(?<=\S)``(?!`)", re.DOTALL)
 _LINK = re.compile(r"`([^`<]{1,300}?)\s{1,9}<[^`>]{1,2000}>`_{0,2}")
@@ -92,27 +25,9 @@ _MARKED = re.compile(
 """Bounded, since the end of an unclosed mark would be searched from each opening mark."""
 
 
-def inline_text(text: str) -> str:
-    """Text without roles, links and emphasis; literals stay unchanged."""
-    parts = _LITERAL_TEXT.split(text)
-    return "".join(part if number % 2 else _marked(part) for number, part in enumerate(parts))
-
-
-def _marked(text: str) -> str:
-    text = _ROLE.sub(lambda role: _shown(role.group(1)), text)
-    text = _LINK.sub(r"\1", text)
-    return _MARKED.sub(lambda marked: marked.group(2), text).replace("\\ ", "").replace("\\*", "*")
-
-
-def _shown(content: str) -> str:
-    """Visible part of a role: the words of "words <target>"."""
-    words, opens, target = content.rpartition("<")
-    shown = words.rstrip() if opens and target.endswith(">") and words[-1:].isspace() else ""
-    return shown or content.lstrip("~!")
-
-
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*\Z")
 _DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+)::\s*(.*)\Z")
+_EXPLICIT = re.compile(r"\.\.(?:\s|\Z)")
 _FOOTNOTE = re.compile(r"\.\.\s+(\[[^\]]+\])\s+(.*)\Z")
 _OPTION = re.compile(r":[\w -]+:(?:\s|\Z)")
 _FIELD = re.compile(r":([\w -]+):\s+(.*)\Z")
@@ -126,12 +41,9 @@ _LITERAL = frozenset(
     "code code-block sourcecode parsed-literal literalinclude prompt productionlist doctest".split()
 )
 _OBJECTS = frozenset(
-    (
-        "option cmdoption confval envvar setting function method class attribute data exception "
-        "macro type var "
-        "property decorator describe object classmethod staticmethod command directive role "
-        "member enumerator struct"
-    ).split()
+    "option cmdoption confval envvar setting function method class attribute data exception macro "
+    "type var property decorator describe object classmethod staticmethod command directive role "
+    "member enumerator struct".split()
 )
 """Directives whose argument names the subject of their body."""
 _IMAGES = frozenset("image figure graphviz kernel-figure kernel-image".split())
@@ -139,15 +51,15 @@ _METADATA = frozenset("author authors date language".split())
 _DEEPEST = 20
 
 
-def parse(source: str) -> tuple[str, tuple[Block, ...], dict[str, str]]:
-    """(text, blocks, metadata) of a source; marks, comments and targets are removed."""
+def parse(source: str) -> Parsed:
+    """A source with its blocks; marks, comments and targets are removed."""
     lines = [line.rstrip() for line in source.expandtabs().splitlines()]
     reader = _Reader()
     text, blocks = join(reader.parts(lines, 0))
     metadata = reader.fields
     if title := next((block.name for block in blocks if block.name), ""):
         metadata.setdefault("title", title)
-    return text, blocks, metadata
+    return Parsed(text, blocks, metadata)
 
 
 class _Reader:
@@ -165,17 +77,14 @@ class _Reader:
                 text, style, after = heading
                 yield Part(inline_text(text), self._level(style))
                 index = after
-            elif lines[index].startswith("..") and (
-                lines[index] == ".." or lines[index][2:3].isspace()
-            ):
+            elif _EXPLICIT.match(lines[index]):
                 after = _body_end(lines, index + 1)
                 yield from self._explicit(lines[index], lines[index + 1 : after], depth)
                 index = after
             elif _is_term(lines, index):
                 after = _body_end(lines, index + 1)
-                yield from self._defined(
-                    inline_text(lines[index]), _dedent(lines[index + 1 : after]), depth
-                )
+                term, body = inline_text(lines[index]), _dedent(lines[index + 1 : after])
+                yield from self._defined(term, body, depth)
                 index = after
             else:
                 after = _paragraph_end(lines, index)
@@ -214,7 +123,7 @@ class _Reader:
             caption = (inline_text(argument),) if argument else ()
             headed = any(_HEADED.match(line) for line in below)
             yield Part(inline_text(argument), context=caption, kind="caption")
-            yield table_part([*list_table_rows(body)], headed, caption)
+            yield _table(_list_table_rows(body), headed, caption)
         elif name in _OBJECTS and argument:
             yield from self._defined(argument, body, depth)
         else:
@@ -234,21 +143,19 @@ class _Reader:
             yield Part("\n".join(body))
 
     def _paragraph(self, lines: Sequence[str], depth: int) -> Iterator[Part]:
-        if GRID.match(lines[0]):
+        if _GRID.match(lines[0]):
             headed = any(line.startswith("+=") for line in lines)
-            yield table_part([*grid_rows(lines)], headed)
-        elif SIMPLE.match(lines[0]):
-            rules = sum(1 for line in lines if SIMPLE.match(line))
-            yield table_part([*simple_rows(lines)], headed=rules == 3)
+            yield _table(_grid_rows(lines), headed)
+        elif _SIMPLE.match(lines[0]):
+            rules = sum(1 for line in lines if _SIMPLE.match(line))
+            yield _table(_simple_rows(lines), headed=rules == 3)
         elif fields := [match for line in lines if (match := _FIELD.match(line))]:
             self._add_metadata(fields)
             yield Part("\n".join(inline_text(_FIELD.sub(r"\1: \2", line)) for line in lines))
         elif not _RULE.match(lines[0]) or len(lines) > 1:
             text = "\n".join(_items(lines))
-            if text == "::":
-                yield Part("")
-            else:
-                yield Part(inline_text(text[:-1] if text.endswith("::") else text))
+            is_literal = text.endswith("::")
+            yield Part("" if text == "::" else inline_text(text[:-1] if is_literal else text))
 
     def _add_metadata(self, fields: Sequence[re.Match[str]]) -> None:
         for field in fields:
@@ -259,9 +166,7 @@ class _Reader:
 
 def _without_options(body: list[str]) -> list[str]:
     """The body of a directive without the options at its start."""
-    while body and (
-        _OPTION.match(body[0]) or (not body[0] and _OPTION.match(next(filter(None, body), "")))
-    ):
+    while body and _OPTION.match(body[0] or next(filter(None, body), "")):
         body = body[1:]
     return body
 
@@ -285,7 +190,7 @@ def _is_term(lines: Sequence[str], index: int) -> bool:
     if index + 1 >= len(lines) or lines[index][0].isspace() or not lines[index + 1][:1].isspace():
         return False
     line = lines[index]
-    marks = (_ITEM, _FIELD, GRID, SIMPLE, _RULE)
+    marks = (_ITEM, _FIELD, _GRID, _SIMPLE, _RULE)
     return (
         not line.endswith("::") and not any(mark.match(line) for mark in marks) and len(line) < 200
     )
@@ -299,8 +204,8 @@ def _body_end(lines: Sequence[str], index: int) -> int:
 
 
 def _paragraph_end(lines: Sequence[str], index: int) -> int:
-    if SIMPLE.match(lines[index]):
-        return simple_end(lines, index)
+    if _SIMPLE.match(lines[index]):
+        return _simple_end(lines, index)
     index += 1
     while index < len(lines) and lines[index] and not _heading_begins(lines, index):
         index += 1
@@ -339,3 +244,83 @@ def _items(lines: Sequence[str]) -> Iterator[str]:
         current = re.sub(r"\A(\s*)(?:[*+\u2022]|#\.)\s+", r"\1- ", line) if listed else line.strip()
     if current:
         yield current
+
+
+def _simple_end(lines: Sequence[str], index: int) -> int:
+    """Index after the last rule of a simple table, which may contain empty lines."""
+    end, row = index + 1, index + 1
+    while row < len(lines) and (lines[row] or (row + 1 < len(lines) and lines[row + 1])):
+        if _SIMPLE.match(lines[row]) and len(lines[row].split()) == len(lines[index].split()):
+            end = row + 1
+            if end >= len(lines) or not lines[end]:
+                break
+        row += 1
+    return end
+
+
+def _table(rows: Iterable[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:
+    return table_part([[*map(inline_text, row)] for row in rows], headed, context)
+
+
+def _grid_rows(lines: Sequence[str]) -> Iterator[list[str]]:
+    """Rows of a grid table; the lines of a cell are joined."""
+    cells: list[list[str]] = []
+    for line in lines:
+        if _GRID.match(line):
+            if any(map(any, cells)):
+                yield [" ".join(filter(None, cell)) for cell in cells]
+            cells = []
+            continue
+        for number, piece in enumerate(line.strip().strip("|").split("|")):
+            cells += [[]] if number == len(cells) else []
+            cells[number].append(piece.strip())
+
+
+def _simple_rows(lines: Sequence[str]) -> list[list[str]]:
+    """Rows of a simple table by the columns of its rule; one without a first cell goes on."""
+    starts = [match.start() for match in re.finditer(r"=+", lines[0])]
+    rows: list[list[str]] = []
+    for line in lines:
+        if _SIMPLE.match(line) or re.fullmatch(r"[\s-]*", line):
+            continue
+        extents = zip(starts, [*starts[1:], None], strict=True)
+        cells = [line[start:end].strip() for start, end in extents]
+        if rows and not cells[0]:
+            pairs = zip(rows[-1], cells, strict=True)
+            rows[-1] = [f"{before} {cell}".strip() for before, cell in pairs]
+        else:
+            rows.append(cells)
+    return rows
+
+
+def _list_table_rows(lines: Sequence[str]) -> list[list[str]]:
+    """Rows of a list-table: "* -" starts a row, "-" a cell."""
+    rows: list[list[str]] = []
+    for line in lines:
+        if begins := re.match(r"\*\s+-(?:\s+|\Z)(.*)", line):
+            rows.append([begins.group(1)])
+        elif cell := re.match(r"\s+-(?:\s+|\Z)(.*)", line):
+            rows = rows or [[]]
+            rows[-1].append(cell.group(1))
+        elif rows and line.strip():
+            rows[-1][-1] = f"{rows[-1][-1]} {line.strip()}".strip()
+    return rows
+
+
+def inline_text(text: str) -> str:
+    """Text without roles, links and emphasis; literals stay unchanged."""
+    parts = _LITERAL_TEXT.split(text)
+    return "".join(part if number % 2 else _marked(part) for number, part in enumerate(parts))
+
+
+def _marked(text: str) -> str:
+    text = _ROLE.sub(lambda role: _shown(role.group(1)), text)
+    text = _LINK.sub(r"\1", text)
+    return _MARKED.sub(lambda marked: marked.group(2), text).replace("\\ ", "").replace("\\*", "*")
+
+
+def _shown(content: str) -> str:
+    """Visible part of a role: the words of "words <target>"."""
+    words, opens, target = content.rpartition("<")
+    shown = words.rstrip() if opens and target.endswith(">") and words[-1:].isspace() else ""
+    return shown or content.lstrip("~!")

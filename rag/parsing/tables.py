@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import count, repeat, zip_longest
 
 from rag.meaning.periods import periods
 from rag.parsing.base import GAP, Part
@@ -18,9 +18,7 @@ MOST_SPANNED = 100
 BETWEEN = " | "
 """Between two cells, for people."""
 _LONG = 100
-"""Maximum length of a header or cell to repeat in every row; otherwise a page could grow without
-limit.
-"""
+"""Maximum length of a header or cell to repeat in every row, so that pages stay small."""
 _LONGEST_NAME = 160
 _NUMBER = re.compile(r"[-+(]?[$\u20ac\u00a3]?[\d.,]+\)?\s?%?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*")
 _NAME = re.compile(r"\W*[^\W\d]|%")
@@ -71,34 +69,27 @@ class TableText:
         if self._has_rows:
             self._end()
         start = self._length
-        self._places, found = [(-1, -1)] * first, list[BlockCell]()
+        self._places, placed = [(-1, -1)] * first, list[BlockCell]()
         for number, text in enumerate(cells):
             end = start + len(text)
-            found += [BlockCell(len(self._places), start, end)] if text else []
+            placed += [BlockCell(len(self._places), start, end)] if text else []
             self._places += [(start, end)] * (spans[number] if spans else 1)
             start = end + len(BETWEEN)
-        self._line("header", BETWEEN.join(cells), cells=tuple(found))
+        self._line("header", BETWEEN.join(cells), cells=tuple(placed))
         self.names = list(names)
 
     def row(self, cells: Sequence[LabelledCell], name: str = "", longest: int = 0) -> None:
-        """Add a row with its own name. Texts above `longest` characters, if that is not 0, follow
-        the others as paragraphs.
-        """
-        long: Sequence[LabelledCell] = ()
-        line = _line_of(cells)
-        if 0 < longest < len(line):
-            long = [cell for cell in cells if len(cell[2]) > longest]
-            cells = [cell for cell in cells if len(cell[2]) <= longest]
+        """Add a row with its own name; texts above `longest`, if not 0, follow as paragraphs."""
+        line, start = _line_of(cells), self._length
+        long = [cell for cell in cells if len(cell[2]) > longest] if 0 < longest < len(line) else []
+        if long:
+            cells = [cell for cell in cells if cell not in long]
             line = _line_of(cells)
-        start, gap = self._length, len(BETWEEN)
         placed: list[BlockCell] = []
         for column, label, text in cells:
-            if label:
-                start += len(label) + 2
-            end = start + len(text)
-            if text:
-                placed.append(BlockCell(column, start, end))
-            start = end + gap
+            start += len(label) + 2 if label else 0
+            placed += [BlockCell(column, start, start + len(text))] if text else []
+            start += len(text) + len(BETWEEN)
         for column, label, text in long:
             line += f"{GAP if line else ''}{label}{': ' if label else ''}{text}"
             end = self._length + len(line)
@@ -164,33 +155,29 @@ class SpanningRows:
         self._down: dict[int, tuple[str, int]] = {}
         """by column, the text of a cell that spans rows, and the number of rows left"""
 
-    def add(self, cells: Sequence[SpanningCell]) -> str:
-        """Add a row, and return its line."""
+    def add(self, cells: Sequence[SpanningCell]) -> None:
         is_header = self._is_header(cells)
         row = self._row(cells, is_header)
         if is_header:
             above = [] if self._has_values else self.table.names
+            pairs = zip_longest(above, row, fillvalue="")
+            names = [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
             texts, spans = [cell.text for cell in cells], [cell.columns for cell in cells]
-            self.table.header(texts, _below(above, row), spans)
+            self.table.header(texts, names, spans)
         elif any(self.table.names):
-            self.table.row(labelled(row, self.table.names))
+            self.table.row(labelled(enumerate(row), self.table.names))
         else:
             self.table.row([(column, "", text) for column, text in enumerate(row)])
         self._has_values = not is_header
-        return self.table.lines[-1]
 
     def _is_header(self, cells: Sequence[SpanningCell]) -> bool:
         """Whether the row names the columns; below rows with values it must have no values."""
-        if len(cells) < 2:
-            return False
-        if not all(cell.is_header for cell in cells):
+        if len(cells) < 2 or not all(cell.is_header for cell in cells):
             return False
         return not self._has_values or all(map(_can_only_head, cells[1:]))
 
     def _row(self, cells: Sequence[SpanningCell], repeat: bool) -> list[str]:
-        """One text per column; a cell that spans several columns goes into the first, or with
-        `repeat` into each.
-        """
+        """One text per column; a spanning cell is in the first, or with `repeat` in each."""
         row: list[str] = []
         for cell in cells:
             self._from_above(row)
@@ -214,16 +201,8 @@ class SpanningRows:
 
 
 def _can_only_head(cell: SpanningCell) -> bool:
-    """Whether a header cell below values names a column: it begins with a word or is a period. A
-    total, such as "9 kg", is a value.
-    """
+    """Whether a header cell below values is a name or a period, and no total, as "9 kg"."""
     return bool(_NAME.match(cell.text)) or any(periods(cell.text))
-
-
-def _below(above: Sequence[str], below: Sequence[str]) -> list[str]:
-    """Two header rows as one: spanning headers come before column names."""
-    pairs = zip_longest(above, below, fillvalue="")
-    return [" ".join(filter(None, dict.fromkeys(pair))) for pair in pairs]
 
 
 def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:
@@ -237,22 +216,19 @@ def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, 
         table.header(headers, headers)
     for row in rows:
         if has_headers and len(row) == len(headers):
-            table.row(labelled(row, headers))
+            table.row(labelled(enumerate(row), headers))
         else:
-            table.row(
-                [(-1 if has_headers else column, "", text) for column, text in enumerate(row)]
-            )
+            columns = repeat(-1) if has_headers else count()
+            table.row([(column, "", text) for column, text in zip(columns, row, strict=False)])
     return table.part(context)
 
 
-def labelled(row: Sequence[str], headers: Sequence[str]) -> list[LabelledCell]:
-    """The cells that are not empty, after their headers."""
-    names = [*(name if len(name) <= _LONG else "" for name in headers), *[""] * len(row)]
-    return [
-        (column, name if name != text else "", text)
-        for column, (name, text) in enumerate(zip(names, row, strict=False))
-        if text
-    ]
+def labelled(cells: Iterable[tuple[int, str]], names: Sequence[str]) -> list[LabelledCell]:
+    """The cells, (column, text), that are not empty, each with its column's name, unless that is
+    too long to repeat or the text itself.
+    """
+    pairs = [(n, names[n] if 0 <= n < len(names) else "", text) for n, text in cells if text]
+    return [(n, "" if name == text or len(name) > _LONG else name, text) for n, name, text in pairs]
 
 
 def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
@@ -260,18 +236,15 @@ def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
     years above values that are not years.
     """
     filled = [cell for cell in cells if cell]
-    several = len(filled) > 1 and len(filled) == len(set(filled))
-    under = dict(enumerate(below))
-    numbers = [column for column, cell in enumerate(cells) if _NUMBER.fullmatch(cell)]
-    years = [
-        column
-        for column in numbers
-        if _YEAR.fullmatch(cells[column]) and not _YEAR.fullmatch(under.get(column, cells[column]))
-    ]
-    are_names = numbers == years and len(numbers) < len(filled)
-    long = [
-        column
-        for column, cell in enumerate(cells)
-        if len(cell) > (60 if len(under.get(column, "")) > 60 else _LONGEST_NAME)
-    ]
-    return several and are_names and not long
+    if len(filled) < 2 or len(filled) > len(set(filled)):
+        return False
+    pairs = list(zip_longest(cells, below[: len(cells)], fillvalue=None))
+    numbers = [(cell, value) for cell, value in pairs if cell and _NUMBER.fullmatch(cell)]
+    are_years = all(
+        _YEAR.fullmatch(cell) and value is not None and not _YEAR.fullmatch(value)
+        for cell, value in numbers
+    )
+    is_short = all(
+        len(cell or "") <= (60 if len(value or "") > 60 else _LONGEST_NAME) for cell, value in pairs
+    )
+    return are_years and is_short and len(numbers) < len(filled)

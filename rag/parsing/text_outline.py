@@ -7,7 +7,7 @@ The text is not changed; blocks are offsets into it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rag.parsing.base import Outline, name_of
@@ -31,11 +31,11 @@ _DEEPEST_LEVEL, _CAPITAL = 6, 7
 
 @dataclass(frozen=True, slots=True)
 class _TextLine:
+    """A line without spaces at its end; `text` has tabs as spaces."""
+
     start: int
     source: str
-
     text: str
-    """with tabs as spaces"""
 
     @property
     def content(self) -> int:
@@ -50,7 +50,7 @@ class _TextLine:
 def blocks_of(text: str) -> tuple[Block, ...]:
     """Headings, terms, lists and paragraphs of a plain text."""
     lines = _lines(text)
-    headings = dict(_headings(lines))
+    headings = _headings(lines)
     terms = _terms(lines, headings)
     outline = Outline()
     open_terms: list[tuple[int, str]] = []
@@ -61,10 +61,10 @@ def blocks_of(text: str) -> tuple[Block, ...]:
             outline.line(line.start, "")
             continue
         if number in headings:
-            level, name = headings[number]
             is_rule = number + 1 < len(lines) and bool(_RULE.fullmatch(lines[number + 1].text))
             last = lines[number + 1] if is_rule else line
-            outline.heading(line.content, last.content + len(last.source.strip()), level, name)
+            end = last.content + len(last.source.strip())
+            outline.heading(line.content, end, headings[number], name_of(line.text))
             open_terms = []
             continue
         open_terms = [(indent, term) for indent, term in open_terms if line.indent > indent]
@@ -76,7 +76,6 @@ def blocks_of(text: str) -> tuple[Block, ...]:
 
 
 def _lines(text: str) -> list[_TextLine]:
-    """The lines with their offsets, tabs as spaces, without spaces at the end."""
     lines: list[_TextLine] = []
     start = 0
     for raw in text.splitlines(keepends=True):
@@ -86,104 +85,84 @@ def _lines(text: str) -> list[_TextLine]:
     return lines
 
 
-def _headings(lines: Sequence[_TextLine]) -> Iterator[tuple[int, tuple[int, str]]]:
-    """Line numbers with the (level, name) of the heading there."""
+def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
+    """Level by line number."""
+    levels: dict[int, int] = {}
     marks: list[str] = []
-    capitals = {index for index, line in enumerate(lines) if _is_capital(lines, index)}
-    numbered = {index for index, line in enumerate(lines) if _is_numbered(lines, index)}
+    capitals = {index for index in range(len(lines)) if _is_capital(lines, index)}
     for index, line in enumerate(lines):
+        numbered = _NUMBERED.fullmatch(line.text.strip())
+        depth = numbered.group(1).count(".") if numbered else 0
         rule = _RULE.fullmatch(lines[index + 1].text.strip()) if index + 1 < len(lines) else None
         if rule and _is_underlined(lines, index):
-            mark = rule.group(1)
-            marks += [] if mark in marks else [mark]
-            depth = _number(line.text).count(".") if _number(line.text) else marks.index(mark)
-            yield index, (min(1 + depth, _DEEPEST_LEVEL), name_of(line.text))
-        elif index in numbered and ("." in _number(line.text) or not _is_item(lines, index)):
-            depth = _number(line.text).count(".")
-            yield index, (min(1 + depth, _DEEPEST_LEVEL), name_of(line.text))
+            marks += [] if rule.group(1) in marks else [rule.group(1)]
+            depth = depth if numbered else marks.index(rule.group(1))
+            levels[index] = min(1 + depth, _DEEPEST_LEVEL)
+        elif (
+            numbered
+            and numbered.group(2)[0].isupper()
+            and line.text[-1] not in ".,;:"
+            and line.indent < 8
+            and _is_alone(lines, index)
+            and (depth or not _is_item(lines, index))
+        ):
+            levels[index] = min(1 + depth, _DEEPEST_LEVEL)
         elif index in capitals and len(capitals) > 1:
-            yield index, (_CAPITAL, name_of(line.text))
+            levels[index] = _CAPITAL
+    return levels
 
 
 def _is_underlined(lines: Sequence[_TextLine], index: int) -> bool:
-    """Whether the line is a heading by the rule below it: about as long, and apart from the text
-    above.
-    """
+    """Whether the rule below is about as long as the line, which is apart from text above."""
     text, rule = lines[index].text.strip(), lines[index + 1].text.strip()
-    if (
-        not any(map(str.isalnum, text))
-        or len(text) > _LONGEST
-        or (_BULLET.match(text) and not _number(text))
-    ):
+    if not any(map(str.isalnum, text)) or len(text) > _LONGEST or "  " in text:
+        return False
+    if _BULLET.match(text) and not _NUMBERED.fullmatch(text):
         return False
     is_apart = _is_after_blank(lines, index) or bool(_RULE.fullmatch(lines[index - 1].text.strip()))
-    return is_apart and 0.5 * len(text) <= len(rule) <= len(text) + 40 and "  " not in text.strip()
+    return is_apart and 0.5 * len(text) <= len(rule) <= len(text) + 40
 
 
 def _is_after_blank(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the line is the first, or the line above it is blank."""
-    return index == 0 or not lines[index - 1].text.strip()
-
-
-def _number(text: str) -> str:
-    """The number that a line starts with, such as "3.1", or ""."""
-    match = _NUMBERED.fullmatch(text.strip())
-    return match.group(1) if match else ""
-
-
-def _is_numbered(lines: Sequence[_TextLine], index: int) -> bool:
-    """A short separate line that starts with a number and a capital."""
-    line = lines[index]
-    match = _NUMBERED.fullmatch(line.text.strip())
-    if not match or not match.group(2)[0].isupper():
-        return False
-    if line.text[-1] in ".,;:" or line.indent >= 8:
-        return False
-    return _is_alone(lines, index)
+    return index == 0 or not lines[index - 1].text
 
 
 def _is_alone(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the lines above and below are blank."""
-    return (
-        _is_after_blank(lines, index)
-        and index + 1 < len(lines)
-        and not lines[index + 1].text.strip()
-    )
+    is_above = _is_after_blank(lines, index) and index + 1 < len(lines)
+    return is_above and not lines[index + 1].text
 
 
 def _is_item(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the next or previous line with text is numbered too, which makes them list items."""
-    around = (
-        range(index + 1, min(index + 6, len(lines))),
-        range(index - 1, max(index - 6, -1), -1),
-    )
-    near = [next((lines[n].text for n in places if lines[n].text.strip()), "") for places in around]
-    return any(map(_number, near))
+    around = lines[index + 1 : index + 6], lines[max(index - 5, 0) : index][::-1]
+    near = (next((line.text.strip() for line in side if line.text), "") for side in around)
+    return any(map(_NUMBERED.fullmatch, near))
 
 
 def _is_capital(lines: Sequence[_TextLine], index: int) -> bool:
     """A line in capitals as in manual pages: alone, or above indented text."""
-    line = lines[index]
-    if not _CAPITALS.fullmatch(line.text) or index + 1 >= len(lines):
+    if not _CAPITALS.fullmatch(lines[index].text) or index + 1 >= len(lines):
         return False
-    return _is_after_blank(lines, index) and (
-        not lines[index + 1].text.strip() or lines[index + 1].indent > 1
-    )
+    below = lines[index + 1]
+    return _is_after_blank(lines, index) and (not below.text or below.indent > 1)
 
 
-def _terms(lines: Sequence[_TextLine], headings: dict[int, tuple[int, str]]) -> dict[int, str]:
+def _terms(lines: Sequence[_TextLine], headings: Mapping[int, int]) -> dict[int, str]:
     """Terms by line number, defined by the more deeply indented lines below."""
     terms: dict[int, str] = {}
     for index, line in enumerate(lines[:-1]):
-        text = line.text.strip()
-        below = lines[index + 1]
-        is_above = below.text.strip() and line.indent + 2 <= below.indent <= line.indent + 24
+        text, below = line.text.strip(), lines[index + 1]
+        is_above = below.text and line.indent + 2 <= below.indent <= line.indent + 24
         if not text or index in headings or not is_above or line.indent > _DEEPEST:
             continue
-        above = _is_after_blank(lines, index) or index - 1 in headings
+        is_first = _is_after_blank(lines, index) or index - 1 in headings
         option = _OPTION.match(text)
-        if option and (above or line.indent > 0):
+        if option and (is_first or line.indent > 0):
             terms[index] = name_of(option.group(1))
-        elif above and not _BULLET.match(text) and len(text) <= 80 and text[-1] not in ".,;!?({[":
+        elif (
+            is_first and not _BULLET.match(text) and len(text) <= 80 and text[-1] not in ".,;!?({["
+        ):
             terms[index] = name_of(text.rstrip(":"))
     return terms

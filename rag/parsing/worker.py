@@ -24,9 +24,7 @@ from rag.parsing.load import Loaded, load, load_data
 from rag.types import Document
 
 _LARGE = 400_000
-"""Memory in kilobytes above which the process ends after its file, to release what a parser
-leaks.
-"""
+"""Kilobytes of memory at which the process ends after a file, since parsers leak."""
 
 
 def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
@@ -44,16 +42,12 @@ def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
 
 def _answer(request: dict[str, Any], requests: IO[bytes], memory: int) -> dict[str, Any]:
     try:
+        options = request["most_bytes"], request["keep_furniture"]
         if "size" in request:
-            loaded = load_data(
-                request["id"],
-                requests.read(request["size"]),
-                request["most_bytes"],
-                request["keep_furniture"],
-            )
+            loaded = load_data(request["id"], requests.read(request["size"]), *options)
         else:
             file = FoundFile(Path(request["path"]), request["id"])
-            loaded = load(file, request["known"], request["most_bytes"], request["keep_furniture"])
+            loaded = load(file, request["known"], *options)
         return _fields(loaded) | {"documents": [*map(_packed, loaded.documents)]}
     except ParseError as error:
         return {"unreadable": str(error), "transient": error.transient}
@@ -97,9 +91,7 @@ def _used_memory() -> int:
         status = Path("/proc/self/status").read_text()
     except OSError:
         return 0
-    return next(
-        (int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0
-    )
+    return int((status.partition("VmHWM:")[2].split() or ["0"])[0])
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 from rag.answering.lists import list_at, rows_at
-from rag.parsing.load import load_bytes
 from tests.fakes import document as plain
+from tests.parsing.reading import load_bytes
 
 STEPS = """Setting up
 

@@ -10,10 +10,10 @@ import pytest
 
 from rag.ingestion.chunking import split
 from rag.parsing.files import find
-from rag.parsing.load import read
 from rag.types import Answer, Document, Hit, Span
 from tests.answering.readings import answer_of
 from tests.fakes import BagOfWordsEmbedder
+from tests.parsing.reading import read
 
 SEEDS = Path(__file__).parent.parent.parent / "seeds"
 

@@ -15,7 +15,7 @@ from rag.evaluation.gold import FORMS, Question
 from rag.evaluation.gold_formats import load
 from rag.evaluation.usefulness import names
 from rag.parsing.files import find
-from rag.parsing.load import read
+from tests.parsing.reading import read
 
 ROOT = Path(__file__).parents[2]
 GOLD = ROOT / "eval/gold"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences, trim
 from rag.parsing.files import find
-from rag.parsing.load import read
+from tests.parsing.reading import read
 
 SEEDS = Path(__file__).parents[2] / "seeds"
 SPACES = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u00a0\u2028\u2029\u3000"

@@ -1,3 +1,7 @@
+"""Parts become one text with the blocks of its headings and paragraphs."""
+
+from __future__ import annotations
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -6,40 +10,26 @@ from rag.parsing.base import Part, join, level_of_bold
 from rag.structure import sections
 from rag.types import Block
 
-BLOCKS = st.lists(st.builds(Part, st.text(max_size=20), st.integers(0, 6)), max_size=12)
+
+def outline(*parts: Part) -> list[str]:
+    return [section.heading for section in sections(join(parts)[1])]
 
 
-def test_a_heading_with_the_path_separator_is_one_heading() -> None:
+def test_parts_are_apart_and_trimmed() -> None:
+    blocks = (Block("paragraph", 0, 1), Block("paragraph", 3, 6))
+    assert join([Part(" a\n"), Part(" \n"), Part("b\nc")]) == ("a\n\nb\nc", blocks)
+    heading = Block("heading", 0, 5, level=1, name="A b")
+    assert join([Part("A\n  b", 1)]) == ("A\n  b", (heading,))
+    assert join([]) == join([Part(" ", 1)]) == ("", ())
+
+
+def test_a_heading_is_under_the_headings_above_it_of_outer_levels() -> None:
+    parts = [Part("Intro"), Part("A", 1), Part("x"), Part("B", 2), Part("C", 3), Part("D", 2)]
+    assert outline(*parts, Part("E", 1)) == ["A", "A > B", "A > B > C", "A > D", "E"]
+    levels = [Part("A", 3), Part("B", 1), Part("C", 4), Part("D", 2)]
+    assert outline(*levels) == ["A", "B", "B > C", "B > D"]
     _, blocks = join([Part("A > B", 1), Part("C", 2)])
     assert [section.path for section in sections(blocks)] == [("A > B",), ("A > B", "C")]
-
-
-def test_blocks_are_separated_and_trimmed() -> None:
-    assert join([Part(" a\n"), Part(" \n"), Part("b\nc")]) == (
-        "a\n\nb\nc",
-        (Block("paragraph", 0, 1), Block("paragraph", 3, 6)),
-    )
-
-
-def test_nothing() -> None:
-    assert join([]) == ("", ())
-    assert join([Part(" ", 1)]) == ("", ())
-
-
-def test_a_heading_opens_a_section_under_the_headings_above_it() -> None:
-    parts = [
-        Part("Intro"),
-        Part("A", 1),
-        Part("x"),
-        Part("B", 2),
-        Part("C", 3),
-        Part("D", 2),
-        Part("E", 1),
-    ]
-    text, blocks = join(parts)
-    headings = ["A", "A > B", "A > B > C", "A > D", "E"]
-    assert [section.heading for section in sections(blocks)] == headings
-    assert [text[section.start] for section in sections(blocks)] == ["A", "B", "C", "D", "E"]
 
 
 @pytest.mark.parametrize(
@@ -56,29 +46,19 @@ def test_a_heading_opens_a_section_under_the_headings_above_it() -> None:
     ],
 )
 def test_a_bold_line_is_a_heading_below_all_others(text: str, is_heading: bool) -> None:
-    _, blocks = join([Part("A", 6), Part(text, level_of_bold(text)), Part("b")])
-    assert [s.heading for s in sections(blocks)] == ["A"] + [f"A > {text}"] * is_heading
-
-
-def test_levels_may_be_skipped() -> None:
-    _, blocks = join([Part("A", 3), Part("B", 1), Part("C", 4), Part("D", 2)])
-    assert [section.heading for section in sections(blocks)] == ["A", "B", "B > C", "B > D"]
-
-
-def test_a_two_line_heading_is_one_line_in_the_path() -> None:
-    heading = Block("heading", 0, 5, level=1, name="A b")
-    assert join([Part("A\n  b", 1)]) == ("A\n  b", (heading,))
+    parts = [Part("A", 6), Part(text, level_of_bold(text)), Part("b")]
+    assert outline(*parts) == ["A"] + [f"A > {text}"] * is_heading
 
 
 @settings(max_examples=100, deadline=None)
-@given(BLOCKS)
+@given(st.lists(st.builds(Part, st.text(max_size=20), st.integers(0, 6)), max_size=12))
 @example([Part("\x1c a", 1), Part("\u2028b", 1)])
 def test_sections_begin_at_their_headings_and_no_text_is_lost(parts: list[Part]) -> None:
     text, blocks = join(parts)
     assert "".join(text.split()) == "".join("".join(part.text.split()) for part in parts)
     headings = [part.text.strip() for part in parts if part.level and part.text.strip()]
-    assert len(sections(blocks)) == len(headings)
     for section, heading in zip(sections(blocks), headings, strict=True):
         assert text.startswith(heading, section.start)
         assert section.heading.endswith(" ".join(heading.split()))
-    assert [s.start for s in sections(blocks)] == sorted({s.start for s in sections(blocks)})
+    starts = [section.start for section in sections(blocks)]
+    assert starts == sorted(set(starts))

@@ -1,13 +1,13 @@
-from collections.abc import Sequence
+"""The text, headings, lists and tables of HTML pages."""
+
+from __future__ import annotations
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.parsing.html import fragment
-from rag.parsing.html import parse as parse_page
-from rag.structure import sections
-from rag.types import Block
+from rag.parsing.html import fragment, parse
+from tests.parsing.reading import headings, places
 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title> The  title </title>
@@ -22,61 +22,108 @@ was burned.<script>var x = 1;</script><!-- hidden --></p>
 <h2>Port</h2><p>Ships.</p></main><footer>Copyright</footer></body></html>"""
 
 
-def parse(source: str) -> tuple[str, Sequence[Block], dict[str, str]]:
-    parsed = parse_page(source)
-    return parsed.text, parsed.blocks, parsed.metadata
-
-
 def text(source: str) -> str:
-    return parse(source)[0]
+    return parse(source).text
 
 
-def test_a_heading_is_named_without_its_link_to_itself() -> None:
-    """In the markup of Sphinx, DocBook and Texinfo."""
-    found, blocks, _ = parse(
-        "<h1>A<a class='headerlink' href='#a' title='Link to this heading'>¶</a></h1><p>b <a "
-        "href='#c'>#1</a>"
-        "<h2>D <a href='#d' class='id_link'>#</a></h2><h3><span>E<a class='copiable-link' "
-        "href='#e'> &para;</a></span></h3>"
-    )
-    assert found == "A\n\nb #1\n\nD\n\nE"
-    assert [section.heading for section in sections(blocks)] == ["A", "A > D", "A > D > E"]
+def test_a_page() -> None:
+    parsed = parse(PAGE)
+    assert parsed.text == "Muscat & Oman\n\nIt is old, and was burned.\n\nPort\n\nShips."
+    assert places(parsed) == [("Muscat & Oman",) * 2, ("Port", "Muscat & Oman > Port")]
+    metadata = {"date": "2025-07-28", "author": "A. B", "language": "en"}
+    assert parsed.metadata == metadata | {"title": "The title"}
 
 
-def test_a_page_that_is_one_form_is_read() -> None:
-    paragraph = "<p>The lease ends in May.</p>"
-    for page in (
-        f"<nav>Home</nav><form id='f'>{paragraph}</form>",
-        f"{paragraph}<form>Search</form>",
-    ):
-        assert text(f"<body>{page}</body>") == "The lease ends in May."
+SERVICE = "A full service costs 79 euros, a small one 39."
 
 
-def test_a_boxed_remark_does_not_end_a_section() -> None:
-    found, blocks, _ = parse(
-        "<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>"
-    )
-    assert found == "A\n\nb\n\nNote\n\nc\n\nd\n\nE"
-    assert [section.heading for section in sections(blocks)] == ["A", "A > E"]
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("only text", "only text"),
+        ("<?xml version='1.0'?><!DOCTYPE html><html><body>seen</body></html>", "seen"),
+        ("<head><title>T</title><body><p>The head was not closed.", "The head was not closed."),
+        ("x<p>a</p>y<div>b</div>z", "x\n\na\n\ny\n\nb\n\nz"),
+        ("<p>a<p>b<p>c", "a\n\nb\n\nc"),
+        ("<p>a <b>b<i>c</b> d</i> e", "a bc d e"),
+        ("<div><div>a</div><span>b<div>c</div>d</span></div>", "a\n\nb\n\nc\n\nd"),
+        ("<p>wrapped\n  in\tit<br>not<br/>here&nbsp;!</p>", "wrapped in it\nnot\nhere !"),
+        ("<p>1 &lt; 2 &eacute; &#8212; &#x4e2d; &amp;amp; AT&T</p>", "1 < 2 é — 中 &amp; AT&T"),
+        ("<pre>\n  a\n    b &lt;\n\n<b>c</b><br>d</pre>e", "a\n    b <\n\nc\nd\n\ne"),
+        ("<pre><div>a</div><div>b</div></pre>c", "a\nb\n\nc"),
+        ("<article>a</article><p>b</p>", "a"),
+        ("<article>a</article><p>b</p><article>c</article>", "a\n\nb\n\nc"),
+        ("<article>a</article><main>b</main>", "b"),
+        ("<nav>n</nav><p>a</p><footer>f</footer><header>h</header>", "a"),
+        ("<header><h1>A</h1><p>by B</p></header>c", "A\n\nby B\n\nc"),
+        ("<div>a</div><div role='main'>b<div role='navigation'>c</div></div>", "b"),
+        ("<div role='search'>a</div><table class='navheader'><tr><td>c</table>d", "d"),
+        ("<body class='related' role='navigation'>a", "a"),
+        ("<div id='quickview'><h3>Topics</h3><p>a</p></div><p class='toplang'>en</p>b", "b"),
+        ("<form><h1>A</h1><p>b</p><button>x</button></form>", "A\n\nb"),
+        ("<svg><title>t</title></svg>a<noscript>n</noscript><template>t</template>", "a"),
+        ("a<![if !IE]>b<![endif]>", "ab"),
+        ("a<![foo bar>c", "ac"),
+        ("<dl><dt>a<dd>b<dt>c</dt><dd>d</dd></dl>", "a\n\nb\n\nc\n\nd"),
+        ("<figure><figcaption>c</figcaption></figure><blockquote>q</blockquote>", "c\n\nq"),
+        ("</p></ul></table>a", "a"),
+        ("&#xD800;&#0;a", "\ufffd\ufffda"),
+        # a page that is one form, a form with most of the text, an article that is a card
+        ("<nav>Home</nav><form id='f'><p>It ends in May.</p></form>", "It ends in May."),
+        ("<p>It ends in May.</p><form>Search</form>", "It ends in May."),
+        (f"<h1>Fees</h1><form><p>{SERVICE}</p></form>", f"Fees\n\n{SERVICE}"),
+        (f"<p>{SERVICE}</p><article>Our shop</article>", f"{SERVICE}\n\nOur shop"),
+        (f"<p>Ad</p><article>{SERVICE}</article>", SERVICE),
+        (
+            "<p>£5<sup>1</sup>, 10<sup>3</sup> m<sup>2</sup>, the 3<sup>rd</sup>",
+            "£5^1, 10^3 m2, the 3rd",
+        ),
+        ("<p>a <del>€10</del> <ins>€8</ins>", "a €8"),
+        # declarations that are not closed
+        ("<![foo\n<p>x", "x"),
+    ],
+)
+def test_text(source: str, expected: str) -> None:
+    assert text(source) == expected
 
 
-def test_an_article_that_is_a_card_is_not_the_page() -> None:
-    service = "A full service costs 79 euros, a small one 39."
-    assert text(f"<p>{service}</p><article>Our shop</article>") == f"{service}\n\nOur shop"
-    assert text(f"<p>Ad</p><article>{service}</article>") == service
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("<p>x</p><ul><li>a</li><li>b <b>c</b></li></ul>y", "x\n\n- a\n- b c\n\ny"),
+        ("<ul><li>a<li>b<ul><li>c<li>d</ul><li>e</ul>", "- a\n- b\n  - c\n  - d\n- e"),
+        ("<ul><li>a</li><ul><li>b</li></ul>loose</ul>", "- a\n  - b\n  loose"),
+        ("<ol start=3><li>a<li>b<ul><li>c</ul><li>d</ol>", "3. a\n4. b\n  - c\n5. d"),
+        ("<ol start=x><li>e</ol>", "1. e"),
+        ("<ul><li><p>a</p><p>b</p></li><li></li><li>c<br>d</li></ul>", "- a\n  b\n- c\nd"),
+        ("<ul><li><a href='#'>a</a> tail</li></ul>", "- a tail"),
+        ("<ul><li>a<table><tr><td>1<td>2</table></li><li>b</li></ul>", "- a\n1 | 2\n- b"),
+        ("<ul><li>a<h2>H</h2>b</li></ul>", "- a\n\nH\n\nb"),
+        ("<li>a</li><li>b</li>", "- a\n\n- b"),
+    ],
+)
+def test_lists(source: str, expected: str) -> None:
+    assert text(source) == expected
 
 
-def test_a_form_with_most_of_the_text_is_read() -> None:
-    service = "A full service costs 79 euros."
-    assert text(f"<h1>Fees</h1><form><p>{service}</p></form>") == f"Fees\n\n{service}"
-
-
-def test_superscripts_are_separate_and_deleted_text_is_dropped() -> None:
-    source = (
-        "<p>£5<sup>1</sup>, 10<sup>3</sup> m<sup>2</sup>, the 3<sup>rd</sup>; <del>€10</del> "
-        "<ins>€8</ins></p>"
-    )
-    assert text(source) == "£5^1, 10^3 m2, the 3rd; €8"
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x<table><tr><th>a<th>b<tr><td>c<td>d</table>y", "x\n\na | b\na: c | b: d\n\ny"),
+        (
+            "<table><caption>C</caption><tr><th>a<th>b<tr><td>c<td>d</table>",
+            "C\na | b\na: c | b: d",
+        ),
+        ("<table><tr><td>a<td></td><tr><td></td><tr><td></td><td>b</table>", "a | \n | b"),
+        ("<table><tr><td><p>a</p><p>b<br>c</p><td><ul><li>d<li>e</ul></table>", "a b c | d e"),
+        ("<table><tr><td>a<table><tr><td>b<td>c</table>d<td>e</table>", "a\nb | c\nd | e"),
+        ("<table><tr><td>a<h2>H</h2>b<td>c</table>d", "a\n\nH\n\nb | c\n\nd"),
+        ("<table><td>a</table></table>b", "a\n\nb"),
+        ("<td>a<td>b", "a\n\nb"),
+    ],
+)
+def test_tables(source: str, expected: str) -> None:
+    assert text(source) == expected
 
 
 def test_a_row_is_read_by_its_headers() -> None:
@@ -113,158 +160,48 @@ def test_headers_within_a_table_name_the_rows_below_them(row: str, last: str) ->
 
 def test_long_cells_and_headers_occur_once() -> None:
     long = "word " * 40
-    found = text(
-        f"<table><tr><th>{long}<th>b</tr><tr><td "
-        f"rowspan=9>{long}<td>1</tr><tr><td>2</tr><tr><td>3</tr></table>"
-    )
-    assert found.split("\n")[1:] == [f"{long}| b: 1", "b: 2", "b: 3"]
-
-
-def test_a_page() -> None:
-    found, blocks, metadata = parse(PAGE)
-    assert found == "Muscat & Oman\n\nIt is old, and was burned.\n\nPort\n\nShips."
-    assert [(found[s.start :].split("\n")[0], s.heading) for s in sections(blocks)] == [
-        ("Muscat & Oman", "Muscat & Oman"),
-        ("Port", "Muscat & Oman > Port"),
-    ]
-    assert metadata == {
-        "title": "The title",
-        "date": "2025-07-28",
-        "author": "A. B",
-        "language": "en",
-    }
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("", ""),
-        ("only text", "only text"),
-        ("https://a.b/c", "https://a.b/c"),
-        ("<?xml version='1.0'?><!DOCTYPE html><html><body>seen</body></html>", "seen"),
-        ("<head><title>T</title><body><p>The head was not closed.", "The head was not closed."),
-        ("<title>T</title><p>No body.", "No body."),
-        (
-            "<body>before<p>a</p>between<div>b</div>after</body>",
-            "before\n\na\n\nbetween\n\nb\n\nafter",
-        ),
-        ("<p>a<p>b<p>c", "a\n\nb\n\nc"),
-        ("<p>a <b>b<i>c</b> d</i> e", "a bc d e"),
-        ("<div><div>a</div><span>b<div>c</div>d</span></div>", "a\n\nb\n\nc\n\nd"),
-        (
-            "<p>wrapped\n  in the\tsource<br>not<br/>here&nbsp;!</p>",
-            "wrapped in the source\nnot\nhere !",
-        ),
-        ("<p>1 &lt; 2 &eacute; &#8212; &#x4e2d; &amp;amp; AT&T</p>", "1 < 2 é — 中 &amp; AT&T"),
-        ("<pre>\n  a\n    b &lt;\n\n<b>c</b><br>d</pre>e", "a\n    b <\n\nc\nd\n\ne"),
-        ("<pre><div>a</div><div>b</div></pre>c", "a\nb\n\nc"),
-        ("<article>a</article><p>b</p>", "a"),
-        ("<article>a</article><p>b</p><article>c</article>", "a\n\nb\n\nc"),
-        ("<article>a</article><main>b</main>", "b"),
-        ("<nav>n</nav><p>a</p><footer>f</footer><header>h</header>", "a"),
-        ("<header><h1>A</h1><p>by B</p></header>c", "A\n\nby B\n\nc"),
-        ("<div>a</div><div role='main'>b<div role='navigation'>c</div></div>", "b"),
-        (
-            "<div role='search'>a</div><div class='related x'>b</div><table "
-            "class='navheader'><tr><td>c</table>d",
-            "d",
-        ),
-        ("<body class='related' role='navigation'>a", "a"),
-        ("<div id='quickview'><h3>Topics</h3><p>a</p></div><p class='toplang'>en</p>b", "b"),
-        ("<form><h1>A</h1><p>b</p><button>x</button></form>", "A\n\nb"),
-        (
-            "<svg><title>t</title><text>s</text></svg>a<noscript>n</noscript>"
-            "<template>t</template><iframe>i</iframe>",
-            "a",
-        ),
-        ("a<![if !IE]>b<![endif]>", "ab"),
-        ("a<![foo bar>c", "ac"),
-        ("<dl><dt>a<dd>b<dt>c</dt><dd>d</dd></dl>", "a\n\nb\n\nc\n\nd"),
-        (
-            "<figure><img "
-            "alt='x'><figcaption>c</figcaption></figure><blockquote>q</blockquote><hr>e",
-            "c\n\nq\n\ne",
-        ),
-        ("</p></ul></table>a", "a"),
-        ("&#xD800;&#0;a", "\ufffd\ufffda"),
-    ],
-)
-def test_text(source: str, expected: str) -> None:
-    assert text(source) == expected
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("<p>x</p><ul><li>a</li><li>b <b>c</b></li></ul>y", "x\n\n- a\n- b c\n\ny"),
-        ("<ul><li>a<li>b<ul><li>c<li>d</ul><li>e</ul>", "- a\n- b\n  - c\n  - d\n- e"),
-        ("<ul><li>a</li><ul><li>b</li></ul>loose</ul>", "- a\n  - b\n  loose"),
-        (
-            "<ol start=3><li>a</li><li>b<ul><li>c</li></ul></li><li>d</ol><ol start=x><li>e</ol>",
-            "3. a\n4. b\n  - c\n5. d\n\n1. e",
-        ),
-        ("<ul><li><p>a</p><p>b</p></li><li></li><li>c<br>d</li></ul>", "- a\n  b\n- c\nd"),
-        ("<ul><li><a href='#'>a</a> tail</li></ul>", "- a tail"),
-        ("<ul><li>a<table><tr><td>1<td>2</table></li><li>b</li></ul>", "- a\n1 | 2\n- b"),
-        ("<ul><li>a<h2>H</h2>b</li></ul>", "- a\n\nH\n\nb"),
-        ("<li>a</li><li>b</li>", "- a\n\n- b"),
-    ],
-)
-def test_lists(source: str, expected: str) -> None:
-    assert text(source) == expected
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        (
-            "x<table><tr><th>a</th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>y",
-            "x\n\na | b\na: c | b: d\n\ny",
-        ),
-        (
-            "<table><caption>C</caption><thead><tr><th>a<th>b<tbody><tr><td>c<td>d</table>",
-            "C\na | b\na: c | b: d",
-        ),
-        (
-            "<table><tr><td>a</td><td></td></tr><tr><td></td></tr>"
-            "<tr><td></td><td>b</td></tr></table>",
-            "a | \n | b",
-        ),
-        (
-            "<table><tr><td><p>a</p><p>b<br>c</p></td><td><ul><li>d<li>e</ul></td></tr></table>",
-            "a b c | d e",
-        ),
-        ("<table><tr><td>a<table><tr><td>b<td>c</table>d<td>e</table>", "a\nb | c\nd | e"),
-        ("<table><tr><td>a<h2>H</h2>b<td>c</table>d", "a\n\nH\n\nb | c\n\nd"),
-        ("<table><td>a</table></table>b", "a\n\nb"),
-        ("<td>a<td>b", "a\n\nb"),
-    ],
-)
-def test_tables(source: str, expected: str) -> None:
-    assert text(source) == expected
+    rows = f"<tr><td rowspan=9>{long}<td>1</tr><tr><td>2</tr><tr><td>3</tr>"
+    lines = text(f"<table><tr><th>{long}<th>b</tr>{rows}</table>").split("\n")
+    assert lines[1:] == [f"{long}| b: 1", "b: 2", "b: 3"]
 
 
 def test_headings() -> None:
-    found, blocks, metadata = parse(
-        "<h2>A</h2><h1>B<br>b</h1><h3><div>C</div></h3>x<h1></h1><h2>D <a>d</a><p>y"
-    )
-    assert found == "A\n\nB\nb\n\nC\n\nx\n\nD d\n\ny"
-    assert [s.heading for s in sections(blocks)] == ["A", "B b", "B b > C", "B b > D d"]
-    assert [found[s.start] for s in sections(blocks)] == ["A", "B", "C", "D"]
-    assert metadata == {"title": "B b"}
+    parsed = parse("<h2>A</h2><h1>B<br>b</h1><h3><div>C</div></h3>x<h1></h1><h2>D <a>d</a><p>y")
+    assert parsed.text == "A\n\nB\nb\n\nC\n\nx\n\nD d\n\ny"
+    paths = [("A", "A"), ("B", "B b"), ("C", "B b > C"), ("D d", "B b > D d")]
+    assert places(parsed) == paths
+    assert parsed.metadata == {"title": "B b"}
 
 
-def test_a_bold_paragraph_is_a_heading_if_text_follows() -> None:
-    found, blocks, _ = parse(
-        "<h1>A</h1><p><a name=b></a><b>Is <i>B</i> slow?</b></p><blockquote>It is.</blockquote>"
-        "<p><b>C</b></p><p><strong>D</strong></p><p>d</p><p><b>All of this.</b></p><p>Text</p>"
-        "<p><b>Not</b> this</p><p>x</p><ul><li><b>E</b></li></ul><p>y</p><p><b>F</b></p>"
-    )
-    assert found.split("\n\n") == [
-        *("A", "Is B slow?", "It is.", "C", "D", "d"),
-        *("All of this.", "Text", "Not this", "x", "- E", "y", "F"),
-    ]
-    assert [s.heading for s in sections(blocks)] == ["A", "A > Is B slow?", "A > D"]
+@pytest.mark.parametrize(
+    ("source", "text", "paths"),
+    [
+        (  # links to itself, in the markup of Sphinx, DocBook and Texinfo
+            "<h1>A<a class='headerlink' href='#a'>¶</a></h1><p>b <a href='#c'>#1</a>"
+            "<h2>D <a href='#d' class='id_link'>#</a></h2><h3><span>E<a class='copiable-link' "
+            "href='#e'> &para;</a></span></h3>",
+            "A\n\nb #1\n\nD\n\nE",
+            ["A", "A > D", "A > D > E"],
+        ),
+        (  # a boxed remark ends no section
+            "<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>",
+            "A\n\nb\n\nNote\n\nc\n\nd\n\nE",
+            ["A", "A > E"],
+        ),
+        (  # a bold paragraph is a heading if text follows
+            "<h1>A</h1><p><a name=b></a><b>Is <i>B</i> slow?</b></p><blockquote>It is.</blockquote>"
+            "<p><b>C</b></p><p><strong>D</strong></p><p>d</p><p><b>All of it.</b></p><p>Text</p>"
+            "<p><b>Not</b> this</p><p>x</p><ul><li><b>E</b></li></ul><p>y</p><p><b>F</b></p>",
+            "A|Is B slow?|It is.|C|D|d|All of it.|Text|Not this|x|- E|y|F".replace("|", "\n\n"),
+            ["A", "A > Is B slow?", "A > D"],
+        ),
+    ],
+    ids=["permalinks", "remark", "bold"],
+)
+def test_headings_are_named(source: str, text: str, paths: list[str]) -> None:
+    parsed = parse(source)
+    assert parsed.text == text
+    assert headings(parsed) == paths
 
 
 @pytest.mark.parametrize(
@@ -278,21 +215,18 @@ def test_a_bold_paragraph_is_a_heading_if_text_follows() -> None:
     ],
 )
 def test_title(source: str, title: str | None) -> None:
-    assert parse(source)[2].get("title") == title
+    assert parse(source).metadata.get("title") == title
 
 
 def test_a_fragment_keeps_all_visible_text() -> None:
-    blocks = list(
-        fragment("<nav>n</nav><h2>H</h2><script>s</script><form>f<button>b</button></form>")
-    )
-    assert [(block.text, block.level) for block in blocks] == [("n", 0), ("H", 2), ("fb", 0)]
+    source = "<nav>n</nav><h2>H</h2><script>s</script><form>f<button>b</button></form>"
+    parts = [(part.text, part.level) for part in fragment(source)]
+    assert parts == [("n", 0), ("H", 2), ("fb", 0)]
 
 
-TAGS = (
-    "div p span b h1 h2 ul ol li table tr td th pre br main article header nav dl dd body a".split()
-)
+TAGS = "div p span b h1 h2 ul ol li table tr td th pre br main article header nav dl dd body a"
 PARTS = st.sampled_from(
-    [*(f"<{tag}>" for tag in TAGS), *(f"</{tag}>" for tag in TAGS), *"abcdabcdabcd"]
+    [f"<{slash}{tag}>" for tag in TAGS.split() for slash in ("", "/")] + [*"abcdabcdabcd"]
 )
 
 
@@ -300,8 +234,8 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, max_size=40))
 @example(["<pre>", "</pre>", "</pre>", "<pre>", "<pre>", "a", "</pre>", "b"])
 def test_nested_tags_neither_lose_nor_double_text(parts: list[str]) -> None:
-    found = "".join(block.text for block in fragment("".join(parts)))
-    assert [c for c in found if c.isalpha()] == [part for part in parts if part.isalpha()]
+    read = "".join(part.text for part in fragment("".join(parts)))
+    assert [c for c in read if c.isalpha()] == [part for part in parts if part.isalpha()]
 
 
 @pytest.mark.parametrize(
@@ -320,6 +254,6 @@ def test_deep_nesting_is_read(source: str, expected: str) -> None:
 
 
 def test_lists_nested_thousands_deep_stay_small() -> None:
-    found = text("<ul><li>x" * 2_000)
-    assert found.count("- x") == 2_000
-    assert len(found) < 50_000
+    read = text("<ul><li>x" * 2_000)
+    assert read.count("- x") == 2_000
+    assert len(read) < 50_000

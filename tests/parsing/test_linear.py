@@ -9,8 +9,8 @@ import contextlib
 import pytest
 
 from rag.errors import InputError
-from rag.parsing.load import load_bytes
 from tests.growth import MOST_GROWTH, growth
+from tests.parsing.reading import load_bytes
 
 SIZE = 40_000
 """Bytes; a quadratic parser takes seconds for twice as many."""

@@ -9,8 +9,8 @@ from io import BytesIO
 import pytest
 from pypdfium2 import PdfDocument
 
-from rag.parsing.load import load_bytes
 from rag.server.pdf_pages import find_words
+from tests.parsing.reading import load_bytes
 
 pytest.importorskip("rapidocr", reason="the extra ocr is not installed")
 Image = pytest.importorskip("PIL.Image")

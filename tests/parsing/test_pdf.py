@@ -1,3 +1,5 @@
+"""The text of PDFs in reading order, their headings, pages and metadata."""
+
 from __future__ import annotations
 
 import re
@@ -8,23 +10,22 @@ import pytest
 import rag.parsing
 from rag.errors import InputError
 from rag.parsing.base import Part, of_pages
-from rag.parsing.load import load_bytes
 from rag.parsing.pdf import parse
-from rag.structure import sections
 from tests.parsing.pdfs import Put, column, pdf, typed
+from tests.parsing.reading import load_bytes, places
 
-LEFT = [
-    *(f"left line number {n} of the first column goes on" for n in range(8)),
-    "and here it ends.",
-]
-RIGHT = [*(f"right line number {n} of the second column goes" for n in range(8)), "and that ends."]
+LINES = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line."]
 
 
 def test_two_columns_are_read_one_after_the_other() -> None:
+    columns = [
+        [*(f"{side} line number {n} of this column goes on" for n in range(8)), "and ends."]
+        for side in ("left", "right")
+    ]
     title = "A title across both of the columns of this page"
-    rows = zip(column(LEFT, 50), column(RIGHT, 320), strict=True)
+    rows = zip(column(columns[0], 50), column(columns[1], 320), strict=True)
     page = [Put(50, 760, title, 20), *(put for row in rows for put in row)]
-    assert parse(pdf([page])).text == "\n\n".join([title, " ".join(LEFT), " ".join(RIGHT)])
+    assert parse(pdf([page])).text == "\n\n".join([title, *map(" ".join, columns)])
 
 
 def test_a_table_is_read_by_rows() -> None:
@@ -45,13 +46,10 @@ def test_a_marker_far_from_its_item_is_no_cell() -> None:
 
 
 def test_broken_words_are_joined_and_hyphens_kept() -> None:
-    lines = [
-        "The agree-", "ment of a well-known nego-", "tiator was signed, as every well-",
-        "known one is, since 10-", "20.",
-    ]  # fmt: skip
-    assert parse(pdf([column(lines, 50)])).text == (
-        "The agreement of a well-known negotiator was signed, as every well-known one is, "
-        "since 10- 20."
+    lines = ["The agree-", "ment of a well-known nego-", "tiator was signed, as every well-"]
+    text = "The agreement of a well-known negotiator was signed, as every well-known one is, since"
+    assert parse(pdf([column([*lines, "known one is, since 10-", "20."], 50)])).text == (
+        f"{text} 10- 20."
     )
 
 
@@ -66,102 +64,62 @@ def test_a_sentence_continues_on_the_next_page() -> None:
 
 
 def test_an_empty_page_starts_with_the_next_text() -> None:
-    blocks = [[Part("It was signed on the")], [], [Part("first of May.")], [Part("The end.")]]
-    found = of_pages(
-        blocks, {}, lambda first, second: f"{first} {second}" if second[0].islower() else None
-    )
-    start = found.text.index("first")
-    assert found.pages == (0, start, start, found.text.index("The end"))
+    pages = [[Part("It was signed on the")], [], [Part("first of May.")], [Part("The end.")]]
+    parsed = of_pages(pages, {}, lambda a, b: f"{a} {b}" if b[0].islower() else None)
+    start = parsed.text.index("first")
+    assert parsed.pages == (0, start, start, parsed.text.index("The end"))
 
 
 def test_larger_or_bolder_type_is_a_heading() -> None:
     body = [f"Sardines swim near the coast of Oman in shoals number {n}." for n in range(6)]
-    page = [
-        Put(50, 780, "The sea", 22),
-        Put(50, 740, "Fish", 16),
-        *column(body, 50, 710),
-        Put(50, 600, "Sardines", 10, True),
-    ]
-    page += [*column(body, 50, 580), Put(50, 480, "Plants", 16), *column(body, 50, 450)]
-    parsed = parse(pdf([page]))
-    assert [section.heading for section in sections(parsed.blocks)] == [
-        *("The sea", "The sea > Fish", "The sea > Fish > Sardines", "The sea > Plants")
-    ]
-    starts = [section.start for section in sections(parsed.blocks)]
-    assert [parsed.text[at:].split("\n")[0] for at in starts] == [
-        *("The sea", "Fish", "Sardines", "Plants")
-    ]
-
-
-def turned(content: bytes, turn: str) -> bytes:
-    """A page with rotated text; each line is drawn next to the previous one."""
-    places = iter(range(100, 500, 14))
-    return re.sub(rb"50 [0-9.]+ Td", lambda _: f"{turn} {next(places)} 400 Tm".encode(), content)
+    page = [Put(50, 780, "The sea", 22), Put(50, 740, "Fish", 16), *column(body, 50, 710)]
+    page += [Put(50, 600, "Sardines", 10, True), *column(body, 50, 580)]
+    page += [Put(50, 480, "Plants", 16), *column(body, 50, 450)]
+    paths = ["The sea", "The sea > Fish", "The sea > Fish > Sardines", "The sea > Plants"]
+    assert places(parse(pdf([page]))) == [(path.split(" > ")[-1], path) for path in paths]
 
 
 @pytest.mark.parametrize("turn", ["0 1 -1 0", "0 -1 1 0"])
 def test_a_rotated_page_is_read_as_displayed(turn: str) -> None:
-    lines = [
-        "Sardines swim near the coast of Oman in shoals and",
-        "go on in the second line, and in the",
-        "third. It ends.",
-    ]
-    if turn != "0 1 -1 0":  # reading downwards, lines proceed to the left
-        lines.reverse()
-    assert parse(turned(pdf([column(lines, 50)]), turn)).text == (
-        "Sardines swim near the coast of Oman in shoals and go on in the second line, and in the "
-        "third. It ends."
-    )
+    lines = [*LINES[:1], "go on in the second line, and in the", "third. It ends."]
+    # read downwards, lines proceed to the left
+    content = pdf([column(lines if turn == "0 1 -1 0" else lines[::-1], 50)])
+    xs = iter(range(100, 500, 14))  # each line is drawn next to the one before
+    turned = re.sub(rb"50 [0-9.]+ Td", lambda _: f"{turn} {next(xs)} 400 Tm".encode(), content)
+    assert parse(turned).text == " ".join(lines)
 
 
 def test_a_stamp_in_the_margin_comes_last() -> None:
-    lines = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line."]
-    content = pdf([[Put(20, 400, "Stamped by the library"), *column(lines, 50)]])
-    assert parse(content.replace(b"20 400 Td", b"0 1 -1 0 20 400 Tm")).text == (
-        "Sardines swim near the coast of Oman in shoals and go on in the second line.\n\nStamped "
-        "by the library"
-    )
+    content = pdf([[Put(20, 400, "Stamped by the library"), *column(LINES, 50)]])
+    text = parse(content.replace(b"20 400 Td", b"0 1 -1 0 20 400 Tm")).text
+    assert text == f"{' '.join(LINES)}\n\nStamped by the library"
 
 
 def test_metadata_and_its_absence() -> None:
-    lines = column(["Sardines swim near the coast and do not stop."] * 3, 50)
-    page = [[Put(50, 780, "The real title", 20), *lines]]
-    (document,) = load_bytes(
-        "a.pdf", pdf(page, Title="Fish", Author="Ada Bell", CreationDate="D:20240305120000Z")
-    )
+    page = [[Put(50, 780, "The real title", 20), *column(LINES * 3, 50)]]
+    content = pdf(page, Title="Fish", Author="Ada Bell", CreationDate="D:20240305120000Z")
+    (document,) = load_bytes("a.pdf", content)
     assert document.title == "Fish"
-    assert document.metadata == {
-        "author": "Ada Bell",
-        "date": "2024-03-05",
-        "year": "2024",
-        "language": "en",
-        "type": "pdf",
-    }
-    assert (
-        load_bytes("a.pdf", pdf(page, Title="Microsoft Word - x.doc"))[0].title == "The real title"
-    )
+    dated = {"date": "2024-03-05", "year": "2024"}
+    assert document.metadata == {"author": "Ada Bell", "language": "en", "type": "pdf"} | dated
     assert document.page(document.text.index("Sardines")) == 1
+    (document,) = load_bytes("a.pdf", pdf(page, Title="Microsoft Word - x.doc"))
+    assert document.title == "The real title"
 
 
 def test_characters_of_every_kind() -> None:
     text = "Caf\u00e9 (5 \u20ac) \u2013 \u201cfine\u201d \\ done"
-    content = pdf([[Put(50, 700, text)]]).replace(
-        b"/BaseFont", b"/Encoding /WinAnsiEncoding /BaseFont"
-    )
-    assert parse(content).text == text
+    encoded = b"/Encoding /WinAnsiEncoding /BaseFont"
+    assert parse(pdf([[Put(50, 700, text)]]).replace(b"/BaseFont", encoded)).text == text
 
 
-@pytest.mark.parametrize(
-    "content", [b"%PDF-1.4 nothing", b"", b"%PDF-", pdf([[Put(0, 0, "x")]])[:200]]
-)
+@pytest.mark.parametrize("content", [b"%PDF-1.4 nothing", b"", pdf([[Put(0, 0, "x")]])[:200]])
 def test_other_files_are_not_pdfs(content: bytes) -> None:
     with pytest.raises(InputError, match="not a readable PDF"):
         load_bytes("a.pdf", content)
 
 
-def test_without_ocr_the_install_command_is_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_without_ocr_the_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ocr", "image"):
         monkeypatch.delitem(sys.modules, f"rag.parsing.{name}", raising=False)
         monkeypatch.delattr(rag.parsing, name, raising=False)
@@ -177,17 +135,15 @@ def test_fonts_with_tall_boxes_do_not_merge_lines() -> None:
         "function below the level of it, and",
         "ask.",
     ]
-    plain = pdf([column(lines, 40)])
     tall = b"/FontDescriptor << /Type /FontDescriptor /FontName /Helvetica /Flags 32 /StemV 80 "
     tall += b"/ItalicAngle 0 /CapHeight 700 /FontBBox [0 -2000 1000 4000] /Ascent 4000 "
-    tall += b"/Descent -2000 >> "
-    font = b"/BaseFont /Helvetica "
-    assert parse(plain.replace(font, font + tall)).text == " ".join(lines)
+    font, tall = b"/BaseFont /Helvetica ", tall + b"/Descent -2000 >> "
+    content = pdf([column(lines, 40)]).replace(font, font + tall)
+    assert parse(content).text == " ".join(lines)
 
 
 def test_words_separated_by_a_gap_are_two() -> None:
-    plain = pdf([column(["harmful-legacy of the coast"], 40)])
-    shown = plain.replace(b"(harmful-legacy of", b"[(harmful) -190 (legacy of").replace(
-        b"coast) Tj", b"coast)] TJ"
-    )
-    assert parse(shown).text == "harmful legacy of the coast"
+    content = pdf([column(["harmful-legacy of the coast"], 40)])
+    content = content.replace(b"(harmful-legacy of", b"[(harmful) -190 (legacy of")
+    content = content.replace(b"coast) Tj", b"coast)] TJ")
+    assert parse(content).text == "harmful legacy of the coast"

@@ -9,50 +9,34 @@ from tests.parsing.pdfs import Put, column, pdf
 
 
 def test_running_heads_and_page_numbers_are_left_out() -> None:
+    lines = [f"The catch of year {n} was good." for n in range(1, 5)]
     pages = [
-        [
-            Put(50, 810, "Journal of Fish"),
-            Put(300, 30, f"Page {n}"),
-            Put(50, 600, f"The catch of year {n} was good."),
-        ]
-        for n in range(1, 5)
+        [Put(50, 810, "Journal of Fish"), Put(300, 30, f"Page {n}"), Put(50, 600, line)]
+        for n, line in enumerate(lines, 1)
     ]
     parsed = parse(pdf(pages))
-    assert parsed.text == "\n\n".join(f"The catch of year {n} was good." for n in range(1, 5))
-    assert [parsed.text[start:].split(" was")[0][-1] for start in parsed.pages] == [
-        "1", "2", "3", "4",
-    ]  # fmt: skip
+    assert parsed.text == "\n\n".join(lines)
+    assert [parsed.text[start:].split("\n")[0] for start in parsed.pages] == lines
     assert "Journal of Fish" not in parse(pdf(pages[:2])).text
     assert "Journal of Fish" in parse(pdf(pages[:1])).text  # one page is not enough to tell
 
 
 def test_contents_are_left_out_unless_requested() -> None:
     entries = [f"Chapter {n} of the report ........................ {n * 3}" for n in range(1, 9)]
-    pages = [
-        [Put(50, 760, "Contents", 14), *column(entries, 50)],
-        [Put(50, 700, "The rent is 900 euros a month.")],
-    ]
+    contents = [Put(50, 760, "Contents", 14), *column(entries, 50)]
+    pages = [contents, [Put(50, 700, "The rent is 900 euros a month.")]]
     parsed = parse(pdf(pages))
     assert parsed.text == "The rent is 900 euros a month."
     assert parsed.left_out > 200
     assert "Chapter 3" in parse(pdf(pages), keep_furniture=True).text
-
-
-def test_the_last_entries_of_contents_on_the_next_page_are_left_out() -> None:
-    entries = [f"Chapter {n} of the report ........................ {n + 2}" for n in range(1, 9)]
-    pages = [
-        [Put(50, 760, "Contents", 14), *column(entries, 50)],
-        [*column(["Annex on ships ................... 11"], 50), Put(50, 500, "The rent is 900.")],
-        [Put(50, 700, "Nothing else.")],
-    ]
+    last = column(["Annex on ships ................... 4"], 50)  # goes on on the next page
+    pages = [contents, [*last, Put(50, 500, "The rent is 900.")], [Put(50, 700, "Nothing else.")]]
     assert parse(pdf(pages)).text == "The rent is 900.\n\nNothing else."
 
 
 def test_a_list_that_ends_in_numbers_is_not_contents() -> None:
-    entries = [
-        f"Port {name} with so many ships, {n}"
-        for name, n in zip("abcdef", (9, 2, 7, 1, 8, 3), strict=True)
-    ]
+    numbers = zip("abcdef", (9, 2, 7, 1, 8, 3), strict=True)
+    entries = [f"Port {name} with so many ships, {n}" for name, n in numbers]
     assert "Port c" in parse(pdf([column(entries, 50)])).text
 
 
@@ -98,13 +82,10 @@ def test_lines_that_differ_in_other_numbers_are_no_footers(numbers: tuple[str, .
 
 
 def test_footers_of_two_pages_are_left_out() -> None:
-    pages = [
-        [Put(50, 700, f"The rent of year {n} was paid."), Put(50, 30, "Tenancy of Mill Lane 4", 8)]
-        for n in (1, 2)
-    ]
-    parsed = parse(pdf(pages))
-    assert parsed.text == "The rent of year 1 was paid.\n\nThe rent of year 2 was paid."
-    assert parsed.left_out == 2 * len("Tenancy of Mill Lane 4")
+    lines, foot = ["The first rent was paid.", "The second too."], Put(50, 30, "Mill Lane 4", 8)
+    parsed = parse(pdf([[Put(50, 700, line), foot] for line in lines]))
+    assert parsed.text == "\n\n".join(lines)
+    assert parsed.left_out == 2 * len(foot.text)
 
 
 def test_running_heads_are_in_the_title() -> None:

@@ -57,11 +57,6 @@ def test_labels_beside_figures_are_not_columns_of_prose() -> None:
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 4), max_size=40))
 def test_no_line_is_lost_or_doubled(boxes: list[tuple[int, int, int, int]]) -> None:
     lines = [Line(x, y, x + w, y + h + 1, str(n), h + 1) for n, (x, y, w, h) in enumerate(boxes)]
-    found = [
-        text
-        for region in regions(lines)
-        for p in paragraphs(region)
-        for line in p.lines
-        for text in line.replace(" | ", " ").split()
-    ]
-    assert sorted(found, key=int) == [line.text for line in lines]
+    parts = [part for region in regions(lines) for part in paragraphs(region)]
+    texts = [text for part in parts for line in part.lines for text in line.split() if text != "|"]
+    assert sorted(texts, key=int) == [line.text for line in lines]

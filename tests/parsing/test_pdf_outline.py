@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from rag.parsing.pdf import parse
 from rag.structure import sections
 from tests.parsing.pdfs import Put, pdf
+from tests.parsing.reading import headings
 
 TEXT = "The herring swims in the cold sea, and many a ship follows it from port to port."
 
@@ -26,57 +29,38 @@ PAGES = [
 ]
 
 
-def headings(source: bytes) -> list[tuple[int | None, str]]:
-    parsed = parse(source)
-    pages = {start: number for number, start in enumerate(parsed.pages, 1)}
-    ends = sorted(pages)
-    return [
-        (pages[max(end for end in ends if end <= section.start)], section.heading)
-        for section in sections(parsed.blocks)
-    ]
+OUTLINE = [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3)]
+PATHS = ["THE SEA", "THE SEA > 1.1. Cold water", "THE SEA > 1.2 Warm water"]
 
 
 def test_the_outline_determines_headings() -> None:
-    source = pdf(PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3)])
-    assert headings(source) == [
-        (2, "THE SEA"),
-        (2, "THE SEA > 1.1. Cold water"),
-        (3, "THE SEA > 1.2 Warm water"),
-    ]
-    assert parse(source).metadata["title"] == "Release 4.7"
-
-
-def test_the_larger_of_two_equal_texts_is_the_heading() -> None:
-    parsed = parse(pdf(PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3)]))
-    start = sections(parsed.blocks)[-1].start
-    assert parsed.text[start:].startswith("1.2 Warm water\n\n")
+    parsed = parse(pdf(PAGES, OUTLINE))
+    assert headings(parsed) == PATHS
+    starts = [section.start for section in sections(parsed.blocks)]
+    assert [bisect_right(parsed.pages, start) for start in starts] == [2, 2, 3]
+    # of two equal texts, the larger
+    assert parsed.text[starts[-1] :].startswith("1.2 Warm water\n\n")
+    assert parsed.metadata["title"] == "Release 4.7"
 
 
 def test_a_table_keeps_its_caption_and_unit_under_a_heading_of_the_outline() -> None:
     table = [Put(60, 640, "Results by segment", 8), Put(60, 628, "(In millions)", 8)]
     table += [Put(300, 612, "2023", 8), Put(380, 612, "2022", 8)]
     for n, label in enumerate(("Rent", "Sales", "Fees")):
-        values = (f"{n + 1},900", f"{n + 2},850")
-        table += [
-            Put(x, 598 - 12 * n, text, 8)
-            for x, text in zip((60, 300, 380), (label, *values), strict=True)
-        ]
+        cells = ((60, label), (300, f"{n + 1},900"), (380, f"{n + 2},850"))
+        table += [Put(x, 598 - 12 * n, text, 8) for x, text in cells]
     pages = [[*page(Put(60, 780, "THE SEA", 20)), *table], PAGES[2]]
     parsed = parse(pdf(pages, [(0, "The sea", 1), (1, "Warm water", 2)]))
-    (heading,) = [s.heading for s in sections(parsed.blocks) if "millions" in s.heading]
-    assert heading == "THE SEA > Results by segment > (In millions)"
+    assert "THE SEA > Results by segment > (In millions)" in headings(parsed)
 
 
 def test_an_outline_of_another_text_is_ignored() -> None:
-    source = pdf(PAGES, [(0, "Slide 1", 1), (0, "Slide 2", 2), (0, "The sea", 2)])
-    assert headings(source) == headings(pdf(PAGES))
-    assert len(headings(source)) > 3
+    parsed = parse(pdf(PAGES, [(0, "Slide 1", 1), (0, "Slide 2", 2), (0, "The sea", 2)]))
+    assert headings(parsed) == headings(parse(pdf(PAGES)))
+    assert len(headings(parsed)) > 3
 
 
 def test_bookmarks_that_lead_nowhere_or_in_a_circle() -> None:
-    source = pdf(
-        PAGES, [(0, "The sea", 2), (1, "Cold water", 2), (1, "Warm water", 3), (0, "Nothing", 0)]
-    )
-    assert len(headings(source)) == 3
+    source = pdf(PAGES, [*OUTLINE, (0, "Nothing", 0)])
     looped = source.replace(b"/Title (Nothing)", b"/Title (Not) /First 1 0 R")
-    assert len(headings(looped)) == 3
+    assert headings(parse(source)) == headings(parse(looped)) == PATHS

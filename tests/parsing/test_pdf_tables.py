@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rag.parsing.base import Parsed
 from rag.parsing.pdf import parse
-from rag.parsing.pdf.marks import Word
+from rag.parsing.pdf.marks import Line
 from rag.parsing.pdf.tables import UNIT, aligned_tables, is_figure, row_of
 from rag.structure import row_at, sections, table_around
 from tests.parsing.pdfs import DrawnLine, Put, Shade, column, pdf, typed
@@ -583,17 +583,20 @@ def test_no_word_of_a_table_is_lost_and_no_row_is_in_two(
 ) -> None:
     rows = []
     for n, row in enumerate(places):
-        top, bottom = 12.0 * n, 12.0 * n + 9
-        words = [
-            Word(text, 45.0 * place, top, 45.0 * place + 4 * len(text), bottom)
-            for text, place in sorted(row, key=lambda put: put[1])
-        ]
-        rows.append(row_of(words, top, bottom, 9.0))
+        top = 12.0 * n
+        rows.append(
+            row_of(
+                [
+                    Line(45.0 * x, top, 45.0 * x + 4 * len(text), top + 9, text, 9.0)
+                    for text, x in sorted(row, key=lambda put: put[1])
+                ]
+            )
+        )
     end = 0
     for table in aligned_tables(rows):
         assert end <= table.first < table.last <= len(rows)
         end = table.last
-        written = Counter("".join(table.lines).replace(" ", ""))
+        written = Counter(table.part.text.replace(" ", ""))
         text = "".join(c.text for row in rows[table.first : table.last] for c in row.cells)
         assert not Counter(text.replace(" ", "")) - written
 

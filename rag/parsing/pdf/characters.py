@@ -47,9 +47,7 @@ _OCR_SCALE, _OCR_SIDE = 2.0, 2400
 _LETTER_GAP, _WORD_GAP = 0.05, 0.14
 """Maximum gap between letters and minimum gap between words, in font heights."""
 _TALL, _MAX_HEIGHT = 20.0, 2.0
-"""Character boxes above this height in points are checked, and lowered if above this many font
-sizes.
-"""
+"""Boxes higher than this many points are lowered if above this many font sizes."""
 
 
 def read(content: bytes) -> tuple[list[PdfPage], dict[str, str], Outline]:
@@ -63,10 +61,9 @@ def _open(content: bytes) -> pypdfium2.PdfDocument:
     try:
         return pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
-        encrypted = "password" in str(error).lower()
-        raise ParseError(
-            "is encrypted" if encrypted else "is not a readable PDF, or is truncated"
-        ) from error
+        is_encrypted = "password" in str(error).lower()
+        reason = "is encrypted" if is_encrypted else "is not a readable PDF, or is truncated"
+        raise ParseError(reason) from error
 
 
 def _metadata(document: pypdfium2.PdfDocument) -> dict[str, str]:
@@ -107,9 +104,7 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
 
 
 def _scanned(page: pypdfium2.PdfPage) -> PdfPage | None:
-    """Text recognised in a scanned page; None if the page has no image or the extra `ocr` is
-    missing.
-    """
+    """Text recognised in a scan; None without an image or without the extra `ocr`."""
     objects = range(min(raw.FPDFPage_CountObjects(page.raw), _MAX_SHAPES))
     kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, n)) for n in objects}
     if not kinds & {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM}:
@@ -125,9 +120,7 @@ def _scanned(page: pypdfium2.PdfPage) -> PdfPage | None:
 
 
 def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool, Colour | None]]:
-    """The bounds of each shape on a page, whether it is an outlined box, and its colour if it is
-    filled.
-    """
+    """Each shape's bounds, whether it is an outlined box, and its colour if it is filled."""
     left, bottom, right, top = (ctypes.c_float() for _ in range(4))
     fill, stroke = ctypes.c_int(), ctypes.c_int()
     rgba = [ctypes.c_uint() for _ in range(4)]
@@ -170,9 +163,7 @@ def _lines(text: pypdfium2.PdfTextPage, sheet: Box) -> Iterator[tuple[int, Line]
 
 
 def _lower(page: raw.FPDF_TEXTPAGE, index: int, box: raw.FS_RECTF) -> None:
-    """Limit a character's box to its font size; fonts such as Cambria Math state a line several
-    times as high.
-    """
+    """Limit a character's box to its font size; Cambria Math states several lines."""
     matrix, x, y = raw.FS_MATRIX(), ctypes.c_double(), ctypes.c_double()
     raw.FPDFText_GetMatrix(page, index, matrix)
     size = raw.FPDFText_GetFontSize(page, index) * abs(matrix.d)
@@ -222,18 +213,11 @@ class _Run:
         return is_below or box[0] - right > _WIDE * height or box[2] < self.boxes[0][0] - height
 
     def put(self, character: str, index: int, box: Box) -> None:
-        """Add a character, after a space if a gap without one precedes it, but not in letter-spaced
-        type.
-        """
+        """Add a character, after a space if a gap is before it that is not of spaced letters."""
         characters, height = self.characters, box[3] - box[1]
         gap = box[0] - self.boxes[-1][2] if self.boxes else height
-        if (
-            gap > _WORD_GAP * height > 0
-            and self._gap < _LETTER_GAP * height
-            and self.boxes
-            and characters[-1].isalnum()
-            and character.isalnum()
-        ):
+        is_gap = gap > _WORD_GAP * height > 0 and self._gap < _LETTER_GAP * height
+        if is_gap and self.boxes and characters[-1].isalnum() and character.isalnum():
             characters.append(" ")
         if not self.boxes or characters[-1].isspace():
             self._starts.append(len(self.boxes))

@@ -101,9 +101,7 @@ def _beside(label: Line, lines: Sequence[Line]) -> Line | None:
 
 
 def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iterator[Line]:
-    """The lines of the entry's value, except for the entry itself. `lines` are sorted by
-    their top.
-    """
+    """The other lines of the entry's value; `lines` are sorted by their top."""
     is_label = entry.text.endswith(":")
     first = _beside(entry, lines) if is_label else None
     if is_label and (first is None or first in entries):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
 
-from rag.parsing.pdf.marks import Line, PdfPage, rows_of
+from rag.parsing.pdf.marks import Line, PdfPage, height_of, rows_of
 
 _MARGIN = 0.14
 """Height of the top and bottom margins, as a share of the page's height."""
@@ -46,9 +46,7 @@ _ENTRY_ROWS = 3
 """Maximum number of rows per entry."""
 
 _Key = tuple[str, int]
-"""Text of a line in a margin, and its place. Lines of several pages that have a key in common are
-running heads.
-"""
+"""Text of a line in a margin, and its place; running heads have a key in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +84,31 @@ def _running_names(pages: Sequence[PdfPage], without_heads: Sequence[PdfPage]) -
     for page, content in zip(pages, without_heads, strict=True):
         content_lines = set(map(id, content.lines))
         heads = [line for line in page.lines if id(line) not in content_lines]
-        identifiers.update(set(_IDENTIFIER.findall(" ".join(line.text for line in heads))))
+        names = _IDENTIFIER.findall(" ".join(line.text for line in heads))
+        identifiers.update([*dict.fromkeys(names)])
         for line in heads:
-            words.setdefault(_place(line), Counter()).update(set(line.text.split()))
+            words.setdefault(_place(line), Counter()).update([*dict.fromkeys(line.text.split())])
         pages_with_heads += bool(heads)
     enough = _USUAL * pages_with_heads
     usual = [name for name, count in identifiers.most_common(2) if count > enough]
-    texts = (
-        " ".join(word for word, count in counts.items() if count > enough).strip(" |")
-        for counts in words.values()
-    )
+    usual_words = ([w for w, n in counts.items() if n > enough] for counts in words.values())
+    texts = (" ".join(usual_of_line).strip(" |") for usual_of_line in usual_words)
     head = max((text for text in texts if len(text) < 100), key=len, default="")
     return RunningNames(sorted(usual), head)
 
 
 def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
-    """Remove lines that recur in a margin of at least three pages, or of a two-page document, at
-    the edge of both pages.
-    """
+    """Remove what recurs in the margins of three pages, or at the edges of a two-page document."""
     candidates, min_pages = (_edges, 2) if len(pages) == 2 else (_margins, 3)
     keys_by_page: list[dict[int, set[_Key]]] = []
     counts = Counter[_Key]()
     for number, page in enumerate(pages):
-        keys = _keys_by_line(page, candidates(page), number, len(pages))
+        rows = rows_of(page.lines)
+        outer = {id(line) for row in (*rows[:1], *rows[-1:]) for line in row}
+        keys = {
+            id(line): set(_keys(line, number, len(pages), id(line) in outer))
+            for line in candidates(page)
+        }
         counts.update(set().union(*keys.values()))
         keys_by_page.append(keys)
     running = {key for key, count in counts.items() if count >= min_pages}
@@ -132,22 +132,14 @@ def _margins(page: PdfPage) -> list[Line]:
 
 def _edges(page: PdfPage) -> list[Line]:
     """The margin lines within three font heights of the first or last line of the page."""
-    top = min((line.top for line in page.lines), default=0.0)
-    bottom = max((line.bottom for line in page.lines), default=0.0)
+    if not page.lines:
+        return []
+    top, bottom = height_of(page.lines)
     return [
         line
         for line in _margins(page)
         if line.top < top + 3 * line.size or line.bottom > bottom - 3 * line.size
     ]
-
-
-def _keys_by_line(
-    page: PdfPage, lines: Sequence[Line], number: int, pages: int
-) -> dict[int, set[_Key]]:
-    """The keys of lines of a page by their ids."""
-    page_rows = rows_of(page.lines)
-    outer = {id(line) for row in (*page_rows[:1], *page_rows[-1:]) for line in row}
-    return {id(line): set(_keys(line, number, pages, id(line) in outer)) for line in lines}
 
 
 def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_Key]:
@@ -187,30 +179,23 @@ def _value(number: str) -> int:
 
 
 def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
-    """Remove tables of contents: many rows of a page that end in a page number, with leaders or
-    below a heading.
-    """
+    """Remove contents: many rows that end in a page number, with leaders or below a heading."""
     content: list[PdfPage] = []
     continues = False
     for number, page in enumerate(pages):
         page_rows = rows_of(page.lines)
-        texts = list(map(_text, page_rows))
-        numbers = {
-            row: value
-            for row, text in enumerate(texts)
-            if (value := _page_number(text, len(pages))) is not None
-        }
+        texts = [" ".join(line.text for line in row)[:500].strip() for row in page_rows]
+        pairs = ((row, _page_number(text, len(pages))) for row, text in enumerate(texts))
+        numbers = {row: value for row, value in pairs if value is not None}
         dotted = [row for row in numbers if _LEADER.search(texts[row])]
-        heading = next(
-            (row for row, text in enumerate(texts) if _CONTENTS.fullmatch(text.strip(" :"))), None
-        )
-        first = heading if heading is not None else 0
+        matches = (row for row, text in enumerate(texts) if _CONTENTS.fullmatch(text.strip(" :")))
+        heading = next(matches, None)
+        first = heading or 0
         below = [row for row in numbers if row > first]
         is_list = len(dotted) >= _MIN_ENTRIES and len(dotted) > 0.3 * len(texts)
         if not is_list and (heading is not None or continues):
-            is_list = len(below) > 0.5 * (len(texts) - first) and _rises(
-                [numbers[row] for row in below]
-            )
+            are_most = len(below) > 0.5 * (len(texts) - first)
+            is_list = are_most and _rises([numbers[row] for row in below])
         if is_list:
             removed = _stretch(dotted if len(dotted) >= _MIN_ENTRIES else below)
             removed |= {first} if heading is not None else set()
@@ -247,7 +232,3 @@ def _page_number(text: str, pages: int) -> int | None:
         return None
     number = int(entry.group(1)) if entry.group(1).isdigit() else 0
     return number if number <= (2 * pages + 20 if _LEADER.search(text) else pages) else None
-
-
-def _text(row: Sequence[Line]) -> str:
-    return " ".join(line.text for line in row)[:500].strip()

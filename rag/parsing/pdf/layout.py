@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from statistics import median
@@ -19,22 +19,30 @@ from statistics import median
 from rag.parsing.base import Parsed, Part, of_pages
 from rag.parsing.pdf.forms import with_forms
 from rag.parsing.pdf.furniture import RunningNames, without_furniture
-from rag.parsing.pdf.marks import CELL_BREAK, Extent, Line, PdfPage, RuledGrid, Rules, rows_of
+from rag.parsing.pdf.marks import (
+    CELL_BREAK,
+    Extent,
+    Line,
+    PdfPage,
+    RuledGrid,
+    Rules,
+    height_of,
+    rows_of,
+)
 from rag.parsing.pdf.outline import Outline, apply_outline
 from rag.parsing.pdf.tables import (
     BULLET,
     MARKER,
     PROSE,
     Columns,
-    PdfRow,
     Table,
-    TableRow,
     aligned_tables,
     grids,
     is_figure,
     row_of,
     ruled_table,
 )
+from rag.parsing.tables import TableText
 
 _MAX_CUTS = 40
 _MAX_LINES = 4000
@@ -89,32 +97,29 @@ def structured(
         if any(page.lines for page in content):
             pages, left_out = content, characters
     laid_out = _laid_out(pages)
-    words = Counter(
-        word
-        for paragraph in chain.from_iterable(laid_out)
-        for line in paragraph.lines
-        for word in _HYPHENED_WORD.findall(line)[:-1]
-    )
-    levels = _Levels(list(chain.from_iterable(laid_out)))
-    blocks = [[_block(paragraph, levels, words) for paragraph in page] for page in laid_out]
-    if title := _title(blocks):
+    paragraphs = list(chain.from_iterable(laid_out))
+    lines = (line for paragraph in paragraphs for line in paragraph.lines)
+    words = Counter(word for line in lines for word in _HYPHENED_WORD.findall(line)[:-1])
+    levels = _Levels(paragraphs)
+    parts = [[_part(paragraph, levels, words) for paragraph in page] for page in laid_out]
+    if title := _title(chain.from_iterable(parts)):
         metadata.setdefault("title", title)
-    _complete_title(metadata, names, blocks)
-    blocks = (titles and apply_outline(blocks, titles)) or blocks
-    parsed = of_pages(blocks, metadata, lambda first, second: _continued(first, second, words))
+    _complete_title(metadata, names, parts)
+    parts = (titles and apply_outline(parts, titles)) or parts
+    parsed = of_pages(parts, metadata, lambda first, second: _continued(first, second, words))
     return replace(parsed, left_out=left_out)
 
 
 # The document's title
 
 
-def _title(pages: Sequence[Sequence[Part]]) -> str:
+def _title(parts: Iterable[Part]) -> str:
     """The first heading, if the document begins with it."""
     before = 0
-    for block in chain.from_iterable(pages):
-        if block.level or before >= _TITLE_WITHIN:
-            return block.text if block.level and before < _TITLE_WITHIN else ""
-        before += len(block.text)
+    for part in parts:
+        if part.level or before >= _TITLE_WITHIN:
+            return part.text if part.level and before < _TITLE_WITHIN else ""
+        before += len(part.text)
     return ""
 
 
@@ -136,9 +141,9 @@ def _complete_title(
 
 def _company(pages: Sequence[Sequence[Part]]) -> str:
     """The company named on the first page that the document mentions most often."""
-    cover = "\n".join(block.text for block in chain.from_iterable(pages[:1]))[:_COVER]
+    cover = "\n".join(part.text for page in pages[:1] for part in page)[:_COVER]
     names = dict.fromkeys(match.group() for match in _COMPANY.finditer(cover))
-    text = "\n".join(block.text for block in chain.from_iterable(pages)).lower() if names else ""
+    text = "\n".join(part.text for page in pages for part in page).lower() if names else ""
     company = max(names, key=lambda name: text.count(name.lower()), default="")
     return company if text.count(company.lower()) >= _MIN_MENTIONS else ""
 
@@ -163,13 +168,10 @@ class _Levels:
         """The level of a paragraph with this text; 0 if it is no heading."""
         if not _may_head(paragraph):
             return 0
-        is_bold = (
-            paragraph.bold
-            and len(text) <= _LONGEST_BOLD_HEADING
-            and text[-1] not in ".,;:"
-            and _size(paragraph) >= round(self._body) * 0.95
-        )
-        return self._levels.get(_size(paragraph), self._bold if is_bold else 0)
+        size = _size(paragraph)
+        is_line = len(text) <= _LONGEST_BOLD_HEADING and text[-1] not in ".,;:"
+        is_bold = paragraph.bold and is_line and size >= round(self._body) * 0.95
+        return self._levels.get(size, self._bold if is_bold else 0)
 
 
 def _size(paragraph: Paragraph) -> float:
@@ -179,17 +181,13 @@ def _size(paragraph: Paragraph) -> float:
 def _may_head(paragraph: Paragraph) -> bool:
     text = " ".join(paragraph.lines)
     letters = sum(map(str.isalpha, text))
-    return (
-        paragraph.table is None
-        and len(text) <= _LONGEST_HEADING
-        and letters > 1
-        and letters > len(text) / 3
-    )
+    is_short = paragraph.table is None and len(text) <= _LONGEST_HEADING
+    return is_short and letters > 1 and letters > len(text) / 3
 
 
-def _block(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
+def _part(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
     if paragraph.table:
-        return paragraph.table.part()
+        return paragraph.table.part
     text = paragraph.lines[0]
     for line in paragraph.lines[1:]:
         text = _glued(text, line, words)
@@ -197,9 +195,7 @@ def _block(paragraph: Paragraph, levels: _Levels, words: Counter[str]) -> Part:
 
 
 def _glued(text: str, line: str, words: Counter[str]) -> str:
-    """Join two lines. A word broken at a hyphen loses it, unless the text elsewhere spells it with
-    one.
-    """
+    """Join two lines; a word broken at a hyphen keeps it only if it is spelt so elsewhere."""
     if text[-1] not in _HYPHENS or len(text) < 2 or not text[-2].isalpha() or not line[0].islower():
         return f"{text} {line}"
     reversed_end, end = _LETTERS.match(text[-2 : -2 - _LONGEST_WORD : -1]), _LETTERS.match(line)
@@ -228,26 +224,23 @@ def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
             for paragraph in paragraphs_of(region, columns, page.rules.across):
                 columns = _columns_below(paragraph, columns)
                 paragraphs.append(paragraph)
-        for line in page.aside:
-            text = line.text.replace(CELL_BREAK, " | ")
-            paragraphs.append(Paragraph((text,), 1.0, bold=False))
+        aside = (line.text.replace(CELL_BREAK, " | ") for line in page.aside)
+        paragraphs += [Paragraph((text,), 1.0, bold=False) for text in aside]
         laid_out.append(paragraphs)
     return laid_out
 
 
 def _with_grids(lines: Sequence[Line], rules: Rules) -> list[Line]:
     """The lines, with one line in place of each ruled table."""
-    if not rules.down or len(lines) > _MAX_LINES:
-        return list(lines)
-    words = [word for line in lines for word in line.known_words]
     outside = list(lines)
-    for grid in grids(rules, words):
+    if not rules.down or len(lines) > _MAX_LINES:
+        return outside
+    for grid in grids(rules, [word for line in lines for word in line.known_words]):
         inside = [line for line in outside if _is_inside(line, grid)]
         if inside and not any(line.grid for line in inside):
-            size = median(line.size for line in inside)
             box = grid.edges[0], grid.heights[0], grid.edges[-1], grid.heights[-1]
             outside = [line for line in outside if not _is_inside(line, grid)]
-            outside.append(Line(*box, " ", size, grid=grid))
+            outside.append(Line(*box, " ", median(line.size for line in inside), grid=grid))
     return outside
 
 
@@ -279,9 +272,7 @@ def _cut(lines: Region, depth: int) -> list[Region]:
 
 
 def _gutter(lines: Region) -> float:
-    """Right edge of a vertical gap between two columns of prose, or 0. Columns of a table are not
-    prose.
-    """
+    """Right edge of a vertical gap between two columns of prose, which tables are not, or 0."""
     narrowest = 0.9 * median(line.size for line in lines)
     gaps = _gaps([(line.left, line.right) for line in lines])
     wide = [gap for gap in gaps if gap[1] - gap[0] >= narrowest]
@@ -303,9 +294,7 @@ def _gaps(spans: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
 
 
 def _is_prose(side: Region, page: Region) -> bool:
-    """Whether the side is wide and has several rows that fill most of its width, but is neither
-    headers, which are in bold and centred, nor figures.
-    """
+    """Whether several rows fill a wide side that is neither figures nor centred bold headers."""
     is_centred = 2 * len({round(line.left) for line in side}) > len(side)
     if is_centred and all(line.bold for line in side):
         return False
@@ -323,13 +312,9 @@ def _width(lines: Region) -> float:
 
 def _overlap(left: Region, right: Region) -> bool:
     """Whether they overlap in a good part of the height of the shorter one."""
-    (top, bottom), (right_top, right_bottom) = _height(left), _height(right)
+    (top, bottom), (right_top, right_bottom) = height_of(left), height_of(right)
     shared = min(bottom, right_bottom) - max(top, right_top)
     return shared > 0.4 * min(bottom - top, right_bottom - right_top)
-
-
-def _height(lines: Region) -> tuple[float, float]:
-    return min(line.top for line in lines), max(line.bottom for line in lines)
 
 
 # Paragraphs and tables of a region
@@ -342,24 +327,22 @@ def paragraphs_of(
     `rules` the page's horizontal rules.
     """
     text = [line for line in region if not line.grid]
-    for line in sorted((line for line in region if line.grid), key=lambda line: line.top):
-        middle = line.top + line.bottom
-        above = [word for word in text if word.top + word.bottom < middle]
-        text = [word for word in text if word.top + word.bottom >= middle]
+    for placed in sorted((line for line in region if line.grid), key=lambda line: line.top):
+        middle = placed.top + placed.bottom
+        above = [line for line in text if line.top + line.bottom < middle]
+        text = [line for line in text if line.top + line.bottom >= middle]
         for paragraph in _unruled(above, before, rules):
             before = _columns_below(paragraph, before)
             yield paragraph
-        if line.grid:
-            table = ruled_table(line.grid, [_pdf_row(row) for row in rows_of(above)], before)
+        if placed.grid:
+            table = ruled_table(placed.grid, [*map(row_of, rows_of(above))], before)
             before = table.columns
-            yield Paragraph(tuple(table.lines), line.size, bold=False, table=table)
+            yield _of_table(table, placed.size)
     yield from _unruled(text, before, rules)
 
 
 def _columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | None:
-    """The columns that a table below the paragraph may continue: the paragraph's own; none below
-    prose; or else those from above it.
-    """
+    """The columns that a table below may continue: the paragraph's, or, but for prose, `before`."""
     is_prose = sum(len(line.split()) for line in paragraph.lines) > PROSE
     return paragraph.columns or (None if is_prose else before)
 
@@ -369,21 +352,13 @@ def _unruled(
 ) -> Iterator[Paragraph]:
     region_rows = rows_of(region)
     end = 0
-    for table in aligned_tables([_pdf_row(row) for row in region_rows], before, rules):
+    for table in aligned_tables([row_of(row) for row in region_rows], before, rules):
         yield from _paragraphs(region_rows[end : table.first], region)
         table_rows = region_rows[table.first : table.last]
         size = median(line.size for row in table_rows for line in row)
-        yield Paragraph(tuple(table.lines), size, bold=False, table=table)
+        yield _of_table(table, size)
         end = table.last
     yield from _paragraphs(region_rows[end:], region)
-
-
-def _pdf_row(row: list[Line]) -> PdfRow:
-    words = [word for line in row for word in line.known_words if word.text.strip(" |")]
-    top, bottom = _height(row)
-    pdf_row = row_of(words, top, bottom, median(line.size for line in row))
-    pdf_row.bold = all(line.bold for line in row)
-    return pdf_row
 
 
 def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragraph]:
@@ -404,7 +379,7 @@ def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragra
 
 def _merged(row: list[Line]) -> Line:
     """The lines of a row as one, with a cell for each; the marker of an item is no cell."""
-    top, bottom = _height(row)
+    top, bottom = height_of(row)
     is_item = len(row) == 2 and MARKER.fullmatch(row[0].text)
     return Line(
         row[0].left,
@@ -423,9 +398,7 @@ def _is_row(line: Line) -> bool:
 
 
 def _begins_paragraph(above: Line, line: Line, pitch: float, left: float, right: float) -> bool:
-    """Whether a new paragraph begins at the line; `pitch` is the usual distance of lines, `left`
-    and `right` are the edges of the column.
-    """
+    """`pitch` is the usual distance of lines, `left` and `right` are the edges of the column."""
     size = max(above.size, line.size)
     is_far = line.top - above.bottom > max(pitch, 0.0) + 0.35 * size
     if is_far or abs(above.size - line.size) > 0.12 * size:
@@ -446,19 +419,24 @@ def _paragraph(lines: Sequence[Line]) -> Paragraph:
         return Paragraph(tuple(line.text for line in lines), size, bold)
     cells = [_labelled(line) for line in lines]
     labels = list(dict.fromkeys(label for row in cells for label, _ in row if label))
-    table = Table(
-        [
-            TableRow(tuple((labels.index(k) if k else -1, text) for k, text in row), labels)
-            for row in cells
-        ]
-    )
-    return Paragraph(tuple(table.lines), size, bold, table)
+    text = TableText()
+    text.name_columns(labels)
+    for row in cells:
+        text.row(
+            [
+                (labels.index(label) if label else -1, label if label != cell else "", cell)
+                for label, cell in row
+            ]
+        )
+    return _of_table(Table(text.part()), size, bold)
+
+
+def _of_table(table: Table, size: float, bold: bool = False) -> Paragraph:
+    return Paragraph(tuple(table.part.text.split("\n")), size, bold, table)
 
 
 def _labelled(line: Line) -> list[tuple[str, str]]:
-    """The cells of a row, each after its label: that of the form, or a cell before it that ends
-    with a colon; or after "".
-    """
+    """Each cell after its label: that of a form, a cell before it with a colon, or ""."""
     cells: list[tuple[str, str]] = []
     for text in filter(str.strip, line.text.split(CELL_BREAK)):
         before, colon, value = text.partition(": ") if line.form else ("", "", "")

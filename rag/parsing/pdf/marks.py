@@ -72,6 +72,12 @@ def rows_of(lines: Iterable[_Placed]) -> list[list[_Placed]]:
     return [sorted(row, key=lambda line: line.left) for row in rows]
 
 
+def height_of(lines: Iterable[Line]) -> tuple[float, float]:
+    """The top of the highest line, and the bottom of the lowest."""
+    tops, bottoms = zip(*((line.top, line.bottom) for line in lines), strict=True)
+    return min(tops), max(bottoms)
+
+
 @dataclass(slots=True)
 class Rules:
     """Rules of a page: `across` are horizontal, (y, left, right); `down` vertical, (x, top,
@@ -83,9 +89,7 @@ class Rules:
     shades: list[tuple[Box, Colour]] = field(default_factory=list)
 
     def add(self, box: Box, is_outlined: bool, colour: Colour | None) -> None:
-        """Add a shape: a thin one is a rule or a piece of one; any other adds four if it is
-        outlined, and a shade if it is filled with a colour.
-        """
+        """Add a thin shape as a rule; else four rules if it is outlined, and a shade if filled."""
         left, top, right, bottom = box
         width, height = right - left, bottom - top
         if height <= _TOUCHING and width > height:

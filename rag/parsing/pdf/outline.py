@@ -44,9 +44,7 @@ def read_outline(document: Any) -> Outline:
 
 
 def apply_outline(pages: Sequence[Sequence[Part]], outline: Outline) -> list[list[Part]] | None:
-    """The blocks with only the outline's titles as headings; None if too few titles are on their
-    pages.
-    """
+    """The parts with only the outline's titles as headings; None if few are on their pages."""
     titles = sum(map(len, outline))
     levels = [_levels(blocks, on_page) for blocks, on_page in zip(pages, outline, strict=True)]
     if titles < 2 or sum(map(len, levels)) < _MIN_MATCHED * titles:
@@ -58,9 +56,7 @@ def apply_outline(pages: Sequence[Sequence[Part]], outline: Outline) -> list[lis
 
 
 def _levels(blocks: Sequence[Part], titles: Mapping[str, int]) -> dict[int, int]:
-    """Heading level by block index. If several blocks match a title, the one in the largest type is
-    its heading.
-    """
+    """Heading level by the index of the part; of several that match, the one in larger type."""
     headings: dict[str, int] = {}
     for number, block in enumerate(blocks if titles else ()):
         key = _key(block.text)
@@ -72,8 +68,6 @@ def _levels(blocks: Sequence[Part], titles: Mapping[str, int]) -> dict[int, int]
 
 
 def _key(title: str) -> str:
-    """Letters and digits in lower case, without a leading number, which only the heading may
-    have.
-    """
+    """Letters and digits in lower case, without a leading number, which titles may lack."""
     title = " ".join(title[:300].split())
     return "".join(filter(str.isalnum, _NUMBER.sub("", title))).casefold() or title.casefold()

@@ -9,6 +9,7 @@ $81,797 | ...": its label, and each value after the headers above it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +17,23 @@ from functools import cache
 from itertools import pairwise, takewhile
 from math import inf
 from statistics import median
+from typing import NamedTuple
 
 from rag.meaning.periods import periods
 from rag.parsing.base import Part
-from rag.parsing.pdf.marks import Box, Colour, Extent, PdfCell, RuledGrid, Rules, Word, rows_of
-from rag.parsing.tables import LabelledCell, TableText
+from rag.parsing.pdf.marks import (
+    Box,
+    Colour,
+    Extent,
+    Line,
+    PdfCell,
+    RuledGrid,
+    Rules,
+    Word,
+    height_of,
+    rows_of,
+)
+from rag.parsing.tables import TableText, labelled
 
 # Words and cells
 
@@ -92,11 +105,13 @@ class PdfRow:
         return [cell for cell in self.cells[1:] if is_figure(cell.text)]
 
 
-def row_of(words: Sequence[Word], top: float, bottom: float, size: float) -> PdfRow:
-    """Group the words of a row, from the left, into cells. Currency signs are joined to the next
-    figure, brackets and per cent signs to the previous one.
+def row_of(lines: Sequence[Line]) -> PdfRow:
+    """Group the words of a row's lines, from the left, into cells. Currency signs are joined to the
+    next figure, brackets and per cent signs to the previous one.
     """
+    size = median(line.size for line in lines)
     cells: list[PdfCell] = []
+    words = (word for line in lines for word in line.known_words if word.text.strip(" |"))
     for text, left, _, right, _, _ in words:
         last = cells[-1] if cells else None
         gap = _HEADER_GAP if last and _begins_header(last.text, text) else _CELL_GAP
@@ -108,16 +123,15 @@ def row_of(words: Sequence[Word], top: float, bottom: float, size: float) -> Pdf
     joined: list[PdfCell] = []
     for cell in cells:
         last = joined[-1] if joined else None
-        if last and (
-            _SIGN.fullmatch(last.text) or (_TAIL.fullmatch(cell.text) and last.text[-1:].isdigit())
-        ):
+        is_tail = last and _TAIL.fullmatch(cell.text) and last.text[-1:].isdigit()
+        if last and (is_tail or _SIGN.fullmatch(last.text)):
             last.text += cell.text
             last.right = cell.right
         else:
             joined.append(cell)
     for cell in joined:
         cell.text = _tight(cell.text)
-    return PdfRow(joined, top, bottom, size)
+    return PdfRow(joined, *height_of(lines), size, all(line.bold for line in lines))
 
 
 def _begins_header(before: str, text: str) -> bool:
@@ -133,9 +147,8 @@ def is_figure(text: str) -> bool:
 
 def _is_value(text: str) -> bool:
     """Whether the text is a date, a mark or a figure, but not a year, which may be a header."""
-    if _DATE.fullmatch(text) or _MARK.fullmatch(text):
-        return True
-    return is_figure(text) and not _YEAR.fullmatch(text)
+    is_date_or_mark = _DATE.fullmatch(text) or _MARK.fullmatch(text)
+    return bool(is_date_or_mark) or (is_figure(text) and not _YEAR.fullmatch(text))
 
 
 def _is_period(text: str) -> bool:
@@ -143,22 +156,17 @@ def _is_period(text: str) -> bool:
     if _YEAR.fullmatch(text):
         return True
     times = periods(text)
-    if times.days or times.quarters:
-        return True
-    return bool(times.years) and sum(map(str.isalpha, text)) < 3
+    is_year = bool(times.years) and sum(map(str.isalpha, text)) < 3
+    return is_year or bool(times.days or times.quarters)
 
 
 def _tight(text: str) -> str:
-    """A figure without space beside its currency sign, brackets and per cent sign; other text
-    unchanged.
-    """
+    """A figure without space beside its signs and brackets; other text unchanged."""
     return _LOOSE.sub("", text) if is_figure(text) else text
 
 
 def _is_body(row: PdfRow) -> bool:
-    """Whether the row contains values: several figures, or one after a label, and not only
-    years.
-    """
+    """Whether the row has several figures, or one after a label, and not only years."""
     figures = row.figures
     if not figures or not 1 < len(row.cells) <= _MAX_ROW_CELLS:
         return False
@@ -185,8 +193,8 @@ def _is_prose(row: PdfRow) -> bool:
 
 # Tables and their rows
 
-_LONGEST_NAME, _LONGEST_LABEL = 100, 300
-"""Maximum lengths of a header, and of a cell over several rows, to repeat in every row."""
+_LONGEST_LABEL = 300
+"""Maximum length of a cell over several rows to repeat in every row."""
 _LONGEST_TITLE = 100
 _LONGEST_GROUP, _LONGEST_GROUPS = 100, 60
 """Maximum length of a group's label to repeat before a row's own, and of those of all groups."""
@@ -207,65 +215,21 @@ class Columns:
 
     def agree(self, before: Columns) -> bool:
         """Whether both have the same columns, as a table and its continuation do."""
-        return len(self.spans) == len(before.spans) and all(
-            abs(mine[1] - theirs[1]) < 12
-            for mine, theirs in zip(self.spans, before.spans, strict=True)
-        )
+        pairs = zip(self.spans, before.spans, strict=False)
+        is_as_wide = len(self.spans) == len(before.spans)
+        return is_as_wide and all(abs(span[1] - above[1]) < 12 for span, above in pairs)
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
-    """A row of a table. `cells` are column and text, or -1 and text if the column is not known.
-    `names` are the names of all columns; captions, header rows and titles in the body have none.
+class Table:
+    """A table as a part of a document, named by its caption; in rows `[first, last)` of the column
+    of text if it has no rules. `columns` is None if they were not recognised.
     """
 
-    cells: tuple[tuple[int, str], ...]
-    names: Sequence[str] = ()
-    kind: str = "row"
-    """caption, header or row"""
-
-    def labelled_cells(self) -> list[LabelledCell]:
-        names = ("" if n < 0 or n >= len(self.names) else self.names[n] for n, _ in self.cells)
-        return [
-            (column, name if name != text and len(name) <= _LONGEST_NAME else "", text)
-            for (column, text), name in zip(self.cells, names, strict=True)
-        ]
-
-
-@dataclass(slots=True)
-class Table:
-    """A table, in rows `[first, last)` of the column of text if it has no rules."""
-
-    rows: list[TableRow]
+    part: Part
     columns: Columns | None = None
-    """None if they were not recognised"""
     first: int = 0
     last: int = 0
-
-    @property
-    def lines(self) -> Sequence[str]:
-        return self._written().lines
-
-    def part(self) -> Part:
-        """The table as a part of a document; its caption names it."""
-        return self._written().part(self.columns.caption if self.columns else ())
-
-    def _written(self) -> TableText:
-        text = TableText()
-        for number, row in enumerate(self.rows):
-            if row.kind == "caption":
-                text.caption(row.cells[0][1])
-            elif row.kind == "header":
-                names = next((below.names for below in self.rows[number:] if below.names), ())
-                columns = [column for column, _ in row.cells]
-                ends = [*columns[1:], max(len(names), columns[-1] + 1)]
-                spans = [max(end - start, 0) for start, end in zip(columns, ends, strict=True)]
-                text.header([cell for _, cell in row.cells], names, spans, columns[0])
-            else:
-                if row.names and list(row.names) != text.names:
-                    text.name_columns(row.names)
-                text.row(row.labelled_cells())
-        return text
 
 
 @dataclass(slots=True)
@@ -281,46 +245,54 @@ class _Entry:
     values: dict[int, str]
 
 
-def _body(entries: Sequence[_Entry], names: Sequence[str]) -> Iterator[TableRow]:
-    """The rows with values, each label after those of its groups, and the labels of groups."""
+def _write_header(text: TableText, cells: Sequence[tuple[int, str]], names: Sequence[str]) -> None:
+    """Write a header row from its cells, (column, text), above columns of these names."""
+    columns = [column for column, _ in cells]
+    ends = [*columns[1:], max(len(names), columns[-1] + 1)]
+    spans = [max(end - start, 0) for start, end in zip(columns, ends, strict=True)]
+    text.header([cell for _, cell in cells], names, spans, columns[0])
+
+
+def _write_body(text: TableText, entries: Sequence[_Entry], names: Sequence[str]) -> None:
+    """Write the rows with values, each label after those of its groups, and the groups' labels."""
     counts = Counter(entry.label for entry in entries if entry.kind == "row")
     repeated = frozenset(label for label, count in counts.items() if count > 1)
     title, groups = "", _Groups(repeated)
     for entry, below in zip(entries, [*entries[1:], None], strict=True):
-        label, cells = entry.label, entry.values
+        label = entry.label
         if entry.kind == "title":
             is_name = len(label) <= _LONGEST_TITLE and "__" not in label  # a blank to fill in
             title = label.rstrip(":") if is_name else ""
             groups = _Groups(repeated)
-            yield TableRow(((0, label),))
+            text.row([(0, "", label)])
             continue
         if entry.kind == "group" and below:
             groups.open(label, entry.left, below.left)
         elif entry.kind == "row":
             path = groups.name(label, entry.left)
             label = f"{title}: {path}" if title and label else path
-        if label:
-            cells = {0: label} | cells
-        yield TableRow(tuple(sorted(cells.items())), names)
+        if list(names) != text.names:
+            text.name_columns(names)
+        cells = ({0: label} if label else {}) | entry.values
+        text.row(labelled(sorted(cells.items()), names))
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(NamedTuple):
     label: str
     left: float
     rows_left: float
     """edge of its first row; the group's own if its rows are not indented"""
 
 
-@dataclass(slots=True)
 class _Groups:
     """The labels that apply to the next row, from the outermost."""
 
-    repeated: frozenset[str]
-    """Labels of several rows, which are named by the row above that they are indented under."""
-    _open: list[_Group] = field(default_factory=list)
-    _above: tuple[str, float] = ("", 0.0)
-    """the last row that was not indented under another, and its edge"""
+    def __init__(self, repeated: frozenset[str]) -> None:
+        self._repeated = repeated
+        """labels of several rows, which are named by the row that they are indented under"""
+        self._open: list[_Group] = []
+        self._above: tuple[str, float] = ("", 0.0)
+        """the last row that was not indented under another, and its edge"""
 
     def open(self, label: str, left: float, below: float) -> None:
         """A label without figures at the edge `left`, above a row at `below`. It names the rows
@@ -342,7 +314,7 @@ class _Groups:
                 self._open.pop()
         names = [label] if label else []
         above, edge = self._above
-        if label in self.repeated and above and left > edge + _SAME_EDGE:
+        if label in self._repeated and above and left > edge + _SAME_EDGE:
             names.insert(0, above)
         else:
             self._above = label, left
@@ -369,7 +341,7 @@ class _Groups:
 
 # Headers and captions
 
-_MAX_HEADERS = 8
+_MAX_HEADERS, _MAX_RULED_HEADERS = 8, 4
 _ROW_GAP = 3.2
 """Maximum distance between rows, including header rows, in font heights."""
 _CAPTION_LINES, _SAME_PARAGRAPH = 6, 0.4
@@ -398,9 +370,7 @@ def _stacked(headers: Sequence[Sequence[str]]) -> list[str]:
 def _named_columns(
     rows: Sequence[PdfRow], first: int, limit: int, spans: Sequence[_Span], rules: Sequence[Extent]
 ) -> tuple[int, list[str]]:
-    """The index of the first header row above row `first`, not above row `limit`, and the names of
-    the columns of figures.
-    """
+    """The first header row between `limit` and `first`, and the names of the figures' columns."""
     headers: list[list[str]] = []
     extents, bounds = spans, set(range(len(spans) + 1))
     top = first
@@ -454,17 +424,15 @@ def _underline(
 ) -> _Span | None:
     """Extent of the rule under a header; None without one, or if several headers share it."""
     under = [
-        (left, right)
+        (right - left, left, right)
         for y, left, right in rules
         if -0.4 * row.size <= y - row.bottom <= 0.8 * row.size
         and left - 3 <= cell.left
         and cell.right <= right + 3
     ]
-    if not under:
-        return None
-    left, right = min(under, key=lambda rule: rule[1] - rule[0])
-    sharing = [header for header in headers if left < header.center < right]
-    return None if any(header is not cell for header in sharing) else (left, right)
+    _, left, right = min(under, default=(0.0, 0.0, 0.0))
+    is_shared = any(left < header.center < right for header in headers if header is not cell)
+    return (left, right) if under and not is_shared else None
 
 
 def _names(
@@ -556,7 +524,7 @@ def _caption(rows: Sequence[PdfRow], top: int, first: int) -> tuple[str, ...]:
         if len(row.text) > _LONGEST_CAPTION or row.text.endswith((".", ";", ",")):
             break
         above.insert(0, row.text)
-    if not any(map(_unit, above)):
+    if not any(map(UNIT.search, above)):
         above += _unit(" ".join(row.text for row in rows[top:first]))
     return tuple(above)
 
@@ -607,11 +575,10 @@ def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
     another, because they name the columns of the rows below them.
     """
     runs: list[list[int]] = []
-    for number, row in enumerate(rows):
-        if _is_body(row) and runs and _continues(rows, runs[-1][-1], number):
-            runs[-1].append(number)
-        elif _is_body(row):
-            runs.append([number])
+    for number in (number for number, row in enumerate(rows) if _is_body(row)):
+        if not runs or not _continues(rows, runs[-1][-1], number):
+            runs.append([])
+        runs[-1].append(number)
     for run in runs:
         texts = ("".join(figure.text for figure in rows[number].figures[:9]) for number in run)
         if sum(any(map(str.isdigit, text)) for text in texts) < 2:
@@ -637,9 +604,8 @@ def _continues(rows: Sequence[PdfRow], last: int, number: int) -> bool:
 
 def _have_headers(between: Sequence[PdfRow], above: PdfRow) -> bool:
     """Whether one of the rows below a row of figures can only be headers."""
-    if between and _are_names(between[0], above):
-        return True
-    return any(_are_periods(row, above) for row in between)
+    is_named = bool(between) and _are_names(between[0], above)
+    return is_named or any(_are_periods(row, above) for row in between)
 
 
 def _are_periods(row: PdfRow, above: PdfRow) -> bool:
@@ -684,10 +650,8 @@ def _aligned_table(
     spans = _spans([cell for row in body for cell in row.values])
     if not spans or len(spans) > _MAX_COLUMNS:
         return None
-    for row in body:
-        places = [_column(cell, spans) for cell in row.values]
-        if len(places) != len(set(places)):
-            return _unclear(rows, first, last)
+    if any(len({_column(cell, spans) for cell in row.values}) < len(row.values) for row in body):
+        return _unclear(rows, first, last)
     top, names = _named_columns(rows, first, limit, spans, rules)
     columns = Columns([(0.0, 0.0), *spans], ["", *names], _caption(rows, top, first))
     is_near = first - limit <= _MAX_APART and not any(map(_is_prose, rows[limit:first]))
@@ -698,35 +662,35 @@ def _aligned_table(
     begin = first
     while begin > top and all(cell.right < spans[0][0] for cell in rows[begin - 1].cells):
         begin -= 1  # the label of the first rows
-    headers = [_plain(row, spans, "header") for row in rows[top:begin]]
-    entries = list(_entries(rows[begin:last], spans))
-    return Table([*headers, *_body(entries, columns.names)], columns, top, last)
+    text = TableText()
+    for row in rows[top:begin]:
+        _write_header(text, _header_cells(row, spans), columns.names)
+    _write_body(text, list(_entries(rows[begin:last], spans)), columns.names)
+    return Table(text.part(columns.caption), columns, top, last)
 
 
 def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
-    """A table whose columns are unclear: its rows as they are, and marked; None if it may be no
-    table.
-    """
+    """A table whose columns are unclear, marked, its rows as they are; None if it may be none."""
     if sum(len(row.figures) > 1 for row in rows[first:last]) < 2:
         return None
     columns = Columns([], caption=(*_caption(rows, first, first), _UNCLEAR))
-    return Table([_plain(row, ()) for row in rows[first:last]], columns, first, last)
+    text = TableText()
+    for row in rows[first:last]:
+        text.row([(-1, "", _LOOSE_IN_TEXT.sub("", cell.text)) for cell in row.cells])
+    return Table(text.part(columns.caption), columns, first, last)
 
 
-def _plain(row: PdfRow, spans: Sequence[_Span], kind: str = "row") -> TableRow:
-    """A row as it is, with figures tight against their currency signs and brackets. Each cell of a
-    header row has the column nearest to it.
-    """
+def _header_cells(row: PdfRow, spans: Sequence[_Span]) -> list[tuple[int, str]]:
+    """The column of each cell, or the one nearest to it, and its text, with figures tight."""
     middles = [0.0, *(left + right for left, right in spans)]
-    columns: list[int] = []
+    cells: list[tuple[int, str]] = []
     for cell in row.cells:
         column = _column(cell, spans)
-        if kind == "header" and column < 0:
+        if column < 0:
             gaps = [abs(middle - 2 * cell.center) for middle in middles]
             column = gaps.index(min(gaps)) if cell.right > spans[0][0] else 0
-        columns.append(column)
-    texts = (_LOOSE_IN_TEXT.sub("", cell.text) for cell in row.cells)
-    return TableRow(tuple(zip(columns, texts, strict=True)), kind=kind)
+        cells.append((column, _LOOSE_IN_TEXT.sub("", cell.text)))
+    return cells
 
 
 def _spans(figures: Sequence[PdfCell]) -> list[_Span]:
@@ -780,7 +744,6 @@ _NEAR = 2.5
 _MAX_CELLS, _MAX_RULED_COLUMNS = 4000, 40
 _LONGEST_CELL = 1500
 """Maximum number of characters; a box with more is a frame around text."""
-_MAX_RULED_HEADERS = 4
 _WHITE = (255, 255, 255)
 _INDENT = 2.0
 """Points by which a row's label begins further right than that of its group."""
@@ -803,8 +766,11 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
 def _mark_shaded_headers(grid: RuledGrid, shades: Sequence[tuple[Box, Colour]]) -> None:
     """Make the first rows bold if they are shaded in colours that no other row has."""
     left, top, right, bottom = grid.edges[0], grid.heights[0], grid.edges[-1], grid.heights[-1]
-    inside = [s for s in shades if s[0][0] < right and s[0][2] > left and s[0][1] < bottom]
-    inside = [s for s in inside if s[0][3] > top]
+    inside = [
+        (box, colour)
+        for box, colour in reversed(shades)
+        if box[0] < right and box[2] > left and box[1] < bottom and box[3] > top
+    ]
     if not inside:
         return
     colours: list[Colour | None] = []
@@ -813,7 +779,7 @@ def _mark_shaded_headers(grid: RuledGrid, shades: Sequence[tuple[Box, Colour]]) 
         of_row = set()
         for cell in row:
             x = (grid.edges[cell.column] + grid.edges[cell.column + cell.columns]) / 2
-            over = (c for (a, b, c_, d), c in reversed(inside) if a < x < c_ and b < y < d)
+            over = (c for box, c in inside if box[0] < x < box[2] and box[1] < y < box[3])
             of_row.add(next(over, _WHITE))
         colours.append(of_row.pop() if len(of_row) == 1 else None)
     heads = list(takewhile(lambda colour: colour not in (None, _WHITE), colours))
@@ -907,8 +873,7 @@ def _ruled_rows(
 
 def _band(edges: Sequence[float], position: float) -> int:
     """Index of the first two edges that are around the position."""
-    bands = enumerate(pairwise(edges))
-    return next((number for number, (a, b) in bands if a <= position <= b), len(edges) - 2)
+    return min(max(bisect_left(edges, position) - 1, 0), len(edges) - 2)
 
 
 def _ruled_cell(words: Sequence[Word], row: int, column: int) -> PdfCell:
@@ -945,13 +910,10 @@ def _is_table(grid: RuledGrid) -> bool:
 def ruled_table(
     grid: RuledGrid, above: Sequence[PdfRow] = (), before: Columns | None = None
 ) -> Table:
-    """A ruled table. `above` are the rows of text above it, `before` the columns of the table that
-    it may continue.
-    """
+    """`above` is the text above; the table may continue one with the columns `before`."""
     edge = PdfRow([], grid.heights[0], grid.heights[0], above[-1].size if above else 1.0)
-    columns = Columns(
-        list(pairwise(grid.edges)), caption=_caption([*above, edge], len(above), len(above))
-    )
+    caption = _caption([*above, edge], len(above), len(above))
+    columns = Columns(list(pairwise(grid.edges)), caption=caption)
     rows = [row for row in grid.rows if any(cell.lines for cell in row)]
     tall = [cell for row in rows for cell in row if cell.rows > 1]
     titles = list(takewhile(lambda row: _fills(row, grid), rows))
@@ -968,11 +930,13 @@ def ruled_table(
     captions = (row[0].text for row in titles)
     columns.caption += (*(text for text in captions if len(text) < 120 and " " in text), *unit)
     may_head = has_figures and any(names) and not all(map(_is_bold, [*heads, *body]))
-    table = Table([_header_row(row) for row in (*titles, *heads)], columns)
+    text = TableText()
+    for row in (*titles, *heads):
+        _write_ruled_header(text, row, names)
     entries: list[_Entry] = []
     has_values = True
     labels = [row[0] for row in body if row[0].column == 0 and row[0].lines]
-    if _are_centred(labels):
+    if _are_centred(labels):  # their left edges say nothing
         for label in labels:
             label.left = labels[0].left
     for row, below in zip(body, [*body[1:], []], strict=True):
@@ -980,23 +944,26 @@ def ruled_table(
             entries.append(_ruled_entry(row, below, tall, labels, grid))
             has_values = True
             continue
-        table.rows += _body(entries, names)
-        table.rows.append(_header_row(row))
+        _write_body(text, entries, names)
         texts = _header_texts(row, tall, grid.width)
         names = ["", *(texts if has_values else _stacked([names, texts]))[1:]]
+        _write_ruled_header(text, row, names)
         entries, has_values = [], False
-    table.rows += _body(entries, names)
+    _write_body(text, entries, names)
     columns.names = names
-    return table
+    return Table(text.part(columns.caption), columns)
 
 
 def _fills(row: Sequence[PdfCell], grid: RuledGrid) -> bool:
     return len(row) == 1 and row[0].columns == grid.width
 
 
-def _header_row(row: Sequence[PdfCell]) -> TableRow:
-    cells = tuple((cell.column, cell.text) for cell in row if cell.lines)
-    return TableRow(cells, kind="header" if len(row) > 1 else "caption")
+def _write_ruled_header(text: TableText, row: Sequence[PdfCell], names: Sequence[str]) -> None:
+    cells = [(cell.column, cell.text) for cell in row if cell.lines]
+    if len(row) > 1:
+        _write_header(text, cells, names)
+    else:
+        text.caption(cells[0][1])
 
 
 def _header_texts(row: Sequence[PdfCell], tall: Sequence[PdfCell], width: int) -> list[str]:
@@ -1040,7 +1007,7 @@ def _ruled_entry(
 
 
 def _are_centred(labels: Sequence[PdfCell]) -> bool:
-    """Whether the labels are centred in their column, so that their left edges say nothing."""
+    """Whether the labels are centred in their column."""
     if len(labels) < 4:
         return False
     middle = median(label.center for label in labels)
@@ -1050,9 +1017,7 @@ def _are_centred(labels: Sequence[PdfCell]) -> bool:
 
 
 def _count_headers(rows: Sequence[list[PdfCell]]) -> int:
-    """Number of header rows: those in bold, without a row of figures below headers without, or
-    those above the first figures.
-    """
+    """The rows in bold but for figures below others, or else those above the first figures."""
     if _is_form(rows):
         return 0
     count = sum(1 for _ in takewhile(_is_bold, rows))
@@ -1061,14 +1026,10 @@ def _count_headers(rows: Sequence[list[PdfCell]]) -> int:
         count = next((n for n, is_row in enumerate(labelled) if is_row and 0 < n < count), count)
     if not 0 < count <= min(len(rows) - 1, _MAX_RULED_HEADERS):
         pairs = zip(rows, [*rows[1:], []], strict=True)
-        plain = takewhile(lambda pair: len(pair[0]) > 1 and not _begins_body(*pair), pairs)
-        count = sum(1 for _ in plain)
+        begin_body = (len(r) < 2 or _has_values(r) or _is_group(r, below) for r, below in pairs)
+        count = sum(1 for _ in takewhile(lambda begins: not begins, begin_body))
         count = count if count < min(len(rows), _MAX_RULED_HEADERS) else 0
     return count
-
-
-def _begins_body(row: Sequence[PdfCell], below: Sequence[PdfCell]) -> bool:
-    return _has_values(row) or _is_group(row, below)
 
 
 def _is_form(rows: Sequence[list[PdfCell]]) -> bool:
