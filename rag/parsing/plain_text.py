@@ -23,10 +23,13 @@ _LONG = 120
 """Lines are not wrapped at more characters."""
 _LINE_END = re.compile(r"(?<=\S)[^\S\r\n]*(\r\n|[\r\n])(?=[^\S\r\n]*[^\s|])")
 """The end of a non-empty line before another non-empty line."""
+_OVERSTRUCK = re.compile(r"[^\n\x08]\x08")
+"""A character that the next one is printed over, as in bold and underlined terminal text."""
 
 
 def parse(source: str) -> Parsed:
     """The text; lines such as "Date: 2026-02-10" directly below the title are metadata."""
+    source = _OVERSTRUCK.sub("", source)
     lines = [line.strip() for line in source.splitlines()[:8]]
     filled = [line for line in lines if line]
     headers = [match for line in filled[:4] if (match := _HEADER.fullmatch(line))]

@@ -16,7 +16,7 @@ LONG = (
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text())
+@given(st.text(st.characters(exclude_characters="\b")))
 @example("")
 @example("\r\n \r\nTitle\r\n\r\nText\x85\x1c\u2028\r")
 def test_the_text_is_kept_to_the_character(source: str) -> None:
@@ -111,6 +111,11 @@ deadlock_timeout
 
 Which are reported.
 """
+
+
+def test_overstruck_text_is_read_once() -> None:
+    source = "P\bPo\bos\bst\btf\bfi\bix\bx\n\nSet _\bc_\be_\br_\bt before the start.\n"
+    assert parse(source).text == "Postfix\n\nSet cert before the start.\n"
 
 
 def test_a_manual_page_names_its_options() -> None:
