@@ -15,10 +15,12 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import NamedTuple
 
-from rag.meaning.noun_phrases import phrases
+from rapidfuzz.distance import Postfix, Prefix
+
 from rag.meaning.words import (
     ARTICLES,
     AUXILIARIES,
@@ -59,7 +61,7 @@ _ANTECEDENTS = ("named", "answered")
 """Kinds of completions that put an antecedent in the place of a pointer."""
 _LONGEST_PART = 3
 """Number of words up to which a part of a run of content words can be replaced."""
-_MOST = 40
+_MOST = 60
 """Maximum number of completions that are compared."""
 _LONGEST = 600
 """Characters of both questions up to which they are compared: follow-ups are short, and the time
@@ -103,19 +105,34 @@ class TaggedWord(NamedTuple):
         return self.lower in _EMPTY
 
 
+class Part(NamedTuple):
+    """A few content words of the last question, `question[start:start + len(text)]`, in a run of
+    them; `before` and `after` say how many words of the run they leave out.
+
+    `word_before` is the word before them, and `auxiliary` whether one is before the run; "the" does
+    not count, and is part of the `name`.
+    """
+
+    text: str
+    start: int
+    name: str
+    before: int
+    after: int
+    word_before: str
+    auxiliary: bool
+
+
 class Completion(NamedTuple):
     """A possible meaning of a follow-up: `text`, made in the way `kind`, with `added` words in
-    place of `removed` ones.
-
-    `place` is where these or the antecedent are in the last question, from 0 to 1; the antecedent
-    is `in_phrase` after a preposition, one of `rivals`.
+    place of `removed` ones. `part` is the antecedent, in one of `rivals` runs of words; `place` is
+    where it is in the last question, from 0 to 1.
     """
 
     text: str
     kind: str
     removed: str = ""
     added: str = ""
-    in_phrase: bool = False
+    part: Part | None = None
     place: float = 0.0
     rivals: int = 1
 
@@ -191,26 +208,26 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
     base = last.question.strip().rstrip("?.! ")
     bare = question.rstrip("?.! ")
     own = words(bare)
-    names = [(base[run[0].start : run[-1].end], run) for run in runs(base)]
     answer = _short_answer(last.answer)
+    parts = list(_parts(base))
     if pointers(bare):
-        last_phrases = phrases(last.question)
-        for phrase in last_phrases:
-            name = phrase.text.removesuffix("'s").removesuffix("\u2019s")
-            role = (phrase.before in PREPOSITIONS, phrase.start / len(base), len(last_phrases))
-            yield Completion(_sentence(_put(bare, name)), "named", "", name, *role)
+        for part in parts:
+            name = part.name.removesuffix("'s").removesuffix("\u2019s")
+            text = _sentence(_put(bare, name))
+            place = part.start / len(base)
+            yield Completion(text, "named", "", name, part, place, len(runs(base)))
         if answer:
             yield Completion(_sentence(_put(bare, answer)), "answered", "", answer)
     lead = next((row for row, word in enumerate(own) if not word.is_empty), len(own))
     fragment = bare[own[lead].start :] if lead < len(own) else ""
     if fragment:
-        for name, place in _parts(base):
-            text = base[:place] + fragment + base[place + len(name) :]
-            yield Completion(_sentence(text), "replaced", name, fragment, False, place / len(base))
+        for part in parts:
+            text = base[: part.start] + fragment + base[part.start + len(part.text) :]
+            yield Completion(_sentence(text), "replaced", part.text, fragment)
     yield from _continued(base, bare, own[: lead + 1], fragment, answer)
     if not fragment and own:
         yield from _asked_again(base, bare, own)
-    topic = " ".join(name for name, _ in names)
+    topic = " ".join(base[run[0].start : run[-1].end] for run in runs(base))
     if topic and any(word.lower not in _LINKS for word in own):
         yield Completion(_sentence(f"{bare} ({topic})"), "topic", "", topic)
 
@@ -220,13 +237,24 @@ def _short_answer(answer: str | None) -> str:
     return text if 0 < len(text.split()) <= _LONGEST_ANSWER and "," not in text else ""
 
 
-def _parts(base: str) -> Iterator[tuple[str, int]]:
-    """Runs of content words and short parts of them, with their place."""
+def _parts(base: str) -> Iterator[Part]:
+    """Runs of content words and short parts of them."""
+    own = words(base)
+    rows = {word.start: row for row, word in enumerate(own)}
     for run in runs(base):
-        for first in range(len(run)):
-            for last in range(first, len(run)):
-                if last - first < _LONGEST_PART or (first == 0 and last == len(run) - 1):
-                    yield base[run[first].start : run[last].end], run[first].start
+        _, auxiliary = _before(own, rows[run[0].start])
+        for first, last in combinations_with_replacement(range(len(run)), 2):
+            if last - first < _LONGEST_PART or last - first == len(run) - 1:
+                start, text = run[first].start, base[run[first].start : run[last].end]
+                article, word_before = _before(own, rows[start])
+                around = first, len(run) - 1 - last, word_before, auxiliary in AUXILIARIES
+                yield Part(text, start, article + text, *around)
+
+
+def _before(own: Sequence[TaggedWord], row: int) -> tuple[str, str]:
+    """("the " if that is before the word in this row, the word before it)"""
+    before = ["", "", *(word.lower for word in own[:row])]
+    return ("the ", before[-2]) if before[-1] == "the" else ("", before[-1])
 
 
 def _continued(
@@ -302,42 +330,26 @@ def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
         "linked": float(bool(own) and own[0].lower in _LINKS),
         "clause": float(clause),
         "asks": float(asks),
-        "inner": float(_is_inner(question)),
-        "only asks": float(asks and not clause),
-        "about": float(
-            len(own) > 1 and own[0].lower in QUESTION_WORDS and own[1].lower in PREPOSITIONS
-        ),
         "shared": _shared(question, last.question),
     }
-
-
-def _is_inner(question: str) -> bool:
-    """Whether the first pointer is the subject of an inner clause, as in "When did Iran say it
-    would stop?".
-    """
-    own = words(question)
-    start = next((word.start for word in pointers(question)), len(question))
-    after = [word for word in own if word.start > start]
-    has_subject = any(word.start < start and not word.is_empty for word in own)
-    return has_subject and bool(after) and after[0].lower in AUXILIARIES
 
 
 def _fit(completion: Completion, question: str, last: PreviousTurn) -> dict[str, float]:
     if completion.kind == "replaced":
         old, new = completion.removed.split(), completion.added.split()
-        return {
-            "longer": (len(new) - len(old)) / 4,
-            "shorter": max(0, len(old) - len(new)) / 4,
-            "last": float(completion.place > 0.5),
-            "alike": _likeness(old[-1], new[-1]),
-            "other shape": float(_shape(old[0]) != _shape(new[0])),
-        }
+        return {"alike": _likeness(old[-1], new[-1])}
     if completion.kind in ("named", "answered"):
         group = _POINTERS[pointers(question)[0].lower]
         first = next((w.lower for w in words(last.question) if w.lower in QUESTION_WORDS), "other")
         plural = group == "they"
         name = completion.added.split()
+        part = completion.part
         return {
+            "left before": min(3, part.before) / 3 if part else 0.0,
+            "left after": min(3, part.after) / 3 if part else 0.0,
+            "all after auxiliary": float(part is not None and part.auxiliary and not part.after),
+            "ends in ed": float(name[-1].endswith("ed")),
+            "after preposition": float(part is not None and part.word_before in PREPOSITIONS),
             group: 1.0,
             f"{group} after {first}": 1.0,
             "sole": float(completion.rivals == 1),
@@ -346,7 +358,6 @@ def _fit(completion: Completion, question: str, last: PreviousTurn) -> dict[str,
             "plural": float(plural == (name[-1].endswith("s"))),
             "named": float(name[0][:1].isupper()),
             "number": float(any(char.isdigit() for char in completion.added)),
-            "after preposition": float(completion.in_phrase),
             "rivals": min(4, completion.rivals - 1) / 4,
         }
     return {}
@@ -357,28 +368,12 @@ def _shared(text: str, second: str) -> float:
     return len(own & content_words(second)) / max(1, len(own))
 
 
-def _shape(word: str) -> str:
-    """Whether a word is a number, a name, or has signs in it."""
-    if any(char.isdigit() for char in word):
-        return "0"
-    if not word.isalpha():
-        return "-"
-    return "A" if word[:1].isupper() else "a"
-
-
 def _likeness(word: str, second: str) -> float:
     """How much of the longer word two words share at either end, at most 1."""
     longest = max(len(word), len(second))
-    before = len(_prefix(word.lower(), second.lower()))
-    after = len(_prefix(word.lower()[::-1], second.lower()[::-1]))
-    return min(1.0, (before + after) / longest)
-
-
-def _prefix(word: str, second: str) -> str:
-    same = 0
-    while same < min(len(word), len(second)) and word[same] == second[same]:
-        same += 1
-    return word[:same]
+    pair = word.lower(), second.lower()
+    shared = Prefix.similarity(*pair) + Postfix.similarity(*pair)
+    return min(1.0, shared / longest)
 
 
 def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
