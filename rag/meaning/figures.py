@@ -72,10 +72,6 @@ def _spoken(match: re.Match[str]) -> str:
 _NUMBER = re.compile(
     rf"(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})", re.IGNORECASE
 )
-_DATE_BOUND = re.compile(
-    r"\b(before|after|until|till|since|by|early|late|mid|around|about)[\s-]+(?:in |the )?$",
-    re.IGNORECASE,
-)
 _UNIT = re.compile(r"\s?(?:%|[A-Za-z°µ²³/-]+)")
 MOST_CLAIMED = 50
 """Maximum number of values of a claim that are compared."""
@@ -148,9 +144,6 @@ def _date(text: str, date: Date) -> Figure | None:
     only = only_date(words)
     if only is None:
         return None
-    bound = _DATE_BOUND.search(text[: date.start])
-    if bound:
-        only = replace(only, qualifiers=only.qualifiers | {bound[1].lower()})
     in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
     numbers = tuple(map(float, in_digits.split()))
     amount = None
@@ -245,7 +238,7 @@ def contradicting(
 
 def _differ(claimed: Figure, stated: Figure) -> bool:
     if claimed.date and stated.date:
-        return _are_other_dates(claimed.date, stated.date)
+        return compare(claimed.date, stated.date) is Relation.CONTRADICTS
     if claimed.time and stated.time:
         return compare(claimed.time, stated.time) is Relation.CONTRADICTS
     if not claimed.quantity or not stated.quantity or claimed.quantity.unit is None:
@@ -257,10 +250,3 @@ def _differ(claimed: Figure, stated: Figure) -> bool:
     is_bounded_alike = claimed.quantity.bound == stated.quantity.bound != ""
     pair = plain if is_bounded_alike else either[0]
     return compare(*pair) is Relation.CONTRADICTS
-
-
-def _are_other_dates(claimed: Dated, stated: Dated) -> bool:
-    relation = compare(*(replace(date, qualifiers=frozenset()) for date in (claimed, stated)))
-    if relation is Relation.SAME:  # "before 2015" and "after 2015"
-        return not entails(claimed, stated) and not entails(stated, claimed)
-    return relation is Relation.CONTRADICTS

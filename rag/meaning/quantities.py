@@ -310,23 +310,25 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     if unit is None:
         return None
     kind, name, used = unit
-    bound, head = _bound(text[: first.start()])
+    before = _BOUND.search(text, 0, first.start())
+    head = text[: before.start() if before else first.start()]
     if (
         (first["number"][0] == "0" and first["number"][1:2].isdecimal())
-        or (name is None and not bound and _LABEL.search(head))
+        or (name is None and not before and _LABEL.search(head))
         or (follows[:1] in (" ", ",") and follows[1:2].isdecimal())
     ):
         return None
     number, upper = _value(first), None if last is first else _value(last)
     if (upper is not None and upper < number) or max(abs(number), abs(upper or 0)) > _LARGEST:
         return None
-    later, bound_end = _bound_after(follows[used:])
-    rate = _RATE.match(follows, used + bound_end)
+    later = _BOUND_AFTER.match(follows, used)
+    end = later.end() if later else used
+    rate = _RATE.match(follows, end)
+    per = singular(rate["unit"]) if rate else ""
     head_words = [word for word in head.split() if word.lower() != "between"]
-    rest = f"{' '.join(head_words)} {tail[used + bound_end :] if inside else ''}".strip()
-    return Quantity(
-        kind, number, upper, name, bound or later, rest, _rate(rate["unit"]) if rate else ""
-    )
+    other_words = f"{' '.join(head_words)} {tail[end:] if inside else ''}".strip()
+    bound = _bound_name(before) or _bound_name(later)
+    return Quantity(kind, number, upper, name, bound, other_words, per if per in _RATED else "")
 
 
 def _ends(text: str) -> tuple[re.Match[str], re.Match[str]] | None:
@@ -339,31 +341,17 @@ def _ends(text: str) -> tuple[re.Match[str], re.Match[str]] | None:
     return (first, last) if is_range else None
 
 
-def _rate(unit: str) -> str:
-    return singular(unit) if singular(unit) in _RATED else ""
-
-
 def _value(match: re.Match[str]) -> float:
     return float(match["number"].replace(",", "")) * (-1 if match["minus"] else 1)
 
 
-def _bound(head: str) -> tuple[str, str]:
-    match = _BOUND.search(head)
-    return (_bound_name(match), head[: match.start()]) if match else ("", head)
-
-
-def _bound_name(match: re.Match[str]) -> str:
-    return str(match.lastgroup).replace("_", " ")
-
-
 def bound_before(text: str) -> str:
     """The bound that words end in, such as "more than", or ""."""
-    return _bound(text)[0]
+    return _bound_name(_BOUND.search(text))
 
 
-def _bound_after(tail: str) -> tuple[str, int]:
-    match = _BOUND_AFTER.match(tail)
-    return (_bound_name(match), match.end()) if match else ("", 0)
+def _bound_name(match: re.Match[str] | None) -> str:
+    return str(match.lastgroup).replace("_", " ") if match else ""
 
 
 def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:

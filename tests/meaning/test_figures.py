@@ -37,7 +37,6 @@ def test_the_evidence_states_the_value(claim: str, evidence: str) -> None:
     [
         ("It takes three weeks.", "It takes two weeks.", [("3 weeks", "2 weeks")]),
         ("It begins at half past nine.", "It begins at 10:30.", [("half past nine", "10:30")]),
-        ("It was before 2015.", "It was after 2015.", [("2015", "2015")]),
         ("At most 5 members vote.", "At most 2 members vote.", [("5 members", "2 members")]),
         ("It was signed in May 2018.", "It was signed in 2015.", [("May 2018", "2015")]),
         ("It costs 5 dollars.", "It weighs 5 kilograms.", []),
