@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rag.claims.evidence import named_document
+from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import audit_quotations
 from rag.claims.quotations import find_quotations
 from rag.claims.results import CheckedQuotation
@@ -300,11 +300,11 @@ MAKERS: dict[str, Maker] = {
 
 
 def judged(store: LocalStore, made: Made) -> list[CheckedQuotation]:
-    claims, documents = split_claims(made.text), store.documents()
-    listed = {n: named_document(line, documents) for n, line in claims.sources.items()}
+    claims, document_names = split_claims(made.text), DocumentNames(store.documents())
+    listed = {n: document_names.source(line) for n, line in claims.sources.items()}
     sources = {n: name for n, name in listed.items() if name} | made.sources
     quotations = find_quotations(made.text, claims.sentences)
-    return audit_quotations(store, made.text, quotations, sources)
+    return audit_quotations(store, made.text, quotations, sources, document_names)
 
 
 def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[str]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from rag.answering.searcher import Query
 from rag.claims import scorer, verdict
-from rag.claims.comparison import ClaimComparison
-from rag.claims.evidence import Excerpt, excerpts, named_document
+from rag.claims.document_names import DocumentNames
+from rag.claims.evidence import Excerpt, excerpts
 from rag.claims.quotation_audit import audit_quotations
 from rag.claims.quotations import Quotation, find_quotations, own_words
 from rag.claims.results import Checked, CheckedPart, CheckReport
@@ -43,21 +43,20 @@ _MOST_CITED = 20
 _QUOTED_WORDS = 6
 """A shorter sentence that opens with an unresolved pronoun may be about anything."""
 _MOST_CHARACTERS = 1_000_000
-Compared = list[tuple[Excerpt, ClaimComparison]]
 CitingClaim = tuple[str, Sequence[str]]
 """(claim, ids of the documents that it cites)"""
 Proceed = Callable[[], object]
-T = TypeVar("T")
-_SplitText = tuple[list[ClaimSentence], Sequence[Quotation], dict[int, str]]
-"""Sentences, quotations, and by number the documents that the text lists as sources."""
+Run = Callable[[Callable[[], Any]], Any]
 
 
-def _proceed() -> None:
-    """No deadline: the check goes on."""
+class _SplitText(NamedTuple):
+    """Sentences, quotations, the documents that the text lists as sources, by number, and the names
+    of all documents."""
 
-
-def _directly(function: Callable[[], T]) -> T:
-    return function()
+    sentences: list[ClaimSentence]
+    quotations: Sequence[Quotation]
+    sources: dict[int, str]
+    names: DocumentNames
 
 
 class _Scope(NamedTuple):
@@ -67,7 +66,7 @@ class _Scope(NamedTuple):
 
     sources: Mapping[int, str] = {}
     filter: Filter | None = None
-    proceed: Proceed = _proceed
+    proceed: Proceed = lambda: None
 
 
 class Checker:
@@ -84,8 +83,8 @@ class Checker:
         filter: Filter | None = None,
         sources: Mapping[int, str] | None = None,
         on_progress: Callable[[int, int], object] = lambda done, total: None,
-        run: Callable[[Callable[[], Any]], Any] = _directly,
-        proceed: Proceed = _proceed,
+        run: Run = lambda work: work(),
+        proceed: Proceed = lambda: None,
     ) -> CheckReport:
         """The sentences and quotations of the text with their verdicts.
 
@@ -103,8 +102,8 @@ class Checker:
                 f"text too long: {len(text):,} characters, limit {_MOST_CHARACTERS:,}",
                 "check it in parts",
             )
-        sentences, quotations, numbered = run(partial(self._split, text))
-        numbered |= dict(sources or {})
+        sentences, quotations, listed, document_names = run(partial(self._split, text))
+        numbered = listed | dict(sources or {})
         pending = [sentence for sentence in sentences if sentence.parts]
         if not pending and not quotations:
             raise InputError(
@@ -112,13 +111,12 @@ class Checker:
                 "give a text with statements or quotations: rag check FILE",
             )
         audited = audit_quotations(
-            self._engine.store, text, quotations, numbered, filter, run, proceed
+            self._engine.store, text, quotations, numbered, document_names, filter, run, proceed
         )
         scope = _Scope(numbered, filter, proceed)
         checked: dict[int, Checked] = {}
         for batch in _batches(pending) if pending else ():
-            judged = run(partial(self._batch, batch, scope))
-            checked |= {one.start: result for one, result in zip(batch, judged, strict=True)}
+            checked |= run(partial(self._batch, batch, scope))
             on_progress(len(checked), len(pending))
         results = tuple(
             checked.get(sentence.start) or verdict.skipped(sentence)
@@ -132,62 +130,54 @@ class Checker:
         claims = split_claims(text)
         quotations = find_quotations(text, claims.sentences)
         sentences = [_unless_quoted(text, one, quotations) for one in claims.sentences]
-        return sentences, quotations, self._sources(claims.sources)
+        is_naming = claims.sources or quotations
+        document_names = DocumentNames(self._engine.store.documents() if is_naming else ())
+        ids = {number: document_names.source(line) for number, line in claims.sources.items()}
+        sources = {number: name for number, name in ids.items() if name}
+        return _SplitText(sentences, quotations, sources, document_names)
 
-    def _sources(self, listed: Mapping[int, str]) -> dict[int, str]:
-        if not listed:
-            return {}
-        documents = self._engine.store.documents()
-        ids = {number: named_document(line, documents) for number, line in listed.items()}
-        return {number: name for number, name in ids.items() if name}
-
-    def _batch(self, batch: Sequence[ClaimSentence], scope: _Scope) -> list[Checked]:
-        quoted = self._quotations(batch, scope)
+    def _batch(self, batch: Sequence[ClaimSentence], scope: _Scope) -> dict[int, Checked]:
+        """The sentences with their verdicts, by start."""
+        parts_by_start = self._quotations(batch, scope)
         pending = [
-            (part, _documents(sentence, scope.sources))
+            (sentence.start, part, _documents(sentence, scope.sources))
             for sentence in batch
-            if sentence.start not in quoted
+            if sentence.start not in parts_by_start
             for part in sentence.parts
-            if not part.unresolved
         ]
-        judged = self._judge([(part.text, cited) for part, cited in pending], scope)
-        by_part = {id(part): result for (part, _), result in zip(pending, judged, strict=True)}
-        return [
-            verdict.from_parts(
-                sentence,
-                [quoted[sentence.start]]
-                if sentence.start in quoted
-                else [by_part.get(id(part)) or verdict.unresolved(part) for part in sentence.parts],
+        claims = [(part.text, cited) for _, part, cited in pending if not part.unresolved]
+        evidence, documents = self._evidence(claims, scope)
+        judged = (
+            judge(claim, candidates, set(cited), documents, self._scorers)
+            for (claim, cited), candidates in zip(
+                claims, self.read(evidence, scope.proceed), strict=True
             )
-            for sentence in batch
-        ]
+        )
+        for start, part, _ in pending:
+            checked = verdict.unresolved(part) if part.unresolved else next(judged)
+            parts_by_start.setdefault(start, []).append(checked)
+        return {one.start: verdict.from_parts(one, parts_by_start[one.start]) for one in batch}
 
-    def _quotations(self, batch: Sequence[ClaimSentence], scope: _Scope) -> dict[int, CheckedPart]:
+    def _quotations(
+        self, batch: Sequence[ClaimSentence], scope: _Scope
+    ) -> dict[int, list[CheckedPart]]:
         """Verdicts, by start, on the rewritten sentences that a document has word for word."""
         rewritten = [sentence for sentence in batch if _is_rewritten(sentence)]
         claims = [(sentence.text, _documents(sentence, scope.sources)) for sentence in rewritten]
-        if not claims:
-            return {}
-        work, documents = self._evidence(claims, scope)
+        evidence, documents = self._evidence(claims, scope)
         quotations = {}
-        for sentence, (claim, cited), (_, found) in zip(rewritten, claims, work, strict=True):
-            pairs = _compared(claim, found, scope.proceed)
-            compared = [ClaimEvidence(*pair, None) for pair in pairs]
-            own = [one for one in compared if one.comparison.quoted and _is_about(sentence, one)]
+        for sentence, (claim, cited), (_, passages) in zip(
+            rewritten, claims, evidence, strict=True
+        ):
+            own = [
+                one
+                for one in _compared(claim, passages, scope.proceed)
+                if one.comparison.quoted and _is_about(sentence, one)
+            ]
             if own:
-                quotations[sentence.start] = self._judged(claim, own, cited, documents)
+                part = judge(claim, own, set(cited), documents, self._scorers)
+                quotations[sentence.start] = [part]
         return quotations
-
-    def _judge(self, claims: Sequence[CitingClaim], scope: _Scope) -> list[CheckedPart]:
-        """The claims with their verdicts, in order."""
-        if not claims:
-            return []
-        work, documents = self._evidence(claims, scope)
-        read = self.read(work, scope.proceed)
-        return [
-            self._judged(claim, candidates, cited, documents)
-            for (claim, cited), candidates in zip(claims, read, strict=True)
-        ]
 
     def judge_against(self, claim: str, hits: Sequence[Hit]) -> CheckedPart:
         """The verdict on a claim from these passages alone."""
@@ -198,16 +188,7 @@ class Checker:
         }
         present = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
         (candidates,) = self.read([(claim, excerpts(claim, present, len(present)))])
-        return self._judged(claim, candidates, (), documents)
-
-    def _judged(
-        self,
-        claim: str,
-        candidates: Sequence[ClaimEvidence],
-        cited: Sequence[str],
-        documents: Mapping[str, Document],
-    ) -> CheckedPart:
-        return judge(claim, candidates, set(cited), documents, self._scorers)
+        return judge(claim, candidates, set(), documents, self._scorers)
 
     def observe(self, claims: Sequence[CitingClaim]) -> list[list[ClaimEvidence]]:
         """The candidates for each claim, compared and read."""
@@ -218,6 +199,8 @@ class Checker:
     ) -> tuple[list[tuple[str, list[Excerpt]]], dict[str, Document]]:
         """(claim, its excerpts, those of cited documents first) for each claim, and the documents
         by id."""
+        if not claims:
+            return [], {}
         general = [self._query(claim, _HITS, scope.filter) for claim, _ in claims]
         cited = [
             self._query(claim, _READ, (*(scope.filter or ()), Condition("document", "=", name)))
@@ -228,29 +211,31 @@ class Checker:
         results = self._engine.find_many([*general, *cited])
         documents = {name: document for one in results for name, document in one.documents.items()}
         from_cited = iter(results[len(general) :])
-        work = []
+        evidence = []
         for (claim, ids), result in zip(claims, results, strict=False):
             scope.proceed()
             own = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
-            found = [*excerpts(claim, own, _READ), *excerpts(claim, result.hits, _READ)]
-            distinct = {excerpt.place: excerpt for excerpt in reversed(found)}
-            work.append((claim, [one for one in found if distinct[one.place] is one]))
-        return work, documents
+            passages = [*excerpts(claim, own, _READ), *excerpts(claim, result.hits, _READ)]
+            distinct = {excerpt.place: excerpt for excerpt in reversed(passages)}
+            evidence.append((claim, [one for one in passages if distinct[one.place] is one]))
+        return evidence, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
         return Query(claim[: self._engine.settings.max_question], k, filter, form="span")
 
     def read(
-        self, work: Sequence[tuple[str, Sequence[Excerpt]]], proceed: Proceed = _proceed
+        self,
+        evidence: Sequence[tuple[str, Sequence[Excerpt]]],
+        proceed: Proceed = lambda: None,
     ) -> list[list[ClaimEvidence]]:
         """Each claim compared and read with its excerpts, up to the first that quotes it."""
-        compared = [_until_quoted(_compared(claim, found, proceed)) for claim, found in work]
+        compared = [_until_quoted(_compared(*claim, proceed)) for claim in evidence]
         questions = [
-            (claim, [excerpt.hit for excerpt, comparison in pairs if not comparison.quoted])
-            for (claim, _), pairs in zip(work, compared, strict=True)
+            (claim, [one.excerpt.hit for one in candidates if not one.comparison.quoted])
+            for (claim, _), candidates in zip(evidence, compared, strict=True)
         ]
         outputs = self._reader.read_many(questions)
-        return [_candidates(*parts) for parts in zip(compared, outputs, strict=True)]
+        return [_with_verdicts(*pair) for pair in zip(compared, outputs, strict=True)]
 
 
 def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]]:
@@ -265,21 +250,25 @@ def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]
     yield batch
 
 
-def _compared(claim: str, found: Sequence[Excerpt], proceed: Proceed) -> Compared:
-    compared = []
-    for excerpt in found:
+def _compared(claim: str, passages: Sequence[Excerpt], proceed: Proceed) -> Iterator[ClaimEvidence]:
+    for excerpt in passages:
         proceed()
-        compared.append((excerpt, closest(claim, excerpt)))
-    return compared
+        yield ClaimEvidence(excerpt, closest(claim, excerpt), None)
 
 
-def _until_quoted(pairs: Compared) -> Compared:
-    """The excerpts up to the first that quotes the claim; cited documents come first."""
-    at = next((number for number, (_, one) in enumerate(pairs) if one.quoted), len(pairs))
-    return pairs[: at + 1]
+def _until_quoted(candidates: Iterator[ClaimEvidence]) -> list[ClaimEvidence]:
+    """The candidates up to the first that quotes the claim; cited documents come first."""
+    chosen = []
+    for one in candidates:
+        chosen.append(one)
+        if one.comparison.quoted:
+            break
+    return chosen
 
 
-def _candidates(pairs: Compared, output: ReaderOutput) -> list[ClaimEvidence]:
+def _with_verdicts(
+    candidates: Sequence[ClaimEvidence], output: ReaderOutput
+) -> list[ClaimEvidence]:
     """The candidates, without those for which a reader with a verdict head has no verdict."""
     verdicts = {
         (one.hit.passage.document_id, one.hit.passage.start): Probabilities(
@@ -287,8 +276,8 @@ def _candidates(pairs: Compared, output: ReaderOutput) -> list[ClaimEvidence]:
         )
         for one in output.verdicts
     }
-    candidates = [ClaimEvidence(*pair, verdicts.get(pair[0].place)) for pair in pairs]
-    return [one for one in candidates if one.verdict or one.comparison.quoted or not verdicts]
+    judged = [replace(one, verdict=verdicts.get(one.excerpt.place)) for one in candidates]
+    return [one for one in judged if one.verdict or one.comparison.quoted or not verdicts]
 
 
 def _documents(sentence: ClaimSentence, sources: Mapping[int, str]) -> list[str]:

@@ -105,9 +105,9 @@ def is_quoted(claim: str, evidence: str) -> bool:
         return False
     for start, end in split_sentences(evidence) or [(0, len(evidence))]:
         theirs = _without_fillers(evidence[start:end])
-        for at in range(len(theirs) - len(ours) + 1):
-            if theirs[at : at + len(ours)] == ours:
-                around = {*theirs[:at], *theirs[at + len(ours) :]}
+        for first in range(len(theirs) - len(ours) + 1):
+            if theirs[first : first + len(ours)] == ours:
+                around = {*theirs[:first], *theirs[first + len(ours) :]}
                 return not around & _MODIFIERS
     return False
 

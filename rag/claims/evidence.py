@@ -97,23 +97,3 @@ def cite(excerpt: Excerpt, document: Document) -> Citation:
     passage = excerpt.hit.passage
     start, end = (passage.start + offset for offset in excerpt.best)
     return replace(quoted(document, start, end), heading=passage.heading)
-
-
-def named_document(reference: str, documents: Sequence[Document]) -> str | None:
-    """The id of the document that a line of a list of sources names by id, file name, URL or title;
-    the longest name wins. None if there is no such document, or two match equally well."""
-    line = reference.casefold()
-    lengths: dict[str, int] = {}
-    for document in documents:
-        names = (document.id, document.id.rsplit("/", 1)[-1], document.source, document.title)
-        lengths[document.id] = max(len(name) * _has(line, name.casefold()) for name in names)
-    longest = max(lengths.values(), default=0)
-    best = [name for name, length in lengths.items() if length == longest]
-    return best[0] if longest >= 3 and len(best) == 1 else None
-
-
-def _has(line: str, name: str) -> bool:
-    """Whether the name is in the line, not as a part of a longer word."""
-    offset = line.find(name) if name else -1
-    around = f"{line[offset - 1 : offset]}{line[offset + len(name) : offset + len(name) + 1]}"
-    return offset >= 0 and not any(letter.isalnum() or letter == "_" for letter in around)

@@ -7,7 +7,7 @@ looked for as it is (`quoted_text`), then aligned word by word.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import pairwise
@@ -17,6 +17,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
 from rag.answering.candidate import quoted
+from rag.claims.document_names import DocumentNames, name_words
 from rag.claims.quotations import FEWEST_WORDS, Quotation
 from rag.claims.quoted_text import ELLIPSIS, CanonicalText, Fragment, Token, fragments
 from rag.claims.results import (
@@ -51,8 +52,6 @@ _MOST_WORDS = 1000
 """A longer quotation that is not exact is compared up to here."""
 _MOST_PARTS = 8
 _MOST_CITED = 5
-_LONGEST_NAME = 16
-"""Words of the longest name of a document that is looked for."""
 _DOCUMENTS = 64
 _BATCH = 8
 
@@ -79,14 +78,17 @@ class Stretch:
         return quoted(self.document, self.start, self.end, sentence)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Region:
-    """`content.text` is the document's text from `start` on, as far as quotations are looked for
-    in it."""
+    """The text [start, end) of a document, in which quotations are looked for."""
 
     document: Document
     start: int
-    content: CanonicalText
+    end: int
+
+    @cached_property
+    def content(self) -> CanonicalText:
+        return CanonicalText(self.document.text[self.start : self.end])
 
     def matches(self, fragment: Fragment) -> Iterator[Stretch]:
         for match in fragment.matches(self.content):
@@ -99,49 +101,23 @@ def audit_quotations(
     text: str,
     quotations: Sequence[Quotation],
     sources: Mapping[int, str],
+    names: DocumentNames,
     filter: Filter | None = None,
     run: Callable[[Callable[[], Any]], Any] = lambda function: function(),
     proceed: Callable[[], object] = lambda: None,
 ) -> list[CheckedQuotation]:
     """The quotations, as `find_quotations` finds them in `text`, with their verdicts, in order.
 
-    `sources` maps the numbers of citation marks to ids of documents. `run` executes each batch of
-    work; `proceed` is called often, and raises to end the audit.
+    `sources` maps the numbers of citation marks to ids of documents, `names` are those of all
+    documents. `run` executes each batch of work; `proceed` is called often, and raises to end the
+    audit.
     """
-    if not quotations:
-        return []
-    names = run(lambda: DocumentNames(store.documents()))
     audit = QuotationAudit(store, text, sources, names, tuple(filter or ()), proceed)
     checked = list[CheckedQuotation]()
     for at in range(0, len(quotations), _BATCH):
-        checked += run(partial(audit.judge, quotations[at : at + _BATCH]))
+        batch = quotations[at : at + _BATCH]
+        checked += run(partial(list, map(audit.judge, batch)))
     return checked
-
-
-class DocumentNames:
-    """Finds the documents that a text names, in at least two words, by id, file name, address or
-    title."""
-
-    def __init__(self, documents: Iterable[Document]) -> None:
-        self._ids: dict[tuple[str, ...], set[str]] = {}
-        for one in documents:
-            for name in (one.id, one.id.rsplit("/", 1)[-1], one.source, one.title):
-                self._ids.setdefault(_name(name), set()).add(one.id)
-
-    def __call__(self, text: str) -> dict[str, str]:
-        """By id, the words that name the document; of names within names, the longest."""
-        words, at, ids = _name(text), 0, dict[str, str]()
-        while at < len(words):
-            sizes = range(min(_LONGEST_NAME, len(words) - at), 1, -1)
-            size = next((size for size in sizes if words[at : at + size] in self._ids), 1)
-            name = words[at : at + size]
-            ids |= {id: " ".join(name) for id in self._ids[name]} if size > 1 else {}
-            at += size
-        return ids
-
-
-def _name(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[^\W_]+", text.casefold()))
 
 
 @dataclass(frozen=True)
@@ -160,23 +136,19 @@ class QuotationAudit:
         """The document with an id; the last ones are kept."""
         return lru_cache(_DOCUMENTS)(self.store.document)
 
-    def judge(self, quotations: Sequence[Quotation]) -> list[CheckedQuotation]:
-        """The quotations with their verdicts. A name beside one is a citation unless the document
-        that has the quotation mentions it too: then it may be what both are about."""
-        judged = []
-        for one in quotations:
-            numbers = [self.sources[n] for n in one.cited if n in self.sources]
-            names = {} if numbers else self.names(one.around)
-            checked = self._judged(
-                one, (list(dict.fromkeys(numbers)) or sorted(names))[:_MOST_CITED]
-            )
-            if names and checked.verdict == MISATTRIBUTED:
-                document = self._document(checked.places[0].document_id)
-                text = " ".join(_name(document.text)) if document else ""
-                if any(name in text for name in names.values()):
-                    checked = self._judged(one, [])
-            judged.append(checked)
-        return judged
+    def judge(self, quotation: Quotation) -> CheckedQuotation:
+        """The quotation with its verdict. A name beside it is a citation unless the document that
+        has the quotation mentions it too: then it may be what both are about."""
+        numbers = [self.sources[n] for n in quotation.cited if n in self.sources]
+        names = {} if numbers else self.names.in_text(quotation.around)
+        cited = list(dict.fromkeys(numbers)) or sorted(names)
+        checked = self._judged(quotation, cited[:_MOST_CITED])
+        if names and checked.verdict == MISATTRIBUTED:
+            document = self._document(checked.places[0].document_id)
+            text = " ".join(name_words(document.text)) if document else ""
+            if any(name in text for name in names.values()):
+                return self._judged(quotation, [])
+        return checked
 
     def _judged(self, quotation: Quotation, cited: Sequence[str]) -> CheckedQuotation:
         """The verdict on a quotation that cites the documents with these ids."""
@@ -186,42 +158,37 @@ class QuotationAudit:
         if not _query_words(whole):
             reason = "its words are too common to look it up"
             return replace(checked, is_fault=False, reason=reason)
-        if place := self._exact(whole, cited):
+        regions = self._regions(whole, cited)
+        if place := _first(whole, regions):
             return _exact_verdict(checked, place, quotation.is_block)
         parts = fragments(whole.text)
         if len(parts) > 1:
-            return self._with_ellipses(checked, parts, cited)
-        return self._inexact(checked, whole, cited)
+            return self._with_ellipses(checked, parts, regions[:_WINDOWS])
+        return self._inexact(checked, whole.shortened(_MOST_WORDS), regions[:_WINDOWS])
 
     # Places
 
-    def _exact(self, fragment: Fragment, cited: Sequence[str]) -> Stretch | None:
-        """Where a document has the fragment word for word, best a cited one."""
-        for name in cited:
-            if place := self._first(fragment, self._search(fragment, _CITED_HITS, name)):
-                return place
-        passages = self._search(fragment, _HITS)
-        place = self._first(fragment, passages)
-        if not place and len(passages) == _HITS and len(_query_words(fragment)) <= _FEW_WORDS:
-            passages = self._search(fragment, _COMMON_HITS)[_HITS:]
-            place = next(self._matches(fragment, passages), None)
-        return place
-
-    def _first(self, fragment: Fragment, passages: Sequence[Passage]) -> Stretch | None:
-        """The first place in the passages, or else in the text around them."""
-        place = next(self._matches(fragment, passages), None)
-        windows = self._windows(passages, len(fragment.text)) if not place else iter(())
-        return place or next((one for window in windows for one in window.matches(fragment)), None)
-
-    def _matches(self, fragment: Fragment, passages: Sequence[Passage]) -> Iterator[Stretch]:
+    def _regions(self, fragment: Fragment, cited: Sequence[str]) -> list[Region]:
+        """The text around passages that have the fragment's words, those of cited documents
+        first; none lies within one before it."""
+        common = len(_query_words(fragment)) <= _FEW_WORDS
+        passages = [one for name in cited for one in self._search(fragment, _CITED_HITS, name)]
+        passages += self._search(fragment, _COMMON_HITS if common else _HITS)
+        margin = len(fragment.text) + _MARGIN
+        regions = list[Region]()
         for passage in passages:
             self.proceed()
-            content = CanonicalText(passage.text)
-            for _ in fragment.matches(content):
-                document = self._document(passage.document_id)
-                if document and passage.is_in(document):
-                    yield from Region(document, passage.start, content).matches(fragment)
-                break
+            document = self._document(passage.document_id)
+            is_covered = any(
+                one.document.id == passage.document_id
+                and one.start <= passage.start
+                and passage.end <= one.end
+                for one in regions
+            )
+            if document and passage.is_in(document) and not is_covered:
+                end = min(len(document.text), passage.end + margin)
+                regions.append(Region(document, max(0, passage.start - margin), end))
+        return regions
 
     def _search(self, fragment: Fragment, k: int, document_id: str = "") -> list[Passage]:
         """The `k` passages with the highest BM25 score for the rarest words of a fragment."""
@@ -236,85 +203,58 @@ class QuotationAudit:
         passages = self.store.passages([number for number, _ in hits])
         return [passages[number] for number, _ in hits if number in passages]
 
-    def _windows(self, passages: Iterable[Passage], length: int) -> Iterator[Region]:
-        """The text around at most `_WINDOWS` passages that is not in an earlier window."""
-        spans = list[tuple[str, int, int]]()
-        for passage in passages:
-            self.proceed()
-            document = self._document(passage.document_id)
-            is_covered = any(
-                name == passage.document_id and start <= passage.start and passage.end <= end
-                for name, start, end in spans
-            )
-            if document and passage.is_in(document) and not is_covered and len(spans) < _WINDOWS:
-                start = max(0, passage.start - length - _MARGIN)
-                end = min(len(document.text), passage.end + length + _MARGIN)
-                spans.append((document.id, start, end))
-                yield Region(document, start, CanonicalText(document.text[start:end]))
-
-    def _around(self, fragment: Fragment, cited: Sequence[str]) -> list[Region]:
-        """The windows in which the fragment probably is, those of cited documents first."""
-        passages = [one for name in cited for one in self._search(fragment, _CITED_HITS, name)]
-        passages += self._search(fragment, _HITS)
-        return list(self._windows(passages, len(fragment.text)))
-
     # Verdicts
 
     def _inexact(
-        self, checked: CheckedQuotation, whole: Fragment, cited: Sequence[str]
+        self, checked: CheckedQuotation, fragment: Fragment, regions: Sequence[Region]
     ) -> CheckedQuotation:
-        fragment = whole.shortened(_MOST_WORDS)
-        windows = self._around(fragment, cited)
-        place = _closest(fragment, windows, cited)
+        place = _closest(fragment, regions, checked.cited)
         only_omits = place and all(_is_omission(*pair) for pair in place.differs)
-        if not only_omits and (places := self._stitched(fragment, windows, cited)):
+        if not only_omits and (places := self._stitched(fragment, regions, checked.cited)):
             return _stitched_verdict(checked, places, "without “…” between them", True)
         if not place or place.likeness < _SIMILAR:
             return _not_found(checked, place)
-        return _altered_verdict(checked, [place])
+        return _placed(checked, ALTERED, [place], _difference([place]))
 
     def _stitched(
-        self, fragment: Fragment, windows: Sequence[Region], cited: Sequence[str]
+        self, fragment: Fragment, regions: Sequence[Region], cited: Sequence[str]
     ) -> list[Stretch]:
         """The places of the longest parts that documents have word for word, if these are the
         whole fragment and of several places."""
         places, rest = list[Stretch](), fragment
         while rest.tokens and len(places) < _MOST_PARTS:
             size, place = max(
-                (_longest_beginning(rest, window) for window in windows),
-                key=lambda found: found[0],
+                (_longest_beginning(rest, region) for region in regions),
+                key=lambda beginning: beginning[0],
                 default=(0, None),
             )
             if place is None or size < FEWEST_WORDS:
                 return []
             places.append(place)
             rest = rest.part(size, len(rest.tokens))
-            windows = self._around(rest, cited) if rest.tokens else []
+            regions = self._regions(rest, cited)[:_WINDOWS] if rest.tokens else []
         return places if len(places) > 1 and not rest.tokens else []
 
     def _with_ellipses(
-        self, checked: CheckedQuotation, parts: Sequence[str], cited: Sequence[str]
+        self, checked: CheckedQuotation, parts: Sequence[str], regions: Sequence[Region]
     ) -> CheckedQuotation:
         """The parts between ellipses, each looked for after the one before it, then anywhere."""
-        windows = self._around(Fragment(checked.text), cited)
         places = list[Stretch]()
         for fragment in map(Fragment, parts):
-            place = _following(fragment, places[-1:], windows)
+            place = _following(fragment, places[-1:], regions)
             if not place and _query_words(fragment):
-                place = self._exact(fragment, cited)
+                place = _first(fragment, self._regions(fragment, checked.cited))
             if not place:
-                place = _closest(fragment, windows, cited)
+                place = _closest(fragment, regions, checked.cited)
             if not place or place.likeness < _SIMILAR:
                 return _not_found(checked, place, fragment.text)
             places.append(place)
-        ids = {place.document.id for place in places}
         if any(place.likeness < 1 for place in places):
-            return _altered_verdict(checked, places)
-        if cited and not ids & set(cited):
-            return _misattributed(checked, places)
-        is_reordered = any(a.start > b.start for a, b in pairwise(places)) and len(ids) == 1
+            return _placed(checked, ALTERED, places, _difference(places))
+        is_one = len({place.document.id for place in places}) == 1
+        is_reordered = is_one and any(a.start > b.start for a, b in pairwise(places))
         order = ", in another order" if is_reordered else ""
-        return _stitched_verdict(checked, places, f"joined by “…”{order}", len(ids) > 1)
+        return _stitched_verdict(checked, places, f"joined by “…”{order}", not is_one)
 
 
 def _query_words(fragment: Fragment) -> list[str]:
@@ -323,25 +263,29 @@ def _query_words(fragment: Fragment) -> list[str]:
     return [word for word in words if analyze(word)]
 
 
+def _first(fragment: Fragment, regions: Sequence[Region]) -> Stretch | None:
+    """The first place that has the fragment word for word."""
+    return next((place for region in regions for place in region.matches(fragment)), None)
+
+
 def _following(
-    fragment: Fragment, before: Sequence[Stretch], windows: Sequence[Region]
+    fragment: Fragment, before: Sequence[Stretch], regions: Sequence[Region]
 ) -> Stretch | None:
     """The first place of the fragment, after the one before it and in its document if it has one
     there."""
-    places = [place for window in windows for place in window.matches(fragment)]
+    places = [place for region in regions for place in region.matches(fragment)]
     if not before:
         return places[0] if places else None
     same = [place for place in places if place.document.id == before[0].document.id]
-    same.sort(key=lambda place: (place.start < before[0].end, place.start))
-    return same[0] if same else None
+    return min(same, key=lambda place: (place.start < before[0].end, place.start), default=None)
 
 
-def _longest_beginning(fragment: Fragment, window: Region) -> tuple[int, Stretch | None]:
-    """(number of words, place) of the longest beginning that the window has word for word."""
+def _longest_beginning(fragment: Fragment, region: Region) -> tuple[int, Stretch | None]:
+    """(number of words, place) of the longest beginning that the region has word for word."""
     least, most, best = 0, len(fragment.tokens), None
     while least < most:
         size = (least + most + 1) // 2
-        place = next(window.matches(fragment.part(0, size)), None)
+        place = next(region.matches(fragment.part(0, size)), None)
         least, most = (size, most) if place else (least, size - 1)
         best = place or best
     return least, best
@@ -355,9 +299,9 @@ def _is_omission(mine: str, theirs: str) -> bool:
 # Alignment
 
 
-def _align(fragment: Fragment, window: Region) -> Stretch | None:
-    """The place in the window that is most similar to the fragment."""
-    mine, theirs = fragment.tokens, window.content.tokens
+def _align(fragment: Fragment, region: Region) -> Stretch | None:
+    """The place in the region that is most similar to the fragment."""
+    mine, theirs = fragment.tokens, region.content.tokens
     numbers: dict[str, int] = {}
     a, b = ([numbers.setdefault(one.word, len(numbers)) for one in side] for side in (mine, theirs))
     near = fuzz.partial_ratio_alignment(a, b)
@@ -377,20 +321,20 @@ def _align(fragment: Fragment, window: Region) -> Stretch | None:
     before = max(0, b_start - a_start)
     after = min(len(theirs), b_end + len(mine) - a_end)
     if _SENTENCE_END.search(
-        window.content.text, theirs[b_end - 1].end - 1, theirs[after - 1].start
+        region.content.text, theirs[b_end - 1].end - 1, theirs[after - 1].start
     ):
         after = b_end
-    if _SENTENCE_END.search(window.content.text, theirs[before].start, theirs[b_start].start):
+    if _SENTENCE_END.search(region.content.text, theirs[before].start, theirs[b_start].start):
         before = b_start
     steps.insert(0, ("replace", 0, a_start, before, b_start))
     steps.append(("replace", a_end, len(mine), b_end, after))
     equal = sum(_weight(mine[step[1] : step[2]]) for step in steps if step[0] == "equal")
     within = theirs[before:after]
     return Stretch(
-        window.document,
-        window.start + within[0].start,
-        window.start + within[-1].end,
-        tuple(_differences(fragment, window.content, steps)),
+        region.document,
+        region.start + within[0].start,
+        region.start + within[-1].end,
+        tuple(_differences(fragment, region.content, steps)),
         min(0.999, 2 * equal / (_weight(mine) + _weight(within))),
     )
 
@@ -407,9 +351,9 @@ def _core(steps: Sequence[Step]) -> list[Step]:
     return list(steps[slice(*best)])
 
 
-def _closest(fragment: Fragment, windows: Sequence[Region], cited: Sequence[str]) -> Stretch | None:
+def _closest(fragment: Fragment, regions: Sequence[Region], cited: Sequence[str]) -> Stretch | None:
     """The most similar place, a cited one if others are hardly more similar."""
-    places = [_align(fragment, window) for window in windows]
+    places = [_align(fragment, region) for region in regions]
     return max(
         (place for place in places if place),
         key=lambda place: place.likeness + 0.1 * (place.document.id in cited),
@@ -472,28 +416,34 @@ def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
 def _placed(
     checked: CheckedQuotation, verdict: str, places: Sequence[Stretch], reason: str
 ) -> CheckedQuotation:
-    """The quotation with a verdict, its places, and how it differs from them."""
+    """The quotation with a verdict, its places, and how it differs from them; misattributed if
+    none of them is in a document that it cites."""
+    ids = dict.fromkeys(place.document.id for place in places)
     citations = tuple(place.citation for place in places)
     differs = tuple(pair for place in places for pair in place.differs)
+    if checked.cited and verdict != NO_PLACE and ids.keys().isdisjoint(checked.cited):
+        verdict, reason = MISATTRIBUTED, f"in {next(iter(ids))}, not in {', '.join(checked.cited)}"
+        if any(place.likeness < 1 for place in places):
+            reason += f"; {_difference(places)}"
     return replace(checked, verdict=verdict, places=citations, differs=differs, reason=reason)
 
 
 def _exact_verdict(checked: CheckedQuotation, place: Stretch, is_block: bool) -> CheckedQuotation:
-    name = place.document.id
-    if checked.cited and name not in checked.cited:
-        return _misattributed(checked, [place])
     changes = [
         f"[{mine}] for “{theirs}”" if theirs else f"[{mine}]" for mine, theirs in place.differs
     ]
     writers = f"; the writer's {', '.join(changes)}" if changes else ""
-    exact = _placed(checked, EXACT, [place], f"word for word in {name}{writers}")
+    reason = f"word for word in {place.document.id}{writers}"
+    exact = _placed(checked, EXACT, [place], reason)
+    if exact.verdict == MISATTRIBUTED:
+        return exact
     citation = exact.places[0]
     rest = _rest(citation)
     if not rest or ELLIPSIS.search(checked.text[-6:]):
         return replace(exact, is_fault=False)
     begins = citation.start == citation.sentence_start and checked.text[:1].isupper()
     is_sentence = is_block or begins or checked.text[-1:] in ".!?"
-    reason = f"the sentence in {name} goes on"
+    reason = f"the sentence in {place.document.id} goes on"
     return replace(exact, verdict=CUT, is_fault=is_sentence, reason=reason, rest=rest)
 
 
@@ -506,35 +456,21 @@ def _rest(citation: Citation) -> str:
     return " ".join(rest.split()) if has_words and not is_speech else ""
 
 
-def _altered_verdict(checked: CheckedQuotation, places: Sequence[Stretch]) -> CheckedQuotation:
-    if checked.cited and places[0].document.id not in checked.cited:
-        return _misattributed(checked, places)
-    return _placed(checked, ALTERED, places, _difference(places))
-
-
-def _misattributed(checked: CheckedQuotation, places: Sequence[Stretch]) -> CheckedQuotation:
-    reason = f"in {places[0].document.id}, not in {', '.join(checked.cited)}"
-    if any(place.likeness < 1 for place in places):
-        reason += f"; {_difference(places)}"
-    return _placed(checked, MISATTRIBUTED, places, reason)
-
-
 def _stitched_verdict(
     checked: CheckedQuotation, places: Sequence[Stretch], joint: str, is_fault: bool
 ) -> CheckedQuotation:
     ids = ", ".join(dict.fromkeys(place.document.id for place in places))
     reason = f"parts of {len(places)} places in {ids}, {joint}"
-    citations = tuple(place.citation for place in places)
-    return replace(checked, verdict=STITCHED, is_fault=is_fault, places=citations, reason=reason)
+    stitched = _placed(checked, STITCHED, places, reason)
+    return replace(stitched, is_fault=is_fault or stitched.verdict == MISATTRIBUTED)
 
 
 def _not_found(
     checked: CheckedQuotation, nearest: Stretch | None, part: str = ""
 ) -> CheckedQuotation:
     reason = f"no document has “{' '.join(part.split())}”" if part else "no document has it"
-    if not nearest or nearest.likeness < _NEAR:
-        return replace(checked, reason=reason)
-    return _placed(checked, checked.verdict, [nearest], reason)
+    is_near = nearest and nearest.likeness >= _NEAR
+    return _placed(checked, NO_PLACE, [nearest] if nearest and is_near else [], reason)
 
 
 def _difference(places: Sequence[Stretch]) -> str:

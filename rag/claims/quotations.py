@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from rag.claims.markup import cited_numbers
 from rag.claims.split import ClaimSentence, blocks
@@ -32,6 +33,10 @@ _BESIDE = re.compile(
 _REACH = 1000
 """Characters beside a quotation in which its citation is looked for."""
 _BEFORE_OPENING = "([{—–-―*_‘'“«„>"
+_DEEPEST = 20
+"""Quotation marks that wait for their closing marks; inner ones beyond them are ignored."""
+_Mark = tuple[str, int]
+"""(a quotation mark, its offset)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +51,6 @@ class Quotation:
     is_block: bool = False
     cited: tuple[int, ...] = ()
     around: str = ""
-
-
-@dataclass(slots=True)
-class _Open:
-    """The quotation marks of a paragraph that wait for their closing marks."""
-
-    marks: list[tuple[str, int]] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def push(self, mark: str, at: int) -> None:
-        self.marks.append((mark, at))
-        self.counts[mark] = self.counts.get(mark, 0) + 1
-
-    def close(self, mark: str) -> int | None:
-        """The offset of the opening mark that `mark` closes; inner unclosed ones are dropped."""
-        if not any(mark in _CLOSING[opening] for opening, count in self.counts.items() if count):
-            return None
-        while True:
-            opening, at = self.marks.pop()
-            self.counts[opening] -= 1
-            if mark in _CLOSING[opening]:
-                return at
 
 
 def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quotation]:
@@ -121,20 +104,17 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
     no other. An opening mark without its closing one counts if the next paragraph begins with it
     too, as in speech of several paragraphs, or if the text's next mark is its closing one."""
     marks = list(_MARK.finditer(text, start, end))
-    open_marks, pairs = _Open(), list[tuple[int, int]]()
-    for number, match in enumerate(marks):
-        mark, at = match[0], match.start()
-        following = marks[number + 1].start() if number + 1 < len(marks) else -1
-        if mark == '"' and not _closes(text, at, following):
-            opening = None
-        else:
-            opening = open_marks.close(mark)
+    open_marks, pairs = list[_Mark](), list[tuple[int, int]]()
+    for match, following in zip_longest(marks, marks[1:]):
+        mark, offset = match[0], match.start()
+        may_close = mark != '"' or _closes(text, offset, following.start() if following else -1)
+        opening = _closed(open_marks, mark) if may_close else None
         if opening is not None:
-            pairs.append((opening, at))
-        elif mark != "”" and (mark not in '"»' or _opens(text, at)):
-            open_marks.push(mark, at)
+            pairs.append((opening, offset))
+        elif mark != "”" and (mark not in '"»' or _opens(text, offset)):
+            open_marks += [(mark, offset)] if len(open_marks) < _DEEPEST else []
     last = max((b for _, b in pairs), default=-1)
-    unclosed = [(mark, at) for mark, at in open_marks.marks if at > last]
+    unclosed = [(mark, offset) for mark, offset in open_marks if offset > last]
     following_mark = _MARK.search(text, end) if unclosed else None
     if following_mark and not text[end : following_mark.start()].strip():
         pairs += [(unclosed[0][1], end)] if following_mark[0] == unclosed[0][0] else []
@@ -146,6 +126,16 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
         if opening > reached:
             yield opening, closing, end
             reached = closing
+
+
+def _closed(open_marks: list[_Mark], mark: str) -> int | None:
+    """The offset of the opening mark that `mark` closes; inner unclosed ones are dropped."""
+    for index in reversed(range(len(open_marks))):
+        opening, offset = open_marks[index]
+        if mark in _CLOSING[opening]:
+            del open_marks[index:]
+            return offset
+    return None
 
 
 def _opens(text: str, at: int) -> bool:
@@ -179,7 +169,7 @@ def _trimmed(text: str, one: Quotation) -> Quotation:
     quoted = text[start:end]
     start += len(quoted) - len(quoted.lstrip(drop))
     end -= len(quoted) - len(quoted.rstrip(drop))
-    return Quotation(start, max(start, end), one.first, one.last, one.is_block)
+    return replace(one, start=start, end=max(start, end))
 
 
 def _has_words(quoted: str) -> bool:
@@ -195,23 +185,18 @@ def _with_citations(
     starts = [sentence.start for sentence in sentences]
     firsts = [one.first for one in quotations] + [len(text)]
     for number, one in enumerate(quotations):
-        before = bisect_right(starts, one.first) - 1
-        behind = bisect_left(starts, max(one.last, one.first + 1))
-        limit = min([*starts[behind : behind + 1], one.last + _REACH, len(text)])
-        first = max(0, one.first - _REACH, *starts[max(0, before) : before + 1])
+        index = (bisect_left if one.is_block else bisect_right)(starts, one.first) - 1
+        first = max(0, one.first - _REACH, *starts[max(0, index) : index + 1])
+        lead = text[first : one.first]
         if one.is_block:
-            after = _beside(text, one)
-            index = bisect_left(starts, one.first) - 1
-            first = max(0, one.first - _REACH, *starts[max(0, index) : index + 1])
-            introduction = text[first : one.first].rstrip()
-            lead = introduction if introduction.endswith(":") else ""
+            lead = lead if lead.rstrip().endswith(":") else ""
+            after, further = _beside(text, one), ""
         else:
-            after = text[one.last : min(limit, firsts[number + 1])]
-            lead = text[first : one.first]
-        whole = text[one.last : limit] if not one.is_block else ""
-        cited = cited_numbers(after) or cited_numbers(lead) or cited_numbers(whole)
-        around = f"{_unquoted(lead)} \n {_unquoted(after)}"
-        yield Quotation(one.start, one.end, one.first, one.last, one.is_block, cited, around)
+            behind = bisect_left(starts, max(one.last, one.first + 1))
+            limit = min([*starts[behind : behind + 1], one.last + _REACH, len(text)])
+            after, further = text[one.last : min(limit, firsts[number + 1])], text[one.last : limit]
+        cited = cited_numbers(after) or cited_numbers(lead) or cited_numbers(further)
+        yield replace(one, cited=cited, around=f"{_unquoted(lead)} \n {_unquoted(after)}")
 
 
 def _beside(text: str, one: Quotation) -> str:

@@ -34,6 +34,8 @@ _EDGES = ".,;:… \x01\x02"
 _TOKEN = re.compile(rf"[^\W_]+(?:(?:['’.,/]|[{_DASHES}]\s?)[^\W_]+)*")
 _LONGEST_CHANGE = 60
 """Maximum number of characters that an editor's [brackets] replace."""
+_SHORTEST_LITERAL = 4
+"""Characters outside the brackets by which such a quotation is found."""
 
 
 def canonical(text: str) -> tuple[str, Sequence[int]]:
@@ -121,51 +123,37 @@ class Fragment:
         if not self.plain:
             return
         yield from place.occurrences(self.plain)
-        if self._changes:
-            yield from self._edited(place)
+        if self._changes and max(map(len, self._literals)) >= _SHORTEST_LITERAL:
+            for match in self._pattern.finditer(place.characters):
+                if edited := self._edited(place, match):
+                    yield edited
 
-    def _edited(self, place: CanonicalText) -> Iterator[Match]:
-        """Occurrences where each pair of brackets replaces other words, or adds its own."""
-        anchor = max(range(len(self._literals)), key=lambda index: len(self._literals[index]))
-        if len(self._literals[anchor]) < 4:
-            return
-        for at in place.starts(self._literals[anchor]):
-            spans = self._around(place.characters, anchor, at)
-            match = self._match(place, spans) if spans else None
-            if match:
-                yield match
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """The literals from the first that is not empty on, and as groups what brackets replace
+        between them."""
+        first, *further = self._literals[self._lead :]
+        gaps = (rf"(?>(.{{0,{_LONGEST_CHANGE}}}?){re.escape(literal)})" for literal in further)
+        opening = f"(?i:{re.escape(first[0])}){re.escape(first[1:])}"
+        return re.compile("".join([opening, *gaps]), re.DOTALL)
 
-    def _around(self, characters: str, anchor: int, at: int) -> list[tuple[int, int]] | None:
-        """The places of all literals, if those before and after the anchor are near enough."""
-        spans = [(at, at + len(self._literals[anchor]))]
-        for literal in self._literals[anchor + 1 :]:
-            end = spans[-1][1]
-            found = characters.find(literal, end, end + _LONGEST_CHANGE + len(literal))
-            if found < 0:
-                return None
-            spans.append((found, found + len(literal)))
-        for literal in reversed(self._literals[:anchor]):
-            start = spans[0][0]
-            low = max(0, start - _LONGEST_CHANGE - len(literal))
-            forms = (literal, literal[:1].swapcase() + literal[1:])
-            found = max(characters.rfind(form, low, start) for form in forms)
-            if found < 0:
-                return None
-            spans.insert(0, (found, found + len(literal)))
-        return spans
+    @property
+    def _lead(self) -> int:
+        """Number of brackets before the first literal."""
+        return next(index for index, literal in enumerate(self._literals) if literal)
 
-    def _match(self, place: CanonicalText, spans: Sequence[tuple[int, int]]) -> Match | None:
-        """The match from the first to the last literal, and over words that brackets begin or
-        end."""
-        start, end = place.offsets_of(spans[0][0], spans[-1][1])
+    def _edited(self, place: CanonicalText, match: re.Match[str]) -> Match | None:
+        """The match, and over words that brackets begin or end."""
+        start, end = place.offsets_of(*match.span())
         start, end = place.widened(start, end, not self._literals[0], not self._literals[-1])
         if not place.is_whole(start, end):
             return None
-        places = [place.offsets_of(*span) if span[0] < span[1] else None for span in spans]
+        gaps = [(match.start(), match.start())] * self._lead + list(match.regs[1:])
         changes = []
-        for editor, before, after in zip(self._changes, places, places[1:], strict=False):
-            first, last = before[1] if before else start, after[0] if after else end
-            changes.append((editor, place.text[first:last].strip()))
+        for editor, (first, last) in zip(self._changes, gaps, strict=True):
+            begin = place.offsets_of(first - 1, first)[1] if first > match.start() else start
+            stop = place.offsets_of(last, last + 1)[0] if last < match.end() else end
+            changes.append((editor, place.text[begin:stop].strip()))
         return Match(start, end, tuple(pair for pair in changes if _is_change(*pair)))
 
 
@@ -186,21 +174,16 @@ class CanonicalText:
     def tokens(self) -> list[Token]:
         return tokens(self.text)
 
-    def occurrences(self, wanted: str) -> Iterator[Match]:
+    def occurrences(self, characters: str) -> Iterator[Match]:
         """Where the text has these canonical characters as whole words; the first may be a
         capital or not."""
-        for at in self.starts(wanted):
-            start, end = self.offsets_of(at, at + len(wanted))
-            if self.is_whole(start, end):
+        opening, following = characters[0].lower(), characters[1:]
+        second = self.characters.find(following, 1)
+        while second >= 1:
+            start, end = self.offsets_of(second - 1, second + len(following))
+            if self.characters[second - 1].lower() == opening and self.is_whole(start, end):
                 yield Match(start, end)
-
-    def starts(self, wanted: str) -> Iterator[int]:
-        first, following = wanted[0].lower(), wanted[1:]
-        at = self.characters.find(following, 1)
-        while at >= 1:
-            if self.characters[at - 1].lower() == first:
-                yield at - 1
-            at = self.characters.find(following, at + 1)
+            second = self.characters.find(following, second + 1)
 
     def offsets_of(self, first: int, last: int) -> tuple[int, int]:
         """(start, end) in `text` of the canonical characters [first, last), with the combining

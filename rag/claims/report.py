@@ -66,24 +66,22 @@ def lines(report: CheckReport, quiet: bool = False) -> list[str]:
 
 
 def _sentence_lines(one: Checked, is_good: bool) -> list[str]:
-    return [
-        f"{label(one):{_INDENT}}{shown(one.text)}",
-        *([] if is_good else [f"{'':{_INDENT}}{one.reason}"]),
-        *(
-            f"{'':{_INDENT}}{place(found.citation)}: {shown(found.citation.quote)}"
-            for found in one.evidence[:2]
-        ),
-    ]
+    citations = [evidence.citation for evidence in one.evidence[:2]]
+    further = [] if is_good else [one.reason]
+    further += [f"{place(citation)}: {shown(citation.quote)}" for citation in citations]
+    return [f"{label(one):{_INDENT}}{shown(one.text)}", *_indented(further)]
+
+
+def _indented(rows: Sequence[str]) -> list[str]:
+    return [f"{'':{_INDENT}}{row}" for row in rows]
 
 
 def _quotation_lines(one: CheckedQuotation) -> list[str]:
     goes_on = [f"it goes on: {shown(one.rest)}"] if one.rest else []
     reason = [] if one.verdict == EXACT and one.places and not one.differs else [one.reason]
-    places = [f"{pincite(found)}: {shown(found.quote)}" for found in one.places]
-    return [
-        f"{WORDS[one.verdict]:{_INDENT}}“{shown(_unsigned(one))}”",
-        *(f"{'':{_INDENT}}{line}" for line in (*reason, *goes_on, *places)),
-    ]
+    places = [f"{pincite(citation)}: {shown(citation.quote)}" for citation in one.places]
+    quote = f"{WORDS[one.verdict]:{_INDENT}}“{shown(_unsigned(one))}”"
+    return [quote, *_indented([*reason, *goes_on, *places])]
 
 
 def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuotation]]]:
@@ -158,19 +156,16 @@ def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], nam
         "testsuite", name="rag check", tests=str(len(claims)), failures=str(len(failed))
     )
     for one in claims:
-        text = f"“{shown(one.text)}”" if isinstance(one, CheckedQuotation) else shown(one.text)
-        title = f"{line_of(report.text, one.start)}: {text}"
-        case = ElementTree.SubElement(suite, "testcase", classname=name, name=_printable(title))
+        is_quotation = isinstance(one, CheckedQuotation)
+        text = f"“{shown(one.text)}”" if is_quotation else shown(one.text)
+        line = report.text.count("\n", 0, one.start) + 1
+        title = _printable(f"{line}: {text}")
+        case = ElementTree.SubElement(suite, "testcase", classname=name, name=title)
         if one in failed:
-            failure = ElementTree.SubElement(
-                case, "failure", message=_printable(f"{_heading(one)}: {one.reason}")
-            )
-            places = (
-                one.places
-                if isinstance(one, CheckedQuotation)
-                else [e.citation for e in one.evidence]
-            )
-            failure.text = _printable("\n".join(f"{place(e)}: {e.quote}" for e in places))
+            message = _printable(f"{_heading(one)}: {one.reason}")
+            failure = ElementTree.SubElement(case, "failure", message=message)
+            rows = (f"{place(citation)}: {citation.quote}" for citation in _citations(one))
+            failure.text = _printable("\n".join(rows))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
@@ -182,9 +177,10 @@ def _heading(one: Checked | CheckedQuotation) -> str:
     return WORDS[WRONG_CITATION] if one.wrong_citation else label(one)
 
 
-def line_of(text: str, offset: int) -> int:
-    """The number, from 1, of the line that contains the character at `offset`."""
-    return text.count("\n", 0, offset) + 1
+def _citations(one: Checked | CheckedQuotation) -> Sequence[Citation]:
+    if isinstance(one, CheckedQuotation):
+        return one.places
+    return [evidence.citation for evidence in one.evidence]
 
 
 _NOT_XML = re.compile(r"[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -213,11 +209,10 @@ mark { border-left: .4rem solid #888; padding-left: .6rem; }
 def page(report: CheckReport, name: str) -> str:
     """A self-contained HTML page: each sentence on the left, the documents' evidence on the
     right."""
+    ends = [0, *(one.end for one in report.sentences)]
     rows = "".join(
-        _row(report, one, before, quotations)
-        for (one, before), (_, quotations) in zip(
-            _with_gaps(report), _with_quotations(report), strict=True
-        )
+        _row(report.text[end : one.start], report.text[one.start : one.end], one, quotations)
+        for end, (one, quotations) in zip(ends, _with_quotations(report), strict=False)
     )
     title = f"{name}, checked"
     body = (
@@ -227,46 +222,32 @@ def page(report: CheckReport, name: str) -> str:
     return html_page(title, body, _STYLE)
 
 
-def _with_gaps(report: CheckReport) -> list[tuple[Checked, str]]:
-    """The sentences, with the text between them."""
-    ends = [0, *(one.end for one in report.sentences)]
-    return [
-        (one, report.text[end : one.start])
-        for one, end in zip(report.sentences, ends, strict=False)
-    ]
-
-
-def _row(
-    report: CheckReport, one: Checked, before: str, quotations: Sequence[CheckedQuotation]
-) -> str:
-    text = html.escape(report.text[one.start : one.end])
+def _row(before: str, text: str, one: Checked, quotations: Sequence[CheckedQuotation]) -> str:
     kind = "wrong" if one.wrong_citation else one.verdict
-    left = f'<pre>{html.escape(before.strip())}<mark class="{kind}">{text}</mark></pre>'
-    quoted = "".join(map(_quotation_row, quotations))
+    mark = f'<mark class="{kind}">{html.escape(text)}</mark>'
+    left = f"<pre>{html.escape(before.strip())}{mark}</pre>"
     if one.verdict == NO_CLAIM:
-        note = "" if quotations else f"<small>{html.escape(WORDS[NO_CLAIM])}</small>"
-        return f"<div>{left}</div><div>{note}{quoted}</div>"
-    quotes = "".join(
-        f"<blockquote>{html.escape(e.citation.quote)}<br><small>{html.escape(e.says)}: "
-        f"{html.escape(place(e.citation))}, {e.probability:.0%}</small></blockquote>"
-        for e in one.evidence
-    )
-    right = (
-        f'<span class="verdict">{html.escape(_heading(one))}</span>: '
-        f"{html.escape(one.reason)}{quotes}"
-    )
-    return f"<div>{left}</div><div>{right}{quoted}</div>"
+        right = "" if quotations else f"<small>{html.escape(WORDS[NO_CLAIM])}</small>"
+    else:
+        right = _verdict(_heading(one), f": {one.reason}") + "".join(
+            _quote(e.citation.quote, f"{e.says}: {place(e.citation)}, {e.probability:.0%}")
+            for e in one.evidence
+        )
+    return f"<div>{left}</div><div>{right}{''.join(map(_quotation_row, quotations))}</div>"
+
+
+def _verdict(name: str, further: str) -> str:
+    return f'<span class="verdict">{html.escape(name)}</span>{html.escape(further)}'
+
+
+def _quote(words: str, source: str, rest: str = "") -> str:
+    goes_on = f" <i>{html.escape(shown(rest))}</i>" if rest else ""
+    small = f"<small>{html.escape(source)}</small>"
+    return f"<blockquote>{html.escape(words)}{goes_on}<br>{small}</blockquote>"
 
 
 def _quotation_row(one: CheckedQuotation) -> str:
-    places = "".join(
-        f"<blockquote>{html.escape(found.quote)}"
-        f"{f' <i>{html.escape(shown(one.rest))}</i>' if one.rest else ''}"
-        f"<br><small>{html.escape(pincite(found))}</small></blockquote>"
-        for found in one.places
-    )
     kind = "fault" if one.is_fault else "sound"
-    return (
-        f'<p class="{kind}"><span class="verdict">{html.escape(WORDS[one.verdict])}</span> '
-        f"“{html.escape(shown(_unsigned(one)))}”: {html.escape(one.reason)}</p>{places}"
-    )
+    verdict = _verdict(WORDS[one.verdict], f" “{shown(_unsigned(one))}”: {one.reason}")
+    quotes = (_quote(citation.quote, pincite(citation), one.rest) for citation in one.places)
+    return f'<p class="{kind}">{verdict}</p>{"".join(quotes)}'

@@ -113,22 +113,16 @@ class CheckReport:
     @property
     def counts(self) -> dict[str, int]:
         """The number of sentences by verdict, and the number of wrong citations."""
-        counted = {
-            verdict: sum(sentence.verdict == verdict for sentence in self.sentences)
-            for verdict in VERDICTS
-        }
-        return counted | {
-            WRONG_CITATION: sum(sentence.wrong_citation for sentence in self.sentences)
-        }
+        verdicts = [sentence.verdict for sentence in self.sentences]
+        counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+        return counts | {WRONG_CITATION: sum(one.wrong_citation for one in self.sentences)}
 
     @property
     def quotation_counts(self) -> dict[str, int]:
         """The number of quotations by verdict, and of those with a fault."""
-        counted = {
-            verdict: sum(quotation.verdict == verdict for quotation in self.quotations)
-            for verdict in QUOTATION_VERDICTS
-        }
-        return counted | {"faults": sum(quotation.is_fault for quotation in self.quotations)}
+        verdicts = [quotation.verdict for quotation in self.quotations]
+        counts = {verdict: verdicts.count(verdict) for verdict in QUOTATION_VERDICTS}
+        return counts | {"faults": sum(quotation.is_fault for quotation in self.quotations)}
 
     def failures(self, kinds: Sequence[str]) -> list[Checked | CheckedQuotation]:
         """The sentences and faulty quotations with one of these FAILURES."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
-from rag.meaning.sentences import split_sentences
+from rag.meaning.sentences import Offsets, split_sentences, trim
 from rag.meaning.words import OWNERS, SPEAKERS, SUBJECTS, WORD, word_set
 
 VERBS = (
@@ -172,7 +172,7 @@ def split_claims(text: str) -> Claims:
     return Claims(tuple(_resolved(sentences)), sources)
 
 
-def _code(text: str) -> Iterator[tuple[int, int]]:
+def _code(text: str) -> Iterator[Offsets]:
     """The blocks of code between fences; one without a closing fence ends with the text."""
     opening = None
     for fence in _FENCE.finditer(text):
@@ -185,7 +185,7 @@ def _code(text: str) -> Iterator[tuple[int, int]]:
         yield opening.start(), len(text)
 
 
-def _comments(text: str) -> Iterator[tuple[int, int]]:
+def _comments(text: str) -> Iterator[Offsets]:
     opening, closing = _COMMENT
     start = text.find(opening)
     while start >= 0 and (end := text.find(closing, start + len(opening))) >= 0:
@@ -193,7 +193,7 @@ def _comments(text: str) -> Iterator[tuple[int, int]]:
         start = text.find(opening, end)
 
 
-def _spans(pattern: str) -> Callable[[str], Iterator[tuple[int, int]]]:
+def _spans(pattern: str) -> Callable[[str], Iterator[Offsets]]:
     compiled = re.compile(pattern, re.MULTILINE)
     return lambda text: (match.span() for match in compiled.finditer(text))
 
@@ -230,52 +230,41 @@ def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSent
     if kind == "rule":
         return
     if kind:
-        block = text[start:end]
-        a = start + len(block) - len(block.lstrip())
-        b = start + len(block.rstrip())
-        yield ClaimSentence(a, b, without_markup(text[a:b]), skipped=kind)
+        for first, last in trim(text, start, end):
+            yield ClaimSentence(first, last, without_markup(text[first:last]), skipped=kind)
         return
-    found = split_sentences(masked(text[start:end]))
-    if not found:
-        return
-    found = [piece for span in found for piece in _short(text, start, *span)]
-    ends = [begin for begin, _ in found[1:]] + [end - start]
-    for (a, b), limit in zip(found, ends, strict=True):
-        last = end_with_marks(text, start + b, start + limit)
-        raw = text[start + a : last]
-        yield _sentence(start + a, last, raw)
+    spans = [(start + a, start + b) for a, b in split_sentences(masked(text[start:end]))]
+    pieces = [piece for span in spans for piece in _short(text, *span)]
+    limits = [first for first, _ in pieces[1:]] + [end]
+    for (first, last), limit in zip(pieces, limits, strict=False):
+        last = end_with_marks(text, last, limit)
+        yield _sentence(first, last, text[first:last])
 
 
-def _short(text: str, base: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
     """A sentence in pieces of at most `_MOST_WORDS` words and `_MOST_CHARACTERS` characters, cut
-    before a word if there is one; offsets are relative to `base`."""
+    before a word if there is one."""
     words = 0
-    at = last = start
-    for word in _NO_SPACE.finditer(text, base + start, base + end):
-        first = word.start() - base
+    first = last = start
+    for word in _NO_SPACE.finditer(text, start, end):
         words += 1
-        if words > _MOST_WORDS or word.end() - base - at > _MOST_CHARACTERS:
-            if first > at:
-                yield at, last
-            at, words = first, 1
-        last = word.end() - base
-        while last - at > _MOST_CHARACTERS:
-            yield at, at + _MOST_CHARACTERS
-            at += _MOST_CHARACTERS
-    yield at, end
+        if words > _MOST_WORDS or word.end() - first > _MOST_CHARACTERS:
+            if word.start() > first:
+                yield first, last
+            first, words = word.start(), 1
+        last = word.end()
+        while last - first > _MOST_CHARACTERS:
+            yield first, first + _MOST_CHARACTERS
+            first += _MOST_CHARACTERS
+    yield first, end
 
 
 def _sentence(start: int, end: int, raw: str) -> ClaimSentence:
     text = without_markup(raw)
-    cited = cited_numbers(raw)
     reason = _skip_reason(text)
-    if reason:
-        return ClaimSentence(start, end, text, cited, skipped=reason)
     claim = _LEAD.sub("", text)
-    claim = claim[:1].upper() + claim[1:]
-    return ClaimSentence(
-        start, end, text, cited, tuple(ClaimPart(clause) for clause in clauses(claim))
-    )
+    parts = () if reason else map(ClaimPart, clauses(claim[:1].upper() + claim[1:]))
+    return ClaimSentence(start, end, text, cited_numbers(raw), tuple(parts), reason)
 
 
 def _skip_reason(text: str) -> str:
@@ -295,15 +284,12 @@ def _skip_reason(text: str) -> str:
 def clauses(text: str) -> list[str]:
     """The clauses of a sentence if each surely has a subject and a verb, otherwise the whole
     sentence."""
-    cuts = [match.span() for match in _JOINT.finditer(text)]
-    starts = [0, *(end for _, end in cuts)]
-    ends = [*(start for start, _ in cuts), len(text)]
-    found = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    parts = _JOINT.split(text)
     opening = WORD.match(text)
     is_subordinate = opening is not None and opening[0].lower() in _SUBORDINATE
-    if len(found) == 1 or is_subordinate or not all(map(_is_clause, found)):
+    if len(parts) == 1 or is_subordinate or not all(map(_is_clause, parts)):
         return [text]
-    return [_as_sentence(clause) for clause in found]
+    return [_as_sentence(clause) for clause in parts]
 
 
 def _is_clause(text: str) -> bool:

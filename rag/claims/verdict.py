@@ -143,9 +143,11 @@ def judge(
         one for one in scored if one.contradicted >= scorer.contradict_from and one not in supports
     ]
     best = max(scored, key=lambda one: one.supported)
-    evidence = [_evidence(one, says, documents) for one, says in _shown(best, supports, denies)]
+    shown = [(one, "supports") for one in sorted(supports, key=lambda one: -one.supported)]
+    shown += [(one, "contradicts") for one in sorted(denies, key=lambda one: -one.contradicted)]
     if verdict == CONTRADICTED:
-        evidence.sort(key=lambda one: one.says != "contradicts")
+        shown.sort(key=lambda pair: pair[1] != "contradicts")
+    shown = shown or [(best, "near")]
     is_supported = verdict in (SUPPORTED, PARTLY)
     is_by_cited = any(one.candidate.document_id in cited for one in supports)
     return CheckedPart(
@@ -154,20 +156,9 @@ def judge(
         confidence,
         best.supported,
         max(one.contradicted for one in scored),
-        tuple(evidence[:_SHOWN]),
+        tuple(_evidence(one, says, documents) for one, says in shown[:_SHOWN]),
         is_supported and bool(cited) and not is_by_cited,
     )
-
-
-def _shown(
-    best: Scored, supports: Sequence[Scored], denies: Sequence[Scored]
-) -> list[tuple[Scored, str]]:
-    """(candidate, what it says) for what supports, then for what contradicts the claim, each most
-    probable first; the best candidate if there is neither."""
-    yes = sorted(supports, key=lambda one: -one.supported)
-    no = sorted(denies, key=lambda one: -one.contradicted)
-    shown = [(one, "supports") for one in yes] + [(one, "contradicts") for one in no]
-    return shown or [(best, "near")]
 
 
 def _evidence(scored: Scored, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
@@ -229,11 +220,10 @@ def _reason(
 ) -> str:
     """The reason for the verdict, in one line."""
     evidence = [one for part in parts for one in part.evidence]
-    supports = (one.citation.document_id for one in evidence if one.says == "supports")
-    elsewhere = next(supports, "")
+    source = next((one.citation.document_id for one in evidence if one.says == "supports"), "")
     if is_wrong:
         marks = "".join(f"[{number}]" for number in sentence.cited)
-        return f"{elsewhere} says so, {marks} does not"
+        return f"{source} says so, {marks} does not"
     if verdict == CONTRADICTED:
         return _contradiction([part for part in parts if part.verdict == CONTRADICTED])
     if verdict == PARTLY:
@@ -241,12 +231,12 @@ def _reason(
     if verdict == NOT_CHECKABLE:
         pronoun = next(part.unresolved for part in sentence.parts if part.unresolved)
         return f'it is not clear what "{pronoun}" means'
-    return f"{elsewhere} says so" if verdict == SUPPORTED else "no document says so"
+    return f"{source} says so" if verdict == SUPPORTED else "no document says so"
 
 
 def _contradiction(parts: Sequence[CheckedPart]) -> str:
-    denies = (one for part in parts for one in part.evidence if one.says == "contradicts")
-    against = next(denies)
+    evidence = (one for part in parts for one in part.evidence)
+    against = next(one for one in evidence if one.says == "contradicts")
     if against.differs:
         mine, theirs = against.differs[0]
         return f'says "{mine}", {against.citation.document_id} says "{theirs}"'

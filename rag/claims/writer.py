@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
@@ -71,10 +72,10 @@ def quoted(sentence: str) -> str:
 def messages(question: str, sentences: Sequence[str], most: int = 4) -> list[dict[str, str]]:
     """The messages of a chat completion; `sentences` are numbered from 1."""
     numbered = "\n".join(f"[{number}] {quoted(one)}" for number, one in enumerate(sentences, 1))
-    asked = f"SENTENCES\n{numbered}\nEND\n\nQuestion: {quoted(question)}"
+    prompt = f"SENTENCES\n{numbered}\nEND\n\nQuestion: {quoted(question)}"
     return [
         {"role": "system", "content": SYSTEM.format(most=most)},
-        {"role": "user", "content": asked},
+        {"role": "user", "content": prompt},
     ]
 
 
@@ -143,23 +144,26 @@ class Writer:
         """The answer, written from the passages that were read for it. Raises WriterError if the
         server cannot be used."""
         sources = sources_of(answer)
-        made = Written(answer.question, None, (), sources, answer)
+        written = Written(answer.question, None, (), sources, answer)
         if answer.text is None:
-            return replace(made, reason="the documents do not answer it, so nothing is written")
+            return replace(written, reason="the documents do not answer it, so nothing is written")
         text = self._server.complete(
             messages(answer.question, [one.text for one in sources], _MOST)
         )
         if "NOT FOUND" in text:
-            return replace(made, reason="the writer found no answer in the sentences")
+            return replace(written, reason="the writer found no answer in the sentences")
         sentences = self._checked(text, sources)
-        kept = " ".join(one.text for one in sentences if not one.struck)
-        reason = "" if kept else "no written sentence is supported by its citations"
-        return replace(made, text=kept or None, sentences=tuple(sentences), reason=reason)
+        text = " ".join(one.text for one in sentences if not one.struck)
+        reason = "" if text else "no written sentence is supported by its citations"
+        return replace(written, text=text or None, sentences=tuple(sentences), reason=reason)
 
     def _checked(self, text: str, sources: Sequence[WriterSource]) -> list[WrittenSentence]:
         by_number = {one.number: one for one in sources}
-        found = [one for one in split_claims(text).sentences if one.skipped != "source"]
-        return [self._one(one, text[one.start : one.end], by_number) for one in found[: 2 * _MOST]]
+        sentences = (one for one in split_claims(text).sentences if one.skipped != "source")
+        return [
+            self._one(one, text[one.start : one.end], by_number)
+            for one in islice(sentences, 2 * _MOST)
+        ]
 
     def _one(
         self, one: ClaimSentence, raw: str, sources: Mapping[int, WriterSource]
@@ -178,8 +182,8 @@ class Writer:
     def _without_citation(
         self, one: ClaimSentence, written: WrittenSentence, sources: Mapping[int, WriterSource]
     ) -> WrittenSentence:
-        said = content_words(written.text)
-        near = sorted(sources.values(), key=lambda s: -len(said & content_words(s.text)))
+        stems = content_words(written.text)
+        near = sorted(sources.values(), key=lambda s: -len(stems & content_words(s.text)))
         for source in near[:_NEAREST]:
             checked = self._worst(one, [source])
             if checked.verdict == SUPPORTED:
@@ -211,18 +215,18 @@ def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
     """The sentences for the writer: first those that the answer cites, then those of the read
     passages that share most words with the question. No sentence occurs twice, and none reads like
     an instruction to a model."""
-    wanted = content_words(answer.question)
+    stems = content_words(answer.question)
     cited = {(c.document_id, c.sentence_start) for c in answer.citations}
-    found: list[tuple[tuple[bool, float], Hit]] = []
+    ranked: list[tuple[tuple[bool, float], Hit]] = []
     for hit in answer.hits_read:
         for start, end in split_sentences(hit.passage.text):
             text = hit.passage.text[start:end]
             if len(text.split()) < _SHORTEST or is_instruction(text):
                 continue
             place = (hit.passage.document_id, hit.passage.start + start)
-            share = len(wanted & content_words(text)) / max(1, len(wanted))
-            found.append(((place in cited, share + 0.5 * hit.score), cut(hit, start, end)))
-    found.sort(key=lambda item: item[0], reverse=True)
-    distinct = {hit.passage.text: hit for _, hit in reversed(found)}
-    kept = [hit for _, hit in found if distinct.get(hit.passage.text) is hit][:_SENTENCES]
-    return tuple(WriterSource(number, hit) for number, hit in enumerate(kept, 1))
+            share = len(stems & content_words(text)) / max(1, len(stems))
+            ranked.append(((place in cited, share + 0.5 * hit.score), cut(hit, start, end)))
+    ranked.sort(key=lambda item: item[0], reverse=True)
+    distinct = {hit.passage.text: hit for _, hit in reversed(ranked)}
+    hits = [hit for _, hit in ranked if distinct.get(hit.passage.text) is hit][:_SENTENCES]
+    return tuple(WriterSource(number, hit) for number, hit in enumerate(hits, 1))

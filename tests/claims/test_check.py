@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rag.claims.checker import Checker
-from rag.claims.evidence import named_document
+from rag.claims.document_names import DocumentNames
 from rag.claims.results import (
     CONTRADICTED,
     NO_CLAIM,
@@ -153,10 +153,11 @@ def test_a_text_without_claims_is_refused(checker: Checker, text: str) -> None:
 
 def test_a_line_of_sources_names_a_document_by_its_longest_name() -> None:
     documents = [document("", "a/deal.md", "The deal"), document("", "b/limits.md", "Limits")]
-    assert named_document("deal.md > Signing", documents) == "a/deal.md"
-    assert named_document("see Limits, page 3", documents) == "b/limits.md"
-    assert named_document("something else", documents) is None
-    assert named_document("The ordeal", documents) is None
+    names = DocumentNames(documents)
+    assert names.source("deal.md > Signing") == "a/deal.md"
+    assert names.source("see Limits, page 3") == "b/limits.md"
+    assert names.source("something else") is None
+    assert names.source("The ordeal") is None
 
 
 def test_a_sentence_with_thousands_of_numbers_does_not_hold_the_models(checker: Checker) -> None:

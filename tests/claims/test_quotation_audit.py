@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from rag.claims.checker import Checker
+from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import audit_quotations
 from rag.claims.quotations import find_quotations
 from rag.claims.quoted_text import CanonicalText, Fragment, canonical
@@ -47,7 +48,8 @@ def audited(
     store: Store, text: str, sources: dict[int, str] | None = None
 ) -> list[CheckedQuotation]:
     quotations = find_quotations(text, split_claims(text).sentences)
-    checked = audit_quotations(store, text, quotations, sources or {})
+    names = DocumentNames(store.documents())
+    checked = audit_quotations(store, text, quotations, sources or {}, names)
     for one in checked:
         assert text[one.start : one.end] == one.text
         for place in one.places:
@@ -99,7 +101,8 @@ def test_typesetting_and_an_editors_brackets_do_not_count(store: Store, text: st
          "stitched", False, "joined by “…”"),
         ("Members who damage a boat pay […] interest at 8 percent a year.",
          "stitched", True, "places in club/rules.txt, lease.md"),
-        ("The tenant must pay the rent of £500", "cut", True, "goes on"),
+        ("The tenant must pay the rent of £500 on the first day of each month.",
+         "cut", True, "goes on"),
         ("repairs the roof – and the outer walls", "cut", False, "goes on"),
         ("The tenant must pay the rent of £500 …", "exact", False, "word for word"),
         ("Cats may be kept by nobody in this house.", "not_found", True, "no document has it"),
@@ -110,13 +113,8 @@ def test_verdicts(store: Store, quote: str, verdict: str, is_fault: bool, reason
     (checked,) = audited(store, f"It says “{quote}” there.")
     assert (checked.verdict, checked.is_fault) == (verdict, is_fault), checked
     assert reason in checked.reason
-
-
-def test_a_cut_quotation_shows_how_the_sentence_goes_on(store: Store) -> None:
-    (checked,) = audited(
-        store, "“The tenant must pay the rent of £500 on the first day of each month.”"
-    )
-    assert checked.rest == ", unless the landlord's agent agrees otherwise in writing."
+    if is_fault and verdict == "cut":
+        assert checked.rest == ", unless the landlord's agent agrees otherwise in writing."
 
 
 @pytest.mark.parametrize(
@@ -223,6 +221,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "ellipses": lambda n: "“a b c d" + " . . ." * (n // 6) + "”",
     "brackets": lambda n: "“a b c d" + "[a]" * (n // 3) + "”",
     "dashes": lambda n: "“a b c d" + "- " * (n // 2) + "”",
+    "long": lambda n: "“" + "the tenant must not repair " * (n // 27) + "”",
 }
 
 
@@ -240,14 +239,7 @@ def test_finding_quotations_takes_linear_time(kind: str) -> None:
 def test_an_audit_takes_linear_time(tmp_path: Path, kind: str) -> None:
     store = local(tmp_path / "index")
     put(store, "lease.md", LEASE)
-    long: dict[str, Callable[[int], str]] = {
-        "long": lambda n: "“" + "the tenant must not repair " * (n // 27) + "”"
-    }
-
-    def audit(size: int) -> None:
-        audited(store, ({**HOSTILE, **long}[kind])(size))
-
-    assert growth(audit, 4_000) <= MOST_GROWTH
+    assert growth(lambda size: audited(store, HOSTILE[kind](size)), 4_000) <= MOST_GROWTH
     store.close()
 
 
@@ -269,11 +261,8 @@ def test_a_sentence_that_is_a_quotation_is_not_judged_as_a_claim_too(checker: Ch
     assert report.quotation_counts["faults"] == 1
     assert report.failures(["quotation"]) == report.failures(["altered"]) == [report.quotations[0]]
     assert report.failures(["cut"]) == []
-
-
-def test_a_text_of_nothing_but_quotations_is_checked(checker: Checker) -> None:
-    report = checker.check("“Natanz keeps 5,060 centrifuges for ten years.”")
-    assert [one.verdict for one in report.quotations] == ["exact"]
+    (checked,) = checker.check("“Natanz keeps 5,060 centrifuges for ten years.”").quotations
+    assert checked.verdict == "exact"
 
 
 def test_a_deadline_ends_an_audit(checker: Checker) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.claims.split import clauses, split_claims, subject
+from tests.growth import MOST_GROWTH, growth
 
 ANSWER = """# The deal
 
@@ -33,32 +34,40 @@ His successor was Joe Biden.
 """
 
 
-def test_sentences_keep_their_place_and_their_marks() -> None:
-    found = [one for one in split_claims(ANSWER).sentences if one.parts]
-    assert [ANSWER[one.start : one.end] for one in found] == [
-        "The JCPOA was **signed** in Vienna on 14 July 2015.[1]",
-        "It limited enrichment to 3.67 percent [2, 3].",
-        "- Iran kept 5,060 centrifuges at Natanz [1-3]",
-        "However, [Donald Trump](http://x.y/z.html) withdrew on 8 May 2018. [1] [2]",
-        "His successor was Joe Biden.",
+def test_the_sentences_of_an_answer() -> None:
+    """Their place with markup and marks, and what is checked: without markup, pronouns resolved."""
+    claims = [one for one in split_claims(ANSWER).sentences if one.parts]
+    assert [
+        (ANSWER[one.start : one.end], one.cited, *(part.text for part in one.parts))
+        for one in claims
+    ] == [
+        (
+            "The JCPOA was **signed** in Vienna on 14 July 2015.[1]",
+            (1,),
+            "The JCPOA was signed in Vienna on 14 July 2015.",
+        ),
+        (
+            "It limited enrichment to 3.67 percent [2, 3].",
+            (2, 3),
+            "The JCPOA limited enrichment to 3.67 percent.",
+        ),
+        (
+            "- Iran kept 5,060 centrifuges at Natanz [1-3]",
+            (1, 2, 3),
+            "Iran kept 5,060 centrifuges at Natanz",
+        ),
+        (
+            "However, [Donald Trump](http://x.y/z.html) withdrew on 8 May 2018. [1] [2]",
+            (1, 2),
+            "Donald Trump withdrew on 8 May 2018.",
+        ),
+        ("His successor was Joe Biden.", (), "Donald Trump's successor was Joe Biden."),
     ]
-    assert [one.cited for one in found] == [(1,), (2, 3), (1, 2, 3), (1, 2), ()]
 
 
-def test_a_claim_is_asked_without_markup_and_with_its_pronoun_resolved() -> None:
-    found = [part.text for one in split_claims(ANSWER).sentences for part in one.parts]
-    assert found == [
-        "The JCPOA was signed in Vienna on 14 July 2015.",
-        "The JCPOA limited enrichment to 3.67 percent.",
-        "Iran kept 5,060 centrifuges at Natanz",
-        "Donald Trump withdrew on 8 May 2018.",
-        "Donald Trump's successor was Joe Biden.",
-    ]
-
-
-def test_non_claims_have_a_reason() -> None:
-    found = {one.text[:12]: one.skipped for one in split_claims(ANSWER).sentences if one.skipped}
-    assert found == {
+def test_non_claims_have_a_reason_and_sources_a_number() -> None:
+    claims = split_claims(ANSWER)
+    assert {one.text[:12]: one.skipped for one in claims.sentences if one.skipped} == {
         "# The deal": "heading",
         "Who signed i": "question",
         "Here are the": "address",
@@ -67,73 +76,53 @@ def test_non_claims_have_a_reason() -> None:
         "jcpoa.md > T": "source",
         "[2]: seeds/u": "source",
     }
-
-
-def test_sources_that_the_text_lists_are_read_by_number() -> None:
-    assert split_claims(ANSWER).sources == {
+    assert claims.sources == {
         1: 'jcpoa.md > The deal: "signed"',
         2: "seeds/us-withdrawal-2018.md",
     }
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    "marked",
     [
-        (
-            "The stockpile was capped at 300 kg, and no uranium was enriched at Fordow.",
-            ["The stockpile was capped at 300 kg.", "No uranium was enriched at Fordow."],
-        ),
-        ("Iran, France and Germany signed it.", ["Iran, France and Germany signed it."]),
-        (
-            "If the deal falls, and the talks end, sanctions return.",
-            ["If the deal falls, and the talks end, sanctions return."],
-        ),
-        (
-            "Trump left in 2018; his successor returned to the talks.",
-            ["Trump left in 2018.", "His successor returned to the talks."],
-        ),
+        "The stockpile was capped at 300 kg,¦ and no uranium was enriched at Fordow.",
+        "Iran, France and Germany signed it.",
+        "If the deal falls, and the talks end, sanctions return.",
+        "Trump left in 2018;¦ his successor returned to the talks.",
     ],
 )
-def test_clauses_are_split_only_where_each_has_subject_and_verb(
-    text: str, expected: list[str]
+def test_clauses_are_split_only_where_each_has_subject_and_verb(marked: str) -> None:
+    expected = [clause.strip(" ,;.").removeprefix("and ") for clause in marked.split("¦")]
+    assert [one.rstrip(".").lower() for one in clauses(marked.replace("¦", ""))] == [
+        clause.lower() for clause in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "claim", "skipped", "unresolved"),
+    [
+        ("Detailed minutes must be taken.", None, "", ""),
+        ("Please note that minutes must be taken.", "Minutes must be taken.", "", ""),
+        ("If you want to leave, you must write an email.", None, "", ""),
+        ("Members may not vote.", None, "", ""),
+        ("Please let me know if I should go on.", None, "address", ""),
+        ("I hope that this may help you.", None, "address", ""),
+        ("He signed it in Vienna.", None, "", "He"),
+        ("This was the first agreement of its kind.", None, "", "This"),
+        ("The stockpile was capped. He left the talks in 2018.", None, "", "He"),
+    ],
+)
+def test_rules_remarks_and_pronouns(
+    text: str, claim: str | None, skipped: str, unresolved: str
 ) -> None:
-    assert clauses(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "claim"),
-    [
-        ("Detailed minutes must be taken.", "Detailed minutes must be taken."),
-        ("Please note that minutes must be taken.", "Minutes must be taken."),
-        ("If you want to leave, you must write an email.", None),
-        ("Members may not vote.", None),
-        ("Please file it within a week; it should be signed.", None),
-    ],
-)
-def test_a_rule_is_a_claim_however_it_opens(text: str, claim: str | None) -> None:
-    ((part, *_),) = [one.parts for one in split_claims(text).sentences]
-    assert part.text == (claim or text)
-
-
-@pytest.mark.parametrize(
-    "text", ["Please let me know if I should go on.", "I hope that this may help you."]
-)
-def test_a_remark_of_the_writer_is_no_claim(text: str) -> None:
-    assert [one.skipped for one in split_claims(text).sentences] == ["address"]
-
-
-@pytest.mark.parametrize(
-    ("text", "pronoun"),
-    [("He signed it in Vienna.", "He"), ("This was the first agreement of its kind.", "This")],
-)
-def test_an_unresolved_pronoun_is_kept_and_named(text: str, pronoun: str) -> None:
-    ((part,),) = [one.parts for one in split_claims(text).sentences]
-    assert (part.text, part.unresolved) == (text, pronoun)
-
-
-def test_he_is_not_a_thing() -> None:
-    found = split_claims("The stockpile was capped at 300 kg. He left the talks in 2018.")
-    assert found.sentences[1].parts[0].unresolved == "He"
+    """A rule is a claim however it opens; a pronoun without antecedent is named; he is no thing."""
+    sentence = split_claims(text).sentences[-1]
+    assert sentence.skipped == skipped
+    if not skipped:
+        assert (sentence.parts[0].text, sentence.parts[0].unresolved) == (
+            claim or sentence.text,
+            unresolved,
+        )
 
 
 @pytest.mark.parametrize(
@@ -191,3 +180,22 @@ def test_a_long_sentence_is_checked_in_pieces() -> None:
     assert all(len(one.text.split()) <= 120 and len(one.text) <= 1000 for one in pieces)
     assert " ".join(text[one.start : one.end] for one in pieces) == text
     assert [len(one.text) for one in split_claims("x" * 2500).sentences] == [1000, 1000, 500]
+
+
+UNITS = [
+    *"[]`~(-*_|> \n\t7'.",
+    *("![x](", "[x](", '[a](b "', "[1", "[1]", "[1,", "[1-50]", "【1", "<!--", "<a"),
+    *("# a\n", "> ", "|a|\n", "[1] x\n", "a\n---\n", "```\n", "````\n```\n", "- [ ] ", "---\n"),
+    *(
+        "He ", "A is b. ", "a, and the b is c", "based on the ", "Of the ", "The a is b and ",
+        "and ",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_splitting_a_text_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    def split(size: int) -> None:
+        split_claims((unit * size)[:size] + "!")
+
+    assert growth(split, 20_000) <= MOST_GROWTH
