@@ -6,7 +6,7 @@ All offsets count Unicode code points; ends are exclusive.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -123,19 +123,26 @@ class Document:
         return max(1, bisect_right(self.pages, offset)) if self.pages else None
 
 
+def join_headings(names: Iterable[str]) -> str:
+    """A path of headings as it is stored and shown, the outermost first. A " >" within a heading
+    gets a no-break space, which no heading has, so that `heading_parts` returns it as it was.
+    """
+    return " > ".join(name.replace(" >", "\u00a0>") for name in names)
+
+
 def heading_parts(heading: str) -> tuple[str, ...]:
-    """The headings of a path as it is stored and shown, the outermost first."""
-    return tuple(heading.split(" > ")) if heading else ()
+    """The headings of such a path."""
+    parts = heading.split(" > ") if heading else ()
+    return tuple(part.replace("\u00a0>", " >") for part in parts)
 
 
 def title_and_headings(title: str, heading: str) -> tuple[str, ...]:
     """A document's title and the headings of a place, the title once: a title may be the first
     heading, or the first heading with a day."""
-    below = heading.removeprefix(title) if f"{heading} > ".startswith(f"{title} > ") else heading
-    top, _, inner = heading.partition(" > ")
-    if title.startswith(f"{top} ("):
-        below = inner
-    return tuple(part for part in (title, *heading_parts(below)) if part)
+    parts = heading_parts(heading)
+    if parts and (parts[0] == title or title.startswith(f"{parts[0]} (")):
+        parts = parts[1:]
+    return tuple(part for part in (title, *parts) if part)
 
 
 @dataclass(frozen=True, slots=True)

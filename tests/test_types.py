@@ -2,27 +2,35 @@ import dataclasses
 
 import pytest
 
-from rag.types import Document, Passage
+from rag.types import Document, Passage, heading_parts, join_headings
 
 
 @pytest.mark.parametrize(
-    ("title", "heading", "context"),
+    ("title", "headings", "context"),
     [
-        ("The deal", "", "The deal"),
-        ("The deal", "The deal", "The deal"),
-        ("The deal", "The deal > Parties", "The deal > Parties"),
-        ("The deal", "Parties", "The deal > Parties"),
-        ("The deal", "The deals", "The deal > The deals"),
-        ("Plan (1 March 2024)", "Plan > Costs", "Plan (1 March 2024) > Costs"),
-        ("Plan (1 March 2024)", "Plans > Costs", "Plan (1 March 2024) > Plans > Costs"),
-        ("Costs > 5 EUR", "Costs > 5 EUR", "Costs > 5 EUR"),
-        ("", "", ""),
+        ("The deal", (), "The deal"),
+        ("The deal", ("The deal",), "The deal"),
+        ("The deal", ("The deal", "Parties"), "The deal > Parties"),
+        ("The deal", ("Parties",), "The deal > Parties"),
+        ("The deal", ("The deals",), "The deal > The deals"),
+        ("Plan (1 March 2024)", ("Plan", "Costs"), "Plan (1 March 2024) > Costs"),
+        ("Plan (1 March 2024)", ("Plans", "Costs"), "Plan (1 March 2024) > Plans > Costs"),
+        ("Costs > 5 EUR", ("Costs > 5 EUR",), "Costs > 5 EUR"),
+        (
+            "Costs",
+            ("Costs > 5 EUR", "> 6", "Next >"),
+            "Costs > Costs > 5 EUR > > 6 > Next >",
+        ),
+        ("", (), ""),
     ],
 )
 def test_context_is_title_and_heading_without_repeating_the_title(
-    title: str, heading: str, context: str
+    title: str, headings: tuple[str, ...], context: str
 ) -> None:
-    assert Passage("d", 0, 1, "x", title, heading).context == context
+    passage = Passage("d", 0, 1, "x", title, join_headings(headings))
+    assert passage.context == context
+    assert heading_parts(passage.heading) == headings
+    assert passage.innermost_heading == (headings[-1] if headings else "")
 
 
 def test_types_are_frozen() -> None:

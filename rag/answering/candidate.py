@@ -12,7 +12,7 @@ from rag.answering.spans import SpanGroup
 from rag.meaning.relative_dates import document_date
 from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.structure import heading_path
-from rag.types import Citation, Copy, Document, Piece, Span
+from rag.types import Citation, Copy, Document, Piece, Span, join_headings
 
 GAP = " […] "
 _TOKEN = re.compile(
@@ -105,7 +105,7 @@ def independent(citations: Sequence[Citation]) -> int:
 
 def heading_at(document: Document, offset: int) -> str:
     """The path of headings above an offset, for people, or ""."""
-    return " > ".join(heading_path(document.blocks, offset))
+    return join_headings(heading_path(document.blocks, offset))
 
 
 def joined(form: str, pieces: Sequence[Piece], lead: str = "") -> str:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from rag.meaning.sentences import Offsets, split_sentences, trim
 from rag.structure import Section, sections
-from rag.types import Document, Passage
+from rag.types import Document, Passage, join_headings
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
 Unit = tuple[int, int, int]
@@ -56,7 +56,7 @@ def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
     pending = 0
     for section, after in pairwise(bounds):
         if after.start == len(text) or not _is_only_heading(text, section, after.start):
-            yield pending, after.start, section.heading
+            yield pending, after.start, join_headings(section.path)
             pending = after.start
 
 

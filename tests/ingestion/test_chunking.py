@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rag.ingestion.chunking import split
 from rag.meaning.sentences import split_sentences
 from rag.structure import Section, sections
-from rag.types import Document, Passage
+from rag.types import Document, Passage, heading_parts, join_headings
 from tests.fakes import BagOfWordsEmbedder, document, groups
 
 count = BagOfWordsEmbedder().count_tokens
@@ -95,7 +95,7 @@ def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(
     found: Document, limit: int
 ) -> None:
     bounds = [Section(0, ()), *sections(found.blocks), Section(len(found.text), ())]
-    headings = {section.heading for section in bounds}
+    headings = {join_headings(section.path) for section in bounds}
     for passage in split(found, count, limit):
         assert passage.heading in headings
         for here, after in pairwise(bounds):
@@ -150,7 +150,7 @@ def sectioned(*parts: tuple[str, str]) -> Document:
 
 def test_sections_are_kept_apart_and_name_their_passages() -> None:
     found = sectioned(("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text."))
-    assert [(p.heading, p.text) for p in split(found, count)] == [
+    assert [(*heading_parts(p.heading), p.text) for p in split(found, count)] == [
         ("A", "A\n\nFirst text."),
         ("A > B", "B\n\nSecond text."),
     ]
@@ -163,7 +163,7 @@ def test_bare_headings_are_joined_to_the_next_section() -> None:
         ("A > B? > What is C? All of it.", "What is C?\nAll of it.\n\nText."),
     )
     (passage,) = split(found, count)
-    assert passage.heading == "A > B? > What is C? All of it."
+    assert heading_parts(passage.heading) == ("A > B? > What is C? All of it.",)
     assert passage.text == found.text.strip()
 
 
