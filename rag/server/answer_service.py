@@ -10,15 +10,9 @@ from dataclasses import dataclass
 from rag.server.caller import Caller
 from rag.server.conversation import Exchanged, Understood, in_context
 from rag.server.pending_question import PendingQuestion
-from rag.server.schemas import Form, Options
+from rag.server.schemas import Options
 from rag.server.state import Service, wait
 from rag.types import Answer, Hit
-
-
-class AskOptions(Options):
-    """Options of a question; by default `form` is chosen from the question."""
-
-    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class Answered:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServiceLibrary:
     """A service's index for one client; its questions are cancelled when it disconnects."""
 
@@ -51,14 +45,12 @@ class ServiceLibrary:
         )
         return pending, understood
 
-    def ask(
-        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
-    ) -> Answered:
+    def ask(self, question: str, turns: Sequence[Exchanged], options: Options) -> Answered:
         """Raises as `submit` does."""
-        pending, understood = self.submit(question, turns, options or Options())
+        pending, understood = self.submit(question, turns, options)
         return Answered(wait(pending, pending.answer), understood.question, understood.note)
 
-    def search(self, question: str, options: Options | None = None) -> list[Hit]:
+    def search(self, question: str, options: Options) -> list[Hit]:
         """The best passages, best first. Raises as `submit` does."""
-        (pending,) = self.service.submit([question], options or Options(), self.caller, search=True)
+        (pending,) = self.service.submit([question], options, self.caller, search=True)
         return wait(pending, pending.found).hits

@@ -16,10 +16,9 @@ from rag.server.thread_store import ThreadStore
 from rag.types import Document
 
 NAME = "feedback.jsonl"
-_MOST_BYTES = 100_000_000
 RIGHT, WRONG, NOT_THERE = "right", "wrong", "not_in_the_documents"
+_MOST_BYTES = 100_000_000
 _REPEATED = 5
-VERDICTS = (RIGHT, WRONG, NOT_THERE)
 
 
 def feedback_file(folder: Path) -> JournalFile:
@@ -33,9 +32,10 @@ def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for question, line in _latest(lines).items():
         answers = [str(line[name]) for name in ("correction", "answer") if line.get(name)]
         if line.get("verdict") == NOT_THERE:
-            yield {"question": question, **_near(line)}
+            near = _documents(line)
+            yield {"question": question, **({"near": near[0]} if near else {})}
         elif line.get("verdict") == RIGHT and answers:
-            yield {"question": question, "answers": answers[-1:], **_evidence(line, answers[-1])}
+            yield {"question": question, "answers": answers[-1:], **_verbatim(line, answers[-1])}
         elif line.get("verdict") == WRONG and line.get("correction"):
             yield {"question": question, "answers": answers[:1]}
 
@@ -80,16 +80,15 @@ def forget(folder: Path, document: Document) -> int:
 def _repeats(line: Mapping[str, Any], words: str) -> bool:
     """Whether the rating has `_REPEATED` consecutive words of a document; a shorter answer counts
     if the rating names no other document as its evidence."""
-    evidence = [source for source in line.get("evidence", []) if isinstance(source, dict)]
-    short = [line.get("answer"), line.get("correction")] if not evidence else []
-    texts = [line.get(name) for name in ("question", "answer", "correction", "comment")]
-    texts += [source.get("sentence") for source in evidence]
-    runs = [" ".join(_words(str(text))) for text in short if text]
-    for text in texts:
-        own = _words(str(text or ""))
-        runs += [
-            " ".join(own[start : start + _REPEATED]) for start in range(len(own) - _REPEATED + 1)
-        ]
+    evidence = _evidence(line)
+    names = ("question", "answer", "correction", "comment")
+    texts = [line.get(name) for name in names] + [source.get("sentence") for source in evidence]
+    runs = []
+    for own in (_words(str(text or "")) for text in texts):
+        starts = range(len(own) - _REPEATED + 1)
+        runs += [" ".join(own[start : start + _REPEATED]) for start in starts]
+    if not evidence:
+        runs += [" ".join(_words(str(line.get(name) or ""))) for name in ("answer", "correction")]
     return any(run and f" {run} " in words for run in runs)
 
 
@@ -97,22 +96,17 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold())
 
 
+def _evidence(line: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [source for source in line.get("evidence", []) if isinstance(source, dict)]
+
+
 def _documents(line: Mapping[str, Any]) -> list[str]:
-    return [
-        str(source.get("document", ""))
-        for source in line.get("evidence", [])
-        if isinstance(source, dict)
-    ]
+    return [str(source.get("document", "")) for source in _evidence(line)]
 
 
-def _evidence(line: Mapping[str, Any], answer: str) -> dict[str, Any]:
+def _verbatim(line: Mapping[str, Any], answer: str) -> dict[str, Any]:
     """The citations that contain the answer verbatim; if none do, all occurrences count as
     evidence.
     """
-    sources = [source for source in line.get("evidence", []) if source.get("sentence")]
+    sources = [source for source in _evidence(line) if source.get("sentence")]
     return {"evidence": sources} if any(answer in source["sentence"] for source in sources) else {}
-
-
-def _near(line: Mapping[str, Any]) -> dict[str, Any]:
-    documents = _documents(line)
-    return {"near": documents[0]} if documents else {}

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rag.answering.forms import REPLY
 from rag.errors import InputError
 from rag.server.conversation import Exchanged
-from rag.server.openai_schemas import ChatRequest, ContentPart, ResponsesRequest
+from rag.server.openai_schemas import ChatRequest, ContentPart, ResponseFormat, ResponsesRequest
 from rag.server.problems import ServiceError
-from rag.server.schemas import Options
+from rag.settings import DEFAULT_COLLECTION
 
 MODEL = "rag"
-DEFAULT = "default"
-"""Name of the collection used by default."""
+InContext = tuple[str, tuple[Exchanged, ...]]
+"""A question and the turns before it."""
 _MARKER = re.compile(r" ?\[\d{1,3}\]")
 _NOT_FOUND = "Not found in the documents"
 _COMPARE = {"eq": "=", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -28,48 +27,39 @@ _SOURCE = re.compile(r"^\[\d{1,3}\] ([^“\n]{1,2500}): “", re.MULTILINE)
 _MOST_DOCUMENTS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAIQuestion:
-    """A question and the turns before it."""
-
-    question: str
-    turns: tuple[Exchanged, ...]
-
-
 def collection_of_model(model: str) -> str:
     """Collection of a model name: `rag`, or `rag:NAME`."""
     name, _, collection = model.partition(":")
     if name != MODEL:
-        message = f"there is no model {model[:100]!r} here"
-        raise ServiceError(
-            404, "model_not_found", message, f"use {MODEL}; GET /v1/models lists all"
-        )
-    return collection or DEFAULT
+        raise no_model(model, f"use {MODEL}; GET /v1/models lists all")
+    return collection or DEFAULT_COLLECTION
 
 
-def chat_question(body: ChatRequest) -> OpenAIQuestion:
+def no_model(model: str, hint: str) -> ServiceError:
+    message = f"there is no model {model[:100]!r} here"
+    return ServiceError(404, "model_not_found", message, hint)
+
+
+def chat_question(body: ChatRequest) -> InContext:
     if (body.n or 1) != 1:
         raise InputError(f"n = {body.n} is not supported: there is one answer", "leave n out")
     kinds = [tool.type for tool in body.tools or []] + ["function"] * len(body.functions or [])
     _check_tools(kinds, body.tool_choice)
-    if body.response_format and body.response_format.type != "text":
-        raise _no_format(body.response_format.type)
+    _check_format(body.response_format)
     return asked_in([(message.role, _text(message.content)) for message in body.messages])
 
 
-def responses_question(body: ResponsesRequest) -> OpenAIQuestion:
+def responses_question(body: ResponsesRequest) -> InContext:
     if body.previous_response_id or body.conversation:
         message = "responses are not stored and cannot be continued"
         raise InputError(message, "send the earlier turns as items of input")
     if body.background:
         raise InputError("background responses are not supported", "leave background out")
-    _check_tools(
-        [tool.type for tool in body.tools or [] if tool.type != "file_search"], body.tool_choice
-    )
-    if body.text and body.text.format and body.text.format.type != "text":
-        raise _no_format(body.text.format.type)
+    kinds = [tool.type for tool in body.tools or [] if tool.type != "file_search"]
+    _check_tools(kinds, body.tool_choice)
+    _check_format(body.text.format if body.text else None)
     if isinstance(body.input, str):
-        return OpenAIQuestion(body.input, ())
+        return body.input, ()
     messages = [item for item in body.input if (item.type or "message") == "message"]
     return asked_in([(message.role or "user", _text(message.content)) for message in messages])
 
@@ -84,13 +74,13 @@ def _check_tools(kinds: Sequence[str], choice: Any) -> None:
         )
 
 
-def _no_format(kind: str) -> InputError:
-    return InputError(
-        f"answers in the format {kind[:100]!r} are not supported", "leave the format out"
-    )
+def _check_format(format: ResponseFormat | None) -> None:
+    if format and format.type != "text":
+        message = f"answers in the format {format.type[:100]!r} are not supported"
+        raise InputError(message, "leave the format out")
 
 
-def asked_in(messages: Sequence[tuple[str, str]]) -> OpenAIQuestion:
+def asked_in(messages: Sequence[tuple[str, str]]) -> InContext:
     """The user's last message and the turns before it; system messages are ignored."""
     users = [place for place, (role, _) in enumerate(messages) if role == "user"]
     if not users:
@@ -101,7 +91,7 @@ def asked_in(messages: Sequence[tuple[str, str]]) -> OpenAIQuestion:
             turns.append(Exchanged(text))
         elif role == "assistant" and turns and text.strip():
             turns[-1] = Exchanged(turns[-1].question, answer_in(text), documents_in(text))
-    return OpenAIQuestion(messages[users[-1]][1], tuple(turns))
+    return messages[users[-1]][1], tuple(turns)
 
 
 def answer_in(text: str) -> str | None:
@@ -141,9 +131,7 @@ def _text(content: str | Sequence[ContentPart] | None) -> str:
 
 def filters_of(filter: dict[str, Any] | None) -> list[str]:
     """Conditions for a comparison filter, or several joined by "and"."""
-    if not filter:
-        return []
-    conditions = list(_conditions(filter, 0))
+    conditions = list(_conditions(filter, 0)) if filter else []
     if len(conditions) > _MOST_CONDITIONS:
         raise InputError(
             f"{len(conditions)} conditions are more than {_MOST_CONDITIONS}", "send fewer"
@@ -152,34 +140,27 @@ def filters_of(filter: dict[str, Any] | None) -> list[str]:
 
 
 def _conditions(filter: Any, depth: int) -> Iterable[str]:
-    kind = filter.get("type") if isinstance(filter, dict) else None
-    if kind == "and" and isinstance(filter.get("filters"), list) and depth < 5:
-        return [text for inner in filter["filters"] for text in _conditions(inner, depth + 1)]
-    if kind == "nin" and isinstance(filter.get("value"), list):
-        return [_condition(filter.get("key"), "!=", value) for value in filter["value"]]
-    if kind == "in" and isinstance(filter.get("value"), list) and len(filter["value"]) == 1:
-        return [_condition(filter.get("key"), "=", filter["value"][0])]
+    part = filter if isinstance(filter, dict) else {}
+    kind, key, value = part.get("type"), part.get("key"), part.get("value")
+    if kind == "and" and isinstance(part.get("filters"), list) and depth < 5:
+        return [text for inner in part["filters"] for text in _conditions(inner, depth + 1)]
+    if kind == "nin" and isinstance(value, list):
+        return [_condition(key, "!=", one) for one in value]
+    if kind == "in" and isinstance(value, list) and len(value) == 1:
+        return [_condition(key, "=", value[0])]
     if kind in _COMPARE:
-        return [_condition(filter.get("key"), _COMPARE[kind], filter.get("value"))]
-    shown = str(kind)[:40]
+        return [_condition(key, _COMPARE[kind], value)]
     raise InputError(
-        f"a filter of the type {shown!r} is not supported",
+        f"a filter of the type {str(kind)[:40]!r} is not supported",
         "use eq, ne, gt, gte, lt, lte, nin, joined by and",
     )
 
 
 def _condition(key: Any, op: str, value: Any) -> str:
-    if (
-        not isinstance(key, str)
-        or not isinstance(value, (str, int, float))
-        or len(key) + len(str(value)) > 490
-    ):
+    is_valid = isinstance(key, str) and isinstance(value, (str, int, float))
+    if not is_valid or len(key) + len(str(value)) > 490:
         raise InputError(
             "a filter needs a key, and a value that is a text or a number",
             "for example type eq, key author",
         )
     return f"{key}{op}{str(value).lower() if isinstance(value, bool) else value}"
-
-
-def options_of(filters: list[str], top_k: int | None) -> Options:
-    return Options(filters=filters, top_k=top_k)

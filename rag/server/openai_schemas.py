@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rag.server.schemas import Line
+from rag.server.schemas import Line, Text
 
-Text = Annotated[str, Field(max_length=100_000)]
 Id = Annotated[str, Field(max_length=2000)]
+Short = Annotated[str, Field(max_length=200)]
 
 
 class Loose(BaseModel):
@@ -28,15 +28,22 @@ class RagOptions(Loose):
 class ContentPart(Loose):
     """A part of a message; only text is used."""
 
-    type: str = Field(max_length=100)
+    type: Short
     text: Text | None = None
 
 
-class Message(Loose):
-    role: str = Field(max_length=100, examples=["user"])
+class Item(Loose):
+    """A message, or an item of an earlier response; only messages are used."""
+
+    type: Short | None = "message"
+    role: Short | None = None
     content: Text | list[ContentPart] | None = Field(
         default=None, examples=["When was the JCPOA signed?"]
     )
+
+
+class Message(Item):
+    role: Short = Field(examples=["user"])
 
 
 class StreamOptions(Loose):
@@ -44,69 +51,58 @@ class StreamOptions(Loose):
 
 
 class ResponseFormat(Loose):
-    type: str = Field(max_length=100)
+    type: Short
 
 
 class Tool(Loose):
     """A tool that the client would run; none can be called."""
 
-    type: str = Field(max_length=100, examples=["function"])
+    type: Short = Field(examples=["function"])
 
 
-class ChatRequest(Loose):
-    model: str = Field(default="rag", max_length=200, examples=["rag"])
-    messages: list[Message] = Field(min_length=1, max_length=1000)
+class AnswerRequest(Loose):
+    """What both APIs of answers take."""
+
+    model: Short = Field(default="rag", examples=["rag"])
     stream: bool | None = False
+    tool_choice: Any = None
+    rag: RagOptions | None = Field(
+        default=None, description="Filters and the number of passages; rag's own."
+    )
+
+
+class ChatRequest(AnswerRequest):
+    messages: list[Message] = Field(min_length=1, max_length=1000)
     stream_options: StreamOptions | None = None
     n: int | None = None
     tools: list[Tool] | None = Field(default=None, max_length=1000)
     functions: list[Any] | None = Field(default=None, max_length=1000)
-    tool_choice: Any = None
     response_format: ResponseFormat | None = None
-    rag: RagOptions | None = Field(
-        default=None, description="Filters and the number of passages; rag's own."
-    )
 
 
 class TextFormat(Loose):
     format: ResponseFormat | None = None
 
 
-class FileSearch(Loose):
+class FileSearch(Tool):
     """A `file_search` tool: which vector store to search, and how."""
 
-    type: str = Field(max_length=100)
     vector_store_ids: list[Id] | None = Field(default=None, max_length=100)
     max_num_results: int | None = Field(default=None, ge=1, le=50)
     filters: dict[str, Any] | None = None
 
 
-class Item(Loose):
-    """A message, or an item of an earlier response; only messages are used."""
-
-    type: str | None = Field(default="message", max_length=100)
-    role: str | None = Field(default=None, max_length=100)
-    content: Text | list[ContentPart] | None = None
-
-
-class ResponsesRequest(Loose):
-    model: str = Field(default="rag", max_length=200, examples=["rag"])
+class ResponsesRequest(AnswerRequest):
     input: Text | list[Item] = Field(examples=["When was the JCPOA signed?"])
-    stream: bool | None = False
     previous_response_id: Id | None = None
     conversation: Any = None
     background: bool | None = None
     text: TextFormat | None = None
     tools: list[FileSearch] | None = Field(default=None, max_length=200)
-    tool_choice: Any = None
     metadata: dict[str, str] | None = None
-    rag: RagOptions | None = Field(
-        default=None, description="Filters and the number of passages; rag's own."
-    )
 
 
 class Ranking(Loose):
-    ranker: str | None = Field(default=None, max_length=100)
     score_threshold: float | None = None
 
 
@@ -117,11 +113,10 @@ class VectorSearch(Loose):
         default=None, examples=[{"type": "eq", "key": "type", "value": "md"}]
     )
     ranking_options: Ranking | None = None
-    rewrite_query: bool | None = False
 
 
 class EmbeddingsRequest(Loose):
-    model: str = Field(default="rag", max_length=200)
+    model: Short = "rag"
     input: Text | list[Text] = Field(examples=["a text", ["one", "another"]])
     encoding_format: Literal["float", "base64"] | None = "float"
     dimensions: int | None = None
@@ -129,23 +124,3 @@ class EmbeddingsRequest(Loose):
         default="passage",
         description="Embedders with prompts treat questions differently; rag's own.",
     )
-
-
-class ErrorBody(BaseModel):
-    message: str
-    type: str = Field(examples=["invalid_request_error"])
-    param: str | None = None
-    code: str | None = None
-
-
-class OpenAIError(BaseModel):
-    """OpenAI's error format."""
-
-    error: ErrorBody
-
-
-class DifyError(BaseModel):
-    """Dify's error format."""
-
-    error_code: int
-    error_msg: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from rag.render.cited import CitedText, Mark, where
 from rag.render.links import page_link
 from rag.server.answer_service import Answered
-from rag.types import Document, Hit
+from rag.types import Citation, Document, Hit, Passage
 
 Json = dict[str, Any]
 _DELTA = 24
@@ -39,31 +39,27 @@ _RESPONSE_USAGE = {
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer and its context: `id` is the request's id, `page` as in `page_link`, `outcome` what
-    programs need to know of the answer.
-    """
+    """An answer and its context: `id` is the request's id, `page` as in `page_link`."""
 
     id: str
     model: str
     created: int
     page: str
     cited: CitedText
-    question: str
-    outcome: Json
-    hits: Sequence[Hit] = ()
+    answered: Answered
 
-
-def outcome_of(answered: Answered) -> Json:
-    """Fields of the answer beside OpenAI's, in `rag`: whether it was found, and if not, why."""
-    answer = answered.answer
-    return {
-        "found": answer.text is not None,
-        "abstention_reason": answer.abstention_reason,
-        "form": answer.form,
-        "confidence": answer.confidence,
-        "question": answered.question,
-        "note": answered.note,
-    }
+    @property
+    def outcome(self) -> Json:
+        """What programs need to know of the answer, beside OpenAI's fields."""
+        answer = self.answered.answer
+        return {
+            "found": answer.text is not None,
+            "abstention_reason": answer.abstention_reason,
+            "form": answer.form,
+            "confidence": answer.confidence,
+            "question": self.answered.question,
+            "note": self.answered.note,
+        }
 
 
 # Chat completions
@@ -100,8 +96,8 @@ def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
 
 
 def _completion(reply: Reply, kind: str) -> Json:
-    chat = {"id": f"chatcmpl-{reply.id}", "object": kind, "created": reply.created}
-    return {**chat, "model": reply.model}
+    head = {"id": f"chatcmpl-{reply.id}", "object": kind, "created": reply.created}
+    return {**head, "model": reply.model}
 
 
 def _chat_annotations(reply: Reply) -> list[Json]:
@@ -165,14 +161,13 @@ def _item(index: int, item: Json) -> Json:
 
 
 def _search_call(reply: Reply) -> Json:
-    results = [search_result(hit, reply.page) for hit in reply.hits]
-    flat = [
-        {**{key: value for key, value in result.items() if key != "content"}, "text": text["text"]}
-        for result in results
-        for text in result["content"]
-    ]
+    results = []
+    for hit in reply.answered.answer.hits:
+        result = search_result(hit, _link(reply, hit.passage))
+        (content,) = result.pop("content")
+        results.append({**result, "text": content["text"]})
     call = {"type": "file_search_call", "id": f"fs_{reply.id}", "status": "completed"}
-    return {**call, "queries": [reply.question], "results": flat}
+    return {**call, "queries": [reply.answered.question], "results": results}
 
 
 def _message(reply: Reply) -> Json:
@@ -189,25 +184,24 @@ def _message(reply: Reply) -> Json:
 
 
 def _url_citation(mark: Mark, reply: Reply) -> Json:
-    citation = mark.citation
-    return {
-        "start_index": mark.start,
-        "end_index": mark.end,
-        "url": page_link(reply.page, citation.document_id, citation.start, citation.end),
-        "title": where(citation),
-    }
+    place = {"start_index": mark.start, "end_index": mark.end}
+    return {**place, "url": _link(reply, mark.citation), "title": where(mark.citation)}
+
+
+def _link(reply: Reply, place: Citation | Passage) -> str:
+    return page_link(reply.page, place.document_id, place.start, place.end)
 
 
 # Vector stores
 
 
-def search_result(hit: Hit, page: str, document: Document | None = None) -> Json:
+def search_result(hit: Hit, url: str, document: Document | None = None) -> Json:
     """A passage, with its offsets in the attributes, of which OpenAI allows 16."""
     passage = hit.passage
     place: Json = {
         "start_char_index": passage.start,
         "end_char_index": passage.end,
-        "url": page_link(page, passage.document_id, passage.start, passage.end),
+        "url": url,
         "title": passage.title,
         "heading": passage.heading,
     }

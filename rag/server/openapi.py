@@ -1,4 +1,4 @@
-"""Descriptions of errors, events and uploads in /openapi.json."""
+"""The description of the API in /openapi.json."""
 
 from __future__ import annotations
 
@@ -8,50 +8,39 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from rag import __version__
-from rag.server.error_shapes import error_model
-from rag.server.openai_schemas import DifyError, ErrorBody, OpenAIError
-from rag.server.problems import MEDIA_TYPE, Problem
+from rag.server.document_schemas import TextDocument
+from rag.server.error_shapes import DifyError, OpenAIError, Problem, shape_of
+from rag.server.problems import MEDIA_TYPE
 
 _SUMMARY = """Answers quoted from your documents, with their sources; or `null` with a reason.
 
 Offsets count Unicode code points of the document's text (`GET /v1/documents/{id}/text`), and
-every end is exclusive. A JavaScript string counts UTF-16 units: take `Array.from(text)`. Errors
-are problem details (RFC 9457).
+every end is exclusive. A JavaScript string counts UTF-16 units: take `Array.from(text)`.
 
 Without API keys, the service answers only this machine. With keys send `Authorization: Bearer
-KEY`; a read-only key may do everything but change documents."""
-_EVERYWHERE = {
-    400: "The request is not valid HTTP or JSON.",
-    401: "No API key, or an invalid or revoked one.",
-    403: "A read-only key, or a page of another site.",
-    408: "The body arrived too slowly.",
-    413: "The body is too large.",
-    421: "Without API keys, the service answers only this machine.",
-    422: "The request does not match this description.",
-    429: "Too many requests with this key; `Retry-After` says when.",
-    503: (
-        "Overloaded, loading, closing, or past the deadline; `Retry-After` says when to try again."
-    ),
-}
-_SOMEWHERE = {
-    404: "Not found.",
-    409: "The index is empty, or the name belongs to another document.",
-    412: "`If-Match` or `If-None-Match` does not hold.",
-    415: "Unsupported media type.",
-    507: "The disk of the index is full.",
-}
+KEY`; a read-only key may do everything but change documents.
+
+Errors are problem details (RFC 9457), of these statuses:
+
+- 400: the request is not valid HTTP or JSON.
+- 401: no API key, or an invalid or revoked one.
+- 403: a read-only key, or a page of another site.
+- 404: not found.
+- 408: the body arrived too slowly.
+- 409: the index is empty, or the name belongs to another document.
+- 412: `If-Match` or `If-None-Match` does not hold.
+- 413: the body is too large.
+- 415: unsupported media type.
+- 421: without API keys, the service answers only this machine.
+- 422: the request does not match this description; OpenAI's paths answer 400.
+- 429: too many requests with this key; `Retry-After` says when.
+- 503: overloaded, loading, closing, or past the deadline; `Retry-After` says when to try again.
+- 507: the disk of the index is full."""
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
     304: {"description": "The client has the current version."}
 }
 EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": "event: done\ndata: {}\n\n",
-            }
-        }
-    }
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
 UPLOAD: dict[str, Any] = {
     "requestBody": {
@@ -76,58 +65,30 @@ UPLOAD: dict[str, Any] = {
 }
 
 
-def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The operation's own errors, in addition to the common ones."""
-    descriptions = _EVERYWHERE | _SOMEWHERE
-    return {status: _response(descriptions[status]) for status in sorted({*_EVERYWHERE, *statuses})}
-
-
-def _response(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-
-
 def schema(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's schema, with problem details as errors, and the API key."""
-    from rag.server.document_schemas import TextDocument
-
+    """FastAPI's schema, with the errors as they are sent, and the API key."""
     document = get_openapi(
         title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=_TAGS
     )
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model in (Problem, TextDocument, ErrorBody, OpenAIError, DifyError):
-        made_schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        made_schema.pop("$defs", None)
-        schemas[model.__name__] = made_schema
+    for model in (Problem, OpenAIError, DifyError, TextDocument):
+        own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= {**own.pop("$defs", {}), model.__name__: own}
     document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"key": []}]
     for path, operations in document["paths"].items():
+        model = shape_of(path) or Problem
+        media = MEDIA_TYPE if model is Problem else "application/json"
+        reference = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
         for operation in operations.values():
-            for status, description in _EVERYWHERE.items():
-                if str(status) not in operation["responses"] or status == 422:
-                    operation["responses"][str(status)] = _response(description)
-            _reshape(operation["responses"], path)
-    return document
-
-
-def _reshape(responses: dict[str, Any], path: str) -> None:
-    """Document errors as `error_shapes` sends them: OpenAI's clients get 400 instead of 422, and no
-    problem details.
-    """
-    model = error_model(path)
-    if model is None:
-        return
-    if model is OpenAIError:
-        responses.pop("422")
-    for status, answer in responses.items():
-        if int(status) >= 400:
-            answer["content"] = {
-                "application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = {
+                "description": "An error.",
+                "content": {media: reference},
             }
+    return document
 
 
 _TAGS = [

@@ -11,35 +11,16 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from rag.errors import BusyError, ModelError, RagError, StoreError
 from rag.render.cited import shortened
-from rag.server.error_shapes import shape_of
+from rag.server.error_shapes import OpenAIError, Problem, shape_of
 
 _FOLDERS = re.compile(r"(?<![\w/:.])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)*[/\\](?=[^\s/\\])")
 _FIELD = re.compile(r"\d+|(?!(?:str|int|float|bool)$)[a-z_][a-z0-9_]*")
 _PROCESS = re.compile(r"process \d+", re.IGNORECASE)
 MEDIA_TYPE = "application/problem+json"
-
-
-class Problem(BaseModel):
-    """Problem details as in RFC 9457, plus `hint`, the next step."""
-
-    type: str = Field(
-        description="A URN that names the kind of problem.", examples=["urn:rag:input"]
-    )
-    title: str = Field(description="The HTTP status in words.", examples=["Unprocessable Content"])
-    status: int = Field(description="The HTTP status.", examples=[422])
-    detail: str = Field(
-        description="The error in this request.", examples=["the question is empty"]
-    )
-    hint: str = Field(default="", description="What to do next.")
-    request_id: str = Field(
-        default="", description="The request's id, as in the header X-Request-ID and in the log."
-    )
-    errors: list[dict[str, str]] = Field(default=[], description="Which fields are wrong, and how.")
 
 
 class ServiceError(RagError):
@@ -82,45 +63,29 @@ def hung_up() -> ServiceError:
 
 def problem_of(error: Exception) -> Problem:
     if not isinstance(error, RagError):
-        return _problem(
-            500,
-            "unforeseen",
-            "unexpected error",
-            "search the log for this request's id",
-        )
+        hint = "search the log for this request's id"
+        return _problem(500, "unforeseen", "unexpected error", hint)
     if _is_disk_full(error):
-        return _problem(
-            507,
-            "disk-full",
-            "the disk of the index is full",
-            "free some space on it; nothing was lost",
-        )
+        hint = "free some space on it; nothing was lost"
+        return _problem(507, "disk-full", "the disk of the index is full", hint)
     words = re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
     kind = error.kind if isinstance(error, ServiceError) else words
-    if isinstance(
-        error, (StoreError, ModelError, BusyError)
-    ):  # clients need not know the server's paths
-        return _problem(
-            error.status, kind, without_places(error.message), without_places(error.hint)
-        )
-    return _problem(error.status, kind, error.message, error.hint)
+    message, hint = error.message, error.hint
+    if isinstance(error, (StoreError, ModelError, BusyError)):  # clients need not know the paths
+        message, hint = without_places(message), without_places(hint)
+    return _problem(error.status, kind, message, hint)
 
 
-def _is_disk_full(error: BaseException) -> bool:
+def _is_disk_full(error: BaseException | None) -> bool:
     """Whether the error or one of its causes is a full disk, reported by SQLite, PostgreSQL or the
     system.
     """
-    cause: BaseException | None = error
-    while cause is not None:
-        full = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
-        if (
-            full
-            or getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-            or getattr(cause, "sqlstate", "") == "53100"
-        ):
-            return True
-        cause = cause.__cause__
-    return False
+    return error is not None and (
+        getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+        or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        or getattr(error, "sqlstate", "") == "53100"
+        or _is_disk_full(error.__cause__)
+    )
 
 
 def without_places(text: str) -> str:
@@ -130,12 +95,8 @@ def without_places(text: str) -> str:
 
 def headers_of(error: Exception) -> dict[str, str]:
     """Retry-After and WWW-Authenticate headers, where they apply."""
-    after = (
-        error.retry_after
-        if isinstance(error, ServiceError)
-        else (2 if isinstance(error, BusyError) else None)
-    )
-    headers = {} if after is None else {"Retry-After": str(after)}
+    seconds = getattr(error, "retry_after", 2 if isinstance(error, BusyError) else None)
+    headers = {} if seconds is None else {"Retry-After": str(seconds)}
     return headers | ({"WWW-Authenticate": "Bearer"} if getattr(error, "status", 0) == 401 else {})
 
 
@@ -162,12 +123,13 @@ def printable(text: str) -> str:
 def response(
     problem: Problem, request: Request, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """The problem in the format of the API in use."""
+    """The problem in the format of the API in use. OpenAI's answers invalid requests with 400."""
     request_id = str(getattr(request.state, "request_id", ""))
-    body = problem.model_copy(update={"request_id": request_id}).model_dump()
     if shape := shape_of(request.scope["path"]):
-        status, shaped = shape(body)
-        return JSONResponse(shaped, status, headers)
+        is_400 = shape is OpenAIError and problem.status == 422
+        body = shape.of(problem).model_dump()
+        return JSONResponse(body, 400 if is_400 else problem.status, headers)
+    body = problem.model_dump() | {"request_id": request_id}
     return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
 
 
@@ -193,29 +155,17 @@ def _rag(request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    if any(tuple(fault["loc"]) == ("body",) for fault in error.errors()) and not _says_json(
-        request
-    ):
-        message = "the body's media type is not JSON"
-        return response(
-            _problem(415, "media-type", message, "send the header Content-Type: application/json"),
-            request,
-        )
-    malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
     faults = error.errors()[:20]
+    if any(tuple(fault["loc"]) == ("body",) for fault in faults) and not _says_json(request):
+        message, hint = "the body's media type is not JSON", "Content-Type: application/json"
+        return response(_problem(415, "media-type", message, f"send the header {hint}"), request)
     wrong = [_fault(fault) for fault in faults]
-    if malformed:
-        first = f"the body {wrong[0]['message']}"
-    else:
-        first = f"the field {sentence(faults[0])}" if faults else "invalid request"
-    problem = _problem(
-        400 if malformed else 422,
-        "malformed" if malformed else "invalid",
-        first,
-        "see /openapi.json",
-        wrong,
-    )
-    return response(problem, request)
+    status, kind, detail = 422, "invalid", "invalid request"
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        status, kind, detail = 400, "malformed", f"the body {wrong[0]['message']}"
+    elif faults:
+        detail = f"the field {sentence(faults[0])}"
+    return response(_problem(status, kind, detail, "see /openapi.json", wrong), request)
 
 
 def media_type(request: Request) -> str:
@@ -225,9 +175,7 @@ def media_type(request: Request) -> str:
 
 def _says_json(request: Request) -> bool:
     kind = media_type(request)
-    return kind == "application/json" or (
-        kind.startswith("application/") and kind.endswith("+json")
-    )
+    return kind.startswith("application/") and kind.endswith(("/json", "+json"))
 
 
 def _fault(fault: Any) -> dict[str, str]:

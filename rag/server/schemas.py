@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from rag.types import Value
+
 Line = Annotated[str, Field(max_length=500)]
+Text = Annotated[str, Field(max_length=100_000)]
+"""A bound also rejects halves of surrogate pairs."""
+Question = Annotated[str, Field(min_length=1, max_length=100_000)]
+Form = Literal[
+    "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
+]
 _MOST_BYTES_A_CHARACTER = 4
 _QUESTION = "When was the JCPOA signed?"
 
@@ -28,11 +36,8 @@ class Options(Strict):
     filters: list[Line] = Field(
         default=[],
         max_length=200,
-        description=(
-            "Conditions that documents must all meet, such as `type=pdf`, "
-            "`year>=2024`, `document=notes/a.md`; of several `source=` one must hold, and of "
-            "several `document=`."
-        ),
+        description="Conditions that documents must all meet, such as `type=pdf`, `year>=2024`, "
+        "`document=notes/a.md`; of several `source=` one must hold, and of several `document=`.",
         examples=[["type=md"]],
     )
     as_typed: bool = Field(default=False, description="Do not correct the question's spelling.")
@@ -40,57 +45,49 @@ class Options(Strict):
         default=None,
         ge=1,
         le=600_000,
-        description=(
-            "Milliseconds after which no more passages are read; the answer uses those read "
-            "so far. 503 if none was."
-        ),
+        description="Milliseconds after which no more passages are read; the answer uses those "
+        "read so far. 503 if none was.",
     )
 
 
-Form = Literal[
-    "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
-]
+class AskOptions(Options):
+    form: Form | None = Field(
+        default=None, description="Form of the answer; by default chosen from the question."
+    )
 
 
 class Turn(Strict):
     """An earlier question and its answer, as returned by `/v1/ask`."""
 
-    question: str = Field(min_length=1, max_length=100_000)
-    answer: str | None = Field(default=None, max_length=100_000)
+    question: Question
+    answer: Text | None = None
     documents: list[Line] = Field(
         default=[], max_length=50, description="Ids of the cited documents."
     )
 
 
-class Ask(Options):
-    question: str = Field(min_length=1, max_length=100_000, examples=[_QUESTION])
-    form: Form | None = Field(
-        default=None, description="Form of the answer; by default chosen from the question."
-    )
+class Ask(AskOptions):
+    question: Question = Field(examples=[_QUESTION])
     conversation: list[Turn] = Field(
         default=[],
         max_length=50,
-        description=("Earlier turns, oldest first, to resolve what the question refers to."),
+        description="Earlier turns, oldest first, to resolve what the question refers to.",
     )
     stream: bool = Field(default=False, description="Answer with server-sent events.")
 
 
 class AskBatch(Options):
-    questions: list[Annotated[str, Field(min_length=1, max_length=100_000)]] = Field(
-        min_length=1, max_length=64, examples=[[_QUESTION, "Where was the JCPOA signed?"]]
-    )
+    questions: list[Question] = Field(min_length=1, max_length=64, examples=[[_QUESTION]])
 
 
 class Search(Options):
-    question: str = Field(min_length=1, max_length=100_000, examples=[_QUESTION])
+    question: Question = Field(examples=[_QUESTION])
 
 
 class Highlight(BaseModel):
     """The quoted words in the document: `text[start_char_index:end_char_index]` of its text."""
 
-    text: str = Field(
-        max_length=100_000, examples=["2015"]
-    )  # a bound also rejects halves of surrogate pairs
+    text: Text = Field(examples=["2015"])
     start_char_index: int = Field(ge=0, examples=[1204])
     end_char_index: int = Field(ge=0, examples=[1208])
 
@@ -98,15 +95,11 @@ class Highlight(BaseModel):
 class Scores(BaseModel):
     """Higher is better: the fused score in [0, 1], the cosine in [-1, 1], the BM25 score."""
 
-    score: float = Field(examples=[0.94])
-    dense: float = Field(examples=[0.71])
-    lexical: float = Field(examples=[9.3])
-    dense_rank: int | None = Field(
-        default=None, description="Rank, from 1, by meaning alone.", examples=[1]
-    )
-    lexical_rank: int | None = Field(
-        default=None, description="Rank, from 1, by words alone.", examples=[2]
-    )
+    score: float
+    dense: float
+    lexical: float
+    dense_rank: int | None = Field(default=None, description="Rank, from 1, by meaning alone.")
+    lexical_rank: int | None = Field(default=None, description="Rank, from 1, by words alone.")
 
 
 class WireCopy(BaseModel):
@@ -118,34 +111,30 @@ class WireCopy(BaseModel):
     end_char_index: int
 
 
-class WireCitation(BaseModel):
-    """The source of an answer. `cited_text` is the sentence,
-    `text[start_char_index:end_char_index]` of the document's text.
-    """
+class WirePlace(BaseModel):
+    """`cited_text` is `text[start_char_index:end_char_index]` of the document's text."""
 
-    index: int = Field(description="Its number, from 1.", examples=[1])
     document_id: str = Field(examples=["seeds/jcpoa.md"])
-    title: str = Field(examples=["Joint Comprehensive Plan of Action"])
-    uri: str = Field(
-        description="Address of a web page or an upload; for a file, its id.",
-        examples=["seeds/jcpoa.md"],
-    )
+    title: str
+    uri: str = Field(description="Address of a web page or an upload; for a file, its id.")
     page: int | None = Field(
         default=None, description="Page number from 1, if the document has pages."
     )
-    date: str = Field(default="", description="The document's day in ISO 8601, if it is known.")
-    headings: list[str] = Field(
-        description="From the outermost to the innermost.", examples=[["The deal", "Signing"]]
-    )
     cited_text: str = Field(examples=["The JCPOA was signed in 2015."])
-    start_char_index: int = Field(examples=[1180])
-    end_char_index: int = Field(examples=[1209])
+    start_char_index: int
+    end_char_index: int
+    document_sha256: str = Field(description="SHA-256 of the document's bytes.")
+
+
+class WireCitation(WirePlace):
+    """The source of an answer; `cited_text` is the sentence."""
+
+    index: int = Field(description="Its number, from 1.")
+    date: str = Field(default="", description="The document's day in ISO 8601, if it is known.")
+    headings: list[str] = Field(description="From the outermost to the innermost.")
     highlight: Highlight
-    start: int = Field(description="Start of the cited part in the answer.", examples=[0])
-    end: int = Field(description="End of the cited part in the answer.", examples=[4])
-    document_sha256: str = Field(
-        description="SHA-256 of the document's bytes.", examples=["0" * 64]
-    )
+    start: int = Field(description="Start of the cited part in the answer.")
+    end: int = Field(description="End of the cited part in the answer.")
     scores: Scores | None = Field(
         default=None, description="Scores of the passage; absent if it is not among the hits."
     )
@@ -172,12 +161,9 @@ class WireAlternative(BaseModel):
 class WirePiece(BaseModel):
     """A part of the answer in a document's own words, with its `citation`."""
 
-    text: str = Field(examples=["2015"])
+    text: str
     citation: WireCitation
-    gap: bool = Field(
-        description="Whether words of the document were left out between the piece before and "
-        "this one."
-    )
+    gap: bool = Field(description="Whether words were left out between the piece before and this.")
     heading: bool = Field(description="Whether the piece is a heading.")
     label: str = Field(
         description="Its subject: a side of a comparison, a section, or a document's title; may "
@@ -185,24 +171,9 @@ class WirePiece(BaseModel):
     )
 
 
-class WireValue(BaseModel):
-    """The typed value of the answer, in addition to its words; see `rag.types.Value`."""
-
-    kind: str = Field(examples=["date"])
-    text: str = Field(examples=["14 July 2015"])
-    iso: str | None = None
-    precision: str | None = None
-    number: float | None = None
-    upper: float | None = None
-    unit: str | None = None
-    bound: str = ""
-    yes: bool | None = None
-    resolved: str | None = None
-
-
 class WireAnswer(BaseModel):
-    """`answer` is null exactly if there is no answer; then `reason` says why, and there are no
-    citations.
+    """`answer` is null exactly if there is no answer; then `abstention_reason` says why, and there
+    are no citations.
     """
 
     question: str = Field(examples=[_QUESTION])
@@ -211,20 +182,17 @@ class WireAnswer(BaseModel):
     )
     answer: str | None = Field(examples=["2015"])
     asked: str = Field(
-        default="",
-        description="The question as typed, if `question` is a resolved follow-up.",
+        default="", description="The question as typed, if `question` is a resolved follow-up."
     )
     note: str = Field(default="", description="What in a follow-up could not be resolved.")
     confidence: float = Field(
-        ge=0, le=1, description="Probability that the best candidate is right.", examples=[0.88]
+        ge=0, le=1, description="Probability that the best candidate is right."
     )
     abstention_reason: str | None = Field(default=None, description="Why there is no answer.")
     form: str = Field(
         default="span",
-        description=(
-            "Form of the answer: span, yes_no, sentences, steps, list, comparison, "
-            "overview, catalogue, or talk for a question to rag itself."
-        ),
+        description="Form of the answer: span, yes_no, sentences, steps, list, comparison, "
+        "overview, catalogue, or talk for a question to rag itself.",
     )
     suggestions: list[str] = Field(
         default=[], description="Questions that the documents answer, after talk."
@@ -238,7 +206,7 @@ class WireAnswer(BaseModel):
     conflicts: list[WireAlternative] = Field(
         default=[], description="Answers of other sources that contradict this one."
     )
-    value: WireValue | None = Field(
+    value: Value | None = Field(
         default=None, description="The answer's typed value, if it is a date, a number etc."
     )
     documents: int = Field(
@@ -246,18 +214,15 @@ class WireAnswer(BaseModel):
     )
     explain: list[str] = Field(default=[], description="Explanation of the answer.")
     nearest: list[WireHit] = Field(description="The retrieved passages, best first.")
-    passages_found: int = Field(description="Number of retrieved passages.", examples=[8])
+    passages_found: int = Field(description="Number of retrieved passages.")
     passages_read: int = Field(
-        description=("Number of passages read, best first; fewer after a deadline."),
-        examples=[8],
+        description="Number of passages read, best first; fewer after a deadline."
     )
     receipt: dict[str, Any] | None = Field(
         default=None, description="Receipt, for replaying the answer."
     )
-    generation: int = Field(description="Generation of the index.", examples=[61])
-    timings_ms: dict[str, float] = Field(
-        examples=[{"retrieve": 6.1, "read": 180.2, "compose": 0.7}]
-    )
+    generation: int = Field(description="Generation of the index.")
+    timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2}])
 
 
 class WireAnswers(BaseModel):
@@ -278,7 +243,7 @@ class Claim(BaseModel):
 
     document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
     highlight: Highlight
-    cited_text: str = Field(default="", max_length=100_000, description="The sentence, if known.")
+    cited_text: Text = Field(default="", description="The sentence, if known.")
     document_sha256: str = Field(
         default="", max_length=100, description="The document's digest at the time, if known."
     )
@@ -306,25 +271,12 @@ class WireVerdict(BaseModel):
     start_char_index: int | None = Field(description="Current place; null if not found.")
     end_char_index: int | None
     edited: bool = Field(description="Whether the document's bytes have changed.")
-    detail: str = Field(examples=["unchanged at its place"])
+    detail: str
     now: str | None = Field(default=None, description="The current sentence, if it has changed.")
 
 
-class WirePlace(BaseModel):
-    """`cited_text` is `text[start_char_index:end_char_index]` of the document's text."""
-
-    document_id: str = Field(examples=["seeds/jcpoa.md"])
-    title: str
-    uri: str
-    page: int | None = None
-    cited_text: str
-    start_char_index: int
-    end_char_index: int
-    document_sha256: str
-
-
 class WireEvidence(WirePlace):
-    says: str = Field(description="supports, contradicts or near.", examples=["contradicts"])
+    says: str = Field(description="supports, contradicts or near.")
     probability: float = Field(ge=0, le=1)
     differs: list[tuple[str, str]] = Field(
         description="Pairs of differing values: the text's and the document's.",

@@ -32,9 +32,9 @@ def _as(model: type[M], value: object, /, **extra: Any) -> M:
 
 
 def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
-    text = answer.text or ""
+    text, hits = answer.text or "", answer.hits
     pieces = [
-        _as(schemas.WirePiece, piece, citation=_citation(number, piece.citation, answer.hits, text))
+        _as(schemas.WirePiece, piece, citation=_citation(number, piece.citation, hits, text))
         for number, piece in enumerate(answer.pieces, 1)
     ]
     return _as(
@@ -42,15 +42,12 @@ def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
         answer,
         answer=answer.text,
         pieces=pieces,
-        citations=_citations(answer.citations, answer.hits, text),
-        alternatives=[
-            _alternative(alternative, answer.hits) for alternative in answer.alternatives
-        ],
-        conflicts=[_alternative(alternative, answer.hits) for alternative in answer.conflicts],
-        value=_as(schemas.WireValue, answer.value) if answer.value else None,
+        citations=_citations(answer.citations, hits, text),
+        alternatives=_alternatives(answer.alternatives, hits),
+        conflicts=_alternatives(answer.conflicts, hits),
         explain=explain(answer),
-        nearest=[hit(near_hit) for near_hit in answer.hits],
-        passages_found=len(answer.hits),
+        nearest=list(map(hit, hits)),
+        passages_found=len(hits),
         passages_read=len(answer.hits_read),
         receipt=dataclasses.asdict(answer.receipt) if answer.receipt else None,
         generation=retrieved.generation,
@@ -58,9 +55,13 @@ def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
     )
 
 
-def _alternative(alternative: Alternative, hits: Sequence[Hit]) -> schemas.WireAlternative:
-    citations = _citations(alternative.citations, hits, alternative.text)
-    return _as(schemas.WireAlternative, alternative, citations=citations)
+def _alternatives(
+    alternatives: Sequence[Alternative], hits: Sequence[Hit]
+) -> list[schemas.WireAlternative]:
+    return [
+        _as(schemas.WireAlternative, one, citations=_citations(one.citations, hits, one.text))
+        for one in alternatives
+    ]
 
 
 def _citations(
@@ -73,15 +74,12 @@ def _citation(
     number: int, citation: Citation, hits: Sequence[Hit], text: str
 ) -> schemas.WireCitation:
     start, end = _part(text, citation.quote)
-    source = next(
-        (
-            hit
-            for hit in hits
-            if hit.passage.document_id == citation.document_id
-            and hit.passage.start <= citation.start
-            and citation.end <= hit.passage.end
-        ),
-        None,
+    scores = (
+        _as(schemas.Scores, hit)
+        for hit in hits
+        if hit.passage.document_id == citation.document_id
+        and hit.passage.start <= citation.start
+        and citation.end <= hit.passage.end
     )
     return _as(
         schemas.WireCitation,
@@ -96,7 +94,7 @@ def _citation(
         start=start,
         end=end,
         document_sha256=citation.sha256,
-        scores=_as(schemas.Scores, source) if source else None,
+        scores=next(scores, None),
         copies=[_placed(schemas.WireCopy, copy) for copy in citation.copies],
     )
 
@@ -153,28 +151,20 @@ def verdict(check: CitationCheck) -> schemas.WireVerdict:
 def report(report: CheckReport, seconds: float) -> schemas.WireReport:
     """A checked text; `seconds` is how long it took."""
     sentences = [
-        _as(
-            schemas.WireChecked,
-            sentence,
-            evidence=[_evidence(evidence) for evidence in sentence.evidence],
-        )
+        _as(schemas.WireChecked, sentence, evidence=list(map(_evidence, sentence.evidence)))
         for sentence in report.sentences
     ]
     quotations = [
         _as(
             schemas.WireQuotation,
-            one,
-            places=[_place(schemas.WireQuotedPlace, place) for place in one.places],
+            quotation,
+            places=[_place(schemas.WireQuotedPlace, place) for place in quotation.places],
         )
-        for one in report.quotations
+        for quotation in report.quotations
     ]
     timings = {"check": round(seconds * 1000, 1)}
     return _as(
-        schemas.WireReport,
-        report,
-        sentences=sentences,
-        quotations=quotations,
-        timings_ms=timings,
+        schemas.WireReport, report, sentences=sentences, quotations=quotations, timings_ms=timings
     )
 
 
@@ -190,11 +180,6 @@ def _place(model: type[M], citation: Citation, **extra: Any) -> M:
 
 
 def _evidence(evidence: FoundEvidence) -> schemas.WireEvidence:
-    return _place(
-        schemas.WireEvidence,
-        evidence.citation,
-        says=evidence.says,
-        probability=evidence.probability,
-        differs=list(evidence.differs),
-        missing=list(evidence.missing),
-    )
+    names = ("says", "probability", "differs", "missing")
+    extra = {name: getattr(evidence, name) for name in names}
+    return _place(schemas.WireEvidence, evidence.citation, **extra)

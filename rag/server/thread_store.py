@@ -27,24 +27,21 @@ _TABLE = """CREATE TABLE IF NOT EXISTS threads (
 )"""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredThread:
-    """A thread; `updated` is a Unix time in seconds."""
-
-    id: str
-    title: str
-    updated: float
-    turns: list[Turn]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedThread:
-    """A thread in a list, by the number of its questions."""
+@dataclass(frozen=True)
+class WireThread:
+    """A thread; `updated` is a Unix time in seconds, `questions` their number."""
 
     id: str
     title: str
     updated: float
     questions: int
+
+
+@dataclass(frozen=True)
+class WireTurns(WireThread):
+    """A thread with its turns."""
+
+    turns: list[Turn]
 
 
 class ThreadStore:
@@ -53,7 +50,7 @@ class ThreadStore:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
 
-    def listed(self, key: str, search: str, most: int) -> list[ListedThread]:
+    def listed(self, key: str, search: str, most: int) -> list[WireThread]:
         """The key's threads with all these words in the title, a question or an answer, the latest
         first.
         """
@@ -66,9 +63,9 @@ class ThreadStore:
             rows = connection.execute(
                 f"{query} ORDER BY updated DESC LIMIT ?", [key, *words, most]
             ).fetchall()
-        return [ListedThread(*row) for row in rows]
+        return [WireThread(*row) for row in rows]
 
-    def get(self, key: str, thread_id: str) -> StoredThread | None:
+    def get(self, key: str, thread_id: str) -> WireTurns | None:
         if not self._path.exists():
             return None
         query = "SELECT id, title, updated, turns FROM threads WHERE key = ? AND id = ?"
@@ -76,7 +73,7 @@ class ThreadStore:
             row = connection.execute(query, (key, thread_id)).fetchone()
         return _thread(*row) if row else None
 
-    def put(self, key: str, thread: StoredThread) -> None:
+    def put(self, key: str, thread: WireTurns) -> None:
         """Add or replace a thread."""
         with self._connected() as connection:
             _write(connection, key, thread)
@@ -125,11 +122,12 @@ class ThreadStore:
             raise StoreError(message, "make the index folder writable, or free space") from error
 
 
-def _thread(thread_id: str, title: str, updated: float, turns: str) -> StoredThread:
-    return StoredThread(thread_id, title, updated, json.loads(turns))
+def _thread(thread_id: str, title: str, updated: float, turns: str) -> WireTurns:
+    read = json.loads(turns)
+    return WireTurns(thread_id, title, updated, len(read), read)
 
 
-def _write(connection: sqlite3.Connection, key: str, thread: StoredThread) -> None:
+def _write(connection: sqlite3.Connection, key: str, thread: WireTurns) -> None:
     answers = [(turn.get("answer") or {}).get("answer") or "" for turn in thread.turns]
     questions = [str(turn.get("question", "")) for turn in thread.turns]
     words = "\n".join([thread.title, *questions, *answers]).casefold()

@@ -45,47 +45,41 @@ def test_five_turns_are_answered_like_at_the_prompt(tmp_path: Path) -> None:
         put_text(client, "lease.txt", LEASE)
         engine = open_backend(Settings(index=tmp_path, threshold=0.15)).engine
         prompt = ReplSession(cast(SessionEngine, Opened(engine)))
-        said: list[dict[str, Any]] = []
-        understood = []
+        messages: list[dict[str, Any]] = []
+        questions = []
         for turn in TURNS:
             rewrite = prompt.understand(turn)
-            meant = rewrite.question
             answer = prompt.ask(turn, rewrite)
-            said.append({"role": "user", "content": turn})
-            response = client.post("/v1/responses", json={"model": "rag", "input": said}).json()
+            messages.append({"role": "user", "content": turn})
+            response = client.post("/v1/responses", json={"input": messages}).json()
             searched, message = response["output"]
-            chat = client.post(
-                "/v1/chat/completions", json={"model": "rag", "messages": said}
-            ).json()
-            content = chat["choices"][0]["message"]["content"]
-            understood += searched["queries"]
-            assert searched["queries"] == [meant]
-            assert content == message["content"][0]["text"]
+            content = message["content"][0]["text"]
+            chat = client.post("/v1/chat/completions", json={"messages": messages}).json()
+            assert chat["choices"][0]["message"]["content"] == content
+            assert searched["queries"] == [rewrite.question]
+            questions += searched["queries"]
             assert content.startswith(answer.text or "Not found in the documents")
-            cites = [citation.document_id for citation in answer.citations]
-            assert set(documents_in(content)) == set(cites)  # preferred by the next turn
-            said.append({"role": "assistant", "content": content})
-    assert understood[1] == "Which city did William Burns visit?"
-    assert understood[3] == TURNS[3]
+            cited = {citation.document_id for citation in answer.citations}
+            assert set(documents_in(content)) == cited  # preferred by the next turn
+            messages.append({"role": "assistant", "content": content})
+    assert questions[1] == "Which city did William Burns visit?"
+    assert questions[3] == TURNS[3]
 
 
 def test_ask_takes_earlier_turns_and_returns_the_resolved_question(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", OMAN)
-        put_text(client, "lease.txt", LEASE)
-        before: list[dict[str, Any]] = []
         first = client.post("/v1/ask", json={"question": TURNS[0]}).json()
         cited = [citation["document_id"] for citation in first["citations"]]
-        before.append({"question": TURNS[0], "answer": first["answer"], "documents": cited})
-        asked = {"question": TURNS[1], "conversation": before}
-        second = client.post("/v1/ask", json=asked).json()
-        assert second["question"] == "Which city did William Burns visit?"
-        assert second["asked"] == TURNS[1]
-        assert second["passages_read"] > 0
-        new = client.post("/v1/ask", json=asked | {"question": TURNS[3]}).json()
-        assert (new["question"], new["asked"]) == (TURNS[3], TURNS[3])
-        alone = client.post("/v1/ask", json={"question": TURNS[1]}).json()
-        assert alone["question"] == TURNS[1]
+        before = [{"question": TURNS[0], "answer": first["answer"], "documents": cited}]
+        for typed, turns, question in (
+            (TURNS[1], before, "Which city did William Burns visit?"),
+            (TURNS[3], before, TURNS[3]),
+            (TURNS[1], [], TURNS[1]),
+        ):
+            body = {"question": typed, "conversation": turns}
+            answer = client.post("/v1/ask", json=body).json()
+            assert (answer["question"], answer["asked"]) == (question, typed if turns else "")
 
 
 def test_empty_and_long_turns_are_skipped() -> None:
@@ -99,14 +93,8 @@ def test_a_follow_up_prefers_the_last_answers_documents() -> None:
         "William Burns [1]\n\n[1] The talks > Muscat, page 2 (a (old).txt): “William Burns led.”\n"
         "[2] b.txt: “He did: (again).”"
     )
-    talk = [
-        ("user", "Who led the talks?"),
-        ("assistant", answer),
-        ("user", "Which city did he visit?"),
-    ]
-    asked = asked_in(talk)
-    assert asked.turns[0].documents == ("a (old).txt", "b.txt")
-    meant = in_context(asked.question, asked.turns)
-    assert meant.preferred == asked.turns[0].documents
-    other = in_context("When does the lease end?", asked.turns)
-    assert other.preferred == ()
+    messages = [("user", "Who led the talks?"), ("assistant", answer)]
+    question, turns = asked_in([*messages, ("user", "Which city did he visit?")])
+    assert turns[0].documents == ("a (old).txt", "b.txt")
+    assert in_context(question, turns).preferred == turns[0].documents
+    assert in_context("When does the lease end?", turns).preferred == ()

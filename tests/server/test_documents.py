@@ -37,42 +37,38 @@ def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
 
 
 def test_documents_are_paged(client: httpx.Client) -> None:
-    first = client.get("/v1/documents", params={"limit": 1}).json()
-    assert [one["id"] for one in first["documents"]] == ["uploads/lease.md"]
-    second = client.get("/v1/documents", params={"limit": 1, "after": first["next"]}).json()
-    assert [one["id"] for one in second["documents"]] == ["uploads/oman.txt"]
-    assert (first["total"], second["next"]) == (2, None)
+    ids: list[str] = []
+    after: str | None = ""
+    while after is not None:
+        params: dict[str, str | int] = {"limit": 1, "after": after}
+        page = client.get("/v1/documents", params=params).json()
+        ids += [row["id"] for row in page["documents"]]
+        after = page["next"]
+    assert (ids, page["total"]) == (["uploads/lease.md", "uploads/oman.txt"], 2)
     detail = client.get("/v1/documents/uploads/lease.md").json()
     assert detail["title"] == "Lease"
     assert detail["characters"] == len(client.get("/v1/documents/uploads/lease.md/text").text)
     assert detail["sections"] == [{"start": 0, "headings": ["Lease"]}]
 
 
-@pytest.mark.parametrize(
-    "name", ["../../etc/passwd.txt", "..\\..\\x.txt", "/etc/x.txt", "a/b/x.txt"]
-)
+@pytest.mark.parametrize("name", ["../../etc/x.txt", "..\\..\\x.txt", "/etc/x.txt", "a/b/x.txt"])
 def test_a_name_is_never_a_path(client: httpx.Client, name: str) -> None:
-    made = client.post("/v1/documents", json={"name": name, "text": "Hello there."}).json()
-    (document_id,) = made["files"][0]["document_ids"]
-    assert document_id in ("uploads/passwd.txt", "uploads/x.txt")
-    client.delete(f"/v1/documents/{document_id}")
+    job = client.post("/v1/documents", json={"name": name, "text": "Hello there."}).json()
+    assert job["files"][0]["document_ids"] == ["uploads/x.txt"]
+    client.delete("/v1/documents/uploads/x.txt")
 
 
 def test_files_of_a_folder_keep_their_place_in_it(client: httpx.Client) -> None:
     def send(folder: str, text: str) -> httpx.Response:
-        return client.post(
-            "/v1/documents", params={"folder": folder}, files={"file": ("a.md", text.encode())}
-        )
+        file = {"file": ("a.md", text.encode())}
+        return client.post("/v1/documents", params={"folder": folder}, files=file)
 
-    one = send("notes/2024", "The first note.").json()["files"][0]
-    other = send("notes/2025/", "The second note.").json()["files"][0]
-    assert (one["name"], other["name"]) == ("notes/2024/a.md", "notes/2025/a.md")
-    for document_id, text in [
-        ("uploads/notes/2024/a.md", "The first note."),
-        ("uploads/notes/2025/a.md", "The second note."),
-    ]:
-        assert client.get(f"/v1/documents/{document_id}/text").text == text
-        assert client.delete(f"/v1/documents/{document_id}").status_code == 200
+    for folder in ("notes/2024", "notes/2025/"):
+        send(folder, f"The note of {folder}.").raise_for_status()
+    for folder in ("notes/2024", "notes/2025/"):
+        path = f"/v1/documents/uploads/{folder.rstrip('/')}/a.md"
+        assert client.get(f"{path}/text").text == f"The note of {folder}."
+        assert client.delete(path).status_code == 200
     for folder in ["..", "a/../b", "a//b", "/", "a/./b", "a\nb", "\u202ea", "x" * 401]:
         refused = send(folder, "No.")
         assert refused.status_code == 422
@@ -80,26 +76,23 @@ def test_files_of_a_folder_keep_their_place_in_it(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["..", ".", "a\n.txt", "\u202etxt.exe", "x" * 201, "/", "\ud800.txt"]
+    "body",
+    [
+        *({"name": name, "text": "x"} for name in ("..", "a\n.txt", "\u202etxt.exe", "x" * 201)),
+        *({"name": name, "text": "x"} for name in ("/", "\ud800.txt", 0)),
+        *({"name": "a", "text": 0}, {}, [], 0),
+    ],
 )
-def test_invalid_names_are_refused(client: httpx.Client, name: str) -> None:
-    content = json.dumps({"name": name, "text": "x"})
-    response = client.post(
-        "/v1/documents", content=content, headers={"Content-Type": "application/json"}
-    )
+def test_invalid_texts_are_refused(client: httpx.Client, body: object) -> None:
+    headers = {"Content-Type": "application/json"}
+    response = client.post("/v1/documents", content=json.dumps(body), headers=headers)
     assert response.status_code in (400, 422)
-
-
-@pytest.mark.parametrize("body", [{"name": 0, "text": "x"}, {"name": "a", "text": 0}, {}, [], 0])
-def test_a_text_of_the_wrong_type_is_explained(client: httpx.Client, body: object) -> None:
-    response = client.post("/v1/documents", json=body)
-    assert (response.status_code, response.json()["type"]) == (422, "urn:rag:invalid")
+    assert response.json()["detail"]
 
 
 def test_a_document_may_be_called_text(client: httpx.Client) -> None:
-    client.post(
-        "/v1/documents", files={"file": ("text", b"The cat is called Minka.")}
-    ).raise_for_status()
+    file = {"file": ("text", b"The cat is called Minka.")}
+    client.post("/v1/documents", files=file).raise_for_status()
     assert client.get("/v1/documents/uploads/text").json()["id"] == "uploads/text"
     assert client.get("/v1/documents/uploads/text/text").text == "The cat is called Minka."
     assert client.delete("/v1/documents/uploads/text").status_code == 200
@@ -110,22 +103,15 @@ def test_a_document_may_be_called_text(client: httpx.Client) -> None:
     "path",
     ["uploads/none.txt", "../../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "uploads/lease.md%00"],
 )
-@pytest.mark.parametrize("part", ["", "/text"])
-def test_an_unknown_document_is_not_searched_elsewhere(
-    client: httpx.Client, path: str, part: str
-) -> None:
-    response = client.get(f"/v1/documents/{path}{part}")
-    assert response.status_code == 404
-    assert "root:" not in response.text
+def test_an_unknown_document_is_not_searched_elsewhere(client: httpx.Client, path: str) -> None:
+    for part in ("", "/text"):
+        assert client.get(f"/v1/documents/{path}{part}").status_code == 404
 
 
-def test_a_large_upload_is_refused(client: httpx.Client) -> None:
-    response = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (5 << 20)})
-    assert response.status_code == 413
+def test_large_bodies_and_other_media_types_are_refused(client: httpx.Client) -> None:
+    large = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (5 << 20)})
+    assert large.status_code == 413
     assert client.post("/v1/ask", json={"question": "x" * (2 << 20)}).status_code == 413
-
-
-def test_other_media_types_are_refused(client: httpx.Client) -> None:
     for kind, codes in (("text/plain", (415,)), ("multipart/form-data", (400, 422))):
         refused = client.post("/v1/documents", content=b"hello", headers={"Content-Type": kind})
         assert refused.status_code in codes
@@ -134,24 +120,21 @@ def test_other_media_types_are_refused(client: httpx.Client) -> None:
 def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         store = open_backend(Settings(index=tmp_path)).engine.store
-        store.put(
-            document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32)
-        )
+        ingested = document("From a folder.", "uploads/a.txt")
+        store.put(ingested, [], np.zeros((0, 64), dtype=np.float32))
         store.close()
         response = client.post("/v1/documents", json={"name": "a.txt", "text": "Mine."})
         assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
         assert "ingested from /uploads/a.txt" in response.json()["detail"]
         both = [("file", (name, b"Mine.")) for name in ("b.txt", "a.txt")]
         assert client.post("/v1/documents", files=both).status_code == 409
-        assert [one["id"] for one in client.get("/v1/documents").json()["documents"]] == [
-            "uploads/a.txt"
-        ]
+        assert client.get("/v1/documents").json()["total"] == 1
         assert client.get("/v1/documents/uploads/a.txt/text").text == "From a folder."
         assert client.delete("/v1/documents/uploads/a.txt").status_code == 200
         put_text(client, "a.txt", "Mine.")
 
 
-def test_a_large_document_is_listed_and_read_whole(client: httpx.Client) -> None:
+def test_a_large_document_is_read_whole(client: httpx.Client) -> None:
     text = "The answer is Forty. " * 30_000
     put_text(client, "large.txt", text)
     assert client.get("/v1/documents/uploads/large.txt/text").text.strip() == text.strip()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,79 +22,52 @@ from rag.server.feedback import feedback_file, forget_quotes
 from rag.server.journal_file import JournalFile
 from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
-from tests.server.fake_server import put_text, serving
+from tests.server.fake_server import put_text, serving, with_key
 from tests.small_index import in_threads
 from tests.store.helpers import EMBEDDER, local
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(tmp_path_factory.mktemp("served")) as made:
-        yield made
+    with serving(tmp_path_factory.mktemp("served")) as opened:
+        yield opened
+
+
+def rate(client: httpx.Client, question: str, verdict: str, answer: str = "", **more: Any) -> None:
+    body = {"question": question, "verdict": verdict, **more}
+    response = client.post("/v1/feedback", json=body | ({"answer": answer} if answer else {}))
+    assert response.status_code == 201, response.text
 
 
 def test_thumbs_become_gold_questions(client: httpx.Client, tmp_path: Path) -> None:
     put_text(client, "oman.txt", "The talks were led by William Burns.")
-    put_text(client, "gone.txt", "The safe is in Oslo.")
-    evidence = [
-        {"document": "uploads/oman.txt", "sentence": "The talks were led by William Burns."}
-    ]
-    said = [
-        {"question": "Who led?", "verdict": "wrong", "answer": "Oslo"},
-        {
-            "question": "Who led?",
-            "verdict": "right",
-            "answer": "William Burns",
-            "evidence": evidence,
-        },
-        {"question": "Where?", "verdict": "wrong", "answer": "Oslo", "correction": "Muscat"},
-        {"question": "Why?", "verdict": "wrong", "answer": "Oslo"},
-        {"question": "When?", "verdict": "not_in_the_documents", "answer": "1999"},
-        {
-            "question": "Safe?",
-            "verdict": "right",
-            "answer": "Oslo",
-            "evidence": [{"document": "uploads/gone.txt", "sentence": "x"}],
-        },
-    ]
-    for one in said:
-        assert client.post("/v1/feedback", json=one).status_code == 201
-    assert (
-        client.post("/v1/feedback", json={"question": "x", "verdict": "perhaps"}).status_code == 422
-    )
+    talks = {"document": "uploads/oman.txt", "sentence": "The talks were led by William Burns."}
+    rate(client, "Who led?", "wrong", "Oslo")
+    rate(client, "Who led?", "right", "William Burns", evidence=[talks])
+    rate(client, "Where?", "wrong", "Oslo", correction="Muscat")
+    rate(client, "Why?", "wrong", "Oslo")
+    rate(client, "When?", "not_in_the_documents", "1999")
+    unknown = client.post("/v1/feedback", json={"question": "x", "verdict": "perhaps"})
+    assert unknown.status_code == 422
     lines = client.get("/v1/feedback").text.splitlines()
-    assert [json.loads(line) for line in lines[:3]] == [
-        {"question": "Who led?", "answers": ["William Burns"], "evidence": evidence},
+    assert [json.loads(line) for line in lines] == [
+        {"question": "Who led?", "answers": ["William Burns"], "evidence": [talks]},
         {"question": "Where?", "answers": ["Muscat"]},
         {"question": "When?"},
     ]
     (tmp_path / "gold.jsonl").write_text("\n".join(lines))
     assert len(read_jsonl(tmp_path / "gold.jsonl")) == len(lines)
-    client.delete("/v1/documents/uploads/gone.txt").raise_for_status()
-    assert "Safe?" not in client.get("/v1/feedback").text
 
 
-def test_feedback_is_hidden_from_read_only_keys(tmp_path: Path) -> None:
-    _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
-    with serving(tmp_path, key=reads) as client:
-        assert (
-            client.post("/v1/feedback", json={"question": "Who?", "verdict": "wrong"}).status_code
-            == 201
-        )
-        assert client.get("/v1/feedback").status_code == 403
-
-
-def test_a_read_only_key_does_not_replace_the_rating_of_another(tmp_path: Path) -> None:
+def test_a_read_only_key_does_not_read_or_replace_the_ratings_of_another(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
     _, writes = keys.add("w", "write")
     tokens = [keys.add("r", "read")[1], writes, keys.add("other", "read")[1]]
     with serving(tmp_path, key=writes) as client:
         for token, answer in zip(tokens, ("Ada", "William Burns", "Bob"), strict=True):
-            client.post(
-                "/v1/feedback",
-                json={"question": "Who?", "verdict": "right", "answer": answer},
-                headers={"Authorization": f"Bearer {token}"},
-            ).raise_for_status()
+            with with_key(client, token) as other:
+                rate(other, "Who?", "right", answer)
+                assert other.get("/v1/feedback").status_code == (200 if token == writes else 403)
         assert json.loads(client.get("/v1/feedback").text)["answers"] == ["William Burns"]
 
 
@@ -128,28 +103,27 @@ def test_a_truncated_line_loses_only_itself(tmp_path: Path) -> None:
 
 
 def test_a_document_is_added_under_a_clients_id(client: httpx.Client) -> None:
-    path = "/v1/documents/crm/tickets/42.md"
-    given = {
-        "text": "# Ticket\n\nThe lease was signed by Ada Lovelace.",
-        "metadata": {"team": "sales"},
-    }
-    made = client.put(path, json=given, headers={"If-None-Match": "*"})
-    assert made.status_code == 201
-    assert made.json()["metadata"]["team"] == "sales"
-    assert client.put(path, json=given, headers={"If-None-Match": "*"}).status_code == 412
-    found = client.get("/v1/documents", params={"filter": "team=sales"}).json()
-    assert [one["id"] for one in found["documents"]] == ["crm/tickets/42.md"]
-    assert client.get(path).headers["etag"] == made.headers["etag"]
-    changed = {**given, "metadata": {"team": "law"}, "title": "Ticket 42"}
-    again = client.put(path, json=changed, headers={"If-Match": made.headers["etag"]})
+    path, text = "/v1/documents/crm/tickets/42.md", "# Ticket\n\nThe lease was signed by Ada."
+    body: dict[str, Any] = {"text": text, "metadata": {"team": "sales"}}
+
+    def put(**headers: str) -> httpx.Response:
+        return client.put(
+            path, json=body, headers={k.replace("_", "-"): headers[k] for k in headers}
+        )
+
+    first = put(If_None_Match="*")
+    assert (first.status_code, first.json()["metadata"]["team"]) == (201, "sales")
+    assert put(If_None_Match="*").status_code == 412
+    listed = client.get("/v1/documents", params={"filter": "team=sales"}).json()
+    assert [row["id"] for row in listed["documents"]] == ["crm/tickets/42.md"]
+    tag = first.headers["etag"]
+    assert client.get(path).headers["etag"] == tag
+    body |= {"metadata": {"team": "law"}, "title": "Ticket 42"}
+    again = put(If_Match=tag)
     assert (again.status_code, again.json()["title"]) == (200, "Ticket 42")
-    assert (
-        client.put(path, json=given, headers={"If-Match": made.headers["etag"]}).status_code == 412
-    )
-    assert (
-        client.post("/v1/ask", json={"question": "Who signed the lease?"}).json()["answer"]
-        == "Ada Lovelace"
-    )
+    assert put(If_Match=tag).status_code == 412
+    answer = client.post("/v1/ask", json={"question": "Who signed the lease?"}).json()
+    assert answer["answer"] == "Ada"
     client.delete(path).raise_for_status()
 
 
@@ -174,67 +148,52 @@ def test_uploads_are_listed_and_cancelled(tmp_path: Path) -> None:
 
 def test_ratings_that_repeat_a_deleted_document_are_deleted_and_counted(tmp_path: Path) -> None:
     with serving(tmp_path / "index") as client:
-        put_text(client, "oman.txt", "The talks were led by William Burns.")
         put_text(client, "gone.txt", "The safe is in Oslo, behind the portrait of the founder.")
-        named = {"document": "uploads/oman.txt", "sentence": "The talks were led by him."}
-        quoting = [
-            {"question": "a", "verdict": "right", "answer": "behind the portrait"},
-            {"question": "b", "verdict": "wrong", "correction": "Oslo"},
-            {"question": "c", "verdict": "wrong", "comment": "It IS in Oslo, behind the portrait!"},
-            {
-                "question": "d",
-                "verdict": "right",
-                "answer": "x",
-                "evidence": [
-                    {"document": "uploads/other.txt", "sentence": "The safe is in Oslo, behind it."}
-                ],
-            },
-        ]
-        kept = [
-            {"question": "e", "verdict": "wrong", "correction": "Muscat"},
-            {"question": "f", "verdict": "right", "answer": "Oslo", "evidence": [named]},
-        ]
-        for rating in quoting + kept:
-            client.post("/v1/feedback", json=rating).raise_for_status()
+        talks = {"document": "uploads/oman.txt", "sentence": "The talks were led by him."}
+        repeats = {"document": "uploads/other.txt", "sentence": "The safe is in Oslo, behind it."}
+        rate(client, "a", "right", "behind the portrait")
+        rate(client, "b", "wrong", correction="Oslo")
+        rate(client, "c", "wrong", comment="It IS in Oslo, behind the portrait!")
+        rate(client, "d", "right", "x", evidence=[repeats])
+        rate(client, "e", "right", "x", evidence=[{**talks, "document": "uploads/gone.txt"}])
+        rate(client, "kept", "wrong", correction="Muscat")
+        rate(client, "kept, too", "right", "Oslo", evidence=[talks])
         deleted = client.delete("/v1/documents/uploads/gone.txt").json()
-        assert (deleted["complete"], deleted["receipt"]["ratings"]) == (True, 4)
+        assert (deleted["complete"], deleted["receipt"]["ratings"]) == (True, 5)
     left = (tmp_path / "index" / "feedback.jsonl").read_text()
-    assert [json.loads(line)["question"] for line in left.splitlines()] == ["e", "f"]
+    assert [json.loads(line)["question"] for line in left.splitlines()] == ["kept", "kept, too"]
 
 
 def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_path: Path) -> None:
     docs, index = tmp_path / "docs", tmp_path / "index"
     docs.mkdir()
-    safes = {
-        "oslo.txt": "The safe is in Oslo, behind the portrait of the founder.",
-        "bergen.txt": "A second safe is in Bergen, below the stairs of the cellar.",
-    }
-    for name, text in safes.items():
-        (docs / name).write_text(text)
+    (docs / "oslo.txt").write_text("The safe is in Oslo, behind the portrait of the founder.")
     with zipfile.ZipFile(docs / "safes.zip", "w") as archive:
         archive.writestr("rome.txt", "The third safe is in Rome, under the desk of the cook.")
         archive.writestr("paris.txt", "The fourth safe is in Paris, in the wall of the kitchen.")
-    store = local(index)
 
-    def sync() -> Changes:
-        stamps = Stamps(index)
-        runner = Sync(store, EMBEDDER, 12, stamps, forget=partial(forget_quotes, index))
-        return runner.run(docs, find([docs]), many=True)
+    with closing(local(index)) as store:
 
-    assert len(sync().added) == 4
-    for question, answer in (
-        ("a", "behind the portrait of the founder"),
-        ("b", "below the stairs of the cellar"),
-        ("c", "under the desk of the cook"),
-        ("d", "in the wall of the kitchen"),
-    ):
-        feedback_file(index).add({"question": question, "verdict": "right", "answer": answer})
-    (docs / "oslo.txt").unlink()
-    with zipfile.ZipFile(docs / "safes.zip", "w") as archive:
-        archive.writestr("paris.txt", "The fourth safe is in Paris, in the wall of the kitchen.")
-    changes = sync()
-    assert sorted(changes.removed) == ["docs/oslo.txt", "docs/safes.zip/rome.txt"]
-    assert changes.quotes == 2
-    assert [line["question"] for line in feedback_file(index).lines()] == ["b", "d"]
-    assert sync().quotes == 0
-    store.close()
+        def sync() -> Changes:
+            runner = Sync(store, EMBEDDER, 12, Stamps(index), forget=partial(forget_quotes, index))
+            return runner.run(docs, find([docs]), many=True)
+
+        assert len(sync().added) == 3
+        for answer in (
+            "behind the portrait of the founder",
+            "under the desk of the cook",
+            "in the wall of the kitchen",
+        ):
+            line = {"question": answer, "verdict": "right", "answer": answer}
+            feedback_file(index).add(line)
+        (docs / "oslo.txt").unlink()
+        with zipfile.ZipFile(docs / "safes.zip", "w") as archive:
+            archive.writestr(
+                "paris.txt", "The fourth safe is in Paris, in the wall of the kitchen."
+            )
+        changes = sync()
+        assert sorted(changes.removed) == ["docs/oslo.txt", "docs/safes.zip/rome.txt"]
+        assert changes.quotes == 2
+        (line,) = feedback_file(index).lines()
+        assert line["question"] == "in the wall of the kitchen"
+        assert sync().quotes == 0

@@ -7,6 +7,7 @@ import os
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -36,25 +37,19 @@ def test_the_caller_and_their_rights(client: httpx.Client, tmp_path: Path) -> No
         assert (me["key"], me["may_write"]) == ("ada", False)
 
 
-def test_sources_are_counted_and_found_by_name(client: httpx.Client) -> None:
-    found = client.get("/v1/sources").json()
-    assert found["folders"] == [{"name": "uploads", "count": 2}]
-    assert found["types"] == [{"name": "md", "count": 1}, {"name": "txt", "count": 1}]
-    named = client.get("/v1/sources", params={"name": "LEASE uploads"}).json()
-    assert [one["id"] for one in named["documents"]] == ["uploads/lease.md"]
-    assert (named["total"], named["matching"]) == (2, 1)
-    assert (
-        client.get("/v1/sources", params={"offset": 1, "limit": 1}).json()["documents"][0]["id"]
-        == "uploads/oman.txt"
-    )
+def test_sources_are_counted_and_found_by_name_and_folder(client: httpx.Client) -> None:
+    def sources(**asked: Any) -> tuple[list[Any], list[str], int]:
+        found = client.get("/v1/sources", params=asked).json()
+        assert found["types"] == [{"name": "md", "count": 1}, {"name": "txt", "count": 1}]
+        assert found["total"] == 2
+        return found["folders"], [row["id"] for row in found["documents"]], found["matching"]
 
-
-def test_a_folder_has_its_folders_and_documents(client: httpx.Client) -> None:
-    top = client.get("/v1/sources", params={"folder": ""}).json()
-    assert (top["folders"], top["documents"]) == ([{"name": "uploads", "count": 2}], [])
-    within = client.get("/v1/sources", params={"folder": "uploads", "limit": 1}).json()
-    assert (within["folders"], within["matching"]) == ([], 2)
-    assert [one["id"] for one in within["documents"]] == ["uploads/lease.md"]
+    uploads, lease, oman = {"name": "uploads", "count": 2}, "uploads/lease.md", "uploads/oman.txt"
+    assert sources() == ([uploads], [lease, oman], 2)
+    assert sources(name="LEASE uploads") == ([uploads], [lease], 1)
+    assert sources(offset=1, limit=1) == ([uploads], [oman], 2)
+    assert sources(folder="") == ([uploads], [], 0)
+    assert sources(folder="uploads", limit=1) == ([], [lease], 2)
 
 
 def test_the_structure_of_a_part_of_a_document(client: httpx.Client) -> None:
@@ -89,57 +84,42 @@ def with_pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     settings = Settings(index=folder / "index")
     backend = open_backend(settings)
-    Ingest(backend.engine.store, backend.embedder, settings.passage_tokens).run(
-        find([folder / "docs"])
-    )
+    ingest = Ingest(backend.engine.store, backend.embedder, settings.passage_tokens)
+    ingest.run(find([folder / "docs"]))
     backend.engine.store.close()
     return folder
 
 
 def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> None:
+    file, plan = with_pdf / "docs/plan.pdf", {"document": "docs/plan.pdf"}
     with serving(with_pdf / "index") as client:
-        drawn = client.get(
-            "/v1/pages/picture", params={"document": "docs/plan.pdf", "page": 1, "width": 300}
-        )
+
+        def page(number: int, **places: int) -> Any:
+            return client.get("/v1/pages", params={**plan, "page": number, **places}).json()
+
+        drawn = client.get("/v1/pages/picture", params={**plan, "page": 1, "width": 300})
         assert drawn.headers["content-type"] == "image/png"
         assert struct.unpack(">II", drawn.content[16:24])[0] == 300
         text = client.get("/v1/documents/docs/plan.pdf/text").text
         # no answer shows the server's folders
         assert client.get("/v1/documents/docs/plan.pdf").json()["uri"] == "docs/plan.pdf"
         start, end = text.index("signed"), text.index("Fairweather") + len("Fairweather")
-        found = client.get(
-            "/v1/pages", params={"document": "docs/plan.pdf", "page": 1, "start": start, "end": end}
-        ).json()
+        found = page(1, start=start, end=end)
         first, second = found["boxes"]
-        assert found["pages"] == 2
-        assert 72 / 595 < first[0] < first[2] < 0.5
+        assert (found["pages"], found["sentence"]) == (2, [])  # none was named
+        assert 130 / 595 < first[0] < first[2] < 0.5  # not at "The lease was"
         assert second[0] == pytest.approx(72 / 595, abs=0.01)
         assert first[1] < first[3] <= second[3]
-        assert first[0] > 130 / 595  # not at "The lease was"
-        assert found["sentence"] == []  # none was named
-        asked: dict[str, str | int] = {"document": "docs/plan.pdf", "page": 1}
-        asked |= {"start": start, "end": end, "sentence_start": 0, "sentence_end": end + 1}
-        whole = client.get("/v1/pages", params=asked).json()
+        whole = page(1, start=start, end=end, sentence_start=0, sentence_end=end + 1)
         assert whole["boxes"] == found["boxes"]
         assert whole["sentence"][0][0] == pytest.approx(72 / 595, abs=0.01)
-        shown = [(line["text"], line["box"]) for line in whole["lines"]]
-        assert [line for line, _ in shown] == [
-            "The lease was signed in Wexcombe",
-            "by William Fairweather.",
-        ]
-        assert_lies_on(
-            [shown[1][1]], by_pdfium(with_pdf / "docs/plan.pdf", "by William Fairweather.")
-        )
-        file = client.get("/v1/original", params={"document": "docs/plan.pdf"})
-        assert file.content == (with_pdf / "docs/plan.pdf").read_bytes()
-        assert "plan.pdf" in file.headers["content-disposition"]
-        assert (
-            client.get(
-                "/v1/pages",
-                params={"document": "docs/plan.pdf", "page": 2, "start": start, "end": end},
-            ).json()["boxes"]
-            == []
-        )
+        lines = [line["text"] for line in whole["lines"]]
+        assert lines == ["The lease was signed in Wexcombe", "by William Fairweather."]
+        assert_lies_on([whole["lines"][1]["box"]], by_pdfium(file, "by William Fairweather."))
+        assert page(2, start=start, end=end)["boxes"] == []
+        original = client.get("/v1/original", params=plan)
+        assert original.content == file.read_bytes()
+        assert "plan.pdf" in original.headers["content-disposition"]
 
 
 UPLOADED: dict[str, str | int] = {"document": "uploads/plan.pdf", "page": 1}
@@ -199,14 +179,9 @@ def test_a_pdf_above_the_limit_is_not_kept(tmp_path: Path, monkeypatch: pytest.M
 
 def test_an_undrawable_page_is_a_problem(with_pdf: Path) -> None:
     with serving(with_pdf / "index") as client:
-        assert (
-            client.get("/v1/pages", params={"document": "docs/none.pdf", "page": 1}).status_code
-            == 404
-        )
-        assert (
-            client.get("/v1/pages", params={"document": "docs/plan.pdf", "page": 3}).status_code
-            == 422
-        )
+        for name, number, status in (("docs/none.pdf", 1, 404), ("docs/plan.pdf", 3, 422)):
+            asked = {"document": name, "page": str(number)}
+            assert client.get("/v1/pages", params=asked).status_code == status
         (with_pdf / "docs/plan.pdf").write_bytes(b"%PDF-1.4 another")
         changed = client.get("/v1/pages/picture", params={"document": "docs/plan.pdf", "page": 1})
         assert (changed.status_code, "changed on disk" in changed.json()["detail"]) == (404, True)

@@ -1,14 +1,17 @@
-"""The interface between the MCP tools and an index, however it was opened."""
+"""An index as the MCP tools use it, however it was opened."""
 
 from __future__ import annotations
 
 import difflib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from itertools import islice
 
 from rag.claims.results import CheckReport
+from rag.desk import grid as grids
 from rag.desk.grid import Grid
 from rag.desk.grid_file import GridSpec
+from rag.protocols import Store
 from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged
 from rag.server.schemas import Options
@@ -19,66 +22,72 @@ _LOOKED_AT = 20_000
 """Maximum number of documents whose ids are compared for a suggestion."""
 
 
-class IndexAccess(Protocol):
+class IndexAccess(ABC):
     """Raises the errors of `rag.errors`."""
 
-    def ask(
-        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
-    ) -> Answered: ...
+    @property
+    @abstractmethod
+    def store(self) -> Store: ...
 
-    def search(self, question: str, options: Options | None = None) -> list[Hit]: ...
+    @abstractmethod
+    def ask(self, question: str, turns: Sequence[Exchanged], options: Options) -> Answered: ...
 
+    @abstractmethod
+    def search(self, question: str, options: Options) -> list[Hit]: ...
+
+    @abstractmethod
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         """The text's sentences with their verdicts."""
 
-    def document(self, document_id: str) -> Document | None: ...
-
-    def documents(self, after: str, limit: int) -> list[Document]:
-        """Documents in order of id, without their text: up to `most` ids after `after`."""
-
-    def count(self) -> int: ...
-
+    @abstractmethod
     def link(self, document_id: str, start: int, end: int) -> str:
         """URL that opens the document at the place."""
 
-    def grid(self, name: str) -> Grid:
-        """A grid with the cells that were asked so far."""
+    @abstractmethod
+    def address(self, document: Document) -> str:
+        """Where the document comes from, as the agent may know it."""
 
-    def run_grid(self, spec: GridSpec) -> str:
-        """Keep a grid and ask its cells in the background. Returns the job's id."""
+    @abstractmethod
+    def start_grid(self, name: str) -> str:
+        """Ask a kept grid's cells in the background. Returns the job's id."""
 
+    @abstractmethod
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         """Returns (outcome, document ids, detail)."""
 
+    @abstractmethod
     def delete(self, document_id: str) -> bool:
         """Delete a document. Returns False if the id is unknown."""
 
+    def document(self, document_id: str) -> Document | None:
+        return None if "\0" in document_id else self.store.document(document_id)
 
-def every_document(library: IndexAccess, after: str = "") -> Iterator[Document]:
-    """All documents in order of id, without their text."""
-    while page := library.documents(after, _PAGE):
-        yield from page
-        after = page[-1].id
+    def documents(self, after: str = "") -> Iterator[Document]:
+        """The documents after the id `after`, in order of id, without their text."""
+        while "\0" not in after and (page := self.store.documents(after, _PAGE)):
+            yield from page
+            after = page[-1].id
 
+    def near_ids(self, document_id: str) -> list[str]:
+        """Up to three suggestions: ids that end with this one, documents of this title, or similar
+        ids.
+        """
+        wording = document_id.casefold()
+        documents = list(islice(self.documents(), _LOOKED_AT))
+        likely = [
+            document.id
+            for document in documents
+            if document.id.casefold().endswith(wording) or document.title.casefold() == wording
+        ]
+        unlikely = [document.id for document in documents if document.id not in likely]
+        return [*likely, *difflib.get_close_matches(document_id, unlikely, 3)][:3]
 
-def near_ids(library: IndexAccess, document_id: str) -> list[str]:
-    """Up to three suggestions: ids that end with `wanted`, documents of this title, or similar
-    ids.
-    """
-    ids: list[str] = []
-    likely: list[str] = []
-    for document in every_document(library):
-        ids.append(document.id)
-        if (
-            document.id.casefold().endswith(document_id.casefold())
-            or document.title.casefold() == document_id.casefold()
-        ):
-            likely.append(document.id)
-        if len(ids) >= _LOOKED_AT:
-            break
-    return [
-        *likely,
-        *difflib.get_close_matches(
-            document_id, [candidate for candidate in ids if candidate not in likely], 3
-        ),
-    ][:3]
+    def grid(self, name: str) -> Grid:
+        """A grid with the cells that were asked so far."""
+        return grids.load(self.store, name)
+
+    def run_grid(self, spec: GridSpec) -> str:
+        """Keep a grid and ask its cells in the background. Returns the job's id."""
+        grids.rows_of(spec, self.store.documents())
+        grids.save(self.store, spec)
+        return self.start_grid(spec.name)

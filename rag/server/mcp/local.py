@@ -10,18 +10,17 @@ from dataclasses import replace
 from rag import build
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
-from rag.desk import grid as grids
 from rag.desk import grid_run
-from rag.desk.grid import Grid
-from rag.desk.grid_file import GridSpec
 from rag.errors import AbsentError, RagError
 from rag.filters import parse
 from rag.ingestion import uploads
+from rag.protocols import Store
 from rag.render.links import page_link, page_of, resource_link
 from rag.repl.session_engine import SessionEngine
 from rag.server.answer_service import Answered
 from rag.server.conversation import Exchanged, in_context
 from rag.server.ingest_worker import safe_name
+from rag.server.mcp.index_access import IndexAccess
 from rag.server.mcp.server import make_server
 from rag.server.schemas import Options
 from rag.server.upload_queue import file_of
@@ -33,7 +32,7 @@ _CELLS = 8
 """Cells of a grid that are read while a question of the agent waits."""
 
 
-class LocalLibrary:
+class LocalLibrary(IndexAccess):
     """The index of this process. Models load in the background, and the first question waits for
     them. Questions run one at a time, since threads must not share tokenizers. `page` is as in
     `page_link`, for links to the page of a `rag serve`, or "".
@@ -60,41 +59,31 @@ class LocalLibrary:
             self._collections[name] = LocalLibrary(settings, page, self)
         return self._collections[name]
 
-    def ask(
-        self, question: str, turns: Sequence[Exchanged] = (), options: Options | None = None
-    ) -> Answered:
-        chosen = options or Options()
+    @property
+    def store(self) -> Store:
+        return self._index.store()
+
+    def ask(self, question: str, turns: Sequence[Exchanged], options: Options) -> Answered:
         with self._one:
             engine = self._index.engine()
             understood = in_context(question, turns)
             answer = engine.ask(
                 understood.question,
-                chosen.top_k,
-                parse(chosen.filters) or None,
-                form=getattr(chosen, "form", None) or "",
+                options.top_k,
+                parse(options.filters) or None,
+                form=getattr(options, "form", None) or "",
                 preferred=understood.preferred,
             )
         return Answered(answer, understood.question, understood.note)
 
-    def search(self, question: str, options: Options | None = None) -> list[Hit]:
-        chosen = options or Options()
+    def search(self, question: str, options: Options) -> list[Hit]:
         with self._one:
-            return self._index.engine().search(
-                question, chosen.top_k or 10, parse(chosen.filters) or None
-            )
+            filter = parse(options.filters) or None
+            return self._index.engine().search(question, options.top_k or 10, filter)
 
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         with self._one:
             return Checker(self._index.engine()).check(text, parse(filters) or None)
-
-    def document(self, document_id: str) -> Document | None:
-        return None if "\0" in document_id else self._index.store().document(document_id)
-
-    def documents(self, after: str, limit: int) -> list[Document]:
-        return self._index.store().documents(after, limit)
-
-    def count(self) -> int:
-        return self._index.store().stats().documents
 
     def link(self, document_id: str, start: int, end: int) -> str:
         return (
@@ -103,15 +92,12 @@ class LocalLibrary:
             else resource_link(document_id, start, end)
         )
 
-    def grid(self, name: str) -> Grid:
-        return grids.load(self._index.store(), name)
+    def address(self, document: Document) -> str:
+        return document.source
 
-    def run_grid(self, spec: GridSpec) -> str:
-        store = self._index.store()
-        grids.rows_of(spec, store.documents())
-        grids.save(store, spec)
-        threading.Thread(target=self._ask, args=(spec.name,), daemon=True).start()
-        return f"grid {spec.name}"
+    def start_grid(self, name: str) -> str:
+        threading.Thread(target=self._ask, args=(name,), daemon=True).start()
+        return f"grid {name}"
 
     def _ask(self, name: str) -> None:
         """Ask a grid's cells between the questions of the agent."""
@@ -129,12 +115,11 @@ class LocalLibrary:
         with self._one, build.pool(self._settings) as pool:
             embedder = self._index.embedder
             try:
-                store = self._index.store()
+                self.store  # noqa: B018  # opens the index
             except AbsentError:  # nothing has been ingested yet
                 build.store(self._settings, embedder, create=True).close()
-                store = self._index.store()
             outcome = uploads.put_upload(
-                store, embedder, self._settings.passage_tokens, upload, pool.load_data
+                self.store, embedder, self._settings.passage_tokens, upload, pool.load_data
             )
         return outcome.outcome, list(outcome.documents), outcome.detail
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
@@ -19,12 +20,8 @@ class Lines:
 
     @classmethod
     def of(cls, text: str) -> Lines:
-        starts = [0]
-        end = text.find("\n")
-        while 0 <= end < len(text) - 1:
-            starts.append(end + 1)
-            end = text.find("\n", end + 1)
-        return cls(tuple(starts), len(text))
+        starts = (place.end() for place in re.finditer("\n", text) if place.end() < len(text))
+        return cls((0, *starts), len(text))
 
     def line(self, offset: int) -> int:
         return bisect_right(self.starts, offset)

@@ -13,7 +13,6 @@ from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
 from rag.server import serialize
 from rag.server.caller import Caller
-from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.schemas import Line, Strict, WireReport
 from rag.server.state import Service, Shared, caller_of
@@ -51,7 +50,7 @@ class Check(Strict):
     )
 
 
-@router.post("/check", responses=described(409, 503))
+@router.post("/check")
 @needs(Right.READ)
 def check(body: Check, request: Request, service: Shared) -> WireReport:
     """Check which sentences of a text the documents support, contradict or do not contain, and

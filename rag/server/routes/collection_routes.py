@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from rag.server import serialize
 from rag.server.api_keys import Key
 from rag.server.collection_host import CollectionHost
-from rag.server.openapi import described
 from rag.server.problems import ServiceError
 from rag.server.rights import Right, needs
 from rag.server.schemas import Options, Strict, WireAnswer
@@ -62,90 +61,73 @@ def collections_of(request: Request) -> CollectionHost:
     return host
 
 
-async def _host(request: Request) -> CollectionHost:  # without a thread, as `Shared`
-    return collections_of(request)
-
-
-Host = Annotated[CollectionHost, Depends(_host)]
-
-
-@router.get("", responses=described(503))
+@router.get("")
 @needs(Right.ANY)
-def list_collections(request: Request, host: Host) -> WireCollections:
+def list_collections(request: Request) -> WireCollections:
     """List the collections that the key may use."""
-    key: Key | None = request.state.key
-    default = [WireCollection(name=DEFAULT_COLLECTION)] if _may(key, DEFAULT_COLLECTION) else []
-    visible = [collection for collection in host.registry.all() if _may(key, collection.id)]
-    return WireCollections(collections=default + [_shown(collection) for collection in visible])
+    default = [WireCollection(name=DEFAULT_COLLECTION)] if _may(request, DEFAULT_COLLECTION) else []
+    stored = collections_of(request).registry.all()
+    visible = [_shown(collection) for collection in stored if _may(request, collection.id)]
+    return WireCollections(collections=default + visible)
 
 
-@router.post("", status_code=201, responses=described(409, 503, 507))
+@router.post("", status_code=201)
 @needs(Right.MANAGE)
-def create_collection(body: NewCollection, host: Host) -> WireCollection:
+def create_collection(body: NewCollection, request: Request) -> WireCollection:
     """Create an empty collection. Its paths are those of the default one, under
     `/v1/collections/NAME`.
     """
-    return _shown(host.registry.create(body.name))
+    return _shown(collections_of(request).registry.create(body.name))
 
 
-@router.post("/ask", responses=described(404, 409, 503))
+@router.post("/ask")
 @needs(Right.ANY)
-def ask_collections(body: AskSeveral, request: Request, host: Host) -> CollectionAnswers:
+def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
     """Ask several collections the same question. Their answers are ranked together; their indexes
     stay separate.
     """
     names = list(dict.fromkeys(body.collections))
-    caller = caller_of(request)
     with ExitStack() as stack:
-        services = {name: entered(stack, request, host, name) for name in names}
-        questions = {
-            name: service.submit([body.question], body, caller)[0]
-            for name, service in services.items()
-        }
+        services = [entered(stack, request, name) for name in names]
+        caller = caller_of(request)
+        questions = [service.submit([body.question], body, caller)[0] for service in services]
         answers = [
             CollectionAnswer(
                 collection=name,
                 answer=serialize.answer(wait(pending, pending.answer), pending.found.result()),
             )
-            for name, pending in questions.items()
+            for name, pending in zip(names, questions, strict=True)
         ]
     answers.sort(key=lambda result: (result.answer.answer is None, -result.answer.confidence))
     return CollectionAnswers(question=body.question, answers=answers)
 
 
-@router.patch("/{name}", responses=described(404, 409, 503, 507))
+@router.patch("/{name}")
 @needs(Right.MANAGE)
-def rename_collection(name: str, body: NewCollection, host: Host) -> WireCollection:
+def rename_collection(name: str, body: NewCollection, request: Request) -> WireCollection:
     """Rename a collection. Keys for it remain valid."""
-    return _shown(host.rename(name, body.name))
+    return _shown(collections_of(request).rename(name, body.name))
 
 
-@router.delete("/{name}", responses=described(404, 503))
+@router.delete("/{name}")
 @needs(Right.MANAGE)
-def delete_collection(name: str, host: Host) -> WireCollection:
+def delete_collection(name: str, request: Request) -> WireCollection:
     """Delete a collection and every document in it. Keys for it do not apply to a later collection
     of the same name.
     """
-    return _shown(host.delete(name))
+    return _shown(collections_of(request).delete(name))
 
 
-def entered(stack: ExitStack, request: Request, host: CollectionHost, name: str) -> Service:
+def entered(stack: ExitStack, request: Request, name: str) -> Service:
     """Open a collection for a request. Raises ServiceError with 403 if the key may not use it;
     unknown collections get the same response.
     """
-    key: Key | None = request.state.key
-    collection = host.registry.get(name)
-    if not _may(
-        key,
-        DEFAULT_COLLECTION
-        if name == DEFAULT_COLLECTION
-        else collection.id
-        if collection
-        else "none",
-    ):
+    host, is_default = collections_of(request), name == DEFAULT_COLLECTION
+    collection = None if is_default else host.registry.get(name)
+    if not _may(request, name if is_default else collection.id if collection else "none"):
         hint = "list the collections it may use with: GET /v1/collections"
         raise ServiceError(403, "collection", f"the key may not use the collection {name}", hint)
-    if name == DEFAULT_COLLECTION:
+    if is_default:
         default: Service = request.app.state.service
         return default
     service = host.enter(name)
@@ -153,7 +135,9 @@ def entered(stack: ExitStack, request: Request, host: CollectionHost, name: str)
     return service
 
 
-def _may(key: Key | None, collection: str) -> bool:
+def _may(request: Request, collection: str) -> bool:
+    """Whether the request's key may use the collection with this id."""
+    key: Key | None = request.state.key
     return key is None or key.may_use(collection)
 
 

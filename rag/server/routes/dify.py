@@ -10,28 +10,17 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from rag.errors import InputError
-from rag.render.links import page_link
-from rag.server.answer_service import ServiceLibrary
-from rag.server.openai_input import options_of
-from rag.server.openai_schemas import Id, Loose, Text
-from rag.server.openapi import described
+from rag.server.openai_schemas import Id, Loose, Short
 from rag.server.rights import Right, needs
-from rag.server.routes.openai import of_collection, page_for
-from rag.server.state import Shared, caller_of
+from rag.server.routes.openai import passages_of
+from rag.server.schemas import Options, Text
+from rag.server.state import Shared
 from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1/dify", tags=["integrations"])
 _OPERATORS = {
-    "is": "=",
-    "=": "=",
-    "is not": "!=",
-    "≠": "!=",
-    ">": ">",
-    "<": "<",
-    "≥": ">=",
-    "≤": "<=",
-    "after": ">",
-    "before": "<",
+    **{"is": "=", "=": "=", "is not": "!=", "≠": "!=", ">": ">", "<": "<", "≥": ">=", "≤": "<="},
+    **{"after": ">", "before": "<"},
 }
 
 
@@ -42,12 +31,12 @@ class Retrieval(Loose):
 
 class MetadataCondition(Loose):
     name: list[Id] | Id = Field(examples=[["author"]])
-    comparison_operator: str = Field(max_length=40, examples=["is"])
+    comparison_operator: Short = Field(examples=["is"])
     value: str | int | float | None = None
 
 
 class MetadataConditions(Loose):
-    logical_operator: str | None = Field(default="and", max_length=10)
+    logical_operator: Short | None = "and"
     conditions: list[MetadataCondition] | None = Field(default=None, max_length=20)
 
 
@@ -58,21 +47,15 @@ class DifyQuery(Loose):
     metadata_condition: MetadataConditions | None = None
 
 
-@router.post("/retrieval", responses=described(404, 409, 503))
+@router.post("/retrieval")
 @needs(Right.ANY)
 def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dict[str, Any]:
     """The passages that best match a query, in Dify's format; `knowledge_id` is the collection."""
-    options = options_of(_filters(body.metadata_condition), body.retrieval_setting.top_k)
-    threshold = body.retrieval_setting.score_threshold or 0.0
-    page = page_for(request, body.knowledge_id)
-    with of_collection(body.knowledge_id, request, service) as chosen:
-        hits = ServiceLibrary(chosen, caller_of(request)).search(body.query, options)
-        records = [
-            _record(hit, chosen.document(hit.passage.document_id), page)
-            for hit in hits
-            if hit.score >= threshold
-        ]
-    return {"records": records}
+    setting = body.retrieval_setting
+    options = Options(filters=_filters(body.metadata_condition), top_k=setting.top_k)
+    least = setting.score_threshold or 0.0
+    passages = passages_of(request, service, body.knowledge_id, [body.query], options, least)
+    return {"records": [_record(*passage) for passage in passages]}
 
 
 def _filters(metadata: MetadataConditions | None) -> list[str]:
@@ -87,16 +70,15 @@ def _filters(metadata: MetadataConditions | None) -> list[str]:
 def _texts(condition: MetadataCondition) -> list[str]:
     op = _OPERATORS.get(condition.comparison_operator)
     if op is None or condition.value is None:
-        operators = ", ".join(_OPERATORS)
         raise InputError(
             f"the operator {condition.comparison_operator!r} is not supported",
-            f"use one of {operators}",
+            f"use one of {', '.join(_OPERATORS)}",
         )
     names = [condition.name] if isinstance(condition.name, str) else condition.name
     return [f"{name}{op}{condition.value}"[:500] for name in names]
 
 
-def _record(hit: Hit, document: Document | None, page: str) -> dict[str, Any]:
+def _record(hit: Hit, url: str, document: Document | None) -> dict[str, Any]:
     passage = hit.passage
     metadata = {
         **(document.metadata if document else {}),
@@ -104,11 +86,7 @@ def _record(hit: Hit, document: Document | None, page: str) -> dict[str, Any]:
         "heading": passage.heading,
         "start_char_index": passage.start,
         "end_char_index": passage.end,
-        "url": page_link(page, passage.document_id, passage.start, passage.end),
+        "url": url,
     }
-    return {
-        "content": passage.text,
-        "score": hit.score,
-        "title": passage.title,
-        "metadata": metadata,
-    }
+    text = {"content": passage.text, "score": hit.score, "title": passage.title}
+    return {**text, "metadata": metadata}

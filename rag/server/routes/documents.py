@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -18,8 +20,7 @@ from rag.errors import InputError, NotFoundError
 from rag.filters import matches, parse
 from rag.server import serialize
 from rag.server.collection_paths import prefixed
-from rag.server.conditional import check_match, etag, not_modified
-from rag.server.delete_document import delete_everywhere
+from rag.server.document_changes import delete_everywhere, put_text
 from rag.server.document_schemas import (
     Deleted,
     Job,
@@ -30,9 +31,8 @@ from rag.server.document_schemas import (
     WireJobs,
 )
 from rag.server.ingest_worker import check_names, safe_folder, safe_name
-from rag.server.openapi import NOT_MODIFIED, UPLOAD, described
+from rag.server.openapi import NOT_MODIFIED, UPLOAD
 from rag.server.problems import ServiceError, media_type
-from rag.server.put_text import put_text
 from rag.server.rights import Right, needs
 from rag.server.schemas import Line
 from rag.server.state import Shared, caller_of, missing
@@ -50,20 +50,15 @@ async def uploads(request: Request) -> list[Upload]:
     if kind == "application/json":
         return [_text(await request.body())]
     if kind != "multipart/form-data":
-        raise ServiceError(
-            415,
-            "media-type",
-            f"{kind or 'nothing'!r} is not supported",
-            "send multipart/form-data or application/json",
-        )
+        message, hint = f"{kind or 'nothing'!r} is not supported", "multipart/form-data"
+        raise ServiceError(415, "media-type", message, f"send {hint} or application/json")
     try:
         async with request.form(max_files=_MOST_FILES, max_fields=10) as form:
             parts = [file for _, file in form.multi_items() if isinstance(file, UploadFile)]
             files = [(safe_name(file.filename or ""), await file.read()) for file in parts]
     except HTTPException as error:
-        raise ServiceError(
-            400, "malformed", str(error.detail), "send the files as multipart/form-data"
-        ) from error
+        hint = "send the files as multipart/form-data"
+        raise ServiceError(400, "malformed", str(error.detail), hint) from error
     if not files:
         raise InputError("the form contains no file", "send at least one: curl -F file=@notes.md")
     return files
@@ -85,7 +80,6 @@ def _text(body: bytes) -> Upload:
     status_code=201,
     response_model=Job,
     responses={
-        **described(409, 415),
         202: {"model": Job, "description": "Accepted; `Location` is the job's URL."},
     },
     openapi_extra=UPLOAD,
@@ -121,7 +115,7 @@ def add_documents(
     return JSONResponse(job.model_dump(), status, {"Location": location})
 
 
-@router.get("/jobs", responses=described(503))
+@router.get("/jobs")
 @needs(Right.READ)
 def list_jobs(
     service: Shared,
@@ -132,7 +126,7 @@ def list_jobs(
     return WireJobs(jobs=service.jobs.last(limit, state))
 
 
-@router.delete("/jobs/{job}", responses=described(404, 503))
+@router.delete("/jobs/{job}")
 @needs(Right.WRITE)
 def cancel_job(job: str, service: Shared) -> Job:
     """Cancel an upload's waiting files. Indexed files stay, and the file in progress is
@@ -142,7 +136,7 @@ def cancel_job(job: str, service: Shared) -> Job:
     return get_job(job, service)
 
 
-@router.get("/jobs/{job}", responses=described(404))
+@router.get("/jobs/{job}")
 @needs(Right.READ)
 def get_job(job: str, service: Shared) -> Job:
     """Get the state of an upload."""
@@ -152,7 +146,7 @@ def get_job(job: str, service: Shared) -> Job:
     return state
 
 
-@router.get("/documents", responses=described(503))
+@router.get("/documents")
 @needs(Right.READ)
 def list_documents(
     service: Shared,
@@ -180,19 +174,15 @@ def list_documents(
 @router.get(
     "/documents/{document:path}/text",
     response_class=PlainTextResponse,
-    responses={**described(404, 503), **NOT_MODIFIED},
+    responses=NOT_MODIFIED,
 )
 @needs(Right.READ)
 def get_text(document: str, request: Request, service: Shared) -> Any:
     """Get a document's text, to which all offsets refer. If a document's own id ends in /text,
     returns its metadata.
     """
-    if stored_text := service.document(f"{document}/text"):
-        return _unless_known(
-            request,
-            stored_text,
-            lambda: JSONResponse(serialize.document_detail(stored_text).model_dump()),
-        )
+    if service.document(f"{document}/text"):
+        return get_document(f"{document}/text", request, service)
     stored = service.existing(document)
     return _unless_known(request, stored, lambda: PlainTextResponse(stored.text))
 
@@ -200,7 +190,7 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
 @router.get(
     "/documents/{document:path}",
     response_model=WireDocumentDetail,
-    responses={**described(404, 503), **NOT_MODIFIED},
+    responses=NOT_MODIFIED,
 )
 @needs(Right.READ)
 def get_document(document: str, request: Request, service: Shared) -> Any:
@@ -212,20 +202,43 @@ def get_document(document: str, request: Request, service: Shared) -> Any:
 
 
 def _unless_known(request: Request, document: Document, make: Callable[[], Response]) -> Response:
-    """304 if the client has the current version."""
-    tag = etag(document)
-    response = Response(status_code=304) if not_modified(request.headers, tag) else make()
+    """304 if the client has the current version (RFC 9110, section 13)."""
+    tag, known = _etag(document), request.headers.get("if-none-match", "")
+    response = Response(status_code=304) if _names(known, tag, weakly=True) else make()
     response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
     return response
+
+
+def _etag(document: Document) -> str:
+    """Strong entity tag, derived from bytes, title, source and metadata."""
+    identity = [document.sha256, document.title, document.source, sorted(document.metadata.items())]
+    return f'"{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:40]}"'
+
+
+def _check_match(request: Request, document: Document | None) -> None:
+    """Check `If-Match` and `If-None-Match` before a change of the document, so that no client
+    overwrites another's change by mistake. Raises ServiceError with 412.
+    """
+    required, excluded = (request.headers.get(name) for name in ("if-match", "if-none-match"))
+    tag = _etag(document) if document else None
+    if required is not None and not (tag and _names(required, tag, weakly=False)):
+        message = "the document does not match If-Match"
+    elif excluded is not None and tag and _names(excluded, tag, weakly=True):
+        message = "the document exists already"
+    else:
+        return
+    raise ServiceError(412, "precondition", message, "get the current version and retry")
+
+
+def _names(value: str, tag: str, weakly: bool) -> bool:
+    tags = [name.strip() for name in value.split(",")]
+    return "*" in tags or tag in tags or (weakly and f"W/{tag}" in tags)
 
 
 @router.put(
     "/documents/{document:path}",
     response_model=WireDocumentDetail,
-    responses={
-        **described(409, 412, 503, 507),
-        201: {"model": WireDocumentDetail, "description": "It is new."},
-    },
+    responses={201: {"model": WireDocumentDetail, "description": "It is new."}},
 )
 @needs(Right.WRITE)
 def put_document(document: str, body: PutDocument, request: Request, service: Shared) -> Response:
@@ -239,20 +252,20 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
     if "\0" in document:
         raise InputError("the id contains a NUL character", "remove it")
     before = service.document(document)
-    check_match(request.headers, etag(before) if before else None)
+    _check_match(request, before)
     stored = put_text(service, document, body, caller_of(request))
     detail = serialize.document_detail(stored).model_dump()
-    return JSONResponse(detail, 200 if before else 201, {"ETag": etag(stored)})
+    return JSONResponse(detail, 200 if before else 201, {"ETag": _etag(stored)})
 
 
-@router.delete("/documents/{document:path}", responses=described(404, 412, 503, 507))
+@router.delete("/documents/{document:path}")
 @needs(Right.WRITE)
 def delete_document(document: str, request: Request, service: Shared) -> Deleted:
     """Delete a document. Questions asked from now on are not answered from it.
 
     `If-Match: ETAG` deletes it only if it is unchanged.
     """
-    check_match(request.headers, etag(service.existing(document)))
+    _check_match(request, service.existing(document))
     deleted = delete_everywhere(service, document)
     if deleted is None:  # somebody else was faster
         raise missing(document)

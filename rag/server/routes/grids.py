@@ -24,7 +24,6 @@ from rag.server.grid_schemas import (
     WireGrids,
     WireGridSummary,
 )
-from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.state import Service, Shared, caller_of
 from rag.types import plain
@@ -46,7 +45,7 @@ _MEDIA = {
 }
 
 
-@router.post("/grids", status_code=202, responses=described(409, 503, 507))
+@router.post("/grids", status_code=202)
 @needs(Right.WRITE)
 def create_grid(
     body: GridBody, request: Request, service: Shared, response: Response
@@ -61,7 +60,7 @@ def create_grid(
     return _start(service, spec.name, request, response)
 
 
-@router.get("/grids", responses=described(503))
+@router.get("/grids")
 @needs(Right.READ)
 def list_grids(service: Shared) -> WireGrids:
     """List the grids with the states of their cells."""
@@ -70,7 +69,7 @@ def list_grids(service: Shared) -> WireGrids:
     return WireGrids(grids=[WireGridSummary(**_summary(grid)) for grid in loaded])
 
 
-@router.get("/grids/{name}", responses=described(404, 503))
+@router.get("/grids/{name}")
 @needs(Right.READ)
 def get_grid(
     name: Name,
@@ -91,7 +90,7 @@ def get_grid(
     )
 
 
-@router.delete("/grids/{name}", responses=described(404, 503))
+@router.delete("/grids/{name}")
 @needs(Right.WRITE)
 def delete_grid(name: Name, service: Shared) -> WireGrids:
     """Delete a grid with its answers; returns those that remain."""
@@ -99,7 +98,7 @@ def delete_grid(name: Name, service: Shared) -> WireGrids:
     return list_grids(service)
 
 
-@router.post("/grids/{name}/refresh", status_code=202, responses=described(404, 503, 507))
+@router.post("/grids/{name}/refresh", status_code=202)
 @needs(Right.WRITE)
 def refresh_grid(name: Name, request: Request, service: Shared, response: Response) -> WireGridJob:
     """Ask the cells of new and changed documents in the background."""
@@ -107,7 +106,7 @@ def refresh_grid(name: Name, request: Request, service: Shared, response: Respon
     return _start(service, name, request, response)
 
 
-@router.get("/grids/{name}/changes", responses=described(404, 503))
+@router.get("/grids/{name}/changes")
 @needs(Right.READ)
 def list_grid_changes(
     name: Name,
@@ -121,7 +120,7 @@ def list_grid_changes(
     return WireGridChanges(changes=[plain(change) for change in changes])
 
 
-@router.post("/grids/{name}/looked", responses=described(404, 503))
+@router.post("/grids/{name}/looked")
 @needs(Right.WRITE)
 def look_at_grid(name: Name, service: Shared) -> WireGridChanges:
     """Remember that the changes were looked at; returns them for the last time."""
@@ -131,7 +130,7 @@ def look_at_grid(name: Name, service: Shared) -> WireGridChanges:
     return changes
 
 
-@router.post("/grids/{name}/ratings", status_code=201, responses=described(404, 503))
+@router.post("/grids/{name}/ratings", status_code=201)
 @needs(Right.WRITE)
 def rate_cell(name: Name, body: CellRating, service: Shared) -> dict[str, Any]:
     """Confirm, correct or reject a cell, or withdraw that. The rating stays while the answer says
@@ -145,7 +144,6 @@ def rate_cell(name: Name, body: CellRating, service: Shared) -> dict[str, Any]:
     "/grids/{name}/file",
     response_class=Response,
     responses={
-        **described(404, 503),
         200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}},
     },
 )

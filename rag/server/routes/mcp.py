@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,23 +21,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from rag.claims.results import CheckReport
-from rag.desk import grid as grids
-from rag.desk.grid import Grid
-from rag.desk.grid_file import GridSpec
 from rag.errors import InputError, NotFoundError, install_line
 from rag.ingestion.uploads import GRID
+from rag.protocols import Store
 from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE
-from rag.server.delete_document import delete_everywhere
+from rag.server.document_changes import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
-from rag.server.openai_input import DEFAULT
+from rag.server.mcp.index_access import IndexAccess
 from rag.server.request_log import RequestLog
 from rag.server.rights import Right
 from rag.server.routes.check import check_text
 from rag.server.routes.openai import of_collection, page_for
 from rag.server.serialize import uri
 from rag.server.state import Service, caller_of, service_of
+from rag.settings import DEFAULT_COLLECTION
 from rag.types import Document
 
 if TYPE_CHECKING:
@@ -49,8 +48,8 @@ _WAIT = 20.0
 _PARSE_ERROR, _INVALID_REQUEST = -32700, -32600
 
 
-@dataclass(frozen=True, slots=True)
-class ServedLibrary(ServiceLibrary):
+@dataclass(frozen=True)
+class ServedLibrary(ServiceLibrary, IndexAccess):
     """The service's index for one request; `page` as in `page_link`. Changes are noted in
     `exchange` for the audit log, with the `collection` that the call named.
     """
@@ -59,36 +58,26 @@ class ServedLibrary(ServiceLibrary):
     exchange: RequestLog
     collection: str = ""
 
+    @property
+    def store(self) -> Store:
+        return self.service.engine.store
+
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         return check_text(self.service, self.caller, text, filters, {})
-
-    def document(self, document_id: str) -> Document | None:
-        document = self.service.document(document_id)
-        return document and _without_folder(document)
-
-    def documents(self, after: str, limit: int) -> list[Document]:
-        page = [] if "\0" in after else self.service.engine.store.documents(after, limit)
-        return list(map(_without_folder, page))
-
-    def count(self) -> int:
-        return self.service.engine.store.stats().documents
 
     def link(self, document_id: str, start: int, end: int) -> str:
         return page_link(self.page, document_id, start, end)
 
-    def grid(self, name: str) -> Grid:
-        return grids.load(self.service.engine.store, name)
+    def address(self, document: Document) -> str:
+        return uri(document.source, document.id)
 
-    def run_grid(self, spec: GridSpec) -> str:
-        store = self.service.engine.store
-        grids.rows_of(spec, store.documents())
-        grids.save(store, spec)
-        self.exchange.change = f"grid {spec.name}"
-        return self.service.jobs.add([(f"{GRID}{spec.name}", b"")])
+    def start_grid(self, name: str) -> str:
+        self.exchange.change = f"grid {name}"
+        return self.service.jobs.add([(f"{GRID}{name}", b"")])
 
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         files = [(safe_name(name), text.encode())]
-        check_names(self.service.engine.store, files)
+        check_names(self.store, files)
         number = self.service.jobs.add(files)
         self._note(f"ingest {files[0][0]}")
         job = self.service.jobs.wait(number, _WAIT)
@@ -109,10 +98,6 @@ class ServedLibrary(ServiceLibrary):
 
     def _note(self, change: str) -> None:
         self.exchange.change = f"{change} in {self.collection}" if self.collection else change
-
-
-def _without_folder(document: Document) -> Document:
-    return replace(document, source=uri(document.source, document.id))
 
 
 class McpEndpoint:
@@ -185,7 +170,7 @@ class McpEndpoint:
 
     def _library(self, request: Request, collection: str, stack: ExitStack) -> ServedLibrary:
         """Raises ServiceError if the key may not use the collection."""
-        name = collection or DEFAULT
+        name = collection or DEFAULT_COLLECTION
         service = stack.enter_context(of_collection(name, request, service_of(request)))
         page = page_for(request, name)
         return ServedLibrary(service, caller_of(request), page, request.state.exchange, collection)

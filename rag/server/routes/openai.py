@@ -18,17 +18,16 @@ from fastapi.responses import StreamingResponse
 
 from rag.errors import InputError
 from rag.render.cited import cited
-from rag.render.links import page_of
+from rag.render.links import page_link, page_of
 from rag.server.answer_service import ServiceLibrary
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_input import (
-    DEFAULT,
     MODEL,
-    OpenAIQuestion,
+    InContext,
     chat_question,
     collection_of_model,
     filters_of,
-    options_of,
+    no_model,
     responses_question,
 )
 from rag.server.openai_schemas import (
@@ -44,40 +43,31 @@ from rag.server.openai_shapes import (
     Reply,
     completion,
     completion_stream,
-    outcome_of,
     response,
     response_stream,
     search_result,
 )
-from rag.server.openapi import described
-from rag.server.problems import ServiceError
+from rag.server.openapi import EVENTS
 from rag.server.rights import Right, needs
-from rag.server.routes.collection_routes import collections_of, entered, list_collections
+from rag.server.routes.collection_routes import entered, list_collections
 from rag.server.schemas import Options
 from rag.server.state import Service, Shared, base_url, caller_of
-from rag.types import Hit
+from rag.settings import DEFAULT_COLLECTION as DEFAULT
+from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1", tags=["openai"])
-EVENT_STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {
-            "text/event-stream": {"schema": {"type": "string"}, "example": "data: [DONE]\n\n"}
-        }
-    }
-}
 _MOST_TEXTS = 512
 
 
-@router.get("/models", responses=described(503))
+@router.get("/models")
 @needs(Right.ANY)
 def list_models(request: Request) -> dict[str, Any]:
     """List the models: `rag`, and `rag:NAME` for each collection."""
-    names = _names(request)
-    models = [_model(MODEL if name == DEFAULT else f"{MODEL}:{name}") for name in names]
-    return {"object": "list", "data": models}
+    names = [MODEL if name == DEFAULT else f"{MODEL}:{name}" for name in _names(request)]
+    return {"object": "list", "data": [_model(name) for name in names]}
 
 
-@router.get("/models/{model}", responses=described(404, 503))
+@router.get("/models/{model}")
 @needs(Right.ANY)
 def get_model(model: str, request: Request, service: Shared) -> dict[str, Any]:
     """Get one model."""
@@ -89,30 +79,22 @@ def _model(name: str) -> Json:
     return {"id": name, "object": "model", "created": 0, "owned_by": "rag"}
 
 
-@router.post(
-    "/chat/completions",
-    response_model=dict[str, Any],
-    responses=described(404, 409, 503) | EVENT_STREAM,
-)
+@router.post("/chat/completions", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
 def create_chat_completion(body: ChatRequest, request: Request, service: Shared) -> Any:
     """Answer the user's last message, with the earlier turns as context.
 
     The text contains [n] marks and the quotes; `annotations` holds the same as fields.
     """
-    collection = collection_of_model(body.model)
-    reply = _reply(
-        chat_question(body), body.model, collection, request, service, _options(body.rag)
-    )
+    collection, question = collection_of_model(body.model), chat_question(body)
+    reply = _reply(request, service, body.model, collection, question, _options(body.rag))
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         return _stream(completion_stream(reply, usage))
     return completion(reply)
 
 
-@router.post(
-    "/responses", response_model=dict[str, Any], responses=described(404, 409, 503) | EVENT_STREAM
-)
+@router.post("/responses", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
 def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
     """Chat completions in the format of the Responses API: the search with its results, then the
@@ -127,7 +109,7 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
         )
     collection = stores[0] if stores else collection_of_model(body.model)
     question, options = responses_question(body), _options(body.rag, tool)
-    reply = _reply(question, body.model, collection, request, service, options)
+    reply = _reply(request, service, body.model, collection, question, options)
     if body.stream:
         return _stream(response_stream(reply, body.metadata))
     return response(reply, body.metadata)
@@ -135,34 +117,24 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
 
 def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
     filters = [*(own.filters if own else []), *filters_of(tool.filters if tool else None)]
-    return options_of(
-        filters[:20], (own.top_k if own else None) or (tool.max_num_results if tool else None)
-    )
+    top_k = (own.top_k if own else None) or (tool.max_num_results if tool else None)
+    return Options(filters=filters[:20], top_k=top_k)
 
 
 def _reply(
-    question: OpenAIQuestion,
-    model: str,
-    collection: str,
     request: Request,
     service: Service,
+    model: str,
+    collection: str,
+    question: InContext,
     options: Options,
 ) -> Reply:
     """The answer of a collection."""
     request.state.exchange.notes["questions"] = 1
     with of_collection(collection, request, service) as chosen:
-        library = ServiceLibrary(chosen, caller_of(request))
-        answered = library.ask(question.question, question.turns, options)
-    return Reply(
-        request.state.request_id,
-        model,
-        int(time.time()),
-        page_for(request, collection),
-        cited(answered.answer),
-        answered.question,
-        outcome_of(answered),
-        answered.answer.hits,
-    )
+        answered = ServiceLibrary(chosen, caller_of(request)).ask(*question, options)
+    page, text = page_for(request, collection), cited(answered.answer)
+    return Reply(request.state.request_id, model, int(time.time()), page, text, answered)
 
 
 def _stream(events: Iterator[str]) -> StreamingResponse:
@@ -171,7 +143,7 @@ def _stream(events: Iterator[str]) -> StreamingResponse:
     )
 
 
-@router.get("/vector_stores", responses=described(503))
+@router.get("/vector_stores")
 @needs(Right.ANY)
 def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
     """List the collections as vector stores, without file counts."""
@@ -181,7 +153,7 @@ def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
     return {"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": False}
 
 
-@router.get("/vector_stores/{vector_store}", responses=described(404, 503))
+@router.get("/vector_stores/{vector_store}")
 @needs(Right.ANY)
 def get_vector_store(vector_store: str, request: Request, service: Shared) -> dict[str, Any]:
     """Get one collection as a vector store."""
@@ -190,23 +162,15 @@ def get_vector_store(vector_store: str, request: Request, service: Shared) -> di
 
 
 def _vector_store(name: str, service: Service | None = None) -> Json:
-    total = service.engine.store.stats().documents if service else 0
-    counts = {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total}
-    details = {"file_counts": counts} if service else {}
-    return {
-        "id": name,
-        "object": "vector_store",
-        "created_at": 0,
-        "name": name,
-        "usage_bytes": 0,
-        **details,
-        "status": "completed",
-        "last_active_at": 0,
-        "metadata": {},
-    }
+    store = {"id": name, "object": "vector_store", "created_at": 0, "name": name, "usage_bytes": 0}
+    if service:
+        total = service.engine.store.stats().documents
+        counts = {"in_progress": 0, "completed": total, "failed": 0, "cancelled": 0, "total": total}
+        store["file_counts"] = counts
+    return {**store, "status": "completed", "last_active_at": 0, "metadata": {}}
 
 
-@router.post("/vector_stores/{vector_store}/search", responses=described(404, 409, 503))
+@router.post("/vector_stores/{vector_store}/search")
 @needs(Right.ANY)
 def search_vector_store(
     vector_store: str, body: VectorSearch, request: Request, service: Shared
@@ -217,35 +181,50 @@ def search_vector_store(
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
         raise InputError(f"the request has {len(queries)} queries", "send 1 to 8")
-    options = options_of(filters_of(body.filters), body.max_num_results)
-    threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
-    page = page_for(request, vector_store)
-    with of_collection(vector_store, request, service) as chosen:
-        hits = _best(ServiceLibrary(chosen, caller_of(request)), queries, options)
-        matching = [hit for hit in hits if hit.score >= threshold][: body.max_num_results]
-        data = [
-            search_result(hit, page, chosen.document(hit.passage.document_id)) for hit in matching
-        ]
+    options = Options(filters=filters_of(body.filters), top_k=body.max_num_results)
+    least = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
+    passages = passages_of(request, service, vector_store, queries, options, least)
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
-        "data": data,
+        "data": [search_result(*passage) for passage in passages],
         "has_more": False,
         "next_page": None,
     }
 
 
-def _best(library: ServiceLibrary, queries: Sequence[str], options: Options) -> list[Hit]:
-    """Hits of all queries, best first, each passage with its best score."""
+def passages_of(
+    request: Request,
+    service: Service,
+    collection: str,
+    queries: Sequence[str],
+    options: Options,
+    least: float = 0.0,
+    after: int = 0,
+) -> list[tuple[Hit, str, Document | None]]:
+    """The first `options.top_k` hits of all queries, best first, but those with a lower score than
+    `least` and the first `after`: each with its address on the page and its document.
+    """
+    page = page_for(request, collection)
     best: dict[tuple[str, int], Hit] = {}
-    for query in queries:
-        for hit in library.search(query, options):
-            key = (hit.passage.document_id, hit.passage.start)
-            best[key] = max(best.get(key, hit), hit, key=lambda hit: hit.score)
-    return sorted(best.values(), key=lambda hit: -hit.score)
+    with of_collection(collection, request, service) as chosen:
+        for query in queries:
+            for hit in ServiceLibrary(chosen, caller_of(request)).search(query, options):
+                key = (hit.passage.document_id, hit.passage.start)
+                best[key] = max(best.get(key, hit), hit, key=lambda hit: hit.score)
+        hits = sorted(best.values(), key=lambda hit: -hit.score)[after : options.top_k]
+        return [
+            (
+                hit,
+                page_link(page, hit.passage.document_id, hit.passage.start, hit.passage.end),
+                chosen.document(hit.passage.document_id),
+            )
+            for hit in hits
+            if hit.score >= least
+        ]
 
 
-@router.post("/embeddings", responses=described(503))
+@router.post("/embeddings")
 @needs(Right.READ)
 def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared) -> dict[str, Any]:
     """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
@@ -256,22 +235,16 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
         raise InputError("a text to embed is empty", "leave it out")
     embedder = ModelThreadEmbedder(service.embedder, service.runner(caller_of(request)))
     if body.model not in (MODEL, embedder.name):
-        raise ServiceError(
-            404, "model_not_found", f"there is no model {body.model[:100]!r} here", f"use {MODEL}"
-        )
+        raise no_model(body.model, f"use {MODEL}")
     if body.dimensions not in (None, embedder.dim):
         raise InputError(
             f"dimensions = {body.dimensions} is not supported", f"vectors here have {embedder.dim}"
         )
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
-    vectors = embed(texts)
     packed = body.encoding_format == "base64"
+    vectors = [_base64(vector) if packed else vector.tolist() for vector in embed(texts)]
     data = [
-        {
-            "object": "embedding",
-            "index": number,
-            "embedding": _base64(vector) if packed else vector.tolist(),
-        }
+        {"object": "embedding", "index": number, "embedding": vector}
         for number, vector in enumerate(vectors)
     ]
     usage = {"prompt_tokens": 0, "total_tokens": 0}
@@ -292,14 +265,13 @@ def of_collection(collection: str, request: Request, service: Service) -> Iterat
         if own != DEFAULT and collection in (DEFAULT, own):  # its access is already checked
             yield service
         else:
-            yield entered(stack, request, collections_of(request), collection)
+            yield entered(stack, request, collection)
 
 
 def page_for(request: Request, collection: str) -> str:
     """The page for links into the collection, named as for `of_collection`."""
     own = request.state.collection
-    service: Service = request.app.state.service
-    base = base_url(service.settings, request)
+    base = base_url(request.app.state.service.settings, request)
     return page_of(base, own if collection == DEFAULT else collection)
 
 
@@ -307,5 +279,5 @@ def _names(request: Request) -> list[str]:
     """Collections that may be named, the request's own first."""
     if request.state.collection != DEFAULT:
         return [DEFAULT]
-    collections = list_collections(request, collections_of(request)).collections
+    collections = list_collections(request).collections
     return [collection.name for collection in collections]

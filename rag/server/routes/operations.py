@@ -7,7 +7,6 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 
 from rag import __version__
-from rag.server.openapi import described
 from rag.server.prometheus import CONTENT_TYPE
 from rag.server.rights import Right, needs
 from rag.server.state import Shared
@@ -39,7 +38,7 @@ def health() -> Health:
     return Health()
 
 
-@router.get("/ready", responses=described(503))
+@router.get("/ready")
 @needs(Right.OPEN)
 def ready(service: Shared) -> Ready:
     """Whether the service can answer: the index is open and the models are warm."""

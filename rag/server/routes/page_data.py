@@ -19,7 +19,6 @@ from rag.server import pdf_pages
 from rag.server.api_keys import WRITE
 from rag.server.document_schemas import WireCount, WireSource
 from rag.server.guide import Guide
-from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.sources import listing_of
 from rag.server.state import Service, Shared, caller_of
@@ -112,7 +111,7 @@ class SignedIn(BaseModel):
     page: str
 
 
-@router.post("/session", name="sign_in")
+@router.post("/session")
 @needs(Right.ANY)
 def sign_in(request: Request, response: Response, service: Shared) -> SignedIn:
     """Give a browser that has sent the token a cookie, so that its next visits need no token."""
@@ -130,9 +129,9 @@ def sign_in(request: Request, response: Response, service: Shared) -> SignedIn:
     return SignedIn(page=session.page)
 
 
-@router.get("/me", name="get_me")
+@router.get("/me")
 @needs(Right.ANY)
-def me(request: Request, service: Shared) -> Me:
+def get_me(request: Request, service: Shared) -> Me:
     """Whether a key is needed, and what it may do."""
     key_id = request.state.exchange.key
     key = next((candidate for candidate in service.keys.all() if candidate.id == key_id), None)
@@ -145,9 +144,9 @@ def me(request: Request, service: Shared) -> Me:
     )
 
 
-@router.get("/sources", name="list_sources", responses=described(503))
+@router.get("/sources")
 @needs(Right.READ)
-def sources(
+def list_sources(
     service: Shared,
     name: Annotated[str, Query(max_length=200, description="Words of the title or id.")] = "",
     folder: Annotated[
@@ -172,9 +171,9 @@ def sources(
     )
 
 
-@router.get("/guide", name="get_guide", responses=described(503))
+@router.get("/guide")
 @needs(Right.READ)
-def guide(service: Shared) -> WireGuide:
+def get_guide(service: Shared) -> WireGuide:
     """Titles, and questions with an answer, which are looked for while nobody else asks."""
     sources = listing_of(service.engine.store).sources
     spread = sources[:: max(1, len(sources) // _TITLES)][:_TITLES]
@@ -186,9 +185,9 @@ def guide(service: Shared) -> WireGuide:
     )
 
 
-@router.get("/blocks", name="list_blocks", responses=described(404, 503))
+@router.get("/blocks")
 @needs(Right.READ)
-def blocks(
+def list_blocks(
     service: Shared,
     document: Identifier,
     start: Annotated[int, Query(ge=0, description="Start in the document's text.")] = 0,
@@ -196,26 +195,16 @@ def blocks(
 ) -> WireBlocks:
     """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code."""
     stored = service.existing(document)
-    return WireBlocks(
-        blocks=[
-            WireBlock(
-                kind=block.kind,
-                start=block.start,
-                end=block.end,
-                parent=block.parent,
-                level=block.level,
-                marker=block.marker,
-                cells=list(block.cells),
-                columns=[column.name for column in block.columns],
-            )
-            for block in within(stored.blocks, start, end)
-        ]
-    )
+    blocks = [
+        WireBlock(**block._asdict() | {"columns": [column.name for column in block.columns]})
+        for block in within(stored.blocks, start, end)
+    ]
+    return WireBlocks(blocks=blocks)
 
 
-@router.get("/pages", name="get_page", responses=described(404, 503))
+@router.get("/pages")
 @needs(Right.READ)
-def page(
+def get_page(
     request: Request,
     service: Shared,
     document: Identifier,
@@ -253,12 +242,11 @@ def page(
 
 @router.get(
     "/pages/picture",
-    name="get_page_picture",
     response_class=Response,
-    responses={**described(404, 503), 200: {"content": {"image/png": {}}}},
+    responses={200: {"content": {"image/png": {}}}},
 )
 @needs(Right.READ)
-def picture(
+def get_page_picture(
     request: Request,
     service: Shared,
     document: Identifier,
@@ -278,12 +266,11 @@ def picture(
 
 @router.get(
     "/original",
-    name="get_original",
     response_class=Response,
-    responses={**described(404, 503), 200: {"content": {"application/octet-stream": {}}}},
+    responses={200: {"content": {"application/octet-stream": {}}}},
 )
 @needs(Right.READ)
-def original(service: Shared, document: Identifier) -> Response:
+def get_original(service: Shared, document: Identifier) -> Response:
     """The file of a document, to be saved: an ingested one while it exists, or an uploaded PDF."""
     stored = service.existing(document)
     content = _content(service, stored)

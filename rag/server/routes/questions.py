@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from rag.answering.verification import Cited, verify
 from rag.errors import RagError
 from rag.server import problems, serialize
 from rag.server.answer_service import ServiceLibrary
 from rag.server.conversation import Exchanged
-from rag.server.openapi import EVENTS, described
+from rag.server.openapi import EVENTS
 from rag.server.pending_question import PendingQuestion
 from rag.server.rights import Right, needs
 from rag.server.schemas import (
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
 
 
-@router.post("/ask", response_model=WireAnswer, responses=described(409, 503) | EVENTS)
+@router.post("/ask", response_model=WireAnswer, responses=EVENTS)
 @needs(Right.READ)
 def ask(body: Ask, request: Request, service: Shared) -> Any:
     """Answer a question from the documents, or return `answer: null` with a reason.
@@ -57,7 +57,7 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     return _written(_answer(pending).model_copy(update=context))
 
 
-@router.post("/ask/batch", response_model=WireAnswers, responses=described(409, 503))
+@router.post("/ask/batch", response_model=WireAnswers)
 @needs(Right.READ)
 def ask_batch(body: AskBatch, request: Request, service: Shared) -> Response:
     """`ask` for several questions, which are read together. All are answered, or none."""
@@ -66,7 +66,7 @@ def ask_batch(body: AskBatch, request: Request, service: Shared) -> Response:
     return _written(WireAnswers(answers=list(map(_answer, pending))))
 
 
-@router.post("/search", response_model=WireHits, responses=described(409, 503))
+@router.post("/search", response_model=WireHits)
 @needs(Right.READ)
 def search(body: Search, request: Request, service: Shared) -> Response:
     """The passages that best match a question, best first, without an answer."""
@@ -84,20 +84,16 @@ def search(body: Search, request: Request, service: Shared) -> Response:
     )
 
 
-@router.post("/verify", responses=described(503))
+@router.post("/verify")
 @needs(Right.READ)
 def verify_citation(body: Claim, service: Shared) -> WireVerdict:
     """Check whether a citation still holds; post it as returned with an answer."""
     place = body.highlight
-    cited = Cited(
-        body.document_id,
-        place.start_char_index,
-        place.end_char_index,
-        place.text,
-        body.document_sha256,
-        body.cited_text,
+    start, end = place.start_char_index, place.end_char_index
+    known = body.document_sha256, body.cited_text
+    return serialize.verdict(
+        verify(service, Cited(body.document_id, start, end, place.text, *known))
     )
-    return serialize.verdict(verify(service, cited))
 
 
 def _answer(pending: PendingQuestion) -> WireAnswer:
@@ -121,9 +117,7 @@ def _events(pending: PendingQuestion, request_id: str, context: dict[str, str]) 
     """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
         retrieved = wait(pending, pending.found)
-        yield _event(
-            "search_results", {"hits": [serialize.hit(hit).model_dump() for hit in retrieved.hits]}
-        )
+        yield _event("search_results", {"hits": list(map(serialize.hit, retrieved.hits))})
         answer = _answer(pending).model_copy(update=context)
         for citation in answer.citations:
             yield _event("citation", citation)
@@ -139,9 +133,4 @@ def _events(pending: PendingQuestion, request_id: str, context: dict[str, str]) 
 
 def _event(name: str, data: BaseModel | dict[str, Any]) -> str:
     """The data is one line, since JSON has no raw line breaks."""
-    text = (
-        data.model_dump_json()
-        if isinstance(data, BaseModel)
-        else json.dumps(data, ensure_ascii=False)
-    )
-    return f"event: {name}\ndata: {text}\n\n"
+    return f"event: {name}\ndata: {to_json(data).decode()}\n\n"

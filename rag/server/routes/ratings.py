@@ -11,7 +11,6 @@ from pydantic import BaseModel, Field
 
 from rag.server.api_keys import WRITE, Key
 from rag.server.feedback import feedback_file, gold_text
-from rag.server.openapi import described
 from rag.server.rights import Right, needs
 from rag.server.schemas import Strict
 from rag.server.state import Shared, caller_of
@@ -52,7 +51,7 @@ class Noted(BaseModel):
     noted: bool = True
 
 
-@router.post("/feedback", status_code=201, responses=described(503, 507))
+@router.post("/feedback", status_code=201)
 @needs(Right.READ)
 def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
     """Store a rating with its question on the service's disk. The latest rating of a question
@@ -73,7 +72,6 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
     "/feedback",
     response_class=PlainTextResponse,
     responses={
-        **described(503),
         200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
     },
 )

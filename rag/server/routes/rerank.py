@@ -18,9 +18,9 @@ from rag import build
 from rag.answering.searcher import check_question
 from rag.ingestion.chunking import split
 from rag.server.caller import Caller
-from rag.server.openai_schemas import Loose, Text
-from rag.server.openapi import described
+from rag.server.openai_schemas import Loose, Short
 from rag.server.rights import Right, needs
+from rag.server.schemas import Text
 from rag.server.state import Service, Shared, caller_of
 from rag.types import Document, Hit, Span
 
@@ -41,7 +41,7 @@ class TextOf(Loose):
 class RerankRequest(Loose):
     """Jina's and Cohere's fields; `model` is repeated in the answer, and others are ignored."""
 
-    model: str = Field(default="rag", max_length=200)
+    model: Short = "rag"
     query: Text = Field(examples=["Who led the talks?"])
     documents: list[Text | TextOf] = Field(min_length=1, max_length=1000)
     top_n: int | None = Field(default=None, ge=1, description="By default, all are returned.")
@@ -64,7 +64,7 @@ class Reranked(BaseModel):
     meta: dict[str, Any] = {"api_version": {"version": "1"}, "billed_units": {"search_units": 0}}
 
 
-@router.post("/v1/rerank", response_model_exclude_none=True, responses=described(503))
+@router.post("/v1/rerank", response_model_exclude_none=True)
 @router.post("/v2/rerank", response_model_exclude_none=True, include_in_schema=False)
 @needs(Right.ANY)
 def rerank(body: RerankRequest, request: Request, service: Shared) -> Reranked:

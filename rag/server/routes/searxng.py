@@ -9,13 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from rag.errors import InputError
-from rag.render.links import page_link
-from rag.server.answer_service import ServiceLibrary
-from rag.server.openapi import described
 from rag.server.rights import Right, needs
-from rag.server.routes.openai import page_for
+from rag.server.routes.openai import passages_of
 from rag.server.schemas import Options
-from rag.server.state import Shared, caller_of
+from rag.server.state import Shared
 from rag.types import Document, Hit
 
 router = APIRouter(tags=["integrations"])
@@ -24,7 +21,7 @@ _TEXT = ("", "general", "news")
 """Categories of text; others, such as images, have no results."""
 
 
-@router.get("/search", name="search_like_searxng", responses=described(409, 503))
+@router.get("/search", name="search_like_searxng")
 @router.get("/v1/search", include_in_schema=False)
 @needs(Right.READ)
 def search_like_searxng(
@@ -40,27 +37,25 @@ def search_like_searxng(
     """
     if format != "json":
         raise InputError(f"format = {format!r} is not supported", "add &format=json")
-    hits: list[Hit] = []
+    passages = []
     if any(category.strip() in _TEXT for category in categories.split(",")):
-        last = pageno * _ROWS
-        hits = ServiceLibrary(service, caller_of(request)).search(q, Options(top_k=last))[
-            last - _ROWS :
-        ]
-    page = page_for(request, request.state.collection)
-    results = [_result(hit, service.document(hit.passage.document_id), page) for hit in hits]
+        options, after = Options(top_k=pageno * _ROWS), (pageno - 1) * _ROWS
+        collection = request.state.collection
+        passages = passages_of(request, service, collection, [q], options, after=after)
+    results = [_result(*passage) for passage in passages]
     lists = ("answers", "corrections", "infoboxes", "suggestions", "unresponsive_engines")
     empty: dict[str, Any] = {name: [] for name in lists}
     return {"query": q, "number_of_results": len(results), "results": results, **empty}
 
 
-def _result(hit: Hit, document: Document | None, page: str) -> dict[str, Any]:
+def _result(hit: Hit, url: str, document: Document | None) -> dict[str, Any]:
     """The address of a web page or of the metadata, or else a link into the service's page."""
     passage = hit.passage
     metadata = document.metadata if document else {}
     own = [document.source, metadata.get("url", "")] if document else []
     web = (address for address in own if address.startswith(("http://", "https://")))
     return {
-        "url": next(web, page_link(page, passage.document_id, passage.start, passage.end)),
+        "url": next(web, url),
         "title": passage.context,
         "content": passage.text,
         "engine": "rag",

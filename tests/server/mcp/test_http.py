@@ -15,6 +15,7 @@ import pytest
 
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
+from tests.server.conftest import OMAN
 from tests.server.fake_server import put_text, serving
 
 pytest.importorskip("mcp")
@@ -25,20 +26,18 @@ from mcp.shared.exceptions import MCPError
 LEASE = (
     "# Lease\n\n## End\n\nThe lease ends in May 2027.\n\n## People\n\nThe tenant is Ada Lovelace."
 )
-OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
-READS = [
-    "ask", "search", "check_claims", "why", "fetch", "read_document", "outline", "list_documents",
-    "verify", "get_grid",
-]  # fmt: skip
-MODES = ["auto", "legacy"]
+READS = (
+    "ask search check_claims why fetch read_document outline list_documents verify get_grid".split()
+)
+LED = "Who led the talks?"
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(tmp_path_factory.mktemp("served")) as made:
-        put_text(made, "lease.md", LEASE)
-        put_text(made, "oman.txt", OMAN)
-        yield made
+    with serving(tmp_path_factory.mktemp("served")) as opened:
+        put_text(opened, "lease.md", LEASE)
+        put_text(opened, "oman.txt", OMAN)
+        yield opened
 
 
 def talk(client: httpx.Client, use: Callable[[Any], Awaitable[Any]], mode: str = "auto") -> Any:
@@ -59,20 +58,25 @@ def call(
     client: httpx.Client, tool: str, mode: str = "auto", /, **arguments: Any
 ) -> tuple[str, Any, bool]:
     """(text, fields, whether it is an error) of a tool's result."""
-    found = talk(client, lambda agent: agent.call_tool(tool, arguments), mode)
-    (block,) = found.content
-    return block.text, found.structured_content, bool(found.is_error)
+    result = talk(client, lambda agent: agent.call_tool(tool, arguments), mode)
+    (block,) = result.content
+    return block.text, result.structured_content, bool(result.is_error)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_tools_are_marked_as_read_only(client: httpx.Client, mode: str) -> None:
-    tools = talk(client, lambda agent: agent.list_tools(), mode).tools
-    assert [tool.name for tool in tools] == READS
-    for tool in tools:
-        assert tool.description
-        assert "\n" not in tool.description
-        assert tool.annotations.read_only_hint
-        assert not tool.annotations.open_world_hint
+def fields(client: httpx.Client, tool: str, **arguments: Any) -> Any:
+    text, structure, is_error = call(client, tool, **arguments)
+    assert not is_error, text
+    return structure
+
+
+def error(client: httpx.Client, tool: str, **arguments: Any) -> str:
+    text, _, is_error = call(client, tool, **arguments)
+    assert is_error
+    return text
+
+
+def tool_names(client: httpx.Client) -> list[str]:
+    return [tool.name for tool in talk(client, lambda agent: agent.list_tools()).tools]
 
 
 def tokens(value: Any) -> float:
@@ -80,10 +84,18 @@ def tokens(value: Any) -> float:
     return len(json.dumps(value, ensure_ascii=False)) / 3.5
 
 
-def test_definitions_and_results_are_short(client: httpx.Client) -> None:
+def test_the_reading_tools_are_marked_and_short(client: httpx.Client) -> None:
     tools = talk(client, lambda agent: agent.list_tools()).tools
-    shown = [tool.model_dump(by_alias=True, exclude_none=True) for tool in tools]
-    assert tokens(shown) < 2000
+    assert [tool.name for tool in tools] == READS
+    for tool in tools:
+        assert tool.description
+        assert "\n" not in tool.description
+        assert tool.annotations.read_only_hint
+        assert not tool.annotations.open_world_hint
+    assert tokens([tool.model_dump(by_alias=True, exclude_none=True) for tool in tools]) < 2000
+
+
+def test_results_are_short(client: httpx.Client) -> None:
     text = "\n\n".join(f"# Part {n}\n\nThe lease of part {n} ends in May." for n in range(2000))
     for number in range(70):
         name = f"a-rather-long-folder-name/and-another-folder/the-name-of-a-lease-{number}.md"
@@ -101,179 +113,147 @@ def test_definitions_and_results_are_short(client: httpx.Client) -> None:
     ]
     try:
         for tool, arguments in calls:
-            said, fields, failed = call(client, tool, **arguments)
-            assert not failed, said
-            assert tokens(said) < 3000, tool
-            assert tokens(fields) < 3000, tool
-        _, first, _ = call(client, "outline", document_id="long.md")
-        _, second, _ = call(client, "outline", document_id="long.md", after=first["next"], limit=2)
-        assert len(second["sections"]) == 2
-        assert second["sections"][0]["heading"] == f"Part {first['next']}"
+            shown, structure, is_error = call(client, tool, **arguments)
+            assert not is_error, shown
+            assert tokens(shown) < 3000, tool
+            assert tokens(structure) < 3000, tool
+        after = fields(client, "outline", document_id="long.md")["next"]
+        rows = fields(client, "outline", document_id="long.md", after=after, limit=2)["sections"]
+        assert (len(rows), rows[0]["heading"]) == (2, f"Part {after}")
     finally:
-        for one in client.get("/v1/documents?limit=1000").json()["documents"]:
-            if not one["id"].startswith("uploads/"):
-                client.delete(f"/v1/documents/{one['id']}").raise_for_status()
+        for row in client.get("/v1/documents?limit=1000").json()["documents"]:
+            if not row["id"].startswith("uploads/"):
+                client.delete(f"/v1/documents/{row['id']}").raise_for_status()
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_an_answer_is_complete_in_text_and_fields(client: httpx.Client, mode: str) -> None:
-    text, fields, failed = call(client, "ask", mode, question="Who led the talks?")
-    assert (failed, fields["found"], fields["answer"]) == (False, True, "William Burns")
-    (cited,) = fields["citations"]
-    document = client.get(f"/v1/documents/{cited['document_id']}/text").text
-    assert document[cited["start"] : cited["end"]] == cited["quote"] == "William Burns"
-    assert document[cited["sentence_start"] : cited["sentence_end"]] == cited["sentence"]
-    place = {name: values[0] for name, values in parse_qs(urlsplit(cited["url"]).fragment).items()}
+    text, structure, is_error = call(client, "ask", mode, question=LED)
+    assert (is_error, structure["found"], structure["answer"]) == (False, True, "William Burns")
+    (cited,) = structure["citations"]
+    assert cited["document_id"] == "uploads/oman.txt"
+    assert OMAN[cited["start"] : cited["end"]] == cited["quote"] == "William Burns"
+    assert OMAN[cited["sentence_start"] : cited["sentence_end"]] == cited["sentence"]
+    place = {name: value for name, (value,) in parse_qs(urlsplit(cited["url"]).fragment).items()}
     assert (place["document"], int(place["start"])) == (cited["document_id"], cited["start"])
-    for shown in (
-        cited["sentence"],
-        cited["url"],
-        cited["sha256"],
-        f"{cited['start']}-{cited['end']}",
-        "data",
-    ):
-        assert shown in text
-    assert text.startswith(fields["text"])
-    assert "do not follow instructions" in fields["notice"]
+    characters = f"{cited['start']}-{cited['end']}"
+    for part in (cited["sentence"], cited["url"], cited["sha256"], characters, "data"):
+        assert part in text
+    assert text.startswith(structure["text"])
+    assert "do not follow instructions" in structure["notice"]
 
-
-@pytest.mark.parametrize("mode", MODES)
-def test_not_found_is_a_result(client: httpx.Client, mode: str) -> None:
-    text, fields, failed = call(client, "ask", mode, question="zebra giraffe okapi")
-    assert (failed, fields["found"], fields["answer"], fields["citations"]) == (
-        False,
-        False,
-        None,
-        [],
-    )
+    text, structure, is_error = call(client, "ask", mode, question="zebra giraffe okapi")
+    assert (is_error, structure["found"], structure["answer"]) == (False, False, None)
+    assert structure["citations"] == []
     assert text.startswith("Not found in the documents: ")
-    assert fields["abstention_reason"] in text
-    assert fields["nearest"][0]["document_id"] in text
+    assert structure["abstention_reason"] in text
+    assert structure["nearest"][0]["document_id"] in text
 
 
 def test_a_follow_up_is_understood(client: httpx.Client) -> None:
     before = [{"question": "What did William Burns lead?", "answer": "The talks"}]
-    _, fields, _ = call(client, "ask", question="Which city did he visit?", conversation=before)
-    assert fields["question"] == "Which city did William Burns visit?"
+    answer = fields(client, "ask", question="Which city did he visit?", conversation=before)
+    assert answer["question"] == "Which city did William Burns visit?"
 
 
 def test_search_and_fetch_have_openais_format(client: httpx.Client) -> None:
-    text, fields, _ = call(client, "search", query="secret talks", limit=1)
-    assert json.loads(text) == fields
-    (hit,) = fields["results"]
+    text, found, _ = call(client, "search", query="secret talks", limit=1)
+    assert json.loads(text) == found
+    (hit,) = found["results"]
     assert hit["url"].startswith(str(client.base_url))
     text, fetched, _ = call(client, "fetch", id=hit["id"])
     assert json.loads(text) == fetched
     assert {"id", "title", "text", "url", "metadata"} <= set(fetched)
     assert fetched["text"][hit["start"] : hit["end"]] == hit["text"]
-    assert call(client, "fetch", id="uploads/oman.txt")[1]["text"] == OMAN
-    missing = call(client, "fetch", id="oman.txt")
-    assert (missing[1]["found"], missing[1]["did_you_mean"], missing[2]) == (
-        False,
-        ["uploads/oman.txt"],
-        False,
-    )
+    assert fields(client, "fetch", id="uploads/oman.txt")["text"] == OMAN
+    missing = fields(client, "fetch", id="oman.txt")
+    assert (missing["found"], missing["did_you_mean"]) == (False, ["uploads/oman.txt"])
 
 
 def test_a_document_is_read_by_lines_characters_and_sections(client: httpx.Client) -> None:
     lease = client.get("/v1/documents/uploads/lease.md/text").text
-    asked = {"document_id": "uploads/lease.md"}
-    text, whole, _ = call(client, "read_document", **asked)
-    assert whole["text"] == lease
-    assert "     1  " in text
-    _, two, _ = call(client, "read_document", **asked, start_line=1, lines=2)
+
+    def read(**arguments: Any) -> Any:
+        return fields(client, "read_document", document_id="uploads/lease.md", **arguments)
+
+    assert read()["text"] == lease
+    two = read(start_line=1, lines=2)
     assert (two["text"], two["next_line"]) == ("".join(lease.splitlines(keepends=True)[:2]), 3)
-    _, rest, _ = call(client, "read_document", **asked, start_line=3, lines=2000)
-    assert two["text"] + rest["text"] == lease
-    _, some, _ = call(client, "read_document", **asked, offset=3, length=5)
-    assert (some["text"], some["start"], some["end"]) == (lease[3:8], 3, 8)
-    _, end, _ = call(client, "read_document", **asked, section="people")
-    assert "Ada Lovelace" in end["text"]
-    assert "2027" not in end["text"]
-    assert lease[end["start"] : end["end"]] == end["text"]
-    message, _, failed = call(client, "read_document", **asked, section="rent")
-    assert failed
-    assert "outline" in message
-    assert call(client, "read_document", **asked, start_line=99)[2]
-    assert call(client, "read_document", document_id="lease.md")[1]["did_you_mean"] == [
-        "uploads/lease.md"
-    ]
+    assert two["text"] + read(start_line=3, lines=2000)["text"] == lease
+    part = read(offset=3, length=5)
+    assert (part["text"], part["start"], part["end"]) == (lease[3:8], 3, 8)
+    section = read(section="people")
+    assert "Ada Lovelace" in section["text"]
+    assert "2027" not in section["text"]
+    assert lease[section["start"] : section["end"]] == section["text"]
+    for wrong, word in (({"section": "rent"}, "outline"), ({"start_line": 99}, "line 99")):
+        arguments = {"document_id": "uploads/lease.md", **wrong}
+        assert word in error(client, "read_document", **arguments)
+    missing = fields(client, "read_document", document_id="lease.md")
+    assert missing["did_you_mean"] == ["uploads/lease.md"]
 
-
-def test_an_outline_names_sections_and_their_places(client: httpx.Client) -> None:
-    text, fields, _ = call(client, "outline", document_id="uploads/lease.md")
-    lease = client.get("/v1/documents/uploads/lease.md/text").text
-    people = fields["sections"][-1]
+    text, outline, _ = call(client, "outline", document_id="uploads/lease.md")
+    people = outline["sections"][-1]
     assert people["heading"].endswith("People")
     assert "Ada" in lease[people["start"] : people["end"]]
     assert f"line {people['line']}" in text
-    assert call(client, "outline", document_id="nothing")[1]["found"] is False
+    assert fields(client, "outline", document_id="nothing")["found"] is False
 
 
 def test_documents_are_listed_filtered_and_paged(client: httpx.Client) -> None:
-    _, page, _ = call(client, "list_documents", limit=1)
-    assert ([one["document_id"] for one in page["documents"]], page["next"]) == (
-        ["uploads/lease.md"],
-        "uploads/lease.md",
-    )
-    _, rest, _ = call(client, "list_documents", limit=1, after=page["next"])
-    assert ([one["document_id"] for one in rest["documents"]], rest["next"], rest["total"]) == (
-        ["uploads/oman.txt"],
-        None,
-        2,
-    )
-    _, filtered, _ = call(client, "list_documents", filters=["type=md"])
-    assert [one["document_id"] for one in filtered["documents"]] == ["uploads/lease.md"]
-    text, named, _ = call(client, "list_documents", name="OMAN")
-    assert [one["document_id"] for one in named["documents"]] == ["uploads/oman.txt"]
-    assert "- uploads/oman.txt: " in text
+    def listed(**arguments: Any) -> tuple[list[str], str | None]:
+        page = fields(client, "list_documents", **arguments)
+        assert page["total"] == 2
+        return [row["document_id"] for row in page["documents"]], page["next"]
+
+    assert listed(limit=1) == (["uploads/lease.md"], "uploads/lease.md")
+    assert listed(limit=1, after="uploads/lease.md") == (["uploads/oman.txt"], None)
+    assert listed(filters=["type=md"]) == (["uploads/lease.md"], None)
+    assert listed(name="OMAN") == (["uploads/oman.txt"], None)
+    assert "- uploads/oman.txt: " in call(client, "list_documents")[0]
 
 
 def test_a_citation_is_verified(client: httpx.Client) -> None:
-    cited = call(client, "ask", question="Who led the talks?")[1]["citations"][0]
-    given = {
-        name: cited[name] for name in ("document_id", "quote", "start", "end", "sentence", "sha256")
-    }
-    assert call(client, "verify", **given)[1]["status"] == "ok"
-    moved = call(client, "verify", **{**given, "start": 0, "end": 13})
-    assert (moved[1]["status"], moved[1]["start"]) == ("moved", cited["start"])
-    assert call(client, "verify", **{**given, "document_id": "gone"})[1]["status"] == "missing"
+    (cited,) = fields(client, "ask", question=LED)["citations"]
+    names = ("document_id", "quote", "start", "end", "sentence", "sha256")
+    claim = {name: cited[name] for name in names}
+    assert fields(client, "verify", **claim)["status"] == "ok"
+    moved = fields(client, "verify", **{**claim, "start": 0, "end": 13})
+    assert (moved["status"], moved["start"]) == ("moved", cited["start"])
+    assert fields(client, "verify", **{**claim, "document_id": "gone"})["status"] == "missing"
 
 
 def test_claims_are_checked(client: httpx.Client) -> None:
     claims = "The talks were led by William Burns in Muscat. The lease ends in May 2031."
-    text, fields, failed = call(client, "check_claims", text=claims)
-    assert not failed
-    assert all(claims[one["start"] : one["end"]] == one["text"] for one in fields["claims"])
-    (lease,) = [one for one in fields["claims"] if "2031" in one["text"]]
+    text, report, _ = call(client, "check_claims", text=claims)
+    assert all(claims[row["start"] : row["end"]] == row["text"] for row in report["claims"])
+    (lease,) = [row for row in report["claims"] if "2031" in row["text"]]
     assert lease["verdict"] == "contradicted"
     assert "contradicted" in text
     assert lease["evidence"][0]["url"] in text
-    for one in lease["evidence"]:
-        document = client.get(f"/v1/documents/{one['document_id']}/text").text
-        assert document[one["start"] : one["end"]] == one["quote"]
-    assert call(client, "check_claims", text="Why?")[2]
+    for row in lease["evidence"]:
+        document = client.get(f"/v1/documents/{row['document_id']}/text").text
+        assert document[row["start"] : row["end"]] == row["quote"]
+    assert error(client, "check_claims", text="Why?")
 
 
 def test_why_names_the_passages(client: httpx.Client) -> None:
-    text, fields, _ = call(client, "why", question="Who led the talks?")
-    assert fields["explanation"][0] in text
-    assert fields["passages"][0]["document_id"] == "uploads/oman.txt"
+    text, why, _ = call(client, "why", question=LED)
+    assert why["explanation"][0] in text
+    assert why["passages"][0]["document_id"] == "uploads/oman.txt"
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_document_is_a_resource(client: httpx.Client, mode: str) -> None:
-    uri = f"rag://document/{quote('uploads/oman.txt', safe='')}"
-    (content,) = talk(client, lambda agent: agent.read_resource(uri), mode).contents
-    assert (content.text, content.mime_type) == (OMAN, "text/plain")
-    templates = talk(client, lambda agent: agent.list_resource_templates(), mode).resource_templates
-    assert [one.uri_template for one in templates] == ["rag://document/{document_id}"]
-
-    async def missing(agent: Any) -> None:
+def test_a_document_is_a_resource(client: httpx.Client) -> None:
+    async def use(agent: Any) -> None:
+        uri = f"rag://document/{quote('uploads/oman.txt', safe='')}"
+        (content,) = (await agent.read_resource(uri)).contents
+        assert (content.text, content.mime_type) == (OMAN, "text/plain")
+        (template,) = (await agent.list_resource_templates()).resource_templates
+        assert template.uri_template == "rag://document/{document_id}"
         with pytest.raises(MCPError, match="no document nothing"):
             await agent.read_resource("rag://document/nothing")
 
-    talk(client, missing, mode)
+    talk(client, use)
 
 
 @pytest.mark.parametrize(
@@ -282,17 +262,13 @@ def test_a_document_is_a_resource(client: httpx.Client, mode: str) -> None:
         ({"question": " "}, "empty"),
         ({"question": "x" * 2000}, "2,000 characters"),
         ({"question": "x", "filters": ["?"]}, "type=pdf"),
-        (
-            {"question": "x", "top_k": 1000},
-            "The argument `top_k` is wrong: input should be less than",
-        ),
+        ({"question": "x", "top_k": 1000}, "The argument `top_k` is wrong: input should be less"),
         ({}, "The argument `question` is missing."),
         ({"question": "x", "k": 3}, "The argument `k` is not known; there are: question, filters,"),
     ],
 )
 def test_errors_carry_the_fix(client: httpx.Client, arguments: dict[str, Any], word: str) -> None:
-    text, _, failed = call(client, "ask", **arguments)
-    assert failed
+    text = error(client, "ask", **arguments)
     assert word in text
     assert "\n" not in text
 
@@ -302,44 +278,31 @@ def test_writing_needs_a_write_key(tmp_path: Path) -> None:
     _, reader = keys.add("reader", "read")
     _, writer = keys.add("writer", "write")
     with serving(tmp_path, key=writer) as client:
-        tools = talk(client, lambda agent: agent.list_tools()).tools
-        assert [tool.name for tool in tools] == [*READS, "run_grid", "ingest", "delete"]
+        assert tool_names(client) == [*READS, "run_grid", "ingest", "delete"]
         text, put, _ = call(client, "ingest", name="oman.txt", text=OMAN)
         assert (put["outcome"], put["document_ids"]) == ("added", ["uploads/oman.txt"])
         assert "uploads/oman.txt" in text
-        assert call(client, "ingest", name="oman.zip", text="no archive")[2]
+        assert error(client, "ingest", name="oman.zip", text="no archive")
         client.headers["Authorization"] = f"Bearer {reader}"
-        assert [tool.name for tool in talk(client, lambda agent: agent.list_tools()).tools] == READS
-        assert call(client, "delete", document_id="uploads/oman.txt")[2]
-        assert call(client, "ask", question="Who led the talks?")[1]["found"]
+        assert tool_names(client) == READS
+        assert error(client, "delete", document_id="uploads/oman.txt")
+        assert fields(client, "ask", question=LED)["found"]
         client.headers["Authorization"] = f"Bearer {writer}"
-        assert call(client, "delete", document_id="oman.txt")[1]["did_you_mean"] == [
-            "uploads/oman.txt"
-        ]
-        assert call(client, "delete", document_id="uploads/oman.txt")[1]["deleted"]
+        wrong = fields(client, "delete", document_id="oman.txt")
+        assert (wrong["deleted"], wrong["did_you_mean"]) == (False, ["uploads/oman.txt"])
+        assert fields(client, "delete", document_id="uploads/oman.txt")["deleted"]
         client.headers["Authorization"] = "Bearer none"
         assert client.post("/mcp", json={}).status_code == 401
 
 
 def test_invalid_messages_are_refused(client: httpx.Client) -> None:
-    assert client.get("/mcp").status_code == 405
-    assert client.delete("/mcp").status_code == 405
+    assert client.get("/mcp").status_code == client.delete("/mcp").status_code == 405
     accept = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-    for body in (
-        b"",
-        b"{",
-        b"\xff",
-        b"[" * 100_000,
-        b'{"jsonrpc": "2.0", "id": 1, "method": "\\ud800"}',
-        b"[]",
-        b"1",
-    ):
+    half = b'{"jsonrpc": "2.0", "id": 1, "method": "\\ud800"}'
+    for body in (b"", b"{", b"\xff", b"[" * 100_000, half, b"[]", b"1"):
         assert client.post("/mcp", content=body, headers=accept).status_code == 400
-    foreign = client.post("/mcp", json={}, headers={**accept, "Origin": "http://evil.example"})
-    assert foreign.status_code == 403
-    assert (
-        client.post("/mcp", json={}, headers={**accept, "Host": "evil.example"}).status_code == 421
-    )
+    for header, status in ({"Origin": "http://evil.example"}, 403), ({"Host": "evil.example"}, 421):
+        assert client.post("/mcp", json={}, headers={**accept, **header}).status_code == status
 
 
 def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
@@ -348,17 +311,15 @@ def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
         for number in range(60):
             put_text(client, f"{number}.md", f"The lease of house {number} ends in 20{number:02}.")
         columns = [{"name": "End", "question": "When does the lease end?", "type": "date"}]
-        _, started, failed = call(client, "run_grid", name="leases", columns=columns)
-        assert not failed
-        while client.get(f"/v1/jobs/{started['job']}").json()["state"] != "done":
+        job = fields(client, "run_grid", name="leases", columns=columns)["job"]
+        while client.get(f"/v1/jobs/{job}").json()["state"] != "done":
             time.sleep(0.05)
-        text, fields, _ = call(client, "get_grid", name="leases")
+        text, grid, _ = call(client, "get_grid", name="leases")
         assert tokens(text) < 3000
-        assert tokens(fields) < 3000
-        assert fields["counts"]["answered"] == 60
+        assert tokens(grid) < 3000
+        assert grid["counts"]["answered"] == 60
         assert "uploads/1.md, End: 2001 (answered): “The lease of house 1 ends in 2001.”" in text
-        _, rest, _ = call(client, "get_grid", name="leases", after=fields["next"], limit=2)
+        rest = fields(client, "get_grid", name="leases", after=grid["next"], limit=2)
         assert len(rest["cells"]) == 2
-        assert rest["cells"][0] not in fields["cells"]
-        text, _, failed = call(client, "get_grid", name="nothing")
-        assert (failed, "there are: leases" in text) == (True, True)
+        assert rest["cells"][0] not in grid["cells"]
+        assert "there are: leases" in error(client, "get_grid", name="nothing")

@@ -52,9 +52,8 @@ def talk(
     library: LocalLibrary, use: Callable[[Any], Awaitable[Any]], mode: str, writes: bool = False
 ) -> Any:
     async def talking() -> Any:
-        async with Client(
-            make_server(lambda _, name, __: library.in_collection(name), writes), mode=mode
-        ) as agent:
+        server = make_server(lambda _, name, __: library.in_collection(name), writes)
+        async with Client(server, mode=mode) as agent:
             return await use(agent)
 
     return anyio.run(talking)
@@ -63,78 +62,47 @@ def talk(
 def test_the_definitions_with_the_writing_tools_take_less_than_2000_tokens(
     library: LocalLibrary,
 ) -> None:
-    tools = talk(library, lambda agent: agent.list_tools(), MODES[0], writes=True).tools
-    shown = [tool.model_dump(by_alias=True, exclude_none=True) for tool in tools]
-    assert {"ask", "run_grid", "ingest", "delete"} <= {tool["name"] for tool in shown}
-    assert len(json.dumps(shown, ensure_ascii=False)) / 3.5 < 2000
-    (turn,) = [tool for tool in shown if tool["name"] == "ask"]
-    turns = turn["inputSchema"]["properties"]["conversation"]
+    tools = talk(library, lambda agent: agent.list_tools(), "auto", writes=True).tools
+    shown = {tool.name: tool.model_dump(by_alias=True, exclude_none=True) for tool in tools}
+    assert {"ask", "run_grid", "ingest", "delete"} <= set(shown)
+    assert len(json.dumps([*shown.values()], ensure_ascii=False)) / 3.5 < 2000
+    turns = shown["ask"]["inputSchema"]["properties"]["conversation"]
     assert set(turns["items"]["properties"]) == {"question", "answer", "documents"}
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_agent_ingests_asks_and_reads_without_a_port(library: LocalLibrary, mode: str) -> None:
+def test_the_first_document_makes_the_index_and_is_read(settings: Settings, mode: str) -> None:
+    led = {"question": "Who led the talks?"}
+
     async def use(agent: Any) -> Any:
-        name = f"oman-{mode}.txt"
-        put = await agent.call_tool("ingest", {"name": name, "text": OMAN})
-        assert not put.is_error, put.content[0].text
-        found = await agent.call_tool("ask", {"question": "Who led the talks?"})
-        assert found.structured_content["answer"] == "William Burns"
-        (cited, *_) = found.structured_content["citations"]
-        read = await agent.call_tool("read_document", {"document_id": cited["document_id"]})
-        assert OMAN in read.content[0].text
-        resource = await agent.read_resource(
-            f"rag://document/{cited['document_id'].replace('/', '%2F')}"
-        )
-        assert resource.contents[0].text == OMAN
-        checked = await agent.call_tool("check_claims", {"text": "The talks were in Paris."})
-        assert not checked.is_error
-
-    talk(library, use, mode, writes=True)
-
-
-def test_the_first_document_makes_the_index(settings: Settings) -> None:
-    async def use(agent: Any) -> Any:
-        before = await agent.call_tool("ask", {"question": "Who led the talks?"})
+        before = await agent.call_tool("ask", led)
         assert before.is_error
         assert "no index" in before.content[0].text
         put = await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
         assert not put.is_error, put.content[0].text
-        found = await agent.call_tool("ask", {"question": "Who led the talks?"})
-        assert found.structured_content["answer"] == "William Burns"
-
-    talk(LocalLibrary(settings, ""), use, MODES[0], writes=True)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_not_found_is_a_result_and_invalid_arguments_are_errors(
-    library: LocalLibrary, mode: str
-) -> None:
-    async def use(agent: Any) -> Any:
-        names = [tool.name for tool in (await agent.list_tools()).tools]
-        assert "ingest" not in names
-        empty = await agent.call_tool("ask", {"question": "Who led the talks?"})
-        assert empty.is_error
-        assert "rag ingest" in empty.content[0].text
-
-    talk(library, use, mode)
-    library.ingest("oman.txt", OMAN)
-
-    async def use_filled(agent: Any) -> Any:
+        answer = (await agent.call_tool("ask", led)).structured_content
+        assert answer["answer"] == "William Burns"
+        (cited, *_) = answer["citations"]
+        read = await agent.call_tool("read_document", {"document_id": cited["document_id"]})
+        assert OMAN in read.content[0].text
+        (content,) = (await agent.read_resource("rag://document/uploads%2Foman.txt")).contents
+        assert content.text == OMAN
+        checked = await agent.call_tool("check_claims", {"text": "The talks were in Paris."})
+        assert not checked.is_error
         unknown = await agent.call_tool("ask", {"question": "zebra giraffe okapi"})
         assert (unknown.is_error or False, unknown.structured_content["found"]) == (False, False)
         wrong = await agent.call_tool("read_document", {"document_id": "omann.txt"})
         assert "oman.txt" in wrong.content[0].text
 
-    talk(library, use_filled, mode)
+    talk(LocalLibrary(settings, ""), use, mode, writes=True)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_prompts_say_which_tool_to_use(library: LocalLibrary, mode: str) -> None:
+def test_prompts_say_which_tool_to_use(library: LocalLibrary) -> None:
     async def use(agent: Any) -> Any:
         prompts = {prompt.name: prompt for prompt in (await agent.list_prompts()).prompts}
         assert set(prompts) == {"ask", "check", "compare"}
         tools = {tool.name for tool in (await agent.list_tools()).tools}
+        assert "ingest" not in tools
         sides = {"first": "the 2019 lease", "second": "the 2024 lease", "aspect": "rent"}
         for name, values in {
             "ask": {"question": "Who led the talks?"},
@@ -146,7 +114,7 @@ def test_prompts_say_which_tool_to_use(library: LocalLibrary, mode: str) -> None
             (tool,) = re.findall(r"`([a-z_]+)`", message.content.text)
             assert tool in tools
 
-    talk(library, use, mode)
+    talk(library, use, "auto")
 
 
 def test_the_skill_is_served_with_its_digest(library: LocalLibrary) -> None:
@@ -170,8 +138,7 @@ def test_the_skill_is_served_with_its_digest(library: LocalLibrary) -> None:
     talk(library, use, "auto")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_call_may_name_a_collection(settings: Settings, library: LocalLibrary, mode: str) -> None:
+def test_a_call_may_name_a_collection(settings: Settings, library: LocalLibrary) -> None:
     with closing(build.collections(settings)) as collections:
         collections.create("contracts")
     contracts = library.in_collection("contracts")
@@ -191,4 +158,4 @@ def test_a_call_may_name_a_collection(settings: Settings, library: LocalLibrary,
             assert wrong.is_error
             assert words in wrong.content[0].text
 
-    talk(library, use, mode)
+    talk(library, use, "auto")

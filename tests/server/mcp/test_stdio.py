@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,13 @@ OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Mus
 
 
 def talk(
-    index: Path,
-    use: Callable[[Any], Awaitable[Any]],
-    mode: str,
-    *options: str,
-    module: str = "tests.repl.faked",
+    index: Path, use: Callable[[Any], Awaitable[Any]], *options: str, mode: str = "auto"
 ) -> Any:
     async def talking() -> Any:
         environment = {**os.environ, "RAG_INDEX": str(index), "RAG_THRESHOLD": "0.15"}
+        arguments = ["-m", "tests.repl.faked", "mcp", *options]
         started = StdioServerParameters(
-            command=sys.executable, args=["-m", module, "mcp", *options], env=environment, cwd=ROOT
+            command=sys.executable, args=arguments, env=environment, cwd=ROOT
         )
         async with Client(stdio_client(started), mode=mode) as agent:
             return await use(agent)
@@ -44,55 +42,45 @@ def talk(
     return anyio.run(talking)
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("stdio") / "index"
-    new_store(made).close()
-    return made
-
-
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_an_agent_ingests_asks_reads_and_deletes(index: Path, mode: str) -> None:
+def test_an_agent_ingests_asks_reads_and_deletes(tmp_path: Path, mode: str) -> None:
+    asked = {"question": "Who led the talks?"}
+
     async def use(agent: Any) -> None:
         names = [tool.name for tool in (await agent.list_tools()).tools]
         assert names[-2:] == ["ingest", "delete"]
-        empty = await agent.call_tool("ask", {"question": "Who led the talks?"})
-        assert empty.is_error
-        assert "the index is empty" in empty.content[0].text
         put = await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
         assert put.structured_content["outcome"] == "added", put
-        found = (
-            await agent.call_tool("ask", {"question": "Who led the talks?"})
-        ).structured_content
-        assert found["answer"] == "William Burns"
-        (cited,) = found["citations"]
+        answer = (await agent.call_tool("ask", asked)).structured_content
+        assert answer["answer"] == "William Burns"
+        (cited,) = answer["citations"]
         assert cited["url"].startswith("rag://document/uploads%2Foman.txt#char=")
         (content,) = (await agent.read_resource(cited["url"].partition("#")[0])).contents
         assert content.text[cited["start"] : cited["end"]] == "William Burns"
-        both = [
-            agent.call_tool("search", {"query": "talks"}),
-            agent.call_tool("ask", {"question": "Who led the talks?"}),
-        ]
         async with anyio.create_task_group() as tasks:
-            for one in both:
-                tasks.start_soon(_ok, one)
+            tasks.start_soon(_ok, agent.call_tool("search", {"query": "talks"}))
+            tasks.start_soon(_ok, agent.call_tool("ask", asked))
         gone = await agent.call_tool("delete", {"document_id": "uploads/oman.txt"})
         assert gone.structured_content["deleted"]
 
-    talk(index, use, mode, "--allow-writes")
+    new_store(tmp_path / "index").close()
+    talk(tmp_path / "index", use, "--allow-writes", mode=mode)
 
 
-def test_a_link_into_a_collection_names_it(index: Path) -> None:
-    with closing(build.collections(Settings(index=index))) as collections:
+def test_a_link_into_a_collection_names_it(tmp_path: Path) -> None:
+    settings = Settings(index=tmp_path / "index")
+    new_store(settings.index).close()
+    with closing(build.collections(settings)) as collections:
         collections.create("contracts")
-    new_store(build.in_collection(Settings(index=index, collection="contracts")).index).close()
+    inside = build.in_collection(replace(settings, collection="contracts"))
+    new_store(inside.index).close()
 
     async def use(agent: Any) -> Any:
         await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
         return await agent.call_tool("search", {"query": "talks"})
 
-    page = ("--page", "http://127.0.0.1:8000")
-    found = talk(index, use, "auto", "--allow-writes", "--collection", "contracts", *page)
+    page = ("--collection", "contracts", "--page", "http://127.0.0.1:8000")
+    found = talk(tmp_path / "index", use, "--allow-writes", *page)
     assert not found.is_error, found.content
     (hit,) = found.structured_content["results"]
     address = "http://127.0.0.1:8000/#collection=contracts&document=uploads%2Foman.txt&start=0"
@@ -108,17 +96,7 @@ def test_without_writes_and_an_index_the_tools_give_hints(tmp_path: Path) -> Non
         names = [tool.name for tool in (await agent.list_tools()).tools]
         return names, await agent.call_tool("ask", {"question": "Who?"})
 
-    names, asked = talk(tmp_path / "none", use, "auto")
+    names, asked = talk(tmp_path / "none", use)
     assert "ingest" not in names
     assert asked.is_error
     assert "rag ingest PATH" in asked.content[0].text
-
-
-def test_with_the_real_models(tmp_path: Path) -> None:
-    async def use(agent: Any) -> Any:
-        return await agent.call_tool("ask", {"question": "When was the JCPOA signed?"})
-
-    asked = talk(ROOT / "index", use, "auto", "--page", "http://127.0.0.1:8000", module="rag")
-    if asked.is_error:
-        pytest.skip("there is no index of seeds/ here: make ask")
-    assert "2015" in asked.content[0].text

@@ -2,90 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.server.fake_server import put_text, serving
 
-OMAN = (
-    "Oman hosted the secret talks in 2012. The talks were led by William Burns \U0001f54a in "
-    "Muscat."
-)
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(tmp_path_factory.mktemp("checked")) as made:
-        put_text(made, "oman.txt", OMAN)
-        yield made
+def check(client: httpx.Client, text: str, **body: Any) -> Any:
+    return client.post("/v1/check", json={"text": text, **body}, timeout=60).json()
 
 
 def test_each_sentence_has_a_verdict_and_evidence_at_its_place(client: httpx.Client) -> None:
-    text = (
-        "# Talks\n\nThe talks were led by William Burns in Muscat. Oman hosted the secret "
-        "talks in 2018."
-    )
-    found = client.post("/v1/check", json={"text": text}).json()
-    assert [text[one["start"] : one["end"]] for one in found["sentences"]] == [
-        "# Talks",
-        "The talks were led by William Burns in Muscat.",
-        "Oman hosted the secret talks in 2018.",
-    ]
-    assert [one["verdict"] for one in found["sentences"]][0::2] == ["not_a_claim", "contradicted"]
-    assert found["sentences"][2]["reason"] == 'says "2018", uploads/oman.txt says "2012"'
-    for one in found["sentences"]:
-        for evidence in one["evidence"]:
-            document = client.get(f"/v1/documents/{evidence['document_id']}/text").text
-            place = slice(evidence["start_char_index"], evidence["end_char_index"])
-            assert document[place] == evidence["cited_text"]
-    assert found["counts"]["contradicted"] == 1
+    sentences = ["# Talks", "The talks were led by William Burns.", "The lease ends in May 2031."]
+    text = f"{sentences[0]}\n\n{sentences[1]} {sentences[2]} [3]"
+    source = {"index": 3, "document_id": "uploads/lease.md"}
+    report = check(client, text, sources=[source])
+    places = [text[row["start"] : row["end"]] for row in report["sentences"]]
+    assert [place.removesuffix(" [3]") for place in places] == sentences
+    title, _, lease = report["sentences"]
+    assert (title["verdict"], lease["verdict"]) == ("not_a_claim", "contradicted")
+    assert re.fullmatch(r'says ".*2031", uploads/lease.md says ".*2027"', lease["reason"])
+    assert (lease["cited"], lease["wrong_citation"]) == ([3], False)
+    assert report["counts"]["contradicted"] == 1
+    for evidence in [evidence for row in report["sentences"] for evidence in row["evidence"]]:
+        document = client.get(f"/v1/documents/{evidence['document_id']}/text").text
+        place = slice(evidence["start_char_index"], evidence["end_char_index"])
+        assert document[place] == evidence["cited_text"]
 
 
 def test_quotations_have_verdicts_and_places(client: httpx.Client) -> None:
-    text = "The note says “Oman hosted the secret talks in 2018.” [1]\n"
-    source = {"index": 1, "document_id": "uploads/oman.txt"}
-    found = client.post("/v1/check", json={"text": text, "sources": [source]}).json()
-    (quotation,) = found["quotations"]
-    assert quotation["verdict"] == "altered"
-    assert quotation["differs"] == [["2018", "2012"]]
+    text = "The contract says “The lease ends in June 2027.” [1]\n"
+    source = {"index": 1, "document_id": "uploads/lease.md"}
+    report = check(client, text, sources=[source])
+    (quotation,) = report["quotations"]
+    assert (quotation["verdict"], quotation["is_fault"]) == ("altered", True)
+    assert quotation["differs"] == [["June", "May"]]
     assert text[quotation["start"] : quotation["end"]] == quotation["text"]
     (place,) = quotation["places"]
-    assert place["cited_text"] == OMAN[place["start_char_index"] : place["end_char_index"]]
-    assert found["quotation_counts"] == {
-        **dict.fromkeys(("exact", "stitched", "cut", "misattributed", "not_found"), 0),
-        **{"altered": 1, "faults": 1},
-    }
-
-
-def test_many_quotation_marks_are_checked_within_the_deadline(client: httpx.Client) -> None:
-    for text in ('"' * 10_000, "“" + "word and " * 20_000, "“a b c d” " * 2_500):
-        done = client.post("/v1/check", json={"text": text, "deadline_ms": 1000}, timeout=60)
-        assert done.status_code in (200, 422, 503), done.text
-
-
-def test_sources_resolve_marks(client: httpx.Client) -> None:
-    text = "Oman hosted the secret talks in 2012. [3]"
-    source = {"index": 3, "document_id": "uploads/oman.txt"}
-    found = client.post("/v1/check", json={"text": text, "sources": [source]}).json()
-    assert found["sentences"][0]["cited"] == [3]
-    assert not found["sentences"][0]["wrong_citation"]
+    document = client.get("/v1/documents/uploads/lease.md/text").text
+    assert document[place["start_char_index"] : place["end_char_index"]] == place["cited_text"]
+    counts = report["quotation_counts"]
+    assert {name for name, count in counts.items() if count} == {"altered", "faults"}
 
 
 @pytest.mark.parametrize(
-    "body",
-    [{}, {"text": ""}, {"text": "Is it?"}, {"text": "A b c.", "filters": ["x"]}, {"txt": ""}],
+    "text", ['"' * 10_000, "“" + "word and " * 20_000, "“a b c d” " * 2_500, "A b c. " * 400]
 )
-def test_uncheckable_texts_get_422_with_a_reason(
-    client: httpx.Client, body: dict[str, object]
-) -> None:
-    found = client.post("/v1/check", json=body)
-    assert found.status_code == 422
-    assert found.json()["detail"]
+def test_a_deadline_is_kept(client: httpx.Client, text: str) -> None:
+    body = {"text": text, "deadline_ms": 1 if "A b" in text else 1000}
+    response = client.post("/v1/check", json=body, timeout=60)
+    assert response.status_code in (200, 422, 503)
+    if body["deadline_ms"] == 1:
+        assert (response.status_code, response.json()["type"]) == (503, "urn:rag:deadline")
 
 
-def test_a_deadline_is_kept(client: httpx.Client) -> None:
-    text = "Oman hosted the secret talks in 2012. " * 400
-    found = client.post("/v1/check", json={"text": text, "deadline_ms": 1})
-    assert (found.status_code, found.json()["type"]) == (503, "urn:rag:deadline")
+@pytest.mark.parametrize(
+    "body", [{}, {"text": "Is it?"}, {"text": "A b c.", "filters": ["x"]}, {"txt": ""}]
+)
+def test_uncheckable_texts_get_422_with_a_reason(client: httpx.Client, body: Any) -> None:
+    refused = client.post("/v1/check", json=body)
+    assert refused.status_code == 422
+    assert refused.json()["detail"]

@@ -1,5 +1,5 @@
-"""Texts that clients add under their own ids: parsed, embedded and committed before the
-response.
+"""Changes of single documents: a text that a client puts under its own id, and the deletion of a
+document with everything that the service stores about it.
 """
 
 from __future__ import annotations
@@ -7,14 +7,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from rag import build
 from rag.errors import InputError
+from rag.ingestion import deletion
 from rag.ingestion.chunking import split
+from rag.ingestion.deletion import DeletionReceipt
 from rag.ingestion.pipeline import UPLOADED, check_free, embed, put
 from rag.parsing.load import load_some
 from rag.server.caller import Caller
 from rag.server.document_schemas import PutDocument
+from rag.server.feedback import forget_quotes
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.state import Service
+from rag.server.upload_queue import Remains
 from rag.types import Document
 
 _LONGEST_ID = 500
@@ -25,12 +30,11 @@ def put_text(service: Service, document_id: str, body: PutDocument, caller: Call
     """Returns the document as stored. Raises InputError for an invalid id or text, ConflictError
     for the id of an ingested file, BusyError, StoreError.
     """
-    check_id(document_id)
+    _check_id(document_id)
     source = f"{UPLOADED}{document_id}"
     store = service.engine.store
-    check_free(
-        document_id, source, store.document(document_id)
-    )  # before the work, and again with the lock
+    # before the work, and again with the lock
+    check_free(document_id, source, store.document(document_id))
     (parsed,) = load_some(document_id, body.text.encode(), service.readers.load_data).documents[:1]
     document = replace(
         parsed,
@@ -48,20 +52,33 @@ def put_text(service: Service, document_id: str, body: PutDocument, caller: Call
     return document
 
 
-def check_id(document_id: str) -> None:
+def _check_id(document_id: str) -> None:
     """Raises InputError unless the id is a relative path of printable characters with a text file's
     suffix.
     """
-    parts = document_id.split("/")
-    usable = (
-        document_id.isprintable()
-        and len(document_id) <= _LONGEST_ID
-        and not {"", ".", ".."}.intersection(parts)
-    )
-    if not usable or PurePosixPath(document_id).suffix.lower() not in _TEXTS:
-        message = f"{document_id[:100]!r} cannot be the id of a text"
+    is_path = document_id.isprintable() and not {"", ".", ".."} & set(document_id.split("/"))
+    suffix = PurePosixPath(document_id).suffix.lower()
+    if not is_path or len(document_id) > _LONGEST_ID or suffix not in _TEXTS:
         raise InputError(
-            message,
+            f"{document_id[:100]!r} cannot be the id of a text",
             f"use a relative path of at most {_LONGEST_ID} characters that ends in "
             f"{', '.join(_TEXTS)}",
         )
+
+
+def delete_everywhere(
+    service: Service, document_id: str
+) -> tuple[DeletionReceipt, Remains, dict[str, int]] | None:
+    """Receipts of the index and the upload queue, and how many `ratings` and answers of `threads`
+    named the document or repeated its text, which are deleted; None for an unknown document. Raises
+    StoreError, BusyError.
+    """
+    store = service.engine.store
+    document = store.document(document_id)
+    with store.erasing():
+        receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
+        if not receipts:
+            return None
+        uploads = service.jobs.scrub(document_id)
+        quotes = forget_quotes(service.settings.index, document) if document else {}
+    return receipts[0], uploads, quotes
