@@ -145,7 +145,7 @@ def _conditions(filter: Any, depth: int) -> Iterable[str]:
     if kind == "and" and isinstance(part.get("filters"), list) and depth < 5:
         return [text for inner in part["filters"] for text in _conditions(inner, depth + 1)]
     if kind == "nin" and isinstance(value, list):
-        return [_condition(key, "!=", one) for one in value]
+        return [_condition(key, "!=", part) for part in value]
     if kind == "in" and isinstance(value, list) and len(value) == 1:
         return [_condition(key, "=", value[0])]
     if kind in _COMPARE:

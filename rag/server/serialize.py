@@ -59,8 +59,8 @@ def _alternatives(
     alternatives: Sequence[Alternative], hits: Sequence[Hit]
 ) -> list[schemas.WireAlternative]:
     return [
-        _as(schemas.WireAlternative, one, citations=_citations(one.citations, hits, one.text))
-        for one in alternatives
+        _as(schemas.WireAlternative, rival, citations=_citations(rival.citations, hits, rival.text))
+        for rival in alternatives
     ]
 
 

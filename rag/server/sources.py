@@ -63,7 +63,7 @@ def listing_of(store: Store) -> Listing:
 
 def _listing(store: Store) -> Listing:
     sources = tuple(map(_source, store.documents()))
-    folders = Counter(one.id.partition("/")[0] for one in sources if "/" in one.id)
+    folders = Counter(source.id.partition("/")[0] for source in sources if "/" in source.id)
     types = Counter(source.type for source in sources if source.type)
     return Listing(sources, _counts(folders), _counts(types))
 

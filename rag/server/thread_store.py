@@ -50,7 +50,7 @@ class ThreadStore:
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
 
-    def listed(self, key: str, search: str, most: int) -> list[WireThread]:
+    def listed(self, key: str, search: str, limit: int) -> list[WireThread]:
         """The key's threads with all these words in the title, a question or an answer, the latest
         first.
         """
@@ -61,7 +61,7 @@ class ThreadStore:
         query = f"SELECT id, title, updated, json_array_length(turns) FROM threads WHERE {where}"
         with self._connected() as connection:
             rows = connection.execute(
-                f"{query} ORDER BY updated DESC LIMIT ?", [key, *words, most]
+                f"{query} ORDER BY updated DESC LIMIT ?", [key, *words, limit]
             ).fetchall()
         return [WireThread(*row) for row in rows]
 

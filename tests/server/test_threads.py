@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from rag.server import thread_store
 from rag.server.api_keys import keys_of
-from rag.server.thread_store import MOST_CHARACTERS, MOST_THREADS, ThreadStore, WireTurns
+from rag.server.thread_store import MOST_CHARACTERS, ThreadStore, WireTurns
 from rag.settings import Settings
 from tests.server.fake_server import put_text, serving, with_key
 
@@ -81,12 +82,14 @@ def thread(number: int, turns: list[dict[str, Any]]) -> WireTurns:
     return WireTurns(str(number), "t", float(number), len(turns), turns)
 
 
-def test_the_oldest_threads_of_a_key_go_first(tmp_path: Path) -> None:
+def test_the_oldest_threads_of_a_key_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread_store, "MOST_THREADS", 4)
     store = ThreadStore(tmp_path)
-    for number in range(MOST_THREADS + 2):
+    for number in range(6):
         store.put("key", thread(number, [{"question": "x"}]))
-    kept = store.listed("key", "", 1000)
-    assert (len(kept), kept[-1].id) == (MOST_THREADS, "2")
+    assert [row.id for row in store.listed("key", "", 9)] == ["5", "4", "3", "2"]
     large = [{"question": "x" * (MOST_CHARACTERS // 4)}]
     for number in range(6):
         store.put("large", thread(number, large))

@@ -53,8 +53,8 @@ def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dic
     """The passages that best match a query, in Dify's format; `knowledge_id` is the collection."""
     setting = body.retrieval_setting
     options = Options(filters=_filters(body.metadata_condition), top_k=setting.top_k)
-    least = setting.score_threshold or 0.0
-    passages = passages_of(request, service, body.knowledge_id, [body.query], options, least)
+    threshold = setting.score_threshold or 0.0
+    passages = passages_of(request, service, body.knowledge_id, [body.query], options, threshold)
     return {"records": [_record(*passage) for passage in passages]}
 
 

@@ -203,8 +203,8 @@ def get_document(document: str, request: Request, service: Shared) -> Any:
 
 def _unless_known(request: Request, document: Document, make: Callable[[], Response]) -> Response:
     """304 if the client has the current version (RFC 9110, section 13)."""
-    tag, known = _etag(document), request.headers.get("if-none-match", "")
-    response = Response(status_code=304) if _names(known, tag, weakly=True) else make()
+    tag, match = _etag(document), request.headers.get("if-none-match", "")
+    response = Response(status_code=304) if _names(match, tag, weakly=True) else make()
     response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
     return response
 

@@ -182,8 +182,8 @@ def search_vector_store(
     if not 1 <= len(queries) <= 8:
         raise InputError(f"the request has {len(queries)} queries", "send 1 to 8")
     options = Options(filters=filters_of(body.filters), top_k=body.max_num_results)
-    least = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
-    passages = passages_of(request, service, vector_store, queries, options, least)
+    threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
+    passages = passages_of(request, service, vector_store, queries, options, threshold)
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -199,11 +199,11 @@ def passages_of(
     collection: str,
     queries: Sequence[str],
     options: Options,
-    least: float = 0.0,
+    threshold: float = 0.0,
     after: int = 0,
 ) -> list[tuple[Hit, str, Document | None]]:
     """The first `options.top_k` hits of all queries, best first, but those with a lower score than
-    `least` and the first `after`: each with its address on the page and its document.
+    `threshold` and the first `after`: each with its address on the page and its document.
     """
     page = page_for(request, collection)
     best: dict[tuple[str, int], Hit] = {}
@@ -220,7 +220,7 @@ def passages_of(
                 chosen.document(hit.passage.document_id),
             )
             for hit in hits
-            if hit.score >= least
+            if hit.score >= threshold
         ]
 
 

@@ -89,11 +89,12 @@ def search(body: Search, request: Request, service: Shared) -> Response:
 def verify_citation(body: Claim, service: Shared) -> WireVerdict:
     """Check whether a citation still holds; post it as returned with an answer."""
     place = body.highlight
-    start, end = place.start_char_index, place.end_char_index
-    known = body.document_sha256, body.cited_text
-    return serialize.verdict(
-        verify(service, Cited(body.document_id, start, end, place.text, *known))
+    cited = Cited(
+        body.document_id,
+        *(place.start_char_index, place.end_char_index, place.text),
+        *(body.document_sha256, body.cited_text),
     )
+    return serialize.verdict(verify(service, cited))
 
 
 def _answer(pending: PendingQuestion) -> WireAnswer:

@@ -100,13 +100,13 @@ def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) 
     for start in range(0, len(hits), _READ_TOGETHER):
         for span in run(partial(small.read, query, hits[start : start + _READ_TOGETHER])).spans:
             index = int(span.hit.passage.document_id)
-            best[index] = max(span, best.get(index, span), key=lambda one: one.score)
+            best[index] = max(span, best.get(index, span), key=lambda span: span.score)
     scores = [best[index].score if index in best else _LEAST for index in range(len(texts))]
     if large is not small:
         likely = sorted(best, key=lambda index: -scores[index])[:_READ_AGAIN]
         second = run(partial(large.read, query, [best[index].hit for index in likely])).spans
         for index in likely:
-            own = [one.score for one in second if one.hit.passage.document_id == str(index)]
+            own = [span.score for span in second if span.hit.passage.document_id == str(index)]
             scores[index] = (scores[index] + max(own, default=_LEAST)) / 2
     return scores
 

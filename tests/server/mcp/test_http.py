@@ -46,7 +46,9 @@ def talk(client: httpx.Client, use: Callable[[Any], Awaitable[Any]], mode: str =
     async def talking() -> Any:
         import httpx2
 
-        async with httpx2.AsyncClient(headers=dict(client.headers), trust_env=False) as http:
+        async with httpx2.AsyncClient(
+            headers=dict(client.headers), trust_env=False, timeout=60
+        ) as http:
             transport = streamable_http_client(f"{client.base_url}/mcp", http_client=http)
             async with Client(transport, mode=mode) as agent:
                 return await use(agent)
