@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.answering.candidate import quoted
-from rag.meaning.figures import FigureIndex, claimed_figures, figures
 from rag.meaning.sentences import Offsets, split_sentences
-from rag.meaning.words import content_words, word_list
+from rag.meaning.words import content_words, coverage, word_list
 from rag.types import Citation, Document, Hit, Passage
 
 
@@ -51,12 +50,12 @@ def excerpts(claim: str, hits: Sequence[Hit], limit: int) -> list[Excerpt]:
 
 
 def excerpt(claim: str, hit: Hit) -> Excerpt:
-    """A passage with its sentence most similar to the claim."""
+    """A passage with the sentence that has most content words of the claim."""
     text = hit.passage.text
     sentences = split_sentences(text) or [(0, len(text))]
-    share = _similarity(claim, hit.passage.context)
+    stems = content_words(claim)
     scores = [
-        -1.0 if _is_heading(text[start:end], hit.passage) else share(text[start:end])
+        -1.0 if _is_heading(text[start:end], hit.passage) else coverage(stems, text[start:end])
         for start, end in sentences
     ]
     return Excerpt(hit, sentences[scores.index(max(scores))])
@@ -66,23 +65,6 @@ def _is_heading(sentence: str, passage: Passage) -> bool:
     words = word_list(sentence)
     headings = (passage.innermost_heading, passage.title)
     return any(words == word_list(heading) for heading in headings)
-
-
-def _similarity(claim: str, context: str) -> Callable[[str], float]:
-    """A function: the share of the claim's words and values in a sentence. Words that only the
-    context has count half.
-    """
-    stems, around = content_words(claim), content_words(context)
-    values = claimed_figures(claim)
-
-    def share(sentence: str) -> float:
-        own = content_words(sentence)
-        words = len(stems & own) + 0.5 * len((stems & around) - own)
-        stated = FigureIndex(figures(sentence) if values else ())
-        same = sum(map(stated.state, values))
-        return (words + same) / max(1, len(stems) + len(values))
-
-    return share
 
 
 def cut(hit: Hit, start: int, end: int) -> Hit:

@@ -10,7 +10,6 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 
 from rag.claims.markup import cited_numbers
 from rag.claims.split import ClaimSentence, blocks
@@ -103,11 +102,10 @@ def _outermost(text: str, start: int, end: int) -> Iterator[tuple[int, int, int]
     """(opening mark, end of the quoted words, end of the paragraph) for each quotation that is in
     no other. An opening mark without its closing one counts if the next paragraph begins with it
     too, as in speech of several paragraphs, or if the text's next mark is its closing one."""
-    marks = list(_MARK.finditer(text, start, end))
     open_marks, pairs = list[_Mark](), list[tuple[int, int]]()
-    for match, following in zip_longest(marks, marks[1:]):
+    for match in _MARK.finditer(text, start, end):
         mark, offset = match[0], match.start()
-        may_close = mark != '"' or _closes(text, offset, following.start() if following else -1)
+        may_close = mark != '"' or _closes(text, offset)
         opening = _closed(open_marks, mark) if may_close else None
         if opening is not None:
             pairs.append((opening, offset))
@@ -143,14 +141,9 @@ def _opens(text: str, at: int) -> bool:
     return (not before or before.isspace() or before in _BEFORE_OPENING) and bool(after.strip())
 
 
-def _closes(text: str, at: int, following: int) -> bool:
-    """Whether a straight mark may close a quotation. After a digit it is an inch mark if the next
-    mark, at `following`, closes one."""
-    before, after = text[at - 1 : at], text[at + 1 : at + 2]
-    if before.isspace() or after.isalnum():
-        return False
-    is_inch = before.isdigit() and following >= 0 and not _opens(text, following)
-    return not (is_inch and text[following] == '"')
+def _closes(text: str, at: int) -> bool:
+    """Whether a straight mark may close a quotation."""
+    return not (text[at - 1 : at].isspace() or text[at + 1 : at + 2].isalnum())
 
 
 def _block_quote(text: str, start: int, end: int) -> Quotation:

@@ -28,6 +28,15 @@ _NOT_NAMES = (
         "only what who new".split()
     )
 )
+_SAME_COUNTRY = [
+    frozenset(words.split())
+    for words in (
+        "us usa american americans states,uk british britain kingdom,dutch netherlands,"
+        "swiss switzerland,french france,greek greece,spanish spain,turkish turkey türkiye,"
+        "danish denmark"
+    ).split(",")
+]
+"""Names for one country that begin differently."""
 _COMMON_ENDINGS = ("ly", "ing", "s", "ever", "body", "one", "ed")
 _DEMONYMS = ("ian", "ish", "ese", "ean", "can", "n", "i", "s")
 """Endings of the words for people of a country; the first that fits counts."""
@@ -69,6 +78,7 @@ def is_named(name: str, words: frozenset[str], evidence: str) -> bool:
     last = fold(name.split()[-1])
     return (
         last in words
+        or any(last in same and words & same for same in _SAME_COUNTRY)
         or _has_inflection(last, words)
         or _has_initials(name, words)
         or _has_written_out(name.replace(".", ""), evidence)

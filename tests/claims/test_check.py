@@ -4,6 +4,7 @@ citations.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -131,18 +132,50 @@ def test_a_report_counts_and_picks_failures(checker: Checker) -> None:
     assert len(report.failures([CONTRADICTED, NOT_FOUND])) == 2
 
 
+def timed(seconds: list[float]) -> Callable[[Callable[[], Any]], Any]:
+    """Runs work, and adds the CPU seconds that it took."""
+
+    def run(work: Callable[[], Any]) -> Any:
+        start = time.process_time()
+        try:
+            return work()
+        finally:
+            seconds.append(time.process_time() - start)
+
+    return run
+
+
 def test_work_runs_in_batches_with_progress(checker: Checker) -> None:
     text = "The stockpile of uranium is capped at 300 kilograms. " * 17
-    calls: list[int] = []
-    seen: list[tuple[int, int]] = []
+    seconds: list[float] = []
+    progress: list[tuple[int, int]] = []
+    checker.check(text, on_progress=lambda *counts: progress.append(counts), run=timed(seconds))
+    assert progress == [(8, 17), (16, 17), (17, 17)]
+    assert len(seconds) >= 3
 
-    def run(function):  # type: ignore[no-untyped-def]
-        calls.append(1)
-        return function()
 
-    checker.check(text, on_progress=lambda done, total: seen.append((done, total)), run=run)
-    assert seen == [(8, 17), (16, 17), (17, 17)]
-    assert len(calls) >= 3
+def test_a_sentence_with_thousands_of_numbers_does_not_hold_the_models(checker: Checker) -> None:
+    text = f"Iran kept {', '.join(str(number) for number in range(1000, 5000))} machines."
+    seconds: list[float] = []
+    checker.check(text, run=timed(seconds))
+    assert max(seconds) < 2
+
+
+@pytest.mark.parametrize(
+    "text", ["Iran signed it in 2015. ", "“Natanz keeps many centrifuges for ten years.” "]
+)
+def test_a_check_ends_within_a_batch(checker: Checker, text: str) -> None:
+    """A deadline is seen before each sentence and passage, not only between batches."""
+    calls = itertools.count(1)
+
+    def proceed() -> None:
+        if next(calls) == 3:
+            raise InputError("too late", "try again")
+
+    seconds: list[float] = []
+    with pytest.raises(InputError, match="too late"):
+        checker.check(text * 8, run=timed(seconds), proceed=proceed)
+    assert len(seconds) == 2  # the sources, and the first sentences or quotations
 
 
 @pytest.mark.parametrize("text", ["", "Is it?", "# Only a heading", "```\ncode\n```"])
@@ -158,39 +191,3 @@ def test_a_line_of_sources_names_a_document_by_its_longest_name() -> None:
     assert names.source("see Limits, page 3") == "b/limits.md"
     assert names.source("something else") is None
     assert names.source("The ordeal") is None
-
-
-def test_a_sentence_with_thousands_of_numbers_does_not_hold_the_models(checker: Checker) -> None:
-    text = f"Iran kept {', '.join(str(number) for number in range(1000, 5000))} machines."
-    seconds: list[float] = []
-
-    def run(work: Callable[[], Any]) -> Any:
-        start = time.process_time()
-        try:
-            return work()
-        finally:
-            seconds.append(time.process_time() - start)
-
-    checker.check(text, run=run)
-    assert max(seconds) < 2
-
-
-def test_a_check_ends_within_a_batch(checker: Checker) -> None:
-    """A deadline is seen before each sentence and passage, not only between batches."""
-    calls = 0
-
-    def proceed() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise InputError("too late", "try again")
-
-    batches: list[object] = []
-
-    def run(work: Callable[[], Any]) -> Any:
-        batches.append(work)
-        return work()
-
-    with pytest.raises(InputError, match="too late"):
-        checker.check("Iran signed it in 2015. " * 8, run=run, proceed=proceed)
-    assert len(batches) == 2  # the sources, and the first sentences

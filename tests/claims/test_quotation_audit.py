@@ -66,7 +66,6 @@ EXACT = "Late payments bear interest at 8 percent a year."
 @pytest.mark.parametrize(
     "text",
     [
-        f"“{EXACT}”",
         f'It says: "{EXACT[:-1]}".',
         "»Late pay-\n ments  bear interest\nat 8 percent a year«",
         "> Late payments bear interest\n> at 8 percent a year.",
@@ -153,32 +152,27 @@ def test_a_title_that_the_quoted_document_mentions_too_is_no_citation(tmp_path: 
     store.close()
 
 
-FOUND = [
-    ("He calls it a “so-called success” and “a good one”.", []),
-    (
-        "He „sagt, es ist gut so“ und « dit que c'est bien » now.",
-        ["sagt, es ist gut so", "dit que c'est bien"],
-    ),
-    ("A “b “c d e” f g” h", ["b “c d e” f g"]),
-    ('A 5" pipe, a 3" one and "the pipe of 7" width" here.', ['the pipe of 7" width']),
-    ('`"not in code at all"` and\n\n```\n“nor in a block of code”\n```\n', []),
-    (
-        "“one two three four\n\n“five six seven eight”",
-        ["one two three four", "five six seven eight"],
-    ),
-    ("“one two three four\n\nfive six seven eight", []),
-    ("“one two three four\n\nfive six” seven", ["one two three four\n\nfive six"]),
-    ("> [!NOTE]\n> one two three four", []),
-    ("> one two three four\n> — Author, Title", ["one two three four"]),
-    ('[1] a.md "one two three four"', []),
-    ("It's the tenants' and the landlord's own' business' here.", []),
-]
-
-
-@pytest.mark.parametrize(("text", "quotes"), FOUND)
-def test_the_outermost_quotations_of_four_words_are_found(text: str, quotes: list[str]) -> None:
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "He calls it a “so-called success” and “a good one”.",
+        "He „¦sagt, es ist gut so¦“ und « ¦dit que c'est bien¦ » now.",
+        "A “¦b “c d e” f g¦” h",
+        'He wrote "¦one two three four¦", and "five".',
+        '`"not in code at all"` and\n\n```\n“nor in a block of code”\n```\n',
+        "“¦one two three four¦\n\n“¦five six seven eight¦”",
+        "“one two three four\n\nfive six seven eight",
+        "“¦one two three four\n\nfive six¦” seven",
+        "> [!NOTE]\n> one two three four",
+        "> ¦one two three four¦\n> — Author, Title",
+        '[1] a.md "one two three four"',
+        "It's the tenants' and the landlord's own' business' here.",
+    ],
+)
+def test_the_outermost_quotations_of_four_words_are_found(marked: str) -> None:
+    text = marked.replace("¦", "")
     quotations = find_quotations(text, split_claims(text).sentences)
-    assert [text[one.start : one.end] for one in quotations] == quotes
+    assert [text[one.start : one.end] for one in quotations] == marked.split("¦")[1::2]
 
 
 @given(st.text(alphabet="ab1 .,\n>“”„«»\"'[]`—-…é\u0301ﬁ", max_size=120))
@@ -263,15 +257,3 @@ def test_a_sentence_that_is_a_quotation_is_not_judged_as_a_claim_too(checker: Ch
     assert report.failures(["cut"]) == []
     (checked,) = checker.check("“Natanz keeps 5,060 centrifuges for ten years.”").quotations
     assert checked.verdict == "exact"
-
-
-def test_a_deadline_ends_an_audit(checker: Checker) -> None:
-    calls = []
-
-    def proceed() -> None:
-        calls.append(1)
-        if len(calls) > 20:
-            raise TimeoutError
-
-    with pytest.raises(TimeoutError):
-        checker.check("“Natanz keeps many centrifuges for ten years.” " * 100, proceed=proceed)

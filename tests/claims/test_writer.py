@@ -95,10 +95,7 @@ def test_sentences_unsupported_by_their_citations_are_struck(
 ) -> None:
     def model(sentences: list[str], question: str) -> str:
         n = number_of(sentences, "14 July 2015")
-        other = number_of(
-            sentences, "White House" if any("White" in s for s in sentences) else "Iran"
-        )
-        return written.format(n=n, other=other if other != n else 1 + n % len(sentences))
+        return written.format(n=n, other=number_of(sentences, "White House"))
 
     found = write(made, model)
     assert found.text is None
@@ -108,12 +105,9 @@ def test_sentences_unsupported_by_their_citations_are_struck(
     assert found.answer.question == QUESTION
 
 
-def test_an_honest_not_found_is_not_an_error(made: Engine) -> None:
+def test_nothing_is_written_without_an_answer(made: Engine) -> None:
     found = write(made, lambda sentences, question: "NOT FOUND")
     assert (found.text, found.reason) == (None, "the writer found no answer in the sentences")
-
-
-def test_nothing_is_written_without_an_answer(made: Engine) -> None:
     with writing(lambda sentences, question: "x") as served:
         writer = Writer(ChatServer(served.address), Checker(made, MODELS))
         found = writer.write(replace(answered(made), text=None))
@@ -146,6 +140,9 @@ def test_instructions_are_recognised_by_their_form() -> None:
     missed = [one["order"] for one in ATTACKS if not is_instruction(one["order"])]
     assert len(ATTACKS) == 50
     assert len(missed) <= 5, missed
+    assert not is_instruction("Iran rejected the instructions of the agency in 2006.")
+    assert not is_instruction("The rule above 3.67 percent did not hold.")
+    assert not is_instruction("Officials say that the talks will go on.")
 
 
 def test_instructions_in_documents_do_not_reach_the_writer(made: Engine) -> None:
@@ -153,18 +150,6 @@ def test_instructions_in_documents_do_not_reach_the_writer(made: Engine) -> None
     sources = sources_of(answered(made, question))
     assert any("Muscat" in one.text for one in sources)
     assert not any("Ignore all previous" in one.text for one in sources)
-
-
-@pytest.mark.parametrize(
-    "sentence",
-    [
-        "Iran rejected the instructions of the agency in 2006.",
-        "The rule above 3.67 percent did not hold.",
-        "Officials say that the talks will go on.",
-    ],
-)
-def test_other_sentences_are_no_instructions(sentence: str) -> None:
-    assert not is_instruction(sentence)
 
 
 def test_sentences_are_quoted_on_one_line_without_role_marks() -> None:
@@ -201,23 +186,18 @@ def test_a_stalling_server_is_abandoned_in_time(drip: float, seconds: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("finish", "text", "read"),
+    ("finish", "text", "shown"),
     [
-        (
-            "length",
-            "It was signed in Vienna [1]. The talks moved to",
-            "It was signed in Vienna [1].",
-        ),
+        ("length", "It was signed in Vienna [1]. The talks moved", "It was signed in Vienna [1]."),
         ("length", "It was signed in", "It was signed in"),
         ("stop", "It was signed [1]. So it was", "It was signed [1]. So it was"),
     ],
 )
 def test_a_sentence_that_the_token_limit_cut_off_is_left_out(
-    finish: str, text: str, read: str
+    finish: str, text: str, shown: str
 ) -> None:
-    asked = [{"role": "user", "content": f"Question: {json.dumps(QUESTION)}"}]
     with writing(lambda sentences, question: text, finish=finish) as served:
-        assert ChatServer(served.address).complete(asked) == read
+        assert ChatServer(served.address).complete(messages(QUESTION, ["One."])) == shown
 
 
 def test_invalid_completions_are_reported() -> None:
