@@ -1,96 +1,126 @@
-"""The measurements as figures, a table and a plot, computed only from the phases' files so that
-they can be made again."""
+"""The measurements as figures, tables and ratios, computed only from the phases' files so that they
+can be made again."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.bench.peers.arithmetic import evidence, paired, percentiles, quality
-from eval.bench.peers.measure import AT_ONCE, BLOCK, SEARCH_BLOCK, TOGETHER_BLOCK, Measured
-from rag.evaluation.gold import Question
+import numpy as np
 
-Figures = dict[str, dict[str, Any]]
+from rag.evaluation.gold import Question
+from rag.evaluation.squad import exact, f1
+
+Measured = dict[str, Any]
+Row = Mapping[str, Any]
+PHASES = ("ingest", "search", "alone", "together", "quality")
+AT_ONCE, TOGETHER_BLOCK = 8, 24
+_DRAWS = 2000
+
+
+def read(work: Path) -> dict[str, Measured]:
+    """The stored results of the phases that have run. The answers of `alone` substitute for missing
+    ones of `quality`."""
+    paths = {phase: work / f"{phase}.json" for phase in PHASES}
+    stored: dict[str, Measured] = {
+        phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()
+    }
+    return {"quality": stored["alone"], **stored} if "alone" in stored else stored
 
 
 def figures(
     measured: Mapping[str, Measured],
     questions: Sequence[Question],
     passages: Mapping[str, tuple[str, str]],
-) -> Figures:
-    """By system, then by phase; `passages`: (document, text) by id."""
-    made: Figures = {}
-    for phase, found in measured.items():
-        for name, rows in found["rows"].items():
-            made.setdefault(name, {})[phase] = _OF[phase](name, rows, found, questions, passages)
-    for name in measured.get("search", {}).get("start", {}):
-        made[name]["start"] = _start(name, measured["search"])
-    return made
+    tokens: int,
+) -> dict[str, dict[str, Any]]:
+    """By system, then by phase; `passages`: (document, text) by id; `tokens`: their word-pieces."""
+    by_system: dict[str, dict[str, Any]] = {}
+    for phase, content in measured.items():
+        for name, rows in content["rows"].items():
+            row: dict[str, Any]
+            if phase == "quality":
+                row = quality(questions[: len(rows)], rows) | {"questions": len(rows)}
+            elif phase == "ingest":
+                seconds, cpu = (float(np.median([r[key] for r in rows])) for key in _SECONDS)
+                row = {
+                    "seconds": round(seconds, 2),
+                    "passages_per_second": round(len(passages) / seconds, 1),
+                    "tokens_per_second": round(tokens / seconds),
+                    "cpu_seconds": round(cpu, 2),
+                }
+            else:
+                seconds, cpu = (sum(b[key] for b in content["blocks"][name]) for key in _SECONDS)
+                row = percentiles([r["seconds"] for r in rows]) | {
+                    "cpu_ms": round(1000 * cpu / len(rows), 1),
+                    "per_second": round(len(rows) / seconds, 2),
+                }
+            if phase == "search":
+                row["evidence"] = evidence(questions[content["first"] :], rows, passages)
+                start, memory = content["start"][name], content["memory"][name]
+                by_system.setdefault(name, {})["start"] = {
+                    key: round(start[key], 2) for key in ("ready", "imports", "models", "index")
+                } | {key: round(value) for key, value in memory.items()}
+            by_system.setdefault(name, {})[phase] = row
+    return by_system
 
 
-def _ingest(
-    _: str, rows: Any, __: Measured, ___: Sequence[Question], passages: Mapping[str, Any]
-) -> dict[str, Any]:
-    seconds = sorted(row["ingest"] for row in rows)
-    median, cpu = seconds[len(seconds) // 2], sorted(row["cpu"] for row in rows)[len(rows) // 2]
+_SECONDS = ("seconds", "cpu")
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float]:
+    """Milliseconds at the median and the 95th percentile."""
+    points = zip(("p50", "p95"), np.percentile(seconds, [50, 95]), strict=True)
+    return {name: round(1000 * float(value), 1) for name, value in points}
+
+
+def quality(questions: Sequence[Question], rows: Sequence[Row]) -> dict[str, float]:
+    """In per cent. `em`, `f1`: over questions with an answer, where a refusal scores 0.
+    `forced_f1`: the F1 of the best guesses. `refused`: the share of questions without an answer;
+    `wrongly_refused`: of the others. `all_f1`: as in SQuAD 2.0, over both."""
+    pairs = list(zip([question.answers for question in questions], rows, strict=True))
+    answerable = [pair for pair in pairs if pair[0]]
     return {
-        "seconds": round(median, 2),
-        "passages_per_second": round(len(passages) / median, 1),
-        "cpu_seconds": round(cpu, 2),
+        "em": _percent([exact(row["text"], answers) for answers, row in answerable]),
+        "f1": _percent([f1(row["text"], answers) for answers, row in answerable]),
+        "forced_f1": _percent([f1(row["guess"], answers) for answers, row in answerable]),
+        "wrongly_refused": _percent([row["text"] is None for _, row in answerable]),
+        "refused": _percent([row["text"] is None for answers, row in pairs if not answers]),
+        "all_f1": _percent([f1(row["text"], answers) for answers, row in pairs]),
     }
 
 
-def _search(
-    _: str,
-    rows: Any,
-    found: Measured,
-    questions: Sequence[Question],
-    passages: Mapping[str, tuple[str, str]],
-) -> dict[str, Any]:
-    asked = questions[found["first"] :][: len(rows)]
-    return percentiles([row["seconds"] for row in rows]) | {
-        "evidence": evidence(asked, rows, passages)
-    }
+def evidence(
+    questions: Sequence[Question], rows: Sequence[Row], passages: Mapping[str, tuple[str, str]]
+) -> float:
+    """Per cent of the questions with evidence for which a retrieved passage contains a whole
+    sentence of it. `passages`: (document, text) by id."""
+
+    def is_among(question: Question, texts: Sequence[tuple[str, str]]) -> bool:
+        return any(
+            proof.document == document and proof.sentence in text
+            for proof in question.evidence
+            for document, text in texts
+        )
+
+    pairs = zip(questions, rows, strict=False)
+    flags = [is_among(q, [passages[i] for i in r["passages"]]) for q, r in pairs if q.evidence]
+    return _percent(flags)
 
 
-def _start(name: str, found: Measured) -> dict[str, Any]:
-    """Seconds until the system could answer, and memory after the questions asked one at a time."""
-    memory = {kind: round(value) for kind, value in found["memory"][name].items()}
-    return {
-        kind: round(found["start"][name][kind], 2)
-        for kind in ("ready", "imports", "models", "index")
-    } | memory
+def _percent(values: Sequence[float]) -> float:
+    return round(100 * float(np.mean(values)), 1) if values else 0.0
 
 
-def _alone(
-    name: str, rows: Any, found: Measured, _: Sequence[Question], __: Mapping[str, Any]
-) -> dict[str, Any]:
-    return percentiles([row["seconds"] for row in rows]) | {
-        "cpu_ms": round(1000 * sum(block["cpu"] for block in found["blocks"][name]) / len(rows), 1)
-    }
-
-
-def _together(
-    name: str, rows: Any, found: Measured, __: Sequence[Question], ___: Mapping[str, Any]
-) -> dict[str, Any]:
-    per_second = round(len(rows) / sum(block["seconds"] for block in found["blocks"][name]), 2)
-    return percentiles([row["seconds"] for row in rows]) | {"per_second": per_second}
-
-
-def _quality(
-    _: str, rows: Any, __: Measured, questions: Sequence[Question], ___: Mapping[str, Any]
-) -> dict[str, Any]:
-    return quality(questions[: len(rows)], rows) | {"questions": len(rows)}
-
-
-_OF = {
-    "quality": _quality,
-    "ingest": _ingest,
-    "search": _search,
-    "alone": _alone,
-    "together": _together,
+_RATIOS = {
+    "alone": ("alone", "blocks", "seconds"),
+    "alone_cpu": ("alone", "blocks", "cpu"),
+    "search": ("search", "blocks", "seconds"),
+    "together": ("together", "blocks", "seconds"),
+    "ingest": ("ingest", "rows", "seconds"),
+    "ingest_cpu": ("ingest", "rows", "cpu"),
 }
 
 
@@ -99,157 +129,96 @@ def ratios(
 ) -> dict[str, dict[str, dict[str, float]]]:
     """By measurement, then by system: seconds of `base` divided by the system's own, for the same
     questions."""
-    blocks: dict[str, dict[str, list[float]]] = {}
-    for phase, size in (("alone", BLOCK), ("search", SEARCH_BLOCK)):
-        if phase in measured:
-            blocks[phase] = {
-                name: _blocks(rows, size) for name, rows in measured[phase]["rows"].items()
-            }
-    for what, phase, group, field in _RECORDED:
-        if phase in measured:
-            blocks[what] = {
-                name: [one[field] for one in found]
-                for name, found in measured[phase][group].items()
-            }
-    return {
-        what: {name: paired(found[base], others) for name, others in found.items() if name != base}
-        for what, found in blocks.items()
-        if base in found
-    }
+    by_measurement = {}
+    for name, (phase, group, key) in _RATIOS.items():
+        blocks = measured.get(phase, {}).get(group, {})
+        seconds = {system: [block[key] for block in each] for system, each in blocks.items()}
+        if base in seconds:
+            own = seconds.pop(base)
+            by_measurement[name] = {system: paired(own, each) for system, each in seconds.items()}
+    return by_measurement
 
 
-_RECORDED = (
-    ("alone_cpu", "alone", "blocks", "cpu"),
-    ("together", "together", "blocks", "seconds"),
-    ("ingest", "ingest", "rows", "ingest"),
-    ("ingest_cpu", "ingest", "rows", "cpu"),
-)
-
-
-def _blocks(rows: Sequence[Mapping[str, float]], size: int) -> list[float]:
-    """Seconds of each block asked at once."""
-    return [sum(row["seconds"] for row in rows[at : at + size]) for at in range(0, len(rows), size)]
+def paired(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """Ours divided by theirs, block by block: the median, and its 95 % interval by bootstrap over
+    blocks (Efron 1979)."""
+    by_block = np.asarray(ours) / np.asarray(theirs)
+    drawn = np.random.default_rng(0).choice(by_block, (_DRAWS, len(by_block)))
+    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    values = {"ratio": np.median(by_block), "low": low, "high": high}
+    return {name: round(float(value), 3) for name, value in values.items()}
 
 
 def markdown(result: Mapping[str, Any]) -> str:
     """The tables of a result."""
-    return "\n\n".join([_head(result), *_tables(result), _foot(result)]) + "\n"
-
-
-def _head(result: Mapping[str, Any]) -> str:
-    facts = result["facts"]
-    return (
-        f"# Beside other systems\n\nCommit `{facts['commit']}`, {facts['made']}. "
-        f"{facts['passages']} passages of `seeds/` "
-        f"({facts['tokens']:,} word-pieces), {facts['answerable']} questions that they answer and "
-        f"{facts['unanswerable']} that "
-        f"they do not. The same passages, embedder, reader and number of passages read (8) for "
-        f"all; every system at its own "
-        f"defaults otherwise, in fp32 but for `ours`. What each system is: "
-        f"`eval/bench/peers/__init__.py`."
-    )
-
-
-def _tables(result: Mapping[str, Any]) -> list[str]:
-    figures, ratios = result["figures"], result["ratios"]
-    made = []
-    for title, phase, columns in _TABLES:
-        rows = {name: found[phase] for name, found in figures.items() if phase in found}
-        if rows:
-            head = [
-                "| | " + " | ".join(column for column, _ in columns) + " |",
-                "|---" * (len(columns) + 1) + "|",
-            ]
-            body = [
-                _row(name, [_cell(name, row, key, ratios) for _, key in columns])
-                for name, row in rows.items()
-            ]
-            made.append("\n".join([f"## {title}", "", *head, *body]))
-    return made
-
-
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"| {name} | " + " | ".join(cells) + " |"
-
-
-def _cell(name: str, row: Mapping[str, Any], key: str, ratios: Mapping[str, Any]) -> str:
-    """`key` is a key of the row, or "ratio:" and the key of a ratio."""
-    if key.startswith("ratio:"):
-        found = ratios.get(key.removeprefix("ratio:"), {}).get(name)
-        return f"{found['ratio']:.2f} [{found['low']:.2f}, {found['high']:.2f}]" if found else ""
-    return f"{row[key]:,}"
-
-
-_TABLES = (
-    (
-        "Asking, one question at a time", "alone",
-        (
-            ("p50 ms", "p50"), ("p95 ms", "p95"), ("CPU ms a question", "cpu_ms"),
-            ("time, ours / its", "ratio:alone"), ("CPU, ours / its", "ratio:alone_cpu"),
-        ),
-    ),
-    (
-        "Answers at each system's own default, per cent", "quality",
-        (
-            ("questions", "questions"), ("EM", "em"), ("F1", "f1"),
-            ("F1 if it may not refuse", "forced_f1"), ("F1 over all", "all_f1"),
-            ("refused, of those without an answer", "refused"),
-            ("refused, of those with one", "wrongly_refused"),
-        ),
-    ),
-    (
-        f"Asking, {AT_ONCE} at a time (blocks of {TOGETHER_BLOCK} questions)", "together",
-        (
-            ("p50 ms", "p50"), ("p95 ms", "p95"), ("questions a second", "per_second"),
-            ("time, ours / its", "ratio:together"),
-        ),
-    ),
-    (
-        "Ingest: embed and index, models loaded", "ingest",
-        (
-            ("seconds", "seconds"), ("passages a second", "passages_per_second"),
-            ("word-pieces a second", "tokens_per_second"), ("CPU seconds", "cpu_seconds"),
-            ("time, ours / its", "ratio:ingest"), ("CPU, ours / its", "ratio:ingest_cpu"),
-        ),
-    ),
-    (
-        "Search: the best 8 passages", "search",
-        (
-            ("p50 ms", "p50"), ("p95 ms", "p95"), ("evidence among them, %", "evidence"),
-            ("time, ours / its", "ratio:search"),
-        ),
-    ),
-    (
-        "Start and memory of the asking process", "start",
-        (
-            ("ready after, s", "ready"), ("imports, s", "imports"), ("models, s", "models"),
-            ("index, s", "index"), ("resident, MiB", "resident"),
-            ("not of mapped files, MiB", "anonymous"), ("peak, MiB", "peak"),
-        ),
-    ),
-)  # fmt: skip
-
-
-def _foot(result: Mapping[str, Any]) -> str:
     facts = result["facts"]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     loads = ", ".join(f"{phase} {low} to {high}" for phase, (low, high) in facts["load"].items())
-    return (
-        "Ratios are medians over blocks that all systems were given one after the other, with 95 "
-        "% intervals of blocks drawn "
-        f"anew; below 1 ours is faster. Load of the machine (1 minute) at the begin and end of "
-        f"each phase: {loads}; it does "
-        "other work too, which makes times longer and CPU times little so.\n\n"
-        f"Machine: {facts['machine']}; {facts['threads']} threads for each system. {versions}.\n\n"
-        f"Command: `{facts['command']}`"
+    parts = (
+        "# Beside other systems",
+        f"Commit `{facts['commit']}`, {facts['made']}. {facts['passages']} passages of `seeds/` "
+        f"({facts['tokens']:,} word-pieces), {facts['answerable']} questions that they answer and "
+        f"{facts['unanswerable']} that they do not. The same passages, embedder, reader and number "
+        "of passages read (8) for all; every system at its own defaults otherwise, in fp32 but for "
+        "`ours`. What each system is: `eval/bench/peers/__init__.py`.",
+        *_tables(result["figures"], result["ratios"]),
+        "Ratios are medians over blocks that all systems were given one after the other, with 95 % "
+        "intervals of blocks drawn anew; below 1 ours is faster. Load of the machine (1 minute) at "
+        f"the begin and end of each phase: {loads}; it does other work too, which makes times "
+        "longer and CPU times little so.",
+        f"Machine: {facts['machine']}; {facts['threads']} threads for each system. {versions}.",
+        f"Command: `{facts['command']}`",
     )
+    return "\n\n".join(parts) + "\n"
 
 
-def read(work: Path, phases: Sequence[str]) -> dict[str, Measured]:
-    """The stored results of the phases that have run. The answers of `alone` substitute for missing
-    ones of `quality`."""
-    paths = {phase: work / f"{phase}.json" for phase in phases}
-    found: dict[str, Measured] = {
-        phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()
-    }
-    return {"quality": found["alone"], **found} if "alone" in found else found
+def _tables(figures: Mapping[str, Any], ratios: Mapping[str, Any]) -> Iterator[str]:
+    for title, phase, columns in _TABLES:
+        rows = {name: phases[phase] for name, phases in figures.items() if phase in phases}
+        lines = [
+            [name, *(_cell(row, key, ratios, name) for key in columns.values())]
+            for name, row in rows.items()
+        ]
+        head = [["", *columns], ["---"] * (len(columns) + 1)]
+        if lines:
+            table = "\n".join(f"| {' | '.join(cells)} |" for cells in [*head, *lines])
+            yield f"## {title}\n\n{table}"
+
+
+def _cell(row: Row, key: str, ratios: Mapping[str, Any], name: str) -> str:
+    """`key` is a key of the row, or "ratio:" and the key of a ratio."""
+    if not key.startswith("ratio:"):
+        return f"{row[key]:,}"
+    ratio = ratios.get(key.removeprefix("ratio:"), {}).get(name)
+    return "{ratio:.2f} [{low:.2f}, {high:.2f}]".format(**ratio) if ratio else ""
+
+
+_TABLES: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("Asking, one question at a time", "alone", {
+        "p50 ms": "p50", "p95 ms": "p95", "CPU ms a question": "cpu_ms",
+        "time, ours / its": "ratio:alone", "CPU, ours / its": "ratio:alone_cpu",
+    }),
+    ("Answers at each system's own default, per cent", "quality", {
+        "questions": "questions", "EM": "em", "F1": "f1", "F1 if it may not refuse": "forced_f1",
+        "F1 over all": "all_f1", "refused, of those without an answer": "refused",
+        "refused, of those with one": "wrongly_refused",
+    }),
+    (f"Asking, {AT_ONCE} at a time (blocks of {TOGETHER_BLOCK} questions)", "together", {
+        "p50 ms": "p50", "p95 ms": "p95", "questions a second": "per_second",
+        "time, ours / its": "ratio:together",
+    }),
+    ("Ingest: embed and index, models loaded", "ingest", {
+        "seconds": "seconds", "passages a second": "passages_per_second",
+        "word-pieces a second": "tokens_per_second", "CPU seconds": "cpu_seconds",
+        "time, ours / its": "ratio:ingest", "CPU, ours / its": "ratio:ingest_cpu",
+    }),
+    ("Search: the best 8 passages", "search", {
+        "p50 ms": "p50", "p95 ms": "p95", "evidence among them, %": "evidence",
+        "time, ours / its": "ratio:search",
+    }),
+    ("Start and memory of the asking process", "start", {
+        "ready after, s": "ready", "imports, s": "imports", "models, s": "models",
+        "index, s": "index", "resident, MiB": "resident",
+        "not of mapped files, MiB": "anonymous", "peak, MiB": "peak",
+    }),
+)  # fmt: skip

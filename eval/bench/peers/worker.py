@@ -8,17 +8,67 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from eval.bench.peers.system import Said, System, create, read_texts
+from eval.bench.peers.systems import PEERS, System
+from rag.errors import RagError
 
-Reply = dict[str, Any]
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HAYSTACK_TELEMETRY_ENABLED": "False",
+}
+"""No network access, no telemetry."""
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+_MEMORY = {"resident": "VmRSS", "anonymous": "RssAnon", "peak": "VmHWM"}
+Figures = dict[str, Any]
+
+
+@contextmanager
+def process(name: str, threads: int, log: int) -> Iterator[Callable[..., Figures]]:
+    """A system in a process of its own, as a function of a command's name and arguments, which
+    raises RagError if the process has ended. `threads` are for its models and tokenizers; `log` is
+    a file descriptor for the output of its libraries.
+    """
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "eval.bench.peers.worker", name, str(threads)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env={**os.environ, **QUIET, **dict.fromkeys(_THREADS, str(threads))},
+        text=True,
+    )
+
+    def run(command: str, **arguments: Any) -> Figures:
+        assert worker.stdin
+        assert worker.stdout
+        with suppress(BrokenPipeError):
+            worker.stdin.write(json.dumps({"command": command, **arguments}) + "\n")
+            worker.stdin.flush()
+        line = worker.stdout.readline()
+        if not line:
+            raise RagError(
+                f"{name} ended at {command!r}, exit code {worker.wait()}",
+                "read workers.log in --work",
+            )
+        reply: Figures = json.loads(line)
+        return reply
+
+    try:
+        yield run
+    finally:
+        with suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            worker.communicate(timeout=30)
+        worker.kill()
+        worker.wait()
 
 
 class Worker:
@@ -27,98 +77,76 @@ class Worker:
     def __init__(self, system: System) -> None:
         self._system = system
 
-    def ingest(self, texts: str, folder: str) -> Reply:
+    def ingest(self, texts: str, folder: str) -> Figures:
         """Wall-clock and CPU seconds to embed and index the passages in the file `texts`, with
         models loaded."""
-        passages = read_texts(Path(texts))
+        passages = json.loads(Path(texts).read_text())
         self._system.imports()
         self._system.models(reader=False)
         self._system.prepare()
-        took: Reply = {}
         cpu = time.process_time()
-        with timed(took, "ingest"):
-            self._system.ingest(passages, Path(folder))
-        return took | {"cpu": time.process_time() - cpu} | memory()
+        seconds, _ = timed(self._system.ingest, passages, Path(folder))
+        return {"seconds": seconds, "cpu": time.process_time() - cpu} | self.memory()
 
-    def open(self, folder: str) -> Reply:
+    def open(self, folder: str) -> Figures:
         """Seconds of imports, models and index, and the memory used."""
-        took: Reply = {}
-        with timed(took, "imports"):
-            self._system.imports()
-        with timed(took, "models"):
-            self._system.models(reader=True)
-        with timed(took, "index"):
-            self._system.open(Path(folder))
-        return took | memory()
-
-    def search(self, questions: list[str]) -> Reply:
-        return {
-            "rows": [self._timed(self._system.search, question, "found") for question in questions]
+        seconds = {
+            "imports": timed(self._system.imports)[0],
+            "models": timed(self._system.models, True)[0],
+            "index": timed(self._system.open, Path(folder))[0],
         }
+        return seconds | self.memory()
 
-    def ask(self, questions: list[str]) -> Reply:
-        cpu = time.process_time()
-        rows = [self._answered(question) for question in questions]
-        return {"rows": rows, "cpu": time.process_time() - cpu}
+    def search(self, questions: list[str]) -> Figures:
+        return self._block(questions, self._searched)
 
-    def together(self, questions: list[str], threads: int) -> Reply:
-        """`ask` from several threads at a time; `seconds` for all."""
+    def ask(self, questions: list[str]) -> Figures:
+        return self._block(questions, self._answered)
+
+    def together(self, questions: list[str], threads: int) -> Figures:
+        """`ask` from several threads at a time."""
         self._system.serve()
-        begun = time.perf_counter()
         with ThreadPoolExecutor(threads) as pool:
-            rows = list(pool.map(self._answered, questions))
-        return {"rows": rows, "seconds": time.perf_counter() - begun}
+            return self._block(questions, self._answered, pool.map)
 
-    def memory(self) -> Reply:
-        return memory()
+    def memory(self) -> Figures:
+        """MiB: resident now, resident without mapped files, and peak."""
+        status = Path("/proc/self/status").read_text()
+        kib = {name: re.findall(rf"{key}:\s+(\d+)", status) for name, key in _MEMORY.items()}
+        return {name: int(values[0]) / 1024 for name, values in kib.items()}
 
-    def _answered(self, question: str) -> Reply:
-        row = self._timed(self._system.ask, question, "said")
-        said: Said = row.pop("said")
-        return row | {"text": said.text, "guess": said.guess}
+    def _block(
+        self, questions: Sequence[str], row: Callable[[str], Figures], apply: Any = map
+    ) -> Figures:
+        """One row a question, and wall-clock and CPU seconds of all."""
+        cpu = time.process_time()
+        seconds, rows = timed(lambda: list(apply(row, questions)))
+        return {"rows": rows, "seconds": seconds, "cpu": time.process_time() - cpu}
 
-    def _timed(self, do: Callable[[str], Any], question: str, name: str) -> Reply:
-        begun = time.perf_counter()
-        done = do(question)
-        return {"seconds": time.perf_counter() - begun, name: done}
+    def _searched(self, question: str) -> Figures:
+        seconds, passages = timed(self._system.search, question)
+        return {"seconds": seconds, "passages": passages}
 
-
-@contextmanager
-def timed(took: Reply, name: str) -> Iterator[None]:
-    begun = time.perf_counter()
-    yield
-    took[name] = time.perf_counter() - begun
-
-
-def memory() -> Reply:
-    """Mebibytes: resident now, resident without mapped files, and peak."""
-    status = Path("/proc/self/status").read_text()
-    return {name: int(_field(status, field)) / 1024 for name, field in _MEMORY.items()}
+    def _answered(self, question: str) -> Figures:
+        seconds, (text, guess) = timed(self._system.ask, question)
+        return {"seconds": seconds, "text": text, "guess": guess}
 
 
-_MEMORY = {"resident": "VmRSS", "anonymous": "RssAnon", "peak": "VmHWM"}
-
-
-def _field(status: str, name: str) -> str:
-    found = re.search(rf"{name}:\s+(\d+) kB", status)
-    assert found
-    return found.group(1)
-
-
-def answers() -> TextIO:
-    """The stream for replies; library output goes to stderr from now on."""
-    replies = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    return replies
+def timed(function: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    """(seconds, result)"""
+    started = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - started, result
 
 
 def main(name: str, threads: int) -> None:
-    replies = answers()
-    system = create(name, threads)
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print
+    system = PEERS[name].system(threads)
     worker = Worker(system)
     for line in sys.stdin:
-        asked = json.loads(line)
-        reply = getattr(worker, asked.pop("do"))(**asked)
+        arguments = json.loads(line)
+        reply = getattr(worker, arguments.pop("command"))(**arguments)
         print(json.dumps(reply), file=replies, flush=True)
     system.close()
 

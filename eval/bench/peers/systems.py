@@ -1,0 +1,463 @@
+"""The systems that are compared, behind one interface. Libraries are imported by `imports`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rag.errors import InputError
+from rag.models.registry import embedder_path, reader_path
+from rag.settings import Settings
+
+READ = 8
+"""Number of passages read per question: our default."""
+BATCH = 32
+INSTALL = "python3 -m venv .peers && .peers/bin/pip install -e . -r eval/bench/requirements.txt"
+SEEDS = Path(__file__).parents[3] / "seeds"
+Text = tuple[str, str, str]
+"""A passage as every system receives it: its id, its document's, and its text with title and
+heading on a line above it."""
+Reply = tuple[str | None, str | None]
+"""The answer at the system's own default, None if refused, and its best guess."""
+
+
+def documents(count_tokens: Any) -> list[Any]:
+    """The documents of `seeds/` with the passages that `rag ingest seeds` makes."""
+    from rag.ingestion.chunking import split
+    from rag.parsing.files import find
+    from rag.parsing.load import Loaded
+    from rag.parsing.pool import ParseTask, one_by_one
+
+    limit = Settings().passage_tokens
+    return [
+        (document, split(document, count_tokens, limit))
+        for _, loaded in one_by_one(ParseTask(file) for file in find([SEEDS]))
+        if isinstance(loaded, Loaded)
+        for document in loaded.documents
+    ]
+
+
+class System:
+    """Methods are called in this order: `imports`, `models`, then `prepare` and `ingest`, or
+    `open`, then `search` and `ask`. By default `ask` has several threads wait for each other.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._lock = threading.Lock()  # tokenizers and databases of the peers must not be shared
+
+    def imports(self) -> None:
+        """Import the libraries."""
+
+    def models(self, reader: bool) -> None:
+        """Load the embedder, and the reader if needed."""
+
+    def prepare(self) -> None:
+        """Preparation for ingesting that is not part of it; not measured."""
+
+    def ingest(self, texts: Sequence[Text], folder: Path) -> None:
+        """Embed and index the passages, and write them to the new folder `folder`."""
+
+    def open(self, folder: Path) -> None:
+        """Open the index that `ingest` wrote."""
+
+    def search(self, question: str) -> list[str]:
+        """Ids of the `READ` best passages, best first."""
+        raise NotImplementedError
+
+    def ask(self, question: str) -> Reply:
+        with self._lock:
+            return self.answer(question)
+
+    def answer(self, question: str) -> Reply:
+        raise NotImplementedError
+
+    def serve(self) -> None:
+        """Prepare for calls of `ask` from several threads."""
+
+    def close(self) -> None:
+        """Undo `serve`."""
+
+
+class Ours(System):
+    """This project, through its composition root, as all its interfaces use it."""
+
+    precision = "auto"
+
+    def __init__(self, threads: int) -> None:
+        self._settings = Settings(reader="fast", precision=self.precision, threads=threads)
+        self._thread: Any = None
+
+    def imports(self) -> None:
+        """The imports of `rag ask` before it loads a model."""
+        import torch
+
+        import rag.build
+        import rag.models.reader
+        import rag.store.local.store  # noqa: F401
+
+        torch.set_num_threads(self._settings.threads)
+
+    def models(self, reader: bool) -> None:
+        from rag import build
+
+        self._embedder = build.embedder(self._settings)
+        self._reader: Any = build.reader(self._settings) if reader else None
+
+    def prepare(self) -> None:
+        self._documents = documents(self._embedder.count_tokens)
+
+    def ingest(self, texts: Sequence[Text], folder: Path) -> None:
+        """Stored in SQLite, FAISS and Tantivy, each document in a transaction; the passages are
+        those of `texts`."""
+        from rag import build
+        from rag.ingestion.pipeline import BATCH_PASSAGES, embed, put
+
+        store = build.store(replace(self._settings, index=folder), self._embedder, create=True)
+        pending: list[Any] = []
+        with store.writing():
+            for document in self._documents:
+                pending.append(document)
+                if sum(len(passages) for _, passages in pending) >= BATCH_PASSAGES:
+                    put(store, embed(self._embedder, pending))
+                    pending = []
+            put(store, embed(self._embedder, pending))
+        store.close()
+
+    def open(self, folder: Path) -> None:
+        from rag import build
+
+        settings = replace(self._settings, index=folder)
+        self._engine = build.assemble(settings, build.store(settings), self._embedder, self._reader)
+
+    def search(self, question: str) -> list[str]:
+        passages = [hit.passage for hit in self._engine.search(question, READ)]
+        return [f"{passage.document_id}#{passage.start}" for passage in passages]
+
+    def ask(self, question: str) -> Reply:
+        from rag.answering.searcher import Query
+        from rag.evaluation.error_analysis import best_candidate
+        from rag.server.pending_question import PendingQuestion
+
+        if self._thread:
+            pending = PendingQuestion(Query(question, READ), time.monotonic() + 600, READ)
+            self._thread.submit([pending])
+            answer = pending.answer.result()
+        else:
+            answer = self._engine.ask(question, READ)
+        likeliest = best_candidate(answer)
+        return answer.text, likeliest.text if likeliest else None
+
+    def serve(self) -> None:
+        """The model thread of the HTTP service, which batches questions of all connections."""
+        from rag.server.model_worker import ModelThread
+        from rag.server.prometheus import Metrics
+
+        if not self._thread:
+            self._thread = ModelThread(lambda: self._engine, self._settings.queue, Metrics())
+            self._thread.start()
+
+    def close(self) -> None:
+        if self._thread:
+            self._thread.close()
+
+
+class OursFp32(Ours):
+    precision = "fp32"
+
+
+class Plain(System):
+    """The three libraries of such a service, combined carefully but without a framework.
+
+    Passages are encoded in batches of 32, which sentence-transformers sorts by length; the question
+    is read with all passages in one forward pass; spans are scored as in transformers'
+    question-answering example: start + end, against the null at token 0.
+    """
+
+    max_answer_tokens, best = 30, 20
+
+    def imports(self) -> None:
+        import faiss
+        import sentence_transformers
+        import torch
+        import transformers
+
+        self._faiss, self._torch = faiss, torch
+        self._transformers, self._sentences = transformers, sentence_transformers
+
+    def models(self, reader: bool) -> None:
+        self._embedder = self._sentences.SentenceTransformer(
+            embedder_path("minilm")[0], device="cpu", local_files_only=True
+        )
+        if reader:
+            path, auto = reader_path("fast")[0], self._transformers
+            self._tokenizer = auto.AutoTokenizer.from_pretrained(path, local_files_only=True)
+            load = auto.AutoModelForQuestionAnswering.from_pretrained
+            self._reader = load(path, local_files_only=True, dtype=self._torch.float32).eval()
+
+    def ingest(self, texts: Sequence[Text], folder: Path) -> None:
+        vectors = self._encode([text for _, _, text in texts])
+        index = self._faiss.IndexFlatIP(vectors.shape[1])
+        index.add(vectors)
+        folder.mkdir()
+        self._faiss.write_index(index, str(folder / "vectors.faiss"))
+        (folder / "texts.json").write_text(json.dumps(texts))
+
+    def open(self, folder: Path) -> None:
+        self._index = self._faiss.read_index(str(folder / "vectors.faiss"))
+        self._texts: list[Text] = json.loads((folder / "texts.json").read_text())
+
+    def search(self, question: str) -> list[str]:
+        return [name for name, _, _ in self._nearest(question)]
+
+    def answer(self, question: str) -> Reply:
+        score, words = self._read(question, [text for _, _, text in self._nearest(question)])
+        return (words if score > 0 else None), words
+
+    def _encode(self, texts: Sequence[str]) -> Any:
+        return self._embedder.encode(
+            list(texts), batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+        )
+
+    def _nearest(self, question: str) -> list[Text]:
+        _, rows = self._index.search(self._encode([question]), READ)
+        return [self._texts[row] for row in rows[0] if row >= 0]
+
+    def _read(self, question: str, texts: list[str]) -> tuple[float, str]:
+        """(score above the null, words) of the best span of all passages."""
+        encoded = self._tokenizer(
+            [question] * len(texts), texts, truncation="only_second", max_length=384,
+            padding=True, return_offsets_mapping=True, return_tensors="pt",
+        )  # fmt: skip
+        offsets = encoded.pop("offset_mapping").numpy()
+        with self._torch.inference_mode():
+            output = self._reader(**encoded)
+        starts, ends = output.start_logits.numpy(), output.end_logits.numpy()
+        spans = [
+            (*self._span(starts[row], ends[row], encoded.sequence_ids(row)), row)
+            for row in range(len(texts))
+        ]
+        score, first, last, row = max(spans)
+        return score, texts[row][offsets[row, first, 0] : offsets[row, last, 1]].strip()
+
+    def _span(self, start: Any, end: Any, sequences: Sequence[int | None]) -> tuple[Any, int, int]:
+        """(score above the null, first token, last token)."""
+        import numpy as np
+
+        outside = np.array([0 if sequence == 1 else -np.inf for sequence in sequences])
+        firsts, lasts = (np.argsort(-(side + outside))[: self.best] for side in (start, end))
+        pairs = [
+            (float(start[a] + end[b] - start[0] - end[0]), int(a), int(b))
+            for a in firsts
+            for b in lasts
+            if outside[a] == outside[b] == 0 and 0 <= b - a < self.max_answer_tokens
+        ]
+        return max(pairs, default=(-np.inf, 0, 0))
+
+
+class Haystack(System):
+    """Its sentence-transformers embedders, in-memory store, embedding retriever and extractive
+    reader, in its pipelines."""
+
+    def imports(self) -> None:
+        import haystack
+        import torch
+        from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
+        from haystack.document_stores.in_memory import InMemoryDocumentStore
+        from haystack_integrations.components.embedders import sentence_transformers
+        from haystack_integrations.components.readers.transformers import (
+            TransformersExtractiveReader,
+        )
+
+        self._haystack, self._torch = haystack, torch
+        self._embedders, self._retriever = sentence_transformers, InMemoryEmbeddingRetriever
+        self._store, self._reader_class = InMemoryDocumentStore, TransformersExtractiveReader
+
+    def models(self, reader: bool) -> None:
+        path = embedder_path("minilm")[0]
+        options = {"model": path, "progress_bar": False, "local_files_only": True}
+        if reader:
+            self._embedder = self._embedders.SentenceTransformersTextEmbedder(**options)
+            # the weights' own type would be fp16, slow on this processor
+            kwargs = {"dtype": self._torch.float32}
+            self._reader = self._reader_class(model=reader_path("fast")[0], model_kwargs=kwargs)
+            self._reader.warm_up()
+        else:
+            embedders = self._embedders.SentenceTransformersDocumentEmbedder
+            self._embedder = embedders(batch_size=BATCH, **options)
+        self._embedder.warm_up()
+
+    def ingest(self, texts: Sequence[Text], folder: Path) -> None:
+        from haystack.components.writers import DocumentWriter
+
+        store = self._store()
+        pipeline = self._pipeline(embedder=self._embedder, writer=DocumentWriter(store))
+        pipeline.connect("embedder", "writer")
+        documents = [self._haystack.Document(id=name, content=text) for name, _, text in texts]
+        pipeline.run({"embedder": {"documents": documents}})
+        folder.mkdir()
+        store.save_to_disk(str(folder / "store.json"))
+
+    def open(self, folder: Path) -> None:
+        store = self._store.load_from_disk(str(folder / "store.json"))
+        self._search = self._pipeline(
+            embedder=self._embedder, retriever=self._retriever(store, top_k=READ)
+        )
+        # a component can be in one pipeline only; the other uses the same model
+        embedder = type(self._embedder).from_dict(self._embedder.to_dict())
+        embedder.warm_up()
+        self._asks = self._pipeline(
+            embedder=embedder, retriever=self._retriever(store, top_k=READ), reader=self._reader
+        )
+        for pipeline in (self._search, self._asks):
+            pipeline.connect("embedder.embedding", "retriever.query_embedding")
+        self._asks.connect("retriever.documents", "reader.documents")
+
+    def search(self, question: str) -> list[str]:
+        output = self._search.run({"embedder": {"text": question}})
+        return [document.id for document in output["retriever"]["documents"]]
+
+    def answer(self, question: str) -> Reply:
+        output = self._asks.run({"embedder": {"text": question}, "reader": {"query": question}})
+        answers = [answer.data for answer in output["reader"]["answers"]]
+        likeliest = next((answer for answer in answers if answer is not None), None)
+        return answers[0] if answers else None, likeliest
+
+    def _pipeline(self, **components: Any) -> Any:
+        pipeline = self._haystack.Pipeline()
+        for name, component in components.items():
+            pipeline.add_component(name, component)
+        return pipeline
+
+
+class LlamaIndex(System):
+    """Its vector index over its Hugging Face embedding. It has no extractive reader, so it only
+    searches."""
+
+    def imports(self) -> None:
+        import llama_index.core
+        import llama_index.core.schema
+        from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
+        self._core, self._embedding = llama_index.core, HuggingFaceEmbedding
+
+    def models(self, reader: bool) -> None:
+        self._embedder = self._embedding(
+            model_name=embedder_path("minilm")[0], device="cpu", embed_batch_size=BATCH
+        )
+
+    def ingest(self, texts: Sequence[Text], folder: Path) -> None:
+        nodes = [self._core.schema.TextNode(id_=name, text=text) for name, _, text in texts]
+        index = self._core.VectorStoreIndex(nodes, embed_model=self._embedder)
+        index.storage_context.persist(str(folder))
+
+    def open(self, folder: Path) -> None:
+        context = self._core.StorageContext.from_defaults(persist_dir=str(folder))
+        index = self._core.load_index_from_storage(context, embed_model=self._embedder)
+        self._retriever = index.as_retriever(similarity_top_k=READ)
+
+    def search(self, question: str) -> list[str]:
+        return [node.node.node_id for node in self._retriever.retrieve(question)]
+
+
+class Txtai(System):
+    """Its embeddings database, and its extractive question pipeline: every passage is read, and the
+    most frequent answer wins, in a tie the one whose passage was ranked first: the pipeline returns
+    no scores."""
+
+    def imports(self) -> None:
+        import torch
+        import txtai
+        import txtai.pipeline
+
+        self._torch, self._txtai = torch, txtai
+
+    def models(self, reader: bool) -> None:
+        self._embeddings = self._txtai.Embeddings(
+            path=embedder_path("minilm")[0], content=True, encodebatch=BATCH, gpu=False
+        )
+        if reader:
+            path, dtype = reader_path("fast")[0], self._torch.float32
+            self._questions = self._txtai.pipeline.Questions(path, gpu=False, dtype=dtype)
+
+    def ingest(self, texts: Sequence[Text], folder: Path) -> None:
+        self._embeddings.index((name, text, None) for name, _, text in texts)
+        self._embeddings.save(str(folder))
+
+    def open(self, folder: Path) -> None:
+        self._embeddings.load(str(folder))
+        self._rag = self._txtai.pipeline.RAG(
+            self._embeddings, self._questions, context=READ, output="flatten"
+        )
+
+    def search(self, question: str) -> list[str]:
+        return [row["id"] for row in self._embeddings.search(question, READ)]
+
+    def answer(self, question: str) -> Reply:
+        rows = self._embeddings.search(question, READ)
+        answers = [_first(self._questions, [question], [row["text"]]) for row in rows]
+        counted = Counter(filter(None, answers)).most_common(1)
+        return (counted[0][0], counted[0][0]) if counted else (None, None)
+
+
+class TxtaiRag(Txtai):
+    """Its RAG pipeline, which joins the passages into one text, cut at the model's length."""
+
+    def answer(self, question: str) -> Reply:
+        words = _first(self._rag, [question]) or None
+        return words, words
+
+
+def _first(pipeline: Callable[..., list[str | None]], *arguments: list[str]) -> str | None:
+    try:
+        return pipeline(*arguments)[0]
+    except TypeError:  # the model's best span is the null span, which is not in the text
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A system's class, the modules that it requires, and whether it reads."""
+
+    system: Callable[[int], System]
+    needs: tuple[str, ...] = ()
+    reads: bool = True
+
+
+PEERS = {
+    "ours": Peer(Ours),
+    "ours-fp32": Peer(OursFp32),
+    "plain": Peer(Plain, ("torch", "transformers", "sentence_transformers", "faiss")),
+    "haystack": Peer(Haystack, ("haystack", "haystack_integrations")),
+    "txtai": Peer(Txtai, ("txtai",)),
+    "txtai-rag": Peer(TxtaiRag, ("txtai",)),
+    "llamaindex": Peer(
+        LlamaIndex, ("llama_index", "llama_index.embeddings.huggingface"), reads=False
+    ),
+}
+
+
+def check(names: Sequence[str]) -> None:
+    """Raises InputError for a name that is not in `PEERS`, or whose libraries are not installed."""
+    for name in names:
+        if name not in PEERS:
+            raise InputError(f"no system {name!r}", f"name one of: {', '.join(PEERS)}")
+        missing = [module for module in PEERS[name].needs if not _is_installed(module)]
+        if missing:
+            raise InputError(
+                f"{name} needs {', '.join(missing)}, which is not installed", f"run: {INSTALL}"
+            )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent package is not installed
+        return False
