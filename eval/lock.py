@@ -29,55 +29,47 @@ def wanted(extras: str) -> list[str]:
     """The project's requirements from pyproject.toml; an extra of the project is replaced by its
     requirements."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found: list[str] = list(project["dependencies"])
+    requirements: list[str] = list(project["dependencies"])
     for extra in extras.split(","):
-        for one in project["optional-dependencies"][extra]:
-            own = re.fullmatch(r"rag\[(.*)\]", one)
-            found += wanted(own[1])[len(project["dependencies"]) :] if own else [one]
-    return found
+        for requirement in project["optional-dependencies"][extra]:
+            own = re.fullmatch(r"\w+\[(.*)\]", requirement)
+            requirements += wanted(own[1])[len(project["dependencies"]) :] if own else [requirement]
+    return requirements
 
 
 def resolved(extras: str) -> list[dict[str, Any]]:
     """pip's report of what it would install."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--dry-run",
-            "--ignore-installed",
+        options = f"-m pip install --quiet --dry-run --ignore-installed --report {report}".split()
+        subprocess.run([sys.executable, *options, *wanted(extras)], check=True)
+        distributions: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))[
+            "install"
         ]
-        subprocess.run([*command, "--report", str(report), *wanted(extras)], check=True)
-        found: list[dict[str, Any]] = json.loads(report.read_text(encoding="utf-8"))["install"]
-    return found
+    return distributions
 
 
 def lines(installed: list[dict[str, Any]]) -> list[str]:
     """One requirement per distribution, except the project itself."""
-    made = []
-    for one in installed:
-        name, version = normalised(one["metadata"]["name"]), one["metadata"]["version"]
+    pinned = []
+    for row in installed:
+        name, version = normalised(row["metadata"]["name"]), row["metadata"]["version"]
         if name != "rag":
-            digest = one["download_info"]["archive_info"]["hashes"]["sha256"]
-            made.append(f"{name}=={version} --hash=sha256:{digest}")
-    return sorted(made)
+            digest = row["download_info"]["archive_info"]["hashes"]["sha256"]
+            pinned.append(f"{name}=={version} --hash=sha256:{digest}")
+    return sorted(pinned)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--extras", default="office,postgres")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    found = lines(resolved(arguments.extras))
+    pinned = lines(resolved(arguments.extras))
     major, minor, _ = platform.python_version_tuple()
     system = f"Python {major}.{minor}, {platform.system()} {platform.machine()}"
     head = [f"# rag[{arguments.extras}] on {system}; written by: python -m eval.lock"]
-    arguments.out.write_text("\n".join(head + found) + "\n", encoding="utf-8")
+    arguments.out.write_text("\n".join(head + pinned) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,29 +55,17 @@ In the flat “pets of every kind are always welcome”.
 """
 _COLUMNS, _ROWS = 96, 40
 _COLOURS = 64
+
+
+def _colours(text: str) -> list[tuple[int, int, int]]:
+    return [(rgb[0], rgb[1], rgb[2]) for rgb in map(bytes.fromhex, text.split())]
+
+
 _THEME = TerminalTheme(
     (18, 20, 19),
     (233, 236, 234),
-    [
-        (40, 44, 42),
-        (255, 154, 146),
-        (110, 210, 150),
-        (240, 200, 110),
-        (120, 170, 250),
-        (200, 150, 240),
-        (79, 201, 177),
-        (200, 206, 203),
-    ],
-    [
-        (130, 138, 134),
-        (255, 154, 146),
-        (110, 210, 150),
-        (255, 226, 122),
-        (120, 170, 250),
-        (200, 150, 240),
-        (79, 201, 177),
-        (255, 255, 255),
-    ],
+    _colours("282c2a ff9a92 6ed296 f0c86e 78aafa c896f0 4fc9b1 c8cecb"),
+    _colours("828a86 ff9a92 6ed296 ffe27a 78aafa c896f0 4fc9b1 ffffff"),
 )
 _TERMINAL = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; background: #121413; width: max-content; }}
@@ -139,9 +127,9 @@ def draw_prompt(browser: Browser, index: Path) -> bytes:
     code = _as_html(_session(index))
     page: Page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.set_content(_TERMINAL.format(code=code, foreground=_THEME.foreground_color.hex))
-    made = page.locator("pre").screenshot()
+    picture = page.locator("pre").screenshot()
     page.close()
-    return made
+    return picture
 
 
 def _session(index: Path) -> str:
@@ -149,8 +137,8 @@ def _session(index: Path) -> str:
     server = ["tmux", "-L", f"rag-{uuid.uuid4().hex[:12]}"]
 
     def tmux(*arguments: str) -> str:
-        done = subprocess.run([*server, *arguments], capture_output=True, text=True, check=True)
-        return done.stdout
+        finished = subprocess.run([*server, *arguments], capture_output=True, text=True, check=True)
+        return finished.stdout
 
     def wait(prompts: int) -> None:
         until = time.monotonic() + 180
@@ -190,9 +178,7 @@ def save(picture: bytes, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     drawings = {
         "page": (draw_page, _SEEDS),
         "prompt": (draw_prompt, _SEEDS),

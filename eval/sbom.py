@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -20,25 +19,26 @@ from typing import Any
 import rag
 from rag.errors import DISTRIBUTION
 
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)")
-
 
 def closure(name: str) -> dict[str, Distribution]:
     """By normalised name: the distribution and its installed requirements, including extras."""
-    found: dict[str, Distribution] = {}
+    distributions: dict[str, Distribution] = {}
     left = [name]
     while left:
-        one = normalised(left.pop())
-        if one in found:
+        key = normalised(left.pop())
+        if key in distributions:
             continue
         try:
-            found[one] = distribution(one)
+            distributions[key] = distribution(key)
         except PackageNotFoundError:  # for an extra, or for another system
             continue
-        left += [
-            match[1] for text in found[one].requires or [] if (match := _REQUIREMENT.match(text))
-        ]
-    return found
+        left += required(distributions[key])
+    return distributions
+
+
+def required(library: Distribution) -> list[str]:
+    """Normalised names of the requirements, with those of extras."""
+    return [normalised(re.split(r"[^\w.-]", text)[0]) for text in library.requires or []]
 
 
 def normalised(name: str) -> str:
@@ -46,20 +46,14 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def component(found: Distribution) -> dict[str, Any]:
-    name, version = normalised(found.metadata["Name"]), found.version
+def component(library: Distribution) -> dict[str, Any]:
+    name, version = normalised(library.metadata["Name"]), library.version
     purl = f"pkg:pypi/{name}@{version}"
-    made = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
-    expressions = found.metadata.get_all("License-Expression") or [_classified(found)]
-    licence = expressions[0]
-    return made | ({"licenses": [{"license": {"name": licence}}]} if licence else {})
-
-
-def _classified(found: Distribution) -> str:
-    kinds = [
-        text for text in found.metadata.get_all("Classifier") or [] if text.startswith("License ::")
-    ]
-    return ", ".join(text.rsplit(" :: ", 1)[-1] for text in kinds)
+    row = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+    kinds = [text for text in library.metadata.get_all("Classifier") or [] if "License ::" in text]
+    classified = ", ".join(text.rsplit(" :: ", 1)[-1] for text in kinds)
+    licence = (library.metadata.get_all("License-Expression") or [classified])[0]
+    return row | ({"licenses": [{"license": {"name": licence}}]} if licence else {})
 
 
 def weights() -> Iterator[dict[str, Any]]:
@@ -73,21 +67,21 @@ def weights() -> Iterator[dict[str, Any]]:
 
 
 def bill() -> dict[str, Any]:
-    found = closure(DISTRIBUTION)
+    distributions = closure(DISTRIBUTION)
     own = {"type": "application", "bom-ref": "rag", "name": "rag", "version": rag.__version__}
-    libraries = [component(one) for name, one in sorted(found.items()) if name != DISTRIBUTION]
+    libraries = [
+        component(library)
+        for name, library in sorted(distributions.items())
+        if name != DISTRIBUTION
+    ]
+    refs = {name: f"pkg:pypi/{name}@{library.version}" for name, library in distributions.items()}
+    refs[DISTRIBUTION] = "rag"
     needs = [
         {
-            "ref": "rag" if name == DISTRIBUTION else f"pkg:pypi/{name}@{one.version}",
-            "dependsOn": sorted(
-                {
-                    f"pkg:pypi/{n}@{found[n].version}"
-                    for n in _needed(one)
-                    if n in found and n != name
-                }
-            ),
+            "ref": refs[name],
+            "dependsOn": sorted({refs[n] for n in required(library) if n in refs and n != name}),
         }
-        for name, one in sorted(found.items())
+        for name, library in sorted(distributions.items())
     ]
     return {
         "bomFormat": "CycloneDX",
@@ -99,23 +93,11 @@ def bill() -> dict[str, Any]:
     }
 
 
-def _needed(one: Distribution) -> list[str]:
-    return [
-        normalised(match[1]) for text in one.requires or [] if (match := _REQUIREMENT.match(text))
-    ]
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, help="by default it is printed")
-    arguments = parser.parse_args()
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--out", type=Path, default="/dev/stdout", help="by default it is printed")
     text = json.dumps(bill(), indent=1) + "\n"
-    if arguments.out:
-        arguments.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    parser.parse_args().out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

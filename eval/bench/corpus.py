@@ -17,7 +17,8 @@ import json
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +51,8 @@ class Text:
     passages: list[tuple[int, int, str]]
 
     def document(self) -> tuple[Document, list[Passage]]:
-        made = Document(self.id, self.text, self.title, self.id, "0" * 64)
-        return made, [
+        document = Document(self.id, self.text, self.title, self.id, "0" * 64)
+        return document, [
             Passage(self.id, a, b, self.text[a:b], self.title, heading)
             for a, b, heading in self.passages
         ]
@@ -71,40 +72,35 @@ class Corpus:
         self, count: int, seed: int = 0
     ) -> Iterator[tuple[Document, list[Passage], Vectors]]:
         """Documents with `count` passages together: the real ones, then copies."""
-        done = 0
-        for made, passages, vectors in self._real():
-            kept = passages[: count - done]
-            yield made, kept, vectors[: len(kept)]
-            if (done := done + len(kept)) == count:
+        for document, passages, vectors in chain(self._real(), _Copies(self, seed)):
+            if count <= 0:
                 return
-        copies = _Copies(self, seed)
-        while done < count:
-            made, passages, vectors = copies.next()
-            kept = passages[: count - done]
-            yield made, kept, vectors[: len(kept)]
-            done += len(kept)
+            yield document, passages[:count], vectors[:count]
+            count -= len(passages)
 
     def _real(self) -> Iterator[tuple[Document, list[Passage], Vectors]]:
-        at = 0
+        first = 0
         for text in self.texts:
-            made, passages = text.document()
-            yield made, passages, self.vectors[at : at + len(passages)]
-            at += len(passages)
+            document, passages = text.document()
+            yield document, passages, self.vectors[first : first + len(passages)]
+            first += len(passages)
 
 
 class _Copies:
+    """Endless copies of random documents, several joined into one."""
+
     def __init__(self, corpus: Corpus, seed: int) -> None:
-        self._corpus, self._chance, self._random = (
-            corpus,
-            random.Random(seed),
-            np.random.default_rng(seed),
-        )
+        self._corpus, self._chance = corpus, random.Random(seed)
+        self._random = np.random.default_rng(seed)
         self._words = [word for text in corpus.texts for word in text.text.split()[:500]]
         self._starts = np.cumsum([0, *(len(text.passages) for text in corpus.texts)]).tolist()
         self._number = 0
 
-    def next(self) -> tuple[Document, list[Passage], Vectors]:
-        """Copies of random documents, joined into one."""
+    def __iter__(self) -> Iterator[tuple[Document, list[Passage], Vectors]]:
+        while True:
+            yield self._next()
+
+    def _next(self) -> tuple[Document, list[Passage], Vectors]:
         self._number += 1
         name, parts, rows = f"copies/{self._number}", list[tuple[str, str]](), list[int]()
         while len(parts) < _EACH:
@@ -114,11 +110,11 @@ class _Copies:
             rows += range(self._starts[chosen], self._starts[chosen + 1])
         starts = np.cumsum([0, *(len(part) + 1 for part, _ in parts)]).tolist()
         passages = [
-            Passage(name, at, at + len(p), p, name, h)
-            for at, (p, h) in zip(starts, parts, strict=False)
+            Passage(name, start, start + len(p), p, name, h)
+            for start, (p, h) in zip(starts, parts, strict=False)
         ]
-        made = Document(name, "\n".join(part for part, _ in parts), name, name, "0" * 64)
-        return made, passages, self._moved(self._corpus.vectors[rows])
+        document = Document(name, "\n".join(part for part, _ in parts), name, name, "0" * 64)
+        return document, passages, self._moved(self._corpus.vectors[rows])
 
     def _exchanged(self, text: str) -> str:
         parts = text.split(" ")
@@ -127,52 +123,36 @@ class _Copies:
         return " ".join(parts)
 
     def _moved(self, rows: Vectors) -> Vectors:
-        others = self._corpus.vectors[
-            self._random.integers(len(self._corpus.vectors), size=len(rows))
-        ]
-        noise = self._random.standard_normal(rows.shape, dtype=np.float32) / np.float32(
-            np.sqrt(rows.shape[1])
-        )
-        return unit(rows + np.float32(_TOWARDS) * others + np.float32(_NOISE) * noise)
-
-
-def unit(rows: Vectors) -> Vectors:
-    made: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    return made
+        places = self._random.integers(len(self._corpus.vectors), size=len(rows))
+        noise = self._random.standard_normal(rows.shape) / np.sqrt(rows.shape[1])
+        moved = rows + _TOWARDS * self._corpus.vectors[places] + _NOISE * noise
+        unit: Vectors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
+        return unit
 
 
 def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
     """Fill `cache`. Returns the number of passages."""
     settings = Settings.load()
     model, chance = build.embedder(settings), random.Random(0)
-    files = [found for found in find(list(folders)) if found.path.name.endswith(_KINDS)]
+    files = [file for file in find(list(folders)) if file.path.name.endswith(_KINDS)]
     chance.shuffle(files)
     texts, vectors, ends = list[Text](), list[Vectors](), time.monotonic() + seconds
-    for found in files:
+    for file in files:
         try:
-            documents = load(found).documents
+            documents = load(file).documents
         except ParseError:
             continue
         for document in documents:
             passages = split(document, model.count_tokens, settings.passage_tokens)
             if passages:
-                texts.append(
-                    Text(
-                        document.id,
-                        document.title,
-                        document.text,
-                        [(p.start, p.end, p.heading) for p in passages],
-                    )
-                )
+                places = [(p.start, p.end, p.heading) for p in passages]
+                texts.append(Text(document.id, document.title, document.text, places))
                 vectors.append(model.embed_passages([p.in_context for p in passages]))
         if time.monotonic() > ends:
             break
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "documents.jsonl").open("w") as out:
-        out.writelines(
-            json.dumps({name: getattr(text, name) for name in Text.__slots__}) + "\n"
-            for text in texts
-        )
+        out.writelines(json.dumps(asdict(text)) + "\n" for text in texts)
     np.save(cache / "vectors.npy", np.concatenate(vectors))
     _ask(cache, texts, model, chance)
     return sum(len(text.passages) for text in texts)
@@ -180,17 +160,17 @@ def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:
 
 def _ask(cache: Path, texts: Sequence[Text], model: Embedder, chance: random.Random) -> None:
     """Sentences of 5 to 20 words, each from a different document if there are enough."""
-    asked = []
+    questions = []
     for text in chance.sample(texts, len(texts)):
         start, end, _ = chance.choice(text.passages)
         part = text.text[start:end]
         sentences = [
             part[a:b] for a, b in split_sentences(part) if 5 <= len(part[a:b].split()) <= 20
         ]
-        asked += [" ".join(chance.choice(sentences).split())] if sentences else []
-    asked = asked[:_QUESTIONS]
-    (cache / "questions.json").write_text(json.dumps(asked))
-    np.save(cache / "questions.npy", model.embed_queries(asked))
+        questions += [" ".join(chance.choice(sentences).split())] if sentences else []
+    questions = questions[:_QUESTIONS]
+    (cache / "questions.json").write_text(json.dumps(questions))
+    np.save(cache / "questions.npy", model.embed_queries(questions))
 
 
 def main() -> None:
@@ -198,9 +178,9 @@ def main() -> None:
     parser.add_argument("cache", type=Path)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--seconds", type=float, default=300)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     begun = time.monotonic()
-    count = make(asked.cache, asked.folders, asked.seconds)
+    count = make(options.cache, options.folders, options.seconds)
     print(f"{count} passages in {time.monotonic() - begun:.0f} s")
 
 

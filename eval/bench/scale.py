@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
-import subprocess
-import sys
+import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +26,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
+from tqdm import tqdm
 
 from eval.bench.corpus import Corpus
 from rag import build
@@ -46,7 +48,8 @@ Item = tuple[Document, list[Passage], Vectors]
 def document(name: str, texts: Sequence[str], rows: Vectors) -> Item:
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
     passages = [
-        Passage(name, at, at + len(t), t, name, "") for at, t in zip(starts, texts, strict=False)
+        Passage(name, start, start + len(t), t, name, "")
+        for start, t in zip(starts, texts, strict=False)
     ]
     return Document(name, "\n".join(texts), name, name, "0" * 64), passages, rows
 
@@ -66,23 +69,18 @@ def fill(root: Path, cache: Path, count: int) -> None:
     and the time to fill it."""
     root.mkdir(parents=True, exist_ok=True)
     rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
-    made, begun, done = Corpus(cache), time.perf_counter(), 0
+    corpus, begun, first = Corpus(cache), time.perf_counter(), 0
     store = LocalStore(root / "index", expected(), create=True)
-    with store.writing():
-        for number, (one, passages, vectors) in enumerate(made.documents(count)):
-            store.put(one, passages, vectors)
-            rows[done : done + len(passages)] = vectors
-            done += len(passages)
-            if number % 500 == 0:
-                print(
-                    f"{done} passages, {time.perf_counter() - begun:.0f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
+    with store.writing(), tqdm(total=count, unit="passage", disable=None) as progress:
+        for document, passages, vectors in corpus.documents(count):
+            store.put(document, passages, vectors)
+            rows[first : first + len(passages)] = vectors
+            first += len(passages)
+            progress.update(len(passages))
         put = time.perf_counter() - begun
     store.close()
     rows.flush()
-    real = min(count, len(made.vectors))
+    real = min(count, len(corpus.vectors))
     took = {"real": real, "put_s": round(put, 1), "fill_s": round(time.perf_counter() - begun, 1)}
     (root / "filled.json").write_text(json.dumps(took))
 
@@ -105,57 +103,47 @@ class Known:
         return [len(text.split()) for text in texts]
 
 
-def timed(do: Callable[[Any], object], asked: Sequence[Any]) -> dict[str, float]:
-    taken = []
-    for one in asked:
+def timed(do: Callable[[Any], object], inputs: Sequence[Any]) -> dict[str, float]:
+    milliseconds = []
+    for value in inputs:
         begun = time.perf_counter()
-        do(one)
-        taken.append(1000 * (time.perf_counter() - begun))
+        do(value)
+        milliseconds.append(1000 * (time.perf_counter() - begun))
     return {
-        name: round(float(np.percentile(taken, share)), 2)
+        name: round(float(np.percentile(milliseconds, share)), 2)
         for name, share in (("p50", 50), ("p95", 95), ("max", 100))
     }
 
 
 def exact(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
     """Ids, from 1, of the `k` nearest neighbours by exact search."""
-    best = np.full((len(questions), k), -2.0, dtype=np.float32)
-    ids = np.zeros((len(questions), k), dtype=np.int64)
+    index = faiss.IndexFlatIP(rows.shape[1])
+    best = faiss.ResultHeap(len(questions), k, keep_max=True)
     for start in range(0, len(rows), _CHUNK):
-        scores = questions @ np.asarray(rows[start : start + _CHUNK]).T
-        both = np.concatenate([best, scores], axis=1)
-        numbers = np.concatenate(
-            [ids, np.broadcast_to(np.arange(scores.shape[1]) + start + 1, scores.shape)], axis=1
-        )
-        order = np.argpartition(-both, k - 1, axis=1)[:, :k]
-        best, ids = (
-            np.take_along_axis(both, order, axis=1),
-            np.take_along_axis(numbers, order, axis=1),
-        )
-    return [set(row.tolist()) for row in ids]
+        index.reset()
+        index.add(np.ascontiguousarray(rows[start : start + _CHUNK]))
+        scores, ids = index.search(questions, k)
+        best.add_result(scores, ids + start + 1)
+    best.finalize()
+    return [set(row.tolist()) for row in best.I]
 
 
-def recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> float:
-    return round(
-        sum(len(a & b) for a, b in zip(found, right, strict=True)) / sum(map(len, right)), 4
-    )
-
-
-def change(store: LocalStore, made: Corpus) -> dict[str, dict[str, float]]:
+def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     """Add and delete one document at a time, until both retrievers reflect the change."""
-    some = islice(made.documents(10**9, seed=9), _CHANGES)
+    some = islice(corpus.documents(10**9, seed=9), _CHANGES)
     items = [
         document(f"new/{n}", [f"{p.text} new{n}" for p in passages[:EACH]], rows[:EACH])
         for n, (_, passages, rows) in enumerate(some)
     ]
 
     def shown(number: int) -> tuple[bool, bool]:
-        one, _, rows = items[number]
-        found = [store.dense(rows[0], _DEPTH), store.lexical(f"new{number}", _DEPTH)]
+        document, _, rows = items[number]
+        rankings = [store.dense(rows[0], _DEPTH), store.lexical(f"new{number}", _DEPTH)]
         dense, lexical = (
-            {p.document_id for p in store.passages([i for i, _ in leg]).values()} for leg in found
+            {p.document_id for p in store.passages([i for i, _ in leg]).values()}
+            for leg in rankings
         )
-        return one.id in dense, one.id in lexical
+        return document.id in dense, document.id in lexical
 
     def add(number: int) -> None:
         with store.writing():
@@ -178,26 +166,28 @@ def look(root: Path, cache: Path, count: int, ask: bool) -> dict[str, object]:
     begun = time.perf_counter()
     store = LocalStore(root / "index", expected())
     opened = time.perf_counter() - begun
-    made = Corpus(cache)
-    texts, questions = made.questions[:_QUESTIONS], made.question_vectors[:_QUESTIONS]
-    retriever = HybridRetriever(store, Known(made.questions, made.question_vectors), _DEPTH)
-    state = {"kind": store.stats().dense, "open_s": round(opened, 2), "cores": os.cpu_count()}
+    corpus = Corpus(cache)
+    texts, questions = corpus.questions[:_QUESTIONS], corpus.question_vectors[:_QUESTIONS]
+    retriever = HybridRetriever(store, Known(corpus.questions, corpus.question_vectors), _DEPTH)
     facts: dict[str, object] = {
         "passages": count,
         **json.loads((root / "filled.json").read_text()),
-        **state,
+        "kind": store.stats().dense,
+        "open_s": round(opened, 2),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "bytes": sizes(root / "index"),
     }
-    facts |= {"load": round(os.getloadavg()[0], 1), "bytes": sizes(root / "index")}
     before = memory()
     facts["dense_ms"] = timed(lambda q: store.dense(q, _DEPTH), list(questions))
     facts["lexical_ms"] = timed(lambda t: store.lexical(t, _DEPTH), texts)
     facts["retrieval_ms"] = timed(lambda t: retriever.retrieve([t], _SHOWN), texts)
     facts["resident_mib"] = {"opened": before, "searched": memory()}
-    found = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
-    facts["recall@10"] = recall(
-        found, exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN)
-    )
-    facts |= change(store, made)
+    nearest = [{i for i, _ in store.dense(question, _SHOWN)} for question in questions]
+    right = exact(np.load(root / "rows.npy", mmap_mode="r"), questions, _SHOWN)
+    common = sum(len(a & b) for a, b in zip(nearest, right, strict=True))
+    facts["recall@10"] = round(common / sum(map(len, right)), 4)
+    facts |= change(store, corpus)
     if ask:
         facts["ask_ms"] = answers(store, texts[:_ASKED])
     return facts
@@ -208,50 +198,39 @@ def answers(store: LocalStore, questions: Sequence[str]) -> dict[str, object]:
     settings = Settings.load()
     engine = build.assemble(settings, store, build.embedder(settings), build.reader(settings))
     engine.ask(questions[0])
-    given = list[dict[str, float]]()
-    whole = timed(lambda q: given.append(dict(engine.ask(q).timings)), questions)
+    timings = list[dict[str, float]]()
+    whole = timed(lambda q: timings.append(dict(engine.ask(q).timings)), questions)
     stages = {
-        name: round(1000 * float(np.median([one[name] for one in given])), 1) for name in given[0]
+        name: round(1000 * float(np.median([row[name] for row in timings])), 1)
+        for name in timings[0]
     }
     return {"n": len(questions), **whole, "stages": stages, "resident_mib": memory()}
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    names = {"sqlite": "rag.sqlite", "vectors": "vectors.faiss", "lexical": "lexical/"}
-    found = {
-        k: sum(f.stat().st_size for f in files if str(f.relative_to(folder)).startswith(v))
-        for k, v in names.items()
+    names = {"sqlite": "rag.sqlite*", "vectors": "vectors.faiss*", "lexical": "lexical/**/*"}
+    files = {kind: folder.glob(pattern) for kind, pattern in (names | {"all": "**/*"}).items()}
+    return {
+        kind: sum(path.stat().st_size for path in paths if path.is_file())
+        for kind, paths in files.items()
     }
-    return found | {"all": sum(path.stat().st_size for path in files)}
 
 
 def memory() -> dict[str, int]:
     """MiB: own memory, and pages of mapped files, which the system can reclaim."""
-    status = dict(
-        line.split(":", 1)
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if ":" in line
-    )
-    return {
-        name: int(status[key].split()[0]) // 1024
-        for name, key in (("own", "RssAnon"), ("mapped", "RssFile"))
-    }
+    status = Path("/proc/self/status").read_text()
+    kib = {name: re.findall(rf"{key}:\s+(\d+)", status) for name, key in _MEMORY.items()}
+    return {name: int(values[0]) // 1024 for name, values in kib.items()}
+
+
+_MEMORY = {"own": "RssAnon", "mapped": "RssFile"}
 
 
 def measure(root: Path, cache: Path, count: int, ask: bool) -> dict[str, object]:
     if not (root / "filled.json").exists():
         fill(root, cache, count)
-    given = f"Path({str(root)!r}), Path({str(cache)!r}), {count}, {ask}"
-    code = (
-        f"import json; from pathlib import Path; from eval.bench.scale import look; "
-        f"print(json.dumps(look({given})))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True
-    )
-    facts: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return facts
+    with multiprocessing.get_context("spawn").Pool(1) as process:
+        return process.apply(look, (root, cache, count, ask))
 
 
 def main() -> None:
@@ -264,22 +243,22 @@ def main() -> None:
     parser.add_argument("--fill", action="store_true", help="only fill, into --keep")
     parser.add_argument("--ask", action="store_true", help="whole answers too")
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     results = (
-        {one["passages"]: one for one in json.loads(asked.out.read_text())}
-        if asked.out and asked.out.exists()
+        {row["passages"]: row for row in json.loads(options.out.read_text())}
+        if options.out and options.out.exists()
         else {}
     )
     with tempfile.TemporaryDirectory(prefix="rag-scale-") as temporary:
-        for size in asked.sizes:
-            root = (asked.keep or Path(temporary)) / str(size)
-            if asked.fill:
-                fill(root, asked.corpus, size)
+        for size in options.sizes:
+            root = (options.keep or Path(temporary)) / str(size)
+            if options.fill:
+                fill(root, options.corpus, size)
                 continue
-            results[size] = measure(root, asked.corpus, size, asked.ask)
+            results[size] = measure(root, options.corpus, size, options.ask)
             print(json.dumps(results[size]), flush=True)
-            if asked.out:
-                asked.out.write_text(
+            if options.out:
+                options.out.write_text(
                     json.dumps([results[key] for key in sorted(results)], indent=1) + "\n"
                 )
 

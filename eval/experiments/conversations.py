@@ -24,17 +24,20 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
 
 from rag import build
 from rag.answering.searcher import Query, Searcher
 from rag.engine import Engine
+from rag.evaluation.set_files import json_lines
 from rag.evaluation.squad import normalize
 from rag.evaluation.usefulness import held, names, shown
 from rag.meaning.followups import (
@@ -60,7 +63,7 @@ _CONTENT, _BETA = 0.75, 1.5
 """Share of the content words in the likeness of two questions, and weight of their recall."""
 _SHARPNESS = 14.0
 """How much likelier a completion should be that is more like the meaning."""
-_DECAY, _STEPS, _RATE = 0.003, 600, 0.05
+_DECAY = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +93,9 @@ class Conversation:
 
 
 def conversations(path: Path = GOLD) -> list[Conversation]:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
-        Conversation(
-            row["id"], row["collection"], row["half"], tuple(_turn(turn) for turn in row["turns"])
-        )
-        for row in rows
+        Conversation(row["id"], row["collection"], row["half"], tuple(map(_turn, row["turns"])))
+        for row in json_lines(path)
     ]
 
 
@@ -120,10 +120,10 @@ class Example:
 
 def example(question: str, last: PreviousTurn, standalone: str, follows: bool) -> Example:
     options = completions(question, last)
-    if follows:
-        scores = [likeness(one.text, standalone) for one in options]
-    else:
-        scores = [float(one.kind == "typed") for one in options]
+    scores = [
+        likeness(option.text, standalone) if follows else float(option.kind == "typed")
+        for option in options
+    ]
     return Example(question, last, follows, options, np.array(scores))
 
 
@@ -131,14 +131,13 @@ def examples(half: str) -> list[Example]:
     """Each turn of a half after the right question and answer."""
     return [
         example(turn.question, previous(before), turn.standalone, turn.follows)
-        for one in conversations()
-        if one.half == half
-        for before, turn in pairwise(one.turns)
+        for conversation in conversations()
+        if conversation.half == half
+        for before, turn in pairwise(conversation.turns)
     ]
 
 
 def pairs(path: Path = PAIRS) -> list[Example]:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     return [
         example(
             row["question"],
@@ -146,7 +145,7 @@ def pairs(path: Path = PAIRS) -> list[Example]:
             row["standalone"],
             row["question"] != row["standalone"],
         )
-        for row in rows
+        for row in json_lines(path)
     ]
 
 
@@ -155,81 +154,59 @@ def previous(turn: Turn) -> PreviousTurn:
     return PreviousTurn(turn.standalone, wordings[0] if wordings else None)
 
 
-def likeness(text: str, other: str) -> float:
+def likeness(text: str, meaning: str) -> float:
     """F-score of the content words, mostly, and of all words, in [0, 1]."""
-    own, wanted = content_words(text), content_words(other)
-    same = len(own & wanted)
-    content = (1 + _BETA**2) * same / max(1, _BETA**2 * len(wanted) + len(own))
-    all_own, all_wanted = Counter(normalize(text).split()), Counter(normalize(other).split())
+    own, meant = content_words(text), content_words(meaning)
+    same = len(own & meant)
+    content = (1 + _BETA**2) * same / max(1, _BETA**2 * len(meant) + len(own))
+    all_own, all_wanted = Counter(normalize(text).split()), Counter(normalize(meaning).split())
     words = 2 * (all_own & all_wanted).total() / max(1, all_own.total() + all_wanted.total())
     return _CONTENT * content + (1 - _CONTENT) * words
 
 
-def fit(seen: Sequence[Example]) -> dict[str, float]:
-    """Weights that maximise the likelihood of the completions that are like the meaning, by
-    Adam.
-    """
-    tables = [[features(one.question, one.last, option) for option in one.options] for one in seen]
-    names = sorted({name for table in tables for row in table for name in row})
-    rows = [np.array([[row.get(name, 0.0) for name in names] for row in t]) for t in tables]
-    wanted = [_softmax(_SHARPNESS * one.likeness) for one in seen]
-    theta = np.zeros(len(names))
-    mean, square = np.zeros_like(theta), np.zeros_like(theta)
-    for step in range(1, _STEPS + 1):
-        slope = _DECAY * theta
-        for table, target in zip(rows, wanted, strict=True):
-            slope += table.T @ (_softmax(table @ theta) - target) / len(rows)
-        mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
-        theta -= _RATE * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
-    return {n: round(float(w), 3) for n, w in zip(names, theta, strict=True) if abs(w) > 0.005}
+def fit(data: Sequence[Example]) -> dict[str, float]:
+    """Weights that maximise the likelihood of the completions that are like the meaning."""
+    tables = [[features(e.question, e.last, option) for option in e.options] for e in data]
+    columns = sorted({name for table in tables for row in table for name in row})
+    rows = [np.array([[row.get(name, 0.0) for name in columns] for row in t]) for t in tables]
+    targets = [softmax(_SHARPNESS * e.likeness) for e in data]
+
+    def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        value, slope = _DECAY / 2 * float(theta @ theta), _DECAY * theta
+        for table, target in zip(rows, targets, strict=True):
+            value -= float(target @ log_softmax(table @ theta)) / len(rows)
+            slope = slope + table.T @ (softmax(table @ theta) - target) / len(rows)
+        return value, slope
+
+    theta = minimize(loss, np.zeros(len(columns)), jac=True, method="L-BFGS-B").x
+    return {n: round(float(w), 3) for n, w in zip(columns, theta, strict=True) if abs(w) > 0.005}
 
 
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    odds = np.exp(logits - logits.max())
-    return np.asarray(odds / odds.sum())
-
-
-def closeness(seen: Sequence[Example], weights: Mapping[str, float]) -> dict[str, float]:
+def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str, float]:
     """Mean likeness of follow-ups to their meaning, as typed, as completed and at best; and the
     shares left as typed, and of complete questions that were changed.
     """
     picked = [
-        chosen(one.options, probabilities(one.question, one.last, one.options, weights))
-        for one in seen
+        (e, chosen(e.options, probabilities(e.question, e.last, e.options, weights))) for e in data
     ]
-    later = [(one, at) for one, at in zip(seen, picked, strict=True) if one.follows]
-    alone = [at for one, at in zip(seen, picked, strict=True) if not one.follows]
+    later = [(e.likeness, place) for e, place in picked if e.follows]
     return {
-        "typed": _mean([one.likeness[0] for one, _ in later]),
-        "completed": _mean([one.likeness[at] for one, at in later]),
-        "best": _mean([one.likeness.max() for one, _ in later]),
-        "left as typed": share([at == 0 for _, at in later]),
-        "changed but complete": share([at != 0 for at in alone]),
+        "typed": share(likeness[0] for likeness, _ in later),
+        "completed": share(likeness[place] for likeness, place in later),
+        "best": share(likeness.max() for likeness, _ in later),
+        "left as typed": share(place == 0 for _, place in later),
+        "changed but complete": share(place != 0 for e, place in picked if not e.follows),
     }
-
-
-def _mean(values: Sequence[float]) -> float:
-    return round(float(np.mean(values)), 3)
 
 
 # Measuring
 
 
-def searcher_of(collection: str, data: Path, indexes: Path) -> Searcher:
-    """Searches a collection, which is ingested first if it has no index yet."""
-    return build.searcher(_opened(Settings(index=indexes / collection), data / collection))
-
-
-def engine_of(collection: str, data: Path, indexes: Path, reader: str) -> Engine:
-    settings = Settings(index=indexes / collection, reader=reader)
-    return build.engine(_opened(settings, data / collection))
-
-
-def _opened(settings: Settings, folder: Path) -> Settings:
+def opened(settings: Settings, folder: Path) -> Settings:
+    """The settings; the folder is ingested first if there is no index yet."""
     if not (settings.index / "rag.sqlite").is_file():
         with build.pool(settings) as pool:
-            ingest = build.ingest(settings, pool)
-            ingest.run(list(find([folder])), lambda _: None)
+            build.ingest(settings, pool).run(list(find([folder])), lambda _: None)
     return settings
 
 
@@ -249,8 +226,7 @@ def judged(turn: Turn, answer: Answer) -> str:
     """ "useful", "wrong", "other" (answered from another subject) or "refused"."""
     if answer.text is None:
         return "refused" if turn.evidence else "useful"
-    cited = {citation.document_id for citation in answer.citations}
-    if turn.documents.isdisjoint(cited):
+    if turn.documents.isdisjoint(citation.document_id for citation in answer.citations):
         return "other"
     visible = shown(answer)
     wordings = [wording for wording in turn.answers if normalize(wording) not in ("yes", "no")]
@@ -262,32 +238,17 @@ def judged(turn: Turn, answer: Answer) -> str:
     return "useful" if right else "wrong"
 
 
-def ranks(searcher: Searcher, questions: Sequence[str], turn: Turn) -> list[bool]:
-    """Whether each question finds the document of the evidence."""
-    results = searcher.find_many([Query(question, _READ, form="span") for question in questions])
-    return [
-        any(hit.passage.document_id in turn.documents for hit in result.hits) for result in results
-    ]
-
-
-def run(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]]:
-    """One row a turn."""
+def asked(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]]:
+    """One row a turn, after the questions and answers before it."""
     session = ReplSession(Opened(engine))  # type: ignore[arg-type]
     for turn in conversation.turns:
-        understood = session.understand(turn.question)
-        answer = session.ask(turn.question, understood)
-        yield {
-            "id": conversation.id,
-            "typed": turn.question,
-            "asked": understood.question,
-            "note": understood.note,
-            "meant": turn.standalone,
-            "follows": turn.follows,
+        rewrite = session.understand(turn.question)
+        answer = session.ask(turn.question, rewrite)
+        yield _row(engine, conversation, turn, rewrite.question, rewrite.note) | {
             "judged": judged(turn, answer),
             "answer": answer.text,
             "confidence": round(answer.confidence, 2),
             "cited": sorted({citation.document_id for citation in answer.citations}),
-            "found": _found(engine, turn, understood.question),
         }
 
 
@@ -295,36 +256,34 @@ def searched(searcher: Searcher, conversation: Conversation) -> Iterator[dict[st
     """One row a turn, after the right question and answer."""
     for before, turn in pairwise(conversation.turns):
         rewrite = understand(turn.question, previous(before))
-        yield {
-            "id": conversation.id,
-            "typed": turn.question,
-            "asked": rewrite.question,
-            "note": rewrite.note,
-            "meant": turn.standalone,
-            "follows": turn.follows,
-            "judged": "",
-            "found": _found(searcher, turn, rewrite.question),
-        }
+        yield _row(searcher, conversation, turn, rewrite.question, rewrite.note)
 
 
-def _found(searcher: Searcher, turn: Turn, question: str) -> dict[str, bool]:
-    if not turn.evidence:
-        return {}
-    both = ranks(searcher, [turn.question, question, turn.standalone], turn)
-    return dict(zip(("typed", "asked", "meant"), both, strict=True))
+def _row(
+    searcher: Searcher, conversation: Conversation, turn: Turn, question: str, note: str | None
+) -> dict[str, Any]:
+    """`found` says whether a question finds the document of the evidence."""
+    variants = {"typed": turn.question, "asked": question, "meant": turn.standalone}
+    queries = [Query(text, _READ, form="span") for text in variants.values()]
+    results = searcher.find_many(queries) if turn.evidence else []
+    is_found = [any(h.passage.document_id in turn.documents for h in r.hits) for r in results]
+    found = dict(zip(variants, is_found, strict=False))
+    about = {"id": conversation.id, "half": conversation.half, "judged": ""}
+    return about | variants | {"note": note, "follows": turn.follows, "found": found}
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Shares of all turns; those of completion are of the turns that need it."""
     later = [row for row in rows if row["follows"]]
-    alone = [row for row in rows if not row["follows"]]
     found = [row["found"] for row in later if row["found"]]
     return {
         "turns": len(rows),
         **{name: share(row["judged"] == name for row in rows) for name in JUDGED},
         "useful follow-ups": share(row["judged"] == "useful" for row in later),
         "not completed": share(row["asked"] == row["typed"] for row in later),
-        "changed but complete": share(row["asked"] != row["typed"] for row in alone),
+        "changed but complete": share(
+            row["asked"] != row["typed"] for row in rows if not row["follows"]
+        ),
         **{f"found as {name}": share(row[name] for row in found) for name in found[0]},
     }
 
@@ -332,9 +291,9 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 JUDGED = ("useful", "wrong", "other", "refused")
 
 
-def share(values: Iterable[bool]) -> float:
-    counted = Counter(bool(value) for value in values)
-    return round(counted[True] / max(1, counted.total()), 3)
+def share(values: Iterable[float]) -> float:
+    """The mean, 0 of nothing."""
+    return round(float(np.mean(list(values) or [0.0])), 3)
 
 
 @click.command()
@@ -361,16 +320,18 @@ def main(
         return
     if data is None or indexes is None:
         raise click.UsageError("give --data and --indexes, or --fit")
-    wanted = [one for one in conversations() if half in ("both", one.half)]
     rows: list[dict[str, Any]] = []
-    for collection in dict.fromkeys(one.collection for one in wanted):
-        of_it = [one for one in wanted if one.collection == collection]
-        if search:
-            searcher = searcher_of(collection, data, indexes)
-            rows += [{**row, "half": one.half} for one in of_it for row in searched(searcher, one)]
-        else:
-            engine = engine_of(collection, data, indexes, reader)
-            rows += [{**row, "half": one.half} for one in of_it for row in run(engine, one)]
+    by_collection = groupby(conversations(), key=lambda conversation: conversation.collection)
+    for collection, group in by_collection:
+        settings = Settings(index=indexes / collection, reader=reader)
+        settings = opened(settings, data / collection)
+        searcher = build.searcher(settings) if search else build.engine(settings)
+        for conversation in group:
+            if half in ("both", conversation.half):
+                if isinstance(searcher, Engine):
+                    rows += asked(searcher, conversation)
+                else:
+                    rows += searched(searcher, conversation)
     if into:
         into.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     for name in dict.fromkeys(row["half"] for row in rows):

@@ -15,10 +15,13 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from rag import build
 from rag.answering.reading import logit
@@ -51,33 +54,32 @@ def scores(pairs: Sequence[tuple[Row, Cell]]) -> dict[str, float]:
     """Shares of the cells: useful and wrong of those with an answer, also with guesses, and the
     precision and recall of "not in the document".
     """
-    answerable = [pair for pair in pairs if pair[0]["answers"]]
-    absent = [cell for row, cell in pairs if not row["answers"]]
-    answered = [pair for pair in answerable if pair[1].state == "answered"]
-    guessed = [pair for pair in answerable if pair[1].state == "unsure"]
-    useful = sum(is_useful(*pair) for pair in answered)
-    stated = [row for row, cell in pairs if cell.state == "absent"]
+    counts = Counter((bool(r["answers"]), str(c.state), is_useful(r, c)) for r, c in pairs)
+
+    def count(answerable: bool, state: str, *useful: bool) -> int:
+        return sum([counts[answerable, state, flag] for flag in useful or (True, False)])
+
+    answerable = sum(bool(row["answers"]) for row, _ in pairs)
+    absent, refused = len(pairs) - answerable, count(False, "absent")
     return {
         "cells": len(pairs),
-        "answerable": len(answerable),
-        "useful": useful / max(1, len(answerable)),
-        "wrong": (len(answered) - useful) / max(1, len(answerable)),
-        "useful_guesses": sum(is_useful(*pair) for pair in guessed) / max(1, len(answerable)),
-        "absent_precision": sum(not row["answers"] for row in stated) / max(1, len(stated)),
-        "absent_recall": sum(cell.state == "absent" for cell in absent) / max(1, len(absent)),
-        "answered_without_answer": sum(cell.state == "answered" for cell in absent)
-        / max(1, len(absent)),
+        "answerable": answerable,
+        "useful": count(True, "answered", True) / max(1, answerable),
+        "wrong": count(True, "answered", False) / max(1, answerable),
+        "useful_guesses": count(True, "unsure", True) / max(1, answerable),
+        "absent_precision": refused / max(1, refused + count(True, "absent")),
+        "absent_recall": refused / max(1, absent),
+        "answered_without_answer": count(False, "answered") / max(1, absent),
     }
 
 
 def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
-    """The cells of a grid of its own, which is deleted again."""
+    """The cells of the rows, as a grid is asked."""
     due = _due(engine, rows)
     cells: dict[tuple[str, str], Cell] = {}
-    for start in range(0, len(due), grid_run.BATCH):
+    for start in tqdm(range(0, len(due), grid_run.BATCH), unit="batch", disable=None):
         for cell in grid_run.ask(engine, due[start : start + grid_run.BATCH]):
             cells[cell.row, cell.column] = cell
-        print(f"{len(cells)} of {len(due)} cells", flush=True)
     return [(row, cells[row["document"], row["column"]]) for row in rows]
 
 
@@ -124,17 +126,12 @@ def _correction(pairs: Sequence[tuple[Row, Cell]]) -> Correction:
 
 
 def _spec(rows: Sequence[Row]) -> GridSpec:
-    columns = {row["column"]: row for row in rows}
-    return definition(
-        {
-            "name": "gold",
-            "columns": [
-                {"name": name, "question": row["question"], "type": row["type"]}
-                for name, row in columns.items()
-            ],
-        },
-        str(GOLD),
-    )
+    by_name = {row["column"]: row for row in rows}
+    columns = [
+        {"name": name, "question": row["question"], "type": row["type"]}
+        for name, row in by_name.items()
+    ]
+    return definition({"name": "gold", "columns": columns}, str(GOLD))
 
 
 def check(folder: Path, rows: Sequence[Row]) -> None:
@@ -145,21 +142,14 @@ def check(folder: Path, rows: Sequence[Row]) -> None:
             raise SystemExit(f"{row['document']} is another version")
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
-
-
 def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
     """Processor seconds of the cells as a grid, and as single questions."""
-    whole = _seconds(lambda: asked(engine, rows))
-    single = _seconds(
-        lambda: [
-            engine.ask(row["question"], filter=parse([f"document={row['document']}"]))
-            for row in rows
-        ]
-    )
+    started = time.process_time()
+    asked(engine, rows)
+    middle = time.process_time()
+    for row in rows:
+        engine.ask(row["question"], filter=parse([f"document={row['document']}"]))
+    whole, single = middle - started, time.process_time() - middle
     return {"grid": whole, "single": single, "share": whole / single}
 
 

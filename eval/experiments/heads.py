@@ -30,6 +30,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sklearn.metrics import balanced_accuracy_score
+
 from eval.gold import training
 from rag.evaluation.set_files import json_lines
 from rag.models.reader import ExtractiveReader
@@ -46,102 +48,103 @@ _BATCH = 16
 
 
 def main(arguments: Sequence[str]) -> None:
-    as_json = "--json" in arguments
-    setting, data, *more = [one for one in arguments if one != "--json"]
-    reader = ExtractiveReader(setting)
-    found = everything(reader, Path(data), int(more[0]) if more else 200)
-    if as_json:
-        print(json.dumps(found))
+    setting, data, *options = [argument for argument in arguments if argument != "--json"]
+    parts = everything(ExtractiveReader(setting), Path(data), int(options[0]) if options else 200)
+    if "--json" in arguments:
+        print(json.dumps(parts))
         return
-    for part, figures in found.items():
+    for part, figures in parts.items():
         print(part, *(f"{name} {value:.3f}" for name, value in figures.items()), sep="  ")
 
 
-def everything(reader: Reader, data: Path, most: int) -> dict[str, dict[str, float]]:
+def everything(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
     """Figures by part and name, over `most` questions per part."""
     return {
-        "squad": squad(reader, data, most),
-        "boolq": {"accuracy": boolq(reader, data, most)},
-        "claims": claims(reader, data, most),
-        "sentences": sentences(reader, selqa(data), most),
-        **own(reader, data, most),
+        "squad": squad(reader, data, count),
+        "boolq": {"accuracy": boolq(reader, data, count)},
+        "claims": claims(reader, data, count),
+        "sentences": sentences(reader, _held_out("selqa", data), count),
+        **own(reader, data, count),
     }
 
 
-def squad(reader: Reader, data: Path, most: int) -> dict[str, float]:
-    return spans(reader, recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)[1], most)
+def squad(reader: Reader, data: Path, count: int) -> dict[str, float]:
+    return spans(reader, _held_out("squad-dev-36", data), count)
 
 
-def spans(reader: Reader, articles: Sequence[Article], most: int) -> dict[str, float]:
+def _held_out(name: str, data: Path) -> list[Article]:
+    return recipe_articles(load_recipe(SetsRecipe), name, data)[1]
+
+
+def spans(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, float]:
     questions = question_set(articles, token_counter(_tokenizer(reader)))
     random.Random(SEED).shuffle(questions.questions)
-    del questions.questions[most:]
-    found = asdict(measure(reader, questions))
-    return {name: float(value) for name, value in found.items() if value is not None}
+    del questions.questions[count:]
+    measured = asdict(measure(reader, questions))
+    return {name: float(value) for name, value in measured.items() if value is not None}
 
 
-def boolq(reader: Reader, data: Path, most: int) -> float:
+def boolq(reader: Reader, data: Path, count: int) -> float:
     rows = [
         row | {"question": _as_asked(row["question"]), "title": ""}
         for row in json_lines(data / "claims/yesno.jsonl.gz")
         if row["set"] == "boolq-dev"
     ]
-    return verdicts(reader, rows, most)["yes or no"]
+    return verdicts(reader, rows, count)["yes or no"]
 
 
-def claims(reader: Reader, data: Path, most: int) -> dict[str, float]:
+def _as_asked(question: str) -> str:
+    return question[:1].upper() + question[1:].rstrip("?") + "?"
+
+
+def claims(reader: Reader, data: Path, count: int) -> dict[str, float]:
     """Balanced accuracy by set, and its mean."""
     by_set: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in json_lines(data / "claims/support.jsonl.gz"):
         if zlib.crc32(row["claim"].encode()) % 5 == 0:
             by_set[row["set"]].append(row)
-    found = {}
+    by_set_accuracy = {}
     for name, rows in sorted(by_set.items()):
         random.Random(SEED).shuffle(rows)
-        kept = rows[: max(40, most // 3)]
-        read = _read(reader, [(row["claim"], row["evidence"][:4000]) for row in kept])
-        said = [output.verdicts[0].yes > 0.5 for output in read]
-        found[name] = _balanced(said, [row["label"] == "supported" for row in kept])
-    return found | {"mean": sum(found.values()) / len(found)}
+        rows = rows[: max(40, count // 3)]
+        read = _read(reader, [(row["claim"], row["evidence"][:4000]) for row in rows])
+        verdicts = [output.verdicts[0].yes > 0.5 for output in read]
+        labels = [row["label"] == "supported" for row in rows]
+        by_set_accuracy[name] = float(balanced_accuracy_score(labels, verdicts))
+    return by_set_accuracy | {"mean": sum(by_set_accuracy.values()) / len(by_set_accuracy)}
 
 
-def own(reader: Reader, data: Path, most: int) -> dict[str, dict[str, float]]:
+def own(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
     """Figures on the held-out questions of our own that are in `data`."""
-    made = {}
+    figures = {}
     for name, file in training.HELD_OUT.items():
         if not (data / file).is_file():
             continue
-        found = json.loads((data / file).read_text(encoding="utf-8"))
-        if short := training.squad_articles(found, training.SPANS):
-            made[f"{name} spans"] = spans(reader, short, most)
-        if whole := training.squad_articles(found, training.SENTENCES):
-            made[f"{name} sentences"] = sentences(reader, whole, most)
-        if decided := list(training.verdicts(found)):
-            made[f"{name} verdicts"] = verdicts(reader, decided, most)
-    return made
+        rows = json.loads((data / file).read_text(encoding="utf-8"))
+        if short := training.squad_articles(rows, training.SPANS):
+            figures[f"{name} spans"] = spans(reader, short, count)
+        if whole := training.squad_articles(rows, training.SENTENCES):
+            figures[f"{name} sentences"] = sentences(reader, whole, count)
+        if decided := list(training.verdicts(rows)):
+            figures[f"{name} verdicts"] = verdicts(reader, decided, count)
+    return figures
 
 
-def verdicts(reader: Reader, rows: list[dict[str, Any]], most: int) -> dict[str, float]:
+def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str, float]:
     random.Random(SEED).shuffle(rows)
-    rows = rows[:most]
-    read = list(_read(reader, [(r["question"], r["context"], r["title"]) for r in rows]))
-    likely = [{"yes": v.yes, "no": v.no, "maybe": v.unsaid} for v in (r.verdicts[0] for r in read)]
-    labels = [row["label"] for row in rows]
-    decided = [
-        max("yes", "no", key=by.__getitem__) == label
-        for by, label in zip(likely, labels, strict=True)
-        if label != "maybe"
-    ]
-    three = [max(by, key=by.__getitem__) for by in likely]
-    right = sum(one == label for one, label in zip(three, labels, strict=True))
-    return {"yes or no": sum(decided) / len(decided), "all three": right / len(rows)}
+    rows = rows[:count]
+    read = _read(reader, [(row["question"], row["context"], row["title"]) for row in rows])
+    decided, right = [], []
+    for row, output in zip(rows, read, strict=True):
+        verdict = output.verdicts[0]
+        likely = {"yes": verdict.yes, "no": verdict.no, "maybe": verdict.unsaid}
+        right.append(max(likely, key=likely.__getitem__) == row["label"])
+        if row["label"] != "maybe":
+            decided.append(max("yes", "no", key=likely.__getitem__) == row["label"])
+    return {"yes or no": sum(decided) / len(decided), "all three": sum(right) / len(right)}
 
 
-def selqa(data: Path) -> list[Article]:
-    return recipe_articles(load_recipe(SetsRecipe), "selqa", data)[1]
-
-
-def sentences(reader: Reader, articles: Sequence[Article], most: int) -> dict[str, float]:
+def sentences(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, float]:
     rows = [
         (
             (qa["question"], paragraph["context"], article["title"]),
@@ -152,41 +155,28 @@ def sentences(reader: Reader, articles: Sequence[Article], most: int) -> dict[st
         for qa in paragraph["qas"]
     ]
     random.Random(SEED).shuffle(rows)
-    rows = rows[:most]
-    hits = found = wanted = first = 0
+    rows = rows[:count]
+    hits = chosen = expected = first = 0
     for (_, answers), output in zip(rows, _read(reader, [row[0] for row in rows]), strict=True):
         right = [any(s.text in a or a in s.text for a in answers) for s in output.sentences]
-        given = [s.score >= 0.5 for s in output.sentences]
-        hits += sum(r and g for r, g in zip(right, given, strict=True))
-        found, wanted = found + sum(given), wanted + sum(right)
+        is_chosen = [s.score >= 0.5 for s in output.sentences]
+        hits += sum(r and g for r, g in zip(right, is_chosen, strict=True))
+        chosen, expected = chosen + sum(is_chosen), expected + sum(right)
         scores = [s.score for s in output.sentences]
         first += right[scores.index(max(scores))]
     answered = sum(bool(answers) for _, answers in rows)
-    return {"f1": 2 * hits / max(1, found + wanted), "first right": first / max(1, answered)}
+    return {"f1": 2 * hits / max(1, chosen + expected), "first right": first / max(1, answered)}
 
 
-def _read(reader: Reader, asked: Sequence[tuple[str, ...]]) -> Iterator[ReaderOutput]:
+def _read(reader: Reader, inputs: Sequence[tuple[str, ...]]) -> Iterator[ReaderOutput]:
     """The output for each (question, text) or (question, text, title)."""
-    for start in range(0, len(asked), _BATCH):
-        batch = asked[start : start + _BATCH]
+    for start in range(0, len(inputs), _BATCH):
+        batch = inputs[start : start + _BATCH]
         yield from reader.read_many([(question, [_hit(*about)]) for question, *about in batch])
 
 
 def _hit(text: str, title: str = "") -> Hit:
     return Hit(Passage("d", 0, len(text), text, title, ""), 1, 1, 1)
-
-
-def _balanced(said: Sequence[bool], true: Sequence[bool]) -> float:
-    shares = []
-    for kind in (True, False):
-        rows = [s for s, t in zip(said, true, strict=True) if t == kind]
-        if rows:
-            shares.append(sum(s == kind for s in rows) / len(rows))
-    return sum(shares) / len(shares)
-
-
-def _as_asked(question: str) -> str:
-    return question[:1].upper() + question[1:].rstrip("?") + "?"
 
 
 def _tokenizer(reader: Reader) -> Any:

@@ -62,13 +62,13 @@ def main() -> None:
     parser.add_argument("--index", type=Path, default=Path("index"))
     parser.add_argument("--answers", type=int, default=100)
     parser.add_argument("--out", type=Path)
-    given = parser.parse_args()
-    engine = build.engine(Settings.load(index=given.index))
-    report = measured(engine, read_jsonl(given.gold), given.answers)
+    options = parser.parse_args()
+    engine = build.engine(Settings.load(index=options.index))
+    report = measured(engine, read_jsonl(options.gold), options.answers)
     text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
     print(text)
-    if given.out:
-        given.out.write_text(text, encoding="utf-8")
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
 
 
 def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dict[str, Any]:
@@ -85,14 +85,16 @@ def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dic
         kind: [_sentence(w, p.wrong).struck != "" for p, w in rows if p.kind == kind]
         for kind in KINDS
     }
-    shown = [one for _, written in rows for one in written.sentences if not one.struck]
+    shown = [
+        sentence for _, written in rows for sentence in written.sentences if not sentence.struck
+    ]
     return {
         "reader": engine.reader.name,
         "answers": len(rows),
         "caught": sum(map(sum, caught.values())),
-        "caught by kind": {kind: f"{sum(found)} of {len(found)}" for kind, found in caught.items()},
+        "caught by kind": {kind: f"{sum(flags)} of {len(flags)}" for kind, flags in caught.items()},
         "quotations kept": sum(not _sentence(w, p.right).struck for p, w in rows),
-        "without a quote": sum(not has_quote(one, engine) for one in shown),
+        "without a quote": sum(not has_quote(sentence, engine) for sentence in shown),
         "passed": [
             {"kind": p.kind, "written": p.wrong}
             for p, w in rows
@@ -103,15 +105,19 @@ def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dic
 
 
 def _sentence(written: Written, text: str) -> WrittenSentence:
-    return next(one for one in written.sentences if one.text == text)
+    return next(sentence for sentence in written.sentences if sentence.text == text)
 
 
-def has_quote(one: WrittenSentence, engine: Engine) -> bool:
+def has_quote(sentence: WrittenSentence, engine: Engine) -> bool:
     """Whether a shown sentence has supporting evidence that occurs verbatim in a document."""
-    for found in one.checked.evidence if one.checked else ():
-        document = engine.store.document(found.citation.document_id)
-        place = slice(found.citation.start, found.citation.end)
-        if found.says == "supports" and document and document.text[place] == found.citation.quote:
+    for evidence in sentence.checked.evidence if sentence.checked else ():
+        document = engine.store.document(evidence.citation.document_id)
+        place = slice(evidence.citation.start, evidence.citation.end)
+        if (
+            evidence.says == "supports"
+            and document
+            and document.text[place] == evidence.citation.quote
+        ):
             return True
     return False
 
@@ -120,23 +126,25 @@ def _planted(
     engine: Engine, questions: Sequence[Question], answers: int
 ) -> Iterator[tuple[Answer, Planted]]:
     rng = random.Random(11)
-    known = sorted({name for q in questions for e in q.evidence for name in names(e.sentence)})
-    asked = [question for question in questions if question.evidence]
-    rng.shuffle(asked)
-    made = dict.fromkeys(KINDS, 0)
-    for question in asked:
+    known_names = sorted(
+        {name for q in questions for e in q.evidence for name in names(e.sentence)}
+    )
+    questions_with_evidence = [question for question in questions if question.evidence]
+    rng.shuffle(questions_with_evidence)
+    counts = dict.fromkeys(KINDS, 0)
+    for question in questions_with_evidence:
         hits = tuple(engine.search(question.text))
         answer = Answer(question.text, "given", 1.0, (), (), hits, None, {})
         sources = sources_of(answer)
-        found = next((s for s in sources if s.text == question.evidence[0].sentence), None)
-        if found is None or not found.text.endswith(".") or len(names(found.text)) < 2:
+        source = next((s for s in sources if s.text == question.evidence[0].sentence), None)
+        if source is None or not source.text.endswith(".") or len(names(source.text)) < 2:
             continue
-        for kind in sorted(KINDS, key=lambda one: made[one]):
-            if made[kind] < answers // len(KINDS) and (
-                wrong := _wrong(kind, found, sources, known, rng)
+        for kind in sorted(KINDS, key=lambda kind: counts[kind]):
+            if counts[kind] < answers // len(KINDS) and (
+                wrong := _wrong(kind, source, sources, known_names, rng)
             ):
-                made[kind] += 1
-                right = f"{found.text[:-1]} [{found.number}]."
+                counts[kind] += 1
+                right = f"{source.text[:-1]} [{source.number}]."
                 yield answer, Planted(kind, question.text, right, wrong)
                 break
 
@@ -145,22 +153,24 @@ def _wrong(
     kind: str,
     right: WriterSource,
     sources: Sequence[WriterSource],
-    known: Sequence[str],
+    known_names: Sequence[str],
     rng: random.Random,
 ) -> str | None:
     """A sentence with an error of this kind; None if the source does not allow one."""
     number = right.number
     if kind == "citation":
-        wanted = content_words(right.text)
-        others = [
-            s.number for s in sources if len(wanted & content_words(s.text)) < 0.5 * len(wanted)
+        words = content_words(right.text)
+        unlike = [
+            s.number for s in sources if len(words & content_words(s.text)) < 0.5 * len(words)
         ]
-        return f"{right.text[:-1]} [{rng.choice(others)}]." if others else None
+        return f"{right.text[:-1]} [{rng.choice(unlike)}]." if unlike else None
     if kind == "invented":
         name = rng.choice(names(right.text))
         return f"{rng.choice(_INVENTED).format(name)} [{number}]."
-    said = swap_value(right.text, rng) if kind == "value" else swap_name(right.text, known, rng)
-    return f"{said[:-1]} [{number}]." if said else None
+    changed = (
+        swap_value(right.text, rng) if kind == "value" else swap_name(right.text, known_names, rng)
+    )
+    return f"{changed[:-1]} [{number}]." if changed else None
 
 
 if __name__ == "__main__":

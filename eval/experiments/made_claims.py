@@ -44,22 +44,24 @@ class Made:
 def made_claims(questions: Sequence[Question], seed: int = 7) -> list[Made]:
     """The claims, at most one of each kind for a sentence."""
     rng = random.Random(seed)
-    known = sorted({name for q in questions for e in q.evidence for name in names(e.sentence)})
-    found: dict[str, Made] = {}
+    known_names = sorted(
+        {name for q in questions for e in q.evidence for name in names(e.sentence)}
+    )
+    claims: dict[str, Made] = {}
     for question in questions:
         for evidence in question.evidence[:1]:
-            for one in _of(question, evidence.sentence, evidence.document, known, rng):
-                found.setdefault(one.claim, one)
-    return list(found.values())
+            for claim in _of(question, evidence.sentence, evidence.document, known_names, rng):
+                claims.setdefault(claim.claim, claim)
+    return list(claims.values())
 
 
 def _of(
-    question: Question, sentence: str, document: str, known: Sequence[str], rng: random.Random
+    question: Question, sentence: str, document: str, known_names: Sequence[str], rng: random.Random
 ) -> Iterator[Made]:
     yield Made(sentence, "quoted", True, document)
-    told = statement(question.text, question.answers[0]) if question.answers else None
-    if told:
-        yield Made(told, "paraphrased", True, document)
+    paraphrase = statement(question.text, question.answers[0]) if question.answers else None
+    if paraphrase:
+        yield Made(paraphrase, "paraphrased", True, document)
     swapped = swap_value(sentence, rng)
     if swapped:
         yield Made(swapped, "value", False, document)
@@ -67,25 +69,25 @@ def _of(
     if helps:
         denied = f"{sentence[: helps.end()]} not{sentence[helps.end() :]}"
         yield Made(denied, "negated", False, document)
-    renamed = swap_name(sentence, known, rng)
+    renamed = swap_name(sentence, known_names, rng)
     if renamed:
         yield Made(renamed, "name", False, document)
 
 
 def statement(question: str, answer: str) -> str | None:
     """Question and answer as one sentence; None if no rule is certain."""
-    asked = _PASSIVE.fullmatch(question)
-    if asked and (asked["asks"] == "Where" or re.search(r"\d", answer)):
+    match = _PASSIVE.fullmatch(question)
+    if match and (match["asks"] == "Where" or re.search(r"\d", answer)):
         where = (
             "in "
-            if asked["asks"] == "Where" or re.fullmatch(r"\d{4}|[A-Z][a-z]+ \d{4}", answer)
+            if match["asks"] == "Where" or re.fullmatch(r"\d{4}|[A-Z][a-z]+ \d{4}", answer)
             else "on "
         )
         where = "" if re.match(r"(?:in|on|at|from|by)\b", answer, re.IGNORECASE) else where
-        subject = asked["subject"][:1].upper() + asked["subject"][1:]
-        return f"{subject} {asked['helps']} {asked['rest']} {where}{answer}."
-    asked = _WHO.fullmatch(question)
-    return f"{answer[:1].upper()}{answer[1:]} {asked['rest']}." if asked else None
+        subject = match["subject"][:1].upper() + match["subject"][1:]
+        return f"{subject} {match['helps']} {match['rest']} {where}{answer}."
+    match = _WHO.fullmatch(question)
+    return f"{answer[:1].upper()}{answer[1:]} {match['rest']}." if match else None
 
 
 def swap_value(sentence: str, rng: random.Random) -> str | None:
@@ -93,8 +95,8 @@ def swap_value(sentence: str, rng: random.Random) -> str | None:
     years = list(_YEAR.finditer(sentence))
     if years:
         year = rng.choice(years)
-        other = int(year[0]) + rng.choice([-11, -7, -4, -3, -2, 2, 3, 4, 6])
-        return _put(sentence, year, str(other)) if str(other) not in sentence else None
+        new = int(year[0]) + rng.choice([-11, -7, -4, -3, -2, 2, 3, 4, 6])
+        return _put(sentence, year, str(new)) if str(new) not in sentence else None
     numbers = list(_NUMBER.finditer(sentence))
     if numbers:
         number = rng.choice(numbers)
@@ -109,7 +111,7 @@ def swap_value(sentence: str, rng: random.Random) -> str | None:
     return None
 
 
-def swap_name(sentence: str, known: Sequence[str], rng: random.Random) -> str | None:
+def swap_name(sentence: str, known_names: Sequence[str], rng: random.Random) -> str | None:
     """The sentence with a name, but not the first word, replaced by another of the same length in
     words; None without one.
     """
@@ -117,10 +119,12 @@ def swap_name(sentence: str, known: Sequence[str], rng: random.Random) -> str | 
     if not mine:
         return None
     name = rng.choice(mine)
-    others = [
-        o for o in known if len(o.split()) == len(name.split()) and o not in sentence and len(o) > 3
+    candidates = [
+        o
+        for o in known_names
+        if len(o.split()) == len(name.split()) and o not in sentence and len(o) > 3
     ]
-    return sentence.replace(name, rng.choice(others), 1) if others else None
+    return sentence.replace(name, rng.choice(candidates), 1) if candidates else None
 
 
 def _put(text: str, match: re.Match[str], instead: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,43 +58,42 @@ def ask(name: str, cache: Path, reader: str = "accurate", everything: bool = Fal
 
 def table(asked: Sequence[Asked]) -> dict[str, Any]:
     """Counts of the answerable questions by judgement, and of the unanswerable ones refused."""
-    answerable = [one for one in asked if one.question.answers]
-    unanswerable = [one for one in asked if not one.question.answers]
-    counts = Counter(one.judgement for one in answerable)
+    counts = Counter((bool(row.question.answers), row.judgement) for row in asked)
+    answerable = sum(bool(row.question.answers) for row in asked)
     kinds = ("useful", "partial", "wrong", "refused")
     return {
-        "answerable": len(answerable),
-        **{kind: counts[kind] for kind in kinds},
-        "unanswerable": len(unanswerable),
-        "unanswerable refused": sum(one.judgement == "refused" for one in unanswerable),
+        "answerable": answerable,
+        **{kind: counts[True, kind] for kind in kinds},
+        "unanswerable": len(asked) - answerable,
+        "unanswerable refused": counts[False, "refused"],
     }
 
 
-def sure(asked: Sequence[Asked]) -> dict[str, Any]:
-    """Answers shown at 70 % or more, and the share of them that is useful, by form."""
-    given = [one for one in asked if one.answer.text is not None and one.answer.confidence >= 0.7]
-    forms = sorted({one.answer.form for one in given})
-    by_form = {form: [one for one in given if one.answer.form == form] for form in forms}
-    return {
-        name: {
-            "shown": len(part),
-            "useful": round(sum(one.judgement == "useful" for one in part) / len(part), 3),
-        }
-        for name, part in {"all": given, **by_form}.items()
-        if part
+def useful(asked: Sequence[Asked]) -> dict[str, Any]:
+    """Number of answers, and the share of them that is useful."""
+    share = sum(row.judgement == "useful" for row in asked) / max(1, len(asked))
+    return {"shown": len(asked), "useful": round(share, 3)}
+
+
+def by(
+    asked: Sequence[Asked], key: Callable[[Asked], str], figures: Callable[[Sequence[Asked]], Any]
+) -> dict[str, Any]:
+    """Figures of each group; rows with the key "" are left out."""
+    groups = {
+        name: [row for row in asked if key(row) == name] for name in sorted({*map(key, asked)})
     }
+    return {name: figures(rows) for name, rows in groups.items() if name}
 
 
 def long_answers(asked: Sequence[Asked]) -> dict[str, Any]:
     """Of questions for sentences: the words that the given answer, or else the best candidate,
     shares with the evidence, as F1.
     """
-    scores = []
-    for one in asked:
-        if one.question.form != "sentences" or not one.question.evidence:
-            continue
-        wanted = "\n".join(evidence.sentence for evidence in one.question.evidence)
-        scores.append(f1(_best_guess(one.answer), [wanted]))
+    scores = [
+        f1(_best_guess(row.answer), ["\n".join(proof.sentence for proof in row.question.evidence)])
+        for row in asked
+        if row.question.form == "sentences" and row.question.evidence
+    ]
     return {"questions": len(scores), "word F1": round(float(np.mean(scores or [0])), 3)}
 
 
@@ -104,34 +103,22 @@ def _best_guess(answer: Answer) -> str:
     return answer.text or (answer.alternatives[0].text if answer.alternatives else "")
 
 
-def calibration_error(asked: Sequence[Asked]) -> float:
-    """Of the given answers: confidence against usefulness, in bins of equal count."""
-    given = [one for one in asked if one.answer.text is not None]
-    confidence = np.array([one.answer.confidence for one in given])
-    useful = np.array([one.judgement == "useful" for one in given])
-    return adaptive_ece(confidence, useful, np.ones(len(given)))
-
-
 def report(asked: Sequence[Asked]) -> dict[str, Any]:
     """By set, by form of the question, by kind, and reliability."""
-    names = sorted({one.set for one in asked})
-    forms = sorted({one.question.form for one in asked})
-    kinds = sorted({one.question.kind for one in asked if one.question.kind})
+    answered = [row for row in asked if row.answer.text is not None]
+    confidence = np.array([row.answer.confidence for row in answered])
+    right = np.array([row.judgement == "useful" for row in answered])
+    sure = [row for row in answered if row.answer.confidence >= 0.7]
+    compose = [row.answer.timings["compose"] for row in asked]
     return {
         "all": table(asked),
-        "by set": {name: table([one for one in asked if one.set == name]) for name in names},
-        "by form of the question": {
-            form: table([one for one in asked if one.question.form == form]) for form in forms
-        },
-        "by kind": {
-            kind: table([one for one in asked if one.question.kind == kind]) for kind in kinds
-        },
-        "at 70 % or more": sure(asked),
+        "by set": by(asked, lambda row: row.set, table),
+        "by form of the question": by(asked, lambda row: row.question.form, table),
+        "by kind": by(asked, lambda row: row.question.kind, table),
+        "at 70 % or more": {"all": useful(sure)} | by(sure, lambda row: row.answer.form, useful),
         "long answers": long_answers(asked),
-        "calibration error": calibration_error(asked),
-        "milliseconds of composing, p95": round(
-            1000 * float(np.quantile([one.answer.timings["compose"] for one in asked], 0.95)), 1
-        ),
+        "calibration error": adaptive_ece(confidence, right),
+        "milliseconds of composing, p95": round(1000 * float(np.quantile(compose, 0.95)), 1),
     }
 
 
@@ -145,8 +132,8 @@ def main(
     cache: Path, reader: str, out: Path | None, everything: bool, names: tuple[str, ...]
 ) -> None:
     """Ask, and report."""
-    asked = [one for name in names for one in ask(name, cache, reader, everything)]
-    text = json.dumps(report(asked), indent=2)
+    rows = [row for name in names for row in ask(name, cache, reader, everything)]
+    text = json.dumps(report(rows), indent=2)
     print(text)
     if out:
         out.write_text(text + "\n", encoding="utf-8")

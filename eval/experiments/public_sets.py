@@ -26,12 +26,12 @@ _PRONOUN = re.compile(
 def clapnq(data: Path) -> tuple[list[Document], list[Row]]:
     """Each passage is a document; the first annotator's sentences are the evidence."""
     documents, rows = [], []
-    for number, asked in enumerate(_lines(data / "asked/clapnq.jsonl.gz")):
-        document = _text(f"clapnq/{number}", asked["title"], asked["passage"])
+    for number, row in enumerate(_lines(data / "asked/clapnq.jsonl.gz")):
+        document = _text(f"clapnq/{number}", row["title"], row["passage"])
         documents.append(document)
-        marked: list[str] = next((one for one in asked["sentences"] if one), [])
-        evidence = [{"document": document.id, "sentence": one} for one in marked]
-        row = {"id": f"clapnq-{number}", "question": asked["question"], "form": "sentences"}
+        marked: list[str] = next((sentence for sentence in row["sentences"] if sentence), [])
+        evidence = [{"document": document.id, "sentence": sentence} for sentence in marked]
+        row = {"id": f"clapnq-{number}", "question": row["question"], "form": "sentences"}
         rows.append(
             row | {"group": document.id, "unanswerable": not evidence, "evidence": evidence}
         )

@@ -33,7 +33,6 @@ from rag.store.local.store import LocalStore
 from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder
 
-KINDS = ("exact", "altered", "stitched", "cut", "misattributed", "not_found")
 _OF_EACH = 100
 _MOST_FILES = 60
 """Files of each collection."""
@@ -43,6 +42,7 @@ _SENTENCE = re.compile(
 _PAIRS = ("“”", "„“", "«»", '""')
 _LIGATURES = (("ffi", "ﬃ"), ("fi", "ﬁ"), ("fl", "ﬂ"), ("ff", "ﬀ"))
 Maker = Callable[[random.Random, "Corpus"], "Made"]
+Change = Callable[[random.Random, str], str]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def documents(data: Path | None) -> Iterator[Document]:
     if data:
         folders += [*sorted((data / "collections").iterdir()), data / "pdf"]
     for folder in folders:
-        files = sorted(find([folder]), key=lambda one: str(one.path))
+        files = sorted(find([folder]), key=lambda found_file: str(found_file.path))
         random.Random(folder.name).shuffle(files)
         for file in files[: 12 if folder.name == "pdf" else _MOST_FILES]:
             try:
@@ -83,19 +83,19 @@ def letters(text: str) -> str:
 
 
 def corpus(inside: Sequence[Document], outside: Sequence[Document]) -> Corpus:
-    everything = "\n".join(letters(one.text) for one in (*inside, *outside))
+    everything = "\n".join(letters(document.text) for document in (*inside, *outside))
     return Corpus(list(_unique(inside, everything)), list(_unique(outside, everything)))
 
 
 def _unique(documents: Sequence[Document], everything: str) -> Iterator[tuple[str, str]]:
-    for one in documents:
-        for paragraph in re.split(r"\n\s*\n", one.text):
+    for document in documents:
+        for paragraph in re.split(r"\n\s*\n", document.text):
             for match in _SENTENCE.finditer(paragraph.strip()):
                 sentence = match[0]
                 last = re.findall(r"\w+", sentence)[-1]
                 words = len(sentence.split())
                 if 10 <= words <= 50 and len(last) > 3 and everything.count(letters(sentence)) == 1:
-                    yield one.id, sentence
+                    yield document.id, sentence
 
 
 def quoted(random: random.Random, quote: str, before: str = "It says: ", after: str = "") -> str:
@@ -108,13 +108,12 @@ def quoted(random: random.Random, quote: str, before: str = "It says: ", after: 
 
 
 def exact(random: random.Random, corpus: Corpus) -> Made:
+    """As written, but for two of the changes that a quotation may have."""
     name, sentence = random.choice(corpus.inside)
-    changes = random.sample(
-        [_wrapped, _hyphenated, _ligatures, _signs, _first, _bracketed, _sic], 2
-    )
+    changes = random.sample(list(_HARMLESS), 2)
     for change in changes:
-        sentence = change(random, sentence)
-    variant = "+".join(change.__name__.strip("_") for change in changes)
+        sentence = _HARMLESS[change](random, sentence)
+    variant = "+".join(changes)
     if random.random() < 0.15:
         lines = "\n".join(f"> {line}" for line in sentence.split("\n"))
         return Made(f"The text reads [1]:\n\n{lines}\n\nSo it is.", {1: name}, variant + "+block")
@@ -123,10 +122,9 @@ def exact(random: random.Random, corpus: Corpus) -> Made:
 
 def _wrapped(random: random.Random, text: str) -> str:
     words = text.split()
-    at = random.randrange(2, len(words) - 2)
-    return (
-        " ".join(words[:at]) + random.choice(["\n", "  ", "\u00a0", " \n  "]) + " ".join(words[at:])
-    )
+    place = random.randrange(2, len(words) - 2)
+    gap = random.choice(["\n", "  ", "\u00a0", " \n  "])
+    return " ".join(words[:place]) + gap + " ".join(words[place:])
 
 
 def _hyphenated(random: random.Random, text: str) -> str:
@@ -134,63 +132,67 @@ def _hyphenated(random: random.Random, text: str) -> str:
     if not long:
         return text
     match = random.choice(long)
-    at = random.randrange(match.start() + 3, match.end() - 2)
-    return f"{text[:at]}-\n{text[at:]}"
+    place = random.randrange(match.start() + 3, match.end() - 2)
+    return f"{text[:place]}-\n{text[place:]}"
 
 
 def _ligatures(random: random.Random, text: str) -> str:
-    for letters, sign in _LIGATURES:
-        text = text.replace(letters, sign)
+    for plain, sign in _LIGATURES:
+        text = text.replace(plain, sign)
     return text
 
 
 def _signs(random: random.Random, text: str) -> str:
-    text = text.replace("'", "\0").replace("’", "'").replace("\0", "’")
+    text = text.translate(str.maketrans("'’", "’'"))
     dash = random.choice(["—", "–", "--"])
-    return re.sub(
-        r"\s[-–—]\s|—|(?<=\d)–(?=\d)", lambda m: dash if m[0].strip() == m[0] else f" {dash} ", text
-    )
-
-
-def _first(random: random.Random, text: str) -> str:
-    return text[0].lower() + text[1:] if text[:1].isupper() else text
-
-
-def _bracketed(random: random.Random, text: str) -> str:
-    return f"[{text[0].swapcase()}]{text[1:]}" if text[0].isalpha() else text
+    dashes = r"\s[-–—]\s|—|(?<=\d)–(?=\d)"
+    return re.sub(dashes, lambda m: dash if m[0].strip() == m[0] else f" {dash} ", text)
 
 
 def _sic(random: random.Random, text: str) -> str:
     words = text.split(" ")
-    at = random.randrange(3, len(words) - 1)
-    return " ".join([*words[:at], random.choice(["[sic]", "[the writer]", "[now]"]), *words[at:]])
+    place = random.randrange(3, len(words) - 1)
+    return " ".join(
+        [*words[:place], random.choice(["[sic]", "[the writer]", "[now]"]), *words[place:]]
+    )
+
+
+_HARMLESS: dict[str, Change] = {
+    "wrapped": _wrapped,
+    "hyphenated": _hyphenated,
+    "ligatures": _ligatures,
+    "signs": _signs,
+    "first": lambda random, text: text[0].lower() + text[1:],
+    "bracketed": lambda random, text: f"[{text[0].swapcase()}]{text[1:]}",
+    "sic": _sic,
+}
 
 
 def altered(random: random.Random, corpus: Corpus) -> Made:
     while True:
         name, sentence = random.choice(corpus.inside)
-        change = random.choice([_number, _denial, _name, _word, _dropped])
-        other = change(random, sentence)
-        if other and letters(other) != letters(sentence):
-            return Made(quoted(random, other, after=" [1]."), {1: name}, change.__name__.strip("_"))
+        change = random.choice(list(_HARMFUL))
+        changed = _HARMFUL[change](random, sentence)
+        if changed and letters(changed) != letters(sentence):
+            return Made(quoted(random, changed, after=" [1]."), {1: name}, change)
 
 
-def _swapped(random: random.Random, text: str, pattern: str, others: Sequence[str]) -> str:
-    """The text with one match replaced; "" without one."""
-    matches = list(re.finditer(pattern, text))
-    if not matches:
-        return ""
-    match = random.choice(matches)
-    return text[: match.start()] + random.choice(others) + text[match.end() :]
+def _swapped(pattern: str, *replacements: str) -> Change:
+    """Replaces one match, a number without replacements by a larger one; "" without a match."""
 
+    def change(random: random.Random, text: str) -> str:
+        matches = list(re.finditer(pattern, text))
+        if not matches:
+            return ""
+        match = random.choice(matches)
+        new = (
+            random.choice(replacements)
+            if replacements
+            else str(int(match[0]) + random.randrange(1, 30))
+        )
+        return text[: match.start()] + new + text[match.end() :]
 
-def _number(random: random.Random, text: str) -> str:
-    matches = list(re.finditer(r"\b\d+\b", text))
-    if not matches:
-        return ""
-    match = random.choice(matches)
-    number = int(match[0]) + random.randrange(1, 30)
-    return f"{text[: match.start()]}{number}{text[match.end() :]}"
+    return change
 
 
 def _denial(random: random.Random, text: str) -> str:
@@ -199,43 +201,35 @@ def _denial(random: random.Random, text: str) -> str:
     return re.sub(r"\b(is|are|was|were|must|may|can|will|shall|should)\b", r"\1 not", text, count=1)
 
 
-def _name(random: random.Random, text: str) -> str:
-    return _swapped(
-        random, text, r"(?<=[a-z,] )[A-Z][a-z]{3,}\b", ("Halvorsen", "Brenner", "Lisbon")
-    )
-
-
-def _word(random: random.Random, text: str) -> str:
-    return _swapped(random, text, r"(?<= )[a-z]{4,}(?= )", ("always", "seldom", "perhaps"))
-
-
 def _dropped(random: random.Random, text: str) -> str:
     words = text.split()
-    at = random.randrange(2, len(words) - 3)
-    return " ".join(words[:at] + words[at + random.choice([1, 2]) :])
+    place = random.randrange(2, len(words) - 3)
+    return " ".join(words[:place] + words[place + random.choice([1, 2]) :])
+
+
+_HARMFUL: dict[str, Change] = {
+    "number": _swapped(r"\b\d+\b"),
+    "denial": _denial,
+    "name": _swapped(r"(?<=[a-z,] )[A-Z][a-z]{3,}\b", "Halvorsen", "Brenner", "Lisbon"),
+    "word": _swapped(r"(?<= )[a-z]{4,}(?= )", "always", "seldom", "perhaps"),
+    "dropped": _dropped,
+}
 
 
 def stitched(random: random.Random, corpus: Corpus) -> Made:
     while True:
-        (name, one), (other_name, other) = random.sample(list(corpus.inside), 2)
+        (name, first), (other_name, second) = random.sample(list(corpus.inside), 2)
         if random.random() < 0.6:
-            same = [pair for pair in corpus.inside if pair[0] == name]
-            other_name, other = random.choice(same)
-        if letters(one) == letters(other):
+            other_name, second = random.choice([pair for pair in corpus.inside if pair[0] == name])
+        head, tail = first.split(), second.split()
+        head = head[: random.randrange(6, len(head) - 1)]
+        tail = tail[random.randrange(1, max(2, len(tail) - 7)) :]
+        if letters(first) == letters(second) or len(tail) < 6:
             continue
-        first = one.split()
-        first = first[: random.randrange(6, len(first) - 1)]
-        second = other.split()
-        second = second[random.randrange(1, max(2, len(second) - 7)) :]
-        if len(second) < 6:
-            continue
-        joint = (
-            random.choice([" … ", " ... ", " […] ", " . . . "]) if random.random() < 0.5 else " "
-        )
-        variant = ("with" if joint.strip() else "without") + (
-            "" if name == other_name else " two documents"
-        )
-        text = quoted(random, " ".join(first) + joint + " ".join(second), after=" [1].")
+        has_gap = random.random() < 0.5
+        joint = random.choice([" … ", " ... ", " […] ", " . . . "]) if has_gap else " "
+        variant = f"{'with' if has_gap else 'without'}{'' if name == other_name else ', two'}"
+        text = quoted(random, " ".join(head) + joint + " ".join(tail), after=" [1].")
         return Made(text, {1: name}, variant)
 
 
@@ -243,104 +237,95 @@ def cut(random: random.Random, corpus: Corpus) -> Made:
     while True:
         name, sentence = random.choice(corpus.inside)
         words = sentence.split()
-        commas = [
-            n + 1
-            for n, word in enumerate(words)
-            if word[-1] in ",;:" and 5 <= n + 1 < len(words) - 2
-        ]
-        at = random.choice(commas or [random.randrange(6, len(words) - 3)])
-        quote = " ".join(words[:at]).rstrip(",;:") + random.choice(["", ".", ","])
-        if len(words) - at < 3:
-            continue
-        return Made(
-            quoted(random, quote, after=" [1]."), {1: name}, "comma" if commas else "anywhere"
-        )
+        commas = [n for n in range(5, len(words) - 2) if words[n - 1][-1] in ",;:"]
+        place = random.choice(commas or [random.randrange(6, len(words) - 3)])
+        if len(words) - place >= 3:
+            quote = " ".join(words[:place]).rstrip(",;:") + random.choice(["", ".", ","])
+            variant = "comma" if commas else "anywhere"
+            return Made(quoted(random, quote, after=" [1]."), {1: name}, variant)
 
 
 def misattributed(random: random.Random, corpus: Corpus) -> Made:
     while True:
         name, sentence = random.choice(corpus.inside)
-        other = random.choice(corpus.inside)[0]
-        if other == name:
+        wrong_name, _ = random.choice(corpus.inside)
+        if wrong_name == name:
             continue
         variant = "exact"
         if random.random() < 0.3:
-            sentence, variant = (
-                _number(random, sentence) or _denial(random, sentence) or sentence,
-                "changed",
+            changes = (_HARMFUL["number"], _denial)
+            sentence = next(
+                filter(None, (change(random, sentence) for change in changes)), sentence
             )
-        how = random.choice(["mark", "file", "list"])
-        if how == "mark":
-            return Made(quoted(random, sentence, after=" [1]."), {1: other}, f"mark, {variant}")
-        if how == "list":
+            variant = "changed"
+        way = random.choice(["mark", "file", "list"])
+        if way == "mark":
             return Made(
-                quoted(random, sentence, after=f" [2].\n\n[1] {name}\n[2] {other}\n"),
-                {},
-                f"list, {variant}",
+                quoted(random, sentence, after=" [1]."), {1: wrong_name}, f"mark, {variant}"
             )
-        return Made(quoted(random, sentence, f"According to {other}, "), {}, f"file, {variant}")
+        if way == "file":
+            return Made(
+                quoted(random, sentence, f"According to {wrong_name}, "), {}, f"file, {variant}"
+            )
+        sources = f" [2].\n\n[1] {name}\n[2] {wrong_name}\n"
+        return Made(quoted(random, sentence, after=sources), {}, f"list, {variant}")
 
 
 def not_found(random: random.Random, corpus: Corpus) -> Made:
     _, sentence = random.choice(corpus.outside)
-    cited = random.choice(corpus.inside)[0]
+    cited, _ = random.choice(corpus.inside)
     if random.random() < 0.5:
         return Made(quoted(random, sentence, after=" [1]."), {1: cited}, "cites")
     return Made(quoted(random, sentence), {}, "cites nothing")
 
 
 MAKERS: dict[str, Maker] = {
-    "exact": exact,
-    "altered": altered,
-    "stitched": stitched,
-    "cut": cut,
-    "misattributed": misattributed,
-    "not_found": not_found,
+    **{"exact": exact, "altered": altered, "stitched": stitched},
+    **{"cut": cut, "misattributed": misattributed, "not_found": not_found},
 }
 
 
-def judged(store: LocalStore, made: Made) -> list[CheckedQuotation]:
-    claims, document_names = split_claims(made.text), DocumentNames(store.documents())
+def judged(store: LocalStore, example: Made) -> list[CheckedQuotation]:
+    claims, document_names = split_claims(example.text), DocumentNames(store.documents())
     listed = {n: document_names.source(line) for n, line in claims.sources.items()}
-    sources = {n: name for n, name in listed.items() if name} | made.sources
-    quotations = find_quotations(made.text, claims.sentences)
-    return audit_quotations(store, made.text, quotations, sources, document_names)
+    sources = {n: name for n, name in listed.items() if name} | example.sources
+    quotations = find_quotations(example.text, claims.sentences)
+    return audit_quotations(store, example.text, quotations, sources, document_names)
 
 
 def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[str]:
     """A table: the verdicts on each kind."""
     random_numbers = random.Random(seed)
     lines = ["| kind | right | faulted | verdicts |", "|---|--:|--:|---|"]
-    for kind in KINDS:
+    for kind, maker in MAKERS.items():
         verdicts, right, faults = Counter[str](), 0, 0
         for _ in range(_OF_EACH):
-            made = MAKERS[kind](random_numbers, corpus)
-            checked = judged(store, made)
+            example = maker(random_numbers, corpus)
+            checked = judged(store, example)
             verdict = checked[0].verdict if len(checked) == 1 else f"{len(checked)} quotations"
             verdicts[verdict] += 1
             right += verdict == kind
-            faults += any(one.is_fault for one in checked)
+            faults += any(quotation.is_fault for quotation in checked)
             if show and verdict != kind:
-                print(f"\n--- {kind} ({made.variant}): {verdict}\n{made.text}\n{made.sources}")
-                for one in checked:
-                    places = [(p.document_id, p.quote) for p in one.places]
-                    print(one.reason, one.differs, one.rest, places, sep="\n  ")
+                print(f"\n--- {kind} ({example.variant}): {verdict}")
+                print(example.text, example.sources, sep="\n")
+                for quotation in checked:
+                    places = [(p.document_id, p.quote) for p in quotation.places]
+                    print(quotation.reason, quotation.differs, quotation.rest, places, sep="\n  ")
         counted = ", ".join(f"{name} {count}" for name, count in verdicts.most_common())
         lines.append(f"| {kind} | {right} | {faults} | {counted} |")
     return lines
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--show", action="store_true")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    everything = list({one.id: one for one in documents(options.data)}.values())
-    inside = [one for number, one in enumerate(everything) if number % 5]
-    outside = [one for number, one in enumerate(everything) if number % 5 == 0]
+    everything = list({document.id: document for document in documents(options.data)}.values())
+    inside = [document for number, document in enumerate(everything) if number % 5]
+    outside = [document for number, document in enumerate(everything) if number % 5 == 0]
     sentences = corpus(inside, outside)
     embedder = BagOfWordsEmbedder(dim=8)
     expect = {"embedder": embedder.name, "dim": "8", "passage_tokens": "160"}

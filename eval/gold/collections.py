@@ -60,7 +60,7 @@ def link(folder: Path, data: Path) -> None:
 
 def copy_packaged(root: Path, folder: Path) -> None:
     """Copy the documents that come from Debian out of the unpacked packages in `root`; a package
-    that was not given is left out.
+    that was not options is left out.
     """
     for name in digests():
         beginning = next((one for one in _PLACES if name.startswith(f"{one}/")), None)
@@ -93,14 +93,14 @@ def main() -> None:
     parser.add_argument(
         "packages", nargs="*", type=Path, help="the .deb files of the sets debian and manuals"
     )
-    given = parser.parse_args()
-    link(given.folder, given.data)
+    options = parser.parse_args()
+    link(options.folder, options.data)
     with tempfile.TemporaryDirectory() as root:
-        for package in given.packages:
+        for package in options.packages:
             unpack(package, Path(root))
-        if given.packages:
-            copy_packaged(Path(root), given.folder)
-    differing = changed(given.folder)
+        if options.packages:
+            copy_packaged(Path(root), options.folder)
+    differing = changed(options.folder)
     print(f"{len(digests()) - len(differing)} of {len(digests())} documents are as asked about")
     for name in differing[:5]:
         print(f"missing or changed: {name}", file=sys.stderr)

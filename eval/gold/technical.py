@@ -23,39 +23,32 @@ PAGES = {
     "sqlite": (
         "usr/share/doc/sqlite3",
         "about appfileformat autoinc backup cli csv datatype3 faq fasterthanfs foreignkeys gencol "
-        "howtocorrupt inmemorydb "
-        "intern-v-extern-blob isolation lang_datefunc lang_transaction lang_upsert lang_vacuum "
-        "limits mmap nulls pragma "
-        "quickstart quirks recovery rescode security serverless stricttables tempfiles threadsafe "
-        "undoredo uri wal "
-        "whentouse whynotgit withoutrowid zeroconf",
+        "howtocorrupt inmemorydb intern-v-extern-blob isolation lang_datefunc lang_transaction "
+        "lang_upsert lang_vacuum limits mmap nulls pragma quickstart quirks recovery rescode "
+        "security serverless stricttables tempfiles threadsafe undoredo uri wal whentouse "
+        "whynotgit withoutrowid zeroconf",
     ),
     "apache": (
         "usr/share/doc/apache2-doc/manual/en",
         "configuring custom-error dns-caveats getting-started glossary logs sections server-wide "
         "stopping suexec urlmapping howto/access howto/auth howto/cgi howto/htaccess howto/http2 "
-        "howto/public_html "
-        "howto/reverse_proxy howto/ssi misc/password_encryptions misc/perf-tuning "
-        "misc/security_tips mod/mod_deflate "
-        "mod/mod_dir mod/mod_expires mod/mod_status mod/mod_userdir programs/ab "
-        "programs/apachectl programs/htcacheclean "
+        "howto/public_html howto/reverse_proxy howto/ssi misc/password_encryptions "
+        "misc/perf-tuning misc/security_tips mod/mod_deflate mod/mod_dir mod/mod_expires "
+        "mod/mod_status mod/mod_userdir programs/ab programs/apachectl programs/htcacheclean "
         "programs/htpasswd programs/rotatelogs rewrite/avoid rewrite/flags rewrite/intro "
-        "ssl/ssl_faq ssl/ssl_howto "
-        "vhosts/examples vhosts/fd-limits vhosts/ip-based vhosts/name-based",
+        "ssl/ssl_faq ssl/ssl_howto vhosts/examples vhosts/fd-limits vhosts/ip-based "
+        "vhosts/name-based",
     ),
     "python": (
         "usr/share/doc/python3.13/html",
         "faq/design faq/general faq/gui faq/library faq/windows howto/sockets howto/sorting "
-        "howto/unicode howto/urllib2 "
-        "library/base64 library/bisect library/configparser library/filecmp library/fnmatch "
-        "library/getpass library/glob "
-        "library/graphlib library/heapq library/json library/queue library/sched library/secrets "
-        "library/statistics "
-        "library/tempfile library/textwrap library/timeit library/tomllib library/uuid "
-        "library/venv library/zipapp "
-        "tutorial/appetite tutorial/controlflow tutorial/datastructures tutorial/errors "
-        "tutorial/floatingpoint "
-        "tutorial/inputoutput tutorial/interpreter tutorial/modules tutorial/stdlib tutorial/venv",
+        "howto/unicode howto/urllib2 library/base64 library/bisect library/configparser "
+        "library/filecmp library/fnmatch library/getpass library/glob library/graphlib "
+        "library/heapq library/json library/queue library/sched library/secrets "
+        "library/statistics library/tempfile library/textwrap library/timeit library/tomllib "
+        "library/uuid library/venv library/zipapp tutorial/appetite tutorial/controlflow "
+        "tutorial/datastructures tutorial/errors tutorial/floatingpoint tutorial/inputoutput "
+        "tutorial/interpreter tutorial/modules tutorial/stdlib tutorial/venv",
     ),
 }
 
@@ -96,12 +89,13 @@ def main() -> None:
     parser.add_argument(
         "packages", nargs="+", type=Path, help="the .deb files of the three packages"
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root:
-        for package in given.packages:
+        for package in options.packages:
             unpack(package, Path(root))
         print(
-            f"{collect(Path(root), given.folder)} pages copied to {given.folder}", file=sys.stderr
+            f"{collect(Path(root), options.folder)} pages copied to {options.folder}",
+            file=sys.stderr,
         )
 
 

@@ -77,7 +77,7 @@ def rows(name: str = "own") -> list[Row]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def with_texts(found: Sequence[Row], data: Path, packages: Path) -> Iterator[Row]:
+def with_texts(selected: Sequence[Row], data: Path, packages: Path) -> Iterator[Row]:
     """The rows whose passages are found, each with its `text`. `packages` holds a folder for each
     unpacked package.
     """
@@ -87,7 +87,7 @@ def with_texts(found: Sequence[Row], data: Path, packages: Path) -> Iterator[Row
     }
     count = token_counter(AutoTokenizer.from_pretrained(reader_path("accurate")[0]))
     texts: dict[Path, dict[str, str]] = {}
-    for row in found:
+    for row in selected:
         if "text" in row:
             yield row
         elif "set" in row:
@@ -110,7 +110,7 @@ def _passages(file: Path, count: TokenCounter) -> dict[str, str]:
     return {hashlib.sha256(text.encode()).hexdigest()[:16]: text for text in passages}
 
 
-def write(found: Mapping[str, Sequence[Row]], data: Path, out: Path) -> None:
+def write(sets: Mapping[str, Sequence[Row]], data: Path, out: Path) -> None:
     """The sets of the rows by name, beside links to those of `data`."""
     for source in sorted(data.glob("*/*.gz")):
         link = out / source.relative_to(data)
@@ -118,10 +118,10 @@ def write(found: Mapping[str, Sequence[Row]], data: Path, out: Path) -> None:
         if source.name != "yesno.jsonl.gz" and not link.exists():
             link.symlink_to(source.resolve())
     with gzip.open(data / "claims/yesno.jsonl.gz", "rt", encoding="utf-8") as file:
-        others = file.read()
+        stored = file.read()
     with gzip.open(out / "claims/yesno.jsonl.gz", "wt", encoding="utf-8") as file:
-        file.write(others)
-        for name, all_rows in found.items():
+        file.write(stored)
+        for name, all_rows in sets.items():
             learnt = [row for row in all_rows if row["split"] == "train"]
             _write_squad(learnt, SPANS, out / f"qa/{name}-spans.json.gz")
             _write_squad(learnt, SENTENCES, out / f"qa/{name}-sentences.json.gz")
@@ -130,16 +130,16 @@ def write(found: Mapping[str, Sequence[Row]], data: Path, out: Path) -> None:
             (out / HELD_OUT[name]).write_text(json.dumps(held_out), encoding="utf-8")
 
 
-def _write_squad(found: Sequence[Row], forms: Sequence[str], path: Path) -> None:
+def _write_squad(rows_written: Sequence[Row], forms: Sequence[str], path: Path) -> None:
     with gzip.open(path, "wt", encoding="utf-8") as file:
-        json.dump({"version": "2.0", "data": squad_articles(found, forms)}, file)
+        json.dump({"version": "2.0", "data": squad_articles(rows_written, forms)}, file)
 
 
-def squad_articles(found: Sequence[Row], forms: Sequence[str]) -> list[Article]:
+def squad_articles(rows_used: Sequence[Row], forms: Sequence[str]) -> list[Article]:
     """Questions of these forms in SQuAD's format; a passage is an article."""
     return [
         {"title": row.get("context", ""), "paragraphs": [{"context": row["text"], "qas": qas}]}
-        for row in found
+        for row in rows_used
         if (qas := [_squad(row["text"], *one) for one in row["questions"] if one[0] in forms])
     ]
 
@@ -151,9 +151,9 @@ def _squad(text: str, form: str, question: str, *places: int) -> Row:
     return {"question": question, "answers": answers, "is_impossible": not answers}
 
 
-def verdicts(found: Sequence[Row]) -> Iterator[Row]:
+def verdicts(rows_used: Sequence[Row]) -> Iterator[Row]:
     """The yes/no questions as rows of yesno.jsonl.gz."""
-    for row in found:
+    for row in rows_used:
         about = {"title": row.get("context", ""), "context": row["text"]}
         for form, question, *_ in row["questions"]:
             if form in ("yes", "no", "maybe"):
@@ -182,29 +182,29 @@ def main() -> None:
     parser.add_argument("out", nargs="?", type=Path)
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("package", nargs="*", type=Path)
-    given = parser.parse_args()
-    wanted = {name: rows(name) for name in FILES}
-    if given.packages:
-        print(*sorted({row["package"] for row in wanted["own"] if "package" in row}))
+    options = parser.parse_args()
+    sets = {name: rows(name) for name in FILES}
+    if options.packages:
+        print(*sorted({row["package"] for row in sets["own"] if "package" in row}))
         return
-    if given.forms:
+    if options.forms:
         lines = (json.dumps(row, ensure_ascii=False) for row in labelled_forms())
-        given.forms.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        options.forms.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return
-    if given.data is None:
+    if options.data is None:
         parser.error("OUT and DATA are missing")
     with tempfile.TemporaryDirectory() as folder:
-        for package in given.package:
-            there = Path(folder, package.name.split("_")[0])
-            unpack(package, there)
-        found = {
-            name: list(with_texts(some, given.data, Path(folder))) for name, some in wanted.items()
+        for package in options.package:
+            unpacked = Path(folder, package.name.split("_")[0])
+            unpack(package, unpacked)
+        complete = {
+            name: list(with_texts(some, options.data, Path(folder))) for name, some in sets.items()
         }
-    write(found, given.data, given.out)
+    write(complete, options.data, options.out)
     counts: dict[str, int] = defaultdict(int)
-    for row in chain.from_iterable(found.values()):
+    for row in chain.from_iterable(complete.values()):
         counts[row["split"]] += len(row["questions"])
-    left_out = sum(len(wanted[name]) - len(found[name]) for name in FILES)
+    left_out = sum(len(sets[name]) - len(complete[name]) for name in FILES)
     print(json.dumps({**counts, "passages left out": left_out}), file=sys.stderr)
 
 
