@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rag.errors import InputError
 from rag.ingestion.chunking import TokenCounter
@@ -14,12 +14,13 @@ from rag.training.data import Group, Set, groups, question_set
 from rag.training.verdicts import Label, Statement
 
 _POOL = 2048
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """A window of a batch: its group's number, its passage's text, and the answers to find in
-    it.
+    """A window of a batch: its group's number, its passage's text, and the answers to find in it.
+    `spans` says whether the span head learns from it.
     """
 
     group: int
@@ -27,7 +28,6 @@ class BatchItem:
     text: str
     answers: tuple[str, ...]
     spans: bool
-    """whether the span head learns from it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,9 @@ Batch = list[BatchItem] | list[VerdictItem]
 
 def token_counter(tokenizer: Any) -> TokenCounter:
     def count(texts: Sequence[str]) -> list[int]:
-        encoded = (
-            tokenizer(list(texts), add_special_tokens=False, verbose=False)
-            if texts
-            else {"input_ids": []}
-        )
+        if not texts:
+            return []
+        encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
     return count
@@ -59,9 +57,8 @@ def examples(
     """The questions of all sets, shuffled. Raises InputError if there are none."""
     drawn: list[Group] = []
     for source in sets:
-        drawn += groups(
-            question_set(source.articles, count, source.mix.tokens or max_tokens), source.mix, rng
-        )
+        questions = question_set(source.articles, count, source.mix.tokens or max_tokens)
+        drawn += groups(questions, source.mix, rng)
     if not drawn:
         names = ", ".join(source.name for source in sets)
         raise InputError(
@@ -81,10 +78,24 @@ def stream(
     while True:
         for batch in one_pass(groups_in_order, batch_tokens, rng):
             yield [
-                item
+                BatchItem(number, window, passage.text, group.answers, group.spans)
                 for number, group in enumerate(batch)
-                for item in _items(number, group, tokenizer)
+                for passage in group.passages
+                for window in windows(tokenizer, group.question, passage.context, passage.text)
             ]
+
+
+def one_pass(
+    groups_in_order: Sequence[Group], batch_tokens: int, rng: random.Random
+) -> Iterator[list[Group]]:
+    """Batches of one epoch."""
+
+    def tokens(group: Group) -> int:
+        """Estimates four characters per token."""
+        longest = max(len(passage.text) + len(passage.context) for passage in group.passages)
+        return (longest + len(group.question)) // 4 + 8
+
+    return _batches(groups_in_order, tokens, lambda group: len(group.passages), batch_tokens, rng)
 
 
 def verdict_stream(
@@ -96,63 +107,29 @@ def verdict_stream(
         rng.shuffle(pool)
         for start in range(0, len(pool), _POOL):
             items = [
-                _verdict_item(statement, tokenizer) for statement in pool[start : start + _POOL]
+                VerdictItem(windows(tokenizer, s.text, s.title, s.evidence)[0], s.label)
+                for s in pool[start : start + _POOL]
             ]
-            batches = list(
-                _filled(sorted(items, key=lambda item: item.window.tokens), batch_tokens)
+            yield from _batches(
+                items, lambda item: item.window.tokens, lambda _: 1, batch_tokens, rng
             )
-            rng.shuffle(batches)
-            yield from batches
 
 
-def _verdict_item(statement: Statement, tokenizer: Any) -> VerdictItem:
-    return VerdictItem(
-        windows(tokenizer, statement.text, statement.title, statement.evidence)[0], statement.label
-    )
-
-
-def _filled(items: Sequence[VerdictItem], batch_tokens: int) -> Iterator[list[VerdictItem]]:
-    """Batches within the token budget; `items` are in ascending order of length."""
-    batch = list[VerdictItem]()
-    for item in items:
-        if batch and (len(batch) + 1) * item.window.tokens > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(item)
-    yield batch
-
-
-def one_pass(
-    examples: Sequence[Group], batch_tokens: int, rng: random.Random
-) -> Iterator[list[Group]]:
-    size = {
-        id(g): max(len(p.text) + len(p.context) for p in g.passages) + len(g.question)
-        for g in examples
-    }
-    for start in range(0, len(examples), _POOL):
-        pool = sorted(examples[start : start + _POOL], key=lambda g: size[id(g)])
-        batches = list(_packed(pool, size, batch_tokens))
+def _batches(
+    items: Sequence[T],
+    tokens: Callable[[T], int],
+    size: Callable[[T], int],
+    batch_tokens: int,
+    rng: random.Random,
+) -> Iterator[list[T]]:
+    """Batches of items of similar length: `size` windows each, of at most `tokens` tokens."""
+    for start in range(0, len(items), _POOL):
+        batches, used = [list[T]()], 0
+        for item in sorted(items[start : start + _POOL], key=tokens):
+            if batches[-1] and (used + size(item)) * tokens(item) > batch_tokens:
+                batches.append([])
+                used = 0
+            batches[-1].append(item)
+            used += size(item)
         rng.shuffle(batches)
         yield from batches
-
-
-def _packed(
-    pool: Sequence[Group], size: dict[int, int], batch_tokens: int
-) -> Iterator[list[Group]]:
-    """Estimates four characters per token."""
-    batch, used = list[Group](), 0
-    for group in pool:
-        longest = size[id(group)] // 4 + 8
-        if batch and (used + len(group.passages)) * longest > batch_tokens:
-            yield batch
-            batch, used = [], 0
-        batch, used = [*batch, group], used + len(group.passages)
-    yield batch
-
-
-def _items(number: int, group: Group, tokenizer: Any) -> list[BatchItem]:
-    return [
-        BatchItem(number, window, passage.text, group.answers, group.spans)
-        for passage in group.passages
-        for window in windows(tokenizer, group.question, passage.context, passage.text)
-    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,10 @@ def read_squad(path: Path) -> list[Article]:
         for article in articles:
             _check(article)
     except MALFORMED as error:
-        hint = (
-            "give SQuAD 1.1 or 2.0 as it is distributed, or questions of your own as .jsonl; "
-            "see eval/README.md"
-        )
         raise InputError(
-            f"{path} is not SQuAD JSON: {type(error).__name__} {error}", hint
+            f"{path} is not SQuAD JSON: {type(error).__name__} {error}",
+            "give SQuAD 1.1 or 2.0 as it is distributed, or questions of your own as .jsonl; see "
+            "eval/README.md",
         ) from error
     return articles
 
@@ -84,31 +82,23 @@ def question_set(
             first = len(result.passages)
             result.passages.extend(split(document, count_tokens, max_tokens))
             ids = tuple(range(first, len(result.passages)))
-            result.questions.extend(_questions(paragraph["qas"] if ids else [], ids))
+            for qa in paragraph["qas"] if ids else ():
+                texts = [a["text"] for a in qa.get("answers", ()) if a["text"].strip()]
+                answers = () if qa.get("is_impossible") else tuple(dict.fromkeys(texts))
+                result.questions.append(TrainingQuestion(qa["question"].strip(), answers, ids))
     return result
-
-
-def _questions(qas: Sequence[dict[str, Any]], ids: tuple[int, ...]) -> Iterator[TrainingQuestion]:
-    for qa in qas:
-        answers = (
-            ()
-            if qa.get("is_impossible")
-            else tuple(dict.fromkeys(a["text"] for a in qa["answers"] if a["text"].strip()))
-        )
-        yield TrainingQuestion(qa["question"].strip(), answers, ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """One training example: a question, competing passages, and the answers to find in them (none
-    for null).
+    for null). `spans` says whether the span head also learns from it.
     """
 
     question: str
     answers: tuple[str, ...]
     passages: tuple[Passage, ...]
     spans: bool = True
-    """whether the span head also learns from it"""
 
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
@@ -120,13 +110,13 @@ def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
     picked = questions.questions[:]
     rng.shuffle(picked)
     names = [name for question in picked for name in _names(question.text)]
-    drawn = (_group(q, questions.passages, index, mix, names, rng) for q in picked[: mix.cap])
-    return [replace(group, spans=mix.spans and _short(group.answers)) for group in drawn]
-
-
-def _short(answers: Sequence[str]) -> bool:
-    """Whether every answer is short enough for a span; longer ones are for the sentence head."""
-    return all(len(answer.split()) <= _MAX_SPAN_WORDS for answer in answers)
+    drawn = []
+    for question in picked[: mix.cap]:
+        group = _group(question, questions.passages, index, mix, names, rng)
+        # longer answers are for the sentence head
+        are_short = all(len(answer.split()) <= _MAX_SPAN_WORDS for answer in group.answers)
+        drawn.append(replace(group, spans=mix.spans and are_short))
+    return drawn
 
 
 def _group(
@@ -137,7 +127,10 @@ def _group(
     names: Sequence[str],
     rng: random.Random,
 ) -> Group:
-    holding = [i for i in question.passages if any(a in passages[i].text for a in question.answers)]
+    def answers_in(i: int) -> bool:
+        return any(answer in passages[i].text for answer in question.answers)
+
+    holding = list(filter(answers_in, question.passages))
     own = holding or list(question.passages)
     chosen, answers = own[:2], question.answers if holding else ()
     draw = rng.random()
@@ -149,12 +142,8 @@ def _group(
             return Group(question.text, () if answering else answers, short)
     leave_out = draw > 1 - mix.drop_gold
     if leave_out or rng.random() < mix.negatives:
-        nearest = [
-            i for i, _ in index.search(question.text, 10 + len(own)) if i not in question.passages
-        ]
-        fitting = [i for i in nearest if not any(a in passages[i].text for a in question.answers)][
-            :10
-        ]
+        nearest = [i for i, _ in index.search(question.text, 10 + len(own))]
+        fitting = [i for i in nearest if i not in question.passages and not answers_in(i)][:10]
         if fitting and leave_out:
             chosen, answers = [], ()
         chosen += rng.sample(fitting, min(mix.negatives_per_question, len(fitting)))
@@ -190,20 +179,19 @@ def _shortened(
     """The passages without the sentences that answer, or each without one that does not. None if
     nothing of a passage would be left, or if the result would wrongly contain an answer or lack it.
     """
-    shortened = tuple(replace(p, text=_left(p.text, answers, answering, rng)) for p in passages)
-    still = all(any(answer in p.text for answer in answers) != answering for p in shortened)
-    return shortened if still and all(p.text for p in shortened) else None
 
+    def is_answering(text: str) -> bool:
+        return any(answer in text for answer in answers)
 
-def _left(text: str, answers: Sequence[str], answering: bool, rng: random.Random) -> str:
-    sentences = [text[start:end] for start, end in split_sentences(text)]
-    out = [
-        n
-        for n, sentence in enumerate(sentences)
-        if any(answer in sentence for answer in answers) == answering
-    ]
-    left_out = out if answering else out and [rng.choice(out)]
-    return " ".join(sentence for n, sentence in enumerate(sentences) if n not in left_out)
+    texts = []
+    for passage in passages:
+        sentences = [passage.text[start:end] for start, end in split_sentences(passage.text)]
+        places = [n for n, text in enumerate(sentences) if is_answering(text) == answering]
+        removed = places if answering else places and [rng.choice(places)]
+        texts.append(" ".join(text for n, text in enumerate(sentences) if n not in removed))
+    if not all(text and is_answering(text) != answering for text in texts):
+        return None
+    return tuple(replace(p, text=text) for p, text in zip(passages, texts, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +208,7 @@ def split_articles(
     articles: Sequence[Article], held_out: int, seed: int
 ) -> tuple[list[Article], list[Article]]:
     """(training, development) articles; the same for the same seed."""
-    order = sorted(
-        articles, key=lambda article: random.Random(f"{seed}{article['title']}").random()
-    )
+    order = sorted(articles, key=lambda a: random.Random(f"{seed}{a['title']}").random())
     return order[held_out:], order[:held_out]
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rag.evaluation.squad import exact, f1
 from rag.evaluation.statistics import auroc
 from rag.protocols import Reader
-from rag.training.data import QuestionSet, TrainingQuestion
+from rag.training.data import QuestionSet
 from rag.types import Hit
 
 _BATCH = 16
@@ -41,38 +40,29 @@ def measure(
     rows = []
     for start in range(0, len(questions.questions), _BATCH):
         batch = questions.questions[start : start + _BATCH]
-        read = reader.read_many(
+        outputs = reader.read_many(
             [
                 (q.text, [Hit(questions.passages[i], 1.0, 1.0, 1.0) for i in q.passages])
                 for q in batch
             ]
         )
-        rows += [
-            _row(q, r.spans[0].text, r.spans[0].score) if r.spans else _row(q, "", -1e9)
-            for q, r in zip(batch, read, strict=True)
-        ]
+        for question, output in zip(batch, outputs, strict=True):
+            text, score = "", -1e9
+            if output.spans:
+                text, score = output.spans[0].text, output.spans[0].score
+            answers = question.answers
+            scores = (exact(text, answers), f1(text, answers)) if answers else (0.0, 0.0)
+            rows.append((score, *scores, bool(answers)))
         on_progress(len(batch))
-    return _summed(np.array(rows))
-
-
-def _row(question: TrainingQuestion, text: str, score: float) -> tuple[float, float, float, float]:
-    """(score, EM, F1, answerable); EM and F1 are the span's, and 0 for unanswerable questions."""
-    if not question.answers:
-        return score, 0.0, 0.0, 0.0
-    return score, exact(text, question.answers), f1(text, question.answers), 1.0
-
-
-def _summed(rows: NDArray[np.float64]) -> Measured:
-    score, em, overlap, answerable = rows.T
+    score, em, overlap, answerable = np.array(rows, float).T
     has = answerable > 0
     order = np.argsort(-score, kind="stable")
     refused_right = (~has).sum() - np.cumsum(~has[order])
     best = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
-    mean_em, mean_f1 = (
-        float(100 * column[has].mean()) if has.any() else 0.0 for column in (em, overlap)
-    )
-    separated = auroc(score[has], score[~has])
-    in_percent = None if separated is None else 100 * separated
-    return Measured(
-        int(has.sum()), int((~has).sum()), mean_em, mean_f1, float(100 * best), in_percent
-    )
+    area = auroc(score[has], score[~has])
+    in_percent = None if area is None else 100 * area
+    if not has.any():
+        return Measured(0, len(rows), 0.0, 0.0, float(100 * best), in_percent)
+    mean_em, mean_f1 = (float(100 * column[has].mean()) for column in (em, overlap))
+    counts = int(has.sum()), int((~has).sum())
+    return Measured(*counts, mean_em, mean_f1, float(100 * best), in_percent)

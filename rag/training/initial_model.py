@@ -26,19 +26,19 @@ from rag.training.recipe import Recipe, SetsRecipe
 from rag.training.trainer import WEIGHTS, not_its_start, not_loaded
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Run:
-    """The parts of a run."""
+    """The parts of a run: `start` is the folder or hub id of the initial model, `averaged` the
+    folder of the model to average with, if any; with a `new_head`, the initial model has no span
+    head.
+    """
 
     recipe: Recipe
     start: str
-    """Folder or hub id of the initial model."""
-    other: str
-    """folder of the model to average with, if any"""
+    averaged: str
     model: Any
     tokenizer: Any
     new_head: bool
-    """the initial model has no span head"""
     teacher: Head | None = None
 
 
@@ -56,7 +56,10 @@ def initial(recipe: Recipe, data: Path, out: Path) -> Run:
     _freeze(model.base_model, recipe)
     if first := first_reader(recipe.init):
         setattr(model.config, FIRST_READER, first)
-    return Run(recipe, init, averaged, model, tokenizer, new_head, _teacher(recipe.teacher, data))
+    teacher = recipe.teacher and load_head(
+        recipe.teacher, *start_path(recipe.teacher, data), Arithmetic("cpu", native_bf16())
+    )
+    return Run(recipe, init, averaged, model, tokenizer, new_head, teacher or None)
 
 
 def _freeze(encoder: Any, recipe: Recipe) -> None:
@@ -79,6 +82,7 @@ def _freeze(encoder: Any, recipe: Recipe) -> None:
 
 def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
     """(tokenizer, model, whether it got a new span head) for a folder or hub id."""
+    stored: Mapping[str, Tensor] = {}
     try:
         config = AutoConfig.from_pretrained(path, local_files_only=local)
         for name, value in config.to_dict().items():  # architectures use several names for it
@@ -92,8 +96,8 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
             "attn_implementation": "eager",
             "output_loading_info": True,
         }
-        stored = _stored(Path(path)) if local else {}
-        if stored:  # from_pretrained cannot open 8 bits
+        if local and Path(path, WEIGHTS).is_file():  # from_pretrained cannot open 8 bits
+            stored = load_weights(Path(path, WEIGHTS))
             kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
             model, report = kind.from_pretrained(None, config=config, state_dict=stored, **options)
         else:
@@ -107,30 +111,24 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
     return tokenizer, model, any("qa_outputs" in name for name in report["missing_keys"])
 
 
-def _stored(folder: Path) -> dict[str, Tensor]:
-    """Weights in a folder, converted from 8 bits; {} for a model in another format."""
-    return load_weights(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else {}
-
-
 def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None:
     """Add the heads that transformers does not know: those in `stored`, and those that the recipe
     trains.
     """
-    size = model.config.hidden_size
-    shapes = {SENTENCE: (size, 1), VERDICT_DENSE: (size, size), VERDICT: (size, 3)}
     stages = recipe.stage if isinstance(recipe, SetsRecipe) else []
-    trained = {SENTENCE} if recipe.sentences else set[str]()
-    if any(stage.verdicts for stage in stages):
-        trained |= {VERDICT_DENSE, VERDICT}
-    for name, (wide, narrow) in shapes.items():
-        if f"{name}.weight" not in stored and name not in trained:
-            continue
-        head = torch.nn.Linear(wide, narrow)
-        if f"{name}.weight" in stored:
-            head.load_state_dict(
-                {part: stored[f"{name}.{part}"].float() for part in ("weight", "bias")}
-            )
-        setattr(model, name, head)
+    has_verdicts = any(stage.verdicts for stage in stages)
+    size = model.config.hidden_size
+    for name, width, is_trained in (
+        (SENTENCE, 1, bool(recipe.sentences)),
+        (VERDICT_DENSE, size, has_verdicts),
+        (VERDICT, 3, has_verdicts),
+    ):
+        head = torch.nn.Linear(size, width)
+        parts = {part: stored.get(f"{name}.{part}") for part in ("weight", "bias")}
+        if parts["weight"] is not None:
+            head.load_state_dict({part: w.float() for part, w in parts.items() if w is not None})
+        if parts["weight"] is not None or is_trained:
+            setattr(model, name, head)
 
 
 def _check_average(folder: str, model: Any) -> None:
@@ -142,16 +140,8 @@ def _check_average(folder: str, model: Any) -> None:
         )
     with safe_open(path, "pt") as file:
         names = file.keys()
-    fits = {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}
-    if not fits:
+    if not {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}:
         raise InputError(
-            f"the recipe averages with {folder}, whose weights are not a reader's", "drop average"
+            f"the recipe averages with {folder}, whose weights are not a reader's",
+            "drop average",
         )
-
-
-def _teacher(setting: str | None, data: Path) -> Head | None:
-    return (
-        load_head(setting, *start_path(setting, data), Arithmetic("cpu", native_bf16()))
-        if setting
-        else None
-    )

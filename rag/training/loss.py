@@ -15,8 +15,10 @@ their offsets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -39,30 +41,25 @@ def targets(
     """
     first, last = np.zeros_like(encoded.scored), np.zeros_like(encoded.scored)
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
+        scored, starts, ends = encoded.scored[row], encoded.starts[row], encoded.ends[row]
         for start, end in _occurrences(text, accepted):
-            opens = (
-                encoded.scored[row] & (encoded.starts[row] <= start) & (encoded.ends[row] > start)
-            )
-            closes = encoded.scored[row] & (encoded.starts[row] < end) & (encoded.ends[row] >= end)
+            opens = scored & (starts <= start) & (ends > start)
+            closes = scored & (starts < end) & (ends >= end)
             if opens.any() and closes.any():
-                first[row, opens.argmax()] = True
-                last[row, closes.argmax()] = True
+                first[row, opens.argmax()] = last[row, closes.argmax()] = True
     return first, last
 
 
-def _occurrences(text: str, answers: Sequence[str], limit: int = 5) -> list[tuple[int, int]]:
-    places: list[tuple[int, int]] = []
+def _occurrences(text: str, answers: Sequence[str], limit: int = 5) -> list[Offsets]:
+    """Places of the answers as whole words, at most `limit` for each on average."""
+    occurrences: list[Offsets] = []
     for answer in answers:
-        start = text.find(answer)
-        while start >= 0 and len(places) < limit * len(answers):
-            whole = not (text[start - 1 : start].isalnum() and answer[:1].isalnum()) or start == 0
-            if whole and not (
-                text[start + len(answer) : start + len(answer) + 1].isalnum()
-                and answer[-1:].isalnum()
-            ):
-                places.append((start, start + len(answer)))
-            start = text.find(answer, start + 1)
-    return places
+        before = r"(?<![^\W_])" if answer[:1].isalnum() else ""
+        after = r"(?![^\W_])" if answer[-1:].isalnum() else ""
+        matches = re.finditer(f"(?=({before}{re.escape(answer)}{after}))", text)
+        left = limit * len(answers) - len(occurrences)
+        occurrences += [match.span(1) for match in islice(matches, left)]
+    return occurrences
 
 
 def sentence_loss(
@@ -78,73 +75,51 @@ def sentence_loss(
 
     Positive are the sentences that contain an answer; several answers, such as rows of a table, are
     all positive. If one occurs in several places, the most likely one is the target and the others
-    are ignored. The losses of a window's sentences are
-    summed, but weigh at most as much as three. `taught` gives a teacher's probability for a row and
-    the place of a sentence in its text; it has `share` of the loss.
+    are ignored. The losses of a window's sentences are summed, but weigh at most as much as three.
+    `taught` gives a teacher's probability for a row and the place of a sentence in its text; it has
+    `share` of the loss.
     """
     losses = []
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
-        sentences = split_sentences(text)
-        inside = [
-            (n, mask)
-            for n, place in enumerate(sentences)
-            if (mask := _inside(encoded, row, place)).any()
-        ]
-        if inside:
-            sentence_logits = torch.stack(
-                [logits[row][torch.from_numpy(mask)].mean() for _, mask in inside]
-            )
-            number = {n: position for position, (n, _) in enumerate(inside)}
-            holding = [
-                [_known(indices, number) for indices in _holding(sentences, text, answer)]
-                for answer in accepted
-            ]
-            right, weight = _meant(sentence_logits, holding)
-            loss = binary_cross_entropy_with_logits(sentence_logits, right, weight, reduction="sum")
-            if taught is not None:
-                probabilities = [taught(row, sentences[n]) for n, _ in inside]
-                loss = (1 - share) * loss + share * _to_teacher(sentence_logits, probabilities)
-            losses.append(loss / min(3, len(sentence_logits)))
+        inside = [(p, m) for p in split_sentences(text) if (m := _inside(encoded, row, p)).any()]
+        if not inside:
+            continue
+        own = torch.stack([logits[row][torch.from_numpy(mask)].mean() for _, mask in inside])
+        sentences = [place for place, _ in inside]
+        right, weight = _right_sentences(own, sentences, text, accepted)
+        loss = binary_cross_entropy_with_logits(own, right, weight, reduction="sum")
+        if taught is not None:
+            probabilities = [taught(row, place) for place in sentences]
+            aims = torch.tensor([probability or 0.0 for probability in probabilities])
+            counts = torch.tensor([float(probability is not None) for probability in probabilities])
+            teacher_loss = binary_cross_entropy_with_logits(own, aims, counts, reduction="sum")
+            loss = (1 - share) * loss + share * teacher_loss
+        losses.append(loss / min(3, len(own)))
     return torch.stack(losses).mean() if losses else logits.new_zeros(())
 
 
-def _to_teacher(logits: Tensor, probabilities: Sequence[float | None]) -> Tensor:
-    """Summed cross-entropy to the teacher's probabilities; None counts nothing."""
-    weight = torch.tensor([float(probability is not None) for probability in probabilities])
-    aims = torch.tensor([probability or 0.0 for probability in probabilities])
-    return binary_cross_entropy_with_logits(logits, aims, weight, reduction="sum")
-
-
-def _inside(encoded: Encoded, row: int, place: tuple[int, int]) -> Mask:
-    mask: Mask = (
-        encoded.scored[row] & (encoded.starts[row] < place[1]) & (encoded.ends[row] > place[0])
-    )
+def _inside(encoded: Encoded, row: int, place: Offsets) -> Mask:
+    starts, ends = encoded.starts[row], encoded.ends[row]
+    mask: Mask = encoded.scored[row] & (starts < place[1]) & (ends > place[0])
     return mask
 
 
-def _holding(sentences: Sequence[tuple[int, int]], text: str, answer: str) -> list[tuple[int, ...]]:
-    """Indices of the sentences that contain each occurrence of an answer."""
-    return [
-        tuple(n for n, (a, b) in enumerate(sentences) if a < end and b > start)
-        for start, end in _occurrences(text, [answer])
-    ]
-
-
-def _known(numbers: Sequence[int], positions: Mapping[int, int]) -> list[int]:
-    return [positions[number] for number in numbers if number in positions]
-
-
-def _meant(logits: Tensor, holding: Sequence[Sequence[list[int]]]) -> tuple[Tensor, Tensor]:
-    """(targets, weights) of sentences, shape (s,), with the most likely of the places `holding`
-    each answer as target.
-    """
+def _right_sentences(
+    logits: Tensor, sentences: Sequence[Offsets], text: str, answers: Sequence[str]
+) -> tuple[Tensor, Tensor]:
+    """(targets, weights) of the sentences, shape (s,)."""
     right, weight = torch.zeros_like(logits), torch.ones_like(logits)
-    by_answer = [present for places in holding if (present := [place for place in places if place])]
-    for present in by_answer:
-        for place in present:
+    by_answer = []
+    for answer in answers:
+        places = [
+            [n for n, (a, b) in enumerate(sentences) if a < end and b > start]
+            for start, end in _occurrences(text, [answer])
+        ]
+        by_answer.append([place for place in places if place])
+        for place in by_answer[-1]:
             weight[place] = 0
-    for present in by_answer:
-        best = max(present, key=lambda place: float(logits[place].detach().mean()))
+    for places in filter(None, by_answer):
+        best = max(places, key=lambda place: float(logits[place].detach().mean()))
         right[best] = weight[best] = 1
     return right, weight
 
@@ -237,25 +212,26 @@ def span_targets(
     probability as first goes to the first token that ends after its start, as last to the last one
     that starts before its end.
     """
-    shares: tuple[Shares, Shares] = (
-        np.zeros(encoded.scored.shape, np.float32),
-        np.zeros(encoded.scored.shape, np.float32),
-    )
-    first = [_relative(output.logits.first, output.scored) for output in outputs]
-    last = [_relative(output.logits.last, output.scored) for output in outputs]
+    first, last = np.zeros((2, *encoded.scored.shape), np.float32)
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
-        for row, first_shares, last_shares in zip(
-            rows, _shared([first[r] for r in rows]), _shared([last[r] for r in rows]), strict=True
-        ):
-            starts, ends, scored = outputs[row].starts, outputs[row].ends, outputs[row].scored
-            mine = np.flatnonzero(encoded.scored[row])
-            if len(mine):
-                begin = np.searchsorted(encoded.ends[row, mine], starts[scored], "right")
-                close = np.searchsorted(encoded.starts[row, mine], ends[scored], "left") - 1
-                np.add.at(shares[0][row], mine[begin.clip(max=len(mine) - 1)], first_shares)
-                np.add.at(shares[1][row], mine[close.clip(0)], last_shares)
-    return shares
+        by_row = zip(
+            rows,
+            _shared([(outputs[row].logits.first, outputs[row].scored) for row in rows]),
+            _shared([(outputs[row].logits.last, outputs[row].scored) for row in rows]),
+            strict=True,
+        )
+        for row, first_shares, last_shares in by_row:
+            starts, ends = (
+                side[outputs[row].scored] for side in (outputs[row].starts, outputs[row].ends)
+            )
+            own = np.flatnonzero(encoded.scored[row])
+            if len(own):
+                begin = np.searchsorted(encoded.ends[row, own], starts, "right")
+                close = np.searchsorted(encoded.starts[row, own], ends, "left") - 1
+                np.add.at(first[row], own[begin.clip(max=len(own) - 1)], first_shares)
+                np.add.at(last[row], own[close.clip(0)], last_shares)
+    return first, last
 
 
 def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
@@ -281,13 +257,9 @@ def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
     return shares
 
 
-def _relative(scores: NDArray[np.float32], scored: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Scores of the scored tokens relative to the null, as in the loss."""
-    relative: NDArray[np.float32] = scores[: len(scored)][scored] - scores[0]
-    return relative
-
-
-def _shared(scores: Sequence[NDArray[np.float32]]) -> list[Shares]:
-    highest = max(0.0, *(float(logits.max(initial=0.0)) for logits in scores))
-    total = np.exp(-highest) + sum(float(np.exp(logits - highest).sum()) for logits in scores)
-    return [np.exp(logits - highest) / total for logits in scores]
+def _shared(scores: Sequence[tuple[NDArray[np.float32], Mask]]) -> list[Shares]:
+    """Probabilities of the scored tokens of windows, which share one null, as in the loss."""
+    relative = [logits[: len(scored)][scored] - logits[0] for logits, scored in scores]
+    highest = max(0.0, *(float(logits.max(initial=0.0)) for logits in relative))
+    total = np.exp(-highest) + sum(float(np.exp(logits - highest).sum()) for logits in relative)
+    return [np.exp(logits - highest) / total for logits in relative]

@@ -9,11 +9,9 @@ passage retrieval"). Averaging with the initial weights keeps what the model kne
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +29,12 @@ from rag.protocols import Vectors
 from rag.retrieval import fuse
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
-from rag.training.data import QuestionSet, question_set, recipe_articles
+from rag.training.data import QuestionSet, TrainingQuestion, question_set, recipe_articles
 from rag.training.recipe import EmbedderRecipe
 from rag.training.trainer import (
     Steps,
     checkpoint_of,
+    mark,
     mean,
     not_its_start,
     not_loaded,
@@ -72,7 +71,7 @@ class Material:
     """
 
     texts: list[str]
-    asked: dict[int, list[AnchorQuestion]]
+    questions: dict[int, list[AnchorQuestion]]
 
 
 Unit = tuple[int, list[AnchorQuestion]]
@@ -106,12 +105,10 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     before = {name: weights.clone() for name, weights in model.state_dict().items()}
     materials = _materials(recipe, data, model)
     checkpoint = checkpoint_of(out)
-    steps = Steps(model, recipe.weight_decay, checkpoint, _mark(recipe, materials))
-    steps.take(
-        _plan(recipe, materials, steps.taken),
-        recipe.steps,
-        lambda batch: _loss(model, batch, recipe.scale),
-    )
+    run_mark = mark(recipe.model_dump_json(), [asdict(material) for material in materials])
+    steps = Steps(model, recipe.weight_decay, checkpoint, run_mark)
+    plan = _plan(recipe, materials, steps.taken)
+    steps.take(plan, recipe.steps, lambda batch: _loss(model, batch, recipe.scale))
     model.half().load_state_dict(mean(before, model.state_dict(), recipe.average))
     model.save_pretrained(str(out), create_model_card=False)
     write_digest(out)
@@ -144,43 +141,33 @@ def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]
             )
         return rows
 
-    return [
-        _material(
-            question_set(recipe_articles(recipe, name, data)[0], count, recipe.max_passage_tokens),
-            name,
-            cap,
-            recipe,
-            embed,
-        )
-        for name, cap in tqdm(recipe.sets.items(), "negatives", unit="set", disable=None)
-    ]
+    materials = []
+    for name, cap in tqdm(recipe.sets.items(), "negatives", unit="set", disable=None):
+        articles, _ = recipe_articles(recipe, name, data)
+        source = question_set(articles, count, recipe.max_passage_tokens)
+        questions = [question for question in source.questions if question.answers]
+        random.Random(f"{recipe.seed}{name}").shuffle(questions)
+        materials.append(_material(source, questions[:cap], embed))
+    return materials
 
 
-def _material(
-    source: QuestionSet, name: str, cap: int, recipe: EmbedderRecipe, embed: Embed
-) -> Material:
+def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], embed: Embed) -> Material:
     texts = [passage.in_context for passage in source.passages]
-    questions = [question for question in source.questions if question.answers]
-    random.Random(f"{recipe.seed}{name}").shuffle(questions)
-    picked = []
-    for question in questions[:cap]:
-        answering = [
-            i for i in question.passages if any(answer in texts[i] for answer in question.answers)
-        ]
-        if answering:
-            picked.append((question, answering[0]))
-    anchors: dict[int, list[AnchorQuestion]] = {}
-    negatives = _negatives(texts, [question.text for question, _ in picked], embed)
-    for (question, own), close in zip(picked, negatives, strict=True):
-        hard = [
-            i
-            for i in close
-            if i not in question.passages and not any(a in texts[i] for a in question.answers)
-        ]
-        anchors.setdefault(own, []).append(
-            AnchorQuestion(question.text, question.answers, question.passages, tuple(hard[:_KEPT]))
+
+    def answers(question: TrainingQuestion, passage: int) -> bool:
+        return any(answer in texts[passage] for answer in question.answers)
+
+    own = [next((i for i in q.passages if answers(q, i)), None) for q in questions]
+    pairs = [(q, passage) for q, passage in zip(questions, own, strict=True) if passage is not None]
+    material = Material(texts, {})
+    negatives = _negatives(texts, [question.text for question, _ in pairs], embed)
+    for (question, passage), close in zip(pairs, negatives, strict=True):
+        hard = [i for i in close if i not in question.passages and not answers(question, i)]
+        anchor = AnchorQuestion(
+            question.text, question.answers, question.passages, tuple(hard[:_KEPT])
         )
-    return Material(texts, anchors)
+        material.questions.setdefault(passage, []).append(anchor)
+    return material
 
 
 def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> Iterator[list[int]]:
@@ -194,15 +181,6 @@ def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> 
         near = {*np.argsort(-cosines, kind="stable")[:depth].tolist(), *lexical}
         scores = fuse({i: float(cosines[i]) for i in near}, lexical, _ALPHA)
         yield sorted(scores, key=lambda i: (-scores[i], i))[: 3 * _KEPT]
-
-
-def _mark(recipe: EmbedderRecipe, materials: Sequence[Material]) -> str:
-    """Digest of the recipe and the questions with their passages."""
-    shown = [
-        [material.texts, [list(map(astuple, anchors)) for anchors in material.asked.values()]]
-        for material in materials
-    ]
-    return hashlib.sha256(json.dumps([recipe.model_dump_json(), shown]).encode()).hexdigest()
 
 
 def _plan(
@@ -229,17 +207,13 @@ def _units(
         batches = []
         for material in materials:
             units: list[Unit] = []
-            for own, anchors in material.asked.items():
+            for own, anchors in material.questions.items():
                 drawn = rng.sample(anchors, min(len(anchors), recipe.max_epochs * per_passage))
-                units += [
-                    (own, drawn[first : first + per_passage])
-                    for first in range(0, len(drawn), per_passage)
-                ]
+                parts = range(0, len(drawn), per_passage)
+                units += [(own, drawn[part : part + per_passage]) for part in parts]
             rng.shuffle(units)
-            batches += [
-                (material.texts, units[first : first + size])
-                for first in range(0, len(units) - size + 1, size)
-            ]
+            starts = range(0, len(units) - size + 1, size)
+            batches += [(material.texts, units[start : start + size]) for start in starts]
         if not batches:
             raise InputError(
                 f"no set has the {size} passages with questions that a batch needs",
@@ -258,41 +232,31 @@ def _batch(
         passages += rng.sample(close, min(negatives, len(close)))
     passages = list(dict.fromkeys(passages))
     pairs = [(anchor, own) for own, anchors in units for anchor in anchors]
-    allowed = [
-        [i == own or not _may_answer(anchor, i, texts) for i in passages] for anchor, own in pairs
-    ]
-    shown = [texts[i] for i in passages]
+
+    def may_answer(anchor: AnchorQuestion, passage: int) -> bool:
+        return passage in anchor.paragraph or any(a in texts[passage] for a in anchor.answers)
+
     return Batch(
         [anchor.text for anchor, _ in pairs],
-        shown,
+        [texts[i] for i in passages],
         [passages.index(own) for _, own in pairs],
-        allowed,
+        [[i == own or not may_answer(anchor, i) for i in passages] for anchor, own in pairs],
     )
-
-
-def _may_answer(anchor: AnchorQuestion, passage: int, texts: Sequence[str]) -> bool:
-    return passage in anchor.paragraph or any(answer in texts[passage] for answer in anchor.answers)
 
 
 def _loss(model: Any, batch: Batch, scale: float) -> Tensor:
     """Mean of -log P(own passage), where P is the softmax of scaled cosines over the competing
     passages.
     """
-    questions = _vectors(model, [f"{_prompt(model, 'query')}{text}" for text in batch.questions])
-    passages = _vectors(
-        model, [f"{_prompt(model, 'document', 'passage')}{text}" for text in batch.passages]
-    )
-    scores = scale * questions @ passages.T
-    return cross_entropy(
-        scores.masked_fill(~torch.tensor(batch.allowed), -torch.inf), torch.tensor(batch.own)
-    )
 
+    def vectors(texts: Sequence[str], *prompts: str) -> Tensor:
+        prompt = next((model.prompts[name] for name in prompts if model.prompts.get(name)), "")
+        with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
+            inputs = model.preprocess([f"{prompt}{text}" for text in texts])
+            embedded: Tensor = model(inputs)["sentence_embedding"]
+        return torch.nn.functional.normalize(embedded.float(), dim=1)
 
-def _prompt(model: Any, *names: str) -> str:
-    return next((model.prompts[name] for name in names if model.prompts.get(name)), "")
-
-
-def _vectors(model: Any, texts: Sequence[str]) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
-        vectors: Tensor = model(model.preprocess(list(texts)))["sentence_embedding"]
-    return torch.nn.functional.normalize(vectors.float(), dim=1)
+    questions = vectors(batch.questions, "query")
+    scores = scale * questions @ vectors(batch.passages, "document", "passage").T
+    allowed = scores.masked_fill(~torch.tensor(batch.allowed), -torch.inf)
+    return cross_entropy(allowed, torch.tensor(batch.own))

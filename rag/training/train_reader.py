@@ -4,13 +4,10 @@ the same result.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +42,7 @@ from rag.training.loss import (
     verdict_targets,
 )
 from rag.training.recipe import OwnRecipe, SetsRecipe, SetsStage
-from rag.training.trainer import WEIGHTS, Steps, checkpoint_of, mean, ready, write_digest
+from rag.training.trainer import WEIGHTS, Steps, checkpoint_of, mark, mean, ready, write_digest
 from rag.training.user_data import own_set
 from rag.training.verdicts import Statement, statements
 
@@ -112,49 +109,23 @@ def fine_tune(
 
 
 def _train(run: Run, stages: Sequence[TrainingStage], out: Path) -> None:
-    checkpoint = checkpoint_of(out)
-    rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), run.recipe.head_rate)
-    steps = Steps(run.model, run.recipe.weight_decay, checkpoint, _mark(run, stages), rates)
-    steps.take(
-        _plan(stages, run, steps.taken),
-        sum(stage.steps for stage in stages),
-        lambda batch: _loss(run, batch),
-    )
-    save(run.model, run.tokenizer, out)
-    if run.recipe.average is not None:
-        average(run.other, out, run.recipe.average)
+    recipe, checkpoint = run.recipe, checkpoint_of(out)
+    rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), recipe.head_rate)
+    sources = [[(e.name, e.articles, e.held_out) for e in stage.sets] for stage in stages]
+    statements = [[*map(repr, stage.statements)] for stage in stages]
+    run_mark = mark(recipe.model_dump_json(), [s.steps for s in stages], sources, statements)
+    steps = Steps(run.model, recipe.weight_decay, checkpoint, run_mark, rates)
+    total = sum(stage.steps for stage in stages)
+    steps.take(_plan(stages, run, steps.taken), total, lambda batch: _loss(run, batch))
+    run.model.config.save_pretrained(out)
+    weights = {name: value.detach() for name, value in run.model.state_dict().items()}
+    save_weights(weights, out / WEIGHTS)
+    run.tokenizer.save_pretrained(out)
+    if recipe.average is not None:
+        before = load_weights(Path(run.averaged) / WEIGHTS)
+        save_weights(mean(before, load_weights(out / WEIGHTS), recipe.average), out / WEIGHTS)
+    write_digest(out)
     checkpoint.unlink(missing_ok=True)
-
-
-def _mark(run: Run, stages: Sequence[TrainingStage]) -> str:
-    """Digest of the recipe, the questions and the statements."""
-    made_of = [
-        run.recipe.model_dump_json(),
-        [(s.steps, [(e.name, e.articles, e.held_out) for e in s.sets]) for s in stages],
-        [list(map(repr, s.statements)) for s in stages],
-    ]
-    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
-
-
-def save(model: Any, tokenizer: Any, out: Path) -> None:
-    """Write weights in 8 bits, tokenizer, and the digest that is checked at load."""
-    model.config.save_pretrained(out)
-    save_weights(
-        {name: value.detach() for name, value in model.state_dict().items()}, out / WEIGHTS
-    )
-    tokenizer.save_pretrained(out)
-    write_digest(out)
-
-
-def average(folder: str, out: Path, share: float) -> None:
-    """Write to `out` the average of the weights in folder `other` and its own, which have weight
-    `share`.
-    """
-    save_weights(
-        mean(load_weights(Path(folder) / WEIGHTS), load_weights(out / WEIGHTS), share),
-        out / WEIGHTS,
-    )
-    write_digest(out)
 
 
 def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
@@ -165,31 +136,33 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
         if begun < first + stage.steps:
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
             drawn = examples(stage.sets, count, recipe.max_passage_tokens, rng)
-            batches: Iterator[Batch] = stream(drawn, run.tokenizer, recipe.batch_tokens, rng)
-            verdicts: Iterator[Batch] = verdict_stream(
-                stage.statements, run.tokenizer, recipe.batch_tokens, rng
-            )
+            streams: dict[bool, Iterator[Batch]] = {
+                False: stream(drawn, run.tokenizer, recipe.batch_tokens, rng),
+                True: verdict_stream(stage.statements, run.tokenizer, recipe.batch_tokens, rng),
+            }
             for step in range(stage.steps):
-                batch = next(verdicts if rng.random() < stage.share else batches)
+                batch = next(streams[rng.random() < stage.share])
                 if first + step >= begun:
                     warm = min(1.0, (first + step + 1) / max(1, recipe.warmup))
-                    yield (
-                        warm * (stage.first + (stage.last - stage.first) * step / stage.steps),
-                        batch,
-                    )
+                    rate = stage.first + (stage.last - stage.first) * step / stage.steps
+                    yield warm * rate, batch
         first += stage.steps
 
 
 def _loss(run: Run, batch: Batch) -> Tensor:
     taught = teacher_outputs(run.teacher, [i.window for i in batch]) if run.teacher else []
+    encoded = encode(run.tokenizer, [item.window for item in batch])
+    inputs = {name: torch.as_tensor(value) for name, value in encoded.inputs.items()}
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
+        output = run.model.base_model(**inputs)
+    states: Tensor = output.last_hidden_state.float()
     items = [item for item in batch if isinstance(item, BatchItem)]
     if not items:
-        return _verdict_loss(run, [item for item in batch if isinstance(item, VerdictItem)], taught)
-    encoded = encode(run.tokenizer, [item.window for item in items])
-    states = _states(run.model, encoded.inputs)
+        labels = [item.label for item in batch if isinstance(item, VerdictItem)]
+        return _verdict_loss(run, states, labels, taught)
     loss = _span_loss(run, encoded, items, states, taught)
     if run.recipe.sentences:
-        sentence_term = sentence_loss(
+        loss = loss + run.recipe.sentences * sentence_loss(
             getattr(run.model, SENTENCE)(states)[..., 0],
             encoded,
             [item.text for item in items],
@@ -197,7 +170,6 @@ def _loss(run: Run, batch: Batch) -> Tensor:
             (lambda row, place: sentence_target(taught[row], place)) if taught else None,
             run.recipe.distillation_weight,
         )
-        loss = loss + run.recipe.sentences * sentence_term
     return loss
 
 
@@ -212,47 +184,35 @@ def _span_loss(
     rows = [row for row, item in enumerate(items) if item.spans]
     if not rows:
         return states.new_zeros(())
-    numbers = {
-        group: position
-        for position, group in enumerate(dict.fromkeys(items[row].group for row in rows))
-    }
-    groups = [numbers[items[row].group] for row in rows]
-    group = torch.tensor(groups)
-    first, last = targets(encoded, [item.text for item in items], [item.answers for item in items])
-    scored = torch.from_numpy(encoded.scored[rows])
-    starts, ends = run.model.qa_outputs(states[rows]).unbind(-1)
-    wanted_first, wanted_last = torch.from_numpy(first[rows]), torch.from_numpy(last[rows])
-    loss = group_loss(starts, scored, wanted_first, group) + group_loss(
-        ends, scored, wanted_last, group
-    )
+    numbers = list(dict.fromkeys(items[row].group for row in rows))
+    groups = [numbers.index(items[row].group) for row in rows]
+    group, scored = torch.tensor(groups), torch.from_numpy(encoded.scored[rows])
+    right = targets(encoded, [item.text for item in items], [item.answers for item in items])
+    sides = run.model.qa_outputs(states[rows]).unbind(-1)
+    losses = [
+        group_loss(scores, scored, torch.from_numpy(mask[rows]), group)
+        for scores, mask in zip(sides, right, strict=True)
+    ]
+    loss = torch.stack(losses).sum()
     if taught:
         shares = span_targets([taught[row] for row in rows], encoded.rows(rows), groups)
-        pairs = zip((starts, ends), shares, strict=True)
-        distillation = [distillation_loss(s, scored, torch.from_numpy(w), group) for s, w in pairs]
-        loss = (1 - run.recipe.distillation_weight) * loss + run.recipe.distillation_weight * sum(
-            distillation
-        )
+        losses = [
+            distillation_loss(scores, scored, torch.from_numpy(share), group)
+            for scores, share in zip(sides, shares, strict=True)
+        ]
+        weight = run.recipe.distillation_weight
+        loss = (1 - weight) * loss + weight * torch.stack(losses).sum()
     return loss
 
 
 def _verdict_loss(
-    run: Run, items: Sequence[VerdictItem], taught: Sequence[TeacherOutput]
+    run: Run, states: Tensor, labels: Sequence[int], taught: Sequence[TeacherOutput]
 ) -> Tensor:
-    states = _states(run.model, encode(run.tokenizer, [item.window for item in items]).inputs)
     dense, out = getattr(run.model, VERDICT_DENSE), getattr(run.model, VERDICT)
     shares = verdict_targets(taught) if taught else None
     return verdict_loss(
         out(torch.tanh(dense(states[:, 0]))),
-        torch.tensor([item.label for item in items]),
+        torch.tensor(labels),
         None if shares is None else torch.from_numpy(shares),
         run.recipe.distillation_weight,
     )
-
-
-def _states(model: Any, inputs: dict[str, Any]) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
-        output = model.base_model(
-            **{name: torch.as_tensor(value) for name, value in inputs.items()}
-        )
-    states: Tensor = output.last_hidden_state.float()
-    return states

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
 
 CHECKPOINT_EVERY = 100
@@ -74,8 +76,9 @@ class Steps:
             "step": self.taken,
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "mark": self._mark,
         }
-        state |= {"rng": torch.get_rng_state(), "mark": self._mark}
         partial = self._checkpoint.with_suffix(".partial")
         torch.save(state, partial)
         partial.replace(self._checkpoint)
@@ -98,6 +101,11 @@ def _parameter_groups(model: Any, rates: Mapping[str, float]) -> list[dict[str, 
         if parameter.requires_grad:
             groups.setdefault(rates.get(name.partition(".")[0], 1.0), []).append(parameter)
     return [{"params": parameters, "scale": scale} for scale, parameters in groups.items()]
+
+
+def mark(*parts: object) -> str:
+    """Digest of everything that determines a run."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def checkpoint_of(out: Path) -> Path:
@@ -123,9 +131,9 @@ def ready(out: Path) -> Path:
 def not_its_start(out: Path, *paths: str) -> None:
     """Raises InputError if `out` is one of the folders that the run reads."""
     if out in {Path(path).resolve() for path in paths}:
-        role = "starts from or averages with"
         raise InputError(
-            f"--out {out} is what the run {role}, and would be overwritten", "choose another folder"
+            f"--out {out} is what the run starts from or averages with, and would be overwritten",
+            "choose another folder",
         )
 
 
@@ -150,6 +158,4 @@ def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> d
 
 def write_digest(out: Path) -> None:
     """Write the digest that is checked at load."""
-    (out / "model.sha256").write_text(
-        hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest() + "\n"
-    )
+    (out / "model.sha256").write_text(sha256_file(out / WEIGHTS) + "\n")

@@ -5,8 +5,7 @@ logged.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rag.errors import InputError
@@ -31,31 +30,29 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
     The share `hold_out` of the articles is held out: at least one article, and not all. Raises
     InputError if the questions are about fewer than two.
     """
-    if path.suffix == ".jsonl":
-        if corpus is None:
-            raise InputError(
-                f"{path} needs the documents of its questions", "name their folder: --corpus FOLDER"
-            )
-        articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
-    else:
+    if path.suffix != ".jsonl":
         articles = read_squad(path)
+    elif corpus is None:
+        raise InputError(
+            f"{path} needs the documents of its questions", "name their folder: --corpus FOLDER"
+        )
+    else:
+        articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
     with_questions = [
         article
         for article in articles
-        if any(p["qas"] and p["context"].strip() for p in article["paragraphs"])
+        if any(part["qas"] and part["context"].strip() for part in article["paragraphs"])
     ]
     if len(with_questions) < 2:
-        counted = f"{path} asks about {len(with_questions)} documents" + (
-            f" in {corpus}" if corpus else ""
-        )
+        place = f" in {corpus}" if corpus else ""
         raise InputError(
-            f"{counted}; at least two are needed, since one is held out",
+            f"{path} asks about {len(with_questions)} documents{place}; at least two are needed, "
+            "since one is held out",
             "add questions about other documents",
         )
     held_out = min(len(with_questions) - 1, max(1, round(len(with_questions) * recipe.hold_out)))
-    return Set(
-        path.stem, recipe.stage[0].own, *split_articles(with_questions, held_out, recipe.seed)
-    )
+    parts = split_articles(with_questions, held_out, recipe.seed)
+    return Set(path.stem, recipe.stage[0].own, *parts)
 
 
 def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) -> list[Article]:
@@ -66,37 +63,32 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
     passage with an answer that shares most of its words. An unanswerable question belongs to the
     passage that shares most of its words, in its `near` document if given. Raises InputError.
     """
-    shelf = _Shelf.of(_documents(corpus), count, tokens)
+    passages: dict[str, list[Passage]] = {}
+    articles: dict[str, Article] = {}
+    for document in _documents(corpus):
+        passages[document.id] = split(document, count, tokens)
+        paragraphs = [{"context": passage.text, "qas": []} for passage in passages[document.id]]
+        articles[document.id] = {"title": document.title, "paragraphs": paragraphs}
     questions = read_jsonl(gold)
-    homeless = [question for question in questions if not _put(question, shelf)]
+    homeless = []
+    for question in questions:
+        places = _places(question, passages)
+        answers = [{"text": text} for text in question.answers]
+        qa = {"question": question.text, "answers": answers, "is_impossible": not answers}
+        for name, number in places:
+            articles[name]["paragraphs"][number]["qas"].append({"id": question.id, **qa})
+        homeless += [] if places else [question.text]
     if homeless:
-        first = f"the first: {homeless[0].text!r}"
-        why = f"no document in {corpus} has their evidence or answer"
         _log.warning(
-            "%d of %d questions are left out, as %s; %s", len(homeless), len(questions), why, first
-        )
+            "%d of %d questions are left out, as no document in %s has their evidence or answer; "
+            "the first: %r",
+            len(homeless), len(questions), corpus, homeless[0],
+        )  # fmt: skip
     return [
         article
-        for article in shelf.articles.values()
-        if any(p["qas"] for p in article["paragraphs"])
+        for article in articles.values()
+        if any(paragraph["qas"] for paragraph in article["paragraphs"])
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Shelf:
-    """Passages and article of each document, by id."""
-
-    passages: dict[str, list[Passage]]
-    articles: dict[str, Article]
-
-    @classmethod
-    def of(cls, documents: Iterator[Document], count: TokenCounter, tokens: int) -> _Shelf:
-        shelf = cls({}, {})
-        for document in documents:
-            shelf.passages[document.id] = passages = split(document, count, tokens)
-            paragraphs = [{"context": passage.text, "qas": []} for passage in passages]
-            shelf.articles[document.id] = {"title": document.title, "paragraphs": paragraphs}
-        return shelf
 
 
 def _documents(corpus: Path) -> Iterator[Document]:
@@ -107,67 +99,28 @@ def _documents(corpus: Path) -> Iterator[Document]:
             _log.warning("%s is left out: %s", file.path, error)
 
 
-def _put(question: Question, shelf: _Shelf) -> bool:
-    """Add the question to its passages. Returns whether there are any."""
-    documents = dict.fromkeys([e.document for e in question.evidence] or [question.group])
-    places = [
-        place
-        for name in documents
-        if name in shelf.passages
-        for place in _in_document(question, name, shelf.passages[name])
-    ]
-    if not places and not question.evidence:
-        places = list(_anywhere(question, shelf))
-    for name, number in places:
-        answers = [{"text": text} for text in question.answers]
-        qa = {
-            "id": question.id,
-            "question": question.text,
-            "answers": answers,
-            "is_impossible": not answers,
-        }
-        shelf.articles[name]["paragraphs"][number]["qas"].append(qa)
-    return bool(places)
+def _places(question: Question, passages: Mapping[str, Sequence[Passage]]) -> list[tuple[str, int]]:
+    """The (document, number) of the passages that the question belongs to."""
+    proofs = [e for e in question.evidence if any(a in e.sentence for a in question.answers)]
+    words = content_words(question.text)
 
-
-def _in_document(
-    question: Question, name: str, passages: Sequence[Passage]
-) -> list[tuple[str, int]]:
-    if not question.answers:
-        return [(name, _nearest(question, passages))] if passages else []
-    proofs = [
-        e.sentence
-        for e in question.evidence
-        if e.document == name and any(a in e.sentence for a in question.answers)
-    ]
-    proving = [
-        number
-        for number, passage in enumerate(passages)
-        if any(sentence in passage.text for sentence in proofs)
-    ]
-    answering = [number for number, passage in enumerate(passages) if _answers(question, passage)]
-    if proving or not answering:
-        return [(name, proving[0])] if proving else []
-    return [(name, answering[_nearest(question, [passages[number] for number in answering])])]
-
-
-def _anywhere(question: Question, shelf: _Shelf) -> Iterator[tuple[str, int]]:
-    """The passage that shares most of the question's words, of those with an answer if it has
-    answers.
-    """
-    places = [
-        (name, number)
-        for name, passages in shelf.passages.items()
-        for number in range(len(passages))
-    ]
-    if question.answers:
-        places = [
-            (name, number)
-            for name, number in places
-            if _answers(question, shelf.passages[name][number])
+    def best(names: Iterable[str]) -> list[tuple[str, int]]:
+        candidates = [(name, n) for name in names for n in range(len(passages.get(name, ())))]
+        for name, n in candidates:
+            text = passages[name][n].text
+            if any(proof.document == name and proof.sentence in text for proof in proofs):
+                return [(name, n)]
+        if question.answers:
+            candidates = [(d, n) for d, n in candidates if _answers(question, passages[d][n])]
+        if not candidates:
+            return []
+        return [
+            max(candidates, key=lambda place: coverage(words, passages[place[0]][place[1]].text))
         ]
-    if places:
-        yield places[_nearest(question, [shelf.passages[name][number] for name, number in places])]
+
+    documents = dict.fromkeys([e.document for e in question.evidence] or [question.group])
+    places = [place for name in documents for place in best([name])]
+    return places or ([] if question.evidence else best(passages))
 
 
 def _answers(question: Question, passage: Passage) -> bool:
@@ -175,8 +128,3 @@ def _answers(question: Question, passage: Passage) -> bool:
     return any(
         a in passage.text and any(answers_in("", passage.text, [a])) for a in question.answers
     )
-
-
-def _nearest(question: Question, passages: Sequence[Passage]) -> int:
-    words = content_words(question.text)
-    return max(range(len(passages)), key=lambda number: coverage(words, passages[number].text))

@@ -56,6 +56,9 @@ _LABELS = {
 }
 
 
+Row = Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A question or claim, a text with its title, and the text's verdict."""
@@ -77,47 +80,44 @@ def statements(
     """The examples of a stage: rows of the sets, rows with another row's text, and sentences of
     `articles` as claims.
 
-    Raises InputError for a set that is missing in `data`.
+    Raises InputError for a set that is missing in `data`, or a file that is not JSON lines.
     """
     rows = _rows(mix.sets, data, rng)
-    examples = [_statement(row, rng) for row in rows] + _elsewhere(rows, mix.elsewhere, rng)
+    examples = []
+    for row in rows:
+        title = str(row.get("title") or "").replace("_", " ") if rng.random() < 0.6 else ""
+        examples.append(Statement(_text(row, rng), title, _evidence(row), _LABELS[row["label"]]))
+    examples += _elsewhere(rows, mix.elsewhere, rng)
     return examples + _figures(articles, mix.figures, rng)
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a gzipped file of JSON lines. Raises InputError if it is not one."""
-    try:
-        return list(json_lines(path))
-    except MALFORMED as error:
-        raise InputError(
-            f"{path} is not gzipped JSON lines: {error}", "point --data at the recipe's sets"
-        ) from error
-
-
-def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[dict[str, Any]]:
-    by_set: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for name in _FILES:
-        for row in read_rows(set_path(data, name)):
+def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[Row]:
+    by_set: dict[str, list[Row]] = defaultdict(list)
+    for path in (set_path(data, name) for name in _FILES):
+        try:
+            rows = list(json_lines(path))
+        except MALFORMED as error:
+            raise InputError(
+                f"{path} is not gzipped JSON lines: {error}", "point --data at the recipe's sets"
+            ) from error
+        for row in rows:
             if "claim" not in row or not is_held_out(row["claim"]):
                 by_set[row["set"]].append(row)
     if absent := sorted({*caps} - {*by_set}):
         message = f"{data} has no verdict set {', '.join(absent)}, which the recipe names"
         raise InputError(message, f"choose from {', '.join(sorted(by_set))}")
-    chosen: list[dict[str, Any]] = []
+    chosen: list[Row] = []
     for name, cap in caps.items():
         rng.shuffle(by_set[name])
         chosen += by_set[name][:cap]
     return chosen
 
 
-def _statement(row: Mapping[str, Any], rng: random.Random) -> Statement:
-    title = str(row.get("title") or "").replace("_", " ") if rng.random() < 0.6 else ""
-    return Statement(
-        _text(row, rng), title, row.get("evidence") or row["context"], _LABELS[row["label"]]
-    )
+def _evidence(row: Row) -> str:
+    return str(row.get("evidence") or row["context"])
 
 
-def _text(row: Mapping[str, Any], rng: random.Random) -> str:
+def _text(row: Row, rng: random.Random) -> str:
     """The claim; or the question, mostly with the capital and question mark that the sets leave
     out.
     """
@@ -129,34 +129,27 @@ def _text(row: Mapping[str, Any], rng: random.Random) -> str:
     return question if question.endswith("?") or rng.random() < 0.3 else question + "?"
 
 
-def _elsewhere(rows: Sequence[dict[str, Any]], share: float, rng: random.Random) -> list[Statement]:
+def _elsewhere(rows: Sequence[Row], share: float, rng: random.Random) -> list[Statement]:
     """A share of the rows, each with another row's text that shares many words but does not decide
-    it.
+    it: one with another title and another beginning.
     """
-    texts = [row.get("evidence") or row["context"] for row in rows]
+    texts = [_evidence(row) for row in rows]
     index = LexicalIndex()
     index.update([], enumerate(texts))
     undecided = []
-    for number, row in enumerate(rows):
+    for row, text in zip(rows, texts, strict=True):
         if rng.random() >= share:
             continue
-        near = [place for place, _ in index.search(row.get("claim") or row["question"], _NEAREST)]
         apart = [
             place
-            for place in near
-            if _apart(rows[number], rows[place], texts[number], texts[place])
+            for place, _ in index.search(row.get("claim") or row["question"], _NEAREST)
+            if texts[place][:25] != text[:25]
+            and (row.get("title") is None or row["title"] != rows[place].get("title"))
         ]
         if apart:
-            undecided.append(
-                Statement(_text(row, rng), "", texts[rng.choice(apart[:6])], Label.UNSAID)
-            )
+            evidence = texts[rng.choice(apart[:6])]
+            undecided.append(Statement(_text(row, rng), "", evidence, Label.UNSAID))
     return undecided
-
-
-def _apart(row: Mapping[str, Any], second: Mapping[str, Any], text: str, second_text: str) -> bool:
-    """Whether two rows have different texts, judged by titles and beginnings."""
-    titled = row.get("title") is not None and row.get("title") == second.get("title")
-    return text[:25] != second_text[:25] and not titled
 
 
 def _figures(articles: Sequence[Article], limit: int, rng: random.Random) -> list[Statement]:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-import torch
 
 from rag.training import trainer as steps
+
+
+def _town(number: int, name: str) -> dict[str, Any]:
+    year = str(1500 + number)
+    qas = [
+        {"question": f"when was {name} built?", "answers": [{"text": year}]},
+        {"question": f"who built {name}?", "answers": [], "is_impossible": True},
+    ]
+    text = f"the town of {name} was built in {year}. it has {number + 3} gates."
+    return {"title": f"Town_{number}", "paragraphs": [{"context": text, "qas": qas}]}
+
+
+TOWNS = "abra bexle corto dunve elsin farro gindo holme".split()
+ARTICLES = [_town(number, name) for number, name in enumerate(TOWNS)]
 
 
 def write_set(folder: Path, articles: list[dict[str, Any]]) -> None:
@@ -22,27 +36,14 @@ def write_set(folder: Path, articles: list[dict[str, Any]]) -> None:
 
 def write_statements(folder: Path) -> None:
     """Write the sets "boolq" and "fever" to a recipe's folder."""
-    questions = [
-        {
-            "set": "boolq",
-            "question": f"is town {n} old",
-            "context": f"Town {n} is {kind}.",
-            "label": label,
-            "title": f"T{n}",
-        }
-        for n in range(8)
-        for kind, label in (("old", "yes"), ("new", "no"))
-    ]
-    claims = [
-        {
-            "set": "fever",
-            "claim": f"Town {n} is large.",
-            "evidence": f"Town {n} is {kind}.",
-            "label": label,
-        }
-        for n in range(8)
-        for kind, label in (("vast", "supported"), ("tiny", "refuted"), ("far", "not_enough"))
-    ]
+    questions, claims = [], []
+    for n in range(8):
+        about = {"question": f"is town {n} old", "set": "boolq", "title": f"T{n}"}
+        for kind, label in (("old", "yes"), ("new", "no")):
+            questions.append({**about, "context": f"Town {n} is {kind}.", "label": label})
+        about = {"claim": f"Town {n} is large.", "set": "fever"}
+        for kind, label in (("vast", "supported"), ("tiny", "refuted"), ("far", "not_enough")):
+            claims.append({**about, "evidence": f"Town {n} is {kind}.", "label": label})
     for name, rows in (("yesno", questions), ("support", claims)):
         with gzip.open(folder / f"{name}.jsonl.gz", "wt") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
@@ -51,13 +52,11 @@ def write_statements(folder: Path) -> None:
 def die_at(step: int, trainer: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupt the next run at this step; checkpoints are saved every two steps."""
     monkeypatch.setattr(steps, "CHECKPOINT_EVERY", 2)
-    loss, seen = trainer._loss, []
+    loss, steps_taken = trainer._loss, itertools.count(1)
 
-    def dying(*arguments: Any) -> torch.Tensor:
-        seen.append(1)
-        if len(seen) == step:
+    def dying(*arguments: Any) -> Any:
+        if next(steps_taken) == step:
             raise KeyboardInterrupt
-        found: torch.Tensor = loss(*arguments)
-        return found
+        return loss(*arguments)
 
     monkeypatch.setattr(trainer, "_loss", dying)

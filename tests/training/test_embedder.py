@@ -13,17 +13,7 @@ from rag.models.embedders import MeanEmbedder, is_mean
 from rag.training import train_embedder as training
 from rag.training.recipe import EmbedderRecipe
 from tests import tiny
-from tests.training.helpers import die_at, write_set
-
-TOWNS = ["abra", "bexle", "corto", "dunve", "elsin", "farro", "gindo", "holme"]
-
-
-def paragraph(number: int, name: str) -> dict[str, Any]:
-    year = f"{1500 + number}"
-    asked = [(f"when was {name} built?", year), (f"who walled {name}?", "knights")]
-    qas = [{"question": question, "answers": [{"text": answer}]} for question, answer in asked]
-    return {"context": f"{name} was built in {year}. knights walled it.", "qas": qas}
-
+from tests.training.helpers import TOWNS, die_at, write_set
 
 RECIPE: dict[str, Any] = {
     "init": "start",
@@ -44,6 +34,8 @@ RECIPE: dict[str, Any] = {
     "average": 1.0,
     "sets": {"towns": 100},
 }
+PARAGRAPHS = [f"{name} was built in {1500 + n}. knights did it." for n, name in enumerate(TOWNS)]
+QUESTIONS = [f"when was {name} built?" for name in TOWNS]
 
 
 def recipe(**changes: Any) -> EmbedderRecipe:
@@ -53,38 +45,40 @@ def recipe(**changes: Any) -> EmbedderRecipe:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     tiny.embedder(tmp_path / "start")
-    articles = [
-        {"title": f"T{number}", "paragraphs": [paragraph(number, name)]}
-        for number, name in enumerate(TOWNS)
-    ]
+    articles = []
+    for n, (text, question) in enumerate(zip(PARAGRAPHS, QUESTIONS, strict=True)):
+        asked = ((question, f"{1500 + n}"), (f"who built {TOWNS[n]}?", "knights"))
+        qas = [{"question": q, "answers": [{"text": answer}]} for q, answer in asked]
+        articles.append({"title": f"T{n}", "paragraphs": [{"context": text, "qas": qas}]})
     write_set(tmp_path, articles)
     return tmp_path
 
 
-def own_first(folder: Path) -> float:
+def margin(folder: Path) -> float:
     """Mean margin of a question's cosine to its own passage over those to the others."""
     embedder = MeanEmbedder("tiny", folder)
-    made = [paragraph(number, name) for number, name in enumerate(TOWNS)]
-    cosines = (
-        embedder.embed_queries([p["qas"][0]["question"] for p in made])
-        @ embedder.embed_passages([p["context"] for p in made]).T
-    )
+    cosines = embedder.embed_queries(QUESTIONS) @ embedder.embed_passages(PARAGRAPHS).T
     return float(cosines.diagonal().mean() - cosines.mean())
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
 
 
 @pytest.mark.slow
 def test_questions_move_closer_to_their_passages(data: Path) -> None:
     training.tune(recipe(steps=60), data, data / "tuned")
     assert is_mean(data / "tuned")
-    assert own_first(data / "tuned") > 1.5 * own_first(data / "start")
+    assert margin(data / "tuned") > 1.5 * margin(data / "start")
     assert (data / "tuned" / "model.sha256").exists()
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_weights(
+def test_a_killed_run_ends_with_the_same_weights_and_half_of_it_is_the_mean(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training.tune(recipe(), data, data / "whole")
+    training.tune(recipe(average=0.5), data, data / "half")
     die_at(8, training, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         training.tune(recipe(), data, data / "killed")
@@ -92,63 +86,41 @@ def test_a_killed_run_ends_with_the_same_weights(
         training.tune(recipe(seed=6), data, data / "killed")
     training.tune(recipe(), data, data / "killed")
     assert not (data / "killed.checkpoint.pt").exists()
-    whole, killed = (load_file(data / name / "model.safetensors") for name in ("whole", "killed"))
+    whole, killed, half = (weights(data / name) for name in ("whole", "killed", "half"))
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
-    started = load_file(data / "start" / "model.safetensors")
-    changed = {
-        name
-        for name in whole
-        if "pooler" not in name and not torch.equal(whole[name], started[f"bert.{name}"].half())
-    }
+    start = weights(data / "start")
+    changed = []
+    for name in whole:
+        if "pooler" not in name:
+            before, after = start[f"bert.{name}"].float(), whole[name].float()
+            assert torch.allclose(half[name].float(), (before + after) / 2, atol=2e-3)
+            changed += [] if torch.equal(before.half(), after.half()) else [name]
     assert changed
     assert not any("embeddings" in name for name in changed)
-
-
-@pytest.mark.slow
-def test_the_average_lies_between_initial_and_tuned_weights(data: Path) -> None:
-    for name, share in (("none", 0.0), ("half", 0.5), ("all", 1.0)):
-        training.tune(recipe(average=share), data, data / name)
-    none, half, whole = (
-        load_file(data / name / "model.safetensors") for name in ("none", "half", "all")
-    )
-    assert all(
-        torch.allclose(
-            half[name].float(), (none[name].float() + whole[name].float()) / 2, atol=2e-3
-        )
-        for name in half
-    )
-    assert any(not torch.equal(none[name], whole[name]) for name in none)
 
 
 def test_passages_that_may_answer_are_not_negatives() -> None:
     texts = ["a in 1500", "b in 1600", "c in 1500", "d", "e"]
     asked = training.AnchorQuestion("when?", ("1500",), (0, 3), (1, 4))
-    made = training._batch(
-        texts,
-        [(0, [asked]), (2, [training.AnchorQuestion("what?", ("c",), (2,), ())]), (3, [])],
-        2,
-        random.Random(1),
-    )
-    told = {passage for passage, apart in zip(made.passages, made.allowed[0], strict=True) if apart}
-    assert made.passages[made.own[0]] == "a in 1500"
-    assert told == {"a in 1500", "b in 1600", "e"}
+    other = training.AnchorQuestion("what?", ("c",), (2,), ())
+    units = [(0, [asked]), (2, [other]), (3, [])]
+    batch = training._batch(texts, units, 2, random.Random(1))
+    pairs = zip(batch.passages, batch.allowed[0], strict=True)
+    assert batch.passages[batch.own[0]] == "a in 1500"
+    assert {text for text, allowed in pairs if allowed} == {"a in 1500", "b in 1600", "e"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "words"),
+    ("changes", "out", "error", "words"),
     [
-        ({"sets": {"villages": 5}}, InputError, "villages"),
-        ({"init": "nowhere"}, ModelError, "nowhere"),
-        ({"passages": 99}, InputError, "no set has the 99 passages"),
+        ({"sets": {"villages": 5}}, "out", InputError, "villages"),
+        ({"init": "nowhere"}, "out", ModelError, "nowhere"),
+        ({"passages": 99}, "out", InputError, "no set has the 99 passages"),
+        ({}, "start", InputError, "would be overwritten"),
     ],
 )
 def test_invalid_recipes_are_named(
-    data: Path, changes: dict[str, Any], error: type[Exception], words: str
+    data: Path, changes: dict[str, Any], out: str, error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        training.tune(recipe(**changes), data, data / "out")
-
-
-def test_the_initial_model_is_not_overwritten(data: Path) -> None:
-    with pytest.raises(InputError, match="would be overwritten"):
-        training.tune(recipe(), data, data / "start")
+        training.tune(recipe(**changes), data, data / out)

@@ -10,23 +10,18 @@ from rag.training.recipe import EmbedderRecipe, OwnRecipe, SetsRecipe, load_reci
 
 SHIPPED = Path(recipe.__file__).parent / "recipes"
 FORMER = Path(__file__).parents[2] / "eval/experiments/recipes"
+RECIPES = [*sorted(SHIPPED.glob("*.toml")), *sorted(FORMER.rglob("*.toml"))]
 
 
-def load(shipped: str, path: Path) -> SetsRecipe | OwnRecipe | EmbedderRecipe:
-    if shipped == "embedder.toml":
+def load(name: str, path: Path) -> SetsRecipe | OwnRecipe | EmbedderRecipe:
+    if name == "embedder.toml":
         return load_recipe(EmbedderRecipe, path)
-    return (
-        load_recipe(OwnRecipe, path)
-        if shipped == "finetune.toml"
-        else load_recipe(SetsRecipe, path)
-    )
+    if name == "finetune.toml":
+        return load_recipe(OwnRecipe, path)
+    return load_recipe(SetsRecipe, path)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*sorted(SHIPPED.glob("*.toml")), *sorted(FORMER.rglob("*.toml"))],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_shipped_recipe_is_valid(path: Path) -> None:
     assert load(path.name, path).seed == 20261125
 
@@ -44,21 +39,13 @@ def test_invalid_toml_is_named(tmp_path: Path, content: str) -> None:
     [
         ("reader.toml", "seed =", "sed =", "[:;] seed: Field required"),
         ("reader.toml", "seed =", "sed =", "[:;] sed: Extra"),
-        ("reader.toml", "steps =", "stops =", r"stage 2\.steps: Field required"),
         ("reader.toml", "to = 0.0", "to = -1.0", r"stage 2\.to: .*greater than or equal to 0"),
         ("reader.toml", "from = 6.0e-5", "from = nan", r"stage 1\.from: .*finite"),
         (
             "reader.toml", "drop_gold = 0.06", "absnt = 0.06",
             r"stage 1\.sets\.squad-train-parts\.absnt: Extra",
         ),
-        (
-            "reader.toml", "entity_swap = 0.05", "entity_swap = 1.05",
-            r"stage 1\.sets\.squad-train-parts\.entity_swap: .*less than or equal to 1",
-        ),
         ("reader.toml", "steps = 500", 'steps = "many"', r"stage 1\.steps: .*integer"),
-        ("finetune.toml", "[[stage]]", "[[stages]]", "stage: Field required"),
-        ("finetune.toml", "hold_out =", "hold =", "hold_out: Field required"),
-        ("finetune.toml", "passes =", "steps =", r"stage 1\.passes: Field required"),
         ("finetune.toml", "[[stage]]", "stage = [1]\n[more]", "stage 1: .*valid"),
         ("finetune.toml", "cap = 20000, ", "", r"stage 1\.own\.cap: Field required"),
     ],
@@ -69,8 +56,7 @@ def test_errors_in_a_recipe_are_named(
     shipped = (SHIPPED / name).read_text(encoding="utf-8")
     assert before in shipped
     (tmp_path / "my.toml").write_text(shipped.replace(before, after))
-    with pytest.raises(
-        InputError, match=rf"recipe .*my\.toml cannot be followed.*{fault}"
-    ) as error:
+    words = rf"recipe .*my\.toml cannot be followed.*{fault}"
+    with pytest.raises(InputError, match=words) as error:
         load(name, tmp_path / "my.toml")
     assert str(SHIPPED / name) in error.value.hint

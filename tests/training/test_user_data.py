@@ -26,99 +26,80 @@ def corpus(tmp_path: Path) -> Path:
     return folder
 
 
-def gold(tmp_path: Path, *lines: dict[str, Any]) -> Path:
-    path = tmp_path / "mine.jsonl"
+def gold(corpus: Path, *lines: dict[str, Any]) -> Path:
+    path = corpus.parent / "mine.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines))
     return path
 
 
-def placed(articles: list[dict[str, Any]]) -> dict[str, str]:
+def placed(path: Path, corpus: Path, tokens: int) -> dict[str, str]:
     """Passage by question."""
-    return {
-        qa["question"]: p["context"]
-        for article in articles
-        for p in article["paragraphs"]
-        for qa in p["qas"]
-    }
+    articles = gold_articles(path, corpus, count, tokens)
+    paragraphs = [p for article in articles for p in article["paragraphs"]]
+    return {qa["question"]: p["context"] for p in paragraphs for qa in p["qas"]}
 
 
-def test_questions_belong_to_evidence_answer_or_most_of_their_words(
-    tmp_path: Path, corpus: Path
-) -> None:
+def test_questions_belong_to_evidence_answer_or_most_of_their_words(corpus: Path) -> None:
     evidence = [{"document": "notes/lease.md", "sentence": "The rent is 900 euros."}]
     path = gold(
-        tmp_path,
+        corpus,
         {"question": "What is the rent?", "answers": ["900 euros"], "evidence": evidence},
         {"question": "Until when is the warranty?", "answers": ["2025"]},
         {"question": "When was the roof mended?", "answers": ["2015"]},
         {"question": "Who mended the roof?", "answers": []},
         {"question": "Who owns it?", "answers": [], "near": "notes/lease.md"},
     )
-    found = placed(gold_articles(path, corpus, count, 12))
-    assert len(found) == 5
-    assert found["Who owns it?"] in LEASE
-    assert "900 euros" in found["What is the rent?"]
-    assert "2025" in found["Until when is the warranty?"]
-    assert "mended in 2015" in found["When was the roof mended?"]
-    assert "roof" in found["Who mended the roof?"]
+    passages = placed(path, corpus, 12)
+    assert len(passages) == 5
+    assert passages["Who owns it?"] in LEASE
+    assert "900 euros" in passages["What is the rent?"]
+    assert "2025" in passages["Until when is the warranty?"]
+    assert "mended in 2015" in passages["When was the roof mended?"]
+    assert "roof" in passages["Who mended the roof?"]
 
 
-def test_unplaced_questions_are_counted_and_named(
-    tmp_path: Path, corpus: Path, caplog: pytest.LogCaptureFixture
+def test_questions_and_files_without_a_place_are_named(
+    corpus: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    (corpus / "picture.png").write_bytes(b"\x89PNG\r\n")
+    (corpus / "empty.txt").write_text("")
     elsewhere = [{"document": "notes/garden.md", "sentence": "The tree is 9 metres tall."}]
     path = gold(
-        tmp_path,
+        corpus,
         {"question": "When was the roof mended?", "answers": ["2015"]},
         {"question": "How tall is the tree?", "answers": ["9 metres"], "evidence": elsewhere},
         {"question": "Who is the plumber?", "answers": ["Mary Holt"]},
     )
     with caplog.at_level(logging.WARNING):
-        assert list(placed(gold_articles(path, corpus, count, 60))) == ["When was the roof mended?"]
-    assert "2 of 3 questions are left out" in caplog.text
-    assert "How tall is the tree?" in caplog.text
-
-
-def test_unreadable_files_are_named_and_the_others_read(
-    tmp_path: Path, corpus: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (corpus / "picture.png").write_bytes(b"\x89PNG\r\n")
-    (corpus / "empty.txt").write_text("")
-    path = gold(tmp_path, {"question": "When was the roof mended?", "answers": ["2015"]})
-    with caplog.at_level(logging.WARNING):
-        assert placed(gold_articles(path, corpus, count, 60)) == {"When was the roof mended?": ROOF}
-    assert "picture.png is left out" in caplog.text
+        assert placed(path, corpus, 60) == {"When was the roof mended?": ROOF}
+    for words in ("2 of 3 questions are left out", "How tall is the tree?", "picture.png is left"):
+        assert words in caplog.text
     assert "empty.txt is left out" in caplog.text
 
 
 @pytest.mark.parametrize("hold_out", [0.0, 0.2, 1.0])
-def test_at_least_one_document_is_held_out_but_not_all(
-    tmp_path: Path, corpus: Path, hold_out: float
-) -> None:
+def test_at_least_one_document_is_held_out_but_not_all(corpus: Path, hold_out: float) -> None:
     recipe = load_recipe(OwnRecipe).model_copy(update={"hold_out": hold_out})
-    path = gold(
-        tmp_path,
-        {"question": "When was it mended?", "answers": ["2015"]},
-        {"question": "The rent?", "answers": ["900"]},
-    )
-    made = own_set(path, corpus, count, recipe)
-    assert len(made.articles) == len(made.held_out) == 1
+    rows = [{"question": "When was it mended?", "answers": ["2015"]}]
+    path = gold(corpus, *rows, {"question": "The rent?", "answers": ["900"]})
+    own = own_set(path, corpus, count, recipe)
+    assert len(own.articles) == len(own.held_out) == 1
     with pytest.raises(InputError, match="--corpus"):
         own_set(path, None, count, recipe)
 
 
 def test_articles_without_questions_or_text_do_not_count(tmp_path: Path) -> None:
-    asked = {"question": "When?", "answers": [{"text": "2015"}]}
+    asked = [{"question": "When?", "answers": [{"text": "2015"}]}]
+    texts: dict[str, tuple[str, list[Any]]] = {"a": ("In 2015.", asked), "b": ("In 2015.", asked)}
+    texts |= {"bare": ("In 2016.", []), "blank": (" ", asked)}
     articles = [
-        {"title": f"T{n}", "paragraphs": [{"context": c, "qas": q}]}
-        for n, (c, q) in enumerate([("In 2015.", [asked])] * 2)
+        {"title": title, "paragraphs": [{"context": text, "qas": qas}]}
+        for title, (text, qas) in texts.items()
     ]
-    articles += [{"title": "bare", "paragraphs": [{"context": "In 2016.", "qas": []}]}]
-    articles += [{"title": "blank", "paragraphs": [{"context": " ", "qas": [asked]}]}]
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"data": articles}))
-    made = own_set(path, None, count, load_recipe(OwnRecipe))
-    assert {article["title"] for article in made.articles + made.held_out} == {"T0", "T1"}
+    own = own_set(path, None, count, load_recipe(OwnRecipe))
+    assert {article["title"] for article in own.articles + own.held_out} == {"a", "b"}
     path.write_text(json.dumps({"data": articles[1:]}))
     with pytest.raises(InputError, match="asks about 1 documents"):
         own_set(path, None, count, load_recipe(OwnRecipe))
