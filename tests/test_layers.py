@@ -42,7 +42,7 @@ HOMES = {
         "mcp": "server/mcp/results server/mcp/server server/mcp/skill server/routes/mcp",
         "uvicorn": "server/serve server/connections",
         "prometheus_client": "server/prometheus",
-        "ir_measures": "evaluation/ranking",
+        "ir_measures": "evaluation/metrics",
         "jinja2": "evaluation/report/page",
         "prompt_toolkit": "repl/full_terminal repl/plain_terminal repl/history",
         "rich": "repl/printer repl/screen repl/run",

@@ -114,13 +114,11 @@ def _run(
     from rag import build
     from rag.evaluation.corpus import opened
     from rag.evaluation.gold_formats import load
-    from rag.evaluation.ranking import measure
     from rag.evaluation.result import Result, compare
     from rag.evaluation.runs import run
 
     questions = load(gold)
     before = Result.load(baseline) if baseline else None
-    measure([])  # fails now, not after the run, if its library is not installed
     with opened(build, Settings.load(index=index), questions, corpus, index) as searcher:
         result = run(questions, searcher, out, limit)
     return result, compare(before, result) if before else None

@@ -29,7 +29,7 @@ from rag.evaluation.calibration_fit import (
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import Rows
 from rag.evaluation.usefulness import serves, shown
-from rag.filters import Condition, Filter
+from rag.filters import Condition
 from rag.types import Answer
 
 LEAST = 20
@@ -75,21 +75,28 @@ def calibrate(
             "check the gold answers, or add more",
         )
     confidence = held_back(data, FOLDS)
-    certificate = None if risk is None else _certificate(confidence, data, risk, certainty)
-    threshold = certificate.threshold if certificate else choose_threshold(confidence, data, None)
-    slope, offset = fit(data, np.ones_like(data.right))
-    before, after = (
-        bought(predict(1.0, 0.0, data.log_odds), data, engine.threshold),
-        bought(confidence, data, threshold),
-    )
-    report: dict[str, Any] = {
-        "rule": "refuses as many as have no answer"
-        if risk is None
-        else f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}",
+    report: dict[str, Any] = {"rule": "refuses as many as have no answer"}
+    certified: list[str] = []
+    threshold = choose_threshold(confidence, data.answerable)
+    if risk is not None:
+        certificate = _certificate(confidence, data, risk, certainty)
+        threshold = certificate.threshold
+        report["rule"] = f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}"
+        report["certificate"] = asdict(certificate)
+        certified.append(
+            f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
+            f"{certainty:.1%} confidence (upper bound {certificate.bound:.1%}: "
+            f"{certificate.wrong} of {certificate.answered} answers to questions left out of the "
+            f"fit were wrong; {certificate.tested} thresholds tested in a fixed order)"
+        )
+    before = bought(predict(1.0, 0.0, data.log_odds), data, engine.threshold)
+    after = bought(confidence, data, threshold)
+    report |= {
         "before": before,
         "after, on questions left out of the fit": after,
         "risk by coverage": risk_at_coverage(confidence, data),
     }
+    slope, offset = fit(data, np.ones_like(data.right))
     content = judge.calibration(
         slope=slope * judge.slope,
         offset=slope * judge.offset + offset,
@@ -97,16 +104,7 @@ def calibrate(
         risk=after["wrong, of answered"],
         report=report,
     )
-    says = _says(before, after, data, threshold)
-    if risk is not None and certificate:
-        report["certificate"] = asdict(certificate)
-        says.append(
-            f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
-            f"{certainty:.1%} confidence (upper bound {certificate.bound:.1%}: "
-            f"{certificate.wrong} of {certificate.answered} answers to questions left out of the "
-            f"fit were wrong; {certificate.tested} thresholds tested in a fixed order)"
-        )
-    return Calibrated(content, tuple(says))
+    return Calibrated(content, (*_says(before, after, data, threshold), *certified))
 
 
 def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) -> Certificate:
@@ -114,49 +112,42 @@ def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) 
     if certificate := certify(confidence, data.right, risk, certainty):
         return certificate
     needed = questions_needed(confidence, data.right, risk, certainty)
+    hint = "give more questions, or a higher --risk"
+    if needed is None:
+        hint = (
+            "too many answers are wrong for any number of questions: give a higher --risk, or "
+            "look at the misses with: rag eval run GOLD"
+        )
+    elif needed > len(confidence):
+        hint = f"give about {needed:,} questions, or a higher --risk"
     raise InputError(
         f"{len(confidence)} questions cannot certify that at most {risk:.1%} of the answers are "
         f"wrong, with {certainty:.1%} confidence",
-        f"give about {needed:,} questions, or a higher --risk"
-        if needed and needed > len(confidence)
-        else "too many answers are wrong for any number of questions: give a higher --risk, or "
-        "look at the misses with: rag eval run GOLD"
-        if needed is None
-        else "give more questions, or a higher --risk",
+        hint,
     )
 
 
 def _ask(engine: Engine, gold: Sequence[Question]) -> Judged:
     """The likeliest answer to each question, and to some without their documents."""
-    questions: list[tuple[Question, Filter]] = [(question, question.filter) for question in gold]
+    questions = list(gold)
     if sum(not question.answers for question in gold) < _FEW_ABSENT * len(gold):
         absent = [question for question in gold if question.answers and question.relevant]
-        questions += [
-            (
-                replace(question, answers=()),
-                (
-                    *question.filter,
-                    *(Condition("document", "!=", name) for name in question.relevant),
-                ),
-            )
-            for question in absent[: len(gold) // 3]
-        ]
+        for question in absent[: len(gold) // 3]:
+            conditions = tuple(Condition("document", "!=", name) for name in question.relevant)
+            questions.append(replace(question, answers=(), filter=(*question.filter, *conditions)))
     unlimited = copy.copy(engine)
     unlimited.settings = replace(engine.settings, threshold=0.0)
     answers: list[Answer] = []
     for start in range(0, len(questions), _BATCH):
         batch = questions[start : start + _BATCH]
-        answers += unlimited.ask_many(
-            [Query(question.text, None, conditions or None) for question, conditions in batch]
-        )
-    pairs = [(question, answer) for (question, _), answer in zip(questions, answers, strict=True)]
-    texts = list(dict.fromkeys(question.text for question, _ in questions))
+        answers += unlimited.ask_many([Query(q.text, None, q.filter or None) for q in batch])
+    pairs = list(zip(questions, answers, strict=True))
+    groups = {text: number for number, text in enumerate({q.text: None for q in questions})}
     return Judged(
         np.array([logit(answer.confidence) for answer in answers]),
         np.array([serves(question, shown(answer)) == "useful" for question, answer in pairs]),
-        np.array([bool(question.answers) for question, _ in questions]),
-        np.ones(len(questions)),
-        np.array([texts.index(question.text) for question, _ in questions]),
+        np.array([bool(question.answers) for question in questions]),
+        np.array([groups[question.text] for question in questions]),
     )
 
 

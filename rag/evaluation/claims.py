@@ -7,38 +7,28 @@ with the evidence).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from rag.claims.checker import Checker
-from rag.claims.results import CONTRADICTED, NOT_FOUND, PARTLY, SUPPORTED
+from rag.claims.results import SUPPORTED
 from rag.evaluation.set_files import StrictRow, Text, read_rows
 
-_VERDICTS = (SUPPORTED, CONTRADICTED, PARTLY, NOT_FOUND)
-_HINT = f"a line has a claim and a verdict, one of {', '.join(_VERDICTS)}"
+_HINT = "a line has a claim and a verdict, one of supported, contradicted, partly, not_in_documents"
 
 
-class _ClaimRow(StrictRow):
-    id: str = ""
-    claim: Text
-    verdict: Literal["supported", "contradicted", "partly", "not_in_documents"]
-    kind: Text = "claim"
-    document: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GoldClaim:
+class GoldClaim(StrictRow):
     """A claim with its correct verdict; `document` is the id of the document that decides it, or
     "".
     """
 
-    id: str
-    claim: str
-    verdict: str
-    kind: str = "claim"
+    id: str = ""
+    claim: Text
+    verdict: Literal["supported", "contradicted", "partly", "not_in_documents"]
+    kind: Text = "claim"
     document: str = ""
 
 
@@ -63,38 +53,30 @@ class ClaimsResult:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Balanced accuracy separates supported from all others; "right" counts exact verdicts."""
-        return {**_figures(self.rows), "confusion": self.confusion} | {
-            "kinds": {
-                kind: _figures([r for r in self.rows if r.gold.kind == kind])
-                for kind in self._kinds()
-            }
-        }
-
-    @property
-    def confusion(self) -> dict[str, dict[str, int]]:
-        """For each correct verdict, how often each verdict was given."""
-        return {
-            verdict: dict(Counter(row.verdict for row in self.rows if row.gold.verdict == verdict))
-            for verdict in _VERDICTS
-            if any(row.gold.verdict == verdict for row in self.rows)
-        }
-
-    def _kinds(self) -> list[str]:
-        return list(dict.fromkeys(row.gold.kind for row in self.rows))
+        """Balanced accuracy separates supported from all others; "right" counts exact verdicts;
+        "confusion" is how often each verdict was given, by correct verdict.
+        """
+        by_kind, by_verdict = defaultdict(list), defaultdict(list)
+        for row in self.rows:
+            by_kind[row.gold.kind].append(row)
+            by_verdict[row.gold.verdict].append(row.verdict)
+        confusion = {verdict: dict(Counter(verdicts)) for verdict, verdicts in by_verdict.items()}
+        kinds = {kind: _figures(rows) for kind, rows in by_kind.items()}
+        return {**_figures(self.rows), "confusion": confusion, "kinds": kinds}
 
     def as_dict(self) -> dict[str, Any]:
         """The summary and every row."""
-        return self.summary | {"rows": [asdict(row) for row in self.rows]}
+        rows = [{**asdict(row), "gold": row.gold.model_dump()} for row in self.rows]
+        return self.summary | {"rows": rows}
 
 
 def read_claims(path: Path) -> list[GoldClaim]:
-    """The claims of a file. Raises InputError that names the line."""
-    rows = read_rows(path, _ClaimRow, "claims", _HINT)
+    """The claims of a file; the default id is the line's number. Raises InputError that names the
+    line.
+    """
+    rows = read_rows(path, GoldClaim, "claims", _HINT)
     return [
-        GoldClaim(
-            row.id or place.rpartition(" ")[2], row.claim, row.verdict, row.kind, row.document
-        )
+        row if row.id else row.model_copy(update={"id": place.rpartition(" ")[2]})
         for place, row in rows.items()
     ]
 
@@ -107,15 +89,11 @@ def run(
     """Check each claim as a separate text. `on_progress` is called with 1 after each."""
     rows = []
     for gold in claims:
-        report = checker.check(gold.claim)
-        worst = next(
-            (sentence for sentence in report.sentences if sentence.verdict != SUPPORTED),
-            report.sentences[0],
-        )
+        sentences = checker.check(gold.claim).sentences
+        worst = next((s for s in sentences if s.verdict != SUPPORTED), sentences[0])
         cited = {evidence.citation.document_id for evidence in worst.evidence}
-        rows.append(
-            ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, gold.document in cited)
-        )
+        found = gold.document in cited
+        rows.append(ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, found))
         on_progress(1)
     return ClaimsResult(tuple(rows))
 

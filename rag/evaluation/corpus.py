@@ -4,7 +4,6 @@ documents.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -71,16 +70,15 @@ def _make(
     files = list(find([corpus])) if corpus else []
     embedder = build.embedder(settings)
     with closing(build.store(settings, embedder, create=True)) as store:
-        if corpus:
-            shown = tqdm(total=len(files), unit="file", disable=None, file=sys.stderr, leave=False)
-            ingest = Ingest(store, embedder, settings.passage_tokens)
-            with shown as progress:
-                ingest.run(files, lambda _: progress.update())
-        else:
+        if not corpus:
             fill(documents, store, embedder, settings.passage_tokens)
+            return
+        ingest = Ingest(store, embedder, settings.passage_tokens)
+        with tqdm(total=len(files), unit="file", disable=None, leave=False) as progress:
+            ingest.run(files, lambda _: progress.update())
 
 
 def fill(documents: Sequence[Document], store: Store, embedder: Embedder, tokens: int) -> None:
     """Index the documents, as `rag ingest` does with files."""
-    shown = tqdm(documents, unit="document", disable=None, file=sys.stderr, leave=False)
-    index_documents(shown, store, embedder, tokens)
+    progress = tqdm(documents, unit="document", disable=None, leave=False)
+    index_documents(progress, store, embedder, tokens)

@@ -128,45 +128,40 @@ def attribute_error(attempt: Attempt) -> tuple[str, str]:
 
 
 def _never_found(attempt: Attempt) -> tuple[str, str]:
-    passages = [
-        passage
-        for document in dict.fromkeys(p.document for p in attempt.places)
+    documents = dict.fromkeys(place.document for place in attempt.places)
+    pairs = [
+        (place, passage)
+        for document in documents
         for passage in attempt.passages(document)
+        for place in attempt.places
     ]
-    if any(place.in_passage(passage) for place in attempt.places for passage in passages):
+    if any(place.in_passage(passage) for place, passage in pairs):
         return "legs", "neither retriever has it among its candidates"
     cut = sum(
-        p.document_id == place.document and p.start < place.end and place.start < p.end
-        for p in passages
-        for place in attempt.places
+        passage.document_id == place.document
+        and passage.start < place.end
+        and place.start < passage.end
+        for place, passage in pairs
     )
-    return (
-        "chunking",
-        f"{cut} passages contain a part of it" if cut else "no passage contains any of it",
-    )
+    detail = f"{cut} passages contain a part of it" if cut else "no passage contains any of it"
+    return "chunking", detail
 
 
 def _not_read(hit: Hit, rank: int, read: int) -> tuple[str, str]:
     by_meaning = hit.dense_rank is not None and hit.dense_rank <= read
     by_words = hit.lexical_rank is not None and hit.lexical_rank <= read
-    stage = {
-        (True, True): "fusion",
-        (True, False): "lexical",
-        (False, True): "dense",
-        (False, False): "legs",
-    }[by_meaning, by_words]
+    stage = (("legs", "dense"), ("lexical", "fusion"))[by_meaning][by_words]
     where = f"dense {hit.dense_rank or 'none'}, lexical {hit.lexical_rank or 'none'}"
     return stage, f"its passage has rank {rank} ({where}), and {read} were read"
 
 
 def _not_chosen(attempt: Attempt, likeliest: Alternative | None) -> tuple[str, str]:
-    read = [hit.passage for hit in attempt.hits[: attempt.read]]
-    holding = [
-        passage for passage in read if any(place.in_passage(passage) for place in attempt.places)
-    ]
     if likeliest is None:
         return "reader", "the reader found nothing in it"
-    if any(_within(citation, passage) for citation in likeliest.citations for passage in holding):
+    read = [hit.passage for hit in attempt.hits[: attempt.read]]
+    holding = [p for p in read if any(place.in_passage(p) for place in attempt.places)]
+    spans = [EvidenceSpan(c.document_id, c.start, c.end, "") for c in likeliest.citations]
+    if any(span.in_passage(passage) for span in spans for passage in holding):
         return "reader", f"it chose {likeliest.text!r} from the evidence's own passage"
     for alternative in attempt.answer.alternatives:
         if is_right(alternative.text, attempt.accepted):
@@ -176,11 +171,3 @@ def _not_chosen(attempt: Attempt, likeliest: Alternative | None) -> tuple[str, s
                 f"({alternative.confidence:.2f})",
             )
     return "reader", f"the right words were not among its candidates; it chose {likeliest.text!r}"
-
-
-def _within(citation: Citation, passage: Passage) -> bool:
-    return (
-        passage.document_id == citation.document_id
-        and passage.start <= citation.start
-        and citation.end <= passage.end
-    )

@@ -19,18 +19,17 @@ from rag.evaluation.error_analysis import (
     best_candidate,
 )
 from rag.evaluation.gold import Evidence, Question
-from rag.evaluation.ranking import DEPTH
+from rag.evaluation.metrics import DEPTH
 from rag.evaluation.records import Row
 from rag.evaluation.squad import exact, f1, is_right
 from rag.evaluation.usefulness import Shown, judge, shown
 from rag.filters import Condition
 from rag.meaning.sentences import Offsets, enclosing_sentence
-from rag.protocols import Store
 from rag.types import Answer, Citation, Hit, Passage
 
 _ALL = 10_000
 """More than the number of passages of any evaluated document."""
-_SHOWN = 50
+_CANDIDATES = 50
 """Number of candidates to keep per answer, to distinguish a losing candidate from a missing one.
 Does not change the best one.
 """
@@ -38,9 +37,9 @@ Does not change the best one.
 
 def with_all_candidates(engine: Engine) -> Engine:
     """The same engine with more candidates in its answers."""
-    shown = copy.copy(engine)
-    shown.alternatives = _SHOWN
-    return shown
+    changed = copy.copy(engine)
+    changed.alternatives = _CANDIDATES
+    return changed
 
 
 class Evaluator:
@@ -54,26 +53,18 @@ class Evaluator:
 
     def examine(self, question: Question) -> Row:
         """Raises as `Engine.ask` does."""
-        row = Row(
-            question.id,
-            question.text,
-            question.group,
-            "retrieval",
-            question.answers,
-            form=question.form,
-            asked_as=question.kind,
-        )
+        row = Row(question.id, question.text, question.group, "retrieval", question.answers)
+        row = replace(row, form=question.form, asked_as=question.kind)
         if not isinstance(self._searcher, Engine):
             started = time.perf_counter()
             hits = self._search(question)
-            took = {"retrieve": round(1000 * (time.perf_counter() - started), 2)}
-            return replace(row, ms=took, **_ranked(question, hits))
+            ms = {"retrieve": round(1000 * (time.perf_counter() - started), 2)}
+            return replace(row, ms=ms, **_ranked(question, hits))
         answer = self._searcher.ask(question.text, filter=question.filter or None)
         row = replace(row, **_scored(question, answer), **self._sound(answer))
         if not question.answers:
-            return replace(
-                row, kind="unanswerable", stage="unsupported" if answer.text is not None else None
-            )
+            stage = "unsupported" if answer.text is not None else None
+            return replace(row, kind="unanswerable", stage=stage)
         return self._traced(replace(row, kind="answerable"), question, answer)
 
     def _traced(self, row: Row, question: Question, answer: Answer) -> Row:
@@ -82,51 +73,51 @@ class Evaluator:
         missed = not is_right(answer.text, question.answers)
         if missed and not places and not question.evidence:
             places = list(self._occurrences(question.answers))
-        top = best(places, hits)
         row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
+        top = best(places, hits)
         if top:
-            row = replace(
-                row, rank=top[0], dense_rank=top[1].dense_rank, lexical_rank=top[1].lexical_rank
-            )
+            rank, hit, _ = top
+            row = replace(row, rank=rank, dense_rank=hit.dense_rank, lexical_rank=hit.lexical_rank)
         if not missed:
             return row
-        trace = Attempt(
-            question.answers,
-            places,
-            hits,
-            len(answer.hits) or self._settings.top_k,
-            answer,
-            self._passages,
-        )
-        stage, detail = attribute_error(trace)
-        document, sentence = _sought(question, places, top[2] if top else None)
+        read = len(answer.hits) or self._settings.top_k
+        attempt = Attempt(question.answers, places, hits, read, answer, self._passages)
+        stage, detail = attribute_error(attempt)
+        evidence: Sequence[EvidenceSpan | Evidence]
+        evidence = [top[2]] if top else places or question.evidence
+        document, sentence = next(((e.document, e.sentence) for e in evidence), ("", ""))
         return replace(row, stage=stage, detail=detail, document=document, sentence=sentence)
 
     def _search(self, question: Question) -> list[Hit]:
         """The full fused ranking, with the same candidate depth as for the answer."""
-        return self._searcher.search(
-            question.text, self._settings.first_stage_k, question.filter or None
-        )
+        depth = self._settings.first_stage_k
+        return self._searcher.search(question.text, depth, question.filter or None)
 
     def _passages(self, document: str) -> Sequence[Passage]:
         """All of a document's passages."""
-        return [
-            hit.passage
-            for hit in self._searcher.search("all", _ALL, (Condition("document", "=", document),))
-        ]
+        condition = Condition("document", "=", document)
+        return [hit.passage for hit in self._searcher.search("all", _ALL, (condition,))]
 
     def places(self, question: Question, hits: Sequence[Hit] = ()) -> list[EvidenceSpan]:
         """Places of the evidence in the index; for a question without evidence, of its answers in
         the hits.
         """
         if question.evidence:
-            return list(evidence_places(self._store, question))
-        passages = [hit.passage for hit in hits]
+            return list(self._evidence(question))
         return [
             place
-            for p in passages
-            for place in answers_in(p.document_id, p.text, question.answers, p.start)
+            for passage in (hit.passage for hit in hits)
+            for place in answers_in(
+                passage.document_id, passage.text, question.answers, passage.start
+            )
         ]
+
+    def _evidence(self, question: Question) -> Iterator[EvidenceSpan]:
+        """A line break counts as a space."""
+        for evidence in question.evidence:
+            document = self._store.document(evidence.document)
+            if document and (offsets := _place(document.text, evidence)):
+                yield EvidenceSpan(document.id, *offsets, document.text[slice(*offsets)])
 
     def _occurrences(self, answers: Sequence[str]) -> Iterator[EvidenceSpan]:
         """The sentences of the index that contain an answer."""
@@ -136,20 +127,16 @@ class Evaluator:
                 yield from answers_in(document.id, document.text, answers)
 
     def _sound(self, answer: Answer) -> dict[str, Any]:
-        beside = (
-            citation for alternative in answer.alternatives for citation in alternative.citations
-        )
-        cited = [*answer.citations, *(piece.citation for piece in answer.pieces), *beside]
-        texts = {
-            name: self._store.document(name)
-            for name in dict.fromkeys(citation.document_id for citation in cited)
+        cited = [*answer.citations, *(piece.citation for piece in answer.pieces)]
+        cited += [citation for candidate in answer.alternatives for citation in candidate.citations]
+        names = {citation.document_id for citation in cited}
+        texts = {name: d.text for name in names if (d := self._store.document(name))}
+        return {
+            "sound": sum(
+                c.document_id in texts and _is_sound(c, texts[c.document_id]) for c in cited
+            ),
+            "checked": len(cited),
         }
-        sound = [
-            _is_valid(citation, document.text)
-            for citation in cited
-            if (document := texts[citation.document_id])
-        ]
-        return {"sound": sum(sound), "checked": len(cited)}
 
 
 def answers_in(
@@ -162,7 +149,7 @@ def answers_in(
             yield EvidenceSpan(document, offset + start, offset + end, text[start:end])
 
 
-def _is_valid(citation: Citation, text: str) -> bool:
+def _is_sound(citation: Citation, text: str) -> bool:
     sentence = text[citation.sentence_start : citation.sentence_end]
     return text[citation.start : citation.end] == citation.quote and sentence == citation.sentence
 
@@ -189,68 +176,40 @@ def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
     """
     if answer.form == "span" and question.form == "span":
         return is_right(guess, question.answers)
-    nearest = (
-        answer.alternatives[0].citations[0].quote
-        if answer.text is None and answer.alternatives
-        else None
-    )
-    visible = Shown(nearest, (nearest,)) if nearest else shown(answer)
-    return bool(question.answers) and judge(question, visible) in (
-        "useful",
-        "partial" if answer.text is None else "useful",
-    )
+    if not question.answers:
+        return False
+    if answer.text is not None:
+        return judge(question, shown(answer)) == "useful"
+    if not answer.alternatives:
+        return False
+    nearest = answer.alternatives[0].citations[0].quote
+    return judge(question, Shown(nearest, (nearest,))) in ("useful", "partial")
 
 
 def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     """Relevant documents by rank; a document has the rank of its best passage."""
     order = list(dict.fromkeys(hit.passage.document_id for hit in hits))[:DEPTH]
-    ranks = tuple(
-        (rank, question.relevant[name])
-        for rank, name in enumerate(order, 1)
-        if name in question.relevant
-    )
+    grades = question.relevant
     return {
-        "found": ranks,
-        "unfound": tuple(grade for name, grade in question.relevant.items() if name not in order),
+        "found": tuple(
+            (rank, grades[name]) for rank, name in enumerate(order, 1) if name in grades
+        ),
+        "unfound": tuple(grade for name, grade in grades.items() if name not in order),
     }
 
 
 def _cited(question: Question, answer: Answer, places: Sequence[EvidenceSpan]) -> dict[str, Any]:
+    citations = answer.citations
     if not question.evidence:
-        return {"citations": len(answer.citations)}
-    touched = [
-        [place for place in places if place.touches(citation)] for citation in answer.citations
-    ]
+        return {"citations": len(citations)}
+    touched = [{place for place in places if place.touches(citation)} for citation in citations]
     return {
-        "citations": len(answer.citations),
-        "cited_document": bool(answer.citations)
-        and answer.citations[0].document_id in question.relevant,
+        "citations": len(citations),
+        "cited_document": bool(citations) and citations[0].document_id in question.relevant,
         "cited_right": sum(map(bool, touched)),
-        "cited_evidence": len({place for evidence_spans in touched for place in evidence_spans}),
+        "cited_evidence": len(set().union(*touched)),
         "evidence": len(question.evidence),
     }
-
-
-def _sought(
-    question: Question, places: Sequence[EvidenceSpan], top: EvidenceSpan | None
-) -> tuple[str, str]:
-    """The evidence to show: the highest-ranking one, or the first."""
-    if top or places:
-        place = top or places[0]
-        return place.document, place.sentence
-    return (
-        (question.evidence[0].document, question.evidence[0].sentence)
-        if question.evidence
-        else ("", "")
-    )
-
-
-def evidence_places(store: Store, question: Question) -> Iterator[EvidenceSpan]:
-    """The places of a question's evidence in the index; a line break counts as a space."""
-    for evidence in question.evidence:
-        document = store.document(evidence.document)
-        if document and (offsets := _place(document.text, evidence)):
-            yield EvidenceSpan(evidence.document, *offsets, document.text[slice(*offsets)])
 
 
 def _place(text: str, evidence: Evidence) -> Offsets | None:
@@ -261,8 +220,5 @@ def _place(text: str, evidence: Evidence) -> Offsets | None:
     end = start + len(evidence.sentence)
     if text[start:end] == evidence.sentence:
         return start, end
-    words = map(re.escape, evidence.sentence.split())
-    match = re.search(r"\s+".join(words), text)
-    if match is None:
-        return None
-    return match.span()
+    match = re.search(r"\s+".join(map(re.escape, evidence.sentence.split())), text)
+    return match.span() if match else None

@@ -12,7 +12,7 @@ from rag.errors import InputError, writing_to
 from rag.evaluation.metrics import METRICS
 from rag.evaluation.result import Result, Summary
 
-_MILLISECONDS = {f"{percentile}_ms": percentile for percentile in ("p50", "p95", "p99")}
+_MILLISECONDS = ("p50_ms", "p95_ms", "p99_ms")
 _LOWER = {*_MILLISECONDS, *(name for name, metric in METRICS.items() if metric.better == "lower")}
 NAMES = (*METRICS, "questions_per_second", *_MILLISECONDS)
 
@@ -46,14 +46,13 @@ class GateVerdict:
             return False
         return self.value >= self.gate.bound if self.gate.least else self.value <= self.gate.bound
 
-    def __str__(self) -> str:
-        return f"{'ok   ' if self.passed else 'FAIL '} {self.found}"
-
     @property
     def found(self) -> str:
         """The gate and the measured value."""
-        value = "not measured" if self.value is None else f"{self.value:.2f}"
-        return f"{self.gate}: {value}"
+        return f"{self.gate}: {'not measured' if self.value is None else f'{self.value:.2f}'}"
+
+    def __str__(self) -> str:
+        return f"{'ok   ' if self.passed else 'FAIL '} {self.found}"
 
 
 def parse(under: Sequence[str], over: Sequence[str] = ()) -> list[Gate]:
@@ -68,11 +67,8 @@ def _parse(text: str, is_minimum: bool) -> Gate:
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(NAMES)}"
         raise InputError(f"unknown metric {name!r}", hint)
     if is_minimum == (name in _LOWER):
-        right = "over" if is_minimum else "under"
-        raise InputError(
-            f"{'lower' if is_minimum else 'higher'} is better for {name}",
-            f"give --fail-{right} {text}",
-        )
+        better, option = ("lower", "over") if is_minimum else ("higher", "under")
+        raise InputError(f"{better} is better for {name}", f"give --fail-{option} {text}")
     try:
         return Gate(name, float(bound), is_minimum)
     except ValueError:
@@ -86,7 +82,7 @@ def verdicts(gates: Sequence[Gate], summary: Summary) -> list[GateVerdict]:
 
 def _measured(name: str, summary: Summary) -> float | None:
     if name in _MILLISECONDS:
-        return summary.latency["total"][_MILLISECONDS[name]]
+        return summary.latency["total"][name.removesuffix("_ms")]
     if name == "questions_per_second":
         return summary.per_second
     return 100 * summary.metrics[name] if name in summary.metrics else None

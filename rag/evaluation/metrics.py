@@ -12,14 +12,14 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.evaluation import ranking
 from rag.evaluation.gold import FORMS
 from rag.evaluation.records import Row
 from rag.evaluation.statistics import auroc, ece
 
 Column = NDArray[np.float64]
 Table = Mapping[str, Column]
-CUTS = tuple(range(1, ranking.DEPTH + 1))
+DEPTH = 20
+"""Number of ranks of documents to keep."""
 BINS = 10
 NAN = float("nan")
 
@@ -33,7 +33,8 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
     answerable = np.array([row.kind == "answerable" for row in rows], bool)
     cited = answerable & np.array([row.evidence > 0 for row in rows], bool)
     judged = answering & np.array([bool(row.judgement) for row in rows], bool)
-    values: dict[str, tuple[NDArray[np.bool_], list[float]]] = {
+    useful = [row.judgement == "useful" for row in rows]
+    values: dict[str, tuple[NDArray[np.bool_], Sequence[float]]] = {
         "em": (answering, [row.em for row in rows]),
         "f1": (answering, [row.f1 for row in rows]),
         "right": (answering, [row.right for row in rows]),
@@ -43,7 +44,7 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         "cited_document": (cited, [row.cited_document for row in rows]),
         "cited_precision": (cited, [row.cited_right / max(row.citations, 1) for row in rows]),
         "cited_recall": (cited, [row.cited_evidence / max(row.evidence, 1) for row in rows]),
-        "useful": (judged & answerable, [row.judgement == "useful" for row in rows]),
+        "useful": (judged & answerable, useful),
         "wrong": (judged, [row.judgement == "wrong" for row in rows]),
         "form_right": (judged & answerable, [_has_its_form(row) for row in rows]),
         "rank": (answerable, [row.rank or np.inf for row in rows]),
@@ -51,13 +52,13 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
         "checked": (every, [row.checked for row in rows]),
     }
     for form in FORMS:
-        asked_for = judged & answerable & np.array([row.form == form for row in rows], bool)
-        values[f"useful_{form}"] = asked_for, values["useful"][1]
+        asked_for = np.array([row.form == form for row in rows], bool)
+        values[f"useful_{form}"] = judged & answerable & asked_for, useful
     columns = {
         name: np.where(applies, np.array(column, float), np.nan)
         for name, (applies, column) in values.items()
     }
-    return columns | {name: np.array(v, float) for name, v in ranking.measure(rows).items()}
+    return columns | {name: np.array(v, float) for name, v in rank_documents(rows).items()}
 
 
 def _has_its_form(row: Row) -> bool:
@@ -67,6 +68,32 @@ def _has_its_form(row: Row) -> bool:
     same = {"steps": "list"}
     expected, shown = (same.get(form, form) for form in (row.form, row.given))
     return row.judgement != "refused" and shown == expected
+
+
+_RANKINGS = {f"recall@{k}": f"R@{k}" for k in (1, 5, 10, 20)}
+_RANKINGS |= {"mrr@10": "RR@10", "ndcg@10": "nDCG@10"}
+"""Our names of the measures, and those of ir-measures."""
+
+
+def rank_documents(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """Each measure of ranked documents for each row, in order, by ir-measures; NaN if no document
+    is relevant, 0 if no relevant one was found. A document has the rank of its best passage.
+    """
+    import ir_measures  # slow to import
+
+    measures = {str(ir_measures.parse_measure(m)): name for name, m in _RANKINGS.items()}
+    qrels, run = {}, {}
+    for place, row in enumerate(rows):
+        if row.found or row.unfound:  # names of documents do not matter, only grades by rank
+            grades = {f"rank {rank}": grade for rank, grade in row.found}
+            grades |= {f"unfound {number}": grade for number, grade in enumerate(row.unfound)}
+            qrels[str(place)] = grades
+            run[str(place)] = {f"rank {rank}": float(-rank) for rank in range(1, DEPTH + 1)}
+    values = {name: [NAN] * len(rows) for name in _RANKINGS}
+    parsed = [ir_measures.parse_measure(name) for name in measures]
+    for result in ir_measures.iter_calc(parsed, qrels, run) if qrels else ():
+        values[measures[str(result.measure)]][int(result.query_id)] = result.value
+    return values
 
 
 def mean(values: Column) -> float:
@@ -116,6 +143,14 @@ def evidence_at(k: int, table: Table) -> float:
 # Confidence: how well it tells right answers from wrong ones
 
 
+def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
+    """For every question asked for an answer, whether the best candidate is right, and its
+    confidence.
+    """
+    with_answer = ~np.isnan(table["confidence"])
+    return table["right"][with_answer] == 1, table["confidence"][with_answer]
+
+
 def _confidence_auroc(table: Table) -> float:
     right, confidence = _guesses(table)
     area = auroc(confidence[right], confidence[~right])
@@ -123,8 +158,7 @@ def _confidence_auroc(table: Table) -> float:
 
 
 def _aurc(table: Table) -> float:
-    risk = risk_coverage(table)[1]
-    return float(risk.mean()) if len(risk) else NAN
+    return mean(risk_coverage(table)[1])
 
 
 def risk_coverage(table: Table) -> tuple[Column, Column]:
@@ -132,11 +166,10 @@ def risk_coverage(table: Table) -> tuple[Column, Column]:
     confident best candidates; equal confidences count as drawn at random.
     """
     right, confidence = _guesses(table)
-    order = np.argsort(-confidence, kind="stable")
-    values, place, count = np.unique(-confidence[order], return_inverse=True, return_counts=True)
-    wrong = np.bincount(place, ~right[order], len(values)) / count
+    values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
+    wrong = np.bincount(place, ~right, len(values)) / count
     counts = np.arange(1, len(confidence) + 1)
-    return counts / max(len(confidence), 1), np.cumsum(wrong[place]) / counts
+    return counts / max(len(confidence), 1), np.cumsum(np.repeat(wrong, count)) / counts
 
 
 def _coverage_at(precision: float, table: Table) -> float:
@@ -160,40 +193,34 @@ def reliability(table: Table) -> list[tuple[float, float, int]]:
     """
     right, confidence = _guesses(table)
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
-    inside = [place == number for number in range(BINS)]
-    return [
-        (float(confidence[bin].mean()), float(right[bin].mean()), int(bin.sum()))
-        for bin in inside
-        if bin.any()
-    ]
-
-
-def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
-    """For every question asked for an answer, whether the best candidate is right, and its
-    confidence.
-    """
-    with_answer = ~np.isnan(table["confidence"])
-    return table["right"][with_answer] == 1, table["confidence"][with_answer]
+    inside = [place == number for number in np.unique(place)]
+    return [(float(confidence[b].mean()), float(right[b].mean()), int(b.sum())) for b in inside]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric with the name that gates use, and its definition. `better` is "higher" or
-    "lower".
-    """
+    """A metric with the name that gates use, and its definition."""
 
     name: str
     title: str
     group: str
     definition: str
     of: Callable[[Table], float]
-    better: str = "higher"
+
+    @property
+    def better(self) -> str:
+        """ "higher" or "lower"."""
+        return "lower" if self.name in _LOWER else "higher"
 
 
-def _metrics(group: str, *metrics: tuple[str, str, str, Callable[[Table], float]]) -> list[Metric]:
+Compute = str | Callable[[Table], float]
+"""A function, or the column whose mean is the metric."""
+
+
+def _metrics(group: str, *rows: tuple[str, str, str, Compute]) -> list[Metric]:
     return [
-        Metric(name, title, group, definition, compute, "lower" if name in _LOWER else "higher")
-        for name, title, definition, compute in metrics
+        Metric(name, title, group, definition, partial(_mean, of) if isinstance(of, str) else of)
+        for name, title, definition, of in rows
     ]
 
 
@@ -202,11 +229,9 @@ _ALL = [
     *_metrics(
         "Answers",
         ("em", "Exact match", "Exact match over all questions after SQuAD's normalisation; a "
-         "refusal scores 1 where there is no answer, else 0 (Rajpurkar et al. 2016, 2018).",
-         partial(_mean, "em")),
+         "refusal scores 1 where there is no answer, else 0 (Rajpurkar et al. 2016, 2018).", "em"),
         ("f1", "F1", "Token F1 with the closest accepted answer over all questions; a refusal "
-         "scores 1 for unanswerable questions, else 0 (Rajpurkar et al. 2016, 2018).",
-         partial(_mean, "f1")),
+         "scores 1 for unanswerable questions, else 0 (Rajpurkar et al. 2016, 2018).", "f1"),
         ("em_answerable", "Exact match, answerable", "Exact match over answerable questions; a "
          "refusal scores 0 (SQuAD 2.0's HasAns_exact).", partial(_answerable, "em")),
         ("f1_answerable", "F1, answerable", "Token F1 over answerable questions; a refusal scores "
@@ -218,30 +243,30 @@ _ALL = [
         "Forms",
         ("useful", "Useful answers", "Share of answerable questions with a useful answer as shown "
          "to users: the right words in a sentence that answers, the right yes or no, or most of "
-         "the gold set's sentences or items; a refusal scores 0.", partial(_mean, "useful")),
+         "the gold set's sentences or items; a refusal scores 0.", "useful"),
         ("wrong", "Wrong answers, of all questions", "Share of all questions with a wrong answer, "
-         "not useful even in part. Lower is better.", partial(_mean, "wrong")),
+         "not useful even in part. Lower is better.", "wrong"),
         ("form_right", "In the form that is wanted", "Share of answerable questions whose answer "
-         "has the gold set's form; a refusal scores 0.", partial(_mean, "form_right")),
+         "has the gold set's form; a refusal scores 0.", "form_right"),
         *((f"useful_{form}", f"Useful, {form.replace('_', ' ')}", "The share of answerable "
-           f'questions that want the form "{form}" whose answer is useful.',
-           partial(_mean, f"useful_{form}")) for form in FORMS),
+           f'questions that want the form "{form}" whose answer is useful.', f"useful_{form}")
+          for form in FORMS),
     ),
     *_metrics(
         "Citations",
         ("citation_document@1", "First citation in a right document", "Share of answerable "
          "questions whose first citation is from a document with evidence; a refusal scores 0.",
-         partial(_mean, "cited_document")),
+         "cited_document"),
         ("citation_precision", "Citation sentence precision", "Share of an answer's citations that "
          "lie in an evidence sentence, averaged over answerable questions; a refusal scores 0 "
          "(after ALCE's citation precision, Gao et al. 2023, with gold sentences instead of a "
-         "judge).", partial(_mean, "cited_precision")),
+         "judge).", "cited_precision"),
         ("citation_precision_right", "Citation sentence precision, right answers", "Citation "
          "precision over right answers only. Sources that support the answer but are not in the "
          "gold set count as wrong, so this is a lower bound.", _right_citations),
         ("citation_recall", "Citation sentence recall", "Share of the evidence sentences that are "
          "cited, averaged over answerable questions; a refusal scores 0. Below 1 if a question "
-         "has more evidence than an answer has citations.", partial(_mean, "cited_recall")),
+         "has more evidence than an answer has citations.", "cited_recall"),
         ("offset_integrity", "Offset integrity", "Share of all citations, including those of "
          "alternatives, whose quote and sentence match the document at their offsets.",
          _offset_integrity),
@@ -253,12 +278,12 @@ _ALL = [
            "accuracy of Karpukhin et al. 2020, by sentence instead of answer string).",
            partial(evidence_at, k)) for k in (1, 5, 10, 20)),
         *((f"recall@{k}", f"Recall@{k}", f"Share of the relevant documents among the first {k}; a "
-           "document ranks where its best passage does.", partial(_mean, f"recall@{k}"))
+           "document ranks where its best passage does.", f"recall@{k}")
           for k in (1, 5, 10, 20)),
         ("mrr@10", "MRR@10", "One over the rank of the first relevant document, 0 beyond the tenth "
-         "(Voorhees 1999).", partial(_mean, "mrr@10")),
+         "(Voorhees 1999).", "mrr@10"),
         ("ndcg@10", "nDCG@10", "Discounted gain of the first ten documents over that of the best "
-         "order (Järvelin & Kekäläinen 2002).", partial(_mean, "ndcg@10")),
+         "order (Järvelin & Kekäläinen 2002).", "ndcg@10"),
     ),
     *_metrics(
         "Refusals",

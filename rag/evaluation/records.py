@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 from rag.errors import InputError, RagError, writing_to
 
@@ -78,7 +78,7 @@ def pack(rows: Sequence[Row]) -> dict[str, Any]:
 def unpack(table: Mapping[str, Any]) -> list[Row]:
     """Rows of a table; unknown columns are ignored. Raises InputError if it is not a table."""
     try:
-        return [_row(dict(zip(table["columns"], values, strict=True))) for values in table["rows"]]
+        return [_row(zip(table["columns"], values, strict=True)) for values in table["rows"]]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"the questions of the result cannot be read: {error}",
@@ -86,14 +86,13 @@ def unpack(table: Mapping[str, Any]) -> list[Row]:
         ) from error
 
 
-def _row(values: Mapping[str, Any]) -> Row:
-    row_fields = {name: value for name, value in values.items() if name in COLUMNS}
+def _row(values: Iterable[tuple[str, Any]]) -> Row:
+    """Lists become tuples."""
+    cells = {name: value for name, value in values if name in COLUMNS}
     for name in ("answers", "unfound"):
-        row_fields[name] = tuple(row_fields.get(name) or ())
-    row_fields["found"] = tuple(
-        (int(rank), int(grade)) for rank, grade in row_fields.get("found") or ()
-    )
-    return Row(**row_fields)
+        cells[name] = tuple(cells.get(name) or ())
+    cells["found"] = tuple((int(rank), int(grade)) for rank, grade in cells.get("found") or ())
+    return Row(**cells)
 
 
 class Partial:
@@ -108,48 +107,35 @@ class Partial:
     def read(self) -> dict[str, Row]:
         """The rows of an interrupted run, by question id; a truncated last line is ignored."""
         try:
-            first, *lines = self.path.read_text(encoding="utf-8").split(
-                "\n"
-            )  # answers may contain other line ends
+            # answers may contain other line ends
+            first, *lines = self.path.read_text(encoding="utf-8").split("\n")
             if json.loads(first) != self._first:
                 return {}
-        except (OSError, ValueError):
-            return {}
-        try:
-            return {
-                row.id: row for row in unpack({"columns": COLUMNS, "rows": list(_whole(lines))})
-            }
-        except RagError:
+            rows = [json.loads(line) for line in lines[:-1]]
+            return {row.id: row for row in unpack({"columns": COLUMNS, "rows": rows})}
+        except (OSError, ValueError, RagError):
             return {}
 
     @contextmanager
-    def writing(self, rows: Sequence[Row]) -> Iterator[Partial]:
+    def writing(self, rows: Sequence[Row]) -> Iterator[Callable[[Row], None]]:
         """Start the file with these rows; the yielded function appends one. Raises InputError if it
         cannot be written.
         """
         with writing_to(self.path, "name another folder with --out"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w", encoding="utf-8") as file:
-                self._file: IO[str] = file
-                self._line(self._first)
+
+                def write(value: object) -> None:
+                    file.write(json.dumps(value, ensure_ascii=False) + "\n")
+                    file.flush()
+
+                def add(row: Row) -> None:
+                    write(astuple(row))
+
+                write(self._first)
                 for row in rows:
-                    self.add(row)
-                yield self
-
-    def add(self, row: Row) -> None:
-        self._line(astuple(row))
-
-    def _line(self, value: object) -> None:
-        self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
-        self._file.flush()
+                    add(row)
+                yield add
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
-
-
-def _whole(lines: Sequence[str]) -> Iterator[list[object]]:
-    for line in lines:
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return

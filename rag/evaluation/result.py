@@ -15,9 +15,8 @@ import numpy as np
 from rag.errors import InputError
 from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.metrics import (
-    CUTS,
+    DEPTH,
     Interval,
-    Table,
     evidence_at,
     intervals,
     measure,
@@ -112,6 +111,8 @@ def rounded(value: Any) -> Any:
 def summarise(rows: Sequence[Row]) -> Summary:
     """Compute all figures from the rows."""
     columns = table(rows)
+    kinds = Counter(str(row.kind) for row in rows)
+    answerable = kinds["answerable"]
     total = np.array([sum(row.ms.values()) for row in rows], dtype=float)
     stages = dict.fromkeys(name for row in rows for name in row.ms)
     times = {
@@ -119,48 +120,35 @@ def summarise(rows: Sequence[Row]) -> Summary:
     } | {"total": total}
     lost = Counter(row.stage for row in rows if row.stage)
     return Summary(
-        counts=_counts(rows),
+        counts={
+            "questions": len(rows),
+            **kinds,
+            "documents": len({row.group for row in rows}),
+            "missed": lost.total(),
+        },
         metrics=measure(columns),
         intervals=intervals(columns, [row.group for row in rows]),
         latency={name: _percentiles(values) for name, values in times.items()},
         per_second=float(1000 * len(rows) / total.sum()) if total.sum() else 0.0,
         stages={name: lost[name] for name in STAGES if lost[name]},
-        recall=_recall(columns),
-        risk=_thinned(
-            list(zip(*(values.tolist() for values in risk_coverage(columns)), strict=True))
-        ),
+        recall=[(float(k), evidence_at(k, columns)) for k in range(1, DEPTH + 1) if answerable],
+        risk=_thinned(np.transpose(risk_coverage(columns)).tolist()),
         reliability=reliability(columns),
         waiting=_thinned(
-            [(float(ms), (place + 1) / len(rows)) for place, ms in enumerate(np.sort(total))]
+            [(float(ms), place / len(rows)) for place, ms in enumerate(np.sort(total), 1)]
         ),
     )
-
-
-def _counts(rows: Sequence[Row]) -> dict[str, int]:
-    kinds = Counter(str(row.kind) for row in rows)
-    missed = sum(row.stage is not None for row in rows)
-    return {
-        "questions": len(rows),
-        **kinds,
-        "documents": len({row.group for row in rows}),
-        "missed": missed,
-    }
 
 
 def _percentiles(values: Any) -> dict[str, float]:
     return {f"p{p}": float(np.percentile(values, p)) for p in PERCENTILES}
 
 
-def _recall(columns: Table) -> list[tuple[float, float]]:
-    points = [(float(k), evidence_at(k, columns)) for k in CUTS]
-    return [point for point in points if not np.isnan(point[1])]
-
-
 def _thinned(points: list[tuple[float, float]], limit: int = 200) -> list[tuple[float, float]]:
     """Reduce a curve's points, keeping the first and the last."""
     if len(points) <= limit:
         return points
-    return [points[round(place * (len(points) - 1) / (limit - 1))] for place in range(limit)]
+    return [points[round(place)] for place in np.linspace(0, len(points) - 1, limit)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +198,10 @@ def compare(before: Result, after: Result) -> Comparison:
         for name in first
         if name in second
     }
-    flipped = [
-        (side, counterpart) for side, counterpart in pairs if served(side) != served(counterpart)
-    ]
-    gained = [pair for pair in flipped if served(pair[1])]
-    lost = [pair for pair in flipped if not served(pair[1])]
+    gained, lost = (
+        [pair for pair in pairs if served(pair[0]) != served(pair[1]) == is_gain]
+        for is_gain in (True, False)
+    )
     return Comparison(len(pairs), len(old) + len(new) - 2 * len(pairs), changes, gained, lost)
 
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import platform
 import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -62,11 +61,6 @@ def _git(*arguments: str) -> str:
     return completed.stdout.strip()
 
 
-def of_questions(questions: Iterable[Question]) -> str:
-    """Digest of the questions and accepted answers."""
-    return _sha256(dataclasses.astuple(question) for question in questions)
-
-
 def of_searcher(searcher: Searcher) -> dict[str, Any]:
     """Settings, index and models of a searcher."""
     settings = {name: str(getattr(searcher.settings, name)) for name in _SETTINGS}
@@ -95,14 +89,6 @@ def _models(settings: Settings) -> dict[str, str]:
     return digests
 
 
-def of_machine() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "cores": str(available_cores()),
-    }
-
-
 def _sha256(values: Iterable[Any]) -> str:
     total = hashlib.sha256()
     for value in values:
@@ -119,35 +105,34 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     questions = sample(gold.questions, limit)
     _check(questions, searcher.settings.max_question)
     revision = commit()
-    facts = {"gold": of_questions(questions), "commit": revision, **of_searcher(searcher)}
-    partial = Partial(out / f"{gold.name}-{revision}.partial.jsonl", _fingerprint(facts))
-    rows = ask(
-        questions,
-        Evaluator(with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher),
-        partial,
-    )
+    digest = _sha256(dataclasses.astuple(question) for question in questions)
+    facts = {"gold": digest, "commit": revision, **of_searcher(searcher)}
+    partial = Partial(out / f"{gold.name}-{revision}.partial.jsonl", _sha256([facts]))
+    evaluated = with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher
+    rows = ask(questions, Evaluator(evaluated), partial)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    result = Result.of(
-        {"name": gold.name, "made": now, "limit": limit, **facts, "machine": of_machine()}, rows
-    )
+    machine = {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "cores": str(available_cores()),
+    }
+    head = {"name": gold.name, "made": now, "limit": limit}
+    result = Result.of({**head, **facts, "machine": machine}, rows)
     partial.remove()
     return result
 
 
 def ask(questions: Sequence[Question], examiner: Evaluator, partial: Partial) -> list[Row]:
     """One row per question, in order."""
-    finished = partial.read()
-    rows = {question.id: finished[question.id] for question in questions if question.id in finished}
+    rows = partial.read()
     with (
-        partial.writing(list(rows.values())) as file,
-        tqdm(
-            total=len(questions), initial=len(rows), unit="question", disable=None, file=sys.stderr
-        ) as progress,
+        partial.writing(list(rows.values())) as add,
+        tqdm(total=len(questions), initial=len(rows), unit="question", disable=None) as progress,
     ):
         for question in questions:
             if question.id not in rows:
                 rows[question.id] = examiner.examine(question)
-                file.add(rows[question.id])
+                add(rows[question.id])
                 progress.update()
     return [rows[question.id] for question in questions]
 
@@ -159,7 +144,3 @@ def _check(questions: Sequence[Question], longest: int) -> None:
             check_question(question.text, longest)
         except InputError as error:
             raise InputError(f"gold question {question.id}: {error.message}", error.hint) from error
-
-
-def _fingerprint(facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -42,13 +42,11 @@ def ece(bins: Sequence[tuple[float, float, int]]) -> float:
     return sum(gaps) / total if total else float("nan")
 
 
-def adaptive_ece(confidence: Rows, right: Mask, weight: Rows, bins: int = 10) -> float:
+def adaptive_ece(
+    confidence: Rows, right: Mask, weight: Rows | None = None, bins: int = 10
+) -> float:
     """Expected calibration error over bins of equal count (Nixon et al. 2019)."""
-    order = np.argsort(confidence, kind="stable")
-    total = 0.0
-    for part in np.array_split(order, bins):
-        if len(part):
-            w = weight[part]
-            sure, share = (np.average(values[part], weights=w) for values in (confidence, right))
-            total += w.sum() * abs(sure - share)
-    return round(float(total / weight.sum()), 4)
+    weight = np.ones(len(right)) if weight is None else weight
+    gaps = weight * (confidence - right)
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    return round(float(sum(abs(gaps[part].sum()) for part in parts) / weight.sum()), 4)

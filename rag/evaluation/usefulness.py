@@ -89,7 +89,7 @@ def _is_buried(question: Question, shown: Shown) -> bool:
         fitting = sum(any(names(piece, item) for item in question.items) for piece in shown.quotes)
         return len(shown.quotes) > FEW_ITEMS and fitting < LEAST_FITTING * len(shown.quotes)
     words = len((shown.text or "").split())
-    evidence = [len(one.sentence.split()) for one in question.evidence]
+    evidence = [len(proof.sentence.split()) for proof in question.evidence]
     if question.form == "span":
         return words > max(FEW_WORDS, 2 * max(evidence, default=0))
     if question.form in ("sentences", "yes_no"):
@@ -102,10 +102,8 @@ def held(sentence: str, pieces: Iterable[str]) -> bool:
     repetitions.
     """
     words = Counter(normalize(sentence).split())
-    return any(
-        _common(words, Counter(normalize(piece).split())) >= HELD * words.total()
-        for piece in pieces
-    )
+    own = (Counter(normalize(piece).split()) for piece in pieces)
+    return any((words & piece).total() >= HELD * words.total() for piece in own)
 
 
 def names(text: str, wordings: Sequence[str]) -> bool:
@@ -116,27 +114,24 @@ def names(text: str, wordings: Sequence[str]) -> bool:
     return any(f" {normal} " in within for wording in wordings if (normal := normalize(wording)))
 
 
-def _common(left: Counter[str], right: Counter[str]) -> int:
-    return (left & right).total()
-
-
 def _span(question: Question, shown: Shown) -> Judgement:
     """Useful with the right words from an evidence sentence, if the row has evidence; right words
     from elsewhere are "partial".
     """
     accepted = question.wordings or question.answers
-    if not (is_right(shown.text, accepted) or names(shown.text or "", accepted)):
-        return (
-            "partial"
-            if names(shown.whole, accepted) and _from_evidence(question, shown)
-            else "wrong"
-        )
-    return "useful" if _from_evidence(question, shown) or not question.evidence else "partial"
+    is_from_evidence = _from_evidence(question, shown)
+    if is_right(shown.text, accepted) or names(shown.text or "", accepted):
+        return "useful" if is_from_evidence or not question.evidence else "partial"
+    return "partial" if names(shown.whole, accepted) and is_from_evidence else "wrong"
+
+
+def _holding(question: Question, pieces: Sequence[str]) -> int:
+    """Number of evidence sentences that the pieces contain."""
+    return sum(held(evidence.sentence, pieces) for evidence in question.evidence)
 
 
 def _from_evidence(question: Question, shown: Shown) -> bool:
-    pieces = shown.quotes or (shown.text or "",)
-    return any(held(evidence.sentence, pieces) for evidence in question.evidence)
+    return _holding(question, shown.quotes or (shown.text or "",)) > 0
 
 
 def _yes_no(question: Question, shown: Shown) -> Judgement:
@@ -148,17 +143,11 @@ def _yes_no(question: Question, shown: Shown) -> Judgement:
 
 def _sentences(question: Question, shown: Shown) -> Judgement:
     """Useful with enough of the evidence sentences, or one of the accepted wordings."""
-    pieces = (shown.whole, *shown.quotes)
-    count = sum(held(evidence.sentence, pieces) for evidence in question.evidence)
+    count = _holding(question, (shown.whole, *shown.quotes))
     if names(shown.whole, question.wordings) or count >= max(1, question.need):
         return "useful"
-    touched = any(_touched(evidence.sentence, shown.text or "") for evidence in question.evidence)
-    return "partial" if count or touched else "wrong"
-
-
-def _touched(sentence: str, text: str) -> bool:
-    """Whether the text is a part of the sentence."""
-    return names(sentence, [text])
+    is_part = any(names(evidence.sentence, [shown.text or ""]) for evidence in question.evidence)
+    return "partial" if count or is_part else "wrong"
 
 
 def _items(question: Question, shown: Shown) -> Judgement:

@@ -18,10 +18,8 @@ _SHOWN = 20
 def head(result: Result) -> str:
     """The questions and the documents of a result."""
     counts, index = result.summary.counts, result.facts["index"]
-    kinds = ", ".join(
-        f"{counts[kind]:,} {kind}" for kind in ("answerable", "unanswerable") if counts.get(kind)
-    )
-    questions = f"{counts['questions']:,} questions" + (f" ({kinds})" if kinds else "")
+    kinds = [f"{counts[k]:,} {k}" for k in ("answerable", "unanswerable") if counts.get(k)]
+    questions = f"{counts['questions']:,} questions" + (f" ({', '.join(kinds)})" if kinds else "")
     return f"{questions} of {index['documents']:,} documents, {index['passages']:,} passages"
 
 
@@ -120,16 +118,12 @@ def _quoted(row: Row) -> str:
 def comparison_dict(comparison: Comparison) -> dict[str, Any]:
     """The comparison for --json."""
     metrics = {
-        name: {**asdict(change), "difference": change.after - change.before, "sure": change.sure}
+        name: asdict(change) | {"difference": change.after - change.before, "sure": change.sure}
         for name, change in comparison.changes.items()
     }
-    result: dict[str, Any] = {
-        "questions": comparison.questions,
-        "alone": comparison.alone,
-        "metrics": metrics,
-    }
-    for title, pairs in (("gained", comparison.gained), ("lost", comparison.lost)):
-        result[title] = [
+
+    def flips(pairs: Sequence[tuple[Row, Row]]) -> list[dict[str, Any]]:
+        return [
             {
                 "id": a.id,
                 "question": a.question,
@@ -139,4 +133,7 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
             }
             for a, b in pairs
         ]
-    return result
+
+    counts = {"questions": comparison.questions, "alone": comparison.alone}
+    gained, lost = flips(comparison.gained), flips(comparison.lost)
+    return {**counts, "metrics": metrics, "gained": gained, "lost": lost}
