@@ -60,7 +60,7 @@ def link(folder: Path, data: Path) -> None:
 
 def copy_packaged(root: Path, folder: Path) -> None:
     """Copy the documents that come from Debian out of the unpacked packages in `root`; a package
-    that was not options is left out.
+    that was not given is left out.
     """
     for name in digests():
         beginning = next((one for one in _PLACES if name.startswith(f"{one}/")), None)

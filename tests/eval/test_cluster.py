@@ -17,21 +17,8 @@ from tests.store.helpers import schema_dsn
 @pytest.mark.slow
 def test_killed_servers_and_workers_lose_nothing(cluster: Cluster, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    assert (
-        main(
-            [
-                schema_dsn(cluster, tmp_path),
-                "--fake",
-                "--minutes",
-                "0.25",
-                "--pause",
-                "2",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    options = ["--fake", "--minutes", "0.25", "--pause", "2", "--out", str(out)]
+    assert main([schema_dsn(cluster, tmp_path), *options]) == 0
     result = json.loads(out.read_text())
     assert result["wrong"] == []
     assert result["kills"]["workers"] > 0

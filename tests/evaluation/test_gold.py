@@ -3,33 +3,28 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag.errors import InputError, NotFoundError
-from rag.evaluation.gold import FORMS, Evidence, Gold, QuestionRow, sample
+from rag.evaluation.gold import FORMS, Evidence, QuestionRow, sample
 from rag.evaluation.gold_formats import load
 
-GOOD = {
-    "id": "a",
-    "question": "When?",
-    "answers": ["2015"],
-    "evidence": [{"document": "d", "sentence": "In 2015."}],
-}
+EVIDENCE = [{"document": "d", "sentence": "In 2015."}]
+GOOD = {"id": "a", "question": "When?", "answers": ["2015"], "evidence": EVIDENCE}
 
 
 def write(folder: Path, *rows: object) -> Path:
     path = folder / "mine.jsonl"
-    path.write_text(
-        "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n"
-    )
+    lines = (row if isinstance(row, str) else json.dumps(row) for row in rows)
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 
 def test_our_own_format(tmp_path: Path) -> None:
-    gold = load(
-        write(tmp_path, GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"})
-    )
+    rows = (GOOD, "", {"question": " Who? "}, {"question": "Where?", "near": "d"})
+    gold = load(write(tmp_path, *rows))
     first, second, third = gold.questions
     assert (gold.name, gold.documents, gold.retrieval_only) == ("mine", (), False)
     assert first.evidence == (Evidence("d", "In 2015."),)
@@ -39,49 +34,31 @@ def test_our_own_format(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "words"),
     [
         ("{", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
         ([], "it is not of type object"),
         ({}, "it has no 'question'"),
         ({"question": " "}, "'question' is empty"),
-        ({"question": 3}, "'question' is not of type string"),
-        (
-            {"question": "?", "answer": ["x"]},
-            "it has an unknown field 'answer' (known: id, question, answers",
-        ),
-        ({"question": "?", "answers": "x"}, "'answers' is not of type array"),
-        ({"question": "?", "answers": ["x", ""]}, "item 2 of 'answers' is empty"),
-        (
-            {"question": "?", "answers": ["x"], "evidence": [{"document": "d"}]},
-            "item 1 of 'evidence' has no 'sentence'",
-        ),
-        (
-            {"question": "?", "evidence": [{"document": "d", "sentence": "s"}]},
-            "has evidence but no answers",
-        ),
-        (
-            {"question": "?", "answers": ["x"], "evidence": [{"document": "d", "sentence": "s"}]},
-            "occurs verbatim",
-        ),
-        ({"question": "?", "form": "poem"}, "'form' is not one of span, yes_no"),
-        ({"question": "?", "need": True}, "'need' is not of type integer"),
-        ({"question": "?", "items": ["x"]}, "item 1 of 'items' is not of type array"),
-        (
-            {"question": "?", "unanswerable": True, "verdict": "yes"},
-            "is marked unanswerable but has an answer",
-        ),
-        ({"question": "?", "form": "yes_no", "evidence": GOOD["evidence"]}, "has no verdict"),
+        ({"answer": ["x"]}, "it has an unknown field 'answer' (known: id, question, answers"),
+        ({"answers": ["x", ""]}, "item 2 of 'answers' is empty"),
+        ({"answers": ["x"], "evidence": [{"document": "d"}]},
+         "item 1 of 'evidence' has no 'sentence'"),
+        ({"evidence": EVIDENCE}, "has evidence but no answers"),
+        ({"answers": ["x"], "evidence": EVIDENCE}, "occurs verbatim"),
+        ({"form": "poem"}, "'form' is not one of span, yes_no"),
+        ({"items": ["x"]}, "item 1 of 'items' is not of type array"),
+        ({"unanswerable": True, "verdict": "yes"}, "is marked unanswerable but has an answer"),
+        ({"form": "yes_no", "evidence": EVIDENCE}, "has no verdict"),
         (GOOD, "the id 'a' was used before"),
     ],
-)
-def test_invalid_lines_are_named(tmp_path: Path, row: object, said: str) -> None:
-    path = write(tmp_path, GOOD, row)
+)  # fmt: skip
+def test_invalid_lines_are_named(tmp_path: Path, row: Any, words: str) -> None:
+    path = write(tmp_path, GOOD, {"question": "?", **row} if isinstance(row, dict) and row else row)
     with pytest.raises(InputError) as error:
         load(path)
     assert error.value.message.startswith(f"{path}, line 2: ")
-    assert said in error.value.message
+    assert words in error.value.message
     assert error.value.hint
 
 
@@ -94,38 +71,16 @@ def test_forms(tmp_path: Path) -> None:
         {"question": "What is it about?", "form": "overview", "document": "d", "items": [["a"]]},
         {"question": "How many in all?", "unanswerable": True, "reason": "needs_all", "near": "d"},
     )
-    polar, why, which, about, none = load(write(tmp_path, *rows)).questions
+    polar, why, which, about, absent = load(write(tmp_path, *rows)).questions
     assert (polar.verdict, polar.answers, polar.wordings) == ("no", ("One.", "no"), ())
     assert (why.form, why.kind, why.need) == ("sentences", "why", 2)
     assert why.answers[0] == "One. Two. Three."
     assert (which.items, which.need, which.answers) == ((("a", "b"), ("c",)), 2, ("a", "c"))
     assert (about.relevant, about.group) == ({"d": 1}, "d")
-    assert (none.answers, none.group) == ((), "d")
+    assert (absent.answers, absent.group) == ((), "d")
 
 
-@pytest.mark.parametrize("name", ["a.json", "beir"])
-def test_deep_nesting_is_an_error(tmp_path: Path, name: str) -> None:
-    (tmp_path / "beir").mkdir()
-    for path in (tmp_path / "a.json", tmp_path / "beir" / "corpus.jsonl"):
-        path.write_text("[" * 100_000)
-    with pytest.raises(InputError, match="RecursionError"):
-        load(tmp_path / name)
-
-
-def test_other_files_are_not_gold_sets(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError):
-        load(tmp_path / "absent.jsonl")
-    with pytest.raises(InputError, match="contains no questions"):
-        load(write(tmp_path, ""))
-    (tmp_path / "a.csv").write_text("question")
-    with pytest.raises(InputError, match="unknown format"):
-        load(tmp_path / "a.csv")
-    (tmp_path / "a.jsonl").write_bytes(b"\xff\xfe\xfd")
-    with pytest.raises(InputError, match="cannot be read"):
-        load(tmp_path / "a.jsonl")
-
-
-def test_the_shipped_sets_match_the_schema() -> None:
+def test_the_shipped_set_matches_the_schema() -> None:
     path = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
     assert len(load(path).questions) == 436
     used = {key for line in path.read_text().splitlines() for key in json.loads(line)}
@@ -137,9 +92,9 @@ def test_the_shipped_sets_match_the_schema() -> None:
 CONTEXT = "The bridge was opened in 1937. It is 64 metres high. It was closed in 1937 for a day."
 
 
-def qa(number: int, question: str, *answers: tuple[str, int | None]) -> dict[str, object]:
-    found = [{"text": text, "answer_start": start} for text, start in answers]
-    return {"id": str(number), "question": question, "answers": found, "is_impossible": not answers}
+def qa(number: int, question: str, *answers: tuple[str, int | None]) -> dict[str, Any]:
+    texts = [{"text": text, "answer_start": start} for text, start in answers]
+    return {"id": str(number), "question": question, "answers": texts, "is_impossible": not answers}
 
 
 SQUAD_QAS = [
@@ -163,25 +118,13 @@ def test_squad(tmp_path: Path, ending: str) -> None:
         ("The bridge/0", "The bridge", CONTEXT),
         ("The bridge/1", "The bridge", "Nothing."),
     ]
-    assert len({document.sha256 for document in gold.documents}) == 2
     one, two, three, four = gold.questions
     assert one.evidence == (Evidence("The bridge/0", "The bridge was opened in 1937.", 0),)
     assert (one.answers, one.relevant, one.group) == (("1937",), {"The bridge/0": 1}, "The bridge")
     assert (two.answers, two.evidence, two.relevant) == ((), (), {})
     assert three.evidence[0].sentence == "It was closed in 1937 for a day."
     assert CONTEXT[three.evidence[0].start :] == three.evidence[0].sentence
-    assert four.answers == ("64 metres",)
-    assert four.evidence[0].sentence == "It is 64 metres high."
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["[]", "{}", '{"data": [{}]}', '{"data": []}', "no", '{"data": [{"paragraphs": [3]}]}'],
-)
-def test_invalid_squad(tmp_path: Path, content: str) -> None:
-    (tmp_path / "a.json").write_text(content)
-    with pytest.raises(InputError, match=r"a\.json"):
-        load(tmp_path / "a.json")
+    assert (four.answers, four.evidence[0].sentence) == (("64 metres",), "It is 64 metres high.")
 
 
 def beir(folder: Path) -> Path:
@@ -190,44 +133,53 @@ def beir(folder: Path) -> Path:
         {"_id": "d2", "title": "B", "text": ""},
         {"_id": "d3", "title": "", "text": ""},
     ]
-    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, documents)))
     queries = [
         {"_id": "q1", "text": "alpha?"},
         {"_id": "q2", "text": "none"},
         {"_id": "q3", "text": "old", "split": "train"},
     ]
+    grades = "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq2\td2\t0\nq3\td1\t1\n"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, documents)))
     (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
-    (folder / "qrels").mkdir()
-    (folder / "qrels/test.tsv").write_text(
-        "query-id\tcorpus-id\tscore\nq1\td1\t2\nq1\td2\t0\nq2\td2\t0\nq3\td1\t1\n"
-    )
+    (folder / "qrels/test.tsv").write_text(grades)
     return folder
 
 
 def test_beir(tmp_path: Path) -> None:
-    gold = load(beir(tmp_path))
+    gold = load(beir(tmp_path / "set"))
     assert gold.retrieval_only
-    assert [(document.id, document.text) for document in gold.documents] == [
-        ("d1", "alpha"),
-        ("d2", "B"),
-    ]
+    assert [(d.id, d.text) for d in gold.documents] == [("d1", "alpha"), ("d2", "B")]
     assert [(q.id, q.text, q.relevant) for q in gold.questions] == [("q1", "alpha?", {"d1": 2})]
 
 
-def test_missing_beir_files_are_named(tmp_path: Path) -> None:
-    beir(tmp_path)
-    (tmp_path / "queries.jsonl").unlink()
+def test_other_files_are_not_gold_sets(tmp_path: Path) -> None:
+    contents: dict[str, bytes | str] = {
+        "a.csv": "question",
+        "a.jsonl": b"\xff\xfe\xfd",
+        "empty.jsonl": "\n",
+        **{
+            f"{n}.json": text for n, text in enumerate(("[]", '{"data": [{}]}', "no", "[" * 99_999))
+        },
+        "set/queries.jsonl": "{}",
+    }
+    beir(tmp_path / "set")
+    for name, content in contents.items():
+        data = content.encode() if isinstance(content, str) else content
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match=r"format|cannot be read|no questions|is not"):
+            load((tmp_path / name).parent if name.startswith("set/") else tmp_path / name)
+    (tmp_path / "set/queries.jsonl").unlink()
     with pytest.raises(NotFoundError, match=r"queries\.jsonl"):
-        load(tmp_path)
-    (tmp_path / "queries.jsonl").write_text("{}")
-    with pytest.raises(InputError, match="not a BEIR folder"):
-        load(tmp_path)
+        load(tmp_path / "set")
+    with pytest.raises(NotFoundError):
+        load(tmp_path / "absent.jsonl")
 
 
 def test_a_sample_is_fixed_and_in_order(tmp_path: Path) -> None:
-    gold: Gold = load(write(tmp_path, *({"question": f"{n}?"} for n in range(100))))
-    some = sample(gold.questions, 10)
-    assert some == sample(gold.questions, 10)
+    questions = load(write(tmp_path, *({"question": f"{n}?"} for n in range(100)))).questions
+    some = sample(questions, 10)
+    assert some == sample(questions, 10)
     assert len(some) == 10
     assert [int(q.id) for q in some] == sorted(int(q.id) for q in some)
-    assert sample(gold.questions, None) == sample(gold.questions, 1000) == gold.questions
+    assert sample(questions, None) == sample(questions, 1000) == questions

@@ -1,10 +1,12 @@
-"""Runs of a gold set: rows, figures, files, resuming, comparing and gating."""
+"""Runs of a gold set: rows, figures, files, the page, resuming, comparing and gating."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,9 +17,8 @@ from rag.errors import InputError
 from rag.evaluation import gates, runs
 from rag.evaluation.evaluator import Evaluator
 from rag.evaluation.gold import Gold, Question
-from rag.evaluation.records import Row
-from rag.evaluation.report import page
-from rag.evaluation.report import summary as words
+from rag.evaluation.report.page import page, scale, write
+from rag.evaluation.report.summary import comparison_text
 from rag.evaluation.result import Result, compare, summarise
 from rag.evaluation.runs import run
 from rag.evaluation.squad import exact, f1
@@ -27,6 +28,7 @@ from tests.evaluation.helpers import QUESTIONS, UNANSWERABLE, engine, examine, s
 from tests.fakes import NameReader
 
 GOLD = Gold("town", (*QUESTIONS, UNANSWERABLE))
+HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(1)">\u202e'
 
 
 class Stopping(NameReader):
@@ -49,9 +51,13 @@ def result(tmp_path: Path) -> Result:
 
 def test_every_question_has_a_row_in_order(result: Result) -> None:
     assert [row.id for row in result.rows] == [question.id for question in GOLD.questions]
-    assert list(result.summary.counts.items()) == [
-        *(("questions", 9), ("answerable", 8), ("unanswerable", 1), ("documents", 9), ("missed", 1))
-    ]
+    assert result.summary.counts == {
+        "questions": 9,
+        "answerable": 8,
+        "unanswerable": 1,
+        "documents": 9,
+        "missed": 1,
+    }
     assert result.summary.stages == {"unsupported": 1}
     assert result.facts["index"]["documents"] == 8
     assert result.facts["settings"]["top_k"] == "2"
@@ -59,20 +65,20 @@ def test_every_question_has_a_row_in_order(result: Result) -> None:
 
 def test_facts_name_the_environment_without_passwords(tmp_path: Path) -> None:
     asked = engine(store(tmp_path), store="postgresql://me:secret@host/db")
-    found = runs.of_searcher(asked)
-    assert "secret" not in json.dumps(found)
-    digests = found["models"]["calibration"], found["models"]["reader"], found["index"]["sha256"]
+    facts = runs.of_searcher(asked)
+    assert "secret" not in json.dumps(facts)
+    digests = facts["models"]["calibration"], facts["models"]["reader"], facts["index"]["sha256"]
     assert [len(digest) for digest in digests] == [64] * 3
-    before = found["index"]["sha256"]
     asked.store.delete("docs/lake")
-    assert runs.of_searcher(asked)["index"]["sha256"] != before
+    assert runs.of_searcher(asked)["index"]["sha256"] != facts["index"]["sha256"]
     assert runs.commit()
 
 
-def test_a_stopped_run_resumes(tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_with_its_own_rows_only(tmp_path: Path) -> None:
     opened = store(tmp_path / "index")
-    with pytest.raises(KeyboardInterrupt):
-        run(GOLD, engine(opened, Stopping(5)), tmp_path)
+    for left, changes in ((5, {}), (8, {"top_k": 3}), (5, {})):  # each starts anew
+        with pytest.raises(KeyboardInterrupt):
+            run(GOLD, engine(opened, Stopping(left), **changes), tmp_path)
     (partial,) = tmp_path.glob("town-*.partial.jsonl")
     first, *rows = partial.read_text().split("\n")
     # a line end for splitlines, but not in JSON
@@ -80,77 +86,49 @@ def test_a_stopped_run_resumes(tmp_path: Path) -> None:
     assert "\u2028" in text
     partial.write_text(text + '["cut off')
     resumed = Stopping(4)
-    found = run(GOLD, engine(opened, resumed), tmp_path)
+    assert len(run(GOLD, engine(opened, resumed), tmp_path).rows) == 9
     assert resumed.left == 0
-    assert len(found.rows) == 9
     assert not list(tmp_path.glob("*.partial.jsonl"))
 
 
-def test_rows_of_another_index_or_other_settings_are_not_used(tmp_path: Path) -> None:
-    opened = store(tmp_path / "index")
-    with pytest.raises(KeyboardInterrupt):
-        run(GOLD, engine(opened, Stopping(5)), tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        run(GOLD, engine(opened, Stopping(8), top_k=3), tmp_path)
-    opened.delete("docs/lake")
-    with pytest.raises(KeyboardInterrupt):
-        run(GOLD, engine(opened, Stopping(8), top_k=3), tmp_path)
-
-
-def test_long_questions_are_reported_first(tmp_path: Path) -> None:
+def test_what_cannot_be_asked_or_written_is_reported_first(tmp_path: Path) -> None:
+    asked = engine(store(tmp_path / "index"), Stopping(0))
     questions = (*QUESTIONS, Question("long", "x" * 2000))
     with pytest.raises(InputError, match="gold question long"):
-        run(Gold("town", questions), engine(store(tmp_path / "index"), Stopping(0)), tmp_path)
-
-
-def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
+        run(Gold("town", questions), asked, tmp_path)
     (tmp_path / "out").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
-        run(GOLD, engine(store(tmp_path / "index")), tmp_path / "out")
+        run(GOLD, asked, tmp_path / "out")
 
 
 def test_the_answers_hits_are_the_first_ranked_ones(tmp_path: Path) -> None:
     """Ranks come from a search separate from the answer; both must agree."""
     asked = engine(store(tmp_path))
     for question in QUESTIONS:
-        assert (
-            list(asked.ask(question.text).hits)
-            == asked.search(question.text, asked.settings.first_stage_k)[:2]
-        )
+        ranking = asked.search(question.text, asked.settings.first_stage_k)
+        assert list(asked.ask(question.text).hits) == ranking[:2]
 
 
 def test_retrieval_alone_needs_no_reader(tmp_path: Path) -> None:
     whole = engine(store(tmp_path))
-    searcher = Searcher(whole.settings, whole.store, whole.retriever)
-    rows = [
-        Evaluator(searcher).examine(replace(question, answers=(), evidence=()))
-        for question in QUESTIONS
-    ]
+    examiner = Evaluator(Searcher(whole.settings, whole.store, whole.retriever))
+    rows = [examiner.examine(replace(q, answers=(), evidence=())) for q in QUESTIONS]
     summary = summarise(rows)
-    assert summary.metrics == {**dict.fromkeys(summary.metrics, 1.0)}
-    assert set(summary.metrics) == {
-        *("recall@1", "recall@5", "recall@10", "recall@20", "mrr@10", "ndcg@10")
-    }
+    names = ("recall@1", "recall@5", "recall@10", "recall@20", "mrr@10", "ndcg@10")
+    assert summary.metrics == dict.fromkeys(names, 1.0)
     assert summary.risk == []
 
 
 def test_every_figure_can_be_computed_again_from_the_json(result: Result, tmp_path: Path) -> None:
-    json_file, html, markdown = page.write(result, None, [], tmp_path)
-    found = json.loads(json_file.read_text())
-    rows = [
-        dict(zip(found["questions"]["columns"], values, strict=True))
-        for values in found["questions"]["rows"]
-    ]
+    json_file, html, markdown = write(result, None, [], tmp_path)
+    content = json.loads(json_file.read_text())
+    columns = content["questions"]["columns"]
+    rows = [dict(zip(columns, values, strict=True)) for values in content["questions"]["rows"]]
     for row in rows:
         assert row["em"] == exact(row["text"], row["answers"])
         assert row["f1"] == pytest.approx(f1(row["text"], row["answers"]), abs=1e-6)
-    assert found["metrics"]["f1"] == pytest.approx(
-        sum(row["f1"] for row in rows) / len(rows), abs=1e-6
-    )
-    assert (
-        found["metrics"]["evidence@5"]
-        == sum((row["rank"] or 99) <= 5 for row in rows if row["answers"]) / 8
-    )
+    mean = sum(row["f1"] for row in rows) / len(rows)
+    assert content["metrics"]["f1"] == pytest.approx(mean, abs=1e-6)
     again = Result.load(json_file)
     assert again.rows == list(result.rows)
     assert again.as_dict() == result.as_dict()
@@ -166,31 +144,26 @@ def test_other_files_are_not_results(tmp_path: Path, content: str) -> None:
         Result.load(tmp_path / "a.json")
 
 
-def flipped(rows: Sequence[Row], count: int) -> list[Row]:
-    bad = [
+def worse(result: Result) -> Result:
+    """With six wrong answers."""
+    wrong = [
         replace(row, text="wrong", guess="wrong", em=0.0, f1=0.0, right=False)
-        for row in rows[:count]
+        for row in result.rows[:6]
     ]
-    return [*bad, *rows[count:]]
+    return Result.of(result.facts, [*wrong, *result.rows[6:]])
 
 
-def test_two_results_compared(result: Result) -> None:
-    worse = Result.of(result.facts, flipped(result.rows, 6))
-    found = compare(result, worse)
-    assert (found.questions, found.alone, len(found.gained), len(found.lost)) == (9, 0, 0, 6)
-    change = found.changes["f1"]
+def test_two_results_are_compared_over_their_common_questions(result: Result) -> None:
+    comparison = compare(result, worse(result))
+    assert (comparison.questions, comparison.alone) == (9, 0)
+    assert (len(comparison.gained), len(comparison.lost)) == (0, 6)
+    change = comparison.changes["f1"]
     assert change.after - change.before == pytest.approx(-6 / 9)
     assert change.sure
     assert not compare(result, result).changes["f1"].sure
-    assert compare(worse, result).changes["f1"].interval == pytest.approx(
-        [-b for b in reversed(change.interval or ())]
-    )
-    text = words.comparison_text(result, worse, found)
+    text = comparison_text(result, worse(result), comparison)
     assert "6 lost" in text
     assert '"1937" -> "wrong"' in text
-
-
-def test_only_common_questions_are_compared(result: Result) -> None:
     fewer = Result.of(result.facts, result.rows[:5])
     assert (compare(result, fewer).questions, compare(result, fewer).alone) == (5, 4)
     other = Result.of(result.facts, [replace(row, question="?") for row in result.rows])
@@ -199,20 +172,16 @@ def test_only_common_questions_are_compared(result: Result) -> None:
 
 
 def test_bounds(result: Result, tmp_path: Path) -> None:
-    bounds = gates.parse(
-        ["f1_answerable=100", "abstention_recall=50", "questions_per_second=0.001"],
-        ["ece=0", "p95_ms=1e9"],
-    )
-    found = gates.verdicts(bounds, result.summary)
-    assert [verdict.passed for verdict in found] == [True, False, True, False, True]
-    assert str(found[1]) == "FAIL  abstention_recall ≥ 50: 0.00"
-    gates.junit(result, found, tmp_path / "junit.xml")
+    under = ["f1_answerable=100", "abstention_recall=50", "questions_per_second=0.001"]
+    bounds = gates.parse(under, ["ece=0", "p95_ms=1e9"])
+    verdicts = gates.verdicts(bounds, result.summary)
+    assert [verdict.passed for verdict in verdicts] == [True, False, True, False, True]
+    assert str(verdicts[1]) == "FAIL  abstention_recall ≥ 50: 0.00"
+    gates.junit(result, verdicts, tmp_path / "junit.xml")
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
     assert (suite.get("tests"), suite.get("failures")) == ("5", "2")
-    assert [case.get("name") for case in suite.iter("testcase") if len(case)] == [
-        "abstention_recall ≥ 50",
-        "ece ≤ 0",
-    ]
+    failed = [case.get("name") for case in suite.iter("testcase") if len(case)]
+    assert failed == ["abstention_recall ≥ 50", "ece ≤ 0"]
 
 
 def test_a_missing_figure_fails_its_bound(tmp_path: Path) -> None:
@@ -223,7 +192,7 @@ def test_a_missing_figure_fails_its_bound(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("under", "over", "said"),
+    ("under", "over", "words"),
     [
         (["f1_answerble=3"], [], "did you mean f1_answerable?"),
         (["f1"], [], "the bound is missing"),
@@ -232,7 +201,73 @@ def test_a_missing_figure_fails_its_bound(tmp_path: Path) -> None:
         ([], ["f1=3"], "--fail-under f1=3"),
     ],
 )
-def test_invalid_bounds(under: list[str], over: list[str], said: str) -> None:
+def test_invalid_bounds(under: list[str], over: list[str], words: str) -> None:
     with pytest.raises(InputError) as error:
         gates.parse(under, over)
-    assert said in str(error.value)
+    assert words in str(error.value)
+
+
+class Tags(HTMLParser):
+    """The tags, which must be balanced, and the words of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "input", "br"):
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_the_page_shows_every_figure_and_miss_and_fetches_nothing(result: Result) -> None:
+    html = page(result, None, gates.verdicts(gates.parse(["f1=100"]), result.summary))
+    content = Tags(html)
+    assert not re.search(r"https?://|//[a-z]|@import|url\(", html)
+    attributes = {name for _, names in content.tags for name in names}
+    assert not attributes & {"src", "href", "srcset"}
+    assert not any(name.startswith("on") for name in attributes)
+    assert [tag for tag, _ in content.tags].count("svg") == 4
+    policies = [a["content"] for tag, a in content.tags if "http-equiv" in a]
+    assert (policies[0] or "").startswith("default-src 'none'")
+    assert "f1 ≥ 100" in content.words
+    assert all(f"{100 * value:.1f}" in content.words for value in result.summary.metrics.values())
+    values = [v for group in ("settings", "index", "models") for v in result.facts[group].values()]
+    assert all(str(value) in content.words for value in values)
+    misses = [a["data-stage"] for tag, a in content.tags if tag == "tr" and "data-stage" in a]
+    assert misses == ["unsupported"]
+
+
+def test_text_of_documents_is_escaped_and_flips_are_listed(result: Result) -> None:
+    texts = dict.fromkeys(("question", "text", "document", "sentence", "detail"), HOSTILE)
+    rows = [replace(row, stage="reader", **texts) for row in result.rows]  # type: ignore[arg-type]
+    hostile = Result.of({**result.facts, "name": HOSTILE}, rows)
+    content = Tags(page(hostile, compare(hostile, hostile), []))
+    tags = [tag for tag, _ in content.tags]
+    assert tags.count("script") == 1
+    assert "img" not in tags
+    assert HOSTILE in content.words
+    html = page(worse(result), compare(result, worse(result)), [])
+    assert html.count('<td class="bad">lost</td>') == 6
+
+
+@pytest.mark.parametrize("highest", [0.02, 0.7, 3, 9, 12, 48, 99, 101, 760, 2194, 30_000])
+def test_marks_of_an_axis_are_few_and_reach_its_end(highest: float) -> None:
+    marks = scale(highest)
+    assert marks[0] == 0
+    assert highest <= marks[-1] <= 2.6 * highest
+    assert 3 <= len(marks) <= 6

@@ -1,0 +1,184 @@
+"""The shipped gold sets are well-formed, and their evidence is in the documents where these are at
+hand.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval.gold import collections, training
+from eval.gold.technical import PAGES
+from rag.evaluation.gold import FORMS, Question
+from rag.evaluation.gold_formats import load
+from rag.evaluation.squad import normalize
+from rag.evaluation.usefulness import names
+from rag.parsing.files import find
+from tests.parsing.reading import read
+
+ROOT = Path(__file__).parents[2]
+GOLD = ROOT / "eval/gold"
+DATA = ROOT.parent / "shared/data"
+at_hand = pytest.mark.skipif(not DATA.is_dir(), reason="the documents are not at hand")
+SETS = ("forms", "household", "tables", "tables-held-out", "mixed", "reports")
+COLLECTIONS = sorted(path.stem for path in (GOLD / "collections").glob("*.jsonl"))
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (GOLD / f"{name}.jsonl").read_text("utf-8").splitlines()]
+
+
+@functools.cache
+def texts() -> dict[str, str]:
+    """The parsed texts of the documents of SETS, by id."""
+    folders = [ROOT / "seeds", GOLD / "office", *(GOLD / name for name in SETS[1:])]
+    return {file.document_id: read(file).text for file in find(folders)}
+
+
+@functools.cache
+def questions(name: str) -> tuple[Question, ...]:
+    return load(GOLD / f"{name}.jsonl").questions
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_evidence_occurs_in_its_document(name: str) -> None:
+    evidence = [proof for question in questions(name) for proof in question.evidence]
+    assert [proof for proof in evidence if proof.sentence not in texts()[proof.document]] == []
+    assert len(evidence) >= 40
+
+
+@pytest.mark.parametrize("name", [*SETS[:-1], "technical"])
+def test_items_occur_in_the_evidence(name: str) -> None:
+    for question in questions(name):
+        text = "\n".join(evidence.sentence for evidence in question.evidence)
+        for item in question.items if text else ():
+            assert names(text, item) or any(wording in text for wording in item), question
+        for wording in question.wordings if name == "household" else ():
+            assert names(text, [wording]), question
+
+
+@pytest.mark.parametrize("name", ["forms", "technical", "household"])
+def test_every_form_and_enough_unanswerable_questions(name: str) -> None:
+    asked = questions(name)
+    assert len({question.text for question in asked}) == len(asked) >= 200
+    forms = {"span", "overview", "catalogue"} if name == "household" else set()
+    assert set(FORMS) - {question.form for question in asked} <= forms
+    assert sum(not question.answers for question in asked) >= 15
+
+
+def test_technical_questions_are_on_pages_of_the_corpus() -> None:
+    pages = {f"{name}/{page}" for name, (_, listed) in PAGES.items() for page in listed.split()}
+    documents = {e.document for question in questions("technical") for e in question.evidence}
+    assert documents <= {f"technical/{page}.html" for page in pages}
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_a_collection_has_its_forms_and_near_misses(name: str) -> None:
+    asked = questions(f"collections/{name}")
+    assert len(asked) >= 100
+    assert len({question.form for question in asked}) >= 6
+    assert 0.14 <= sum(not question.answers for question in asked) / len(asked) <= 0.25
+    documents = {document for question in asked for document in question.relevant}
+    assert all(document.startswith(f"{name}/") for document in documents)
+    assert documents <= collections.digests().keys()
+
+
+@at_hand
+def test_documents_of_collections_are_those_that_were_asked_about() -> None:
+    """The sets debian and manuals are made from packages."""
+    for name, digest in collections.digests().items():
+        if not name.startswith(("debian/", "manuals/")):
+            root = DATA if name.startswith("pdf/") else DATA / "collections"
+            assert hashlib.sha256((root / name).read_bytes()).hexdigest() == digest, name
+
+
+@at_hand
+@pytest.mark.parametrize("name", ["restic", "mastodon", "mozilla-legal"])
+def test_most_evidence_is_in_its_file_as_written(name: str) -> None:
+    """Markup is left out in evidence, so a few sentences differ from their source."""
+    evidence = [e for question in questions(f"collections/{name}") for e in question.evidence]
+    files = {e.document: (DATA / "collections" / e.document).read_text("utf-8") for e in evidence}
+    plain = {document: normalize(text) for document, text in files.items()}
+    assert sum(normalize(e.sentence) in plain[e.document] for e in evidence) > 0.6 * len(evidence)
+
+
+def test_claims_have_their_evidence_and_halves_share_no_file() -> None:
+    claims = rows("claims-collections")
+    assert all(all(claim.values()) for claim in claims)
+    assert len({claim["claim"] for claim in claims}) == len(claims)
+    labels = Counter((claim["half"], claim["label"]) for claim in claims)
+    assert set(labels) == {(a, b) for a in ("fit", "report") for b in ("true", "false")}
+    assert min(labels.values()) >= 100
+    halves = {(c["collection"], c["file"], c["half"]) for c in claims}
+    assert len(halves) == len({half[:2] for half in halves})
+    # its licence forbids fitting
+    assert {c["half"] for c in claims if c["collection"] == "dxw-playbook"} == {"report"}
+
+
+@at_hand
+def test_claims_are_about_the_files_at_hand() -> None:
+    for claim in rows("claims-collections"):
+        data = (DATA / "collections" / claim["collection"] / claim["file"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == claim["sha256"], claim["file"]
+        assert claim["evidence"] in " ".join(data.decode().split()), claim["claim"]
+
+
+def test_training_questions_have_a_form_and_a_place_exactly_if_they_are_answered() -> None:
+    forms = {"span", *training.SENTENCES, "none"}
+    for name in training.FILES:
+        for row in training.rows(name):
+            assert row["split"] in ("train", "held-out")
+            if text := row.get("text"):
+                assert hashlib.sha256(text.encode()).hexdigest()[:16] == row["sha256"]
+            for form, question, *place in row["questions"]:
+                assert form in forms, question
+                assert bool(place) == (form not in ("maybe", "none")), question
+                pairs = list(zip(place[::2], place[1::2], strict=True))
+                assert all(0 <= start < end for start, end in pairs), question
+                assert not text or all(end <= len(text) for _, end in pairs), question
+                assert form not in ("list", "steps") or pairs == sorted(pairs), question
+
+
+def test_answers_of_tables_are_whole_rows_or_whole_cells() -> None:
+    for row in training.rows("tables"):
+        for form, question, *place in row["questions"]:
+            whole = ("\n", "") if form != "span" else ("\n", "", " ")
+            for start, end in zip(place[::2], place[1::2], strict=True):
+                assert row["text"][:start][-1:] in whole, question
+                assert row["text"][end:][:1] in whole, question
+
+
+def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    for folder in (data / "qa", data / "claims"):
+        folder.mkdir(parents=True)
+    with gzip.open(data / "qa/squad-train-parts.json.gz", "wt") as file:
+        json.dump({"data": []}, file)
+    with gzip.open(data / "claims/yesno.jsonl.gz", "wt") as file:
+        file.write('{"question": "q", "context": "c", "label": "yes", "set": "boolq-train"}\n')
+    invented = [row for row in training.rows() if "text" in row][:40]
+    sets = {name: training.rows(name)[:40] for name in ("tables", "lists", "figures")}
+    sets["own"] = list(training.with_texts(invented, data, tmp_path))
+    training.write(sets, data, out)
+    for path in (out / f"qa/{name}-{head}.json.gz" for name in sets for head in HEADS):
+        with gzip.open(path, "rt") as file:
+            articles = json.load(file)["data"]
+        for paragraph in (part for article in articles for part in article["paragraphs"]):
+            for answer in (answer for qa in paragraph["qas"] for answer in qa["answers"]):
+                assert paragraph["context"][answer["answer_start"] :].startswith(answer["text"])
+    with gzip.open(out / "claims/yesno.jsonl.gz", "rt") as file:
+        written = [json.loads(line)["set"] for line in file]
+    assert written[0] == "boolq-train"
+    assert set(written[1:]) == set(sets)
+    held_out = json.loads((out / "held-out.json").read_text())
+    assert {row["sha256"] for row in held_out} <= {row["sha256"] for row in invented}
+
+
+HEADS = ("spans", "sentences")
