@@ -107,27 +107,29 @@ def _observed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
     seeds = checker(options.index)
     yield from _public(options, seeds, embedder)
-    made = sorted(made_claims(read_jsonl(GOLD / "seeds.jsonl")), key=lambda one: _crc(one.claim))
-    for one, candidates in _read(seeds, made[: options.made], lambda one: one.claim):
-        test = _crc(one.source) % 2 == 1
-        against = None if one.kind == "name" else not one.supported
-        yield _row(one.kind, one.kind, test, one.supported, against, one.claim, candidates)
+    claims_made = sorted(
+        made_claims(read_jsonl(GOLD / "seeds.jsonl")), key=lambda claim: _crc(claim.claim)
+    )
+    for claim, candidates in _read(seeds, claims_made[: options.made], lambda claim: claim.claim):
+        test = _crc(claim.source) % 2 == 1
+        against = None if claim.kind == "name" else not claim.supported
+        yield _row(claim.kind, claim.kind, test, claim.supported, against, claim.claim, candidates)
     if options.collections_index.exists():
         claims = list(json_lines(GOLD / "claims-collections.jsonl"))
-        asked = _read(checker(options.collections_index), claims, lambda row: row["claim"])
-        for row, candidates in asked:
+        observed = _read(checker(options.collections_index), claims, lambda row: row["claim"])
+        for row, candidates in observed:
             is_true = row["label"] == "true"
             test = row["half"] == "report"
-            found = (test, is_true, not is_true, row["claim"], candidates)
-            yield _row("collections", row["kind"], *found)
+            labels = (test, is_true, not is_true, row["claim"], candidates)
+            yield _row("collections", row["kind"], *labels)
 
 
 def _read(
     checker: Checker, claims: Sequence[Any], text: Callable[[Any], str]
 ) -> Iterator[tuple[Any, list[ClaimEvidence]]]:
-    for at in tqdm(range(0, len(claims), _BATCH), unit="batch", file=sys.stderr):
-        batch = claims[at : at + _BATCH]
-        observed = checker.observe([(text(one), ()) for one in batch])
+    for start in tqdm(range(0, len(claims), _BATCH), unit="batch", file=sys.stderr):
+        batch = claims[start : start + _BATCH]
+        observed = checker.observe([(text(claim), ()) for claim in batch])
         yield from zip(batch, observed, strict=True)
 
 
@@ -136,14 +138,16 @@ def _public(
 ) -> Iterator[dict[str, Any]]:
     rows = held_out(options.data / "claims" / "support.jsonl.gz", options.per_set)
     rows += unrelated(rows)
-    for at in tqdm(range(0, len(rows), _BATCH), unit="batch", file=sys.stderr):
-        batch = rows[at : at + _BATCH]
-        work = [(row["claim"], excerpts(row["claim"], hits_of(row, embedder), 3)) for row in batch]
-        for row, candidates in zip(batch, checker.read(work), strict=True):
+    for start in tqdm(range(0, len(rows), _BATCH), unit="batch", file=sys.stderr):
+        batch = rows[start : start + _BATCH]
+        excerpts_of = [
+            (row["claim"], excerpts(row["claim"], hits_of(row, embedder), 3)) for row in batch
+        ]
+        for row, candidates in zip(batch, checker.read(excerpts_of), strict=True):
             test = _crc(row["claim"]) // 5 % 2 == 1
             against = {"refuted": True, "supported": False, "not_enough": False}.get(row["label"])
-            found = (test, row["label"] == "supported", against, row["claim"], candidates)
-            yield _row(row["set"], row["label"], *found)
+            labels = (test, row["label"] == "supported", against, row["claim"], candidates)
+            yield _row(row["set"], row["label"], *labels)
 
 
 def _crc(text: str) -> int:
@@ -168,9 +172,9 @@ def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     contradicts it.
     """
     pairs = [
-        {**row, "evidence": other["evidence"], "label": "not_enough", "set": "unrelated"}
-        for row, other in zip(rows, rows[3:], strict=False)
-        if row["set"] == other["set"] and row["evidence"] != other["evidence"]
+        {**row, "evidence": later["evidence"], "label": "not_enough", "set": "unrelated"}
+        for row, later in zip(rows, rows[3:], strict=False)
+        if row["set"] == later["set"] and row["evidence"] != later["evidence"]
     ]
     return pairs[::4]
 
@@ -196,23 +200,23 @@ def _row(
     """
     passages = [
         {
-            "document": one.document_id,
-            "text": one.excerpt.text,
-            "title": one.excerpt.hit.passage.title,
-            "heading": one.excerpt.hit.passage.heading,
-            "dense": one.excerpt.hit.dense,
-            "verdict": [one.verdict.yes, one.verdict.no, one.verdict.unsaid]
-            if one.verdict
+            "document": candidate.document_id,
+            "text": candidate.excerpt.text,
+            "title": candidate.excerpt.hit.passage.title,
+            "heading": candidate.excerpt.hit.passage.heading,
+            "dense": candidate.excerpt.hit.dense,
+            "verdict": [candidate.verdict.yes, candidate.verdict.no, candidate.verdict.unsaid]
+            if candidate.verdict
             else None,
         }
-        for one in candidates
+        for candidate in candidates
     ]
     labels = {"test": test, "supported": supported, "contradicted": contradicted}
     return {"set": name, "kind": kind, **labels, "claim": claim, "passages": passages}
 
 
 def _loaded(row: Mapping[str, Any]) -> Example:
-    candidates = tuple(_candidate(row["claim"], one) for one in row["passages"])
+    candidates = tuple(_candidate(row["claim"], passage) for passage in row["passages"])
     labels = row["test"], row["supported"], row["contradicted"]
     return Example(row["set"], row["kind"], *labels, candidates)
 
@@ -220,9 +224,9 @@ def _loaded(row: Mapping[str, Any]) -> Example:
 def _candidate(claim: str, row: Mapping[str, Any]) -> ClaimEvidence:
     text = row["text"]
     passage = Passage(row["document"], 0, len(text), text, row["title"], row["heading"])
-    found: Excerpt = excerpt(claim, Hit(passage, 0.0, row["dense"], 0.0))
+    part: Excerpt = excerpt(claim, Hit(passage, 0.0, row["dense"], 0.0))
     verdict = Probabilities(*row["verdict"]) if row["verdict"] else None
-    return ClaimEvidence(found, closest(claim, found), verdict)
+    return ClaimEvidence(part, closest(claim, part), verdict)
 
 
 # Fitting
@@ -230,41 +234,45 @@ def _candidate(claim: str, row: Mapping[str, Any]) -> ClaimEvidence:
 
 def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
     """Both models, fitted on the first half, with thresholds that keep the allowed shares."""
-    part = [one for one in examples if not one.test and one.candidates]
+    part = [claim for claim in examples if not claim.test and claim.candidates]
     # a quotation supports without a model
-    open_ones = [one for one in part if not any(c.comparison.quoted for c in one.candidates)]
-    rows = [_rows(one.candidates, names) for one in open_ones]
-    support = _logistic(rows, [one.supported for one in open_ones], _weights(open_ones), names)
+    open_ones = [claim for claim in part if not any(c.comparison.quoted for c in claim.candidates)]
+    rows = [_rows(claim.candidates, names) for claim in open_ones]
+    support = _logistic(rows, [claim.supported for claim in open_ones], _weights(open_ones), names)
     opposed = [
-        (one, [c for c in one.candidates if c.comparison.is_opposed])
-        for one in open_ones
-        if one.contradicted is not None
+        (claim, [c for c in claim.candidates if c.comparison.is_opposed])
+        for claim in open_ones
+        if claim.contradicted is not None
     ]
-    opposed = [(one, candidates) for one, candidates in opposed if candidates]
+    opposed = [(claim, candidates) for claim, candidates in opposed if candidates]
     against = _logistic(
         [_rows(candidates, names) for _, candidates in opposed],
-        [bool(one.contradicted) for one, _ in opposed],
-        _weights([one for one, _ in opposed]),
+        [bool(claim.contradicted) for claim, _ in opposed],
+        _weights([claim for claim, _ in opposed]),
         names,
     )
-    own = [one for one in part if one.set == "collections"]
-    grid = [round(float(at), 2) for at in np.arange(0.3, 0.96, 0.01)]
+    own = [claim for claim in part if claim.set == "collections"]
+    grid = [round(float(threshold), 2) for threshold in np.arange(0.3, 0.96, 0.01)]
     support_from = _support_from(part, Scorer(support, against, 0.5, 0.5), grid)
-    for at in grid:
-        scorer = Scorer(support, against, support_from, at)
-        verdicts = [_verdict(one, scorer) for one in own if one.supported]
+    for threshold in grid:
+        scorer = Scorer(support, against, support_from, threshold)
+        verdicts = [_verdict(claim, scorer) for claim in own if claim.supported]
         if verdicts.count(CONTRADICTED) <= _TRUE_CONTRADICTED * len(verdicts):
             return scorer
     return Scorer(support, against, support_from, grid[-1])
 
 
 def _rows(candidates: Sequence[ClaimEvidence], names: Sequence[str]) -> Any:
-    return np.array([[one.features.get(name, 0.0) for name in names] for one in candidates])
+    return np.array(
+        [[candidate.features.get(name, 0.0) for name in names] for candidate in candidates]
+    )
 
 
 def _weights(part: Sequence[Example]) -> Any:
     """A label of a set weighs by the root of its number of claims; made claims are one set."""
-    groups = [("made" if one.set in _MADE else one.set, one.supported) for one in part]
+    groups = [
+        ("made" if example.set in _MADE else example.set, example.supported) for example in part
+    ]
     weights = np.array([groups.count(group) ** -0.5 for group in groups])
     return weights * len(weights) / weights.sum()
 
@@ -275,18 +283,18 @@ def _logistic(rows: Sequence[Any], right: Sequence[bool], weights: Any, names: A
     mean, scale = everything.mean(axis=0), everything.std(axis=0) + 1e-6
     scaled = [(matrix - mean) / scale for matrix in rows]
     label = np.where(np.array(right), 1.0, -1.0)
-    found = np.zeros(len(names) + 1)
+    theta = np.zeros(len(names) + 1)
     for _ in range(8):
-        chosen = np.array([matrix[(matrix @ found[:-1]).argmax()] for matrix in scaled])
+        chosen = np.array([matrix[(matrix @ theta[:-1]).argmax()] for matrix in scaled])
 
-        def loss(at: Any, chosen: Any = chosen) -> float:
-            margin = label * (chosen @ at[:-1] + at[-1])
+        def loss(values: Any, chosen: Any = chosen) -> float:
+            margin = label * (chosen @ values[:-1] + values[-1])
             fit = float((weights * np.logaddexp(0, -margin)).sum()) / len(label)
-            return fit + _RIDGE * float((at[:-1] ** 2).sum())
+            return fit + _RIDGE * float((values[:-1] ** 2).sum())
 
-        found = minimize(loss, found, method="L-BFGS-B").x
-    by_name = found[:-1] / scale
-    bias = float(found[-1] - (by_name * mean).sum())
+        theta = minimize(loss, theta, method="L-BFGS-B").x
+    by_name = theta[:-1] / scale
+    bias = float(theta[-1] - (by_name * mean).sum())
     return Logistic(
         {name: round(float(w), 4) for name, w in zip(names, by_name, strict=True)}, round(bias, 4)
     )
@@ -295,18 +303,22 @@ def _logistic(rows: Sequence[Any], right: Sequence[bool], weights: Any, names: A
 def _support_from(part: Sequence[Example], scorer: Scorer, grid: Sequence[float]) -> float:
     """The threshold with the best balanced accuracy, mean of the sets, that passes few enough false
     claims; the middle of those that are equally good, since few claims are noisy."""
-    sets = sorted({one.set for one in part if one.set not in _MADE})
-    by_set = {name: [one for one in part if one.set == name] for name in sets}
-    by_set["made"] = [one for one in part if one.set in _MADE]
+    sets = sorted({example.set for example in part if example.set not in _MADE})
+    by_set = {name: [example for example in part if example.set == name] for name in sets}
+    by_set["made"] = [example for example in part if example.set in _MADE]
 
     values: dict[float, float] = {}
-    for at in grid:
-        own = Scorer(scorer.supported, scorer.contradicted, at, 1.0)
+    for threshold in grid:
+        own = Scorer(scorer.supported, scorer.contradicted, threshold, 1.0)
         figures = {name: _figures(claims, own) for name, claims in by_set.items() if claims}
         passed = figures.get("collections", {}).get("unsupported passed", 0.0)
         if passed <= _FALSE_SUPPORTED:
-            values[at] = float(np.mean([row["balanced accuracy"] for row in figures.values()]))
-    near = [at for at, value in values.items() if value >= max(values.values()) - 0.005]
+            values[threshold] = float(
+                np.mean([row["balanced accuracy"] for row in figures.values()])
+            )
+    near = [
+        threshold for threshold, value in values.items() if value >= max(values.values()) - 0.005
+    ]
     return near[len(near) // 2]
 
 
@@ -321,30 +333,39 @@ def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
     """By set, on the other half: claims, balanced accuracy, and shares in [0, 1]: supported claims
     struck or called contradicted, others passed or recognised as contradicted.
     """
-    part = [one for one in examples if one.test and one.candidates]
-    sets = {name: [one for one in part if one.set == name] for name in {one.set for one in part}}
-    sets["made"] = [one for one in part if one.set in _MADE]
+    part = [example for example in examples if example.test and example.candidates]
+    sets = {
+        name: [example for example in part if example.set == name]
+        for name in {example.set for example in part}
+    }
+    sets["made"] = [example for example in part if example.set in _MADE]
     own = sets.get("collections", [])
-    for kind in sorted({one.kind for one in own}):
-        sets[f"collections: {kind}"] = [one for one in own if one.kind == kind]
-    found = {name: _figures(claims, scorer) for name, claims in sorted(sets.items()) if claims}
-    public = [name for name in found if name not in (*_MADE, "made") and "collections" not in name]
-    mean = float(np.mean([found[name]["balanced accuracy"] for name in public])) if public else 0.0
+    for kind in sorted({example.kind for example in own}):
+        sets[f"collections: {kind}"] = [example for example in own if example.kind == kind]
+    figures = {name: _figures(claims, scorer) for name, claims in sorted(sets.items()) if claims}
+    public = [
+        name for name in figures if name not in (*_MADE, "made") and "collections" not in name
+    ]
+    mean = (
+        float(np.mean([figures[name]["balanced accuracy"] for name in public])) if public else 0.0
+    )
     return {
         "balanced accuracy, mean of public sets": round(mean, 4),
         "support_from": scorer.support_from,
         "contradict_from": scorer.contradict_from,
-        "sets": found,
+        "sets": figures,
     }
 
 
 def _figures(claims: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
-    verdicts = np.array([_verdict(one, scorer) for one in claims])
+    verdicts = np.array([_verdict(example, scorer) for example in claims])
     passed = np.isin(verdicts, (SUPPORTED, PARTLY))
     against = verdicts == CONTRADICTED
-    right = np.array([one.supported for one in claims])
-    refuted = np.array([bool(one.contradicted) for one in claims])
-    sides = [(passed == right)[right == side].mean() for side in {bool(one) for one in right}]
+    right = np.array([example.supported for example in claims])
+    refuted = np.array([bool(example.contradicted) for example in claims])
+    sides = [
+        (passed == right)[right == side].mean() for side in {bool(example) for example in right}
+    ]
     row = {
         "claims": len(claims),
         "balanced accuracy": round(float(np.mean(sides)), 4),

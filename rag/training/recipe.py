@@ -84,18 +84,27 @@ class OwnStage(_Stage):
     own: Mix
 
 
-class Recipe(_Part):
+class _Run(_Part):
     init: str
     """A folder (also inside the data folder), a hub id, "minilm", or a shipped reader."""
     seed: int = Field(ge=0, lt=2**63)
-    order: str = ""
-    """change it for another order of the questions"""
     weight_decay: NonNegativeFloat
     warmup: NonNegativeInt
     """in steps"""
+    max_passage_tokens: int = Field(ge=16)
+
+
+class _HeldOut(_Part):
+    dev_set: str
+    dev_articles: NonNegativeInt
+    """number of its articles held out of training"""
+
+
+class Recipe(_Run):
+    order: str = ""
+    """change it for another order of the questions"""
     batch_tokens: PositiveInt
     """including padding"""
-    max_passage_tokens: int = Field(ge=16)
     dropout: Share
     freeze_embeddings: bool
     freeze_layers: NonNegativeInt = 0
@@ -116,12 +125,9 @@ class Recipe(_Part):
     """learning rate of the heads, as a multiple of the encoder's"""
 
 
-class SetsRecipe(Recipe):
+class SetsRecipe(Recipe, _HeldOut):
     """Trains on the sets of a folder."""
 
-    dev_set: str
-    dev_articles: NonNegativeInt
-    """number of its articles held out of training"""
     held_out: dict[str, NonNegativeInt] = {}
     """held-out articles of other sets"""
     stage: list[SetsStage] = Field(min_length=1)
@@ -135,22 +141,12 @@ class OwnRecipe(Recipe):
     stage: list[OwnStage] = Field(min_length=1, max_length=1)
 
 
-class EmbedderRecipe(_Stage):
+class EmbedderRecipe(_Run, _HeldOut, _Stage):
     """Tunes an embedder on the sets of a folder."""
 
-    init: str
-    """A folder (also inside the data folder), a hub id, or "minilm"."""
-    seed: int = Field(ge=0, lt=2**63)
-    dev_set: str
-    dev_articles: NonNegativeInt
-    """number of its articles held out of training"""
-    weight_decay: NonNegativeFloat
     steps: PositiveInt
-    warmup: NonNegativeInt
-    """in steps"""
     scale: PositiveFloat
     """factor on cosines in the softmax"""
-    max_passage_tokens: int = Field(ge=16)
     passages: int = Field(ge=2)
     """per batch"""
     questions: PositiveInt

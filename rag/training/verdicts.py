@@ -56,7 +56,7 @@ _LABELS = {
 }
 
 
-Row = Mapping[str, Any]
+SetRow = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ def statements(
     return examples + _figures(articles, mix.figures, rng)
 
 
-def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[Row]:
-    by_set: dict[str, list[Row]] = defaultdict(list)
+def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[SetRow]:
+    by_set: dict[str, list[SetRow]] = defaultdict(list)
     for path in (set_path(data, name) for name in _FILES):
         try:
             rows = list(json_lines(path))
@@ -106,18 +106,18 @@ def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[Row]:
     if absent := sorted({*caps} - {*by_set}):
         message = f"{data} has no verdict set {', '.join(absent)}, which the recipe names"
         raise InputError(message, f"choose from {', '.join(sorted(by_set))}")
-    chosen: list[Row] = []
+    chosen: list[SetRow] = []
     for name, cap in caps.items():
         rng.shuffle(by_set[name])
         chosen += by_set[name][:cap]
     return chosen
 
 
-def _evidence(row: Row) -> str:
+def _evidence(row: SetRow) -> str:
     return str(row.get("evidence") or row["context"])
 
 
-def _text(row: Row, rng: random.Random) -> str:
+def _text(row: SetRow, rng: random.Random) -> str:
     """The claim; or the question, mostly with the capital and question mark that the sets leave
     out.
     """
@@ -129,7 +129,7 @@ def _text(row: Row, rng: random.Random) -> str:
     return question if question.endswith("?") or rng.random() < 0.3 else question + "?"
 
 
-def _elsewhere(rows: Sequence[Row], share: float, rng: random.Random) -> list[Statement]:
+def _elsewhere(rows: Sequence[SetRow], share: float, rng: random.Random) -> list[Statement]:
     """A share of the rows, each with another row's text that shares many words but does not decide
     it: one with another title and another beginning.
     """
@@ -167,9 +167,8 @@ def _figures(articles: Sequence[Article], limit: int, rng: random.Random) -> lis
 
 
 def _claims_of(text: str, texts: Sequence[str], rng: random.Random) -> list[Statement]:
-    sentences = [
-        text[start:end] for start, end in split_sentences(text) if end - start in _SENTENCE
-    ]
+    places = [place for place in split_sentences(text) if place[1] - place[0] in _SENTENCE]
+    sentences = [text[start:end] for start, end in places]
     if not sentences:
         return []
     figured = [sentence for sentence in sentences if _NUMBER.search(sentence)]

@@ -20,38 +20,22 @@ from rag.types import Document, Hit, Passage, Span
 from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
 
 FACTS = {
-    "bridge": (
-        "The bridge over the river was opened in 1937.",
-        "When was the bridge over the river opened?", "1937",
-    ),
-    "mill": (
-        "A flood destroyed the old mill in 1911.",
-        "When did a flood destroy the old mill?", "1911",
-    ),
-    "school": (
-        "The village school teaches 240 pupils.",
-        "How many pupils does the village school teach?", "240",
-    ),
-    "mayor": (
-        "Maria Lindqvist was elected mayor of the town.",
-        "Who was elected mayor of the town?", "Maria Lindqvist",
-    ),
-    "tower": (
-        "The tower rises 64 metres above the market.",
-        "How many metres does the tower rise above the market?", "64",
-    ),
-    "train": (
-        "The night train leaves from platform 14.",
-        "From which platform does the night train leave?", "14",
-    ),
-    "lake": (
-        "Swimmers cross the lake, which is 900 metres wide.",
-        "How wide is the lake that swimmers cross?", "900",
-    ),
-    "library": (
-        "Visitors borrowed 81,000 books from the library.",
-        "How many books did visitors borrow?", "81,000",
-    ),
+    "bridge": ("The bridge over the river was opened in 1937.",
+               "When was the bridge over the river opened?", "1937"),
+    "mill": ("A flood destroyed the old mill in 1911.",
+             "When did a flood destroy the old mill?", "1911"),
+    "school": ("The village school teaches 240 pupils.",
+               "How many pupils does the village school teach?", "240"),
+    "mayor": ("Maria Lindqvist was elected mayor of the town.",
+              "Who was elected mayor of the town?", "Maria Lindqvist"),
+    "tower": ("The tower rises 64 metres above the market.",
+              "How many metres does the tower rise above the market?", "64"),
+    "train": ("The night train leaves from platform 14.",
+              "From which platform does the night train leave?", "14"),
+    "lake": ("Swimmers cross the lake, which is 900 metres wide.",
+             "How wide is the lake that swimmers cross?", "900"),
+    "library": ("Visitors borrowed 81,000 books from the library.",
+                "How many books did visitors borrow?", "81,000"),
 }  # fmt: skip
 QUESTIONS = [
     Question(
@@ -79,18 +63,15 @@ def store(
     documents: Sequence[Document] = (),
 ) -> LocalStore:
     embedder = BagOfWordsEmbedder(dim=1024)
-    made = kind(
-        folder, {"embedder": embedder.name, "dim": "1024", "passage_tokens": "160"}, create=True
-    )
-    put(made, embed(embedder, [(d, list(cut(d))) for d in documents or corpus()]))
-    return made
+    manifest = {"embedder": embedder.name, "dim": "1024", "passage_tokens": "160"}
+    opened = kind(folder, manifest, create=True)
+    put(opened, embed(embedder, [(d, list(cut(d))) for d in documents or corpus()]))
+    return opened
 
 
 def engine(opened: Store, reader: Reader | None = None, **settings: Any) -> Engine:
-    kept = Settings(**{"threshold": 0.0, "top_k": 2, **settings})
-    return build.assemble(
-        kept, opened, BagOfWordsEmbedder(dim=1024), reader or NameReader(), SpanJudge()
-    )
+    parts = BagOfWordsEmbedder(dim=1024), reader or NameReader(), SpanJudge()
+    return build.assemble(Settings(**{"threshold": 0.0, "top_k": 2, **settings}), opened, *parts)
 
 
 def examine(asked: Engine, questions: Sequence[Question] = QUESTIONS) -> list[Row]:

@@ -23,11 +23,8 @@ CITIES = (
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     store = new_store(tmp_path)
-    documents = [
-        document(f"The {city} round took place in {1990 + n}.", city, city)
-        for n, city in enumerate(CITIES)
-    ]
-    add(store, *documents)
+    texts = [f"The {city} round took place in {1990 + n}." for n, city in enumerate(CITIES)]
+    add(store, *(document(text, city, city) for text, city in zip(texts, CITIES, strict=True)))
     return build.assemble(Settings(index=tmp_path), store, BagOfWordsEmbedder(), NameReader())
 
 

@@ -16,29 +16,18 @@ from rag.evaluation.claims import read_claims, run, text
 from tests.claims.parts import MODELS, engine
 
 ROWS = [
-    {
-        "claim": "The JCPOA was signed in Vienna on 14 July 2015.",
-        "verdict": "supported",
-        "kind": "close",
-    },
-    {
-        "claim": "The JCPOA was signed in Vienna on 14 July 2018.",
-        "verdict": "contradicted",
-        "kind": "value",
-    },
-    {
-        "claim": "Bananas grow in Ecuador and are eaten.",
-        "verdict": "not_in_documents",
-        "kind": "invented",
-    },
-    {"claim": "The stockpile of uranium is capped at 300 kilograms.", "verdict": "contradicted"},
+    ("The JCPOA was signed in Vienna on 14 July 2015.", "supported", "close"),
+    ("The JCPOA was signed in Vienna on 14 July 2018.", "contradicted", "value"),
+    ("Bananas grow in Ecuador and are eaten.", "not_in_documents", "invented"),
+    ("The stockpile of uranium is capped at 300 kilograms.", "contradicted", "claim"),
 ]
 
 
 @pytest.fixture
 def gold(tmp_path: Path) -> Path:
     path = tmp_path / "claims.jsonl"
-    path.write_text("\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
+    rows = [dict(zip(("claim", "verdict", "kind"), row, strict=True)) for row in ROWS]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return path
 
 
@@ -51,34 +40,34 @@ def test_figures_separate_supported_and_are_by_kind(gold: Path, tmp_path: Path) 
     assert summary["kinds"]["value"]["right"] == 1.0
     assert summary["confusion"]["contradicted"] == {"contradicted": 1, "supported": 1}
     assert "contradicted -> supported" in text(result)
+    assert [row["gold"]["id"] for row in result.as_dict()["rows"]] == ["1", "2", "3", "4"]
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "words"),
     [
         ("{", "is not JSON"),
-        ("[]", "not of type object"),
         ('{"claim": "A b c."}', "no 'verdict'"),
         ('{"claim": "A b c.", "verdict": "maybe"}', "'verdict' is not one of"),
         ('{"claim": "A", "verdict": "supported", "x": "y"}', "unknown field 'x'"),
         ("", "contains no claims"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, line: str, says: str) -> None:
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, words: str) -> None:
     path = tmp_path / "claims.jsonl"
     path.write_text(line, encoding="utf-8")
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=words):
         read_claims(path)
 
 
 def test_the_command_keeps_bounds(
     gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = Checker(engine(tmp_path / "index"), MODELS)
-    monkeypatch.setattr(build, "checker", lambda settings: made)
+    checker = Checker(engine(tmp_path / "index"), MODELS)
+    monkeypatch.setattr(build, "checker", lambda settings: checker)
     arguments = ["eval", "claims", str(gold), "--json"]
-    done = CliRunner().invoke(cli, arguments)
-    assert (done.exit_code, json.loads(done.stdout)["claims"]) == (0, 4)
+    result = CliRunner().invoke(cli, arguments)
+    assert (result.exit_code, json.loads(result.stdout)["claims"]) == (0, 4)
     broken = CliRunner().invoke(cli, [*arguments, "--fail-over", "unsupported_passed=0.1"])
     assert broken.exit_code == 1
     wrong = CliRunner().invoke(cli, [*arguments, "--fail-under", "f1=0.1"])
@@ -88,4 +77,4 @@ def test_the_command_keeps_bounds(
 def test_the_attack_set_is_readable() -> None:
     claims = read_claims(Path(__file__).parents[2] / "eval" / "gold" / "claims.jsonl")
     assert len(claims) >= 100
-    assert len({one.id for one in claims}) == len({one.claim for one in claims}) == len(claims)
+    assert len({claim.id for claim in claims}) == len({claim.claim for claim in claims})
