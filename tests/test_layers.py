@@ -19,7 +19,8 @@ HOMES = {
     library: {f"{file}.py" for file in files.split()}
     for library, files in {
         "torch": "models/bert models/device models/embedders models/qa_heads build training/loss "
-        "training/train_embedder training/trainer training/initial_model training/train_reader",
+        "training/train_embedder training/trainer training/initial_model training/train_reader "
+        "training/form_classifier",
         "transformers": "models/qa_heads training/initial_model",
         "sentence_transformers": "models/embedders training/train_embedder",
         "faiss": "store/local/faiss_index",
