@@ -21,6 +21,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save_file
+
 from eval.bench.peers import report
 from eval.bench.peers.report import AT_ONCE, TOGETHER_BLOCK, Measured
 from eval.bench.peers.systems import PEERS, check, documents
@@ -29,6 +31,8 @@ from rag import build
 from rag.errors import RagError
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.evaluation.runs import commit
+from rag.models.bert import load_weights
+from rag.models.registry import reader_path
 from rag.settings import Settings
 
 GOLD = Path(__file__).parents[2] / "gold" / "seeds.jsonl"
@@ -37,6 +41,7 @@ PACKAGES = (
     "sentence-transformers-haystack txtai llama-index-core llama-index-embeddings-huggingface"
 ).split()
 BLOCK, SEARCH_BLOCK = 5, 20
+WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,16 @@ def load() -> float:
 
 def prepare(work: Path) -> None:
     """Write the passages that every system indexes, and their number of word-pieces, to texts.json
-    and tokens.json."""
-    work.mkdir(parents=True, exist_ok=True)
+    and tokens.json, and the reader in 32 bits to reader/, since no other library opens 8 bits."""
+    reader, source = work / "reader", Path(reader_path("fast")[0])
+    reader.mkdir(parents=True, exist_ok=True)
     if (work / "tokens.json").exists():
         return
+    for path in source.glob("*.json"):
+        shutil.copy(path, reader)
+    weights = load_weights(source / WEIGHTS)
+    wide = {name: weight.float().contiguous() for name, weight in weights.items()}
+    save_file(wide, reader / WEIGHTS, {"format": "pt"})
     count = build.embedder(Settings()).count_tokens
     passages = [passage for _, passages in documents(count) for passage in passages]
     texts = [(f"{p.document_id}#{p.start}", p.document_id, p.in_context) for p in passages]
@@ -101,7 +112,7 @@ def ingest(run: Run) -> None:
     with (run.work / "workers.log").open("a") as log:
         for name in [name for turn in range(run.rounds) for name in rotated(names, turn)]:
             shutil.rmtree(run.index(name), ignore_errors=True)
-            with process(name, run.threads, log.fileno()) as system:
+            with process(name, run.threads, run.work / "reader", log.fileno()) as system:
                 texts, folder = str(run.work / "texts.json"), str(run.index(name))
                 measured["rows"][name].append(system("ingest", texts=texts, folder=folder))
     measured["load"].append(load())
@@ -119,7 +130,8 @@ def opened(
         systems = {}
         for name in names:
             started = time.perf_counter()
-            systems[name] = stack.enter_context(process(name, run.threads, log.fileno()))
+            worker = process(name, run.threads, run.work / "reader", log.fileno())
+            systems[name] = stack.enter_context(worker)
             start = systems[name]("open", folder=str(run.index(name)))
             start["ready"] = time.perf_counter() - started
             measured.setdefault("start", {})[name] = start

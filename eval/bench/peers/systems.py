@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.errors import InputError
-from rag.models.registry import embedder_path, reader_path
+from rag.models.registry import embedder_path
 from rag.settings import Settings
 
 READ = 8
@@ -49,8 +49,9 @@ class System:
     `open`, then `search` and `ask`. By default `ask` has several threads wait for each other.
     """
 
-    def __init__(self, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, threads: int, reader: str) -> None:
+        """`reader` is the folder of its weights in 32 bits."""
+        self.threads, self.reader = threads, reader
         self._lock = threading.Lock()  # tokenizers and databases of the peers must not be shared
 
     def imports(self) -> None:
@@ -91,7 +92,8 @@ class Ours(System):
 
     precision = "auto"
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, reader: str) -> None:
+        super().__init__(threads, reader)
         self._settings = Settings(reader="fast", precision=self.precision, threads=threads)
         self._thread: Any = None
 
@@ -197,7 +199,7 @@ class Plain(System):
             embedder_path("minilm")[0], device="cpu", local_files_only=True
         )
         if reader:
-            path, auto = reader_path("fast")[0], self._transformers
+            path, auto = self.reader, self._transformers
             self._tokenizer = auto.AutoTokenizer.from_pretrained(path, local_files_only=True)
             load = auto.AutoModelForQuestionAnswering.from_pretrained
             self._reader = load(path, local_files_only=True, dtype=self._torch.float32).eval()
@@ -285,9 +287,8 @@ class Haystack(System):
         options = {"model": path, "progress_bar": False, "local_files_only": True}
         if reader:
             self._embedder = self._embedders.SentenceTransformersTextEmbedder(**options)
-            # the weights' own type would be fp16, slow on this processor
             kwargs = {"dtype": self._torch.float32}
-            self._reader = self._reader_class(model=reader_path("fast")[0], model_kwargs=kwargs)
+            self._reader = self._reader_class(model=self.reader, model_kwargs=kwargs)
             self._reader.warm_up()
         else:
             embedders = self._embedders.SentenceTransformersDocumentEmbedder
@@ -384,8 +385,8 @@ class Txtai(System):
             path=embedder_path("minilm")[0], content=True, encodebatch=BATCH, gpu=False
         )
         if reader:
-            path, dtype = reader_path("fast")[0], self._torch.float32
-            self._questions = self._txtai.pipeline.Questions(path, gpu=False, dtype=dtype)
+            questions, dtype = self._txtai.pipeline.Questions, self._torch.float32
+            self._questions = questions(self.reader, gpu=False, dtype=dtype)
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         self._embeddings.index((name, text, None) for name, _, text in texts)
@@ -426,7 +427,7 @@ def _first(pipeline: Callable[..., list[str | None]], *arguments: list[str]) -> 
 class Peer:
     """A system's class, the modules that it requires, and whether it reads."""
 
-    system: Callable[[int], System]
+    system: Callable[[int, str], System]
     needs: tuple[str, ...] = ()
     reads: bool = True
 

@@ -1,6 +1,6 @@
 """A system in a process of its own: reads JSON lines on stdin, answers in JSON lines on stdout.
 
-python -m eval.bench.peers.worker SYSTEM THREADS
+python -m eval.bench.peers.worker SYSTEM THREADS READER
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ Figures = dict[str, Any]
 
 
 @contextmanager
-def process(name: str, threads: int, log: int) -> Iterator[Callable[..., Figures]]:
+def process(name: str, threads: int, reader: Path, log: int) -> Iterator[Callable[..., Figures]]:
     """A system in a process of its own, as a function of a command's name and arguments, which
-    raises RagError if the process has ended. `threads` are for its models and tokenizers; `log` is
-    a file descriptor for the output of its libraries.
+    raises RagError if the process has ended. `threads` are for its models and tokenizers; `reader`
+    is the folder of the reader's weights; `log` is a file descriptor for the output of its
+    libraries.
     """
     worker = subprocess.Popen(
-        [sys.executable, "-m", "eval.bench.peers.worker", name, str(threads)],
+        [sys.executable, "-m", "eval.bench.peers.worker", name, str(threads), str(reader)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -139,10 +140,10 @@ def timed(function: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     return time.perf_counter() - started, result
 
 
-def main(name: str, threads: int) -> None:
+def main(name: str, threads: int, reader: str) -> None:
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print
-    system = PEERS[name].system(threads)
+    system = PEERS[name].system(threads, reader)
     worker = Worker(system)
     for line in sys.stdin:
         arguments = json.loads(line)
@@ -152,4 +153,4 @@ def main(name: str, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
