@@ -16,9 +16,7 @@ after any violation.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import os
 import random
 import re
@@ -36,7 +34,7 @@ from typing import Any
 import httpx
 import psycopg
 
-from eval.chaos.programs import Program, server, worker
+from eval.chaos.programs import Program, eventually, parser, server, worker, written
 from rag.ingestion.uploads import State
 from rag.store.postgres.queue import PostgresQueue
 from rag.store.postgres.store import PostgresStore
@@ -86,14 +84,10 @@ class Traffic:
         self.asking = Counter[int]()
         self._store = PostgresStore(dsn, {})
         self._stop = threading.Event()
-        parts = [
-            (self._write, 0),
-            (self._write, 1),
-            (self._ask, 0),
-            (self._ask, 1),
-            (self._poll, 0),
+        parts = [(part, n) for part in (self._write, self._ask) for n in range(2)]
+        self._threads = [
+            threading.Thread(target=self._guarded, args=part) for part in (*parts, (self._poll, 0))
         ]
-        self._threads = [threading.Thread(target=self._guarded, args=part) for part in parts]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -251,15 +245,6 @@ class Killer:
         program.start()
 
 
-def eventually(done: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def counted(dsn: str) -> list[tuple[str, int, int]]:
     """(what is counted, the number in the index's statistics, the actual number)."""
     asked = """
@@ -340,18 +325,17 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
     }
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("dsn", help="an empty database, or schema of one")
-    parser.add_argument("--minutes", type=float, default=6)
-    parser.add_argument("--pause", type=float, default=15, help="seconds between two kills")
-    parser.add_argument("--fake", action="store_true")
-    parser.add_argument("--out", type=Path)
-    asked = parser.parse_args(given)
+def main(arguments: Sequence[str] | None = None) -> int:
+    described = parser(__doc__)
+    described.add_argument("dsn", help="an empty database, or schema of one")
+    described.add_argument("--minutes", type=float, default=6)
+    described.add_argument("--pause", type=float, default=15, help="seconds between two kills")
+    described.add_argument("--fake", action="store_true")
+    options = described.parse_args(arguments)
+    random.seed(options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        result = run(asked.dsn, asked.minutes, asked.fake, asked.pause, Path(folder))
-    text = json.dumps(result, indent=2) + "\n"
-    asked.out.write_text(text) if asked.out else print(text, end="")
+        result = run(options.dsn, options.minutes, options.fake, options.pause, Path(folder))
+    written(result, options.out)
     return int(bool(result["wrong"]))
 
 

@@ -18,7 +18,6 @@ a fraction of a second.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import select
@@ -32,7 +31,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eval.chaos.kills import Say, forked, reports, written
+from eval.chaos.kills import Say, forked, reports
+from eval.chaos.programs import parser, written
 from rag import build
 from rag.errors import AbsentError
 from rag.settings import Settings
@@ -214,20 +214,16 @@ def _judged(
     return examined
 
 
-def main(given: list[str] | None = None) -> dict[str, Any]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--store", default="local", help="or a PostgreSQL address")
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args(given)
+def main(options: list[str] | None = None) -> dict[str, Any]:
+    described = parser(__doc__)
+    described.add_argument("--kills", type=int, default=20)
+    described.add_argument("--store", default="local", help="or a PostgreSQL address")
+    arguments = described.parse_args(options)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(index=Path(folder), store=arguments.store)
-        made = run(settings, arguments.kills, arguments.seed)
-    written(made, arguments.out)
-    return made
+        result = run(settings, arguments.kills, arguments.seed)
+    written(result, arguments.out)
+    return result
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.client
 import json
 import multiprocessing
 import random
@@ -29,7 +28,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import hypothesis
@@ -37,7 +36,7 @@ import schemathesis
 from hypothesis import HealthCheck, strategies
 from schemathesis.core.result import Ok
 
-from eval.chaos.programs import Served, served
+from eval.chaos.programs import Connection, Served, Wild, parser, served, written
 from rag.server.api_keys import WRITE, keys_of
 from rag.settings import Settings
 
@@ -94,32 +93,19 @@ _MUTATIONS = 16
 _TYPES = ["application/json"] * 2 + ["text/plain", "multipart/form-data", "", "a/b; c="]
 _TYPES += ["multipart/form-data; boundary=x"]
 _HEADERS = b"authorization x-request-id accept range origin expect if-none-match".split()
-Wild = tuple[str, str, str, dict[bytes, bytes], bytes]
-"""(method, path, media type, other headers, body)"""
 
 
 def _body() -> strategies.SearchStrategy[bytes]:
     almost = strategies.dictionaries(strategies.sampled_from(_FIELDS), _JSON, max_size=5)
-    form = strategies.binary(max_size=200).map(
-        lambda inside: (
-            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
-            + inside
-            + b"\r\n--x--\r\n"
-        )
-    )
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
+    form = strategies.binary(max_size=200).map(lambda inside: head + inside + b"\r\n--x--\r\n")
     deep = strategies.integers(1, 100_000).map(lambda depth: b"[" * depth)
     large = strategies.integers(1, 2_000_000).map(
-        lambda size: b'{"question": "' + b"x" * size + b'"}'
+        lambda size: b'{"question": "%s"}' % (b"x" * size)
     )
     as_json = (almost | _JSON).map(lambda value: json.dumps(value).encode())
-    return (
-        as_json
-        | as_json
-        | as_json
-        | form
-        | strategies.binary(max_size=300)
-        | strategies.one_of(deep, large)
-    )
+    binary = strategies.binary(max_size=300)
+    return as_json | as_json | as_json | form | binary | strategies.one_of(deep, large)
 
 
 def _wild() -> strategies.SearchStrategy[Wild]:
@@ -216,34 +202,12 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
     return bytes(changed[cut:] + changed[:cut] if chance.random() < 0.1 else changed)
 
 
-class _Raw:
-    """A connection for malformed requests."""
-
-    def __init__(self, url: str) -> None:
-        place = urlsplit(url)
-        self._connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
-
-    def send(self, request: Wild) -> int:
-        method, path, kind, headers, body = request
-        fields = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
-        self._connection.request(method, path, body, {"Content-Type": kind, **fields})
-        response = self._connection.getresponse()
-        response.read()
-        return response.status
-
-    def close(self) -> None:
-        self._connection.close()
-
-
 def _slow(url: str) -> None:
     """Send headers whose body does not arrive."""
-    place = urlsplit(url)
-    with socket.create_connection(
-        (place.hostname or "", place.port or 80), timeout=5
-    ) as connection:
-        connection.sendall(
-            b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
-        )
+    address = httpx.URL(url)
+    with socket.create_connection((address.host, address.port or 80), timeout=5) as connection:
+        head = b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{"
+        connection.sendall(head)
         time.sleep(0.01)
 
 
@@ -258,7 +222,7 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
     outcomes: Counter[str] = Counter()
     chance = random.Random(seed)
     posts: list[Wild] = []
-    with contextlib.closing(_Raw(url)) as raw:
+    with contextlib.closing(Connection(url)) as connection:
 
         def note(status: int, path: str, what: Callable[[], str]) -> None:
             outcomes[str(status)] += 1
@@ -267,11 +231,11 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
                 outcomes[f"BROKEN {status} {what()[:300]}"] += 1
 
         def send(request: Wild) -> None:
-            try:
-                note(raw.send(request), request[1], lambda: repr(request))
-            except (http.client.HTTPException, OSError, ValueError) as error:
-                raw.close()
-                outcomes[type(error).__name__] += 1
+            reply = connection.send(request)
+            if isinstance(reply, str):
+                outcomes[reply] += 1
+            else:
+                note(reply[0], request[1], lambda: repr(request))
             if chance.random() < 0.002:
                 _slow(url)
                 outcomes["slow body"] += 1
@@ -284,11 +248,8 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
         each = max(1, number // (2 + 2 * _MUTATIONS) // len(operations))
 
         def allowed(case: Any) -> None:
-            note(
-                case.call(base_url=url, timeout=60).status_code,
-                case.path,
-                lambda: f"{case.method} {case.path} {case.body!r}",
-            )
+            status = case.call(base_url=url, timeout=60).status_code
+            note(status, case.path, lambda: f"{case.method} {case.path} {case.body!r}")
             if case.method == "POST":
                 body = json.dumps(case.body, default=str).encode()
                 change(("POST", case.path, "application/json", {}, body))
@@ -323,14 +284,10 @@ def _well(service: Served, key: str) -> dict[str, Any]:
     """
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with httpx.Client(base_url=service.url, timeout=60, trust_env=False, headers=headers) as client:
-        put = client.post(
-            "/v1/documents",
-            json={"name": "well.txt", "text": "The talks were led by William Burns."},
-        )
-        answer = client.post(
-            "/v1/ask",
-            json={"question": "Who led the talks?", "filters": ["document=uploads/well.txt"]},
-        )
+        text = {"name": "well.txt", "text": "The talks were led by William Burns."}
+        put = client.post("/v1/documents", json=text)
+        question = {"question": "Who led the talks?", "filters": ["document=uploads/well.txt"]}
+        answer = client.post("/v1/ask", json=question)
         ready = client.get("/ready").json()
     waiting = ready.get("waiting_questions"), ready.get("waiting_files")
     return {
@@ -343,13 +300,11 @@ def _well(service: Served, key: str) -> dict[str, Any]:
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=1000)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--locked", action="store_true", help="with keys, and none is sent")
-    parser.add_argument("--out", type=Path)
-    return parser.parse_args(arguments)
+    described = parser(__doc__)
+    described.add_argument("--requests", type=int, default=1000)
+    described.add_argument("--processes", type=int, default=1)
+    described.add_argument("--locked", action="store_true", help="with keys, and none is sent")
+    return described.parse_args(arguments)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -381,10 +336,7 @@ def run(arguments: argparse.Namespace) -> None:
         "before": before,
         "after": after,
     }
-    text = json.dumps(result, indent=2, ensure_ascii=True)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n")
+    written(result, arguments.out)
     if broken or after["answer"] != before["answer"]:
         raise SystemExit("the service is not healthy")
 

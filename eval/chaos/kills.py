@@ -13,7 +13,6 @@ the folder for inspection.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -23,10 +22,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from eval.chaos.programs import parser, written
 from rag.errors import RagError
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
@@ -169,12 +169,6 @@ def reports(pipe: int) -> list[list[Any]]:
     return [json.loads(line) for line in lines]
 
 
-def written(result: Mapping[str, object], out: Path | None) -> None:
-    """Writes the result to the file, or prints it."""
-    text = json.dumps(result, indent=1) + "\n"
-    out.write_text(text, encoding="utf-8") if out else print(text, end="")
-
-
 # The invariants
 
 
@@ -230,9 +224,8 @@ class Run:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
         took = time.monotonic() - begun
-        self._takes[name] = max(
-            0.02, 0.8 * self._takes[name] + 0.2 * took * (1.5 if killed else 0.8)
-        )
+        longer = 0.2 * took * (1.5 if killed else 0.8)
+        self._takes[name] = max(0.02, 0.8 * self._takes[name] + longer)
         (self.kills if killed else self.completed)[name] += 1
         return self._check(name, reports(pipe))
 
@@ -253,11 +246,8 @@ class Run:
                 path.unlink()
 
     def _check(self, name: str, lines: list[list[Any]]) -> list[str]:
-        wrong = [
-            f"{name} failed: {line[1]}"
-            for line in lines
-            if line[0] == "error" and "no files there" not in line[1]
-        ]
+        errors = [line[1] for line in lines if line[0] == "error"]
+        wrong = [f"{name} failed: {error}" for error in errors if "no files there" not in error]
         child, pipe = forked(lambda say: _look(self.world, say))
         state_lines = reports(pipe)
         os.waitpid(child, 0)
@@ -277,8 +267,7 @@ class Run:
     def _compare(self, name: str, lines: list[list[Any]], state: State) -> list[str]:
         """Whether the index contains what was acknowledged, and the unfinished change completely or
         not at all."""
-        states = self.at_snapshot if name == "restore" else []
-        if name == "restore" and state in states:
+        if name == "restore" and state in self.at_snapshot:
             return []
         sure, maybe = dict(self.before), None
         for line in lines:
@@ -289,23 +278,20 @@ class Run:
         if name == "restore" and any(line[0] == "restored" for line in lines):
             return [f"after restore it holds {state}, not what was in a snapshot"]
         if state == sure:
-            self.outcome[
-                "unacknowledged change absent" if maybe is not None else "all acknowledged"
-            ] += 1
+            unfinished = "unacknowledged change absent"
+            self.outcome["all acknowledged" if maybe is None else unfinished] += 1
             return []
-        if maybe is not None and state == maybe:
+        if state == maybe:
             self.outcome["unacknowledged change whole"] += 1
             return []
-        return [
-            f"after {name} it holds {_difference(state, sure)} other than what was acknowledged"
-        ]
+        different = sorted(i for i in {*state, *sure} if state.get(i) != sure.get(i))
+        return [f"after {name} it holds {different} other than what was acknowledged"]
 
     def _remember(self, name: str, lines: list[list[Any]], state: State) -> None:
         self.before = state
         if name == "snapshot":  # if killed, the older one may have stayed
-            self.at_snapshot = (
-                [state] if lines and lines[-1][0] == "snapshot" else [*self.at_snapshot, state]
-            )
+            is_taken = bool(lines) and lines[-1][0] == "snapshot"
+            self.at_snapshot = [state] if is_taken else [*self.at_snapshot, state]
 
 
 def _changed(state: State, line: list[Any]) -> State:
@@ -314,16 +300,10 @@ def _changed(state: State, line: list[Any]) -> State:
     return unchanged | {str(document_id): str(digest) for document_id, digest in put.items()}
 
 
-def _difference(state: State, other: State) -> list[str]:
-    return sorted(i for i in {*state, *other} if state.get(i) != other.get(i))
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args(arguments)
+    described = parser(__doc__)
+    described.add_argument("--kills", type=int, default=1000)
+    options = described.parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="rag-kills-"))
     run, begun = Run(root, options.seed), time.monotonic()
     while run.kills.total() < options.kills:
@@ -334,9 +314,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{run.kills.total()} kills", file=sys.stderr)
     result = {
         "kills": run.kills.total(),
-        "by_operation": dict(run.kills),
-        "ended_before_the_kill": dict(run.completed),
-        "outcomes": dict(run.outcome),
+        "by_operation": run.kills,
+        "ended_before_the_kill": run.completed,
+        "outcomes": run.outcome,
         "violations": 0,
         "seed": options.seed,
         "seconds": round(time.monotonic() - begun),

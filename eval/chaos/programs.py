@@ -1,16 +1,20 @@
-"""Services and workers as processes: one for measuring, which ends with the block, or several over
-one database, which can be killed and restarted at the same address. Loopback only.
+"""What the scripts share: options and results; a connection that sends any request; services and
+workers as processes: one for measuring, which ends with the block, or several over one database,
+which can be killed and restarted at the same address. Loopback only.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import http.client
+import json
 import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +23,67 @@ import httpx
 from tests.postgres import free_port
 from tests.server.fake_server import ROOT, process
 
+Wild = tuple[str, str, str, dict[bytes, bytes], bytes]
+"""(method, path, media type, other headers, body) of a request, valid or not"""
 FAKES = {"RAG_EMBEDDER": "bag-of-words", "RAG_PASSAGE_TOKENS": "16", "RAG_THRESHOLD": "0.15"}
 _FAKE_SECONDS = "0.3"
 """Seconds that a worker with `--fake` takes per document, so that it can be killed during one."""
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options of all scripts."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--out", type=Path, help="a file for the result, which is printed too")
+    return made
+
+
+def written(result: Mapping[str, object], out: Path | None) -> None:
+    """Print the result, and write it to the file if one is named."""
+    text = json.dumps(result, indent=1)
+    print(text)
+    if out:
+        out.write_text(f"{text}\n", encoding="utf-8")
+
+
+def eventually(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition holds within so many seconds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+class Connection:
+    """A connection that sends requests as they are, with a key if there is one."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        address = httpx.URL(url)
+        self._connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    def send(self, request: Wild) -> tuple[int, bytes] | str:
+        """The status, and the body with the headers; or the name of the error, after which the
+        next request opens a new connection.
+        """
+        method, path, kind, headers, body = request
+        fields = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
+        try:
+            self._connection.request(
+                method, path, body, {"Content-Type": kind, **fields, **self._headers}
+            )
+            response = self._connection.getresponse()
+            return response.status, response.read() + str(response.headers).encode()
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            self.close()
+            return type(error).__name__
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +150,12 @@ class Program:
         except httpx.TransportError:
             return False
 
-    def wait_until_ready(self, seconds: float = 600) -> None:
-        until = time.monotonic() + seconds
-        while not self.is_ready:
-            if time.monotonic() > until or not self.process or self.process.poll() is not None:
-                raise SystemExit(f"{self.module} did not start:\n{self.log.read_text()[-2000:]}")
-            time.sleep(0.3)
+    def wait_until_ready(self) -> None:
+        def ended() -> bool:
+            return self.process is None or self.process.poll() is not None
+
+        if not eventually(lambda: self.is_ready or ended(), 600) or ended():
+            raise SystemExit(f"{self.module} did not start:\n{self.log.read_text()[-2000:]}")
 
 
 def server(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:

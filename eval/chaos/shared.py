@@ -11,7 +11,6 @@ after any violation.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import random
@@ -26,7 +25,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from eval.chaos.kills import forked, reports, written
+from eval.chaos.kills import forked, reports
+from eval.chaos.programs import parser, written
 from rag import build
 from rag.engine import Engine
 from rag.errors import EmptyError
@@ -213,13 +213,11 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--writers", type=int, default=2)
-    parser.add_argument("--readers", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args(arguments)
+    described = parser(__doc__)
+    described.add_argument("--minutes", type=float, default=10)
+    described.add_argument("--writers", type=int, default=2)
+    described.add_argument("--readers", type=int, default=8)
+    options = described.parse_args(arguments)
     root = Path(tempfile.mkdtemp(prefix="rag-shared-"))
     result = run(root, 60 * options.minutes, options.writers, options.readers, options.seed)
     written(result, options.out)

@@ -3,9 +3,8 @@
 
 Ingests seeds/ into a folder, moves that index to an empty database with its vectors, asks both
 every question of eval/gold/seeds.jsonl (or one in EVERY), and prints JSON: how many questions found
-the same passages in the same order, and had the same answer, citations, alternatives and reason. If
-both found the same passages they are read once. RAG_* variables set the reader and the rest. Exits
-with status 1 if less than 99 % agree.
+the same passages in the same order, and had the same answer, citations, alternatives and reason.
+RAG_* variables set the reader and the rest. Exits with status 1 if less than 99 % agree.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +23,9 @@ from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
-from rag.protocols import Reader, ReaderOutput
 from rag.settings import Settings
 from rag.store.migrate import migrate
-from rag.types import Answer, Hit, Passage, Span
+from rag.types import Answer
 
 ROOT = Path(__file__).parents[2]
 QUESTIONS = [
@@ -39,43 +36,13 @@ LEAST = 0.99
 _AT_ONCE = 8
 
 
-class Once:
-    """A reader that reads equal questions and passages only once."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.name = reader.name
-        self._reader = reader
-        self._known: dict[tuple[str, tuple[Passage, ...]], list[tuple[int, Span]]] = {}
-
-    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
-        return self.read_many([(question, hits)])[0]
-
-    def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        keys = [(question, tuple(hit.passage for hit in hits)) for question, hits in questions]
-        new = {
-            key: pair for key, pair in zip(keys, questions, strict=True) if key not in self._known
-        }
-        for (key, (_, hits)), read in zip(
-            new.items(), self._reader.read_many(list(new.values())), strict=True
-        ):
-            self._known[key] = [(hits.index(span.hit), span) for span in read.spans]
-        found = zip(keys, questions, strict=True)
-        return [
-            ReaderOutput([replace(span, hit=hits[place]) for place, span in self._known[key]])
-            for key, (_, hits) in found
-        ]
-
-
 @contextmanager
 def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
     """Over seeds/ in `folder`, and over the same index moved to the database; the models are
     shared."""
     here, there = Settings.load(index=folder), Settings.load(store=dsn)
-    embedder, reader = build.embedder(here), Once(build.reader(here))
-    local, shared = (
-        build.store(here, embedder, create=True),
-        build.store(there, embedder, create=True),
-    )
+    embedder, reader = build.embedder(here), build.reader(here)
+    local, shared = (build.store(settings, embedder, create=True) for settings in (here, there))
     Ingest(local, embedder, here.passage_tokens).run(find([ROOT / "seeds"]))
     migrate(local, shared)
     try:

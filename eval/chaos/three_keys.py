@@ -16,32 +16,29 @@ loopback only.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import http.client
 import json
 import os
 import random
 import re
 import tempfile
-import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from eval.chaos.fuzz import MCP_METHODS, METHODS, Wild, message, mutated
-from eval.chaos.programs import Served, served
+from eval.chaos.fuzz import MCP_METHODS, METHODS, message, mutated
+from eval.chaos.programs import Connection, Served, Wild, parser, served, written
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
 
 NAMES = ("alpha", "beta", "gamma")
 ALL = (*NAMES, "default")
-THREADS = 3
 QUESTION = "What is the password of the vault?"
 SHAPES = [
     "/v1/{a}",
@@ -97,6 +94,9 @@ class Found:
 
 def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str, Any]:
     """A body that fits the path in four of five cases, otherwise one for another path."""
+    message_of_user = {"role": "user", "content": QUESTION}
+    tool = {"type": "file_search", "vector_store_ids": [other]}
+    columns = [{"name": "Vault", "question": QUESTION}]
     bodies: dict[str, dict[str, Any]] = {
         "ask": {"question": QUESTION, "top_k": 4},
         "search": {"question": QUESTION, "filters": chance.choice([[], [f"source:{other}"]])},
@@ -106,22 +106,12 @@ def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str,
         "vault.md": {"text": text(own, chance), "metadata": {"collection": other}},
         "feedback": {"question": QUESTION, "verdict": "right", "answer": f"mark {own}"},
         "check": {"text": f"The vault of {other} has no password."},
-        "completions": {
-            "model": f"rag:{other}",
-            "messages": [{"role": "user", "content": QUESTION}],
-        },
-        "responses": {
-            "model": "rag",
-            "input": QUESTION,
-            "tools": [{"type": "file_search", "vector_store_ids": [other]}],
-        },
+        "completions": {"model": f"rag:{other}", "messages": [message_of_user]},
+        "responses": {"model": "rag", "input": QUESTION, "tools": [tool]},
         "embeddings": {"model": "rag", "input": QUESTION},
         "retrieval": {"knowledge_id": other, "query": QUESTION},
         "rerank": {"query": QUESTION, "documents": [QUESTION, text(own, chance)]},
-        "grids": {
-            "name": chance.choice([own, other]),
-            "columns": [{"name": "Vault", "question": QUESTION}],
-        },
+        "grids": {"name": chance.choice([own, other]), "columns": columns},
         "ratings": {"row": "vault.md", "column": "Vault", "verdict": "confirmed"},
         "name": {"name": chance.choice([other, own, f"new-{chance.randrange(9)}"])},
     }
@@ -170,43 +160,24 @@ def request_of(chance: random.Random, own: str, operations: list[tuple[str, str]
     method = chance.choice(reads if known and chance.random() < 0.5 else writes)
     if chance.random() < 0.05:
         method = chance.choice(METHODS)
-    body = (
-        b""
-        if method in ("GET", "HEAD")
-        else json.dumps(body_of(chance, own, other, path.partition("?")[0])).encode()
-    )
+    if method in ("GET", "HEAD"):
+        return method, path, "application/json", {}, b""
+    body = json.dumps(body_of(chance, own, other, path.partition("?")[0])).encode()
     return method, path, "application/json", {}, body
 
 
-class Client:
-    """A connection with one key."""
-
-    def __init__(self, url: str, own: str, token: str) -> None:
-        place = httpx.URL(url)
-        self._connection = http.client.HTTPConnection(place.host, place.port, timeout=60)
-        self._own = own
-        self._token = token
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def send(self, request: Wild, found: Found) -> None:
-        method, path, kind, headers, body = request
-        fields = {name.decode(): value.decode("latin-1") for name, value in headers.items()}
-        fields |= {"Content-Type": kind, "Authorization": f"Bearer {self._token}"}
-        try:
-            self._connection.request(method, path, body, fields)
-            response = self._connection.getresponse()
-            answer = response.read() + str(response.headers).encode()
-        except (http.client.HTTPException, OSError, ValueError) as error:
-            self._connection.close()
-            found.statuses[type(error).__name__] += 1
-            return
-        found.statuses[str(response.status)] += 1
-        leaked = [name for name in ALL if name != self._own and secret(name).encode() in answer]
-        if leaked or (response.status >= 500 and response.status != 503):
-            said = f"{response.status} {leaked} {method} {path} {body[:300]!r}"
-            found.broken.append(f"{self._own}: {said}: {answer[:300]!r}")
+def send(connection: Connection, request: Wild, own: str, found: Found) -> None:
+    """Send a request with the key of the collection `own`, and look for words of the others."""
+    reply = connection.send(request)
+    if isinstance(reply, str):
+        found.statuses[reply] += 1
+        return
+    status, answer = reply
+    found.statuses[str(status)] += 1
+    leaked = [name for name in ALL if name != own and secret(name).encode() in answer]
+    if leaked or (status >= 500 and status != 503):
+        sent = f"{request[0]} {request[1]} {request[4][:300]!r}"
+        found.broken.append(f"{own}: {status} {leaked} {sent}: {answer[:300]!r}")
 
 
 def run_thread(
@@ -219,12 +190,12 @@ def run_thread(
     found: Found,
 ) -> None:
     chance = random.Random(seed)
-    with contextlib.closing(Client(url, own, token)) as client:
+    with contextlib.closing(Connection(url, token)) as connection:
         for _ in range(number):
             request = request_of(chance, own, operations)
             if request[4] and chance.random() < 0.3:
                 request = (*request[:4], mutated(request[4], chance))
-            client.send(request, found)
+            send(connection, request, own, found)
 
 
 def fill(client: httpx.Client) -> None:
@@ -272,25 +243,14 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
             while left > 0 and time.monotonic() - begun < seconds:
                 fill(admin)
                 size = min(left, 1200)
-                threads = [
-                    threading.Thread(
-                        target=run_thread,
-                        args=(
-                            service.url,
-                            own,
-                            tokens[own],
-                            operations,
-                            -(-size // THREADS),
-                            1000 * seed + 10 * turn + NAMES.index(own),
-                            found,
-                        ),
-                    )
-                    for own in NAMES
-                ]
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
+                each = -(-size // len(NAMES))
+                seeds = [1000 * seed + 10 * turn + number for number in range(len(NAMES))]
+
+                def run(own: str, seed: int, number: int = each) -> None:
+                    run_thread(service.url, own, tokens[own], operations, number, seed, found)
+
+                with ThreadPoolExecutor(len(NAMES)) as pool:
+                    list(pool.map(run, NAMES, seeds))  # raises what they raise
                 found.broken += strangers(admin)
                 left, turn = left - size, turn + 1
                 sent = f"{requests - left:,} {dict(found.statuses.most_common(6))}"
@@ -320,19 +280,13 @@ def prepare(service: Served, folder: Path) -> dict[str, str]:
 
 def main(options: list[str] | None = None) -> dict[str, Any]:
     """Raises SystemExit if anything leaked."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--requests", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args(options)
+    described = parser(__doc__)
+    described.add_argument("--requests", type=int, default=1000)
+    described.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
+    arguments = described.parse_args(options)
     with tempfile.TemporaryDirectory() as folder:
         result = measure(arguments.requests, arguments.seconds, arguments.seed, Path(folder))
-    if arguments.out:
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+    written(result, arguments.out)
     if result["broken"]:
         raise SystemExit(1)
     return result

@@ -113,13 +113,13 @@ class FairQueue(Generic[W]):
     def _lane(self, item: W) -> FairLane[W]:
         return self.searches if item.search else self.readings
 
-    def prune(self, condition: Callable[[W], bool] = lambda item: item.wanted) -> None:
-        """Drop other items, by default those without a waiting client."""
-        self.searches.keep(condition)
-        self.readings.keep(condition)
+    def prune(self) -> None:
+        """Drop the items without a waiting client."""
+        for lane in (self.searches, self.readings):
+            lane.keep(lambda item: item.wanted)
 
     def make_room(self, key_id: str, arriving: int, capacity: int) -> list[W] | None:
-        """The items to refuse so that `arriving` of this key fit among at most `most`; None if the
+        """The items to refuse so that `arriving` of this key fit into `capacity`; None if the
         key itself must be refused.
 
         A key takes at most three quarters of the queue, so a key that floods is refused at once.
@@ -158,7 +158,7 @@ class FairQueue(Generic[W]):
         return sum(item.cost for item in self.readings)
 
     def take_searches(self, limit: int) -> list[W]:
-        """Take up to `most` searches, of each key in turn."""
+        """Take up to `limit` searches, of each key in turn."""
         return [self.searches.take(1) for _ in range(min(limit, len(self.searches)))]
 
     def take_readings(self, passages: int) -> list[W]:

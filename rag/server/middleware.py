@@ -11,16 +11,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError
 from rag.server import problems
 from rag.server.auth import Access
 from rag.server.collection_paths import split
-from rag.server.middleware_base import HttpLayer, headers
 from rag.server.problems import ServiceError
-from rag.server.request_log import RequestLog
+from rag.server.request_log import HttpLayer, RequestLog
 from rag.server.rights import Right, RouteRights
 from rag.server.room import SMALL_BODY, Body, Room, announced, receive_body
 from rag.settings import DEFAULT_COLLECTION
@@ -47,12 +48,10 @@ class ErrorResponses(HttpLayer):
                 exchange.notes["address"] = _address(scope)
             if not exchange.started:
                 problem, extra = problems.problem_of(error), problems.headers_of(error)
-                opens_page = scope["path"] == "/"
-                response = (
-                    problems.in_words(problem, extra)
-                    if opens_page
-                    else problems.response(problem, Request(scope), extra)
-                )
+                if scope["path"] == "/":
+                    response: Response = problems.in_words(problem, extra)
+                else:
+                    response = problems.response(problem, Request(scope), extra)
                 await response(scope, receive, send)
 
 
@@ -81,8 +80,9 @@ class RequestGate(HttpLayer):
         self._max_upload = max_upload
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state, request_headers = scope["state"], headers(scope)
-        if {"content-length", "transfer-encoding"} <= request_headers.keys():
+        state = scope["state"]
+        request_headers: Mapping[str, str] = Headers(scope=scope)
+        if "content-length" in request_headers and "transfer-encoding" in request_headers:
             raise ServiceError(
                 400,
                 "malformed",
@@ -170,7 +170,7 @@ class RequestGate(HttpLayer):
             await anyio.to_thread.run_sync(partial(self._audit.note, exchange.method, **facts))
 
 
-def _with_bearer(request_headers: dict[str, str]) -> dict[str, str]:
+def _with_bearer(request_headers: Mapping[str, str]) -> dict[str, str]:
     """The key as a bearer token. SearXNG's clients send it as X-API-Key, or as the password of the
     address (http://rag:KEY@host/search). Only its GET route takes these: browsers repeat passwords.
     """
@@ -179,7 +179,7 @@ def _with_bearer(request_headers: dict[str, str]) -> dict[str, str]:
     if scheme.lower() == "basic":
         with suppress(ValueError):
             key = base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-    return request_headers | ({"authorization": f"Bearer {key}"} if key else {})
+    return {**request_headers, **({"authorization": f"Bearer {key}"} if key else {})}
 
 
 def _address(scope: Scope) -> str:

@@ -25,8 +25,8 @@ from rag.server.pending_question import PendingQuestion
 from rag.server.prometheus import Metrics
 
 _log = logging.getLogger(__name__)
-_SEARCHES = 4
-"""Maximum number of searches per batch, for which the next search waits."""
+_SEARCHES = 2
+"""Maximum number of searches per batch, for all of which each of them waits, and the next one."""
 BATCH_PASSAGES = 85
 """Maximum number of passages per batch."""
 _WINDOW = 0.003

@@ -7,16 +7,17 @@ import logging
 import re
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.server.auth import Access
 from rag.server.caller import Caller
-from rag.server.middleware_base import HttpLayer, add_headers, headers
 from rag.server.prometheus import Metrics
 
 if TYPE_CHECKING:
@@ -56,6 +57,21 @@ class RequestLog:
     notes: dict[str, object] = field(default_factory=dict)
 
 
+class HttpLayer(ABC):
+    """Middleware for HTTP requests; other scopes pass unchanged. The layers store facts about a
+    request in its scope's state.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.http if scope["type"] == "http" else self.app)(scope, receive, send)
+
+    @abstractmethod
+    async def http(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
 class RequestLogging(HttpLayer):
     """Puts a RequestLog and a Caller into the request's state, adds the request id, the caller's
     rate and security headers to the response, and records the request when it is done.
@@ -79,7 +95,10 @@ class RequestLogging(HttpLayer):
             if message["type"] == "http.response.start":
                 exchange.status, exchange.started = message["status"], True
                 rate = self._access.rate_headers(exchange.key) if exchange.key else {}
-                add_headers(message, {**_HEADERS, "X-Request-ID": exchange.request_id, **rate})
+                own = {**_HEADERS, "X-Request-ID": exchange.request_id, **rate}
+                response_headers = MutableHeaders(scope=message)
+                for name, value in own.items():
+                    response_headers.setdefault(name, value)
             elif exchange.method == "HEAD":
                 message = {**message, "body": b""}
             with suppress(OSError):  # the client has disconnected
@@ -100,17 +119,21 @@ class RequestLogging(HttpLayer):
             "method": method,
             "route": route,
             "status": exchange.status,
+            "ms": round(seconds * 1000, 1),
+            "key": exchange.key,
+            **exchange.notes,
         }
-        line |= {"ms": round(seconds * 1000, 1), "key": exchange.key, **exchange.notes}
         _log.info(json.dumps(line, ensure_ascii=True))
         if self._spans:
             facts = {
                 "http.request.method": method,
                 "http.route": route,
                 "http.response.status_code": exchange.status,
+                "rag.request_id": exchange.request_id,
+                "rag.key": exchange.key,
             }
-            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
-            self._spans.request(headers(scope), facts, seconds, _timings(scope["state"]["caller"]))
+            timings = _timings(scope["state"]["caller"])
+            self._spans.request(Headers(scope=scope), facts, seconds, timings)
 
 
 def _timings(caller: Caller) -> list[Mapping[str, float]]:
@@ -128,5 +151,5 @@ def _timings(caller: Caller) -> list[Mapping[str, float]]:
 
 
 def _request_id(scope: Scope) -> str:
-    request_id = headers(scope).get("x-request-id", "")
+    request_id = Headers(scope=scope).get("x-request-id", "")
     return request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from rag.server.api_keys import Keys, keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
 from tests.postgres import Cluster
-from tests.server.fake_server import SlowReader, put_text, serving, with_key
+from tests.server.fake_server import SlowReader, serving, with_key
 from tests.store.helpers import schema_dsn
 
 SECRETS = {
@@ -25,14 +26,28 @@ SECRETS = {
 }
 
 
-def fill(client: httpx.Client, name: str, text: str) -> None:
-    client.post("/v1/collections", json={"name": name}).raise_for_status()
-    added = client.post(
-        f"/v1/collections/{name}/documents", json={"name": f"{name}.txt", "text": text}
-    )
-    assert added.status_code == 201
-    assert added.headers["location"].startswith(f"/v1/collections/{name}/jobs/")
-    assert client.get(added.headers["location"]).json()["state"] == "done"
+@pytest.fixture(params=["local", pytest.param("postgres", marks=pytest.mark.slow)])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Collections in folders, and in schemas of a database."""
+    if request.param == "local":
+        return Settings(index=tmp_path)
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
+
+
+@contextmanager
+def filled(settings: Settings) -> Iterator[httpx.Client]:
+    """The service with a document in the default collection and one in each of SECRETS."""
+    with serving(settings.index, store=settings.store) as client:
+        put(client, "", "home.txt", "The safe of the house is in Oslo.")
+        for name, text in SECRETS.items():
+            client.post("/v1/collections", json={"name": name}).raise_for_status()
+            put(client, f"/collections/{name}", f"{name}.txt", text)
+        yield client
+
+
+def put(client: httpx.Client, place: str, document: str, text: str) -> None:
+    client.put(f"/v1{place}/documents/{document}", json={"text": text}).raise_for_status()
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -43,112 +58,77 @@ def ask(client: httpx.Client, place: str, **headers: str) -> httpx.Response:
     return client.post(f"/v1{place}/ask", json={"question": "Where is the safe?"}, headers=headers)
 
 
-def test_each_collection_answers_only_from_its_documents(tmp_path: Path) -> None:
-    with serving(tmp_path) as client:
-        put_text(client, "home.txt", "The safe of the house is in Oslo.")
-        for name, text in SECRETS.items():
-            fill(client, name, text)
+def test_each_collection_answers_only_from_its_documents(settings: Settings) -> None:
+    with filled(settings) as client:
         assert ask(client, "").json()["answer"] == "Oslo"
         for name, city in (("contracts", "Lisbon"), ("salaries", "Nairobi")):
             answer = ask(client, f"/collections/{name}").json()
             assert answer["answer"] == city
-            assert [hit["document_id"] for hit in answer["nearest"]] == [f"uploads/{name}.txt"]
+            assert [hit["document_id"] for hit in answer["nearest"]] == [f"{name}.txt"]
             listed = client.get(f"/v1/collections/{name}/documents").json()
-            assert [one["id"] for one in listed["documents"]] == [f"uploads/{name}.txt"]
-        foreign = "/v1/collections/contracts/documents/uploads/salaries.txt"
+            assert [document["id"] for document in listed["documents"]] == [f"{name}.txt"]
+        foreign = "/v1/collections/contracts/documents/salaries.txt"
         assert client.get(foreign).status_code == 404
         asked = {"question": "Where is the safe for salaries?"}
         names = {"collections": ["default", "contracts", "salaries"]}
         several = client.post("/v1/collections/ask", json=asked | names).json()["answers"]
-        assert {one["collection"] for one in several} == {"default", "contracts", "salaries"}
+        assert {answer["collection"] for answer in several} == {"default", *SECRETS}
         confidences = [one["answer"]["confidence"] for one in several if one["answer"]["answer"]]
         assert confidences == sorted(confidences, reverse=True)
         listed = [one["name"] for one in client.get("/v1/collections").json()["collections"]]
-        assert listed == ["default", "contracts", "salaries"]
-
-
-@pytest.mark.slow
-def test_over_a_database_each_collection_is_a_schema(cluster: Cluster, tmp_path: Path) -> None:
-    store = schema_dsn(cluster, tmp_path)
-    settings = Settings(index=tmp_path, store=store)
-    with serving(tmp_path, store=store) as client, closing(build.collections(settings)) as there:
-        put(client, "", "home.txt", "The safe of the house is in Oslo.")
-        for name, text in SECRETS.items():
-            client.post("/v1/collections", json={"name": name}).raise_for_status()
-            put(client, f"/collections/{name}", f"{name}.txt", text)
-        for place, city in (
-            ("", "Oslo"),
-            ("/collections/contracts", "Lisbon"),
-            ("/collections/salaries", "Nairobi"),
-        ):
-            answer = ask(client, place).json()
-            assert answer["answer"] == city
-            assert len(answer["nearest"]) == 1
-            assert client.get(f"/v1{place}/documents").json()["total"] == 1
-        uploaded = client.post(
-            "/v1/collections/contracts/documents", json={"name": "b.txt", "text": "text"}
-        )
-        assert uploaded.status_code == 202  # it waits for a worker
-        inside = there.inside(there.named("contracts"), settings)
-        with closing(build.queue(inside)) as queue:
-            assert [job.name for job in queue.state().jobs] == ["uploads/b.txt"]
-        said = {"question": "Where?", "verdict": "right", "answer": "Lisbon"}
-        client.post("/v1/collections/contracts/feedback", json=said).raise_for_status()
+        assert listed == ["default", *SECRETS]
+        rating = {"question": "Where?", "verdict": "right", "answer": "Lisbon"}
+        client.post("/v1/collections/contracts/feedback", json=rating).raise_for_status()
         for place in ("", "/collections/salaries"):
             assert client.get(f"/v1{place}/feedback").text == ""
+
+
+def test_an_upload_goes_to_its_collection(settings: Settings) -> None:
+    with filled(settings) as client, closing(build.collections(settings)) as collections:
+        upload = {"name": "b.txt", "text": "text"}
+        added = client.post("/v1/collections/contracts/documents", json=upload)
+        if settings.store == "local":
+            assert added.status_code == 201
+            assert added.headers["location"].startswith("/v1/collections/contracts/jobs/")
+            assert client.get(added.headers["location"]).json()["state"] == "done"
+        else:
+            assert added.status_code == 202  # it waits for a worker
+            inside = collections.inside(collections.named("contracts"), settings)
+            with closing(build.queue(inside)) as queue:
+                assert [job.name for job in queue.state().jobs] == ["uploads/b.txt"]
+
+
+def test_a_deleted_collection_answers_nothing_and_a_new_one_of_its_name_is_empty(
+    settings: Settings,
+) -> None:
+    with filled(settings) as client, closing(build.collections(settings)) as collections:
         keys = keys_of(settings)
-        _, token = keys.add("r", "read", [there.named("contracts").id])
+        _, token = keys.add("r", "read", [collections.named("contracts").id])
         client.headers.update(bearer(keys.add("all", "write")[1]))
         assert ask(client, "/collections/contracts", **bearer(token)).json()["answer"] == "Lisbon"
         for place in ("", "/collections/salaries", "/collections/nowhere"):
             assert ask(client, place, **bearer(token)).status_code == 403
-        client.patch("/v1/collections/contracts", json={"name": "leases"}).raise_for_status()
-        assert ask(client, "/collections/leases", **bearer(token)).json()["answer"] == "Lisbon"
-        assert there.delete("leases").name == "leases"  # as another process would
-        assert ask(client, "/collections/leases").status_code == 404
-        client.post("/v1/collections", json={"name": "leases"}).raise_for_status()
-        assert ask(client, "/collections/leases").status_code == 409  # empty
-        assert ask(client, "/collections/leases", **bearer(token)).status_code == 403
-        assert ask(client, "").json()["answer"] == "Oslo"
-
-
-def put(client: httpx.Client, place: str, document: str, text: str) -> None:
-    client.put(f"/v1{place}/documents/{document}", json={"text": text}).raise_for_status()
-
-
-def test_a_deleted_collection_answers_nothing_and_a_new_one_of_its_name_is_empty(
-    tmp_path: Path,
-) -> None:
-    with serving(tmp_path) as client:
-        fill(client, "contracts", SECRETS["contracts"])
         renamed = client.patch("/v1/collections/contracts", json={"name": "leases"})
         assert renamed.json()["name"] == "leases"
         assert ask(client, "/collections/contracts").status_code == 404
-        assert ask(client, "/collections/leases").json()["answer"] == "Lisbon"
+        assert ask(client, "/collections/leases", **bearer(token)).json()["answer"] == "Lisbon"
         assert client.delete("/v1/collections/leases").status_code == 200
         assert ask(client, "/collections/leases").status_code == 404
         assert client.delete("/v1/collections/leases").status_code == 404
         client.post("/v1/collections", json={"name": "leases"}).raise_for_status()
         assert ask(client, "/collections/leases").status_code == 409  # empty
+        assert ask(client, "/collections/leases", **bearer(token)).status_code == 403
         assert client.post("/v1/collections", json={"name": "leases"}).status_code == 409
         assert client.post("/v1/collections", json={"name": "../x"}).status_code == 422
-
-
-def test_changes_by_another_process_are_seen(tmp_path: Path) -> None:
-    with serving(tmp_path) as client:
-        fill(client, "contracts", SECRETS["contracts"])
-        there = LocalCollections(tmp_path)
-        there.delete("contracts")
-        assert ask(client, "/collections/contracts").status_code == 404
-        there.create("contracts")
-        assert ask(client, "/collections/contracts").status_code == 409
+        assert collections.delete("salaries").name == "salaries"  # as another process would
+        assert ask(client, "/collections/salaries").status_code == 404
+        collections.create("salaries")
+        assert ask(client, "/collections/salaries").status_code == 409
+        assert ask(client, "").json()["answer"] == "Oslo"
 
 
 def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
-    with serving(tmp_path) as client:
-        put_text(client, "home.txt", "The safe of the house is in Oslo.")
-        for name, text in SECRETS.items():
-            fill(client, name, text)
+    with filled(Settings(index=tmp_path)) as client:
         ids = {one.name: one.id for one in LocalCollections(tmp_path).all()}
         keys = keys_of(Settings(index=tmp_path))
         _, reads = keys.add("r", "read", [ids["contracts"]])
@@ -180,7 +160,7 @@ def test_a_key_sees_its_collections_and_no_other(tmp_path: Path) -> None:
             assert refused.status_code == 403
         with with_key(client, writes) as bound:
             assert ask(bound, "").json()["answer"] == "Oslo"
-            own = "/v1/collections/contracts/documents/uploads/contracts.txt"
+            own = "/v1/collections/contracts/documents/contracts.txt"
             assert bound.delete(own).status_code == 200
             inside = "/v1/collections/contracts/collections/salaries"
             for change in ("/v1/collections/contracts", "/v1/collections/salaries", inside):
@@ -223,10 +203,9 @@ def test_keys_expire_and_are_rotated(tmp_path: Path) -> None:
 
 
 def test_an_idle_collection_is_closed_and_reopened(tmp_path: Path) -> None:
-    with serving(tmp_path) as client:
-        fill(client, "contracts", SECRETS["contracts"])
+    with filled(Settings(index=tmp_path)) as client:
         host = client.app_state.collections  # type: ignore[attr-defined]
-        assert host.open_names == ["contracts"]
+        assert host.open_names == ["contracts", "salaries"]
         until = time.monotonic() + 10
         while host.open_names and time.monotonic() < until:  # the last request may still be ending
             host.close_idle(time.monotonic() + 1000)
@@ -237,7 +216,8 @@ def test_an_idle_collection_is_closed_and_reopened(tmp_path: Path) -> None:
 
 def test_a_deletion_waits_for_requests(tmp_path: Path) -> None:
     with serving(tmp_path, SlowReader(0.5)) as client, ThreadPoolExecutor(4) as pool:
-        fill(client, "contracts", SECRETS["contracts"])
+        client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
+        put(client, "/collections/contracts", "a.txt", SECRETS["contracts"])
         asked = [pool.submit(ask, client, "/collections/contracts") for _ in range(3)]
         time.sleep(0.3)
         assert client.delete("/v1/collections/contracts").status_code == 200
