@@ -20,7 +20,7 @@ class Format:
     """A file format; the filter "type" compares `name`. Its module in this package has, by
     category, for
 
-    - text: `parse(text)`, which returns `Parsed` or its first fields
+    - text: `parse(text) -> Parsed`
     - binary: `parse(content) -> Parsed`
     - container: `parts(content) -> Iterator[Member]`; for "gz", `unpack(content, limit) -> bytes`
 

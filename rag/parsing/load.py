@@ -172,8 +172,8 @@ def _parsed(kind: Format, content: bytes, keep_furniture: bool) -> Parsed:
         decoded = decode_page if kind.module == "html" else decode
         source = content if kind.category == "binary" else decoded(content)
         parse = kind.load().parse
-        parsed = parse(source, keep_furniture) if kind.has_furniture else parse(source)
-        return parsed if isinstance(parsed, Parsed) else Parsed(*parsed)
+        parsed: Parsed = parse(source, keep_furniture) if kind.has_furniture else parse(source)
+        return parsed
 
 
 def _document(kind: Format, place: _Place, name: str, parsed: Parsed, digest: str) -> Document:

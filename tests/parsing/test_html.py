@@ -81,15 +81,6 @@ SERVICE = "A full service costs 79 euros, a small one 39."
         ("<p>a <del>€10</del> <ins>€8</ins>", "a €8"),
         # declarations that are not closed
         ("<![foo\n<p>x", "x"),
-    ],
-)
-def test_text(source: str, expected: str) -> None:
-    assert text(source) == expected
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
         ("<p>x</p><ul><li>a</li><li>b <b>c</b></li></ul>y", "x\n\n- a\n- b c\n\ny"),
         ("<ul><li>a<li>b<ul><li>c<li>d</ul><li>e</ul>", "- a\n- b\n  - c\n  - d\n- e"),
         ("<ul><li>a</li><ul><li>b</li></ul>loose</ul>", "- a\n  - b\n  loose"),
@@ -100,15 +91,6 @@ def test_text(source: str, expected: str) -> None:
         ("<ul><li>a<table><tr><td>1<td>2</table></li><li>b</li></ul>", "- a\n1 | 2\n- b"),
         ("<ul><li>a<h2>H</h2>b</li></ul>", "- a\n\nH\n\nb"),
         ("<li>a</li><li>b</li>", "- a\n\n- b"),
-    ],
-)
-def test_lists(source: str, expected: str) -> None:
-    assert text(source) == expected
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
         ("x<table><tr><th>a<th>b<tr><td>c<td>d</table>y", "x\n\na | b\na: c | b: d\n\ny"),
         (
             "<table><caption>C</caption><tr><th>a<th>b<tr><td>c<td>d</table>",
@@ -122,7 +104,7 @@ def test_lists(source: str, expected: str) -> None:
         ("<td>a<td>b", "a\n\nb"),
     ],
 )
-def test_tables(source: str, expected: str) -> None:
+def test_text(source: str, expected: str) -> None:
     assert text(source) == expected
 
 

@@ -1,4 +1,5 @@
 import textwrap
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -9,6 +10,7 @@ from rag.parsing.plain_text import parse
 from rag.structure import sections
 from tests.parsing.reading import headings, places
 
+SAMPLES = Path(__file__).with_name("samples")
 LONG = (
     "The secretary of the council arrived in Muscat on Tuesday, a few days after talks with the "
     "United States were held there."
@@ -83,36 +85,6 @@ def test_headers_below_the_title_are_metadata() -> None:
         assert parse(f"Muscat\n{line}\n\nText").metadata.keys() <= {"title"}
 
 
-MANUAL = """NAME
-       grep - print lines that match patterns
-
-OPTIONS
-   Matching Control
-       -e PATTERNS, --regexp=PATTERNS
-              Use PATTERNS as the patterns.
-
-              This may be given more than once.
-
-       -i     Ignore case distinctions.
-              It is off by default.
-
-EXIT STATUS
-       The exit status is 0 if a line is selected.
-"""
-NUMBERED = """2.2.1. Lock timeouts
---------------------
-
-How long it waits.
-
-deadlock_timeout
-    The default is one second.
-
-2.2.2. Errors
-
-Which are reported.
-"""
-
-
 def test_overstruck_text_is_read_once() -> None:
     source = "P\bPo\bos\bst\btf\bfi\bix\bx\n\nSet _\bc_\be_\br_\bt before the start.\n"
     assert parse(source).text == "Postfix\n\nSet cert before the start.\n"
@@ -120,7 +92,7 @@ def test_overstruck_text_is_read_once() -> None:
 
 def test_a_manual_page_names_its_options() -> None:
     long = "-e PATTERNS, --regexp=PATTERNS"
-    assert places(parse(MANUAL)) == [
+    assert places(parse((SAMPLES / "grep.txt").read_text())) == [
         ("NAME", "NAME"),
         ("OPTIONS", "OPTIONS"),
         ("Matching Control", "OPTIONS > Matching Control"),
@@ -132,7 +104,8 @@ def test_a_manual_page_names_its_options() -> None:
 
 def test_underlined_and_numbered_headings_and_terms() -> None:
     term = "2.2.1. Lock timeouts > deadlock_timeout"
-    assert headings(parse(NUMBERED)) == ["2.2.1. Lock timeouts", term, "2.2.2. Errors"]
+    parsed = parse((SAMPLES / "locks.txt").read_text())
+    assert headings(parsed) == ["2.2.1. Lock timeouts", term, "2.2.2. Errors"]
 
 
 @pytest.mark.parametrize(

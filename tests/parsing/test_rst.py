@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,74 +9,7 @@ from hypothesis import strategies as st
 from rag.parsing.rst import parse
 from tests.parsing.reading import headings, places
 
-SOURCE = """\
-.. SPDX-License-Identifier: GPL-2.0
-.. _target:
-
-=========
-The sea
-=========
-
-:Author: Ada Bell
-:Date: 5 March 2024
-
-Fish *swim* in ``shoals``, see :ref:`the ports <ports>` and `a page <https://x.org>`_.
-They do not stop::
-
-    while true:
-        swim()
-
-Ports
-=====
-
-.. note:: Mind the
-   rocks.
-
-.. code-block:: c
-   :linenos:
-
-   int port;
-
-- Muscat, an old
-  harbour
-- Sur
-
-.. toctree::
-   :maxdepth: 2
-
-   hidden
-
-Small
------
-
-===== =====
-Port  Tons
-===== =====
-Sur   12
-      more
-Masqat 3
-===== =====
-
-+------+-------+
-| Port | Tons  |
-+======+=======+
-| Sur  | 12    |
-|      | more  |
-+------+-------+
-
-.. list-table:: Catch
-   :header-rows: 1
-
-   * - Port
-     - Tons
-   * - Sur
-     - 12
-
-Ships
-=====
-
-.. [1] A note.
-"""
+SOURCE = Path(__file__).with_name("samples").joinpath("sea.rst").read_text()
 
 
 def test_a_source() -> None:

@@ -42,7 +42,7 @@ from rag.parsing.pdf.tables import (
     row_of,
     ruled_table,
 )
-from rag.parsing.tables import TableText
+from rag.parsing.tables import TableText, labelled
 
 _MAX_CUTS = 40
 _MAX_LINES = 4000
@@ -76,12 +76,8 @@ class Paragraph:
 
     lines: tuple[str, ...]
     size: float
-    bold: bool
+    bold: bool = False
     table: Table | None = None
-
-    @property
-    def columns(self) -> Columns | None:
-        return self.table.columns if self.table else None
 
 
 def structured(
@@ -130,12 +126,13 @@ def _complete_title(
     file name, add a running head instead of the identifiers.
     """
     title, names = metadata.get("title", ""), list(running.identifiers)
-    if title and not any(map(str.isspace, title)) and any(map(str.isalpha, running.head)):
+    if not any(map(str.isspace, title)) and any(map(str.isalpha, running.head)):
         names = [running.head]
     company = _company(pages)
     if company.partition(" ")[0].lower() not in " ".join([title, *names]).lower():
         names.append(company)
-    if missing := [name for name in names if name not in title] if title else []:
+    missing = [name for name in names if name not in title]
+    if title and missing:
         metadata["title"] = f"{title} ({', '.join(missing)})"
 
 
@@ -225,7 +222,7 @@ def _laid_out(pages: Sequence[PdfPage]) -> list[list[Paragraph]]:
                 columns = _columns_below(paragraph, columns)
                 paragraphs.append(paragraph)
         aside = (line.text.replace(CELL_BREAK, " | ") for line in page.aside)
-        paragraphs += [Paragraph((text,), 1.0, bold=False) for text in aside]
+        paragraphs += [Paragraph((text,), 1.0) for text in aside]
         laid_out.append(paragraphs)
     return laid_out
 
@@ -344,7 +341,8 @@ def paragraphs_of(
 def _columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | None:
     """The columns that a table below may continue: the paragraph's, or, but for prose, `before`."""
     is_prose = sum(len(line.split()) for line in paragraph.lines) > PROSE
-    return paragraph.columns or (None if is_prose else before)
+    columns = paragraph.table.columns if paragraph.table else None
+    return columns or (None if is_prose else before)
 
 
 def _unruled(
@@ -354,9 +352,8 @@ def _unruled(
     end = 0
     for table in aligned_tables([row_of(row) for row in region_rows], before, rules):
         yield from _paragraphs(region_rows[end : table.first], region)
-        table_rows = region_rows[table.first : table.last]
-        size = median(line.size for row in table_rows for line in row)
-        yield _of_table(table, size)
+        lines = chain.from_iterable(region_rows[table.first : table.last])
+        yield _of_table(table, median(line.size for line in lines))
         end = table.last
     yield from _paragraphs(region_rows[end:], region)
 
@@ -368,13 +365,12 @@ def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragra
     merged = [_merged(row) for row in lines]
     pitch = median([b.top - a.bottom for a, b in pairwise(merged)] or [0.0])
     left, right = min(line.left for line in region), max(line.right for line in region)
-    group: list[Line] = []
+    groups: list[list[Line]] = []
     for line in merged:
-        if group and _begins_paragraph(group[-1], line, pitch, left, right):
-            yield _paragraph(group)
-            group = []
-        group.append(line)
-    yield _paragraph(group)
+        if not groups or _begins_paragraph(groups[-1][-1], line, pitch, left, right):
+            groups.append([])
+        groups[-1].append(line)
+    yield from map(_paragraph, groups)
 
 
 def _merged(row: list[Line]) -> Line:
@@ -422,12 +418,8 @@ def _paragraph(lines: Sequence[Line]) -> Paragraph:
     text = TableText()
     text.name_columns(labels)
     for row in cells:
-        text.row(
-            [
-                (labels.index(label) if label else -1, label if label != cell else "", cell)
-                for label, cell in row
-            ]
-        )
+        numbered = [(labels.index(label) if label else -1, cell) for label, cell in row]
+        text.row(labelled(numbered, labels))
     return _of_table(Table(text.part()), size, bold)
 
 

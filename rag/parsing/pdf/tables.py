@@ -379,8 +379,7 @@ def _named_columns(
         if below.top - row.bottom > _ROW_GAP * row.size or _is_prose(row):
             break
         over = _cells_over(row, spans)
-        label = next((cell for cell in row.cells if cell not in over), None)
-        if label and not over and not headers:  # the label of the first row, on its own line
+        if row.cells and not over and not headers:  # the label of the first row, on its own line
             continue
         if not over or not _are_headers(over, row, spans, rules):
             break
@@ -536,12 +535,12 @@ def _unit(text: str) -> list[str]:
 
 def _sentence(rows: Sequence[PdfRow], last: int) -> str:
     """The sentence that ends in the row, from the lines of its paragraph."""
-    first = last
-    while first > max(0, last - _CAPTION_LINES):
-        if rows[first].top - rows[first - 1].bottom >= _SAME_PARAGRAPH * rows[first].size:
+    lines = [rows[last]]
+    for row in reversed(rows[max(0, last - _CAPTION_LINES) : last]):
+        if lines[0].top - row.bottom >= _SAME_PARAGRAPH * lines[0].size:
             break
-        first -= 1
-    return _SENTENCE_END.split(" ".join(row.text for row in rows[first : last + 1]))[-1]
+        lines.insert(0, row)
+    return _SENTENCE_END.split(" ".join(row.text for row in lines))[-1]
 
 
 # Tables without rules, by aligned figures
