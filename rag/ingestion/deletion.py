@@ -69,21 +69,17 @@ def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> li
     the index, and search for them.
     """
     with store.erasing():
-        return _delete(store, ids, stamps)
-
-
-def _delete(store: Store, ids: Sequence[str], stamps: Stamps | None) -> list[DeletionReceipt]:
-    with store.writing():
-        before = [_before(store, document_id) for document_id in ids]
-        deleted = [trace for trace in before if store.delete(trace.document)]
-        if archives := {trace.archive for trace in deleted} - {""}:
-            left = [document.id for document in store.documents() if document.file in archives]
-            store.update_digests(dict.fromkeys(left, _READ_AGAIN))
-    store.vacuum()
-    if stamps:
-        stamps.forget([trace.source for trace in deleted])
-        stamps.save()
-    return [_receipt(store, trace) for trace in deleted]
+        with store.writing():
+            before = [_before(store, document_id) for document_id in ids]
+            deleted = [probe for probe in before if store.delete(probe.document)]
+            if archives := {probe.archive for probe in deleted} - {""}:
+                left = [document.id for document in store.documents() if document.file in archives]
+                store.update_digests(dict.fromkeys(left, _READ_AGAIN))
+        store.vacuum()
+        if stamps:
+            stamps.forget([probe.source for probe in deleted])
+            stamps.save()
+        return [_receipt(store, probe) for probe in deleted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +96,19 @@ def _before(store: Store, document_id: str) -> _Before:
     document = store.document(document_id)
     passages, vectors = store.embedded(document_id)
     step = max(1, len(passages) // _SEARCHES)
+    probes = (passages[::step], vectors[::step])
     source = document.source if document else ""
     archive = document.file if document and document.container_sha256 else ""
-    return _Before(
-        document_id, source, archive, store.trace(document_id), (passages[::step], vectors[::step])
-    )
+    return _Before(document_id, source, archive, store.trace(document_id), probes)
 
 
 def _receipt(store: Store, before: _Before) -> DeletionReceipt:
     after = store.trace(before.document, before.trace.numbers)
-    passages, vectors = before.probes
-    leftovers = sum(
-        _finds(store, before.document, p, v) for p, v in zip(passages, vectors, strict=True)
-    )
+    pairs = list(zip(*before.probes, strict=True))
+    hits = sum(_finds(store, before.document, *pair) for pair in pairs)
     now, generation = datetime.now(UTC).isoformat(timespec="seconds"), store.stats().generation
-    searches = 2 * len(passages)
-    return DeletionReceipt(
-        before.document,
-        before.source,
-        now,
-        generation,
-        before.trace,
-        after,
-        searches,
-        leftovers,
-        snapshots=after.snapshots,
-    )
+    counts = (before.trace, after, 2 * len(pairs), hits, after.snapshots)
+    return DeletionReceipt(before.document, before.source, now, generation, *counts)
 
 
 def _finds(store: Store, document_id: str, passage: Passage, vector: Vectors) -> int:

@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
@@ -28,6 +28,8 @@ _SECONDS = 30.0
 """Timeout for one page, including its redirects."""
 _REDIRECTS = 5
 _MOVED = {301, 302, 303, 307, 308}
+VALIDATORS = {"ETag": "If-None-Match", "Last-Modified": "If-Modified-Since"}
+"""Headers of a page, each with the one that asks whether it has changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +44,16 @@ class WebPage:
     changed: bool = True
 
 
+@dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches pages of one host."""
+    """Fetches pages of one host, as in a URL, with the port. `allow_private` permits this machine
+    and the local network.
+    """
 
-    def __init__(self, host: str, most_bytes: int, allow_private: bool = False) -> None:
-        """`host` as in a URL, with the port. `allow_private` permits this machine and the local
-        network.
-        """
-        self._host = host
-        self._most = most_bytes
-        self._allow_private = allow_private
-        self._robots: dict[str, RobotFileParser] = {}
+    host: str
+    most_bytes: int
+    allow_private: bool = False
+    _robots: dict[str, RobotFileParser] = field(default_factory=dict, init=False)
 
     def get(self, url: str, validators: Mapping[str, str] | None = None) -> WebPage:
         """Fetch a page. Raises ParseError if that fails or is forbidden."""
@@ -64,8 +65,8 @@ class Fetcher:
 
     def _check_host(self, url: str) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or parts.netloc != self._host:
-            raise ParseError(f"leads to {url}, which is not on {self._host}")
+        if parts.scheme not in ("http", "https") or parts.netloc != self.host:
+            raise ParseError(f"leads to {url}, which is not on {self.host}")
 
     def _check_public(self, url: str) -> None:
         """Raises ParseError for a private address, before anything is asked for."""
@@ -75,10 +76,8 @@ class Fetcher:
 
     def pause(self) -> float:
         """Seconds to wait between pages."""
-        delays = [
-            float(delay) for robots in self._robots.values() if (delay := robots.crawl_delay(AGENT))
-        ]
-        return min([*delays, 10.0]) if delays else 0.1
+        delays = [robots.crawl_delay(AGENT) for robots in self._robots.values()]
+        return min([*(float(delay) for delay in delays if delay), 10.0]) if any(delays) else 0.1
 
     def _may_fetch(self, url: str) -> bool:
         parts = urlsplit(url)
@@ -86,15 +85,11 @@ class Fetcher:
         if root not in self._robots:
             self._robots[root] = robots = RobotFileParser()
             try:
-                robots.parse(
-                    self._get(f"{root}/robots.txt", {}).body.decode("utf-8", "replace").splitlines()
-                )
+                body = self._get(f"{root}/robots.txt", {}).body
+                robots.parse(body.decode("utf-8", "replace").splitlines())
+            # RFC 9309: a missing one allows everything, an unreachable one forbids everything
             except _Absent:
-                robots.parse(
-                    []
-                    # RFC 9309: a missing robots.txt allows everything, an unreachable one forbids
-                    # everything
-                )
+                robots.parse([])
             except ParseError:
                 robots.parse(["User-agent: *", "Disallow: /"])
         return self._robots[root].can_fetch(AGENT, url)
@@ -112,9 +107,7 @@ class Fetcher:
                 raise _Absent(f"was not found: the server answers {status}")
             if status != 200:
                 raise ParseError(f"cannot be fetched: the server answers {status}", transient=True)
-            values = {
-                name: value for name in ("ETag", "Last-Modified") if (value := headers.get(name))
-            }
+            values = {name: headers[name] for name in VALIDATORS if headers.get(name)}
             return WebPage(url, body, headers.get_content_type(), values)
         raise ParseError(f"is redirected more than {_REDIRECTS} times")
 
@@ -123,21 +116,14 @@ class Fetcher:
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         self._check_host(url)
         parts = urlsplit(url)
-        headers = {
-            "If-None-Match": validators.get("ETag", ""),
-            "If-Modified-Since": validators.get("Last-Modified", ""),
-        }
-        sent = {
-            "User-Agent": AGENT,
-            "Accept-Encoding": "identity",
-            **{name: value for name, value in headers.items() if value},
-        }
+        conditions = {VALIDATORS[name]: value for name, value in validators.items()}
+        headers = {"User-Agent": AGENT, "Accept-Encoding": "identity", **conditions}
         try:
             connection = self._connect(url, until)
             try:
                 path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 with shut_at(connection.sock, until):
-                    connection.request("GET", path, headers=sent)
+                    connection.request("GET", path, headers=headers)
                     response = connection.getresponse()
                     return response.status, response.headers, self._body(response, until)
             finally:
@@ -152,10 +138,9 @@ class Fetcher:
         body = bytearray()
         while piece := response.read1(1 << 16):
             body += piece
-            if len(body) > self._most:
-                raise ParseError(
-                    f"is larger than {self._most / 1e6:,.0f} MB; raise RAG_FILE_MB to read it"
-                )
+            if len(body) > self.most_bytes:
+                size = f"{self.most_bytes / 1e6:,.0f} MB"
+                raise ParseError(f"is larger than {size}; raise RAG_FILE_MB to read it")
             if time.monotonic() > until:
                 raise ParseError(f"takes more than {_SECONDS:.0f} s", transient=True)
         return bytes(body)
@@ -167,20 +152,19 @@ class Fetcher:
         timeout = max(0.1, until - time.monotonic())
         sock = socket.create_connection((self._address(host, port), port), timeout)
         connection = http.client.HTTPConnection(host, port, timeout=timeout)
-        connection.sock = (
-            ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
-        )
+        if secure:
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+        connection.sock = sock
         return connection
 
     def _address(self, host: str, port: int) -> str:
         """An address of the host to connect to. Raises ParseError if any of its addresses is not
         public.
         """
-        addresses = [
-            str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        ]
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(answer[4][0]) for answer in answers]
         private = [address for address in addresses if not _is_public(address)]
-        if private and not self._allow_private:
+        if private and not self.allow_private:
             raise ParseError(f"is at the private address {private[0]}; --allow-private allows that")
         return addresses[0]
 
@@ -207,17 +191,14 @@ def _is_public(address: str) -> bool:
 
 def host_of(url: str) -> str:
     """Host and port of a URL. Raises InputError if it is not a page's URL."""
+    hint = "use one such as https://example.org/page.html"
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises ValueError for an invalid port
     except ValueError as error:
-        raise InputError(
-            f"{url} is not a URL: {error}", "use one such as https://example.org/page.html"
-        ) from error
+        raise InputError(f"{url} is not a URL: {error}", hint) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise InputError(
-            f"{url} is not the URL of a page", "use one such as https://example.org/page.html"
-        )
+        raise InputError(f"{url} is not the URL of a page", hint)
     return parts.netloc
 
 

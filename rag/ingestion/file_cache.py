@@ -31,15 +31,16 @@ Skipped = list[tuple[str, str]]
 class Stamps:
     """File digests by path, and skipped files."""
 
-    def __init__(self, folder: Path, reader: str = "") -> None:
-        """Load the cache from the index `folder`; empty if it is missing or broken.
+    def __init__(self, folder: Path | None = None, reader: str = "") -> None:
+        """Load the cache from the index `folder`; empty if it is missing or broken, and without a
+        folder, which also keeps it from being saved.
 
         `reader` identifies the version of the parsers: files that an older one could not read are
         tried again.
         """
-        self._path = folder / _NAME
-        self._root = root_of(folder)
-        self._known, self._bad, self._links, self.furniture = _load(self._path, self._root)
+        self._path = folder / _NAME if folder else Path(os.devnull)
+        self._root = root_of(folder) if folder else ""
+        self._digests, self._bad, self._links, self.furniture = _load(self._path, self._root)
         self._reader = reader
         self._changed = False
 
@@ -49,12 +50,12 @@ class Stamps:
         """
         try:
             before = stamp(path)
-            saved = self._known.get(str(path))
+            saved = self._digests.get(str(path))
             if before and saved and saved[0] == before:
                 return saved[1]
             digest = sha256_file(path)
             if before and stamp(path) == before:
-                self._known[str(path)] = (before, digest)
+                self._digests[str(path)] = (before, digest)
                 self._changed = True
         except OSError:
             return ""
@@ -65,9 +66,8 @@ class Stamps:
         [].
         """
         status, reader, skipped = self._bad.get(str(path), ("", "", []))
-        return (
-            list(skipped) if status and status == status_of(path) and reader == self._reader else []
-        )
+        is_same = status and status == status_of(path) and reader == self._reader
+        return list(skipped) if is_same else []
 
     def note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
         """Record what was skipped in a file that had this status before reading, unless the status
@@ -89,33 +89,28 @@ class Stamps:
 
     def forget(self, paths: Collection[str]) -> int:
         """Remove paths. Returns how many were present."""
-        forgotten = [path for path in paths if self._known.pop(path, None)]
-        bad = [path for path in paths if self._bad.pop(path, None)]
-        links = [path for path in paths if self._links.pop(path, None)]
-        self._changed |= bool(forgotten or bad or links)
-        return len(forgotten)
+        counts = [
+            sum(entries.pop(path, None) is not None for path in paths)
+            for entries in (self._digests, self._bad, self._links)
+        ]
+        self._changed |= any(counts)
+        return counts[0]
 
     def keep(self, paths: Collection[str]) -> None:
         """Keep only the files of indexed documents, and unreadable files that still exist."""
         bad = {path for path in self._bad if status_of(Path(path))}
-        self.forget(
-            [
-                path
-                for path in {**self._known, **self._bad, **self._links}
-                if path not in paths and path not in bad
-            ]
-        )
+        self.forget({*self._digests, *self._bad, *self._links} - bad - set(paths))
 
     def save(self) -> None:
         """Write the cache. Ignores errors: the next run then hashes again."""
-        if not self._changed:
+        if not self._changed or self._path == Path(os.devnull):
             return
         partial = self._path.with_name(f"{_NAME}.{os.getpid()}.partial")
         with suppress(OSError):
             saved = {
                 "format": _FORMAT,
                 "root": self._root,
-                "files": self._known,
+                "files": self._digests,
                 "skipped": self._bad,
                 "links": self._links,
                 "furniture": self.furniture,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rag.digest import sha256_file
 from rag.errors import ConflictError, InputError
 from rag.ingestion.deletion import Forget, forgotten, no_quotes
 from rag.ingestion.file_cache import Stamps, status_of
@@ -43,40 +42,32 @@ class IngestReport:
     """Number of characters of boilerplate (navigation, running heads) left out of the texts."""
 
 
+@dataclass(slots=True)
 class Ingest:
-    """One run over files; `report` is updated as it proceeds."""
+    """One run over files; `report` is updated as it proceeds.
 
-    def __init__(
-        self,
-        store: Store,
-        embedder: Embedder,
-        passage_tokens: int,
-        stamps: Stamps | None = None,
-        loader: Loader = one_by_one,
-        keep_furniture: bool = False,
-        forget: Forget = no_quotes,
-    ) -> None:
-        """`stamps` avoids hashing unchanged files; `loader` reads files. Unless `keep_furniture`,
-        what recurs on the pages of a folder is dropped. `forget` deletes quotes of documents that
-        are removed.
-        """
-        self._forget = forget
-        self._store = store
-        self._embedder = embedder
-        self._passage_tokens = passage_tokens
-        self._stamps = stamps
-        self._loader = loader
-        self._keep_furniture = keep_furniture
-        self.report = IngestReport()
-        self._by_source: dict[str, Document] = {}
-        self._by_file: dict[str, list[Document]] = {}
-        self._by_id: dict[str, Document] = {}
-        self._before: frozenset[str] = frozenset()
-        self._generation = 0
-        """generation of the index when its documents were last read or changed here"""
-        self._met: set[Path] = set()
-        self._status: dict[Path, str] = {}
-        """status of files before they are read"""
+    `stamps` avoids hashing unchanged files; `loader` reads files. Unless `keep_furniture`, what
+    recurs on the pages of a folder is dropped. `forget` deletes quotes of documents that are
+    removed.
+    """
+
+    store: Store
+    embedder: Embedder
+    passage_tokens: int
+    stamps: Stamps = field(default_factory=Stamps)
+    loader: Loader = one_by_one
+    keep_furniture: bool = False
+    forget: Forget = no_quotes
+    report: IngestReport = field(default_factory=IngestReport, init=False)
+    _by_source: dict[str, Document] = field(default_factory=dict, init=False)
+    _by_file: dict[str, list[Document]] = field(default_factory=dict, init=False)
+    _by_id: dict[str, Document] = field(default_factory=dict, init=False)
+    _before: frozenset[str] = field(default=frozenset(), init=False)
+    _generation: int = field(default=0, init=False)
+    """generation of the index when its documents were last read or changed here"""
+    _met: set[Path] = field(default_factory=set, init=False)
+    _status: dict[Path, str] = field(default_factory=dict, init=False)
+    """status of files before they are read"""
 
     def run(
         self, files: Iterable[FoundFile], on_progress: OnProgress = lambda _: None
@@ -87,31 +78,29 @@ class Ingest:
         error, Ctrl-C or a kill, and are listed in `report`. Raises InputError if no file could be
         read.
         """
-        with self._store.writing():  # reports another writer before anything is read
+        with self.store.writing():  # reports another writer before anything is read
             self._load_state()
         try:
             self._read(files, on_progress)
         finally:
-            if self._stamps:
-                self._stamps.save()
+            self.stamps.save()
         self._check_any()
         return self.report
 
     def _read(self, files: Iterable[FoundFile], on_progress: OnProgress) -> None:
-        results = self._loader(self._jobs(files, on_progress))
-        if not self._keep_furniture:
-            furniture = self._stamps.furniture if self._stamps else {}
-            results = without_recurring(results, furniture)
+        results = self.loader(self._jobs(files, on_progress))
+        if not self.keep_furniture:
+            results = without_recurring(results, self.stamps.furniture)
         read = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
-        for found, batch in batches(read, self._embedder, self._passage_tokens):
+        for files_read, batch in batches(read, self.embedder, self.passage_tokens):
             if batch:
                 patiently(functools.partial(self._put, batch))
-            for file in found:
+            for file in files_read:
                 on_progress(file)
 
     def _load_state(self) -> None:
-        self._generation = self._store.stats().generation
-        documents = [_state_of(document) for document in self._store.documents()]
+        self._generation = self.store.stats().generation
+        documents = [_state_of(document) for document in self.store.documents()]
         self._by_source = {document.source: document for document in documents}
         self._by_id = {document.id: document for document in documents}
         self._before = frozenset(self._by_id)
@@ -128,37 +117,21 @@ class Ingest:
                 continue
             path = file.path.resolve()
             documents = self._by_file.get(str(path), [])
-            if self._stamps:
-                note_link(self._stamps, file, documents)
+            note_link(self.stamps, file, documents)
             if path in self._met:  # given twice, or linked
                 on_progress(file)
-            elif documents and {self._digest(path)} == {
-                document.file_sha256 for document in documents
-            }:
+            elif documents and {self.stamps.digest(path)} == {d.file_sha256 for d in documents}:
                 self.report.unchanged += [document.id for document in documents]
-                self.report.skipped += self._skipped_before(path)
+                self.report.skipped += self.stamps.skipped(path)
                 on_progress(file)
-            elif skipped := self._skipped_before(path):
+            elif skipped := self.stamps.skipped(path):
                 self.report.skipped += skipped
                 on_progress(file)
             else:
                 self._status[path] = status_of(path)
-                yield ParseTask(
-                    FoundFile(path, file.document_id),
-                    {document.source: document.sha256 for document in documents},
-                )
+                digests = {document.source: document.sha256 for document in documents}
+                yield ParseTask(FoundFile(path, file.document_id), digests)
             self._met.add(path)
-
-    def _digest(self, path: Path) -> str:
-        if self._stamps:
-            return self._stamps.digest(path)
-        try:
-            return sha256_file(path)
-        except OSError:
-            return ""
-
-    def _skipped_before(self, path: Path) -> list[tuple[str, str]]:
-        return self._stamps.skipped(path) if self._stamps else []
 
     def _take(self, file: FoundFile, loaded: Loaded | ParseError) -> Iterator[Document]:
         """New or changed documents of a file; records unchanged and removed ones."""
@@ -166,7 +139,7 @@ class Ingest:
         if isinstance(loaded, ParseError):
             skipped = [(str(file.path), str(loaded))]
             self.report.skipped += skipped
-            self._note(file.path, status, [] if loaded.transient else skipped)
+            self.stamps.note(file.path, status, [] if loaded.transient else skipped)
             return
         self._update_unchanged([self._by_source[source] for source in loaded.same], loaded.sha256)
         for document in loaded.documents:
@@ -179,38 +152,24 @@ class Ingest:
             yield document
         self.report.skipped += loaded.skipped
         self.report.left_out += loaded.left_out
-        self._delete(
-            file,
-            {
-                *loaded.same,
-                *(d.source for d in loaded.documents),
-                *(source for source, _ in loaded.skipped),
-            },
-        )
-        if self._stamps:
-            self._stamps.digest(file.path)
-        self._note(file.path, status, loaded.skipped)
-
-    def _note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
-        if self._stamps:
-            self._stamps.note(path, status, skipped)
+        read = {*loaded.same, *(d.source for d in loaded.documents)}
+        self._delete(file, read.union(source for source, _ in loaded.skipped))
+        self.stamps.digest(file.path)
+        self.stamps.note(file.path, status, loaded.skipped)
 
     def _update_unchanged(self, documents: Sequence[Document], digest: str) -> None:
         """Record unchanged members of a file that has changed."""
         self.report.unchanged += [document.id for document in documents]
-        if stamps := {
-            document.id: digest
-            for document in documents
-            if document.container_sha256 not in ("", digest)
-        }:
-            patiently(lambda: self._store.update_digests(stamps))
+        changed = [d.id for d in documents if d.container_sha256 not in ("", digest)]
+        if stamps := dict.fromkeys(changed, digest):
+            patiently(lambda: self.store.update_digests(stamps))
 
     def _delete(self, file: FoundFile, kept_ids: Collection[str]) -> None:
         for document in self._by_file.get(str(file.path), []):
             if document.source in kept_ids:
                 continue
-            self.report.quotes += forgotten(self._store, document.id, self._forget)
-            if patiently(functools.partial(self._store.delete, document.id)):
+            self.report.quotes += forgotten(self.store, document.id, self.forget)
+            if patiently(functools.partial(self.store.delete, document.id)):
                 self._by_id.pop(document.id, None)
                 self.report.removed.append(document.id)
 
@@ -244,10 +203,10 @@ class Ingest:
             )
 
     def _put(self, batch: Sequence[Embedded]) -> None:
-        with self._store.writing():
+        with self.store.writing():
             owners = self._others()
-            stored = put(self._store, batch, lambda d: check_free(d.id, d.source, owners.get(d.id)))
-            self._generation = self._store.stats().generation
+            stored = put(self.store, batch, lambda d: check_free(d.id, d.source, owners.get(d.id)))
+            self._generation = self.store.stats().generation
         report = self.report
         report.skipped += [(d.source, f"{why.message}; {why.hint}") for d, why in stored.refused]
         report.passages += stored.passages
@@ -256,9 +215,9 @@ class Ingest:
 
     def _others(self) -> dict[str, Document]:
         """Documents by id, if another process has changed the index meanwhile."""
-        if self._store.stats().generation == self._generation:
+        if self.store.stats().generation == self._generation:
             return {}
-        return {document.id: document for document in self._store.documents()}
+        return {document.id: document for document in self.store.documents()}
 
     def _check_any(self) -> None:
         report = self.report
@@ -272,14 +231,16 @@ class Ingest:
         raise InputError(f"none of the files can be read: {path} {reason}{count_left}", hint)
 
 
+def are_named_after(documents: Iterable[Document], file: FoundFile) -> bool:
+    """Whether the documents have the id of this file, or of a member of it."""
+    return all(f"{document.id}/".startswith(f"{file.document_id}/") for document in documents)
+
+
 def note_link(stamps: Stamps, file: FoundFile, documents: Sequence[Document]) -> None:
     """Record the link through which a file was found, unless its documents are `documents` under
     another path.
     """
-    by_this_name = all(
-        f"{document.id}/".startswith(f"{file.document_id}/") for document in documents
-    )
-    if by_this_name and file.path != (path := file.path.resolve()):
+    if are_named_after(documents, file) and file.path != (path := file.path.resolve()):
         stamps.note_link(path, file.path)
 
 

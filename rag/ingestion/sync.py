@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from rag.errors import InputError
@@ -25,20 +24,12 @@ _ALLOW = "check with --dry-run; if you deleted them, run: rag sync --allow-mass-
 
 
 @dataclass(slots=True)
-class Changes:
-    """What a run did or would do: ids of documents, (old id, new id) of renamed ones, (path,
-    reason) of skipped files.
+class Changes(IngestReport):
+    """What a run did or would do: an ingestion's report, and (old id, new id) of renamed
+    documents.
     """
 
-    added: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-    passages: int = 0
-    quotes: int = 0
-    """Number of deleted ratings and answers of threads that quoted removed documents."""
     dry_run: bool = False
     refused: str = ""
     """Why a real run would change nothing unless many deletions are allowed."""
@@ -51,7 +42,7 @@ class Changes:
         self.removed += report.removed
         self.unchanged += report.unchanged
         self.skipped += report.skipped
-        self.passages = report.passages
+        self.passages, self.left_out = report.passages, report.left_out
         self.quotes += report.quotes
 
     @property
@@ -59,26 +50,17 @@ class Changes:
         return bool(self.added or self.updated or self.renamed or self.removed)
 
 
+@dataclass(frozen=True, slots=True)
 class Sync:
-    """Syncs one folder, `root`, with one index."""
+    """Syncs one folder, `root`, with one index. The fields are those of `Ingest`."""
 
-    def __init__(
-        self,
-        store: Store,
-        embedder: Embedder,
-        passage_tokens: int,
-        stamps: Stamps,
-        loader: Loader = one_by_one,
-        keep_furniture: bool = False,
-        forget: Forget = no_quotes,
-    ) -> None:
-        """The arguments are those of `Ingest`."""
-        self._store = store
-        self._stamps = stamps
-        self._forget = forget
-        self._new_ingest = partial(
-            Ingest, store, embedder, passage_tokens, stamps, loader, keep_furniture, forget
-        )
+    store: Store
+    embedder: Embedder
+    passage_tokens: int
+    stamps: Stamps
+    loader: Loader = one_by_one
+    keep_furniture: bool = False
+    forget: Forget = no_quotes
 
     def run(
         self,
@@ -93,8 +75,8 @@ class Sync:
         mounted, unless `many`. Each document's change is durable, so a killed run can be repeated.
         """
         files = list(files)
-        with self._store.writing():
-            plan = Planner(self._store, self._stamps, root).plan(files)
+        with self.store.writing():
+            plan = Planner(self.store, self.stamps, root).plan(files)
             if not many and (reason := refused(plan, root)):
                 raise InputError(reason, _ALLOW)
             changes = self._make_room(plan)
@@ -103,23 +85,22 @@ class Sync:
             if file.path not in to_read:
                 on_progress(file)
         try:
-            self._read(
-                plan, changes, on_progress
-            )  # in batches, so that other processes can write in between
+            # in batches, so that other processes can write in between
+            self._read(plan, changes, on_progress)
             patiently(lambda: self._clear_up(plan, changes))
             if changes.removed:
-                self._store.vacuum()
+                self.store.vacuum()
         finally:
-            self._stamps.save()
+            self.stamps.save()
         return changes
 
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
         """What `run` would do. Files that turn out to be broken are listed as added or updated."""
-        plan = Planner(self._store, self._stamps, root).plan(files)
+        plan = Planner(self.store, self.stamps, root).plan(files)
         read = [file.document_id for file in plan.to_read]
         return Changes(
-            added=[name for name in read if name not in plan.known],
-            updated=[name for name in read if name in plan.known],
+            added=[name for name in read if name not in plan.old_ids],
+            updated=[name for name in read if name in plan.old_ids],
             renamed=[(old.id, new.id) for old, new in plan.renamed],
             removed=[document.id for document in plan.missing if document.id not in read],
             unchanged=[document.id for document in plan.unchanged],
@@ -134,7 +115,7 @@ class Sync:
         """
         names = {
             document.id.removesuffix(inside)
-            for document in self._store.documents()
+            for document in self.store.documents()
             if is_under(document.file, root)
             and document.id.endswith(inside := document.source[len(str(root)) :])
         }
@@ -156,37 +137,38 @@ class Sync:
 
     def _remove(self, ids: Sequence[str], changes: Changes) -> list[str]:
         """Delete documents and quotes of them. Returns the ids of those that existed."""
-        with self._store.erasing():
-            changes.quotes += sum(forgotten(self._store, name, self._forget) for name in ids)
-            return [name for name in ids if self._store.delete(name)]
+        with self.store.erasing():
+            changes.quotes += sum(forgotten(self.store, name, self.forget) for name in ids)
+            return [name for name in ids if self.store.delete(name)]
 
     def _clear_up(self, plan: Plan, changes: Changes) -> None:
         """Delete the other missing documents, except those whose id another file has now."""
         put = {*changes.added, *changes.updated}
-        with self._store.writing():
+        with self.store.writing():
             first = set(changes.removed)
             left = [d.id for d in plan.missing if d.id not in put and d.id not in first]
             remaining = self._remove(left, changes)
-            self._stamps.keep({document.file for document in self._store.documents()})
+            self.stamps.keep({document.file for document in self.store.documents()})
         missing = {document.id for document in plan.missing}
         reported = [name for name in changes.removed if name not in put or name not in missing]
         changes.removed = [*reported, *remaining]
 
     def _rename(self, old: Document, new: Document) -> None:
         """Give a document its new id and source; its text, passages and vectors stay."""
-        if before := self._store.document(old.id):
+        if before := self.store.document(old.id):
             document = replace(new, text=before.text, blocks=before.blocks)
-            passages, vectors = self._store.embedded(old.id)
+            passages, vectors = self.store.embedded(old.id)
             renamed = [replace(p, document_id=new.id, title=new.title) for p in passages]
-            self._store.put(document, renamed, vectors, instead_of=old.id)
+            self.store.put(document, renamed, vectors, instead_of=old.id)
 
     def _read(self, plan: Plan, changes: Changes, on_progress: OnProgress) -> None:
         if not plan.to_read:
             return
-        ingest = self._new_ingest()
+        parts = (self.store, self.embedder, self.passage_tokens, self.stamps, self.loader)
+        ingest = Ingest(*parts, self.keep_furniture, self.forget)
         try:
             ingest.run(plan.to_read, on_progress)
         except InputError:
             if not ingest.report.skipped:
                 raise
-        changes.take(ingest.report, plan.known)
+        changes.take(ingest.report, plan.old_ids)

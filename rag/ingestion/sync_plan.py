@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import note_link
+from rag.ingestion.ingest import are_named_after, note_link
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile, is_in_index, no_file
 from rag.parsing.formats import format_of
@@ -35,49 +35,37 @@ class Plan:
     """Files that cannot be read, as far as that is known."""
     under: int = 0
     """Number of the folder's documents before."""
-    known: set[str] = field(default_factory=set)
+    old_ids: set[str] = field(default_factory=set)
     """Ids of all documents before."""
 
 
+@dataclass(frozen=True, slots=True)
 class Planner:
     """Plans the sync of one folder, `root`, an absolute path."""
 
-    def __init__(self, store: Store, stamps: Stamps, root: Path) -> None:
-        self._store = store
-        self._stamps = stamps
-        self._root = root
+    store: Store
+    stamps: Stamps
+    root: Path
 
     def plan(self, files: Iterable[FoundFile]) -> Plan:
         """What must change so that the index matches `files`. Raises InputError if the names of
         all of them are taken by documents of other folders.
         """
         by_file: dict[str, list[Document]] = {}
-        for document in self._store.documents():
-            by_file.setdefault(document.file, []).append(document)
         plan = Plan()
+        for document in self.store.documents():
+            by_file.setdefault(document.file, []).append(document)
+            plan.old_ids.add(document.id)
         files_by_path = self._found(files, by_file, plan)
-        missing = {
-            file: file_documents
-            for file, file_documents in by_file.items()
-            if file not in files_by_path and self._has_left(file)
-        }
-        by_digest = {
-            file_documents[0].file_sha256: file
-            for file, file_documents in reversed(missing.items())
-        }
+        gone = [file for file in by_file if file not in files_by_path and self._has_left(file)]
+        missing = {file: by_file[file] for file in gone}
+        by_digest = {by_file[file][0].file_sha256: file for file in reversed(gone)}
         for file, found_file in files_by_path.items():
             self._assign(plan, found_file, by_file.get(file, []), missing, by_digest)
         moved = self._moved(plan)
-        ours = [
-            file
-            for file in by_file
-            if self._is_ours(file) or any(is_under(file, old) for old in moved)
-        ]
+        ours = [f for f in by_file if self._is_ours(f) or any(is_under(f, old) for old in moved)]
         plan.under = sum(len(by_file[file]) for file in ours)
-        plan.missing = [document for file in ours if file in missing for document in missing[file]]
-        plan.known = {
-            document.id for file_documents in by_file.values() for document in file_documents
-        }
+        plan.missing = [document for file in ours for document in missing.get(file, ())]
         self._check_names(plan, by_file)
         return plan
 
@@ -92,7 +80,7 @@ class Planner:
                 continue
             path = file.path.resolve()
             by_path[str(path)] = FoundFile(path, file.document_id)
-            note_link(self._stamps, file, by_file.get(str(path), []))
+            note_link(self.stamps, file, by_file.get(str(path), []))
         return by_path
 
     def _assign(
@@ -106,17 +94,15 @@ class Planner:
         """Add a file to the plan. `documents` are its documents; `missing` and `by_digest` are
         files that it may have been before.
         """
-        digest = self._stamps.digest(found_file.path) if documents or by_digest else ""
+        digest = self.stamps.digest(found_file.path) if documents or by_digest else ""
         if documents and all(document.file_sha256 == digest for document in documents):
             plan.unchanged += documents
-            plan.skipped += self._stamps.skipped(found_file.path)
-        elif not documents and (
-            renamed := self._taken_over(found_file, digest, missing, by_digest)
-        ):
+            plan.skipped += self.stamps.skipped(found_file.path)
+        elif renamed := self._taken_over(found_file, documents, digest, missing, by_digest):
             plan.renamed += renamed
         elif reason := _unsupported(found_file.path):
             plan.skipped.append((str(found_file.path), reason))
-        elif skipped := self._stamps.skipped(found_file.path):
+        elif skipped := self.stamps.skipped(found_file.path):
             plan.skipped += skipped
         else:
             plan.to_read.append(found_file)
@@ -124,13 +110,19 @@ class Planner:
     def _taken_over(
         self,
         found_file: FoundFile,
+        documents: Sequence[Document],
         digest: str,
         missing: dict[str, list[Document]],
         by_digest: dict[str, str],
     ) -> list[tuple[Document, Document]]:
-        """The documents of a missing file with this content, and what they become; [] for none."""
+        """The documents of a missing file with this content, and what they become; [] for none, and
+        for a file that has `documents`. The missing file may be on an unmounted disk, unless it has
+        the same name here.
+        """
         old = by_digest.get(digest)
-        if old is None or not self._may_take(old, missing, found_file):
+        if old is None or documents:
+            return []
+        if not (self._is_ours(old) or are_named_after(missing[old], found_file)):
             return []
         if renamed := self._renamed(missing[old], found_file):
             del missing[old], by_digest[digest]
@@ -146,12 +138,8 @@ class Planner:
         nothing.
         """
         going = {old.id for old, _ in plan.renamed} | {document.id for document in plan.missing}
-        owners = {
-            document.id: document
-            for file_documents in by_file.values()
-            for document in file_documents
-            if document.id not in going
-        }
+        documents = (document for of_file in by_file.values() for document in of_file)
+        owners = {document.id: document for document in documents if document.id not in going}
         free, refused = list[FoundFile](), list[tuple[str, str]]()
         for file in plan.to_read:
             owner = owners.get(file.document_id)
@@ -163,33 +151,20 @@ class Planner:
         plan.skipped += refused
         if refused and not (free or plan.renamed or plan.unchanged or plan.missing):
             path, reason = refused[0]
-            raise InputError(
-                f"nothing in {self._root} can be ingested: {path}: {reason}",
-                f"rag sync {self._root} --name ANOTHER",
-            )
+            message = f"nothing in {self.root} can be ingested: {path}: {reason}"
+            raise InputError(message, f"rag sync {self.root} --name ANOTHER")
 
     def _is_moved(self, owner: Document, found_file: FoundFile) -> bool:
-        return is_gone(owner.file) and owner.file_sha256 == self._stamps.digest(found_file.path)
-
-    def _may_take(
-        self, file: str, missing: Mapping[str, Sequence[Document]], found_file: FoundFile
-    ) -> bool:
-        """Whether a file may take over from a missing one. The old one may be on an unmounted disk,
-        unless the file has the same name here.
-        """
-        are_named = all(
-            f"{document.id}/".startswith(f"{found_file.document_id}/") for document in missing[file]
-        )
-        return self._is_ours(file) or are_named
+        return is_gone(owner.file) and owner.file_sha256 == self.stamps.digest(found_file.path)
 
     def _is_ours(self, file: str) -> bool:
         """Whether the file is in the folder, or was found through a link in it."""
-        return is_under(file, self._root) or is_under(self._stamps.link(file), self._root)
+        return is_under(file, self.root) or is_under(self.stamps.link(file), self.root)
 
     def _has_left(self, file: str) -> bool:
-        link = self._stamps.link(file)
-        unlinked = is_under(link, self._root) and (is_gone(link) or os.path.realpath(link) != file)
-        return unlinked or is_gone(file) or is_in_index(file, self._root)
+        link = self.stamps.link(file)
+        unlinked = is_under(link, self.root) and (is_gone(link) or os.path.realpath(link) != file)
+        return unlinked or is_gone(file) or is_in_index(file, self.root)
 
     def _renamed(self, old: Sequence[Document], file: FoundFile) -> list[tuple[Document, Document]]:
         """The documents of a missing file and what they become as those of `file`, which has its
@@ -200,22 +175,20 @@ class Planner:
         except ParseError:
             return []
         new = [loaded[document.sha256] for document in old if document.sha256 in loaded]
-        if len({document.id for document in new}) != len(old) or not all(
-            self._same(a, b) for a, b in zip(old, new, strict=True)
-        ):
+        if len({document.id for document in new}) != len(old):
             return []
-        return [(a, replace(b, text="", blocks=())) for a, b in zip(old, new, strict=True)]
+        pairs = list(zip(old, new, strict=True))
+        if not all(self._is_renamed(*pair) for pair in pairs):
+            return []
+        return [(a, replace(b, text="", blocks=())) for a, b in pairs]
 
-    def _same(self, old: Document, new: Document) -> bool:
+    def _is_renamed(self, old: Document, new: Document) -> bool:
         """Whether the documents are parsed as before and the new id is free."""
-        before, after = (
-            self._store.document(old.id),
-            self._store.document(new.id) if new.id != old.id else None,
-        )
-        free = after is None or is_gone(after.file)
-        return (
-            free and before is not None and (before.text, before.blocks) == (new.text, new.blocks)
-        )
+        before = self.store.document(old.id)
+        owner = self.store.document(new.id) if new.id != old.id else None
+        if before is None or not (owner is None or is_gone(owner.file)):
+            return False
+        return (before.text, before.blocks) == (new.text, new.blocks)
 
 
 def refused(plan: Plan, root: Path) -> str:

@@ -19,7 +19,7 @@ Load = Callable[[str, bytes], Loaded]
 GRID = "//grid/"
 """Begins the name of an entry in the queue that asks a grid; no client's file begins so."""
 _PAGE = 1000
-_MOST_SAID = 20
+_LISTED = 20
 """Maximum number of members that a message lists."""
 
 
@@ -155,22 +155,18 @@ def prepare(
 ) -> Prepared:
     """Read the file and embed its changes; others may write meanwhile. Raises as `put_upload`."""
     loaded = load_some(upload.name, upload.data, load)
-    documents = [
+    documents = tuple(
         replace(d, source=upload.source + d.source.removeprefix(upload.name))
         for d in loaded.documents
-    ]
+    )
     stored = _checked(store, documents)
-    changed = [
-        (d, split(d, embedder.count_tokens, passage_tokens))
-        for d in documents
-        if not _is_same(d, stored[d.id])
-    ]
-    skipped = [
+    changed = [d for d in documents if not _is_same(d, stored[d.id])]
+    splits = [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed]
+    skipped = tuple(
         (source.removeprefix(upload.name).removeprefix(MEMBER_SEPARATOR), reason)
         for source, reason in loaded.skipped
-    ]
-    embedded = embed(embedder, changed)
-    return Prepared(upload, tuple(documents), tuple(embedded), tuple(skipped))
+    )
+    return Prepared(upload, documents, tuple(embed(embedder, splits)), skipped)
 
 
 def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
@@ -180,27 +176,18 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
     with store.writing():
         stored = _checked(store, prepared.documents)
         new = put(store, prepared.changed).ids
-        if stamps := {
-            d.id: d.container_sha256
-            for d in prepared.documents
-            if d.id not in new and _stamp(stored[d.id]) != d.container_sha256
-        }:
-            store.update_digests(stamps)
+        digests = {d.id: d.container_sha256 for d in prepared.documents if d.id not in new}
+        before = {d.id: d.container_sha256 for d in stored.values() if d}
+        if changed := {name: digest for name, digest in digests.items() if before[name] != digest}:
+            store.update_digests(changed)
         removed = [part for part in _removed(store, prepared) if store.delete(part)]
         if len(prepared.upload.data) <= keep_pdf:
             _keep_pdf(store, prepared)
-    outcome = (
-        "unchanged"
-        if not new and not removed
-        else "updated"
-        if removed or any(stored.values())
-        else "added"
-    )
-    return Done(
-        outcome,
-        tuple(document.id for document in prepared.documents),
-        _detail(prepared.skipped, removed),
-    )
+    outcome = "updated" if removed or any(stored.values()) else "added"
+    if not new and not removed:
+        outcome = "unchanged"
+    ids = tuple(document.id for document in prepared.documents)
+    return Done(outcome, ids, _detail(prepared.skipped, removed))
 
 
 def _keep_pdf(store: Store, prepared: Prepared) -> None:
@@ -225,9 +212,8 @@ def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document 
 def _removed(store: Store, prepared: Prepared) -> list[str]:
     """Ids of documents that the file no longer contains; unreadable members are kept."""
     upload = prepared.upload
-    sources = {d.source for d in prepared.documents} | {
-        f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped
-    }
+    sources = {d.source for d in prepared.documents}
+    sources |= {f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped}
     return [d.id for d in _parts(store, upload) if d.source not in sources]
 
 
@@ -243,20 +229,13 @@ def _parts(store: Store, upload: Upload) -> Iterator[Document]:
 
 
 def _detail(skipped: Sequence[tuple[str, str]], removed: Sequence[str]) -> str:
-    lines = [f"{part} {reason}" for part, reason in skipped] + [
-        f"{document_id} is removed" for document_id in removed
-    ]
-    last_line = [f"and {len(lines) - _MOST_SAID:,} more"] if len(lines) > _MOST_SAID else []
-    return "; ".join(lines[:_MOST_SAID] + last_line)
-
-
-def _stamp(document: Document | None) -> str:
-    return document.container_sha256 if document else ""
+    lines = [f"{part} {reason}" for part, reason in skipped]
+    lines += [f"{document_id} is removed" for document_id in removed]
+    if len(lines) > _LISTED:
+        lines[_LISTED:] = [f"and {len(lines) - _LISTED:,} more"]
+    return "; ".join(lines)
 
 
 def _is_same(document: Document, stored: Document | None) -> bool:
-    return stored is not None and (stored.sha256, stored.source, stored.title) == (
-        document.sha256,
-        document.source,
-        document.title,
-    )
+    fields = ("sha256", "source", "title")
+    return all(getattr(document, name) == getattr(stored, name, None) for name in fields)

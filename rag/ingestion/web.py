@@ -7,11 +7,11 @@ import html
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from rag.errors import InputError
-from rag.ingestion.fetch import Fetcher, WebPage, host_of
+from rag.ingestion.fetch import VALIDATORS, Fetcher, WebPage, host_of
 from rag.ingestion.ingest import IngestReport
 from rag.ingestion.pipeline import check_free, index
 from rag.parsing.base import ParseError
@@ -27,31 +27,26 @@ _SUFFIXES = {
     "application/xhtml+xml": ".html",
     "application/pdf": ".pdf",
     "text/markdown": ".md",
+    "text/plain": ".txt",
+    "application/epub+zip": ".epub",
+    "text/csv": ".csv",
 }
-_SUFFIXES |= {"text/plain": ".txt", "application/epub+zip": ".epub", "text/csv": ".csv"}
-_VALIDATORS = ("ETag", "Last-Modified")
 
 
+@dataclass(slots=True)
 class WebIngest:
-    """One run over URLs; `report` is updated as it proceeds, with URLs as paths."""
+    """One run over URLs; `report` is updated as it proceeds, with URLs as paths.
 
-    def __init__(
-        self,
-        store: Store,
-        embedder: Embedder,
-        passage_tokens: int,
-        read: Callable[[str, bytes], Loaded],
-        most_bytes: int,
-        allow_private: bool = False,
-    ) -> None:
-        """`read` turns bytes into documents, like `rag.parsing.load.load_data`."""
-        self._store = store
-        self._embedder = embedder
-        self._passage_tokens = passage_tokens
-        self._read = read
-        self._most_bytes = most_bytes
-        self._allow_private = allow_private
-        self.report = IngestReport()
+    `read` turns bytes into documents, like `rag.parsing.load.load_data`.
+    """
+
+    store: Store
+    embedder: Embedder
+    passage_tokens: int
+    read: Callable[[str, bytes], Loaded]
+    most_bytes: int
+    allow_private: bool = False
+    report: IngestReport = field(default_factory=IngestReport, init=False)
 
     def run(
         self, urls: Sequence[str], on_progress: Callable[[], object] = lambda: None
@@ -59,9 +54,9 @@ class WebIngest:
         """Ingest the pages; each is stored before the next is fetched. Raises InputError if no page
         could be read.
         """
-        stored = {document.source: document for document in self._store.documents()}
+        stored = {document.source: document for document in self.store.documents()}
         for url in urls:
-            fetcher = Fetcher(host_of(url), self._most_bytes, self._allow_private)
+            fetcher = Fetcher(host_of(url), self.most_bytes, self.allow_private)
             for page in self._pages(fetcher, urldefrag(url).url, stored):
                 self._take(page, stored)
                 on_progress()
@@ -79,27 +74,18 @@ class WebIngest:
                 if not page.changed or not _is_sitemap(page):
                     yield page
                     continue
-                links = [
-                    html.unescape(location.decode("utf-8", "replace"))
-                    for location in _LOCATION.findall(page.body)
-                ]
-                new = [location for location in dict.fromkeys(links) if location not in met][
-                    : MOST_PAGES - len(met)
-                ]
+                texts = (match.decode("utf-8", "replace") for match in _LOCATION.findall(page.body))
+                links = dict.fromkeys(map(html.unescape, texts))
+                new = [link for link in links if link not in met][: MOST_PAGES - len(met)]
                 met |= set(new)
                 waiting += new
                 if len(met) >= MOST_PAGES:
-                    self.report.skipped.append(
-                        (address, f"lists more than {MOST_PAGES} pages; the others are left out")
-                    )
+                    reason = f"lists more than {MOST_PAGES} pages; the others are left out"
+                    self.report.skipped.append((address, reason))
 
     def _fetch(self, fetcher: Fetcher, url: str, stored: dict[str, Document]) -> WebPage | None:
-        document = stored.get(url)
-        validators = (
-            {name: document.metadata[name] for name in _VALIDATORS if name in document.metadata}
-            if document
-            else {}
-        )
+        metadata = stored[url].metadata if url in stored else {}
+        validators = {name: metadata[name] for name in VALIDATORS if name in metadata}
         try:
             page = fetcher.get(url, validators)
         except ParseError as error:
@@ -118,18 +104,17 @@ class WebIngest:
         except ParseError as error:
             self.report.skipped.append((page.url, str(error)))
             return
-        report = index(
-            [document], self._store, self._embedder, self._passage_tokens, self._check_free
-        )
+        parts = (self.store, self.embedder, self.passage_tokens)
+        report = index([document], *parts, self._check_free)
         self.report.skipped += [(page.url, str(error)) for _, error in report.refused]
         self.report.passages += report.passages
         (self.report.updated if before else self.report.added).extend(report.ids)
 
     def _check_free(self, document: Document) -> None:
-        check_free(document.id, document.source, self._store.document(document.id))
+        check_free(document.id, document.source, self.store.document(document.id))
 
     def _document(self, page: WebPage) -> Document:
-        loaded = self._read(_name(page), page.body)
+        loaded = self.read(_name(page), page.body)
         if len(loaded.documents) != 1:
             raise ParseError("contains no document, or several")
         (document,) = loaded.documents
@@ -148,12 +133,8 @@ def _id(url: str) -> str:
 
 def _name(page: WebPage) -> str:
     """A file name with the suffix of the served content type."""
-    path = urlsplit(page.url).path
-    return (
-        path
-        if page.kind not in _SUFFIXES
-        else f"{path.rstrip('/') or '/index'}{_SUFFIXES[page.kind]}"
-    )
+    path, suffix = urlsplit(page.url).path, _SUFFIXES.get(page.kind)
+    return f"{path.rstrip('/') or '/index'}{suffix}" if suffix else path
 
 
 def _is_sitemap(page: WebPage) -> bool:

@@ -148,14 +148,6 @@ def sectioned(*parts: tuple[str, str]) -> Document:
     return dataclasses.replace(document(text), blocks=groups(text, *starts))
 
 
-def test_sections_are_kept_apart_and_name_their_passages() -> None:
-    found = sectioned(("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text."))
-    assert [(*heading_parts(p.heading), p.text) for p in split(found, count)] == [
-        ("A", "A\n\nFirst text."),
-        ("A > B", "B\n\nSecond text."),
-    ]
-
-
 def test_bare_headings_are_joined_to_the_next_section() -> None:
     found = sectioned(
         ("A", "A"),
@@ -167,24 +159,33 @@ def test_bare_headings_are_joined_to_the_next_section() -> None:
     assert passage.text == found.text.strip()
 
 
-def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
-    found = sectioned(("What is it? All of it.", "What is it? All of it."), ("B", "B\n\nText."))
-    assert [p.heading for p in split(found, count)] == ["B"]
-
-
-def test_a_section_of_one_sentence_is_not_a_heading() -> None:
-    found = sectioned(("A", "One sentence."), ("B", "B\n\nText."))
-    assert [(p.heading, p.text) for p in split(found, count)] == [
-        ("A", "One sentence."),
-        ("B", "B\n\nText."),
-    ]
-
-
-def test_a_last_section_with_only_a_heading_is_kept() -> None:
-    assert [p.heading for p in split(sectioned(("A", "A\n\nText."), ("B", "B")), count)] == [
-        "A",
-        "B",
-    ]
+@pytest.mark.parametrize(
+    ("parts", "passages"),
+    [
+        # sections are kept apart and name their passages
+        (
+            [("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text.")],
+            [("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text.")],
+        ),
+        # a bare heading of two sentences is joined, too
+        (
+            [("What is it? All of it.", "What is it? All of it."), ("B", "B\n\nText.")],
+            [("B", "What is it? All of it.\n\nB\n\nText.")],
+        ),
+        # a section of one sentence is no heading
+        (
+            [("A", "One sentence."), ("B", "B\n\nText.")],
+            [("A", "One sentence."), ("B", "B\n\nText.")],
+        ),
+        # a last section with only a heading is kept
+        ([("A", "A\n\nText."), ("B", "B")], [("A", "A\n\nText."), ("B", "B")]),
+    ],
+)
+def test_passages_keep_to_their_sections(
+    parts: list[tuple[str, str]], passages: list[tuple[str, str]]
+) -> None:
+    found = split(sectioned(*parts), count)
+    assert [(*heading_parts(p.heading), p.text) for p in found] == passages
 
 
 def test_text_before_the_first_section_has_no_heading() -> None:

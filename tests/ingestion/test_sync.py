@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import BusyError, InputError
+from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
 from rag.protocols import Store, Vectors
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
-from tests.postgres import Cluster
-from tests.store.helpers import Worker, both, by_lexical, local, postgres, put, stored
+from tests.ingestion.folders import ALL, fill, sources
+from tests.store.helpers import both, by_lexical, local, postgres, put, stored
 
 
 class CountingEmbedder(BagOfWordsEmbedder):
@@ -33,24 +33,6 @@ class CountingEmbedder(BagOfWordsEmbedder):
 
 
 EMBEDDER = CountingEmbedder()
-ALL = ["docs/a.txt", "docs/b.md", "docs/sub/c.html"]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return local(tmp_path / "index")
-
-
-@pytest.fixture
-def docs(tmp_path: Path) -> Path:
-    return fill(tmp_path / "docs", "a.txt", "b.md", "sub/c.html")
-
-
-def fill(folder: Path, *names: str) -> Path:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(f"Sardines swim near {Path(name).name}.\n")
-    return folder
 
 
 def sync(store: Store, docs: Path, many: bool = False) -> Changes:
@@ -63,7 +45,7 @@ def preview(store: Store, docs: Path) -> Changes:
 
 def stamps(store: Store) -> Stamps:
     """Those next to a local index; a database has none."""
-    return Stamps(store.folder if isinstance(store, LocalStore) else Path(os.devnull))
+    return Stamps(store.folder if isinstance(store, LocalStore) else None)
 
 
 def done(changes: Changes) -> dict[str, object]:
@@ -137,14 +119,6 @@ def test_a_renamed_file_is_not_embedded_again(
     assert by_lexical(store, "near a.txt", 1) == ["docs/sub/z.txt"]
 
 
-def test_a_renamed_folder_is_not_embedded_again(store: LocalStore, docs: Path) -> None:
-    sync(store, fill(docs, *(f"many/{n}.txt" for n in range(20))))
-    EMBEDDER.embedded = 0
-    (docs / "many").rename(docs / "few")
-    assert len(sync(store, docs).renamed) == 20
-    assert EMBEDDER.embedded == 0
-
-
 def test_files_that_change_places_keep_their_content_apart(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
@@ -184,24 +158,6 @@ def test_a_copy_of_a_missing_file_elsewhere_takes_nothing(
     assert set(stored(store)) == {*ALL, *(id.replace("docs/", "copy/") for id in ALL)}
 
 
-def test_a_folder_that_may_not_be_mounted_is_not_a_reason_to_delete(
-    store: LocalStore, docs: Path
-) -> None:
-    sync(store, docs)
-    before = store.stats()
-    for path in docs.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    with pytest.raises(
-        InputError, match=f"3 of the 3 documents of {docs} are missing; nothing was changed"
-    ) as caught:
-        sync(store, docs)
-    assert "--allow-mass-delete" in caught.value.hint
-    assert store.stats() == before
-    assert preview(store, docs).removed == ALL
-    assert done(sync(store, docs, many=True)) == {"removed": ALL}
-    assert store.stats().documents == 0
-
-
 @pytest.mark.parametrize("stray", ["", "README.md", "photo.jpg"])
 @pytest.mark.parametrize("names", [["a.txt"], ["a.txt", "b.md", "sub/c.html"]])
 def test_losing_all_documents_needs_confirmation(
@@ -214,10 +170,13 @@ def test_losing_all_documents_needs_confirmation(
         (docs / name).unlink()
     if stray:
         (docs / stray).write_text("not mounted")
-    with pytest.raises(InputError, match=f"{len(names)} of the {len(names)} documents"):
+    message = f"{len(names)} of the {len(names)} documents of {docs} are missing; nothing was"
+    with pytest.raises(InputError, match=message) as caught:
         sync(store, docs)
+    assert "--allow-mass-delete" in caught.value.hint
     assert state(store) == before
-    assert len(sync(store, docs, many=True).removed) == len(names)
+    removed = [f"docs/{name}" for name in names]
+    assert preview(store, docs).removed == sync(store, docs, many=True).removed == removed
 
 
 def test_a_renamed_file_is_not_missing(store: LocalStore, tmp_path: Path) -> None:
@@ -307,22 +266,6 @@ def test_an_unreadable_file_keeps_its_document(store: LocalStore, docs: Path) ->
     assert both(store, "sardines") == [set(ALL)] * 2
 
 
-def test_an_unchanged_file_is_not_opened(
-    store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sync(store, docs)
-    now = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now() + 10_000_000_000)
-    sync(store, docs)
-
-    def refuse(*_: object) -> str:
-        raise AssertionError("opened")
-
-    monkeypatch.setattr("rag.ingestion.file_cache.sha256_file", refuse)
-    assert sync(store, docs).unchanged == ALL
-    monkeypatch.undo()
-
-
 @pytest.mark.parametrize("jump", [-(10**18), -1, 0, 10**18])
 def test_a_clock_change_hides_no_change(
     store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch, jump: int
@@ -345,13 +288,6 @@ def test_a_change_within_the_clocks_resolution_is_seen(store: LocalStore, docs: 
         assert sync(store, docs).updated == ["docs/a.txt"]
 
 
-def test_another_writer_is_named(store: LocalStore, docs: Path, tmp_path: Path) -> None:
-    with Worker(tmp_path / "index") as other:
-        other.ask("begin")
-        with pytest.raises(BusyError, match=str(other.process.pid)):
-            sync(store, docs)
-
-
 def test_a_moved_folder_takes_its_documents_along(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
@@ -364,36 +300,24 @@ def test_a_moved_folder_takes_its_documents_along(
     assert {d.source for d in store.documents()} == {f"{tmp_path}/new/{id}" for id in ALL}
 
 
+@pytest.mark.parametrize("kind", ["local", "postgres"])
 def test_after_a_move_nothing_of_the_old_place_remains(
-    store: LocalStore, docs: Path, tmp_path: Path
+    request: pytest.FixtureRequest, kind: str, docs: Path, tmp_path: Path
 ) -> None:
-    move_and_change(store, docs, tmp_path)
-
-
-def test_after_a_move_nothing_of_the_old_place_remains_in_a_database(
-    cluster: Cluster, docs: Path, tmp_path: Path
-) -> None:
-    store = postgres(cluster)(tmp_path)
-    move_and_change(store, docs, tmp_path)
-    store.close()
-
-
-def move_and_change(store: Store, docs: Path, tmp_path: Path) -> None:
     """Move the folder, delete one file and change another: the next sync follows all three."""
+    make = postgres(request.getfixturevalue("cluster")) if kind == "postgres" else local
+    store = make(tmp_path / "index")
     sync(store, docs)
     (tmp_path / "new").mkdir()
     moved = docs.rename(tmp_path / "new" / "docs")
     (moved / "a.txt").unlink()
     (moved / "b.md").write_text("Herrings, now.\n")
-    planned = preview(store, moved)
-    changes = sync(store, moved)
+    planned, changes = preview(store, moved), sync(store, moved)
     assert done(planned) == done(changes)
-    assert done(changes) == {
-        "renamed": [(ALL[2], ALL[2])],
-        "updated": [ALL[1]],
-        "removed": [ALL[0]],
-    }
+    renamed, updated, removed = [(ALL[2], ALL[2])], [ALL[1]], [ALL[0]]
+    assert done(changes) == {"updated": updated, "renamed": renamed, "removed": removed}
     assert state(store) == fresh(moved, tmp_path)
+    store.close()
 
 
 def test_a_copied_folder_takes_no_names(store: LocalStore, docs: Path, tmp_path: Path) -> None:
@@ -448,10 +372,6 @@ def home(tmp_path: Path) -> Path:
         sync(store, fill(home / name, "a.txt", "b.md", "sub/c.html"))
     store.close()
     return home
-
-
-def sources(store: LocalStore) -> dict[str, str]:
-    return {document.id: document.source for document in store.documents()}
 
 
 def test_an_index_travels_with_its_folder(home: Path, tmp_path: Path) -> None:

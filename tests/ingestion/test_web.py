@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,6 @@ from rag.parsing.load import load_data
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.http_server import Handler, listening
-from tests.store.helpers import local
 
 PAGE = (
     "<html><head><title>{0}</title></head><body><h1>{0}</h1><p>Sardines swim near "
@@ -61,11 +59,6 @@ class _Handler(Handler):
 def site() -> Iterator[Site]:
     with listening(Site()) as server:
         yield server
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return local(tmp_path / "index")
 
 
 def take(store: LocalStore, *urls: str, most: int = 100_000, private: bool = True) -> IngestReport:
