@@ -31,8 +31,7 @@ HOMES = {
         "openpyxl": "parsing/xlsx desk/grid_export",
         "psycopg": "store/postgres/writes store/postgres/connection_pool store/postgres/schema "
         "store/postgres/collection_queues store/postgres/collections store/postgres/queue "
-        "store/postgres/search store/postgres/store store/postgres/maintenance "
-        "store/postgres/grids",
+        "store/postgres/search store/postgres/store",
         "procrastinate": "store/postgres/collection_queues store/postgres/queue",
         "pgvector": "store/postgres/connection_pool store/postgres/sparse_bm25",
         "fastapi": "server/app server/openapi server/problems server/serve server/state "

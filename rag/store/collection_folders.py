@@ -58,9 +58,11 @@ class Collections(ABC):
     def inside(self, collection: Collection, settings: Settings) -> Settings:
         """Settings of the default index, adapted to the collection."""
 
-    @abstractmethod
     def with_uploads(self) -> list[str]:
-        """Collections that may have uploads left over from a crash."""
+        """Collections that may have uploads left over from a crash. Those in a database wait for
+        workers.
+        """
+        return []
 
     def create(self, name: str) -> Collection:
         """Create a collection. Raises InputError for an invalid name, ConflictError if it
@@ -99,10 +101,8 @@ def is_name(name: str) -> bool:
 def check_name(name: str) -> str:
     """Raises InputError unless this is a valid name for a collection other than the default one."""
     if not is_name(name) or name == DEFAULT_COLLECTION:
-        hint = (
-            f"use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit; "
-            f"{DEFAULT_COLLECTION} is the index itself"
-        )
+        rule = "use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit"
+        hint = f"{rule}; {DEFAULT_COLLECTION} is the index itself"
         raise InputError(f"{name[:100]!r} is not a valid collection name", hint)
     return name
 

@@ -13,6 +13,8 @@ import numpy as np
 from rag.errors import InputError, StoreError
 from rag.protocols import Store
 
+_RESUME = "run rag index migrate again to resume"
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
@@ -56,7 +58,12 @@ def migrate(
     """
     started = source.stats().generation
     ids = [document.id for document in source.documents()]
-    _check_target(target, ids)
+    if surplus := sorted({document.id for document in target.documents()} - set(ids)):
+        message = (
+            f"the target holds {len(surplus):,} documents that the source does not, such as "
+            f"{surplus[0]}"
+        )
+        raise InputError(message, "choose an empty index, or first delete them with: rag delete")
     copied, total = 0, hashlib.sha256()
     with target.writing():
         for document_id in ids:
@@ -64,15 +71,14 @@ def migrate(
             if digest(target, document_id) != expected:
                 _copy(source, target, document_id, expected)
                 copied += 1
-            _copy_original(source, target, document_id)
+            content = source.original(document_id)
+            if content is not None and target.original(document_id) != content:
+                target.keep_original(document_id, content)
             total.update(expected.encode())
             on_progress()
     _copy_grids(source, target)
     if source.stats().generation != started or [d.id for d in target.documents()] != ids:
-        raise StoreError(
-            "the index changed during the migration",
-            "run rag index migrate again to resume",
-        )
+        raise StoreError("the index changed during the migration", _RESUME)
     stats = target.stats()
     return Moved(stats.documents, stats.passages, copied, len(ids) - copied, total.hexdigest())
 
@@ -80,20 +86,11 @@ def migrate(
 def _copy(source: Store, target: Store, document_id: str, expected: str) -> None:
     document = source.document(document_id)
     if document is None:
-        raise StoreError(
-            f"{document_id} was deleted during the migration",
-            "run rag index migrate again to resume",
-        )
+        raise StoreError(f"{document_id} was deleted during the migration", _RESUME)
     target.put(document, *source.embedded(document_id))
     if digest(target, document_id) != expected:
         hint = "run rag index migrate again; if it fails again, look for another writer"
         raise StoreError(f"{document_id} was read back with differences", hint)
-
-
-def _copy_original(source: Store, target: Store, document_id: str) -> None:
-    content = source.original(document_id)
-    if content is not None and target.original(document_id) != content:
-        target.keep_original(document_id, content)
 
 
 def _copy_grids(source: Store, target: Store) -> None:
@@ -104,13 +101,3 @@ def _copy_grids(source: Store, target: Store) -> None:
             target.put_grid(name, record)
             rows = [row._replace(number=0) for row in source.cells(name)]
             target.put_cells(name, rows)
-
-
-def _check_target(target: Store, ids: list[str]) -> None:
-    surplus = sorted({document.id for document in target.documents()} - set(ids))
-    if surplus:
-        message = (
-            f"the target holds {len(surplus):,} documents that the source does not, such as "
-            f"{surplus[0]}"
-        )
-        raise InputError(message, "choose an empty index, or first delete them with: rag delete")

@@ -46,33 +46,25 @@ class WordSpeller:
 
     def correct(self, question: str) -> str:
         """The question with its misspelled words replaced by words of the index."""
-        words = [
-            match
-            for match in _WORD.finditer(question)
-            if _is_prose(match.group(), match.start() == 0)
-        ]
+        words = [match for match in _WORD.finditer(question) if _is_prose(match)]
         unknown = self._unknown([match.group() for match in words])
         if not unknown or self._is_foreign(question):
             return question
-        changed = [
-            (match, word)
-            for match in words
-            if match.group() in unknown and (word := self._nearest(match.group()))
-        ]
+        nearest = {word: self._nearest(word) for word in unknown}
+        changed = [match for match in words if nearest.get(match.group())]
         if len(changed) > _MOST:
             return question
-        for match, word in reversed(changed):
-            question = (
-                question[: match.start()] + _as_typed(match.group(), word) + question[match.end() :]
-            )
+        for match in reversed(changed):
+            word = nearest[match.group()]
+            typed = word.capitalize() if match.group()[0].isupper() else word
+            question = question[: match.start()] + typed + question[match.end() :]
         return question
 
     def _unknown(self, words: Sequence[str]) -> set[str]:
         stems = {word: stem for word in words for stem in analyze(word)}  # stop words have no stem
         counts = self._store.word_counts(list(set(stems.values())))
-        return {
-            word for word, stem in stems.items() if stem not in counts and not _is_english(word)
-        }
+        absent = (word for word, stem in stems.items() if stem not in counts)
+        return {word for word in absent if not _is_english(word)}
 
     def _is_foreign(self, question: str) -> bool:
         words = re.findall(r"[^\W\d_]+", question)
@@ -85,9 +77,8 @@ class WordSpeller:
         counts = self._store.word_counts(list(set(stems.values())))
         near = [edit for edit, stem in stems.items() if stem in counts]
         written = self._written(near, stems, counts)
-        return min(
-            written, key=lambda edit: (-edits[edit] - log(counts[stems[edit]]), edit), default=""
-        )
+        costs = {edit: -edits[edit] - log(counts[stems[edit]]) for edit in written}
+        return min(costs, key=lambda edit: (costs[edit], edit), default="")
 
     def _written(
         self, near: Sequence[str], stems: Mapping[str, str], counts: Mapping[str, int]
@@ -104,9 +95,8 @@ class WordSpeller:
         for stem in sorted(by_stem, key=lambda stem: -counts[stem]):
             numbers = [number for number, _ in self._store.lexical(by_stem[stem], _READ)]
             for passage in self._store.passages(numbers).values():
-                written |= set(near) & {
-                    match.group().lower() for match in re.finditer(r"[^\W\d_]+", passage.in_context)
-                }
+                words = re.findall(r"[^\W\d_]+", passage.in_context)
+                written |= set(near).intersection(map(str.lower, words))
         return written
 
 
@@ -114,9 +104,10 @@ def _is_english(word: str) -> bool:
     return simplemma.is_known(word.lower(), lang="en") or simplemma.is_known(word, lang="en")
 
 
-def _is_prose(word: str, first: bool) -> bool:
+def _is_prose(match: re.Match[str]) -> bool:
     """Whether a word is ordinary text, not an acronym, a program's name or a short name."""
-    return word.islower() or (word.istitle() and (first or len(word) >= _NAME))
+    word, is_first = match.group(), match.start() == 0
+    return word.islower() or (word.istitle() and (is_first or len(word) >= _NAME))
 
 
 def _edits(word: str) -> dict[str, float]:
@@ -138,10 +129,6 @@ def _edits(word: str) -> dict[str, float]:
     edits = extra | replaced | swapped | missing
     edits.pop(word, None)
     return edits
-
-
-def _as_typed(typed: str, word: str) -> str:
-    return word.capitalize() if typed[0].isupper() else word
 
 
 class WordRarity:

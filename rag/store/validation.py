@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from rag.errors import InputError
@@ -34,25 +33,15 @@ def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
     """Reject lone surrogates, which have no UTF-8 encoding; they occur in file names that are not
     UTF-8 and in broken JSON.
     """
+    names = [document.id, document.title, document.source, document.sha256]
+    names += [name for pair in document.metadata.items() for name in pair]
+    names += [*_names(document.blocks), *(passage.heading for passage in passages)]
+    place = "in its text"
     try:
         document.text.encode()
-        names = [
-            document.id,
-            document.title,
-            document.source,
-            document.sha256,
-            dict(document.metadata),
-        ]
-        json.dumps(
-            [names, *_names(document.blocks), *(p.heading for p in passages)], ensure_ascii=False
-        ).encode()
+        place = "in its names"
+        "\n".join(names).encode()
     except UnicodeEncodeError as error:
-        where = (
-            f"in its text at character {error.start}"
-            if error.object == document.text
-            else "in its names"
-        )
-        raise InputError(
-            f"{document.id!r} contains a lone surrogate {where}",
-            "replace it; it is not a valid character",
-        ) from error
+        where = f"{place} at character {error.start}" if place == "in its text" else place
+        message = f"{document.id!r} contains a lone surrogate {where}"
+        raise InputError(message, "replace it; it is not a valid character") from error

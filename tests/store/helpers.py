@@ -27,21 +27,24 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 EMBEDDER = BagOfWordsEmbedder()
 EXPECT = {"embedder": EMBEDDER.name, "dim": str(EMBEDDER.dim), "passage_tokens": "12"}
-Factory = Callable[[Path], Store]
-"""Opens or creates the store for a folder."""
+Factory = Callable[..., Store]
+"""Opens or creates the store for a folder; options as those of `local`."""
 
 
-def local(folder: Path, wait: float = 0.2, create: bool = True) -> LocalStore:
-    return LocalStore(folder, EXPECT, create, wait)
+def local(
+    folder: Path, wait: float = 0.2, create: bool = True, expect: dict[str, str] = EXPECT
+) -> LocalStore:
+    return LocalStore(folder, expect, create, wait)
 
 
 def postgres(cluster: Cluster, **options: Any) -> Factory:
     """A store per folder: a schema in one database."""
 
-    def make(folder: Path) -> Store:
+    def make(folder: Path, wait: float = 30, create: bool = True, **expect: Any) -> Store:
         from rag.store.postgres.store import PostgresStore
 
-        return PostgresStore(schema_dsn(cluster, folder), EXPECT, create=True, **options)
+        values = expect.get("expect", EXPECT)
+        return PostgresStore(schema_dsn(cluster, folder), values, create, wait, **options)
 
     return make
 

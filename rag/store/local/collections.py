@@ -56,11 +56,8 @@ class LocalCollections(Collections):
         return replace(settings, index=self.folder(collection.name), collection=DEFAULT_COLLECTION)
 
     def with_uploads(self) -> list[str]:
-        return [
-            collection.name
-            for collection in self.all()
-            if (self.folder(collection.name) / "uploads.sqlite").exists()
-        ]
+        names = [collection.name for collection in self.all()]
+        return [name for name in names if (self.folder(name) / "uploads.sqlite").exists()]
 
     def close(self) -> None:
         """Nothing to close."""
@@ -138,9 +135,8 @@ class LocalCollections(Collections):
         try:
             lock.acquire()
         except Timeout as error:
-            raise BusyError(
-                f"collection {name} is being written", "try again when that has finished"
-            ) from error
+            hint = "try again when that has finished"
+            raise BusyError(f"collection {name} is being written", hint) from error
         try:
             yield
         finally:

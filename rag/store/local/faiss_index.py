@@ -67,32 +67,25 @@ class DenseIndex:
                 self._index = faiss.read_index(str(snapshot))
             except RuntimeError as error:
                 raise ValueError(f"{snapshot} is not a FAISS index") from error
-            if (
-                not isinstance(self._index, (faiss.IndexIDMap2, faiss.IndexIVF))
-                or self._index.d != dim
-            ):
+            has_ids = isinstance(self._index, (faiss.IndexIDMap2, faiss.IndexIVF))
+            if not has_ids or self._index.d != dim:
                 raise ValueError(f"{snapshot} is not an index of {dim} dimensions with ids")
 
     @classmethod
     def trained(cls, dim: int, index_type: str, sample: Vectors) -> DenseIndex:
         """An empty index of this type, whose lists are trained on `sample`, shape (n, dim)."""
-        made = cls(dim)
-        made.new = True
+        empty = cls(dim)
+        empty.new = True
         if index_type != "flat":
-            metric = faiss.METRIC_INNER_PRODUCT
-            lists = int(index_type.split("-")[1])
-            coarse = faiss.IndexFlatIP(dim)
-            index = faiss.IndexIVFScalarQuantizer(
-                coarse, dim, lists, faiss.ScalarQuantizer.QT_8bit, metric
+            lists, bits = int(index_type.split("-")[1]), faiss.ScalarQuantizer.QT_8bit
+            empty._index = index = faiss.IndexIVFScalarQuantizer(
+                faiss.IndexFlatIP(dim), dim, lists, bits, faiss.METRIC_INNER_PRODUCT
             )
-            index.cp.niter, index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = (
-                8,
-                _SAMPLE,
-                1,
-            )
+            index.cp.niter = 8
+            index.cp.max_points_per_centroid = _SAMPLE
+            index.cp.min_points_per_centroid = 1
             index.train(np.ascontiguousarray(sample))
-            made._index = index
-        return made
+        return empty
 
     @property
     def exact(self) -> bool:
@@ -129,9 +122,10 @@ class DenseIndex:
         if self.exact:
             return np.asarray(faiss.vector_to_array(self._index.id_map), dtype=np.int64)
         lists = self._index.invlists
-        sizes = [(number, lists.list_size(number)) for number in range(self._index.nlist)]
         parts = [
-            faiss.rev_swig_ptr(lists.get_ids(number), size).copy() for number, size in sizes if size
+            faiss.rev_swig_ptr(lists.get_ids(number), size).copy()
+            for number in range(self._index.nlist)
+            if (size := lists.list_size(number))
         ]
         return np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
@@ -169,15 +163,13 @@ class DenseIndex:
 
     def _parameters(self, allowed: Sequence[int] | None) -> Any:
         """The fewer ids are allowed, the more lists are searched, so that few are missed."""
-        selector = (
-            None if allowed is None else faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64))
-        )
+        ids = None if allowed is None else np.asarray(allowed, dtype=np.int64)
+        selector = None if ids is None else faiss.IDSelectorBatch(ids)
         if self.exact:
             return None if selector is None else faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         share = 1.0 if allowed is None else len(allowed) / max(1, len(self))
-        probes = min(
-            self._index.nlist, int(max(_PROBES, self._index.nlist // _PROBED) / max(share, 1e-9))
-        )
+        lists = self._index.nlist
+        probes = min(lists, int(max(_PROBES, lists // _PROBED) / max(share, 1e-9)))
         return faiss.SearchParametersIVF(sel=selector, nprobe=probes)  # type: ignore[call-arg]  # set by the wrapper
 
     def save(self, snapshot: Path) -> None:

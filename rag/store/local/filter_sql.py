@@ -13,7 +13,7 @@ from rag.filters import (
     pages,
 )
 
-_OWN = {"document": "d.id", "title": "d.title"}
+_OWN = {"document": "d.id", "title": "d.title", "source": "d.source"}
 _HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND {})"
 _IS_NUMBER = "CASE WHEN json_valid({0}) THEN json_type({0}) IN ('integer', 'real') END"
 _IS_DATE = "({0} GLOB '[0-9][0-9][0-9][0-9]' OR {0} GLOB '[0-9][0-9][0-9][0-9]-*')"
@@ -26,26 +26,22 @@ def passages(filter: Filter) -> Clause:
     condition, values = where(of_documents(filter))
     page_range = pages(filter)
     if page_range is None:
-        return (
-            f"SELECT id FROM passages WHERE document IN (SELECT row FROM documents d WHERE "
-            f"{condition})",
-            values,
-        )
+        matching = f"SELECT row FROM documents d WHERE {condition}"
+        return f"SELECT id FROM passages WHERE document IN ({matching})", values
     if page_range.last < page_range.first:
         return "SELECT id FROM passages WHERE 0", []
     # The first page starts with the text; the end of the last page is NULL.
-    begin = (
-        f"json_extract(d.pages, '$[{page_range.first - 1}]')"
-        if page_range.first > 1
-        else "iif(json_array_length(d.pages), 0, NULL)"
+    numbers = (page_range.first - 1, page_range.last)
+    begin, beyond = (f"json_extract(d.pages, '$[{number}]')" for number in numbers)
+    if page_range.first == 1:
+        begin = "iif(json_array_length(d.pages), 0, NULL)"
+    sql = (
+        f"WITH spans AS MATERIALIZED (SELECT row, {begin} AS first, {beyond} AS beyond "
+        f"FROM documents d WHERE {condition}) "
+        "SELECT p.id FROM spans s JOIN passages p ON p.document = s.row "
+        "WHERE p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
     )
-    span = f"SELECT row, {begin} AS first, json_extract(d.pages, '$[{page_range.last}]') AS beyond"
-    chosen = f"WITH spans AS MATERIALIZED ({span} FROM documents d WHERE {condition})"
-    overlaps = "p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
-    return (
-        f"{chosen} SELECT p.id FROM spans s JOIN passages p ON p.document = s.row WHERE {overlaps}",
-        values,
-    )
+    return sql, values
 
 
 def where(filter: Filter) -> Clause:
@@ -55,25 +51,15 @@ def where(filter: Filter) -> Clause:
 
 def _clause(condition: Condition) -> Clause:
     key, op, value = condition.key, condition.op, condition.value
-    if op != "=":
-        return _within(
-            key, *_compares(_OWN.get(key, "d.source" if key == "source" else "value"), op, value)
-        )
-    if key == "source":
+    if key == "source" and op == "=":
         folder = value.rstrip("/") + "/"
         return "(instr(d.id || '/', ?) = 1 OR instr(d.source || '/', ?) = 1)", [folder, folder]
     if key in _OWN:
-        return f"({_OWN[key]} = ?)", [value]
-    return _within(key, "instr(', ' || value || ', ', ', ' || ? || ', ')", [value])
-
-
-def _within(key: str, sql: str, values: list[str]) -> Clause:
-    """Test of a column, or of a metadata `value` under the key."""
-    return (
-        (f"({sql})", values)
-        if key in _OWN or key == "source"
-        else (_HAS.format(sql), [key, *values])
-    )
+        return (f"({_OWN[key]} = ?)", [value]) if op == "=" else _compares(_OWN[key], op, value)
+    sql, values = "instr(', ' || value || ', ', ', ' || ? || ', ')", [value]
+    if op != "=":
+        sql, values = _compares("value", op, value)
+    return _HAS.format(sql), [key, *values]
 
 
 def _compares(column: str, op: str, value: str) -> Clause:
@@ -89,4 +75,4 @@ def _compares(column: str, op: str, value: str) -> Clause:
             f"substr(?, 1, length({column}))"
         )
         values += [value, value]
-    return (f"CASE{cases} ELSE 0 END", values) if cases else ("0", [])
+    return (f"(CASE{cases} ELSE 0 END)", values) if cases else ("(0)", [])

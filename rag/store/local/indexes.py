@@ -108,11 +108,10 @@ class SearchIndexes:
         """Whether the saved indexes are due for an update."""
         if not self._writable or self._broken:
             return self._writable
-        saved = self._saved()
+        saved, limit = self._saved(), _BEHIND + 1
         return (
             not saved
-            or database.changes(connection, int(saved.generation), saved.last, _BEHIND + 1)
-            > _BEHIND
+            or database.changes(connection, int(saved.generation), saved.last, limit) == limit
         )
 
     # With the write lock: on disk
@@ -196,13 +195,10 @@ class SearchIndexes:
             self.text.shows, self.text.last = (saved.generation, saved.last) if signed else ("", 0)
 
     def _rebuild(self, reason: str, generation: str) -> None:
-        if reason == views.OLDER:
-            _log.warning("search indexes in %s are rebuilt for this version of rag", self._folder)
-        elif generation not in ("0", self._renewed):
+        if generation not in ("0", self._renewed):
             _log.warning("search indexes in %s are rebuilt: %s", self._folder, reason)
-        (self._folder / views.MANIFEST).unlink(
-            missing_ok=True
-        )  # first, so that no process trusts files that are being replaced
+        # first, so that no process trusts files that are being replaced
+        (self._folder / views.MANIFEST).unlink(missing_ok=True)
         tantivy_index.make(self._folder / LEXICAL)
         self.text.replace(LexicalIndex(self._folder / LEXICAL))
 

@@ -5,23 +5,16 @@ it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from rag.store.duplicates import described, duplicates, named
 from rag.store.local import database, reindex, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock
-from rag.store.local.untrusted import are_blocks, parsed_json
-
-_UNIT = 1e-3
-"""Tolerance for a vector's length; half-precision models deviate less."""
-_REPAIR = "rag index doctor --repair"
+from rag.store.local.untrusted import are_blocks, are_unit, is_in, parsed_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +44,19 @@ def examine(folder: Path) -> list[Finding]:
             if not sound.ok:
                 return [sound]
             meta = sqlite_file.read_meta(connection)
-            truth = _truth(connection, int(meta["dim"]), folder)
-        whole = all(finding.ok for finding in truth if finding.name == "vectors")
-        derived = _derived(connection, folder, meta) if whole else []
-        return [sound, *truth, *derived, _same(connection), _leftovers(connection, folder)]
+            *truth, vectors = _rows(connection, int(meta["dim"]), folder)
+        derived = _derived(connection, folder, meta) if vectors.ok else []
+        ends = (_copies(connection), _leftovers(connection, folder))
+        return [sound, *truth, vectors, *derived, *ends]
 
 
 def _database(connection: sqlite3.Connection, path: Path) -> Finding:
     try:
-        problems = [
-            row[0] for row in connection.execute("PRAGMA integrity_check(5)") if row[0] != "ok"
-        ]
+        results = connection.execute("PRAGMA integrity_check(5)").fetchall()
+        problems = [result for (result,) in results if result != "ok"]
         problems += [
-            f"row {row[1]} of {row[0]} has no {row[2]}"
-            for row in connection.execute("PRAGMA foreign_key_check")
+            f"row {row} of {table} has no {parent}"
+            for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check")
         ]
     except sqlite3.DatabaseError as error:
         problems = [str(error)]
@@ -75,126 +67,74 @@ def _database(connection: sqlite3.Connection, path: Path) -> Finding:
     return Finding("database", not problems, "; ".join(problems) or "SQLite finds it intact", fix)
 
 
-# Database
+def _rows(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Finding]:
+    """Checks of the documents, and of their passages and vectors."""
+    documents, passages = database.counts(connection)
+    unread, misplaced, bent = list[str](), list[str](), list[str]()
+    altered: dict[str, str] = {}
+    sql = "SELECT row, id, source, text, digest, metadata, pages, blocks FROM documents ORDER BY id"
+    for row, document_id, source, text, digest, *packed in connection.execute(sql):
+        if not _is_read(text, *packed):
+            unread.append(document_id)
+        if schema.text_digest(text) != digest:
+            altered[document_id] = source
+        parts = connection.execute(
+            "SELECT start, end, text, vector FROM passages WHERE document = ?", (row,)
+        ).fetchall()
+        are_placed = all(is_in(text, *place) for *place, _ in parts)
+        if not are_placed or (not parts and text.strip()):
+            misplaced.append(document_id)
+        if not are_unit([vector for *_, vector in parts], dim):
+            bent.append(document_id)
 
+    def finding(
+        name: str, ids: Sequence[str], intact: str, fix: str, again: tuple[str, ...] = ()
+    ) -> Finding:
+        detail = f"wrong in {len(ids)} documents: {named(ids)}" if ids else intact
+        return Finding(name, not ids, detail, fix, again)
 
-@dataclass(slots=True)
-class _Seen:
-    documents: int = 0
-    passages: int = 0
-    unread: list[str] = field(default_factory=list)
-    altered: list[tuple[str, str]] = field(default_factory=list)
-    misplaced: list[str] = field(default_factory=list)
-    bare: list[str] = field(default_factory=list)
-    wrong_vectors: list[str] = field(default_factory=list)
+    def of_passages(name: str, ids: Sequence[str], intact: str) -> Finding:
+        """They can be made again, unless the text was altered, which that would hide."""
+        again = tuple(document_id for document_id in ids if document_id not in altered)
+        fix = "rebuild them from the text: rag index doctor --repair" if again else "see texts"
+        return finding(name, ids, intact, fix, again)
 
-
-def _truth(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Finding]:
-    counts = _Seen()
-    for row in connection.execute(
-        "SELECT row, id, source, text, digest, metadata, pages, blocks FROM documents"
-    ):
-        _document(connection, row, dim, counts)
-    sources = named([source for _, source in counts.altered])
-    altered = {document_id for document_id, _ in counts.altered}
+    again = "delete them and ingest them again: rag delete"
+    ingest = f"{again} ID, rag ingest {named(list(altered.values()))}"
+    delete = f"{again} {named(unread)} --index {folder}"
     return [
-        Finding(
-            "records",
-            not counts.unread,
-            _said(counts.unread, f"{counts.documents:,} documents"),
-            _again(counts.unread, folder),
-        ),
-        Finding(
-            "texts",
-            not counts.altered,
-            _said(sorted(altered), "each matches its digest"),
-            f"delete them and ingest them again: rag delete ID, rag ingest {sources}",
-        ),
-        _made(
-            "passages",
-            counts.misplaced + counts.bare,
-            altered,
-            f"{counts.passages:,} match their documents",
-        ),
-        _made("vectors", counts.wrong_vectors, altered, "complete and of length 1"),
+        finding("records", unread, f"{documents:,} documents", delete),
+        finding("texts", list(altered), "each matches its digest", ingest),
+        of_passages("passages", misplaced, f"{passages:,} match their documents"),
+        of_passages("vectors", bent, "complete and of length 1"),
     ]
 
 
-def _document(connection: sqlite3.Connection, row: Sequence[Any], dim: int, counts: _Seen) -> None:
-    number, document_id, source, text, digest, metadata, pages, blocks = row
-    counts.documents += 1
-    are_read = parsed_json(metadata) is not None and parsed_json(pages) is not None
-    if not (are_read and are_blocks(blocks, len(text))):
-        counts.unread.append(document_id)
-    if schema.text_digest(text) != digest:
-        counts.altered.append((document_id, source))
-    sql = "SELECT start, end, text, vector FROM passages WHERE document = ?"
-    passages = connection.execute(sql, (number,)).fetchall()
-    counts.passages += len(passages)
-    if not all(0 <= start <= end and text[start:end] == part for start, end, part, _ in passages):
-        counts.misplaced.append(document_id)
-    if not passages and text.strip():
-        counts.bare.append(document_id)
-    if not _are_unit([vector for *_, vector in passages], dim):
-        counts.wrong_vectors.append(document_id)
-
-
-def _are_unit(blobs: Sequence[bytes], dim: int) -> bool:
-    if any(len(blob) != 4 * dim for blob in blobs):
-        return False
-    rows = np.frombuffer(b"".join(blobs), dtype=np.float32).reshape(len(blobs), dim)
-    with np.errstate(all="ignore"):
-        off = np.abs(np.einsum("ij,ij->i", rows, rows) - 1)
-    return bool((off < _UNIT).all())  # false for NaN, too
-
-
-def _made(name: str, documents: Sequence[str], altered: Collection[str], well: str) -> Finding:
-    """A finding about data that can be rebuilt, unless the text itself was altered; then a rebuild
-    would hide the damage.
-    """
-    again = tuple(document_id for document_id in documents if document_id not in altered)
-    fix = f"rebuild them from the text: {_REPAIR}" if again else "see texts"
-    return Finding(name, not documents, _said(documents, well), fix, again)
-
-
-def _again(documents: Sequence[str], folder: Path) -> str:
-    return f"delete them and ingest them again: rag delete {named(documents)} --index {folder}"
-
-
-def _said(wrong: Sequence[str], well: str) -> str:
-    return f"wrong in {len(wrong)} documents: {named(wrong)}" if wrong else well
-
-
-# Search indexes
+def _is_read(text: str, metadata: str, pages: str, blocks: bytes) -> bool:
+    are_parsed = parsed_json(metadata) is not None and parsed_json(pages) is not None
+    return are_parsed and are_blocks(blocks, len(text))
 
 
 def _derived(
     connection: sqlite3.Connection, folder: Path, meta: dict[str, str]
 ) -> Iterator[Finding]:
+    """Checks of the search indexes."""
     derived = SearchIndexes(folder, meta, WriteLock(folder), writable=False, wait=0)
-    saved = derived.problem if meta["generation"] != "0" else ""
+    problem = derived.problem if meta["generation"] != "0" else ""
     fix = f"rag index doctor rebuilds them if it may write: rag index info --index {folder}"
-    yield Finding(
-        "search indexes' files",
-        not saved,
-        saved or "unchanged since they were written",
-        fix,
-        derived=True,
-    )
-    before = None if saved else derived.compare(connection)
+    detail = problem or "unchanged since they were written"
+    yield Finding("search indexes' files", not problem, detail, fix, derived=True)
+    before = None if problem else derived.compare(connection)
     derived.sync(connection)
-    compared = before or derived.compare(connection)
-    for name, (surplus, missing, altered) in compared.items():
-        ok = not (surplus or missing or altered)
-        problems = (
-            f"{surplus} surplus passages, {missing} missing, {altered} altered"
-            if not ok
-            else "the passages of the database"
-        )
-        yield Finding(name, ok, problems, fix, derived=True)
+    for name, counts in (before or derived.compare(connection)).items():
+        surplus, missing, altered = counts
+        detail = "the passages of the database"
+        if any(counts):
+            detail = f"{surplus} surplus passages, {missing} missing, {altered} altered"
+        yield Finding(name, not any(counts), detail, fix, derived=True)
 
 
-def _same(connection: sqlite3.Connection) -> Finding:
+def _copies(connection: sqlite3.Connection) -> Finding:
     """Duplicates are harmless, since equal passages are read once and copies count as one source;
     reported so that they can be cleaned up.
     """

@@ -12,16 +12,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.ingestion.pipeline import batches
-from rag.protocols import Embedder, Vectors
+from rag.ingestion.pipeline import Embedded, batches
+from rag.protocols import Embedder
 from rag.store.local import database, schema, sqlite_file
 from rag.store.local.sqlite_file import WriteLock
-from rag.types import Document, Passage
+from rag.types import Document
 
 _MARK = "rebuild"
 _TABLES = f"""{schema.PASSAGES.format(passages="next_passages")}
@@ -53,92 +53,6 @@ def unfinished(connection: sqlite3.Connection) -> dict[str, str] | None:
     return dict(json.loads(mark)) if mark else None
 
 
-def begin(connection: sqlite3.Connection, target: Mapping[str, str]) -> int:
-    """Start a rebuild, or resume one with the same `target` (embedder, dim, passage_tokens).
-    Returns the number of finished documents.
-    """
-    if unfinished(connection) != target:
-        with database.transaction(connection):
-            schema.run(connection, _DROP + _TABLES)
-            connection.execute(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)", (_MARK, json.dumps(dict(target)))
-            )
-    finished: int = connection.execute("SELECT count(*) FROM next_documents").fetchone()[0]
-    return finished
-
-
-def discard(connection: sqlite3.Connection) -> bool:
-    """Discard an unfinished rebuild. Returns whether there was one."""
-    with database.transaction(connection):
-        schema.run(connection, _DROP)
-        return connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,)).rowcount > 0
-
-
-def pending(connection: sqlite3.Connection) -> int:
-    count: int = connection.execute(f"SELECT count(*) {_PENDING}").fetchone()[0]
-    return count
-
-
-def last_row(connection: sqlite3.Connection) -> int:
-    """Row number of the newest document."""
-    last: int = connection.execute("SELECT coalesce(max(row), 0) FROM documents").fetchone()[0]
-    return last
-
-
-def pending_documents(
-    connection: sqlite3.Connection, last: int
-) -> Iterator[tuple[int, list[Document]]]:
-    """The documents without new passages, up to row `last`. The row number later tells whether a
-    document has changed.
-    """
-    sql = f"SELECT d.row, d.id {_PENDING} AND d.row > ? AND d.row <= ? ORDER BY d.row LIMIT 1"
-    row = 0
-    while record := connection.execute(sql, (row, last)).fetchone():
-        row, document_id = record
-        if document := database.document(connection, document_id):
-            yield row, [document]
-
-
-def add(
-    connection: sqlite3.Connection, row: int, passages: Sequence[Passage], vectors: Vectors
-) -> bool:
-    """Add a document's new passages in one transaction. Returns False if it was changed or deleted
-    meanwhile, or another process was faster.
-    """
-    with database.transaction(connection):
-        is_present = connection.execute("SELECT 1 FROM documents WHERE row = ?", (row,)).fetchone()
-        if (
-            not is_present
-            or connection.execute(
-                "INSERT OR IGNORE INTO next_documents VALUES (?)", (row,)
-            ).rowcount
-            == 0
-        ):
-            return False
-        database.insert_passages(connection, "next_passages", row, passages, vectors)
-    return True
-
-
-def swap(connection: sqlite3.Connection, target: Mapping[str, str]) -> None:
-    """Make the new passages the active ones. Needs the write lock and no pending documents.
-
-    The index becomes another store, since its passages have new ids; open processes notice that.
-    """
-    with database.transaction(connection):
-        if pending(connection) or unfinished(connection) != target:
-            raise sqlite3.ProgrammingError("documents are pending")
-        schema.run(connection, _SWAP)
-        generation = str(int(database.generation(connection)) + 1)
-        values = {
-            **target,
-            "store": uuid.uuid4().hex,
-            "generation": generation,
-            "journal": generation,
-        }
-        connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-        connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,))
-
-
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """Result of a rebuild; `resumed` documents were done by an earlier run."""
@@ -159,16 +73,13 @@ class Rebuild:
         """`name` is the embedder's name in the settings. Waits up to `wait` seconds for another
         writer.
         """
-        self._path = folder / "rag.sqlite"
+        self._folder = folder
         self._lock = WriteLock(folder)
         self._embedder = embedder
         self._passage_tokens = passage_tokens
         self._wait = wait
-        self._target = {
-            "embedder": name,
-            "dim": str(embedder.dim),
-            "passage_tokens": str(passage_tokens),
-        }
+        tokens = str(passage_tokens)
+        self._target = {"embedder": name, "dim": str(embedder.dim), "passage_tokens": tokens}
 
     def run(
         self, on_start: Callable[[int, int], object], on_progress: Callable[[int], object]
@@ -176,41 +87,94 @@ class Rebuild:
         """Run the rebuild. `on_start` receives (documents, already done), `on_progress` the number
         of further documents done. Raises StoreError, BusyError.
         """
-        with (
-            closing(sqlite_file.connect(self._path)) as connection,
-            sqlite_file.translated(self._path),
-        ):
+        with _opened(self._folder) as connection:
             with self._lock.hold(self._wait):
-                resumed = begin(connection, self._target)
-            on_start(resumed + pending(connection), resumed)
+                resumed = self._begin(connection)
+            on_start(resumed + _count(connection, _PENDING), resumed)
             self._fill(connection, on_progress)
             with self._lock.hold(self._wait):
                 self._fill(connection, on_progress)  # documents added meanwhile
-                swap(connection, self._target)
+                self._swap(connection)
                 documents, passages = database.counts(connection)
         return Rebuilt(documents, passages, resumed, self._target["embedder"], self._passage_tokens)
+
+    def _begin(self, connection: sqlite3.Connection) -> int:
+        """Start, or resume a run with the same target. Returns the number of finished documents."""
+        if unfinished(connection) != self._target:
+            with database.transaction(connection):
+                schema.run(connection, _DROP + _TABLES)
+                sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+                connection.execute(sql, (_MARK, json.dumps(self._target)))
+        return _count(connection, "FROM next_documents")
 
     def _fill(self, connection: sqlite3.Connection, on_progress: Callable[[int], object]) -> None:
         """Process documents up to the newest one at the start, so that it ends even if documents
         are added faster.
         """
-        waiting = pending_documents(connection, last_row(connection))
+        waiting = _pending(connection)
         for rows, batch in batches(waiting, self._embedder, self._passage_tokens):
-            pairs = zip(rows, batch, strict=True)
-            on_progress(
-                sum(
-                    add(connection, row, document.passages, document.vectors)
-                    for row, document in pairs
-                )
-            )
+            on_progress(sum(_add(connection, *pair) for pair in zip(rows, batch, strict=True)))
+
+    def _swap(self, connection: sqlite3.Connection) -> None:
+        """Make the new passages the active ones. Needs the write lock and no pending documents.
+
+        The index becomes another store, since its passages have new ids; open processes notice
+        that.
+        """
+        with database.transaction(connection):
+            if _count(connection, _PENDING) or unfinished(connection) != self._target:
+                raise sqlite3.ProgrammingError("documents are pending")
+            schema.run(connection, _SWAP)
+            generation = str(int(database.generation(connection)) + 1)
+            values = {**self._target, "generation": generation, "journal": generation}
+            values["store"] = uuid.uuid4().hex
+            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+            connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,))
 
 
 def abandon(folder: Path, wait: float = 5.0) -> bool:
     """Discard an unfinished rebuild. Returns whether there was one."""
-    path = folder / "rag.sqlite"
     with (
-        closing(sqlite_file.connect(path)) as connection,
-        sqlite_file.translated(path),
+        _opened(folder) as connection,
         WriteLock(folder).hold(wait),
+        database.transaction(connection),
     ):
-        return discard(connection)
+        schema.run(connection, _DROP)
+        return connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,)).rowcount > 0
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    path = folder / "rag.sqlite"
+    with closing(sqlite_file.connect(path)) as connection, sqlite_file.translated(path):
+        yield connection
+
+
+def _count(connection: sqlite3.Connection, rows: str) -> int:
+    count: int = connection.execute(f"SELECT count(*) {rows}").fetchone()[0]
+    return count
+
+
+def _pending(connection: sqlite3.Connection) -> Iterator[tuple[int, list[Document]]]:
+    """The present documents without new passages. The row number later tells whether a document has
+    changed.
+    """
+    last: int = connection.execute("SELECT coalesce(max(row), 0) FROM documents").fetchone()[0]
+    sql = f"SELECT d.row, d.id {_PENDING} AND d.row > ? AND d.row <= ? ORDER BY d.row LIMIT 1"
+    row = 0
+    while record := connection.execute(sql, (row, last)).fetchone():
+        row, document_id = record
+        if document := database.document(connection, document_id):
+            yield row, [document]
+
+
+def _add(connection: sqlite3.Connection, row: int, embedded: Embedded) -> bool:
+    """Add a document's new passages in one transaction. Returns False if it was changed or deleted
+    meanwhile, or another process was faster.
+    """
+    sql = "INSERT OR IGNORE INTO next_documents SELECT row FROM documents WHERE row = ?"
+    with database.transaction(connection):
+        if is_new := connection.execute(sql, (row,)).rowcount > 0:
+            table = "next_passages"
+            database.insert_passages(connection, table, row, embedded.passages, embedded.vectors)
+    return is_new

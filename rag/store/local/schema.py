@@ -51,13 +51,15 @@ END;
 """Records removed passage ids and their generation, so that search indexes can follow without a
 full comparison.
 """
-ORIGINALS = """
+LATER = ("originals", "grids", "cells")
+"""Tables that an index of this format may lack."""
+_ORIGINALS = """
 CREATE TABLE IF NOT EXISTS originals (
     id TEXT PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
     content BLOB NOT NULL
 );
 """
-GRIDS = """
+_GRIDS = """
 CREATE TABLE IF NOT EXISTS grids (name TEXT PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS cells (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -71,7 +73,7 @@ CREATE INDEX IF NOT EXISTS cells_grid ON cells (grid);
 """
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-{_DOCUMENTS}{PASSAGES.format(passages="passages")}{_REMOVED}{JOURNAL}
+{_DOCUMENTS}{PASSAGES.format(passages="passages")}{_REMOVED}{JOURNAL}{_ORIGINALS}{_GRIDS}
 """
 
 
@@ -89,10 +91,15 @@ def create(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
     connection.execute("COMMIT")
 
 
-def found_format(connection: sqlite3.Connection) -> int:
-    """Format number of the database; 0 if it is missing or not a number."""
-    row = connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-    return int(row[0]) if row and str(row[0]).isdecimal() else 0
+def add_missing(connection: sqlite3.Connection, writable: bool) -> None:
+    """Create the tables of `LATER`; empty ones for this connection alone if it is read-only."""
+    sql = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN (?, ?, ?)"
+    if connection.execute(sql, LATER).fetchone()[0] < len(LATER):
+        script = _ORIGINALS + _GRIDS
+        if not writable:
+            script = script.replace("CREATE TABLE", "CREATE TEMP TABLE")
+            script = script.replace("IF NOT EXISTS cells_grid", "IF NOT EXISTS temp.cells_grid")
+        run(connection, script)
 
 
 def text_digest(text: str) -> str:

@@ -19,13 +19,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag.errors import InputError, NotFoundError, StoreError
-from rag.store.local import database, grids, schema, sqlite_file, untrusted
+from rag.store.local import database, sqlite_file, untrusted
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock, sync_to_disk
 
+SUFFIX = ".ragsnap"
+_LOG = "snapshots.jsonl"
+_HINT = "take another snapshot; this one cannot be trusted"
+_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
 
 @contextmanager
-def partial_file(path: Path) -> Iterator[Path]:
+def _partial_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path`, removed at the end. Disk errors become StoreErrors."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -43,22 +48,13 @@ def partial_file(path: Path) -> Iterator[Path]:
                 name.unlink(missing_ok=True)
 
 
-def remove_leftovers(path: Path, suffix: str) -> None:
+def _remove_leftovers(path: Path) -> None:
     """Remove temporary files of processes that were killed while taking this snapshot."""
-    for leftover in path.parent.glob(
-        f".{path.stem if path.suffix == suffix else path.name}*.partial*"
-    ):
+    for leftover in path.parent.glob(f".{path.name.removesuffix(SUFFIX)}*.partial*"):
         pid = leftover.name.split(".partial")[0].rsplit(".", 1)[-1]
         with suppress(OSError):
             if pid.isdecimal() and not Path("/proc", pid).exists() and Path("/proc/self").exists():
                 leftover.unlink()
-
-
-SUFFIX = ".ragsnap"
-_LOG = "snapshots.jsonl"
-_TABLES = ("documents", "passages")
-_GRIDS = ("grids", "cells")
-_HINT = "take another snapshot; this one cannot be trusted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +79,13 @@ def take(folder: Path, target: Path) -> Snapshot:
     Others may write meanwhile; the copy shows one moment. Raises StoreError if there is no index or
     no space, InputError if the target is another file or in the index itself.
     """
-    path = _file_in(target) if target.is_dir() else target
+    name = f"rag-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{SUFFIX}"
+    path = target / name if target.is_dir() else target
     _check_target(folder, path)
-    remove_leftovers(path, SUFFIX)
+    _remove_leftovers(path)
     with (
         closing(sqlite_file.connect(folder / "rag.sqlite")) as source,
-        partial_file(path) as partial,
+        _partial_file(path) as partial,
     ):
         with (
             sqlite_file.translated(folder / "rag.sqlite"),
@@ -137,7 +134,7 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
     with WriteLock(folder).hold(wait), sqlite_file.translated(path):
         generation = _generation_of(path, folder, replace)
         with (
-            partial_file(folder / "restore") as partial,
+            _partial_file(folder / "restore") as partial,
             closing(sqlite3.connect(partial, isolation_level=None)) as copy,
         ):
             _copy(Path(snapshot.path), copy, max(generation, snapshot.generation) + 1)
@@ -146,10 +143,7 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
                 with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as target:
                     copy.backup(target)
             except sqlite3.DatabaseError as error:
-                if error.sqlite_errorcode & 0xFF not in (
-                    sqlite3.SQLITE_CORRUPT,
-                    sqlite3.SQLITE_NOTADB,
-                ):
+                if error.sqlite_errorcode & 0xFF not in _BROKEN:
                     raise
                 copy.close()
                 _put_in_place(partial, path)
@@ -169,12 +163,10 @@ def holds(path: Path, document_id: str) -> bool:
     """Whether the snapshot contains the document. An unreadable one may."""
     try:
         with closing(untrusted.connect(path)) as connection:
-            row = connection.execute(
-                "SELECT 1 FROM documents WHERE id = ?", (document_id,)
-            ).fetchone()
+            sql = "SELECT 1 FROM documents WHERE id = ?"
+            return connection.execute(sql, (document_id,)).fetchone() is not None
     except sqlite3.DatabaseError:
         return True
-    return row is not None
 
 
 # Taking
@@ -186,55 +178,45 @@ def _check_target(folder: Path, path: Path) -> None:
             f"{path} is in the index folder itself",
             "choose a place outside, where it is not lost together with the index",
         )
-    if os.path.lexists(path) and not _is_snapshot(path):
-        message = f"{path} exists and is not a snapshot; it was not overwritten"
-        raise InputError(message, "choose another file, or move that one away")
+    if not os.path.lexists(path) or (path.is_file() and _is_snapshot(path)):
+        return
+    message = f"{path} exists and is not a snapshot; it was not overwritten"
+    raise InputError(message, "choose another file, or move that one away")
 
 
 def _is_snapshot(path: Path) -> bool:
     """Whether it is marked as a snapshot; it may still be damaged."""
-    if not path.is_file():
-        return False
-    try:
-        with closing(untrusted.connect(path)) as connection:
-            return "snapshot_digest" in sqlite_file.read_meta(connection)
-    except (sqlite3.DatabaseError, OSError, ValueError):
-        return False
-
-
-def _file_in(folder: Path) -> Path:
-    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    return folder / f"rag-{now}{SUFFIX}"
+    with (
+        suppress(sqlite3.DatabaseError, OSError, ValueError),
+        closing(untrusted.connect(path)) as c,
+    ):
+        return "snapshot_digest" in sqlite_file.read_meta(c)
+    return False
 
 
 def _sign(copy: sqlite3.Connection) -> None:
-    values = {
-        "snapshot_digest": _digest(copy),
-        "snapshot_taken": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    taken = datetime.now(UTC).isoformat(timespec="seconds")
+    values = {"snapshot_digest": _digest(copy), "snapshot_taken": taken}
     copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 
 def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
-    meta, (documents, passages) = sqlite_file.read_meta(copy), database.counts(copy)
+    meta, counts = sqlite_file.read_meta(copy), database.counts(copy)
+    taken, digest = meta["snapshot_taken"], meta["snapshot_digest"]
     generation = untrusted.generation(meta)
-    name = str(path.resolve())
-    return Snapshot(
-        name, meta["snapshot_taken"], generation, documents, passages, size, meta["snapshot_digest"]
-    )
+    return Snapshot(str(path.resolve()), taken, generation, *counts, size, digest)
 
 
 def _digest(connection: sqlite3.Connection) -> str:
-    """Digest of the index's settings and of every column of every row of `_TABLES`, and of
-    `_GRIDS` if there are any, in order; values are prefixed with type and length.
+    """Digest of the index's settings and of every column of every row, in order, without kept
+    files; values are prefixed with type and length.
     """
     digest = hashlib.sha256()
-    digests = {
-        k: v for k, v in sqlite_file.read_meta(connection).items() if not k.startswith("snapshot_")
-    }
-    digest.update(json.dumps(digests, sort_keys=True).encode())
-    for table in (*_TABLES, *(_GRIDS if grids.exist(connection) else ())):
-        for row in untrusted.rows(connection, table):
+    meta = sqlite_file.read_meta(connection)
+    own = {key: value for key, value in meta.items() if not key.startswith("snapshot_")}
+    digest.update(json.dumps(own, sort_keys=True).encode())
+    for table in untrusted.DATA:
+        for row in untrusted.rows(connection, table) if table != "originals" else ():
             digest.update(b"".join(_framed(value) for value in row))
     return digest.hexdigest()
 
@@ -266,13 +248,10 @@ def _room(path: Path) -> Iterator[None]:
 
 
 def _newest_in(folder: Path) -> Path:
-    snapshots = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name)
-    if not snapshots:
-        raise NotFoundError(
-            f"no snapshot in {folder}",
-            f"give a file written by rag index snapshot; its suffix is {SUFFIX}",
-        )
-    return snapshots[-1]
+    if snapshots := sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name):
+        return snapshots[-1]
+    hint = f"give a file written by rag index snapshot; its suffix is {SUFFIX}"
+    raise NotFoundError(f"no snapshot in {folder}", hint)
 
 
 @contextmanager
@@ -280,9 +259,8 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if (
-            getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
-        ):  # by what is written, not by the snapshot
+        # by what is written, not by the snapshot
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
             message = f"the copy of {path} cannot be written: {error}"
             raise StoreError(message, "free some space, and restore it again") from error
         raise StoreError(f"{path} is not a snapshot, or a damaged one ({error})", _HINT) from error
@@ -290,8 +268,7 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
     meta = sqlite_file.read_meta(connection)
-    if schema.found_format(connection) != schema.FORMAT:
-        raise sqlite_file.wrong_format(connection, path)
+    sqlite_file.check_format(connection, path)
     if "snapshot_digest" not in meta:
         raise StoreError(
             f"{path} is an index's database, not a snapshot",
@@ -310,9 +287,7 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
         return 0
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            if (
-                connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
-            ):  # its creator was killed
+            if sqlite_file.is_empty(connection):
                 return 0
             documents, _ = database.counts(connection)
             generation = int(database.generation(connection))

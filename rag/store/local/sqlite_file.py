@@ -39,9 +39,8 @@ def translated(path: Path) -> Iterator[None]:
             raise BusyError(
                 f"{path} is locked by another program", "try again when it has finished"
             ) from error
-        if (
-            code & 0xFF in _OUTSIDE and code != sqlite3.SQLITE_IOERR_SHORT_READ
-        ):  # except a truncated file
+        is_truncated = code == sqlite3.SQLITE_IOERR_SHORT_READ
+        if code & 0xFF in _OUTSIDE and not is_truncated:
             hint = "free some space, make it writable, or choose another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
         hint = (
@@ -112,9 +111,8 @@ def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Conn
         if create is None and not path.exists():
             raise _absent(path)
         alone = not _wal(path).exists()
-        connection = (
-            _open(path, "rwc") if create is not None or writable(path) else _open_to_read(path)
-        )
+        can_write = create is not None or writable(path)
+        connection = _open(path, "rwc") if can_write else _open_to_read(path)
         try:
             if alone:
                 check_end(connection, path)
@@ -158,7 +156,7 @@ def check_end(connection: sqlite3.Connection, path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, str] | None) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
-    if _is_empty(connection):  # new, or its creator was killed halfway
+    if is_empty(connection):
         if path.with_name("derived.json").exists():
             hint = "restore it from a backup, or move the folder away and run: rag ingest PATH"
             raise StoreError(
@@ -168,32 +166,32 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
             raise _absent(path)
         connection.execute("PRAGMA journal_mode = WAL")
         schema.create(connection, create)
-    _check_format(connection, path)
+    check_format(connection, path)
     if writable(path):
-        connection.execute(
-            "PRAGMA journal_mode = WAL"
-        )  # a copy made with SQLite's tools may use another mode
+        # a copy made with SQLite's tools may use another mode
+        connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(
-            "PRAGMA secure_delete = ON"
-        )  # deleted data must not remain in free pages
+        # deleted data must not remain in free pages
+        connection.execute("PRAGMA secure_delete = ON")
+    schema.add_missing(connection, writable(path))
 
 
-def _check_format(connection: sqlite3.Connection, path: Path) -> None:
-    if schema.found_format(connection) != schema.FORMAT:
-        raise wrong_format(connection, path)
+def check_format(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreError if this version cannot read the database."""
+    format = str(read_meta(connection).get("format"))
+    if format == str(schema.FORMAT):
+        return
+    is_newer = format.isdecimal() and int(format) > schema.FORMAT
+    raise StoreError(
+        f"{path} has index format {format}, this version reads {schema.FORMAT}",
+        "install a newer version of rag"
+        if is_newer
+        else "make a new index from your files: rag ingest PATH --index NEW",
+    )
 
 
-def wrong_format(connection: sqlite3.Connection, path: Path) -> StoreError:
-    """Why this version cannot read the database, and what to do."""
-    stated = read_meta(connection).get("format")
-    message = f"{path} has index format {stated}, this version reads {schema.FORMAT}"
-    if schema.found_format(connection) > schema.FORMAT:
-        return StoreError(message, "install a newer version of rag")
-    return StoreError(message, "make a new index from your files: rag ingest PATH --index NEW")
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether the database has no tables: its creator was killed."""
     return connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
 
 
@@ -294,10 +292,10 @@ class Reserve:
                 if not self._deletions:
                     self._fill(self._size)
 
-    def _fill(self, wanted: int) -> None:
+    def _fill(self, target: int) -> None:
         with suppress(OSError):
             size = self._path.stat().st_size if self._path.exists() else 0
-            if size < wanted:
+            if size < target:
                 with open(self._path, "ab", buffering=0) as file:
-                    while size < wanted:
+                    while size < target:
                         size += file.write(os.urandom(_CHUNK))

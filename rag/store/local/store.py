@@ -8,6 +8,7 @@ moved or copied together with the index, and updates their sources.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -18,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import AbsentError, StoreError
+from rag.packed_blocks import PackedBlocks
 from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
 from rag.settings import root_of
-from rag.store.local import database, grids, schema, sqlite_file
+from rag.store.local import database, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import Reserve, WriteLock
 from rag.types import Document, Passage
@@ -76,6 +78,14 @@ _QUICK = 20_000
 """Number of passages whose full text can be rewritten in about a second."""
 _PATIENCE_MS = 2000
 """How long a deletion waits for readers to release the write-ahead log."""
+_HOLDS = "record LIKE '{%'"
+"""A cell's record is not the time at which its document was deleted."""
+_QUOTES = "EXISTS (SELECT 1 FROM json_each(documents) WHERE value = ?)"
+_EXIST = (
+    "NOT EXISTS (SELECT 1 FROM json_each(?) WHERE value NOT IN (SELECT id FROM documents)) "
+    "AND EXISTS (SELECT 1 FROM grids WHERE name = ?)"
+)
+_NOW = "'\"' || strftime('%Y-%m-%dT%H:%M:%fZ', 'now') || '\"'"
 
 
 class LocalStore:
@@ -176,6 +186,12 @@ class LocalStore:
                 with self._searching():
                     pass
 
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """The connection, with the write lock."""
+        with self._lock.hold(self._wait), self._database() as connection:
+            yield connection
+
     def put(
         self,
         document: Document,
@@ -186,20 +202,53 @@ class LocalStore:
         from rag.store.validation import check
 
         check(document, passages)
-        with self._lock.hold(self._wait), self._database() as connection:
-            rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
-            database.put(connection, document, passages, rows, instead_of)
+        values = (
+            *(document.id, document.title, document.source, document.sha256),
+            json.dumps(dict(document.metadata), ensure_ascii=False),
+            *(json.dumps(document.pages), document.container_sha256, document.text),
+            *(PackedBlocks.of(document.blocks).data, schema.text_digest(document.text)),
+        )
+        sql = f"INSERT INTO documents ({database.COLUMNS}, digest) VALUES (?{', ?' * 9})"
+        rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
+        with self._changing() as connection:
+            with database.change(connection):
+                ids = (document.id, instead_of)
+                connection.execute("DELETE FROM documents WHERE id IN (?, ?)", ids)
+                if instead_of:
+                    _rename_in_cells(connection, instead_of, document.id)
+                row = connection.execute(sql, values).lastrowid or 0
+                database.insert_passages(connection, "passages", row, passages, rows)
             self._grow_reserve(2 * len(document.text.encode()) + rows.nbytes)
 
     def delete(self, document_id: str) -> bool:
-        with self._lock.hold(self._wait), self._database() as connection:
-            return database.delete(connection, document_id)
+        now = f"UPDATE cells SET record = {_NOW} WHERE {_HOLDS} AND {_QUOTES}"
+        with self._changing() as connection:
+            exists = "SELECT 1 FROM documents WHERE id = ?"
+            if connection.execute(exists, (document_id,)).fetchone() is None:
+                return False
+            with database.change(connection):
+                connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+                connection.execute(now, (document_id,))
+        return True
 
     def _grow_reserve(self, stored: int) -> None:
         self._reserve.grow(stored, sqlite_file.log_bytes(self._path))
 
     def erasing(self) -> AbstractContextManager[None]:
         return self._reserve.given_back()
+
+    def update_digests(self, stamps: Mapping[str, str]) -> None:
+        sql = "UPDATE documents SET stamp = ? WHERE id = ?"
+        values = [(stamp, document_id) for document_id, stamp in stamps.items()]
+        with self._changing() as connection, database.transaction(connection):
+            connection.executemany(sql, values)
+
+    def keep_original(self, document_id: str, content: bytes) -> None:
+        sql = "INSERT OR REPLACE INTO originals SELECT id, ? FROM documents WHERE id = ?"
+        with self._changing() as connection:
+            with database.transaction(connection):
+                connection.execute(sql, (content, document_id))
+            self._grow_reserve(len(content))
 
     # Queries
 
@@ -236,8 +285,11 @@ class LocalStore:
             return database.passages(connection, ids)
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
+        sql = f"SELECT {database.PASSAGE}, p.vector {database.JOINED} WHERE d.id = ? ORDER BY p.id"
         with self._database() as connection:
-            return database.embedded(connection, document_id, self._dim)
+            rows = connection.execute(sql, (document_id,)).fetchall()
+        joined = np.frombuffer(b"".join(row[-1] for row in rows), dtype=np.float32)
+        return [Passage(*row[:-1]) for row in rows], joined.reshape(len(rows), self._dim)
 
     def document(self, document_id: str) -> Document | None:
         with self._database() as connection:
@@ -247,47 +299,11 @@ class LocalStore:
         with self._database() as connection:
             return database.documents(connection, after, limit)
 
-    def update_digests(self, stamps: Mapping[str, str]) -> None:
-        sql = "UPDATE documents SET stamp = ? WHERE id = ?"
-        values = [(stamp, document_id) for document_id, stamp in stamps.items()]
-        with (
-            self._lock.hold(self._wait),
-            self._database() as connection,
-            database.transaction(connection),
-        ):
-            connection.executemany(sql, values)
-
-    def keep_original(self, document_id: str, content: bytes) -> None:
-        sql = "INSERT OR REPLACE INTO originals SELECT id, ? FROM documents WHERE id = ?"
-        with self._lock.hold(self._wait), self._database() as connection:
-            with database.transaction(connection):
-                connection.execute(schema.ORIGINALS)
-                connection.execute(sql, (content, document_id))
-            self._grow_reserve(len(content))
-
     def original(self, document_id: str) -> bytes | None:
+        sql = "SELECT content FROM originals WHERE id = ?"
         with self._database() as connection:
-            return database.original(connection, document_id)
-
-    def grids(self) -> dict[str, str]:
-        with self._database() as connection:
-            return grids.grids(connection)
-
-    def put_grid(self, name: str, record: str) -> None:
-        with self._database() as connection, database.transaction(connection):
-            grids.put_grid(connection, name, record)
-
-    def delete_grid(self, name: str) -> bool:
-        with self._database() as connection, database.transaction(connection):
-            return grids.delete_grid(connection, name)
-
-    def cells(self, grid: str) -> list[CellRow]:
-        with self._database() as connection:
-            return grids.cells(connection, grid)
-
-    def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
-        with self._database() as connection, database.transaction(connection):
-            return grids.put_cells(connection, grid, rows)
+            row = connection.execute(sql, (document_id,)).fetchone()
+        return row[0] if row else None
 
     def stats(self) -> Stats:
         with self._database() as connection, database.snapshot(connection):
@@ -296,49 +312,85 @@ class LocalStore:
             if self._counts[0] != state:  # counting a million rows takes 20 ms
                 self._counts = state, database.counts(connection)
             documents, passages = self._counts[1]
-        generation, dim, passage_tokens = (
-            int(meta[name]) for name in ("generation", "dim", "passage_tokens")
-        )
+        generation, tokens = int(meta["generation"]), int(meta["passage_tokens"])
+        dense = self._derived.dense.index.index_type
         return Stats(
-            documents,
-            passages,
-            generation,
-            meta["embedder"],
-            dim,
-            passage_tokens,
-            self._derived.dense.index.index_type,
+            documents, passages, generation, meta["embedder"], int(meta["dim"]), tokens, dense
         )
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         from rag.store.local import snapshots as copies  # here, because only deletions need it
 
+        counted = (
+            "SELECT (SELECT count(*) FROM documents WHERE id = ?), (SELECT count(*) FROM "
+            f"originals WHERE id = ?), (SELECT count(*) FROM cells WHERE {_HOLDS} AND {_QUOTES})"
+        )
+        listed = "SELECT p.id FROM passages p JOIN documents d ON d.row = p.document WHERE d.id = ?"
         with self._searching() as connection:
-            sql = (
-                "SELECT id FROM passages WHERE document IN (SELECT row FROM documents WHERE id = ?)"
-            )
-            present = connection.execute(sql, (document_id,)).fetchall()
-            all_numbers = sorted({*(number for (number,) in present), *numbers})
-            vectors = self._derived.dense.count(all_numbers)
-            words = self._derived.text.count(all_numbers)
-            documents = int(database.document(connection, document_id) is not None)
-            passages = len(database.passages(connection, all_numbers))
+            present = connection.execute(listed, (document_id,)).fetchall()
+            ids = sorted({*(number for (number,) in present), *numbers})
+            counts = connection.execute(counted, [document_id] * 3).fetchone()
+            passages = len(database.passages(connection, ids))
+            vectors = self._derived.dense.count(ids)
+            words = self._derived.text.count(ids)
             unmerged = self._derived.text.unmerged()
-            originals = database.originals(connection, document_id)
-            cells = grids.count(connection, document_id)
         snapshots = tuple(
             str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id)
         )
+        documents, originals, cells = counts
         log = sqlite_file.log_bytes(self._path)
-        return Footprint(
-            *(documents, passages, vectors, words, log, unmerged, snapshots, tuple(all_numbers)),
-            originals,
-            cells,
-        )
+        parts = (documents, passages, vectors, words, log, unmerged)
+        return Footprint(*parts, snapshots, tuple(ids), originals, cells)
 
     def vacuum(self) -> None:
         with self._lock.hold(self._wait), self._searching() as connection:
             self._derived.vacuum(connection, _QUICK)
             sqlite_file.checkpoint(connection, self._path, _PATIENCE_MS)
+
+    # Grids; changed without the write lock, since searches do not depend on them
+
+    def grids(self) -> dict[str, str]:
+        with self._database() as connection:
+            return dict(connection.execute("SELECT name, record FROM grids ORDER BY name"))
+
+    def put_grid(self, name: str, record: str) -> None:
+        sql = "INSERT INTO grids VALUES (?, ?) ON CONFLICT DO UPDATE SET record = excluded.record"
+        with self._database() as connection, database.transaction(connection):
+            connection.execute(sql, (name, record))
+
+    def delete_grid(self, name: str) -> bool:
+        with self._database() as connection, database.transaction(connection):
+            connection.execute("DELETE FROM cells WHERE grid = ?", (name,))
+            return connection.execute("DELETE FROM grids WHERE name = ?", (name,)).rowcount > 0
+
+    def cells(self, grid: str) -> list[CellRow]:
+        columns = "row, name, documents, record, number"
+        sql = f"SELECT {columns} FROM cells WHERE grid = ? ORDER BY number"
+        with self._database() as connection:
+            rows = connection.execute(sql, (grid,)).fetchall()
+        return [
+            CellRow(row, name, tuple(json.loads(documents)), record, number)
+            for row, name, documents, record, number in rows
+        ]
+
+    def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
+        columns = "grid, row, name, documents, record"
+        new = f"INSERT INTO cells ({columns}) SELECT ?, ?, ?, ?, ? WHERE {_EXIST}"
+        newer = (
+            "UPDATE cells SET documents = ?, record = ? WHERE number = ? AND grid = ? "
+            f"AND {_HOLDS} AND {_EXIST}"
+        )
+        written, values = 0, tuple[str | int, ...]()
+        with self._database() as connection, database.transaction(connection):
+            for cell in rows:
+                ids = json.dumps(cell.documents)
+                if cell.number:
+                    values = (ids, cell.record, cell.number, grid, ids, grid)
+                    written += connection.execute(newer, values).rowcount
+                else:
+                    values = (grid, cell.row, cell.column, ids, cell.record, ids, grid)
+                    written += connection.execute(new, values).rowcount
+        return written
 
     def close(self) -> None:
         with self._mutex:
@@ -347,3 +399,13 @@ class LocalStore:
 
 def _allowed(connection: sqlite3.Connection, filter: Filter | None) -> list[int] | None:
     return database.passage_ids(connection, filter) if filter else None
+
+
+def _rename_in_cells(connection: sqlite3.Connection, old: str, new: str) -> None:
+    rows = connection.execute(f"SELECT number, documents FROM cells WHERE {_QUOTES}", (old,))
+    for number, documents in rows.fetchall():
+        ids = [new if name == old else name for name in json.loads(documents)]
+        connection.execute(
+            "UPDATE cells SET documents = ?, row = iif(row = ?, ?, row) WHERE number = ?",
+            (json.dumps(ids), old, new, number),
+        )

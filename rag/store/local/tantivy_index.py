@@ -31,9 +31,9 @@ SmallFloat.byte4ToInt).
 """
 
 
-def quantised_length(length: int) -> int:
-    """A passage's length in words after quantisation."""
-    return LENGTHS[bisect_right(LENGTHS, length) - 1]
+def length_class(length: int) -> int:
+    """Class of a passage's length in words; `LENGTHS` has what it counts as."""
+    return bisect_right(LENGTHS, length) - 1
 
 
 def idf(passages: int, doc_freq: int) -> float:
@@ -42,9 +42,8 @@ def idf(passages: int, doc_freq: int) -> float:
 
     `doc_freq` may exceed `passages` if it still counts deleted ones.
     """
-    return float(
-        np.log(np.float32(1) + np.float32((max(0, passages - doc_freq) + 0.5) / (doc_freq + 0.5)))
-    )
+    odds = np.float32((max(0, passages - doc_freq) + 0.5) / (doc_freq + 0.5))
+    return float(np.log(np.float32(1) + odds))
 
 
 def length_norm(length: int, average: float) -> float:
@@ -55,11 +54,9 @@ def length_norm(length: int, average: float) -> float:
 
 
 _STOP_WORDS = (
-    "a an and are as at be but by did do does for from had has have he her his how i if in into "
-    "is it its me "
-    "my no not of on or our she so such that the their then there these they this to was we were "
-    "what when "
-    "where which who whom whose why will with would you your"
+    "a an and are as at be but by did do does for from had has have he her his how i if in into is "
+    "it its me my no not of on or our she so such that the their then there these they this to was "
+    "we were what when where which who whom whose why will with would you your"
 ).split()
 _HEAP_BYTES = 64_000_000
 _FEW = 8
@@ -71,6 +68,7 @@ _SPARE = 8
 _Hit = tuple[int, float, tantivy.DocAddress]
 
 
+@functools.cache
 def _analyzer() -> tantivy.TextAnalyzer:
     builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
     for step in (
@@ -84,14 +82,9 @@ def _analyzer() -> tantivy.TextAnalyzer:
     return builder.build()
 
 
-@functools.cache
-def _words() -> tantivy.TextAnalyzer:
-    return _analyzer()
-
-
 def analyze(text: str) -> list[str]:
     """The stemmed words of a text in order, as counted by every lexical index."""
-    words: list[str] = _words().analyze(text)
+    words: list[str] = _analyzer().analyze(text)
     return words
 
 
@@ -145,9 +138,8 @@ class LexicalIndex:
     def ids(self) -> NDArray[np.int64]:
         """All passage ids in the index."""
         hits = self._searcher.search(tantivy.Query.all_query(), max(1, len(self)), count=False).hits
-        return np.asarray(
-            self._searcher.fast_field_values("id", [address for _, address in hits]), dtype=np.int64
-        )
+        ids = self._searcher.fast_field_values("id", [address for _, address in hits])
+        return np.asarray(ids, dtype=np.int64)
 
     def count(self, ids: Sequence[int]) -> int:
         """Number of these ids in the index."""
@@ -164,10 +156,8 @@ class LexicalIndex:
         for word in words if self._collection is None else ():
             hits = self._searcher.search(self._term(word), 1, count=False).hits
             if hits:
-                explanation = json.loads(
-                    self._term(word).explain(self._searcher, hits[0][1]).to_json()
-                )
-                self._collection = int(_said(explanation, "N, ")), _said(explanation, "avgdl, ")
+                explained = self._explained(self._term(word), hits[0][1])
+                self._collection = int(_value(explained, "N, ")), _value(explained, "avgdl, ")
                 break
         return self._collection or (len(self), 0.0)
 
@@ -180,13 +170,11 @@ class LexicalIndex:
         removed = list(removed)
         writer = self._index.writer(_HEAP_BYTES, 1)
         if removed:
-            writer.delete_documents_by_query(
-                tantivy.Query.term_set_query(self._schema, "id", removed)
-            )
+            query = tantivy.Query.term_set_query(self._schema, "id", removed)
+            writer.delete_documents_by_query(query)
         for passage_id, text in added:
-            writer.add_document(
-                tantivy.Document.from_dict({"id": passage_id, "body": text}, self._schema)
-            )
+            fields = {"id": passage_id, "body": text}
+            writer.add_document(tantivy.Document.from_dict(fields, self._schema))
         writer.commit()
         writer.wait_merging_threads()
         self.refresh()
@@ -205,9 +193,8 @@ class LexicalIndex:
             index.config_reader("manual")  # without a thread that watches the folder
             index.reload()
             searcher = index.searcher()
-            searcher.search(
-                self._term("a"), 1, count=False
-            )  # only now does Tantivy notice a missing file of positions
+            # only now does Tantivy notice a missing file of positions
+            searcher.search(self._term("a"), 1, count=False)
         self._index, self._searcher, self._collection = index, searcher, None
 
     def search(
@@ -234,7 +221,9 @@ class LexicalIndex:
             hits = self._hits(query, k, allowed, without)
             return [(passage_id, score) for passage_id, score, _ in hits]
         hits = self._hits(query, k + _SPARE, allowed, without)
-        rescored = ((i, self._with_average(query, address, average)) for i, _, address in hits)
+        rescored = (
+            (i, _rescored(self._explained(query, address), average)) for i, _, address in hits
+        )
         return sorted(rescored, key=lambda hit: (-hit[1], hit[0]))[:k]
 
     def _hits(
@@ -271,11 +260,10 @@ class LexicalIndex:
                 return matching[:k]
             depth *= 4
 
-    def _with_average(
-        self, query: tantivy.Query, address: tantivy.DocAddress, average: float
-    ) -> float:
-        """Score of one passage if the average passage length were `average` (takes 0.1 ms)."""
-        return _rescored(json.loads(query.explain(self._searcher, address).to_json()), average)
+    def _explained(self, query: tantivy.Query, address: tantivy.DocAddress) -> dict[str, Any]:
+        """Tantivy's explanation of a score (takes 0.1 ms)."""
+        explained: dict[str, Any] = json.loads(query.explain(self._searcher, address).to_json())
+        return explained
 
     def _term(self, term: str, weights: Mapping[str, float] | None = None) -> tantivy.Query:
         query = tantivy.Query.term_query(self._schema, "body", term, "freq")
@@ -287,17 +275,17 @@ def _rescored(explained: dict[str, Any], average: float) -> float:
     parts = explained.get("details", ())
     if not explained["description"].startswith("Boost"):
         return sum(_rescored(part, average) for part in parts)
-    count, length, was = (_said(explained, name) for name in ("freq, ", "dl, ", "avgdl, "))
+    count, length, was = (_value(explained, name) for name in ("freq, ", "dl, ", "avgdl, "))
     before, now = (count + length_norm(int(length), mean) for mean in (was, average))
     return float(explained["value"]) * before / now
 
 
-def _said(explained: dict[str, Any], prefix: str) -> float:
+def _value(explained: dict[str, Any], prefix: str) -> float:
     """Value in a tree of explanations whose description starts with `prefix`."""
     if explained["description"].startswith(prefix):
         return float(explained["value"])
     return next(
-        (value for part in explained.get("details", ()) if (value := _said(part, prefix))), 0.0
+        (value for part in explained.get("details", ()) if (value := _value(part, prefix))), 0.0
     )
 
 

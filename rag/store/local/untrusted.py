@@ -7,11 +7,12 @@ it is inserted into a fresh schema.
 
 from __future__ import annotations
 
+import functools
 import json
-import math
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +21,33 @@ import numpy as np
 from rag.packed_blocks import PackedBlocks
 from rag.store.local import schema, sqlite_file
 
-TABLES = {
-    "meta": ("key", "value"),
-    "documents": (
-        *("row", "id", "title", "source", "sha256", "metadata", "pages", "stamp"),
-        *("text", "blocks", "digest"),
-    ),
-    "passages": ("id", "document", "start", "end", "heading", "text", "vector"),
-    "originals": ("id", "content"),
-    "grids": ("name", "record"),
-    "cells": ("number", "grid", "row", "name", "documents", "record"),
-}
-ORDER = {
-    "meta": "key",
-    "documents": "row",
-    "passages": "id",
-    "originals": "id",
-    "grids": "name",
-    "cells": "number",
-}
+Row = tuple[Any, ...]
+DATA = ("documents", "passages", "originals", "grids", "cells")
+"""Tables that are copied, in order; those they refer to come first."""
 _META = ("embedder", "dim", "passage_tokens", schema.ROOT_KEY)
-_MOST_DIM = 1 << 16
-_MOST_NUMBER = 1 << 53
+_MAX_DIM = 1 << 16
+_MAX_NUMBER = 1 << 53
 """Row numbers and generations: what JSON keeps exactly."""
+_TYPES = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 _UNPACKED_PER_CHARACTER, _UNPACKED_AT_LEAST = 64, 1 << 20
 """Bytes of blocks, unpacked, for a document's characters, and for any document."""
-_UNIT = 1e-3
+UNIT_TOLERANCE = 1e-3
+"""Tolerance for a vector's length; half-precision models deviate less."""
+
+
+@functools.cache
+def _columns() -> Mapping[str, Mapping[str, type]]:
+    """Each table of a new store: its columns, ordered by the first one, with their types."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        schema.create(connection, {})
+        return {
+            table: {name: _TYPES[kind] for _, name, kind, *_ in _table_info(connection, table)}
+            for table in ("meta", *DATA)
+        }
+
+
+def _table_info(connection: sqlite3.Connection, table: str) -> list[Row]:
+    return connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -57,7 +59,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
-        for table, columns in TABLES.items():
+        for table, columns in _columns().items():
             _check_table(connection, table, columns)
     except BaseException:
         connection.close()
@@ -65,27 +67,25 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check_table(connection: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> None:
-    problem = connection.execute(
-        "SELECT type, rootpage FROM sqlite_master WHERE name = ? COLLATE NOCASE", (table,)
-    ).fetchall()
-    if not problem and table in OPTIONAL:
+def _check_table(connection: sqlite3.Connection, table: str, columns: Mapping[str, type]) -> None:
+    sql = "SELECT type, rootpage FROM sqlite_master WHERE name = ? COLLATE NOCASE"
+    entries = connection.execute(sql, (table,)).fetchall()
+    if not entries and table in schema.LATER:
         return
-    if len(problem) != 1 or problem[0][0] != "table" or not problem[0][1]:
+    if len(entries) != 1 or entries[0][0] != "table" or not entries[0][1]:
         raise sqlite3.DatabaseError(f"{table} is no plain table")
     shape = [(name, hidden) for _, name, *_, hidden in _table_info(connection, table)]
     if shape != [(name, 0) for name in columns]:
         raise sqlite3.DatabaseError(f"{table} has other columns than an index's")
 
 
-def _table_info(connection: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
-    return connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
-
-
-def rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
-    """The rows of a known table, in order; no index is used, which may be forged."""
-    columns = ", ".join(f'"{name}"' for name in TABLES[table])
-    sql = f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY {ORDER[table]}"
+def rows(connection: sqlite3.Connection, table: str) -> Iterator[Row]:
+    """The rows of a known table, in order, none if the table is missing; no index is used, which
+    may be forged."""
+    if not _table_info(connection, table):
+        return iter(())
+    names = [f'"{name}"' for name in _columns()[table]]
+    sql = f"SELECT {', '.join(names)} FROM {table} NOT INDEXED ORDER BY {names[0]}"
     return iter(connection.execute(sql))
 
 
@@ -96,45 +96,31 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     schema.create(target, meta)
     target.execute("PRAGMA foreign_keys = ON")
     target.execute("BEGIN")
-    for row in rows(source, "documents"):
-        _require(_is_document(row), f"document {row[1]!r:.100}")
-        _insert(target, "documents", row)
-    dim = int(meta["dim"])
-    for row in rows(source, "passages"):
-        text = target.execute("SELECT text FROM documents WHERE row = ?", (row[1],)).fetchone()
-        is_sound = text is not None and _is_passage(row, text[0], dim)
-        _require(is_sound, f"passage {row[0]!r:.100}")
-        _insert(target, "passages", row)
-    for script, tables in ((schema.ORIGINALS, ("originals",)), (schema.GRIDS, ("grids", "cells"))):
-        if not all(_exists(source, table) for table in tables):
-            continue
-        schema.run(target, script)
-        for table in tables:
-            for row in rows(source, table):
-                _require(OPTIONAL[table](row), f"{table[:-1]} {row[0]!r:.100}")
-                _insert(target, table, row)
+    for table in DATA:
+        columns = _columns()[table]
+        sql = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"
+        for row in rows(source, table):
+            is_sound = _has_types(row, columns) and _is_sound(target, table, row, int(meta["dim"]))
+            _require(is_sound, f"{table[:-1]} {row[0]!r:.100}")
+            target.execute(sql, row)
     target.execute("COMMIT")
 
 
 def _meta(source: sqlite3.Connection) -> dict[str, str]:
-    stated = sqlite_file.read_meta(source)
-    _require(all(isinstance(value, str) for value in stated.values()), "table meta")
-    meta = {key: stated[key] for key in _META if key in stated}
+    values = sqlite_file.read_meta(source)
+    _require(all(isinstance(value, str) for value in values.values()), "table meta")
+    meta = {key: values[key] for key in _META if key in values}
     numbers = [meta.get("dim", ""), meta.get("passage_tokens", "")]
-    is_sound = all(number.isdecimal() and 0 < int(number) < _MOST_DIM for number in numbers)
+    is_sound = all(number.isdecimal() and 0 < int(number) < _MAX_DIM for number in numbers)
     _require(is_sound and bool(meta.get("embedder")), "table meta")
     return meta
 
 
 def generation(meta: Mapping[str, str]) -> int:
     """The generation that the database states. Raises sqlite3.DatabaseError."""
-    stated = str(meta.get("generation"))
-    _require(stated.isdecimal() and len(stated) < 17, f"generation {stated!r:.100}")
-    return int(stated)
-
-
-def _exists(connection: sqlite3.Connection, table: str) -> bool:
-    return bool(_table_info(connection, table))
+    number = str(meta.get("generation"))
+    _require(number.isdecimal() and len(number) < 17, f"generation {number!r:.100}")
+    return int(number)
 
 
 def _require(is_sound: bool, part: str) -> None:
@@ -142,37 +128,46 @@ def _require(is_sound: bool, part: str) -> None:
         raise sqlite3.DatabaseError(f"{part} is not one of an index")
 
 
-def _insert(target: sqlite3.Connection, table: str, row: tuple[Any, ...]) -> None:
-    target.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
-
-
-def _is_row_number(value: object) -> bool:
-    return isinstance(value, int) and 0 < value < _MOST_NUMBER
-
-
-def _is_document(row: tuple[Any, ...]) -> bool:
-    number, document_id, *names, metadata, pages, stamp, text, blocks, digest = row
-    if not _is_row_number(number) or not isinstance(blocks, bytes):
+def _has_types(row: Row, columns: Mapping[str, type]) -> bool:
+    """Whether the values have the columns' types; a number in the first column is a row's."""
+    if not all(map(isinstance, row, columns.values())):
         return False
-    texts = (document_id, *names, metadata, pages, stamp, text, digest)
-    if not all(isinstance(value, str) for value in texts) or not document_id:
+    return not isinstance(row[0], int) or 0 < row[0] < _MAX_NUMBER
+
+
+def _is_sound(target: sqlite3.Connection, table: str, row: Row, dim: int) -> bool:
+    """Whether the values of a row fit each other and what `target` holds."""
+    if table == "documents":
+        return _is_document(*row)
+    if table == "passages":
+        _, number, start, end, _, part, vector = row
+        text = target.execute("SELECT text FROM documents WHERE row = ?", (number,)).fetchone()
+        return text is not None and is_in(text[0], start, end, part) and are_unit([vector], dim)
+    if table == "grids":
+        return isinstance(parsed_json(row[1]), dict)
+    if table == "cells":
+        ids, record = parsed_json(row[4]), parsed_json(row[5])
+        names = isinstance(ids, list) and all(isinstance(name, str) for name in ids)
+        return names and isinstance(record, (dict, str))
+    return True
+
+
+def _is_document(_: int, document_id: str, *values: Any) -> bool:
+    metadata, pages, _stamp, text, blocks, digest = values[3:]
+    if not document_id or schema.text_digest(text) != digest:
         return False
-    if schema.text_digest(text) != digest:
+    names, offsets = parsed_json(metadata), parsed_json(pages)
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         return False
-    return _are_names(metadata) and _are_pages(pages) and are_blocks(blocks, len(text))
-
-
-def _are_names(metadata: str) -> bool:
-    values = parsed_json(metadata)
-    return isinstance(values, dict) and all(isinstance(value, str) for value in values.values())
-
-
-def _are_pages(pages: str) -> bool:
-    """Whether they are whole numbers in order: the offsets of the pages."""
-    values = parsed_json(pages)
-    if not isinstance(values, list) or not all(type(value) is int for value in values):
+    if not isinstance(offsets, list) or not all(type(offset) is int for offset in offsets):
         return False
-    return values == sorted(values) and all(0 <= value < _MOST_NUMBER for value in values)
+    are_in_order = offsets == sorted(offsets) and all(0 <= o < _MAX_NUMBER for o in offsets)
+    return are_in_order and are_blocks(blocks, len(text))
+
+
+def is_in(text: str, start: int, end: int, part: str) -> bool:
+    """Whether a passage is what the text holds between its offsets."""
+    return 0 <= start <= end <= len(text) and text[start:end] == part
 
 
 def parsed_json(text: str) -> Any:
@@ -202,43 +197,11 @@ def are_blocks(data: bytes, characters: int) -> bool:
     return True
 
 
-def _is_passage(row: tuple[Any, ...], text: str, dim: int) -> bool:
-    number, document, start, end, heading, part, vector = row
-    if not (_is_row_number(number) and _is_row_number(document)):
+def are_unit(vectors: list[bytes], dim: int) -> bool:
+    """Whether these are vectors of `dim` numbers and of length 1."""
+    if any(len(vector) != 4 * dim for vector in vectors):
         return False
-    if not (type(start) is int and type(end) is int and 0 <= start <= end <= len(text)):
-        return False
-    if not isinstance(heading, str) or text[start:end] != part:
-        return False
-    return isinstance(vector, bytes) and len(vector) == 4 * dim and _is_unit(vector)
-
-
-def _is_cell(row: tuple[Any, ...]) -> bool:
-    number, *texts = row
-    if not _is_row_number(number) or not all(isinstance(value, str) for value in texts):
-        return False
-    ids, record = parsed_json(texts[3]), texts[4]
-    names = isinstance(ids, list) and all(isinstance(name, str) for name in ids)
-    return names and isinstance(parsed_json(record), (dict, str))
-
-
-def _is_original(row: tuple[Any, ...]) -> bool:
-    return isinstance(row[0], str) and isinstance(row[1], bytes)
-
-
-def _is_grid(row: tuple[Any, ...]) -> bool:
-    return isinstance(parsed_json(row[1]), dict)
-
-
-OPTIONAL: Mapping[str, Callable[[tuple[Any, ...]], bool]] = {
-    "originals": _is_original,
-    "grids": _is_grid,
-    "cells": _is_cell,
-}
-"""Tables that a store may lack, and whether a row is sound."""
-
-
-def _is_unit(vector: bytes) -> bool:
-    values = np.frombuffer(vector, dtype=np.float32).astype(np.float64)
-    length = float(np.dot(values, values))
-    return math.isfinite(length) and abs(length - 1) < _UNIT
+    numbers = np.frombuffer(b"".join(vectors), dtype=np.float32).reshape(len(vectors), dim)
+    with np.errstate(all="ignore"):
+        deviations = np.abs(np.einsum("ij,ij->i", numbers, numbers, dtype=np.float64) - 1)
+    return bool((deviations < UNIT_TOLERANCE).all())  # false for NaN, too

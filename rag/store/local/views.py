@@ -18,10 +18,9 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,17 +32,17 @@ from rag.store.local import database
 from rag.store.local.faiss_index import DenseIndex
 from rag.store.local.tantivy_index import (
     K1,
+    LENGTHS,
     LexicalIndex,
     analyze,
     deleted,
     idf,
+    length_class,
     length_norm,
-    quantised_length,
 )
 
 MANIFEST, VECTORS, LEXICAL = "derived.json", "vectors.faiss", "lexical"
 _FORMAT = 4
-OLDER = "they have an older format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +57,14 @@ class Manifest:
     vectors: str = ""
     behind: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
-    older: bool = False
-    """whether the saved files have an older version's format"""
 
     def __bool__(self) -> bool:
         return self.generation != ""
 
     def problem(self, folder: Path) -> str:
         """Description of the first file that does not match its digest, or "". Raises OSError."""
-        if self.older:
-            return OLDER
         if not self:
-            return f"{MANIFEST} is missing, broken or from another index"
+            return f"{MANIFEST} is missing, broken or from another index or version"
         for name, digest in self.files.items():
             if sha256_file(folder / name) != digest:
                 return f"{name} has changed since it was written"
@@ -80,18 +75,11 @@ def read_manifest(folder: Path, store: str) -> Manifest:
     """The manifest; empty if there is none, or if it belongs to another store or version."""
     try:
         record = json.loads((folder / MANIFEST).read_bytes())
-        if record["store"] != store or int(record["format"]) > _FORMAT:
+        if record["store"] != store or record["format"] != str(_FORMAT):
             return Manifest()
-        if int(record["format"]) < _FORMAT:
-            return Manifest(older=True)
         files = {str(name): str(digest) for name, digest in record["files"].items()}
-        return Manifest(
-            str(record["generation"]),
-            int(record["last"]),
-            str(record["vectors"]),
-            int(record["behind"]),
-            files,
-        )
+        last, behind = int(record["last"]), int(record["behind"])
+        return Manifest(str(record["generation"]), last, str(record["vectors"]), behind, files)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return Manifest()
 
@@ -103,19 +91,16 @@ def sign_manifest(folder: Path, store: str, manifest: Manifest, vectors_saved: b
     `manifest.files` holds the digests known so far.
     """
     _open_to_readers(folder)
-    digests, names = manifest.files, _segments(folder)
-    files = {name: digests.get(name) or sha256_file(folder / name) for name in names}
-    for name, changed in ((VECTORS, vectors_saved), (f"{LEXICAL}/meta.json", True)):
-        files[name] = (
-            sha256_file(folder / name) if changed or name not in digests else digests[name]
-        )
-    values: dict[str, Any] = {
-        "format": str(_FORMAT),
-        "store": store,
-        "generation": manifest.generation,
-        "last": manifest.last,
+    names = (path.name for path in (folder / LEXICAL).iterdir())
+    segments = [f"{LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
+    same = {name: digest for name, digest in manifest.files.items() if name in segments}
+    if not vectors_saved and VECTORS in manifest.files:
+        same[VECTORS] = manifest.files[VECTORS]
+    files = {
+        name: same.get(name) or sha256_file(folder / name)
+        for name in (*segments, VECTORS, f"{LEXICAL}/meta.json")
     }
-    values |= {"vectors": manifest.vectors, "behind": manifest.behind, "files": files}
+    values = {"format": str(_FORMAT), "store": store, **asdict(manifest), "files": files}
     partial = folder / "derived.partial"
     partial.write_text(json.dumps(values))
     partial.replace(folder / MANIFEST)
@@ -138,11 +123,6 @@ def _open_to_readers(folder: Path) -> None:
         with suppress(OSError):
             if path.stat().st_mode & 0o666 != mode:
                 path.chmod(mode)
-
-
-def _segments(folder: Path) -> list[str]:
-    names = (path.name for path in (folder / LEXICAL).iterdir())
-    return [f"{LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
 
 
 _TRIED = 100
@@ -206,15 +186,13 @@ class Delta:
         terms = list(dict.fromkeys(analyze(text)))
         passages, average = index.collection(chain(terms, islice(self._holders, _TRIED)))
         total = passages + len(self)
-        doc_freq = {term: index.doc_freq(term) for term in terms}
-        idfs = {
-            term: idf(total, count + len(self._holders.get(term, ())))
-            for term, count in doc_freq.items()
-        }
+        counts = {term: index.doc_freq(term) for term in terms}
+        idfs = {term: idf(total, count + self.doc_freq(term)) for term, count in counts.items()}
         weights = {
-            term: idfs[term] / idf(passages, count) for term, count in doc_freq.items() if count
+            term: idfs[term] / idf(passages, count) for term, count in counts.items() if count
         }
-        mean = _mean(passages, average, len(self), self._words)
+        # that of the added passages if no word tells the index's own
+        mean = (average * passages + self._words) / total if average else self._words / len(self)
         scores = dict(index.search(text, k, allowed, self.deleted, weights, mean))
         scores |= self._scores(idfs, mean, allowed)
         return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
@@ -225,21 +203,12 @@ class Delta:
         among = None if allowed is None else self._passages.keys() & set(allowed)
         scores = defaultdict[int, float](float)
         for word, weight in idfs.items():
-            doc_freq = self._holders.get(word, set())
-            for passage_id in doc_freq if among is None else doc_freq & among:
+            holders = self._holders.get(word, set())
+            for passage_id in holders if among is None else holders & among:
                 words = self._passages[passage_id]
-                count, length = words[word], quantised_length(words.total())
-                scores[passage_id] += (
-                    weight * (K1 + 1) * count / (count + length_norm(length, average))
-                )
+                norm = length_norm(LENGTHS[length_class(words.total())], average)
+                scores[passage_id] += weight * (K1 + 1) * words[word] / (words[word] + norm)
         return dict(scores)
-
-
-def _mean(passages: int, average: float, added: int, words: int) -> float:
-    """Average length of all passages, or of the added ones if that of the others is unknown
-    (0.0).
-    """
-    return (average * passages + words) / (passages + added) if average else words / added
 
 
 _log = logging.getLogger(__name__)
@@ -308,10 +277,8 @@ class TextView:
             connection, self.shows, self.last, self.index.ids
         )
         if self.index.in_memory and missing and not len(self.index):
-            _log.warning(
-                "the saved index in %s is outdated or broken; this process uses its own in memory",
-                self._folder,
-            )
+            message = "the saved index in %s is outdated or broken; one in memory is used"
+            _log.warning(message, self._folder)
         if surplus or missing:
             self.index.update(surplus, _texts(connection, missing))
         self.shows, self.last = generation, last

@@ -28,8 +28,9 @@ from rag.store.postgres.queue import (
     Pace,
     PostgresQueue,
     forget_failed,
+    is_busy,
     state_of,
-    stopped_by_signals,
+    until_signal,
 )
 
 T = TypeVar("T")
@@ -42,12 +43,6 @@ _WITH_QUEUE = """
 SELECT n.nspname, quote_ident(n.nspname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relname = 'procrastinate_jobs' AND n.nspname = ANY(%s)"""
-_IS_BUSY = """
-SELECT EXISTS (
-    SELECT FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
-    WHERE j.status = 'todo' AND coalesce(j.scheduled_at <= now(), true)
-    OR j.status = 'doing' AND coalesce(w.last_heartbeat < now() - make_interval(secs => %s), true)
-)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,62 +76,34 @@ class CollectionQueues:
         """Process documents one at a time until a signal stops it, or without `wait` until the
         queues are empty. Returns the errors of collections that could not be opened.
         """
-        asyncio.run(self._work(opened, wait))
+
+        async def process(stopping: asyncio.Task[bool]) -> int:
+            return await self._round(opened, stopping)
+
+        asyncio.run(until_signal(process, self._database.primary, self._pace.poll, wait))
         return self._errors
 
     def close(self) -> None:
         self._collections.close()
         self._database.close()
 
-    async def _work(self, opened: Open, wait: bool) -> None:
-        stop, news = asyncio.Event(), asyncio.Event()
-        stopping = asyncio.create_task(stop.wait())
-        listening = asyncio.create_task(self._listen(news))
-        with stopped_by_signals(stop.set):
-            while not stop.is_set():
-                news.clear()
-                if await self._round(opened, stopping):
-                    continue
-                if not wait:
-                    break
-                notified = asyncio.create_task(news.wait())
-                await asyncio.wait(
-                    {notified, stopping},
-                    timeout=self._pace.poll,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                notified.cancel()
-        listening.cancel()
-
-    async def _listen(self, news: asyncio.Event) -> None:
-        """Set `news` when a document is queued in any schema. Polling covers a lost connection."""
-        while True:
-            with contextlib.suppress(psycopg.OperationalError):
-                async with await psycopg.AsyncConnection.connect(
-                    self._database.primary, autocommit=True
-                ) as connection:
-                    await connection.execute("LISTEN procrastinate_any_queue_v1")
-                    async for _ in connection.notifies():
-                        news.set()
-            await asyncio.sleep(self._pace.poll)
-
-    async def _round(self, opened: Open, stopping: asyncio.Task[bool]) -> bool:
-        """One turn for each collection with documents. Returns whether any was processed."""
+    async def _round(self, opened: Open, stopping: asyncio.Task[bool]) -> int:
+        """One turn for each collection with documents. Returns how many were processed."""
         count = 0
         try:
-            busy = [place for place, waits in self._each(self._is_busy) if waits]
+            places = self._each(lambda connection: is_busy(connection, self._pace))
         except RagError as error:
             _log.warning("%s; looking for it again", error.message)
-            return False
-        for place in busy:
+            return 0
+        for place in (place for place, waits in places if waits):
             if not stopping.done():
                 count += await self._turn(place, opened, stopping)
-        return count > 0
+        return count
 
     async def _turn(self, place: _QueuePlace, opened: Open, stopping: asyncio.Task[bool]) -> int:
         """Process the collection's documents for a while. Returns their number."""
         loop, over, started = asyncio.get_running_loop(), asyncio.Event(), time.monotonic()
-        uploads: list[Upload] = []
+        count = 0
         try:
             with (
                 closing(PostgresQueue(place.settings.store, pace=self._pace)) as queue,
@@ -144,19 +111,19 @@ class CollectionQueues:
             ):
 
                 def timed(upload: Upload) -> Done:
-                    uploads.append(upload)
                     try:
                         return handle(upload)
                     finally:
                         if time.monotonic() - started >= _TURN:
                             loop.call_soon_threadsafe(over.set)
 
-                await queue.turn(timed, (stopping, asyncio.create_task(over.wait())))
+                ends = (stopping, asyncio.create_task(over.wait()))
+                count = await queue.turn(timed, ends)
             self._errors.pop(place.name, None)
         except (RagError, ConnectorException, psycopg.Error) as error:
             self._note(place, error)
         over.set()
-        return len(uploads)
+        return count
 
     def _note(self, place: _QueuePlace, error: Exception) -> None:
         """Log what stopped a turn, once, unless it is that the collection was deleted."""
@@ -170,10 +137,6 @@ class CollectionQueues:
         if self._errors.get(place.name) != message:
             self._errors[place.name] = message
             _log.warning("collection %s: %s", place.name, message)
-
-    def _is_busy(self, connection: Connection[Any]) -> bool:
-        """Whether documents wait, or their worker is dead."""
-        return connection.execute(_IS_BUSY, (self._pace.dead,)).fetchone() == (True,)
 
     def _each(self, task: Callable[[Connection[Any]], T]) -> list[tuple[_QueuePlace, T]]:
         """Run `task` in the schema of each collection that has a queue."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from psycopg import Connection, errors, sql
 
@@ -20,7 +19,6 @@ from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collection_folders import Collection, Collections, check_name, is_name, is_taken
 from rag.store.postgres.connection_pool import GUARD, Database, in_schema, schema_of
 
-T = TypeVar("T")
 _TABLE = """
 CREATE TABLE IF NOT EXISTS rag_collections (
     id text PRIMARY KEY,
@@ -44,12 +42,12 @@ class PostgresCollections(Collections):
         self._is_open = False
 
     def all(self) -> list[Collection]:
-        return self._read(lambda connection: listed(connection, "ORDER BY name"))
+        return self._opened().read(lambda connection: listed(connection, "ORDER BY name"))
 
     def get(self, name: str) -> Collection | None:
         if not is_name(name):
             return None
-        matches = self._read(lambda connection: listed(connection, "WHERE name = %s", name))
+        matches = self._opened().read(lambda c: listed(c, "WHERE name = %s", name))
         return matches[0] if matches else None
 
     def inside(self, collection: Collection, settings: Settings) -> Settings:
@@ -60,12 +58,8 @@ class PostgresCollections(Collections):
             collection=DEFAULT_COLLECTION,
         )
 
-    def with_uploads(self) -> list[str]:
-        """None: workers resume uploads that wait in a database."""
-        return []
-
     def _add(self, collection: Collection) -> None:
-        existing = self._change(lambda connection: _create(connection, collection))
+        existing = self._opened().change(lambda connection: _create(connection, collection))
         if existing != collection:
             raise is_taken(collection.name)
         self._sweep()
@@ -73,13 +67,9 @@ class PostgresCollections(Collections):
     def rename(self, name: str, new: str) -> Collection:
         check_name(new)
         collection = self.named(name)
-
-        def change(connection: Connection[Any]) -> int:
-            sql = "UPDATE rag_collections SET name = %s WHERE id = %s"
-            return connection.execute(sql, (new, collection.id)).rowcount
-
+        sql, values = "UPDATE rag_collections SET name = %s WHERE id = %s", (new, collection.id)
         try:
-            changed = self._change(change)
+            changed = self._opened().change(lambda c: c.execute(sql, values).rowcount)
         except errors.UniqueViolation as error:
             raise is_taken(new) from error
         if not changed:
@@ -88,26 +78,19 @@ class PostgresCollections(Collections):
 
     def delete(self, name: str) -> Collection:
         collection = self.named(name)
-        self._change(lambda connection: _delete(connection, collection))
+        self._opened().change(lambda connection: _delete(connection, collection))
         self._sweep()
         return collection
 
     def close(self) -> None:
         self._database.close()
 
-    def _read(self, task: Callable[[Connection[Any]], T]) -> T:
-        self._open()
-        return self._database.read(task)
-
-    def _change(self, task: Callable[[Connection[Any]], T]) -> T:
-        self._open()
-        return self._database.change(task)
-
-    def _open(self) -> None:
+    def _opened(self) -> Database:
         with self._opening:
             if not self._is_open:
                 self._database.open(lambda _: None, changes=False)
                 self._is_open = True
+        return self._database
 
     def _sweep(self) -> None:
         """Remove the folders of deleted collections; other servers have such folders, too."""

@@ -66,9 +66,7 @@ class Database:
         schema = _IN_SCHEMA.search(str(parts.get("options", "")))
         self._schema = schema[1] if schema else ""
         anywhere = conninfo.make_conninfo(**{**_DEFAULTS, **parts})
-        primary = conninfo.make_conninfo(
-            **{**_DEFAULTS, **parts, "target_session_attrs": "read-write"}
-        )
+        primary = conninfo.make_conninfo(anywhere, target_session_attrs="read-write")
         several = "," in str(parts.get("host", "")) or "target_session_attrs" in parts
         minimum = 0 if self._schema else 1
         self._reading = _pool(anywhere, size, minimum, vectors)
@@ -93,6 +91,10 @@ class Database:
     def read(self, task: Work[T]) -> T:
         """Run `task` and return its result. It is retried if its server is lost."""
         return self._run(self._reading, task)
+
+    def rows(self, sql: str, *values: object) -> list[Any]:
+        """The rows of a query, as `read` does it."""
+        return self.read(lambda connection: connection.execute(sql, values).fetchall())
 
     def change(self, task: Work[T]) -> T:
         """Like `read`, on the primary and in one transaction. It may run again after a commit whose
@@ -121,10 +123,8 @@ class Database:
         self._end()
 
     def _unanswered(self, lost: _Lost) -> StoreError:
-        return StoreError(
-            f"{self.place} does not answer: {lost}",
-            "check the address, and that the server accepts connections",
-        )
+        hint = "check the address, and that the server accepts connections"
+        return StoreError(f"{self.place} does not answer: {lost}", hint)
 
     def _run(self, pool: ConnectionPool[Connection[Any]], task: Work[T]) -> T:
         deadline = time.monotonic() + self._wait
@@ -134,7 +134,11 @@ class Database:
                     translated(self.place),
                     pool.connection(timeout=max(0.1, deadline - time.monotonic())) as connection,
                 ):
-                    return _watched(connection, lambda _: self._held(connection, task))
+                    try:
+                        return self._held(connection, task)
+                    except psycopg.errors.ReadOnlySqlTransaction:
+                        connection.close()  # no longer a primary, so not to be handed out again
+                        raise
             except _Lost as lost:
                 if time.monotonic() >= deadline:
                     raise self._unanswered(lost) from None
@@ -157,14 +161,6 @@ class Database:
 
 class _Lost(Exception):
     """The server was lost; a retry may find one."""
-
-
-def _watched(connection: Connection[Any], task: Work[T]) -> T:
-    try:
-        return task(connection)
-    except psycopg.errors.ReadOnlySqlTransaction:
-        connection.close()  # no longer a primary, so the pool must not hand it out again
-        raise
 
 
 def _pool(info: str, size: int, minimum: int, vectors: bool) -> ConnectionPool[Connection[Any]]:
@@ -224,9 +220,8 @@ def translated(place: str) -> Iterator[None]:
     except PoolTimeout:
         raise _Lost("no connection could be made in time") from None
     except psycopg.errors.LockNotAvailable as error:
-        raise BusyError(
-            f"{place} is being changed by another process", "try again when it has finished"
-        ) from error
+        message = f"{place} is being changed by another process"
+        raise BusyError(message, "try again when it has finished") from error
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName) as error:
         reason = _first_line(error)
         hint = "connect as the owner, or let an administrator grant the right"
@@ -237,37 +232,26 @@ def translated(place: str) -> Iterator[None]:
         hint = "leave out NUL characters, and use smaller numbers"
         raise InputError(f"{place} cannot hold this value: {_first_line(error)}", hint) from error
     except psycopg.errors.FeatureNotSupported as error:
-        raise StoreError(
-            f"{place} lacks an extension or table: {_first_line(error)}",
-            "install pgvector on the server",
-        ) from error
+        message = f"{place} lacks an extension or table: {_first_line(error)}"
+        raise StoreError(message, "install pgvector on the server") from error
     except psycopg.OperationalError as error:
-        if is_gone(error):
+        # an error without a code is a failed connection
+        if error.sqlstate is None or error.sqlstate.startswith(_GONE):
             raise _Lost(_first_line(error)) from None
         raise StoreError(f"{place}: {_first_line(error)}", "see the server's log") from error
-    except psycopg.InterfaceError as error:
-        raise _Lost(_first_line(error)) from None
-    except psycopg.errors.ReadOnlySqlTransaction as error:
+    except (psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction) as error:
         raise _Lost(_first_line(error)) from None
     except psycopg.errors.UndefinedTable as error:
-        raise AbsentError(
-            f"no index in {place} any more", "create one with: rag ingest PATH"
-        ) from error
-
-
-def is_gone(error: psycopg.OperationalError) -> bool:
-    """Whether the connection was lost; an error without a code is a failed connection."""
-    return error.sqlstate is None or error.sqlstate.startswith(_GONE)
+        hint = "create one with: rag ingest PATH"
+        raise AbsentError(f"no index in {place} any more", hint) from error
 
 
 def _parts(dsn: str, place: str) -> dict[str, Any]:
     try:
         return dict(conninfo.conninfo_to_dict(dsn))
     except psycopg.Error:  # its message quotes the invalid part, which may be the password
-        hint = (
-            "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with % codes for "
-            "special characters"
-        )
+        address = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        hint = f"write it as {address}, with % codes for special characters"
         raise InputError(f"{place} is not a PostgreSQL address", hint) from None
 
 

@@ -44,20 +44,16 @@ def where(filter: Filter) -> Clause:
 def _clause(condition: Condition) -> Clause:
     key, op, value = writable(condition.key), condition.op, writable(condition.value)
     if op != "=":
-        return _compares(
-            *((_OWN[key], []) if key in _OWN else ("(metadata ->> %s)", [key])), op, value
-        )
+        column, names = (_OWN[key], []) if key in _OWN else ("(metadata ->> %s)", [key])
+        return _compares(column, names, op, value)
     if key == "source":
         folder = value.rstrip("/") + "/"
         return "(starts_with(id || '/', %s) OR starts_with(source || '/', %s))", [folder, folder]
     if key in _OWN:
         return f"({_OWN[key]} = %s)", [value]
     whole = "coalesce(position(%s IN ', ' || (metadata ->> %s) || ', ') > 0, false)"
-    return f"(tags @> %s::text[] AND {whole})", [
-        [_tag(key, part) for part in value.split(", ")],
-        f", {value}, ",
-        key,
-    ]
+    parts = [_tag(key, part) for part in value.split(", ")]
+    return f"(tags @> %s::text[] AND {whole})", [parts, f", {value}, ", key]
 
 
 def _compares(column: str, names: list[str], op: str, value: str) -> Clause:

@@ -49,6 +49,12 @@ _KEPT = "1 day"
 _FILES = """
 SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added, u.batch
 FROM rag_uploads u LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
+_IS_BUSY = """
+SELECT EXISTS (
+    SELECT FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+    WHERE j.status = 'todo' AND coalesce(j.scheduled_at <= now(), true)
+    OR j.status = 'doing' AND coalesce(w.last_heartbeat < now() - make_interval(secs => %s), true)
+)"""
 _OPEN = {"todo": "waiting", "doing": "working"}
 ENDS_SECONDS = 20.0
 """Seconds from a signal until a job that is not done is left to another worker."""
@@ -70,7 +76,7 @@ class Pace:
 
 
 class PostgresQueue:
-    """The queue of the index at `dsn`."""
+    """The queue of the index at `dsn`; its methods are those of `Queue`."""
 
     def __init__(self, dsn: str, wait: float = 30.0, pace: Pace | None = None) -> None:
         """Creates its tables if needed. Raises as the store does."""
@@ -79,30 +85,19 @@ class PostgresQueue:
         self._database.open(_prepare)
 
     def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
-        """Queue all files durably, or none. Returns their job numbers.
-
-        The outcomes of a `batch` can be queried for a day.
-        """
         return self._database.change(
             lambda connection: [_enqueue(connection, upload, batch) for upload in uploads]
         )
 
     def results(self, batch: str) -> list[tuple[str, Done | None]]:
-        """(name, outcome, or None while it waits) of each file of the batch, in order; [] for an
-        unknown batch.
-        """
         sql = f"{_FILES} WHERE u.batch = %s AND u.batch <> '' ORDER BY u.id"
-        rows = self._database.change(
-            lambda connection: connection.execute(sql, (batch,)).fetchall()
-        )
+        rows = self._database.change(lambda c: c.execute(sql, (batch,)).fetchall())
         return [(name, _done(result, status, error)) for _, name, result, status, error, *_ in rows]
 
     def state(self) -> State:
-        """Waiting, active and failed files, with errors."""
         return self._database.read(state_of)
 
     def forget(self) -> int:
-        """Remove the failed files. Returns their number."""
         return self._database.change(forget_failed)
 
     def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
@@ -112,45 +107,30 @@ class PostgresQueue:
         Searches for a lost server until it is found. RagErrors of `handle` fail the job; those of
         the store do so after several tries. Raises AbsentError if the collection is deleted.
         """
-        while True:
+
+        async def process(stopping: asyncio.Task[bool]) -> int:
             try:
-                asyncio.run(self._until_signal(handle, wait))
-                return
-            except (ConnectorException, psycopg.OperationalError) as error:
-                _log.warning(
-                    "%s does not answer (%s); looking for it again",
-                    self._database.place,
-                    type(error).__name__,
-                )
-                self._wait_for_server()
+                if await asyncio.to_thread(self._database.change, self._is_busy):
+                    return await self.turn(handle, {stopping})
+            except AbsentError:
+                raise
+            except (ConnectorException, psycopg.OperationalError, StoreError) as error:
+                place, reason = self._database.place, type(error).__name__
+                _log.warning("%s does not answer (%s); looking for it again", place, reason)
+            return 0
 
-    def _wait_for_server(self) -> None:
-        """Wait a while for the database. Raises AbsentError if the collection was deleted."""
-        try:
-            self._database.read(lambda _: None)
-        except AbsentError:
-            raise
-        except StoreError:
-            return
+        asyncio.run(until_signal(process, self._database.primary, self._pace.poll, wait))
 
-    async def _until_signal(self, handle: Callable[[Upload], Done], wait: bool) -> None:
-        stop = asyncio.Event()
-        stopping = asyncio.create_task(stop.wait())
-        with stopped_by_signals(stop.set):
-            await self._work(handle, wait, {stopping})
+    def _is_busy(self, connection: Connection[Any]) -> bool:
+        return is_busy(connection, self._pace)
 
     async def turn(
         self, handle: Callable[[Upload], Done], ends: Collection[asyncio.Task[bool]]
-    ) -> None:
-        """Process jobs until none waits, or one of the tasks ends and the current job is done."""
-        await self._work(handle, False, ends)
-
-    async def _work(
-        self,
-        handle: Callable[[Upload], Done],
-        wait: bool,
-        ends: Collection[asyncio.Task[bool]],
-    ) -> None:
+    ) -> int:
+        """Process jobs until none waits, or one of the tasks ends and the current job is done.
+        Returns their number.
+        """
+        count = 0
         asyncio.get_running_loop().set_exception_handler(_unless_deleted)
         connector = procrastinate.PsycopgConnector(
             conninfo=self._database.own, min_size=1, max_size=4, timeout=10
@@ -165,33 +145,23 @@ class PostgresQueue:
 
         @app.task(name=_TASK, retry=retry)
         def put(upload: int) -> None:
+            nonlocal count
+            count += 1
             self._do(upload, handle)
 
         async with app.open_async():
             await self._rescue(app)
-            watch = asyncio.create_task(self._watch(app)) if wait else None
-            try:
-                worker = app.run_worker_async(
-                    wait=wait,
-                    concurrency=1,
-                    delete_jobs="successful",
-                    fetch_job_polling_interval=self._pace.poll,
-                    update_heartbeat_interval=self._pace.heartbeat,
-                    stalled_worker_timeout=self._pace.dead,
-                    install_signal_handlers=False,
-                    listen_notify=wait,
-                )
-                await _run(worker, ends)
-            finally:
-                if watch:
-                    watch.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, ConnectorException):
-                        await watch
-
-    async def _watch(self, app: procrastinate.App) -> None:
-        while True:
-            await asyncio.sleep(self._pace.dead / 2)
-            await self._rescue(app)
+            worker = app.run_worker_async(
+                wait=False,
+                concurrency=1,
+                delete_jobs="successful",
+                update_heartbeat_interval=self._pace.heartbeat,
+                stalled_worker_timeout=self._pace.dead,
+                install_signal_handlers=False,
+                listen_notify=False,
+            )
+            await _run(worker, ends)
+        return count
 
     async def _rescue(self, app: procrastinate.App) -> None:
         """Give the jobs of dead workers to others."""
@@ -203,17 +173,15 @@ class PostgresQueue:
 
     def _do(self, number: int, handle: Callable[[Upload], Done]) -> None:
         sql = "SELECT name, source, data FROM rag_uploads WHERE id = %s AND result IS NULL"
-        row = self._database.change(
-            lambda connection: connection.execute(sql, (number,)).fetchone()
-        )
+        row = self._database.change(lambda c: c.execute(sql, (number,)).fetchone())
         if row is None:  # done, but its worker died before reporting it
             return
         try:
             result = handle(Upload(row[0], row[1], bytes(row[2])))
         except RagError as error:
-            noted = "UPDATE rag_uploads SET error = %s WHERE id = %s"
-            message = error.message
-            self._database.change(lambda connection: connection.execute(noted, (message, number)))
+            failed = "UPDATE rag_uploads SET error = %s WHERE id = %s"
+            values = (error.message, number)
+            self._database.change(lambda c: c.execute(failed, values))
             raise
         self._database.change(lambda connection: _finish(connection, number, result))
 
@@ -221,8 +189,46 @@ class PostgresQueue:
         self._database.close()
 
 
+async def until_signal(
+    process: Callable[[asyncio.Task[bool]], Coroutine[Any, Any, int]],
+    primary: str,
+    poll: float,
+    wait: bool,
+) -> None:
+    """Call `process`, which returns how many documents it processed and receives a task that ends
+    at the first SIGINT or SIGTERM. After 0 it is called again once a document is queued in any
+    schema of the server `primary`, or after `poll` seconds; without `wait`, not at all.
+    """
+    stop, news = asyncio.Event(), asyncio.Event()
+    stopping = asyncio.create_task(stop.wait())
+    listening = asyncio.create_task(_listen(primary, news, poll)) if wait else stopping
+    with _stopped_by_signals(stop.set):
+        while not stop.is_set():
+            news.clear()
+            if await process(stopping):
+                continue
+            if not wait:
+                break
+            notified = asyncio.create_task(news.wait())
+            ends = asyncio.FIRST_COMPLETED
+            await asyncio.wait({notified, stopping}, timeout=poll, return_when=ends)
+            notified.cancel()
+    listening.cancel()
+
+
+async def _listen(primary: str, news: asyncio.Event, pause: float) -> None:
+    """Set `news` when a document is queued in any schema. Polling covers a lost connection."""
+    while True:
+        with contextlib.suppress(psycopg.OperationalError):
+            async with await psycopg.AsyncConnection.connect(primary, autocommit=True) as listener:
+                await listener.execute("LISTEN procrastinate_any_queue_v1")
+                async for _ in listener.notifies():
+                    news.set()
+        await asyncio.sleep(pause)
+
+
 @contextlib.contextmanager
-def stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
+def _stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
     """Call `stop` at the first SIGINT or SIGTERM. A job that takes longer than `ENDS_SECONDS` after
     it ends with the process: its worker counts as dead, and another takes the job over.
     """
@@ -262,9 +268,8 @@ def _unless_deleted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
 def _prepare(connection: Connection[Any]) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
-        connection.execute(
-            "CREATE EXTENSION IF NOT EXISTS vector SCHEMA public"
-        )  # the store's connections need it
+        # the store's connections need it
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
         connection.execute(_UPLOADS)
         if not has(connection, "procrastinate_jobs"):
             connection.execute(sql.SQL(SchemaManager.get_schema()))
@@ -285,9 +290,9 @@ def _enqueue(connection: Connection[Any], upload: Upload, batch: str) -> int:
     return number
 
 
-def _finish(connection: Connection[Any], number: int, done: Done) -> None:
+def _finish(connection: Connection[Any], number: int, outcome: Done) -> None:
     """Keep the result of a batch's file without its content."""
-    result = json.dumps(dataclasses.asdict(done))
+    result = json.dumps(dataclasses.asdict(outcome))
     connection.execute(
         "UPDATE rag_uploads SET result = %s, data = '', error = NULL WHERE id = %s",
         (result, number),
@@ -298,13 +303,15 @@ def _finish(connection: Connection[Any], number: int, done: Done) -> None:
 
 def _done(result: str | None, status: str, error: str | None) -> Done | None:
     if result is None:
-        return (
-            Done("rejected", detail=error or "it could not be read")
-            if status not in _OPEN
-            else None
-        )
+        is_open = status in _OPEN
+        return None if is_open else Done("rejected", detail=error or "it could not be read")
     record = json.loads(result)
     return Done(record["outcome"], tuple(record["documents"]), record["detail"])
+
+
+def is_busy(connection: Connection[Any], pace: Pace) -> bool:
+    """Whether documents wait, or their worker is dead."""
+    return connection.execute(_IS_BUSY, (pace.dead,)).fetchone() == (True,)
 
 
 def state_of(connection: Connection[Any]) -> State:

@@ -105,7 +105,7 @@ _INLINE = 1900
 elsewhere.
 """
 _SERVER = 160_000
-_LEAST, _SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
+_LEAST, SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
 """pgvector versions: the first with iterative scans; without CVE-2026-3172 (parallel HNSW builds
 write past a buffer); without known faults.
 """
@@ -128,12 +128,9 @@ def prepare(
             _create(connection, create)
         elif version != VERSION:
             raise _unfit(version, place)
-        if connection.info.server_version < _SERVER:
-            raise StoreError(
-                f"{place} runs PostgreSQL {connection.info.server_version // 10_000}, at least 16 "
-                f"is needed",
-                "upgrade",
-            )
+        if (server := connection.info.server_version) < _SERVER:
+            message = f"{place} runs PostgreSQL {server // 10_000}, at least 16 is needed"
+            raise StoreError(message, "upgrade")
         check_pgvector(pgvector_version(connection), place)
         return dict(connection.execute("SELECT key, value FROM rag_meta").fetchall())
 
@@ -154,15 +151,21 @@ def has(connection: Connection[Any], table: str) -> bool:
     return row is not None and row[0] is not None
 
 
+def ensure(connection: Connection[Any], table: str, script: str) -> None:
+    """Within a transaction: create a table with `script` if it is missing."""
+    if not has(connection, table):
+        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
+        connection.execute(script)
+
+
 def _unfit(version: int, place: str) -> StoreError:
     if version == 0:
         return AbsentError(f"no index in {place}", "create one with: rag ingest PATH")
     message = f"{place} has schema {version}, this version reads {VERSION}"
     if version > VERSION:
         return StoreError(message, "install a newer version of rag")
-    return StoreError(
-        message, "make a new index from your files in another database: rag ingest PATH --index DSN"
-    )
+    hint = "make a new index from your files in another database: rag ingest PATH --index DSN"
+    return StoreError(message, hint)
 
 
 def _create(connection: Connection[Any], values: Mapping[str, str]) -> None:
@@ -177,9 +180,8 @@ def _create(connection: Connection[Any], values: Mapping[str, str]) -> None:
 
 def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:
     """() if the database has no pgvector."""
-    row = connection.execute(
-        "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
-    ).fetchone()
+    sql = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+    row = connection.execute(sql).fetchone()
     return tuple(int(part) for part in str(row[0]).split(".")) if row else ()
 
 
@@ -189,22 +191,13 @@ def check_pgvector(version: tuple[int, ...], place: str) -> None:
     """
     if version < _LEAST:
         installed = ".".join(map(str, version)) or "no pgvector"
-        raise StoreError(
-            f"{place} has {installed}; version 0.8.0 or later is required",
-            "install it and run: ALTER EXTENSION vector UPDATE",
-        )
-
-
-def builds_in_parallel(version: tuple[int, ...]) -> bool:
-    return version >= _SAFE
+        message = f"{place} has {installed}; version 0.8.0 or later is required"
+        raise StoreError(message, "install it and run: ALTER EXTENSION vector UPDATE")
 
 
 def advice(version: tuple[int, ...]) -> str:
     """A warning about a version with known faults, or ""."""
     if version >= _GOOD:
         return ""
-    installed = ".".join(map(str, version))
-    return (
-        f"pgvector {installed} has known faults (indexes are built by one process below 0.8.2); "
-        f"install 0.8.4 or newer"
-    )
+    faults = "has known faults (indexes are built by one process below 0.8.2)"
+    return f"pgvector {'.'.join(map(str, version))} {faults}; install 0.8.4 or newer"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from rag.filters import Pages, of_documents, pages
 from rag.protocols import Filter, Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import where
-from rag.store.postgres.schema import OWN, builds_in_parallel, pgvector_version
+from rag.store.postgres.schema import OWN, SAFE, pgvector_version
 from rag.store.postgres.sparse_bm25 import CorpusStatistics, Term, essential, question_vectors
 
 Found = list[tuple[int, float]]
@@ -56,10 +56,8 @@ def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope
     count = sum(passages for _, passages in rows)
     if len(rows) <= few and count <= few:
         return Scope([row for row, _ in rows], count)
-    return Scope(
-        condition=f'document IN (SELECT "row" FROM rag_documents WHERE {condition})',
-        values=tuple(values),
-    )
+    condition = f'document IN (SELECT "row" FROM rag_documents WHERE {condition})'
+    return Scope(condition=condition, values=tuple(values))
 
 
 def _scope_of_pages(
@@ -69,18 +67,16 @@ def _scope_of_pages(
     if page_range.last < page_range.first:
         return Scope([])
     # The first page starts with the text; the end of the last page is NULL.
-    begin = (
-        f"(pages ->> {page_range.first - 1})::bigint"
-        if page_range.first > 1
-        else "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
-    )
+    numbers = (page_range.first - 1, page_range.last)
+    begin, beyond = (f"(pages ->> {number})::bigint" for number in numbers)
+    if page_range.first == 1:
+        begin = "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
+    documents = f"SELECT *, record::json -> 'pages' AS pages FROM rag_documents WHERE {condition}"
     sql = (
-        f'WITH spans AS MATERIALIZED (SELECT "row", {begin} AS first, (pages ->> '
-        f"{page_range.last})::bigint AS beyond FROM"
-        f" (SELECT \"row\", record::json -> 'pages' AS pages FROM rag_documents WHERE "
-        f"{condition}) AS d)"
-        ' SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row"'
-        " WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
+        f'WITH spans AS MATERIALIZED (SELECT "row", {begin} AS first, {beyond} AS beyond '
+        f"FROM ({documents}) AS d) "
+        'SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row" '
+        "WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
     )
     rows = connection.execute(f"{sql} LIMIT %s", (*values, few + 1)).fetchall()
     if len(rows) <= few:
@@ -95,41 +91,41 @@ def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, e
     if within.rows == []:
         return []
     clause, values = within.clause()
-    if within.rows is not None or not _indexed(connection, exact):
-        sql = (
-            f"SELECT id, -(embedding <#> %b) AS score FROM rag_vectors WHERE {clause} ORDER "
-            f"BY score DESC, id LIMIT %s"
-        )
-        return connection.execute(sql, (vector, *values, k)).fetchall()
+    sql = "SELECT id, -(embedding <#> %b) AS score FROM {} ORDER BY score DESC, id LIMIT %s"
+    is_exact = within.rows is not None
+    if not is_exact:
+        passages, _, is_valid = _state(connection)
+        is_exact = passages <= exact or not is_valid
+    if is_exact:
+        rows = f"rag_vectors WHERE {clause}"
+        return connection.execute(sql.format(rows), (vector, *values, k)).fetchall()
+    half = f"halfvec({len(vector)})"
+    nearest = f"ORDER BY embedding::{half} <#> %b::{half} LIMIT %s"
+    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {clause} {nearest}) near"
+    # Without iterative scans, which are off by default, a filter would leave too few rows.
+    settings = {
+        "ef_search": str(min(1000, max(200, 2 * k))),
+        "iterative_scan": "relaxed_order",
+        "max_scan_tuples": "200000",
+        "scan_mem_multiplier": "8",
+    }
     with connection.transaction():
-        for setting in iterative_settings(k):
-            connection.execute(setting)
-        half = f"halfvec({len(vector)})"
-        return connection.execute(
-            "SELECT id, -(embedding <#> %b) AS score FROM (SELECT id, embedding FROM rag_vectors"
-            f" WHERE {clause} ORDER BY embedding::{half} <#> %b::{half} LIMIT %s) near ORDER BY "
-            f"score DESC, id LIMIT %s",
-            (vector, *values, vector, 2 * k, k),
-        ).fetchall()
+        for name, value in settings.items():
+            connection.execute("SELECT set_config(%s, %s, true)", (f"hnsw.{name}", value))
+        candidates = (vector, *values, vector, 2 * k, k)
+        return connection.execute(sql.format(rows), candidates).fetchall()
 
 
-def iterative_settings(k: int) -> list[str]:
-    """Without iterative scans, which are off by default, a filter would leave too few rows."""
-    return [
-        f"SET LOCAL hnsw.ef_search = {min(1000, max(200, 2 * k))}",
-        "SET LOCAL hnsw.iterative_scan = relaxed_order",
-        "SET LOCAL hnsw.max_scan_tuples = 200000",
-        "SET LOCAL hnsw.scan_mem_multiplier = 8",
-    ]
-
-
-def _indexed(connection: Connection[Any], exact: int) -> bool:
-    row = connection.execute(
-        "SELECT s.passages, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
+def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
+    """The number of passages, how many have changed since the last vacuum, and whether the HNSW
+    index is valid; None without one.
+    """
+    row: tuple[int, int, bool | None] | None = connection.execute(
+        "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
         f"i.indexrelid = {OWN}",
         (INDEX,),
     ).fetchone()
-    return row is not None and row[0] > exact and bool(row[1])
+    return row or (0, 0, None)
 
 
 def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> Found:
@@ -175,11 +171,9 @@ def _by_rare_words(
         postings += word.passages
     scores = _score(connection, words, rare, collection, k, within)
     needed = essential(words, collection, scores[-1][1]) if len(scores) == k else words
-    return (
-        scores
-        if set(needed) <= set(rare)
-        else _score(connection, words, needed, collection, k, within)
-    )
+    if set(needed) <= set(rare):
+        return scores
+    return _score(connection, words, needed, collection, k, within)
 
 
 def _score(
@@ -216,23 +210,16 @@ def tend(connection: Connection[Any], exact: int, dim: int) -> None:
     """Build the HNSW index if there are more than `exact` vectors, and vacuum; only one process
     does it.
     """
-    row = connection.execute(
-        "SELECT pg_try_advisory_lock(hashtextextended('rag tend' || current_schema(), 0))"
-    ).fetchone()
-    if not (row and row[0]):
+    sql = "SELECT pg_try_advisory_lock(hashtextextended('rag tend' || current_schema(), 0))"
+    if connection.execute(sql).fetchone() != (True,):
         return
-    row = connection.execute(
-        "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
-        f"i.indexrelid = {OWN}",
-        (INDEX,),
-    ).fetchone()
-    passages, churn, valid = row or (0, 0, None)
+    passages, churn, valid = _state(connection)
     if churn > _CHURN * passages + 100:
         connection.execute("VACUUM (ANALYZE) rag_documents, rag_vectors, rag_words, rag_terms")
         connection.execute("UPDATE rag_statistics SET churn = greatest(0, churn - %s)", (churn,))
     if passages > exact and not valid:
         for statement in building(pgvector_version(connection), dim, broken=valid is False):
-            connection.execute(sql.SQL(statement))
+            connection.execute(statement)
 
 
 def building(version: tuple[int, ...], dim: int, broken: bool) -> list[str]:
@@ -241,10 +228,9 @@ def building(version: tuple[int, ...], dim: int, broken: bool) -> list[str]:
 
     `broken`: the previous build was killed.
     """
-    alone = [] if builds_in_parallel(version) else ["SET max_parallel_maintenance_workers = 0"]
     return [
         *([f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}"] if broken else []),
-        *alone,
+        *(["SET max_parallel_maintenance_workers = 0"] if version < SAFE else []),
         "SET maintenance_work_mem = '512MB'",
         f"CREATE INDEX CONCURRENTLY {INDEX} ON rag_vectors USING hnsw"
         f" ((embedding::halfvec({dim})) halfvec_ip_ops) WITH (m = 16, ef_construction = 128)",

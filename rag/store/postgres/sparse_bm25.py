@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pgvector import SparseVector
 
 from rag.store.local import tantivy_index
-from rag.store.local.tantivy_index import K1, B
+from rag.store.local.tantivy_index import K1, LENGTHS, B
 
 DIMENSIONS = 10**9
 """pgvector's maximum."""
@@ -26,14 +26,6 @@ MOST = 63
 """Counts up to this one are exact; the last dimension stands for larger counts, with the score of a
 medium length.
 """
-
-
-LENGTHS = np.array(tantivy_index.LENGTHS)
-"""Minimum length of each class."""
-
-
-def length_class(length: int) -> int:
-    return int(np.searchsorted(LENGTHS, length, side="right")) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,7 @@ class Term:
 
     number: int
     passages: int
-    most: int
+    highest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +50,14 @@ class CorpusStatistics:
     def penalties(self) -> NDArray[np.floating]:
         """k1 * (1 - b + b * length / average), by length class."""
         average = self.words / max(1, self.passages) or 1.0
-        return K1 * (1 - B + B * LENGTHS[: self.classes] / average)
+        return K1 * (1 - B + B * np.array(LENGTHS[: self.classes]) / average)
 
     def idf(self, word: Term) -> float:
         return tantivy_index.idf(self.passages, word.passages)
 
     def bound(self, word: Term) -> float:
         """The maximum that the word can add to a score."""
-        highest = max(1, word.most)
+        highest = max(1, word.highest)
         return self.idf(word) * (K1 + 1) * highest / (highest + K1 * (1 - B))
 
 
@@ -97,7 +89,7 @@ def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> lis
     places = [
         (w, count)
         for w in sorted(words, key=lambda w: w.number)
-        for count in range(1, min(max(w.most, 1), MOST) + 1)
+        for count in range(1, min(max(w.highest, 1), MOST) + 1)
     ]
     indices = np.array(
         [w.number * (MOST + 1) + count for w, count in places], dtype=">i4"

@@ -17,13 +17,17 @@ from rag.errors import StoreError
 from rag.packed_blocks import PackedBlocks
 from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
 from rag.store.duplicates import Duplicates, duplicates
-from rag.store.postgres import grids, schema, search, writes
+from rag.store.postgres import schema, search, writes
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.filter_sql import writable
+from rag.store.postgres.writes import HOLDS
 from rag.store.validation import check
 from rag.types import Document, Passage
 
 _log = logging.getLogger(__name__)
+_PASSAGE = "d.id, p.start, p.stop, p.text, d.title, p.heading"
+"""The fields of a `Passage`."""
+_JOINED = 'FROM rag_passages p JOIN rag_documents d ON d."row" = p.document'
 _EXACT = 20_000
 """Maximum number of passages for an exhaustive search (15 ms at 384 dimensions); above it, an HNSW
 index is used.
@@ -65,11 +69,8 @@ class PostgresStore:
         except BaseException:
             self.close()
             raise
-        self._embedder, self._dim, self._passage_tokens = (
-            meta["embedder"],
-            int(meta["dim"]),
-            int(meta["passage_tokens"]),
-        )
+        self._embedder, self._dim = meta["embedder"], int(meta["dim"])
+        self._passage_tokens = int(meta["passage_tokens"])
 
     def _prepare(
         self, connection: Connection[Any], create: Mapping[str, str] | None
@@ -91,9 +92,7 @@ class PostgresStore:
         finally:
             self._depth.value = depth - 1
             if depth == 1:
-                self._database.alone(
-                    lambda connection: search.tend(connection, self._exact, self._dim)
-                )
+                self._database.alone(lambda c: search.tend(c, self._exact, self._dim))
 
     def put(
         self,
@@ -104,27 +103,29 @@ class PostgresStore:
     ) -> None:
         check(document, passages)
         rows = np.ascontiguousarray(vectors, dtype=np.float32).reshape(len(passages), self._dim)
-        self._database.change(
-            lambda connection: writes.put(connection, document, passages, rows, instead_of)
-        )
+        self._database.change(lambda c: writes.put(c, document, passages, rows, instead_of))
 
     def delete(self, document_id: str) -> bool:
-        return self._database.change(lambda connection: writes.delete(connection, document_id))
+        return self._database.change(lambda c: writes.delete(c, document_id))
 
     def update_digests(self, stamps: Mapping[str, str]) -> None:
-        self._database.change(lambda connection: writes.update_digests(connection, stamps))
+        self._database.change(lambda c: writes.update_digests(c, stamps))
 
     def keep_original(self, document_id: str, content: bytes) -> None:
-        self._database.change(
-            lambda connection: writes.keep_original(connection, document_id, content)
-        )
+        self._database.change(lambda c: writes.keep_original(c, document_id, content))
 
     # Queries
 
     def original(self, document_id: str) -> bytes | None:
         sql = "SELECT content FROM rag_originals WHERE id = %s"
-        row = self._database.read(lambda c: _of_originals(c, sql, document_id))
-        return row[0] if row else None
+        rows = self._rows_if("rag_originals", sql, document_id)
+        return rows[0][0] if rows else None
+
+    def _rows_if(self, table: str, sql: str, *values: object) -> list[Any]:
+        """The rows of a query; [] as long as its table does not exist."""
+        return self._database.read(
+            lambda c: c.execute(sql, values).fetchall() if schema.has(c, table) else []
+        )
 
     def dense(
         self, vector: Vectors, k: int, filter: Filter | None = None
@@ -143,98 +144,66 @@ class PostgresStore:
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
         sql = "SELECT term, passages FROM rag_terms WHERE term = ANY(%s) AND passages > 0"
-        return dict(self._database.read(lambda c: c.execute(sql, (list(words),)).fetchall()))
+        return dict(self._database.rows(sql, list(words)))
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         sql = "SELECT id, -(embedding <#> %b) FROM rag_vectors WHERE id = ANY(%s)"
-        values = (np.ascontiguousarray(vector, dtype=np.float32), list(ids))
-        return dict(self._database.read(lambda c: c.execute(sql, values).fetchall()))
+        query = np.ascontiguousarray(vector, dtype=np.float32)
+        return dict(self._database.rows(sql, query, list(ids)))
 
     def passages(self, ids: Sequence[int]) -> dict[int, Passage]:
-        sql = (
-            "SELECT p.id, d.id, p.start, p.stop, p.text, d.title, p.heading FROM rag_passages p"
-            ' JOIN rag_documents d ON d."row" = p.document WHERE p.id = ANY(%s)'
-        )
-        rows = self._database.read(lambda c: c.execute(sql, (list(ids),)).fetchall())
-        return {row[0]: _passage(*row[1:]) for row in rows}
+        sql = f"SELECT {_PASSAGE}, p.id {_JOINED} WHERE p.id = ANY(%s)"
+        return {row[-1]: _passage(*row[:-1]) for row in self._database.rows(sql, list(ids))}
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
         sql = (
-            "SELECT d.id, p.start, p.stop, p.text, d.title, p.heading, v.embedding FROM "
-            "rag_documents d"
-            ' JOIN rag_passages p ON p.document = d."row" JOIN rag_vectors v ON v.id = p.id WHERE '
-            "d.id = %s ORDER BY p.id"
+            f"SELECT {_PASSAGE}, v.embedding {_JOINED} JOIN rag_vectors v ON v.id = p.id "
+            "WHERE d.id = %s ORDER BY p.id"
         )
-        rows = self._database.read(lambda c: c.execute(sql, (document_id,)).fetchall())
+        rows = self._database.rows(sql, document_id)
         vectors = np.array([row[-1].to_numpy() for row in rows], dtype=np.float32)
         return [_passage(*row[:-1]) for row in rows], vectors.reshape(len(rows), self._dim)
 
     def document(self, document_id: str) -> Document | None:
         sql = "SELECT record, stamp, text, blocks FROM rag_documents WHERE id = %s"
-        row = self._database.read(lambda c: c.execute(sql, (document_id,)).fetchone())
-        return _document(row[0], row[1], row[2].decode(), row[3]) if row else None
+        rows = self._database.rows(sql, document_id)
+        return _document(*rows[0]) if rows else None
 
     def documents(self, after: str = "", limit: int | None = None) -> list[Document]:
         sql = "SELECT record, stamp FROM rag_documents WHERE id > %s ORDER BY id LIMIT %s"
-        rows = self._database.read(lambda c: c.execute(sql, (writable(after), limit)).fetchall())
-        return [_document(record, stamp) for record, stamp in rows]
+        return [_document(*row) for row in self._database.rows(sql, writable(after), limit)]
 
     def duplicates(self) -> Duplicates:
         """Copies and editions among the documents; reads every passage once."""
         documents = 'SELECT "row", id, md5(text) FROM rag_documents ORDER BY id'
-        passages = (
-            "SELECT document, ('x' || left(md5(text), 16))::bit(64)::bigint FROM rag_passages "
-            "ORDER BY id"
-        )
-        return duplicates(
-            self._database.read(lambda c: c.execute(documents).fetchall()),
-            self._database.read(lambda c: c.execute(passages).fetchall()),
-        )
-
-    def grids(self) -> dict[str, str]:
-        return self._database.read(grids.grids)
-
-    def put_grid(self, name: str, record: str) -> None:
-        self._database.change(lambda connection: grids.put_grid(connection, name, record))
-
-    def delete_grid(self, name: str) -> bool:
-        return self._database.change(lambda connection: grids.delete_grid(connection, name))
-
-    def cells(self, grid: str) -> list[CellRow]:
-        return self._database.read(lambda connection: grids.cells(connection, grid))
-
-    def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
-        return self._database.change(lambda connection: writes.put_cells(connection, grid, rows))
+        digest = "('x' || left(md5(text), 16))::bit(64)::bigint"
+        passages = f"SELECT document, {digest} FROM rag_passages ORDER BY id"
+        return duplicates(self._database.rows(documents), self._database.rows(passages))
 
     def stats(self) -> Stats:
         sql = "SELECT documents, passages, generation FROM rag_statistics"
-        row = self._database.read(lambda c: c.execute(sql).fetchone())
-        documents, passages, generation = row or (0, 0, 0)
-        return Stats(
-            documents, passages, generation, self._embedder, self._dim, self._passage_tokens
-        )
+        documents, passages, generation = self._database.rows(sql)[0]
+        size = (documents, passages, generation)
+        return Stats(*size, self._embedder, self._dim, self._passage_tokens)
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
+        counted = "SELECT count(*) FROM {} WHERE id IN (SELECT id FROM n)"
+        parts = [counted.format(f"rag_{name}") for name in ("passages", "vectors", "words")]
         sql = (
-            'WITH d AS (SELECT "row" FROM rag_documents WHERE id = %s),'
-            " n AS (SELECT id FROM rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT "
-            "unnest(%s::bigint[]))"
-            " SELECT (SELECT count(*) FROM d), (SELECT count(*) FROM rag_passages WHERE id IN "
-            "(SELECT * FROM n)),"
-            " (SELECT count(*) FROM rag_vectors WHERE id IN (SELECT * FROM n)),"
-            " (SELECT count(*) FROM rag_words WHERE id IN (SELECT * FROM n)), (SELECT "
-            "array_agg(id ORDER BY id) FROM n)"
+            'WITH d AS (SELECT "row" FROM rag_documents WHERE id = %s), n AS (SELECT id FROM '
+            "rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT unnest(%s::bigint[])) "
+            f"SELECT (SELECT count(*) FROM d), ({'), ('.join(parts)}), "
+            "(SELECT array_agg(id ORDER BY id) FROM n)"
         )
-        row = self._database.read(lambda c: c.execute(sql, (document_id, list(numbers))).fetchone())
-        documents, passages, vectors, words, number = row or (0, 0, 0, 0, None)
-        counted = "SELECT count(*) FROM rag_originals WHERE id = %s"
-        originals = self._database.read(lambda c: _of_originals(c, counted, document_id)) or (0,)
-        cells = self._database.read(lambda c: grids.count(c, document_id))
+        (row,) = self._database.rows(sql, document_id, list(numbers))
+        documents, passages, vectors, words, ids = row
+        files = "SELECT FROM rag_originals WHERE id = %s"
+        cells = f"SELECT FROM rag_cells WHERE {HOLDS} AND documents @> ARRAY[%s]"
         return Footprint(
             *(documents, passages, vectors, words),
-            numbers=tuple(number or ()),
-            originals=originals[0],
-            cells=cells,
+            numbers=tuple(ids or ()),
+            originals=len(self._rows_if("rag_originals", files, document_id)),
+            cells=len(self._rows_if("rag_cells", cells, document_id)),
         )
 
     def erasing(self) -> AbstractContextManager[None]:
@@ -243,6 +212,32 @@ class PostgresStore:
     def vacuum(self) -> None:
         """Vacuum dead rows; PostgreSQL's own log is the administrator's responsibility."""
         self._database.alone(_vacuum)
+
+    # Grids
+
+    def grids(self) -> dict[str, str]:
+        sql = "SELECT name, record FROM rag_grids ORDER BY name"
+        return dict(self._rows_if("rag_grids", sql))
+
+    def put_grid(self, name: str, record: str) -> None:
+        self._database.change(lambda c: writes.put_grid(c, name, record))
+
+    def delete_grid(self, name: str) -> bool:
+        sql = "DELETE FROM rag_grids WHERE name = %s"
+        return self._database.change(
+            lambda c: schema.has(c, "rag_grids") and c.execute(sql, (name,)).rowcount > 0
+        )
+
+    def cells(self, grid: str) -> list[CellRow]:
+        columns = "place, name, documents, record, number"
+        sql = f"SELECT {columns} FROM rag_cells WHERE grid = %s ORDER BY number"
+        return [
+            CellRow(place, name, tuple(documents), record, number)
+            for place, name, documents, record, number in self._rows_if("rag_cells", sql, grid)
+        ]
+
+    def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
+        return self._database.change(lambda c: writes.put_cells(c, grid, rows))
 
     def close(self) -> None:
         self._database.close()
@@ -264,18 +259,10 @@ def _check(meta: Mapping[str, str], expect: Mapping[str, str], place: str) -> No
             )
 
 
-def _of_originals(connection: Connection[Any], sql: str, document_id: str) -> Any:
-    """The row that `sql` finds; None if no file was ever kept."""
-    if not schema.has(connection, "rag_originals"):
-        return None
-    return connection.execute(sql, (document_id,)).fetchone()
-
-
 def _vacuum(connection: Connection[Any]) -> None:
-    originals = ", rag_originals" if schema.has(connection, "rag_originals") else ""
-    cells = ", rag_grids, rag_cells" if grids.exist(connection) else ""
-    tables = f"rag_documents, rag_passages, rag_vectors, rag_words{originals}{cells}"
-    connection.execute(f"VACUUM {tables}")
+    names = ("documents", "passages", "vectors", "words", "originals", "grids", "cells")
+    tables = [f"rag_{name}" for name in names if schema.has(connection, f"rag_{name}")]
+    connection.execute(f"VACUUM {', '.join(tables)}")
 
 
 def _passage(
@@ -284,11 +271,11 @@ def _passage(
     return Passage(document_id, start, end, text.decode(), title.decode(), heading.decode())
 
 
-def _document(record: str, stamp: str, text: str = "", blocks: bytes = b"") -> Document:
+def _document(record: str, stamp: str, text: bytes = b"", blocks: bytes = b"") -> Document:
     fields = json.loads(record)
     return Document(
         **{**fields, "pages": tuple(fields["pages"])},
         container_sha256=stamp,
-        text=text,
+        text=text.decode(),
         blocks=PackedBlocks(blocks) if blocks else (),
     )

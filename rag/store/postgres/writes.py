@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -15,14 +15,19 @@ from rag.errors import InputError
 from rag.meaning.identifiers import searched
 from rag.packed_blocks import PackedBlocks
 from rag.protocols import CellRow, Vectors
-from rag.store.local.tantivy_index import analyze
-from rag.store.postgres import grids
+from rag.store.local.tantivy_index import analyze, length_class
 from rag.store.postgres.filter_sql import tags, writable
-from rag.store.postgres.schema import ORIGINALS, has
-from rag.store.postgres.sparse_bm25 import LENGTHS, encode, length_class
+from rag.store.postgres.schema import GRIDS, ORIGINALS, ensure, has
+from rag.store.postgres.sparse_bm25 import encode
 from rag.types import Document, Passage
 
 Counts = list[Counter[str]]
+HOLDS = "starts_with(record, '{')"
+"""A cell's record is not the time at which its document was deleted."""
+_NOW = (
+    "to_json(to_char(clock_timestamp() AT TIME ZONE 'UTC', "
+    """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))"""
+)
 _MAX_ID_BYTES = 2600
 """An entry of a B-tree takes at most 2,704 bytes."""
 
@@ -39,13 +44,13 @@ def put(
     """
     _check_id(document.id)
     words = [Counter(analyze(searched(p))) for p in passages]
-    _lock(connection, {document.id, instead_of or document.id})
-    rows = connection.execute(
-        'SELECT "row" FROM rag_documents WHERE id = ANY(%s)', ([document.id, instead_of],)
-    ).fetchall()
-    removed = _take_out(connection, [row for (row,) in rows])
-    if instead_of:
-        grids.rename(connection, instead_of, document.id)
+    removed = _take_out(connection, {document.id, instead_of or document.id})
+    if instead_of and has(connection, "rag_cells"):
+        connection.execute(
+            "UPDATE rag_cells SET documents = array_replace(documents, %(old)s, %(new)s), place = "
+            "CASE place WHEN %(old)s THEN %(new)s ELSE place END WHERE documents @> ARRAY[%(old)s]",
+            {"old": instead_of, "new": document.id},
+        )
     ids, row = _put_rows(connection, document, passages, vectors)
     _count(connection, removed, _Change.of(words))
     _put_words(connection, row, ids, words)
@@ -53,20 +58,49 @@ def put(
 
 def delete(connection: Connection[Any], document_id: str) -> bool:
     """Within a transaction: delete a document. Returns False if the id is unknown."""
-    _lock(connection, {document_id})
-    rows = connection.execute(
-        'SELECT "row" FROM rag_documents WHERE id = %s', (document_id,)
-    ).fetchall()
-    if rows:
-        _count(connection, _take_out(connection, [row for (row,) in rows]), _Change())
-        grids.forget(connection, document_id)
-    return bool(rows)
+    removed = _take_out(connection, {document_id})
+    if removed.documents:
+        _count(connection, removed, _Change())
+        if has(connection, "rag_cells"):
+            sql = f"UPDATE rag_cells SET record = {_NOW} WHERE {HOLDS} AND documents @> ARRAY[%s]"
+            connection.execute(sql, (document_id,))
+    return removed.documents > 0
+
+
+def put_grid(connection: Connection[Any], name: str, record: str) -> None:
+    """Within a transaction: keep the definition of a grid, or replace it."""
+    ensure(connection, "rag_cells", GRIDS)
+    connection.execute(
+        "INSERT INTO rag_grids VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET record = "
+        "excluded.record",
+        (name, record),
+    )
 
 
 def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -> int:
     """Within a transaction: add versions of cells, unless their documents were deleted."""
     _lock(connection, {document_id for cell in rows for document_id in cell.documents})
-    return grids.put_cells(connection, grid, rows)
+    if not has(connection, "rag_cells"):
+        return 0
+    exist = (
+        "EXISTS (SELECT FROM rag_grids WHERE name = %(grid)s) AND NOT EXISTS (SELECT FROM "
+        "unnest(%(documents)s::text[]) AS n (id) WHERE n.id NOT IN (SELECT id FROM rag_documents "
+        "WHERE id = ANY(%(documents)s::text[])))"
+    )
+    new = (
+        "INSERT INTO rag_cells (grid, place, name, documents, record) SELECT %(grid)s, %(row)s, "
+        f"%(column)s, %(documents)s::text[], %(record)s WHERE {exist}"
+    )
+    newer = (
+        "UPDATE rag_cells SET documents = %(documents)s, record = %(record)s WHERE number = "
+        f"%(number)s AND grid = %(grid)s AND {HOLDS} AND {exist}"
+    )
+    written = 0
+    for cell in rows:
+        names = {"row": writable(cell.row), "column": writable(cell.column), "grid": grid}
+        values = {**cell._asdict(), **names, "documents": list(cell.documents)}
+        written += connection.execute(newer if cell.number else new, values).rowcount
+    return written
 
 
 def update_digests(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
@@ -80,9 +114,7 @@ def update_digests(connection: Connection[Any], stamps: Mapping[str, str]) -> No
 
 def keep_original(connection: Connection[Any], document_id: str, content: bytes) -> None:
     """Within a transaction: keep the file of a document, if the document still exists."""
-    if not has(connection, "rag_originals"):
-        connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
-        connection.execute(ORIGINALS)
+    ensure(connection, "rag_originals", ORIGINALS)
     _lock(connection, {document_id})
     connection.execute(
         "INSERT INTO rag_originals SELECT id, %s FROM rag_documents WHERE id = %s "
@@ -121,7 +153,7 @@ class _Change:
     words: int = 0
     classes: int = 0
     doc_freq: Counter[str] = dataclasses.field(default_factory=Counter)
-    most: dict[str, int] = dataclasses.field(default_factory=dict)
+    highest: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(cls, counts: Counts) -> _Change:
@@ -134,25 +166,24 @@ class _Change:
         return cls(1, len(counts), sum(lengths), classes, doc_freq, highest)
 
 
-def _take_out(connection: Connection[Any], rows: list[int]) -> _Change:
-    """Delete the documents. Returns what this takes from the statistics."""
+def _take_out(connection: Connection[Any], ids: set[str]) -> _Change:
+    """Delete the documents, and hold their ids until the end of the transaction. Returns what this
+    takes from the statistics.
+    """
+    _lock(connection, ids)
+    sql = 'SELECT "row" FROM rag_documents WHERE id = ANY(%s)'
+    rows = [row for (row,) in connection.execute(sql, (list(ids),)).fetchall()]
     if not rows:
         return _Change()
-    lengths = connection.execute(
-        "SELECT length FROM rag_words WHERE document = ANY(%s)", (rows,)
-    ).fetchall()
-    counted = connection.execute(
+    sql = "SELECT length FROM rag_words WHERE document = ANY(%s)"
+    lengths = [length for (length,) in connection.execute(sql, (rows,)).fetchall()]
+    sql = (
         "SELECT t.term, n.count FROM (SELECT unnest(terms) AS number, count(*) FROM rag_words"
-        " WHERE document = ANY(%s) GROUP BY 1) n JOIN rag_terms t USING (number)",
-        (rows,),
-    ).fetchall()
-    connection.execute('DELETE FROM rag_documents WHERE "row" = ANY(%s)', (rows,))
-    return _Change(
-        len(rows),
-        len(lengths),
-        sum(length for (length,) in lengths),
-        doc_freq=Counter(dict(counted)),
+        " WHERE document = ANY(%s) GROUP BY 1) n JOIN rag_terms t USING (number)"
     )
+    doc_freq = Counter[str](dict(connection.execute(sql, (rows,)).fetchall()))
+    connection.execute('DELETE FROM rag_documents WHERE "row" = ANY(%s)', (rows,))
+    return _Change(len(rows), len(lengths), sum(lengths), doc_freq=doc_freq)
 
 
 def _put_rows(
@@ -160,46 +191,49 @@ def _put_rows(
 ) -> tuple[list[int], int]:
     """Insert everything except the words. Returns the passage ids and the document's row."""
     metadata = {writable(key): writable(value) for key, value in document.metadata.items()}
-    names = (
-        document.id,
-        document.title.encode(),
-        writable(document.title),
-        writable(document.source),
-    )
-    values = (
-        *names,
-        Jsonb(metadata),
-        tags(metadata),
-        document.container_sha256,
-        len(passages),
-        _record(document),
-        document.text.encode(),
-        PackedBlocks.of(document.blocks).data,
-    )
-    inserted = connection.execute(
-        "INSERT INTO rag_documents (id, title, named, source, metadata, tags, stamp, passages, "
-        "record, text, blocks)"
-        ' VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING "row"',
-        values,
-    ).fetchone()
-    row: int = inserted[0] if inserted else 0
+    values = {
+        "id": document.id,
+        "title": document.title.encode(),
+        "named": writable(document.title),
+        "source": writable(document.source),
+        "metadata": Jsonb(metadata),
+        "tags": tags(metadata),
+        "stamp": document.container_sha256,
+        "passages": len(passages),
+        "record": _record(document),
+        "text": document.text.encode(),
+        "blocks": PackedBlocks.of(document.blocks).data,
+    }
+    columns, slots = ", ".join(values), ", ".join(f"%({name})s" for name in values)
+    sql = f'INSERT INTO rag_documents ({columns}) VALUES ({slots}) RETURNING "row"'
+    ((row,),) = connection.execute(sql, values).fetchall()
     sql = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
     ids = [number for (number,) in connection.execute(sql, (len(passages),)).fetchall()]
-    with connection.cursor() as cursor:
-        with cursor.copy(
-            "COPY rag_passages (id, document, start, stop, heading, text) FROM STDIN (FORMAT "
-            "binary)"
-        ) as copy:
-            copy.set_types(["int8", "int8", "int4", "int4", "bytea", "bytea"])
-            for number, p in zip(ids, passages, strict=True):
-                copy.write_row((number, row, p.start, p.end, p.heading.encode(), p.text.encode()))
-        with cursor.copy(
-            "COPY rag_vectors (id, document, embedding) FROM STDIN (FORMAT binary)"
-        ) as copy:
-            copy.set_types(["int8", "int8", "vector"])
-            for number, vector in zip(ids, vectors, strict=True):
-                copy.write_row((number, row, vector))
+    _load(
+        connection,
+        "rag_passages (id, document, start, stop, heading, text)",
+        ["int8", "int8", "int4", "int4", "bytea", "bytea"],
+        (
+            (number, row, p.start, p.end, p.heading.encode(), p.text.encode())
+            for number, p in zip(ids, passages, strict=True)
+        ),
+    )
+    rows = ((number, row, vector) for number, vector in zip(ids, vectors, strict=True))
+    _load(connection, "rag_vectors (id, document, embedding)", ["int8", "int8", "vector"], rows)
     return ids, row
+
+
+def _load(
+    connection: Connection[Any], table: str, types: list[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    """Insert rows with columns of these types; `table` names the columns."""
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy,
+    ):
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
 
 
 def _record(document: Document) -> str:
@@ -214,22 +248,19 @@ def _count(connection: Connection[Any], removed: _Change, added: _Change) -> Non
     """Update the statistics. Their row is locked until the commit, so changes are counted one after
     another.
     """
-    connection.execute(
+    sql = (
         "UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s, "
-        "passages = passages + %s,"
-        " words = words + %s, classes = greatest(classes, %s), churn = churn + %s",
-        (
-            added.documents - removed.documents,
-            added.passages - removed.passages,
-            added.words - removed.words,
-            added.classes,
-            added.passages + removed.passages,
-        ),
+        "passages = passages + %s, words = words + %s, classes = greatest(classes, %s), "
+        "churn = churn + %s"
     )
+    sizes = (added.documents - removed.documents, added.passages - removed.passages)
+    churn = added.passages + removed.passages
+    connection.execute(sql, (*sizes, added.words - removed.words, added.classes, churn))
     changed = added.doc_freq.copy()
     changed.subtract(removed.doc_freq)
     terms = sorted(changed)
-    values = (terms, [changed[term] for term in terms], [added.most.get(term, 0) for term in terms])
+    highest = [added.highest.get(term, 0) for term in terms]
+    values = (terms, [changed[term] for term in terms], highest)
     new = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
     connection.execute(
         "UPDATE rag_terms t SET passages = t.passages + n.passages, most = greatest(t.most, n.most)"
@@ -245,25 +276,15 @@ def _count(connection: Connection[Any], removed: _Change, added: _Change) -> Non
 
 def _put_words(connection: Connection[Any], row: int, ids: Sequence[int], counts: Counts) -> None:
     terms = list({term for counter in counts for term in counter})
-    numbers = dict(
-        connection.execute(
-            "SELECT term, number FROM rag_terms WHERE term = ANY(%s)", (terms,)
-        ).fetchall()
-    )
-    copying = (
-        "COPY rag_words (id, document, length, class, terms, counts) FROM STDIN (FORMAT binary)"
-    )
-    with connection.cursor() as cursor, cursor.copy(copying) as copy:
-        copy.set_types(["int8", "int8", "int4", "int2", "int4[]", "sparsevec"])
+    sql = "SELECT term, number FROM rag_terms WHERE term = ANY(%s)"
+    numbers = dict(connection.execute(sql, (terms,)).fetchall())
+
+    def rows() -> Iterator[tuple[Any, ...]]:
         for number, counter in zip(ids, counts, strict=True):
             by_number = {numbers[term]: count for term, count in counter.items()}
             length = counter.total()
-            values = (
-                number,
-                row,
-                length,
-                min(length_class(length), len(LENGTHS) - 1),
-                sorted(by_number),
-                encode(by_number),
-            )
-            copy.write_row(values)
+            terms_of_row = sorted(by_number)
+            yield number, row, length, length_class(length), terms_of_row, encode(by_number)
+
+    columns = "rag_words (id, document, length, class, terms, counts)"
+    _load(connection, columns, ["int8", "int8", "int4", "int2", "int4[]", "sparsevec"], rows())

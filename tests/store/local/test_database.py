@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,25 +15,21 @@ from rag.errors import AbsentError, BusyError, StoreError
 from rag.store.local import database, schema, sqlite_file
 from rag.types import Passage
 from tests.fakes import document
-from tests.store.helpers import ROOT, both, local, put, stored, unit
+from tests.store.helpers import ROOT, Worker, both, local, put, stored, unit
+from tests.store.local.disks import read_only
 
 META = {"embedder": "e", "dim": "64", "passage_tokens": "12"}
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    path = tmp_path / "rag.sqlite"
-    connection = sqlite_file.connect(path, META)
+    store = local(tmp_path)
     for n in range(40):
         text = f"Sardine number {n}. " * 20
-        database.put(
-            connection,
-            document(text, f"d{n}"),
-            [Passage(f"d{n}", 0, 9, text[:9], "A", "")],
-            unit(1),
-        )
-    connection.close()
-    return path
+        passage = Passage(f"d{n}", 0, 9, text[:9], "A", "")
+        store.put(document(text, f"d{n}"), [passage], unit(1))
+    store.close()
+    return tmp_path / "rag.sqlite"
 
 
 def broken(path: Path) -> str:
@@ -64,10 +59,36 @@ def test_a_truncated_file_and_garbage_are_named_and_left_alone(
 
 def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "rag.sqlite"
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE contacts (name)")
-    connection.close()
     assert "no such table: meta" in broken(path)
+
+
+def without_grids(folder: Path) -> Path:
+    """An index made before grids and originals existed."""
+    store = local(folder)
+    with store.writing():
+        put(store, "a", "Sardines swim.")
+    store.close()
+    with contextlib.closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
+        connection.executescript("DROP TABLE cells; DROP TABLE grids; DROP TABLE originals")
+    return folder
+
+
+def test_an_index_without_grids_gets_them(tmp_path: Path) -> None:
+    store = local(without_grids(tmp_path))
+    store.put_grid("leases", "{}")
+    store.keep_original("a", b"x")
+    assert (store.grids(), store.original("a")) == ({"leases": "{}"}, b"x")
+    assert store.delete("a")
+    store.close()
+
+
+def test_an_index_without_grids_can_be_read_in_a_read_only_folder(tmp_path: Path) -> None:
+    folder = without_grids(tmp_path / "index")
+    with Worker(folder, *read_only(folder)) as reader:
+        assert reader.ask("both", "sardines") == [["a"], ["a"]]
+        assert reader.ask("grids") == {}
 
 
 @pytest.mark.parametrize("version", [4, 99])
@@ -174,9 +195,9 @@ def test_many_ids_are_read_at_once(path: Path) -> None:
 
 
 def test_a_snapshot_does_not_see_later_changes(path: Path) -> None:
-    reader, writer = sqlite_file.connect(path), sqlite_file.connect(path)
+    reader, writer = sqlite_file.connect(path), local(path.parent)
     with database.snapshot(reader) as generation:
-        database.delete(writer, "d1")
+        writer.delete("d1")
         assert (generation, database.counts(reader)) == ("40", (40, 40))
     assert (database.generation(reader), database.counts(reader)) == ("41", (39, 39))
     reader.close()
@@ -184,43 +205,24 @@ def test_a_snapshot_does_not_see_later_changes(path: Path) -> None:
 
 
 def test_a_lock_by_another_program_is_not_damage(path: Path) -> None:
-    connection, other = sqlite_file.connect(path), sqlite3.connect(path, isolation_level=None)
+    store, other = local(path.parent), sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    connection.execute("PRAGMA busy_timeout = 20")
-    with (
-        pytest.raises(BusyError, match="is locked by another program"),
-        sqlite_file.translated(path),
-    ):
-        database.delete(connection, "d1")
+    store._connection.execute("PRAGMA busy_timeout = 20")
+    with pytest.raises(BusyError, match="is locked by another program"):
+        store.delete("d1")
     other.execute("ROLLBACK")
-    assert database.delete(connection, "d1")
-    connection.close()
+    assert store.delete("d1")
+    store.close()
     other.close()
 
 
 def test_a_failed_put_leaves_no_transaction_open(path: Path) -> None:
-    connection = sqlite_file.connect(path)
-    with pytest.raises(ValueError, match="zip"):
-        database.put(connection, document("x", "d1"), [Passage("d1", 0, 1, "x", "A", "")], unit(2))
+    connection, passage = sqlite_file.connect(path), Passage("d1", 0, 1, "x", "A", "")
+    with pytest.raises(ValueError, match="zip"), database.change(connection):
+        database.insert_passages(connection, "passages", 1, [passage], unit(2))
     assert not connection.in_transaction
-    found = database.document(connection, "d1")
-    assert found
-    assert found.text.startswith("Sardine")
+    assert database.counts(connection) == (40, 40)
     connection.close()
-
-
-def test_a_killed_writers_wal_is_read(path: Path, tmp_path: Path) -> None:
-    """The files of a working writer are what a power failure would leave."""
-    connection = sqlite_file.connect(path)
-    database.put(connection, document("last", "last"), [], unit(0))
-    crashed = tmp_path / "crashed"
-    crashed.mkdir()
-    for file in tmp_path.glob("rag.sqlite*"):
-        shutil.copy(file, crashed)
-    connection.close()
-    found = sqlite_file.connect(crashed / "rag.sqlite")
-    assert database.document(found, "last")
-    found.close()
 
 
 def test_deletions_are_recorded_with_generation(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.store.local import tantivy_index
-from rag.store.local.tantivy_index import LexicalIndex, analyze
+from rag.store.local.tantivy_index import LENGTHS, LexicalIndex, analyze, length_class
 from rag.store.local.views import Delta
 
 WORDS = "herring mackerel sardine oyster the sea seas swims swim cod".split()
@@ -78,8 +77,10 @@ def test_removed_passages_are_not_found(
 
 
 def test_lengths_are_quantised_like_lucenes() -> None:
+    assert LENGTHS[:42] == [*range(41), 42]
+    assert sorted({*LENGTHS}) == LENGTHS
     lengths = {0: 0, 7: 7, 39: 39, 40: 40, 41: 40, 42: 42, 57: 56, 105: 104, 1000: 984}
-    assert {length: tantivy_index.quantised_length(length) for length in lengths} == lengths
+    assert {length: LENGTHS[length_class(length)] for length in lengths} == lengths
 
 
 def test_a_word_only_in_deleted_passages_scores_above_zero() -> None:

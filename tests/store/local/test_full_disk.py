@@ -1,5 +1,5 @@
 """Changes on a full disk fail with an error that says so, lose nothing, and succeed when there is
-space.
+space; deletions succeed at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rag.store.local.store import LocalStore
 from rag.ingestion.sync import Sync
 from tests.store.helpers import EMBEDDER, by_dense, by_lexical, stored
 
-do, disk, docs, snapshot = sys.argv[1], *map(Path, sys.argv[2:])
+disk, do, docs, snapshot = Path(sys.argv[1]), sys.argv[2], *map(Path, sys.argv[3:])
 index = disk / "index"
 
 def run():
@@ -92,15 +92,20 @@ def disk(tmp_path: Path) -> Path:
     return tmp_path / "disk"
 
 
+def on_disk(disk: Path, kilobytes: int, script: str, *arguments: str) -> dict[str, Any]:
+    """What a script prints that gets a disk of this size."""
+    command = [*small_disk(disk, kilobytes), sys.executable, "-c", script, str(disk), *arguments]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    result: dict[str, Any] = json.loads(ended.stdout)
+    return result
+
+
 def run(do: str, disk: Path, room: int) -> dict[str, Any]:
     """Run a command on a disk with `room` kilobytes left."""
     docs, snapshot = disk.parent / "docs", disk.parent / "new.ragsnap"
     taken = sum(-(-path.stat().st_size // 4096) * 4 for path in disk.rglob("*") if path.is_file())
-    script = [*small_disk(disk, taken + room), sys.executable, "-c", SCRIPT]
-    command = [*script, do, str(disk), str(docs), str(snapshot)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    said: dict[str, Any] = json.loads(done.stdout)
+    said = on_disk(disk, taken + room, SCRIPT, do, str(docs), str(snapshot))
     assert said["first"].startswith("StoreError: ")
     assert "cannot be written" in said["first"]
     assert (said["second"], said["left"], said["doctor"]) == ("", [], [])
@@ -158,3 +163,142 @@ def test_a_snapshot_leaves_no_partial_file(disk: Path) -> None:
     assert "index" not in said["first"].split("\n")[0]
     assert said["after"] == said["before"] == said["end"]
     assert said["checked"] == len(OLD)
+
+
+# Deletions
+
+FILL = """
+import json, subprocess, sys
+from pathlib import Path
+
+disk = Path(sys.argv[1])
+
+def fill():
+    with open(disk / "ballast", "wb", buffering=0) as file:
+        for size in (1 << 20, 4096):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                pass
+
+def remains(*words):
+    files = [path for path in (disk / "index").rglob("*") if path.is_file()]
+    return [path.name for path in files for word in words if word in path.read_bytes()]
+"""
+BY_COMMAND = (
+    FILL
+    + """
+fill()
+command = [sys.executable, "-m", "rag"]
+options = ["--index", str(disk / "index"), "--json"]
+deleted = subprocess.run(command + ["delete", "docs/3.txt"] + options, capture_output=True)
+listed = subprocess.run(command + ["list"] + options, capture_output=True)
+print(json.dumps({
+    "code": deleted.returncode, "error": deleted.stderr.decode(),
+    "receipts": json.loads(deleted.stdout or b"[]"),
+    "left": [document["id"] for document in json.loads(listed.stdout)],
+    "remains": remains(b"Herring3"),
+    "reserve": (disk / "index" / "reserve").stat().st_size,
+}))
+"""
+)
+BY_REQUEST = (
+    FILL
+    + """
+from tests.server.fake_server import put_text, serving
+
+def story(number):
+    return " ".join(f"Sentence {i} of Herring{number} is short." for i in range(600))
+
+with serving(disk / "index") as client:
+    for number in range(8):
+        put_text(client, f"{number}.txt", story(number))
+    rating = {"question": "Who?", "answer": "Herring3", "verdict": "right",
+              "evidence": [{"document": "uploads/3.txt", "sentence": "of Herring3 is short"}]}
+    client.post("/v1/feedback", json=rating).raise_for_status()
+    fill()
+    refused = client.post("/v1/documents", json={"name": "9.txt", "text": story(9)})
+    deleted = client.delete("/v1/documents/uploads/3.txt")
+    listed = client.get("/v1/documents").json()["documents"]
+    found = client.post("/v1/search", json={"question": "Herring3"}).json()
+    print(json.dumps({
+        "refused": refused.status_code, "code": deleted.status_code, "error": deleted.text,
+        "complete": deleted.json().get("complete"),
+        "ratings": deleted.json().get("receipt", {}).get("ratings"),
+        "left": [document["id"] for document in listed],
+        "remains": remains(b"Herring3"), "found": "uploads/3.txt" in json.dumps(found),
+    }))
+"""
+)
+BY_SYNC = (
+    FILL
+    + """
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.sync import Sync
+from rag.parsing.files import find
+from rag.store.local.store import LocalStore
+from tests.store.helpers import EMBEDDER, stored
+
+index, docs = disk / "index", disk.parent / "docs"
+
+def sync():
+    store = LocalStore(index, {})
+    try:
+        changes = Sync(store, EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))
+        return changes.added, changes.removed, sorted(stored(store))
+    finally:
+        store.close()
+
+added, _, _ = sync()
+fill()
+(docs / "3.txt").unlink()
+_, removed, left = sync()
+_, again, _ = sync()
+print(json.dumps({"added": len(added), "removed": removed, "left": left, "again": again}))
+"""
+)
+
+
+@pytest.mark.slow
+def test_a_command_deletes_on_a_full_disk(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    store = local(folder / "index")
+    for number in range(8):
+        put(store, f"docs/{number}.txt", f"Herring{number} swims in the cold sea. " * 600)
+    store.close()
+    result = on_disk(folder, 24 << 10, BY_COMMAND)
+    assert result["code"] == 0, result["error"]
+    assert [receipt["complete"] for receipt in result["receipts"]] == [True]
+    assert result["left"] == [f"docs/{number}.txt" for number in range(8) if number != 3]
+    assert result["remains"] == []
+    assert result["reserve"] > 1 << 18
+
+
+@pytest.mark.slow
+def test_a_request_deletes_on_a_full_disk(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    (folder / "index").mkdir(parents=True)
+    result = on_disk(folder, 32 << 10, BY_REQUEST)
+    assert result["refused"] == 507
+    assert result["code"] == 200, result["error"]
+    assert result["complete"]
+    assert result["ratings"] == 1
+    assert result["left"] == [f"uploads/{number}.txt" for number in range(8) if number != 3]
+    assert result["remains"] == []
+    assert not result["found"]
+
+
+@pytest.mark.slow
+def test_a_sync_removes_on_a_full_disk(tmp_path: Path) -> None:
+    folder, docs = tmp_path / "disk", tmp_path / "docs"
+    local(folder / "index").close()
+    docs.mkdir()
+    for number in range(8):
+        text = f"Herring{number} swims in the cold sea. " * 600
+        (docs / f"{number}.txt").write_text(text)
+    result = on_disk(folder, 24 << 10, BY_SYNC)
+    assert result["added"] == 8
+    assert result["removed"] == ["docs/3.txt"]
+    assert result["left"] == [f"docs/{number}.txt" for number in range(8) if number != 3]
+    assert result["again"] == []

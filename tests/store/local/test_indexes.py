@@ -155,16 +155,6 @@ def test_damage_is_repaired_with_a_warning(
     assert not caplog.records
 
 
-def test_indexes_of_an_older_version_are_rebuilt_without_a_warning(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    rewrite(folder, format="3")
-    assert both(local(folder), "sardines") == [ALL, ALL]
-    assert caplog.messages == [f"search indexes in {folder} are rebuilt for this version of rag"]
-    assert both(local(folder), "sardines") == [ALL, ALL]
-    assert len(caplog.messages) == 1
-
-
 def test_reopening_without_changes_writes_nothing(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
-import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -94,22 +92,6 @@ def test_open_processes_switch_to_the_restored_data(folder: Path, tmp_path: Path
         other.ask("put", "d", "Trees grow.")  # reuses a former passage's id
         assert other.ask("both", "sardines") == [["a", "b", "c", "d"], sorted(ALL)]
     assert both(local(folder), "trees")[1] == {"d"}
-
-
-def test_open_processes_refuse_another_embedder(folder: Path, tmp_path: Path) -> None:
-    store = local(folder)
-    snapshots.take(folder, tmp_path / "a")
-    with closing(sqlite3.connect(tmp_path / "a")) as connection:
-        connection.execute("UPDATE meta SET value = 'another' WHERE key = 'embedder'")
-        connection.execute(
-            "UPDATE meta SET value = ? WHERE key = 'snapshot_digest'",
-            (snapshots._digest(connection),),
-        )
-        connection.commit()
-    snapshots.restore(folder, tmp_path / "a", replace=True, wait=0)
-    for ask in (lambda: both(store, "sardines"), lambda: put(store, "d", "x"), store.stats):
-        with pytest.raises(StoreError, match="was made with embedder = another"):
-            ask()
 
 
 def flip(path: Path, seed: int) -> None:
@@ -245,31 +227,6 @@ def test_a_snapshot_is_consistent_during_writes(folder: Path, tmp_path: Path) ->
         assert set(found) >= ALL
         assert len(found) <= 3 + 4
         assert both(store, "herring")[0] == set(found)
-
-
-def test_questions_do_not_wait_for_a_restore(folder: Path, tmp_path: Path) -> None:
-    store = local(folder)
-    for n in range(100):
-        put(store, f"n{n:02}", "Sardines sleep. " * 40)
-    snapshots.take(folder, tmp_path / "a")
-    stop, wrong = threading.Event(), list[str]()
-
-    def ask() -> None:
-        while not stop.is_set():
-            try:
-                if len(found := stored(store)) != 103:
-                    wrong.append(f"{len(found)} documents")
-            except Exception as error:
-                wrong.append(repr(error))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    for _ in range(2):
-        snapshots.restore(folder, tmp_path / "a", replace=True, wait=5)
-        time.sleep(0.05)
-    stop.set()
-    thread.join()
-    assert wrong == []
 
 
 def test_a_restore_waits_for_another_writer(folder: Path, tmp_path: Path) -> None:

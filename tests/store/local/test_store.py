@@ -16,7 +16,6 @@ from rag.store.local import database, sqlite_file
 from rag.store.local.integrity import examine
 from rag.store.local.store import LocalStore
 from tests.store.helpers import (
-    EXPECT,
     Worker,
     both,
     by_dense,
@@ -30,26 +29,6 @@ from tests.store.helpers import (
 from tests.store.local.disks import read_only, small_disk
 
 # Opening
-
-
-def test_reopening_keeps_everything(tmp_path: Path) -> None:
-    def state(store: LocalStore) -> tuple[object, ...]:
-        found = store.dense(unit(1)[0], 99), store.lexical("sardines", 99)
-        return stored(store), store.stats(), *found
-
-    store = local(tmp_path)
-    put(store, "a", "Sardines swim. " * 20, topic="fish")
-    put(store, "b", "Trees grow.")
-    store.delete("b")
-    before = state(store)
-    store.close()
-    assert state(local(tmp_path, create=False)) == before
-
-
-def test_a_missing_index_is_not_created_by_default(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="rag ingest"):
-        local(tmp_path / "index", create=False)
-    assert not (tmp_path / "index").exists()
 
 
 def test_a_deleted_index_accepts_no_changes_but_its_replacement_does(tmp_path: Path) -> None:
@@ -67,19 +46,6 @@ def test_a_deleted_index_accepts_no_changes_but_its_replacement_does(tmp_path: P
     assert set(stored(local(tmp_path / "away", create=False))) == {"a"}
 
 
-@pytest.mark.parametrize(
-    ("name", "other"), [("embedder", "other"), ("passage_tokens", "99"), ("dim", "32")]
-)
-def test_a_mismatch_names_the_setting(tmp_path: Path, name: str, other: str) -> None:
-    local(tmp_path).close()
-    with pytest.raises(
-        StoreError, match=f"was made with {name} = {EXPECT[name]}, the settings say {other}"
-    ) as caught:
-        LocalStore(tmp_path, EXPECT | {name: other})
-    assert f"set RAG_{name.upper()}={EXPECT[name]}" in caught.value.hint
-    LocalStore(tmp_path, {}).close()  # listing and deleting need no embedder
-
-
 def test_an_uncreatable_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "index"):
@@ -87,11 +53,6 @@ def test_an_uncreatable_folder_is_named(tmp_path: Path) -> None:
             local(folder)
     with pytest.raises(StoreError, match="index"):
         local(tmp_path / ("x" * 300))
-
-
-def test_missing_parents_are_created(tmp_path: Path) -> None:
-    put(local(tmp_path / "a" / "b" / "index"), "a", "Sardines.")
-    assert both(local(tmp_path / "a" / "b" / "index"), "sardines") == [{"a"}, {"a"}]
 
 
 def test_a_store_that_failed_to_open_is_closed(tmp_path: Path) -> None:

@@ -61,28 +61,6 @@ def test_the_score_is_bm25(index: LexicalIndex) -> None:
     assert dict(index.search("oman", 9))[3] == pytest.approx(idf * 2.2 / (1 + norm), rel=1e-4)
 
 
-def test_an_update_removes_and_adds(index: LexicalIndex) -> None:
-    index.update([1, 4, 77], [(5, "talks in Oman"), (2**40, "Oman")])
-    assert sorted(index.ids().tolist()) == [2, 3, 5, 2**40]
-    assert sorted(ids(index, "oman")) == [3, 5, 2**40]
-    assert len(index) == 4
-
-
-def test_only_allowed_ids_are_found_few_or_many(index: LexicalIndex) -> None:
-    index.update([], ((n, "herring " * (1 + n % 3)) for n in range(100, 400)))
-    for allowed in (
-        [150],
-        list(range(150, 160)),
-        list(range(100, 390)),
-        [*range(1, 5), *range(120, 400, 3)],
-    ):
-        everything = [id for id in ids(index, "herring", 1000) if id in allowed]
-        assert sorted(ids(index, "herring", 1000, allowed)) == sorted(everything)
-        assert len(ids(index, "herring", 5, allowed)) == min(5, len(everything))
-        assert set(ids(index, "herring", 5, allowed)) <= set(everything)
-    assert ids(index, "herring", 5, []) == ids(index, "herring", 0) == []
-
-
 def test_scores_with_and_without_a_filter_are_the_same(index: LexicalIndex) -> None:
     index.update([], ((n, "other words") for n in range(100, 200)))
     free = dict(index.search("talks oman", 9))

@@ -41,6 +41,9 @@ class Commands:
     def texts(self) -> dict[str, str]:
         return {id: document.text for id, document in stored(self.store).items()}
 
+    def grids(self) -> dict[str, str]:
+        return self.store.grids()
+
     def cycle(self, count: str) -> None:
         """Adds, changes and deletes documents; the last three stay."""
         for n in range(int(count)):

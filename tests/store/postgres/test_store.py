@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,10 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rag.cli.cmd_doctor import examine
-from rag.errors import AbsentError, InputError, StoreError
+from rag.errors import InputError, StoreError
 from rag.filters import parse
-from rag.settings import Settings
 from rag.store.postgres import schema
 from rag.store.postgres.store import PostgresStore
 from rag.types import Passage
@@ -21,20 +18,6 @@ from tests.fakes import document
 from tests.postgres import Cluster, free_port
 from tests.small_index import in_threads
 from tests.store.helpers import EXPECT, postgres, put, schema_dsn, unit
-
-
-def test_a_missing_index_is_reported(dsn: str) -> None:
-    with pytest.raises(AbsentError, match="no index in postgresql://rag@127") as error:
-        PostgresStore(dsn, {})
-    assert error.value.hint == "create one with: rag ingest PATH"
-
-
-def test_another_embedder_is_refused(store: PostgresStore, dsn: str) -> None:
-    with pytest.raises(
-        StoreError, match="made with embedder = bag-of-words, the settings say other"
-    ) as error:
-        PostgresStore(dsn, {**EXPECT, "embedder": "other"}, create=True)
-    assert error.value.hint.startswith("set RAG_EMBEDDER=bag-of-words")
 
 
 def test_a_password_is_in_no_message(cluster: Cluster) -> None:
@@ -128,35 +111,6 @@ def _recount(dsn: str) -> tuple[int, int, int]:
     return row[2], row[3], 3 * (24 + 3)
 
 
-def test_a_reader_sees_only_complete_documents(cluster: Cluster, tmp_path: Path) -> None:
-    """While a document is replaced again and again, each read finds all of one version."""
-    writer, reader = postgres(cluster)(tmp_path), postgres(cluster)(tmp_path)
-    whole = len(put(writer, "a", "version0 fish. " * 20))
-    stop = threading.Event()
-
-    def write() -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            put(writer, "a", f"version{number} fish. " * 20)
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        for _ in range(60):
-            passages, vectors = reader.embedded("a")
-            found = reader.passages([id for id, _ in reader.lexical("fish", 99)])
-            assert len(passages) == len(vectors) == whole
-            words = {word for passage in passages for word in passage.text.split()}
-            assert sum(word.startswith("version") for word in words) == 1
-            assert len(found) in (0, whole)
-    finally:
-        stop.set()
-        thread.join()
-        writer.close()
-        reader.close()
-
-
 def test_page_filters_agree_for_few_and_many_passages(store: PostgresStore, dsn: str) -> None:
     """Few pages are listed, many are given by a condition."""
     for n in range(6):
@@ -171,14 +125,3 @@ def test_page_filters_agree_for_few_and_many_passages(store: PostgresStore, dsn:
         assert dict(many.dense(unit(1)[0], 99, filter)).keys() == found.keys()
         assert bool(found) == (text != "page=4")
     many.close()
-
-
-def test_copies_are_named(dsn: str, store: PostgresStore) -> None:
-    text = "\n\n".join(f"Paragraph {n} speaks of the coast and of sardine {n}." for n in range(6))
-    for name, said in (("a", text), ("b", text), ("c", f"{text}\n\nNew."), ("d", "Herring.")):
-        put(store, name, said)
-    (finding,) = examine(Settings.load(store=dsn))
-    assert finding.name == "copies"
-    assert "equal documents: a = b" in finding.detail
-    assert "a ~ c" in finding.detail
-    assert "d" not in finding.detail.replace("documents", "").replace("editions", "").split()

@@ -18,18 +18,24 @@ from tests.store.helpers import EXPECT, put
 NAME = "db.example.org"
 
 
+def certificate(folder: Path) -> tuple[str, str]:
+    """A certificate for NAME that nobody else signed, and its key."""
+    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
+    command = ["openssl", "req", "-x509", *curve, *names, "-days", "2", "-keyout", key]
+    subprocess.run([*command, "-out", cert], check=True, capture_output=True)
+    return cert, key
+
+
 @pytest.fixture(scope="module")
 def secure() -> Iterator[Cluster]:
     """A server with a certificate for NAME, which it signed itself."""
     if shutil.which("openssl") is None:
         pytest.skip("there is no openssl to make a certificate with")
     cluster = Cluster(debian())
-    files = cert, key = str(cluster.folder / "cert.pem"), str(cluster.folder / "key.pem")
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    names = ["-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}"]
-    command = ["openssl", "req", "-x509", *curve, *names, "-days", "2", "-keyout", key]
-    subprocess.run([*command, "-out", cert], check=True, capture_output=True)
-    for file in files:
+    cert, key = certificate(cluster.folder)
+    for file in (cert, key):
         os.chmod(file, 0o600)
         if os.geteuid() == 0:
             shutil.chown(file, cluster.user)
@@ -66,11 +72,7 @@ def test_verify_full_takes_only_the_certificate_of_the_name(secure: Cluster) -> 
 
 
 def test_verify_full_takes_no_certificate_of_a_stranger(secure: Cluster, tmp_path: Path) -> None:
-    unknown = tmp_path / "other.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"]
-    command += ["ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={NAME}"]
-    command += ["-keyout", str(tmp_path / "key.pem"), "-out", str(unknown)]
-    subprocess.run(command, check=True, capture_output=True)
+    unknown, _ = certificate(tmp_path)
     host = f"postgresql://rag@{NAME}:{secure.port}/postgres?hostaddr=127.0.0.1"
     assert "certificate verify failed" in cause(f"{host}&sslmode=verify-full&sslrootcert={unknown}")
 
