@@ -105,7 +105,7 @@ class TaggedWord(NamedTuple):
         return self.lower in _EMPTY
 
 
-class Part(NamedTuple):
+class QuestionPart(NamedTuple):
     """A few content words of the last question, `question[start:start + len(text)]`, in a run of
     them; `before` and `after` say how many words of the run they leave out.
 
@@ -132,7 +132,7 @@ class Completion(NamedTuple):
     kind: str
     removed: str = ""
     added: str = ""
-    part: Part | None = None
+    part: QuestionPart | None = None
     place: float = 0.0
     rivals: int = 1
 
@@ -237,7 +237,7 @@ def _short_answer(answer: str | None) -> str:
     return text if 0 < len(text.split()) <= _LONGEST_ANSWER and "," not in text else ""
 
 
-def _parts(base: str) -> Iterator[Part]:
+def _parts(base: str) -> Iterator[QuestionPart]:
     """Runs of content words and short parts of them."""
     own = words(base)
     rows = {word.start: row for row, word in enumerate(own)}
@@ -248,7 +248,7 @@ def _parts(base: str) -> Iterator[Part]:
                 start, text = run[first].start, base[run[first].start : run[last].end]
                 article, word_before = _before(own, rows[start])
                 around = first, len(run) - 1 - last, word_before, auxiliary in AUXILIARIES
-                yield Part(text, start, article + text, *around)
+                yield QuestionPart(text, start, article + text, *around)
 
 
 def _before(own: Sequence[TaggedWord], row: int) -> tuple[str, str]:
@@ -301,35 +301,31 @@ def _sentence(text: str) -> str:
 # The model
 
 
-def features(question: str, last: PreviousTurn, completion: Completion) -> dict[str, float]:
-    """Features of a completion by name, each about 0 to 1: its kind, alone and with what the typed
-    question looks like, and how its added words fit those they replace.
-    """
-    return _features(question, last, completion, _typed_features(question, last))
-
-
-def _features(
-    question: str, last: PreviousTurn, completion: Completion, typed: Mapping[str, float]
+def features(
+    question: str,
+    last: PreviousTurn,
+    completion: Completion,
+    typed: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    kinds = {f"{completion.kind} {name}".strip(): value for name, value in typed.items()}
-    return kinds | {
-        f"{completion.kind}: {name}": value
-        for name, value in _fit(completion, question, last).items()
-    }
+    """Features of a completion by name, each about 0 to 1: its kind, alone and with what the
+    `typed` question looks like, and how its added words fit those they replace.
+    """
+    of_question = typed or _typed_features(question, last)
+    kinds = {f"{completion.kind} {name}".strip(): value for name, value in of_question.items()}
+    fit = _fit(completion, question, last)
+    return kinds | {f"{completion.kind}: {name}": value for name, value in fit.items()}
 
 
 def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
     """What the typed question looks like, the same for all completions."""
     own = words(question)
-    clause = any(word.lower in AUXILIARIES for word in own)
-    asks = any(word.lower in QUESTION_WORDS for word in own)
     return {
         "": 1.0,
         "content": min(6, sum(not word.is_empty for word in own)) / 6,
         "points": float(bool(pointers(question))),
         "linked": float(bool(own) and own[0].lower in _LINKS),
-        "clause": float(clause),
-        "asks": float(asks),
+        "clause": float(any(word.lower in AUXILIARIES for word in own)),
+        "asks": float(any(word.lower in QUESTION_WORDS for word in own)),
         "shared": _shared(question, last.question),
     }
 
@@ -412,7 +408,7 @@ def probabilities(
     logits = [
         sum(
             model.get(name, 0.0) * value
-            for name, value in _features(question, last, option, typed).items()
+            for name, value in features(question, last, option, typed).items()
         )
         for option in options
     ]

@@ -65,12 +65,6 @@ def test_verdicts(checker: Checker, text: str, verdict: str) -> None:
         assert whole == citation.sentence
 
 
-def test_a_contradiction_says_both_values(checker: Checker) -> None:
-    sentence = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
-    assert sentence.reason == 'says "14 July 2018", deal.md says "14 July 2015"'
-    assert sentence.evidence[0].says == "contradicts"
-
-
 LIKENESS = Logistic({"likeness": 4.0}, 0.0)
 
 

@@ -29,43 +29,31 @@ TEXTS = {
 
 
 @pytest.mark.parametrize(
-    ("claim", "evidence"),
+    ("claim", "evidence", "differs", "missing"),
     [
-        ("The JCPOA was signed on 2015-07-14.", SIGNED),
-        ("The JCPOA was signed in July 2015.", SIGNED),
-        ("Iran kept 5,060 IR-1 machines for ten years.", LIMITS),
-        ("Enrichment was limited to 3.67%.", LIMITS),
-        ("The stockpile was capped at 0.3 tonnes.", LIMITS),
-        ("More than 6,000 installed centrifuges were kept.", LIMITS),
-        ("Less than 400 kg were kept.", LIMITS),
-        ("It paid 1,700,000,000 dollars.", LIMITS),
+        ("The JCPOA was signed on 2015-07-14.", SIGNED, (), ()),
+        ("More than 6,000 installed centrifuges were kept for ten years.", LIMITS, (), ()),
+        ("The JCPOA was signed in 2018.", SIGNED, (("2018", "14 July 2015"),), ("2018",)),
+        ("The cap was 500 kg.", LIMITS, (("500 kg", "300 kilograms"),), ("500 kg",)),
+        (
+            "It paid $17 billion.",
+            LIMITS,
+            (("$17,000,000,000", "$1,700,000,000"),),
+            ("$17,000,000,000",),
+        ),
+        ("It was signed in Geneva on 14 July 2015.", SIGNED, (("Geneva", "Vienna"),), ()),
+        ("It was founded on 29 July 1957.", "It was founded in 1957.", (), ("29 July 1957",)),
     ],
 )
-def test_a_value_is_the_same_in_other_words_units_and_less_exact(claim: str, evidence: str) -> None:
+def test_values_and_names_that_differ_or_are_missing(
+    claim: str,
+    evidence: str,
+    differs: tuple[tuple[str, str], ...],
+    missing: tuple[str, ...],
+) -> None:
     compared = compare(claim, evidence)
-    assert (compared.missing, compared.differs) == ((), ())
+    assert (compared.differs, compared.missing) == (differs, missing)
     assert compared.values > 0
-
-
-@pytest.mark.parametrize(
-    ("claim", "evidence", "pair"),
-    [
-        ("The JCPOA was signed on 14 July 2018.", SIGNED, ("14 July 2018", "14 July 2015")),
-        ("The JCPOA was signed in 2018.", SIGNED, ("2018", "14 July 2015")),
-        ("The stockpile was capped at 500 kg.", LIMITS, ("500 kg", "300 kilograms")),
-        ("Enrichment was limited to 5 percent.", LIMITS, ("5 percent", "3.67 percent")),
-        ("It paid $17 billion.", LIMITS, ("$17,000,000,000", "$1,700,000,000")),
-        ("The JCPOA was signed in Geneva on 14 July 2015.", SIGNED, ("Geneva", "Vienna")),
-    ],
-)
-def test_contradicting_values_are_named(claim: str, evidence: str, pair: tuple[str, str]) -> None:
-    assert pair in compare(claim, evidence).differs
-
-
-def test_a_value_that_is_missing_or_more_exact_does_not_contradict() -> None:
-    assert compare("More than 400 kg were kept.", LIMITS).missing
-    compared = compare("The agency was founded on 29 July 1957.", "It was founded in 1957.")
-    assert (compared.differs, compared.missing) == ((), ("29 July 1957",))
 
 
 @pytest.mark.parametrize(
