@@ -64,7 +64,7 @@ def fit(
     Adam on all rows at once. `fixed`, shape (columns + 1, n), are weights and bias of the first n
     classes, which stay as they are.
     """
-    rows = torch.from_numpy(np.hstack([features, np.ones((len(features), 1), np.float32)]))
+    rows = torch.from_numpy(np.hstack([features, np.ones((len(features), 1))])).float()
     settled = torch.zeros(rows.shape[1], 0) if fixed is None else torch.from_numpy(fixed)
     learned = torch.zeros(rows.shape[1], len(CLASSES) - settled.shape[1], requires_grad=True)
     share, targets = torch.from_numpy(weight / weight.sum()), torch.from_numpy(labels)
