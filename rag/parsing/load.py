@@ -30,6 +30,8 @@ _DEEPEST = 3
 _LONGEST_ID = 800
 """Characters of a member's id; stores keep ids in indexes, PostgreSQL up to 2,600 bytes."""
 _LONGEST_VALUE = 1000
+_OBJECT = re.compile(r"(?:file )?'?<[\w.]+ object at 0x\w+>'? ?")
+"""How libraries name what they read."""
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
@@ -244,7 +246,7 @@ def _translated(kind: Format) -> Iterator[None]:
         raise ParseError("is nested too deeply") from None
     except Exception as error:
         lines = (str(error).strip() or type(error).__name__).splitlines()
-        reason = lines[-1 if lines[0].startswith("Traceback") else 0][:200]
+        reason = _OBJECT.sub("", lines[-1 if lines[0].startswith("Traceback") else 0])[:200]
         if "bad_alloc" in reason:
             raise MemoryError from error
         raise ParseError(f"is not a readable {kind.name} file: {reason}") from error

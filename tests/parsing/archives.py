@@ -9,15 +9,15 @@ from typing import Any
 
 def zipped(files: dict[str, bytes | str]) -> bytes:
     """A compressed .zip of these files."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    return made.getvalue()
+    return file.getvalue()
 
 
-def saved(made: Any) -> bytes:
+def saved(document: Any) -> bytes:
     """The file of a document that its library writes with `save`."""
-    kept = io.BytesIO()
-    made.save(kept)
-    return kept.getvalue()
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()

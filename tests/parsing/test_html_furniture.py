@@ -48,7 +48,7 @@ def test_navigation_steps_are_removed_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "text"),
+    ("part", "text"),
     [
         (f"<ul><li>{LINKS}</ul>", "- Home Products of ours Where we are"),
         ("<aside class='footnote'>1 In law.</aside>", "1 In law."),
@@ -59,8 +59,8 @@ def test_navigation_steps_are_removed_everywhere() -> None:
         ("<p><a href=#n>note 1</a> and <a href=#m>2</a> say when.</p>", "note 1 and 2 say when."),
     ],
 )
-def test_text_that_looks_like_furniture_is_kept(kept: str, text: str) -> None:
-    assert parse(PROSE + kept).text == f"{TEXT}\n\n{text}"
+def test_text_that_looks_like_furniture_is_kept(part: str, text: str) -> None:
+    assert parse(PROSE + part).text == f"{TEXT}\n\n{text}"
 
 
 def test_permalinks_of_headings_are_removed() -> None:

@@ -31,10 +31,10 @@ def drawn(lines: Sequence[str]) -> object:
 
 
 def saved(kind: str, *pages: Sequence[str]) -> bytes:
-    first, *rest = map(drawn, pages)
+    first, *following = map(drawn, pages)
     file = BytesIO()
-    more = {"save_all": True, "append_images": rest} if rest else {}
-    first.save(file, kind, **more)  # type: ignore[attr-defined]
+    options = {"save_all": True, "append_images": following} if following else {}
+    first.save(file, kind, **options)  # type: ignore[attr-defined]
     return file.getvalue()
 
 

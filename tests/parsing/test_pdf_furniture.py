@@ -44,8 +44,8 @@ def test_a_list_that_ends_in_numbers_is_not_contents() -> None:
 def test_a_list_whose_numbers_are_no_pages_is_not_contents(pages: int) -> None:
     players = ["Adams 18", "Baker 19", "Clark 21", "Davis 22", "Evans 24"]
     page = [Put(50, 760, "List of players", 14), *column(players, 50)]
-    rest = [[Put(50, 700, "The rent is 900.")]] * (pages - 1)
-    assert "Adams 18 Baker 19" in parse(pdf([page, *rest])).text
+    after = [[Put(50, 700, "The rent is 900.")]] * (pages - 1)
+    assert "Adams 18 Baker 19" in parse(pdf([page, *after])).text
 
 
 @pytest.mark.parametrize(

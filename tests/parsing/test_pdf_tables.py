@@ -20,9 +20,9 @@ from tests.parsing.pdfs import DrawnLine, Put, Shade, column, pdf, typed
 
 SAMPLES = Path(__file__).with_name("samples")
 CASES = {
-    name: rest.split("\n->\n")
+    name: texts.split("\n->\n")
     for case in (SAMPLES / "pdf_tables.txt").read_text().split("\n== ")[1:]
-    for name, _, rest in [case.partition("\n")]
+    for name, _, texts in [case.partition("\n")]
 }
 """By name, a page, and lines as which it is read."""
 STATEMENT = CASES["periods, groups and signs"][0] + "\n"

@@ -83,11 +83,11 @@ def test_a_file_that_takes_too_much_memory_is_abandoned(tmp_path: Path) -> None:
 
 
 def test_a_large_process_keeps_its_workers(tmp_path: Path) -> None:
-    held = b"x" * 600_000_000  # like a service with loaded models
+    large = b"x" * 600_000_000  # like a service with loaded models
     with Pool(1, SMALL) as pool:
         list(pool(jobs(write(tmp_path / "a.txt", b"Sardines."))))
         assert pool._all[0]._process.poll() is None
-    assert len(held) > 0
+    assert len(large) > 0
 
 
 def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
@@ -110,16 +110,16 @@ def test_bytes_are_parsed_in_a_process(pool: Pool) -> None:
 
 
 def test_files_are_read_ahead_but_only_a_few(pool: Pool, tmp_path: Path) -> None:
-    taken = []
+    numbers = []
 
     def many() -> Iterator[ParseTask]:
         for n in range(100):
-            taken.append(n)
+            numbers.append(n)
             yield ParseTask(FoundFile(write(tmp_path / f"{n}.txt", b"Sardines."), str(n)))
 
     results = pool(many())
     next(results)
-    assert len(taken) == 6
+    assert len(numbers) == 6
     results.close()  # type: ignore[attr-defined]
 
 
@@ -137,5 +137,7 @@ def test_a_worker_imports_nothing_heavy_and_ends_with_its_requests() -> None:
         "import sys; from rag.parsing.worker import main; main(['300']); "
         "sys.exit(len({'torch', 'numpy', 'faiss', 'transformers', 'click'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], input=b"", capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, b"")
+    process = subprocess.run(
+        [sys.executable, "-c", code], input=b"", capture_output=True, timeout=60
+    )
+    assert (process.returncode, process.stdout) == (0, b"")

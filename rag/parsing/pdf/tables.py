@@ -730,7 +730,7 @@ def _entries(rows: Sequence[PdfRow], spans: Sequence[_Span]) -> Iterator[_Entry]
         left = left if label else row.cells[0].left
         label = f"{label} {text}".strip()
         if figures:
-            yield _Entry("row", label, left, {at: cell.text for at, cell in figures.items()})
+            yield _Entry("row", label, left, {n: cell.text for n, cell in figures.items()})
             label = ""
     if label:
         yield _Entry("group", label, left, {})
