@@ -4,9 +4,12 @@ through the model thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rag.claims.checker import Checker
+from rag.claims.results import CheckReport
+from rag.filters import parse
 from rag.server.caller import Caller
 from rag.server.conversation import Exchanged, Understood, in_context
 from rag.server.pending_question import PendingQuestion
@@ -54,3 +57,18 @@ class ServiceLibrary:
         """The best passages, best first. Raises as `submit` does."""
         (pending,) = self.service.submit([question], options, self.caller, search=True)
         return wait(pending, pending.found).hits
+
+    def check(
+        self,
+        text: str,
+        filters: Sequence[str],
+        sources: Mapping[int, str] | None = None,
+        seconds: float = 0.0,
+    ) -> CheckReport:
+        """Check a text in the model thread, between questions of other clients, for at most
+        `seconds`; 0 uses the default. Raises as `Checker.check`, and ServiceError.
+        """
+        proceed = self.service.deadline(self.caller, seconds)
+        run = self.service.runner(self.caller, proceed)
+        checker = Checker(self.service.engine)
+        return checker.check(text, parse(filters) or None, sources, run=run, proceed=proceed)

@@ -83,7 +83,7 @@ def create_app(
     service = Service(settings, lambda: backend(settings), on_failure)
     collections = CollectionHost(service)
     spans = spans_to(settings.traces)
-    agents = mcp.McpEndpoint(service)
+    agents = mcp.McpEndpoint()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -38,19 +38,13 @@ class ServiceError(RagError):
 
 
 def overloaded(retry_after: int) -> ServiceError:
-    return ServiceError(
-        503, "overloaded", "the service has too many requests", "try again in a moment", retry_after
-    )
+    message, hint = "the service has too many requests", "try again in a moment"
+    return ServiceError(503, "overloaded", message, hint, retry_after)
 
 
 def late() -> ServiceError:
-    return ServiceError(
-        503,
-        "deadline",
-        "there was no answer within deadline_ms",
-        "send a larger deadline_ms, or try again",
-        1,
-    )
+    hint = "send a larger deadline_ms, or try again"
+    return ServiceError(503, "deadline", "there was no answer within deadline_ms", hint, 1)
 
 
 def closing() -> ServiceError:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from rag import filters
-from rag.claims.checker import Checker
-from rag.claims.results import CheckReport
 from rag.server import serialize
-from rag.server.caller import Caller
+from rag.server.answer_service import ServiceLibrary
 from rag.server.rights import Right, needs
 from rag.server.schemas import Line, Strict, WireReport
-from rag.server.state import Service, Shared, caller_of
+from rag.server.state import Shared, caller_of
 
 router = APIRouter(prefix="/v1", tags=["questions"])
 
@@ -60,26 +56,9 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
     meaning, all without a model; the rest is the reader's verdict. No text is generated.
     """
     started = time.monotonic()
-    seconds = (body.deadline_ms or 0) / 1000
     sources = {source.index: source.document_id for source in body.sources}
-    report = check_text(service, caller_of(request), body.text, body.filters, sources, seconds)
-    request.state.exchange.notes["sentences"] = len(report.sentences)
-    request.state.exchange.notes["quotations"] = len(report.quotations)
+    library = ServiceLibrary(service, caller_of(request))
+    report = library.check(body.text, body.filters, sources, (body.deadline_ms or 0) / 1000)
+    notes = {"sentences": len(report.sentences), "quotations": len(report.quotations)}
+    request.state.exchange.notes.update(notes)
     return serialize.report(report, time.monotonic() - started)
-
-
-def check_text(
-    service: Service,
-    caller: Caller,
-    text: str,
-    conditions: Sequence[str],
-    sources: Mapping[int, str],
-    seconds: float = 0.0,
-) -> CheckReport:
-    """Check a text in the model thread, between questions of other clients, for at most `seconds`;
-    0 uses the default. Raises as `Checker.check`, and ServiceError.
-    """
-    proceed = service.deadline(caller, seconds)
-    run = service.runner(caller, proceed)
-    checker = Checker(service.engine)
-    return checker.check(text, filters.parse(conditions) or None, sources, run=run, proceed=proceed)

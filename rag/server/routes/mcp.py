@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,22 +20,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from rag.claims.results import CheckReport
 from rag.errors import InputError, NotFoundError, install_line
 from rag.ingestion.uploads import GRID
 from rag.protocols import Store
 from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary
-from rag.server.api_keys import WRITE
+from rag.server.api_keys import WRITE, Key
 from rag.server.document_changes import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.request_log import RequestLog
 from rag.server.rights import Right
-from rag.server.routes.check import check_text
 from rag.server.routes.openai import of_collection, page_for
 from rag.server.serialize import uri
-from rag.server.state import Service, caller_of, service_of
+from rag.server.state import caller_of, service_of
 from rag.settings import DEFAULT_COLLECTION
 from rag.types import Document
 
@@ -61,9 +59,6 @@ class ServedLibrary(ServiceLibrary, IndexAccess):
     @property
     def store(self) -> Store:
         return self.service.engine.store
-
-    def check(self, text: str, filters: Sequence[str]) -> CheckReport:
-        return check_text(self.service, self.caller, text, filters, {})
 
     def link(self, document_id: str, start: int, end: int) -> str:
         return page_link(self.page, document_id, start, end)
@@ -105,8 +100,7 @@ class McpEndpoint:
 
     right = Right.READ
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self) -> None:
         self._tasks: anyio.abc.TaskGroup | None = None
         self._opening = anyio.Lock()
         self._managers: dict[bool, Any] = {}
@@ -137,8 +131,8 @@ class McpEndpoint:
         """Whether the key has scope "write". Without keys nobody may write, since agents should not
         by default.
         """
-        key_id = request.state.exchange.key
-        return any(key.id == key_id and key.scope == WRITE for key in self._service.keys.all())
+        key: Key | None = request.state.key
+        return key is not None and key.scope == WRITE
 
     async def _manager(self, writes: bool) -> Any:
         """Session manager of the server with or without the writing tools. Raises NotFoundError if

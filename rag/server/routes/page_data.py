@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from rag.errors import InputError, NotFoundError
 from rag.ingestion.pipeline import UPLOADED
 from rag.server import pdf_pages
-from rag.server.api_keys import WRITE
+from rag.server.api_keys import WRITE, Key
 from rag.server.document_schemas import WireCount, WireSource
 from rag.server.guide import Guide
 from rag.server.rights import Right, needs
@@ -131,10 +131,9 @@ def sign_in(request: Request, response: Response, service: Shared) -> SignedIn:
 
 @router.get("/me")
 @needs(Right.ANY)
-def get_me(request: Request, service: Shared) -> Me:
+def get_me(request: Request) -> Me:
     """Whether a key is needed, and what it may do."""
-    key_id = request.state.exchange.key
-    key = next((candidate for candidate in service.keys.all() if candidate.id == key_id), None)
+    key: Key | None = request.state.key
     may_write = key is None or key.scope == WRITE
     return Me(
         key=key.name if key else None,
