@@ -3,12 +3,13 @@
     python -m eval.gold.collections FOLDER DATA [*.deb]
     python -m eval.experiments.kept --cache DIR --collections FOLDER restic
 
-FOLDER gets one folder per collection, as links into DATA, which has collections/ and pdf/. Two sets
-are copied from packages of Debian 13: debian from linux-doc-6.12 and vim-runtime, manuals from
+FOLDER gets one folder per collection, as links into DATA, which has collections/ and pdf/. Three
+sets are copied from packages of Debian 13: debian from linux-doc-6.12 and vim-runtime, manuals from
 borgbackup-doc, buildbot-doc, python-django-doc, exim4-doc-html, gimp-help-en,
-installation-guide-amd64, libreoffice-help-en-us, mutt, postfix-doc and wireshark-doc. Documents are
-checked against their digests in collections/documents.json. The project itself contains only the
-questions and the sentences that answer them.
+installation-guide-amd64, libreoffice-help-en-us, mutt, postfix-doc and wireshark-doc, prose from
+anarchism, crawl-common, debian-history, doc-debian, gnugo, miscfiles, nethack-common, pysolfc,
+tuxpaint-data and xboard. Documents are checked against their digests in collections/documents.json.
+The project itself contains only the questions and the sentences that answer them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,17 @@ _PLACES = {
     "manuals/mutt": "usr/share/doc/mutt",
     "manuals/postfix": "usr/share/doc/postfix",
     "manuals/wireshark": "usr/share/doc/wireshark/wsug_html_chunked",
+    "prose/anarchism": "usr/share/doc/anarchism/html",
+    "prose/crawl": "usr/share/crawl/dat",
+    "prose/debian-history": "usr/share/doc/debian-history",
+    "prose/doc-debian": "usr/share/doc/debian",
+    "prose/gnugo": "usr/share/doc/gnugo/html",
+    "prose/miscfiles": "usr/share/misc",
+    "prose/nethack": "usr/share/doc/nethack-common",
+    "prose/pysolfc": "usr/share/games/pysolfc/html",
+    "prose/state": "usr/share/state",
+    "prose/tuxpaint": "usr/share/doc/tuxpaint-data",
+    "prose/xboard": "usr/share/doc/xboard",
 }
 """Folders in the packages, by the beginning of the ids of their documents."""
 
@@ -91,7 +103,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="made if it does not exist")
     parser.add_argument("data", type=Path, help="has collections/ and pdf/")
     parser.add_argument(
-        "packages", nargs="*", type=Path, help="the .deb files of the sets debian and manuals"
+        "packages", nargs="*", type=Path, help="the .deb files of the sets debian, manuals, prose"
     )
     options = parser.parse_args()
     link(options.folder, options.data)
