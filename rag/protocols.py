@@ -68,6 +68,15 @@ class CellRow(NamedTuple):
     number: int = 0
 
 
+class CellState(NamedTuple):
+    """The state of a version of a grid's cell, and its time; "" after a document was deleted."""
+
+    row: str
+    column: str
+    state: str
+    at: str
+
+
 class Embedder(Protocol):
     """Turns n texts into unit vectors: float32, shape (n, dim)."""
 
@@ -165,6 +174,9 @@ class Store(Protocol):
 
     def cells(self, grid: str) -> list[CellRow]:
         """All versions of a grid's cells, oldest first."""
+
+    def cell_states(self, grid: str) -> list[CellState]:
+        """The states of these versions, without damaged ones."""
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
         """Add versions of cells in one transaction; those with a number replace that version.

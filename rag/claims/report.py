@@ -216,7 +216,7 @@ def page(report: CheckReport, name: str) -> str:
     )
     title = f"{name}, checked"
     body = (
-        f"<h1>{html.escape(title)}</h1><p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
+        f"<p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
         f'<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
     )
     return html_page(title, body, _STYLE)

@@ -10,6 +10,7 @@ import difflib
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import tomllib
@@ -17,15 +18,46 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rag.errors import InputError, NotFoundError, writing_to
 
 Entry = dict[str, Any]
-CLIENTS = ("claude", "claude-desktop", "codex", "cursor", "vscode")
 BACKUP = ".before-rag"
 """Suffix of the backup made before each change."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
+
+
+class _Agent(NamedTuple):
+    """A program: its configuration, the user's and that of a folder, "" if there is none; the key
+    of its servers; whether an entry states its `type`; how it writes the value of an environment
+    variable, "" if it cannot connect to a URL.
+    """
+
+    path: str
+    project: str
+    servers: str = "mcpServers"
+    is_typed: bool = False
+    variable: str = ""
+
+
+_AGENTS = {
+    "claude": _Agent("{home}/.claude.json", ".mcp.json", is_typed=True, variable="${%s}"),
+    "claude-desktop": _Agent("{data}/Claude/claude_desktop_config.json", ""),
+    "codex": _Agent("{codex}/config.toml", ".codex/config.toml", "mcp_servers", variable="%s"),
+    "cursor": _Agent("{home}/.cursor/mcp.json", ".cursor/mcp.json", variable="${env:%s}"),
+    "vscode": _Agent(
+        "{data}/Code/User/mcp.json", ".vscode/mcp.json", "servers", True, "${input:rag-key}"
+    ),
+}
+CLIENTS = tuple(_AGENTS)
+_VSCODE_KEY = {
+    "id": "rag-key",
+    "type": "promptString",
+    "description": "API key of rag",
+    "password": True,
+}
+"""Has VS Code ask for the key once, so that the file does not contain it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,38 +94,20 @@ class ConfigChange:
 
 def config_path(client: str, project: bool, environ: Mapping[str, str] | None = None) -> Path:
     """Path of the program's configuration: the user's, or with `project` the current folder's."""
+    agent = _AGENTS[client]
+    if project:
+        if not agent.project:
+            raise InputError(f"{client} has no configuration per folder", "leave out --project")
+        return Path(agent.project)
     environ = os.environ if environ is None else environ
     home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
-    if project:
-        project_paths = {
-            "claude": ".mcp.json",
-            "codex": ".codex/config.toml",
-            "cursor": ".cursor/mcp.json",
-        }
-        project_paths["vscode"] = ".vscode/mcp.json"
-        if client not in project_paths:
-            raise InputError(f"{client} has no configuration per folder", "leave out --project")
-        return Path(project_paths[client])
-    if client == "claude":
-        return home / ".claude.json"
-    if client == "codex":
-        return Path(environ.get("CODEX_HOME") or home / ".codex") / "config.toml"
-    if client == "cursor":
-        return home / ".cursor" / "mcp.json"
-    data = _application_data(home, environ)
-    return (
-        data / "Code/User/mcp.json"
-        if client == "vscode"
-        else data / "Claude/claude_desktop_config.json"
-    )
-
-
-def _application_data(home: Path, environ: Mapping[str, str]) -> Path:
+    data = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     if sys.platform == "darwin":
-        return home / "Library" / "Application Support"
-    if sys.platform == "win32":
-        return Path(environ.get("APPDATA") or home / "AppData/Roaming")
-    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+        data = home / "Library" / "Application Support"
+    elif sys.platform == "win32":
+        data = Path(environ.get("APPDATA") or home / "AppData/Roaming")
+    codex = environ.get("CODEX_HOME") or home / ".codex"
+    return Path(agent.path.format(home=home, data=data, codex=codex))
 
 
 def connected(client: str, path: Path, server: Server, name: str = "rag") -> ConfigChange:
@@ -108,24 +122,20 @@ def disconnected(client: str, path: Path, name: str = "rag") -> ConfigChange:
 
 def entry(client: str, server: Server) -> Entry:
     """rag's entry in the program's own format."""
+    agent = _AGENTS[client]
     if not server.url:
-        started: Entry = {"command": server.command, "args": list(server.args)}
-        return {"type": "stdio", **started} if client in ("claude", "vscode") else started
-    if client == "claude-desktop":
+        typed: Entry = {"type": "stdio"} if agent.is_typed else {}
+        return {**typed, "command": server.command, "args": list(server.args)}
+    if not agent.variable:
         message = "Claude Desktop can only start programs, not connect to a URL"
         raise InputError(message, "leave out --url")
-    new_entry: Entry = (
-        {"url": server.url}
-        if client in ("codex", "cursor")
-        else {"type": "http", "url": server.url}
-    )
-    if server.key_env and client == "codex":
-        return new_entry | {"bearer_token_env_var": server.key_env}
-    if server.key_env:
-        value = {"claude": f"${{{server.key_env}}}", "vscode": "${input:rag-key}"}
-        token = value.get(client, f"${{env:{server.key_env}}}")
-        return new_entry | {"headers": {"Authorization": f"Bearer {token}"}}
-    return new_entry
+    at_url: Entry = {**({"type": "http"} if agent.is_typed else {}), "url": server.url}
+    if not server.key_env:
+        return at_url
+    if client == "codex":
+        return at_url | {"bearer_token_env_var": server.key_env}
+    key = agent.variable.replace("%s", server.key_env)
+    return at_url | {"headers": {"Authorization": f"Bearer {key}"}}
 
 
 def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> ConfigChange:
@@ -134,79 +144,64 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} cannot be read: {error}", "check the file's owner and permissions"
-        ) from error
-    edit = _edited_toml if client == "codex" else _edited_json
-    return ConfigChange(path, before, edit(client, path, before or "", name, new_entry))
+        hint = "check the file's owner and permissions"
+        raise InputError(f"{path} cannot be read: {error}", hint) from error
+    edited = _edited_toml if client == "codex" else _edited_json
+    return ConfigChange(path, before, edited(client, path, before or "", name, new_entry))
 
 
 def _edited_json(client: str, path: Path, before: str, name: str, new_entry: Entry | None) -> str:
-    key = "servers" if client == "vscode" else "mcpServers"
+    key = _AGENTS[client].servers
     try:
         config = json.loads(before) if before.strip() else {}
         servers = config.get(key, {})
         is_present = name in servers
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise _by_hand(path, "JSON", json.dumps({key: {name: new_entry}}, indent=2)) from error
-    if new_entry is None:
-        if not is_present:
-            raise NotFoundError(
-                f"{path} has no entry {name}", "look for its name in the file and pass it as --name"
-            )
-        del servers[name]
-    else:
-        servers[name] = new_entry
-    config[key] = servers
+    _check_present(path, name, is_present or new_entry is not None)
+    config[key] = {one: servers[one] for one in servers if one != name or new_entry}
+    if new_entry:
+        config[key][name] = new_entry
     if client == "vscode" and new_entry and "headers" in new_entry:
-        _ask_for_key(config)
+        inputs = config.setdefault("inputs", [])
+        if not any(item.get("id") == _VSCODE_KEY["id"] for item in inputs):
+            inputs.append(_VSCODE_KEY)
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
-def _ask_for_key(config: dict[str, Any]) -> None:
-    """Have VS Code ask for the key once, so that the file does not contain it."""
-    inputs = config.setdefault("inputs", [])
-    if not any(item.get("id") == "rag-key" for item in inputs):
-        inputs.append(
-            {
-                "id": "rag-key",
-                "type": "promptString",
-                "description": "API key of rag",
-                "password": True,
-            }
-        )
+def _check_present(path: Path, name: str, is_present: bool) -> None:
+    if not is_present:
+        hint = "look for its name in the file and pass it as --name"
+        raise NotFoundError(f"{path} has no entry {name}", hint)
 
 
 def _edited_toml(client: str, path: Path, before: str, name: str, new_entry: Entry | None) -> str:
     """Edit the text directly, so that comments and order stay unchanged."""
-    table = _toml_table(name, new_entry) if new_entry else ""
+    key = _AGENTS[client].servers
+    # JSON strings and lists are valid TOML
+    values = [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in (new_entry or {}).items()]
+    table = "\n".join([f"[{key}.{name}]", *values]) if new_entry else ""
     try:
-        is_present = name in tomllib.loads(before).get("mcp_servers", {})
+        is_present = name in tomllib.loads(before).get(key, {})
     except (ValueError, RecursionError, TypeError) as error:
         raise _by_hand(path, "TOML", table) from error
-    if new_entry is None and not is_present:
-        raise NotFoundError(
-            f"{path} has no entry {name}", "look for its name in the file and pass it as --name"
-        )
-    remainder = _without_table(before, name) if is_present else before
-    after = (
-        remainder.rstrip("\n")
-        + ("\n\n" if remainder.strip() and table else "\n" if remainder.strip() else "")
-        + table
-    )
+    _check_present(path, name, is_present or new_entry is not None)
+    remainder = _without_table(before, key, name) if is_present else before
+    parts = [part.rstrip("\n") for part in (remainder, table) if part.strip()]
+    after = "\n\n".join(parts) + ("\n" if parts else "")
     try:
-        entry = tomllib.loads(after).get("mcp_servers", {}).get(name)
-    except ValueError as error:
-        raise _by_hand(path, "TOML that can be edited safely", table) from error
-    if entry != new_entry:
+        is_right = tomllib.loads(after).get(key, {}).get(name) == new_entry
+    except ValueError:
+        is_right = False
+    if not is_right:
         raise _by_hand(path, "TOML that can be edited safely", table)
     return after
 
 
-def _without_table(text: str, name: str) -> str:
-    """Remove the lines of `[mcp_servers.NAME]` and its subtables."""
+def _without_table(text: str, key: str, name: str) -> str:
+    """Remove the lines of `[key.name]` and its subtables."""
     header = re.compile(
-        rf"\s*\[\s*mcp_servers\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*(\.[^\]]*)?\]\s*(#.*)?"
+        rf"\s*\[\s*{key}\s*\.\s*[\"']?{re.escape(name)}[\"']?\s*(\.[^\]]*)?\]\s*(#.*)?"
     )
     lines, inside = [], False
     for line in text.splitlines(keepends=True):
@@ -217,16 +212,9 @@ def _without_table(text: str, name: str) -> str:
     return "".join(lines)
 
 
-def _toml_table(name: str, new_entry: Entry) -> str:
-    """A TOML table; JSON strings and lists are valid TOML."""
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in new_entry.items()]
-    return "\n".join([f"[mcp_servers.{name}]", *lines]) + "\n"
-
-
 def _by_hand(path: Path, kind: str, snippet: str) -> InputError:
-    return InputError(
-        f"{path} is not {kind}, so it was not changed", f"add this by hand:\n{snippet}"
-    )
+    message = f"{path} is not {kind}, so it was not changed"
+    return InputError(message, f"add this by hand:\n{snippet}")
 
 
 def write(change: ConfigChange) -> Path | None:
@@ -235,23 +223,18 @@ def write(change: ConfigChange) -> Path | None:
     backup = path.with_name(path.name + BACKUP) if change.before is not None else None
     with writing_to(path, "check the file's owner and permissions"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        mode = path.stat().st_mode & 0o777 if change.before is not None else 0o600
-        if backup:
-            _put(backup, change.before or "", mode)
-        _put(path, change.after, mode)
+        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 600
+        try:
+            with open(handle, "w", encoding="utf-8", newline="") as file:
+                file.write(change.after)
+                file.flush()
+                os.fsync(file.fileno())
+            if backup:
+                shutil.copy(path, backup)
+                shutil.copymode(path, partial)
+            os.replace(partial, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(partial)
+            raise
     return backup
-
-
-def _put(path: Path, text: str, mode: int) -> None:
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, mode)
-        os.replace(partial, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(partial)
-        raise

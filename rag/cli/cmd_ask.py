@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,22 @@ import click
 from rag import build
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
-from rag.cli.options import filter_option, plural, print_json, shared, show
+from rag.cli.options import (
+    FILE,
+    filter_option,
+    is_json,
+    plural,
+    print_json,
+    question_argument,
+    shared,
+    show,
+    top_k_option,
+)
 from rag.filters import Filter, shown
-from rag.render import terminal
+from rag.render import terminal, view
 from rag.render.status import Status, clean
 from rag.settings import Settings
-from rag.types import Answer, plain
+from rag.types import plain
 
 if TYPE_CHECKING:
     from rag.claims.writer import Written
@@ -28,13 +38,8 @@ as_typed = click.option(
 
 
 @click.command("ask")
-@click.argument("question", nargs=-1, required=True)
-@click.option(
-    "-k",
-    "--top-k",
-    type=click.IntRange(1, 200),
-    help="Number of passages to read. Default: RAG_TOP_K, or 8.",
-)
+@question_argument
+@top_k_option
 @click.option(
     "--form",
     type=click.Choice(FORMS),
@@ -54,15 +59,14 @@ as_typed = click.option(
 )
 @click.option(
     "--certificate",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="If nothing is found, write what was searched and what came nearest: .json or .html.",
 )
 @filter_option
 @shared
 def ask_command(
     settings: Settings,
-    as_json: bool,
-    question: tuple[str, ...],
+    question: str,
     top_k: int | None,
     form: str | None,
     filter: Filter,
@@ -90,7 +94,7 @@ def ask_command(
         from rag.desk import certificate as certificates
 
         certificates.check_path(certificate)
-    text = check_question(" ".join(question), settings.max_question)
+    text = check_question(question, settings.max_question)
     with Status("loading the models") as status:
         engine = build.engine(settings)
         # Built first, so that a missing writer is reported before the question is answered.
@@ -105,35 +109,30 @@ def ask_command(
         status.show("writing and checking")
         written = writer.write(answer) if writer else None
     if written:
-        show(_written_json(written, show_removed), as_json, lambda: _lines(written, show_removed))
-    elif as_json:
-        print_json(answer.to_dict() | ({"why": terminal.reasons(answer)} if why else {}))
+        show(_written_json(written, show_removed), _lines(written, show_removed))
+    elif is_json():
+        print_json(answer.to_dict() | ({"why": view.explain(answer)} if why else {}))
     else:
         terminal.print_paged(terminal.answer(answer) + (terminal.why(answer) if why else ""))
-    if certificate:
-        sys.exit(0 if _certify(record, certificate, answer) else 1)
-    sys.exit(0 if answer.text is not None else 1)
-
-
-def _certify(record: Mapping[str, Any] | None, path: Path, answer: Answer) -> bool:
-    """Write the certificate, if there is one, and say so."""
+    if certificate is None:
+        sys.exit(0 if answer.text is not None else 1)
     if record is None:
-        why = "the question was answered" if answer.text else "the question is about rag itself"
-        click.echo(f"rag: {why}, so no certificate was written", err=True)
-        return False
-    from rag.desk import certificate as certificates
-
-    certificates.write(record, path)
-    click.echo(f"rag: certificate written to {path}; check it with: rag verify {path}", err=True)
-    return True
+        why_none = (
+            "the question was answered" if answer.text else "the question is about rag itself"
+        )
+        click.echo(f"rag: {why_none}, so no certificate was written", err=True)
+        sys.exit(1)
+    certificates.write(record, certificate)
+    click.echo(
+        f"rag: certificate written to {certificate}; check it with: rag verify {certificate}",
+        err=True,
+    )
 
 
 def _written_json(written: Written, show_removed: bool) -> dict[str, object]:
     value: dict[str, object] = plain(written)
     if not show_removed:
-        value["sentences"] = [
-            plain(sentence) for sentence in written.sentences if not sentence.struck
-        ]
+        value["sentences"] = [plain(one) for one in written.sentences if not one.struck]
     return value
 
 
@@ -160,7 +159,7 @@ def _lines(written: Written, show_removed: bool) -> Iterator[str]:
 
 
 @click.command("search")
-@click.argument("question", nargs=-1, required=True)
+@question_argument
 @as_typed
 @click.option(
     "-k",
@@ -173,12 +172,7 @@ def _lines(written: Written, show_removed: bool) -> Iterator[str]:
 @filter_option
 @shared
 def search_command(
-    settings: Settings,
-    as_json: bool,
-    question: tuple[str, ...],
-    top_k: int,
-    filter: Filter,
-    as_typed: bool,
+    settings: Settings, question: str, top_k: int, filter: Filter, as_typed: bool
 ) -> None:
     """Show the passages that best match QUESTION, best first, without an answer.
 
@@ -188,7 +182,7 @@ def search_command(
       rag search -k 3 "termination notice" --filter source:notes/flat
       rag search --json "rent increase" | jq -r '.[].passage.document_id'
     """
-    text = check_question(" ".join(question), settings.max_question)
+    text = check_question(question, settings.max_question)
     with Status("loading the embedder"):
         searcher = build.searcher(settings)
         (result,) = searcher.find_many([Query(text, top_k, filter, as_typed=as_typed)])
@@ -196,8 +190,5 @@ def search_command(
         click.echo(terminal.understood(result.question), err=True)
     if filter and not result.hits:
         click.echo(f"rag: no document matches {shown(filter)}", err=True)
-    if as_json:
-        print_json(result.hits)
-        return
-    for number, hit in enumerate(result.hits, 1):
-        click.echo("\n".join(terminal.hit(number, hit)))
+    hits = enumerate(result.hits, 1)
+    show(result.hits, (line for number, hit in hits for line in terminal.hit(number, hit)))

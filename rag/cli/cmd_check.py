@@ -9,8 +9,8 @@ import click
 
 from rag import build
 from rag.claims.results import FAILURES
-from rag.cli.options import filter_option, shared, show
-from rag.errors import InputError, writing_to
+from rag.cli.options import FILE, check_folder, filter_option, read_text, shared, show, write_text
+from rag.errors import InputError
 from rag.filters import Filter
 from rag.render.status import clean
 from rag.settings import Settings
@@ -30,13 +30,9 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
     f"From {', '.join(FAILURES)}.",
 )
 @click.option(
-    "--junit",
-    type=click.Path(path_type=Path),
-    help="Write a JUnit file with one test per claim and quotation.",
+    "--junit", type=FILE, help="Write a JUnit file with one test per claim and quotation."
 )
-@click.option(
-    "--html", type=click.Path(path_type=Path), help="Write a web page with text and evidence."
-)
+@click.option("--html", type=FILE, help="Write a web page with text and evidence.")
 @click.option(
     "--quiet", "-q", is_flag=True, help="Leave out supported sentences and exact quotations."
 )
@@ -44,7 +40,6 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
 @shared
 def check_command(
     settings: Settings,
-    as_json: bool,
     file: str,
     fail_on: str,
     junit: Path | None,
@@ -67,12 +62,9 @@ def check_command(
       rag check CHANGELOG.md --fail-on contradicted --junit claims.xml
     """
     kinds = _kinds(fail_on)
-    text, name = _read(file), "stdin" if file == "-" else file
-    for target in (junit, html):
-        if target and not target.resolve().parent.is_dir():
-            raise InputError(
-                f"{target} cannot be written: no such folder", "create it, or choose another file"
-            )
+    text, name = read_text(file), "stdin" if file == "-" else file
+    check_folder(junit)
+    check_folder(html)
     from tqdm import tqdm
 
     checker = build.checker(settings)
@@ -87,12 +79,12 @@ def check_command(
 
     failed = report.failures(kinds)
     if junit:
-        _write(junit, reports.junit(report, failed, name))
+        write_text(junit, reports.junit(report, failed, name))
     if html:
-        _write(html, reports.page(report, name))
+        write_text(html, reports.page(report, name))
     counts = {"counts": report.counts, "quotation_counts": report.quotation_counts}
     value = plain(report) | counts | {"failed": len(failed)}
-    show(value, as_json, lambda: [clean(line) for line in reports.lines(report, quiet)])
+    show(value, [clean(line) for line in reports.lines(report, quiet)])
     sys.exit(1 if failed else 0)
 
 
@@ -107,22 +99,3 @@ def _kinds(text: str) -> list[str]:
             f"choose from: {', '.join(FAILURES)}; or none",
         )
     return kinds
-
-
-def _read(file: str) -> str:
-    name = "stdin" if file == "-" else file
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(
-            f"{name} cannot be read: {error.strerror}", "give a text file, or - for stdin"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{name} is not UTF-8 text: {error.reason}", "save it as UTF-8, or as plain text"
-        ) from error
-
-
-def _write(path: Path, text: str) -> None:
-    with writing_to(path, "choose another file"):
-        path.write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ from rag.store.collection_folders import Collection
 
 
 @click.group("collection", cls=LazyGroup)
-def collection_group() -> None:
+def collection_command() -> None:
     """Manage collections: separate named indexes that share only the models.
 
     \b
@@ -26,10 +26,10 @@ def collection_group() -> None:
     """
 
 
-@collection_group.command("create")
+@collection_command.command("create")
 @click.argument("name")
 @shared_by_all
-def create(settings: Settings, as_json: bool, name: str) -> None:
+def create(settings: Settings, name: str) -> None:
     """Create an empty collection called NAME.
 
     \b
@@ -37,12 +37,12 @@ def create(settings: Settings, as_json: bool, name: str) -> None:
       rag collection create contracts
       rag collection create contracts --index ~/notes/index
     """
-    _report(settings, build.collections(settings).create(name), "created", as_json)
+    _report(settings, build.collections(settings).create(name), "created")
 
 
-@collection_group.command("list")
+@collection_command.command("list")
 @shared_by_all
-def list_collections(settings: Settings, as_json: bool) -> None:
+def list_collections(settings: Settings) -> None:
     """List the collections, the default one first.
 
     \b
@@ -53,14 +53,14 @@ def list_collections(settings: Settings, as_json: bool) -> None:
     default = Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, "")
     collections = [default, *build.collections(settings).all()]
     lines = [f"{collection.name:20} {collection.created}".rstrip() for collection in collections]
-    show(collections, as_json, lambda: lines)
+    show(collections, lines)
 
 
-@collection_group.command("rename")
+@collection_command.command("rename")
 @click.argument("name")
 @click.argument("new")
 @shared_by_all
-def rename(settings: Settings, as_json: bool, name: str, new: str) -> None:
+def rename(settings: Settings, name: str, new: str) -> None:
     """Rename the collection NAME to NEW. API keys for it remain valid.
 
     \b
@@ -68,14 +68,14 @@ def rename(settings: Settings, as_json: bool, name: str, new: str) -> None:
       rag collection rename contracts contracts-2025
       rag collection rename contracts archive --index ~/notes/index
     """
-    _report(settings, build.collections(settings).rename(name, new), "renamed", as_json)
+    _report(settings, build.collections(settings).rename(name, new), "renamed")
 
 
-@collection_group.command("delete")
+@collection_command.command("delete")
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @shared_by_all
-def delete(settings: Settings, as_json: bool, name: str, yes: bool) -> None:
+def delete(settings: Settings, name: str, yes: bool) -> None:
     """Delete the collection NAME and every document in it.
 
     \b
@@ -87,12 +87,12 @@ def delete(settings: Settings, as_json: bool, name: str, yes: bool) -> None:
     collections.named(name)
     if not yes:
         click.confirm(f"delete collection {name} and all documents in it?", abort=True, err=True)
-    _report(settings, collections.delete(name), "deleted", as_json)
+    _report(settings, collections.delete(name), "deleted")
 
 
-def _report(settings: Settings, collection: Collection, outcome: str, as_json: bool) -> None:
+def _report(settings: Settings, collection: Collection, outcome: str) -> None:
     Audit(settings.index).note(
         f"collection {outcome}", collection=collection.id, name=collection.name
     )
     value = dataclasses.asdict(collection) | {"done": outcome}
-    show(value, as_json, lambda: f"{outcome} {collection.name}")
+    show(value, f"{outcome} {collection.name}")

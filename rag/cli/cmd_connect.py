@@ -18,7 +18,7 @@ from rag.cli.agent_config import (
     disconnected,
     write,
 )
-from rag.cli.options import shared, show
+from rag.cli.options import is_json, shared, show
 from rag.errors import InputError, install_line
 from rag.settings import Settings
 
@@ -47,7 +47,6 @@ from rag.settings import Settings
 @shared
 def connect_command(
     settings: Settings,
-    as_json: bool,
     client: str,
     remove: bool,
     project: bool,
@@ -75,14 +74,14 @@ def connect_command(
     else:
         server = _at_url(url, key_env) if url else _local(settings, allow_writes)
         change = connected(client, path, server, name)
-    backup = _written(change, yes, as_json) if change.is_needed else None
+    backup = _written(change, yes) if change.is_needed else None
     outcome = f"written{f'; backup: {backup}' if backup else ''}"
     value = {"path": path, "changed": change.is_needed, "backup": backup}
-    show(value, as_json, lambda: f"{path}: {outcome if change.is_needed else 'nothing to change'}")
+    show(value, f"{path}: {outcome if change.is_needed else 'nothing to change'}")
 
 
-def _written(change: ConfigChange, yes: bool, as_json: bool) -> Path | None:
-    click.echo(change.diff, err=as_json)
+def _written(change: ConfigChange, yes: bool) -> Path | None:
+    click.echo(change.diff, err=is_json())
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError(
             f"{change.path} needs your confirmation", "review the change above, then add --yes"

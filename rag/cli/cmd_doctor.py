@@ -39,12 +39,10 @@ class DoctorCheck:
 
 @click.command("doctor")
 @click.option(
-    "--repair",
-    is_flag=True,
-    help="Also rebuild passages and vectors that do not match their text.",
+    "--repair", is_flag=True, help="Also rebuild passages and vectors that do not match their text."
 )
 @shared
-def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
+def doctor_command(settings: Settings, repair: bool) -> None:
     """Check Python, the models and every row of the index, and suggest fixes.
 
     Broken search indexes are rebuilt; documents that cannot be repaired are listed. Exits with
@@ -56,22 +54,18 @@ def doctor_command(settings: Settings, as_json: bool, repair: bool) -> None:
       rag index doctor --repair
       rag index doctor --json | jq '.[] | select(.ok | not)'
     """
+    version = sys.version.split()[0]
     checks = [
-        DoctorCheck(
-            "python",
-            sys.version_info >= (3, 11),
-            sys.version.split()[0],
-            "install Python 3.11 or later",
-        ),
+        DoctorCheck("python", sys.version_info >= (3, 11), version, "install Python 3.11 or later"),
         _try("embedder", lambda: embedder_path(settings.embedder)[0]),
         _try("reader", lambda: reader_path(settings.reader)[0]),
         _try("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
         _try("reader runs", lambda: build.reader(settings).name),
         *([_writable(settings.index)] if settings.store == "local" else []),
         *_index(settings, repair),
-        _try("index opens", lambda: _holds(settings)),
+        _try("index opens", lambda: _size(settings)),
     ]
-    show(checks, as_json, lambda: [line for check in checks for line in _lines(check)])
+    show(checks, (line for check in checks for line in _lines(check)))
     sys.exit(0 if all(check.ok for check in checks) else 1)
 
 
@@ -102,7 +96,13 @@ def _index(settings: Settings, repair: bool) -> list[DoctorCheck]:
     except RagError as error:
         return [DoctorCheck("index", False, error.message, error.hint)]
     was_wrong = {finding.name: finding.detail for finding in before if not finding.ok}
-    return [_check(finding, was_wrong.get(finding.name, "")) for finding in after]
+    checks = []
+    for finding in after:
+        mended = finding.ok and finding.name in was_wrong
+        detail = f"repaired; before: {was_wrong[finding.name]}" if mended else finding.detail
+        fix = "" if finding.ok else finding.fix
+        checks.append(DoctorCheck(finding.name, finding.ok, detail, fix, mended))
+    return checks
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -125,31 +125,20 @@ def _repair(settings: Settings, ids: Sequence[str]) -> None:
 
         def check(document: Document) -> None:
             if store.document(document.id) != document:
-                raise ConflictError(
-                    f"{document.id} has changed in the meantime", "run again: rag index doctor"
-                )
+                message = f"{document.id} has changed in the meantime"
+                raise ConflictError(message, "run again: rag index doctor")
 
         documents = (document for name in ids if (document := store.document(name)))
         index(documents, store, embedder, settings.passage_tokens, check)
 
 
-def _check(finding: Finding, was: str) -> DoctorCheck:
-    mended = finding.ok and was != ""
-    detail = f"repaired; before: {was}" if mended else finding.detail
-    return DoctorCheck(finding.name, finding.ok, detail, "" if finding.ok else finding.fix, mended)
-
-
 def _writable(folder: Path) -> DoctorCheck:
     parents = (folder.absolute(), *folder.absolute().parents)
     existing = next(parent for parent in parents if parent.exists())
-    return DoctorCheck(
-        "index folder",
-        os.access(existing, os.W_OK),
-        str(folder),
-        f"make {existing} writable, or choose another folder with --index",
-    )
+    fix = f"make {existing} writable, or choose another folder with --index"
+    return DoctorCheck("index folder", os.access(existing, os.W_OK), str(folder), fix)
 
 
-def _holds(settings: Settings) -> str:
+def _size(settings: Settings) -> str:
     stats = build.store(settings).stats()
     return f"{stats.documents:,} documents, {stats.passages:,} passages"

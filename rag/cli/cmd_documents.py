@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from rag import build
 from rag.cli.options import (
     counts,
     filter_option,
+    is_json,
     plural,
     print_json,
     quotes_lines,
@@ -39,6 +40,16 @@ if TYPE_CHECKING:
     from rag.ingestion.ingest import Ingest
     from rag.ingestion.web import WebIngest
 
+_PARTS = {
+    "documents": "text",
+    "passages": "passages",
+    "vectors": "vectors",
+    "words": "full text",
+    "originals": "file",
+    "cells": "grid cells",
+}
+"""What a receipt of a deletion calls the parts of the index."""
+
 
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True)
@@ -47,18 +58,11 @@ if TYPE_CHECKING:
     "--enqueue", is_flag=True, help="Queue the files for rag worker (PostgreSQL indexes only)."
 )
 @click.option(
-    "--allow-private",
-    is_flag=True,
-    help="Allow web pages on this machine and the local network.",
+    "--allow-private", is_flag=True, help="Allow web pages on this machine and the local network."
 )
 @shared
 def ingest_command(
-    settings: Settings,
-    as_json: bool,
-    paths: tuple[str, ...],
-    name: str | None,
-    enqueue: bool,
-    allow_private: bool,
+    settings: Settings, paths: tuple[str, ...], name: str | None, enqueue: bool, allow_private: bool
 ) -> None:
     """Add the files and folders PATHS to the index.
 
@@ -77,34 +81,34 @@ def ingest_command(
     """
     if all(path.startswith(("http://", "https://")) for path in paths):
         if name or enqueue:
-            raise InputError(
-                "--name and --enqueue work with files, not with web pages", "leave them out"
-            )
-        _run_web(settings, as_json, paths, allow_private)
+            message = "--name and --enqueue work with files, not with web pages"
+            raise InputError(message, "leave them out")
+        progress = IngestProgress(unit="page")
+        with build.pool(settings) as pool:
+            with Status("opening the index"):
+                web = build.web(settings, pool, allow_private)
+            _run(settings, progress, web, lambda: web.run(paths, progress.on_page))
         return
     files = build.files(settings, [Path(path) for path in paths], name)
-    if enqueue:
-        _enqueue(settings, as_json, files)
-        return
     progress = IngestProgress(files)
+    if enqueue:
+        from rag.ingestion import uploads
+
+        with Status(progress.describe, log=True):
+            enqueued = uploads.enqueue(build.queue(settings), files, progress.on_progress)
+        count = len(enqueued.documents)
+        line = f"{settings.place}: {count} queued; ingest them with: rag worker"
+        show(enqueued, [line, *skipped_lines(enqueued.skipped)])
+        return
     with build.pool(settings) as pool:
         loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
         with Status("opening the index"):
             ingest = build.ingest(settings, loader, progress.on_embedded, forgetting)
-        _run(settings, as_json, progress, ingest, lambda: ingest.run(files, progress.on_progress))
-
-
-def _run_web(settings: Settings, as_json: bool, urls: Sequence[str], allow_private: bool) -> None:
-    progress = IngestProgress(unit="page")
-    with build.pool(settings) as pool:
-        with Status("opening the index"):
-            web = build.web(settings, pool, allow_private)
-        _run(settings, as_json, progress, web, lambda: web.run(urls, progress.on_page))
+        _run(settings, progress, ingest, lambda: ingest.run(files, progress.on_progress))
 
 
 def _run(
     settings: Settings,
-    as_json: bool,
     progress: IngestProgress,
     ingest: Ingest | WebIngest,
     run: Callable[[], object],
@@ -115,42 +119,25 @@ def _run(
             run()
     except KeyboardInterrupt:
         count = plural(len(report.added) + len(report.updated), "document")
-        click.echo(
-            f"rag: stopped; {count} stored in {settings.place} so far; run it again to continue",
-            err=True,
-        )
-        if as_json:
+        state = f"stopped; {count} stored in {settings.place} so far"
+        click.echo(f"rag: {state}; run it again to continue", err=True)
+        if is_json():
             print_json(report)
         sys.exit(130)
-    show(report, as_json, lambda: _report(report, settings.place))
-
-
-def _enqueue(settings: Settings, as_json: bool, files: list[FoundFile]) -> None:
-    from rag.ingestion.uploads import enqueue
-
-    progress = IngestProgress(files)
-    with Status(progress.describe, log=True):
-        enqueued = enqueue(build.queue(settings), files, progress.on_progress)
-    count = len(enqueued.documents)
-    line = f"{settings.place}: {count} queued; ingest them with: rag worker"
-    show(enqueued, as_json, lambda: [line, *skipped_lines(enqueued.skipped)])
+    show(report, _report(report, settings.place))
 
 
 def _report(report: IngestReport, index: str) -> list[str]:
     words = counts(report, ("added", "updated", "removed", "unchanged", "skipped"))
     is_changed = report.added or report.updated or report.removed
     end = "" if is_changed else "; the index has not changed"
-    return [
-        f"{index}: {words}{end}",
-        *quotes_lines(report.quotes),
-        *skipped_lines(report.skipped),
-    ]
+    return [f"{index}: {words}{end}", *quotes_lines(report.quotes), *skipped_lines(report.skipped)]
 
 
 @click.command("list")
 @filter_option
 @shared
-def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
+def list_command(settings: Settings, filter: Filter) -> None:
     """List the documents with their ids and titles.
 
     \b
@@ -159,14 +146,11 @@ def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
       rag list --filter type=pdf --filter "year>=2024"
       rag list --json | jq -r '.[].id'
     """
-    documents = [
-        document
-        for document in build.store(settings, any_embedder=True).documents()
-        if matches(filter, document)
-    ]
+    store = build.store(settings, any_embedder=True)
+    documents = [document for document in store.documents() if matches(filter, document)]
     width = max((len(document.id) for document in documents), default=0)
     lines = [f"{flat(document.id):{width}}  {flat(document.title)}" for document in documents]
-    show([_without_text(document) for document in documents], as_json, lambda: lines)
+    show([_without_text(document) for document in documents], lines)
 
 
 @click.command("show")
@@ -177,7 +161,7 @@ def list_command(settings: Settings, as_json: bool, filter: Filter) -> None:
     help="Parse the file again, keeping the navigation and running heads that are not indexed.",
 )
 @shared
-def show_command(settings: Settings, as_json: bool, document: str, raw: bool) -> None:
+def show_command(settings: Settings, document: str, raw: bool) -> None:
     """Print the text of DOCUMENT (an id or a path). Citation offsets refer to this text.
 
     \b
@@ -190,7 +174,7 @@ def show_command(settings: Settings, as_json: bool, document: str, raw: bool) ->
     stored = store.document(find_document(store.documents(), document).id)
     if raw and stored:
         stored = _raw(settings, stored)
-    if as_json:
+    if is_json():
         print_json(stored)
     elif stored:
         sys.stdout.write(stored.text if not sys.stdout.isatty() else clean(stored.text))
@@ -224,7 +208,7 @@ def _raw(settings: Settings, document: Document) -> Document:
 @click.command("delete")
 @click.argument("documents", nargs=-1, required=True)
 @shared
-def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]) -> None:
+def delete_command(settings: Settings, documents: tuple[str, ...]) -> None:
     """Delete DOCUMENTS (ids or paths) from the index. If one is unknown, none are deleted.
 
     Prints a receipt: the entries for each document in each part of the index, before and after, and
@@ -245,54 +229,34 @@ def delete_command(settings: Settings, as_json: bool, documents: tuple[str, ...]
             name: forget_quotes(settings.index, document) if document else {}
             for name, document in texts.items()
         }
-    show(
-        [
-            plain(receipt) | quotes[receipt.document] | {"complete": receipt.complete}
-            for receipt in receipts
-        ],
-        as_json,
-        lambda: [line for r in receipts for line in _proof(r, quotes[r.document])],
-    )
+    value = [plain(r) | quotes[r.document] | {"complete": r.complete} for r in receipts]
+    show(value, (line for r in receipts for line in _proof(r, quotes[r.document])))
     if not all(receipt.complete for receipt in receipts):
         raise StoreError("parts of the deleted documents remain", "run: rag index doctor")
 
 
-def _proof(receipt: DeletionReceipt, quotes: Mapping[str, int]) -> list[str]:
-    names = {
-        "documents": "text",
-        "passages": "passages",
-        "vectors": "vectors",
-        "words": "full text",
-    }
-    if receipt.before.originals:
-        names["originals"] = "file"
-    if receipt.before.cells:
-        names["cells"] = "grid cells"
+def _proof(receipt: DeletionReceipt, quotes: Mapping[str, int]) -> Iterator[str]:
+    before, after = receipt.before, receipt.after
     counts = [
-        f"{word} {getattr(receipt.before, name)} -> {getattr(receipt.after, name)}"
-        for name, word in names.items()
+        f"{words} {getattr(before, name)} -> {getattr(after, name)}"
+        for name, words in _PARTS.items()
+        if getattr(before, name) or name not in ("originals", "cells")
     ]
-    lines = [
-        f"deleted {clean(receipt.document)}",
-        f"  {', '.join(counts)}; log {receipt.after.log_bytes} bytes",
-    ]
-    lines.append(f"  {receipt.searches} searches for its passages: {receipt.found} still find it")
-    if receipt.after.unmerged:
-        lines.append(
-            f"  words of {receipt.after.unmerged} deleted passages remain in full-text files until "
-            f"the next merges"
-        )
+    yield f"deleted {clean(receipt.document)}"
+    yield f"  {', '.join(counts)}; log {after.log_bytes} bytes"
+    yield f"  {receipt.searches} searches for its passages: {receipt.found} still find it"
+    if after.unmerged:
+        words = f"words of {after.unmerged} deleted passages"
+        yield f"  {words} remain in full-text files until the next merges"
     if quotes.get("ratings"):
-        lines.append(f"  {quotes['ratings']} ratings that quoted it are deleted")
+        yield f"  {quotes['ratings']} ratings that quoted it are deleted"
     if quotes.get("threads"):
-        lines.append(f"  {quotes['threads']} answers that quoted it are deleted from threads")
-    return lines + [f"  still in snapshot {clean(path)}" for path in receipt.snapshots]
+        yield f"  {quotes['threads']} answers that quoted it are deleted from threads"
+    for path in receipt.snapshots:
+        yield f"  still in snapshot {clean(path)}"
 
 
 def _without_text(document: Document) -> dict[str, object]:
-    names = [
-        field.name
-        for field in dataclasses.fields(document)
-        if field.name not in ("text", "blocks", "pages", "container_sha256")
-    ]
-    return {name: getattr(document, name) for name in names}
+    left_out = ("text", "blocks", "pages", "container_sha256")
+    names = (field.name for field in dataclasses.fields(document))
+    return {name: getattr(document, name) for name in names if name not in left_out}

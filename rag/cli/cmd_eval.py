@@ -6,20 +6,25 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from rag.cli.options import clean_lines, json_option, print_json, shared, show
-from rag.errors import InputError, writing_to
+from rag.cli.options import (
+    FILE,
+    check_folder,
+    clean_lines,
+    json_option,
+    question_argument,
+    shared,
+    show,
+    write_text,
+)
+from rag.errors import InputError
 from rag.settings import Settings
 from rag.types import plain
 
-if TYPE_CHECKING:
-    from rag.evaluation.gates import Gate, GateVerdict
-    from rag.evaluation.result import Comparison, Result
-
-_FILE = click.Path(path_type=Path)
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 _CLAIM_METRICS = (
     "balanced_accuracy",
     "right",
@@ -47,18 +52,18 @@ def _bounds(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("run")
-@click.argument("gold", type=_FILE)
+@click.argument("gold", type=FILE)
 @click.option(
     "--corpus",
-    type=_FILE,
+    type=FILE,
     help="Ingest these documents into a temporary index, and ask it the questions.",
 )
 @click.option(
-    "--index", type=_FILE, help="Index folder; created if GOLD contains its own documents."
+    "--index", type=FILE, help="Index folder; created if GOLD contains its own documents."
 )
 @click.option(
     "--out",
-    type=_FILE,
+    type=FILE,
     default=Path("eval/results"),
     show_default=True,
     help="Folder for the reports.",
@@ -67,8 +72,8 @@ def _bounds(command: Callable[..., Any]) -> Callable[..., Any]:
     "--limit", type=click.IntRange(1), help="Ask only this many questions, the same in each run."
 )
 @_bounds
-@click.option("--junit", type=_FILE, help="Write the bounds as a JUnit file, one test each.")
-@click.option("--baseline", type=_FILE, help="An earlier result (.json) to compare with.")
+@click.option("--junit", type=FILE, help="Write the bounds as a JUnit file, one test each.")
+@click.option("--baseline", type=FILE, help="An earlier result (.json) to compare with.")
 @json_option
 def run_command(
     gold: Path,
@@ -80,7 +85,6 @@ def run_command(
     fail_over: tuple[str, ...],
     junit: Path | None,
     baseline: Path | None,
-    as_json: bool,
 ) -> None:
     """Ask the questions in GOLD, score the answers, and show which stage lost the wrong ones.
 
@@ -94,63 +98,34 @@ def run_command(
       rag eval run questions.jsonl --corpus ~/notes --limit 50
       rag eval run questions.jsonl --fail-under f1=70 --junit bounds.xml
     """
-    from rag.evaluation import gates
-
-    if corpus and index:
-        raise InputError("--corpus uses a temporary index", "give --corpus or --index, not both")
-    bounds = gates.parse(fail_under, fail_over)
-    result, comparison = _run(gold, corpus, index, out, limit, baseline)
-    _finish(result, comparison, bounds, out, junit, as_json)
-
-
-def _run(
-    gold: Path,
-    corpus: Path | None,
-    index: Path | None,
-    out: Path,
-    limit: int | None,
-    baseline: Path | None,
-) -> tuple[Result, Comparison | None]:
     from rag import build
+    from rag.evaluation import gates
     from rag.evaluation.corpus import opened
     from rag.evaluation.gold_formats import load
+    from rag.evaluation.report import page
+    from rag.evaluation.report import summary as words
     from rag.evaluation.result import Result, compare
     from rag.evaluation.runs import run
 
-    questions = load(gold)
+    if corpus and index:
+        raise InputError("--corpus uses a temporary index", "give --corpus or --index, not both")
+    bounds, questions = gates.parse(fail_under, fail_over), load(gold)
     before = Result.load(baseline) if baseline else None
     with opened(build, Settings.load(index=index), questions, corpus, index) as searcher:
         result = run(questions, searcher, out, limit)
-    return result, compare(before, result) if before else None
-
-
-def _finish(
-    result: Result,
-    comparison: Comparison | None,
-    bounds: Sequence[Gate],
-    out: Path,
-    junit: Path | None,
-    as_json: bool,
-) -> None:
-    """Write the reports, print the summary, and exit with 1 if a bound is broken."""
-    from rag.evaluation import gates
-    from rag.evaluation.report import page
-    from rag.evaluation.report import summary as words
-
-    verdicts: list[GateVerdict] = gates.verdicts(bounds, result.summary)
+    comparison = compare(before, result) if before else None
+    verdicts = gates.verdicts(bounds, result.summary)
     written = page.write(result, comparison, verdicts, out)
     if junit:
         gates.junit(result, verdicts, junit)
-    if as_json:
-        rows = [
-            {"name": v.gate.name, "bound": v.gate.bound, "value": v.value, "passed": v.passed}
-            for v in verdicts
-        ]
-        compared = {"baseline": words.comparison_dict(comparison)} if comparison else {}
-        print_json(result.as_dict(False) | {"gates": rows, "written": written} | compared)
-    else:
-        click.echo(clean_lines(words.text(result, comparison, verdicts)))
-        click.echo("\n" + "\n".join(str(path) for path in written))
+    rows = [
+        {"name": v.gate.name, "bound": v.gate.bound, "value": v.value, "passed": v.passed}
+        for v in verdicts
+    ]
+    compared = {"baseline": words.comparison_dict(comparison)} if comparison else {}
+    value = result.as_dict(False) | {"gates": rows, "written": written} | compared
+    text = clean_lines(words.text(result, comparison, verdicts))
+    show(value, [text, "", *map(str, written)])
     _exit_by([verdict.found for verdict in verdicts if not verdict.passed])
 
 
@@ -161,10 +136,10 @@ def _exit_by(broken: Sequence[str]) -> None:
 
 
 @click.command("compare")
-@click.argument("first", metavar="A.json", type=_FILE)
-@click.argument("second", metavar="B.json", type=_FILE)
+@click.argument("first", metavar="A.json", type=FILE)
+@click.argument("second", metavar="B.json", type=FILE)
 @json_option
-def compare_command(first: Path, second: Path, as_json: bool) -> None:
+def compare_command(first: Path, second: Path) -> None:
     """Compare two results of rag eval run: what changed, and whether it may be chance.
 
     \b
@@ -177,24 +152,17 @@ def compare_command(first: Path, second: Path, as_json: bool) -> None:
 
     before, after = Result.load(first), Result.load(second)
     comparison = compare(before, after)
-    show(
-        words.comparison_dict(comparison),
-        as_json,
-        lambda: clean_lines(words.comparison_text(before, after, comparison)),
-    )
+    text = clean_lines(words.comparison_text(before, after, comparison))
+    show(words.comparison_dict(comparison), text)
 
 
 @click.command("claims")
-@click.argument("gold", type=_FILE)
-@click.option("--index", type=_FILE, help="Index folder.")
+@click.argument("gold", type=FILE)
+@click.option("--index", type=FILE, help="Index folder.")
 @_bounds
 @json_option
 def claims_command(
-    gold: Path,
-    index: Path | None,
-    fail_under: tuple[str, ...],
-    fail_over: tuple[str, ...],
-    as_json: bool,
+    gold: Path, index: Path | None, fail_under: tuple[str, ...], fail_over: tuple[str, ...]
 ) -> None:
     """Check the claims in GOLD as rag check does, and score the verdicts.
 
@@ -217,7 +185,7 @@ def claims_command(
     checker = build.checker(Settings.load(index=index))
     with tqdm(total=len(questions), unit="claim", disable=None, file=sys.stderr) as bar:
         result = claims.run(questions, checker, bar.update)
-    show(result.as_dict(), as_json, lambda: clean_lines(claims.text(result)))
+    show(result.as_dict(), clean_lines(claims.text(result)))
     _exit_by(
         [
             f"{name} {'≥' if is_lower else '≤'} {bound}: {result.summary[name]}"
@@ -242,7 +210,7 @@ def _bound(text: str) -> tuple[str, float]:
 
 
 @click.command("why")
-@click.argument("question", nargs=-1, required=True)
+@question_argument
 @click.option(
     "--answer",
     "answers",
@@ -254,11 +222,7 @@ def _bound(text: str) -> tuple[str, float]:
 @click.option("--document", metavar="ID", help="Document that contains the answer. Default: any.")
 @shared
 def why_command(
-    settings: Settings,
-    as_json: bool,
-    question: tuple[str, ...],
-    answers: tuple[str, ...],
-    document: str | None,
+    settings: Settings, question: str, answers: tuple[str, ...], document: str | None
 ) -> None:
     """Show which stage lost the right answer to QUESTION, with the evidence and its ranks.
 
@@ -273,37 +237,28 @@ def why_command(
     from rag.answering.searcher import check_question
     from rag.evaluation import diagnose
 
-    text = check_question(" ".join(question), settings.max_question)
+    text = check_question(question, settings.max_question)
     diagnosis = diagnose.why(build.engine(settings), text, answers, document)
-    show(diagnosis, as_json, lambda: clean_lines(diagnose.text(diagnosis, settings)))
+    show(diagnosis, clean_lines(diagnose.text(diagnosis, settings)))
     sys.exit(1 if diagnosis.stage else 0)
 
 
 @click.command("calibrate")
 @click.argument("gold", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--risk",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Largest share of wrong answers to certify, e.g. 0.05.",
-)
+@click.option("--risk", type=_SHARE, help="Largest share of wrong answers to certify, e.g. 0.05.")
 @click.option(
     "--confidence",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=_SHARE,
     default=0.95,
     show_default=True,
     help="Probability with which the certified risk holds.",
 )
 @click.option(
-    "--out", type=_FILE, default="calibration.json", show_default=True, help="File to write."
+    "--out", type=FILE, default="calibration.json", show_default=True, help="File to write."
 )
 @shared
 def calibrate_command(
-    settings: Settings,
-    as_json: bool,
-    gold: Path,
-    risk: float | None,
-    confidence: float,
-    out: Path,
+    settings: Settings, gold: Path, risk: float | None, confidence: float, out: Path
 ) -> None:
     """Calibrate the confidence on the questions in GOLD and write a file for RAG_CALIBRATION.
 
@@ -322,14 +277,8 @@ def calibrate_command(
     from rag.evaluation.calibrate import calibrate
     from rag.evaluation.gold import read_jsonl
 
-    if not out.resolve().parent.is_dir():
-        raise InputError(
-            f"{out} cannot be written: no such folder",
-            "create it, or choose another file with --out",
-        )
+    check_folder(out)
     calibrated = calibrate(build.engine(settings), read_jsonl(gold), risk, confidence)
-    text = json.dumps(plain(calibrated.fitted), indent=2, ensure_ascii=False) + "\n"
-    with writing_to(out, "choose another file with --out"):
-        out.write_text(text, encoding="utf-8")
+    write_text(out, json.dumps(plain(calibrated.fitted), indent=2, ensure_ascii=False) + "\n")
     usage = f"{out}: use it with RAG_CALIBRATION={out}"
-    show(calibrated.fitted, as_json, lambda: [*calibrated.says, usage])
+    show(calibrated.fitted, [*calibrated.says, usage])

@@ -13,7 +13,7 @@ import click
 
 from rag import build
 from rag.cli.main import LazyGroup
-from rag.cli.options import plural, shared, show
+from rag.cli.options import FILE, is_json, plural, shared, show
 from rag.desk import grid as grids
 from rag.desk.grid import STATE_NAMES, Change, Grid
 from rag.errors import InputError
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 out_option = click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Also write the grid to this file: .xlsx, .csv, .html, .md, .jsonl, or, for rag eval, "
     "the rated cells: .gold.jsonl.",
 )
 
 
 @click.group("grid", cls=LazyGroup)
-def grid_group() -> None:
+def grid_command() -> None:
     """Ask the same questions of every document, and see which answers change.
 
     A grid file names the questions; each becomes a column, each document a row:
@@ -57,8 +57,8 @@ def grid_group() -> None:
     """
 
 
-@grid_group.command("run")
-@click.argument("file", type=click.Path(path_type=Path))
+@grid_command.command("run")
+@click.argument("file", type=FILE)
 @click.option(
     "--filter",
     "conditions",
@@ -69,7 +69,7 @@ def grid_group() -> None:
 @out_option
 @shared
 def run_command(
-    settings: Settings, as_json: bool, file: Path, conditions: tuple[str, ...], out: Path | None
+    settings: Settings, file: Path, conditions: tuple[str, ...], out: Path | None
 ) -> None:
     """Ask the questions of the grid file FILE.
 
@@ -89,14 +89,14 @@ def run_command(
         grids.rows_of(spec, store.documents())
         _check_out(out)
         grids.save(store, spec)
-        _run(settings, store, spec.name, out, as_json)
+        _run(settings, store, spec.name, out)
 
 
-@grid_group.command("refresh")
+@grid_command.command("refresh")
 @click.argument("name")
 @out_option
 @shared
-def refresh_command(settings: Settings, as_json: bool, name: str, out: Path | None) -> None:
+def refresh_command(settings: Settings, name: str, out: Path | None) -> None:
     """Ask the cells of the grid NAME whose documents changed, and those of new documents.
 
     \b
@@ -107,14 +107,14 @@ def refresh_command(settings: Settings, as_json: bool, name: str, out: Path | No
     with closing(build.store(settings)) as store:
         grids.load(store, name)
         _check_out(out)
-        _run(settings, store, name, out, as_json)
+        _run(settings, store, name, out)
 
 
-@grid_group.command("changes")
+@grid_command.command("changes")
 @click.argument("name")
 @click.option("--since", metavar="DATE", default="", help="Changes from this date on, UTC.")
 @shared
-def changes_command(settings: Settings, as_json: bool, name: str, since: str) -> None:
+def changes_command(settings: Settings, name: str, since: str) -> None:
     """List the answers of the grid NAME that changed since you last asked for its changes.
 
     Exits with status 1 if there are any. --json prints one JSON object a line.
@@ -129,21 +129,16 @@ def changes_command(settings: Settings, as_json: bool, name: str, since: str) ->
     with closing(build.store(settings)) as store:
         until = grids.now()
         changes = grids.load(store, name).changes(since)
-        if as_json:
-            for change in changes:
-                line = json.dumps(plain(change), ensure_ascii=not takes_all(sys.stdout))
-                click.echo(line)
-        else:
-            for line in _change_lines(changes):
-                click.echo(line)
+        for line in _json_lines(changes) if is_json() else _change_lines(changes):
+            click.echo(line)
         if changes and not since:
             grids.mark(store, name, looked=until)
     sys.exit(1 if changes else 0)
 
 
-@grid_group.command("list")
+@grid_command.command("list")
 @shared
-def list_command(settings: Settings, as_json: bool) -> None:
+def list_command(settings: Settings) -> None:
     """List the grids with the states of their cells.
 
     \b
@@ -152,16 +147,16 @@ def list_command(settings: Settings, as_json: bool) -> None:
       rag grid list --json
     """
     with closing(build.store(settings, any_embedder=True)) as store:
-        loaded = [grids.load(store, name) for name in grids.names(store)]
+        loaded = grids.summaries(store)
     rows = [{"name": one.spec.name, "rows": len(one.rows), "counts": one.counts} for one in loaded]
-    show(rows, as_json, lambda: [_summary(one) for one in loaded] or ["no grids"])
+    show(rows, [_summary(one) for one in loaded] or ["no grids"])
 
 
-@grid_group.command("show")
+@grid_command.command("show")
 @click.argument("name")
 @out_option
 @shared
-def show_command(settings: Settings, as_json: bool, name: str, out: Path | None) -> None:
+def show_command(settings: Settings, name: str, out: Path | None) -> None:
     """Print the grid NAME, or write it to a file. A guess is marked with "?".
 
     \b
@@ -172,10 +167,10 @@ def show_command(settings: Settings, as_json: bool, name: str, out: Path | None)
     """
     _check_out(out)
     with closing(build.store(settings, any_embedder=True)) as store:
-        _report(store, grids.load(store, name), out, as_json)
+        _report(store, grids.load(store, name), out)
 
 
-@grid_group.command("rate")
+@grid_command.command("rate")
 @click.argument("name")
 @click.argument("row")
 @click.argument("column")
@@ -183,7 +178,7 @@ def show_command(settings: Settings, as_json: bool, name: str, out: Path | None)
 @click.argument("value", default="")
 @shared
 def rate_command(
-    settings: Settings, as_json: bool, name: str, row: str, column: str, verdict: str, value: str
+    settings: Settings, name: str, row: str, column: str, verdict: str, value: str
 ) -> None:
     """Confirm, correct or reject the cell of the grid NAME at ROW and COLUMN, or withdraw what was
     said of it. A correction needs the right VALUE.
@@ -195,13 +190,13 @@ def rate_command(
     """
     with closing(build.store(settings, any_embedder=True)) as store:
         cell = grids.rate(store, name, row, column, verdict, value)
-    show(cell, as_json, lambda: f"{verdict}: {clean(row)}, {clean(column)}")
+    show(cell, f"{verdict}: {clean(row)}, {clean(column)}")
 
 
-@grid_group.command("delete")
+@grid_command.command("delete")
 @click.argument("name")
 @shared
-def delete_command(settings: Settings, as_json: bool, name: str) -> None:
+def delete_command(settings: Settings, name: str) -> None:
     """Delete the grid NAME with its answers. Its documents stay.
 
     \b
@@ -211,10 +206,10 @@ def delete_command(settings: Settings, as_json: bool, name: str) -> None:
     """
     with closing(build.store(settings, any_embedder=True)) as store:
         grids.delete(store, name)
-    show({"deleted": name}, as_json, lambda: f"deleted grid {clean(name)}")
+    show({"deleted": name}, f"deleted grid {clean(name)}")
 
 
-def _run(settings: Settings, store: Store, name: str, out: Path | None, as_json: bool) -> None:
+def _run(settings: Settings, store: Store, name: str, out: Path | None) -> None:
     from rag.desk import grid_run
 
     if waiting := grid_run.due(grids.load(store, name)):
@@ -234,7 +229,7 @@ def _run(settings: Settings, store: Store, name: str, out: Path | None, as_json:
             sys.exit(130)
         finally:
             engine.store.close()
-    _report(store, grids.load(store, name), out, as_json)
+    _report(store, grids.load(store, name), out)
 
 
 def _check_out(out: Path | None) -> None:
@@ -244,21 +239,26 @@ def _check_out(out: Path | None) -> None:
         grid_export.check_path(out)
 
 
-def _report(store: Store, grid: Grid, out: Path | None, as_json: bool) -> None:
+def _report(store: Store, grid: Grid, out: Path | None) -> None:
     from rag.desk import grid_export
 
     if out:
         sources = {document.id: document.source for document in store.documents()}
         grid_export.write(grid, out, sources)
-        show(grid.to_dict(), as_json, lambda: f"{_summary(grid)}; written to {out}")
+        show(grid.to_dict(), f"{_summary(grid)}; written to {out}")
     else:
-        show(grid.to_dict(), as_json, lambda: [grid_export.to_markdown(grid, {}), _summary(grid)])
+        show(grid.to_dict(), [grid_export.to_markdown(grid, {}), _summary(grid)])
 
 
 def _summary(grid: Grid) -> str:
     counts = [f"{count:,} {STATE_NAMES[name]}" for name, count in grid.counts.items() if count]
     size = f"{plural(len(grid.rows), 'row')} of {plural(len(grid.spec.columns), 'column')}"
     return f"{clean(grid.spec.name)}: {size}: {', '.join(counts) or 'no cells'}"
+
+
+def _json_lines(changes: Sequence[Change]) -> Iterable[str]:
+    for change in changes:
+        yield json.dumps(plain(change), ensure_ascii=not takes_all(sys.stdout))
 
 
 def _change_lines(changes: Sequence[Change]) -> Iterable[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import json_option, only_local, shared, show
+from rag.cli.options import FILE, json_option, only_local, shared, show
 from rag.errors import InputError
 from rag.protocols import Store
 from rag.render.status import clean
@@ -19,11 +19,12 @@ from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, shown
 
 if TYPE_CHECKING:
     from rag.store.local.snapshots import Snapshot
+    from rag.store.migrate import Moved
 
 
 @click.command("info")
 @shared
-def info_command(settings: Settings, as_json: bool) -> None:
+def info_command(settings: Settings) -> None:
     """Show the index's size, its models and its settings.
 
     \b
@@ -37,7 +38,7 @@ def info_command(settings: Settings, as_json: bool) -> None:
         size = sum(path.stat().st_size for path in settings.index.rglob("*") if path.is_file())
         facts |= {"index": str(settings.index.resolve()), "bytes": size}
     values = {name: f"{v:,}" if isinstance(v, int) else clean(str(v)) for name, v in facts.items()}
-    show(facts, as_json, lambda: [f"{n.replace('_', ' '):15} {v}" for n, v in values.items()])
+    show(facts, [f"{n.replace('_', ' '):15} {v}" for n, v in values.items()])
 
 
 def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
@@ -50,7 +51,7 @@ def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
 @click.command("snapshot")
 @click.argument("target", callback=_target)
 @shared
-def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
+def snapshot_command(settings: Settings, target: Path) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.
 
     The index may be in use; the copy shows it at one moment, and any machine can restore it.
@@ -65,27 +66,19 @@ def snapshot_command(settings: Settings, as_json: bool, target: Path) -> None:
 
     only_local(settings, "rag index snapshot", "use the database's tool: pg_dump")
     snapshot = snapshots.take(settings.index, target)
-    show(
-        snapshot,
-        as_json,
-        lambda: (
-            f"{clean(snapshot.path)}: {snapshot.documents:,} documents, "
-            f"{snapshot.passages:,} passages, {snapshot.bytes:,} bytes\n"
-            f"SHA-256 of its rows: {snapshot.digest}"
-        ),
-    )
+    size = f"{_size(snapshot)}, {snapshot.bytes:,} bytes"
+    digest = f"SHA-256 of its rows: {snapshot.digest}"
+    show(snapshot, [f"{clean(snapshot.path)}: {size}", digest])
 
 
 @click.command("restore")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=FILE)
 @click.option("--replace", is_flag=True, help="Overwrite an index that already contains documents.")
 @click.option(
     "--check", "only_check", is_flag=True, help="Check the snapshot without restoring it."
 )
 @shared
-def restore_command(
-    settings: Settings, as_json: bool, source: Path, replace: bool, only_check: bool
-) -> None:
+def restore_command(settings: Settings, source: Path, replace: bool, only_check: bool) -> None:
     """Restore the index from the snapshot SOURCE: a file, or a folder whose newest snapshot is
     used. A damaged snapshot is rejected.
 
@@ -101,14 +94,8 @@ def restore_command(
 
     snapshot = snapshots.check(source) if only_check else restore(settings, source, replace)
     outcome = "undamaged" if only_check else f"restored to {settings.index}"
-    show(
-        snapshot,
-        as_json,
-        lambda: (
-            f"{clean(snapshot.path)}: {outcome}: {snapshot.documents:,} documents, "
-            f"{snapshot.passages:,} passages, taken {snapshot.taken}"
-        ),
-    )
+    text = f"{outcome}: {_size(snapshot)}, taken {snapshot.taken}"
+    show(snapshot, f"{clean(snapshot.path)}: {text}")
 
 
 def restore(settings: Settings, source: Path, replace: bool) -> Snapshot:
@@ -125,7 +112,7 @@ def restore(settings: Settings, source: Path, replace: bool) -> Snapshot:
 @click.command("rebuild")
 @click.option("--abandon", is_flag=True, help="Discard an interrupted rebuild.")
 @shared
-def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
+def rebuild_command(settings: Settings, abandon: bool) -> None:
     """Split and embed all documents again with the current settings, using the text in the index.
 
     The index answers from the old passages until the rebuild is done, then switches to the new
@@ -145,7 +132,7 @@ def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
     if abandon:
         dropped = reindex.abandon(settings.index)
         words = "discarded" if dropped else "no interrupted rebuild"
-        show({"abandoned": dropped}, as_json, lambda: words)
+        show({"abandoned": dropped}, words)
         return
     # reports errors of the index before a model loads
     build.store(settings, any_embedder=True).close()
@@ -160,15 +147,9 @@ def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
         result = rebuild.run(on_start, bar.update)
         build.store(settings).close()  # updates the search indexes
     resumed = f" ({result.resumed:,} done before an interruption)" if result.resumed else ""
-    show(
-        result,
-        as_json,
-        lambda: (
-            f"{settings.index}: {result.documents:,} documents{resumed}, {result.passages:,} "
-            f"passages of at most {result.passage_tokens} word-pieces, embedded by "
-            f"{result.embedder}"
-        ),
-    )
+    size = f"{result.documents:,} documents{resumed}, {result.passages:,} passages"
+    cut = f"of at most {result.passage_tokens} word-pieces, embedded by {result.embedder}"
+    show(result, f"{settings.index}: {size} {cut}")
 
 
 @click.command("migrate")
@@ -181,7 +162,7 @@ def rebuild_command(settings: Settings, as_json: bool, abandon: bool) -> None:
     help="Collection to copy, into one of the same name.",
 )
 @json_option
-def migrate_command(source: str, target: str, collection: str, as_json: bool) -> None:
+def migrate_command(source: str, target: str, collection: str) -> None:
     """Copy the index FROM to the index TO. Each is a folder or a PostgreSQL address.
 
     Vectors are copied, not computed again. Every document is read back and compared. An
@@ -201,15 +182,13 @@ def migrate_command(source: str, target: str, collection: str, as_json: bool) ->
     with tqdm(total=count, unit="document", disable=None, file=sys.stderr) as bar:
         moved = migrate(old, new, bar.update)
     present = f", {moved.present:,} already there" if moved.present else ""
-    show(
-        moved,
-        as_json,
-        lambda: [
-            f"{shown(target)}: {moved.documents:,} documents, {moved.passages:,} passages; "
-            f"{moved.copied:,} copied{present}",
-            f"SHA-256 of documents, passages and vectors, equal in both: {moved.digest}",
-        ],
-    )
+    digest = f"SHA-256 of documents, passages and vectors, equal in both: {moved.digest}"
+    size = f"{_size(moved)}; {moved.copied:,} copied{present}"
+    show(moved, [f"{shown(target)}: {size}", digest])
+
+
+def _size(counted: Snapshot | Moved) -> str:
+    return f"{counted.documents:,} documents, {counted.passages:,} passages"
 
 
 def open_both(
@@ -220,11 +199,8 @@ def open_both(
     """
     old = build.open_store(build.in_collection(_settings_at(source, collection)), {}, create=False)
     stats = old.stats()
-    expect = {
-        "embedder": stats.embedder,
-        "dim": str(stats.dim),
-        "passage_tokens": str(stats.passage_tokens),
-    }
+    numbers = {"dim": str(stats.dim), "passage_tokens": str(stats.passage_tokens)}
+    expect = {"embedder": stats.embedder, **numbers}
     into = _settings_at(target, collection)
     if collection != DEFAULT_COLLECTION:
         with closing(build.collections(into)) as collections:

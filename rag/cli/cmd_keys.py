@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rag import build
 from rag.cli.main import LazyGroup
-from rag.cli.options import print_json, shared_by_all, show
+from rag.cli.options import is_json, print_json, shared_by_all, show
 from rag.errors import InputError
 from rag.render.status import clean
+from rag.server.api_keys import EVERY, READ, WRITE, Key, keys_of
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
 
-if TYPE_CHECKING:
-    from rag.server.api_keys import Key
-
 
 @click.group("keys", cls=LazyGroup)
-def keys_group() -> None:
+def keys_command() -> None:
     """Manage the API keys of rag serve. Once a key exists, every request needs one.
 
     \b
@@ -32,7 +30,7 @@ def keys_group() -> None:
     """
 
 
-@keys_group.command("add")
+@keys_command.command("add")
 @click.argument("name")
 @click.option(
     "--write", is_flag=True, help="Allow the key to change documents. Default: read only."
@@ -55,12 +53,7 @@ def keys_group() -> None:
 )
 @shared_by_all
 def add(
-    settings: Settings,
-    as_json: bool,
-    name: str,
-    write: bool,
-    collections: tuple[str, ...],
-    days: int,
+    settings: Settings, name: str, write: bool, collections: tuple[str, ...], days: int
 ) -> None:
     """Create a key called NAME and print it. The key is shown only once.
 
@@ -70,24 +63,17 @@ def add(
       rag keys add crm --write --collection contracts
       rag keys add visitor --days 30
     """
-    from rag.server.api_keys import EVERY, READ, WRITE, keys_of
-
     if not name.strip():
         raise InputError("the key has no name", "name it after its purpose: rag keys add NAME")
     ids = tuple(_id(settings, collection) for collection in collections) or EVERY
     key, token = keys_of(settings).add(name, WRITE if write else READ, ids, days)
-    Audit(settings.index).note(
-        "key added",
-        key=key.id,
-        scope=key.scope,
-        collections=list(key.collections),
-        expires=key.expires,
-    )
-    _show_new(key, token, as_json)
+    details = {"scope": key.scope, "collections": list(key.collections), "expires": key.expires}
+    Audit(settings.index).note("key added", key=key.id, **details)
+    _show_new(key, token)
 
 
-def _show_new(key: Key, token: str, as_json: bool) -> None:
-    if as_json:
+def _show_new(key: Key, token: str) -> None:
+    if is_json():
         fields = {name: getattr(key, name) for name in ("id", "name", "scope", "expires")}
         print_json(fields | {"key": token})
         return
@@ -104,7 +90,7 @@ def _id(settings: Settings, collection: str) -> str:
     return build.collections(settings).named(collection).id
 
 
-@keys_group.command("rotate")
+@keys_command.command("rotate")
 @click.argument("name")
 @click.option(
     "--hours",
@@ -113,7 +99,7 @@ def _id(settings: Settings, collection: str) -> str:
     help="Hours for which the old key remains valid.",
 )
 @shared_by_all
-def rotate(settings: Settings, as_json: bool, name: str, hours: int) -> None:
+def rotate(settings: Settings, name: str, hours: int) -> None:
     """Replace the key NAME (a name or an id) with a new one and revoke the old one.
 
     \b
@@ -121,16 +107,14 @@ def rotate(settings: Settings, as_json: bool, name: str, hours: int) -> None:
       rag keys rotate page
       rag keys rotate crm --hours 24
     """
-    from rag.server.api_keys import keys_of
-
     key, token = keys_of(settings).rotate(name, hours)
     Audit(settings.index).note("key rotated", key=key.id, name=name)
-    _show_new(key, token, as_json)
+    _show_new(key, token)
 
 
-@keys_group.command("list")
+@keys_command.command("list")
 @shared_by_all
-def list_keys(settings: Settings, as_json: bool) -> None:
+def list_keys(settings: Settings) -> None:
     """List all keys, including revoked ones, without their secrets.
 
     \b
@@ -138,11 +122,9 @@ def list_keys(settings: Settings, as_json: bool) -> None:
       rag keys list
       rag keys list --json
     """
-    from rag.server.api_keys import keys_of
-
     names = {collection.id: collection.name for collection in build.collections(settings).all()}
     keys = [_fields(key, names) for key in keys_of(settings).all()]
-    show(keys, as_json, lambda: [_line(key) for key in keys])
+    show(keys, [_line(key) for key in keys])
 
 
 def _line(key: Mapping[str, Any]) -> str:
@@ -160,10 +142,10 @@ def _fields(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
     return fields | {"collections": [names.get(key_id, key_id) for key_id in key.collections]}
 
 
-@keys_group.command("revoke")
+@keys_command.command("revoke")
 @click.argument("name")
 @shared_by_all
-def revoke(settings: Settings, as_json: bool, name: str) -> None:
+def revoke(settings: Settings, name: str) -> None:
     """Revoke the key with this id, or all keys called NAME. Running services refuse them at once.
 
     \b
@@ -171,8 +153,6 @@ def revoke(settings: Settings, as_json: bool, name: str) -> None:
       rag keys revoke page
       rag keys revoke page --json
     """
-    from rag.server.api_keys import keys_of
-
     revoked = [key.id for key in keys_of(settings).revoke(name)]
     Audit(settings.index).note("keys revoked", keys=revoked)
-    show({"revoked": revoked}, as_json, lambda: [f"revoked {key_id}" for key_id in revoked])
+    show({"revoked": revoked}, [f"revoked {key_id}" for key_id in revoked])

@@ -19,7 +19,7 @@ from rag.settings import Settings
     help="Address of a running rag serve, for links to sources.",
 )
 @shared
-def mcp_command(settings: Settings, as_json: bool, allow_writes: bool, page: str) -> None:
+def mcp_command(settings: Settings, allow_writes: bool, page: str) -> None:
     """Serve the documents to an AI agent over stdin and stdout (MCP).
 
     The agent starts this command itself; rag connect writes the configuration for it. rag serve

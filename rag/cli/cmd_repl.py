@@ -6,22 +6,15 @@ import sys
 
 import click
 
-from rag.cli.options import filter_option, shared
+from rag.cli.options import filter_option, is_json, shared, top_k_option
 from rag.filters import Filter
 from rag.settings import Settings
 
 
 @click.command("repl")
+@top_k_option
 @click.option(
-    "-k",
-    "--top-k",
-    type=click.IntRange(1, 200),
-    help="Number of passages to read. Default: RAG_TOP_K, or 8.",
-)
-@click.option(
-    "--plain",
-    is_flag=True,
-    help="Plain text without colours or animation, for screen readers.",
+    "--plain", is_flag=True, help="Plain text without colours or animation, for screen readers."
 )
 @click.option(
     "--no-follow-ups",
@@ -31,12 +24,7 @@ from rag.settings import Settings
 @filter_option
 @shared
 def repl_command(
-    settings: Settings,
-    as_json: bool,
-    top_k: int | None,
-    plain: bool,
-    no_follow_ups: bool,
-    filter: Filter,
+    settings: Settings, top_k: int | None, plain: bool, no_follow_ups: bool, filter: Filter
 ) -> None:
     """Ask one question after another. On a terminal this is a prompt with history, completion,
     commands and follow-up questions.
@@ -53,4 +41,4 @@ def repl_command(
     """
     from rag.repl.run import ReplOptions, run
 
-    sys.exit(run(ReplOptions(settings, filter, top_k, as_json, plain, not no_follow_ups)))
+    sys.exit(run(ReplOptions(settings, filter, top_k, is_json(), plain, not no_follow_ups)))

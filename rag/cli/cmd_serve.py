@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from rag.cli.options import shared_by_all
+from rag.cli.options import is_json, shared_by_all
 from rag.errors import RagError
 from rag.settings import Settings
 
@@ -15,10 +15,8 @@ from rag.settings import Settings
 @click.command("serve")
 @click.option(
     "--host",
-    help=(
-        "Address to bind to. Default: RAG_HOST, or 127.0.0.1. An address that other machines can "
-        "reach needs API keys."
-    ),
+    help="Address to bind to. Default: RAG_HOST, or 127.0.0.1. An address that other machines can "
+    "reach needs API keys.",
 )
 @click.option(
     "--port", type=click.IntRange(0, 65_535), help="Default: RAG_PORT, or 8000; 0 picks a free one."
@@ -38,7 +36,6 @@ from rag.settings import Settings
 @shared_by_all
 def serve_command(
     settings: Settings,
-    as_json: bool,
     host: str | None,
     port: int | None,
     certfile: str | None,
@@ -65,9 +62,9 @@ def serve_command(
     )
     from rag.server.serve import run, token_of
 
-    if not (as_json or click.get_current_context().find_root().params.get("verbose")):
+    if not (is_json() or click.get_current_context().find_root().params.get("verbose")):
         logging.getLogger("rag.requests").setLevel(logging.WARNING)
-    failure = run(chosen, as_json, token=token_of(chosen, no_key), open_page=open_page)
+    failure = run(chosen, is_json(), token=token_of(chosen, no_key), open_page=open_page)
     if failure is not None:
         raise foreseen(failure)
     logging.getLogger(__name__).info("stopped")
@@ -81,4 +78,4 @@ def foreseen(failure: BaseException) -> RagError:
     if isinstance(failure, RagError):
         return failure
     message = f"the index or the models cannot be opened: {type(failure).__name__}: {failure}"
-    return RagError(message, "see the log above; try: rag doctor")
+    return RagError(message, "see the log above; try: rag index doctor")

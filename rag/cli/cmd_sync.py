@@ -38,13 +38,7 @@ if TYPE_CHECKING:
 @click.option("--name", help="Folder name to use in document ids. Default: its own name.")
 @shared
 def sync_command(
-    settings: Settings,
-    as_json: bool,
-    folder: Path,
-    dry_run: bool,
-    many: bool,
-    watch: bool,
-    name: str | None,
+    settings: Settings, folder: Path, dry_run: bool, many: bool, watch: bool, name: str | None
 ) -> None:
     """Make the index match FOLDER: add, update, rename and remove documents.
 
@@ -89,7 +83,8 @@ def sync_command(
         standing = StandingGrids(settings)
 
         def report(changes: Changes) -> None:
-            _show(changes, settings.place, as_json)
+            show(changes, _report(changes, settings.place))
+            sys.stdout.flush()
             standing.refresh(changes)
 
         if watch:
@@ -155,11 +150,6 @@ def _follow(
             busy = isinstance(error, BusyError)
             click.echo(f"rag: {error}", err=True)
         first = False
-
-
-def _show(changes: Changes, index: str, as_json: bool) -> None:
-    show(changes, as_json, lambda: _report(changes, index))
-    sys.stdout.flush()
 
 
 def _report(changes: Changes, index: str) -> list[str]:

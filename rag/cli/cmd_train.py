@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag import build
-from rag.cli.options import json_option, show
+from rag.cli.options import FILE, json_option, show
 from rag.protocols import Reader
 from rag.settings import Settings
 
 if TYPE_CHECKING:
     from rag.training.evaluate import Measured
+    from rag.training.recipe import R
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OUT = click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Where to write the model."
-)
+_OUT = click.option("--out", type=FILE, required=True, help="Where to write the model.")
 
 
 def _start_options(recipe_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -49,12 +48,7 @@ def _start_options(recipe_help: str) -> Callable[[Callable[..., Any]], Callable[
 @_start_options("TOML file. Default: recipes/finetune.toml, or recipes/reader.toml for a folder.")
 @json_option
 def reader_command(
-    data: Path,
-    corpus: Path | None,
-    out: Path,
-    init: str | None,
-    recipe: Path | None,
-    as_json: bool,
+    data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None
 ) -> None:
     """Train a reader.
 
@@ -76,7 +70,7 @@ def reader_command(
         for name, measured in scores.items()
     ]
     usage = f"{out}: use it with RAG_READER={out}"
-    show({"reader": str(out), **values}, as_json, lambda: [*lines, usage])
+    show({"reader": str(out), **values}, [*lines, usage])
 
 
 def _train(
@@ -91,13 +85,13 @@ def _train(
     the scores of the latter, before, if it is not new, and after.
     """
     build.prepare(settings)
-    from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
+    from rag.training.recipe import OwnRecipe, SetsRecipe
     from rag.training.train_reader import fine_tune, train
 
     if data.is_dir():
-        train(load_recipe(SetsRecipe, recipe).model_copy(update=_changes(init)), data, out)
+        train(_recipe(SetsRecipe, recipe, init), data, out)
         return {}
-    own = load_recipe(OwnRecipe, recipe).model_copy(update=_changes(init))
+    own = _recipe(OwnRecipe, recipe, init)
 
     def reader(name: str) -> Reader:
         return build.reader(dataclasses.replace(settings, reader=name))
@@ -111,9 +105,7 @@ def _train(
 @_OUT
 @_start_options("TOML file. Default: recipes/embedder.toml.")
 @json_option
-def embedder_command(
-    data: Path, out: Path, init: str | None, recipe: Path | None, as_json: bool
-) -> None:
+def embedder_command(data: Path, out: Path, init: str | None, recipe: Path | None) -> None:
     """Fine-tune an embedder on a folder of question sets.
 
     \b
@@ -122,13 +114,13 @@ def embedder_command(
       rag train embedder --data sets --init BAAI/bge-small-en-v1.5 --out my-embedder
     """
     build.prepare(Settings.load())
-    from rag.training.recipe import EmbedderRecipe, load_recipe
+    from rag.training.recipe import EmbedderRecipe
     from rag.training.train_embedder import tune
 
     out = out.resolve()
-    tune(load_recipe(EmbedderRecipe, recipe).model_copy(update=_changes(init)), data, out)
+    tune(_recipe(EmbedderRecipe, recipe, init), data, out)
     usage = f"{out}: use it with RAG_EMBEDDER={out}"
-    show({"embedder": str(out)}, as_json, lambda: usage)
+    show({"embedder": str(out)}, usage)
 
 
 @click.command("forms")
@@ -136,7 +128,7 @@ def embedder_command(
 @click.option("--init", type=_FILE, help="Classifier to which only the forms it lacks are added.")
 @_OUT
 @json_option
-def forms_command(data: Path, init: Path | None, out: Path, as_json: bool) -> None:
+def forms_command(data: Path, init: Path | None, out: Path) -> None:
     """Train the classifier of answer forms on questions that are labelled with their form.
 
     \b
@@ -153,8 +145,11 @@ def forms_command(data: Path, init: Path | None, out: Path, as_json: bool) -> No
         *(f"  {name:11} {share:.0%}" for name, share in trained.by_form.items()),
         f"{out}: use it with RAG_FORMS={out}",
     ]
-    show({"forms": str(out), **dataclasses.asdict(trained)}, as_json, lambda: lines)
+    show({"forms": str(out), **dataclasses.asdict(trained)}, lines)
 
 
-def _changes(init: str | None) -> dict[str, str]:
-    return {"init": init} if init else {}
+def _recipe(kind: type[R], path: Path | None, init: str | None) -> R:
+    """The recipe in a file, or the kind's own, which may start from another model."""
+    from rag.training.recipe import load_recipe
+
+    return load_recipe(kind, path).model_copy(update={"init": init} if init else {})

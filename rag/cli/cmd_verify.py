@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-import zipfile
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import click
 
 from rag import build
 from rag.answering.verification import CitationCheck, citations, verify
-from rag.cli.options import shared, show
+from rag.cli.options import read_json, shared, show
 from rag.desk import certificate as certificates
 from rag.errors import InputError
 from rag.render.status import clean
@@ -25,7 +23,7 @@ from rag.settings import Settings
     "--replay", is_flag=True, help="Ask the question again instead, and show what changed."
 )
 @shared
-def verify_command(settings: Settings, as_json: bool, file: str, replay: bool) -> None:
+def verify_command(settings: Settings, file: str, replay: bool) -> None:
     """Check the citations in FILE (or stdin) against the current index: ok, moved, changed or
     missing.
 
@@ -45,29 +43,25 @@ def verify_command(settings: Settings, as_json: bool, file: str, replay: bool) -
       rag ask --json "Who signed the lease?" | rag verify
       rag verify absence.html
     """
-    content = _read_json(file)
-    if isinstance(content, dict) and content.get("kind") == certificates.KIND:
-        holds = _check_certificate(settings, as_json, content, replay)
+    content = read_json(file)
+    is_certificate = isinstance(content, dict) and content.get("kind") == certificates.KIND
+    if is_certificate:
+        with closing(build.store(settings, any_embedder=True)) as store:
+            check = certificates.check(content, store, settings, build.judge(settings))
+    if replay and (not is_certificate or check.is_intact):
+        holds = _replay(settings, content)
+    elif is_certificate:
+        show(check, _certificate_lines(check))
+        holds = check.holds
     else:
-        holds = (_replay if replay else _verify)(settings, as_json, content)
+        holds = _verify(settings, content)
     sys.exit(0 if holds else 1)
-
-
-def _check_certificate(settings: Settings, as_json: bool, content: Any, replay: bool) -> bool:
-    """Print what is different now, or ask again. Returns whether nothing is different."""
-    with closing(build.store(settings, any_embedder=True)) as store:
-        check = certificates.check(content, store, settings, build.judge(settings))
-    if replay and check.is_intact:
-        return _replay(settings, as_json, content)
-    show(check, as_json, lambda: _certificate_lines(check))
-    return check.holds
 
 
 def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
     if not check.is_intact:
-        return [
-            "altered: the certificate is not as rag wrote it, so nothing in it can be relied on"
-        ]
+        state = "the certificate is not as rag wrote it"
+        return [f"altered: {state}, so nothing in it can be relied on"]
     if check.holds:
         return ["intact; the documents, the models and the settings are the same today"]
     documents = [
@@ -84,17 +78,15 @@ def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
     ]
 
 
-def _verify(settings: Settings, as_json: bool, content: Any) -> bool:
+def _verify(settings: Settings, content: Any) -> bool:
     """Print the state of each citation. Returns whether all of them hold."""
     cited = citations(content)
     if not cited:
-        raise InputError(
-            'the answer has no citations (it was "not found")',
-            "give an answer with citations: rag ask --json QUESTION",
-        )
+        hint = "give an answer with citations: rag ask --json QUESTION"
+        raise InputError('the answer has no citations (it was "not found")', hint)
     store = build.store(settings, any_embedder=True)
     checks = [verify(store, citation) for citation in cited]
-    show(checks, as_json, lambda: [line for check in checks for line in _lines(check)])
+    show(checks, [line for check in checks for line in _lines(check)])
     return all(check.status in ("ok", "moved") for check in checks)
 
 
@@ -104,32 +96,17 @@ def _lines(check: CitationCheck) -> list[str]:
     return [line, f"        now: {clean(check.now)}"] if check.now else [line]
 
 
-def _replay(settings: Settings, as_json: bool, content: Any) -> bool:
+def _replay(settings: Settings, content: Any) -> bool:
     """Ask the receipt's question again with its options. Returns whether the answer is the same."""
     from rag.answering import provenance
     from rag.render import terminal
 
     replay = provenance.replay(build.engine(settings).ask, provenance.load(content))
     causes = replay.changed or ("nothing that affects it has changed",)
-    lines = [
-        "same answer" if replay.same else "the answer has changed",
-        *(f"  {clean(cause)}" for cause in causes),
-    ]
+    head = "same answer" if replay.same else "the answer has changed"
+    lines = [head, *(f"  {clean(cause)}" for cause in causes)]
     if not replay.same:
         lines += ["", terminal.answer(replay.answer)]
     value = {"same": replay.same, "changed": list(replay.changed), "answer": replay.answer}
-    show(value, as_json, lambda: lines)
+    show(value, lines)
     return bool(replay.same)
-
-
-def _read_json(file: str) -> Any:
-    name = "stdin" if file == "-" else file
-    if name == file and zipfile.is_zipfile(file):
-        raise InputError(f"{file} is a bundle", "unpack it, then run in it: python3 verify.py")
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-        return certificates.load(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{name} is not JSON: {error}", "give the output of `rag ask --json`"
-        ) from error

@@ -21,7 +21,7 @@ from rag import __version__
 from rag.errors import InputError, RagError
 
 Table = Mapping[str, tuple[str, str]]
-"""Names of commands with their place, `module:function`, and their summary."""
+"""Names of commands, each with its summary and the module whose `NAME_command` it is."""
 _FIELDS = re.compile(r"[a-z_]+(,[a-z_]+)*")
 
 
@@ -51,9 +51,8 @@ class Commands(LazyGroup):
         name = args[0]
         if name not in self.table and not name.startswith("-"):
             near = difflib.get_close_matches(name, self.table, 1)
-            hint = (
-                f"did you mean {near[0]}?" if near else f"list them with: {ctx.command_path} --help"
-            )
+            every = f"list them with: {ctx.command_path} --help"
+            hint = f"did you mean {near[0]}?" if near else every
             raise click.UsageError(f"no such command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -63,8 +62,8 @@ class Commands(LazyGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.table:
             return None
-        module, _, function = self.table[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(f"rag.cli.{module}"), function)
+        module = importlib.import_module(f"rag.cli.{self.table[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -98,65 +97,47 @@ def with_json_fields(command: click.Command | None, arguments: list[str]) -> lis
 
 _log = logging.getLogger(__name__)
 COMMANDS: Table = {
-    "repl": (
-        "cmd_repl:repl_command",
-        "Ask questions at a prompt; plain `rag` on a terminal does the same.",
-    ),
-    "ask": ("cmd_ask:ask_command", "Answer a question from the documents, with citations."),
-    "search": ("cmd_ask:search_command", "Show the passages that best match a question."),
-    "check": (
-        "cmd_check:check_command",
-        "Check a text against the documents, sentence by sentence.",
-    ),
-    "grid": ("cmd_grid:grid_group", "Ask the same questions of every document; see what changes."),
-    "verify": ("cmd_verify:verify_command", "Check whether citations and certificates hold."),
-    "export": ("cmd_export:export_command", "Seal answers into a bundle that anyone can check."),
-    "ingest": ("cmd_documents:ingest_command", "Add files and folders to the index."),
-    "sync": ("cmd_sync:sync_command", "Make the index match a folder, including removals."),
-    "list": ("cmd_documents:list_command", "List the documents."),
-    "show": ("cmd_documents:show_command", "Print a document's text."),
-    "delete": ("cmd_documents:delete_command", "Delete documents from the index."),
-    "index": ("main:index_group", "Check, copy, rebuild and move the index."),
-    "collection": (
-        "cmd_collections:collection_group",
-        "Create, list, rename and delete collections.",
-    ),
-    "serve": ("cmd_serve:serve_command", "Serve the HTTP API and the web page."),
-    "keys": ("cmd_keys:keys_group", "Create, list, rotate and revoke API keys."),
-    "mcp": (
-        "cmd_mcp:mcp_command",
-        "Serve the documents to an AI agent over stdin and stdout (MCP).",
-    ),
-    "connect": ("cmd_connect:connect_command", "Add rag to an AI agent's MCP configuration."),
-    "worker": ("cmd_worker:worker_command", "Ingest queued documents."),
-    "eval": ("main:eval_group", "Score answers to gold questions, and explain the misses."),
-    "train": ("main:train_group", "Train a reader, an embedder or the form classifier."),
+    "repl": ("cmd_repl", "Ask questions at a prompt; plain `rag` on a terminal does the same."),
+    "ask": ("cmd_ask", "Answer a question from the documents, with citations."),
+    "search": ("cmd_ask", "Show the passages that best match a question."),
+    "check": ("cmd_check", "Check a text against the documents, sentence by sentence."),
+    "grid": ("cmd_grid", "Ask the same questions of every document; see what changes."),
+    "verify": ("cmd_verify", "Check whether citations and certificates hold."),
+    "export": ("cmd_export", "Seal answers into a bundle that anyone can check."),
+    "ingest": ("cmd_documents", "Add files and folders to the index."),
+    "sync": ("cmd_sync", "Make the index match a folder, including removals."),
+    "list": ("cmd_documents", "List the documents."),
+    "show": ("cmd_documents", "Print a document's text."),
+    "delete": ("cmd_documents", "Delete documents from the index."),
+    "index": ("main", "Check, copy, rebuild and move the index."),
+    "collection": ("cmd_collections", "Create, list, rename and delete collections."),
+    "serve": ("cmd_serve", "Serve the HTTP API and the web page."),
+    "keys": ("cmd_keys", "Create, list, rotate and revoke API keys."),
+    "mcp": ("cmd_mcp", "Serve the documents to an AI agent over stdin and stdout (MCP)."),
+    "connect": ("cmd_connect", "Add rag to an AI agent's MCP configuration."),
+    "worker": ("cmd_worker", "Ingest queued documents."),
+    "eval": ("main", "Score answers to gold questions, and explain the misses."),
+    "train": ("main", "Train a reader, an embedder or the form classifier."),
 }
-INDEX_COMMANDS: Table = {
-    "info": ("cmd_index:info_command", "Show the index's size and settings."),
-    "doctor": ("cmd_doctor:doctor_command", "Check the models and the index, and suggest fixes."),
-    "snapshot": (
-        "cmd_index:snapshot_command",
-        "Copy the index to one file, even while it is in use.",
-    ),
-    "restore": ("cmd_index:restore_command", "Restore the index from a snapshot."),
-    "rebuild": (
-        "cmd_index:rebuild_command",
-        "Split and embed all documents again, using the text in the index.",
-    ),
-    "migrate": ("cmd_index:migrate_command", "Copy the index to another store."),
+_INDEX: Table = {
+    "info": ("cmd_index", "Show the index's size and settings."),
+    "doctor": ("cmd_doctor", "Check the models and the index, and suggest fixes."),
+    "snapshot": ("cmd_index", "Copy the index to one file, even while it is in use."),
+    "restore": ("cmd_index", "Restore the index from a snapshot."),
+    "rebuild": ("cmd_index", "Split and embed all documents again, using the text in the index."),
+    "migrate": ("cmd_index", "Copy the index to another store."),
 }
-EVAL_COMMANDS: Table = {
-    "run": ("cmd_eval:run_command", "Ask gold questions and score the answers."),
-    "compare": ("cmd_eval:compare_command", "Compare two results."),
-    "claims": ("cmd_eval:claims_command", "Score the verdicts of rag check on gold claims."),
-    "why": ("cmd_eval:why_command", "Show which stage lost the right answer."),
-    "calibrate": ("cmd_eval:calibrate_command", "Calibrate confidence on your own questions."),
+_EVAL: Table = {
+    "run": ("cmd_eval", "Ask gold questions and score the answers."),
+    "compare": ("cmd_eval", "Compare two results."),
+    "claims": ("cmd_eval", "Score the verdicts of rag check on gold claims."),
+    "why": ("cmd_eval", "Show which stage lost the right answer."),
+    "calibrate": ("cmd_eval", "Calibrate confidence on your own questions."),
 }
-TRAIN_COMMANDS: Table = {
-    "reader": ("cmd_train:reader_command", "Fine-tune or train a reader."),
-    "embedder": ("cmd_train:embedder_command", "Fine-tune an embedder."),
-    "forms": ("cmd_train:forms_command", "Train the classifier of answer forms."),
+_TRAIN: Table = {
+    "reader": ("cmd_train", "Fine-tune or train a reader."),
+    "embedder": ("cmd_train", "Fine-tune an embedder."),
+    "forms": ("cmd_train", "Train the classifier of answer forms."),
 }
 
 
@@ -219,8 +200,8 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.color = colours
 
 
-@click.command("index", cls=Commands, table=INDEX_COMMANDS)
-def index_group() -> None:
+@click.command("index", cls=Commands, table=_INDEX)
+def index_command() -> None:
     """Check, copy, rebuild and move the index.
 
     \b
@@ -231,8 +212,8 @@ def index_group() -> None:
     """
 
 
-@click.command("eval", cls=Commands, table=EVAL_COMMANDS)
-def eval_group() -> None:
+@click.command("eval", cls=Commands, table=_EVAL)
+def eval_command() -> None:
     """Score the answers to questions whose answers are known, and explain the misses.
 
     \b
@@ -243,8 +224,8 @@ def eval_group() -> None:
     """
 
 
-@click.command("train", cls=Commands, table=TRAIN_COMMANDS)
-def train_group() -> None:
+@click.command("train", cls=Commands, table=_TRAIN)
+def train_command() -> None:
     """Train a reader, an embedder or the classifier of answer forms.
 
     An interrupted run resumes from its checkpoint with the same result.

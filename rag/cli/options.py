@@ -7,32 +7,37 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rag.errors import InputError
+from rag.errors import InputError, writing_to
 from rag.filters import parse
 from rag.render.status import clean, takes_all
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import plain
 
 FIELDS = "rag.fields"
-"""Key, in the context's `meta`, of the fields that --json names; () for all."""
+"""Key, in the context's `meta`, of the fields that --json names, () for all; absent without it."""
 MOST_SKIPPED = 20
 """Number of skipped files that a report lists."""
 
 
-def show(value: Any, as_json: bool, text: Callable[[], str | Iterable[str]]) -> None:
-    """Print `value` as JSON, or `text()`, a string or lines."""
-    if as_json:
+def show(value: Any, text: str | Iterable[str]) -> None:
+    """Print `value` as JSON if the command was given --json, else the text, or its lines."""
+    if is_json():
         print_json(value)
         return
-    lines = text()
-    for line in [lines] if isinstance(lines, str) else lines:
+    for line in [text] if isinstance(text, str) else text:
         click.echo(line)
+
+
+def is_json() -> bool:
+    """Whether the running command was given --json."""
+    return FIELDS in click.get_current_context().meta
 
 
 def print_json(value: Any) -> None:
@@ -41,8 +46,7 @@ def print_json(value: Any) -> None:
     """
     fields: Sequence[str] = click.get_current_context().meta.get(FIELDS, ())
     chosen = pick(plain(value), fields)
-    json.dump(chosen, sys.stdout, ensure_ascii=not takes_all(sys.stdout), indent=2)
-    sys.stdout.write("\n")
+    click.echo(json.dumps(chosen, ensure_ascii=not takes_all(sys.stdout), indent=2))
 
 
 def pick(value: Any, fields: Sequence[str]) -> Any:
@@ -89,9 +93,7 @@ _COLLECTION = "rag.collection"
 
 
 def shared(command: Command) -> Command:
-    """Add --index, --collection and --json. The command receives the collection's `settings` and
-    `as_json`.
-    """
+    """Add --index, --collection and --json. The command receives the collection's `settings`."""
 
     @click.option(
         "--collection",
@@ -119,11 +121,7 @@ def collection_name() -> str:
 def shared_by_all(command: Command) -> Command:
     """Add --index and --json, for commands that concern all collections of an index."""
 
-    @click.option(
-        "--index",
-        type=click.Path(path_type=Path),
-        help="Index folder. Default: RAG_INDEX, or ./index.",
-    )
+    @click.option("--index", type=FILE, help="Index folder. Default: RAG_INDEX, or ./index.")
     @functools.wraps(command)
     def wrapped(index: Path | None, **values: Any) -> Any:
         return command(settings=Settings.load(index=index), **values)
@@ -132,23 +130,22 @@ def shared_by_all(command: Command) -> Command:
 
 
 def json_option(command: Command) -> Command:
-    """Add --json; the command receives `as_json`, and `print_json` prints the chosen fields."""
+    """Add --json, which `show` obeys."""
 
-    @click.option(
+    def keep(context: click.Context, _: click.Parameter, fields: str | None) -> None:
+        if fields is not None:
+            names = (name.strip() for name in fields.split(","))
+            context.meta[FIELDS] = tuple(filter(None, names))
+
+    return click.option(
         "--json",
-        "json_fields",
         is_flag=False,
         flag_value="",
         metavar="[FIELDS]",
+        callback=keep,
+        expose_value=False,
         help="Print JSON; with FIELDS, as in --json=text,confidence, only these.",
-    )
-    @functools.wraps(command)
-    def wrapped(json_fields: str | None, **values: Any) -> Any:
-        names = [name.strip() for name in (json_fields or "").split(",") if name.strip()]
-        click.get_current_context().meta[FIELDS] = tuple(names)
-        return command(as_json=json_fields is not None, **values)
-
-    return wrapped
+    )(command)
 
 
 def only_local(settings: Settings, command: str, instead: str) -> None:
@@ -159,6 +156,56 @@ def only_local(settings: Settings, command: str, instead: str) -> None:
         )
 
 
+def read_text(file: str) -> str:
+    """The text of a file, or of stdin for "-". Raises InputError."""
+    name = "stdin" if file == "-" else file
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        hint = "give a text file, or - for stdin"
+        raise InputError(f"{name} cannot be read: {error.strerror}", hint) from error
+    except UnicodeDecodeError as error:
+        hint = "save it as UTF-8, or as plain text"
+        raise InputError(f"{name} is not UTF-8 text: {error.reason}", hint) from error
+
+
+def read_json(file: str) -> Any:
+    """The JSON of a file, of a certificate's page, or of stdin. Raises InputError."""
+    from rag.desk.certificate import load
+
+    name = "stdin" if file == "-" else file
+    if name == file and zipfile.is_zipfile(file):
+        raise InputError(f"{file} is a bundle", "unpack it, then run in it: python3 verify.py")
+    try:
+        return load(read_text(file))
+    except (ValueError, RecursionError) as error:
+        hint = "give the output of `rag ask --json`"
+        raise InputError(f"{name} is not JSON: {error}", hint) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Raises InputError if the file cannot be written."""
+    with writing_to(path, "choose another file"):
+        path.write_text(text, encoding="utf-8")
+
+
+def check_folder(path: Path | None) -> None:
+    """Raises InputError for a file to write whose folder is missing, before the work begins."""
+    if path and not path.resolve().parent.is_dir():
+        message = f"{path} cannot be written: no such folder"
+        raise InputError(message, "create it, or choose another file")
+
+
+FILE = click.Path(path_type=Path)
+question_argument = click.argument(
+    "question", nargs=-1, required=True, callback=lambda _, __, words: " ".join(words)
+)
+top_k_option = click.option(
+    "-k",
+    "--top-k",
+    type=click.IntRange(1, 200),
+    help="Number of passages to read. Default: RAG_TOP_K, or 8.",
+)
 filter_option = click.option(
     "--filter",
     "filter",

@@ -272,7 +272,7 @@ def _index(title: str, body: str, documents: Sequence[Mapping[str, Any]], style:
         for number, one in enumerate(documents, 1)
     )
     below = f"<h2>Documents</h2><ul>{listed}</ul>{_HOW}"
-    return html_page(title, f"<h1>{html_text(title)}</h1>{body}{below}", _STYLE + style)
+    return html_page(title, f"{body}{below}", _STYLE + style)
 
 
 def _answers(answers: Sequence[BundledAnswer], places: Places) -> str:
@@ -317,7 +317,7 @@ def _marked(document: Document, quotes: Sequence[Cited], file: str) -> str:
         parts.append(f"<mark>{words}</mark>" if is_quoted else words)
     title = document.title or document.id
     links = f'<a href="../index.html">back</a>, {_file_link(file and f"../{file}")}'
-    text = f'<h1>{html_text(title)}</h1><p>{links}</p><div class="text">{"".join(parts)}</div>'
+    text = f'<p>{links}</p><div class="text">{"".join(parts)}</div>'
     return html_page(title, text, _STYLE)
 
 

@@ -246,7 +246,7 @@ def to_html(record: Mapping[str, Any]) -> str:
         f"<p>and {unlisted:,} more in the data of this file</p>" if unlisted else "",
         "</details>",
     ]
-    return html_page(title, f"<h1>{html_text(title)}</h1>{''.join(body)}", _STYLE)
+    return html_page(title, "".join(body), _STYLE)
 
 
 def _passage_html(number: int, passage: Mapping[str, Any], threshold: float) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from rag.desk.grid_file import BY_METADATA, GridColumn, GridSpec, definition
 from rag.errors import InputError, NotFoundError
 from rag.filters import Condition, Filter, matches, of_documents, parse, shown
-from rag.protocols import CellRow, Store
+from rag.protocols import CellRow, CellState, Store
 from rag.types import Document, Value, plain
 
 State = Literal["answered", "unsure", "absent", "unreadable"]
@@ -31,6 +33,8 @@ WITHDRAWN = "withdrawn"
 ALL = "*"
 """Key of the row that asks the whole index."""
 _LONGEST_CORRECTION = 10_000
+_DAMAGED = (InputError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""Errors of a stored definition that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +191,13 @@ class Grid:
         """How many cells are in each state; "waiting" ones were not asked yet."""
         counts = dict.fromkeys((*STATES, "waiting"), 0)
         for row in self.rows:
-            for column in self.spec.columns:
-                cell = self.cells.get((row.key, column.name))
+            for cell in self.cells_of(row):
                 counts[cell.state if cell else "waiting"] += 1
         return counts
+
+    def cells_of(self, row: GridRow) -> list[Cell | None]:
+        """The row's cells in the order of columns; None for one that waits."""
+        return [self.cells.get((row.key, column.name)) for column in self.spec.columns]
 
     def cell(self, row: str, column: str) -> Cell:
         """The answered cell. Raises NotFoundError, InputError."""
@@ -215,8 +222,8 @@ class Grid:
                     "row": row.key,
                     "title": row.title,
                     "cells": [
-                        cell_dict(self.cells.get((row.key, column.name)), column.name)
-                        for column in self.spec.columns
+                        cell_dict(cell, column.name)
+                        for column, cell in zip(self.spec.columns, self.cells_of(row), strict=True)
                     ],
                 }
                 for row in rows
@@ -326,33 +333,63 @@ def digest(column: GridColumn, *evidence: str) -> str:
 
 def load(store: Store, name: str) -> Grid:
     """The grid with its cells. A filter that matches nothing any more leaves it without rows.
-    Raises NotFoundError.
+    Raises NotFoundError, and InputError if its stored definition cannot be read.
     """
-    record = _record(store, name)
-    spec = definition(record["definition"], f"grid {name}")
+    versions = [(row, cell) for row in store.cells(name) if (cell := Cell.of(row)) is not None]
+    return _grid(store, name, store.documents(), versions)
+
+
+def summaries(store: Store) -> list[Grid]:
+    """All grids, for a list: their cells have a state and a time, and nothing else. Raises
+    InputError.
+    """
+    documents = store.documents()
+    return [
+        _grid(store, name, documents, [_brief(one) for one in store.cell_states(name)])
+        for name in store.grids()
+    ]
+
+
+def _brief(state: CellState) -> tuple[CellRow, Cell | str]:
+    row = CellRow(state.row, state.column, ("",), "")
+    if not state.state:
+        return row, state.at
+    return row, Cell(state.row, state.column, cast(State, state.state), "", 0.0, "", state.at)
+
+
+def _grid(
+    store: Store,
+    name: str,
+    documents: Sequence[Document],
+    versions: Sequence[tuple[CellRow, Cell | str]],
+) -> Grid:
+    record, spec = _record(store, name)
     try:
-        rows = rows_of(spec, store.documents())
+        rows = rows_of(spec, documents)
     except InputError:
         rows = []
-    versions = [(row, cell) for row in store.cells(name) if (cell := Cell.of(row)) is not None]
     cells = {(row.row, row.column): cell for row, cell in versions}
     current = {key: cell for key, cell in cells.items() if isinstance(cell, Cell)}
     return Grid(spec, rows, current, record["finished"], record["looked"], versions)
 
 
-def names(store: Store) -> list[str]:
-    return list(store.grids())
+def spec_of(store: Store, name: str) -> GridSpec:
+    """The grid's definition. Raises NotFoundError, InputError."""
+    return _record(store, name)[1]
 
 
 def save(store: Store, spec: GridSpec) -> None:
     """Keep a definition; the answers of a grid of the same name stay."""
-    record = _records(store).get(spec.name, {"finished": "", "looked": ""})
-    _put(store, spec.name, record | {"definition": plain(spec)})
+    times = {"finished": "", "looked": ""}
+    if spec.name in store.grids():
+        with suppress(InputError):  # what cannot be read is replaced
+            times = _record(store, spec.name)[0]
+    _put(store, spec.name, {**times, "definition": plain(spec)})
 
 
 def mark(store: Store, name: str, **times: str) -> None:
     """Set `finished` or `looked`."""
-    _put(store, name, _record(store, name) | times)
+    _put(store, name, _record(store, name)[0] | times)
 
 
 def delete(store: Store, name: str) -> None:
@@ -380,15 +417,26 @@ def rate(store: Store, name: str, row: str, column: str, verdict: str, value: st
     return rated
 
 
-def _records(store: Store) -> dict[str, dict[str, Any]]:
-    return {name: json.loads(record) for name, record in store.grids().items()}
-
-
-def _record(store: Store, name: str) -> dict[str, Any]:
-    record = _records(store).get(name)
-    if record is None:
+def _record(store: Store, name: str) -> tuple[dict[str, Any], GridSpec]:
+    """What is stored of a grid besides its cells, and its definition. Raises NotFoundError, and
+    InputError if it cannot be read.
+    """
+    stored = store.grids().get(name)
+    if stored is None:
         raise _missing(store, name)
-    return record
+    try:
+        record = {"finished": "", "looked": "", **json.loads(stored)}
+        return record, definition(record["definition"], f"grid {name}")
+    except (
+        InputError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        hint = f"run its file again, or delete it: rag grid delete {shlex.quote(name)}"
+        raise InputError(f"the stored definition of grid {name} is damaged", hint) from error
 
 
 def _missing(store: Store, name: str) -> NotFoundError:

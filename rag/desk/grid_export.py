@@ -76,8 +76,8 @@ def _format(path: Path, suffixes: Collection[str]) -> str:
 def cells(grid: Grid) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
     """All cells, row by row; None for one that waits."""
     for row in grid.rows:
-        for column in grid.spec.columns:
-            yield row, column, grid.cells.get((row.key, column.name))
+        for column, cell in zip(grid.spec.columns, grid.cells_of(row), strict=True):
+            yield row, column, cell
 
 
 def state(cell: Cell | None) -> str:
@@ -109,8 +109,8 @@ def to_csv(grid: Grid, _: Sources) -> str:
     writer.writerow([_defused(name) for name in ("row", "title", *headings)])
     for row in grid.rows:
         fields: list[object] = [row.key, row.title]
-        for column in grid.spec.columns:
-            fields += _details(grid.cells.get((row.key, column.name)))
+        for cell in grid.cells_of(row):
+            fields += _details(cell)
         writer.writerow([_defused(field) for field in fields])
     return lines.getvalue()
 
@@ -135,20 +135,12 @@ def _defused(value: object) -> str:
 
 def to_jsonl(grid: Grid, _: Sources) -> str:
     """One cell a line, with everything that is known of it."""
-    return "".join(
-        json.dumps(
-            {
-                "grid": grid.spec.name,
-                "row": row.key,
-                "title": row.title,
-                "question": column.question,
-            }
-            | cell_dict(cell, column.name),
-            ensure_ascii=False,
-        )
-        + "\n"
-        for row, column, cell in cells(grid)
-    )
+    lines = []
+    for row, column, cell in cells(grid):
+        place = {"grid": grid.spec.name, "row": row.key, "title": row.title}
+        record = {**place, "question": column.question, **cell_dict(cell, column.name)}
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    return "".join(lines)
 
 
 def to_gold(grid: Grid, _: Sources) -> str:
@@ -202,7 +194,7 @@ def to_markdown(grid: Grid, _: Sources) -> str:
     lines = [["", *(column.name for column in grid.spec.columns)]]
     lines.append(["---"] * len(lines[0]))
     for row in grid.rows:
-        values = [words(grid.cells.get((row.key, c.name))) for c in grid.spec.columns]
+        values = map(words, grid.cells_of(row))
         lines.append([row.key if row.document_id else row.title, *values])
     return "".join(f"| {' | '.join(map(_in_table, line))} |\n" for line in lines)
 
@@ -215,8 +207,7 @@ def _in_table(text: str) -> str:
 def to_html(grid: Grid, sources: Sources) -> str:
     """A page that needs nothing else: values with their quotes below."""
     links = {name: address(source) for name, source in sources.items()}
-    title = escape(grid.spec.name)
-    return html_page(grid.spec.name, f"<h1>{title}</h1>{html_table(grid, links)}", HTML_STYLE)
+    return html_page(grid.spec.name, html_table(grid, links), HTML_STYLE)
 
 
 def html_table(
@@ -230,11 +221,12 @@ def html_table(
     )
     body = []
     for row in grid.rows:
-        values = (grid.cells.get((row.key, column.name)) for column in grid.spec.columns)
         link = links.get(row.document_id, "")
         key = escape(row.key if row.document_id else row.title)
         title = f'<a href="{escape(link)}">{key}</a>' if link else key
-        columns = "".join(_html_cell(cell, quote_link(cell) if cell else "") for cell in values)
+        columns = "".join(
+            _html_cell(cell, quote_link(cell) if cell else "") for cell in grid.cells_of(row)
+        )
         body.append(f"<tr><th>{title}</th>{columns}</tr>")
     return (
         f'<div class="scroll"><table><thead><tr><th></th>{headings}</tr></thead>'
@@ -273,8 +265,7 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
     for number, row in enumerate(grid.rows, 2):
         _append(sheet, [row.key, row.title])
         _link(sheet.cell(number, 1), address(sources.get(row.document_id, "")))
-        for place, column in enumerate(grid.spec.columns, 3):
-            cell = grid.cells.get((row.key, column.name))
+        for place, cell in enumerate(grid.cells_of(row), 3):
             target = sheet.cell(number, place)
             _set(target, _typed(cell))
             if cell and cell.quotes:

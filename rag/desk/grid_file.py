@@ -15,11 +15,10 @@ type = "date"                    # date, amount, number, yes_no, text or list
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,14 +60,6 @@ class GridSpec:
     rows: str = "documents"
     all_documents: bool = False
     refresh: str = ""
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, record: str) -> GridSpec:
-        """Raises InputError if the record is not a definition."""
-        return definition(json.loads(record), "the stored grid")
 
     def column(self, name: str) -> GridColumn:
         """The column with this name. Raises InputError."""

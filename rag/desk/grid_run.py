@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from rag.answering.reading import logit
 from rag.answering.searcher import Query, RetrievalResult
@@ -88,10 +88,8 @@ def due(grid: Grid) -> list[Due]:
     return [
         Due(row, column, cell)
         for row in grid.rows
-        for column in grid.spec.columns
-        if (cell := grid.cells.get((row.key, column.name))) is None
-        or not row.sha256
-        or cell.digest != grids.digest(column, row.sha256)
+        for column, cell in zip(grid.spec.columns, grid.cells_of(row), strict=True)
+        if cell is None or not row.sha256 or cell.digest != grids.digest(column, row.sha256)
     ]
 
 
@@ -159,11 +157,10 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
 
 def queries(part: Sequence[Due]) -> list[Query]:
     """The questions of cells."""
+    forms = (_FORMS.get(one.column.type, "") for one in part)
     return [
-        Query(
-            one.column.question, None, one.row.filter or None, form=_FORMS.get(one.column.type, "")
-        )
-        for one in part
+        Query(one.column.question, None, one.row.filter or None, form=form)
+        for one, form in zip(part, forms, strict=True)
     ]
 
 
@@ -241,15 +238,9 @@ def cell(
         return replace(blank, probability=probability)
     quotes = tuple(_quote(citation) for citation in best.citations[:MOST_QUOTES])
     cited = (quote.document_id for quote in quotes)
-    return replace(
-        blank,
-        state=state,
-        value=best.value,
-        probability=probability,
-        typed=best.typed,
-        quotes=quotes,
-        documents=tuple(dict.fromkeys([*own, *cited])),
-    )
+    documents = tuple(dict.fromkeys([*own, *cited]))
+    answered = replace(blank, state=state, value=best.value, probability=probability)
+    return replace(answered, typed=best.typed, quotes=quotes, documents=documents)
 
 
 def _state(probability: float, answered: float, absent: float) -> State:
@@ -303,28 +294,14 @@ def typed_value(text: str, kind: str) -> Value | None:
 
 
 def _amount(text: str, amount: Quantity) -> Value:
-    return Value(
-        amount.kind,
-        text,
-        iso=amount.iso,
-        number=amount.number,
-        upper=amount.upper,
-        unit=amount.unit,
-        bound=amount.bound,
-    )
+    numbers: dict[str, Any] = {"number": amount.number, "upper": amount.upper}
+    names: dict[str, Any] = {"iso": amount.iso, "unit": amount.unit, "bound": amount.bound}
+    return Value(amount.kind, text, **numbers, **names)
 
 
 def _quote(citation: Citation) -> Quote:
-    names = ("document_id", "sha256", "title", "start", "end")
-    return Quote(
-        **{name: getattr(citation, name) for name in names},
-        text=citation.quote,
-        sentence_start=citation.sentence_start,
-        sentence_end=citation.sentence_end,
-        sentence=citation.sentence,
-        page=citation.page,
-        heading=citation.heading,
-    )
+    names = (field.name for field in fields(Quote) if field.name != "text")
+    return Quote(text=citation.quote, **{name: getattr(citation, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,26 +316,19 @@ class Refreshed:
     error: str = ""
 
 
-def standing(store: Store, has_changed: bool) -> list[str]:
-    """Grids that are to be asked after a sync and have something to ask. Rows of several documents
-    are asked only if the index `has_changed`.
-    """
-    loaded = (grids.load(store, name) for name in grids.names(store))
-    return [
-        one.spec.name
-        for one in loaded
-        if one.spec.refresh == "on_sync"
-        and any(has_changed or cell.has_changed for cell in due(one))
-    ]
-
-
 def refresh(
     store: Store, engine: Callable[[], Engine], has_changed: bool = True
 ) -> Iterator[Refreshed]:
-    """Ask the standing grids again. `engine` is called only if there is something to ask."""
-    for name in standing(store, has_changed):
+    """Ask the standing grids that have something to ask; only then `engine` is called. Rows of
+    several documents are asked only if the index `has_changed`.
+    """
+    for name in store.grids():
         try:
-            asked = run(engine(), name)
-            yield Refreshed(name, asked, len(grids.load(store, name).changes()))
+            if grids.spec_of(store, name).refresh != "on_sync":
+                continue
+            waiting = due(grids.load(store, name))
+            if any(has_changed or cell.has_changed for cell in waiting):
+                count = run(engine(), name)
+                yield Refreshed(name, count, len(grids.load(store, name).changes()))
         except RagError as error:
             yield Refreshed(name, 0, 0, error.message)

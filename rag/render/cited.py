@@ -10,18 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rag.render import view
-from rag.types import Answer, Citation, Hit, Passage, Piece, title_and_headings
+from rag.types import Answer, Citation, Hit, Passage, Piece
 
-NEAREST = 3
-"""Number of passages shown with a refusal."""
-_MOST_CONFLICTS = 3
-"""Maximum number of conflicting, and of further, answers shown."""
 _IMAGE, _NO_IMAGE = "![", "\uff01["
 """An image in a document's Markdown would make a chat front end load its URL. A full-width
 exclamation mark is not Markdown and keeps all offsets.
 """
-_LONGEST_QUOTE = 600
-"""Maximum length of a shown passage or sentence; longer ones are cut with an ellipsis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,7 @@ def cited(answer: Answer) -> CitedText:
         return CitedText(text, (), len(text))
     writer = _Writer()
     _write_answer(writer, answer)
-    for conflict in answer.conflicts[:_MOST_CONFLICTS]:
+    for conflict in answer.conflicts[: view.MOST_CONFLICTS]:
         day = conflict.citations[0].date
         writer.text += f"\n\nAnother document{f' of {day}' if day else ''} disagrees: "
         writer.quote(conflict.text, conflict.citations[0])
@@ -125,15 +119,13 @@ def _same_place(first: Citation, second: Citation) -> bool:
 
 def source_line(number: int, citation: Citation) -> str:
     """`[1] Title > Heading, page 3 (lease.md): “the sentence”`."""
-    return f"[{number}] {where(citation)}: “{shortened(citation.sentence or citation.quote)}”"
+    return f"[{number}] {where(citation)}: “{view.shortened(citation.sentence or citation.quote)}”"
 
 
 def where(place: Citation | Passage) -> str:
     """Title, headings that do not repeat it, page, and document id."""
-    name = " > ".join(title_and_headings(place.title, place.heading))
-    page = place.page if isinstance(place, Citation) else None
-    paged = f"{name}, page {page}" if page else name
-    return f"{paged} ({place.document_id})" if paged != place.document_id else paged
+    path = view.place_of(place).path()
+    return f"{path} ({place.document_id})" if path != place.document_id else path
 
 
 def refusal(answer: Answer) -> str:
@@ -143,15 +135,9 @@ def refusal(answer: Answer) -> str:
     text = f"Not found in the documents: {answer.abstention_reason or 'no answer'}."
     if not answer.hits:
         return text
-    nearest = "\n".join(f"- {passage_line(hit)}" for hit in answer.hits[:NEAREST])
+    nearest = "\n".join(f"- {passage_line(hit)}" for hit in answer.hits[: view.NEAREST])
     return f"{text}\n\nThe closest passages, which do not answer the question:\n{nearest}"
 
 
 def passage_line(hit: Hit) -> str:
-    return f"{where(hit.passage)}: “{shortened(hit.passage.text, 200)}”"
-
-
-def shortened(text: str, limit: int = _LONGEST_QUOTE) -> str:
-    """Text on one line, cut at `limit` characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+    return f"{where(hit.passage)}: “{view.shortened(hit.passage.text, 200)}”"

@@ -20,13 +20,15 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def html_page(title: str, body: str, style: str = "") -> str:
-    """A document with this title, a text, and this body, which is HTML. `style` is more CSS."""
+    """A document with this title, a text, which is also its heading, and this body, which is HTML.
+    `style` is more CSS.
+    """
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}{style}</style></head>"
-        f"<body>{body}</body></html>\n"
+        f"<title>{html_text(title)}</title><style>{_STYLE}{style}</style></head>"
+        f"<body><h1>{html_text(title)}</h1>{body}</body></html>\n"
     )
 
 

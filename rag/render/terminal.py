@@ -49,17 +49,10 @@ def understood(question: str) -> str:
 def why(shown: Answer) -> str:
     """How the answer was chosen, one reason a line, and the ranks of the passages."""
     rows = [f"  {'  '.join(row)}" for row in _columns(ranks(shown))]
-    lines = (f"  {clean(line)}" for line in reasons(shown))
+    lines = (f"  {clean(line)}" for line in view.explain(shown))
     return "\n".join(
         ["", "", click.style("Why", bold=True), *lines, "", *rows, "", f"  {timings(shown)}"]
     )
-
-
-def reasons(shown: Answer) -> list[str]:
-    """How the answer was chosen, or why there is none."""
-    from rag.render.view import explain  # here, because few answers are explained
-
-    return explain(shown)
 
 
 def timings(shown: Answer) -> str:

@@ -46,16 +46,10 @@ def _outcome(answer: Answer) -> Iterator[str]:
         yield f"Not answered: {answer.abstention_reason}."
     else:
         threshold = f" (threshold {needed:.0%})" if needed is not None else ""
-        yield f'"{_short(answer.text)}": confidence {answer.confidence:.0%}{threshold}.'
+        yield f'"{shortened(answer.text, 120)}": confidence {answer.confidence:.0%}{threshold}.'
     if answer.form not in ("span", TALK):
         as_requested = " as requested" if answer.receipt and answer.receipt.form else ""
         yield f"The answer is given as {_FORMS[answer.form]}{as_requested}: {_made_of(answer)}."
-
-
-def _short(text: str) -> str:
-    """The value on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= 120 else line[:119] + "…"
 
 
 def _made_of(answer: Answer) -> str:
@@ -65,7 +59,7 @@ def _made_of(answer: Answer) -> str:
         return "nothing reached the confidence required for this form"
     documents = len({piece.citation.document_id for piece in answer.pieces})
     unshown = f", {answer.more} more are not shown" if answer.more else ""
-    return f"{count} piece{'' if count == 1 else 's'} of {_documents(documents)}{unshown}"
+    return f"{count} piece{'' if count == 1 else 's'} of {count_of_documents(documents)}{unshown}"
 
 
 def _threshold(answer: Answer) -> float | None:
@@ -117,7 +111,7 @@ def _agreement(answer: Answer) -> Iterator[str]:
     if answer.documents > 1:
         yield f"{answer.documents} of the {read} documents read support it."
     elif answer.documents == 1:
-        yield f"One of the {_documents(read)} read supports it."
+        yield f"One of the {count_of_documents(read)} read supports it."
     for side in answer.conflicts:
         yield f"Conflicts with: {_side(side)}."
     rivals = [o for o in answer.alternatives if all(o.text != s.text for s in answer.conflicts)]
@@ -129,7 +123,9 @@ def _agreement(answer: Answer) -> Iterator[str]:
 
 
 def _side(side: Alternative) -> str:
-    return f'"{side.text}" in {_documents(side.documents)} ({side.citations[0].document_id})'
+    return (
+        f'"{side.text}" in {count_of_documents(side.documents)} ({side.citations[0].document_id})'
+    )
 
 
 def _typed(answer: Answer) -> Iterator[str]:
@@ -170,7 +166,7 @@ def _search(answer: Answer) -> Iterator[str]:
         else f"{len(answer.hits)}"
     )
     yield (
-        f"{count} passages of {_documents(documents)} were read; the closest is in "
+        f"{count} passages of {count_of_documents(documents)} were read; the closest is in "
         f"{best.passage.document_id}."
     )
     absent = _absent_words(answer)
@@ -183,10 +179,6 @@ def _absent_words(answer: Answer) -> list[str]:
     found = {stem for hit in answer.hits for stem in content_words(hit.passage.in_context)}
     words = dict.fromkeys(WORD.findall(answer.question))
     return [f'"{word}"' for word in words if content_words(word) - found]
-
-
-def _documents(count: int) -> str:
-    return f"{count} document{'' if count == 1 else 's'}"
 
 
 def _nth(number: int) -> str:
@@ -299,3 +291,9 @@ def sources(pieces: Sequence[Piece]) -> list[tuple[CitedPlace, list[int]]]:
 
 def count_of_documents(count: int) -> str:
     return f"{count} document{'' if count == 1 else 's'}"
+
+
+def shortened(text: str, limit: int = 600) -> str:
+    """Text on one line, cut at `limit` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"

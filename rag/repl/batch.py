@@ -39,23 +39,16 @@ def _one(session: ReplSession, question: str, escaped: bool) -> tuple[int, str]:
     try:
         answer = session.ask(question, session.understand(question))
     except InputError as error:
-        return 2, _wrong(
-            question, error, escaped
-        ) if session.as_json else f"error\t\t{clean(error.message)}"
+        if not session.as_json:
+            return 2, f"error\t\t{clean(error.message)}"
+        text = question.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        value = {"question": text, "error": error.message, "hint": error.hint}
+        return 2, json.dumps(value, ensure_ascii=escaped)
     session.exchanges.clear()  # the input may be long
-    output = (
-        json.dumps({"asked": question, **plain(answer)}, ensure_ascii=escaped)
-        if session.as_json
-        else _line(answer)
-    )
-    return int(answer.text is None), output
-
-
-def _wrong(question: str, error: InputError, escaped: bool) -> str:
-    shown = question.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return json.dumps(
-        {"question": shown, "error": error.message, "hint": error.hint}, ensure_ascii=escaped
-    )
+    if not session.as_json:
+        return int(answer.text is None), _line(answer)
+    value = {"asked": question, **plain(answer)}
+    return int(answer.text is None), json.dumps(value, ensure_ascii=escaped)
 
 
 def _line(answer: Answer) -> str:

@@ -46,22 +46,19 @@ def handle(context: Context, line: str) -> None:
         raise EOFError
     if line.startswith("/"):
         name, _, argument = line[1:].partition(" ")
-        _known(name).run(context, argument.strip())
+        _command(name).run(context, argument.strip())
     elif line:
         _ask(context, line)
 
 
-def _known(name: str) -> Command:
+def _command(name: str) -> Command:
     name = _SHORT.get(name, name)
     if name in COMMANDS:
         return COMMANDS[name]
-    near = difflib.get_close_matches(name, COMMANDS, 1) or [
-        command for command in COMMANDS if name and command.startswith(name)
-    ]
-    raise InputError(
-        f"no command /{name}",
-        f"did you mean /{near[0]}?" if near else "list all commands with: /help",
-    )
+    same_start = [command for command in COMMANDS if name and command.startswith(name)]
+    near = difflib.get_close_matches(name, COMMANDS, 1) or same_start
+    hint = f"did you mean /{near[0]}?" if near else "list all commands with: /help"
+    raise InputError(f"no command /{name}", hint)
 
 
 def _ask(context: Context, line: str) -> None:
@@ -94,10 +91,11 @@ def _sources(context: Context, number: str) -> None:
 def _why(context: Context, _: str) -> None:
     if not context.session.exchanges:
         raise InputError("no question has been asked yet", "ask a question")
-    from rag.render.terminal import ranks, reasons, timings
+    from rag.render.terminal import ranks, timings
+    from rag.render.view import explain
 
     answer = context.session.exchanges[-1].answer
-    for line in reasons(answer):
+    for line in explain(answer):
         context.screen.note(line)
     context.screen.gap()
     context.screen.table(ranks(answer), ["cyan", "", "", "", "dim"])
@@ -105,25 +103,16 @@ def _why(context: Context, _: str) -> None:
 
 
 def _list(context: Context, words: str) -> None:
-    parts = words.casefold().split()
-    context.session.service.store()  # raises if there is no index
-    documents = [
-        document
-        for document in context.session.service.documents()
-        if all(word in f"{document.id} {document.title}".casefold() for word in parts)
-    ]
-    shown = [(document.id, document.title) for document in documents[:SHOWN_DOCUMENTS]]
-    context.screen.table(shown, ["", "dim"])
-    if len(documents) > SHOWN_DOCUMENTS:
-        context.screen.note(
-            f"and {len(documents) - SHOWN_DOCUMENTS:,} more; /list WORDS shows matching ones"
-        )
-    elif not documents:
-        context.screen.note(
-            f"no document matches {words}"
-            if words
-            else "the index is empty; add documents with /ingest PATH"
-        )
+    parts, service = words.casefold().split(), context.session.service
+    service.store()  # raises if there is no index
+    rows = [(document.id, document.title) for document in service.documents()]
+    shown = [row for row in rows if all(part in " ".join(row).casefold() for part in parts)]
+    context.screen.table(shown[:SHOWN_DOCUMENTS], ["", "dim"])
+    if unlisted := len(shown[SHOWN_DOCUMENTS:]):
+        context.screen.note(f"and {unlisted:,} more; /list WORDS shows matching ones")
+    elif not shown:
+        empty = "the index is empty; add documents with /ingest PATH"
+        context.screen.note(f"no document matches {words}" if words else empty)
 
 
 def _ingest(context: Context, path: str) -> None:
@@ -132,18 +121,9 @@ def _ingest(context: Context, path: str) -> None:
     progress = IngestProgress()
     with context.screen.working(progress.describe):
         report = context.session.service.ingest(Path(_unquoted(path)).expanduser(), progress)
-    counts = [
-        (len(report.added), "added"),
-        (len(report.updated), "updated"),
-        (len(report.unchanged), "unchanged"),
-    ]
-    context.screen.note(
-        ", ".join(
-            f"{count:,} {word}"
-            for count, word in [*counts, (len(report.skipped), "skipped")]
-            if count
-        )
-    )
+    words = ("added", "updated", "unchanged", "skipped")
+    counts = [f"{count:,} {word}" for word in words if (count := len(getattr(report, word)))]
+    context.screen.note(", ".join(counts))
     for skipped, reason in report.skipped[:5]:
         context.screen.note(f"skipped {skipped}: {reason}")
     if len(report.skipped) > 5:
@@ -160,12 +140,9 @@ def _delete(context: Context, name: str) -> None:
     receipt = context.session.service.delete(document.id)
     if receipt and not receipt.complete:
         raise StoreError(f"parts of {document.id} remain", "run: rag index doctor")
-    searched = (
-        f"; {receipt.searches} searches for its passages no longer find it"
-        if receipt and receipt.searches
-        else ""
-    )
-    context.screen.note(f"deleted {document.id}{searched}")
+    searches = receipt.searches if receipt else 0
+    proof = f"; {searches} searches for its passages no longer find it" if searches else ""
+    context.screen.note(f"deleted {document.id}{proof}")
 
 
 def _filter(context: Context, text: str) -> None:
@@ -224,18 +201,14 @@ def _info(context: Context, _: str) -> None:
 
 
 def _help(context: Context, name: str) -> None:
-    if name:
-        chosen = [_known(name.removeprefix("/"))]
-    else:
-        chosen = list(COMMANDS.values())
-        context.screen.note('Type a question. Follow-up questions may say "it" or "and where?".')
-    context.screen.table(
-        [(f"/{command.name} {command.usage}".strip(), command.help) for command in chosen], ["cyan"]
-    )
+    commands = [_command(name.removeprefix("/"))] if name else list(COMMANDS.values())
     if not name:
-        context.screen.note(
-            "Tab completes, Ctrl-R searches the history, Ctrl-C stops a question, Ctrl-D quits."
-        )
+        context.screen.note('Type a question. Follow-up questions may say "it" or "and where?".')
+    rows = [(f"/{command.name} {command.usage}".strip(), command.help) for command in commands]
+    context.screen.table(rows, ["cyan"])
+    if not name:
+        keys = "Tab completes, Ctrl-R searches the history, Ctrl-C stops a question, Ctrl-D quits."
+        context.screen.note(keys)
 
 
 def _quit(_: Context, __: str) -> None:

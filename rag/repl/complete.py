@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.render.status import clean
-from rag.repl.commands import COMMANDS
+from rag.repl.commands import COMMANDS, Command
 from rag.types import Document
 
 MOST = 50
@@ -36,11 +36,8 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
         return
     name, space, argument = line[1:].partition(" ")
     if not space:
-        yield from (
-            Suggestion(f"/{c.name}", len(line), c.help)
-            for c in COMMANDS.values()
-            if c.name.startswith(name)
-        )
+        for command in _starting_with(name):
+            yield Suggestion(f"/{command.name}", len(line), command.help)
     elif name in ("ingest", "save"):
         yield from _paths(argument)
     elif name in ("delete", "list"):
@@ -48,11 +45,12 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
     elif name == "filter":
         yield from _filters(argument, documents())
     elif name == "help":
-        yield from (
-            Suggestion(c.name, len(argument), c.help)
-            for c in COMMANDS.values()
-            if c.name.startswith(argument)
-        )
+        for command in _starting_with(argument):
+            yield Suggestion(command.name, len(argument), command.help)
+
+
+def _starting_with(start: str) -> list[Command]:
+    return [command for command in COMMANDS.values() if command.name.startswith(start)]
 
 
 def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
@@ -60,11 +58,8 @@ def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
     match = _LAST_WORDS.search(line)
     words = match.group() if match else ""
     while len(words) > 1:
-        matches = [
-            d
-            for d in documents
-            if f" {clean(d.title)}".casefold().find(f" {words}".casefold()) >= 0
-        ]
+        start = f" {words}".casefold()
+        matches = [d for d in documents if start in f" {clean(d.title)}".casefold()]
         if matches:
             yield from (Suggestion(clean(d.title), len(words), clean(d.id)) for d in matches[:MOST])
             return
@@ -74,18 +69,13 @@ def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
 def _paths(typed: str) -> Iterator[Suggestion]:
     folder, slash, start = typed.rpartition("/")
     try:
-        entries = sorted(
-            os.scandir(Path(folder + slash).expanduser() if slash else "."),
-            key=lambda entry: entry.name,
-        )
+        place = Path(folder + slash).expanduser() if slash else "."
+        entries = sorted(os.scandir(place), key=lambda entry: entry.name)
     except OSError:
         return
     for entry in entries[:1000]:
-        if (
-            entry.name.startswith(start)
-            and (start or not entry.name.startswith("."))
-            and entry.name.isprintable()
-        ):
+        is_hidden = entry.name.startswith(".") and not start
+        if entry.name.startswith(start) and entry.name.isprintable() and not is_hidden:
             yield Suggestion(entry.name + ("/" if entry.is_dir() else ""), len(start))
 
 

@@ -150,11 +150,8 @@ def _do(context: commands.Context, line: str) -> None:
         raise
     except Exception as error:
         _log.info("%r failed", line, exc_info=True)
-        context.screen.error(
-            RagError(
-                f"unexpected error: {type(error).__name__}: {error}", "for details: rag -v repl"
-            )
-        )
+        message = f"unexpected error: {type(error).__name__}: {error}"
+        context.screen.error(RagError(message, "for details: rag -v repl"))
     if line.strip():
         context.screen.gap()
 
@@ -162,18 +159,13 @@ def _do(context: commands.Context, line: str) -> None:
 def foot(session: ReplSession) -> str:
     """Status line below the prompt."""
     service = session.service
-    state = (
-        "loading the models"
-        if service.loading
-        else f"{service.known:,} documents"
-        if service.known >= 0
-        else "no index yet: /ingest PATH"
-    )
+    state = f"{service.known:,} documents" if service.known >= 0 else "no index yet: /ingest PATH"
+    if service.loading:
+        state = "loading the models"
     reads = f"reads {session.top_k}" if session.top_k else ""
     only = " and ".join(f"{c.key}{c.op}{c.value}" for c in session.filter)
-    return " \u00b7 ".join(
-        part for part in (state, reads, only and f"only {only}", session.as_json and "json") if part
-    )
+    parts = (state, reads, only and f"only {only}", "json" if session.as_json else "")
+    return " \u00b7 ".join(filter(None, parts))
 
 
 def _welcome(screen: Screen, session: ReplSession) -> None:

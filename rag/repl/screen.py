@@ -113,13 +113,11 @@ class Screen(Printer):
 
     def _confidence(self, shown: Answer) -> Text:
         full = round(shown.confidence * 5)
-        bar = (
-            "\u25b0" * full + "\u25b1" * (5 - full) if self.signs else "#" * full + "." * (5 - full)
-        )
+        sure, unsure = "\u25b0\u25b1" if self.signs else "#."
+        bar = sure * full + unsure * (5 - full)
         many = f"in {shown.documents} documents  " if shown.documents > 1 else ""
-        colour = (
-            "green" if shown.confidence >= 0.75 else "yellow" if shown.confidence >= 0.4 else "red"
-        )
+        colour = "yellow" if shown.confidence >= 0.4 else "red"
+        colour = "green" if shown.confidence >= 0.75 else colour
         return Text().append(many, "dim").append(bar, colour).append(f" {shown.confidence:.0%}")
 
     def _refused(self, shown: Answer) -> None:
@@ -153,9 +151,7 @@ class Screen(Printer):
     def _others(self, alternatives: Sequence[Alternative]) -> None:
         if not alternatives:
             return
-        texts = (
-            f"{clean(candidate.text)} {candidate.confidence:.0%}" for candidate in alternatives
-        )
+        texts = (f"{clean(other.text)} {other.confidence:.0%}" for other in alternatives)
         label = "Also considered: " if self.plain else "also "
         self.gap()
         line = Text(label, "dim").append(self._dot.join(texts), "dim")

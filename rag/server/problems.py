@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from rag.errors import BusyError, ModelError, RagError, StoreError
-from rag.render.cited import shortened
+from rag.render.view import shortened
 from rag.server.error_shapes import OpenAIError, Problem, shape_of
 
 _FOLDERS = re.compile(r"(?<![\w/:.])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)*[/\\](?=[^\s/\\])")

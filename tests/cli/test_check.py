@@ -75,54 +75,34 @@ def test_a_faulty_quotation_is_shown_everywhere_and_exits_with_1(checked: Path) 
 
 
 def test_fail_on_selects_verdicts(checked: Path) -> None:
-    assert run(str(checked / "notes.md"), "--fail-on", "not-in-documents").exit_code == 0
-    assert run(str(checked / "notes.md"), "--fail-on", "none").exit_code == 0
-    wrong = run(str(checked / "notes.md"), "--fail-on", "anything")
-    assert isinstance(wrong.exception, InputError)
-
-
-def test_stdin_and_json(checked: Path) -> None:
-    done = run("-", "--json", text="The JCPOA was signed in Vienna on 14 July 2015.")
-    found = json.loads(done.stdout)
-    assert done.exit_code == 0
-    assert (found["counts"]["supported"], found["failed"]) == (1, 0)
-    assert found["sentences"][0]["evidence"][0]["citation"]["quote"].startswith("The JCPOA")
-
-
-def test_junit_has_one_test_per_claim_and_the_page_both_texts(checked: Path) -> None:
-    run(
-        str(checked / "notes.md"),
-        "--junit",
-        str(checked / "c.xml"),
-        "--html",
-        str(checked / "c.html"),
-    )
-    suite = ElementTree.parse(checked / "c.xml").getroot().find("testsuite")
-    assert suite is not None
-    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
-    (failure,) = suite.iter("failure")
-    assert "500 kilograms" in str(failure.get("message"))
-    page = (checked / "c.html").read_text(encoding="utf-8")
-    assert '<mark class="contradicted">The stockpile of uranium' in page
-    assert "capped at 300 kilograms" in page
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
+    notes = str(checked / "notes.md")
+    assert run(notes, "--fail-on", "not-in-documents").exit_code == 0
+    assert run(notes, "--fail-on", "none").exit_code == 0
+    for arguments, reason in (
+        ((notes, "--fail-on", "anything"), "unknown verdict 'anything'"),
         (("absent.md",), "absent.md cannot be read"),
         (("-", "--junit", "/nowhere/x.xml"), "/nowhere/x.xml cannot be written"),
-    ],
-)
-def test_unreadable_and_unwritable_files_are_reported(
-    checked: Path, arguments: tuple[str, ...], says: str
-) -> None:
-    done = run(*arguments, text=TEXT)
-    assert isinstance(done.exception, InputError)
-    assert says in done.exception.message
+    ):
+        outcome = run(*arguments, text=TEXT)
+        assert isinstance(outcome.exception, InputError)
+        assert reason in outcome.exception.message
 
 
-def test_a_page_escapes_the_text(checked: Path) -> None:
-    text = "The <script>alert(1)</script> JCPOA was signed in Vienna in 2015."
-    run("-", "--html", str(checked / "x.html"), text=text)
-    assert "<script>" not in (checked / "x.html").read_text(encoding="utf-8")
+def test_json_junit_and_page_show_claims_with_their_evidence(checked: Path) -> None:
+    outcome = run("-", "--json", text="The JCPOA was signed in Vienna on 14 July 2015.")
+    report = json.loads(outcome.stdout)
+    assert (outcome.exit_code, report["counts"]["supported"], report["failed"]) == (0, 1, 0)
+    evidence = report["sentences"][0]["evidence"][0]
+    assert evidence["citation"]["quote"].startswith("The JCPOA")
+    junit, html = checked / "c.xml", checked / "c.html"
+    text = f"{TEXT} The <script>alert(1)</script> JCPOA was signed in Vienna in 2015."
+    run("-", "--junit", str(junit), "--html", str(html), text=text)
+    suite = ElementTree.parse(junit).getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    (failure,) = suite.iter("failure")
+    assert "500 kilograms" in str(failure.get("message"))
+    page = html.read_text(encoding="utf-8")
+    assert '<mark class="contradicted">The stockpile of uranium' in page
+    assert "capped at 300 kilograms" in page
+    assert "<script>" not in page

@@ -67,14 +67,29 @@ def filled(run: Run) -> Run:
     return run
 
 
-def test_ingest_reports_and_skips_unchanged_files(run: Run) -> None:
+def test_ingest_reports_what_it_does(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    unchanged = (0, "index: 2 unchanged; the index has not changed\n", "")
     assert run("ingest", "docs") == (0, "index: 2 added\n", "")
-    for paths in (("docs",), ("docs/deal.md", "./docs")):
-        code, out, err = run("ingest", *paths)
-        assert (code, out, err) == (0, "index: 2 unchanged; the index has not changed\n", "")
+    assert run("ingest", "docs") == run("ingest", "docs/deal.md", "./docs") == unchanged
     Path("docs/deal.md").write_text(DEAL.replace("2018", "May 2018"))
     assert run("ingest", "docs") == (0, "index: 1 updated, 1 unchanged\n", "")
     assert run("list")[1] == "docs/deal.md   The deal\ndocs/oman.txt  Oman, the mediator\n"
+    assert run("ingest", "docs/oman.txt", "--index", "other")[1] == "other: 1 added\n"
+    with monkeypatch.context() as patch:
+        patch.setenv("RAG_INDEX", "other")
+        assert run("list")[1] == "docs/oman.txt  Oman, the mediator\n"
+    Path("docs/photo.gif").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    Path("docs/broken.txt").write_bytes(b"abc\0def")
+    lines = run("ingest", "docs")[1].splitlines()
+    assert lines[0] == "index: 2 unchanged, 2 skipped; the index has not changed"
+    assert any("broken.txt: is binary, not text" in line for line in lines)
+    assert any("photo.gif: unsupported format .gif" in line for line in lines)
+    code, out, err = run("ingest", "docs/photo.gif")
+    assert (code, out) == (2, "")
+    assert err.startswith("rag: none of the files can be read: ")
+    assert "rag ingest PATH" in err
+    Path("pictures").mkdir()
+    assert run("ingest", "pictures")[0] == 2
 
 
 def test_no_model_loads_without_changes(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,124 +102,78 @@ def test_no_model_loads_without_changes(filled: Run, monkeypatch: pytest.MonkeyP
     assert filled("ingest", "docs") == (4, "", "rag: a model loads\n")
 
 
-def test_ingest_reports_skipped_files(run: Run) -> None:
-    Path("docs/photo.gif").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
-    Path("docs/broken.txt").write_bytes(b"abc\0def")
-    code, out, _ = run("ingest", "docs")
-    assert code == 0
-    assert out.splitlines()[0] == "index: 2 added, 2 skipped"
-    assert any("broken.txt: is binary, not text" in line for line in out.splitlines())
-    assert any("photo.gif: unsupported format .gif" in line for line in out.splitlines())
-
-
-def test_ask_prints_the_answer_and_its_source(filled: Run) -> None:
-    code, out, err = filled("ask", "When", "did the US leave the deal?")
-    assert (code, err) == (0, "")
-    head, _, rest = out.partition("\n\n")
-    assert head.startswith("2018  (confidence ")
-    assert rest.startswith(
-        "  [1] docs/deal.md > The deal > The exit\n      The US left the deal in [[2018]].\n"
-    )
-
-
-def test_ask_as_json_has_the_fields_of_the_types(filled: Run) -> None:
-    code, out, _ = filled("ask", "--json", "When did the US leave the deal?")
-    found = json.loads(out)
-    assert code == 0
-    assert found["text"] == "2018"
-    assert found["abstention_reason"] is None
-    (citation,) = found["citations"]
-    text = filled("show", "docs/deal.md")[1]
-    assert text[citation["start"] : citation["end"]] == citation["quote"] == "2018"
-    assert (
-        text[citation["sentence_start"] : citation["sentence_end"]]
-        == "The US left the deal in 2018."
-    )
-    assert {"question", "confidence", "alternatives", "hits", "timings"} <= set(found)
-
-
-def test_ask_refuses_below_the_threshold_with_exit_1(
+def test_ask_prints_the_answer_its_source_and_reasons(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    code, out, err = filled("ask", "--why", "When", "did the US leave the deal?")
+    assert (code, err) == (0, "")
+    head, _, below = out.partition("\n\n")
+    assert head.startswith("2018  (confidence ")
+    assert below.startswith(
+        "  [1] docs/deal.md > The deal > The exit\n      The US left the deal in [[2018]].\n"
+    )
+    why = out.partition("\nWhy\n")[2].splitlines()
+    assert why[0].startswith('  "2018": confidence ')
+    code, out, _ = filled("ask", "--json", "--why", "When did the US leave the deal?")
+    answer = json.loads(out)
+    assert (code, answer["text"], answer["abstention_reason"]) == (0, "2018", None)
+    assert answer["why"][0] == why[0].strip()
+    assert {"question", "confidence", "alternatives", "hits", "timings"} <= set(answer)
+    (citation,) = answer["citations"]
+    text = filled("show", "docs/deal.md")[1]
+    assert text[citation["start"] : citation["end"]] == citation["quote"] == "2018"
+    sentence = text[citation["sentence_start"] : citation["sentence_end"]]
+    assert sentence == "The US left the deal in 2018."
     monkeypatch.setenv("RAG_THRESHOLD", "1")
     code, out, _ = filled("ask", "Who hosted the secret talks?")
-    assert code == 1
-    assert out.startswith('not found: best guess "Oman" (')
-    assert (
-        "Nearest:\n  [1] docs/oman.txt > Oman, the mediator\n"
-        "      [[Oman]] hosted the secret talks in Muscat.\n" in out
-    )
+    assert (code, out.startswith('not found: best guess "Oman" (')) == (1, True)
+    nearest = "Nearest:\n  [1] docs/oman.txt > Oman, the mediator\n"
+    assert f"{nearest}      [[Oman]] hosted the secret talks in Muscat.\n" in out
 
 
-def test_search_shows_passages_with_scores(filled: Run) -> None:
+def test_search_and_filters(filled: Run) -> None:
     code, out, _ = filled("search", "-k", "1", "secret talks in Muscat")
     assert code == 0
     assert out.startswith("  [1] docs/oman.txt > Oman, the mediator  score ")
     (hit,) = json.loads(filled("search", "-k", "1", "--json", "secret talks")[1])
     assert hit["passage"]["document_id"] == "docs/oman.txt"
     assert 0 <= hit["score"] <= 1
-
-
-def test_filters_on_the_command_line(filled: Run) -> None:
     hits = json.loads(filled("search", "--json", "--filter", "type=txt", "the deal")[1])
     assert {hit["passage"]["document_id"] for hit in hits} == {"docs/oman.txt"}
     assert filled("search", "--filter", "type", "x")[0] == 2
     assert filled("list", "--filter", "type=txt")[1] == "docs/oman.txt  Oman, the mediator\n"
-    assert filled("list", "--filter", "source:docs", "--filter", "type!=txt")[1].startswith(
-        "docs/deal.md"
-    )
+    only_deal = filled("list", "--filter", "source:docs", "--filter", "type!=txt")[1]
+    assert only_deal.startswith("docs/deal.md")
     assert filled("list", "--filter", "year>=2100")[1] == ""
 
 
 def test_a_citation_of_a_pdf_names_the_page(run: Run) -> None:
-    pages = [
-        column(["The deal was signed in Vienna."], 50),
-        column(["Oman hosted the secret talks."], 50),
-    ]
-    Path("docs/paper.pdf").write_bytes(pdf(pages))
+    pages = ["The deal was signed in Vienna.", "Oman hosted the secret talks."]
+    Path("docs/paper.pdf").write_bytes(pdf([column([text], 50) for text in pages]))
     assert run("ingest", "docs")[0] == 0
-    code, out, _ = run("ask", "--filter", "type=pdf", "Who hosted the secret talks?")
-    assert code == 0
-    assert "  [1] docs/paper.pdf > paper, page 2\n      [[Oman]] hosted the secret talks.\n" in out
-    (citation,) = json.loads(
-        run("ask", "--json", "--filter", "type=pdf", "Who hosted the secret talks?")[1]
-    )["citations"]
+    question = ("--filter", "type=pdf", "Who hosted the secret talks?")
+    source = "  [1] docs/paper.pdf > paper, page 2\n      [[Oman]] hosted the secret talks.\n"
+    assert source in run("ask", *question)[1]
+    (citation,) = json.loads(run("ask", "--json", *question)[1])["citations"]
     assert citation["page"] == 2
 
 
-def test_show_and_delete_take_an_id_or_a_path(filled: Run) -> None:
-    assert filled("show", "./docs/oman.txt") == (0, OMAN, "")
-    code, out, _ = filled("delete", "docs/deal.md", "docs/oman.txt")
-    assert code == 0
-    assert out.startswith(
-        "deleted docs/deal.md\n  text 1 -> 0, passages 2 -> 0, vectors 2 -> 0, full text 2 -> 0; "
-        "log 0 bytes\n"
-    )
-    assert "  4 searches for its passages: 0 still find it\ndeleted docs/oman.txt\n" in out
-    assert filled("list")[:2] == (0, "")
-
-
-def test_delete_is_all_or_nothing(filled: Run) -> None:
-    code, out, err = filled("delete", "docs/deal.md", "docs/none.md")
-    assert (code, out) == (2, "")
-    assert (
-        err == "rag: no document docs/none.md in the index\n  list the documents with: rag list\n"
-    )
-    assert "docs/deal.md" in filled("list")[1]
-
-
-def test_info(filled: Run) -> None:
+def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
     facts = json.loads(filled("index", "info", "--json")[1])
     assert (facts["documents"], facts["embedder"], facts["dim"]) == (2, "bag-of-words", 64)
     assert "documents       2\n" in filled("index", "info")[1]
-
-
-def test_the_index_is_chosen_by_option_or_variable(
-    filled: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert filled("ingest", "docs/oman.txt", "--index", "other")[1] == "other: 1 added\n"
-    monkeypatch.setenv("RAG_INDEX", "other")
-    assert filled("list")[1] == "docs/oman.txt  Oman, the mediator\n"
+    assert filled("show", "./docs/oman.txt") == (0, OMAN, "")
+    unknown = "rag: no document docs/none.md in the index\n  list the documents with: rag list\n"
+    assert filled("delete", "docs/deal.md", "docs/none.md") == (2, "", unknown)
+    assert "docs/deal.md" in filled("list")[1]
+    code, out, _ = filled("delete", "docs/deal.md", "docs/oman.txt")
+    assert code == 0
+    parts = "text 1 -> 0, passages 2 -> 0, vectors 2 -> 0, full text 2 -> 0; log 0 bytes"
+    assert out.startswith(f"deleted docs/deal.md\n  {parts}\n")
+    assert "  4 searches for its passages: 0 still find it\ndeleted docs/oman.txt\n" in out
+    assert filled("list")[:2] == (0, "")
+    empty = "rag: the index is empty\n  add documents with: rag ingest PATH\n"
+    assert filled("ask", "When?") == (3, "", empty)
 
 
 @pytest.mark.parametrize(
@@ -226,25 +195,6 @@ def test_user_errors_name_the_next_step(
     assert (got, out) == (code, "")
     assert err.startswith(said.format(here=Path.cwd()))
     assert "Traceback" not in err
-
-
-def test_a_folder_without_readable_files(run: Run) -> None:
-    Path("pictures").mkdir()
-    assert run("ingest", "pictures")[0] == 2
-    Path("pictures/a.gif").write_bytes(b"\x89PNG\0")
-    code, out, err = run("ingest", "pictures")
-    assert (code, out) == (2, "")
-    assert err.startswith("rag: none of the files can be read: ")
-    assert "rag ingest PATH" in err
-
-
-def test_an_emptied_index_says_what_to_run(filled: Run) -> None:
-    filled("delete", "docs/deal.md", "docs/oman.txt")
-    assert filled("ask", "When?") == (
-        3,
-        "",
-        "rag: the index is empty\n  add documents with: rag ingest PATH\n",
-    )
 
 
 def test_another_embedder_is_an_error_with_a_hint(
@@ -300,41 +250,18 @@ def test_doctor_finds_damage(filled: Run, monkeypatch: pytest.MonkeyPatch) -> No
     assert "ok    index opens: 2 documents" in out
 
 
-def test_why_explains_the_answer(filled: Run) -> None:
-    code, out, _ = filled("ask", "--why", "When did the US leave the deal?")
-    assert code == 0
-    why = out.partition("\nWhy\n")[2].splitlines()
-    assert why[0].startswith('  "2018": confidence ')
-    assert (
-        json.loads(filled("ask", "--json", "--why", "When did the US leave the deal?")[1])["why"][0]
-        == why[0].strip()
-    )
-
-
-def test_citations_are_verified_after_a_change(filled: Run) -> None:
+def test_citations_are_verified_and_receipts_replayed(filled: Run) -> None:
     Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
-    assert filled("verify", "answer.json") == (
-        0,
-        'ok      docs/deal.md  "2018": unchanged at its place\n',
-        "",
-    )
+    ok = 'ok      docs/deal.md  "2018": unchanged at its place\n'
+    same = "same answer\n  nothing that affects it has changed\n"
+    assert filled("verify", "answer.json") == (0, ok, "")
+    assert filled("verify", "--replay", "answer.json") == (0, same, "")
     Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
     filled("ingest", "docs")
     code, out, _ = filled("verify", "answer.json")
     assert (code, out.splitlines()[1]) == (1, "        now: The US left the deal in 2019.")
     (verdict,) = json.loads(filled("verify", "--json", "answer.json")[1])
     assert (verdict["status"], verdict["edited"]) == ("changed", True)
-
-
-def test_a_receipt_is_replayed(filled: Run) -> None:
-    Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
-    assert filled("verify", "--replay", "answer.json") == (
-        0,
-        "same answer\n  nothing that affects it has changed\n",
-        "",
-    )
-    Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
-    filled("ingest", "docs")
     code, out, _ = filled("verify", "--replay", "answer.json")
     assert code == 1
     assert out.startswith("the answer has changed\n  document docs/deal.md: changed since\n")

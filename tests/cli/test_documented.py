@@ -5,12 +5,13 @@ their own.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,17 +56,41 @@ def _shown() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Documents, questions, reports, and an index of the documents."""
+def models() -> Iterator[pytest.MonkeyPatch]:
+    """Small models."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAG_EMBEDDER", "bag-of-words")
+        patch.setenv("RAG_THRESHOLD", "0")  # the judge knows no such reader
+        patch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
+        patch.setattr(build, "reader", lambda settings: NameReader())
+        yield patch
+
+
+def run(command: str) -> tuple[int, str]:
+    """The exit code of a command, and what it printed."""
+    words = [word.replace("~", str(Path.cwd())) for word in shlex.split(command)[1:]]
+    output = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(output),
+    ):
+        patch.setattr("sys.argv", ["rag", *words])
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(QUESTION)))
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0), output.getvalue()
+    return 0, output.getvalue()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, models: pytest.MonkeyPatch) -> Path:
+    """Documents, questions, reports, an index of the documents, and an answer."""
     folder = tmp_path_factory.mktemp("home")
     leases = [f"leases/{name}.md" for name in ("oak", "elm", "ash")]
-    for name in (
-        *leases,
-        "notes/lease.md",
-        "notes/flat/lease.md",
-        "contracts/lease.md",
-        "docs/lease.md",
-    ):
+    others = [f"{name}/lease.md" for name in ("notes", "notes/flat", "contracts", "docs")]
+    for name in (*leases, *others):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(LEASE)
     for name in ("report.md", "brief.md", "CHANGELOG.md"):
@@ -73,35 +98,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "leases.toml").write_text(GRID)
     for name in ("questions.jsonl", "gold.jsonl"):
         (folder / name).write_text((json.dumps(GOLD) + "\n") * 70)
+    with contextlib.chdir(folder):
+        code, text = run("rag ingest notes")
+        assert code == 0, text
+        Path("answer.json").write_text(run('rag ask --json "When does the lease end?"')[1])
     return folder
-
-
-@pytest.fixture
-def run(
-    home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Callable[[str], tuple[int, str]]:
-    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("RAG_EMBEDDER", "bag-of-words")
-    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
-    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
-    monkeypatch.setenv("RAG_THRESHOLD", "0")  # the judge knows no such reader
-
-    def call(command: str) -> tuple[int, str]:
-        words = [word.replace("~", str(tmp_path)) for word in shlex.split(command)[1:]]
-        monkeypatch.setattr("sys.argv", ["rag", *words])
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(QUESTION)))
-        try:
-            main()
-        except SystemExit as stop:
-            return int(stop.code or 0), "".join(capsys.readouterr())
-        return 0, "".join(capsys.readouterr())
-
-    return call
 
 
 PREPARED = {
@@ -119,14 +120,14 @@ PREPARED = {
 
 
 @pytest.mark.parametrize("command", _shown())
-def test_it_runs(command: str, run: Callable[[str], tuple[int, str]]) -> None:
-    code, text = run("rag ingest notes")
-    assert code == 0, text
-    for begin, first in PREPARED.items():
-        if command.startswith(begin):
-            for one in first.split("; "):
-                assert run(one)[0] == 0
-    Path("answer.json").write_text(run('rag ask --json "When does the lease end?"')[1])
+def test_it_runs(command: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for start, before in PREPARED.items():
+        if command.startswith(start):
+            for preparation in before.split("; "):
+                assert run(preparation)[0] == 0
     code, text = run(command)
     refused = "--risk" in command and "cannot certify" in text
     assert code in ((0, 1) if MAY_FAIL.match(command) else (0,)) or refused, text

@@ -52,26 +52,16 @@ def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
     assert all(Path(path).stat().st_size for path in written)
 
 
-def test_json_for_scripts(filled: Run) -> None:
-    code, out, _ = filled(
-        "eval", "run", "gold.jsonl", "--out", "out", "--json", "--fail-under", "em_answerable=99"
-    )
-    found = json.loads(out)
-    assert code == 0
-    assert found["metrics"]["em_answerable"] == 1.0
-    assert found["gates"] == [
-        {"name": "em_answerable", "bound": 99.0, "value": 100.0, "passed": True}
-    ]
-    assert "questions" not in found
-
-
-def test_a_bound_that_is_broken_ends_with_1_and_is_named(filled: Run) -> None:
-    code, out, err = filled(
-        "eval", "run", "gold.jsonl", "--out", "out", "--fail-under", "f1=99", "--junit", "junit.xml"
-    )
-    assert code == 1
+def test_bounds_decide_the_exit_status(filled: Run) -> None:
+    again = ("eval", "run", "gold.jsonl", "--out", "out", "--fail-under")
+    code, out, _ = filled(*again, "em_answerable=99", "--json")
+    result = json.loads(out)
+    assert (code, result["metrics"]["em_answerable"], "questions" in result) == (0, 1.0, False)
+    gate = {"name": "em_answerable", "bound": 99.0, "value": 100.0, "passed": True}
+    assert result["gates"] == [gate]
+    code, out, err = filled(*again, "f1=99", "--junit", "junit.xml")
+    assert (code, err) == (1, "rag: bound not met: f1 ≥ 99: 66.67\n")
     assert "FAIL  f1 ≥ 99: 66.67" in out
-    assert err == "rag: bound not met: f1 ≥ 99: 66.67\n"
     assert 'failures="1"' in Path("junit.xml").read_text()
 
 
@@ -139,42 +129,31 @@ def test_invalid_options_are_reported(filled: Run, arguments: list[str], said: s
     assert said in err
 
 
-def test_a_missing_index_has_a_hint(run: Run) -> None:
-    code, _, err = run("eval", "run", "gold.jsonl")
-    assert code == 3
-    assert "rag ingest" in err
-
-
-def test_why_reports_that_nothing_was_lost(filled: Run) -> None:
+def test_why_names_the_stage_the_evidence_and_the_ranks(
+    filled: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, out, err = filled("eval", "why", "When did the US leave", "the deal?", "--answer", "2018")
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "not lost: the answer is correct"
     assert "rank      1 of the candidates (dense 1, lexical 1); 8 are read" in out
-
-
-def test_why_names_the_stage_the_evidence_and_the_ranks(
-    filled: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    code, out, _ = filled("eval", "why", "When did the US leave the deal?", "--answer", "1066")
+    assert (code, out.startswith("not ingested: ")) == (1, True)
+    assert "none of the accepted answers occurs in the index" in out
+    for options, hint in (
+        (("1066", "--document", "docs/deal.md"), "rag show docs/deal.md"),
+        (("1066", "--document", "docs/no.md"), "rag list"),
+        ((" ",), ""),
+    ):
+        code, _, err = filled("eval", "why", "When?", "--answer", *options)
+        assert (code, hint in err) == (2, True)
     monkeypatch.setenv("RAG_THRESHOLD", "1")
-    asked = ("eval", "why", "When did the US leave the deal?", "--answer", "2018")
-    code, out, _ = filled(*asked, "--document", "docs/deal.md")
+    question = ("eval", "why", "When did the US leave the deal?", "--answer", "2018")
+    code, out, _ = filled(*question, "--document", "docs/deal.md")
     assert code == 1
     lines = out.splitlines()
     assert lines[0] == "refused by the threshold: the best candidate was right, but not sure enough"
     assert lines[1].startswith('said      refused (best guess: "2018"), confidence 0.')
     assert lines[2] == "evidence  docs/deal.md: The US left the deal in 2018."
     assert lines[-1] == "try       a lower RAG_THRESHOLD"
-    found = json.loads(filled(*asked, "--json")[1])
-    assert (found["stage"], found["rank"], found["document"]) == ("threshold", 1, "docs/deal.md")
-
-
-def test_why_of_an_answer_that_occurs_nowhere(filled: Run) -> None:
-    code, out, _ = filled("eval", "why", "When did the US leave the deal?", "--answer", "1066")
-    assert code == 1
-    assert out.startswith("not ingested: ")
-    assert "none of the accepted answers occurs in the index" in out
-    code, _, err = filled("eval", "why", "When?", "--answer", "1066", "--document", "docs/deal.md")
-    assert (code, "rag show docs/deal.md" in err) == (2, True)
-    code, _, err = filled("eval", "why", "When?", "--answer", "1066", "--document", "docs/no.md")
-    assert (code, "rag list" in err) == (2, True)
-    assert filled("eval", "why", "When?", "--answer", " ")[0] == 2
+    cause = json.loads(filled(*question, "--json")[1])
+    assert (cause["stage"], cause["rank"], cause["document"]) == ("threshold", 1, "docs/deal.md")

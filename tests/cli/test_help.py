@@ -1,4 +1,6 @@
-"""Every command's help ends with examples whose commands and options exist."""
+"""Every command's help ends with examples whose commands and options exist, as do the commands that
+the documents show; what follows from a wrong name; `--json` with FIELDS; completion.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,20 @@ import inspect
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from rag.cli.main import cli
+from rag import errors
+from rag.cli.main import cli, with_json_fields
+from rag.errors import NotFoundError
+from rag.ingestion.find_document import nearest
+from tests.cli.test_cli import Run, filled, run
 from tests.store.helpers import ROOT
+
+__all__ = ["filled", "run"]
 
 
 def _commands(group: click.Group, path: str = "rag") -> Iterator[tuple[str, click.Command]]:
@@ -25,6 +35,11 @@ def _commands(group: click.Group, path: str = "rag") -> Iterator[tuple[str, clic
 
 
 COMMANDS = dict(_commands(cli))
+DOORS = [name for name in COMMANDS if name.count(" ") == 1]
+
+
+def _options(command: click.Command) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
 
 
 def _examples(command: click.Command) -> list[list[str]]:
@@ -37,20 +52,15 @@ def _examples(command: click.Command) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_has_examples_of_the_command(name: str) -> None:
+def test_help_has_examples_with_options_that_exist(name: str) -> None:
     examples = _examples(COMMANDS[name])
     assert len(examples) >= 2
     assert any(" ".join(words).startswith(name) for words in examples)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_examples_use_options_that_exist(name: str) -> None:
-    for words in _examples(COMMANDS[name]):
+    for words in examples:
         command = COMMANDS[" ".join(words[:2])]
         if isinstance(command, click.Group):
             command = COMMANDS[" ".join(words[:3])]
-        known = {option for one in command.params for option in one.opts}
-        assert {word for word in words if word.startswith("-")} <= known, words
+        assert {word for word in words if word.startswith("-")} <= _options(command), words
 
 
 def _documented() -> Iterator[tuple[str, list[str]]]:
@@ -62,11 +72,84 @@ def _documented() -> Iterator[tuple[str, list[str]]]:
                 yield path.name, re.findall(r'"[^"]*"|\S+', command)
 
 
-@pytest.mark.parametrize(("page", "words"), list(_documented()))
-def test_documents_show_commands_that_exist(page: str, words: list[str]) -> None:
-    group = COMMANDS.get(" ".join(words[:2]))
-    command = COMMANDS.get(" ".join(words[:3])) if isinstance(group, click.Group) else group
-    assert command or (group and len(words) == 2), (page, words)
-    known = {option for one in (command or group).params for option in one.opts}  # type: ignore[union-attr]
-    written = {word.partition("=")[0] for word in words if word.startswith("--")}
-    assert written <= known | {"--help"}, (page, words)
+def test_documents_show_commands_that_exist() -> None:
+    for page, words in _documented():
+        group = COMMANDS.get(" ".join(words[:2]))
+        command = COMMANDS.get(" ".join(words[:3])) if isinstance(group, click.Group) else group
+        shown = command or group
+        assert shown, (page, words)
+        assert command or len(words) == 2, (page, words)
+        written = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert written <= _options(shown) | {"--help"}, (page, words)
+
+
+def test_exit_codes_are_documented() -> None:
+    text = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| ([\d, ]+) \| (.+) \|$", text, re.MULTILINE))
+    for name in DOORS:
+        words = " ".join((COMMANDS[name].help or "").split())
+        is_listed = f"`{name.removeprefix('rag ')}`" in table["1"]
+        assert ("Exits with status 1" in words) == is_listed, name
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    codes = {
+        kind.exit_code
+        for kind in kinds
+        if issubclass(kind, errors.RagError) and kind is not errors.RagError
+    }
+    assert {str(code) for code in codes | {0, 1}} | {"130, 141"} == set(table)
+    assert len(DOORS) <= 21
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested"),
+    [
+        ("lease.pdf", ["docs/2024/lease.pdf"]),
+        ("lease", ["docs/2024/lease.pdf"]),
+        ("boiler", ["docs/boiler/manual.pdf"]),
+        ("docs/notse.txt", ["docs/notes.txt"]),
+        ("xyz", []),
+    ],
+)
+def test_suggested_ids(name: str, suggested: list[str]) -> None:
+    ids = ["docs/2024/lease.pdf", "docs/boiler/manual.pdf", "docs/notes.txt"]
+    assert nearest(name, ids) == suggested
+
+
+def test_wrong_names_get_suggestions(filled: Run) -> None:
+    code, _, err = filled("show", "deal.md")
+    assert (code, "did you mean docs/deal.md?" in err) == (NotFoundError.exit_code, True)
+    code, _, err = filled("aks", "what?")
+    assert (code, "did you mean ask?" in err) == (2, True)
+    assert str(Path("nothing").absolute()) in filled("list", "--index", "nothing")[2]
+
+
+def test_json_takes_fields_in_the_order_they_are_named(filled: Run) -> None:
+    code, out, _ = filled("list", "--json", "title,id")
+    assert (code, out.split('"')[1:8:2]) == (0, ["title", "The deal", "id", "docs/deal.md"])
+    assert filled("list", "--json=id") == filled("list", "--json", "id")
+    code, out, err = filled("list", "--json", "id,titel")
+    assert (code, out) == (2, "")
+    assert err.startswith("rag: the result has no field 'titel'\n  its fields: id, title, source")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        (["--json", "lease"], ["--json=", "lease"]),
+        (["--json", "Who signed, and when?"], ["--json=", "Who signed, and when?"]),
+        (["--json", "text,confidence", "Who?"], ["--json=text,confidence", "Who?"]),
+        (["Who?", "--json"], ["Who?", "--json="]),
+        (["--", "--json", "a,b"], ["--", "--json", "a,b"]),
+    ],
+)
+def test_a_question_after_json_stays_a_question(arguments: list[str], read: list[str]) -> None:
+    assert with_json_fields(COMMANDS["rag ask"], arguments) == read
+
+
+def test_completion_suggests_commands_and_options() -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_RAG_COMPLETE" in CliRunner().invoke(cli, ["--completion", shell]).stdout
+    for words, suggestion in (("rag index d", "plain,doctor"), ("rag ask --sh", "--show-removed")):
+        environment = {"_RAG_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "2"}
+        shown = CliRunner().invoke(cli, prog_name="rag", env=environment)
+        assert suggestion in shown.stdout

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +47,13 @@ def test_a_certificate_says_what_was_searched_and_what_has_changed_since(
         "intact; the documents, the models and the settings are the same today\n",
         "",
     )
+    content = Path(name).read_text()
+    for old, new in (("Muscat", "x"), ("Where were", "x"), ("99", "98"), ("docs/deal.md", "x")):
+        assert old in content
+        Path(name).write_text(content.replace(old, new, 1))
+        code, out, _ = absent("verify", name)
+        assert (code, out.split(":")[0]) == (1, "altered")
+    Path(name).write_text(content)
     Path("docs/new.txt").write_text("The secret talks began in Salalah.")
     Path("docs/oman.txt").write_text("Oman hosted other talks.")
     Path("docs/deal.md").unlink()
@@ -85,52 +90,32 @@ def test_a_certificate_has_the_nearest_passages_with_their_reasons(absent: Run) 
     assert record["wrong_of_answered"] is None, "this threshold was not calibrated"
 
 
-def test_a_certificate_with_a_filter_concerns_only_its_documents(absent: Run) -> None:
+def test_a_certificate_with_a_filter_concerns_only_its_documents(
+    absent: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert absent("ask", QUESTION, "--filter", "type=txt", "--certificate", "a.html")[0] == 0
     page = Path("a.html").read_text()
     assert "only documents with" in page
     assert "1 of 2 in the index" in page
+    same = "same answer\n  nothing that affects it has changed\n"
+    assert absent("verify", "--replay", "a.html")[:2] == (0, same)
     Path("docs/deal.md").write_text("Another deal.")
     absent("sync", "docs")
     assert absent("verify", "a.html")[0] == 0
-
-
-def test_a_replay_asks_the_question_of_a_certificate_again(
-    absent: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    absent("ask", QUESTION, "--certificate", "absence.html")
-    assert absent("verify", "--replay", "absence.html")[:2] == (
-        0,
-        "same answer\n  nothing that affects it has changed\n",
-    )
     monkeypatch.setenv("RAG_THRESHOLD", "0.1")
-    code, out, _ = absent("verify", "absence.html")
+    code, out, _ = absent("verify", "a.html")
     assert (code, "setting threshold: 0.99 then, 0.1 now" in out) == (1, True)
-    code, out, _ = absent("verify", "--replay", "absence.html")
+    code, out, _ = absent("verify", "--replay", "a.html")
     assert (code, out.startswith("the answer has changed")) == (1, True)
 
 
-@pytest.mark.parametrize("name", ["absence.json", "absence.html"])
-def test_a_certificate_that_was_edited_is_found(absent: Run, name: str) -> None:
-    absent("ask", QUESTION, "--certificate", name)
-    content = Path(name).read_text()
-    for old in ("Muscat", "Where were", "99", "docs/deal.md"):
-        assert old in content
-        Path(name).write_text(content.replace(old, "98" if old == "99" else "Something", 1))
-        code, out, _ = absent("verify", name)
-        assert (code, out.split(":")[0]) == (1, "altered")
-
-
-def test_an_answered_question_gets_no_certificate(filled: Run) -> None:
+def test_an_answered_question_or_a_wrong_path_gets_no_certificate(filled: Run) -> None:
     code, out, err = filled("ask", QUESTION, "--certificate", "absence.html")
     assert (code, "Muscat" in out) == (1, True)
     assert err == "rag: the question was answered, so no certificate was written\n"
     assert not Path("absence.html").exists()
-
-
-def test_a_certificate_needs_a_file_that_can_be_written(absent: Run) -> None:
     for name, reason in (("a.pdf", ".json, .html"), ("none/a.html", "does not exist")):
-        code, _, err = absent("ask", QUESTION, "--certificate", name)
+        code, _, err = filled("ask", QUESTION, "--certificate", name)
         assert (code, reason in err) == (2, True)
 
 
@@ -193,18 +178,6 @@ def test_a_bundle_is_checked_without_rag(unpacked: Path) -> None:
     assert f'href="pages/1.html#c{start}-{end}"' in (unpacked / "index.html").read_text()
 
 
-def _edit(folder: Path, change: Callable[[dict[str, Any]], None], sealed: bool) -> None:
-    """Change answers.json; a careful forger also writes its new digest."""
-    path, sums = folder / "answers.json", folder / "SHA256SUMS"
-    before = hashlib.sha256(path.read_bytes()).hexdigest()
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-    if sealed:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        sums.write_text(sums.read_text().replace(before, digest))
-
-
 def _move_quote(content: dict[str, Any]) -> None:
     content["answers"][0]["quotes"][0]["place"][1] += 1
 
@@ -217,18 +190,25 @@ def _change_digest(content: dict[str, Any]) -> None:
     content["documents"][0]["file_sha256"] = "0" * 64
 
 
-def test_a_changed_offset_answer_or_digest_is_found(unpacked: Path) -> None:
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_a_changed_offset_answer_or_digest_is_found(unpacked: Path, is_sealed: bool) -> None:
+    """Also if a careful forger writes the new digest."""
+    path, sums = unpacked / "answers.json", unpacked / "SHA256SUMS"
+    before, digests = path.read_bytes(), sums.read_text()
     for change, fault in (
         (_move_quote, "not at "),
         (_change_answer, "changed answer 1: 'Geneva'"),
         (_change_digest, "no file has the digest of the original: 'docs/oman.txt'"),
     ):
-        for is_sealed in (False, True):
-            forged = Path(shutil.copytree(unpacked, f"{change.__name__}-{is_sealed}"))
-            _edit(forged, change, is_sealed)
-            code, out = _verify(forged)
-            assert (code, fault in out) == (1, True)
-            assert ("missing, changed or added: 'answers.json'" in out) != is_sealed
+        content = json.loads(before)
+        change(content)
+        path.write_text(json.dumps(content))
+        if is_sealed:
+            old, new = (hashlib.sha256(text).hexdigest() for text in (before, path.read_bytes()))
+            sums.write_text(digests.replace(old, new))
+        code, out = _verify(unpacked)
+        assert (code, fault in out) == (1, True)
+        assert ("missing, changed or added: 'answers.json'" in out) != is_sealed
 
 
 def test_a_changed_or_missing_file_is_found(unpacked: Path) -> None:
@@ -339,9 +319,6 @@ def test_an_original_that_has_changed_is_left_out(filled: Run) -> None:
     zipfile.ZipFile("proof.zip").extractall("bundle")
     assert _verify(Path("bundle"))[0] == 0
     assert _verify(Path("bundle"), str(Path("docs").resolve()))[0] == 1
-
-
-def test_verify_of_rag_names_the_bundles_own_program(unpacked: Path, filled: Run) -> None:
     code, _, err = filled("verify", "proof.zip")
     assert (code, "proof.zip is a bundle" in err, "python3 verify.py" in err) == (2, True, True)
 

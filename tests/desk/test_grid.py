@@ -167,6 +167,33 @@ def test_a_rating_stays_while_the_answer_says_the_same(engine: Engine) -> None:
     assert not grids.load(engine.store, "leases").cell("l/00001.txt", "End").rating
 
 
+def test_a_list_of_grids_reads_no_answers(engine: Engine) -> None:
+    add(engine.store, lease(1), lease(2), document("Nothing.", "l/3.txt"))
+    grid(engine, all_documents=True)
+    grid_run.run(engine, "leases")
+    add(engine.store, lease(2, 2040))
+    grid_run.run(engine, "leases")
+    engine.store.delete("l/00001.txt")
+    whole, (brief,) = grids.load(engine.store, "leases"), grids.summaries(engine.store)
+    assert (brief.counts, len(brief.rows)) == (whole.counts, len(whole.rows))
+    assert len(brief.changes()) == len(whole.changes()) > 0
+    assert whole.counts["answered"] > 0
+
+
+@pytest.mark.parametrize("record", ["{", "[]", "{}", '{"definition": {"name": "leases"}}'])
+def test_a_damaged_definition_is_named_and_can_be_replaced(engine: Engine, record: str) -> None:
+    add(engine.store, lease(1))
+    engine.store.put_grid("leases", record)
+    for look in (grids.load, grids.spec_of, lambda store, _: grids.summaries(store)):
+        with pytest.raises(InputError, match="grid leases") as caught:
+            look(engine.store, "leases")
+        assert "rag grid delete leases" in caught.value.hint
+    (refreshed,) = grid_run.refresh(engine.store, lambda: engine)
+    assert "grid leases" in refreshed.error
+    grid(engine)
+    assert grid_run.run(engine, "leases") == 2
+
+
 def test_ten_thousand_rows_take_seconds(engine: Engine) -> None:
     engine.store.put_grid("leases", "{}")
     spec = grid(engine)

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,30 +21,13 @@ class Terminal:
         self._server = f"rag-{uuid.uuid4().hex[:12]}"
         variables = [f"{name}={value}" for name, value in {"LC_ALL": "C.UTF-8", **environ}.items()]
         size = ["-x", str(width), "-y", str(height)]
-        self._tmux(
-            "-f",
-            "/dev/null",
-            "new-session",
-            "-d",
-            *size,
-            "-c",
-            str(ROOT),
-            "env",
-            *variables,
-            *command,
-            ";",
-            *_KEEP,
-        )
+        run = ["new-session", "-d", *size, "-c", str(ROOT), "env", *variables, *command]
+        self._tmux("-f", "/dev/null", *run, ";", *_KEEP)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._tmux("kill-server")
 
     def _tmux(self, *arguments: str) -> str:
@@ -58,18 +40,11 @@ class Terminal:
         """The screen's text without empty lines at the end; `unbroken` joins lines that the
         terminal wrapped.
         """
-        lines = self._tmux(
-            "capture-pane",
-            "-p",
-            *["-e"] * styled,
-            *["-J"] * unbroken,
-            *(["-S", "-"] if history else []),
-        )
-        return (
-            "\n".join(line.rstrip() for line in lines.split("\n")).rstrip("\n")
-            if unbroken
-            else lines.rstrip("\n")
-        )
+        options = [*["-e"] * styled, *["-J"] * unbroken, *["-S", "-"] * history]
+        text = self._tmux("capture-pane", "-p", *options)
+        if unbroken:
+            text = "\n".join(line.rstrip() for line in text.split("\n"))
+        return text.rstrip("\n")
 
     def press(self, *keys: str) -> None:
         """Press keys by tmux's names, such as "Enter" and "C-c"; anything else is typed."""
@@ -113,11 +88,8 @@ class Terminal:
         """The exit code of the command when it has ended."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            dead, status = (
-                self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}")
-                .rstrip("\n")
-                .split(" ")
-            )
+            state = self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}")
+            dead, status = state.rstrip("\n").split(" ")
             if dead == "1" and status:
                 return int(status)
             time.sleep(0.05)

@@ -15,7 +15,8 @@ from mcp.types import CallToolResult, TextContent
 
 from rag.claims.results import Checked, CheckedQuotation, CheckReport
 from rag.desk.grid import Cell, Grid
-from rag.render.cited import NEAREST, cited, shortened, where
+from rag.render.cited import cited, where
+from rag.render.view import NEAREST, shortened
 from rag.server.answer_service import Answered
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.mcp.reading import Lines

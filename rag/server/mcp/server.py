@@ -29,8 +29,7 @@ from rag.desk.grid import State
 from rag.desk.grid_file import definition
 from rag.errors import RagError
 from rag.filters import matches, parse
-from rag.render.cited import shortened
-from rag.render.view import explain
+from rag.render.view import explain, shortened
 from rag.server.conversation import Exchanged
 from rag.server.grid_schemas import GridColumnBody
 from rag.server.mcp import results

@@ -64,9 +64,8 @@ def create_grid(
 @needs(Right.READ)
 def list_grids(service: Shared) -> WireGrids:
     """List the grids with the states of their cells."""
-    store = service.engine.store
-    loaded = (grids.load(store, name) for name in grids.names(store))
-    return WireGrids(grids=[WireGridSummary(**_summary(grid)) for grid in loaded])
+    every = grids.summaries(service.engine.store)
+    return WireGrids(grids=[WireGridSummary(**_summary(grid)) for grid in every])
 
 
 @router.get("/grids/{name}")

@@ -20,7 +20,7 @@ import numpy as np
 
 from rag.errors import AbsentError, StoreError
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import CellRow, Filter, Footprint, Stats, Vectors
+from rag.protocols import CellRow, CellState, Filter, Footprint, Stats, Vectors
 from rag.settings import root_of
 from rag.store.local import database, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
@@ -372,6 +372,15 @@ class LocalStore:
             CellRow(row, name, tuple(json.loads(documents)), record, number)
             for row, name, documents, record, number in rows
         ]
+
+    def cell_states(self, grid: str) -> list[CellState]:
+        sql = (
+            f"SELECT row, name, iif({_HOLDS}, json_extract(record, '$.state'), ''), "
+            f"json_extract(record, iif({_HOLDS}, '$.at', '$')) "
+            "FROM cells WHERE grid = ? AND json_valid(record) ORDER BY number"
+        )
+        with self._database() as connection:
+            return [CellState(*values) for values in connection.execute(sql, (grid,))]
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
         columns = "grid, row, name, documents, record"
