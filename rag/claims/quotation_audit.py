@@ -7,10 +7,10 @@ looked for as it is (`quoted_text`), then aligned word by word.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from rapidfuzz import fuzz
@@ -158,9 +158,11 @@ class QuotationAudit:
         if not _query_words(whole):
             reason = "its words are too common to look it up"
             return replace(checked, is_fault=False, reason=reason)
-        regions = self._regions(whole, cited)
-        if place := _first(whole, regions):
-            return _exact_verdict(checked, place, quotation.is_block)
+        regions = list[Region]()
+        for region in self._regions(whole, cited):
+            regions.append(region)
+            if place := next(region.matches(whole), None):
+                return _exact_verdict(checked, place, quotation.is_block)
         parts = fragments(whole.text)
         if len(parts) > 1:
             return self._with_ellipses(checked, parts, regions[:_WINDOWS])
@@ -168,15 +170,12 @@ class QuotationAudit:
 
     # Places
 
-    def _regions(self, fragment: Fragment, cited: Sequence[str]) -> list[Region]:
+    def _regions(self, fragment: Fragment, cited: Sequence[str]) -> Iterator[Region]:
         """The text around passages that have the fragment's words, those of cited documents
         first; none lies within one before it."""
-        common = len(_query_words(fragment)) <= _FEW_WORDS
-        passages = [one for name in cited for one in self._search(fragment, _CITED_HITS, name)]
-        passages += self._search(fragment, _COMMON_HITS if common else _HITS)
         margin = len(fragment.text) + _MARGIN
         regions = list[Region]()
-        for passage in passages:
+        for passage in self._passages(fragment, cited):
             self.proceed()
             document = self._document(passage.document_id)
             is_covered = any(
@@ -188,7 +187,14 @@ class QuotationAudit:
             if document and passage.is_in(document) and not is_covered:
                 end = min(len(document.text), passage.end + margin)
                 regions.append(Region(document, max(0, passage.start - margin), end))
-        return regions
+                yield regions[-1]
+
+    def _passages(self, fragment: Fragment, cited: Sequence[str]) -> Iterator[Passage]:
+        for name in cited:
+            yield from self._search(fragment, _CITED_HITS, name)
+        yield from self._search(fragment, _HITS)
+        if len(_query_words(fragment)) <= _FEW_WORDS:
+            yield from self._search(fragment, _COMMON_HITS)[_HITS:]
 
     def _search(self, fragment: Fragment, k: int, document_id: str = "") -> list[Passage]:
         """The `k` passages with the highest BM25 score for the rarest words of a fragment."""
@@ -232,7 +238,7 @@ class QuotationAudit:
                 return []
             places.append(place)
             rest = rest.part(size, len(rest.tokens))
-            regions = self._regions(rest, cited)[:_WINDOWS] if rest.tokens else []
+            regions = list(islice(self._regions(rest, cited), _WINDOWS if rest.tokens else 0))
         return places if len(places) > 1 and not rest.tokens else []
 
     def _with_ellipses(
@@ -263,7 +269,7 @@ def _query_words(fragment: Fragment) -> list[str]:
     return [word for word in words if analyze(word)]
 
 
-def _first(fragment: Fragment, regions: Sequence[Region]) -> Stretch | None:
+def _first(fragment: Fragment, regions: Iterable[Region]) -> Stretch | None:
     """The first place that has the fragment word for word."""
     return next((place for region in regions for place in region.matches(fragment)), None)
 
