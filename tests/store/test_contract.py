@@ -441,7 +441,7 @@ def test_readers_see_whole_documents_while_others_write(factory: Factory, tmp_pa
     whole, stop, wrong = len(put(writer, "a", version(10))), threading.Event(), list[str]()
 
     def read() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.01):
             passages, vectors = reader.embedded("a")
             versions = {word for p in passages for word in p.text.split() if word[0] == "v"}
             if not len(passages) == len(vectors) == whole or len(versions) != 1:
@@ -452,17 +452,19 @@ def test_readers_see_whole_documents_while_others_write(factory: Factory, tmp_pa
                     wrong.append(passage.text)
 
     def write(name: str) -> None:
-        for number in range(10, 16):
+        for number in range(10, 13):
             with writer.writing():
                 put(writer, name, version(number))
             put(writer, f"{name}-{number}", version(number))
-            assert writer.delete(f"{name}-{number}")
+            writer.delete(f"{name}-{number}")  # the other writer of `a` may have done so
 
     with ThreadPoolExecutor(5) as threads:
         readers = [threads.submit(read) for _ in range(2)]
-        for done in [threads.submit(write, name) for name in "aab"]:
-            done.result()
-        stop.set()
+        try:
+            for done in [threads.submit(write, name) for name in "aab"]:
+                done.result()
+        finally:
+            stop.set()
         for done in readers:
             done.result()
     assert wrong == []
