@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
@@ -85,32 +86,24 @@ def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
         yield piece
 
 
+@dataclass(eq=False)
 class IngestThread:
     """`parts` waits until the index is open and returns (store, embedder). Several threads may
     share `pool`. Uploaded PDFs of at most `keep_pdf` bytes are kept.
     """
 
-    def __init__(
-        self,
-        queue: LocalUploadQueue,
-        thread: ModelThread,
-        parts: Callable[[], tuple[Store, Embedder]],
-        passage_tokens: int,
-        metrics: Metrics,
-        pool: Pool,
-        keep_pdf: int,
-        engine: Callable[[], Engine],
-    ) -> None:
-        self._engine = engine
+    queue: LocalUploadQueue
+    models: ModelThread
+    parts: Callable[[], tuple[Store, Embedder]]
+    passage_tokens: int
+    metrics: Metrics
+    pool: Pool
+    keep_pdf: int
+    engine: Callable[[], Engine]
+
+    def __post_init__(self) -> None:
         self._grid: tuple[str, Iterator[tuple[int, int, int]]] = ("", iter(()))
         """The job of the grid that is asked, and its further batches."""
-        self._queue = queue
-        self._models = thread
-        self._parts = parts
-        self._passage_tokens = passage_tokens
-        self._metrics = metrics
-        self._pool = pool
-        self._keep_pdf = keep_pdf
         self._closing = threading.Event()
         self._trouble = ""
         self._thread = threading.Thread(target=self._run, name="ingest")
@@ -122,16 +115,16 @@ class IngestThread:
         """Stop. Files that are not finished stay on disk. It is quick once the pool and the model
         thread are closed, too."""
         self._closing.set()
-        self._queue.wake()
+        self.queue.wake()
         if self._thread.ident:  # it was started
             self._thread.join()
 
     def _run(self) -> None:
         try:
-            store, embedder = self._parts()
+            store, embedder = self.parts()
         except BaseException:
             return  # the model thread reports the reason
-        lent = ModelThreadEmbedder(embedder, self._models.call)
+        lent = ModelThreadEmbedder(embedder, self.models.call)
         while not self._closing.is_set():
             try:
                 self._next(store, lent)
@@ -142,27 +135,27 @@ class IngestThread:
         """Process the next file, if any. Raises errors that are not the file's fault; the file is
         then retried.
         """
-        entry = self._queue.next()
+        entry = self.queue.next()
         if entry is None:
-            self._queue.wait_for_any(5.0)
+            self.queue.wait_for_any(5.0)
             return
         job, number, upload = entry
         is_grid = upload[0].startswith(GRID)
         result = self._ask(job, upload[0]) if is_grid else self._do(upload, store, embedder)
         if result is None:  # the grid has more cells; files that came meanwhile go first
             return
-        self._patiently(lambda: self._queue.finish(job, number, result))
-        self._metrics.file(result.outcome)
+        self._patiently(lambda: self.queue.finish(job, number, result))
+        self.metrics.file(result.outcome)
         self._trouble = ""
 
     def _ask(self, job: str, upload: str) -> WireFile | None:
         """Ask the next cells of a grid. Returns None until all are asked."""
         name = upload.removeprefix(GRID)
         if self._grid[0] != job:
-            self._grid = job, grid_run.in_batches(self._engine(), name, _CELLS)
+            self._grid = job, grid_run.in_batches(self.engine(), name, _CELLS)
         batches = self._grid[1]
         try:
-            if self._models.call(lambda: next(batches, None)) is not None:
+            if self.models.call(lambda: next(batches, None)) is not None:
                 return None
             return WireFile(name=name, outcome="answered")
         except (InputError, NotFoundError, EmptyError) as error:
@@ -203,9 +196,9 @@ class IngestThread:
         name = upload[0]
         try:
             prepared = prepare(
-                store, embedder, self._passage_tokens, file_of(upload), self._pool.load_data
+                store, embedder, self.passage_tokens, file_of(upload), self.pool.load_data
             )
-            outcome = self._patiently(lambda: put_prepared(store, prepared, self._keep_pdf))
+            outcome = self._patiently(lambda: put_prepared(store, prepared, self.keep_pdf))
             return WireFile(
                 name=name,
                 outcome=outcome.outcome,
@@ -213,13 +206,13 @@ class IngestThread:
                 detail=outcome.detail,
             )
         except InputError as error:
-            if self._pool.is_closed:
+            if self.pool.is_closed:
                 raise
             return WireFile(name=name, outcome="rejected", detail=error.message)
         except (RagError, OSError):
             raise
         except Exception:
-            if self._pool.is_closed:
+            if self.pool.is_closed:
                 raise
             _log.exception("an upload could not be read")
             return WireFile(name=name, outcome="rejected", detail="it could not be read")

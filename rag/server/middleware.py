@@ -7,6 +7,7 @@ import base64
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -55,29 +56,20 @@ class ErrorResponses(HttpLayer):
                 await response(scope, receive, send)
 
 
+@dataclass(eq=False)
 class RequestGate(HttpLayer):
     """Lets requests in: checks key, rights and rate, finds a place and the collection, and receives
     the whole body before the application runs. Records each change that succeeded.
+
+    `max_upload` is in bytes. OPEN routes need no place and have no body.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        access: Access,
-        rights: RouteRights,
-        collections: CollectionHost,
-        room: Room,
-        audit: Audit,
-        max_upload: int,
-    ) -> None:
-        """`max_upload` is in bytes. OPEN routes need no place and have no body."""
-        super().__init__(app)
-        self._access = access
-        self._rights = rights
-        self._collections = collections
-        self._room = room
-        self._audit = audit
-        self._max_upload = max_upload
+    access: Access
+    rights: RouteRights
+    collections: CollectionHost
+    room: Room
+    audit: Audit
+    max_upload: int
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = scope["state"]
@@ -94,7 +86,7 @@ class RequestGate(HttpLayer):
             scope.update(path=path, raw_path=path.encode())
         if path in _SEARXNG and scope["method"] == "GET":
             request_headers = _with_bearer(request_headers)
-        right = self._rights.needed(scope)
+        right = self.rights.needed(scope)
         await self._authorize(scope, right, request_headers)
         if right in (Right.OPEN, Right.OPERATE):
             with closing(Body()) as body:
@@ -103,7 +95,7 @@ class RequestGate(HttpLayer):
         limit = self._limit(scope["method"], path)
         size = announced(request_headers, limit)
         async with (
-            self._room.place(state["caller"].key_id, size if size > SMALL_BODY else 0) as free,
+            self.room.place(state["caller"].key_id, size if size > SMALL_BODY else 0) as free,
             self._service(state),
         ):
             state["release_body"] = free
@@ -116,13 +108,13 @@ class RequestGate(HttpLayer):
     ) -> None:
         state = scope["state"]
         opens_page = scope["path"] == "/"
-        key = self._access.who(right, request_headers, opens_page, scope["method"])
+        key = self.access.who(right, request_headers, opens_page, scope["method"])
         state["key"] = key
         if key is None:
             return
         state["exchange"].key = state["caller"].key_id = key.id
-        state["caller"].charge = partial(self._access.charge, key)
-        self._access.admit(key, right, await self._id(state["collection"]))
+        state["caller"].charge = partial(self.access.charge, key)
+        self.access.admit(key, right, await self._id(state["collection"]))
 
     async def _id(self, name: str) -> str:
         """Id of the requested collection. For a bound key, a forbidden collection and an unknown
@@ -130,14 +122,14 @@ class RequestGate(HttpLayer):
         """
         if name in ("", DEFAULT_COLLECTION):
             return name
-        collection = await anyio.to_thread.run_sync(self._collections.registry.get, name)
+        collection = await anyio.to_thread.run_sync(self.collections.registry.get, name)
         return collection.id if collection else "none"
 
     def _limit(self, method: str, path: str) -> int:
         """Maximum size of a body: that of an upload only where one can be."""
         uploads = path == "/v1/documents" or path.startswith("/v1/documents/")
         large = uploads and method in ("POST", "PUT")
-        return self._max_upload if large else min(SMALL_BODY, self._max_upload)
+        return self.max_upload if large else min(SMALL_BODY, self.max_upload)
 
     @asynccontextmanager
     async def _service(self, state: dict[str, Any]) -> AsyncIterator[None]:
@@ -148,12 +140,12 @@ class RequestGate(HttpLayer):
         if name in ("", DEFAULT_COLLECTION):
             yield
             return
-        service = await anyio.to_thread.run_sync(self._collections.enter, name)
+        service = await anyio.to_thread.run_sync(self.collections.enter, name)
         state["service"] = service
         try:
             yield
         finally:
-            self._collections.leave(name, service)
+            self.collections.leave(name, service)
 
     async def _note_change(self, scope: Scope, right: Right) -> None:
         exchange: RequestLog = scope["state"]["exchange"]
@@ -167,7 +159,7 @@ class RequestGate(HttpLayer):
                 "status": exchange.status,
                 "request_id": exchange.request_id,
             }
-            await anyio.to_thread.run_sync(partial(self._audit.note, exchange.method, **facts))
+            await anyio.to_thread.run_sync(partial(self.audit.note, exchange.method, **facts))
 
 
 def _with_bearer(request_headers: Mapping[str, str]) -> dict[str, str]:

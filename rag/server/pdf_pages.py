@@ -17,7 +17,7 @@ import sys
 import threading
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import cache
 from itertools import takewhile
@@ -151,9 +151,10 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
     if not letters:
         return
     with closing(page.get_textpage()) as text:
+        content = text.get_text_range(0, text.count_chars())
         characters = [
             (index, letter)
-            for index, character in enumerate(text.get_text_range(0, text.count_chars()))
+            for index, character in enumerate(content)
             for letter in _letters(character)
         ]
         if not characters:
@@ -164,25 +165,33 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
         if first < 0:
             return
         placed = dict.fromkeys(index for index, _ in characters[first : first + len(letters)])
-        for box in _by_line([text.get_charbox(index, loose=True) for index in placed]):
+        for _, box in _by_line(content, text, placed):
             yield _as_shares(page, box)
 
 
 def _lines(page: Any) -> Iterator[Line]:
     """Lines of text, as far as their characters follow each other on the page."""
     with closing(page.get_textpage()) as text:
-        words, box = "", None
-        for index, character in enumerate(text.get_text_range(0, text.count_chars())):
-            own = text.get_charbox(index, loose=True)
-            if character in "\r\n" or (box and not _same_line(box, own)):
-                if box and words.strip():
-                    yield words.strip(), _as_shares(page, box)
-                words, box = "", None
-            if character.strip():
-                box = _union(box, own) if box else own
-            words += "" if character in "\r\n" else character
-        if box and words.strip():
-            yield words.strip(), _as_shares(page, box)
+        content = text.get_text_range(0, text.count_chars())
+        for words, box in _by_line(content, text, range(len(content))):
+            yield words, _as_shares(page, box)
+
+
+def _by_line(content: str, text: Any, places: Iterable[int]) -> Iterator[Line]:
+    """The characters of a text page at these places, joined where they are adjacent on one line;
+    boxes are (left, bottom, right, top) in points.
+    """
+    words, line = "", None
+    for index in places:
+        character, box = content[index], text.get_charbox(index, loose=True)
+        if line and (character in "\r\n" or not _same_line(line, box)):
+            yield words.strip(), line
+            words, line = "", None
+        if character.strip():
+            line = _union(line, box) if line else box
+        words += character
+    if line:
+        yield words.strip(), line
 
 
 def _union(one: Box, other: Box) -> Box:
@@ -251,20 +260,6 @@ def _as_shares(page: Any, box: Box) -> Box:
     for _ in range(page.get_rotation() // 90):
         x, y = [1 - y[1], 1 - y[0]], x
     return x[0], y[0], x[1], y[1]
-
-
-def _by_line(placed: Sequence[Box]) -> Iterator[Box]:
-    """Join the boxes of adjacent characters (left, bottom, right, top) into one per line."""
-    line: Box | None = None
-    for box in placed:
-        if line and _same_line(line, box):
-            line = _union(line, box)
-        else:
-            if line:
-                yield line
-            line = box
-    if line:
-        yield line
 
 
 def _same_line(line: Box, box: Box) -> bool:

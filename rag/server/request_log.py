@@ -57,13 +57,13 @@ class RequestLog:
     notes: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(eq=False)
 class HttpLayer(ABC):
     """Middleware for HTTP requests; other scopes pass unchanged. The layers store facts about a
     request in its scope's state.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self.http if scope["type"] == "http" else self.app)(scope, receive, send)
@@ -72,16 +72,15 @@ class HttpLayer(ABC):
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
+@dataclass(eq=False)
 class RequestLogging(HttpLayer):
     """Puts a RequestLog and a Caller into the request's state, adds the request id, the caller's
     rate and security headers to the response, and records the request when it is done.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, spans: Spans | None) -> None:
-        super().__init__(app)
-        self._access = access
-        self._metrics = metrics
-        self._spans = spans
+    access: Access
+    metrics: Metrics
+    spans: Spans | None
 
     async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = RequestLog(scope["method"], scope["path"], _request_id(scope))
@@ -94,7 +93,7 @@ class RequestLogging(HttpLayer):
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status, exchange.started = message["status"], True
-                rate = self._access.rate_headers(exchange.key) if exchange.key else {}
+                rate = self.access.rate_headers(exchange.key) if exchange.key else {}
                 own = {**_HEADERS, "X-Request-ID": exchange.request_id, **rate}
                 response_headers = MutableHeaders(scope=message)
                 for name, value in own.items():
@@ -113,7 +112,7 @@ class RequestLogging(HttpLayer):
         seconds = time.monotonic() - exchange.started_at
         route = getattr(scope.get("route"), "path", None) or "other"
         method = exchange.method if exchange.method in _METHODS else "other"
-        self._metrics.request(route, method, exchange.status, seconds)
+        self.metrics.request(route, method, exchange.status, seconds)
         line = {
             "request_id": exchange.request_id,
             "method": method,
@@ -124,7 +123,7 @@ class RequestLogging(HttpLayer):
             **exchange.notes,
         }
         _log.info(json.dumps(line, ensure_ascii=True))
-        if self._spans:
+        if self.spans:
             facts = {
                 "http.request.method": method,
                 "http.route": route,
@@ -133,7 +132,7 @@ class RequestLogging(HttpLayer):
                 "rag.key": exchange.key,
             }
             timings = _timings(scope["state"]["caller"])
-            self._spans.request(Headers(scope=scope), facts, seconds, timings)
+            self.spans.request(Headers(scope=scope), facts, seconds, timings)
 
 
 def _timings(caller: Caller) -> list[Mapping[str, float]]:

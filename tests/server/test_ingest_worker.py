@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,19 +34,20 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Counting(BagOfWordsEmbedder):
-    """Counts the passages it embeds, slowly."""
+    """Counts the passages that it embeds, while `go` is set."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.texts = 0
-        self._seconds = seconds
+        self.go = threading.Event()
+        self.go.set()
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         return super().embed_passages(texts)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         self.texts += len(texts)
-        time.sleep(self._seconds)
+        self.go.wait(30)
         return super().embed_passages(texts)
 
 
@@ -85,6 +87,12 @@ def spoilt(path: Path, spoil: str, mend: str) -> Iterator[None]:
             other.execute(mend)
 
 
+def full_disk(path: Path, change: str) -> AbstractContextManager[None]:
+    """Let the changes of a database fail."""
+    trigger = f"CREATE TRIGGER full BEFORE {change} BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+    return spoilt(path, trigger, "DROP TRIGGER full")
+
+
 def done(made: Service, job: str, seconds: float = 10) -> Job:
     found = made.jobs.wait(job, seconds)
     assert found
@@ -115,11 +123,8 @@ def test_the_queue_s_database_may_fail_for_a_while(
 
 def test_an_unrecorded_outcome_is_retried_without_embedding(tmp_path: Path) -> None:
     embedder = Counting()
-    trigger = (
-        "CREATE TRIGGER full BEFORE UPDATE ON files BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
-    )
     with service(tmp_path, embedder) as made:
-        with spoilt(tmp_path / "uploads.sqlite", trigger, "DROP TRIGGER full"):
+        with full_disk(tmp_path / "uploads.sqlite", "UPDATE ON files"):
             job = made.jobs.add([("a.txt", TEXT)])
             assert done(made, job, 0.5).state == "queued"
         assert done(made, job).files[0].outcome == "added"
@@ -129,22 +134,15 @@ def test_an_unrecorded_outcome_is_retried_without_embedding(tmp_path: Path) -> N
 
 def test_an_upload_waits_while_the_index_cannot_be_written(tmp_path: Path) -> None:
     with service(tmp_path) as made:
-        trigger = (
-            "CREATE TRIGGER full BEFORE INSERT ON passages BEGIN SELECT RAISE(ABORT, 'disk "
-            "is full'); END"
-        )
-        with spoilt(tmp_path / "rag.sqlite", trigger, "DROP TRIGGER full"):
+        with full_disk(tmp_path / "rag.sqlite", "INSERT ON passages"):
             job = made.jobs.add([("a.txt", TEXT), ("b.exe", b"\0\1")])
             assert done(made, job, 0.5).state == "queued"
         assert [file.outcome for file in done(made, job).files] == ["added", "rejected"]
 
 
 def test_a_stopped_service_leaves_waiting_uploads_on_disk(tmp_path: Path) -> None:
-    trigger = (
-        "CREATE TRIGGER full BEFORE INSERT ON passages BEGIN SELECT RAISE(ABORT, 'disk is "
-        "full'); END"
-    )
-    with service(tmp_path) as made, spoilt(tmp_path / "rag.sqlite", trigger, "DROP TRIGGER full"):
+    full = full_disk(tmp_path / "rag.sqlite", "INSERT ON passages")
+    with service(tmp_path) as made, full:
         made.jobs.add([("a.txt", TEXT)])
         time.sleep(0.2)
         made.close()
@@ -168,20 +166,21 @@ def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path
 
 
 def test_others_may_write_and_take_a_name_during_embedding(tmp_path: Path) -> None:
-    embedder = Counting(0.5)
+    embedder = Counting()
     with service(tmp_path, embedder) as made:
         store = made.engine.store
         assert outcome(made, "old.txt") == "added"
+        embedder.go.clear()
         job = made.jobs.add([("a.txt", TEXT)])
         while embedder.texts < 2:
             time.sleep(0.01)
-        started = time.monotonic()
         (receipt,) = deletion.delete(store, ["uploads/old.txt"])
         assert receipt.complete
         store.put(
             document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32)
         )
-        assert time.monotonic() - started < 0.4
+        assert done(made, job, 0).state == "queued"
+        embedder.go.set()
         (file,) = done(made, job).files
         assert file.outcome == "rejected"
         assert "ingested from /uploads/a.txt" in file.detail

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -166,12 +166,18 @@ def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -
             assert [file["outcome"] for file in found["files"]] == ["added"]
 
 
+def asked_and_read(pool: ThreadPoolExecutor, client: httpx.Client) -> Future[httpx.Response]:
+    """A question that is being read."""
+    put_text(client, "oman.txt", "The talks were led by William Burns.")
+    asked = pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
+    while "rag_batch_questions_count 1.0" not in client.get("/metrics").text:
+        time.sleep(0.02)
+    return asked
+
+
 def test_a_service_whose_reader_does_not_return_ends_soon(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="120") as (server, client), ThreadPoolExecutor(1) as pool:
-        put_text(client, "oman.txt", "The talks were led by William Burns.")
-        pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
-        while "rag_batch_questions_count 1.0" not in client.get("/metrics").text:
-            time.sleep(0.02)
+        asked_and_read(pool, client)
         server.send_signal(signal.SIGTERM)
         assert server.wait(MOST_SECONDS) == 0
 
@@ -179,10 +185,7 @@ def test_a_service_whose_reader_does_not_return_ends_soon(tmp_path: Path) -> Non
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(tmp_path: Path, second: signal.Signals) -> None:
     with process(tmp_path, TEST_SLOW="20") as (server, client), ThreadPoolExecutor(1) as pool:
-        put_text(client, "oman.txt", "The talks were led by William Burns.")
-        asked = pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
-        while "rag_batch_questions_count 1.0" not in client.get("/metrics").text:
-            time.sleep(0.02)
+        asked = asked_and_read(pool, client)
         server.send_signal(signal.SIGINT)
         time.sleep(0.3)
         assert server.poll() is None  # the question is still being read

@@ -5,7 +5,7 @@ by all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +36,29 @@ def clients(dsn: str, tmp_path: Path) -> Iterator[list[httpx.Client]]:
         yield [stack.enter_context(serving(tmp_path / name, **values)) for name in ("one", "two")]
 
 
+@contextmanager
+def working(dsn: str) -> Iterator[None]:
+    """A worker, in a process of its own."""
+    process = worker(dsn)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def asked(client: httpx.Client) -> list[str]:
     answer = client.post("/v1/ask", json={"question": "Who led the secret talks in Muscat?"}).json()
     return [citation["document_id"] for citation in answer.get("citations", [])]
 
 
 def test_an_upload_to_one_is_answered_by_the_other(dsn: str, clients: list[httpx.Client]) -> None:
-    process = worker(dsn)
-    try:
+    with working(dsn):
         put_text(clients[0], "oman.txt", OMAN)
         assert asked(clients[1]) == ["uploads/oman.txt"]
         assert clients[1].get("/v1/documents/uploads/oman.txt/text").text == OMAN
         assert clients[1].delete("/v1/documents/uploads/oman.txt").status_code == 200
         assert asked(clients[0]) == []
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_an_upload_takes_no_ingested_document_s_place(
@@ -89,25 +96,16 @@ def test_accepted_uploads_outlive_their_server(
     job = accepted.json()["id"]
     assert clients[0].get(f"/v1/jobs/{job}").json()["state"] == "queued"
     assert clients[0].get("/ready").json()["waiting_files"] == 1
-    process = worker(dsn)
-    try:
+    with working(dsn):
         assert eventually(lambda: clients[1].get(f"/v1/jobs/{job}").json()["state"] == "done")
-    finally:
-        process.kill()
-        process.communicate()
     (file,) = clients[0].get(f"/v1/jobs/{job}").json()["files"]
-    assert (file["name"], file["outcome"], file["document_ids"]) == (
-        "oman.txt",
-        "added",
-        ["uploads/oman.txt"],
-    )
+    assert (file["name"], file["outcome"]) == ("oman.txt", "added")
+    assert file["document_ids"] == ["uploads/oman.txt"]
     assert asked(clients[0]) == asked(clients[1]) == ["uploads/oman.txt"]
     assert clients[0].get("/v1/jobs/none").status_code == 404
 
 
-def test_an_id_with_nul_is_not_found(
-    clients: list[httpx.Client],
-) -> None:
+def test_an_id_with_nul_is_not_found(clients: list[httpx.Client]) -> None:
     for path in ("/v1/documents/a%00", "/v1/documents/%00/text", "/v1/jobs/%00"):
         assert clients[0].get(path).status_code == 404
     assert clients[0].delete("/v1/documents/a%00").status_code == 404
