@@ -73,13 +73,7 @@ def test_a_catalogue_cites_after_its_titles() -> None:
 def test_conflicts_are_shown(day: str, of: str) -> None:
     span = citation("May 2027", "The lease ends in May 2027.")
     other = Alternative("2. Wait.", 0.8, (replace(citation("2. Wait.", "", "b.md"), date=day),))
-    made = cited(
-        answer(
-            "May 2027",
-            [Piece(span)],
-            conflicts=(other,),
-        )
-    )
+    made = cited(answer("May 2027", [Piece(span)], conflicts=(other,)))
     assert f"Another document{of} disagrees: 2. Wait. [2]\n\n[1] " in made.text
 
 

@@ -1,13 +1,18 @@
-"""The page in a real browser, with fake models, and once with the shipped ones."""
+"""Journeys through the page in a real browser, with fake models, and once with the shipped ones.
+
+With AXE_CORE, the path of axe.min.js of the npm package axe-core, each of their states is checked
+by axe, in light and dark, wide and narrow.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
@@ -26,57 +31,85 @@ from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=30_000)  # long, for busy machines
+AXE = os.environ.get("AXE_CORE", "")
 BURNS = "Who led the talks?"
+EVIL = "<img src=x onerror=alert(9)>\u202etxt"
 
 
 class Watched:
     """A page that records errors, dialogs, and requests to other hosts."""
 
-    def __init__(
-        self, browser: Browser, client: httpx.Client, width: int = 1280, zoom: int = 1
-    ) -> None:
-        """`zoom` is like Ctrl +: fewer and larger pixels in the same window."""
+    def __init__(self, browser: Browser, client: httpx.Client, width: int) -> None:
         self.context = browser.new_context(
             base_url=str(client.base_url),
-            viewport={"width": width // zoom, "height": 800 // zoom},
-            device_scale_factor=zoom,
+            viewport={"width": width, "height": 800},
+            bypass_csp=bool(AXE),
         )
-        self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
         self.noted: list[str] = []
-        self.page.on(
-            "console",
-            lambda message: self.noted.append(message.text) if message.type == "error" else None,
-        )
-        self.page.on("pageerror", lambda error: self.noted.append(str(error)))
-        self.page.on("dialog", self._dialog)
-        own = str(client.base_url).rstrip("/")
-        self.page.on(
-            "request",
-            lambda r: (
-                None
-                if r.url.startswith((own, "data:", f"blob:{own}"))
-                else self.noted.append(r.url)
-            ),
-        )
+        self.own = str(client.base_url).rstrip("/")
+        self.page = self.open()
+
+    def open(self) -> Page:
+        """A tab."""
+        page = self.context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", lambda line: self._note(line.type == "error", line.text))
+        page.on("pageerror", lambda error: self._note(True, str(error)))
+        page.on("dialog", self._dialog)
+        own = (self.own, "data:", f"blob:{self.own}")
+        page.on("request", lambda sent: self._note(not sent.url.startswith(own), sent.url))
+        return page
+
+    def _note(self, is_wrong: bool, text: str) -> None:
+        if is_wrong:
+            self.noted.append(text)
 
     def _dialog(self, dialog: Dialog) -> None:
         self.noted.append(dialog.message)
         dialog.dismiss()
 
+    def audit(self, state: str) -> None:
+        """Fails on what axe finds serious in the page as it is now."""
+        if not AXE:
+            return
+        size = self.page.viewport_size
+        assert size
+        self.page.evaluate(Path(AXE).read_text())
+        for width in (1280, 390):
+            for scheme in ("light", "dark"):
+                self.page.set_viewport_size({"width": width, "height": 800})
+                self.page.emulate_media(color_scheme=cast(Any, scheme))
+                violations = self.page.evaluate(
+                    "axe.run().then(run => run.violations.map(v => [v.impact, v.id, "
+                    "v.nodes.map(n => n.html)]))"
+                )
+                serious = [one for one in violations if one[0] in ("serious", "critical")]
+                assert serious == [], (state, width, scheme)
+        self.page.set_viewport_size(size)
+
+
+@contextmanager
+def visit(
+    browser: Browser, client: httpx.Client, width: int = 1280, expected: str = "$^", path: str = "/"
+) -> Iterator[Watched]:
+    """The page of a service. Fails if it notes more than what is `expected`, a pattern."""
+    watched = Watched(browser, client, width)
+    watched.page.goto(path)
+    yield watched
+    watched.context.close()
+    assert [line for line in watched.noted if not re.search(expected, line)] == []
+
 
 @pytest.fixture
 def watched(browser: Browser, client: httpx.Client) -> Iterator[Watched]:
-    made = Watched(browser, client)
     before = documents(client)
-    yield made
-    made.context.close()
-    assert made.noted == []
+    with visit(browser, client, expected="422") as opened:
+        yield opened
     assert documents(client) == before, "the next test finds other documents"
 
 
 def documents(client: httpx.Client) -> set[str]:
-    return {one["id"] for one in client.get("/v1/documents").json()["documents"]}
+    return {document["id"] for document in client.get("/v1/documents").json()["documents"]}
 
 
 def ask(page: Page, question: str) -> None:
@@ -89,23 +122,41 @@ def last(page: Page) -> Locator:
     return page.locator(".turn").last
 
 
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def open_citation(page: Page, quote: str) -> None:
+    page.get_by_role("button", name="Open citation 1").click()
+    expect(page.locator(".document mark")).to_have_text(quote)
+
+
 def open_sources(page: Page) -> None:
     page.get_by_role("button", name=re.compile(r"^Sources")).click()
     expect(page.get_by_role("list", name="Documents")).to_be_visible()
 
 
-def test_asking_and_opening_a_citation_shows_exactly_what_is_cited(
-    watched: Watched, client: httpx.Client
-) -> None:
+def test_an_answer_leads_to_exactly_what_it_cites(watched: Watched, client: httpx.Client) -> None:
     page = watched.page
-    page.goto("/")
+    watched.audit("home")
     ask(page, BURNS)
     expect(page.locator(".words")).to_contain_text("William Burns")
     expect(page.locator(".answer .inside mark")).to_have_text("William Burns")
     expect(page.get_by_role("status")).to_contain_text("1 citation")
-    page.get_by_role("button", name="Open citation 1").click()
+    watched.audit("answer")
+    reference = page.get_by_role("button", name="Open citation 1")
+    reference.hover()
+    preview = page.get_by_role("tooltip")
+    expect(preview.locator("mark")).to_have_text("William Burns")
+    page.keyboard.press("Escape")
+    expect(preview).to_be_hidden()
+    reference.focus()
+    expect(preview).to_be_visible()
+    size = reference.bounding_box()
+    assert size
+    assert min(size["width"], size["height"]) >= 24
+    open_citation(page, "William Burns")
     document = page.get_by_role("region", name="Text of oman")
-    expect(document.locator("mark")).to_have_text("William Burns")
     citation = client.post("/v1/ask", json={"question": BURNS}).json()["citations"][0]
     assert "".join(document.locator(".sentence").all_text_contents()) == citation["cited_text"]
     assert document.locator(".document").text_content() == OMAN
@@ -116,17 +167,28 @@ def test_asking_and_opening_a_citation_shows_exactly_what_is_cited(
     )
     assert before == citation["highlight"]["start_char_index"]
     expect(document.locator("mark")).to_be_in_viewport()
+    watched.audit("document")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Wrong: this answer is wrong").click()
+    expect(page.get_by_label("The right answer")).to_be_visible()
+    page.get_by_text("Options", exact=True).click()
+    watched.audit("a wrong answer and the settings")
+    question = {"model": "rag", "messages": [{"role": "user", "content": BURNS}]}
+    message = client.post("/v1/chat/completions", json=question).json()["choices"][0]["message"]
+    page.goto(message["annotations"][0]["url_citation"]["url"])
+    expect(page.locator("#side mark")).to_have_text("William Burns")
 
 
-def test_upload_ask_delete_undo_ask_again(
+def test_documents_are_added_asked_and_deleted(
     watched: Watched, client: httpx.Client, tmp_path: Path
 ) -> None:
     page = watched.page
     (tmp_path / "cat.md").write_text("# The cat\n\nThe cat is called Minka.")
-    page.goto("/")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
     open_sources(page)
-    page.locator("#file").set_input_files(tmp_path / "cat.md")
+    page.locator("#file").set_input_files([tmp_path / "cat.md", tmp_path / "broken.pdf"])
     expect(page.locator("#uploads")).to_contain_text("cat.md: added")
+    expect(page.locator(".upload.failed")).to_be_visible()
     expect(page.locator("#document-count")).to_have_text("3")
     ask(page, "What is the cat called?")
     expect(last(page).locator(".words")).to_contain_text("Minka")
@@ -136,6 +198,7 @@ def test_upload_ask_delete_undo_ask_again(
     delete.click()
     expect(page.locator("#document-count")).to_have_text("2")
     expect(page.get_by_text("0 documents of 2")).to_be_visible()
+    watched.audit("sources, failed upload, deletion")
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#document-count")).to_have_text("3")
     assert "uploads/cat.md" in documents(client)
@@ -143,42 +206,57 @@ def test_upload_ask_delete_undo_ask_again(
     ask(page, "Minka purrs?")  # a question is not answered from what is deleted
     expect(last(page).locator(".words")).to_have_text("Not found")
     expect(last(page).get_by_role("heading", name="Closest passages")).to_be_visible()
+    watched.audit("refusal")
     assert "uploads/cat.md" not in documents(client)
     page.goto("/")
-    page.get_by_role("button", name="What is the cat called?", exact=True).click()
+    button(page, "What is the cat called?").click()
     expect(page.locator(".turn").first).to_contain_text("was deleted")
-
-
-def test_leaving_the_page_completes_a_deletion(watched: Watched, client: httpx.Client) -> None:
     put_text(client, "soon-gone.txt", "The safe is in Oslo.")
-    page = watched.page
     page.goto("/")
     open_sources(page)
     page.get_by_label("Find documents by name").fill("gone")
     page.get_by_role("button", name="Delete soon-gone").click()
-    page.goto("about:blank")
+    page.goto("about:blank")  # completes the deletion
     until = time.monotonic() + 20
     while "uploads/soon-gone.txt" in documents(client) and time.monotonic() < until:
         time.sleep(0.1)
-    assert "uploads/soon-gone.txt" not in documents(client)
+    page.goto("/")
+    open_sources(page)
+    page.get_by_role("button", name="New collection").click()
+    for name in ("no/slashes", "recipes"):
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_role("button", name="Create").click()
+        if "/" in name:
+            expect(page.locator("#new-wrong")).not_to_be_empty()
+    expect(page.locator("#collection")).to_have_value("recipes")
+    expect(page.locator("#document-count")).to_have_text("0")
+    client.delete("/v1/collections/recipes").raise_for_status()
 
 
 def test_threads_are_kept_named_found_and_deleted(watched: Watched) -> None:
     page = watched.page
-    page.goto("/")
     ask(page, BURNS)
     expect(last(page).locator(".words")).to_contain_text("William Burns")
     ask(page, "Who is the tenant?")
     expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
+    page.reload()
     expect(page.locator(".turn")).to_have_count(2)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Earlier threads")).to_be_visible()
+    watched.audit("earlier threads")
+    page.go_forward()
+    expect(last(page).locator(".words")).to_be_visible()
+    expect(page.locator(".turn")).to_have_count(2)
+    assert page.evaluate("threads.filter(one => one.id === thread.id).length") == 1
     page.get_by_text("More", exact=True).click()
+    watched.audit("menu")
     page.get_by_role("button", name="Rename").click()
     page.get_by_label("Name of the thread").fill("Talks and tenants")
     with page.expect_response(lambda response: "/v1/threads/" in response.url):
         page.keyboard.press("Tab")
     page.evaluate("localStorage.clear()")  # the service has them, not the browser
     page.goto("/")
-    page.get_by_role("button", name="Talks and tenants", exact=True).click()
+    button(page, "Talks and tenants").click()
     expect(page.locator(".turn")).to_have_count(2)
     expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
     page.get_by_text("More", exact=True).click()
@@ -193,20 +271,33 @@ def test_threads_are_kept_named_found_and_deleted(watched: Watched) -> None:
     expect(page.locator(".turn")).to_have_count(2)
     page.get_by_role("button", name="Delete the question Who is the tenant?").click()
     page.get_by_role("button", name=f"Edit the question {BURNS}").click()
+    watched.audit("edit")
     page.get_by_label("Edit the question", exact=True).fill("Who is the tenant?")
     page.keyboard.press("Enter")
     expect(page.locator(".words")).to_contain_text("Ada Lovelace")
     page.get_by_text("More", exact=True).click()
     page.get_by_role("button", name="Delete thread").click()
-    gone = page.get_by_role("button", name="Talks and tenants", exact=True)
-    expect(gone).to_be_hidden()
+    expect(button(page, "Talks and tenants")).to_be_hidden()
     page.get_by_role("button", name="Undo").click()
-    expect(gone).to_be_visible()
+    expect(button(page, "Talks and tenants")).to_be_visible()
+
+
+TICKS: list[tuple[list[tuple[str, bool]], list[str]]] = [
+    ([("a", False), ("a/b/1.md", True)], ["source!=a/3.md", "source!=a/b/2.md"]),
+    ([("a/b/1.md", False), ("a", False)], ["source!=a"]),
+    ([("a", False), ("c.md", False)], []),
+    ([("a", False), ("c.md", False), ("a/b", True)], ["source=a/b"]),
+    (
+        [("a", False), ("c.md", False), ("a/b", True), ("a/b/1.md", False)],
+        ["source!=a/b/1.md", "source=a/b"],
+    ),
+    ([("c.md", False), ("a/b/2.md", False), ("a", True)], ["source!=c.md"]),
+]
+"""Ticks in the folder a with b (1.md and 2.md) and 3.md, and beside it c.md; their conditions."""
 
 
 def test_only_ticked_sources_are_asked(watched: Watched) -> None:
     page = watched.page
-    page.goto("/")
     open_sources(page)
     page.get_by_label("Ask oman").uncheck()
     expect(page.locator("#chosen")).to_contain_text("without oman.txt")
@@ -228,40 +319,23 @@ def test_only_ticked_sources_are_asked(watched: Watched) -> None:
     ask(page, "Who is the tenant?")
     expect(last(page).locator(".words")).not_to_contain_text("Ada Lovelace")
 
-
-@pytest.mark.parametrize(
-    ("ticks", "conditions"),
-    [
-        ([("a", False), ("a/b/1.md", True)], ["source!=a/3.md", "source!=a/b/2.md"]),
-        ([("a/b/1.md", False), ("a", False)], ["source!=a"]),
-        ([("a", False), ("c.md", False)], []),
-        ([("a", False), ("c.md", False), ("a/b", True)], ["source=a/b"]),
-        (
-            [("a", False), ("c.md", False), ("a/b", True), ("a/b/1.md", False)],
-            ["source=a/b", "source!=a/b/1.md"],
-        ),
-        ([("c.md", False), ("a/b/2.md", False), ("a", True)], ["source!=c.md"]),
-    ],
-)
-def test_ticks_become_conditions(
-    watched: Watched, ticks: list[tuple[str, bool]], conditions: list[str]
-) -> None:
-    """In the folder a with b (1.md and 2.md) and 3.md, and beside it c.md."""
     tree = {"": (["a"], ["c.md"]), "a": (["b"], ["a/3.md"]), "a/b": ([], ["a/b/1.md", "a/b/2.md"])}
 
     def fulfill(route: Route) -> None:
         folders, ids = tree[parse_qs(urlsplit(route.request.url).query).get("folder", [""])[0]]
-        found = {"matching": len(ids), "total": 4, "types": []}
-        found |= {"folders": [{"name": name, "count": 1} for name in folders]}
-        route.fulfill(json={**found, "documents": [{"id": one, "title": one} for one in ids]})
+        page_of: dict[str, Any] = {"matching": len(ids), "total": 4, "types": []}
+        page_of["folders"] = [{"name": name, "count": 1} for name in folders]
+        page_of["documents"] = [{"id": name, "title": name} for name in ids]
+        route.fulfill(json=page_of)
 
-    page = watched.page
     page.route("**/v1/sources?*", fulfill)
-    page.goto("/")
-    expect(page.locator("#document-count")).to_have_text("4")
-    for path, on in ticks:
-        page.evaluate("([path, on]) => tick(path, on)", [path, on])
-    assert sorted(page.evaluate("tickedConditions()")) == sorted(conditions)
+    for ticks, conditions in TICKS:
+        page.goto("/")
+        page.reload()
+        expect(page.locator("#document-count")).to_have_text("4")
+        for path, on in ticks:
+            page.evaluate("([path, on]) => tick(path, on)", [path, on])
+        assert sorted(page.evaluate("tickedConditions()")) == conditions
 
 
 def test_the_guide_offers_questions_that_have_an_answer(browser: Browser, tmp_path: Path) -> None:
@@ -269,234 +343,141 @@ def test_the_guide_offers_questions_that_have_an_answer(browser: Browser, tmp_pa
     sentence = "The talks in the city of Muscat were led by William Burns."
     with serving(tmp_path) as client:
         put_text(client, "oman.md", f"# Oman\n\n## {question}\n\n{sentence}")
-        watched = Watched(browser, client)
-        page = watched.page
-        page.goto("/")
-        expect(page.locator("#guide")).to_contain_text("1 document: Oman")
-        page.locator("#guide").get_by_role("button", name=question).click()
-        expect(page.locator(".words")).to_contain_text("Burns")
-        expect(page.locator("#guide")).to_be_hidden()
-        asked = client.get("/v1/guide").json()
-        assert (asked["titles"], asked["complete"]) == (["Oman"], True)
-        assert question in asked["questions"]
-        for one in asked["questions"]:
-            answer = client.post("/v1/ask", json={"question": one, "top_k": 3}).json()
+        with visit(browser, client) as watched:
+            page = watched.page
+            expect(page.locator("#guide")).to_contain_text("1 document: Oman")
+            page.locator("#guide").get_by_role("button", name=question).click()
+            expect(page.locator(".words")).to_contain_text("Burns")
+            expect(page.locator("#guide")).to_be_hidden()
+        guide = client.get("/v1/guide").json()
+        assert (guide["titles"], guide["complete"]) == (["Oman"], True)
+        assert question in guide["questions"]
+        for offered in guide["questions"]:
+            answer = client.post("/v1/ask", json={"question": offered, "top_k": 3}).json()
             assert answer["confidence"] >= 0.8
-        watched.context.close()
-        assert watched.noted == []
-
-
-def test_a_citation_is_previewed(watched: Watched) -> None:
-    page = watched.page
-    page.goto("/")
-    ask(page, BURNS)
-    reference = page.get_by_role("button", name="Open citation 1")
-    reference.hover()
-    preview = page.get_by_role("tooltip")
-    expect(preview.locator("mark")).to_have_text("William Burns")
-    page.keyboard.press("Escape")
-    expect(preview).to_be_hidden()
-    reference.focus()
-    expect(preview).to_be_visible()
-    size = reference.bounding_box()
-    assert size is not None
-    assert min(size["width"], size["height"]) >= 24
-
-
-def test_rows_are_shown_as_a_table_with_units(watched: Watched, client: httpx.Client) -> None:
-    page = watched.page
-    put_text(
-        client, "prices.md", "| Room | Day (£) |\n|---|---|\n| Small | 70 |\n| Large | 160 |\n"
-    )
-    try:
-        text = client.get("/v1/documents/uploads/prices.md/text").text
-        rows = [line for line in text.splitlines() if "7" in line or "16" in line]
-        cites = []
-        for number, row in enumerate(rows, 1):
-            start = text.index(row)
-            place = {"start_char_index": start, "end_char_index": start + len(row)}
-            cite = {**cited(number, row), "document_id": "uploads/prices.md", **place}
-            cites.append({**cite, "highlight": {"text": row, **place}})
-        made = [
-            {**piece, "citation": cite} for piece, cite in zip(pieces(*rows), cites, strict=True)
-        ]
-        given = {**ANSWER, "form": "list", "answer": "\n".join(rows), "pieces": made}
-        page.goto("/")
-        page.evaluate(
-            "given => { $('thread').hidden = false;"
-            " $('thread').replaceChildren(...renderAnswer(given, () => {})); }",
-            {**given, "citations": cites},
-        )
-        expect(page.locator(".answer th")).to_have_text(["Room", "Day (£)"])
-        expect(page.locator(".answer tbody tr")).to_have_text(["Small701", "Large1602"])
-    finally:
-        client.delete("/v1/documents/uploads/prices.md").raise_for_status()
-
-
-def test_a_collection_is_created(watched: Watched, client: httpx.Client) -> None:
-    page = watched.page
-    page.goto("/")
-    open_sources(page)
-    page.get_by_role("button", name="New collection").click()
-    page.get_by_label("Name", exact=True).fill("no/slashes")
-    page.get_by_role("button", name="Create").click()
-    expect(page.locator("#new-wrong")).not_to_be_empty()
-    page.get_by_label("Name", exact=True).fill("recipes")
-    page.get_by_role("button", name="Create").click()
-    expect(page.locator("#collection")).to_have_value("recipes")
-    expect(page.locator("#document-count")).to_have_text("0")
-    client.delete("/v1/collections/recipes").raise_for_status()
-    watched.noted[:] = [line for line in watched.noted if "422" not in line]
 
 
 def test_an_answer_can_be_stopped(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path, SlowReader(2)) as client:
         put_text(client, "oman.txt", OMAN)
-        watched = Watched(browser, client)
-        page = watched.page
-        page.goto("/")
-        ask(page, BURNS)
-        expect(page.get_by_role("heading", name="Passages found")).to_be_visible()
-        page.get_by_role("button", name="Stop", exact=True).click()
-        expect(last(page)).to_contain_text("Stopped")
-        last(page).get_by_role("button", name="Ask again", exact=True).click()
-        expect(last(page).locator(".words")).to_contain_text("William Burns", timeout=30_000)
-        watched.context.close()
-        assert watched.noted == []
+        with visit(browser, client) as watched:
+            page = watched.page
+            ask(page, BURNS)
+            expect(page.get_by_role("heading", name="Passages found")).to_be_visible()
+            button(page, "Stop").click()
+            expect(last(page)).to_contain_text("Stopped")
+            last(page).get_by_role("button", name="Ask again", exact=True).click()
+            expect(last(page).locator(".words")).to_contain_text("William Burns")
 
 
-def test_a_phone_shows_panes_as_dialogs_that_back_closes(
-    browser: Browser, client: httpx.Client
-) -> None:
-    watched = Watched(browser, client, 390)
-    page = watched.page
-    page.goto("/")
-    ask(page, BURNS)
-    page.get_by_role("button", name="Open citation 1").click()
-    expect(page.get_by_role("dialog", name="oman")).to_be_visible()
-    expect(page.locator(".document mark")).to_have_text("William Burns")
-    for _ in range(12):
-        page.keyboard.press("Tab")
-        assert page.evaluate(
-            "document.activeElement === document.body || !!document.activeElement.closest('#side')"
-        )
-    page.go_back()
-    expect(page.locator("#side")).to_be_hidden()
-    expect(page.locator(".words")).to_contain_text("William Burns")
-    watched.context.close()
-    assert watched.noted == []
-
-
-ANSWER = {
-    "question": "?",
-    "confidence": 0.8,
-    "abstention_reason": None,
-    "citations": [],
-    "alternatives": [],
-    "explain": [],
-    "nearest": [],
-    "passages_read": 1,
-    "passages_found": 1,
-    "more": 0,
-    "value": None,
-    "documents": 1,
+ANSWER: dict[str, Any] = {
+    **{"question": "?", "confidence": 0.8, "abstention_reason": None, "explain": [], "nearest": []},
+    **{"passages_read": 1, "passages_found": 1, "more": 0, "value": None, "documents": 1},
 }
+SHOW = """answer => { document.body.classList.add('asked'); $('thread').hidden = false;
+    $('thread').replaceChildren(...renderAnswer(answer, () => {}));
+    document.querySelectorAll('details').forEach(one => { one.open = true; }); }"""
 
 
-def cited(number: int, text: str) -> dict[str, Any]:
-    place = {"start_char_index": 0, "end_char_index": len(text)}
-    highlight = {"text": text, **place}
-    return {
-        "index": number,
-        "document_id": "a.md",
-        "title": "A",
-        "headings": [],
-        "page": None,
-        "cited_text": text,
-        **place,
-        "highlight": highlight,
-    }
+def show(page: Page, form: str, text: str, pieces: list[dict[str, Any]], **more: Any) -> None:
+    """Render an answer that no small model gives."""
+    quotes = [piece["citation"] for piece in pieces]
+    shape = {"form": form, "answer": text, "pieces": pieces, "citations": quotes}
+    page.evaluate(SHOW, {**ANSWER, "conflicts": [], "alternatives": [], **shape, **more})
 
 
-def pieces(*texts: str, **more: Any) -> list[dict[str, Any]]:
-    made = [
-        {"text": text, "citation": cited(n, text), "gap": False, "heading": False, "label": ""}
+def cited(number: int, text: str, document: str = "a.md", start: int = 0) -> dict[str, Any]:
+    place = {"start_char_index": start, "end_char_index": start + len(text)}
+    names = {"index": number, "document_id": document, "title": "A", "headings": [], "page": None}
+    return {**names, "cited_text": text, **place, "highlight": {"text": text, **place}}
+
+
+def pieces(*texts: str, **fields: Any) -> list[dict[str, Any]]:
+    blank = {"gap": False, "heading": False, "label": ""}
+    return [
+        {"text": text, "citation": cited(n, text), **blank}
+        | {name: values[n - 1] for name, values in fields.items()}
         for n, text in enumerate(texts, 1)
     ]
-    for name, values in more.items():
-        for piece, value in zip(made, values, strict=True):
-            piece[name] = value
-    return made
 
 
-GAPPED = pieces("It fell.", "It broke.", gap=(False, True))
+FORMS: list[tuple[str, str, list[dict[str, Any]], str, list[str]]] = [
+    (
+        "yes_no",
+        "Yes. Dogs may come.",
+        pieces("Dogs may come."),
+        ".words, .piece",
+        ["Yes.", "Dogs may come.1"],
+    ),
+    (
+        "sentences",
+        "It fell. It broke.",
+        pieces("It fell.", "It broke.", gap=(False, True)),
+        ".piece",
+        ["It fell.1", "[…] It broke.2"],
+    ),
+    (
+        "steps",
+        "1. Open\n2. Close",
+        pieces("1. Open", "2. Close"),
+        ".steps li",
+        ["1. Open1", "2. Close2"],
+    ),
+    ("list", "- roof\n- lift", pieces("- roof", "- lift"), ".items li", ["roof1", "lift2"]),
+    (
+        "comparison",
+        "£5\n£6",
+        pieces("£5", "£6", label=("Old", "New")),
+        ".a-side h3",
+        ["Old", "New"],
+    ),
+    (
+        "overview",
+        "Parts\nOne.",
+        pieces("Parts", "One.", heading=(True, False)),
+        ".piece.head",
+        ["Parts1"],
+    ),
+    (
+        "catalogue",
+        "2 documents\nA\nB",
+        pieces("A", "B", label=("A", "B")),
+        ".small-words",
+        ["2 documents"],
+    ),
+]
+PRICES = "| Room | Day (£) |\n|---|---|\n| Small | 70 |\n| Large | 160 |\n"
+STOCK = "- one\n- two\n  1. inner 🐟\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5: steel | 7 |\n"
 
 
-@pytest.mark.parametrize(
-    ("form", "answer", "made", "selector", "shown"),
-    [
-        (
-            "yes_no",
-            "Yes. Dogs may come.",
-            pieces("Dogs may come."),
-            ".words, .piece",
-            ["Yes.", "Dogs may come.1"],
-        ),
-        ("sentences", "It fell. It broke.", GAPPED, ".piece", ["It fell.1", "[…] It broke.2"]),
-        (
-            "steps",
-            "1. Open\n2. Close",
-            pieces("1. Open", "2. Close"),
-            ".steps li",
-            ["1. Open1", "2. Close2"],
-        ),
-        ("list", "- roof\n- lift", pieces("- roof", "- lift"), ".items li", ["roof1", "lift2"]),
-        (
-            "comparison",
-            "£5\n£6",
-            pieces("£5", "£6", label=("Old", "New")),
-            ".a-side h3",
-            ["Old", "New"],
-        ),
-        (
-            "overview",
-            "Parts\nOne.",
-            pieces("Parts", "One.", heading=(True, False)),
-            ".piece.head",
-            ["Parts1"],
-        ),
-        (
-            "catalogue",
-            "2 documents\nA\nB",
-            pieces("A", "B", label=("A", "B")),
-            ".small-words",
-            ["2 documents"],
-        ),
-    ],
-)
-def test_every_form_is_rendered(
-    watched: Watched,
-    form: str,
-    answer: str,
-    made: list[dict[str, Any]],
-    selector: str,
-    shown: list[str],
-) -> None:
+def test_every_form_and_structure_is_rendered(watched: Watched, client: httpx.Client) -> None:
     page = watched.page
-    page.goto("/")
-    given = {
-        **ANSWER,
-        "form": form,
-        "answer": answer,
-        "pieces": made,
-        "citations": [piece["citation"] for piece in made],
-    }
-    page.evaluate(
-        "given => { document.body.classList.add('asked'); $('thread').hidden = false;"
-        " $('thread').replaceChildren(...renderAnswer(given, () => {})); }",
-        given,
-    )
-    assert page.locator(f"#thread {selector}").all_text_contents() == shown
+    for form, answer, parts, selector, shown in FORMS:
+        show(page, form, answer, parts)
+        assert page.locator(f"#thread {selector}").all_text_contents() == shown
+        rival = {"text": "£1,300", "confidence": 0.7, "documents": 2}
+        rival["citations"] = [cited(2, "The rent is £1,300.")]
+        show(page, form, answer, parts, conflicts=[rival], alternatives=[rival], explain=["So."])
+        watched.audit(form)
+    put_text(client, "prices.md", PRICES)
+    put_text(client, "stock.md", STOCK)
+    text = client.get("/v1/documents/uploads/prices.md/text").text
+    rows = [line for line in text.splitlines() if "7" in line or "16" in line]
+    parts = pieces(*rows)
+    for number, row in enumerate(rows):
+        place = cited(number + 1, row, "uploads/prices.md", text.index(row))
+        parts[number]["citation"] = place
+    show(page, "list", "\n".join(rows), parts)
+    expect(page.locator(".answer th")).to_have_text(["Room", "Day (£)"])
+    expect(page.locator(".answer tbody tr")).to_have_text(["Small701", "Large1602"])
+    page.evaluate("openCitation({document_id: 'uploads/stock.md', title: 'Stock'})")
+    view = page.locator(".document")
+    expect(view.locator("th")).to_have_text(["Item", "EUR"])
+    expect(view.locator("td")).to_have_text(["M4 | M5: steel", "7"])
+    expect(view.locator("li li")).to_have_text("1.inner 🐟")
+    watched.audit("Markdown")
+    for name in ("prices", "stock"):
+        client.delete(f"/v1/documents/uploads/{name}.md").raise_for_status()
 
 
 ARCHITECT = "Who was the architect of the pavilion?"
@@ -526,73 +507,34 @@ def pdf_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, pdf_index: Path) -> None:
-    with serving(pdf_index) as client:
-        watched = Watched(browser, client)
+    with serving(pdf_index) as client, visit(browser, client) as watched:
         page = watched.page
-        page.goto("/")
-        assert_architect_is_boxed(page, pdf_index.parent / "docs/plan.pdf")
+        ask(page, ARCHITECT)
+        expect(page.locator(".words")).to_contain_text("William Fairweather")
+        page.get_by_role("button", name="Open citation 1").click()
+        expect(page.locator(".box-on-page")).to_have_count(1)
+        expect(page.get_by_text("Page 2 of 2")).to_be_visible()
+        (rectangle,) = by_pdfium(pdf_index.parent / "docs/plan.pdf", "William Fairweather", page=2)
+        placed = page.evaluate(
+            "() => { const [box, sheet] = ['.box-on-page', '.sheet img'].map(one =>"
+            " document.querySelector(one).getBoundingClientRect());"
+            " return [(box.left - sheet.left) / sheet.width, (box.top - sheet.top) / sheet.height,"
+            " (box.right - sheet.left) / sheet.width, (box.bottom - sheet.top) / sheet.height]; }"
+        )
+        assert_lies_on([placed], [rectangle])
+        watched.audit("PDF page")
         page.get_by_role("group", name="Show as").get_by_role("button", name="Text").click()
         expect(page.locator(".document mark")).to_have_text("William Fairweather")
-        watched.context.close()
-        assert watched.noted == []
 
 
-def assert_architect_is_boxed(page: Page, file: Path) -> None:
-    """Ask, open the citation, and compare the box on the second page with PDFium's rectangle."""
-    ask(page, ARCHITECT)
-    expect(page.locator(".words")).to_contain_text("William Fairweather")
-    page.get_by_role("button", name="Open citation 1").click()
-    expect(page.locator(".box-on-page")).to_have_count(1, timeout=30_000)
-    expect(page.get_by_text("Page 2 of 2")).to_be_visible()
-    (rectangle,) = by_pdfium(file, "William Fairweather", page=2)
-    placed = page.evaluate(
-        "() => { const [box, sheet] = ['.box-on-page', '.sheet img'].map(one =>"
-        " document.querySelector(one).getBoundingClientRect());"
-        " return [(box.left - sheet.left) / sheet.width, (box.top - sheet.top) / sheet.height,"
-        " (box.right - sheet.left) / sheet.width, (box.bottom - sheet.top) / sheet.height]; }"
-    )
-    assert_lies_on([placed], [rectangle])
+HOSTILE = f"""# {EVIL}
 
-
-HOSTILE = """<script>alert(1)</script><img src=x onerror=alert(2)></script><svg onload=alert(3)>
-</textarea></title><iframe srcdoc="<script>alert(4)</script>"></iframe>{{7*7}}${alert(5)}
-
-The villain is Mallory <b onmouseover=alert()>bold</b>.
-
-\u202eEvil \u2066override\u2069 javascript:alert(7)."""
-
-
-def test_a_hostile_document_is_escaped(watched: Watched, client: httpx.Client) -> None:
-    page = watched.page
-    name = "<img src=x onerror=alert(8)>.txt"
-    put_text(client, name, HOSTILE)
-    try:
-        page.goto("/")
-        ask(page, "Who is the villain?")
-        expect(page.locator(".words")).to_contain_text("Mallory")
-        page.get_by_role("button", name="Open citation 1").click()
-        document = page.locator(".document")
-        expect(document.locator("mark")).to_have_text("Mallory")
-        shown = " ".join((document.text_content() or "").split())
-        assert "<script>alert(1)</script><img src=x onerror=alert(2)>" in shown
-        assert "\ufffdEvil \ufffdoverride\ufffd javascript:alert(7)" in shown
-        for tag in ("script", "img", "iframe", "svg", "b"):
-            assert document.locator(tag).count() == 0
-        open_sources(page)
-        expect(page.locator("[data-document]")).to_have_count(3)
-        page.wait_for_timeout(300)
-    finally:
-        for one in documents(client):
-            if "<img" in one:
-                client.delete("/v1/documents/" + one.replace("<", "%3C").replace(">", "%3E"))
-
-
-EVIL = "<img src=x onerror=alert(9)>\u202etxt"
-EVERYWHERE = f"""# {EVIL}
+<script>alert(1)</script></script><svg onload=alert(3)></textarea></title>
+<iframe srcdoc="<script>alert(4)</script>"></iframe>{{{{7*7}}}}${{alert(5)}}
 
 ## {EVIL} one
 
-The villain of {EVIL} is Mallory.
+The villain of {EVIL} is Mallory. <b onmouseover=alert()>bold</b>
 
 ## {EVIL} two
 
@@ -608,40 +550,51 @@ The villain of {EVIL} is Mallory.
 """
 
 
-def test_a_documents_lists_and_tables_are_shown_as_such(
-    watched: Watched, client: httpx.Client
-) -> None:
-    text = "- one\n- two\n  1. inner 🐟\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5: steel | 7 |\n"
-    client.post("/v1/documents", files={"file": ("stock.md", text.encode())}).raise_for_status()
+RAW = """<script>alert(1)</script><img src=x onerror=alert(2)></script><svg onload=alert(3)>
+</textarea></title><iframe srcdoc="<script>alert(4)</script>"></iframe>{{7*7}}${alert(5)}
+
+The villain is Mallory <b onmouseover=alert()>bold</b>.
+
+\u202eEvil \u2066override\u2069 javascript:alert(7)."""
+
+
+def test_markup_in_a_text_file_is_shown_as_it_is(watched: Watched, client: httpx.Client) -> None:
     page = watched.page
+    put_text(client, "raw.txt", RAW)
     page.goto("/")
-    page.evaluate("openCitation({document_id: 'uploads/stock.md', title: 'Stock'})")
-    view = page.locator(".document")
-    expect(view.locator("th")).to_have_text(["Item", "EUR"])
-    expect(view.locator("td")).to_have_text(["M4 | M5: steel", "7"])
-    expect(view.locator("li li")).to_have_text("1.inner 🐟")
-    client.delete("/v1/documents/uploads/stock.md").raise_for_status()
+    ask(page, "Who is the villain?")
+    expect(page.locator(".words")).to_contain_text("Mallory")
+    open_citation(page, "Mallory")
+    document = page.locator(".document")
+    shown = " ".join((document.text_content() or "").split())
+    assert "<script>alert(1)</script><img src=x onerror=alert(2)>" in shown
+    assert "\ufffdEvil \ufffdoverride\ufffd javascript:alert(7)" in shown
+    for tag in ("script", "img", "iframe", "svg", "b"):
+        assert document.locator(tag).count() == 0
+    page.wait_for_timeout(300)
+    client.delete("/v1/documents/uploads/raw.txt").raise_for_status()
 
 
-def test_hostile_text_is_escaped_everywhere(
+def test_hostile_text_stays_text_everywhere(
     watched: Watched, client: httpx.Client, tmp_path: Path
 ) -> None:
     page = watched.page
     broken = tmp_path / "<img src=x onerror=alert(1)>.pdf"
     broken.write_bytes(b"%PDF-1.4 nothing")
-    form = {"file": ("<img src=x onerror=alert(8)>.md", EVERYWHERE.encode())}
-    client.post(
-        "/v1/documents", params={"folder": "<svg onload=alert(7)>"}, files=form
-    ).raise_for_status()
-    (evil,) = [one for one in documents(client) if "<" in one]
+    form = {"file": ("<img src=x onerror=alert(8)>.md", HOSTILE.encode())}
+    folder = {"folder": "<svg onload=alert(7)>"}
+    client.post("/v1/documents", params=folder, files=form).raise_for_status()
+    (evil,) = [name for name in documents(client) if "<" in name]
     try:
         page.goto("/")
         ask(page, f"Who is the villain of {EVIL}?")
         expect(page.locator(".words")).to_contain_text("Mallory")
-        page.get_by_role("button", name="Open citation 1").click()
-        expect(page.locator(".document mark")).to_have_text("Mallory")
+        open_citation(page, "Mallory")
+        document = page.locator(".document")
+        for tag in ("script", "img", "iframe", "svg", "b"):
+            assert document.locator(tag).count() == 0
         page.locator(".outline summary").click()
-        expect(page.locator(".document td").first).to_contain_text("txt")
+        expect(document.locator("td").first).to_contain_text("txt")
         page.get_by_text("More", exact=True).click()
         page.get_by_role("button", name="Rename").click()
         page.get_by_label("Name of the thread").fill(EVIL)
@@ -653,179 +606,136 @@ def test_hostile_text_is_escaped_everywhere(
         page.get_by_label(re.compile("^txt")).uncheck()
         page.locator("#file").set_input_files(broken)
         expect(page.locator(".upload.failed")).to_contain_text("<img src=x")
-        page.get_by_role("button", name="Search", exact=True).click()
+        button(page, "Search").click()
         ask(page, f"villain {EVIL}")
         expect(page.locator("#found .card").first).to_contain_text("Mallory")
-        page.get_by_role("button", name="Check", exact=True).first.click()
-        page.locator("#claims").fill(f"The villain of {EVIL} is Mallory. {EVIL} is good.")
+        watched.audit("search")
+        button(page, "Check").first.click()
+        lie = "It says “The talks were not led by William Burns” and “so said nobody in here”."
+        page.locator("#claims").fill(f"The villain of {EVIL} is Mallory. {EVIL} is good. {lie}")
         page.locator("#check").get_by_role("button", name="Check", exact=True).click()
         expect(page.locator(".tally")).to_be_visible()
+        watched.audit("check")
         page.get_by_role("link", name="rag, new thread").click()
         expect(page.locator("#recent-list")).to_contain_text("<img src=x")
-        made = "img[src=x], svg:not(.icon), iframe, body script ~ script"
-        assert page.locator(made).count() == 0
+        elements = "img[src=x], svg:not(.icon), iframe, body script ~ script"
+        assert page.locator(elements).count() == 0
         assert "\u202e" not in page.locator("body").inner_text()
         page.wait_for_timeout(300)
     finally:
         client.delete("/v1/documents/" + quote(evil)).raise_for_status()
-    watched.noted[:] = [line for line in watched.noted if "422" not in line]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_keyboard_is_enough(browser: Browser, client: httpx.Client, width: int) -> None:
-    watched = Watched(browser, client, width)
-    page = watched.page
-    page.goto("/")
-    expect(page.locator("#question")).to_be_focused()
-    page.keyboard.type(BURNS)
-    page.keyboard.press("Enter")
-    expect(page.locator(".words")).to_contain_text("William Burns")
-    page.keyboard.press("Tab")
-    page.keyboard.press("1")
-    expect(page.locator("#side h2")).to_be_focused()
-    expect(page.locator(".document mark")).to_have_text("William Burns")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Open citation 1")).to_be_focused()
-    page.keyboard.press("d")
-    expect(page.get_by_role("list", name="Documents")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.locator("#show-sources")).to_be_focused()
-    page.keyboard.press("/")
-    expect(page.locator("#question")).to_be_focused()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    unnamed = page.locator("button, input, textarea").evaluate_all(
-        "all => all.filter(one => !one.hidden && !(one.textContent.trim() || one.ariaLabel || "
-        "one.labels?.length)).length"
-    )
-    assert unnamed == 0
-    watched.context.close()
-    assert watched.noted == []
-
-
-UNCOVERED = """one => {
-  const { x, y, width, height } = one.getBoundingClientRect();
-  return one.contains(document.elementFromPoint(x + width / 2, y + height / 2));
-}"""
-
-
-def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
-    """Move to the element with the keyboard; fails if it cannot be reached."""
-    expect(wanted).to_be_visible()
-    for _ in range(100):
-        if wanted.evaluate("one => one === document.activeElement"):
-            assert wanted.evaluate(UNCOVERED), f"something covers {wanted}"
+    with visit(browser, client, width) as watched:
+        page = watched.page
+        expect(page.locator("#question")).to_be_focused()
+        page.keyboard.type(BURNS)
+        page.keyboard.press("Enter")
+        expect(page.locator(".words")).to_contain_text("William Burns")
+        page.keyboard.press("Tab")
+        page.keyboard.press("1")
+        expect(page.locator("#side h2")).to_be_focused()
+        expect(page.locator(".document mark")).to_have_text("William Burns")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("button", name="Open citation 1")).to_be_focused()
+        page.keyboard.press("d")
+        expect(page.get_by_role("list", name="Documents")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("#show-sources")).to_be_focused()
+        page.keyboard.press("/")
+        expect(page.locator("#question")).to_be_focused()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        unnamed = page.locator("button, input, textarea").evaluate_all(
+            "all => all.filter(one => !one.hidden && !(one.textContent.trim() || one.ariaLabel || "
+            "one.labels?.length)).length"
+        )
+        assert unnamed == 0
+        if width == 1280:
+            page.evaluate("$('help').showModal()")
+            watched.audit("help")
             return
-        page.keyboard.press(key)
-    raise AssertionError(f"{wanted} cannot be reached")
-
-
-def press(page: Page, name: str, key: str = "Tab", within: Locator | None = None) -> None:
-    wanted = (within or page).get_by_role("button", name=name, exact=True).first
-    tab_to(page, wanted, key)
-    page.keyboard.press("Enter")
-
-
-def test_back_and_reload_keep_the_thread(watched: Watched) -> None:
-    page = watched.page
-    page.goto("/")
-    ask(page, BURNS)
-    expect(last(page).locator(".words")).to_contain_text("William Burns")
-    ask(page, "Who is the tenant?")
-    expect(last(page).locator(".words")).to_contain_text("Ada Lovelace")
-    page.reload()
-    expect(page.locator(".turn")).to_have_count(2)
-    page.go_back()
-    expect(page.get_by_role("heading", name="Earlier threads")).to_be_visible()
-    page.go_forward()
-    expect(last(page).locator(".words")).to_be_visible()
-    expect(page.locator(".turn")).to_have_count(2)
-    assert page.evaluate("threads.filter(one => one.id === thread.id).length") == 1
+        page.get_by_role("button", name="Open citation 1").click()
+        expect(page.get_by_role("dialog", name="oman")).to_be_visible()
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            assert page.evaluate(
+                "document.activeElement === document.body || "
+                "!!document.activeElement.closest('#side')"
+            )
+        page.go_back()
+        expect(page.locator("#side")).to_be_hidden()
+        expect(page.locator(".words")).to_contain_text("William Burns")
 
 
 def test_one_visit_with_the_token_signs_the_browser_in(browser: Browser, tmp_path: Path) -> None:
     token = "of-this-index-and-no-other-one-x"
     with serving(tmp_path, token=token) as client:
-        put_text(_with_token(client, token), "oman.txt", OMAN)
-        watched = Watched(browser, client)
-        page = watched.page
-        page.goto(f"/#token={token}&q={quote(BURNS)}")
-        expect(page.locator(".words")).to_contain_text("William Burns")
-        assert token not in page.url
-        kept = page.evaluate(
-            "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
-        )
-        assert token not in kept
-        (cookie,) = watched.context.cookies()
-        assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/")
-        page.get_by_role("button", name="Open citation 1").click()
-        copied = page.evaluate("linkToPlace(thread.turns[0].answer.citations[0])")
-        tab = watched.context.new_page()  # nothing of the first tab's session
-        tab.goto(copied)
-        expect(tab.locator("#side mark")).to_have_text("William Burns")
-        assert watched.noted == []
-        watched.context.close()
-        stranger = Watched(browser, client)
-        stranger.page.goto("/#token=of-an-older-time")
-        expect(stranger.page.locator("#key-title")).to_contain_text("This address is old")
-        expect(stranger.page.locator("#key-hint")).to_contain_text("rag serve printed")
-        stranger.page.get_by_label("Address, token").fill(f"{client.base_url}/#token={token}")
-        stranger.page.get_by_role("button", name="Sign in").click()
-        expect(stranger.page.locator("#document-count")).to_have_text("1")
-        stranger.context.close()
-
-
-def _with_token(client: httpx.Client, token: str) -> httpx.Client:
-    client.headers["Authorization"] = f"Bearer {token}"
-    return client
-
-
-@contextmanager
-def locked(browser: Browser, folder: Path) -> Iterator[tuple[Watched, str]]:
-    """The page of a service that requires a key, and the key."""
-    _, token = keys_of(Settings(index=folder)).add("a", "read")
-    with serving(folder, key=token) as client:
-        watched = Watched(browser, client)
-        watched.page.goto("/")
-        yield watched, token
-        watched.context.close()
+        client.headers["Authorization"] = f"Bearer {token}"
+        put_text(client, "oman.txt", OMAN)
+        with visit(browser, client, path=f"/#token={token}&q={quote(BURNS)}") as watched:
+            page = watched.page
+            expect(page.locator(".words")).to_contain_text("William Burns")
+            assert token not in page.url
+            script = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+            assert token not in page.evaluate(script)
+            (cookie,) = watched.context.cookies()
+            assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/")
+            page.get_by_role("button", name="Open citation 1").click()
+            copied = page.evaluate("linkToPlace(thread.turns[0].answer.citations[0])")
+            tab = watched.open()  # nothing of the first tab's session
+            tab.goto(copied)
+            expect(tab.locator("#side mark")).to_have_text("William Burns")
+        with visit(browser, client, expected="401", path="/#token=of-an-older-time") as stranger:
+            page = stranger.page
+            expect(page.locator("#key-title")).to_contain_text("This address is old")
+            expect(page.locator("#key-hint")).to_contain_text("rag serve printed")
+            page.get_by_label("Address, token").fill(f"{client.base_url}/#token={token}")
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.locator("#document-count")).to_have_text("1")
 
 
 def test_a_key_is_requested_and_problems_are_shown(browser: Browser, tmp_path: Path) -> None:
-    with locked(browser, tmp_path) as (watched, token):
+    _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
+    with (
+        serving(tmp_path, key=token) as client,
+        visit(browser, client, expected="401|409") as watched,
+    ):
         page = watched.page
-        page.get_by_label("Address, token or API key").fill("wrong")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.locator("#key-title")).to_contain_text("wrong or revoked")
-        page.get_by_label("Address, token or API key").fill(token)
-        page.get_by_role("button", name="Sign in").click()
+        for value in ("wrong", token):
+            page.get_by_label("Address, token or API key").fill(value)
+            page.get_by_role("button", name="Sign in").click()
+            if value == "wrong":
+                expect(page.locator("#key-title")).to_contain_text("wrong or revoked")
+                watched.audit("sign-in")
         expect(page.get_by_role("heading", name="No documents yet")).to_be_visible()
-        expect(page.get_by_role("button", name="a (read only)")).to_be_visible()
+        watched.audit("empty, read-only")
+        page.get_by_role("button", name="a (read only)").click()
+        watched.audit("account")
+        page.keyboard.press("Escape")
         expect(page.locator("#welcome-add")).to_be_hidden()
         ask(page, "Anyone there?")
         expect(page.get_by_role("alert")).to_contain_text("The index is empty")
-    assert [line for line in watched.noted if "401" not in line and "409" not in line] == []
 
 
 def test_on_the_shipped_models(browser: Browser, tmp_path: Path) -> None:
-    with process(tmp_path, fake=False) as (_, client):
-        watched = Watched(browser, client)
+    with process(tmp_path, fake=False) as (_, client), visit(browser, client) as watched:
         page = watched.page
-        page.goto("/")
         page.get_by_role("button", name="Add documents").click()
         page.locator("#file").set_input_files(ROOT / "seeds" / "what-people-ask-about-the-deal.md")
         expect(page.locator("#uploads")).to_contain_text("added", timeout=60_000)
         ask(page, "When was the JCPOA signed?")
-        expect(page.locator(".words")).to_contain_text("2015", timeout=30_000)
+        expect(page.locator(".words")).to_contain_text("2015")
         page.get_by_role("button", name="Open citation 1").click()
         expect(page.locator(".document mark")).to_contain_text("2015")
         ask(page, "What is the capital of Mongolia?")
-        expect(last(page).locator(".words")).to_have_text("Not found", timeout=30_000)
-        watched.context.close()
-        assert watched.noted == []
+        expect(last(page).locator(".words")).to_have_text("Not found")
 
 
-def test_the_page_runs_nothing_but_its_own_script(watched: Watched) -> None:
-    page = watched.page
+def test_the_page_runs_nothing_but_its_own_script(browser: Browser, client: httpx.Client) -> None:
+    context = browser.new_context(base_url=str(client.base_url))
+    page = context.new_page()
     page.goto("/")
     assert page.evaluate("document.querySelectorAll('script').length") == 1
     refused = page.evaluate(
@@ -837,7 +747,7 @@ def test_the_page_runs_nothing_but_its_own_script(watched: Watched) -> None:
     )
     assert refused in ("script-src-elem", "require-trusted-types-for", "types")
     expect(page).to_have_title("rag")
-    watched.noted.clear()
+    context.close()
 
 
 def test_the_page_is_complete_and_names_no_other_host() -> None:
@@ -849,12 +759,3 @@ def test_the_page_is_complete_and_names_no_other_host() -> None:
     assert len(PAGE.html.encode()) < 170_000
     here = Path(PAGE.__class__.__module__.replace(".", "/"))
     assert set(SCRIPTS) == {path.name for path in (Path(__file__).parents[2] / here).glob("*.js")}
-
-
-def test_a_link_opens_a_document_at_the_quoted_words(
-    watched: Watched, client: httpx.Client
-) -> None:
-    asked = {"model": "rag", "messages": [{"role": "user", "content": BURNS}]}
-    message = client.post("/v1/chat/completions", json=asked).json()["choices"][0]["message"]
-    watched.page.goto(message["annotations"][0]["url_citation"]["url"])
-    expect(watched.page.locator("#side mark")).to_have_text("William Burns")

@@ -15,10 +15,9 @@ from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from tests.server.fake_server import put_text, serving
 from tests.server.routes.test_grids import COLUMNS, GRID, wait
-from tests.server.test_page import Watched
+from tests.server.test_page import EVIL, visit
 
 pytestmark = pytest.mark.slow
-EVIL = "<img src=x onerror=alert(1)>\u202etxt"
 
 
 def put_leases(client: httpx.Client) -> None:
@@ -48,114 +47,112 @@ def rating(client: httpx.Client) -> Any:
 
 
 def test_a_grid_from_its_questions_to_its_file(browser: Browser, leases: httpx.Client) -> None:
-    watched = Watched(browser, leases)
-    page = watched.page
-    page.goto("/")
-    page.get_by_role("button", name="Grids").click()
-    page.get_by_role("button", name="New grid").click()
-    page.get_by_label("Name of the grid").fill("leases")
-    page.get_by_label("Question", exact=True).fill(COLUMNS[0]["question"])
-    page.get_by_label("Short name").fill("End")
-    page.get_by_label("Kind of answer").select_option("date")
-    page.get_by_role("button", name="Add a question").click()
-    page.get_by_label("Question", exact=True).nth(1).fill(COLUMNS[1]["question"])
-    page.locator(".grid-form").get_by_role("button", name="Ask", exact=True).click()
-    expect(cell(page, "Oak", 0)).to_contain_text("2027")
-    expect(cell(page, "Oak", 1)).to_have_text(re.compile(r"^Ada Lovelace\d\d%$"))
-    expect(cell(page, "Elm", 1)).to_have_text(re.compile(r"^George Boolebest guess \d\d%$"))
-    expect(cell(page, "Notes", 0)).to_have_text("not in the document")
+    with visit(browser, leases) as watched:
+        page = watched.page
+        page.get_by_role("button", name="Grids").click()
+        page.get_by_role("button", name="New grid").click()
+        watched.audit("form of a grid")
+        page.get_by_label("Name of the grid").fill("leases")
+        page.get_by_label("Question", exact=True).fill(COLUMNS[0]["question"])
+        page.get_by_label("Short name").fill("End")
+        page.get_by_label("Kind of answer").select_option("date")
+        page.get_by_role("button", name="Add a question").click()
+        page.get_by_label("Question", exact=True).nth(1).fill(COLUMNS[1]["question"])
+        page.locator(".grid-form").get_by_role("button", name="Ask", exact=True).click()
+        expect(cell(page, "Oak", 0)).to_contain_text("2027")
+        expect(cell(page, "Oak", 1)).to_have_text(re.compile(r"^Ada Lovelace\d\d%$"))
+        expect(cell(page, "Elm", 1)).to_have_text(re.compile(r"^George Boolebest guess \d\d%$"))
+        expect(cell(page, "Notes", 0)).to_have_text("not in the document")
 
-    page.reload()
-    page.get_by_role("button", name="not in the document 2").click()
-    expect(page.locator("tbody tr")).to_have_count(1)
-    page.get_by_role("button", name="all", exact=True).click()
-    page.get_by_title("Sort by End").click()
-    expect(page.locator("tbody tr").first).to_contain_text("Oak")
-    expect(page.locator("tbody tr").last).to_contain_text("Notes")
+        page.reload()
+        page.get_by_role("button", name="not in the document 2").click()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        page.get_by_role("button", name="all", exact=True).click()
+        page.get_by_title("Sort by End").click()
+        expect(page.locator("tbody tr").first).to_contain_text("Oak")
+        expect(page.locator("tbody tr").last).to_contain_text("Notes")
 
-    cell(page, "Elm", 0).get_by_role("button").focus()
-    page.keyboard.press("ArrowUp")
-    page.keyboard.press("Enter")
-    expect(page.locator(".document mark")).to_have_text("2027")
-    panel = page.get_by_role("group", name="Oak, End")
-    expect(panel).to_contain_text("When does the lease end?")
-    panel.get_by_role("button", name="Correct").click()
-    page.get_by_label("The right answer").fill("31 May 2027")
-    page.keyboard.press("Enter")
-    expect(cell(page, "Oak", 0)).to_have_text("31 May 2027corrected")
-    assert rating(leases)["value"] == "31 May 2027"
-    page.get_by_role("button", name="Undo").click()
-    expect(cell(page, "Oak", 0)).to_contain_text("2027")
-    expect(panel.get_by_role("button", name="Correct")).to_have_attribute("aria-pressed", "false")
-    assert rating(leases) is None
-    panel.get_by_role("button", name="Confirm").click()
-    expect(cell(page, "Oak", 0)).to_contain_text("confirmed")
-    page.keyboard.press("Escape")
-    expect(cell(page, "Oak", 0).get_by_role("button")).to_be_focused()
+        cell(page, "Elm", 0).get_by_role("button").focus()
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("Enter")
+        expect(page.locator(".document mark")).to_have_text("2027")
+        panel = page.get_by_role("group", name="Oak, End")
+        expect(panel).to_contain_text("When does the lease end?")
+        panel.get_by_role("button", name="Correct").click()
+        watched.audit("correction of a cell")
+        page.get_by_label("The right answer").fill("31 May 2027")
+        page.keyboard.press("Enter")
+        expect(cell(page, "Oak", 0)).to_have_text("31 May 2027corrected")
+        assert rating(leases)["value"] == "31 May 2027"
+        page.get_by_role("button", name="Undo").click()
+        expect(cell(page, "Oak", 0)).to_contain_text("2027")
+        expect(panel.get_by_role("button", name="Correct")).to_have_attribute(
+            "aria-pressed", "false"
+        )
+        assert rating(leases) is None
+        panel.get_by_role("button", name="Confirm").click()
+        expect(cell(page, "Oak", 0)).to_contain_text("confirmed")
+        page.keyboard.press("Escape")
+        expect(cell(page, "Oak", 0).get_by_role("button")).to_be_focused()
 
-    for label, words in (("CSV", "2027,confirmed,"), ("Gold questions", '"answers": ["2027"]')):
-        page.get_by_text("Save as", exact=True).click()
-        with page.expect_download() as saved:
-            page.get_by_role("button", name=label).click()
-        assert words in Path(saved.value.path()).read_text()
+        for label, words in (("CSV", "2027,confirmed,"), ("Gold questions", '"answers": ["2027"]')):
+            page.get_by_text("Save as", exact=True).click()
+            with page.expect_download() as saved:
+                page.get_by_role("button", name=label).click()
+            assert words in Path(saved.value.path()).read_text()
 
-    page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_role("button", name="New grid")).to_be_visible()
-    page.get_by_role("button", name="Undo").last.click()
-    expect(cell(page, "Oak", 0)).to_contain_text("confirmed")
-    page.get_by_role("button", name="Ask", exact=True).click()
-    expect(page.locator("#question")).to_be_focused()
-    assert "grid" not in page.url
-    page.go_back()
-    expect(cell(page, "Oak", 0)).to_contain_text("confirmed")
-    watched.context.close()
-    assert watched.noted == []
+        page.get_by_role("button", name="Delete", exact=True).click()
+        expect(page.get_by_role("button", name="New grid")).to_be_visible()
+        page.get_by_role("button", name="Undo").last.click()
+        expect(cell(page, "Oak", 0)).to_contain_text("confirmed")
+        page.get_by_role("button", name="Ask", exact=True).click()
+        expect(page.locator("#question")).to_be_focused()
+        assert "grid" not in page.url
+        page.go_back()
+        expect(cell(page, "Oak", 0)).to_contain_text("confirmed")
 
 
 def test_changed_answers_are_announced(browser: Browser, leases: httpx.Client) -> None:
     make_grid(leases)
     put_text(leases, "elm.md", "# Elm\n\nAt noon. The lease ends in 2035. The landlord is George.")
-    watched = Watched(browser, leases)
-    page = watched.page
-    page.goto("/#grid=leases")
-    cell(page, "Elm", 0).get_by_role("button").click()
-    expect(page.locator("#side")).to_contain_text("has changed since")
-    expect(page.locator("#side mark")).to_have_count(0)
-    page.get_by_role("button", name="Ask 2 cells").click()
-    notice = page.locator("#grid-notice")
-    expect(notice).to_contain_text("2 answers changed since you looked")
-    notice.get_by_role("button", name="Show").click()
-    expect(notice.locator("li").first).to_contain_text("Elm › Endwas 2029, is 2035")
-    notice.locator("li button").first.click()
-    expect(page.locator(".document mark")).to_have_text("2035")
-    page.goto("/")
-    expect(page.get_by_role("button", name="Grids 2")).to_be_visible()
-    page.goto("/#grid=leases")
-    page.get_by_role("button", name="Mark as seen").click()
-    expect(notice).to_be_empty()
-    expect(page.get_by_role("button", name="Grids", exact=True)).to_be_visible()
-    assert leases.get("/v1/grids/leases/changes").json() == {"changes": []}
-    watched.context.close()
-    assert watched.noted == []
+    with visit(browser, leases, path="/#grid=leases") as watched:
+        page = watched.page
+        cell(page, "Elm", 0).get_by_role("button").click()
+        expect(page.locator("#side")).to_contain_text("has changed since")
+        expect(page.locator("#side mark")).to_have_count(0)
+        page.get_by_role("button", name="Ask 2 cells").click()
+        notice = page.locator("#grid-notice")
+        expect(notice).to_contain_text("2 answers changed since you looked")
+        notice.get_by_role("button", name="Show").click()
+        watched.audit("grid and its changes")
+        expect(notice.locator("li").first).to_contain_text("Elm › Endwas 2029, is 2035")
+        notice.locator("li button").first.click()
+        expect(page.locator(".document mark")).to_have_text("2035")
+        page.goto("/")
+        page.get_by_role("button", name="Grids 2").click()
+        expect(page.get_by_role("list", name="Grids").locator("li")).to_have_count(1)
+        watched.audit("grids")
+        page.goto("/#grid=leases")
+        page.get_by_role("button", name="Mark as seen").click()
+        expect(notice).to_be_empty()
+        expect(page.get_by_role("button", name="Grids", exact=True)).to_be_visible()
+        assert leases.get("/v1/grids/leases/changes").json() == {"changes": []}
 
 
 def test_hostile_text_stays_text(browser: Browser, leases: httpx.Client) -> None:
     text = f"# {EVIL}\n\nThe tenant of {EVIL} is <b onclick=alert(2)>Mallory</b>."
     leases.post("/v1/documents", files={"file": (f"{EVIL[:28]}.txt", text.encode())})
     make_grid(leases, columns=[{"name": EVIL, "question": f"Who is the tenant of {EVIL}?"}])
-    watched = Watched(browser, leases)
-    page = watched.page
-    page.goto("/#grid=leases")
-    row = page.get_by_role("row", name="onerror")
-    row.last.get_by_role("cell").get_by_role("button").click()
-    expect(page.locator("#side .document")).to_contain_text("<b onclick=alert(2)>Mallory</b>")
-    page.get_by_role("button", name="Confirm").click()
-    expect(page.locator(".undo")).to_contain_text("<img src=x")
-    assert page.locator("img[src=x], .grid b[onclick], #side b[onclick]").count() == 0
-    assert "\u202e" not in page.locator("body").inner_text()
-    page.wait_for_timeout(300)
-    watched.context.close()
-    assert watched.noted == []
+    with visit(browser, leases, path="/#grid=leases") as watched:
+        page = watched.page
+        row = page.get_by_role("row", name="onerror")
+        row.last.get_by_role("cell").get_by_role("button").click()
+        expect(page.locator("#side .document")).to_contain_text("<b onclick=alert(2)>Mallory</b>")
+        page.get_by_role("button", name="Confirm").click()
+        expect(page.locator(".undo")).to_contain_text("<img src=x")
+        assert page.locator("img[src=x], .grid b[onclick], #side b[onclick]").count() == 0
+        assert "\u202e" not in page.locator("body").inner_text()
+        page.wait_for_timeout(300)
 
 
 def test_a_read_only_key_has_no_buttons_that_write(browser: Browser, tmp_path: Path) -> None:
@@ -166,24 +163,20 @@ def test_a_read_only_key_has_no_buttons_that_write(browser: Browser, tmp_path: P
         make_grid(client)
         put_text(client, "elm.md", "# Elm\n\nThe lease ends in 2035.")
         wait(client, client.post("/v1/grids/leases/refresh"))
-        watched = Watched(browser, client, 390)
-        page = watched.page
-        page.goto("/#grid=leases")
-        page.locator("#key-value").fill(reader)
-        page.get_by_role("button", name="Sign in").click()
-        expect(cell(page, "Oak", 0)).to_contain_text("2027")
-        page.get_by_role("button", name="Show", exact=True).click()
-        expect(page.locator("#grid-notice li").first).to_contain_text("2035")
-        for name in ("Refresh", "Edit", "Delete", "Mark as seen", "Stop"):
-            expect(page.locator("#grids").get_by_role("button", name=name)).to_have_count(0)
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        cell(page, "Oak", 0).get_by_role("button").click()
-        expect(page.get_by_role("dialog").locator("mark")).to_have_text("2027")
-        expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
-        page.keyboard.press("Escape")
-        page.get_by_role("button", name="All grids").click()
-        expect(page.get_by_role("list", name="Grids").locator("li")).to_have_count(1)
-        expect(page.get_by_role("button", name="New grid")).to_have_count(0)
-        watched.context.close()
-        watched.noted[:] = [line for line in watched.noted if "401" not in line]
-        assert watched.noted == []
+        with visit(browser, client, 390, "401", "/#grid=leases") as watched:
+            page = watched.page
+            page.locator("#key-value").fill(reader)
+            page.get_by_role("button", name="Sign in").click()
+            expect(cell(page, "Oak", 0)).to_contain_text("2027")
+            page.get_by_role("button", name="Show", exact=True).click()
+            expect(page.locator("#grid-notice li").first).to_contain_text("2035")
+            for name in ("Refresh", "Edit", "Delete", "Mark as seen", "Stop"):
+                expect(page.locator("#grids").get_by_role("button", name=name)).to_have_count(0)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            cell(page, "Oak", 0).get_by_role("button").click()
+            expect(page.get_by_role("dialog").locator("mark")).to_have_text("2027")
+            expect(page.get_by_role("button", name="Confirm")).to_have_count(0)
+            page.keyboard.press("Escape")
+            page.get_by_role("button", name="All grids").click()
+            expect(page.get_by_role("list", name="Grids").locator("li")).to_have_count(1)
+            expect(page.get_by_role("button", name="New grid")).to_have_count(0)
