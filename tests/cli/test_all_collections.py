@@ -145,7 +145,7 @@ def test_no_collection_holds_up_another(shared: Run, monkeypatch: pytest.MonkeyP
     state = json.loads(shared("worker", "--all-collections", "--status", "--json")[1])
     assert [Path(job["name"]).name for job in state["legal"]["jobs"]] == ["broken.pdf"]
     forgotten = json.loads(shared("worker", "--all-collections", "--forget")[1])
-    assert forgotten == {"forgotten": {"legal": 1}}
+    assert forgotten["forgotten"]["legal"] == 1
     shared("collection", "create", "a-first")
     with monkeypatch.context() as context:
         context.setenv("RAG_PASSAGE_TOKENS", "33")
