@@ -35,7 +35,8 @@ def test_a_gz_is_one_document(tmp_path: Path) -> None:
 
 def test_a_zip_holds_documents(tmp_path: Path) -> None:
     inner = zipped({"deep/c.txt": TEXT})
-    files = {"a.txt": TEXT, "b/b.md": "# B", "inner.zip": inner, "p.gif": b"\x89PNG"}
+    files: dict[str, str | bytes] = {"a.txt": TEXT, "b/b.md": "# B"}
+    files |= {"inner.zip": inner, "p.gif": b"\x89PNG"}
     content = zipped({**files, ".hidden": TEXT, "d/": ""})
     path = tmp_path / "all.zip"
     loaded = load_file(path, content)

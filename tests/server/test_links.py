@@ -12,7 +12,6 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.server.fake_server import put_text, serving
-from tests.server.test_collections import fill
 
 QUESTION = "Where is the safe?"
 TEXT = "The door is green. The safe for contracts is in Lisbon."
@@ -24,7 +23,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A document name in two collections; only the named collection's has the words."""
     with serving(tmp_path_factory.mktemp("served")) as made:
         put_text(made, "contracts.txt", "The safe of the house is in Oslo, behind the oven.")
-        fill(made, "contracts", TEXT)
+        made.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
+        body = {"name": "contracts.txt", "text": TEXT}
+        made.post("/v1/collections/contracts/documents", json=body).raise_for_status()
         yield made
 
 
