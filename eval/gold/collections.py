@@ -5,10 +5,12 @@
 
 FOLDER gets one folder per collection, as links into DATA, which has collections/ and pdf/. Three
 sets are copied from packages of Debian 13: debian from linux-doc-6.12 and vim-runtime, manuals from
-borgbackup-doc, buildbot-doc, python-django-doc, exim4-doc-html, gimp-help-en,
-installation-guide-amd64, libreoffice-help-en-us, mutt, postfix-doc and wireshark-doc, prose from
-anarchism, crawl-common, debian-history, doc-debian, gnugo, miscfiles, nethack-common, pysolfc,
-tuxpaint-data and xboard. Documents are checked against their digests in collections/documents.json.
+bash-doc, borgbackup-doc, buildbot-doc, charliecloud-doc, exim4-doc-html, fail2ban, gammu-doc,
+gimp-help-en, gnuplot-doc, installation-guide-amd64, knot-doc, libreoffice-help-en-us, libvirt-doc,
+mosquitto, mpd, mutt, nano, postfix-doc, privoxy, python-django-doc, python-flask-doc,
+shorewall-doc, sphinx-doc, taskwarrior, tmux, weechat-doc and wireshark-doc, prose from anarchism,
+crawl-common, debian-history, doc-debian, gnugo, miscfiles, nethack-common, pysolfc, tuxpaint-data
+and xboard. Documents are checked against their digests in collections/documents.json.
 The project itself contains only the questions and the sentences that answer them.
 """
 
@@ -29,15 +31,32 @@ DIGESTS = GOLD / "documents.json"
 _PLACES = {
     "debian/vim": "usr/share/vim/vim91/doc",
     "debian/linux": "usr/share/doc/linux-doc-6.12/Documentation",
+    "manuals/bash": "usr/share/doc/bash",
     "manuals/borgbackup": "usr/share/doc/borgbackup/html",
     "manuals/buildbot": "usr/share/doc/buildbot/html/_sources/manual",
+    "manuals/charliecloud": "usr/share/doc/charliecloud/html/_sources",
     "manuals/django": "usr/share/doc/python-django-doc/html",
     "manuals/exim": "usr/share/doc/exim4-doc-html/spec_html",
+    "manuals/fail2ban": "usr/share/doc/fail2ban",
+    "manuals/flask": "usr/share/doc/python-flask-doc/html",
+    "manuals/gammu": "usr/share/doc/gammu/html",
     "manuals/gimp": "usr/share/gimp/3.0/help/en",
+    "manuals/gnuplot": "usr/share/doc/gnuplot",
     "manuals/installation-guide": "usr/share/doc/installation-guide-amd64/en",
+    "manuals/knot": "usr/share/doc/knot-doc/_sources",
     "manuals/libreoffice": "usr/share/libreoffice/help/en-US/text",
+    "manuals/libvirt": "usr/share/doc/libvirt-doc/html",
+    "manuals/mosquitto": "usr/share/doc/mosquitto",
+    "manuals/mpd": "usr/share/doc/mpd/html",
     "manuals/mutt": "usr/share/doc/mutt",
+    "manuals/nano": "usr/share/doc/nano",
     "manuals/postfix": "usr/share/doc/postfix",
+    "manuals/privoxy": "usr/share/doc/privoxy",
+    "manuals/shorewall": "usr/share/doc/shorewall-doc/html",
+    "manuals/sphinx": "usr/share/doc/sphinx-doc/html",
+    "manuals/taskwarrior": "usr/share/doc/taskwarrior",
+    "manuals/tmux": "usr/share/doc/tmux",
+    "manuals/weechat": "usr/share/doc/weechat-doc/html",
     "manuals/wireshark": "usr/share/doc/wireshark/wsug_html_chunked",
     "prose/anarchism": "usr/share/doc/anarchism/html",
     "prose/crawl": "usr/share/crawl/dat",
