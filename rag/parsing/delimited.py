@@ -17,12 +17,13 @@ _LONG = 160
 _SAMPLE, _ROWS = 50_000, 50
 """Number of characters, and of rows, used to detect the separator."""
 Row = tuple[int, list[str]]
-_LONGEST_FIELD = 10_000_000
+LONGEST_FIELD = 10_000_000
+"""Characters of a cell of a file that is parsed."""
 
 
 def parse(source: str) -> Parsed:
     """A table; its separator is detected."""
-    csv.field_size_limit(_LONGEST_FIELD)
+    csv.field_size_limit(LONGEST_FIELD)
     rows = csv.reader(
         io.StringIO(source, newline=""), delimiter=_separator(source), skipinitialspace=True
     )

@@ -7,11 +7,13 @@ and takes seconds for a long file.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from rag.parsing.base import Parsed, Part, join
+from rag.parsing.delimited import LONGEST_FIELD
 from rag.parsing.tables import table_part
 
 _GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
@@ -25,6 +27,10 @@ _MARKED = re.compile(
 """Bounded, since the end of an unclosed mark would be searched from each opening mark."""
 
 
+_ESCAPED = re.compile(r"\\([!#-/:-@\[-`{-~])")
+_HIDDEN = 0xF0000
+"""Added to the code of an escaped character, so that it is no mark."""
+_SHOWN = {_HIDDEN + code: code for code in range(128)}
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*\Z")
 _DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+)::\s*(.*)\Z")
 _EXPLICIT = re.compile(r"\.\.(?:\s|\Z)")
@@ -33,6 +39,7 @@ _OPTION = re.compile(r":[\w -]+:(?:\s|\Z)")
 _FIELD = re.compile(r":([\w -]+):\s+(.*)\Z")
 _ITEM = re.compile(r"(\s*)(?:[-*+\u2022]|#\.|\(?\d{1,4}[.)]|\(?[a-zA-Z][.)])\s+")
 _HEADED = re.compile(r"\s*:header-rows:\s*1\s*\Z")
+_HEADER = re.compile(r"\s*:header:\s*(.+)\Z")
 _DROPPED = frozenset(
     "toctree contents include raw kernel-doc index highlight only math meta sectionauthor "
     "tabularcolumns".split()
@@ -119,11 +126,13 @@ class _Reader:
             yield Part("\n".join(body), kind="code")
         elif name in _IMAGES:
             yield from self._nested(body, depth)
-        elif name in ("list-table", "flat-table"):
+        elif name in ("list-table", "flat-table", "csv-table"):
             caption = (inline_text(argument),) if argument else ()
-            headed = any(_HEADED.match(line) for line in below)
+            header = [match.group(1) for line in below if (match := _HEADER.match(line))]
+            headed = bool(header) or any(_HEADED.match(line) for line in below)
+            rows = _csv_rows([*header, *body]) if name == "csv-table" else _list_table_rows(body)
             yield Part(inline_text(argument), context=caption, kind="caption")
-            yield _table(_list_table_rows(body), headed, caption)
+            yield _table(rows, headed, caption)
         elif name in _OBJECTS and argument:
             yield from self._defined(argument, body, depth)
         else:
@@ -307,6 +316,13 @@ def _list_table_rows(lines: Sequence[str]) -> list[list[str]]:
     return rows
 
 
+def _csv_rows(lines: Sequence[str]) -> list[list[str]]:
+    """Rows of a csv-table."""
+    csv.field_size_limit(LONGEST_FIELD)
+    rows = csv.reader((f"{line}\n" for line in lines), skipinitialspace=True)
+    return [[" ".join(cell.split()) for cell in row] for row in rows if row]
+
+
 def inline_text(text: str) -> str:
     """Text without roles, links and emphasis; literals stay unchanged."""
     parts = _LITERAL_TEXT.split(text)
@@ -314,9 +330,11 @@ def inline_text(text: str) -> str:
 
 
 def _marked(text: str) -> str:
+    text = _ESCAPED.sub(lambda escaped: chr(_HIDDEN + ord(escaped.group(1))), text)
     text = _ROLE.sub(lambda role: _shown(role.group(1)), text)
     text = _LINK.sub(r"\1", text)
-    return _MARKED.sub(lambda marked: marked.group(2), text).replace("\\ ", "").replace("\\*", "*")
+    text = _MARKED.sub(lambda marked: marked.group(2), text)
+    return text.replace("\\ ", "").translate(_SHOWN)
 
 
 def _shown(content: str) -> str:

@@ -39,6 +39,10 @@ def test_a_source() -> None:
         ("**bold** and *it*", "bold and it"),
         (":doc:`/admin/x` :func:`~os.path.join`", "/admin/x os.path.join"),
         ("x_ and `y z`_", "x_ and y z"),
+        (
+            r"2.0\*\* or \*not\* and \`x\` or C:\dir, \- or **\***",
+            "2.0** or *not* and `x` or C:\\dir, - or *",
+        ),
         ("::\n\n  code", "code"),
         ("----\n\nAfter a rule.", "After a rule."),
         ("..\n  hidden\n\nShown", "Shown"),
@@ -47,6 +51,17 @@ def test_a_source() -> None:
 )
 def test_marks(source: str, text: str) -> None:
     assert parse(source).text == text
+
+
+@pytest.mark.parametrize(
+    ("options", "first"), [(":header: Port, Tons", ""), (":header-rows: 1", "   Port, Tons\n")]
+)
+def test_a_csv_table_names_its_columns(options: str, first: str) -> None:
+    rows = '   Sur, "12, more"\n   :ref:`Masqat <m>`,3\n'
+    parsed = parse(f".. csv-table:: Catch\n   {options}\n   :widths: 1, 2\n\n{first}{rows}")
+    lines = ["Port | Tons", "Port: Sur | Tons: 12, more", "Port: Masqat | Tons: 3"]
+    assert parsed.text.split("\n") == ["Catch", "", *lines]
+    assert [len(block.cells) for block in parsed.blocks if block.kind == "row"] == [2, 2]
 
 
 def test_directives_nested_deep_are_read() -> None:
