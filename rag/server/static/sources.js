@@ -317,7 +317,7 @@ async function addOne(file, tally) {
       tally?.(outcome);
       words.textContent = upright(`${name}: ${outcome}${detail && ` (${detail})`}`);
       const id = job.files[0].document_ids[0];
-      if (id) box.append(iconButton('only', 'Ask about it', () => askOnly(id), { class: 'small edged', 'aria-label': `Ask about ${name}` }));
+      if (id) box.append(iconButton('only', 'Ask about it', () => askOnly(id), { class: 'small edged', 'aria-label': `Ask about it: ${name}` }));
     }
   } catch (error) {
     failed(error.message);
