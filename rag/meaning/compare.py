@@ -133,6 +133,8 @@ def _amount(text: str, before: str, after: str) -> Quantity | None:
 
 
 _UP, _DOWN = frozenset(("more than", "at least")), frozenset(("less than", "at most"))
+_EARLIER = frozenset(("before", "until", "till", "by", "no later than"))
+_LATER = frozenset(("after", "since", "no earlier than"))
 _CONVERTED, _APPROXIMATE = 0.01, 0.05
 """Relative tolerances: between two units, and of "about" in a claim."""
 _DEGREES = 0.6
@@ -173,7 +175,8 @@ def entails(stated: Comparable, claimed: Comparable) -> bool:
     """Whether the `stated` date, quantity or time is the claimed one, or a more precise one: "14
     July 2015" entails "2015", 150 entails "more than 100", and 19.6 entails "about 20"."""
     if isinstance(stated, Dated) and isinstance(claimed, Dated):
-        return _is_within(stated, claimed)
+        is_opposed = _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER)
+        return not is_opposed and _is_within(_plain(stated), _plain(claimed))
     if isinstance(stated, Quantity) and isinstance(claimed, Quantity):
         return _is_amount(stated, claimed)
     return compare(stated, claimed) is Relation.SAME
@@ -212,9 +215,13 @@ def _dates(first: Dated, second: Dated) -> Relation:
         "decade",
     }:
         return Relation.COMPATIBLE  # "1955" and "October"
-    first, second = (replace(date, qualifiers=frozenset()) for date in (first, second))
+    first, second = _plain(first), _plain(second)
     overlap = includes(first, second) or includes(second, first)
     return Relation.COMPATIBLE if overlap else Relation.CONTRADICTS
+
+
+def _plain(date: Dated) -> Dated:
+    return replace(date, qualifiers=frozenset())
 
 
 def _is_within(stated: Dated, claimed: Dated) -> bool:
@@ -222,6 +229,12 @@ def _is_within(stated: Dated, claimed: Dated) -> bool:
     if "--" in (stated.iso[:2], claimed.iso[:2]):
         return _dates(stated, claimed) is Relation.SAME
     return stated.isos == claimed.isos or includes(claimed, stated)
+
+
+def _are_opposed(
+    first: frozenset[str], second: frozenset[str], down: frozenset[str], up: frozenset[str]
+) -> bool:
+    return bool((first & down and second & up) or (first & up and second & down))
 
 
 # Quantities
@@ -290,9 +303,9 @@ def _is_bounded(first: Quantity, low: float, second: Quantity, other_low: float)
 
 def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     """Whether the given quantity makes the claimed one true."""
+    bounds = frozenset((stated.bound,)), frozenset((claimed.bound,))
     if stated.kind == claimed.kind == "number" and _range(stated) == _range(claimed):
-        bounds = stated.bound, claimed.bound
-        return not any(a in _DOWN and b in _UP for a, b in (bounds, bounds[::-1]))
+        return not _are_opposed(*bounds, _DOWN, _UP)
     if stated.unit is None or claimed.unit is None:
         if stated.unit != claimed.unit and not stated.kind == claimed.kind == "number":
             return stated.number == claimed.number

@@ -72,6 +72,11 @@ def _spoken(match: re.Match[str]) -> str:
 _NUMBER = re.compile(
     rf"(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})", re.IGNORECASE
 )
+_DATE_BOUND = re.compile(
+    r"\b(no (?:later|earlier) than|before|after|until|till|since|by|early|late|mid|around|about)"
+    r"[\s-]+(?:in |the )?$",
+    re.IGNORECASE,
+)
 _UNIT = re.compile(r"\s?(?:%|[A-Za-z°µ²³/-]+)")
 MOST_CLAIMED = 50
 """Maximum number of values of a claim that are compared."""
@@ -144,11 +149,15 @@ def _date(text: str, date: Date) -> Figure | None:
     only = only_date(words)
     if only is None:
         return None
+    bound = _DATE_BOUND.search(text[: date.start])
+    if bound:
+        only = replace(only, qualifiers=only.qualifiers | {bound[1].lower()})
+        words = text[bound.start() : date.end]
     in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
     numbers = tuple(map(float, in_digits.split()))
     amount = None
     if date.precision == "year":
-        amount = quantity(words, text[date.end : date.end + _UNIT_WITHIN])
+        amount = quantity(text[date.start : date.end], text[date.end : date.end + _UNIT_WITHIN])
     return Figure(words, only, amount if amount and amount.unit else None, None, numbers)
 
 
@@ -238,7 +247,7 @@ def contradicting(
 
 def _differ(claimed: Figure, stated: Figure) -> bool:
     if claimed.date and stated.date:
-        return compare(claimed.date, stated.date) is Relation.CONTRADICTS
+        return _are_other_dates(claimed.date, stated.date)
     if claimed.time and stated.time:
         return compare(claimed.time, stated.time) is Relation.CONTRADICTS
     if not claimed.quantity or not stated.quantity or claimed.quantity.unit is None:
@@ -250,3 +259,10 @@ def _differ(claimed: Figure, stated: Figure) -> bool:
     is_bounded_alike = claimed.quantity.bound == stated.quantity.bound != ""
     pair = plain if is_bounded_alike else either[0]
     return compare(*pair) is Relation.CONTRADICTS
+
+
+def _are_other_dates(claimed: Dated, stated: Dated) -> bool:
+    relation = compare(*(replace(date, qualifiers=frozenset()) for date in (claimed, stated)))
+    if relation is Relation.SAME:  # "before 2015" and "after 2015"
+        return not entails(claimed, stated) and not entails(stated, claimed)
+    return relation is Relation.CONTRADICTS

@@ -35,6 +35,12 @@ def test_the_evidence_states_the_value(claim: str, evidence: str) -> None:
 @pytest.mark.parametrize(
     ("claim", "evidence", "pairs"),
     [
+        ("It was before 2015.", "It was after 2015.", [("before 2015", "after 2015")]),
+        (
+            "It ends after June 2027.",
+            "It ends no later than June 2027.",
+            [("after June 2027", "no later than June 2027")],
+        ),
         ("It takes three weeks.", "It takes two weeks.", [("3 weeks", "2 weeks")]),
         ("It begins at half past nine.", "It begins at 10:30.", [("half past nine", "10:30")]),
         ("At most 5 members vote.", "At most 2 members vote.", [("5 members", "2 members")]),
