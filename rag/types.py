@@ -343,7 +343,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer quoted from the documents, or the reason why there is none.
+    """An answer quoted from the documents, or why nothing was found.
 
     `text` is None exactly if there is no answer; `abstention_reason` then explains why, and there
     are no citations. Otherwise there is at least one citation. `confidence` is the estimated

@@ -41,7 +41,7 @@ class DocumentNames:
 
     def source(self, line: str) -> str | None:
         """The id of the document that a line of a list of sources names; the longest name wins.
-        None if there is no such document, or two match equally well."""
+        None if no document matches, or two match equally well."""
         names = self.in_text(line, 1)
         longest = max(map(len, names.values()), default=0)
         best = [id for id, name in names.items() if len(name) == longest]

@@ -29,9 +29,9 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 class _Agent(NamedTuple):
-    """A program: its configuration, the user's and that of a folder, "" if there is none; the key
-    of its servers; whether an entry states its `type`; how it writes the value of an environment
-    variable, "" if it cannot connect to a URL.
+    """A program: the paths of the user's configuration and of a project's ("" if it has no such
+    file); the key of its servers; whether an entry states its `type`; how it writes the value of an
+    environment variable, "" if it cannot connect to a URL.
     """
 
     path: str

@@ -47,7 +47,7 @@ as_typed = click.option(
 )
 @as_typed
 @click.option(
-    "--why", is_flag=True, help="Explain how the answer was chosen, or why there is none."
+    "--why", is_flag=True, help="Explain how the answer was chosen, or why nothing was found."
 )
 @click.option(
     "--write",

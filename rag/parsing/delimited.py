@@ -17,17 +17,20 @@ _LONG = 160
 _SAMPLE, _ROWS = 50_000, 50
 """Number of characters, and of rows, used to detect the separator."""
 Row = tuple[int, list[str]]
-LONGEST_FIELD = 10_000_000
-"""Characters of a cell of a file that is parsed."""
+_LONGEST_FIELD = 10_000_000
+"""Characters of a cell."""
 
 
 def parse(source: str) -> Parsed:
     """A table; its separator is detected."""
-    csv.field_size_limit(LONGEST_FIELD)
-    rows = csv.reader(
-        io.StringIO(source, newline=""), delimiter=_separator(source), skipinitialspace=True
-    )
+    rows = csv_rows(io.StringIO(source, newline=""), _separator(source))
     return Parsed(*join(table_parts(rows)))
+
+
+def csv_rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Rows of cells; `lines` have their line ends. Raises csv.Error."""
+    csv.field_size_limit(_LONGEST_FIELD)
+    return csv.reader(lines, delimiter=separator, skipinitialspace=True)
 
 
 def _separator(source: str) -> str:
@@ -47,7 +50,7 @@ def _separator(source: str) -> str:
 def _evenness(sample: str, mark: str) -> float:
     """Share of rows with the most common number of cells, if that is above 1."""
     try:
-        rows = csv.reader(io.StringIO(sample, newline=""), delimiter=mark, skipinitialspace=True)
+        rows = csv_rows(io.StringIO(sample, newline=""), mark)
         widths = Counter(len(row) for row in islice(rows, _ROWS) if row)
     except csv.Error:
         return 0.0

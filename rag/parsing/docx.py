@@ -72,7 +72,7 @@ def _paged(parts: Sequence[Part], metadata: dict[str, str]) -> Parsed:
 
 
 def _moved(blocks: Sequence[Block], pieces: Sequence[tuple[int, int, int]]) -> tuple[Block, ...]:
-    """The blocks of a text of which these pieces are left: (offset before, offset now, length)."""
+    """The blocks of a text after only these pieces were kept: (old offset, new offset, length)."""
 
     def now(offset: int) -> int:
         last = max(0, bisect_right(pieces, offset, key=itemgetter(0)) - 1)

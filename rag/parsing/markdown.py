@@ -59,7 +59,7 @@ def _front_matter(source: str) -> tuple[dict[str, str], str]:
         return {}, source
     try:
         fields: Any = yaml.load(match.group(1), yaml.BaseLoader)
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):  # "\UFFFFFFFF" is no value
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):  # such as "\UFFFFFFFF"
         return {}, source
     if not isinstance(fields, dict):
         return {}, source

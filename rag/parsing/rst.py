@@ -7,13 +7,12 @@ and takes seconds for a long file.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from rag.parsing.base import Parsed, Part, join
-from rag.parsing.delimited import LONGEST_FIELD
+from rag.parsing.delimited import csv_rows
 from rag.parsing.tables import table_part
 
 _GRID = re.compile(r"\s*\+[-=+]+\+\s*\Z")
@@ -29,7 +28,7 @@ _MARKED = re.compile(
 
 _ESCAPED = re.compile(r"\\([!#-/:-@\[-`{-~])")
 _HIDDEN = 0xF0000
-"""Added to the code of an escaped character, so that it is no mark."""
+"""Added to the code of an escaped character, so that it is not read as markup."""
 _SHOWN = {_HIDDEN + code: code for code in range(128)}
 _RULE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*\Z")
 _DIRECTIVE = re.compile(r"\.\.\s+(?:\|[^|]+\|\s+)?([\w:.+-]+)::\s*(.*)\Z")
@@ -318,8 +317,7 @@ def _list_table_rows(lines: Sequence[str]) -> list[list[str]]:
 
 def _csv_rows(lines: Sequence[str]) -> list[list[str]]:
     """Rows of a csv-table."""
-    csv.field_size_limit(LONGEST_FIELD)
-    rows = csv.reader((f"{line}\n" for line in lines), skipinitialspace=True)
+    rows = csv_rows((f"{line}\n" for line in lines), ",")
     return [[" ".join(cell.split()) for cell in row] for row in rows if row]
 
 

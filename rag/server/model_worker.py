@@ -26,7 +26,7 @@ from rag.server.prometheus import Metrics
 
 _log = logging.getLogger(__name__)
 _SEARCHES = 2
-"""Maximum number of searches per batch, for all of which each of them waits, and the next one."""
+"""Maximum number of searches per batch: each waits until the whole batch is done."""
 BATCH_PASSAGES = 85
 """Maximum number of passages per batch."""
 _WINDOW = 0.003

@@ -172,8 +172,8 @@ class WirePiece(BaseModel):
 
 
 class WireAnswer(BaseModel):
-    """`answer` is null exactly if there is no answer; then `abstention_reason` says why, and there
-    are no citations.
+    """`answer` is null if nothing was found; then `abstention_reason` says why, and there are no
+    citations.
     """
 
     question: str = Field(examples=[_QUESTION])

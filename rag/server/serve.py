@@ -40,7 +40,7 @@ _TLS_REASONS = {
 _SWITCH_SECONDS = 0.0001
 """How long a thread that computes keeps Python's lock while others wait; Python's default is 50
 times as long. A search gives the lock back about 40 times, at each call of the system or of SQLite,
-and each time waits so long for every thread that computes.
+and then waits this long for each thread that computes.
 """
 
 

@@ -254,7 +254,7 @@ def why(
     top_k: TopK = None,
     limit: Limit = None,
 ) -> CallToolResult:
-    """Explain the answer to a question, or why there is none."""
+    """Explain how an answer was chosen, or why nothing was found."""
     answered = _open.get()().ask(question, (), AskOptions(filters=filters, top_k=top_k))
     explanation = explain(replace(answered.answer, question=answered.question))
     return results.why(answered, explanation, limit)
