@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from rag.models.device import Arithmetic
     from rag.parsing.files import FoundFile
     from rag.parsing.pool import Loader, Pool
-    from rag.store.collection_folders import Collections
+    from rag.store.collections import Collections
     from rag.store.postgres.collection_queues import CollectionQueues
     from rag.store.postgres.store import PostgresStore
 

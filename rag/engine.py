@@ -20,8 +20,8 @@ from rag.answering.forms import (
 )
 from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
-from rag.answering.provenance import receipt
 from rag.answering.reading import Reading
+from rag.answering.receipts import receipt
 from rag.answering.searcher import TRIES, Query, RetrievalResult, Searcher
 from rag.errors import InputError
 from rag.filters import matches, of_documents, shown

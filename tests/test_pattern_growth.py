@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from rag.answering import catalogue, generate, reading
+from rag.answering import catalogue, proposals, reading
 from rag.meaning import words
 from tests.growth import MOST_GROWTH, cpu_seconds, growth
 from tests.patterns import Used, texts, used_patterns
@@ -19,7 +19,7 @@ SHORT_SECONDS = 0.05
 """The most that a pattern may take for the longest text that reaches it."""
 SHORT = {
     "rag.answering.catalogue.": catalogue._LONGEST_QUESTION,
-    "rag.answering.generate._PATTERNS": generate._LONGEST_QUESTION,
+    "rag.answering.proposals._PATTERNS": proposals._LONGEST_QUESTION,
     "rag.answering.reading._SAYS": reading._SHORT_LINE,
     "rag.meaning.words._REWRITINGS": words.LONGEST,
     "rag.meaning.quantities._BOUND_AFTER": words.LONGEST,  # at one place of a value

@@ -32,8 +32,8 @@ from sklearn.linear_model import LogisticRegression
 from eval.experiments.kept import HALVED, SETS, done, opened
 from rag.answering.candidate import Candidate, joined
 from rag.answering.features import Featurizer, refers_back
-from rag.answering.generate import candidates
 from rag.answering.judge import CLIPPED, Networks
+from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
 from rag.answering.searcher import Query
 from rag.engine import Engine

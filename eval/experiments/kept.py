@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 from eval.experiments.public_sets import PUBLIC
 from rag import build
-from rag.answering.provenance import model_digest
+from rag.answering.receipts import model_digest
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.corpus import fill

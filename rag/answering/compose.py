@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from rag.answering.candidate import Candidate, cite_all, independent, joined
 from rag.answering.forms import NEEDS_ALL
-from rag.answering.generate import candidates
 from rag.answering.judge import Ranks
+from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
 from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, value
 from rag.meaning.compare import Relation, compare

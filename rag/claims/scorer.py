@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from rag.answering.reading import logit, probability
-from rag.claims.comparison import ClaimComparison
+from rag.answering.reading import logistic, logit
+from rag.claims.differences import ClaimComparison
 from rag.errors import InputError
 
 SHIPPED = Path(__file__).parent / "verdict_model.json"
@@ -70,7 +70,7 @@ class Logistic:
 
     def __call__(self, by_name: Mapping[str, float]) -> float:
         """The probability, in [0, 1]."""
-        return probability(
+        return logistic(
             self.weights, self.bias, {name: by_name.get(name, 0.0) for name in self.weights}
         )
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
-from rag.claims.comparison import ClaimComparison, compare
+from rag.claims.differences import ClaimComparison, compare
 from rag.claims.evidence import Excerpt, cite
 from rag.claims.results import (
     CONTRADICTED,

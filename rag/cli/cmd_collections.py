@@ -11,7 +11,7 @@ from rag.cli.main import LazyGroup
 from rag.cli.options import shared_by_all, show
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collection_folders import Collection
+from rag.store.collections import Collection
 
 
 @click.group("collection", cls=LazyGroup)

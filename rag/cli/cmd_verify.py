@@ -98,10 +98,10 @@ def _lines(check: CitationCheck) -> list[str]:
 
 def _replay(settings: Settings, content: Any) -> bool:
     """Ask the receipt's question again with its options. Returns whether the answer is the same."""
-    from rag.answering import provenance
+    from rag.answering import receipts
     from rag.render import terminal
 
-    replay = provenance.replay(build.engine(settings).ask, provenance.load(content))
+    replay = receipts.replay(build.engine(settings).ask, receipts.load(content))
     causes = replay.changed or ("nothing that affects it has changed",)
     head = "same answer" if replay.same else "the answer has changed"
     lines = [head, *(f"  {clean(cause)}" for cause in causes)]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.answering.candidate import heading_at
-from rag.answering.provenance import answer_digest, load
+from rag.answering.receipts import answer_digest, load
 from rag.answering.verification import Cited, citations
 from rag.desk import grid_export, verify_bundle
 from rag.desk.grid import Cell, Grid, now

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rag.answering import provenance
+from rag.answering import receipts
 from rag.answering.judge import Judge, Ranks
 from rag.answering.searcher import TRIES, Query
 from rag.answering.verification import CitationCheck, citations, verify
@@ -180,7 +180,7 @@ def check(
     """
     if record.get("seal") != _digest({key: record[key] for key in record if key != "seal"}):
         return CertificateCheck(False)
-    receipt = provenance.load(record)
+    receipt = receipts.load(record)
     conditions = parse(receipt.filter)
     try:
         before, nearest = dict(record["documents"]), citations(record["passages"])
@@ -191,10 +191,10 @@ def check(
     threshold = settings.threshold if settings.threshold >= 0 else judge.threshold
     today = replace(
         receipt,
-        embedder=provenance.model_digest(settings.embedder),
-        reader=provenance.model_digest(settings.reader),
+        embedder=receipts.model_digest(settings.embedder),
+        reader=receipts.model_digest(settings.reader),
         calibration=judge.digest,
-        settings=provenance.answer_settings(replace(settings, threshold=threshold)),
+        settings=receipts.answer_settings(replace(settings, threshold=threshold)),
     )
     return CertificateCheck(
         True,
@@ -202,7 +202,7 @@ def check(
         tuple(name for name in sorted(after.keys() & before) if after[name] != before[name]),
         tuple(sorted(before.keys() - after)),
         tuple(one for one in checks if one.status != "ok"),
-        tuple(provenance.changes(receipt, today)),
+        tuple(receipts.changes(receipt, today)),
     )
 
 

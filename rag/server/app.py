@@ -14,12 +14,12 @@ from starlette.routing import Route
 
 from rag import __version__
 from rag.server import openapi, problems
+from rag.server.admission import Admission
 from rag.server.auth import Access, origins
 from rag.server.collection_host import CollectionHost
 from rag.server.middleware import ErrorResponses, RequestGate
 from rag.server.request_log import RequestLogging
 from rag.server.rights import RouteRights
-from rag.server.room import Room
 from rag.server.routes import (
     check,
     collection_routes,
@@ -149,7 +149,7 @@ def _middleware(
             access=access,
             rights=rights,
             collections=collections,
-            room=Room(_threads(settings), 2 * max_upload),
+            admission=Admission(_threads(settings), 2 * max_upload),
             audit=service.audit,
             max_upload=max_upload,
         ),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from rag import build
 from rag.errors import BusyError, NotFoundError, RagError
 from rag.server.state import Service
-from rag.store.collection_folders import Collection
+from rag.store.collections import Collection
 
 _log = logging.getLogger(__name__)
 _LOOK = 15.0

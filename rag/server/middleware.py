@@ -19,12 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError
 from rag.server import problems
+from rag.server.admission import SMALL_BODY, Admission, Body, announced, receive_body
 from rag.server.auth import Access
 from rag.server.collection_paths import split
 from rag.server.problems import ServiceError
 from rag.server.request_log import HttpLayer, RequestLog
 from rag.server.rights import Right, RouteRights
-from rag.server.room import SMALL_BODY, Body, Room, announced, receive_body
 from rag.settings import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class RequestGate(HttpLayer):
     access: Access
     rights: RouteRights
     collections: CollectionHost
-    room: Room
+    admission: Admission
     audit: Audit
     max_upload: int
 
@@ -95,7 +95,7 @@ class RequestGate(HttpLayer):
         limit = self._limit(scope["method"], path)
         size = announced(request_headers, limit)
         async with (
-            self.room.place(state["caller"].key_id, size if size > SMALL_BODY else 0) as free,
+            self.admission.place(state["caller"].key_id, size if size > SMALL_BODY else 0) as free,
             self._service(state),
         ):
             state["release_body"] = free

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from rag.answering.generate import compared
+from rag.answering.proposals import compared
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from safetensors.numpy import save
 from eval.experiments.fit_judge import Example, fit
 from rag.answering.compose import Ruling, compose, rank
 from rag.answering.features import FEATURES, Featurizer
-from rag.answering.generate import candidates
 from rag.answering.judge import Judge, Networks
+from rag.answering.proposals import candidates
 from rag.errors import ModelError
 from rag.evaluation.gold import Question
 from rag.evaluation.usefulness import Judgement

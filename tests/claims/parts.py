@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.build import assemble
-from rag.claims.comparison import compare
+from rag.claims.differences import compare
 from rag.claims.scorer import Logistic, Scorer
 from rag.engine import Engine
 from rag.ingestion.chunking import split

@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from rag.protocols import ReaderOutput
+from rag.server.admission import Admission
 from rag.server.problems import ServiceError
-from rag.server.room import Room
 from rag.types import Hit
 from tests.fakes import NameReader
 from tests.server.fake_server import SlowReader, put_text, serving
@@ -133,11 +133,11 @@ def test_questions_that_would_be_late_are_refused_at_once(tmp_path: Path) -> Non
 
 def test_bytes_in_flight_are_bounded_and_waiting_requests_proceed() -> None:
     async def run() -> list[int]:
-        room, under_way, most = Room(100, 100, 5), 0, []
+        admission, under_way, most = Admission(100, 100, 5), 0, []
 
         async def send() -> None:
             nonlocal under_way
-            async with room.place("", 40) as free:
+            async with admission.place("", 40) as free:
                 under_way += 1
                 most.append(under_way)
                 await asyncio.sleep(0.01)
@@ -146,7 +146,7 @@ def test_bytes_in_flight_are_bounded_and_waiting_requests_proceed() -> None:
                 await asyncio.sleep(0.01)
 
         await asyncio.gather(*(send() for _ in range(10)))
-        await room.place("", 100).__aenter__()  # all were released exactly once
+        await admission.place("", 100).__aenter__()  # all were released exactly once
         return most
 
     assert max(asyncio.run(run())) == 2
@@ -154,17 +154,17 @@ def test_bytes_in_flight_are_bounded_and_waiting_requests_proceed() -> None:
 
 def test_one_key_has_at_most_half_of_the_bytes_and_three_quarters_of_the_places() -> None:
     async def run() -> None:
-        room = Room(4, 10, 0.05)
-        async with room.place("a", 5):
-            async with room.place("b", 5), room.place("a", 0), room.place("a", 0):
+        admission = Admission(4, 10, 0.05)
+        async with admission.place("a", 5):
+            async with admission.place("b", 5), admission.place("a", 0), admission.place("a", 0):
                 with pytest.raises(ServiceError, match="too many requests"):
-                    await room.place("c", 0).__aenter__()
+                    await admission.place("c", 0).__aenter__()
             with pytest.raises(ServiceError, match="too many requests"):
-                await room.place("a", 1).__aenter__()
-            async with room.place("a", 0), room.place("a", 0):
+                await admission.place("a", 1).__aenter__()
+            async with admission.place("a", 0), admission.place("a", 0):
                 with pytest.raises(ServiceError, match="too many requests"):
-                    await room.place("a", 0).__aenter__()
-                async with room.place("b", 5):
+                    await admission.place("a", 0).__aenter__()
+                async with admission.place("b", 5):
                     pass
 
     asyncio.run(run())

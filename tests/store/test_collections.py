@@ -31,7 +31,7 @@ from rag.errors import (
 from rag.ingestion.uploads import Done, Upload
 from rag.protocols import Store
 from rag.settings import Settings
-from rag.store.collection_folders import Collections
+from rag.store.collections import Collections
 from rag.store.local import collections as module
 from rag.store.local.collections import LocalCollections
 from rag.store.migrate import migrate

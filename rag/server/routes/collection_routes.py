@@ -16,7 +16,7 @@ from rag.server.rights import Right, needs
 from rag.server.schemas import Options, Strict, WireAnswer
 from rag.server.state import Service, caller_of, wait
 from rag.settings import DEFAULT_COLLECTION
-from rag.store.collection_folders import Collection
+from rag.store.collections import Collection
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 Name = Annotated[str, Field(min_length=1, max_length=63, examples=["contracts"])]

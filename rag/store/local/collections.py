@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from rag.errors import BusyError, StoreError
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collection_folders import Collection, Collections, check_name, is_name, is_taken
+from rag.store.collections import Collection, Collections, check_name, is_name, is_taken
 from rag.store.local.sqlite_file import sync_to_disk
 
 _CARD = "collection.json"

@@ -2,7 +2,8 @@
 compressed.
 
 Passage ids are FAISS ids (through `IndexIDMap2` for a flat index), so a deletion renumbers nothing.
-The index is derived from the store's rows.
+`save` replaces the file atomically; `rag.store.local.indexes` decides when, and rebuilds the index
+from the store's rows after a crash.
 """
 
 from __future__ import annotations
@@ -55,21 +56,21 @@ class DenseIndex:
     question. It proposes candidates, which are scored with the stored vectors.
     """
 
-    def __init__(self, dim: int, snapshot: Path | None = None) -> None:
-        """Create an empty flat index, or load `snapshot`. Raises ValueError if it is not such an
-        index.
+    def __init__(self, dim: int, path: Path | None = None) -> None:
+        """Create an empty flat index, or load the one saved at `path`. Raises ValueError if it is
+        not such an index.
         """
         self._index: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
         self.new = False
         """Whether its type differs from the saved one's."""
-        if snapshot is not None:
+        if path is not None:
             try:
-                self._index = faiss.read_index(str(snapshot))
+                self._index = faiss.read_index(str(path))
             except RuntimeError as error:
-                raise ValueError(f"{snapshot} is not a FAISS index") from error
+                raise ValueError(f"{path} is not a FAISS index") from error
             has_ids = isinstance(self._index, (faiss.IndexIDMap2, faiss.IndexIVF))
             if not has_ids or self._index.d != dim:
-                raise ValueError(f"{snapshot} is not an index of {dim} dimensions with ids")
+                raise ValueError(f"{path} is not an index of {dim} dimensions with ids")
 
     @classmethod
     def trained(cls, dim: int, index_type: str, sample: Vectors) -> DenseIndex:
@@ -172,15 +173,15 @@ class DenseIndex:
         probes = min(lists, int(max(_PROBES, lists // _PROBED) / max(share, 1e-9)))
         return faiss.SearchParametersIVF(sel=selector, nprobe=probes)  # type: ignore[call-arg]  # set by the wrapper
 
-    def save(self, snapshot: Path) -> None:
-        """Write the snapshot atomically. Raises OSError."""
-        partial = snapshot.with_suffix(".partial")
+    def save(self, path: Path) -> None:
+        """Write the file, or replace it atomically. Raises OSError."""
+        partial = path.with_suffix(".partial")
         try:
             faiss.write_index(self._index, str(partial))
         except RuntimeError as error:
             partial.unlink(missing_ok=True)
-            raise OSError(f"{snapshot} cannot be written") from error
-        os.replace(partial, snapshot)
+            raise OSError(f"{path} cannot be written") from error
+        os.replace(partial, path)
         self.new = False
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import Connection, errors, sql
 
 from rag.settings import DEFAULT_COLLECTION, Settings
-from rag.store.collection_folders import Collection, Collections, check_name, is_name, is_taken
+from rag.store.collections import Collection, Collections, check_name, is_name, is_taken
 from rag.store.postgres.connection_pool import GUARD, Database, in_schema, schema_of
 
 _TABLE = """

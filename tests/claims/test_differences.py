@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.claims.checker import Checker
-from rag.claims.comparison import compare, is_quoted
+from rag.claims.differences import compare, is_quoted
 from rag.claims.results import CONTRADICTED, NOT_CHECKABLE, SUPPORTED
 from rag.claims.verdict import QUOTED
 from rag.meaning.names import names

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rag import build
-from rag.answering.provenance import load, model_digest, replay
+from rag.answering.receipts import load, model_digest, replay
 from rag.engine import Engine
 from rag.errors import InputError
 from rag.filters import parse

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidate import Candidate
-from rag.answering.generate import candidates, section
+from rag.answering.proposals import candidates, section
 from rag.answering.reading import Reading
 from rag.meaning.sentences import split_sentences
 from rag.types import Document

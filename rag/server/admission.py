@@ -40,7 +40,7 @@ class _Share:
             del self._used[key_id]
 
 
-class Room:
+class Admission:
     """Room for `requests` requests, of which one key may have three quarters, and for `size` bytes
     of large bodies, of which it may have half. To be used in the event loop.
     """
