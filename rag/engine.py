@@ -10,19 +10,13 @@ from dataclasses import replace
 from rag.answering.candidate import Candidate
 from rag.answering.catalogue import catalogue
 from rag.answering.compose import MOST_ALTERNATIVES, Ruling, compose
-from rag.answering.forms import (
-    CLASSES,
-    FORMS,
-    SUGGESTION_READS,
-    FormClassifier,
-    Suggestions,
-    talk_reply,
-)
+from rag.answering.forms import CLASSES, FORMS, FormClassifier
 from rag.answering.judge import Ranks
 from rag.answering.overview import meant, overview
 from rag.answering.reading import Reading
 from rag.answering.receipts import receipt
 from rag.answering.searcher import TRIES, Query, RetrievalResult, Searcher
+from rag.answering.talk import SUGGESTION_READS, Suggestions, talk_reply
 from rag.errors import InputError
 from rag.filters import matches, of_documents, shown
 from rag.models.cascade import BudgetedReader, ReadState

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.answering.lists import in_asked_columns
 from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, grouped, mention
+from rag.answering.table_cells import in_asked_columns
 from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences
 from rag.protocols import ReaderOutput, Verdict
 from rag.structure import block_at, heading_path

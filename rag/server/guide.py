@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from rag.answering.forms import SUGGESTION_READS
+from rag.answering.talk import SUGGESTION_READS
 from rag.server.caller import Caller
 from rag.server.schemas import Options
 from rag.server.state import Service, wait

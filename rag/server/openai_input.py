@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rag.answering.forms import REPLY
+from rag.answering.talk import REPLY
 from rag.errors import InputError
 from rag.server.conversation import Exchanged
 from rag.server.openai_schemas import ChatRequest, ContentPart, ResponseFormat, ResponsesRequest

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.answering.lists import in_asked_columns
+from rag.answering.table_cells import in_asked_columns
 from rag.parsing.base import join
 from rag.parsing.tables import TableText
 from rag.types import Block, Document, Hit, Passage, Span

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rag import build
-from rag.answering.forms import CLASSES, REPLY, FormClassifier, Suggestions, candidates
+from rag.answering.forms import CLASSES, FormClassifier
+from rag.answering.talk import REPLY, Suggestions, candidates
 from rag.engine import Engine
 from rag.render import terminal
 from rag.render.cited import cited
