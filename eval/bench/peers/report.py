@@ -158,14 +158,15 @@ def markdown(result: Mapping[str, Any]) -> str:
         "# Beside other systems",
         f"Commit `{facts['commit']}`, {facts['made']}. {facts['passages']} passages of `seeds/` "
         f"({facts['tokens']:,} word-pieces), {facts['answerable']} questions that they answer and "
-        f"{facts['unanswerable']} that they do not. The same passages, embedder, reader and number "
-        "of passages read (8) for all; every system at its own defaults otherwise, in fp32 but for "
-        "`ours`. What each system is: `eval/bench/peers/__init__.py`.",
+        f"{facts['unanswerable']} that they do not. All systems have the same passages, embedder, "
+        "reader and number of passages read (8), otherwise their own defaults. `ours` computes in "
+        "bf16 if the processor supports it, the others in fp32. Each system is described in "
+        "`eval/bench/peers/__init__.py`.",
         *_tables(result["figures"], result["ratios"]),
-        "Ratios are medians over blocks that all systems were given one after the other, with 95 % "
-        "intervals of blocks drawn anew; below 1 ours is faster. Load of the machine (1 minute) at "
-        f"the begin and end of each phase: {loads}; it does other work too, which makes times "
-        "longer and CPU times little so.",
+        "Ratios are medians over blocks, which all systems processed in turn, with 95 % intervals "
+        "from resampled blocks; below 1 ours is faster. Load of the machine (1 minute) at the "
+        f"beginning and end of each phase: {loads}. Other work on it lengthens times, and CPU "
+        "times only a little.",
         f"Machine: {facts['machine']}; {facts['threads']} threads for each system. {versions}.",
         f"Command: `{facts['command']}`",
     )
