@@ -1,12 +1,11 @@
-"""`rag sync`."""
+"""`rag sync`: makes the index match a folder, once or after each change of its files."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from functools import cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,10 @@ import click
 
 from rag import build
 from rag.cli.options import counts, plural, quotes_lines, shared, show, skipped_lines
-from rag.errors import BusyError, InputError, NotFoundError, RagError, install_line
+from rag.errors import InputError, NotFoundError, RagError
 from rag.ingestion.progress import IngestProgress
 from rag.ingestion.sync import Changes
+from rag.ingestion.watch import watch
 from rag.render.status import Status, clean
 from rag.server.feedback import forget_quotes
 from rag.settings import Settings
@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Delete documents even if much of the folder has disappeared.",
 )
-@click.option("--watch", is_flag=True, help="Keep syncing after each change until interrupted.")
+@click.option(
+    "--watch", "is_watching", is_flag=True, help="Keep syncing after each change until interrupted."
+)
 @click.option("--name", help="Folder name to use in document ids. Default: its own name.")
 @shared
 def sync_command(
-    settings: Settings, folder: Path, dry_run: bool, many: bool, watch: bool, name: str | None
+    settings: Settings, folder: Path, dry_run: bool, many: bool, is_watching: bool, name: str | None
 ) -> None:
     """Make the index match FOLDER: add, update, rename and remove documents.
 
@@ -51,7 +53,7 @@ def sync_command(
       rag sync ~/notes
       rag sync ~/notes --watch
     """
-    if dry_run and watch:
+    if dry_run and is_watching:
         raise InputError("--dry-run and --watch cannot be combined", "leave one out")
     root = folder.resolve()
     if not root.is_dir():
@@ -80,76 +82,36 @@ def sync_command(
                 )
                 sys.exit(130)
 
-        standing = StandingGrids(settings)
+        @cache
+        def engine() -> Engine:
+            return build.engine(settings)
 
         def report(changes: Changes) -> None:
             show(changes, _report(changes, settings.place))
             sys.stdout.flush()
-            standing.refresh(changes)
+            if not changes.dry_run:
+                _ask_grids(settings, engine, changes.any)
 
-        if watch:
-            _follow(root, settings.index, once, report)
+        if is_watching:
+            watch(root, settings.index, once, report, _report_error)
         else:
             report(once())
 
 
-class StandingGrids:
-    """The grids that are asked again after a sync. The models load with the first question."""
+def _ask_grids(settings: Settings, engine: Callable[[], Engine], has_changed: bool) -> None:
+    """Ask standing grids, and say on stderr what changed; errors do not undo a sync."""
+    from rag.desk.standing_grids import refresh
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    @cached_property
-    def _engine(self) -> Engine:
-        return build.engine(self._settings)
-
-    def refresh(self, changes: Changes) -> None:
-        """Ask them, and say on stderr what changed; errors do not undo a sync."""
-        from rag.desk.grid_run import refresh
-
-        if changes.dry_run:
-            return
-        with closing(build.store(self._settings)) as store, Status("asking standing grids"):
-            for one in refresh(store, lambda: self._engine, changes.any):
-                name = clean(one.name)
-                news = f"{plural(one.changed, 'answer')} changed; see: rag grid changes {name!r}"
-                outcome = one.error or (news if one.changed else "no answer changed")
-                click.echo(f"rag: grid {name}: {clean(outcome)}", err=True)
+    with closing(build.store(settings)) as store, Status("asking standing grids"):
+        for grid in refresh(store, engine, has_changed):
+            name = clean(grid.name)
+            news = f"{plural(grid.changed, 'answer')} changed; see: rag grid changes {name!r}"
+            outcome = grid.error or (news if grid.changed else "no answer changed")
+            click.echo(f"rag: grid {name}: {clean(outcome)}", err=True)
 
 
-def _follow(
-    root: Path, index: Path, once: Callable[[], Changes], report: Callable[[Changes], None]
-) -> None:
-    """Sync now and after each change. Errors are printed, and the next change tries again."""
-    try:
-        from watchfiles import DefaultFilter, watch
-    except ImportError as error:
-        raise InputError(
-            "--watch needs the package watchfiles", f"run: {install_line('watch')}"
-        ) from error
-    first = True
-    busy = False
-    # A sync writes to the index folder and would trigger itself.
-    followed = DefaultFilter(ignore_paths=[os.path.join(index.resolve(), "")])
-    # Watch before the first sync, so that changes during it are not missed.
-    for changes in watch(
-        root,
-        watch_filter=followed,
-        rust_timeout=500,
-        yield_on_timeout=True,
-        ignore_permission_denied=True,
-    ):
-        if not (changes or first or busy):
-            continue
-        try:
-            result = once()
-            if first or result.any or result.skipped:
-                report(result)
-            busy = False
-        except RagError as error:
-            busy = isinstance(error, BusyError)
-            click.echo(f"rag: {error}", err=True)
-        first = False
+def _report_error(error: RagError) -> None:
+    click.echo(f"rag: {error}", err=True)
 
 
 def _report(changes: Changes, index: str) -> list[str]:

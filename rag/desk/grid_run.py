@@ -1,4 +1,7 @@
-"""Asks the cells of a grid that have no answer yet, or whose documents changed, batch by batch."""
+"""Asks the cells of a grid that have no answer yet, or whose documents changed, batch by batch.
+
+`rag.desk.standing_grids` does it after each sync.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,8 @@ from rag.answering.searcher import Query, RetrievalResult
 from rag.desk import grid as grids
 from rag.desk.grid import Cell, Grid, GridRow, Quote, State
 from rag.desk.grid_file import GridColumn
-from rag.errors import RagError
 from rag.meaning.figures import figures
 from rag.meaning.quantities import Quantity
-from rag.protocols import Store
 from rag.types import Answer, Citation, Value
 
 if TYPE_CHECKING:
@@ -302,33 +303,3 @@ def _amount(text: str, amount: Quantity) -> Value:
 def _quote(citation: Citation) -> Quote:
     names = (field.name for field in fields(Quote) if field.name != "text")
     return Quote(text=citation.quote, **{name: getattr(citation, name) for name in names})
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """A standing grid that was asked again: how many cells were read, how many answers changed
-    since somebody looked, and what stopped it, or "".
-    """
-
-    name: str
-    asked: int
-    changed: int
-    error: str = ""
-
-
-def refresh(
-    store: Store, engine: Callable[[], Engine], has_changed: bool = True
-) -> Iterator[Refreshed]:
-    """Ask the standing grids that have something to ask; only then `engine` is called. Rows of
-    several documents are asked only if the index `has_changed`.
-    """
-    for name in store.grids():
-        try:
-            if grids.spec_of(store, name).refresh != "on_sync":
-                continue
-            waiting = due(grids.load(store, name))
-            if any(has_changed or cell.has_changed for cell in waiting):
-                count = run(engine(), name)
-                yield Refreshed(name, count, len(grids.load(store, name).changes()))
-        except RagError as error:
-            yield Refreshed(name, 0, 0, error.message)
