@@ -15,7 +15,6 @@ from rag.answering.judge import Ranks
 from rag.answering.proposals import candidates
 from rag.answering.reading import Reading
 from rag.answering.spans import SpanGroup, value
-from rag.meaning.relative_dates import document_date
 from rag.types import LEAST_SHOWN, Alternative, Answer, Citation, Document, Piece, Value
 
 MAX_CITATIONS = 5
@@ -210,11 +209,10 @@ def _conflicts(
 def _value(
     candidate: Candidate, pieces: Sequence[Piece], documents: Mapping[str, Document]
 ) -> Value | None:
-    """The typed value; the document's day resolves relative dates."""
+    """The typed value of a verdict or a span."""
     if candidate.verdict is not None:
         return Value("boolean", pieces[0].text, yes=candidate.verdict)
     if candidate.span is None:
         return None
     best = candidate.span.best
-    document = documents.get(best.span.hit.passage.document_id)
-    return value(best, document_date(document.metadata, document.text) if document else None)
+    return value(best, documents[best.span.hit.passage.document_id])

@@ -6,7 +6,6 @@ A date, number, duration, sum of money or percentage is also shown as a typed va
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import math
 import re
@@ -15,10 +14,11 @@ from dataclasses import dataclass, replace
 
 from rag.meaning.compare import Meaning, Relation, compare, meaning
 from rag.meaning.dates import dates, only_date
-from rag.meaning.relative_dates import is_relative, resolve
+from rag.meaning.relative_dates import document_date, is_relative, resolve
 from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.meaning.words import YEARS, content_words, coverage, named_words, word_set
-from rag.types import Span, Value
+from rag.structure import row_at
+from rag.types import Document, Span, Value
 
 _AMOUNT = re.compile(
     r"\bhow (?:many|much|long|old|far|big|large|tall|high|deep|wide|heavy|fast|hot|cold)\b",
@@ -219,16 +219,26 @@ _MOST_BESIDE = 6
 """Maximum number of other words in an answer that is a number."""
 
 
-def value(mention: Mention, day: dt.date | None = None) -> Value | None:
-    """The typed value; None if the words have no type. `day` is the document's date, if known."""
+def value(mention: Mention, document: Document) -> Value | None:
+    """The typed value; None if the words have no type. The date of the mention's document resolves
+    relative dates.
+    """
     text = mention.span.text
     after = mention.sentence_text[mention.span.end - mention.sentence[0] :]
     if _ANCHORED.search(f"{text} {after[:12]}"):
-        return None if dates(text) else _date(mention, after, day)
-    return _number(mention) or _date(mention, after, day)
+        return None if dates(text) else _date(mention, after, document)
+    return _number(mention, document) or _date(mention, after, document)
 
 
-def _date(mention: Mention, after: str, day: dt.date | None) -> Value | None:
+def _row_label(mention: Mention, document: Document) -> str | None:
+    """The first cell of the row that contains the span; None outside rows of several cells."""
+    row = row_at(document.blocks, mention.span.hit.passage.start + mention.span.start)
+    if row is None or len(row.cells) < 2:
+        return None
+    return document.text[row.cells[0].start : row.cells[0].end]
+
+
+def _date(mention: Mention, after: str, document: Document) -> Value | None:
     text = mention.span.text
     gap = len(after) - len(after.lstrip(", "))
     year = YEARS.match(after, gap) if gap else None  # the rest of a date that an answer left out
@@ -237,7 +247,9 @@ def _date(mention: Mention, after: str, day: dt.date | None) -> Value | None:
         bound = " ".join(sorted(whole.qualifiers))
         return Value("date", text, iso=whole.iso, precision=whole.precision, bound=bound)
     before = mention.sentence_text[: mention.span.start - mention.sentence[0]]
-    resolved = resolve(text, before, day, after) if day else None
+    day = document_date(document.metadata, document.text)
+    in_row = _row_label(mention, document) is not None
+    resolved = resolve(text, before, day, after, in_row) if day else None
     if resolved:
         return Value(
             "date",
@@ -254,15 +266,15 @@ def _date(mention: Mention, after: str, day: dt.date | None) -> Value | None:
     return Value("date", text[date.start : date.end], iso=date.iso, precision=date.precision)
 
 
-def _number(mention: Mention) -> Value | None:
+def _number(mention: Mention, document: Document) -> Value | None:
     quantity, text = mention.meaning.quantity, mention.span.text
     if quantity is None or len(quantity.rest.split()) > _MOST_BESIDE:
         return None
     if quantity.kind == "number" and dates(text):
         return None
-    factor = (
-        _factor(mention, quantity.kind) if quantity.kind in ("money", "number", "percentage") else 1
-    )
+    factor, label = 1, _row_label(mention, document)
+    if label is not None and quantity.kind in ("money", "number", "percentage"):
+        factor = _factor(mention, quantity.kind, label)
     return Value(
         quantity.kind,
         text,
@@ -274,13 +286,10 @@ def _number(mention: Mention) -> Value | None:
     )
 
 
-def _factor(mention: Mention, kind: str) -> int:
-    """What a figure in a table is to be multiplied by: the unit is in the heading, as in "(In
-    millions, except per-share amounts)", and figures in brackets are negative.
+def _factor(mention: Mention, kind: str, label: str) -> int:
+    """What a figure in a row with this label is to be multiplied by: the unit is in the heading, as
+    in "(In millions, except per-share amounts)", and figures in brackets are negative.
     """
-    label, bar, _ = mention.sentence_text.partition(" | ")
-    if not bar:
-        return 1
     text = mention.span.text.strip()
     sign = -1 if _NEGATIVE.fullmatch(text) else 1
     if kind == "percentage" or _OWN_UNIT.search(text):

@@ -90,14 +90,16 @@ def _day(text: str) -> dt.date | None:
     return dt.date.fromisoformat(only.iso)
 
 
-def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved | None:
+def resolve(
+    text: str, before: str, day: dt.date, after: str = "", in_row: bool = False
+) -> Resolved | None:
     """The date that a relative expression means in a document of `day`; `before` and `after` are
     the rest of its sentence.
 
     None if the expression is not relative, refers to another event, or has no calendar date. A
     weekday alone is the last one up to that day, or the next if its clause is about the future;
-    with "until", "by" or "from" the clause must say so. In a table row a weekday recurs, and is not
-    resolved.
+    with "until", "by" or "from" the clause must say so. `in_row` is whether the expression is in a
+    row of a table, where a weekday recurs and is not resolved.
     """
     head = _HEAD.match(text)
     match = _RELATIVE.fullmatch(digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:"))
@@ -106,7 +108,7 @@ def resolve(text: str, before: str, day: dt.date, after: str = "") -> Resolved |
     bound = _BOUND.search(f"{before}{head[0] if head else ''}")
     word = bound[1].lower() if bound else ""
     is_ahead = _is_ahead(before, after)
-    recurs = " | " in f"{before} {after}" or (word not in ("", "since") and not is_ahead)
+    recurs = in_row or (word not in ("", "since") and not is_ahead)
     if match["weekday"] and recurs:
         return None
     try:

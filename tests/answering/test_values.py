@@ -1,18 +1,16 @@
-import datetime as dt
-
 import pytest
 
 from rag.answering.spans import QuestionAnalysis, mention, value
-from rag.types import Hit, Passage, Span, Value
+from rag.types import Document, Hit, Passage, Span, Value
+from tests.fakes import document
+from tests.parsing.reading import load_bytes
 
 
-def typed(
-    question: str, sentence: str, words: str, day: dt.date | None = None, heading: str = ""
-) -> Value | None:
-    passage = Passage("d", 0, len(sentence), sentence, "", heading)
-    start = sentence.index(words)
+def typed(question: str, source: Document, words: str, heading: str = "") -> Value | None:
+    passage = Passage(source.id, 0, len(source.text), source.text, "", heading)
+    start = source.text.index(words)
     span = Span(Hit(passage, 1.0, 1.0, 1.0), start, start + len(words), 1.0)
-    return value(mention(QuestionAnalysis.of(question), span), day)
+    return value(mention(QuestionAnalysis.of(question), span), source)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +34,7 @@ def test_values_by_kind(
     question: str, said: str, wanted: tuple[str, str | None, float | None, str | None]
 ) -> None:
     words = said[said.index("[") + 1 : said.index("]")]
-    found = typed(question, said.replace("[", "").replace("]", ""), words)
+    found = typed(question, document(said.replace("[", "").replace("]", "")), words)
     assert found is not None
     assert (found.kind, found.iso, found.number, found.unit) == wanted
 
@@ -51,44 +49,66 @@ def test_values_by_kind(
     ],
 )
 def test_words_without_a_value_have_none(question: str, words: str) -> None:
-    assert typed(question, f"It was {words}.", words) is None
+    assert typed(question, document(f"It was {words}."), words) is None
 
 
 def test_a_relative_month_is_in_the_documents_year() -> None:
-    found = typed("when?", "It was signed last May.", "last May", dt.date(2026, 2, 10))
+    found = typed("when?", document("It was signed last May.", date="2026-02-10"), "last May")
     assert found is not None
     assert (found.iso, found.resolved) == ("2025-05", '"last May" in a document of 2026-02-10')
 
 
 @pytest.mark.parametrize("words", ["two weeks ago", "three days later", "2 weeks before the vote"])
 def test_a_relative_time_is_not_a_duration(words: str) -> None:
-    assert typed("when?", f"It was {words}.", words) is None
+    assert typed("when?", document(f"It was {words}."), words) is None
 
 
 @pytest.mark.parametrize(
-    ("row", "words", "heading", "number"),
+    ("label", "words", "heading", "number"),
     [
-        ("Sales | 2024: $78,588", "$78,588", "Income (In millions)", 78_588e6),
-        ("Sales | 2024: 78,588", "78,588", "Income > in thousands", 78_588e3),
-        ("Net loss | 2024: (74)", "(74)", "Income (In millions)", -74e6),
-        ("Diluted earnings per share | $1.11", "$1.11", "In millions, except per share data", 1.11),
-        ("Sales | 2024: $78,588", "$78,588", "Income", 78_588),
-        ("We invest in millions of people and paid $50.", "$50", "In millions", 50),
-        ("Sales | 2024: $78,588", "$78,588", "Income ($ millions)", 78_588e6),
-        ("Diluted EPS | 2024: $6.13", "$6.13", "In millions, except per-share amounts", 6.13),
-        ("Dividends per common share | 2024: $0.92", "$0.92", "In millions", 0.92),
-        ("Sales | Change: (5)%", "(5)%", "In millions", -5),
-        ("Sales | Change: (5.2%)", "(5.2%)", "In millions", -5.2),
-        ("Sales | 2024: \u20131,234", "\u20131,234", "In millions", -1234e6),
-        ("Sales | 2024: -1,234", "-1,234", "In millions", -1234e6),
-        ("Sales | 2024: US$(1,234)", "US$(1,234)", "In millions", -1234e6),
-        ("Sales | 2024: $5 million", "$5 million", "In millions", 5e6),
-        ("Sales | Change: 5.2 percent", "5.2 percent", "In millions", 5.2),
+        ("Sales", "$78,588", "Income (In millions)", 78_588e6),
+        ("Sales", "78,588", "Income > in thousands", 78_588e3),
+        ("Net loss", "(74)", "Income (In millions)", -74e6),
+        ("Diluted earnings per share", "$1.11", "In millions, except per share data", 1.11),
+        ("Sales", "$78,588", "Income", 78_588),
+        ("Sales", "$78,588", "Income ($ millions)", 78_588e6),
+        ("Diluted EPS", "$6.13", "In millions, except per-share amounts", 6.13),
+        ("Dividends | per common share", "$0.92", "In millions", 0.92),
+        ("Sales", "(5)%", "In millions", -5),
+        ("Sales", "(5.2%)", "In millions", -5.2),
+        ("Sales", "\u20131,234", "In millions", -1234e6),
+        ("Sales", "-1,234", "In millions", -1234e6),
+        ("Sales", "US$(1,234)", "In millions", -1234e6),
+        ("Sales", "$5 million", "In millions", 5e6),
+        ("Sales", "5.2 percent", "In millions", 5.2),
     ],
 )
 def test_a_figure_of_a_table_is_in_its_unit(
-    row: str, words: str, heading: str, number: float
+    label: str, words: str, heading: str, number: float
 ) -> None:
-    found = typed("How much?", row, words, heading=heading)
-    assert found is not None
-    assert found.number == number
+    (sheet,) = load_bytes("income.csv", f'Item,2024\n"{label}","{words}"\n')
+    typed_value = typed("How much?", sheet, words, heading)
+    assert typed_value is not None
+    assert typed_value.number == number
+
+
+@pytest.mark.parametrize(
+    "text", ["We invest in millions of people and paid $50.", "Sales | $50", "Sales | 2024: $50"]
+)
+def test_a_figure_outside_a_table_has_no_unit_of_a_heading(text: str) -> None:
+    (page,) = load_bytes("income.md", f"# In millions\n\n{text}\n")
+    typed_value = typed("How much?", page, "$50", "In millions")
+    assert typed_value is not None
+    assert typed_value.number == 50
+
+
+def test_a_weekday_recurs_in_a_table_but_not_beside_a_bar_in_a_paragraph() -> None:
+    (page,) = load_bytes(
+        "choir.md",
+        "---\ndate: 2026-02-10\n---\nThe choir | band met on Friday.\n\n"
+        "| Group | Day |\n| --- | --- |\n| Choir | Wednesday |\n",
+    )
+    paragraph = typed("When?", page, "on Friday")
+    assert paragraph is not None
+    assert paragraph.iso == "2026-02-06"
+    assert typed("When?", page, "Wednesday") is None

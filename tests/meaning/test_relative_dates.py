@@ -58,7 +58,7 @@ def test_relative_dates_at_month_ends_and_leap_days(words: str, day: str, iso: s
         ("It should arrive ", "on Friday", ".", "2026-02-13"),
         ("They meet ", "next Thursday", ".", None),
         ("They meet ", "next Friday", ".", "2026-02-13"),
-        ("Choir | ", "Wednesday", " | 19:00", None),
+        ("Choir | band met on ", "Friday", ".", "2026-02-06"),
         ("The ", "next year", " they signed.", None),
         ("", "The next month", " they signed.", None),
         *(
@@ -78,6 +78,11 @@ def test_a_weekday_is_the_last_one_or_if_ahead_the_next(
 ) -> None:
     resolved = resolve(words, before, TUESDAY, after)
     assert (resolved.iso if resolved else None) == iso
+
+
+def test_a_weekday_in_a_row_of_a_table_recurs() -> None:
+    assert resolve("Wednesday", "Choir, ", TUESDAY, ", 19:00", in_row=True) is None
+    assert resolve("yesterday", "Choir, ", TUESDAY, ", 19:00", in_row=True) is not None
 
 
 def test_a_bound_stays_with_its_day() -> None:
