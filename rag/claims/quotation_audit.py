@@ -30,10 +30,11 @@ from rag.claims.results import (
     CheckedQuotation,
 )
 from rag.filters import Condition
-from rag.meaning.sentences import split_sentences
+from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.words import STOP_WORDS
 from rag.protocols import Filter, Store
 from rag.store.local.tantivy_index import analyze
+from rag.structure import block_at
 from rag.types import Citation, Document, Passage
 
 _HITS, _CITED_HITS, _COMMON_HITS = 10, 4, 200
@@ -47,6 +48,8 @@ _SIMILAR, _NEAR = 0.6, 0.3
 _STOP_WEIGHT = 0.3
 _OMITTED = 80
 """Characters left out of a document that do not make two places of one."""
+_SENTENCE_REACH = 2000
+"""Maximum number of characters between a place and the ends of its sentences."""
 _SENTENCE_END = re.compile(r"[.!?]\s")
 _MOST_WORDS = 1000
 """A longer quotation that is not exact is compared up to here."""
@@ -74,7 +77,7 @@ class Stretch:
     @property
     def citation(self) -> Citation:
         """The place, with the whole sentences around it."""
-        sentence = _sentence(self.document.text, self.start, self.end)
+        sentence = _sentence(self.document, self.start, self.end)
         return quoted(self.document, self.start, self.end, sentence)
 
 
@@ -402,18 +405,28 @@ def _words(text: str, tokens: Sequence[Token], first: int, last: int, with_signs
     return " ".join(text[tokens[first].start : end].split())
 
 
-def _sentence(text: str, start: int, end: int) -> tuple[int, int]:
+def _sentence(document: Document, start: int, end: int) -> Offsets:
     """The sentences from `start` to `end`, whole: from where the first begins to where the last
-    ends. Each cell of a table counts as a sentence."""
-    low = max(
-        0, start - 2000, *(text.rfind(sign, 0, start) + len(sign) for sign in ("\n\n", " | "))
-    )
-    ends = (text.find(sign, end) for sign in ("\n\n", " | "))
-    high = min(end + 2000, len(text), *(at for at in ends if at >= 0))
-    spans = split_sentences(text[low:high])
+    ends, within the blocks or cells of both."""
+    low = max(start - _SENTENCE_REACH, _part(document, start)[0])
+    high = min(end + _SENTENCE_REACH, _part(document, end - 1)[1])
+    spans = split_sentences(document.text[low:high])
     first = max((low + a for a, _ in spans if low + a <= start), default=start)
     last = min((low + b for _, b in spans if low + b >= end), default=end)
     return first, last
+
+
+def _part(document: Document, offset: int) -> Offsets:
+    """The block or the cell that contains the character at `offset`, or only that character if it
+    is between them, as a column's name is."""
+    index = block_at(document.blocks, offset)
+    if index is None:
+        return offset, offset + 1
+    block = document.blocks[index]
+    for part in block.cells or (block,):
+        if part.start <= offset < part.end:
+            return part.start, part.end
+    return offset, offset + 1
 
 
 # Verdicts in words

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rag.claims.checker import Checker
 from rag.claims.document_names import DocumentNames
-from rag.claims.quotation_audit import audit_quotations
+from rag.claims.quotation_audit import Stretch, audit_quotations
 from rag.claims.quotations import find_quotations
 from rag.claims.quoted_text import CanonicalText, Fragment, canonical
 from rag.claims.results import CheckedQuotation
@@ -19,6 +19,7 @@ from rag.claims.split import split_claims
 from rag.protocols import Store
 from tests.claims.parts import MODELS, engine
 from tests.growth import MOST_GROWTH, growth
+from tests.parsing.reading import load_bytes
 from tests.store.helpers import local, postgres, put
 
 LEASE = (
@@ -235,6 +236,31 @@ def test_an_audit_takes_linear_time(tmp_path: Path, kind: str) -> None:
     put(store, "lease.md", LEASE)
     assert growth(lambda size: audited(store, HOSTILE[kind](size)), 4_000) <= MOST_GROWTH
     store.close()
+
+
+PARTS = 'Part,Note\npump,M4 | M5: steel bolts\nvalve,"Opened in 1990. It leaks since the flood."\n'
+STEPS = "Set A | B before the start.\n\nThen wait.\n\n| Step | Tool |\n|-|-|\n| Cut | Saw |\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "quote", "sentence"),
+    [
+        ("parts.csv", PARTS, "M5: steel bolts", "M4 | M5: steel bolts"),
+        ("parts.csv", PARTS, "leaks since", "It leaks since the flood."),
+        ("parts.csv", PARTS, "Note: Opened in", "Note: Opened in 1990."),
+        ("parts.csv", PARTS, "valve | Note: Opened", "valve | Note: Opened in 1990. It leaks since "
+         "the flood."),
+        ("steps.md", STEPS, "before the start", "Set A | B before the start."),
+        ("steps.md", STEPS, "Saw", "Saw"),
+        ("steps.md", STEPS, "Tool", "Tool"),
+    ],
+)  # fmt: skip
+def test_the_sentence_of_a_quotation_is_within_its_cell_or_paragraph(
+    name: str, text: str, quote: str, sentence: str
+) -> None:
+    (source,) = load_bytes(name, text)
+    start = source.text.index(quote)
+    assert Stretch(source, start, start + len(quote)).citation.sentence == sentence
 
 
 @pytest.fixture(scope="module")
