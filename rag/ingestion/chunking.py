@@ -61,7 +61,8 @@ def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
 
 
 def _is_only_heading(text: str, section: Section, end: int) -> bool:
-    return section.heading.endswith(" ".join(text[section.start : end].split()))
+    words = " ".join(text[section.start : end].split())
+    return words in ("", *section.path[-1:])
 
 
 def _split_section(
