@@ -1,4 +1,4 @@
-"""The digest of a file."""
+"""The SHA-256 of a file."""
 
 from __future__ import annotations
 

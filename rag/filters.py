@@ -1,4 +1,5 @@
-"""Filters: conditions on a document's fields and metadata.
+"""Filters that a caller writes: conditions on a document's fields and metadata. None is inferred
+from a question's words; `rag.retrieval` prefers documents that these name.
 
     type=pdf  author!=Ada  year>=2024  date<2024-06  source:reports/2024  document=seeds/jcpoa.md
 

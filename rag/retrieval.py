@@ -1,5 +1,7 @@
-"""Hybrid retrieval: dense and lexical results fused by convex combination; passages with equal text
-become one hit.
+"""Hybrid retrieval: dense and lexical results fused by convex combination; passages of documents
+that the question names, by an identifier, a quarter or a date, are preferred.
+
+Passages with equal text become one hit.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""One deadline for a whole exchange over a socket."""
+"""Shuts a socket at a deadline, so that a peer that sends a byte now and then cannot prolong an
+exchange.
+"""
 
 from __future__ import annotations
 

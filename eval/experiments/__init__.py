@@ -1,0 +1,1 @@
+"""Fits what the package ships (judge, claims, follow-ups), and measures readers, answers, grids."""

@@ -1,1 +1,1 @@
-"""From spans to an answer: candidates, confidence, conflicts, citations and forms."""
+"""From what the reader scored to an answer or a refusal, with citations and a receipt."""

@@ -1,5 +1,5 @@
-"""One kind of candidate for every form of answer; and citations: any stretch of a document with its
-quote, sentence, offsets and heading.
+"""A candidate, of one kind for every form of answer, and its citations: any stretch of a document
+with its quote, sentence, offsets and heading.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Answers questions about the documents themselves: which exist, how many, which
-mention something, who wrote one, and when.
+"""Answers questions about the documents themselves: which exist, how many, which mention something,
+who wrote one, and when.
 """
 
 from __future__ import annotations

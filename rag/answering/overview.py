@@ -1,4 +1,6 @@
-"""Overview of a document: its headings, and the most central sentence of each section."""
+"""Overview of one document: its headings, and the most central sentence of each section. `meant`
+says which document a question is about.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Proposes candidates: small functions, each for one way to answer. None of them decides.
+"""Proposes candidates, one function per way to answer: spans, sentences, sections, lists, table
+rows, yes or no, comparisons.
 
-For a comparison: how a question names its two sides, and which sentence is about each.
+None of them decides: `rag.answering.judge` says how likely each serves. For a comparison, also: how
+a question names its two sides, and which sentence is about each.
 """
 
 from __future__ import annotations

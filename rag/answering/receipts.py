@@ -1,4 +1,6 @@
-"""The receipt of an answer, and its replay."""
+"""Makes the receipt of an answer, and asks again from it: does the same question get the same
+answer, and if not, which document, model or setting has changed?
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Checks whether a citation still holds: its quote is in its place, moved, changed
-or missing."""
+"""Checks whether a citation still holds: its quote is in its place, moved, changed or missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Compares a claim with evidence without a model: values, names, negation and shared words.
+"""Finds the differences between a claim and its evidence without a model: values, names, negation
+and words.
 
 Values are compared by meaning, not by spelling: "14 July 2015" equals "2015-07-14", "1.5 million"
 equals "1,500,000", and "two tonnes" equals "2,000 kg". No comparison decides a verdict alone: the

@@ -1,4 +1,4 @@
-"""`rag ask` and `rag search`."""
+"""`rag ask` and `rag search`: an answer with its citations, and the best passages without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag check`."""
+"""`rag check`: checks a text against the documents, sentence by sentence, and its quotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag collection`."""
+"""`rag collection`: creates, lists, renames and deletes collections."""
 
 from __future__ import annotations
 

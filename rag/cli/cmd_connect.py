@@ -1,4 +1,4 @@
-"""`rag connect`."""
+"""`rag connect`: adds rag to the configuration of an agent (MCP), or removes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag index doctor`."""
+"""`rag index doctor`: checks Python, the models and every row of the index, and suggests fixes."""
 
 from __future__ import annotations
 

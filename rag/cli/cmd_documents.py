@@ -1,4 +1,4 @@
-"""`rag ingest`, `list`, `show` and `delete`."""
+"""`rag ingest`, `list`, `show` and `delete`: the documents of an index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`rag eval`: run, compare, claims, why and calibrate."""
+"""`rag eval`: scores answers and claims of gold sets, compares results, finds the stage that lost
+an answer, and calibrates.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag export`."""
+"""`rag export`: writes a bundle that anyone can check without rag."""
 
 from __future__ import annotations
 

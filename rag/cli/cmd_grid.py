@@ -1,4 +1,4 @@
-"""`rag grid`."""
+"""`rag grid`: asks the same questions of every document, and shows, rates and deletes grids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag index`: info, snapshot, restore, rebuild and migrate."""
+"""`rag index`: shows, copies, restores, rebuilds and moves an index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag keys`."""
+"""`rag keys`: adds, rotates, lists and revokes the API keys of `rag serve`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag mcp`."""
+"""`rag mcp`: serves the documents to one agent over stdin and stdout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag repl`, and `rag` alone on a terminal."""
+"""`rag repl`, and `rag` alone on a terminal: the prompt, which asks one question after another."""
 
 from __future__ import annotations
 

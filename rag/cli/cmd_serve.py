@@ -1,4 +1,4 @@
-"""`rag serve`."""
+"""`rag serve`: the HTTP API and the web page."""
 
 from __future__ import annotations
 

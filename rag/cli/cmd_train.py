@@ -1,4 +1,4 @@
-"""`rag train`: reader, embedder and forms."""
+"""`rag train`: trains a reader, an embedder, or the classifier of forms."""
 
 from __future__ import annotations
 

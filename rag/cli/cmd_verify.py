@@ -1,4 +1,4 @@
-"""`rag verify`."""
+"""`rag verify`: checks the citations of an answer again, or asks again from its receipt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rag worker`."""
+"""`rag worker`: ingests what is queued in a PostgreSQL index, and asks its grids."""
 
 from __future__ import annotations
 

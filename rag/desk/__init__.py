@@ -1,1 +1,3 @@
-"""What people do with answers that can be proved: grids of the same questions to every document."""
+"""Grids of the same questions to every document, certificates of absence, and bundles that anyone
+can check.
+"""

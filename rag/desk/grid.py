@@ -1,4 +1,8 @@
-"""A grid: the same questions to every document, to groups of them, and to the whole index."""
+"""A grid as stored: the same questions to every document, to groups of them and to the whole index,
+with their cells, what changed, and ratings.
+
+`rag.desk.grid_run` asks the questions; `rag.desk.standing_grids` asks again after a sync.
+"""
 
 from __future__ import annotations
 

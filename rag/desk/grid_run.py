@@ -1,6 +1,6 @@
 """Asks the cells of a grid that have no answer yet, or whose documents changed, batch by batch.
 
-`rag.desk.standing_grids` does it after each sync.
+`rag.desk.standing_grids` does this for each standing grid after a sync.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Evaluates one question through the engine and records the outcome as a row."""
+"""Evaluates one question through the engine, and records the outcome as a row; `runs` asks a whole
+set, and `metrics` computes the shares.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One row per question; all figures of a report are computed from the rows."""
+"""The row of a question, from which all figures of a report are computed, and the file of an
+unfinished run's rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judges whether an answer, as shown to users, is useful.
+"""Judges an answer as shown: useful, partial, wrong or refused.
 
 Exact match suits questions for a few words. Other answers are useful if they contain what the
 question needs, wherever they begin and end: most of the sentences that answer, most items of a

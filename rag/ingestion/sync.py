@@ -1,6 +1,8 @@
-"""Makes the index match a folder: adds new files, updates changed ones, removes missing ones.
+"""Makes the index match a folder: adds new files, updates changed ones, renames moved ones, removes
+missing ones.
 
-Files are compared by content. A moved file keeps its passages and vectors.
+`rag.ingestion.sync_plan` compares the files by content and says which is which;
+`rag.ingestion.watch` syncs after each change. A moved file keeps its passages and vectors.
 """
 
 from __future__ import annotations

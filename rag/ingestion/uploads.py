@@ -1,4 +1,9 @@
-"""The queue of documents, and how a worker processes one file."""
+"""`Queue`, the interface of the queue from which workers ingest files, and how one file is
+processed.
+
+`rag.store.postgres.queue` implements it. A single server queues uploads on its disk instead
+(`rag.server.upload_queue_local`), and processes each file in the same way.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""One comparison of meanings: of two dates, quantities, times of day, periods or answers.
+"""Compares two meanings, such as "5 km" and "5,000 m", which are the same: dates, quantities, times
+of day, periods and answers.
 
 Two are called the same only if that is certain: merging two facts is worse than showing two
 answers. A date includes a more precise one, quantities are converted, words must be equal.

@@ -1,5 +1,5 @@
 """Reads numbers in words or digits, ranges, and their units: currencies, durations, and physical
-units with their sizes.
+units with their sizes. `rag.meaning.compare` converts and compares them.
 """
 
 from __future__ import annotations

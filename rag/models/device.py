@@ -1,4 +1,6 @@
-"""Device and arithmetic of the models."""
+"""Chooses the device (CPU, CUDA or MPS) and the arithmetic (fp32, bf16 or int8) in which models
+compute.
+"""
 
 from __future__ import annotations
 

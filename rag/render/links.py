@@ -1,4 +1,4 @@
-"""Links that open a document at a place."""
+"""Links of citations: addresses that open a document at the quote, on the page or for agents."""
 
 from __future__ import annotations
 

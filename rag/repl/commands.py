@@ -1,4 +1,6 @@
-"""Slash commands of the prompt."""
+"""The prompt's commands, which begin with a slash: /search, /sources, /why, /filter, /save and
+others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A conversation: what a follow-up leaves out is filled in from the answers before."""
+"""Remembers the last answers, and completes a follow-up question from them, at the prompt and in
+Python. `rag.server.conversation` gets the turns from its client.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A conversation: its exchanges, and how a follow-up is asked."""
+"""The state of a session at the prompt: its questions and answers, filter, and numbered sources.
+`rag.repl.conversation` completes follow-up questions.
+"""
 
 from __future__ import annotations
 

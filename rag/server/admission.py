@@ -1,4 +1,9 @@
-"""Room for requests: how many may be in progress, and how many bytes of their bodies."""
+"""Refuses requests with 503 when too many, or too many bytes of their bodies, are in progress.
+
+The other limits: `auth.Rate` refuses a key with 429; `fair_queue` chooses whose questions
+`model_worker` refuses with 503 when its queue is full; `connections` limits how many connections
+may be open, and how long a request may take to arrive.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Follow-up questions: fill in the last question from the turns before it."""
+"""Completes a follow-up question from the earlier turns that a client sends with it. At the prompt
+and in Python, `rag.repl.conversation` remembers the turns.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Queues that callers take in turn, by the work that each has had."""
+"""Queues that callers take in turn, by the work that each has had; `make_room` chooses whose items
+are refused when they are full.
+"""
 
 from __future__ import annotations
 

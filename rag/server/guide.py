@@ -1,4 +1,6 @@
-"""What can be asked: questions that were asked in the background and are answered."""
+"""The page's suggested questions: asked in the background while nobody else asks, and shown if the
+index answers them. `rag.answering.talk` makes them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The middlewares in front of the application; `rag.server.app` has their order."""
+"""The middlewares in front of the application: `RequestGate` checks key, rights, rate and size and
+receives the body, and `ErrorResponses` turns errors into responses.
+
+`rag.server.app` has their order.
+"""
 
 from __future__ import annotations
 

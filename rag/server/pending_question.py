@@ -1,4 +1,6 @@
-"""Questions that wait for a model."""
+"""A question from its submission to its answer: its deadline, cost and key, and the futures that
+its client waits for.
+"""
 
 from __future__ import annotations
 

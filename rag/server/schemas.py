@@ -1,4 +1,8 @@
-"""Request and response bodies. Offsets count Unicode code points; ends are exclusive."""
+"""Request and response bodies of questions, searches and checks; those of documents and grids are
+in `document_schemas` and `grid_schemas`.
+
+Offsets count Unicode code points; ends are exclusive.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Overview of a collection for the page: folders and types with counts, and all documents."""
+"""The page's list of sources: all documents of a collection, and how many there are per folder and
+type.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Uploads as jobs. A job is stored durably before it is acknowledged, until its documents are in
-the index.
+"""What both upload queues of the service share: an upload's document id, and what is left of one
+that was deleted.
 
-A killed service therefore loses no accepted upload: it resumes the jobs it finds. Processing a file
-twice changes nothing.
+`upload_queue_local` queues on the server's disk, `upload_queue_postgres` in the shared database. A
+job is stored durably before it is acknowledged, until its documents are in the index. A killed
+service therefore loses no accepted upload: it resumes the jobs it finds. Processing a file twice
+changes nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Collections: named indexes beside the default one that share no data with each other."""
+"""The interface of collections, and which names they may have. A collection is a named index beside
+the default one that shares no data with others.
+
+`rag.store.local.collections` implements it in folders, `rag.store.postgres.collections` in a
+database.
+"""
 
 from __future__ import annotations
 

@@ -3,8 +3,7 @@
 A word is known if the index contains its stem, or if it is in a list of English words, British and
 American. A question in which most words are not English is left as it is. Edits are those of
 Damerau (1964): an extra letter, a missing letter, a wrong letter, or two letters swapped, which
-cover four
-in five misspellings. The correction with the highest frequency and edit probability wins
+cover four in five misspellings. The correction with the highest frequency and edit probability wins
 (Kernighan, Church & Gale 1990, "A spelling correction program based on a noisy channel model").
 
 Also how rare a question's words are in the index.

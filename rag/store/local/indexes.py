@@ -1,4 +1,5 @@
-"""The two search indexes of a local store, FAISS and Tantivy, derived from its SQLite rows.
+"""Keeps the two search indexes of a local store, FAISS and Tantivy, equal to its SQLite rows, also
+after a crash or a lost file.
 
 Each holds a set of passage ids and is correct if that set equals SQLite's, because ids are never
 reused and passages never change. One step therefore repairs everything, after a change by this or

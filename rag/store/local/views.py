@@ -1,6 +1,6 @@
-"""The search indexes as views of the rows at one generation: the vectors of all passages, and the
-full text, which is what is saved and a delta in memory: passages added since, and ids removed
-since.
+"""What searches of a local store see, at one generation of its rows: the vectors of all passages,
+and the full text, which is what is saved and a delta in memory (passages added since, ids removed
+since).
 
 A Tantivy commit waits for the disk some twenty times; a delta does not. New passages are scored as
 Tantivy would, with the statistics of both parts combined.

@@ -1,5 +1,5 @@
-"""Upload queue: files in the database, with one procrastinate job each, inserted in one
-transaction.
+"""The queue of files in PostgreSQL, an implementation of `rag.ingestion.uploads.Queue`: one
+procrastinate job for each file, inserted in the same transaction.
 
 A job is done when its documents are committed. If a worker dies, another takes over its job and
 finds either no or complete documents. Jobs for the same document run in order.
