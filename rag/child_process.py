@@ -114,6 +114,16 @@ def limit_time(seconds: int) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
+def add_time(seconds: int) -> None:
+    """Raise the limit that `limit_time` has set."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        if soft != resource.RLIM_INFINITY:
+            resource.setrlimit(resource.RLIMIT_CPU, (soft + seconds, hard))
+
+
 def _leave_no_dump() -> None:
     with suppress(ImportError, OSError, ValueError):
         import resource

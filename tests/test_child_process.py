@@ -75,6 +75,17 @@ def test_memory_and_time_are_limited() -> None:
         assert process.wait(timeout=60) == -signal.SIGXCPU
 
 
+def test_time_is_added_to_a_limit_but_makes_none() -> None:
+    code = (
+        "import resource as r; from rag.child_process import add_time, limit_time\n"
+        "soft = lambda: r.getrlimit(r.RLIMIT_CPU)[0]\n"
+        "add_time(15); unlimited = soft(); limit_time(100); limit = soft(); add_time(15)\n"
+        "print(unlimited == r.RLIM_INFINITY, soft() - limit)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("True 15\n", "")
+
+
 def _can_leave_network() -> bool:
     code = "import rag.child_process as c, sys; sys.exit(not c.leave_network())"
     return (

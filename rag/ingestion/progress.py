@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rag.parsing.files import FoundFile
@@ -24,10 +27,40 @@ _WEIGHTS = {
 }
 """About how many bytes of text a byte of a file holds; 1 for others."""
 _IMAGES = frozenset((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"))
-_IMAGE_BYTES = 200_000
-"""Bytes of text that take as long as recognising the text of a picture."""
+_SCAN_BYTES = 200_000
+"""Bytes of text that take as long as recognising the text of a page."""
 _SOONEST = 3.0
 """Seconds after which a first estimate is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """A file whose pages are recognised: the `page` in progress of `pages`, the `first` that was a
+    scan, how many of them since, and how many in files before it in the same archive.
+    """
+
+    page: int
+    pages: int
+    first: int
+    number: int = 1
+    before: int = 0
+
+    def moved(self, page: int, pages: int) -> _Scan:
+        """The scan at its next page."""
+        if page > self.page and pages == self.pages:
+            return replace(self, page=page, number=self.number + 1)
+        return _Scan(page, pages, page, before=self.before + self.number)
+
+    @property
+    def finished(self) -> int:
+        """Number of recognised pages."""
+        return self.before + self.number - 1
+
+    @property
+    def expected(self) -> float:
+        """Estimate of the pages to recognise; later ones are scans as often as since the first."""
+        share = self.number / (self.page - self.first + 1)
+        return self.before + share * (self.pages - self.first + 1)
 
 
 class IngestProgress:
@@ -43,6 +76,7 @@ class IngestProgress:
         """Follow another run from now on."""
         self._sizes = {file.path: _size(file.path) for file in files}
         self._total = sum(self._sizes.values())
+        self._kinds = Counter(_kind(path) for path in self._sizes)
         self._finished = 0
         self._waiting: dict[Path, float] = {}
         """files that are being read, with the time since when"""
@@ -51,6 +85,10 @@ class IngestProgress:
         """size of the files that were read"""
         self._stored = 0.0
         """size of those whose passages were embedded"""
+        self._scans: dict[Path, _Scan] = {}
+        """files that are being read, of which text is recognised"""
+        self._read_kinds, self._scanned = Counter[str](), Counter[str]()
+        """files that were read and their recognised pages, by kind"""
         self._embedded, self._to_embed = 0, 0
         self._started = self._last_read = time.monotonic()
 
@@ -59,8 +97,12 @@ class IngestProgress:
 
         def follow(jobs: Iterable[ParseTask]) -> Iterator[Result]:
             for task, loaded in load(self._reading(jobs)):
-                self._waiting.pop(task.found.path, None)
-                self._read += _size(task.found.path)
+                path, kind = task.found.path, _kind(task.found.path)
+                self._waiting.pop(path, None)
+                self._read += _size(path)
+                self._read_kinds[kind] += 1
+                if scan := self._scans.pop(path, None):
+                    self._scanned[kind] += scan.finished + 1
                 self._last_read = time.monotonic()
                 yield task, loaded
 
@@ -70,7 +112,13 @@ class IngestProgress:
         for task in jobs:
             self._met.add(task.found.path)
             self._waiting[task.found.path] = time.monotonic()
-            yield task
+            yield replace(task, on_scan=partial(self._on_scan, task.found.path))
+
+    def _on_scan(self, path: Path, page: int, pages: int, has_text: bool) -> None:
+        if has_text:
+            return
+        scan = self._scans.get(path)
+        self._scans[path] = scan.moved(page, pages) if scan else _Scan(page, pages, page)
 
     def on_embedded(self, embedded: int, total: int) -> None:
         """Called as `LazyEmbedder` says."""
@@ -86,6 +134,7 @@ class IngestProgress:
         self._finished += 1
         if file.path not in self._met:  # it was not read, so it says nothing about the rate
             self._total -= _size(file.path)
+            self._kinds[_kind(file.path)] -= 1
 
     def on_page(self) -> None:
         """Called for each web page."""
@@ -96,7 +145,24 @@ class IngestProgress:
         """Estimated share of the work that is done, in [0, 1]."""
         part = self._embedded / self._to_embed if self._to_embed else 0.0
         size = self._stored + (self._read - self._stored) * part
-        return min(1.0, size / self._total) if self._total > 0 else 0.0
+        scans = dict(self._scans)
+        finished = self._scanned.total() + sum(scan.finished for scan in scans.values())
+        total = self._total + _SCAN_BYTES * self._pages_expected(scans)
+        return min(1.0, (size + _SCAN_BYTES * finished) / total) if total > 0 else 0.0
+
+    def _pages_expected(self, scans: Mapping[Path, _Scan]) -> float:
+        """Estimated pages to recognise in all files. A file of which none is recognised yet has as
+        many as others of its kind; the first picture has one.
+        """
+        files, pages = Counter(self._read_kinds), dict[str, float](self._scanned)
+        for path, scan in scans.items():
+            if scan.finished:  # a first page may be the cover of a book
+                files[_kind(path)] += 1
+                pages[_kind(path)] = pages.get(_kind(path), 0.0) + scan.expected
+        for kind, count in self._kinds.items():
+            mean = pages.get(kind, 0.0) / files[kind] if files[kind] else float(kind in _IMAGES)
+            pages[kind] = pages.get(kind, 0.0) + mean * max(0, count - files[kind])
+        return sum(pages.values())
 
     def seconds_left(self) -> float | None:
         """Estimated seconds until the end, or None while nothing is known."""
@@ -116,20 +182,26 @@ class IngestProgress:
             return f"embedding passage {self._embedded:,} of {self._to_embed:,}"
         with suppress(StopIteration, RuntimeError):  # the run changes it meanwhile
             path, since = next(iter(self._waiting.items()))
-            verb = "recognising the text of" if path.suffix.lower() in _IMAGES else "reading"
+            if (scan := self._scans.get(path)) and scan.pages > 1:
+                return f"recognising the text of {path.name}, page {scan.page} of {scan.pages}"
+            verb = "recognising the text of" if scan or _kind(path) in _IMAGES else "reading"
             seconds = time.monotonic() - since
             return f"{verb} {path.name}" + (f" for {seconds:.0f} s" if seconds >= 5 else "")
         if self._unit == "page":
             return "fetching"
-        return "storing" if self._read else "looking for changes"
+        return "storing" if self._read_kinds else "looking for changes"
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower()
 
 
 def _size(path: Path) -> float:
-    suffix = path.suffix.lower()
-    if suffix in _IMAGES:
-        return _IMAGE_BYTES
+    """About how many bytes of text a file holds; 0 for pictures, whose pages count."""
+    if _kind(path) in _IMAGES:
+        return 0.0
     try:
-        return max(1, os.stat(path).st_size) * _WEIGHTS.get(suffix, 1.0)
+        return max(1, os.stat(path).st_size) * _WEIGHTS.get(_kind(path), 1.0)
     except OSError:
         return 1.0
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, repeat, takewhile, zip_longest
 
 from rag.parsing.lists import Lists, blocks_of_lines, is_paragraph
 from rag.types import Block, BlockCell, BlockKind, Column
+
+OnScan = Callable[[int, int, bool], object]
+"""Called with a page, from 1, the number of pages, and whether text was found on it: before its
+text is recognised, and again afterwards if there is any.
+"""
+
+
+def ignore_scan(page: int, pages: int, has_text: bool) -> None:
+    """An `OnScan` for those who do not follow."""
+
+
+on_scan: ContextVar[OnScan] = ContextVar("on_scan", default=ignore_scan)
+"""Who follows the file that is being parsed; a variable, since only two parsers recognise text."""
 
 
 class ParseError(Exception):

@@ -26,7 +26,8 @@ def parse(content: bytes) -> Parsed:
 
 
 def _pages(image: Image.Image) -> Iterator[PdfPage]:
+    pages = getattr(image, "n_frames", 1)
     for number, picture in enumerate(ImageSequence.Iterator(image), 1):
         if picture.width * picture.height > _MOST_PIXELS or number > _MOST_PAGES:
             raise ParseError(f"has more than {_MOST_PIXELS:,} pixels or {_MOST_PAGES} pictures")
-        yield PdfPage(ocr.lines(picture), picture.height)
+        yield ocr.recognised_page(picture, number, pages)

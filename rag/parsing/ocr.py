@@ -14,7 +14,8 @@ from typing import Any
 
 from rapidocr import RapidOCR
 
-from rag.parsing.pdf.marks import Line
+from rag.parsing.base import on_scan
+from rag.parsing.pdf.marks import Line, PdfPage
 
 _SIDE = 2400
 """Maximum length of the longer side in pixels; larger images are scaled down, since letters become
@@ -23,6 +24,16 @@ _SURE = 0.5
 """Text with less confidence is a guess at a drawing."""
 _ALIKE = 1.3
 """Lines whose heights differ by less have one font size, since a box is as high as its letters."""
+
+
+def recognised_page(picture: Any, number: int, pages: int) -> PdfPage:
+    """The page `number` of `pages`, a Pillow image, announced as `on_scan` says."""
+    follow = on_scan.get()
+    follow(number, pages, False)
+    page = PdfPage(lines(picture), picture.height)
+    if page.lines:
+        follow(number, pages, True)
+    return page
 
 
 def lines(picture: Any) -> list[Line]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,10 +17,10 @@ from typing import IO, Any, Self, cast
 
 from rag import child_process
 from rag.errors import BusyError
-from rag.parsing.base import ParseError
+from rag.parsing.base import OnScan, ParseError, ignore_scan, on_scan
 from rag.parsing.files import MOST_BYTES, FoundFile
 from rag.parsing.load import Loaded, load
-from rag.parsing.worker import loaded_from, too_much_memory
+from rag.parsing.worker import MOST_SCANS, SCAN_SECONDS, loaded_from, too_much_memory
 
 _AHEAD = 3
 """Number of files per process to read ahead."""
@@ -29,7 +30,8 @@ _PATIENCE = 4
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """Limits for one file: size in bytes, CPU time in seconds, memory in megabytes.
+    """Limits for one file: size in bytes, CPU time in seconds, memory in megabytes. A page
+    whose text is recognised adds `SCAN_SECONDS`.
 
     `keep_furniture` keeps navigation, running heads and the like.
     """
@@ -42,10 +44,13 @@ class ParseLimits:
 
 @dataclass(frozen=True, slots=True)
 class ParseTask:
-    """A file to read, and known digests by source."""
+    """A file to read, known digests by source, and who follows the recognition of its pages, from
+    another thread.
+    """
 
     found: FoundFile
     known: Mapping[str, str] = field(default_factory=dict)
+    on_scan: OnScan = field(default=ignore_scan, compare=False)
 
 
 Result = tuple[ParseTask, Loaded | ParseError]
@@ -56,10 +61,15 @@ Loader = Callable[[Iterable[ParseTask]], Iterator[Result]]
 def one_by_one(jobs: Iterable[ParseTask]) -> Iterator[Result]:
     """Read files in this process, without limits on time and memory; for a few trusted files."""
     for job in jobs:
+        follower = on_scan.set(job.on_scan)
+        result: Loaded | ParseError
         try:
-            yield job, load(job.found, job.known)
+            result = load(job.found, job.known)
         except ParseError as error:
-            yield job, error
+            result = error
+        finally:
+            on_scan.reset(follower)
+        yield job, result
 
 
 class Pool:
@@ -95,13 +105,16 @@ class Pool:
         return self._threads.submit(self._ask, request, data).result()
 
     def _load(self, job: ParseTask) -> Loaded | ParseError:
-        found, known = job.found, dict(job.known)
+        found = job.found
+        request = {"path": str(found.path), "id": found.document_id, "known": dict(job.known)}
         try:
-            return self._ask({"path": str(found.path), "id": found.document_id, "known": known})
+            return self._ask(request, on_scan=job.on_scan)
         except ParseError as error:
             return error
 
-    def _ask(self, request: dict[str, Any], data: bytes = b"") -> Loaded:
+    def _ask(
+        self, request: dict[str, Any], data: bytes = b"", on_scan: OnScan = ignore_scan
+    ) -> Loaded:
         worker = getattr(self._own, "worker", None)
         if worker is None or worker.ended:
             with self._lock:
@@ -109,7 +122,7 @@ class Pool:
                     raise BusyError("files are not read any more", "try again in a moment")
                 worker = self._own.worker = _Worker(self._limits)
                 self._all = [other for other in self._all if not other.ended] + [worker]
-        return worker.ask({**request, **asdict(self._limits)}, data)
+        return worker.ask({**request, **asdict(self._limits)}, data, on_scan)
 
     def close(self) -> None:
         """End the processes at once, whatever they read. May be called twice."""
@@ -134,28 +147,45 @@ class _Worker:
         self._process = child_process.start("rag.parsing.worker", str(memory), memory=memory)
         self._limits = limits
         self._late = False
+        self._seconds = limits.seconds
         self.ended = False
 
-    def ask(self, request: dict[str, Any], data: bytes) -> Loaded:
+    def ask(self, request: dict[str, Any], data: bytes, on_scan: OnScan) -> Loaded:
         """Read one file. Raises ParseError, also if the process died."""
-        timer = threading.Timer(_PATIENCE * self._limits.seconds, self._give_up)
-        timer.daemon = True
-        timer.start()
-        line = b""
+        self._seconds = self._limits.seconds
+        answer, answered = None, threading.Event()
+        threading.Thread(target=self._watch, args=(answered,), daemon=True).start()
         with suppress(OSError, ValueError):
             pipe = cast(IO[bytes], self._process.stdin)
             pipe.write(json.dumps(request).encode() + b"\n" + data)
             pipe.flush()
-            line = cast(IO[bytes], self._process.stdout).readline()
-        timer.cancel()
-        if not line.endswith(b"\n"):
+            answer = self._answer(on_scan)
+        answered.set()
+        if answer is None:
             raise ParseError(self._cause_of_death(), transient=self._late)
-        answer = json.loads(line)
         if answer.pop("last"):
             self.kill()
         return loaded_from(answer)
 
-    def _give_up(self) -> None:
+    def _answer(self, on_scan: OnScan) -> dict[str, Any] | None:
+        """The process's answer, after calls of `on_scan`; None if it died."""
+        most_seconds = self._limits.seconds + MOST_SCANS * SCAN_SECONDS
+        while (line := cast(IO[bytes], self._process.stdout).readline()).endswith(b"\n"):
+            answer: dict[str, Any] = json.loads(line)
+            if "scan" not in answer:
+                return answer
+            page, pages, has_text = map(int, answer["scan"])
+            if has_text:
+                self._seconds = min(most_seconds, self._seconds + SCAN_SECONDS)
+            on_scan(page, pages, bool(has_text))
+        return None
+
+    def _watch(self, answered: threading.Event) -> None:
+        """Kill the process if it has not answered in time."""
+        started = time.monotonic()
+        while (left := started + _PATIENCE * self._seconds - time.monotonic()) > 0:
+            if answered.wait(left):
+                return
         self._late = True
         self._process.kill()
 
@@ -163,7 +193,7 @@ class _Worker:
         self.kill()
         code = self._process.returncode
         if self._late or code == -signal.SIGXCPU:
-            return f"takes more than {self._limits.seconds} seconds to read"
+            return f"takes more than {self._seconds} seconds to read"
         # libraries that fail to allocate; the system's own limit
         if code in (-signal.SIGABRT, -signal.SIGKILL):
             return too_much_memory(self._limits.memory)

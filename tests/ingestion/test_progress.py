@@ -64,3 +64,50 @@ def test_the_file_and_the_stage_are_named(files: list[FoundFile]) -> None:
         "0 of 3 files, reading b.txt",
         "0 of 3 files, recognising the text of scan.png",
     ]
+
+
+def scanned(folder: Path, name: str) -> FoundFile:
+    (folder / name).write_bytes(b"x")
+    return FoundFile(folder / name, name)
+
+
+def test_recognised_pages_give_an_estimate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    followed = IngestProgress([scanned(tmp_path, "scan.pdf")])
+    shown = []
+
+    def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
+        for task in tasks:
+            for page in range(1, 13):
+                task.on_scan(page, 12, False)
+                shown.append(followed.describe())
+                now[0] += 5
+            yield task, ParseError("none")
+
+    list(followed.loader(load)([ParseTask(scanned(tmp_path, "scan.pdf"))]))
+    assert shown[0] == "0 of 1 files, recognising the text of scan.pdf, page 1 of 12"
+    assert shown[2] == f"{shown[0].replace('page 1', 'page 3')}, about 50 s left"
+    assert shown[10] == f"{shown[0].replace('page 1', 'page 11')}, about 10 s left"
+
+
+def test_files_that_are_not_read_yet_have_as_many_scans_as_those_before(tmp_path: Path) -> None:
+    files = [scanned(tmp_path, f"{number}.pdf") for number in range(4)]
+    files += [scanned(tmp_path, "letters.zip"), scanned(tmp_path, "a.png")]
+    followed = IngestProgress(files)
+    shares = []
+
+    def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
+        for task in tasks:
+            pages = {".pdf": [(1, 2), (2, 2)], ".zip": [(5, 9), (6, 9), (1, 1)], ".png": [(1, 1)]}
+            for page, count in pages[task.found.path.suffix]:
+                task.on_scan(page, count, False)
+                shares.append(round(followed.share, 3))
+            yield task, ParseError("none")
+
+    list(followed.loader(load)(map(ParseTask, files)))
+    # Two pages of each PDF and one of the picture; of the archive's first file five, but two of it
+    # and one of its second file once that begins.
+    parts = [(n, 9) for n in range(1, 9)] + [(9, 14), (10, 12), (11, 12)]
+    assert shares == [0, *(round(finished / expected, 3) for finished, expected in parts)]
+    assert followed.share == pytest.approx(1, abs=1e-3)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from pypdfium2 import PdfDocument
 
+from rag.parsing.files import FoundFile
+from rag.parsing.load import Loaded
+from rag.parsing.pool import ParseTask, Pool, one_by_one
 from rag.server.pdf_pages import find_words
 from tests.parsing.reading import load_bytes
 
@@ -59,3 +63,22 @@ def test_each_picture_of_a_file_is_a_page() -> None:
     (document,) = load_bytes("pages.tiff", saved("tiff", LETTER, SECOND))
     assert len(document.pages) == 2
     assert document.text.index("555 0142") < document.text.index("Ada Brandt")
+
+
+def test_each_page_is_announced_before_it_is_recognised(tmp_path: Path) -> None:
+    scan, pictures = tmp_path / "scan.pdf", tmp_path / "pages.tiff"
+    scan.write_bytes(saved("pdf", LETTER, ()))
+    pictures.write_bytes(saved("tiff", SECOND, SECOND))
+    announced: list[tuple[int, int, bool]] = []
+
+    def task(path: Path) -> ParseTask:
+        file = FoundFile(path, path.name)
+        return ParseTask(file, on_scan=lambda *scan: announced.append(scan))
+
+    with Pool(1) as pool:
+        ((_, loaded),) = pool([task(scan)])
+    assert isinstance(loaded, Loaded), loaded
+    assert announced == [(1, 2, False), (1, 2, True), (2, 2, False)]
+    ((_, loaded),) = one_by_one([task(pictures)])
+    assert isinstance(loaded, Loaded)
+    assert announced[3:] == [(n, 2, has_text) for n in (1, 2) for has_text in (False, True)]

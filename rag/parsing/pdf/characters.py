@@ -87,7 +87,7 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     with closing(page), closing(page.get_textpage()) as text:
         sheet = page.get_bbox()
         lines = list(_lines(text, sheet))
-        if not lines and (scanned := _scanned(page)):
+        if not lines and (scanned := _scanned(page, number, len(document))):
             return scanned
         shapes = list(_shapes(page))
     lengths = Counter[int]()
@@ -103,8 +103,10 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
     return PdfPage(upright, height, aside, rules.merged())
 
 
-def _scanned(page: pypdfium2.PdfPage) -> PdfPage | None:
-    """Text recognised in a scan; None without an image or without the extra `ocr`."""
+def _scanned(page: pypdfium2.PdfPage, number: int, count: int) -> PdfPage | None:
+    """Text recognised in a scan; None without an image or without the extra `ocr`. The page is
+    `number`, from 0, of `count`.
+    """
     objects = range(min(raw.FPDFPage_CountObjects(page.raw), _MAX_SHAPES))
     kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, n)) for n in objects}
     if not kinds & {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM}:
@@ -116,7 +118,7 @@ def _scanned(page: pypdfium2.PdfPage) -> PdfPage | None:
     scale = min(_OCR_SCALE, _OCR_SIDE / max(page.get_size()))
     with closing(page.render(scale=scale)) as bitmap:
         picture = bitmap.to_pil()
-    return PdfPage(ocr.lines(picture), picture.height)
+    return ocr.recognised_page(picture, number + 1, count)
 
 
 def _shapes(page: pypdfium2.PdfPage) -> Iterator[tuple[raw.FS_RECTF, bool, Colour | None]]:
