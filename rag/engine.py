@@ -50,7 +50,7 @@ class Engine(Searcher):
         rarity: Rarity = lambda question: {},
         quick: Engine | None = None,
     ) -> None:
-        """`forms` says how likely a question wants each form; without it, all are equally likely.
+        """`forms` says how likely a question wants each form; without it, answers are spans.
         Overviews need `embedder`. `quick` answers with the small reader of a cascade alone.
         """
         super().__init__(settings, store, retriever, speller)

@@ -4,10 +4,10 @@ from a question's words; `rag.retrieval` prefers documents that these name.
     type=pdf  author!=Ada  year>=2024  date<2024-06  source:reports/2024  document=seeds/jcpoa.md
 
 The keys "document" (the id), "title" and "source" are fields of a document. "page" (page=3,
-page>=2) selects the passages with text on such a page. All other keys are metadata. Of several
-`source=` conditions one must hold, and of several `document=`: source=a source=b selects both
-folders. `matches` defines the meaning of a filter; stores translate it to SQL, and tests compare
-them with it.
+page>=2) selects the passages with text on such a page. All other keys are metadata. If there are
+several `source=` conditions, one of them must hold, and likewise for `document=`: source=a source=b
+selects both folders. `matches` defines the meaning of a filter; stores translate it to SQL, and
+tests compare them with it.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Condition:
 
 
 Filter = tuple[Condition, ...]
-"""Conditions that must all match, but one of each group of `alternatives`; () matches every
-document.
+"""Conditions that must all match, except that one of each group of `alternatives` suffices; ()
+matches every document.
 """
 _ONE_OF = ("document", "source")
 

@@ -42,8 +42,8 @@ not (eval/results/retrieval.md).
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """Ids of the documents that a question names, and whether by an identifier, which is more than
-    a date.
+    """Ids of the documents that a question names, and whether by an identifier, which is stronger
+    evidence than a date.
     """
 
     documents: Sequence[str] = ()

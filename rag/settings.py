@@ -239,8 +239,9 @@ class Settings:
     """1 corrects misspelled words in questions to words of the index; 0 leaves questions as typed.
     """
     forms: str = "default"
-    """Classifier that chooses the form of an answer: "default" (shipped), "off" (always a span), or
-    a file written by `rag train forms`."""
+    """Classifier of the form that a question wants: "default" (shipped), "off" (answers are spans),
+    or a file written by `rag train forms`.
+    """
     precision: str = "auto"
     """Model arithmetic: "fp32", "bf16", "int8", or "auto" (bf16 if the processor supports it)."""
     device: str = "auto"

@@ -357,10 +357,10 @@ class Answer:
     None for all. `understood` is the question after spelling correction, or None if nothing was
     corrected.
 
-    `form` is one of `rag.answering.forms.FORMS`, or `TALK`: a question to rag itself has no answer,
-    but `suggestions`, questions that the documents answer. `pieces` are the answer's quotes in
-    display order. `text` consists of them; only "Yes.", "No." and the count of a catalogue are
-    added. `more` counts the list items that are not shown.
+    `form` is one of `rag.answering.forms.FORMS`, or `TALK` for a question to rag itself, which has
+    no answer but `suggestions`: questions that the documents answer. `pieces` are the answer's
+    quotes in display order. `text` consists of them; only "Yes.", "No." and the count of a
+    catalogue are added. `more` counts the list items that are not shown.
     """
 
     question: str

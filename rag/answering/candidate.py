@@ -20,8 +20,9 @@ _TOKEN = re.compile(
     r"|(?:(?<![\w~.])[\w~.]++)?(?:[/\\][\w.~-]++)+"
     r"|(?<!\w)(?:\w++(?:[-.:]\w++)+|\w+?_\w++)"
 )
-"""One word to a reader: an address, a path, a name with hyphens or dots. A run of letters is tried
-from its start only, so that time is in proportion to the text."""
+"""A word as people read it: an address, a path, a name with hyphens or dots. A run of letters is
+tried only from its start, so that the time is proportional to the length of the text.
+"""
 _UNIT = re.compile(
     r"\s?(?:%|°\s?[CF]\b)|[\s-](?:percent|per cent|hundred"
     r"|thousand|million|billion|trillion|dozen)\b"

@@ -131,7 +131,7 @@ def _refused(
 
 
 def _why(reading: Reading, best: Ranked, ruling: Ruling) -> str:
-    """Why the best candidate is not given. Guesses below LEAST_SHOWN are not worth reading."""
+    """Why the best candidate is refused. Guesses below LEAST_SHOWN are not worth reading."""
     likely = reading.form_odds
     if likely and max(likely, key=lambda name: likely[name]) == NEEDS_ALL:
         return ALL_NEEDED

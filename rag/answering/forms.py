@@ -17,7 +17,7 @@ from rag.errors import ModelError
 from rag.types import TALK
 
 FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
-"""What an answer can look like; rag/answering/FORMS_CARD.md says how the choice is learned."""
+"""Forms of answers; rag/answering/FORMS_CARD.md describes their classifier."""
 NEEDS_ALL = "needs_all"
 """The class of questions that only all passages together answer; they are refused with that reason.
 """

@@ -1,4 +1,4 @@
-"""The judge: how likely a person is served by a candidate, for every form by one fitted model."""
+"""The judge: one fitted model that says how likely a candidate of any form serves a person."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ class Judge:
 
     The probability is a logistic function of the networks' log-odds, with `slope` and `offset`,
     fitted to the likeliest candidates of questions that the networks did not see (Platt 1999).
-    `risk` is the share of the answers given to them that did not serve, `missed` the share of those
-    with an answer that were refused. `networks_digest` is the sha256 of the networks, `digest` that
-    of these and the calibration.
+    `risk` is the share of its answers to these questions that did not serve, `missed` the share of
+    the answerable ones that it refused. `networks_digest` is the sha256 of the networks, `digest`
+    that of these and the calibration.
     """
 
     networks: Networks

@@ -299,7 +299,7 @@ def rows(reading: Reading) -> Iterator[Candidate]:
 
 
 def yes_no(reading: Reading) -> Iterator[Candidate]:
-    """Yes and no, each with the sentences of the passages that are surest of it."""
+    """Yes and no, each with the sentences of the passages most confident in it."""
     for decision in decisions(reading.output.verdicts):
         passage = decision.verdict.hit.passage
         near = [sentence for sentence in reading.sentences if sentence.hit.passage == passage]

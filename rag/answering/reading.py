@@ -1,5 +1,5 @@
-"""What was read for one question: passages, spans, sentences and verdicts, ready for ranking; which
-sentences may answer, and which passages are surest of yes or no.
+"""The reader's output for one question, ready for ranking: spans, the sentences that may answer,
+and the passages most confident in yes or no.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def logit(probability: float, floor: float = 1e-6) -> float:
 _FAR_BACK = 600
 """Characters in which the sentence before a place is looked for."""
 _SENTENCE_RETRIEVAL = 8.0
-"""What a passage's score is worth beside the log-odds of a sentence in it."""
+"""Log-odds of a sentence that one unit of its passage's fused score is worth in ranking."""
 _SHORT_LINE = 60
 _SAYS = re.compile(r"[.!?:;…]|\d.*[^\W\d_]{2}")
 """In a line that is more than a heading: a stop, or a number with its unit."""
@@ -73,8 +73,8 @@ def sentences_of(output: ReaderOutput) -> list[Sentence]:
 def without_headings(
     sentences: Sequence[Sentence], documents: Mapping[str, Document]
 ) -> list[Sentence]:
-    """Without headings, rules and other lines that say nothing alone. The sentence after such a
-    line gets the line's score if that is higher.
+    """The sentences without headings, rules and other lines that say nothing by themselves. The
+    sentence after such a line gets the line's score if that is higher.
     """
     inherited: dict[tuple[str, int], float] = {}
     by_place = sorted(sentences, key=lambda s: (s.document_id, s.start))
@@ -95,8 +95,8 @@ def without_headings(
 
 
 def is_heading(sentence: Sentence, document: Document) -> bool:
-    """Whether the sentence says nothing alone: a heading, a header row, a question, one word, or a
-    few words in a paragraph of their own.
+    """Whether the sentence says nothing by itself: a heading, a header row, a question, one word,
+    or a few words in a paragraph of their own.
     """
     words = " ".join(document.text[sentence.start : sentence.end].split())
     has_letters = any(letter == "_" or letter.isalnum() for letter in words)
@@ -114,7 +114,7 @@ def is_heading(sentence: Sentence, document: Document) -> bool:
 
 
 def _is_one_word(sentence: str) -> bool:
-    """Such as "No.", which needs the sentence after it."""
+    """Whether the sentence is one word, such as "No.", which needs the sentence after it."""
     return sentence[:-1].isalnum() and sentence.endswith((".", "!"))
 
 
@@ -125,7 +125,9 @@ def _is_short_line(text: str, start: int, end: int) -> bool:
 
 
 def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]:
-    """With scores lowered by how far their passage is behind the best one in retrieval."""
+    """The sentences, with scores lowered by how far their passage is behind the best one in
+    retrieval.
+    """
     best = max((hit.score for hit in hits), default=0.0)
     odds = [logit(s.score) + _SENTENCE_RETRIEVAL * (s.hit.score - best) for s in sentences]
     pairs = zip(sentences, odds, strict=True)
@@ -167,7 +169,7 @@ class Decision:
 
 
 def decisions(verdicts: Sequence[Verdict]) -> Iterator[Decision]:
-    """For yes and for no, the passages that are surest of it, the surest first."""
+    """For yes and for no, the passages most confident in it, the most confident first."""
     for yes in (True, False):
         by_odds = sorted(verdicts, key=lambda verdict: -odds(verdict, yes))
         for verdict in by_odds[:_PASSAGES]:
@@ -234,7 +236,7 @@ class Reading:
 
     @functools.cached_property
     def first(self) -> Reading | None:
-        """The same question as the small reader read it, which chose the passages."""
+        """The reading of the small reader, which chose the passages."""
         return replace(self, output=self.output.first) if self.output.first else None
 
     @functools.cached_property

@@ -201,9 +201,9 @@ _SCALE = re.compile(
     re.IGNORECASE,
 )
 _PER_SHARE = re.compile(r"\bper[- ](?:\w+ )?share\b|\bEPS\b", re.IGNORECASE)
-"""In the label of a row that the unit in a heading does not apply to."""
+"""Matches the label of a row to which the unit in a heading does not apply."""
 _OWN_UNIT = re.compile(r"%|\d ?(?:bn?|k|m|thousand|million|billion)\b", re.IGNORECASE)
-"""In a figure that has a unit of its own."""
+"""Matches a figure that has its own unit."""
 _FACTORS = {
     "thousand": 10**3,
     "million": 10**6,
@@ -287,8 +287,8 @@ def _number(mention: Mention, document: Document) -> Value | None:
 
 
 def _factor(mention: Mention, kind: str, label: str) -> int:
-    """What a figure in a row with this label is to be multiplied by: the unit is in the heading, as
-    in "(In millions, except per-share amounts)", and figures in brackets are negative.
+    """The factor for a figure in a row with this label: the unit is in the heading, as in "(In
+    millions, except per-share amounts)", and figures in brackets are negative.
     """
     text = mention.span.text.strip()
     sign = -1 if _NEGATIVE.fullmatch(text) else 1
@@ -298,8 +298,8 @@ def _factor(mention: Mention, kind: str, label: str) -> int:
 
 
 def _unit_factor(heading: str, label: str) -> int:
-    """The unit in a heading, which is not that of amounts per share, and from which numbers of
-    shares may be excepted.
+    """The unit in a heading. It does not apply to amounts per share, and may not apply to numbers
+    of shares.
     """
     unit = _SCALE.search(heading)
     if not unit or _PER_SHARE.search(label):

@@ -24,7 +24,7 @@ _FIGURE = re.compile(
 )
 """A cell that is a figure: with a sign, in brackets if it is negative, or with a unit."""
 _PERIOD_NAMES = ("year", "quarter", "period", "date")
-"""Names, perhaps after "fiscal", of a column whose cells say which period a row is of."""
+"""Names, perhaps after "fiscal", of a column whose cells state the period of their row."""
 _PERIOD_WORD = re.compile(
     r"\b(?:FY|Q[1-4]|[1-4]Q|(?:first|second|third|fourth|1st|2nd|3rd|4th) quarter|of|"
     rf"{MONTH})(?=\b|\d)",
@@ -95,8 +95,8 @@ def _moved(
 
 
 def _best(question_periods: Periods, own: _TableCell, cells: Sequence[_TableCell]) -> _TableCell:
-    """The only cell whose column agrees more with the question than `own`, or `own`. Of columns
-    that agree alike, those that state the least besides count.
+    """The only cell whose column agrees better with the question than that of `own`; else `own`. If
+    several columns agree equally well, those that state the fewest other periods count.
     """
     agreement = {cell: question_periods.agreement(cell.periods) for cell in cells}
     best_agreement = max(agreement.values())
@@ -120,9 +120,9 @@ def _of_label(cells: Sequence[_TableCell], labels: Sequence[str]) -> Periods:
 
 
 def _of_document(cell: _TableCell, cells: Sequence[_TableCell], passage: Passage) -> Periods:
-    """The quarter that the document's file name, title or headings state, if the cell is of it:
-    if the passage names no quarter, and the column no day but the row's last or that of another
-    year.
+    """The quarter that the document's file name, title or headings state, if the cell is of that
+    quarter: the passage must name no quarter, and the column no day except the last one in the row
+    and the same one of other years.
     """
     days = [day for row_cell in cells for day in row_cell.periods.days]
     last = max(days, default="")

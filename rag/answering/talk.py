@@ -23,7 +23,9 @@ SUGGESTION_READS = 3
 """Number of passages read for a question that may be suggested."""
 _TRIES = 9
 _SHARES = (5, 2, 2)
-"""Tries for headings that ask, headings that name something, and titles."""
+"""Numbers of questions to try: from headings that ask, from headings that name something, and from
+titles.
+"""
 _DOCUMENTS = 12
 """Number of documents, evenly spread, whose headings are looked at."""
 _PLAIN = re.compile(r"[^\W_][\w '\u2019,-]{2,80}\??")
@@ -93,7 +95,7 @@ def _about(heading: str) -> str:
 
 
 def _shared(groups: Sequence[Sequence[str]]) -> list[str]:
-    """`_TRIES` questions in order, with a share of each group that has as many."""
+    """At most `_TRIES` questions in order: the share of each group, then further ones."""
     first = [q for group, share in zip(groups, _SHARES, strict=True) for q in group[:share]]
     further = [q for group, share in zip(groups, _SHARES, strict=True) for q in group[share:]]
     chosen = {*first, *further[: max(0, _TRIES - len(first))]}

@@ -1,7 +1,7 @@
 """Finds each quotation of a text in the documents and compares it word for word, without a model.
 
-The index proposes passages by the quotation's rarest words; in the documents around them it is
-looked for as it is (`quoted_text`), then aligned word by word.
+The index proposes passages by the quotation's rarest words. In the documents around them, the
+quotation is searched for unchanged (`quoted_text`), then aligned word by word.
 """
 
 from __future__ import annotations
@@ -38,16 +38,18 @@ from rag.structure import block_at
 from rag.types import Citation, Document, Passage
 
 _HITS, _CITED_HITS, _COMMON_HITS = 10, 4, 200
-"""Passages that the index proposes; the last for quotations of common words."""
+"""Number of passages that the index proposes; the last number is for quotations of common words."""
 _RARE_WORDS, _FEW_WORDS = 12, 5
 _WINDOWS = 6
 """Places in documents that a quotation is aligned with."""
 _MARGIN, _MARGIN_WORDS = 300, 16
 _SIMILAR, _NEAR = 0.6, 0.3
-"""An altered quotation is at least so similar to its place, and so similar a place is shown."""
+"""Minimum likeness of an altered quotation to its place, and of a place that is shown as the
+nearest.
+"""
 _STOP_WEIGHT = 0.3
 _OMITTED = 80
-"""Characters left out of a document that do not make two places of one."""
+"""Maximum number of characters that a quotation leaves out of what counts as one place."""
 _SENTENCE_REACH = 2000
 """Maximum number of characters between a place and the ends of its sentences."""
 _SENTENCE_END = re.compile(r"[.!?]\s")
@@ -174,8 +176,9 @@ class QuotationAudit:
     # Places
 
     def _regions(self, fragment: Fragment, cited: Sequence[str]) -> Iterator[Region]:
-        """The text around passages that have the fragment's words, those of cited documents
-        first; none lies within one before it."""
+        """The text around passages that have the fragment's words, those of cited documents first;
+        no text lies within an earlier one.
+        """
         margin = len(fragment.text) + _MARGIN
         regions = list[Region]()
         for passage in self._passages(fragment, cited):
@@ -228,8 +231,9 @@ class QuotationAudit:
     def _stitched(
         self, fragment: Fragment, regions: Sequence[Region], cited: Sequence[str]
     ) -> list[Stretch]:
-        """The places of the longest parts that documents have word for word, if these are the
-        whole fragment and of several places."""
+        """The places of the longest parts that documents have word for word, if these make up the
+        whole fragment and come from several places.
+        """
         places, rest = list[Stretch](), fragment
         while rest.tokens and len(places) < _MOST_PARTS:
             size, place = max(
@@ -467,7 +471,9 @@ def _exact_verdict(checked: CheckedQuotation, place: Stretch, is_block: bool) ->
 
 
 def _rest(citation: Citation) -> str:
-    """How the sentence goes on after a quotation; "" if it ends, or the speech that it quotes."""
+    """The rest of the document's sentence after a quotation; "" if the sentence ends there, or the
+    speech that it quotes.
+    """
     rest = citation.sentence[citation.end - citation.sentence_start :]
     closing = rest.lstrip(".,;:!?…")[:1]
     is_speech = closing in ("”", "»", '"') and citation.quote.count(closing) % 2 == 0

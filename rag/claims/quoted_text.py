@@ -115,7 +115,7 @@ class Fragment:
         return Fragment(self.text[words[0].start : words[-1].end] if words else "")
 
     def shortened(self, count: int) -> Fragment:
-        """It, or its first `count` words."""
+        """The fragment, or its first `count` words."""
         return self if len(self.tokens) <= count else self.part(0, count)
 
     def matches(self, place: CanonicalText) -> Iterator[Match]:
@@ -143,7 +143,7 @@ class Fragment:
         return next(index for index, literal in enumerate(self._literals) if literal)
 
     def _edited(self, place: CanonicalText, match: re.Match[str]) -> Match | None:
-        """The match, and over words that brackets begin or end."""
+        """The match, extended over words that brackets begin or end."""
         start, end = place.offsets_of(*match.span())
         start, end = place.widened(start, end, not self._literals[0], not self._literals[-1])
         if not place.is_whole(start, end):

@@ -84,7 +84,7 @@ _SENTENCES = 12
 _SHORTEST = 4
 """Minimum number of words; shorter sentences are headings and fragments."""
 _NEAREST = 3
-"""Number of sentences that one without a citation is checked against."""
+"""Number of sentences against which one without a citation is checked."""
 _MOST = 4
 """Number of sentences requested; twice as many are accepted, the rest is ignored."""
 

@@ -60,7 +60,7 @@ as_typed = click.option(
 @click.option(
     "--certificate",
     type=FILE,
-    help="If nothing is found, write what was searched and what came nearest: .json or .html.",
+    help="If nothing is found, write what was searched and the nearest passages: .json or .html.",
 )
 @filter_option
 @shared

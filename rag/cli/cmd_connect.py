@@ -41,7 +41,9 @@ from rag.settings import Settings
     metavar="NAME",
     help="With --url: environment variable that holds the API key.",
 )
-@click.option("--allow-writes", is_flag=True, help="Also offer the tools ingest and delete.")
+@click.option(
+    "--allow-writes", is_flag=True, help="Also offer the tools run_grid, ingest and delete."
+)
 @click.option("--name", default="rag", show_default=True, help="Name of the entry.")
 @click.option("--yes", "-y", is_flag=True, help="Write without asking.")
 @shared

@@ -48,7 +48,7 @@ _PARTS = {
     "originals": "file",
     "cells": "grid cells",
 }
-"""What a receipt of a deletion calls the parts of the index."""
+"""Names of the parts of the index in a receipt of a deletion."""
 
 
 @click.command("ingest")

@@ -180,8 +180,8 @@ def show_command(settings: Settings, name: str, out: Path | None) -> None:
 def rate_command(
     settings: Settings, name: str, row: str, column: str, verdict: str, value: str
 ) -> None:
-    """Confirm, correct or reject the cell of the grid NAME at ROW and COLUMN, or withdraw what was
-    said of it. A correction needs the right VALUE.
+    """Confirm, correct or reject the cell of the grid NAME at ROW and COLUMN, or withdraw its
+    rating. A correction needs the right VALUE.
 
     \b
     Examples:

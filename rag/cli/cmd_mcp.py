@@ -11,7 +11,9 @@ from rag.settings import Settings
 
 
 @click.command("mcp")
-@click.option("--allow-writes", is_flag=True, help="Also offer the tools ingest and delete.")
+@click.option(
+    "--allow-writes", is_flag=True, help="Also offer the tools run_grid, ingest and delete."
+)
 @click.option(
     "--page",
     default="",

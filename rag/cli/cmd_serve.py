@@ -45,11 +45,11 @@ def serve_command(
 ) -> None:
     """Serve the HTTP API, and the web page at /, until stopped.
 
-    Until you create a key with rag keys add, the printed address contains a token, the same at each
-    start: after one visit the browser needs it no more, so that new tabs and bookmarks work.
-    Programs send the token as `Authorization: Bearer TOKEN`. Requests are logged with rag -v serve,
-    and with --json, which logs JSON lines to stderr. Exits with status 1 if an unexpected error
-    stops it from starting.
+    Until you create a key with rag keys add, the printed address contains a token, which is the
+    same at each start. The browser remembers it after one visit, so that new tabs and bookmarks
+    work. Programs send the token as `Authorization: Bearer TOKEN`. Requests are logged with rag -v
+    serve, and with --json, which logs JSON lines to stderr. Exits with status 1 if an unexpected
+    error stops it from starting.
 
     \b
     Examples:

@@ -82,7 +82,7 @@ def _train(
     recipe: Path | None,
 ) -> Mapping[str, Measured]:
     """Train a reader on a folder of question sets, or fine-tune one on the user's own data. Returns
-    the scores of the latter, before, if it is not new, and after.
+    the scores of a fine-tuned reader: before (unless it is new) and after.
     """
     build.prepare(settings)
     from rag.training.recipe import OwnRecipe, SetsRecipe

@@ -80,8 +80,8 @@ Handle = Callable[[Upload], Done]
 def _handlers(
     settings: Settings,
 ) -> Iterator[Callable[[str, Settings], AbstractContextManager[Handle]]]:
-    """What opens a collection, whose name begins each line of output, to process its queue. The
-    reader loads when a grid first needs it.
+    """A function that opens a collection to process its queue. The collection's name begins each
+    line of output. The reader loads when a grid first needs it.
     """
     embedder = build.embedder(settings)
     reader = functools.cache(lambda: build.reader(settings))

@@ -1,4 +1,6 @@
-"""The requests of both clients, which are their methods, and what reads the responses."""
+"""The requests of both clients, which become their methods, and the functions that parse the
+responses.
+"""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class Index:
     ) -> Grid:
         """Ask the same questions of every document: `spec` is a grid file, or its values. Answers
         are kept in the index; only new and changed documents are asked again. `on_progress` is
-        called with the cells that are done, and all cells to ask.
+        called with the number of cells that are done, and that of all cells to ask.
         """
         from rag.desk import grid, grid_file, grid_run
 
@@ -177,7 +177,7 @@ class Index:
         return delete(store, ids, build.stamps(self.settings))
 
     def _forget(self, document: Document) -> Mapping[str, int]:
-        """Delete what quotes a document which will be deleted."""
+        """Delete the ratings and answers that quote a document, before it is deleted."""
         from rag.server.feedback import forget_quotes
 
         return forget_quotes(self.settings.index, document)
@@ -216,7 +216,7 @@ class Talk:
     def ask(
         self, question: str, *, top_k: int | None = None, filters: Iterable[str] = ()
     ) -> Answer:
-        """As `Index.ask`; `Answer.question` is the question with what it left out."""
+        """As `Index.ask`; `Answer.question` is the completed question."""
         rewrite = self._conversation.understand(question)
         answer = self._index.engine.ask(
             rewrite.question,

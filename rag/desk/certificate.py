@@ -1,5 +1,5 @@
-"""A certificate of absence: what was searched for an answer that was not found, the nearest
-passages, and why each fell short. It can be checked against the index later.
+"""A certificate of absence: what was searched without finding an answer, the nearest passages, and
+why each fell short. It can be checked against the index later.
 """
 
 from __future__ import annotations
@@ -281,11 +281,11 @@ def _risk_lines(record: Mapping[str, Any]) -> Iterable[str]:
     )
     if missed is not None:
         yield (
-            f"Of the test questions whose documents have an answer, rag did not find the answer to "
-            f"{missed:.0%}."
+            f"rag did not find the answer to {missed:.0%} of the test questions whose documents "
+            "have one."
         )
     if wrong is not None:
-        yield f"Of the answers that rag gave to test questions, {wrong:.0%} were not useful."
+        yield f"{wrong:.0%} of the answers that rag gave to test questions were not useful."
     if wrong is None and missed is None:
         yield "It was not measured how often rag errs at this threshold."
     else:

@@ -33,7 +33,7 @@ STATE_NAMES = {
 }
 VERDICTS = ("confirmed", "corrected", "rejected")
 WITHDRAWN = "withdrawn"
-"""In the place of a verdict: the cell has no rating any more."""
+"""Given in place of a verdict, this removes a cell's rating."""
 ALL = "*"
 """Key of the row that asks the whole index."""
 _LONGEST_CORRECTION = 10_000
@@ -62,7 +62,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What a person said of a cell: one of `VERDICTS`; `value` is the right one if corrected."""
+    """A person's rating of a cell: one of `VERDICTS`; `value` is the right one if corrected."""
 
     verdict: str
     at: str
@@ -163,7 +163,7 @@ class GridRow:
 @dataclass(frozen=True, slots=True)
 class Change:
     """An answer that changed, or a new row. `before` and `after` are None without an answer.
-    `document_id` is the one that made the difference, if only one can have.
+    `document_id` is the document that caused the change, if only one can have.
     """
 
     row: str
@@ -179,8 +179,8 @@ class Change:
 class Grid:
     """A grid with the cells that were answered so far, by row and column.
 
-    `finished` is when all cells were answered for the first time, "" before; `looked` is until when
-    changes were looked at.
+    `finished` is the time at which all cells were first answered, "" before; `looked` is the time
+    up to which somebody has seen the changes.
     """
 
     spec: GridSpec
@@ -235,8 +235,8 @@ class Grid:
         }
 
     def changes(self, since: str = "") -> list[Change]:
-        """What changed after `since`, an ISO time in UTC; by default after `looked`. First answers
-        of a grid are no changes.
+        """What changed after `since`, an ISO time in UTC; by default after `looked`. The first
+        answers of a grid do not count as changes.
         """
         start = since or self.looked or self.finished
         before: dict[tuple[str, str], Cell | str] = {}
@@ -329,7 +329,7 @@ def _groups(rows: str, documents: Sequence[Document]) -> Iterable[tuple[str, str
 
 
 def digest(column: GridColumn, *evidence: str) -> str:
-    """Changes with the question, its type and what was read."""
+    """A digest that changes with the question, its type and the text that was read."""
     return hashlib.sha256(
         json.dumps([column.question, column.type, *evidence]).encode()
     ).hexdigest()
@@ -403,7 +403,7 @@ def delete(store: Store, name: str) -> None:
 
 
 def rate(store: Store, name: str, row: str, column: str, verdict: str, value: str = "") -> Cell:
-    """Keep what a person said of a cell, or with `WITHDRAWN` remove it. Raises NotFoundError,
+    """Keep a person's rating of a cell, or remove it with `WITHDRAWN`. Raises NotFoundError,
     InputError.
     """
     if verdict not in (*VERDICTS, WITHDRAWN):
@@ -422,7 +422,7 @@ def rate(store: Store, name: str, row: str, column: str, verdict: str, value: st
 
 
 def _record(store: Store, name: str) -> tuple[dict[str, Any], GridSpec]:
-    """What is stored of a grid besides its cells, and its definition. Raises NotFoundError, and
+    """The stored record of a grid, without its cells, and its definition. Raises NotFoundError, and
     InputError if it cannot be read.
     """
     stored = store.grids().get(name)

@@ -21,8 +21,8 @@ from rag.render.html_page import html_page
 from rag.render.status import clean
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
-"""Where a spreadsheet may begin to compute: at the beginning of a cell, or within it where it takes
-another separator than the comma.
+"""Places where a spreadsheet may take a text for a formula: at the start of a cell, or after a
+separator other than the comma.
 """
 _DETAILS = ("state", "probability", "quote", "page")
 _QUOTE_COLUMNS = (
@@ -57,7 +57,7 @@ def write(grid: Grid, path: Path, sources: Sources) -> None:
 
 def check_path(path: Path, suffixes: Collection[str] = ()) -> None:
     """Raises InputError for a path that cannot be written, or whose suffix is not one of these, by
-    default those of `write`; before anything is asked.
+    default those of `write`. Call it before any question is asked.
     """
     if _format(path, suffixes or WRITERS) == ".xlsx":
         _openpyxl()
@@ -81,7 +81,7 @@ def cells(grid: Grid) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
 
 
 def state(cell: Cell | None) -> str:
-    """The state for people, or what a person said of the cell."""
+    """The state, or a person's rating, in words."""
     if cell and cell.rating:
         return cell.rating.verdict
     return STATE_NAMES[cell.state if cell else "waiting"]
@@ -134,7 +134,7 @@ def _defused(value: object) -> str:
 
 
 def to_jsonl(grid: Grid, _: Sources) -> str:
-    """One cell a line, with everything that is known of it."""
+    """One line per cell, with all its fields."""
     lines = []
     for row, column, cell in cells(grid):
         place = {"grid": grid.spec.name, "row": row.key, "title": row.title}
@@ -180,7 +180,7 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
 
 
 def _item(line: str) -> str:
-    """Without its bullet or number."""
+    """The item without its bullet or number."""
     marker = _MARKER.match(line)
     return line[marker.end() :] if marker else line
 
@@ -294,7 +294,7 @@ def _openpyxl() -> Any:
 
 
 def _typed(cell: Cell | None) -> object:
-    """A date or number as a spreadsheet counts with it, or the words."""
+    """A date or number as a spreadsheet stores it, or the words."""
     typed = cell.typed if cell and cell.state == "answered" and not cell.rating else None
     if typed and typed.kind == "date" and typed.precision == "day":
         return date.fromisoformat(typed.iso or "")

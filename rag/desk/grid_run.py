@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from rag.engine import Engine
 
 BATCH = 32
-"""Cells that are read together; what an interruption can lose."""
+"""Number of cells that are read together; an interruption loses at most as many."""
 MOST_QUOTES = 5
 READS = 4
 """Passages that are read for a cell of one document."""
 ANSWERED, ABSENT = 0.5, 0.45
-"""Probability from which on such a cell is answered, and below which the document is said not to
-have an answer.
+"""Probability from which on such a cell is answered, and below which the document counts as having
+no answer.
 """
 UNDECIDED = (0.45, 0.6)
 """Probabilities by the small reader between which the large one reads, too."""
 UNLIKELY = 0.3
-"""Probability below which several documents are said not to have an answer; they are asked as a
-single question is.
+"""Probability below which several documents count as having no answer; they are asked like a single
+question.
 """
 TYPED = ("date", "amount", "number")
 _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no", "list": "list"}
@@ -43,9 +43,9 @@ _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no"
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What the judge does not know of a cell: that one document is asked, and for a value of a
-    type. The log-odds of its probability times `slope`, plus `offset`, and `typed` more for a date,
-    an amount or a number (Platt 1999).
+    """Corrects the judge's probability for a cell. The judge does not know that one document is
+    asked, nor that a value of a type is wanted. The log-odds are multiplied by `slope`, and
+    `offset` is added, and `typed` for a date, an amount or a number (Platt 1999).
     """
 
     slope: float
@@ -97,8 +97,8 @@ def due(grid: Grid) -> list[Due]:
 def run(
     engine: Engine, name: str, batch: int = BATCH, on_progress: OnProgress = lambda *_: None
 ) -> int:
-    """Ask what is due. Returns the number of cells that were asked. What was stored before an error
-    or an interruption stays, and the next run goes on. Raises NotFoundError, StoreError.
+    """Ask what is due. Returns the number of cells that were asked. Cells stored before an error or
+    an interruption stay, and the next run continues. Raises NotFoundError, StoreError.
     """
     asked = 0
     for done, total, count in in_batches(engine, name, batch):
@@ -136,7 +136,8 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     """Ask cells together. Those whose evidence is unchanged are left out.
 
     For a cell of one document the small reader reads a few passages, and the large one reads those
-    of the cells that it does not decide. Several documents are asked as a single question is.
+    of the cells that it does not decide. A cell of several documents is asked like a single
+    question.
     """
     questions = queries(part)
     results = engine.find_many(questions)
@@ -194,7 +195,7 @@ def _place(one: _Asked) -> tuple[str, str]:
 
 
 def _digest(one: Due, result: RetrievalResult) -> str:
-    """That of the document as it was read, or of all passages that were found."""
+    """The digest of the document as it was read, or of all passages that were found."""
     if one.row.sha256:
         document = result.documents.get(one.row.key)
         return grids.digest(one.column, document.sha256 if document else one.row.sha256)
@@ -203,7 +204,9 @@ def _digest(one: Due, result: RetrievalResult) -> str:
 
 
 def _version(answered: Cell, one: Due) -> Cell:
-    """The new version; one that says the same as the last replaces it and keeps its rating."""
+    """The new version of a cell. If it says the same as the last one, it replaces that and keeps
+    its rating.
+    """
     before = one.before
     if before is None or not answered.same_value(before):
         return answered

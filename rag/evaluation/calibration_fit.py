@@ -1,5 +1,5 @@
-"""Fits a probability to whether answers served, says what a threshold of it brings, and certifies
-one: with a stated confidence, at most a stated share of the answers is wrong.
+"""Fits a probability to whether answers served, reports the effect of a threshold on it, and
+certifies one: with a stated confidence, at most a stated share of the answers is wrong.
 
 A threshold is certified if the one-sided Clopper-Pearson upper bound (1934) on its share of wrong
 answers is at most the risk. Testing several thresholds and keeping the best would find one that
@@ -22,7 +22,7 @@ from scipy.stats import beta, binom
 from rag.evaluation.statistics import Mask, Rows, adaptive_ece, auroc, wilson
 
 _PRIOR = 4.0
-"""Questions that the probabilities as they are count for."""
+"""Weight of the unchanged probabilities in the fit, as a number of questions."""
 _ITERATIONS = 50
 THRESHOLDS = np.arange(99, -1, -1) / 100
 _START_STEP = 5

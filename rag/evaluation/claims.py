@@ -134,7 +134,7 @@ def _line(name: str, figures: dict[str, Any]) -> str:
     words = {
         "balanced_accuracy": "balanced accuracy",
         "right": "right verdict",
-        "supported_struck": "supported struck",
+        "supported_struck": "supported rejected",
         "unsupported_passed": "unsupported passed",
     }
     shown = [

@@ -22,7 +22,9 @@ Judgement = Literal["useful", "partial", "wrong", "refused"]
 FEW_ITEMS, LEAST_FITTING = 4, 0.4
 """A longer list buries its items if a smaller share of them was asked for."""
 FEW_WORDS, MANY_WORDS = 60, 130
-"""Words of an answer to a question for a few words, and for sentences, that bury nothing."""
+"""Maximum number of words of an answer that buries nothing: to a question for a few words, and for
+sentences.
+"""
 HELD = 0.8
 """A piece contains a sentence if it has at least this share of its words."""
 

@@ -30,8 +30,9 @@ def no_quotes(_: Document) -> Mapping[str, int]:
 
 
 def forgotten(store: Store, document_id: str, forget: Forget) -> int:
-    """The number of quotes deleted because this document will be; before it, since a process that
-    is killed in between could not find them afterwards."""
+    """Delete the quotes of a document that will be deleted, and return their number. Quotes go
+    first: if the process is killed in between, they could not be found afterwards.
+    """
     document = None if forget is no_quotes else store.document(document_id)
     return sum(forget(document).values()) if document else 0
 

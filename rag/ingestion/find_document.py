@@ -1,4 +1,4 @@
-"""Finds a document by what a person calls it."""
+"""Finds a document by its id, path or title."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _WEIGHTS = {
     ".zip": 2.0,
     ".gz": 3.0,
 }
-"""About how many bytes of text a byte of a file holds; 1 for others."""
+"""Approximate bytes of text per byte of a file, by format; 1 for others."""
 _IMAGES = frozenset((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"))
 _SCAN_BYTES = 200_000
 """Bytes of text that take as long as recognising the text of a page."""
@@ -79,7 +79,7 @@ class IngestProgress:
         self._kinds = Counter(_kind(path) for path in self._sizes)
         self._finished = 0
         self._waiting: dict[Path, float] = {}
-        """files that are being read, with the time since when"""
+        """files that are being read, with the time at which that began"""
         self._met: set[Path] = set()
         self._read = 0.0
         """size of the files that were read"""

@@ -37,7 +37,7 @@ class Changes(IngestReport):
     """Why a real run would change nothing unless many deletions are allowed."""
 
     def take(self, report: IngestReport, old_ids: Container[str]) -> None:
-        """Add what was ingested; `old_ids` are the ids of before."""
+        """Add what was ingested; `old_ids` are the ids before the run."""
         put = [*report.added, *report.updated]
         self.added = [name for name in put if name not in old_ids]
         self.updated = [name for name in put if name in old_ids]

@@ -22,7 +22,7 @@ from rag.types import MEMBER_SEPARATOR, Document
 Load = Callable[[str, bytes], Loaded]
 """`rag.parsing.load.load_data`, or a `Pool`'s version of it."""
 GRID = "//grid/"
-"""Begins the name of an entry in the queue that asks a grid; no client's file begins so."""
+"""Prefix of the name of a queue entry that asks a grid; no client's file has it."""
 _PAGE = 1000
 _LISTED = 20
 """Maximum number of members that a message lists."""

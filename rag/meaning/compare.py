@@ -264,7 +264,8 @@ _Range = tuple[float, float]
 
 def _in_one_unit(first: Quantity, second: Quantity) -> tuple[_Range, _Range] | None:
     """Both as (least, greatest): in the base unit of their dimension if both have a unit; None if
-    their units are of different things."""
+    their units measure different things.
+    """
     if first.unit is None or second.unit is None or {first.unit, second.unit} == {"GBP", "pound"}:
         return _range(first), _range(second)
     (one, unit), (other_amount, other_unit) = (

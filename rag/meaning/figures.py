@@ -236,8 +236,9 @@ def _keys(value: Figure) -> Iterator[object]:
 def contradicting(
     missing: Sequence[Figure], stated: FigureIndex, claimed: FigureIndex
 ) -> Iterator[tuple[str, str]]:
-    """(the claim's words, the evidence's words) for each `missing` value of the claim of whose
-    kind a different value is `stated` that is none of those `claimed`."""
+    """(the claim's words, the evidence's words) for each `missing` value of the claim, if a
+    different value of its kind is `stated` that is none of those `claimed`.
+    """
     unclaimed = FigureIndex(value for value in stated.figures if not claimed.claim(value))
     for value in missing:
         different = next((v for v in unclaimed.figures if _differ(value, v)), None)

@@ -365,7 +365,7 @@ def _shared(text: str, second: str) -> float:
 
 
 def _likeness(word: str, second: str) -> float:
-    """How much of the longer word two words share at either end, at most 1."""
+    """The share of the longer word that two words have in common at both ends, at most 1."""
     longest = max(len(word), len(second))
     pair = word.lower(), second.lower()
     shared = Prefix.similarity(*pair) + Postfix.similarity(*pair)
@@ -374,8 +374,8 @@ def _likeness(word: str, second: str) -> float:
 
 def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
     """The index of the completion to ask: as typed, first of the options, unless the question
-    probably refers to the last turn. Where it is unclear to what, it is the completion that shares
-    most content words with all that may be meant, such as the one with the whole topic.
+    probably refers to the last turn. If it is unclear to what it refers, it is the completion that
+    shares most content words with all that may be meant, such as the one with the whole topic.
     """
     if chances[0] > 1 - UNSURE:
         return 0

@@ -94,7 +94,7 @@ class Periods(NamedTuple):
 
 
 def _agreement(mine: frozenset[str], its: frozenset[str]) -> int:
-    """1 if both have something in common, -1 if they have not, 0 if one states nothing."""
+    """1 if both have something in common, -1 if they have nothing, 0 if one states nothing."""
     if not mine or not its:
         return 0
     return 1 if mine & its else -1

@@ -27,7 +27,7 @@ class Arithmetic:
 
     @property
     def dtype(self) -> torch.dtype:
-        """That of a `Bert`'s states."""
+        """The type of a `Bert`'s states."""
         return torch.bfloat16 if self.bf16 and not self.int8 else torch.float32
 
 

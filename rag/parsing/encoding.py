@@ -19,7 +19,9 @@ _LEGACY = (
     "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r cp932 euc_jp gb18030 big5 "
     "cp949"
 ).split()
-"""Of old text files; among all codecs, charset-normalizer would read "Café" as EBCDIC."""
+"""Encodings of old text files. If charset-normalizer tried all codecs, it would read "Café" as
+EBCDIC.
+"""
 
 _WEB = {
     "iso8859-1": "cp1252",

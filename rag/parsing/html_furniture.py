@@ -33,7 +33,9 @@ _CLASSES = frozenset(
         "toplang bottomlang quickview"
     ).split()
 )
-"""Of DocBook, Texinfo, Sphinx, MediaWiki, the kernel, SQLite and Apache, which do not use <nav>."""
+"""Classes of boilerplate in DocBook, Texinfo, Sphinx, MediaWiki, the kernel, SQLite and Apache,
+which do not use <nav>.
+"""
 _ASIDES = REMARKS | frozenset(
     "footnote footnote-list citation topic callout sidebar brackets system-message".split()
 )

@@ -15,7 +15,7 @@ _MARKED = re.compile(
 )
 _OTHER = re.compile(rf"^{_MARKED.pattern}|\n[ \t]*\n", re.MULTILINE)
 _RULE = re.compile(r"\s*([-=~*_^\"#+.])\1{2,}\s*")
-"""Below a line: that is a heading, not an item."""
+"""A rule; the line above it is a heading, not an item."""
 _TAB = 8
 
 

@@ -31,7 +31,7 @@ _LONGEST_ID = 800
 """Characters of a member's id; stores keep ids in indexes, PostgreSQL up to 2,600 bytes."""
 _LONGEST_VALUE = 1000
 _OBJECT = re.compile(r"(?:file )?'?<[\w.]+ object at 0x\w+>'? ?")
-"""How libraries name what they read."""
+"""Matches the names that libraries give to the objects they read."""
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 

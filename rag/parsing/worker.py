@@ -118,8 +118,9 @@ def _used_memory() -> int:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve on the standard streams. What parsers print goes nowhere. The argument is the limit on
-    memory in megabytes, for messages."""
+    """Serve on the standard streams. Output of parsers is discarded. The argument is the limit on
+    memory in megabytes, for messages.
+    """
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     serve(sys.stdin.buffer, answers, int(arguments[0]))

@@ -30,7 +30,7 @@ def print_paged(text: str) -> None:
 
 
 def answer(shown: Answer) -> str:
-    """The answer and its numbered sources, or "not found", the reason, and what came nearest."""
+    """The answer and its numbered sources, or "not found", the reason, and the nearest passages."""
     lines = [understood(shown.understood), ""] if shown.understood else []
     if shown.text is None:
         lines += _refusal(shown)

@@ -1,6 +1,5 @@
-"""What is shown of an answer, in the same words everywhere: at the terminal, at the prompt, in a
-saved session and in a chat; and the plain words that explain an answer or a refusal: passages,
-ranking, agreement and confidence.
+"""The words that show an answer, the same at the terminal, at the prompt, in a saved session and in
+a chat; and those that explain an answer or a refusal: passages, ranking, agreement and confidence.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def _made_of(answer: Answer) -> str:
     """The number of pieces and of their documents."""
     count = len(answer.pieces)
     if not count:
-        return "nothing reached the confidence required for this form"
+        return "nothing reached the required confidence"
     documents = len({piece.citation.document_id for piece in answer.pieces})
     unshown = f", {answer.more} more are not shown" if answer.more else ""
     return f"{count} piece{'' if count == 1 else 's'} of {count_of_documents(documents)}{unshown}"
@@ -171,7 +170,7 @@ def _search(answer: Answer) -> Iterator[str]:
     )
     absent = _absent_words(answer)
     if answer.text is None and absent:
-        yield f"Words of the question that no passage found has: {', '.join(absent)}."
+        yield f"These words of the question are in none of the passages: {', '.join(absent)}."
 
 
 def _absent_words(answer: Answer) -> list[str]:

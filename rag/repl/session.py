@@ -62,7 +62,7 @@ class ReplSession:
     _conversation: Conversation = field(default_factory=Conversation)
 
     def understand(self, question: str) -> Rewrite:
-        """The question with what it leaves out, if follow-ups are on."""
+        """The question, completed if follow-ups are on."""
         return self._conversation.understand(question) if self.follow else Rewrite(question.strip())
 
     def ask(self, question: str, rewrite: Rewrite) -> Answer:

@@ -20,9 +20,7 @@ from rag.types import Answer, Hit
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer, and the question after follow-up resolution; `note` names what could not be
-    resolved.
-    """
+    """An answer, and the completed question; `note` as in `Understood`."""
 
     answer: Answer
     question: str

@@ -28,11 +28,11 @@ _FORWARDING = re.compile(
 )
 """Headers that proxies add."""
 PAGE_HEADER = "x-rag-page"
-"""What the page sends with its cookie. The browser stores it for the page's origin only, while it
-sends cookies to every port of this machine, also to another user's.
+"""Header that the page sends with its cookie. The browser keeps its value for the page's origin
+only, while it sends cookies to every port of this machine, also to another user's.
 """
 REQUEST_SECONDS = 0.025
-"""What a request costs in addition to its computing."""
+"""Seconds that a request costs in addition to its computing."""
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -105,7 +105,7 @@ class Access:
 
     @property
     def session(self) -> Session | None:
-        """What the page of a browser that knows the token needs; None if no token is needed."""
+        """The session of a browser that knows the token; None if no token is needed."""
         if not self._token or not self.keyless:
             return None
         name, cookie, page = (self._derived(part) for part in ("name", "cookie", "page"))

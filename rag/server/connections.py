@@ -128,7 +128,7 @@ class _TlsProtocol(asyncio.Protocol):
         self._connections = connections
         self._tls = tls
         self._early = bytearray()
-        """What arrived with the end of the handshake."""
+        """Data that arrived with the end of the handshake."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         transport.pause_reading()  # what arrives is for the handshake

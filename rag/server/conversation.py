@@ -27,8 +27,8 @@ class Exchanged:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A question with omitted parts filled in; `note` names what could not be resolved, `preferred`
-    are the documents of the answer before, if it follows up on it.
+    """A completed question. `note` says if it may refer to the last turn but is asked as typed;
+    `preferred` are the documents of the last answer, if it follows up on that.
     """
 
     question: str

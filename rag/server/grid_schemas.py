@@ -27,7 +27,7 @@ class GridBody(Strict):
 
 
 class CellRating(Strict):
-    """What a person says of a cell."""
+    """A person's rating of a cell."""
 
     row: str = Field(max_length=2000, examples=["uploads/lease.md"])
     column: str = Field(max_length=100, examples=["End"])

@@ -1,4 +1,4 @@
-"""The token of an index while it has no API keys. It stays the same, so that addresses do."""
+"""The token of an index without API keys. It stays the same, so that addresses stay valid."""
 
 from __future__ import annotations
 

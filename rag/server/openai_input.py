@@ -65,7 +65,7 @@ def responses_question(body: ResponsesRequest) -> InContext:
 
 
 def _check_tools(kinds: Sequence[str], choice: Any) -> None:
-    """Refuse tools of the client, unless it says itself that none is to be called."""
+    """Refuse tools of the client, unless the client says that none may be called."""
     if kinds and choice != "none":
         raise InputError(
             f"tools of the type {kinds[0]!r} are not supported: rag answers from the documents",

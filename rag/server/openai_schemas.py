@@ -61,7 +61,7 @@ class Tool(Loose):
 
 
 class AnswerRequest(Loose):
-    """What both APIs of answers take."""
+    """Fields that both APIs of answers take."""
 
     model: Short = Field(default="rag", examples=["rag"])
     stream: bool | None = False

@@ -50,7 +50,7 @@ class Reply:
 
     @property
     def outcome(self) -> Json:
-        """What programs need to know of the answer, beside OpenAI's fields."""
+        """Fields of the answer for programs, beside OpenAI's."""
         answer = self.answered.answer
         return {
             "found": answer.text is not None,

@@ -41,7 +41,7 @@ class Options(Strict):
         default=[],
         max_length=200,
         description="Conditions that documents must all meet, such as `type=pdf`, `year>=2024`, "
-        "`document=notes/a.md`; of several `source=` one must hold, and of several `document=`.",
+        "`document=notes/a.md`; only one of several `source=`, and one of several `document=`.",
         examples=[["type=md"]],
     )
     as_typed: bool = Field(default=False, description="Do not correct the question's spelling.")
@@ -186,9 +186,9 @@ class WireAnswer(BaseModel):
     )
     answer: str | None = Field(examples=["2015"])
     asked: str = Field(
-        default="", description="The question as typed, if `question` is a resolved follow-up."
+        default="", description="The question as typed, if `question` is a completed follow-up."
     )
-    note: str = Field(default="", description="What in a follow-up could not be resolved.")
+    note: str = Field(default="", description="Says if a follow-up was asked as typed.")
     confidence: float = Field(
         ge=0, le=1, description="Probability that the best candidate is right."
     )

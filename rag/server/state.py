@@ -115,8 +115,9 @@ class Service:
         self._start_ingest()
 
     def stop(self) -> None:
-        """Stop what takes long, in all collections: reading uploads, which the next start resumes,
-        checks, and questions that wait."""
+        """Stop long work in all collections: reading uploads, which the next start resumes, checks,
+        and questions that wait.
+        """
         self.models.stop()
         self.readers.close()
 

@@ -46,7 +46,7 @@ def test_a_refusal_is_explained_too() -> None:
     assert lines[0] == "Not answered: it reaches 0.20, below 0.31."
     assert lines[1].startswith('"2018" is in docs/deal.md, the 2nd closest passage')
     assert not any("say so" in line for line in lines)
-    assert lines[-1].endswith('that no passage found has: "leave", "Luxembourg".')
+    assert lines[-1].endswith('are in none of the passages: "leave", "Luxembourg".')
     empty = Answer("x?", None, 0.0, (), (), (), "no passage in the index is relevant", {})
     assert explain(empty)[-1] == "No passages were found."
 

@@ -170,7 +170,7 @@ def _charts(result: Result) -> Iterator[Chart]:
         rows = [row for row in result.rows if row.kind != "retrieval"]
         answered = [row for row in rows if row.text is not None]
         wrong = sum(not row.right for row in answered) / max(len(answered), 1)
-        words = f"Of all best candidates {summary.risk[-1][1]:.0%} are wrong"
+        words = f"{summary.risk[-1][1]:.0%} of all best candidates are wrong"
         words += f"; the area is {summary.metrics['aurc']:.3f}"
         highest = math.ceil(10 * max(risk for _, risk in summary.risk)) / 10
         axes = percent("answered"), percent("wrong", max(0.1, highest))

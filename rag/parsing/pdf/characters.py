@@ -51,7 +51,7 @@ _TALL, _MAX_HEIGHT = 20.0, 2.0
 
 
 def read(content: bytes) -> tuple[list[PdfPage], dict[str, str], Outline]:
-    """The pages, metadata and outline of a PDF. Raises ParseError if it is encrypted or none."""
+    """The pages, metadata and outline of a PDF. Raises ParseError if it is encrypted or no PDF."""
     with _LOCK, closing(_open(content)) as document:
         pages = [_page(document, number) for number in range(len(document))]
         return pages, _metadata(document), read_outline(document)

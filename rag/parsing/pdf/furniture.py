@@ -19,7 +19,7 @@ _MARGIN = 0.14
 _LEGIBLE = 0.0025
 """Minimum height of legible type as a share of the page's height, about 2 points."""
 _PAGE_OF = re.compile(r"\b(?:page|pg\.?|p\.) ?\d+(?: ?(?:of|/) ?\d+)?", re.IGNORECASE)
-"""A page's number that says so, such as "Page 3 of 10"."""
+"""A page number with its word, such as "Page 3 of 10"."""
 _NUMBER = re.compile(
     r"\d+(?:[.,:]\d+)+"
     r"|\d+(?P<mark>[/-])\d+(?P=mark)\d+"
@@ -33,7 +33,7 @@ _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _LONGEST_HEAD = 200
 """Maximum number of characters of a running head with the page's number."""
 _USUAL = 0.6
-"""A running head names the document with what more than this share of its pages repeat."""
+"""Words of a running head name the document if more than this share of its pages repeat them."""
 _ENTRY = re.compile(r"(?=.*[^\W\d_]{2}).*\S[\s|.]*\b(\d{1,4}|[ivxl]{1,6})", re.DOTALL)
 _CONTENTS = re.compile(
     r"(?:table of )?contents|(?:list of|index (?:of|to)) .{1,60}|index", re.IGNORECASE

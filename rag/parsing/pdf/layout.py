@@ -339,7 +339,7 @@ def paragraphs_of(
 
 
 def _columns_below(paragraph: Paragraph, before: Columns | None) -> Columns | None:
-    """The columns that a table below may continue: the paragraph's, or, but for prose, `before`."""
+    """The columns of a table below: the paragraph's, or else `before`, unless it is prose."""
     is_prose = sum(len(line.split()) for line in paragraph.lines) > PROSE
     columns = paragraph.table.columns if paragraph.table else None
     return columns or (None if is_prose else before)

@@ -669,7 +669,9 @@ def _aligned_table(
 
 
 def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
-    """A table whose columns are unclear, marked, its rows as they are; None if it may be none."""
+    """A table whose columns are unclear, marked as such, with unchanged rows; None if it may be no
+    table.
+    """
     if sum(len(row.figures) > 1 for row in rows[first:last]) < 2:
         return None
     columns = Columns([], caption=(*_caption(rows, first, first), _UNCLEAR))

@@ -166,7 +166,7 @@ def _error(text: str) -> CallToolResult:
 
 
 def make_server(library_of: LibraryOf, writes: bool) -> MCPServer[Any]:
-    """`writes` offers the tools that ingest and delete."""
+    """`writes` adds the tools that run grids, ingest and delete."""
     server = RagServer(library_of)
     for title, tool in _READING.items():
         server.tool(**_tool(title, read_only_hint=True))(tool)
@@ -439,4 +439,4 @@ _PROMPTS: dict[str, tuple[str, Callable[..., str]]] = {
     "check": ("Check this text", check_prompt),
     "compare": ("Compare", compare_prompt),
 }
-"""What people choose from a menu of their program."""
+"""Prompts that people choose from a menu of their program."""

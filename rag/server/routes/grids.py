@@ -112,7 +112,7 @@ def list_grid_changes(
     service: Shared,
     since: Annotated[str, Query(max_length=40, description="By default, the last look.")] = "",
 ) -> WireGridChanges:
-    """List the answers that changed, with the document that made the difference."""
+    """List the answers that changed, with the document that caused each change."""
     if since and not is_date(since):
         raise InputError(f"{since!r} is not a date", "write it as 2026-11-01")
     changes = grids.load(service.engine.store, name).changes(since)
@@ -122,7 +122,7 @@ def list_grid_changes(
 @router.post("/grids/{name}/looked")
 @needs(Right.WRITE)
 def look_at_grid(name: Name, service: Shared) -> WireGridChanges:
-    """Remember that the changes were looked at; returns them for the last time."""
+    """Record that the changes were seen; returns them for the last time."""
     until = grids.now()
     changes = list_grid_changes(name, service)
     grids.mark(service.engine.store, name, looked=until)
@@ -132,8 +132,8 @@ def look_at_grid(name: Name, service: Shared) -> WireGridChanges:
 @router.post("/grids/{name}/ratings", status_code=201)
 @needs(Right.WRITE)
 def rate_cell(name: Name, body: CellRating, service: Shared) -> dict[str, Any]:
-    """Confirm, correct or reject a cell, or withdraw that. The rating stays while the answer says
-    the same; returns the cell.
+    """Confirm, correct or reject a cell, or withdraw its rating. The rating stays until the answer
+    changes; returns the cell.
     """
     cell = grids.rate(service.engine.store, name, body.row, body.column, body.verdict, body.value)
     return grids.cell_dict(cell, cell.column)

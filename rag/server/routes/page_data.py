@@ -106,7 +106,7 @@ class WirePage(BaseModel):
 
 
 class SignedIn(BaseModel):
-    """What the page sends with each request besides the cookie; "" if no token is needed."""
+    """The value that the page sends with each request and cookie; "" if no token is needed."""
 
     page: str
 

@@ -1,7 +1,7 @@
 """Reranking in Jina's and Cohere's format: `POST /v1/rerank` (`/v2/rerank` for Cohere's clients).
 
-The texts come with the request; the index is not asked. A text is as relevant as the reader finds
-its best passage likely to contain an answer.
+The texts come with the request; the index is not asked. A text is as relevant as its best passage
+is likely, by the reader, to contain an answer.
 """
 
 from __future__ import annotations

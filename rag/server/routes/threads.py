@@ -29,8 +29,8 @@ class WireThreads(BaseModel):
 
 
 class PutThread(Strict):
-    """A thread. Of its turns `question` and `answer`, as returned by `/v1/ask`, are used; other
-    fields are kept for the client.
+    """A thread. The service uses the fields `question` and `answer` of its turns, as returned by
+    `/v1/ask`; it keeps other fields for the client.
     """
 
     title: str = Field(max_length=1000)
@@ -69,8 +69,8 @@ def get_thread(thread: Identifier, request: Request, service: Shared) -> WireTur
 def put_thread(
     thread: Identifier, body: PutThread, request: Request, service: Shared
 ) -> WireThread:
-    """Keep a thread; of a key's threads the latest 500 are kept, of 20 million characters at most.
-    No other key sees it.
+    """Keep a thread. A key has at most its latest 500 threads, of 20 million characters together.
+    No other key sees them.
     """
     _check_depth(body.turns)
     caller_of(request).charge(len(str(body.turns)) / _CHARACTERS_A_SECOND)

@@ -144,8 +144,8 @@ def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Change:
-    """What a document adds to or takes from the statistics: for words, the number of passages and
-    the maximum count in one.
+    """The change of the statistics by a document: for words, the number of passages and the maximum
+    count in one.
     """
 
     documents: int = 0
