@@ -164,7 +164,7 @@ def printed(code: str) -> str:
 
 
 def test_help_is_light() -> None:
-    """That of `rag`, then of each command in turn; the first to import something heavy is named."""
+    """The help of `rag`, then of each command; names the first that imports something heavy."""
     code = (
         "import sys, rag.cli.main as m\n"
         f"for command in ([], *([one] for one in {sorted(COMMANDS)!r})):\n"

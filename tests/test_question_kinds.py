@@ -1,4 +1,4 @@
-"""What people once got wrong answers to, each kind with questions on documents of its own."""
+"""Kinds of questions that are easily answered wrongly, each with questions on its own documents."""
 
 from __future__ import annotations
 

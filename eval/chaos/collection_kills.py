@@ -7,10 +7,10 @@ or half applied.
 
 CI runs the second.
 
-Two workers change collections of one index at a time, each its own, and report the begin and the
-end of each change through a pipe. Both are killed at a random moment. Then another process opens
-everything: finished changes must be present, and unfinished ones applied completely or not at all.
-Documents are read back, and an index in folders passes all checks of `rag index doctor`.
+Two workers change collections of one index at a time, each its own, and report the beginning and
+the end of each change through a pipe. Both are killed at a random moment. Then another process
+opens everything: finished changes must be present, and unfinished ones applied completely or not at
+all. Documents are read back, and an index in folders passes all checks of `rag index doctor`.
 
 Processes are forked from one that has imported everything and opened nothing, so that a round takes
 a fraction of a second.

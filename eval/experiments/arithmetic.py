@@ -32,7 +32,9 @@ Best = tuple[Place, Place, tuple[float, float, float]]
 
 
 class Recording:
-    """Reads, and keeps what is best of every question and the processor's seconds."""
+    """Reads, and keeps the best span, sentence and verdict of every question and the processor's
+    seconds.
+    """
 
     def __init__(self, reader: ExtractiveReader) -> None:
         self.name, self.tokenizer = reader.name, reader.tokenizer
@@ -61,7 +63,7 @@ def _best(output: ReaderOutput) -> Best:
 def read(
     setting: str, data: str, count: int, precision: str
 ) -> tuple[dict[str, float], list[Best]]:
-    """Figures of a precision, and what is best of every question."""
+    """Figures of a precision, and the best span, sentence and verdict of every question."""
     reader = Recording(ExtractiveReader(setting, arithmetic=arithmetic("cpu", precision)))
     figures = heads.squad(reader, Path(data), count)
     figures["ms"] = 1000 * reader.seconds / len(reader.best)

@@ -5,8 +5,8 @@ Uses public claims with human labels and their own evidence (data/claims), claim
 questions (`made_claims`) with evidence from an index of their documents, and our claims about real
 collections (`eval/gold/claims-collections.jsonl`) with evidence from an index of data/collections.
 One half is for fitting; the other is reported by set. Public claims are limited to the fifth on
-which no reader is trained (crc32 of the claim divisible by 5). What the reader says is kept in
---rows, from which a fit takes seconds.
+which no reader is trained (crc32 of the claim divisible by 5). The reader's output is kept in
+--rows; a fit from it takes seconds.
 """
 
 from __future__ import annotations

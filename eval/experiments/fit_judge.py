@@ -3,10 +3,10 @@
 python -m eval.experiments.fit_judge --cache DIR [--reader NAME] [--into FOLDER] SET...
 
 DIR is made by `python -m eval.experiments.kept`. Each question gives the candidates of every form,
-their features, and whether each would serve. Of the collections, which nobody of this project
-wrote, only the half for fitting is used; `eval.experiments.product` reports on the other half.
-A candidate serves if `usefulness.serves` says so. Where a question wants another form than the
-candidate's, it serves less (`_OTHER_FORM`), so that a date is shown as a date and a reason as a
+their features, and whether each would serve. The collections, which nobody of this project wrote,
+have a half for fitting; only that is used, and `eval.experiments.product` reports on the other
+half. A candidate serves if `usefulness.serves` says so. Where a question wants another form than
+the candidate's, it serves less (`_OTHER_FORM`), so that a date is shown as a date and a reason as a
 sentence, if both have the answer. The probability is then mapped to that of serving at all, on the
 winners of sets left out (Platt 1999). Writes judge.safetensors and confidence.json into FOLDER,
 such as rag/models/accurate.
@@ -102,7 +102,7 @@ def is_for_fitting(name: str, question: Question) -> bool:
 
 
 def shown(candidate: Candidate, reading: Reading) -> Shown:
-    """What a person sees of a candidate."""
+    """The visible answer if this candidate is given."""
     pieces = candidate.pieces(reading.documents)
     text = candidate.text or joined(candidate.form, pieces, candidate.lead)
     quotes = tuple(piece.text for piece in pieces)

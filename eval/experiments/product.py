@@ -2,8 +2,8 @@
 
 python -m eval.experiments.product --cache DIR [--reader NAME] [--out FILE] SET...
 
-DIR is made by `python -m eval.experiments.kept`. Of the collections only the half for reporting is
-asked. An answer is "useful" if `usefulness.serves` says so.
+DIR is made by `python -m eval.experiments.kept`. The collections have a half for reporting; only
+that is asked. An answer is "useful" if `usefulness.serves` says so.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def by(
 
 
 def long_answers(asked: Sequence[Asked]) -> dict[str, Any]:
-    """Of questions for sentences: the words that the given answer, or else the best candidate,
-    shares with the evidence, as F1.
+    """For questions that want sentences: the words that the given answer, or else the best
+    candidate, shares with the evidence, as F1.
     """
     scores = [
         f1(_best_guess(row.answer), ["\n".join(proof.sentence for proof in row.question.evidence)])

@@ -2,7 +2,7 @@
 
 CLAPNQ (Rosenthal et al. 2024): search queries with long answers, and the sentences that people
 marked. CMU's Question-Answer dataset (Smith, Heilman & Hwa 2008): questions about whole articles,
-half of them yes or no. They lie in the folder DATA that `eval.experiments.kept` gets.
+half of them yes or no. They are in the folder `asked` beside the DATA of `eval.experiments.kept`.
 """
 
 from __future__ import annotations

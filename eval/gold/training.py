@@ -57,8 +57,8 @@ SENTENCES = ("sentences", "list", "steps", "yes", "no", "maybe")
 """Forms of the questions that each head learns from; no sentence decides a "maybe"."""
 
 WEIGHTS = {"own": 0.125, "tables": 0.25, "lists": 0.25, "figures": 0.25}
-"""What a question counts for the form classifier beside one that was labelled for it; facts, which
-are asked most, count twice that.
+"""Weight in the form classifier of a question that was not labelled for it, relative to one that
+was; facts, which are asked most, have twice that.
 """
 _YES_NO = {"yes": "yes_no", "no": "yes_no", "maybe": "yes_no"}
 FORMS = {

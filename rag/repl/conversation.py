@@ -9,8 +9,8 @@ from rag.types import TALK, Answer
 
 
 class Conversation:
-    """Remembers the last answer, and the last one whose question names something: after "thanks"
-    the topic is still the one before.
+    """Remembers the last answer, and the last one whose question names something: after "thanks",
+    the topic is still the earlier one.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Conversation:
             self._topic = answer
 
     def understand(self, question: str) -> Rewrite:
-        """The question with what it leaves out."""
+        """The completed question."""
         return understand(question, self._previous())
 
     def preferred(self, rewrite: Rewrite) -> list[str]:

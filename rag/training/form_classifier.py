@@ -25,7 +25,7 @@ Rows = NDArray[np.float32]
 
 
 class Labelled(StrictRow):
-    """A question and its form; `weight` is what it counts beside others."""
+    """A question and its form; `weight` is its weight relative to others."""
 
     question: Text
     form: str

@@ -1,4 +1,4 @@
-"""The judge: its trees against scikit-learn's, its file, and its place in an answer."""
+"""The judge: its networks and their fit, its file, and its place in an answer."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What is proposed for a reading; that nothing is decided here."""
+"""The candidates that are proposed for a reading. Nothing is decided here."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -122,7 +122,7 @@ def test_clauses_are_split_only_where_each_has_subject_and_verb(marked: str) -> 
 def test_rules_remarks_and_pronouns(
     text: str, claim: str | None, skipped: str, unresolved: str
 ) -> None:
-    """A rule is a claim however it opens; a pronoun without antecedent is named; he is no thing."""
+    """A rule is a claim however it opens; a pronoun without antecedent is named."""
     sentence = split_claims(text).sentences[-1]
     assert sentence.skipped == skipped
     if not skipped:

@@ -66,8 +66,9 @@ def test_wilson_contains_the_share() -> None:
 
 
 def true_risk(threshold: float, bend: float) -> float:
-    """Of confidences that are distributed as the square root of a uniform number; the chance to be
-    right is `confidence ** bend`."""
+    """The share of wrong answers from a threshold on, if confidences are distributed as the square
+    root of a uniform number and are right with probability `confidence ** bend`.
+    """
     sure = GRID[threshold <= GRID]
     return float(np.average(1 - sure**bend, weights=sure))
 

@@ -107,7 +107,7 @@ def test_a_long_answer_never_takes_the_place_of_a_pronoun() -> None:
 
 
 def test_many_long_turns_take_little_time() -> None:
-    """A chat of 50 questions of 1,000 characters once took seconds, and then was refused."""
+    """Chats of 50 questions, of 1,000 and of 280 characters."""
     turns = [Exchanged("Who led the talks number 5? " * 35)] * 50
     assert cpu_seconds(lambda: in_context(turns[0].question, turns)) < 0.1
     medium = [Exchanged("Who led the talks number 5? " * 10)] * 50

@@ -1,4 +1,4 @@
-"""Regressions from a second security review of collections, keys and the agents' routes."""
+"""Keys reach only their collections, also through the agents' routes."""
 
 from __future__ import annotations
 

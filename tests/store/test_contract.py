@@ -436,7 +436,7 @@ def version(number: int) -> str:
 
 
 def test_readers_see_whole_documents_while_others_write(factory: Factory, tmp_path: Path) -> None:
-    """Of each document all passages of one version, whoever replaces it meanwhile."""
+    """All passages of a document belong to one version, whoever replaces it meanwhile."""
     writer, reader = (factory(tmp_path / "index", wait=30) for _ in range(2))
     whole, stop, wrong = len(put(writer, "a", version(10))), threading.Event(), list[str]()
 
