@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 Q ?= When was the JCPOA signed?
 ASKED := 250
-# What the questions on seeds/ must keep, in per cent: a little under what is measured (eval/results/seeds-*.json).
+# Bounds for the questions on seeds/, in per cent: slightly below the measured values (eval/results/seeds-*.json).
 GATES := useful=78 f1_answerable=73 citation_document@1=85 abstention_recall=78 citation_precision_right=94 evidence@10=97 offset_integrity=100
 
 .PHONY: ask check coverage gate fast clean
@@ -24,7 +24,7 @@ check: $(VENV)/installed-dev
 	$(BIN)/pytest -n auto -m "not slow"
 	$(BIN)/pytest -n 2 --dist loadfile -m slow
 
-coverage: $(VENV)/installed-dev  ## what the tests reach; half as slow again as check
+coverage: $(VENV)/installed-dev  ## which lines the tests reach; takes half as long again as check
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage report
 
