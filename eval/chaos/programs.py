@@ -1,4 +1,4 @@
-"""What the scripts share: options and results; a connection that sends any request; services and
+"""Shared by the scripts: options and results; a connection that sends any request; services and
 workers as processes: one for measuring, which ends with the block, or several over one database,
 which can be killed and restarted at the same address. Loopback only.
 """

@@ -1,4 +1,4 @@
-"""What each generator and each group of features is worth, on sets left out in turn.
+"""The value of each generator and each group of features, on sets left out in turn.
 
 python -m eval.experiments.ablations --cache DIR [--out FILE] SET...
 

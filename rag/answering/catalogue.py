@@ -50,7 +50,9 @@ _ASKS = {
         r"covered)\b",
     }.items()
 }
-"""What a question for documents asks; `what` is the topic, person or time."""
+"""Patterns of questions about documents, by what they ask; the group `what` is the topic, person or
+time.
+"""
 _LONGEST_QUESTION = 500
 """Characters; the patterns' time grows with the square of the question's length."""
 _TOPIC = re.compile(

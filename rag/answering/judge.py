@@ -25,7 +25,7 @@ CLIPPED = 5.0
 
 
 class Ranks(Protocol):
-    """What an engine needs of a judge."""
+    """The part of a judge that an engine uses."""
 
     @property
     def threshold(self) -> float: ...

@@ -49,7 +49,7 @@ _LEADS = re.compile(
     r"(?:what|which|who|how|is|are|was|were|does|do|did)\b.*\b(?=the |a |an )", re.IGNORECASE
 )
 _ASPECT = re.compile(r" (?:on|in|for|regarding|when|by|at|concerning) .*")
-"""What the sides are compared on, after the second one."""
+"""The aspect on which the sides are compared, after the second one."""
 _LONGEST_QUESTION = 500
 """Characters; the patterns' time grows with the square of the question's length."""
 _NEAR = 800
@@ -231,7 +231,7 @@ def paragraph(reading: Reading) -> Iterator[Candidate]:
 
 
 def section(reading: Reading) -> Iterator[Candidate]:
-    """What follows a heading that has the question's words: its first sentences, or its list."""
+    """The text after a heading that has the question's words: its first sentences, or its list."""
     question_words = reading.analysis.words
     fitting = []
     for hit in reading.hits:

@@ -119,7 +119,7 @@ def replay(ask: Callable[..., Answer], old: Receipt) -> Replay:
 
 
 def changes(old: Receipt, new: Receipt) -> Iterable[str]:
-    """What affects an answer and differs between two receipts, in words."""
+    """The differences between two receipts that affect an answer, in words."""
     for name in ("embedder", "reader", "calibration"):
         before, after = getattr(old, name), getattr(new, name)
         if before != after:

@@ -60,7 +60,7 @@ class _SplitText(NamedTuple):
 
 
 class _Scope(NamedTuple):
-    """What a check may use: the documents by the numbers of citation marks, and those that `filter`
+    """The scope of a check: the documents by the numbers of citation marks, and those that `filter`
     admits. `proceed` is called often, and raises to end the check.
     """
 

@@ -202,7 +202,7 @@ class CanonicalText:
         return start, end
 
     def is_whole(self, start: int, end: int) -> bool:
-        """Whether no word goes on at either end."""
+        """Whether neither end is inside a word."""
         text = self.text
         is_inside = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
         goes_on = end < len(text) and text[end].isalnum() and text[end - 1].isalnum()

@@ -73,8 +73,8 @@ def run_command(
 ) -> None:
     """Ask the questions of the grid file FILE.
 
-    Answers are kept in the index. Cells that have an answer are not asked again, so an
-    interrupted run goes on where it stopped.
+    Answers are kept in the index. Cells that have an answer are not asked again, so an interrupted
+    run continues where it stopped.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What both clients share: headers, retries, problems, and events of a stream."""
+"""Shared by both clients: headers, retries, problems, and events of a stream."""
 
 from __future__ import annotations
 

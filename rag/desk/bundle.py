@@ -58,8 +58,8 @@ Places = Mapping[Cited, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class BundledAnswer:
-    """What an answer or a grid's cell says, and the quotes that it rests on. `details`, such as the
-    state of a cell, are kept with it.
+    """The words of an answer or of a grid's cell, and the quotes that support them. `details`, such
+    as the state of a cell, are kept with it.
     """
 
     question: str

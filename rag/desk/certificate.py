@@ -152,7 +152,7 @@ def _digest(value: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CertificateCheck:
-    """What is different since a certificate was written.
+    """The differences since a certificate was written.
 
     `is_intact` says whether the file is as rag wrote it; if not, nothing is compared. `added`,
     `changed` and `removed` are ids of documents. `passages` are the nearest passages that are no

@@ -235,7 +235,7 @@ class Grid:
         }
 
     def changes(self, since: str = "") -> list[Change]:
-        """What changed after `since`, an ISO time in UTC; by default after `looked`. The first
+        """The changes after `since`, an ISO time in UTC; by default after `looked`. The first
         answers of a grid do not count as changes.
         """
         start = since or self.looked or self.finished

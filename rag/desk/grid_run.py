@@ -32,7 +32,7 @@ ANSWERED, ABSENT = 0.5, 0.45
 no answer.
 """
 UNDECIDED = (0.45, 0.6)
-"""Probabilities by the small reader between which the large one reads, too."""
+"""Range of the small reader's probability in which the large one reads, too."""
 UNLIKELY = 0.3
 """Probability below which several documents count as having no answer; they are asked like a single
 question.

@@ -62,7 +62,7 @@ class Stamps:
         return digest
 
     def skipped(self, path: Path) -> Skipped:
-        """What was skipped in the file, if neither its status nor the parsers have changed; else
+        """The skipped parts of the file, if neither its status nor the parsers have changed; else
         [].
         """
         status, reader, skipped = self._bad.get(str(path), ("", "", []))

@@ -1,4 +1,4 @@
-"""What a run over files is doing, and how long it will still take."""
+"""Progress of a run over files: its current work, and the remaining time."""
 
 from __future__ import annotations
 

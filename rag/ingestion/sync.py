@@ -27,8 +27,8 @@ _ALLOW = "check with --dry-run; if you deleted them, run: rag sync --allow-mass-
 
 @dataclass(slots=True)
 class Changes(IngestReport):
-    """What a run did or would do: an ingestion's report, and (old id, new id) of renamed
-    documents.
+    """The changes that a run made or would make: an ingestion's report, and (old id, new id) of
+    renamed documents.
     """
 
     renamed: list[tuple[str, str]] = field(default_factory=list)
@@ -97,7 +97,9 @@ class Sync:
         return changes
 
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
-        """What `run` would do. Files that turn out to be broken are listed as added or updated."""
+        """The changes that `run` would make. Files that turn out to be broken are listed as added
+        or updated.
+        """
         plan = Planner(self.store, self.stamps, root).plan(files)
         read = [file.document_id for file in plan.to_read]
         return Changes(

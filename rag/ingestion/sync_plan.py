@@ -48,8 +48,8 @@ class Planner:
     root: Path
 
     def plan(self, files: Iterable[FoundFile]) -> Plan:
-        """What must change so that the index matches `files`. Raises InputError if the names of
-        all of them are taken by documents of other folders.
+        """The changes after which the index matches `files`. Raises InputError if the names of all
+        of them are taken by documents of other folders.
         """
         by_file: dict[str, list[Document]] = {}
         plan = Plan()

@@ -1,1 +1,1 @@
-"""What is known about English: sentences, names, follow-ups, dates, numbers and units."""
+"""English: sentences, names, follow-ups, dates, numbers and units."""

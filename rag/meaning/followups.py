@@ -198,7 +198,7 @@ def names_something(question: str) -> bool:
 
 
 def completions(question: str, last: PreviousTurn) -> list[Completion]:
-    """What the question can mean, as typed first; each text once."""
+    """The possible meanings of the question, first as typed; each text once."""
     options = [Completion(question, "typed"), *_completed(question, last)]
     by_text = {option.text.lower(): option for option in reversed(options)}
     return [option for option in options if by_text[option.text.lower()] is option][:_MOST]
@@ -317,7 +317,7 @@ def features(
 
 
 def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
-    """What the typed question looks like, the same for all completions."""
+    """Features of the typed question, the same for all completions."""
     own = words(question)
     return {
         "": 1.0,

@@ -67,7 +67,7 @@ _SEASON_SHIFT = 20
 
 
 class Periods(NamedTuple):
-    """What a text states: days in ISO 8601, years, quarters, and lengths in months."""
+    """The periods that a text states: days in ISO 8601, years, quarters, and lengths in months."""
 
     days: frozenset[str] = frozenset()
     years: frozenset[str] = frozenset()

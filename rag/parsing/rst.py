@@ -285,7 +285,9 @@ def _grid_rows(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _simple_rows(lines: Sequence[str]) -> list[list[str]]:
-    """Rows of a simple table by the columns of its rule; one without a first cell goes on."""
+    """Rows of a simple table by the columns of its rule; one without a first cell continues the row
+    above.
+    """
     starts = [match.start() for match in re.finditer(r"=+", lines[0])]
     rows: list[list[str]] = []
     for line in lines:

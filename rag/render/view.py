@@ -221,7 +221,7 @@ def marked(citation: Citation) -> tuple[str, str, str]:
 
 
 def lead(answer: Answer) -> str:
-    """What is shown before the pieces: "Yes.", "No.", what a catalogue counts, or ""."""
+    """The words before the pieces: "Yes.", "No.", the count of a catalogue, or ""."""
     if answer.value is not None and answer.value.yes is not None:
         return "Yes." if answer.value.yes else "No."
     titles = "\n".join(piece.label for piece in answer.pieces)

@@ -1,4 +1,4 @@
-"""What a key needs for each route. Every endpoint declares it: `@needs(Right.READ)`."""
+"""The right that a key needs for each route. Every endpoint declares it: `@needs(Right.READ)`."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def _upload_queue(settings: Settings) -> LocalUploadQueue | SharedUploadQueue:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What the service loads at startup."""
+    """The parts that the service loads at startup."""
 
     engine: Engine
     embedder: Embedder

@@ -22,7 +22,7 @@ Upload = tuple[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What the queue holds of a deleted document: `waiting` files of its name, which will be
+    """Remains of a deleted document in the queue: `waiting` files of its name, which will be
     ingested again, and bytes in the write-ahead log, which may contain any upload's text.
     """
 

@@ -1,4 +1,4 @@
-"""What is on a page of a PDF: words, lines, rules and cells, with their places in points."""
+"""Parts of a PDF page: words, lines, rules and cells, with their places in points."""
 
 from __future__ import annotations
 

@@ -712,8 +712,8 @@ def _column(cell: PdfCell, spans: Sequence[_Span]) -> int:
 
 
 def _entries(rows: Sequence[PdfRow], spans: Sequence[_Span]) -> Iterator[_Entry]:
-    """The rows of the body. The lines of one label are joined: a label without figures goes on
-    in a row that begins in lower case, or is closer to it than rows of the table are.
+    """The rows of the body. The lines of one label are joined: a label without figures continues in
+    a row that begins in lower case, or is closer to it than rows of the table are.
     """
     gaps = [below.top - above.bottom for above, below in pairwise(rows)]
     usual = median(gaps) if gaps else 0.0

@@ -91,7 +91,8 @@ def rows(connection: sqlite3.Connection, table: str) -> Iterator[Row]:
 
 def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Create a store in the empty database `target`, and copy the rows of `source`. Raises
-    sqlite3.DatabaseError, naming the first row that is none of a store's."""
+    sqlite3.DatabaseError, naming the first row that does not fit a store.
+    """
     meta = _meta(source)
     schema.create(target, meta)
     target.execute("PRAGMA foreign_keys = ON")
