@@ -1,1 +1,3 @@
-"""Fits what the package ships (judge, claims, follow-ups), and measures readers, answers, grids."""
+"""Fits what the package ships (judge, claims, follow-ups), and measures readers, answers and
+grids.
+"""
