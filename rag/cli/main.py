@@ -18,7 +18,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from rag import __version__
-from rag.errors import InputError, RagError
+from rag.errors import InputError, RagError, install_line
 
 Table = Mapping[str, tuple[str, str]]
 """Names of commands, each with its summary and the module whose `NAME_command` it is."""
@@ -154,6 +154,11 @@ class _Program(Commands):
         except BrokenPipeError:
             _drop_output()
             sys.exit(141)
+        except ModuleNotFoundError as error:  # a small installation has removed it
+            library = (error.name or "rag").partition(".")[0]
+            if library == "rag":
+                raise
+            raise InputError(f"{library} is not installed", f"run: {install_line()}") from error
         except OSError as error:
             _drop_output()
             _log.info("system error", exc_info=True)

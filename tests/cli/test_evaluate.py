@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
     written = out.splitlines()[-3:]
     assert [Path(path).suffix for path in written] == [".json", ".html", ".md"]
     assert all(Path(path).stat().st_size for path in written)
+
+
+def test_a_library_that_was_removed_is_named(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ir_measures", None)
+    code, _, err = filled("eval", "run", "gold.jsonl")
+    assert code == 2
+    assert err.startswith("rag: ir_measures is not installed\n  run: pip install ")
 
 
 def test_bounds_decide_the_exit_status(filled: Run) -> None:
