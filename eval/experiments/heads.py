@@ -34,6 +34,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from eval.gold import training
 from rag.evaluation.set_files import json_lines
+from rag.evaluation.squad import f1
 from rag.models.reader import ExtractiveReader
 from rag.protocols import Reader, ReaderOutput
 from rag.training.batches import token_counter
@@ -127,21 +128,71 @@ def own(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
             figures[f"{name} sentences"] = sentences(reader, whole, count)
         if decided := list(training.verdicts(rows)):
             figures[f"{name} verdicts"] = verdicts(reader, decided, count)
+        if name == "pairs":
+            figures[name] = {"both right": pairs(reader, rows[:count])}
     return figures
+
+
+def pairs(reader: Reader, rows: Sequence[training.Row]) -> float:
+    """The share of the rows, each of two questions, with two right answers."""
+    asked = [(question[1], row["text"]) for row in rows for question in row["questions"]]
+    read = list(_read(reader, asked))
+    scored = []
+    for row, outputs in zip(rows, zip(read[::2], read[1::2], strict=True), strict=True):
+        forms = {question[0] for question in row["questions"]}
+        for question, output in zip(row["questions"], outputs, strict=True):
+            scored.append(_scored(question, forms, row["text"], output))
+    thresholds = sorted(score for score, _, _ in scored)
+    both = [_both_right(scored, threshold) for threshold in thresholds]
+    return max(both) / len(rows)
+
+
+def _scored(
+    question: Sequence[Any], forms: set[str], text: str, output: ReaderOutput
+) -> tuple[float, bool, bool]:
+    """The best span's log-odds, or infinity where no span is asked for; whether the answer is right
+    if it is given, and if it is not.
+    """
+    form, answer = question[0], text[slice(*question[2:4])] if len(question) > 2 else ""
+    if forms & {"yes", "no", "maybe"}:
+        verdict = output.verdicts[0]
+        likely = {"yes": verdict.yes, "no": verdict.no, "maybe": verdict.unsaid}
+        right = max(likely, key=likely.__getitem__) == ("maybe" if form == "none" else form)
+        return float("inf"), right, right
+    if "sentences" in forms:
+        best = max(output.sentences, key=lambda sentence: sentence.score)
+        shown = best.score >= 0.5
+        right = shown and (best.text in answer or answer in best.text)
+        return float("inf"), right if form == "sentences" else not shown, right
+    best_span = output.spans[0]
+    right = form == "span" and f1(best_span.text, [answer]) >= 0.5
+    return best_span.score, right, form == "none"
+
+
+def _both_right(scored: Sequence[tuple[float, bool, bool]], threshold: float) -> int:
+    right = [given if score >= threshold else refused for score, given, refused in scored]
+    return sum(one and other for one, other in zip(right[::2], right[1::2], strict=True))
 
 
 def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str, float]:
     random.Random(SEED).shuffle(rows)
     rows = rows[:count]
     read = _read(reader, [(row["question"], row["context"], row["title"]) for row in rows])
-    decided, right = [], []
+    decided, right, denied = [], [], []
     for row, output in zip(rows, read, strict=True):
         verdict = output.verdicts[0]
         likely = {"yes": verdict.yes, "no": verdict.no, "maybe": verdict.unsaid}
-        right.append(max(likely, key=likely.__getitem__) == row["label"])
+        likeliest = max(likely, key=likely.__getitem__)
+        right.append(likeliest == row["label"])
+        if row["label"] == "yes":
+            denied.append(likeliest == "no")
         if row["label"] != "maybe":
             decided.append(max("yes", "no", key=likely.__getitem__) == row["label"])
-    return {"yes or no": sum(decided) / len(decided), "all three": sum(right) / len(right)}
+    return {
+        "yes or no": sum(decided) / len(decided),
+        "all three": sum(right) / len(right),
+        "true called no": sum(denied) / max(1, len(denied)),
+    }
 
 
 def sentences(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, float]:
