@@ -86,7 +86,7 @@ class IngestProgress:
         self._stored = 0.0
         """size of those whose passages were embedded"""
         self._scans: dict[Path, _Scan] = {}
-        """files that are being read, of which text is recognised"""
+        """files that are being read with text recognition"""
         self._read_kinds, self._scanned = Counter[str](), Counter[str]()
         """files that were read and their recognised pages, by kind"""
         self._embedded, self._to_embed = 0, 0
@@ -151,8 +151,8 @@ class IngestProgress:
         return min(1.0, (size + _SCAN_BYTES * finished) / total) if total > 0 else 0.0
 
     def _pages_expected(self, scans: Mapping[Path, _Scan]) -> float:
-        """Estimated pages to recognise in all files. A file of which none is recognised yet has as
-        many as others of its kind; the first picture has one.
+        """Estimated pages to recognise in all files. A file without a recognised page is
+        assumed to have as many as others of its kind; the first picture has one.
         """
         files, pages = Counter(self._read_kinds), dict[str, float](self._scanned)
         for path, scan in scans.items():

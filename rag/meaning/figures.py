@@ -237,7 +237,7 @@ def contradicting(
     missing: Sequence[Figure], stated: FigureIndex, claimed: FigureIndex
 ) -> Iterator[tuple[str, str]]:
     """(the claim's words, the evidence's words) for each `missing` value of the claim, if a
-    different value of its kind is `stated` that is none of those `claimed`.
+    different value of its kind is `stated` and the claim does not have that value too.
     """
     unclaimed = FigureIndex(value for value in stated.figures if not claimed.claim(value))
     for value in missing:
