@@ -155,8 +155,7 @@ def _scored(
     """
     form, answer = question[0], text[slice(*question[2:4])] if len(question) > 2 else ""
     if forms & {"yes", "no", "maybe"}:
-        verdict = output.verdicts[0]
-        likely = {"yes": verdict.yes, "no": verdict.no, "maybe": verdict.unsaid}
+        likely = _verdict(output)
         right = max(likely, key=likely.__getitem__) == ("maybe" if form == "none" else form)
         return float("inf"), right, right
     if "sentences" in forms:
@@ -167,6 +166,12 @@ def _scored(
     best_span = output.spans[0]
     right = form == "span" and f1(best_span.text, [answer]) >= 0.5
     return best_span.score, right, form == "none"
+
+
+def _verdict(output: ReaderOutput) -> dict[str, float]:
+    """Probabilities by label."""
+    verdict = output.verdicts[0]
+    return {"yes": verdict.yes, "no": verdict.no, "maybe": verdict.unsaid}
 
 
 def _both_right(scored: Sequence[tuple[float, bool, bool]], threshold: float) -> int:
@@ -180,8 +185,7 @@ def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str
     read = _read(reader, [(row["question"], row["context"], row["title"]) for row in rows])
     decided, right, denied = [], [], []
     for row, output in zip(rows, read, strict=True):
-        verdict = output.verdicts[0]
-        likely = {"yes": verdict.yes, "no": verdict.no, "maybe": verdict.unsaid}
+        likely = _verdict(output)
         likeliest = max(likely, key=likely.__getitem__)
         right.append(likeliest == row["label"])
         if row["label"] == "yes":

@@ -121,7 +121,7 @@ def _bounded_date(text: str, before: str) -> Dated | None:
     date, bound = only_date(text), _DATE_BOUND.search(before)
     if date is None or bound is None:
         return date
-    return replace(date, qualifiers=date.qualifiers | {bound[1].lower()})
+    return date.qualified(bound[1])
 
 
 def _amount(text: str, before: str, after: str) -> Quantity | None:
@@ -177,7 +177,7 @@ def entails(stated: Comparable, claimed: Comparable) -> bool:
     July 2015" entails "2015", 150 entails "more than 100", and 19.6 entails "about 20"."""
     if isinstance(stated, Dated) and isinstance(claimed, Dated):
         is_opposed = _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER)
-        return not is_opposed and _is_within(_plain(stated), _plain(claimed))
+        return not is_opposed and _is_within(stated.plain, claimed.plain)
     if isinstance(stated, Quantity) and isinstance(claimed, Quantity):
         return _is_amount(stated, claimed)
     return compare(stated, claimed) is Relation.SAME
@@ -216,13 +216,9 @@ def _dates(first: Dated, second: Dated) -> Relation:
         "decade",
     }:
         return Relation.COMPATIBLE  # "1955" and "October"
-    first, second = _plain(first), _plain(second)
+    first, second = first.plain, second.plain
     overlap = includes(first, second) or includes(second, first)
     return Relation.COMPATIBLE if overlap else Relation.CONTRADICTS
-
-
-def _plain(date: Dated) -> Dated:
-    return replace(date, qualifiers=frozenset())
 
 
 def _is_within(stated: Dated, claimed: Dated) -> bool:

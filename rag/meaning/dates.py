@@ -190,6 +190,15 @@ class Dated:
         """The qualifiers that exclude the date itself, such as "before"."""
         return self.qualifiers & BOUNDS
 
+    @property
+    def plain(self) -> Dated:
+        """The date without its qualifiers."""
+        return replace(self, qualifiers=frozenset())
+
+    def qualified(self, word: str) -> Dated:
+        """The date with another qualifier."""
+        return replace(self, qualifiers=self.qualifiers | {word.lower()})
+
 
 def only_date(text: str) -> Dated | None:
     """The date that a text consists of, apart from words such as "on", "early" or "before"; None if

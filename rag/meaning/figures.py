@@ -151,7 +151,7 @@ def _date(text: str, date: Date) -> Figure | None:
         return None
     bound = _DATE_BOUND.search(text[: date.start])
     if bound:
-        only = replace(only, qualifiers=only.qualifiers | {bound[1].lower()})
+        only = only.qualified(bound[1])
         words = text[bound.start() : date.end]
     in_digits = "".join(sign if sign.isdecimal() else " " for sign in words)
     numbers = tuple(map(float, in_digits.split()))
@@ -263,7 +263,7 @@ def _differ(claimed: Figure, stated: Figure) -> bool:
 
 
 def _are_other_dates(claimed: Dated, stated: Dated) -> bool:
-    relation = compare(*(replace(date, qualifiers=frozenset()) for date in (claimed, stated)))
+    relation = compare(claimed.plain, stated.plain)
     if relation is Relation.SAME:  # "before 2015" and "after 2015"
         return not entails(claimed, stated) and not entails(stated, claimed)
     return relation is Relation.CONTRADICTS
