@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """A standing grid that was asked again: how many cells were read, how many answers changed
-    since somebody looked, and what stopped it, or "".
+    """A standing grid that was asked again: how many answers changed since somebody looked, and
+    what stopped it, or "".
     """
 
     name: str
-    asked: int
     changed: int
     error: str = ""
 
@@ -39,7 +38,7 @@ def refresh(
                 continue
             waiting = grid_run.due(grids.load(store, name))
             if any(has_changed or cell.has_changed for cell in waiting):
-                count = grid_run.run(engine(), name)
-                yield Refreshed(name, count, len(grids.load(store, name).changes()))
+                grid_run.run(engine(), name)
+                yield Refreshed(name, len(grids.load(store, name).changes()))
         except RagError as error:
-            yield Refreshed(name, 0, 0, error.message)
+            yield Refreshed(name, 0, error.message)
