@@ -20,14 +20,10 @@ TokenCounter = Callable[[Sequence[str]], list[int]]
 Unit = tuple[int, int, int]
 """(start, end, size) of a sentence, or of a part of a long one; the size is in tokens."""
 _CHARACTERS_PER_TOKEN = 10
-"""A run without spaces is one unknown token to WordPiece, however long it is; this also limits a
-passage's characters.
-"""
+"""A run without spaces is one token to WordPiece, so this also limits a passage's characters."""
 _SPACE = re.compile(r"\s")
 _COUNTED = 2000
-"""Number of sentences to tokenize at a time, since a tokenizer keeps more per sentence than its
-text.
-"""
+"""Sentences to tokenize at a time: a tokenizer keeps more per sentence than its text."""
 _LONGEST_CLUSTER = 64
 """Maximum length of a base character with its combining marks; real ones are much shorter."""
 
@@ -120,9 +116,7 @@ def _middle(text: str, start: int, end: int) -> int:
 
 
 def _inside_cluster(text: str, offset: int) -> bool:
-    """Whether a cut at `offset` would separate a mark, a joiner or an emoji's variation selector
-    from its base.
-    """
+    """Whether a cut would part a mark, a joiner or an emoji's variation selector from its base."""
     return (
         bool(unicodedata.combining(text[offset]))
         or text[offset] in "\u200d\ufe0f"
@@ -131,9 +125,7 @@ def _inside_cluster(text: str, offset: int) -> bool:
 
 
 def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
-    """Pack units into passages of about equal size, as few as the limit allows, repeating a short
-    last sentence.
-    """
+    """Pack units into few passages of about equal size, repeating a short last sentence."""
     total = sum(size for _, _, size in units)
     target = total / max(1, -(-total // limit))
     first, used = 0, 0
@@ -150,7 +142,5 @@ def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
 
 
 def _room(first: Unit, used: int, unit: Unit, limit: int) -> bool:
-    """Whether a passage that starts with `first` and has `used` tokens has room for `unit`,
-    including the space between them.
-    """
+    """Whether `unit`, with the space before it, fits after `used` tokens that begin at `first`."""
     return used + unit[2] <= limit and unit[1] - first[0] <= limit * _CHARACTERS_PER_TOKEN

@@ -1,6 +1,4 @@
-"""Deletes documents and returns receipts, which count what each part of the index held before and
-after.
-"""
+"""Deletes documents, with receipts that count what the index held of them before and after."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ _SEARCHES = 50
 """Number of passages, spread over the document, that are searched for by text and vector."""
 _DEPTH = 20
 _READ_AGAIN = "deleted in part"
-"""Stamp for the rest of an archive, so that the archive is read again when it is next ingested, as
-a deleted file would be.
-"""
+"""Stamp for the rest of an archive, so that its next ingestion reads the archive again."""
 
 
 Forget = Callable[[Document], Mapping[str, int]]
@@ -66,9 +62,7 @@ class DeletionReceipt:
 
 
 def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> list[DeletionReceipt]:
-    """Delete the documents that exist, erase their remains, also from `stamps`, the cache beside
-    the index, and search for them.
-    """
+    """Delete the documents that exist, also from `stamps`; erase and search for their remains."""
     with store.erasing():
         with store.writing():
             before = [_before(store, document_id) for document_id in ids]

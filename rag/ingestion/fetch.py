@@ -46,9 +46,7 @@ class WebPage:
 
 @dataclass(frozen=True, slots=True)
 class Fetcher:
-    """Fetches pages of one host, as in a URL, with the port. `allow_private` permits this machine
-    and the local network.
-    """
+    """Fetches pages of one host, with its port. `allow_private` permits the local network."""
 
     host: str
     most_bytes: int
@@ -158,9 +156,7 @@ class Fetcher:
         return connection
 
     def _address(self, host: str, port: int) -> str:
-        """An address of the host to connect to. Raises ParseError if any of its addresses is not
-        public.
-        """
+        """An address of the host to connect to. Raises ParseError if any of them is not public."""
         answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(answer[4][0]) for answer in answers]
         private = [address for address in addresses if not _is_public(address)]
@@ -177,9 +173,7 @@ _CARRIERS = tuple(
     ipaddress.ip_network(net)
     for net in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "fec0::/10", "5f00::/16")
 )
-"""IPv6 ranges that embed IPv4 addresses, which may be private, and former local ranges; `is_global`
-is true for them.
-"""
+"""IPv6 ranges that are local, or embed IPv4 addresses that may be; `is_global` is true for them."""
 
 
 def _is_public(address: str) -> bool:

@@ -45,9 +45,7 @@ class Stamps:
         self._changed = False
 
     def digest(self, path: Path) -> str:
-        """SHA-256 of the file in hex, computed only if its status has changed; "" if it cannot be
-        read.
-        """
+        """SHA-256 of the file in hex, computed only if its status has changed; "" if unreadable."""
         try:
             before = stamp(path)
             saved = self._digests.get(str(path))
@@ -62,17 +60,13 @@ class Stamps:
         return digest
 
     def skipped(self, path: Path) -> Skipped:
-        """The skipped parts of the file, if neither its status nor the parsers have changed; else
-        [].
-        """
+        """The skipped parts of the file; [] if its status or the parsers have changed."""
         status, reader, skipped = self._bad.get(str(path), ("", "", []))
         is_same = status and status == status_of(path) and reader == self._reader
         return list(skipped) if is_same else []
 
     def note(self, path: Path, status: str, skipped: Sequence[tuple[str, str]]) -> None:
-        """Record what was skipped in a file that had this status before reading, unless the status
-        has changed since.
-        """
+        """Record what was skipped in a file, unless its `status` has changed since it was read."""
         if skipped and status and status == status_of(path):
             self._bad[str(path)] = (status, self._reader, list(skipped))
             self._changed = True
@@ -123,9 +117,7 @@ class Stamps:
 
 
 def stamp(path: Path) -> str:
-    """Size, times and inode of a file; "" if it might change again without these changing. Raises
-    OSError.
-    """
+    """Size, times and inode; "" if the file might change without them changing. Raises OSError."""
     status = path.stat()
     if max(status.st_mtime_ns, status.st_ctime_ns) > time.time_ns() - _RACY_NS:
         return ""
@@ -146,14 +138,11 @@ _Loaded = tuple[
     dict[str, str],
     dict[str, list[str]],
 ]
-"""(status, digest) by file; (status, parsers, skipped) by file; links by file; and the digests of
-recurring blocks by folder."""
+"""(status, digest), (status, parsers, skipped) and links by file; recurring blocks by folder."""
 
 
 def _load(path: Path, root: str) -> _Loaded:
-    """The cache's content; empty if it is missing or broken. Paths of a moved index are replaced by
-    the current ones.
-    """
+    """The cache's content; empty if missing or broken. Paths of a moved index are updated."""
     try:
         saved = json.loads(path.read_bytes())
         if saved["format"] != _FORMAT:

@@ -174,9 +174,7 @@ class Ingest:
                 self.report.removed.append(document.id)
 
     def _named(self, document: Document) -> Document:
-        """The document with its id in the index, if it is there. Raises ParseError if the id
-        belongs to another document.
-        """
+        """The document with its id in the index. Raises ParseError if the id is another's."""
         if previous := self._by_source.get(document.source):
             document = replace(document, id=previous.id)
         self._check_name(document)
@@ -237,9 +235,7 @@ def are_named_after(documents: Iterable[Document], file: FoundFile) -> bool:
 
 
 def note_link(stamps: Stamps, file: FoundFile, documents: Sequence[Document]) -> None:
-    """Record the link through which a file was found, unless its documents are `documents` under
-    another path.
-    """
+    """Record the link that led to a file, unless its `documents` have another path."""
     if are_named_after(documents, file) and file.path != (path := file.path.resolve()):
         stamps.note_link(path, file.path)
 

@@ -40,9 +40,7 @@ class Embedded:
 
 @dataclass(slots=True)
 class Stored:
-    """Ids of the stored documents, their number of passages, and what was refused, with the
-    reason.
-    """
+    """Ids of the stored documents, their number of passages, and refusals with their reasons."""
 
     ids: list[str] = field(default_factory=list)
     passages: int = 0

@@ -21,15 +21,11 @@ from rag.types import Document
 _WINDOW = 60
 """Maximum number of pages of a folder to compare with each other."""
 _FEWEST, _SHARE = 8, 0.4
-"""Minimum number of pages, and minimum share of the compared pages, that contain a
-recurring block.
-"""
+"""Minimum number and share of the compared pages that contain a recurring block."""
 _MOST_OF = 0.3
 """Maximum share of a page's characters to remove; a page that would lose more stays unchanged."""
 _LONGEST_LINE, _FEWEST_LETTERS = 100, 12
-"""Maximum number of characters, and minimum number of letters, of a line that may recur with other
-numbers.
-"""
+"""Maximum characters and minimum letters of a line that may recur with other numbers."""
 _NUMBER = re.compile(r"\d+")
 Known = dict[str, list[str]]
 """Digests of each folder's recurring blocks. They also apply to pages in its subfolders, which may
@@ -38,9 +34,7 @@ be few, and to pages that change later and are read alone.
 
 
 def without_recurring(results: Iterable[Result], furniture_of: Known) -> Iterator[Result]:
-    """The results of a loader without the recurring blocks of each folder's pages. Adds their
-    digests to `furniture_of`.
-    """
+    """The results without their folders' recurring blocks; adds their digests to `furniture_of`."""
     waiting: list[Result] = []
     for result in results:
         job, loaded = result

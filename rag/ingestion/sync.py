@@ -27,9 +27,7 @@ _ALLOW = "check with --dry-run; if you deleted them, run: rag sync --allow-mass-
 
 @dataclass(slots=True)
 class Changes(IngestReport):
-    """The changes that a run made or would make: an ingestion's report, and (old id, new id) of
-    renamed documents.
-    """
+    """What a run changed or would change; `renamed` has (old id, new id) pairs."""
 
     renamed: list[tuple[str, str]] = field(default_factory=list)
     dry_run: bool = False
@@ -97,9 +95,7 @@ class Sync:
         return changes
 
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
-        """The changes that `run` would make. Files that turn out to be broken are listed as added
-        or updated.
-        """
+        """The changes that `run` would make; broken files are listed as added or updated."""
         plan = Planner(self.store, self.stamps, root).plan(files)
         read = [file.document_id for file in plan.to_read]
         return Changes(

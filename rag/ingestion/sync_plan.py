@@ -19,9 +19,7 @@ from rag.types import Document
 
 _FEW = 5
 _SHARE = 0.25
-"""More deletions than the minimum, and than this share of the folder's documents, need
-confirmation.
-"""
+"""More deletions than the minimum, and than this share of the folder, need confirmation."""
 
 
 @dataclass(slots=True)
@@ -91,9 +89,7 @@ class Planner:
         missing: dict[str, list[Document]],
         by_digest: dict[str, str],
     ) -> None:
-        """Add a file to the plan. `documents` are its documents; `missing` and `by_digest` are
-        files that it may have been before.
-        """
+        """Add a file with its `documents`; it may have been one of `missing`, by its digest."""
         digest = self.stamps.digest(found_file.path) if documents or by_digest else ""
         if documents and all(document.file_sha256 == digest for document in documents):
             plan.unchanged += documents
@@ -134,9 +130,7 @@ class Planner:
         return [root for root in dict.fromkeys(roots) if root and is_gone(str(root))]
 
     def _check_names(self, plan: Plan, by_file: Mapping[str, Sequence[Document]]) -> None:
-        """Skip files whose ids belong to remaining documents. Raises InputError if that leaves
-        nothing.
-        """
+        """Skip files whose ids remaining documents have. Raises InputError if nothing is left."""
         going = {old.id for old, _ in plan.renamed} | {document.id for document in plan.missing}
         documents = (document for of_file in by_file.values() for document in of_file)
         owners = {document.id: document for document in documents if document.id not in going}
@@ -215,9 +209,7 @@ def _unsupported(path: Path) -> str:
 
 
 def _folder_of(document: Document) -> Path | None:
-    """The folder with which a document was ingested; None for a member of a file, and for a file
-    whose name differs from its id.
-    """
+    """The folder that was ingested; None for a member of a file, or a file with another id."""
     inside = document.id.partition("/")[2]
     file = document.source
     return Path(file[: -len(inside) - 1]) if inside and file.endswith(f"/{inside}") else None
@@ -228,9 +220,7 @@ def is_under(source: str, root: Path) -> bool:
 
 
 def is_gone(source: str) -> bool:
-    """Whether the system reports the path as missing; a file or folder without access is not
-    missing.
-    """
+    """Whether the system reports the path as missing, not merely as inaccessible."""
     if not os.path.isabs(source):  # a URI
         return False
     try:

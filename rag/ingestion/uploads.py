@@ -30,9 +30,7 @@ _LISTED = 20
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to ingest. `name` becomes the document's id and has the format's suffix; `source` is
-    its absolute path or URI.
-    """
+    """A file to ingest. `name`, with a suffix, becomes its id; `source` is a path or URI."""
 
     name: str
     source: str
@@ -52,9 +50,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A queued file: its job number, its state ("waiting", "working" or "failed"), the error, and
-    the batch it was queued with.
-    """
+    """A queued file: job number, state ("waiting", "working", "failed"), error, time and batch."""
 
     number: int
     name: str
@@ -84,9 +80,7 @@ class Queue(Protocol):
         """
 
     def results(self, batch: str) -> list[tuple[str, Done | None]]:
-        """(name, outcome, or None while it waits) of each file of the batch, in order; [] for an
-        unknown batch.
-        """
+        """(name, outcome or None while it waits) of the batch's files, in order; [] if unknown."""
 
     def state(self) -> State: ...
 
@@ -128,9 +122,7 @@ def enqueue(
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file that was read and embedded: its documents, those that are new or changed, and (member,
-    reason) of what could not be read.
-    """
+    """A file's documents, those that changed, embedded, and (member, reason) of unreadable ones."""
 
     upload: Upload
     documents: tuple[Document, ...]
@@ -196,9 +188,7 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
 
 
 def _keep_pdf(store: Store, prepared: Prepared) -> None:
-    """Keep the file if it is an uploaded PDF. An unchanged file is written only if it is missing,
-    for example after a crash.
-    """
+    """Keep an uploaded PDF. An unchanged one is written only if missing, as after a crash."""
     upload = prepared.upload
     of_type = {document.id: document.metadata.get("type") for document in prepared.documents}
     is_pdf = upload.source.startswith(UPLOADED) and of_type.get(upload.name) == "pdf"

@@ -51,9 +51,7 @@ class WebIngest:
     def run(
         self, urls: Sequence[str], on_progress: Callable[[], object] = lambda: None
     ) -> IngestReport:
-        """Ingest the pages; each is stored before the next is fetched. Raises InputError if no page
-        could be read.
-        """
+        """Ingest the pages; each is stored before the next is fetched. InputError if none was."""
         stored = {document.source: document for document in self.store.documents()}
         for url in urls:
             fetcher = Fetcher(host_of(url), self.most_bytes, self.allow_private)

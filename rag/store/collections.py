@@ -22,9 +22,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """`id` is never reused, so a key for a collection does not open a later one of the same
-    name.
-    """
+    """`id` is never reused, so a key for a collection opens no later one of the same name."""
 
     id: str
     name: str
@@ -64,15 +62,11 @@ class Collections(ABC):
         """Settings of the default index, adapted to the collection."""
 
     def with_uploads(self) -> list[str]:
-        """Collections that may have uploads left over from a crash. Those in a database wait for
-        workers.
-        """
+        """Collections in which a crash may have left uploads; in a database, workers take them."""
         return []
 
     def create(self, name: str) -> Collection:
-        """Create a collection. Raises InputError for an invalid name, ConflictError if it
-        exists.
-        """
+        """Create it. Raises InputError for an invalid name, ConflictError for a taken one."""
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         collection = Collection(uuid.uuid4().hex, check_name(name), when)
         self._add(collection)
@@ -83,15 +77,11 @@ class Collections(ABC):
 
     @abstractmethod
     def rename(self, name: str, new: str) -> Collection:
-        """Rename a collection. Raises NotFoundError, ConflictError, InputError; BusyError while it
-        is being written.
-        """
+        """Rename it. Raises NotFoundError, ConflictError, InputError; BusyError during writes."""
 
     @abstractmethod
     def delete(self, name: str) -> Collection:
-        """Delete a collection and its data. Raises NotFoundError; BusyError while it is being
-        written.
-        """
+        """Delete it with its data. Raises NotFoundError; BusyError while it is written."""
 
     @abstractmethod
     def close(self) -> None:

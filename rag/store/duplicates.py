@@ -15,9 +15,7 @@ _FEWEST = 3
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """`copies` are groups of ids with equal text; `editions` are (id, id, share of the shorter
-    one's passages), closest first.
-    """
+    """Groups of ids with equal text; (id, id, share of the shorter's passages), closest first."""
 
     copies: list[list[str]]
     editions: list[tuple[str, str, float]]

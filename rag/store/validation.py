@@ -30,9 +30,7 @@ def _names(blocks: Sequence[Block]) -> Iterator[str]:
 
 
 def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
-    """Reject lone surrogates, which have no UTF-8 encoding; they occur in file names that are not
-    UTF-8 and in broken JSON.
-    """
+    """Reject lone surrogates, as in broken JSON and names of files that are not UTF-8."""
     names = [document.id, document.title, document.source, document.sha256]
     names += [name for pair in document.metadata.items() for name in pair]
     names += [*_names(document.blocks), *(passage.heading for passage in passages)]

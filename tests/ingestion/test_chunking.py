@@ -19,9 +19,7 @@ _PIECE = re.compile(r"\w{1,3}|[^\w\s]")
 
 
 def count_pieces(texts: Sequence[str]) -> list[int]:
-    """Counts pieces of three letters per word, so that the parts of a cut word may have more than
-    the word.
-    """
+    """Counts pieces of three letters: the parts of a cut word may have more than the word."""
     return [len(_PIECE.findall(text)) for text in texts]
 
 

@@ -1,6 +1,4 @@
-"""Unreadable files are remembered: reported again without being read, until the file or its parser
-changes.
-"""
+"""Unreadable files are reported again without being read, until they or the parser change."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Uploads and ingested files with one name never replace each other, in either order and on either
-store.
-"""
+"""Uploads and ingested files of one name never replace each other, on either store."""
 
 from __future__ import annotations
 

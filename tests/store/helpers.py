@@ -1,6 +1,4 @@
-"""Stores for tests, and other processes that use them. Light to import, since every such process
-imports it.
-"""
+"""Stores for tests, and processes that use them. Light: every such process imports it."""
 
 from __future__ import annotations
 

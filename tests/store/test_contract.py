@@ -230,9 +230,7 @@ def test_k_is_a_maximum(store: Store) -> None:
 
 @pytest.mark.parametrize("rare", [3, 15, 100, 280])
 def test_a_filtered_search_returns_k_where_k_exist(store: Store, rare: int) -> None:
-    """The matching passages are the farthest and worst, so that filtering after the search would
-    miss them.
-    """
+    """The matching passages are the worst, so that filtering after the search would miss them."""
     question = unit(1, seed=3)[0]
     vectors = sorted(unit(300, seed=4), key=lambda row: float(row @ question))
     far = ["fish " + "and other words " * 9] * rare

@@ -31,9 +31,7 @@ _PATIENCE = 5.0
 
 
 class LocalCollections(Collections):
-    """Collections of the index in the folder `root`. Other processes may change them at any
-    time.
-    """
+    """Collections of the index in the folder `root`; other processes may change them, too."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -108,9 +106,7 @@ class LocalCollections(Collections):
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Hold the lock for a change, across processes, and remove leftovers of earlier ones.
-        Raises BusyError, StoreError.
-        """
+        """Hold the lock for a change; remove leftovers of others. Raises BusyError, StoreError."""
         lock = FileLock(self._root / "collections.lock", timeout=_PATIENCE)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

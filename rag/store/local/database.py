@@ -180,9 +180,7 @@ def difference(indexed: NDArray[np.int64], present: Sequence[int]) -> tuple[list
 
 
 def changes(connection: sqlite3.Connection, since: int, last: int, limit: int) -> int:
-    """Number of ids that `changed` would return, counted up to `limit`; `limit` if the changelog
-    does not reach back that far.
-    """
+    """How many ids `changed` would return, at most `limit`; that if the changelog is too short."""
     ids = changed(connection, since, last, limit)
     return limit if ids is None else min(limit, sum(map(len, ids)))
 
@@ -199,8 +197,6 @@ def prune(connection: sqlite3.Connection, until: int) -> None:
 
 
 def renewed(meta: Mapping[str, str]) -> str:
-    """Generation at which the index was created, restored or rebuilt, unless the changelog was
-    pruned since.
-    """
+    """Generation of the last creation, restore or rebuild; "" if it was pruned since."""
     since = meta.get("journal", "0")
     return "" if since == meta.get("pruned") else since

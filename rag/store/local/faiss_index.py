@@ -22,9 +22,7 @@ from numpy.typing import NDArray
 from rag.protocols import Vectors
 
 _FLAT = 50_000
-"""Maximum number of vectors for an exhaustive search, which takes 4 ms; 100,000 take 14 to 48 ms,
-as they do not fit into a cache.
-"""
+"""Maximum number of vectors for an exhaustive search (4 ms; 100,000 take 14 to 48 ms)."""
 _SAMPLE = 64
 """Number of training vectors per list."""
 _PROBES = 256
@@ -57,9 +55,7 @@ class DenseIndex:
     """
 
     def __init__(self, dim: int, path: Path | None = None) -> None:
-        """Create an empty flat index, or load the one saved at `path`. Raises ValueError if it is
-        not such an index.
-        """
+        """An empty flat index, or the one saved at `path`. Raises ValueError if it is none."""
         self._index: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
         self.new = False
         """Whether its type differs from the saved one's."""
@@ -99,9 +95,7 @@ class DenseIndex:
         return "flat" if self.exact else f"ivf-{self._index.nlist}-sq8"
 
     def wanted(self, count: int) -> str:
-        """Type for `count` vectors. Keeps the present type unless it is far off, so that it does
-        not switch back and forth.
-        """
+        """Type for `count` vectors: the present one unless far off, so it does not alternate."""
         if self.exact:
             return "flat" if count <= _FLAT else _lists(count)
         if count <= _FLAT // 2:
@@ -131,9 +125,7 @@ class DenseIndex:
         return np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
     def altered(self, ids: Sequence[int], vectors: Vectors) -> int:
-        """Number of these ids, all present, whose vector differs; a compressed index always returns
-        0.
-        """
+        """Number of these ids, all present, whose vector differs; 0 in a compressed index."""
         if not len(ids) or not self.exact:
             return 0
         indexed = self._index.reconstruct_batch(np.asarray(ids, dtype=np.int64))
@@ -151,9 +143,7 @@ class DenseIndex:
     def search(
         self, vector: Vectors, k: int, allowed: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
-        """The `k` best (id, cosine) pairs for `vector`, shape (dim,), best first, optionally only
-        among `allowed` ids.
-        """
+        """The `k` best (id, cosine) for `vector`, shape (dim,), best first, among `allowed` ids."""
         k = min(k, len(self) if allowed is None else len(allowed))
         if k < 1:
             return []
@@ -186,7 +176,5 @@ class DenseIndex:
 
 
 def _lists(count: int) -> str:
-    """Four times the square root of the count, as a power of two, which balances the costs of
-    choosing and reading lists.
-    """
+    """Four times the root of the count, a power of two: balances choosing and reading lists."""
     return f"ivf-{2 ** round(math.log2(4 * math.sqrt(count)))}-sq8"

@@ -32,9 +32,7 @@ from rag.store.local.views import LEXICAL, VECTORS, DenseView, Manifest, TextVie
 
 _log = logging.getLogger(__name__)
 _BEHIND = 500
-"""Maximum number of changed passages before the full text is saved; a process that opens the index
-counts their words in 30 ms.
-"""
+"""Maximum changed passages before the full text is saved; counting their words takes 30 ms."""
 _ALWAYS = 5000
 """Number of vectors whose file is always up to date, since writing it takes 10 ms."""
 _SHARE = 20
@@ -47,9 +45,7 @@ class SearchIndexes:
     def __init__(
         self, folder: Path, meta: Mapping[str, str], lock: WriteLock, writable: bool, wait: float
     ) -> None:
-        """Load the indexes saved in `folder`, or start with empty ones. The first `sync` waits
-        up to `wait` seconds to save new ones.
-        """
+        """Load the saved indexes or start empty; the first `sync` waits `wait` seconds to save."""
         self._folder = folder
         self._store = meta["store"]
         self._renewed = database.renewed(meta)
@@ -97,9 +93,7 @@ class SearchIndexes:
         return self.dense.shows == self.text.delta_shows == generation
 
     def sync(self, connection: sqlite3.Connection) -> None:
-        """Bring both indexes to the current generation, and save them if they are far behind and
-        this process may write now.
-        """
+        """Bring both indexes to the current generation; save them if they are far behind."""
         generation = database.generation(connection)
         if not self._show(generation) and not (self._due(connection) and self._save(connection)):
             self._refresh(connection)
@@ -118,9 +112,7 @@ class SearchIndexes:
     # With the write lock: on disk
 
     def _save(self, connection: sqlite3.Connection) -> bool:
-        """Save the indexes. Returns whether the lock was available and the files are up to date
-        now.
-        """
+        """Save the indexes. Returns whether the lock was free and the files are up to date."""
         try:
             with (
                 self._lock.hold(self._wait if self._broken else 0),
@@ -146,9 +138,7 @@ class SearchIndexes:
         self.text.replace(LexicalIndex())
 
     def _prune(self, connection: sqlite3.Connection) -> None:
-        """Prune the changelog up to the generation that every saved index shows. Processes further
-        behind compare all ids.
-        """
+        """Prune the changelog up to what all saved indexes show; older processes compare ids."""
         if saved := self._saved():
             with suppress(sqlite3.OperationalError):  # on a full disk the changelog keeps growing
                 database.prune(connection, min(int(saved.generation), int(saved.vectors)))
@@ -187,9 +177,7 @@ class SearchIndexes:
         )
 
     def _trust(self, saved: Manifest) -> None:
-        """Another process may have saved the full text since, or may have been killed between
-        saving and signing.
-        """
+        """Another process may have saved the full text, or been killed before it signed it."""
         name = f"{LEXICAL}/meta.json"
         if not self.text.index.in_memory:
             signed = saved and sha256_file(self._folder / name) == saved.files.get(name)

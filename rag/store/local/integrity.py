@@ -1,6 +1,4 @@
-"""Checks every row of a local store: first the database, then the search indexes derived from
-it.
-"""
+"""Checks every row of a local store: the database, then the search indexes derived from it."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ class Finding:
 
 
 def examine(folder: Path) -> list[Finding]:
-    """Check everything without changing anything. Raises StoreError if there is no index or its
-    database cannot be opened.
-    """
+    """Check everything and change nothing. Raises StoreError if the database cannot be opened."""
     path = folder / "rag.sqlite"
     with closing(sqlite_file.connect(path)) as connection, sqlite_file.translated(path):
         with database.snapshot(connection):

@@ -70,9 +70,7 @@ class Rebuild:
     def __init__(
         self, folder: Path, embedder: Embedder, name: str, passage_tokens: int, wait: float = 60.0
     ) -> None:
-        """`name` is the embedder's name in the settings. Waits up to `wait` seconds for another
-        writer.
-        """
+        """`name` is the embedder's in the settings. Waits up to `wait` seconds for a writer."""
         self._folder = folder
         self._lock = WriteLock(folder)
         self._embedder = embedder
@@ -108,9 +106,7 @@ class Rebuild:
         return _count(connection, "FROM next_documents")
 
     def _fill(self, connection: sqlite3.Connection, on_progress: Callable[[int], object]) -> None:
-        """Process documents up to the newest one at the start, so that it ends even if documents
-        are added faster.
-        """
+        """Process the documents present at the start, so that it ends even if many are added."""
         waiting = _pending(connection)
         for rows, batch in batches(waiting, self._embedder, self._passage_tokens):
             on_progress(sum(_add(connection, *pair) for pair in zip(rows, batch, strict=True)))
@@ -156,9 +152,7 @@ def _count(connection: sqlite3.Connection, rows: str) -> int:
 
 
 def _pending(connection: sqlite3.Connection) -> Iterator[tuple[int, list[Document]]]:
-    """The present documents without new passages. The row number later tells whether a document has
-    changed.
-    """
+    """Documents without new passages. The row number later tells whether one has changed."""
     last: int = connection.execute("SELECT coalesce(max(row), 0) FROM documents").fetchone()[0]
     sql = f"SELECT d.row, d.id {_PENDING} AND d.row > ? AND d.row <= ? ORDER BY d.row LIMIT 1"
     row = 0

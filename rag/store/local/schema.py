@@ -48,9 +48,7 @@ CREATE TRIGGER passage_removed AFTER DELETE ON passages BEGIN
     VALUES (old.id, 1 + (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation'));
 END;
 """
-"""Records removed passage ids and their generation, so that search indexes can follow without a
-full comparison.
-"""
+"""Records removed ids by generation, so that search indexes need no full comparison."""
 LATER = ("originals", "grids", "cells")
 """Tables that an index of this format may lack."""
 _ORIGINALS = """
@@ -107,9 +105,7 @@ def text_digest(text: str) -> str:
 
 
 def run(connection: sqlite3.Connection, script: str) -> None:
-    """Run the statements of `script` in the current transaction, which `executescript` would
-    commit.
-    """
+    """Run a script in the current transaction, which `executescript` would commit."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

@@ -59,9 +59,7 @@ def _remove_leftovers(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot that was taken or checked; `digest` is the SHA-256 of its rows, `taken` the time
-    in UTC.
-    """
+    """A checked snapshot; `digest` is the SHA-256 of its rows, `taken` the time in UTC."""
 
     path: str
     taken: str
@@ -106,9 +104,7 @@ def take(folder: Path, target: Path) -> Snapshot:
 
 
 def check(path: Path) -> Snapshot:
-    """The snapshot in this file, or the newest in this folder, after checking every row. Raises
-    NotFoundError, StoreError.
-    """
+    """The snapshot in a file, or a folder's newest, every row checked. Raises a RagError."""
     path = _newest_in(path) if path.is_dir() else path
     if not path.is_file():
         raise NotFoundError(
@@ -227,9 +223,7 @@ def _framed(value: object) -> bytes:
 
 
 def _note(folder: Path, snapshot: Snapshot) -> None:
-    """Record the snapshot for receipts of deletions, which list the snapshots that still contain a
-    document.
-    """
+    """Record the snapshot: receipts of deletions list those that still contain a document."""
     with suppress(OSError), (folder / _LOG).open("a") as log:
         log.write(json.dumps(asdict(snapshot)) + "\n")
 
@@ -280,9 +274,7 @@ def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
 
 
 def _generation_of(path: Path, folder: Path, replace: bool) -> int:
-    """Generation of the index to replace; 0 if there is none, or a broken one that may be
-    replaced.
-    """
+    """Generation of the index to replace; 0 for none, or a broken one that may be replaced."""
     if not path.exists() or not path.stat().st_size:
         return 0
     try:
@@ -321,9 +313,7 @@ def _copy(path: Path, target: sqlite3.Connection, generation: int) -> None:
 
 
 def _build_indexes(folder: Path, database: sqlite3.Connection) -> None:
-    """Build the search indexes once, in memory, so that rows that cannot be indexed are found
-    before anything is replaced.
-    """
+    """Build the indexes in memory, so that unfit rows are found before anything is replaced."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as empty:
         meta = sqlite_file.read_meta(database)
         indexes = SearchIndexes(Path(empty), meta, WriteLock(Path(empty)), writable=False, wait=0)

@@ -83,9 +83,7 @@ def writable(path: Path) -> bool:
 
 
 def stamp(path: Path) -> tuple[bool, int, int]:
-    """A value that changes when another process writes; a read-only connection may then have to be
-    reopened.
-    """
+    """Changes when another process writes; a read-only connection may then need to reopen."""
     status = path.stat()
     return _wal(path).exists(), status.st_mtime_ns, status.st_size
 
@@ -147,9 +145,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def check_end(connection: sqlite3.Connection, path: Path) -> None:
-    """SQLite notices missing pages, but reads the missing part of a truncated last page as
-    zeros.
-    """
+    """Raise for a truncated last page, whose missing part SQLite reads as zeros."""
     if path.stat().st_size % connection.execute("PRAGMA page_size").fetchone()[0]:
         raise sqlite3.DatabaseError("it ends in the middle of a page")
 
@@ -200,9 +196,7 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def checkpoint(connection: sqlite3.Connection, path: Path, wait_ms: int) -> int:
-    """Truncate the write-ahead log if readers allow it within `wait_ms`. Returns the bytes left in
-    it.
-    """
+    """Truncate the write-ahead log if readers allow it in time. Returns its remaining bytes."""
     before = connection.execute("PRAGMA busy_timeout").fetchone()[0]
     connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
     try:
@@ -225,9 +219,7 @@ class WriteLock:
 
     @contextmanager
     def hold(self, wait: float) -> Iterator[None]:
-        """Hold the lock. Raises BusyError, naming the holder, if it is not free within `wait`
-        seconds.
-        """
+        """Hold the lock. Raises BusyError, naming the holder, after `wait` seconds."""
         try:
             self._lock.acquire(timeout=wait)
         except Timeout as error:

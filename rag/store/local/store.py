@@ -45,9 +45,7 @@ def follow(connection: sqlite3.Connection, folder: Path) -> None:
 
 
 def _by_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tuple[int, str]]]:
-    """(row, file) of the documents below `root` by top folder, with the file relative to
-    the root.
-    """
+    """(row, file below the root) of the documents below `root`, by top folder."""
     by_name: dict[str, list[tuple[int, str]]] = {}
     for row, source, stamp in connection.execute("SELECT row, source, stamp FROM documents"):
         if source.startswith(f"{root}/"):

@@ -26,9 +26,7 @@ LENGTHS: list[int] = [
     *range(24),
     *(24 + (i if i < 8 else (i & 7 | 8) << (i >> 3) - 1) for i in range(232)),
 ]
-"""Minimum length of each class: exact up to 40, then 8 steps per doubling (Lucene's
-SmallFloat.byte4ToInt).
-"""
+"""Minimum length of each class: exact to 40, then 8 a doubling (Lucene's SmallFloat.byte4ToInt)."""
 
 
 def length_class(length: int) -> int:
@@ -47,9 +45,7 @@ def idf(passages: int, doc_freq: int) -> float:
 
 
 def length_norm(length: int, average: float) -> float:
-    """Length normalisation: the term added to a word's frequency in the denominator, for a
-    quantised `length`.
-    """
+    """What BM25 adds to a word's count in the denominator, for a quantised `length`."""
     return K1 * (1 - B + B * length / average)
 
 
@@ -250,9 +246,7 @@ class LexicalIndex:
     def _best_of(
         self, query: tantivy.Query, k: int, depth: int, is_allowed: Callable[[int], bool]
     ) -> list[_Hit]:
-        """The best allowed passages, without looking up each id: searches deeper until enough are
-        found.
-        """
+        """The best allowed passages: instead of looking ids up, searches deeper until enough."""
         while True:
             best = self._best(query, depth)
             matching = [hit for hit in best if is_allowed(hit[0])]

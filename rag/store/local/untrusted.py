@@ -80,8 +80,7 @@ def _check_table(connection: sqlite3.Connection, table: str, columns: Mapping[st
 
 
 def rows(connection: sqlite3.Connection, table: str) -> Iterator[Row]:
-    """The rows of a known table, in order, none if the table is missing; no index is used, which
-    may be forged."""
+    """A known table's rows, in order; none if it is missing. No index is used: it may be forged."""
     if not _table_info(connection, table):
         return iter(())
     names = [f'"{name}"' for name in _columns()[table]]

@@ -115,9 +115,7 @@ def remove(folder: Path) -> None:
 
 
 def _open_to_readers(folder: Path) -> None:
-    """Give Tantivy's file lists, which only their creator can read, the permissions of the
-    database.
-    """
+    """Give Tantivy's file lists, readable by their creator alone, the database's permissions."""
     mode = (folder / VECTORS).stat().st_mode & 0o666
     for path in (folder / LEXICAL).glob("*.json"):
         with suppress(OSError):
@@ -126,15 +124,11 @@ def _open_to_readers(folder: Path) -> None:
 
 
 _TRIED = 100
-"""Maximum number of words of new passages to try for one that is also in the index, which reveals
-its average length.
-"""
+"""Words of new passages to try for one in the index, which reveals its average length."""
 
 
 class Delta:
-    """Changes since `index` was saved. Must stay small, since it is scanned for each word of a
-    question.
-    """
+    """Changes since `index` was saved. Must stay small: every word of a question scans it."""
 
     def __init__(self) -> None:
         self.deleted = set[int]()
@@ -178,9 +172,7 @@ class Delta:
     def search(
         self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None
     ) -> list[tuple[int, float]]:
-        """The `k` best (id, BM25 score) pairs of index and additions together, without removed
-        passages, best first.
-        """
+        """The `k` best (id, BM25 score) of index and additions without removed ones, best first."""
         if not self._passages:
             return index.search(text, k, allowed, self.deleted)
         terms = list(dict.fromkeys(analyze(text)))
@@ -263,9 +255,7 @@ class TextView:
         return database.changes(connection, since, self.last, _LONGEST + 1) > _LONGEST
 
     def follow(self, connection: sqlite3.Connection, generation: str) -> None:
-        """Bring the view to the generation without the write lock: an index in memory by an
-        update, a saved one by the delta.
-        """
+        """Follow without the write lock: an index in memory by an update, a saved one by delta."""
         if self.index.in_memory:
             self.update(connection, generation)
         else:
@@ -318,9 +308,7 @@ class DenseView:
     def search(
         self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
     ) -> list[tuple[int, float]]:
-        """The best passages by cosine. Candidates of a compressed index are scored with the
-        rows.
-        """
+        """The best passages by cosine; a compressed index's candidates are scored with the rows."""
         if self.index.exact:
             return self.index.search(vector, k, allowed)
         proposed = self.index.search(vector, self.index.depth(k), allowed)
@@ -345,9 +333,7 @@ class DenseView:
     def update(
         self, connection: sqlite3.Connection, generation: str, reshape: bool = False
     ) -> None:
-        """Bring the index to the generation. `reshape` allows another type if its size calls for
-        one.
-        """
+        """Bring the index to the generation; `reshape` allows another type if size demands it."""
         surplus, missing, last = database.outdated(
             connection, self.shows, self._last, self.index.ids
         )

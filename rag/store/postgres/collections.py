@@ -31,9 +31,7 @@ _PATIENCE = "5s"
 
 
 class PostgresCollections(Collections):
-    """Collections of the index in the database at `dsn`. Files such as feedback are in `folder`, by
-    the collection's id.
-    """
+    """Collections in the database at `dsn`; files such as feedback are in `folder`, by id."""
 
     def __init__(self, dsn: str, folder: Path) -> None:
         self._database = Database(dsn, wait=5.0, size=4, vectors=False)

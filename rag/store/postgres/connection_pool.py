@@ -1,6 +1,4 @@
-"""Connections to PostgreSQL: pools that follow a failover, and errors that name the database
-without its password.
-"""
+"""Pools of connections to PostgreSQL that follow a failover, and errors without the password."""
 
 from __future__ import annotations
 
@@ -42,9 +40,7 @@ _RECONNECT = 5.0
 anew, so the pauses do not outlast an outage.
 """
 _GONE = ("08", "57P", "25006")
-"""SQLSTATEs of a lost connection, a server that is stopping, starting or recovering, and a former
-primary that is now read-only.
-"""
+"""SQLSTATEs of a lost connection, an unready server, and a former primary, now read-only."""
 
 
 class Database:
@@ -57,9 +53,7 @@ class Database:
     """
 
     def __init__(self, dsn: str, wait: float = 30.0, size: int = 10, vectors: bool = True) -> None:
-        """Raises InputError for an invalid DSN. Does not connect yet. Without `vectors`, the
-        database need not have pgvector.
-        """
+        """Raises InputError for an invalid DSN; does not connect yet. `vectors` needs pgvector."""
         self.place = shown(dsn)
         self._wait = wait
         parts = _parts(dsn, self.place)
@@ -80,9 +74,7 @@ class Database:
         self._end = weakref.finalize(self, _close, self._reading, self._changing)
 
     def open(self, task: Work[T], changes: bool = True) -> T:
-        """Run `task` on a first connection, to the primary if it `changes` something, and open the
-        pools.
-        """
+        """Run `task` on a first connection, on the primary if it `changes` things; open pools."""
         result = self.alone(lambda connection: self._held(connection, task), changes)
         for pool in {id(p): p for p in (self._reading, self._changing)}.values():
             pool.open()
@@ -97,9 +89,7 @@ class Database:
         return self.read(lambda connection: connection.execute(sql, values).fetchall())
 
     def change(self, task: Work[T]) -> T:
-        """Like `read`, on the primary and in one transaction. It may run again after a commit whose
-        confirmation was lost.
-        """
+        """Like `read`, in a transaction on the primary; may run again after a lost reply."""
 
         def whole(connection: Connection[Any]) -> T:
             with connection.transaction():
@@ -108,9 +98,7 @@ class Database:
         return self._run(self._changing, whole)
 
     def alone(self, task: Work[T], changes: bool = True) -> T:
-        """Run `task` outside any transaction on a separate connection, to the primary if it
-        `changes` something.
-        """
+        """Run `task` outside transactions and pools, on the primary if it `changes` something."""
         info = self.primary if changes else self.anywhere
         try:
             with translated(self.place), Connection.connect(info, autocommit=True) as connection:
@@ -212,9 +200,7 @@ def _configure(connection: Connection[Any]) -> None:
 
 @contextmanager
 def translated(place: str) -> Iterator[None]:
-    """Turn PostgreSQL's errors into RagErrors without the DSN, or into _Lost if another server
-    might succeed.
-    """
+    """Turn errors into RagErrors without the DSN, or into _Lost if another server might succeed."""
     try:
         yield
     except PoolTimeout:

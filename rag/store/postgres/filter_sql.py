@@ -1,6 +1,4 @@
-"""Translates filters to SQL conditions on `rag_documents`; `rag.filters.matches` defines their
-meaning.
-"""
+"""Filters as SQL conditions on `rag_documents`; `rag.filters.matches` defines their meaning."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ _AS_NUMBER = (
     "CASE WHEN pg_input_is_valid({0}, 'float8') THEN {0}::float8 WHEN {0} ~ '[eE]-' THEN 0"
     " WHEN {0} ~ '-' THEN '-Infinity'::float8 ELSE 'Infinity'::float8 END"
 )
-"""PostgreSQL rejects numbers that are too large or too small; Python treats them as infinite
-or 0.
-"""
+"""PostgreSQL rejects numbers that are too large or small; to Python they are infinite or 0."""
 
 
 def tags(metadata: Mapping[str, str]) -> list[str]:
@@ -57,9 +53,7 @@ def _clause(condition: Condition) -> Clause:
 
 
 def _compares(column: str, names: list[str], op: str, value: str) -> Clause:
-    """A comparison of numbers or dates, false for other values. `names` are the parameters of
-    `column`.
-    """
+    """A comparison of numbers or dates, else false; `names` are the parameters of `column`."""
     cases, values = "", list[Any]()
     if is_number(value):
         number = _AS_NUMBER.format(column)

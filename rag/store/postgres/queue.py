@@ -59,16 +59,12 @@ _OPEN = {"todo": "waiting", "doing": "working"}
 ENDS_SECONDS = 20.0
 """Seconds from a signal until a job that is not done is left to another worker."""
 _TRIES = 5
-"""Maximum number of tries of a job that fails for a temporary reason; unreadable files are not
-retried.
-"""
+"""Maximum tries of a job that fails for a temporary reason; unreadable files get one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Intervals in seconds: between heartbeats, until a worker without one counts as dead, and
-    between checks for new jobs.
-    """
+    """Seconds between heartbeats, until a worker without one is dead, and between checks."""
 
     heartbeat: float = 5.0
     dead: float = 30.0
@@ -127,9 +123,7 @@ class PostgresQueue:
     async def turn(
         self, handle: Callable[[Upload], Done], ends: Collection[asyncio.Task[bool]]
     ) -> int:
-        """Process jobs until none waits, or one of the tasks ends and the current job is done.
-        Returns their number.
-        """
+        """Process jobs until none waits, or one of `ends` and the job are done. Returns a count."""
         count = 0
         asyncio.get_running_loop().set_exception_handler(_unless_deleted)
         connector = procrastinate.PsycopgConnector(

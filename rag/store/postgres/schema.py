@@ -101,9 +101,7 @@ VERSION = 3
 OWN = "to_regclass(quote_ident(current_schema()) || '.' || %s)"
 """A table or index in the index's own schema, by name; NULL if it does not exist."""
 _INLINE = 1900
-"""Up to this many dimensions, a row fits into a page of 8 KiB; longer vectors are stored in pieces
-elsewhere.
-"""
+"""Up to this many dimensions, a row fits a page of 8 KiB; longer vectors are stored apart."""
 _SERVER = 160_000
 _LEAST, SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
 """pgvector versions: the first with iterative scans; without CVE-2026-3172 (parallel HNSW builds
@@ -144,9 +142,7 @@ def _version(connection: Connection[Any]) -> int:
 
 
 def has(connection: Connection[Any], table: str) -> bool:
-    """Whether the index's own schema has the table; one found later in the search path belongs to
-    another index.
-    """
+    """Whether the index's own schema has the table; one later in the search path is another's."""
     row = connection.execute(f"SELECT {OWN}", (table,)).fetchone()
     return row is not None and row[0] is not None
 
@@ -186,9 +182,7 @@ def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:
 
 
 def check_pgvector(version: tuple[int, ...], place: str) -> None:
-    """Raises StoreError below 0.8.0, where a filtered search cannot continue until it has found
-    enough.
-    """
+    """Raises StoreError below 0.8.0, where a filtered search may stop before it has enough."""
     if version < _LEAST:
         installed = ".".join(map(str, version)) or "no pgvector"
         message = f"{place} has {installed}; version 0.8.0 or later is required"

@@ -43,9 +43,7 @@ class Scope:
 
 
 def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope:
-    """If the matching documents have at most `few` passages together, list them: a search over them
-    is exact and fast.
-    """
+    """List matching documents that have at most `few` passages: a search over them is exact."""
     if not filter:
         return Scope()
     condition, values = where(of_documents(filter))
@@ -85,9 +83,7 @@ def _scope_of_pages(
 
 
 def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int) -> Found:
-    """By cosine: exact for the documents in `within.rows` and for up to `exact` passages, else from
-    the HNSW index if it exists.
-    """
+    """By cosine: exact for listed rows and up to `exact` passages, else from the HNSW index."""
     if within.rows == []:
         return []
     clause, values = within.clause()
@@ -117,9 +113,7 @@ def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, e
 
 
 def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
-    """The number of passages, how many have changed since the last vacuum, and whether the HNSW
-    index is valid; None without one.
-    """
+    """(passages, changed since the last vacuum, whether the HNSW index is valid or None)"""
     row: tuple[int, int, bool | None] | None = connection.execute(
         "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
         f"i.indexrelid = {OWN}",
@@ -160,9 +154,7 @@ def _by_rare_words(
     k: int,
     within: Scope,
 ) -> Found:
-    """Score the passages with a rare word first; those with only common words are scored only if
-    one could be better.
-    """
+    """Score passages with a rare word; those with only common words if one could be better."""
     rare, postings = list[Term](), 0
     for word in sorted(words, key=lambda word: word.passages):
         if rare and postings + word.passages > _FIRST:
@@ -207,9 +199,7 @@ rows and finds less, a GIN index keeps new entries in a list, and the planner re
 
 
 def tend(connection: Connection[Any], exact: int, dim: int) -> None:
-    """Build the HNSW index if there are more than `exact` vectors, and vacuum; only one process
-    does it.
-    """
+    """Vacuum, and build the HNSW index above `exact` vectors; one process at a time."""
     sql = "SELECT pg_try_advisory_lock(hashtextextended('rag tend' || current_schema(), 0))"
     if connection.execute(sql).fetchone() != (True,):
         return

@@ -23,16 +23,12 @@ from rag.store.local.tantivy_index import K1, LENGTHS, B
 DIMENSIONS = 10**9
 """pgvector's maximum."""
 MOST = 63
-"""Counts up to this one are exact; the last dimension stands for larger counts, with the score of a
-medium length.
-"""
+"""Counts up to this one are exact; the last dimension scores larger ones at a medium length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word of the index: its number, its document frequency, and its maximum count in a
-    passage.
-    """
+    """A word of the index: its number, document frequency, and maximum count in a passage."""
 
     number: int
     passages: int
@@ -102,9 +98,7 @@ def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> lis
 
 
 def essential(words: Sequence[Term], collection: CorpusStatistics, lowest: float) -> list[Term]:
-    """Words of which a passage must contain one to score more than `lowest` (MaxScore; Turtle &
-    Flood 1995).
-    """
+    """Words of which a passage needs one to score over `lowest` (MaxScore; Turtle & Flood 1995)."""
     by_bound = sorted(words, key=collection.bound)
     bound = 0.0
     while by_bound and bound + collection.bound(by_bound[0]) < lowest:

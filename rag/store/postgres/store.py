@@ -29,9 +29,7 @@ _PASSAGE = "d.id, p.start, p.stop, p.text, d.title, p.heading"
 """The fields of a `Passage`."""
 _JOINED = 'FROM rag_passages p JOIN rag_documents d ON d."row" = p.document'
 _EXACT = 20_000
-"""Maximum number of passages for an exhaustive search (15 ms at 384 dimensions); above it, an HNSW
-index is used.
-"""
+"""Maximum passages for an exhaustive search (15 ms at 384 dimensions); above it, HNSW."""
 
 
 class PostgresStore:

@@ -39,9 +39,7 @@ def put(
     vectors: Vectors,
     instead_of: str | None,
 ) -> None:
-    """Within a transaction: store the document with its passages, replacing the one with its id and
-    `instead_of`.
-    """
+    """Within a transaction: store the document, replacing the ones with its id and `instead_of`."""
     _check_id(document.id)
     words = [Counter(analyze(searched(p))) for p in passages]
     removed = _take_out(connection, {document.id, instead_of or document.id})
@@ -144,9 +142,7 @@ def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Change:
-    """The change of the statistics by a document: for words, the number of passages and the maximum
-    count in one.
-    """
+    """A document's part in the statistics: passages by word, and a word's maximum count in one."""
 
     documents: int = 0
     passages: int = 0
@@ -167,9 +163,7 @@ class _Change:
 
 
 def _take_out(connection: Connection[Any], ids: set[str]) -> _Change:
-    """Delete the documents, and hold their ids until the end of the transaction. Returns what this
-    takes from the statistics.
-    """
+    """Delete the documents, and lock their ids until the commit. Returns their statistics."""
     _lock(connection, ids)
     sql = 'SELECT "row" FROM rag_documents WHERE id = ANY(%s)'
     rows = [row for (row,) in connection.execute(sql, (list(ids),)).fetchall()]
@@ -245,9 +239,7 @@ def _record(document: Document) -> str:
 
 
 def _count(connection: Connection[Any], removed: _Change, added: _Change) -> None:
-    """Update the statistics. Their row is locked until the commit, so changes are counted one after
-    another.
-    """
+    """Update the statistics, whose row stays locked until the commit: changes take turns."""
     sql = (
         "UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s, "
         "passages = passages + %s, words = words + %s, classes = greatest(classes, %s), "

@@ -10,9 +10,7 @@ import pytest
 
 
 def read_only(folder: Path) -> list[str]:
-    """Prefix of a command for which `folder` is read-only, even as root; skips the test if that is
-    impossible.
-    """
+    """Prefix of a command for which `folder` is read-only, even as root; may skip the test."""
     mount = f'mount --bind "{folder}" "{folder}" && mount -o remount,ro,bind "{folder}"'
     return _unshared(f'{mount} && exec "$@"')
 
@@ -28,9 +26,7 @@ def _unshared(script: str) -> list[str]:
 
 
 def small_disk(folder: Path, kilobytes: int) -> list[str]:
-    """Prefix of a command for which `folder` is a disk of this size, with a copy of the folder's
-    content.
-    """
+    """Prefix of a command for which `folder` is a disk of this size, with its former content."""
     steps = [
         f'rm -rf "{folder}.copy" && cp -a "{folder}" "{folder}.copy"',
         f'mount -t tmpfs -o size={kilobytes}k tmpfs "{folder}"',

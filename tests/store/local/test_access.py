@@ -34,9 +34,7 @@ def place() -> Iterator[Path]:
 
 
 def as_nobody(do: Callable[[], object]) -> str:
-    """The result of `do`, or the class and message of its error, in a process of the user
-    nobody.
-    """
+    """The result or error of `do` in a process of the user nobody."""
     read, write = os.pipe()
     if child := os.fork():
         os.close(write)

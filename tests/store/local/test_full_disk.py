@@ -1,6 +1,4 @@
-"""Changes on a full disk fail with an error that says so, lose nothing, and succeed when there is
-space; deletions succeed at once.
-"""
+"""Changes on a full disk fail with a clear error and lose nothing; deletions succeed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Snapshots that a stranger made: each is refused and changes nothing, or only its documents are
-restored."""
+"""A stranger's snapshots: refused without changes, or only their documents are restored."""
 
 from __future__ import annotations
 

@@ -257,9 +257,7 @@ def test_a_rebuilt_index_is_followed_by_open_processes(folder: Path) -> None:
 
 
 def test_no_old_segment_files_remain(folder: Path) -> None:
-    """An open Tantivy index does not know, and so never removes, segments written by another
-    process.
-    """
+    """An open Tantivy index does not know, so never removes, another process's segments."""
     store = local(folder)
     with Worker(folder) as other:
         for n in range(3):

@@ -53,9 +53,7 @@ class Commands:
             self.store.delete(f"cycle-{n - 3}")
 
     def put_for_ever(self) -> None:
-        """Prints each id after its commit. Deletes every third document, after printing its id with
-        a minus.
-        """
+        """Prints each id after its commit; deletes every third document, printed with a minus."""
         for n in itertools.count(self.store.stats().generation):
             with self.store.writing():
                 put(self.store, f"n{n}", f"Herring number {n}. {'It swims in the cold sea. ' * 9}")

@@ -1,6 +1,4 @@
-"""An index in a folder and one in PostgreSQL give the same answers (a short run of
-eval.chaos.stores).
-"""
+"""A folder and PostgreSQL give the same answers (a short run of eval.chaos.stores)."""
 
 from __future__ import annotations
 

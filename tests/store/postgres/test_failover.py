@@ -1,6 +1,4 @@
-"""When a primary is lost and its replica promoted, open stores continue and no acknowledged change
-is lost.
-"""
+"""When a replica is promoted, open stores continue and no acknowledged change is lost."""
 
 from __future__ import annotations
 

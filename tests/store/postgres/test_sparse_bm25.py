@@ -65,9 +65,7 @@ def test_narrow_filters_with_rare_and_common_words(both: list[Store]) -> None:
 def test_a_word_that_fills_a_passage_scores_nearly_as_in_tantivy(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    """Scores of words that occur more than 63 times are within 3 %; see
-    rag/store/postgres/sparse_bm25.py.
-    """
+    """Scores of words that occur more than 63 times are within 3 %; see sparse_bm25.py."""
     stores = [local(tmp_path), postgres(cluster)(tmp_path)]
     for store in stores:
         put_vectors(store, "a", ["fish " * count for count in (1, 60, 64, 100, 200)], unit(5))

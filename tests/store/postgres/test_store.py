@@ -92,9 +92,7 @@ def test_concurrent_writes_keep_counts_right(cluster: Cluster, tmp_path: Path) -
 
 
 def _recount(dsn: str) -> tuple[int, int, int]:
-    """Documents, passages and changes counted from the rows; checks every word's statistics against
-    them.
-    """
+    """Documents, passages and changes by the rows; checks every word's statistics, too."""
     with psycopg.connect(dsn) as connection:
         wrong = connection.execute(
             "SELECT t.term, t.passages, n.count FROM rag_terms t LEFT JOIN (SELECT unnest(terms) "

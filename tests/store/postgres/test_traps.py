@@ -26,9 +26,7 @@ VECTORS = np.stack(sorted(unit(COUNT, seed=4), key=lambda row: -float(row @ QUES
 def filled(
     cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[PostgresStore, str]]:
-    """(store, address) with 3000 passages in documents of 50 and an HNSW index; the farthest 300
-    have topic=far.
-    """
+    """(store, address): 3000 passages with an HNSW index; the farthest 300 have topic=far."""
     folder = tmp_path_factory.mktemp("traps")
     store = postgres(cluster, exact=EXACT, size=1)(folder)
     assert isinstance(store, PostgresStore)
@@ -82,9 +80,7 @@ def test_scores_from_the_index_have_full_precision(
 
 
 def test_a_filter_does_not_leave_too_few_rows(filled: tuple[PostgresStore, str]) -> None:
-    """By default, an index scan stops at ef_search rows, which are all near here, and the filter
-    leaves none.
-    """
+    """By default, a scan stops at ef_search rows, all near here; the filter leaves none."""
     store, dsn = filled
     with psycopg.connect(dsn) as connection:
         connection.execute(
@@ -138,9 +134,7 @@ def test_a_search_uses_no_parallel_workers(filled: tuple[PostgresStore, str]) ->
 
 @pytest.mark.slow
 def test_dead_rows_hide_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    """With nine tenths dead rows, a search still finds its k, and the end of the change removes
-    them.
-    """
+    """With nine tenths dead rows a search still finds its k; the end of the change removes them."""
     store = postgres(cluster, exact=EXACT)(tmp_path)
     assert isinstance(store, PostgresStore)
     with store.writing():
