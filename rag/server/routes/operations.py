@@ -7,10 +7,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 
 from rag import __version__
+from rag.server import static
 from rag.server.prometheus import CONTENT_TYPE
 from rag.server.rights import Right, needs
 from rag.server.state import Shared
-from rag.server.static import PAGE
 
 router = APIRouter(tags=["operations"])
 
@@ -75,4 +75,4 @@ def schema(request: Request) -> JSONResponse:
 @router.get("/", include_in_schema=False)
 @needs(Right.OPEN)
 def page() -> HTMLResponse:
-    return HTMLResponse(PAGE.html, headers={"Content-Security-Policy": PAGE.policy})
+    return HTMLResponse(static.HTML, headers={"Content-Security-Policy": static.POLICY})

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 _HERE = Path(__file__).parent
@@ -23,36 +21,6 @@ SCRIPTS = (
 )
 
 
-@dataclass(frozen=True)
-class Page:
-    style: str
-    script: str
-    body: str
-
-    @cached_property
-    def html(self) -> str:
-        return self.body.replace("/* style */", self.style).replace("/* script */", self.script)
-
-    @cached_property
-    def policy(self) -> str:
-        """Content security policy: only the page's own script and style, by digest, and requests to
-        its own service.
-        """
-        return "; ".join(
-            [
-                "default-src 'none'",
-                f"script-src {_digest(self.script)}",
-                f"style-src {_digest(self.style)}",
-                "connect-src 'self'",
-                "img-src data: blob:",
-                "base-uri 'none'",
-                "form-action 'none'",
-                "frame-ancestors 'none'",
-                "require-trusted-types-for 'script'",
-            ]
-        )
-
-
 def _digest(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
@@ -61,4 +29,20 @@ def _read(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
-PAGE = Page(_read("style.css"), "\n".join(_read(name) for name in SCRIPTS), _read("index.html"))
+STYLE = _read("style.css")
+SCRIPT = "\n".join(map(_read, SCRIPTS))
+HTML = _read("index.html").replace("/* style */", STYLE).replace("/* script */", SCRIPT)
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        f"script-src {_digest(SCRIPT)}",
+        f"style-src {_digest(STYLE)}",
+        "connect-src 'self'",
+        "img-src data: blob:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+    ]
+)
+"""Content security policy: the page's own script and style, and its own service."""
