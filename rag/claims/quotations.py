@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from rag.claims.markup import cited_numbers
 from rag.claims.split import ClaimSentence, blocks
@@ -64,30 +65,31 @@ def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quota
     unmarked += [
         _block_quote(text, *span) for span in block_quotes if not _CALLOUT.match(text, span[0])
     ]
-    trimmed = (_trimmed(text, one) for one in unmarked)
-    long_enough = [one for one in trimmed if _has_words(text[one.start : one.end])]
-    return list(_with_citations(text, sorted(long_enough, key=lambda one: one.start), sentences))
+    trimmed = (_trimmed(text, quotation) for quotation in unmarked)
+    in_order = sorted(trimmed, key=attrgetter("start"))
+    long_enough = [item for item in in_order if _has_words(text[item.start : item.end])]
+    return list(_with_citations(text, long_enough, sentences))
 
 
 def own_words(text: str, sentence: ClaimSentence, quotations: Sequence[Quotation]) -> int:
     """The number of words of a sentence outside the quotations."""
-    at, count = sentence.start, 0
-    first = max(0, bisect_right(quotations, sentence.start, key=lambda one: one.first) - 1)
-    for one in quotations[first:]:
-        if one.first >= sentence.end:
+    reached, count = sentence.start, 0
+    first = max(0, bisect_right(quotations, sentence.start, key=attrgetter("first")) - 1)
+    for quotation in quotations[first:]:
+        if quotation.first >= sentence.end:
             break
-        count += len(WORD.findall(text[at : max(at, one.first)]))
-        at = max(at, one.last)
-    return count + len(WORD.findall(text[at : max(at, sentence.end)]))
+        count += len(WORD.findall(text[reached : max(reached, quotation.first)]))
+        reached = max(reached, quotation.last)
+    return count + len(WORD.findall(text[reached : max(reached, sentence.end)]))
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """The text with each of these stretches replaced by blank lines of the same length."""
-    pieces, at = [], 0
+    pieces, reached = [], 0
     for start, end in spans:
-        pieces += [text[at:start], "\n" * (end - start)]
-        at = end
-    return "".join([*pieces, text[at:]])
+        pieces += [text[reached:start], "\n" * (end - start)]
+        reached = end
+    return "".join([*pieces, text[reached:]])
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
@@ -136,14 +138,14 @@ def _closed(open_marks: list[_Mark], mark: str) -> int | None:
     return None
 
 
-def _opens(text: str, at: int) -> bool:
-    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+def _opens(text: str, offset: int) -> bool:
+    before, after = text[offset - 1 : offset], text[offset + 1 : offset + 2]
     return (not before or before.isspace() or before in _BEFORE_OPENING) and bool(after.strip())
 
 
-def _closes(text: str, at: int) -> bool:
+def _closes(text: str, offset: int) -> bool:
     """Whether a straight mark may close a quotation."""
-    return not (text[at - 1 : at].isspace() or text[at + 1 : at + 2].isalnum())
+    return not (text[offset - 1 : offset].isspace() or text[offset + 1 : offset + 2].isalnum())
 
 
 def _block_quote(text: str, start: int, end: int) -> Quotation:
@@ -155,14 +157,14 @@ def _block_quote(text: str, start: int, end: int) -> Quotation:
     return Quotation(start, stop, start, end, is_block=True)
 
 
-def _trimmed(text: str, one: Quotation) -> Quotation:
+def _trimmed(text: str, quotation: Quotation) -> Quotation:
     """Without white space and quote signs at its ends."""
-    start, end = one.start, one.end
-    drop = "> \t\r\n" if one.is_block else None
+    start, end = quotation.start, quotation.end
+    drop = "> \t\r\n" if quotation.is_block else None
     quoted = text[start:end]
     start += len(quoted) - len(quoted.lstrip(drop))
     end -= len(quoted) - len(quoted.rstrip(drop))
-    return replace(one, start=start, end=max(start, end))
+    return replace(quotation, start=start, end=max(start, end))
 
 
 def _has_words(quoted: str) -> bool:
@@ -176,27 +178,28 @@ def _with_citations(
     """Each quotation with the marks after it, else those of its sentence. A block quote has those
     of its last line or the line below, else those of the sentence that introduces it."""
     starts = [sentence.start for sentence in sentences]
-    firsts = [one.first for one in quotations] + [len(text)]
-    for number, one in enumerate(quotations):
-        index = (bisect_left if one.is_block else bisect_right)(starts, one.first) - 1
-        first = max(0, one.first - _REACH, *starts[max(0, index) : index + 1])
-        lead = text[first : one.first]
-        if one.is_block:
+    firsts = [quotation.first for quotation in quotations] + [len(text)]
+    for number, quotation in enumerate(quotations):
+        index = (bisect_left if quotation.is_block else bisect_right)(starts, quotation.first) - 1
+        first = max(0, quotation.first - _REACH, *starts[max(0, index) : index + 1])
+        lead = text[first : quotation.first]
+        if quotation.is_block:
             lead = lead if lead.rstrip().endswith(":") else ""
-            after, further = _beside(text, one), ""
+            after, further = _beside(text, quotation), ""
         else:
-            behind = bisect_left(starts, max(one.last, one.first + 1))
-            limit = min([*starts[behind : behind + 1], one.last + _REACH, len(text)])
-            after, further = text[one.last : min(limit, firsts[number + 1])], text[one.last : limit]
+            behind = bisect_left(starts, max(quotation.last, quotation.first + 1))
+            limit = min([*starts[behind : behind + 1], quotation.last + _REACH, len(text)])
+            further = text[quotation.last : limit]
+            after = text[quotation.last : min(limit, firsts[number + 1])]
         cited = cited_numbers(after) or cited_numbers(lead) or cited_numbers(further)
-        yield replace(one, cited=cited, around=f"{_unquoted(lead)} \n {_unquoted(after)}")
+        yield replace(quotation, cited=cited, around=f"{_unquoted(lead)} \n {_unquoted(after)}")
 
 
-def _beside(text: str, one: Quotation) -> str:
+def _beside(text: str, quotation: Quotation) -> str:
     """The last line of a block quote if it names the source, and the line below if that does."""
-    below = text[one.last : one.last + 400].lstrip("\n").partition("\n")[0]
-    quoted = text[one.start : one.last] if one.end < one.last else ""
-    inside = text[one.end : one.last]
+    below = text[quotation.last : quotation.last + 400].lstrip("\n").partition("\n")[0]
+    quoted = text[quotation.start : quotation.last] if quotation.end < quotation.last else ""
+    inside = text[quotation.end : quotation.last]
     marks = re.findall(r"\[\^?\d{1,3}\]\W*\Z", quoted)
     return " ".join([inside, *marks[-1:], below if _BESIDE.match(below) else ""])
 

@@ -55,47 +55,48 @@ def lines(report: CheckReport, quiet: bool = False) -> list[str]:
     """One line per sentence, quotation and place, then the counts; `quiet` omits supported
     sentences and quotations without a fault."""
     rows = list[str]()
-    for one, quotations in _with_quotations(report):
-        is_good = one.verdict == SUPPORTED and not one.wrong_citation
-        if one.verdict != NO_CLAIM and not (quiet and is_good):
-            rows += _sentence_lines(one, is_good)
+    for sentence, quotations in _with_quotations(report):
+        is_good = sentence.verdict == SUPPORTED and not sentence.wrong_citation
+        if sentence.verdict != NO_CLAIM and not (quiet and is_good):
+            rows += _sentence_lines(sentence, is_good)
         for quotation in quotations:
             if quotation.is_fault or not quiet:
                 rows += _quotation_lines(quotation)
     return [*rows, "", *summary(report)]
 
 
-def _sentence_lines(one: Checked, is_good: bool) -> list[str]:
-    citations = [evidence.citation for evidence in one.evidence[:2]]
-    further = [] if is_good else [one.reason]
+def _sentence_lines(sentence: Checked, is_good: bool) -> list[str]:
+    citations = [evidence.citation for evidence in sentence.evidence[:2]]
+    further = [] if is_good else [sentence.reason]
     further += [f"{place(citation)}: {shown(citation.quote)}" for citation in citations]
-    return [f"{label(one):{_INDENT}}{shown(one.text)}", *_indented(further)]
+    return [f"{label(sentence):{_INDENT}}{shown(sentence.text)}", *_indented(further)]
 
 
 def _indented(rows: Sequence[str]) -> list[str]:
     return [f"{'':{_INDENT}}{row}" for row in rows]
 
 
-def _quotation_lines(one: CheckedQuotation) -> list[str]:
-    goes_on = [f"it goes on: {shown(one.rest)}"] if one.rest else []
-    reason = [] if one.verdict == EXACT and one.places and not one.differs else [one.reason]
-    places = [f"{pincite(citation)}: {shown(citation.quote)}" for citation in one.places]
-    quote = f"{WORDS[one.verdict]:{_INDENT}}“{shown(_unsigned(one))}”"
-    return [quote, *_indented([*reason, *goes_on, *places])]
+def _quotation_lines(quotation: CheckedQuotation) -> list[str]:
+    is_plain = quotation.verdict == EXACT and quotation.places and not quotation.differs
+    further = [] if is_plain else [quotation.reason]
+    further += [f"it goes on: {shown(quotation.rest)}"] if quotation.rest else []
+    further += [f"{pincite(citation)}: {shown(citation.quote)}" for citation in quotation.places]
+    quote = f"“{shown(_unsigned(quotation))}”"
+    return [f"{WORDS[quotation.verdict]:{_INDENT}}{quote}", *_indented(further)]
 
 
 def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuotation]]]:
     """The sentences with the quotations that begin in them, or between them and the next one."""
-    starts = [one.start for one in report.sentences]
+    starts = [item.start for item in report.sentences]
     grouped: list[list[CheckedQuotation]] = [[] for _ in starts]
-    for one in report.quotations:
-        grouped[max(0, bisect_right(starts, one.start) - 1)].append(one)
+    for item in report.quotations:
+        grouped[max(0, bisect_right(starts, item.start) - 1)].append(item)
     return list(zip(report.sentences, grouped, strict=True))
 
 
-def _unsigned(one: CheckedQuotation) -> str:
+def _unsigned(quotation: CheckedQuotation) -> str:
     """The words of a quotation without the signs of a block quote."""
-    return re.sub(r"\n[> \t]+", "\n", one.text)
+    return re.sub(r"\n[> \t]+", "\n", quotation.text)
 
 
 def pincite(citation: Citation) -> str:
@@ -105,11 +106,11 @@ def pincite(citation: Citation) -> str:
     return f"{place(citation)}{page}{heading}"
 
 
-def label(one: Checked) -> str:
+def label(sentence: Checked) -> str:
     """The verdict in words, with its confidence if it is a judgement."""
-    if one.verdict in (NO_CLAIM, NOT_CHECKABLE):
-        return WORDS[one.verdict]
-    return f"{WORDS[one.verdict]} {one.confidence:.0%}"
+    if sentence.verdict in (NO_CLAIM, NOT_CHECKABLE):
+        return WORDS[sentence.verdict]
+    return f"{WORDS[sentence.verdict]} {sentence.confidence:.0%}"
 
 
 def place(citation: Citation) -> str:
@@ -149,38 +150,38 @@ def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], nam
     """JUnit XML with one test per claim and quotation; those in `failed` fail, with their
     reason."""
     claims: list[Checked | CheckedQuotation] = [
-        *(one for one in report.sentences if one.verdict != NO_CLAIM),
+        *(item for item in report.sentences if item.verdict != NO_CLAIM),
         *report.quotations,
     ]
     suite = ElementTree.Element(
         "testsuite", name="rag check", tests=str(len(claims)), failures=str(len(failed))
     )
-    for one in claims:
-        is_quotation = isinstance(one, CheckedQuotation)
-        text = f"“{shown(one.text)}”" if is_quotation else shown(one.text)
-        line = report.text.count("\n", 0, one.start) + 1
+    for item in claims:
+        is_quotation = isinstance(item, CheckedQuotation)
+        text = f"“{shown(item.text)}”" if is_quotation else shown(item.text)
+        line = report.text.count("\n", 0, item.start) + 1
         title = _printable(f"{line}: {text}")
         case = ElementTree.SubElement(suite, "testcase", classname=name, name=title)
-        if one in failed:
-            message = _printable(f"{_heading(one)}: {one.reason}")
+        if item in failed:
+            message = _printable(f"{_heading(item)}: {item.reason}")
             failure = ElementTree.SubElement(case, "failure", message=message)
-            rows = (f"{place(citation)}: {citation.quote}" for citation in _citations(one))
+            rows = (f"{place(citation)}: {citation.quote}" for citation in _citations(item))
             failure.text = _printable("\n".join(rows))
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _heading(one: Checked | CheckedQuotation) -> str:
-    if isinstance(one, CheckedQuotation):
-        return WORDS[one.verdict]
-    return WORDS[WRONG_CITATION] if one.wrong_citation else label(one)
+def _heading(item: Checked | CheckedQuotation) -> str:
+    if isinstance(item, CheckedQuotation):
+        return WORDS[item.verdict]
+    return WORDS[WRONG_CITATION] if item.wrong_citation else label(item)
 
 
-def _citations(one: Checked | CheckedQuotation) -> Sequence[Citation]:
-    if isinstance(one, CheckedQuotation):
-        return one.places
-    return [evidence.citation for evidence in one.evidence]
+def _citations(item: Checked | CheckedQuotation) -> Sequence[Citation]:
+    if isinstance(item, CheckedQuotation):
+        return item.places
+    return [evidence.citation for evidence in item.evidence]
 
 
 _NOT_XML = re.compile(r"[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -209,11 +210,11 @@ mark { border-left: .4rem solid #888; padding-left: .6rem; }
 def page(report: CheckReport, name: str) -> str:
     """A self-contained HTML page: each sentence on the left, the documents' evidence on the
     right."""
-    ends = [0, *(one.end for one in report.sentences)]
-    rows = "".join(
-        _row(report.text[end : one.start], report.text[one.start : one.end], one, quotations)
-        for end, (one, quotations) in zip(ends, _with_quotations(report), strict=False)
-    )
+    rows, end = "", 0
+    for sentence, quotations in _with_quotations(report):
+        before, text = report.text[end : sentence.start], report.text[sentence.start : sentence.end]
+        rows += _row(before, text, sentence, quotations)
+        end = sentence.end
     title = f"{name}, checked"
     body = (
         f"<p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
@@ -222,16 +223,16 @@ def page(report: CheckReport, name: str) -> str:
     return html_page(title, body, _STYLE)
 
 
-def _row(before: str, text: str, one: Checked, quotations: Sequence[CheckedQuotation]) -> str:
-    kind = "wrong" if one.wrong_citation else one.verdict
+def _row(before: str, text: str, sentence: Checked, quotations: Sequence[CheckedQuotation]) -> str:
+    kind = "wrong" if sentence.wrong_citation else sentence.verdict
     mark = f'<mark class="{kind}">{html.escape(text)}</mark>'
     left = f"<pre>{html.escape(before.strip())}{mark}</pre>"
-    if one.verdict == NO_CLAIM:
+    if sentence.verdict == NO_CLAIM:
         right = "" if quotations else f"<small>{html.escape(WORDS[NO_CLAIM])}</small>"
     else:
-        right = _verdict(_heading(one), f": {one.reason}") + "".join(
+        right = _verdict(_heading(sentence), f": {sentence.reason}") + "".join(
             _quote(e.citation.quote, f"{e.says}: {place(e.citation)}, {e.probability:.0%}")
-            for e in one.evidence
+            for e in sentence.evidence
         )
     return f"<div>{left}</div><div>{right}{''.join(map(_quotation_row, quotations))}</div>"
 
@@ -240,14 +241,15 @@ def _verdict(name: str, further: str) -> str:
     return f'<span class="verdict">{html.escape(name)}</span>{html.escape(further)}'
 
 
-def _quote(words: str, source: str, rest: str = "") -> str:
-    goes_on = f" <i>{html.escape(shown(rest))}</i>" if rest else ""
+def _quote(words: str, source: str, further: str = "") -> str:
+    goes_on = f" <i>{html.escape(shown(further))}</i>" if further else ""
     small = f"<small>{html.escape(source)}</small>"
     return f"<blockquote>{html.escape(words)}{goes_on}<br>{small}</blockquote>"
 
 
-def _quotation_row(one: CheckedQuotation) -> str:
-    kind = "fault" if one.is_fault else "sound"
-    verdict = _verdict(WORDS[one.verdict], f" “{shown(_unsigned(one))}”: {one.reason}")
-    quotes = (_quote(citation.quote, pincite(citation), one.rest) for citation in one.places)
+def _quotation_row(quotation: CheckedQuotation) -> str:
+    kind = "fault" if quotation.is_fault else "sound"
+    further = f" “{shown(_unsigned(quotation))}”: {quotation.reason}"
+    verdict = _verdict(WORDS[quotation.verdict], further)
+    quotes = (_quote(cited.quote, pincite(cited), quotation.rest) for cited in quotation.places)
     return f'<p class="{kind}">{verdict}</p>{"".join(quotes)}'

@@ -96,8 +96,8 @@ def _lacks(comparison: ClaimComparison) -> int:
 
 def decide(scored: Sequence[Scored], scorer: Scorer) -> tuple[str, float]:
     """(verdict, confidence): contradicted only if no candidate supports the claim better."""
-    best = max(scored, key=lambda one: one.supported)
-    contradicted = max(one.contradicted for one in scored)
+    best = max(scored, key=lambda item: item.supported)
+    contradicted = max(item.contradicted for item in scored)
     if best.supported >= scorer.support_from and not _is_outdone(best, scored):
         return PARTLY if best.candidate.comparison.missing else SUPPORTED, best.supported
     if contradicted >= scorer.contradict_from and contradicted > best.supported:
@@ -110,9 +110,9 @@ def _is_outdone(best: Scored, scored: Sequence[Scored]) -> bool:
     and is at least as similar to it in words."""
     likeness = best.candidate.comparison.likeness
     return any(
-        one.contradicted > best.supported and one.candidate.comparison.likeness >= likeness
-        for one in scored
-        if one is not best
+        rival.contradicted > best.supported and rival.candidate.comparison.likeness >= likeness
+        for rival in scored
+        if rival is not best
     )
 
 
@@ -130,33 +130,32 @@ def judge(
     """
     if not candidates:
         return CheckedPart(claim, NOT_FOUND, 1.0, 0.0, 0.0)
-    scorer = scorers[0 if any(one.verdict for one in candidates) else 1]
+    scorer = scorers[0 if any(item.verdict for item in candidates) else 1]
     scored = [score(candidate, scorer) for candidate in candidates]
     verdict, confidence = decide(scored, scorer)
     supports = [
-        one
-        for one in scored
-        if one.supported >= scorer.support_from
-        and not (verdict == CONTRADICTED and one.contradicted > one.supported)
+        item
+        for item in scored
+        if item.supported >= scorer.support_from
+        and not (verdict == CONTRADICTED and item.contradicted > item.supported)
     ]
-    denies = [
-        one for one in scored if one.contradicted >= scorer.contradict_from and one not in supports
-    ]
-    best = max(scored, key=lambda one: one.supported)
-    shown = [(one, "supports") for one in sorted(supports, key=lambda one: -one.supported)]
-    shown += [(one, "contradicts") for one in sorted(denies, key=lambda one: -one.contradicted)]
+    opposed = [item for item in scored if item.contradicted >= scorer.contradict_from]
+    denies = [item for item in opposed if item not in supports]
+    best = max(scored, key=lambda item: item.supported)
+    shown = [(item, "supports") for item in sorted(supports, key=lambda item: -item.supported)]
+    shown += [(item, "contradicts") for item in sorted(denies, key=lambda item: -item.contradicted)]
     if verdict == CONTRADICTED:
         shown.sort(key=lambda pair: pair[1] != "contradicts")
     shown = shown or [(best, "near")]
     is_supported = verdict in (SUPPORTED, PARTLY)
-    is_by_cited = any(one.candidate.document_id in cited for one in supports)
+    is_by_cited = any(item.candidate.document_id in cited for item in supports)
     return CheckedPart(
         claim,
         verdict,
         confidence,
         best.supported,
-        max(one.contradicted for one in scored),
-        tuple(_evidence(one, says, documents) for one, says in shown[:_SHOWN]),
+        max(item.contradicted for item in scored),
+        tuple(_evidence(item, says, documents) for item, says in shown[:_SHOWN]),
         is_supported and bool(cited) and not is_by_cited,
     )
 
@@ -200,7 +199,7 @@ def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked
         verdict,
         min(part.confidence for part in decisive),
         _reason(verdict, parts, is_wrong, sentence),
-        tuple(dict.fromkeys(one for part in ordered for one in part.evidence)),
+        tuple(dict.fromkeys(evidence for part in ordered for evidence in part.evidence)),
         sentence.cited,
         is_wrong,
         tuple(parts),
@@ -219,8 +218,8 @@ def _reason(
     verdict: str, parts: Sequence[CheckedPart], is_wrong: bool, sentence: ClaimSentence
 ) -> str:
     """The reason for the verdict, in one line."""
-    evidence = [one for part in parts for one in part.evidence]
-    source = next((one.citation.document_id for one in evidence if one.says == "supports"), "")
+    evidence = [item for part in parts for item in part.evidence]
+    source = next((item.citation.document_id for item in evidence if item.says == "supports"), "")
     if is_wrong:
         marks = "".join(f"[{number}]" for number in sentence.cited)
         return f"{source} says so, {marks} does not"
@@ -235,8 +234,8 @@ def _reason(
 
 
 def _contradiction(parts: Sequence[CheckedPart]) -> str:
-    evidence = (one for part in parts for one in part.evidence)
-    against = next(one for one in evidence if one.says == "contradicts")
+    evidence = (item for part in parts for item in part.evidence)
+    against = next(item for item in evidence if item.says == "contradicts")
     if against.differs:
         mine, theirs = against.differs[0]
         return f'says "{mine}", {against.citation.document_id} says "{theirs}"'

@@ -20,7 +20,7 @@ from rag.desk.grid_file import BY_METADATA, GridColumn, GridSpec, definition
 from rag.errors import InputError, NotFoundError
 from rag.filters import Condition, Filter, matches, of_documents, parse, shown
 from rag.protocols import CellRow, CellState, Store
-from rag.types import Document, Value, plain
+from rag.types import Document, Value, heading_parts, plain
 
 State = Literal["answered", "unsure", "absent", "unreadable"]
 STATES: tuple[State, ...] = ("answered", "unsure", "absent", "unreadable")
@@ -37,8 +37,10 @@ WITHDRAWN = "withdrawn"
 ALL = "*"
 """Key of the row that asks the whole index."""
 _LONGEST_CORRECTION = 10_000
+_PLACE = ("row", "number", "documents")
+"""Fields of a cell that its record and its JSON leave out."""
 _DAMAGED = (InputError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""Errors of a stored definition that cannot be read."""
+"""Errors of a stored definition or cell that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +101,21 @@ class Cell:
             return self.rating.value
         return self.value
 
-    def same_value(self, other: Cell) -> bool:
+    def same_value(self, another: Cell) -> bool:
         """Whether both say the same."""
         typed = (
             self.typed and replace(self.typed, text=""),
-            other.typed and replace(other.typed, text=""),
+            another.typed and replace(another.typed, text=""),
         )
-        values = typed if all(typed) else (self.value, other.value)
-        return self.state == other.state and values[0] == values[1]
+        values = typed if all(typed) else (self.value, another.value)
+        return self.state == another.state and values[0] == values[1]
 
     def to_row(self) -> CellRow:
         names = {name: number for number, name in enumerate(self.documents)}
         quotes = [
             {**plain(quote), "document_id": names[quote.document_id]} for quote in self.quotes
         ]
-        left_out = ("row", "column", "documents", "number")
+        left_out = (*_PLACE, "column")
         record = {key: value for key, value in plain(self).items() if key not in left_out}
         text = json.dumps(record | {"quotes": quotes}, ensure_ascii=True)
         return CellRow(self.row, self.column, self.documents, text, self.number)
@@ -140,7 +142,7 @@ class Cell:
                 number=row.number,
                 **record,
             )
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except _DAMAGED:
             return None
 
 
@@ -240,21 +242,21 @@ class Grid:
         """
         start = since or self.looked or self.finished
         before: dict[tuple[str, str], Cell | str] = {}
-        found: list[Change] = []
+        changes: list[Change] = []
         for row, version in self.versions:
             key = (row.row, row.column)
-            at = version if isinstance(version, str) else version.at
-            is_late = bool(self.finished) and at > self.finished
-            if at > start and (key in before or is_late):
-                found.append(_change(row, before.get(key), version, at))
+            time = version if isinstance(version, str) else version.at
+            is_late = bool(self.finished) and time > self.finished
+            if time > start and (key in before or is_late):
+                changes.append(_change(row, before.get(key), version, time))
             before[key] = version
-        return _one_per_removed_row(found, {row.key for row in self.rows})
+        return _one_per_removed_row(changes, {row.key for row in self.rows})
 
 
-def _change(row: CellRow, before: Cell | str | None, after: Cell | str, at: str) -> Change:
+def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: str) -> Change:
     old = before if isinstance(before, Cell) else None
     if isinstance(after, str):
-        return Change(row.row, row.column, at, None, None, row.documents[0], "document deleted")
+        return Change(row.row, row.column, time, None, None, row.documents[0], "document deleted")
     reason = (
         "new row" if before is None else "document deleted" if old is None else "document changed"
     )
@@ -263,35 +265,36 @@ def _change(row: CellRow, before: Cell | str | None, after: Cell | str, at: str)
         digests = {quote.document_id: quote.sha256 for quote in old.quotes}
         fresh = [q.document_id for q in after.quotes if digests.get(q.document_id) != q.sha256]
         changed = fresh or changed or list(old.documents)
-    return Change(row.row, row.column, at, old, after, changed[0] if changed else "", reason)
+    return Change(row.row, row.column, time, old, after, changed[0] if changed else "", reason)
 
 
-def _one_per_removed_row(found: Sequence[Change], rows: set[str]) -> list[Change]:
+def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> list[Change]:
     """Without the withdrawn versions of cells that were answered again, and with one change for
     each deleted row.
     """
-    last = {(one.row, one.column): one for one in found}
+    last = {(change.row, change.column): change for change in versions}
     changes: list[Change] = []
     removed: set[str] = set()
-    for one in found:
-        if one.after is None:
-            is_row = one.row not in rows
-            if last[one.row, one.column] is not one or (is_row and one.row in removed):
+    for change in versions:
+        if change.after is None:
+            is_row = change.row not in rows
+            if last[change.row, change.column] is not change or (is_row and change.row in removed):
                 continue
-            removed.add(one.row)
-            one = replace(one, column="") if is_row else one
-        changes.append(one)
+            removed.add(change.row)
+            change = replace(change, column="") if is_row else change
+        changes.append(change)
     return changes
 
 
 def cell_dict(cell: Cell | None, column: str) -> dict[str, Any]:
-    """A cell as plain JSON values; one that waits has no value."""
+    """A cell as plain JSON values, the headings of its quotes also one by one; one that waits has
+    no value.
+    """
     if cell is None:
         return {"column": column, "state": "waiting"}
-    fields = plain(cell)
-    for name in ("row", "number", "documents"):
-        del fields[name]
-    return {**fields, "shown": cell.shown}
+    fields = {name: value for name, value in plain(cell).items() if name not in _PLACE}
+    quotes = [plain(quote) | {"headings": heading_parts(quote.heading)} for quote in cell.quotes]
+    return {**fields, "quotes": quotes, "shown": cell.shown}
 
 
 def now() -> str:
@@ -302,10 +305,10 @@ def now() -> str:
 def rows_of(spec: GridSpec, documents: Sequence[Document]) -> list[GridRow]:
     """The rows of a grid. Raises InputError if no document matches its filter."""
     conditions = parse(spec.filter)
-    matching = [one for one in documents if matches(of_documents(conditions), one)]
+    matching = [document for document in documents if matches(of_documents(conditions), document)]
     if not matching and spec.rows != "none":
-        what = shown(conditions) or "the grid: the index is empty"
-        raise InputError(f"no document matches {what}", "see them with: rag list")
+        described = shown(conditions) or "the grid: the index is empty"
+        raise InputError(f"no document matches {described}", "see them with: rag list")
     rows = [
         GridRow(key, title, (*conditions, condition), sha256)
         for key, title, condition, sha256 in _groups(spec.rows, matching)
@@ -316,14 +319,15 @@ def rows_of(spec: GridSpec, documents: Sequence[Document]) -> list[GridRow]:
 def _groups(rows: str, documents: Sequence[Document]) -> Iterable[tuple[str, str, Condition, str]]:
     """(key, title, condition, digest of a single document) of each row."""
     if rows == "documents":
-        for one in documents:
-            yield one.id, one.title, Condition("document", "=", one.id), one.sha256
+        for document in documents:
+            condition = Condition("document", "=", document.id)
+            yield document.id, document.title, condition, document.sha256
     elif rows == "folders":
-        for folder in sorted({one.id.rpartition("/")[0] for one in documents} - {""}):
+        for folder in sorted({document.id.rpartition("/")[0] for document in documents} - {""}):
             yield folder, folder, Condition("source", "=", folder), ""
     elif rows.startswith(BY_METADATA):
         key = rows.removeprefix(BY_METADATA)
-        values = (one.metadata.get(key, "").split(", ") for one in documents)
+        values = (document.metadata.get(key, "").split(", ") for document in documents)
         for value in sorted({part for parts in values for part in parts} - {""}):
             yield value, value, Condition(key, "=", value), ""
 
@@ -349,7 +353,7 @@ def summaries(store: Store) -> list[Grid]:
     """
     documents = store.documents()
     return [
-        _grid(store, name, documents, [_brief(one) for one in store.cell_states(name)])
+        _grid(store, name, documents, [_brief(state) for state in store.cell_states(name)])
         for name in store.grids()
     ]
 
@@ -431,21 +435,14 @@ def _record(store: Store, name: str) -> tuple[dict[str, Any], GridSpec]:
     try:
         record = {"finished": "", "looked": "", **json.loads(stored)}
         return record, definition(record["definition"], f"grid {name}")
-    except (
-        InputError,
-        ValueError,
-        TypeError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except _DAMAGED as error:
         hint = f"run its file again, or delete it: rag grid delete {shlex.quote(name)}"
         raise InputError(f"the stored definition of grid {name} is damaged", hint) from error
 
 
 def _missing(store: Store, name: str) -> NotFoundError:
-    known = ", ".join(store.grids())
-    hint = f"there are: {known}" if known else "make one with: rag grid run FILE.toml"
+    names = ", ".join(store.grids())
+    hint = f"there are: {names}" if names else "make one with: rag grid run FILE.toml"
     return NotFoundError(f"no grid {name[:100]!r}", hint)
 
 

@@ -17,7 +17,7 @@ from rag.desk.grid import Cell, Grid, GridRow, Quote, State
 from rag.desk.grid_file import GridColumn
 from rag.meaning.figures import figures
 from rag.meaning.quantities import Quantity
-from rag.types import Answer, Citation, Value
+from rag.types import Alternative, Answer, Citation, Value
 
 if TYPE_CHECKING:
     from rag.engine import Engine
@@ -100,11 +100,11 @@ def run(
     """Ask what is due. Returns the number of cells that were asked. Cells stored before an error or
     an interruption stay, and the next run continues. Raises NotFoundError, StoreError.
     """
-    asked = 0
-    for done, total, count in in_batches(engine, name, batch):
-        asked += count
-        on_progress(done, total)
-    return asked
+    read = 0
+    for finished, total, count in in_batches(engine, name, batch):
+        read += count
+        on_progress(finished, total)
+    return read
 
 
 def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[int, int, int]]:
@@ -142,27 +142,27 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     questions = queries(part)
     results = engine.find_many(questions)
     fresh = [
-        _Asked(one, query, nearest(result) if one.row.sha256 else result, digest)
-        for one, query, result in zip(part, questions, results, strict=True)
-        for digest in [_digest(one, result)]
-        if one.before is None or one.before.digest != digest
+        _Asked(target, query, nearest(result) if target.row.sha256 else result, digest)
+        for target, query, result in zip(part, questions, results, strict=True)
+        for digest in [_digest(target, result)]
+        if target.before is None or target.before.digest != digest
     ]
-    cells = _quick_cells(engine, [one for one in fresh if one.due.row.sha256])
-    undecided = [one for one in fresh if _place(one) not in cells]
+    cells = _quick_cells(engine, [item for item in fresh if item.due.row.sha256])
+    undecided = [item for item in fresh if _place(item) not in cells]
     answers = engine.answer_many(
-        [one.query for one in undecided], [one.result for one in undecided], {}
+        [item.query for item in undecided], [item.result for item in undecided], {}
     )
-    for one, answer in zip(undecided, answers, strict=True):
-        cells[_place(one)] = cell(engine, one.due, answer, one.result)
-    return [_version(replace(cells[_place(one)], digest=one.digest), one.due) for one in fresh]
+    for item, answer in zip(undecided, answers, strict=True):
+        cells[_place(item)] = cell(engine, item.due, answer, item.result)
+    return [_version(replace(cells[_place(item)], digest=item.digest), item.due) for item in fresh]
 
 
 def queries(part: Sequence[Due]) -> list[Query]:
     """The questions of cells."""
-    forms = (_FORMS.get(one.column.type, "") for one in part)
+    forms = (_FORMS.get(target.column.type, "") for target in part)
     return [
-        Query(one.column.question, None, one.row.filter or None, form=form)
-        for one, form in zip(part, forms, strict=True)
+        Query(target.column.question, None, target.row.filter or None, form=form)
+        for target, form in zip(part, forms, strict=True)
     ]
 
 
@@ -171,17 +171,17 @@ def nearest(result: RetrievalResult) -> RetrievalResult:
     return replace(result, hits=result.hits[:READS])
 
 
-def _quick_cells(engine: Engine, asked: Sequence[_Asked]) -> dict[tuple[str, str], Cell]:
+def _quick_cells(engine: Engine, items: Sequence[_Asked]) -> dict[tuple[str, str], Cell]:
     """The cells that the small reader decides, by row and column."""
     if engine.quick is None:
         return {}
     answers = engine.quick.answer_many(
-        [one.query for one in asked], [one.result for one in asked], {}
+        [item.query for item in items], [item.result for item in items], {}
     )
     low, high = UNDECIDED
     cells = (
-        cell(engine, one.due, answer, one.result, SMALL)
-        for one, answer in zip(asked, answers, strict=True)
+        cell(engine, item.due, answer, item.result, SMALL)
+        for item, answer in zip(items, answers, strict=True)
     )
     return {
         (answered.row, answered.column): answered
@@ -190,24 +190,24 @@ def _quick_cells(engine: Engine, asked: Sequence[_Asked]) -> dict[tuple[str, str
     }
 
 
-def _place(one: _Asked) -> tuple[str, str]:
-    return one.due.row.key, one.due.column.name
+def _place(item: _Asked) -> tuple[str, str]:
+    return item.due.row.key, item.due.column.name
 
 
-def _digest(one: Due, result: RetrievalResult) -> str:
+def _digest(target: Due, result: RetrievalResult) -> str:
     """The digest of the document as it was read, or of all passages that were found."""
-    if one.row.sha256:
-        document = result.documents.get(one.row.key)
-        return grids.digest(one.column, document.sha256 if document else one.row.sha256)
+    if target.row.sha256:
+        document = result.documents.get(target.row.key)
+        return grids.digest(target.column, document.sha256 if document else target.row.sha256)
     places = [f"{p.document_id} {p.start} {p.text}" for hit in result.hits for p in [hit.passage]]
-    return grids.digest(one.column, *places)
+    return grids.digest(target.column, *places)
 
 
-def _version(answered: Cell, one: Due) -> Cell:
+def _version(answered: Cell, target: Due) -> Cell:
     """The new version of a cell. If it says the same as the last one, it replaces that and keeps
     its rating.
     """
-    before = one.before
+    before = target.before
     if before is None or not answered.same_value(before):
         return answered
     return replace(answered, at=before.at, rating=before.rating, number=before.number)
@@ -215,36 +215,37 @@ def _version(answered: Cell, one: Due) -> Cell:
 
 def cell(
     engine: Engine,
-    one: Due,
+    target: Due,
     answer: Answer,
     result: RetrievalResult,
     correction: Correction = LARGE,
 ) -> Cell:
     """The cell of an answer, without its digest."""
-    kind = one.column.type
-    own = (one.row.document_id,) if one.row.sha256 else ()
-    blank = Cell(one.row.key, one.column.name, "absent", "", 0.0, "", grids.now(), None, (), own)
-    if not result.hits and one.row.sha256:
-        document = engine.store.document(one.row.key)
+    row, column = target.row, target.column
+    own = (row.document_id,) if row.sha256 else ()
+    blank = Cell(row.key, column.name, "absent", "", 0.0, "", grids.now(), documents=own)
+    if own and not result.hits:
+        document = engine.store.document(row.key)
         readable = bool(document and document.text.strip())
         return blank if readable else replace(blank, state="unreadable")
-    best = _best(answer, kind)
+    best = _best(answer, column.type)
     if best is None:
         return blank
+    value, candidate, typed = best
     chosen = engine.settings.threshold
     if own:
-        probability = correction(best.probability, kind)
+        probability = correction(candidate.confidence, column.type)
         state = _state(probability, ANSWERED if chosen < 0 else chosen, ABSENT)
     else:
-        probability = best.probability
+        probability = candidate.confidence
         state = _state(probability, engine.threshold, UNLIKELY)
     if state == "absent":
         return replace(blank, probability=probability)
-    quotes = tuple(_quote(citation) for citation in best.citations[:MOST_QUOTES])
+    quotes = tuple(_quote(citation) for citation in candidate.citations[:MOST_QUOTES])
     cited = (quote.document_id for quote in quotes)
     documents = tuple(dict.fromkeys([*own, *cited]))
-    answered = replace(blank, state=state, value=best.value, probability=probability)
-    return replace(answered, typed=best.typed, quotes=quotes, documents=documents)
+    answered = replace(blank, state=state, value=value, probability=probability)
+    return replace(answered, typed=typed, quotes=quotes, documents=documents)
 
 
 def _state(probability: float, answered: float, absent: float) -> State:
@@ -253,45 +254,33 @@ def _state(probability: float, answered: float, absent: float) -> State:
     return "unsure" if probability >= absent else "absent"
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
-    value: str
-    probability: float
-    citations: Sequence[Citation]
-    typed: Value | None
-
-
-def _best(answer: Answer, kind: str) -> _Option | None:
-    """The likeliest candidate that has a value of the column's type."""
-    for text, probability, citations in _candidates(answer):
-        typed = None if kind in ("text", "list") else typed_value(text, kind)
-        if not citations or (typed is None and kind not in ("text", "list")):
+def _best(answer: Answer, kind: str) -> tuple[str, Alternative, Value | None] | None:
+    """(value, candidate, typed value) of the likeliest candidate with a value of this type."""
+    own = [Alternative(answer.text, answer.confidence, answer.citations)] if answer.text else []
+    for candidate in (*own, *answer.alternatives):
+        typed = typed_value(candidate.text, kind)
+        if not candidate.citations or (typed is None and kind not in ("text", "list")):
             continue
-        value = ("yes" if typed.yes else "no") if typed and kind == "yes_no" else text
-        return _Option(value, probability, citations, typed)
+        verdict = ("yes" if typed.yes else "no") if typed and kind == "yes_no" else ""
+        return verdict or candidate.text, candidate, typed
     return None
-
-
-def _candidates(answer: Answer) -> Iterator[tuple[str, float, Sequence[Citation]]]:
-    if answer.text is not None:
-        yield answer.text, answer.confidence, answer.citations
-    for other in answer.alternatives:
-        yield other.text, other.confidence, other.citations
 
 
 def typed_value(text: str, kind: str) -> Value | None:
     """The first value of a type in the words of an answer; None without one."""
+    if kind in ("text", "list"):
+        return None
     if kind == "yes_no":
         word = text[:3].casefold()
         is_yes, is_no = word == "yes", word[:2] == "no" and not text[2:3].isalnum()
         return Value("boolean", text, yes=is_yes) if is_yes or is_no else None
-    found = figures(text)
+    values = figures(text)
     if kind == "date":
-        for one in found:
-            if one.date:
-                return Value("date", one.text, iso=one.date.iso, precision=one.date.precision)
+        for figure in values:
+            if day := figure.date:
+                return Value("date", figure.text, iso=day.iso, precision=day.precision)
         return None
-    amounts = [(one.text, one.quantity) for one in found if one.quantity]
+    amounts = [(figure.text, figure.quantity) for figure in values if figure.quantity]
     money = [pair for pair in amounts if pair[1].kind == "money"]
     chosen = (money if kind == "amount" else []) or amounts
     return _amount(*chosen[0]) if chosen else None

@@ -60,7 +60,8 @@ class WireGridRow(BaseModel):
     cells: list[dict[str, Any]] = Field(
         description=(
             "In the order of the columns: `state`, `value`, `typed`, `probability`, `quotes` with "
-            "`document_id`, `sha256` and offsets, `rating`, and `shown`, the value that counts."
+            "`document_id`, `sha256`, offsets and `headings`, `rating`, and `shown`, the value "
+            "that counts."
         )
     )
 

@@ -266,7 +266,7 @@ function moveInGrid(event) {
 }
 
 const citationOf = quote => ({
-  document_id: quote.document_id, document_sha256: quote.sha256, title: quote.title, page: quote.page, headings: quote.heading ? quote.heading.split(' > ') : [],
+  document_id: quote.document_id, document_sha256: quote.sha256, title: quote.title, page: quote.page, headings: quote.headings,
   cited_text: quote.sentence, start_char_index: quote.sentence_start, end_char_index: quote.sentence_end, highlight: { start_char_index: quote.start, end_char_index: quote.end },
 });
 

@@ -39,7 +39,7 @@ def values(grid: dict[str, Any]) -> dict[str, list[str | None]]:
 
 def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path) as client:
-        put_text(client, "oak.md", "The lease of the oak ends in 2027.")
+        put_text(client, "oak.md", "# Oak\n\n## Costs > 5 EUR\n\nThe lease ends in 2027.")
         put_text(client, "elm.md", "The lease of the elm ends in 2028.")
         done = wait(client, client.post("/v1/grids", json=GRID))
         assert (done["outcome"], done["name"]) == ("answered", "leases")
@@ -48,6 +48,7 @@ def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path, monkeypatch: pytest.M
         (cell, _) = grid["cells"][1]["cells"]
         (quote,) = cell["quotes"]
         assert (quote["document_id"], cell["typed"]["iso"]) == ("uploads/oak.md", "2027")
+        assert quote["headings"] == ["Oak", "Costs > 5 EUR"]
         text = client.get("/v1/documents/uploads/oak.md/text").text
         assert text[quote["start"] : quote["end"]] == "2027"
         assert client.get("/v1/grids/leases?offset=1&limit=5").json()["cells"] == grid["cells"][1:]
