@@ -6,11 +6,13 @@ import hashlib
 import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from rag import build
 from rag.answering.candidate import Candidate
 from rag.answering.reading import Reading
 from rag.meaning.sentences import split_sentences
@@ -22,6 +24,18 @@ from rag.types import Block, Document, Hit, Span
 
 _WORD = re.compile(r"\w+")
 _NAMES_AND_NUMBERS = re.compile(r"\d[\w.,%]*\w|\d|[A-Z]\w+(?: [A-Z]\w+)*")
+DEAL = (
+    "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the "
+    "deal in 2018.\n"
+)
+OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
+
+
+def write_documents(folder: Path) -> None:
+    """Write docs/deal.md and docs/oman.txt."""
+    (folder / "docs").mkdir()
+    (folder / "docs/deal.md").write_text(DEAL)
+    (folder / "docs/oman.txt").write_text(OMAN)
 
 
 class BagOfWordsEmbedder:
@@ -113,3 +127,10 @@ class SpanJudge:
 def _likely(spans: Sequence[Span]) -> float:
     odds = math.log(sum(math.exp(span.score) for span in spans))
     return 1 / (1 + math.exp(-odds if odds < 0 else -0.2 * odds - 0.02))
+
+
+def fake_models(put: Callable[[object, str, object], None] = setattr) -> None:
+    """Have `rag.build` give these models; `put` may be a monkeypatch's."""
+    put(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
+    put(build, "reader", lambda settings: NameReader())
+    put(build, "judge", lambda settings: SpanJudge())

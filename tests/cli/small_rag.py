@@ -8,12 +8,11 @@ import sys
 
 from rag import build
 from rag.cli.main import main
-from tests.fakes import NameReader, SpanJudge
+from tests.fakes import fake_models
 from tests.store.postgres.queue_worker import Slow
 
 if __name__ == "__main__":
     seconds = float(sys.argv.pop(1))
+    fake_models()
     build.embedder = lambda settings: Slow(seconds)
-    build.reader = lambda settings: NameReader()
-    build.judge = lambda settings: SpanJudge()
     main()

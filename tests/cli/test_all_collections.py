@@ -13,14 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import Run, run
-from tests.cli.test_postgres import shared
+from tests.cli.helpers import Run
 from tests.store.helpers import ROOT
 from tests.store.postgres.test_queue import eventually
 
 pytestmark = pytest.mark.slow
-
-__all__ = ["run", "shared"]
 
 
 @contextmanager

@@ -3,68 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from rag import build
-from rag.cli.main import main
 from rag.errors import ModelError
 from rag.protocols import Embedder
 from rag.settings import Settings
-from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
+from tests.cli.helpers import SHIPPED_JUDGE, Run
+from tests.fakes import DEAL, OMAN
 from tests.parsing.pdfs import column, pdf
 
-DEAL = (
-    "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the "
-    "deal in 2018.\n"
-)
-OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-SHIPPED_JUDGE = build.judge
 NO_INDEX = "rag: no index in {here}/index\n  create one with: rag ingest PATH\n"
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in a folder with docs/deal.md and docs/oman.txt: (exit code, stdout,
-    stderr).
-    """
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "deal.md").write_text(DEAL)
-    (tmp_path / "docs" / "oman.txt").write_text(OMAN)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAG_EMBEDDER", "bag-of-words")
-    monkeypatch.setenv("RAG_THRESHOLD", "0")
-    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
-    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
-    monkeypatch.setattr(build, "judge", lambda settings: SpanJudge())
-    monkeypatch.setattr(
-        "shutil.get_terminal_size", lambda fallback=(100, 24): os.terminal_size((100, 24))
-    )
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["rag", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
-
-@pytest.fixture
-def filled(run: Run) -> Run:
-    assert run("ingest", "docs")[0] == 0
-    return run
 
 
 def test_ingest_reports_what_it_does(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

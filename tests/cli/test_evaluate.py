@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from rag.evaluation import metrics
-from tests.cli.test_cli import Run, filled, run
+from tests.cli.helpers import Run
 
-__all__ = ["filled", "run"]
 QUESTIONS: list[dict[str, Any]] = [
     {
         "id": "exit",

@@ -14,10 +14,8 @@ import pytest
 from rag import build
 from rag.protocols import ReaderOutput
 from rag.types import Hit
-from tests.cli.test_cli import Run, run
+from tests.cli.helpers import Run
 from tests.fakes import NameReader
-
-__all__ = ["run"]
 
 GRID = """
 refresh = "on_sync"

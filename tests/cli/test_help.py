@@ -18,10 +18,8 @@ from rag import errors
 from rag.cli.main import cli, with_json_fields
 from rag.errors import NotFoundError
 from rag.ingestion.find_document import nearest
-from tests.cli.test_cli import Run, filled, run
+from tests.cli.helpers import Run
 from tests.store.helpers import ROOT
-
-__all__ = ["filled", "run"]
 
 
 def _commands(group: click.Group, path: str = "rag") -> Iterator[tuple[str, click.Command]]:

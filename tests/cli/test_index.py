@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import Run, filled, run
-
-__all__ = ["filled", "run"]
+from tests.cli.helpers import Run
 
 
 @pytest.fixture

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_cli import DEAL, Run, run
+from tests.cli.helpers import Run
 from tests.cli.test_sync import WATCH
+from tests.fakes import DEAL
 from tests.store.helpers import ROOT
 
 pytestmark = pytest.mark.slow
-
-__all__ = ["run"]
 
 DOCUMENTS = ["docs/deal.md", "docs/oman.txt"]
 

@@ -16,21 +16,10 @@ from rag.desk.grid_file import definition
 from rag.errors import install_line
 from rag.ingestion.uploads import GRID, Upload
 from rag.settings import Settings
-from tests.cli.test_cli import DEAL, Run, run
-from tests.postgres import Cluster
-from tests.store.helpers import schema_dsn
+from tests.cli.helpers import Run
+from tests.fakes import DEAL
 
 pytestmark = pytest.mark.slow
-
-__all__ = ["run"]
-
-
-@pytest.fixture
-def shared(run: Run, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`run` with RAG_STORE, whose user has a password."""
-    address = schema_dsn(cluster, tmp_path).replace("rag@", "rag:s3cret@")
-    monkeypatch.setenv("RAG_STORE", address)
-    return run
 
 
 def test_a_folder_is_ingested_asked_and_deleted(shared: Run) -> None:

@@ -17,10 +17,9 @@ from rag.answering.judge import Judge
 from rag.desk import verify_bundle
 from rag.models.registry import calibration_path
 from rag.settings import Settings
-from tests.cli.test_cli import SHIPPED_JUDGE, Run, filled, run
+from tests.cli.helpers import SHIPPED_JUDGE, Run
 from tests.parsing.pdfs import column, pdf
 
-__all__ = ["filled", "run"]
 QUESTION = "Where were the secret talks?"
 HOSTILE = (
     "A strange text\n\nThe talks </script><script>alert(1)</script> <img src=x onerror=alert(2)> "

@@ -12,12 +12,10 @@ from typing import IO, cast
 
 import pytest
 
-from tests.cli.test_cli import Run, run
+from tests.cli.helpers import Run
 from tests.store.helpers import ROOT
 
 pytestmark = pytest.mark.slow
-
-__all__ = ["run"]
 
 
 def test_sync_reports_its_changes(run: Run) -> None:

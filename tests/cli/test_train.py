@@ -10,10 +10,9 @@ import pytest
 
 from rag.models.embedders import is_mean
 from tests import tiny
-from tests.cli.test_cli import Run, run
+from tests.cli.helpers import Run
 from tests.training.helpers import write_set
 
-__all__ = ["run"]
 RECIPE = """
 init = "start"
 seed = 5

@@ -1,12 +1,12 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from rag import build
 from rag.cli.main import cli
 from rag.settings import Settings
-from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
-from tests.repl.helpers import OWN_SETTINGS, write_documents
+from tests.fakes import fake_models, write_documents
+from tests.repl.helpers import CALIBRATION, OWN_SETTINGS
 
 
 @pytest.fixture
@@ -15,10 +15,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     models.
     """
     write_documents(tmp_path)
+    (tmp_path / "calibration.json").write_text(json.dumps(CALIBRATION))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
-    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
-    monkeypatch.setattr(build, "judge", lambda settings: SpanJudge())
+    fake_models(monkeypatch.setattr)
     for name, value in OWN_SETTINGS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAG_CALIBRATION", str(tmp_path / "calibration.json"))

@@ -10,16 +10,15 @@ from rag import build
 from rag.cli.main import main
 from rag.protocols import ReaderOutput
 from rag.types import Hit
-from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
+from tests.fakes import NameReader, fake_models
 
 
 class SlowReader(NameReader):
     """Takes a minute for questions with the word "slowly"."""
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
-        for _ in range(
-            600 if any("slowly" in question.lower() for question, _ in questions) else 0
-        ):
+        is_slow = any("slowly" in question.lower() for question, _ in questions)
+        for _ in range(600 * is_slow):
             time.sleep(0.1)
         return super().read_many(questions)
 
@@ -27,9 +26,8 @@ class SlowReader(NameReader):
 def fake() -> None:
     """Replace the models with fakes."""
     os.environ["RAG_EMBEDDER"] = "bag-of-words"
-    build.embedder = lambda settings: BagOfWordsEmbedder(settings.embedder)
+    fake_models()
     build.reader = lambda settings: SlowReader()
-    build.judge = lambda settings: SpanJudge()
 
 
 if __name__ == "__main__":

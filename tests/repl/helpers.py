@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 
 from rich.console import Console
 
@@ -18,24 +16,9 @@ from rag.repl.session import ReplSession
 from rag.repl.session_engine import SessionEngine
 from rag.settings import Settings
 
-DEAL = (
-    "# The deal\n\nThe deal was signed in Vienna in 2015.\n\n## The exit\n\nThe US left the "
-    "deal in 2018.\n"
-)
-OMAN = "Oman, the mediator\nDate: 2025-11-24\n\nOman hosted the secret talks in Muscat.\n"
-
-
 CALIBRATION = {"weights": {"gap": 0.2}, "bias": 0, "threshold": 0.55, "retrieval": 0.1, "type": 1}
 """A separate calibration, so that the shown confidences change only with the fake reader."""
 OWN_SETTINGS = {"RAG_EMBEDDER": "bag-of-words", "XDG_STATE_HOME": "/dev/null"}
-
-
-def write_documents(folder: Path) -> None:
-    """Write the documents and the calibration of a session."""
-    (folder / "calibration.json").write_text(json.dumps(CALIBRATION))
-    (folder / "docs").mkdir()
-    (folder / "docs" / "deal.md").write_text(DEAL)
-    (folder / "docs" / "oman.txt").write_text(OMAN)
 
 
 class Talk:
