@@ -12,15 +12,14 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rag.errors import InputError, NotFoundError, writing_to
+from rag.server.owner_files import replace_file
 
 Entry = dict[str, Any]
 BACKUP = ".before-rag"
@@ -159,7 +158,7 @@ def _edited_json(client: str, path: Path, before: str, name: str, new_entry: Ent
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise _by_hand(path, "JSON", json.dumps({key: {name: new_entry}}, indent=2)) from error
     _check_present(path, name, is_present or new_entry is not None)
-    config[key] = {one: servers[one] for one in servers if one != name or new_entry}
+    config[key] = {label: servers[label] for label in servers if label != name or new_entry}
     if new_entry:
         config[key][name] = new_entry
     if client == "vscode" and new_entry and "headers" in new_entry:
@@ -223,18 +222,9 @@ def write(change: ConfigChange) -> Path | None:
     backup = path.with_name(path.name + BACKUP) if change.before is not None else None
     with writing_to(path, "check the file's owner and permissions"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 600
-        try:
-            with open(handle, "w", encoding="utf-8", newline="") as file:
-                file.write(change.after)
-                file.flush()
-                os.fsync(file.fileno())
-            if backup:
-                shutil.copy(path, backup)
-                shutil.copymode(path, partial)
-            os.replace(partial, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(partial)
-            raise
+        if backup:
+            shutil.copy(path, backup)
+        replace_file(path, change.after)  # mode 600
+        if backup:
+            shutil.copymode(backup, path)
     return backup

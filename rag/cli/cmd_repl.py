@@ -39,6 +39,10 @@ def repl_command(
       rag repl --filter source:notes/flat
       rag repl --json --no-follow-ups < questions.txt > answers.jsonl
     """
-    from rag.repl.run import ReplOptions, run
+    from rag.repl.run import run
+    from rag.repl.session import ReplSession
+    from rag.repl.session_engine import SessionEngine
 
-    sys.exit(run(ReplOptions(settings, filter, top_k, is_json(), plain, not no_follow_ups)))
+    follow = not no_follow_ups
+    session = ReplSession(SessionEngine(settings), filter, top_k, is_json(), follow)
+    sys.exit(run(session, plain))

@@ -6,7 +6,6 @@ also in the text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rag.render import view
@@ -49,8 +48,8 @@ class _Writer:
     def quote(self, words: str, citation: Citation) -> None:
         """Write the quote and its [n]."""
         start = len(self.text)
-        numbers = [mark.number for mark in self.marks if _same_place(mark.citation, citation)]
-        number = numbers[0] if numbers else len({mark.number for mark in self.marks}) + 1
+        numbers = {_sentence(mark.citation): mark.number for mark in self.marks}
+        number = numbers.get(_sentence(citation), len(numbers) + 1)
         self.text += words
         self.marks.append(Mark(start, len(self.text), number, citation))
         self.text += f" [{number}]"
@@ -70,7 +69,8 @@ def cited(answer: Answer) -> CitedText:
         writer.text += f"\n\nAnother document{f' of {day}' if day else ''} disagrees: "
         writer.quote(conflict.text, conflict.citations[0])
     body = len(writer.text)
-    lines = [source_line(mark.number, mark.citation) for mark in _first_of_each(writer.marks)]
+    first_marks = {mark.number: mark.citation for mark in reversed(writer.marks)}
+    lines = [source_line(number, citation) for number, citation in sorted(first_marks.items())]
     text = _without_images(writer.text + "\n\n" + "\n".join(lines))
     return CitedText(text, tuple(writer.marks), body)
 
@@ -104,17 +104,8 @@ def _write_answer(writer: _Writer, answer: Answer) -> None:
         writer.text += f"\n… and {answer.more} more"
 
 
-def _first_of_each(marks: list[Mark]) -> Iterator[Mark]:
-    numbers: set[int] = set()
-    for mark in marks:
-        if mark.number not in numbers:
-            numbers.add(mark.number)
-            yield mark
-
-
-def _same_place(first: Citation, second: Citation) -> bool:
-    places = [(c.document_id, c.sentence_start, c.sentence_end) for c in (first, second)]
-    return places[0] == places[1]
+def _sentence(cited: Citation) -> tuple[str, int, int]:
+    return cited.document_id, cited.sentence_start, cited.sentence_end
 
 
 def source_line(number: int, citation: Citation) -> str:

@@ -26,15 +26,12 @@ class Conversation:
 
     def understand(self, question: str) -> Rewrite:
         """The completed question."""
-        return understand(question, self._previous())
+        topic = self._topic
+        previous = PreviousTurn(topic.question, topic.text) if topic else None
+        return understand(question, previous)
 
     def preferred(self, rewrite: Rewrite) -> list[str]:
         """Documents of the last answer, if the question refers to it."""
         if not rewrite.is_about_the_last or self._last is None:
             return []
         return [citation.document_id for citation in self._last.citations]
-
-    def _previous(self) -> PreviousTurn | None:
-        if self._topic is None:
-            return None
-        return PreviousTurn(self._topic.question, self._topic.text)

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -19,40 +18,23 @@ import click
 
 from rag import __version__
 from rag.errors import RagError
-from rag.filters import Filter
 from rag.render.status import clean
 from rag.repl import commands
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession, ShownPlace
-from rag.repl.session_engine import SessionEngine
-from rag.settings import Settings
 from rag.types import Document
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ReplOptions:
-    """Options from the command line."""
-
-    settings: Settings
-    filter: Filter = ()
-    top_k: int | None = None
-    as_json: bool = False
-    plain: bool = False
-    follow: bool = True
-
-
-def run(options: ReplOptions) -> int:
+def run(session: ReplSession, plain: bool) -> int:
     """Run until the end of input. Returns the exit status."""
-    service = SessionEngine(options.settings)
-    session = ReplSession(service, options.filter, options.top_k, options.as_json, options.follow)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         from rag.repl import batch
 
         return batch.run(session, sys.stdin.buffer, sys.stdout)
-    _at_plain(session) if options.plain or is_plain() else _at_terminal(session)
-    if service.loading:  # a thread that is importing a library cannot be ended cleanly
+    _at_plain(session) if plain or is_plain() else _at_terminal(session)
+    if session.service.loading:  # a thread that is importing a library cannot be ended cleanly
         sys.stdout.flush()
         os._exit(0)
     return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -35,8 +36,7 @@ class Background(Generic[T]):
         self.done: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._starting = threading.Lock()
-        self._value: list[T] = []
-        self._error: BaseException | None = None
+        self._value = Future[T]()
 
     def start(self) -> None:
         with self._starting:
@@ -45,22 +45,18 @@ class Background(Generic[T]):
 
     @property
     def loading(self) -> bool:
-        return self._thread.is_alive() and not (self._value or self._error)
+        return self._thread.is_alive() and not self._value.done()
 
     def get(self) -> T:
         """Wait for the value; can be interrupted. Raises the computation's error."""
         self.start()
-        while self._thread.is_alive():
-            self._thread.join(0.1)
-        if self._error:
-            raise self._error
-        return self._value[0]
+        return self._value.result()
 
     def _run(self) -> None:
         try:
-            self._value.append(self._make())
+            self._value.set_result(self._make())
         except BaseException as error:
-            self._error = error
+            self._value.set_exception(error)
         self.done()
 
 
