@@ -5,12 +5,10 @@
 
 Systems: `ours` (the engine of `rag.build`, as shipped), `ours-fp32` (the same with
 RAG_PRECISION=fp32), `plain` (sentence-transformers, FAISS and transformers, as a careful user would
-combine them), `haystack`, `txtai` (each passage read), `txtai-rag` (its RAG pipeline, which cuts
-the joined passages at the model's 512 tokens), `llamaindex` (retrieval only).
+combine them), `haystack`, `txtai` (each passage read).
 
 Each system runs in processes of its own, with the same number of threads. All systems answer one
 block of questions before the next block begins, in a rotating order, so that other load on the
 machine affects all alike; ratios compare the same block. Phases can be run one at a time over the
-same --work folder (`--phases ingest`, …): earlier measurements are kept, and an interrupted
-`quality` continues.
+same --work folder (`--phases ingest`, …).
 """

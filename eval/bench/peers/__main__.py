@@ -1,6 +1,6 @@
 """The driver: python -m eval.bench.peers --help
 
-Each phase stores its measurements in the work folder, where the next run continues.
+Each phase stores its measurements in the work folder, from which the report is made.
 """
 
 from __future__ import annotations
@@ -13,64 +13,48 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
-from eval.bench.peers import report
-from eval.bench.peers.report import AT_ONCE, TOGETHER_BLOCK, Measured
+from eval.bench.peers import report, worker
+from eval.bench.peers.report import Measured
 from eval.bench.peers.systems import PEERS, check, documents
-from eval.bench.peers.worker import Figures, process
 from rag import build
 from rag.errors import RagError
 from rag.evaluation.gold import Question, read_jsonl, sample
 from rag.evaluation.runs import commit
-from rag.models.bert import load_weights
 from rag.models.registry import reader_path
 from rag.settings import Settings
 
 GOLD = Path(__file__).parents[2] / "gold" / "seeds.jsonl"
 PACKAGES = (
     "torch transformers sentence-transformers faiss-cpu haystack-ai transformers-haystack "
-    "sentence-transformers-haystack txtai llama-index-core llama-index-embeddings-huggingface"
+    "sentence-transformers-haystack txtai"
 ).split()
-BLOCK, SEARCH_BLOCK = 5, 20
+BLOCKS = {"ask": 5, "search": 20}
+"""Questions in a block."""
+WARM_UP = ["What are these documents about?"]
 WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`work` contains texts.json, the indexes and the phases' files; `timed` is the number of
-    questions asked one at a time, and of those searched."""
+    """`work` contains texts.json, the indexes and the phases' files."""
 
     work: Path
     systems: Sequence[str]
     questions: Sequence[Question]
-    timed: int
     rounds: int
     threads: int
-
-    @property
-    def readers(self) -> list[str]:
-        return [name for name in self.systems if PEERS[name].reads]
 
     def index(self, name: str) -> Path:
         """That of a system; "ours-fp32" uses the index of "ours"."""
         return self.work / f"index-{name.partition('-')[0]}"
-
-    def blocks(self, first: int, end: int, size: int) -> list[list[str]]:
-        """The questions from `first` to `end` in blocks."""
-        texts = [question.text for question in self.questions[first:end]]
-        return [texts[start : start + size] for start in range(0, len(texts), size)]
-
-    def save(self, phase: str, measured: Measured) -> None:
-        (self.work / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))
 
 
 def rotated(names: Sequence[str], turn: int) -> list[str]:
@@ -86,6 +70,10 @@ def load() -> float:
 def prepare(work: Path) -> None:
     """Write the passages that every system indexes, and their number of word-pieces, to texts.json
     and tokens.json, and the reader in 32 bits to reader/, since no other library opens 8 bits."""
+    from safetensors.torch import save_file
+
+    from rag.models.bert import load_weights
+
     reader, source = work / "reader", Path(reader_path("fast")[0])
     reader.mkdir(parents=True, exist_ok=True)
     if (work / "tokens.json").exists():
@@ -105,87 +93,36 @@ def prepare(work: Path) -> None:
 # Phases
 
 
-def ingest(run: Run) -> None:
+def ingest(run: Run) -> Measured:
     """Ingest into a separate index per system, `rounds` times; the last one stays."""
     names = [name for name in run.systems if "-" not in name]
-    measured: Measured = {"load": [load()], "rows": {name: [] for name in names}}
-    with (run.work / "workers.log").open("a") as log:
-        for name in [name for turn in range(run.rounds) for name in rotated(names, turn)]:
-            shutil.rmtree(run.index(name), ignore_errors=True)
-            with process(name, run.threads, run.work / "reader", log.fileno()) as system:
-                texts, folder = str(run.work / "texts.json"), str(run.index(name))
-                measured["rows"][name].append(system("ingest", texts=texts, folder=folder))
-    measured["load"].append(load())
-    run.save("ingest", measured)
+    rows: dict[str, list[Any]] = {name: [] for name in names}
+    texts = json.loads((run.work / "texts.json").read_text())
+    for name in [name for turn in range(run.rounds) for name in rotated(names, turn)]:
+        shutil.rmtree(run.index(name), ignore_errors=True)
+        with worker.process(name, run.threads, run.work / "reader") as system:
+            rows[name].append(system(worker.ingest, texts, run.index(name)))
+    return {"rows": rows}
 
 
-@contextmanager
-def opened(
-    run: Run, names: Sequence[str], measured: Measured
-) -> Iterator[dict[str, Callable[..., Figures]]]:
-    """One process per system with its index open; stores seconds and memory of the start in
-    `measured["start"]`, and the load."""
-    measured["load"] = [load(), load()]
-    with ExitStack() as stack, (run.work / "workers.log").open("a") as log:
+def in_blocks(run: Run, phase: str) -> Measured:
+    """All questions, one at a time. All systems process one block before the next begins."""
+    command = {"ask": worker.ask, "search": worker.search}[phase]
+    texts, size = [question.text for question in run.questions], BLOCKS[phase]
+    measured: Measured = {key: {name: [] for name in run.systems} for key in ("rows", "blocks")}
+    with ExitStack() as stack:
         systems = {}
-        for name in names:
-            started = time.perf_counter()
-            worker = process(name, run.threads, run.work / "reader", log.fileno())
-            systems[name] = stack.enter_context(worker)
-            start = systems[name]("open", folder=str(run.index(name)))
-            start["ready"] = time.perf_counter() - started
-            measured.setdefault("start", {})[name] = start
-        yield systems
-        measured["load"][1] = load()
-
-
-def ask(run: Run) -> None:
-    """Ask questions one at a time, search, and ask eight at a time, in the same processes."""
-    common: Measured = {}
-
-    def by_block(
-        phase: str, systems: Mapping[str, Any], blocks: Any, command: str, **options: Any
-    ) -> None:
-        """All systems process one block before the next begins. Stored after each, so that an
-        interrupted run keeps its results."""
-        measured: Measured = {key: {name: [] for name in systems} for key in ("rows", "blocks")}
-        for turn, block in enumerate(blocks):
-            for name in rotated(list(systems), turn):
-                reply = systems[name](command, questions=block, **options)
-                measured["rows"][name] += reply.pop("rows")
-                measured["blocks"][name].append(reply)
-            common["load"][1] = load()
-            run.save(phase, common | measured)
-
-    with opened(run, run.systems, common) as systems:
-        readers = {name: systems[name] for name in run.readers}
-        for system in readers.values():  # a first run is slower than all others
-            system("ask", questions=[question.text for question in run.questions[-2:]])
-        first, second = run.timed, 2 * run.timed  # none twice: ours caches questions' vectors
-        by_block("alone", readers, run.blocks(0, first, BLOCK), "ask")
-        common["memory"] = {name: system("memory") for name, system in systems.items()}
-        common["first"] = first
-        by_block("search", systems, run.blocks(first, second, SEARCH_BLOCK), "search")
-        together = run.blocks(second, len(run.questions), TOGETHER_BLOCK)[: run.rounds]
-        by_block("together", readers, together, "together", threads=AT_ONCE)
-
-
-def quality(run: Run) -> None:
-    """The answer of each system to all questions, one block at a time; an interrupted phase
-    continues."""
-    path = run.work / "quality.json"
-    measured: Measured = json.loads(path.read_text()) if path.exists() else {}
-    rows = measured["rows"] = {n: measured.get("rows", {}).get(n, []) for n in run.readers}
-    todo = {n: run.blocks(len(rows[n]), len(run.questions), BLOCK) for n in run.readers}
-    with opened(run, [name for name, blocks in todo.items() if blocks], measured) as systems:
-        for turn in range(max(map(len, todo.values()), default=0)):
-            for name, system in systems.items():
-                if turn < len(todo[name]):
-                    rows[name] += system("ask", questions=todo[name][turn])["rows"]
-            run.save("quality", measured)
-
-
-PHASES = {"ingest": ingest, "ask": ask, "quality": quality}
+        for name in run.systems:
+            started = worker.process(name, run.threads, run.work / "reader")
+            systems[name] = stack.enter_context(started)
+            systems[name](worker.open_index, run.index(name))
+            systems[name](command, WARM_UP)  # a first run is slower than all others
+        for turn, start in enumerate(range(0, len(texts), size)):
+            for name in rotated(run.systems, turn):
+                block = systems[name](command, texts[start : start + size])
+                measured["rows"][name] += block.pop("rows")
+                measured["blocks"][name].append(block)
+    return measured
 
 
 # The result
@@ -211,7 +148,7 @@ def result(run: Run, command: str) -> dict[str, Any]:
         "answerable": answerable,
         "unanswerable": len(run.questions) - answerable,
     }
-    rows = measured.get("quality", {}).get("rows", {})
+    rows = measured.get("ask", {}).get("rows", {})
     answers = [
         {"id": q.id, **{n: [r[i]["text"], r[i]["guess"]] for n, r in rows.items() if i < len(r)}}
         for i, q in enumerate(run.questions)
@@ -250,29 +187,28 @@ def main() -> None:
     )
     add = parser.add_argument
     add("--systems", nargs="+", default=list(PEERS), help=", ".join(PEERS))
-    add("--phases", nargs="*", default=list(PHASES), help="of these; none: only the report")
+    add("--phases", nargs="*", default=list(report.PHASES), help="of these; none: only the report")
     add("--questions", type=int, default=200, help="of the gold questions on seeds/")
-    add("--timed", type=int, default=60, help="how many of them are timed one at a time")
     add("--threads", type=int, default=2, help="of models and tokenizers, for all systems alike")
-    add("--rounds", type=int, default=3, help="of ingest, and blocks asked eight at a time")
+    add("--rounds", type=int, default=3, help="of ingest")
     add("--work", type=Path, required=True, help="folder for indexes and what was measured")
     add("--out", type=Path, default=GOLD.parents[1] / "results")
     options = parser.parse_args()
-    names = ("questions", "timed", "rounds", "threads")
-    numbers = " ".join(f"--{name} {getattr(options, name)}" for name in names)
-    systems = " ".join(options.systems)
-    command = f"python -m eval.bench.peers --work FOLDER --systems {systems} {numbers}"
+    os.environ |= worker.ENVIRONMENT | dict.fromkeys(worker.THREADS, str(options.threads))
+    numbers = [f"--{name} {getattr(options, name)}" for name in ("questions", "rounds", "threads")]
+    command = f"python -m eval.bench.peers --work FOLDER --systems {' '.join(options.systems)}"
     try:
         check(options.systems)
         prepare(options.work)
         questions = sample(read_jsonl(GOLD), options.questions)
-        sizes = options.timed, options.rounds, options.threads
-        run = Run(options.work, options.systems, questions, *sizes)
+        run = Run(options.work, options.systems, questions, options.rounds, options.threads)
         for phase in options.phases:
-            started = time.perf_counter()
-            PHASES[phase](run)
+            started, before = time.perf_counter(), load()
+            measured = ingest(run) if phase == "ingest" else in_blocks(run, phase)
+            measured["load"] = [before, load()]
+            (run.work / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))
             print(f"{phase}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        write(result(run, command), options.out)
+        write(result(run, " ".join([command, *numbers])), options.out)
     except RagError as error:
         sys.exit(f"error: {error}")
 

@@ -15,19 +15,14 @@ from rag.evaluation.squad import exact, f1
 
 Measured = dict[str, Any]
 Row = Mapping[str, Any]
-PHASES = ("ingest", "search", "alone", "together", "quality")
-AT_ONCE, TOGETHER_BLOCK = 8, 24
+PHASES = ("ingest", "ask", "search")
 _DRAWS = 2000
 
 
 def read(work: Path) -> dict[str, Measured]:
-    """The stored results of the phases that have run. The answers of `alone` substitute for missing
-    ones of `quality`."""
+    """The stored results of the phases that have run."""
     paths = {phase: work / f"{phase}.json" for phase in PHASES}
-    stored: dict[str, Measured] = {
-        phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()
-    }
-    return {"quality": stored["alone"], **stored} if "alone" in stored else stored
+    return {phase: json.loads(path.read_text()) for phase, path in paths.items() if path.exists()}
 
 
 def figures(
@@ -41,9 +36,7 @@ def figures(
     for phase, content in measured.items():
         for name, rows in content["rows"].items():
             row: dict[str, Any]
-            if phase == "quality":
-                row = quality(questions[: len(rows)], rows) | {"questions": len(rows)}
-            elif phase == "ingest":
+            if phase == "ingest":
                 seconds, cpu = (float(np.median([r[key] for r in rows])) for key in _SECONDS)
                 row = {
                     "seconds": round(seconds, 2),
@@ -52,17 +45,13 @@ def figures(
                     "cpu_seconds": round(cpu, 2),
                 }
             else:
-                seconds, cpu = (sum(b[key] for b in content["blocks"][name]) for key in _SECONDS)
-                row = percentiles([r["seconds"] for r in rows]) | {
-                    "cpu_ms": round(1000 * cpu / len(rows), 1),
-                    "per_second": round(len(rows) / seconds, 2),
-                }
+                cpu = sum(block["cpu"] for block in content["blocks"][name])
+                row = percentiles([r["seconds"] for r in rows])
+                row["cpu_ms"] = round(1000 * cpu / len(rows), 1)
             if phase == "search":
-                row["evidence"] = evidence(questions[content["first"] :], rows, passages)
-                start, memory = content["start"][name], content["memory"][name]
-                by_system.setdefault(name, {})["start"] = {
-                    key: round(start[key], 2) for key in ("ready", "imports", "models", "index")
-                } | {key: round(value) for key, value in memory.items()}
+                row["evidence"] = evidence(questions, rows, passages)
+            if phase == "ask":
+                row |= quality(questions, rows) | {"questions": len(rows)}
             by_system.setdefault(name, {})[phase] = row
     return by_system
 
@@ -115,10 +104,9 @@ def _percent(values: Sequence[float]) -> float:
 
 
 _RATIOS = {
-    "alone": ("alone", "blocks", "seconds"),
-    "alone_cpu": ("alone", "blocks", "cpu"),
+    "ask": ("ask", "blocks", "seconds"),
+    "ask_cpu": ("ask", "blocks", "cpu"),
     "search": ("search", "blocks", "seconds"),
-    "together": ("together", "blocks", "seconds"),
     "ingest": ("ingest", "rows", "seconds"),
     "ingest_cpu": ("ingest", "rows", "cpu"),
 }
@@ -195,18 +183,14 @@ def _cell(row: Row, key: str, ratios: Mapping[str, Any], name: str) -> str:
 
 
 _TABLES: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("Asking, one question at a time", "alone", {
+    ("Asking, one question at a time", "ask", {
         "p50 ms": "p50", "p95 ms": "p95", "CPU ms a question": "cpu_ms",
-        "time, ours / its": "ratio:alone", "CPU, ours / its": "ratio:alone_cpu",
+        "time, ours / its": "ratio:ask", "CPU, ours / its": "ratio:ask_cpu",
     }),
-    ("Answers at each system's own default, per cent", "quality", {
+    ("Answers at each system's own default, per cent", "ask", {
         "questions": "questions", "EM": "em", "F1": "f1", "F1 if it may not refuse": "forced_f1",
         "F1 over all": "all_f1", "refused, of those without an answer": "refused",
         "refused, of those with one": "wrongly_refused",
-    }),
-    (f"Asking, {AT_ONCE} at a time (blocks of {TOGETHER_BLOCK} questions)", "together", {
-        "p50 ms": "p50", "p95 ms": "p95", "questions a second": "per_second",
-        "time, ours / its": "ratio:together",
     }),
     ("Ingest: embed and index, models loaded", "ingest", {
         "seconds": "seconds", "passages a second": "passages_per_second",
@@ -216,10 +200,5 @@ _TABLES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Search: the best 8 passages", "search", {
         "p50 ms": "p50", "p95 ms": "p95", "evidence among them, %": "evidence",
         "time, ours / its": "ratio:search",
-    }),
-    ("Start and memory of the asking process", "start", {
-        "ready after, s": "ready", "imports, s": "imports", "models, s": "models",
-        "index, s": "index", "resident, MiB": "resident",
-        "not of mapped files, MiB": "anonymous", "peak, MiB": "peak",
     }),
 )  # fmt: skip

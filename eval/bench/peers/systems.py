@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -46,13 +44,12 @@ def documents(count_tokens: Any) -> list[Any]:
 
 class System:
     """Methods are called in this order: `imports`, `models`, then `prepare` and `ingest`, or
-    `open`, then `search` and `ask`. By default `ask` has several threads wait for each other.
+    `open`, then `search` and `ask`.
     """
 
     def __init__(self, threads: int, reader: str) -> None:
         """`reader` is the folder of its weights in 32 bits."""
         self.threads, self.reader = threads, reader
-        self._lock = threading.Lock()  # tokenizers and databases of the peers must not be shared
 
     def imports(self) -> None:
         """Import the libraries."""
@@ -74,17 +71,7 @@ class System:
         raise NotImplementedError
 
     def ask(self, question: str) -> Reply:
-        with self._lock:
-            return self.answer(question)
-
-    def answer(self, question: str) -> Reply:
         raise NotImplementedError
-
-    def serve(self) -> None:
-        """Prepare for calls of `ask` from several threads."""
-
-    def close(self) -> None:
-        """Undo `serve`."""
 
 
 class Ours(System):
@@ -95,7 +82,6 @@ class Ours(System):
     def __init__(self, threads: int, reader: str) -> None:
         super().__init__(threads, reader)
         self._settings = Settings(reader="fast", precision=self.precision, threads=threads)
-        self._thread: Any = None
 
     def imports(self) -> None:
         """The imports of `rag ask` before it loads a model."""
@@ -144,31 +130,11 @@ class Ours(System):
         return [f"{passage.document_id}#{passage.start}" for passage in passages]
 
     def ask(self, question: str) -> Reply:
-        from rag.answering.searcher import Query
         from rag.evaluation.error_analysis import best_candidate
-        from rag.server.pending_question import PendingQuestion
 
-        if self._thread:
-            pending = PendingQuestion(Query(question, READ), time.monotonic() + 600, READ)
-            self._thread.submit([pending])
-            answer = pending.answer.result()
-        else:
-            answer = self._engine.ask(question, READ)
+        answer = self._engine.ask(question, READ)
         likeliest = best_candidate(answer)
         return answer.text, likeliest.text if likeliest else None
-
-    def serve(self) -> None:
-        """The model thread of the HTTP service, which batches questions of all connections."""
-        from rag.server.model_worker import ModelThread
-        from rag.server.prometheus import Metrics
-
-        if not self._thread:
-            self._thread = ModelThread(lambda: self._engine, self._settings.queue, Metrics())
-            self._thread.start()
-
-    def close(self) -> None:
-        if self._thread:
-            self._thread.close()
 
 
 class OursFp32(Ours):
@@ -219,7 +185,7 @@ class Plain(System):
     def search(self, question: str) -> list[str]:
         return [name for name, _, _ in self._nearest(question)]
 
-    def answer(self, question: str) -> Reply:
+    def ask(self, question: str) -> Reply:
         score, words = self._read(question, [text for _, _, text in self._nearest(question)])
         return (words if score > 0 else None), words
 
@@ -325,7 +291,7 @@ class Haystack(System):
         output = self._search.run({"embedder": {"text": question}})
         return [document.id for document in output["retriever"]["documents"]]
 
-    def answer(self, question: str) -> Reply:
+    def ask(self, question: str) -> Reply:
         output = self._asks.run({"embedder": {"text": question}, "reader": {"query": question}})
         answers = [answer.data for answer in output["reader"]["answers"]]
         likeliest = next((answer for answer in answers if answer is not None), None)
@@ -336,36 +302,6 @@ class Haystack(System):
         for name, component in components.items():
             pipeline.add_component(name, component)
         return pipeline
-
-
-class LlamaIndex(System):
-    """Its vector index over its Hugging Face embedding. It has no extractive reader, so it only
-    searches."""
-
-    def imports(self) -> None:
-        import llama_index.core
-        import llama_index.core.schema
-        from llama_index.embeddings.huggingface import HuggingFaceEmbedding
-
-        self._core, self._embedding = llama_index.core, HuggingFaceEmbedding
-
-    def models(self, reader: bool) -> None:
-        self._embedder = self._embedding(
-            model_name=embedder_path("minilm")[0], device="cpu", embed_batch_size=BATCH
-        )
-
-    def ingest(self, texts: Sequence[Text], folder: Path) -> None:
-        nodes = [self._core.schema.TextNode(id_=name, text=text) for name, _, text in texts]
-        index = self._core.VectorStoreIndex(nodes, embed_model=self._embedder)
-        index.storage_context.persist(str(folder))
-
-    def open(self, folder: Path) -> None:
-        context = self._core.StorageContext.from_defaults(persist_dir=str(folder))
-        index = self._core.load_index_from_storage(context, embed_model=self._embedder)
-        self._retriever = index.as_retriever(similarity_top_k=READ)
-
-    def search(self, question: str) -> list[str]:
-        return [node.node.node_id for node in self._retriever.retrieve(question)]
 
 
 class Txtai(System):
@@ -394,42 +330,30 @@ class Txtai(System):
 
     def open(self, folder: Path) -> None:
         self._embeddings.load(str(folder))
-        self._rag = self._txtai.pipeline.RAG(
-            self._embeddings, self._questions, context=READ, output="flatten"
-        )
 
     def search(self, question: str) -> list[str]:
         return [row["id"] for row in self._embeddings.search(question, READ)]
 
-    def answer(self, question: str) -> Reply:
+    def ask(self, question: str) -> Reply:
         rows = self._embeddings.search(question, READ)
-        answers = [_first(self._questions, [question], [row["text"]]) for row in rows]
+        answers = [self._read(question, row["text"]) for row in rows]
         counted = Counter(filter(None, answers)).most_common(1)
         return (counted[0][0], counted[0][0]) if counted else (None, None)
 
-
-class TxtaiRag(Txtai):
-    """Its RAG pipeline, which joins the passages into one text, cut at the model's length."""
-
-    def answer(self, question: str) -> Reply:
-        words = _first(self._rag, [question]) or None
-        return words, words
-
-
-def _first(pipeline: Callable[..., list[str | None]], *arguments: list[str]) -> str | None:
-    try:
-        return pipeline(*arguments)[0]
-    except TypeError:  # the model's best span is the null span, which is not in the text
-        return None
+    def _read(self, question: str, text: str) -> str | None:
+        try:
+            words: str | None = self._questions([question], [text])[0]
+        except TypeError:  # the model's best span is the null span, which is not in the text
+            return None
+        return words
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A system's class, the modules that it requires, and whether it reads."""
+    """A system's class, and the modules that it requires."""
 
     system: Callable[[int, str], System]
     needs: tuple[str, ...] = ()
-    reads: bool = True
 
 
 PEERS = {
@@ -438,10 +362,6 @@ PEERS = {
     "plain": Peer(Plain, ("torch", "transformers", "sentence_transformers", "faiss")),
     "haystack": Peer(Haystack, ("haystack", "haystack_integrations")),
     "txtai": Peer(Txtai, ("txtai",)),
-    "txtai-rag": Peer(TxtaiRag, ("txtai",)),
-    "llamaindex": Peer(
-        LlamaIndex, ("llama_index", "llama_index.embeddings.huggingface"), reads=False
-    ),
 }
 
 
