@@ -1,6 +1,4 @@
-"""Chooses the parser for a file. Parsers are imported on use, since some need heavy libraries or
-extras.
-"""
+"""Chooses the parser for a file, and imports it on use, since some need heavy libraries."""
 
 from __future__ import annotations
 
@@ -59,7 +57,7 @@ FORMATS = {
         ("text", "jsonl", "json jsonl ndjson"),
         *(("binary", module, module) for module in ("pdf", "docx", "pptx", "xlsx", "epub")),
         ("binary", "mail", "eml"),
-        ("binary", "image", "png jpg jpeg tif tiff"),
+        ("binary", "ocr", "png jpg jpeg tif tiff"),
         ("container", "archives", "gz zip"),
         ("container", "mail", "mbox"),
     )

@@ -120,9 +120,8 @@ def test_other_files_are_not_pdfs(content: bytes) -> None:
 
 
 def test_without_ocr_the_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ocr", "image"):
-        monkeypatch.delitem(sys.modules, f"rag.parsing.{name}", raising=False)
-        monkeypatch.delattr(rag.parsing, name, raising=False)
+    monkeypatch.delitem(sys.modules, "rag.parsing.ocr", raising=False)
+    monkeypatch.delattr(rag.parsing, "ocr", raising=False)
     monkeypatch.setitem(sys.modules, "rapidocr", None)
     for name, content in (("a.pdf", pdf([[]])), ("a.png", b"\x89PNG")):
         with pytest.raises(InputError, match=r"pip install .*ocr"):
