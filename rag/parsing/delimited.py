@@ -16,7 +16,6 @@ _LONG = 160
 """Values longer than this become separate paragraphs."""
 _SAMPLE, _ROWS = 50_000, 50
 """Number of characters, and of rows, used to detect the separator."""
-Row = tuple[int, list[str]]
 _LONGEST_FIELD = 10_000_000
 """Characters of a cell."""
 
@@ -64,27 +63,23 @@ def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:
     """
     stripped = ((number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1))
     filled = ((number, cells) for number, cells in stripped if any(cells))
-    titles, body = _titles(filled)
-    yield from (Part(" ".join(filter(None, cells)), name=f"row {n}") for n, cells in titles)
-    first, second = list(islice(body, 1)), list(islice(body, 1))
+    top = list(islice(filled, _ROWS + 1))
+    widths = (sum(map(bool, cells)) for _, cells in top[:_ROWS])
+    titles = next((number for number, width in enumerate(widths) if width > 1), 0)
+    for number, cells in top[:titles]:  # one cell each above a wider table
+        yield Part(" ".join(filter(None, cells)), name=f"row {number}")
+    del top[:titles]
     headers: Sequence[str] = ()
-    if first and are_headers(first[0][1], second[0][1] if second else ()):
-        headers, first = first[0][1], []
+    if top and are_headers(top[0][1], top[1][1] if top[1:] else ()):
+        _, headers = top.pop(0)
     table = TableText(between=GAP)
-    if headers and not second:
+    if headers and not top:
         table.header([*filter(None, headers)], [*filter(None, headers)])
     else:
         table.name_columns(headers)
     width = len(headers)
-    for number, cells in chain(first, second, body):
+    for number, cells in chain(top, filled):
         names = [*headers, *[""] * (len(cells) - width)]
         columns = [(n, names[n], cell) for n, cell in enumerate(cells) if cell]
         table.row(columns, f"row {number}", _LONG)
     yield table.part()
-
-
-def _titles(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
-    """Title rows above the headers (one cell each in a wider table), and the other rows."""
-    top = list(islice(rows, _ROWS))
-    wide = next((number for number, (_, cells) in enumerate(top) if sum(map(bool, cells)) > 1), 0)
-    return top[:wide], chain(top[wide:], rows)

@@ -24,12 +24,9 @@ def parse(source: str) -> Parsed:
         value = json.loads(source)
     except json.JSONDecodeError as error:
         value = _lines(source, error)
-    is_record = isinstance(value, dict)
-    is_flat = is_record and not any(isinstance(i, dict | list) and i for i in value.values())
-    parts = [_Record(value).part("")] if is_flat else _records(value)
-    pairs = _flat(value, "") if is_record else ()
+    pairs = _flat(value, "") if isinstance(value, dict) else ()
     metadata = {_METADATA[key]: text for key, text in pairs if key in _METADATA}
-    return Parsed(*join(parts), metadata)
+    return Parsed(*join(_records(value)), metadata)
 
 
 def _lines(source: str, error: json.JSONDecodeError) -> list[Any]:
