@@ -19,9 +19,7 @@ _HIDDEN = re.compile(r"(?:^|/)(?:\.|__MACOSX/)")
 
 
 def unpack(content: bytes, limit: int) -> bytes:
-    """Content of a .gz file, all members. Raises ParseError if it is broken or unpacks to more than
-    `limit` bytes.
-    """
+    """The unpacked .gz file. Raises ParseError if it is broken or has more than `limit` bytes."""
     output, remaining = bytearray(), content
     while remaining.startswith(b"\x1f\x8b"):
         stream, tail = zlib.decompressobj(zlib.MAX_WBITS | 16), remaining
@@ -41,9 +39,7 @@ def unpack(content: bytes, limit: int) -> bytes:
 
 
 def parts(content: bytes) -> Iterator[Member]:
-    """The files in a .zip, except hidden ones. Raises ParseError if it is broken or has too
-    many.
-    """
+    """Files of a .zip that are not hidden. Raises ParseError if it is broken or has too many."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:

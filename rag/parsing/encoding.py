@@ -19,9 +19,7 @@ _LEGACY = (
     "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 iso8859_2 koi8_r cp932 euc_jp gb18030 big5 "
     "cp949"
 ).split()
-"""Encodings of old text files. If charset-normalizer tried all codecs, it would read "Café" as
-EBCDIC.
-"""
+"""Encodings of old text files; with all codecs to try, "Café" would be read as EBCDIC."""
 
 _WEB = {
     "iso8859-1": "cp1252",
@@ -38,9 +36,7 @@ _DECLARING = 2048
 
 def decode(content: bytes, declared: str | None = None) -> str:
     """Decode text by its byte order mark, as UTF-8, in the `declared` encoding, or in the most
-    likely one.
-
-    Raises ParseError if it is binary.
+    likely one. Raises ParseError if it is binary.
     """
     bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
     if bom is None and b"\0" in content:
@@ -71,9 +67,7 @@ def _utf16_without_mark(content: bytes) -> str | None:
 
 
 def decode_page(content: bytes) -> str:
-    """Decode a web page, in the encoding it declares if it is not UTF-8. Raises ParseError if it is
-    binary.
-    """
+    """Decode a web page, as it declares if it is not UTF-8. Raises ParseError if it is binary."""
     declared = _DECLARED.search(content[:_DECLARING])
     return decode(content, declared[1].decode() if declared else None)
 

@@ -89,9 +89,7 @@ def _found(path: Path, root: Path, folder_name: str) -> FoundFile:
 
 
 def read_bytes(path: Path, limit: int = MOST_BYTES) -> bytes:
-    """Bytes of a file in a supported format. Raises ParseError for other formats and for more than
-    `limit` bytes.
-    """
+    """Bytes of a file. Raises ParseError for unsupported formats and more than `limit` bytes."""
     if os.path.isdir(path):
         raise ParseError("is a folder that cannot be opened", transient=True)
     if reason := no_file(path):

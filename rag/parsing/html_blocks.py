@@ -18,9 +18,7 @@ _WHITE = re.compile(r"\s+")
 
 
 class PartBuilder:
-    """Builds parts from opening and closing tags. A list or a table is one part, with a line per
-    item or row.
-    """
+    """Builds parts from tags. A list or a table is one part, with a line per item or row."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []

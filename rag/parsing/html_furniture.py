@@ -127,9 +127,7 @@ def nothing(element: Any) -> bool:
 
 
 class Selection:
-    """Decides for each element of `root`, the main part of the page, in order, whether to drop
-    it.
-    """
+    """Decides for each element of `root`, the page's main part, in order, whether to drop it."""
 
     def __init__(self, weights: Weights, all_forms: bool = False) -> None:
         self._weights = weights

@@ -1,6 +1,4 @@
-"""Mail: a message is a document with its subject as title; a mailbox contains one document per
-message.
-"""
+"""Mail: a message is a document with its subject as title; a mailbox contains messages."""
 
 from __future__ import annotations
 
@@ -55,9 +53,7 @@ def _whole(message: bytes, limit: int) -> bytes:
 
 
 def parse(content: bytes) -> Parsed:
-    """Subject, headers and body as text; the plain body if there is one. Raises ParseError if it is
-    not a message.
-    """
+    """Subject, headers and body, plain if there is one. Raises ParseError if it is no message."""
     message: Any = BytesParser(policy=_Bounded()).parsebytes(content)
     headers = _headers(message)
     if not any(headers.values()):

@@ -59,9 +59,7 @@ def _has_lines_as_paragraphs(source: str) -> bool:
 
 
 def _is_title(lines: list[str]) -> bool:
-    """Whether the first line is a title: neither a field nor a sentence that ends or continues
-    below.
-    """
+    """Whether the first line is a title: no field, and no sentence that ends or goes on below."""
     if len(lines) < 2 or len(lines[0]) > _LONGEST_TITLE:
         return False
     if _HEADER.fullmatch(lines[0]) or _NO_TITLE.match(lines[0]):

@@ -1,6 +1,4 @@
-"""Parses files in several processes, with limits per file, so that a malicious or broken file never
-stops the others.
-"""
+"""Parses files in processes with limits, so that a malicious or broken file stops no others."""
 
 from __future__ import annotations
 
@@ -44,9 +42,7 @@ class ParseLimits:
 
 @dataclass(frozen=True, slots=True)
 class ParseTask:
-    """A file to read, known digests by source, and who follows the recognition of its pages, from
-    another thread.
-    """
+    """A file to read, known digests by source, and who follows its scans, from another thread."""
 
     found: FoundFile
     known: Mapping[str, str] = field(default_factory=dict)

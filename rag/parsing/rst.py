@@ -1,5 +1,4 @@
-"""reStructuredText documentation: headings, lists, tables, literal blocks and the text of
-directives.
+"""reStructuredText: headings, lists, tables, literal blocks and the text of directives.
 
 Parsed line by line and not through docutils, which does not know Sphinx, stops at the first error,
 and takes seconds for a long file.
@@ -285,9 +284,7 @@ def _grid_rows(lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _simple_rows(lines: Sequence[str]) -> list[list[str]]:
-    """Rows of a simple table by the columns of its rule; one without a first cell continues the row
-    above.
-    """
+    """Rows of a simple table by its rule; one without a first cell continues the row above."""
     starts = [match.start() for match in re.finditer(r"=+", lines[0])]
     rows: list[list[str]] = []
     for line in lines:

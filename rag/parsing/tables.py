@@ -1,6 +1,4 @@
-"""Tables as text with their rows, cells and columns: each value after its column's header, so that
-a row can be understood by itself.
-"""
+"""Tables as text: each value after its column's header, so that a row is clear by itself."""
 
 from __future__ import annotations
 
@@ -41,16 +39,12 @@ class TableText:
         self._places: list[tuple[int, int]] = []
         """where the columns' lowest header cells are"""
         self._between = between
-        self._lines: list[str] = []
+        self.lines: list[str] = []
         self._blocks: list[Block] = []
         self._length = 0
         self._table = -1
         """index of the open table"""
         self._has_rows = False
-
-    @property
-    def lines(self) -> Sequence[str]:
-        return self._lines
 
     def name_columns(self, names: Iterable[str]) -> None:
         """Begin a table whose columns no row names."""
@@ -100,8 +94,8 @@ class TableText:
     def part(self, context: tuple[str, ...] = ()) -> Part:
         """The table as a part of a document; what is written later is another one."""
         self._end()
-        text, blocks = self._between.join(self._lines), tuple(self._blocks)
-        self._lines, self._blocks, self._length = [], [], 0
+        text, blocks = self._between.join(self.lines), tuple(self._blocks)
+        self.lines, self._blocks, self._length = [], [], 0
         return Part(text, context=context, blocks=blocks)
 
     def _line(
@@ -109,7 +103,7 @@ class TableText:
     ) -> None:
         start = self._length + len(text) - len(text.lstrip())
         end = self._length + len(text.rstrip())
-        self._lines.append(text)
+        self.lines.append(text)
         self._length += len(text) + len(self._between)
         if start >= end:  # a row without text
             return

@@ -1,6 +1,4 @@
-"""XLSX, through openpyxl: a table for each sheet, with the headers in every row; formulas have
-their saved values.
-"""
+"""XLSX, through openpyxl: a table for each sheet; formulas have their saved values."""
 
 from __future__ import annotations
 

@@ -14,9 +14,7 @@ from rag.parsing.pdf.layout import structured
 
 def parse(content: bytes, keep_furniture: bool = False) -> Parsed:
     """Text, headings, metadata and pages; `keep_furniture` keeps running heads and tables of
-    contents.
-
-    Raises ParseError if the file is encrypted or not a PDF.
+    contents. Raises ParseError if the file is encrypted or not a PDF.
     """
     pages, metadata, titles = read(content)
     return structured(pages, metadata, titles, keep_furniture)

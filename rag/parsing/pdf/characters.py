@@ -1,5 +1,4 @@
-"""Reads a PDF through pypdfium2 (PDFium): the lines of each page with their type, and the drawn
-rules.
+"""Reads a PDF through pypdfium2 (PDFium): the lines of each page, and the drawn rules.
 
 All coordinates are points from the top left corner of the page as it is displayed.
 """
@@ -104,9 +103,7 @@ def _page(document: pypdfium2.PdfDocument, number: int) -> PdfPage:
 
 
 def _scanned(page: pypdfium2.PdfPage, number: int, count: int) -> PdfPage | None:
-    """Text recognised in a scan; None without an image or without the extra `ocr`. The page is
-    `number`, from 0, of `count`.
-    """
+    """Text of a scan, page `number` from 0; None without an image or the extra `ocr`."""
     objects = range(min(raw.FPDFPage_CountObjects(page.raw), _MAX_SHAPES))
     kinds = {raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, n)) for n in objects}
     if not kinds & {raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_FORM}:

@@ -23,9 +23,7 @@ _NEXT_ROW = 2.5
 
 
 def with_forms(lines: Sequence[Line]) -> list[Line]:
-    """The lines, with each row of a form as one, whose cells are "Engines: 1" and "Seats: 4".
-    Labels and values may take several lines.
-    """
+    """The lines, with each row of a form as one, whose cells are "Engines: 1" and "Seats: 4"."""
     if not _MIN_LABELS <= sum(map(_is_label, lines)) <= _MAX_LABELS or len(lines) > _MAX_LINES:
         return list(lines)
     whole = sorted(_with_whole_labels(lines), key=lambda line: line.top)

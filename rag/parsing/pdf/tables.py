@@ -669,9 +669,7 @@ def _aligned_table(
 
 
 def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
-    """A table whose columns are unclear, marked as such, with unchanged rows; None if it may be no
-    table.
-    """
+    """The unchanged rows as a table whose columns are unclear; None if it may be no table."""
     if sum(len(row.figures) > 1 for row in rows[first:last]) < 2:
         return None
     columns = Columns([], caption=(*_caption(rows, first, first), _UNCLEAR))
