@@ -70,12 +70,9 @@ def pdf(
         objects[0] = objects[0].replace(" >>", f" /Outlines {root} 0 R >>")
         objects += [f"<< /Type /Outlines {_children(-1, outline, root)} >>"]
         objects += [_bookmark(number, outline, root, kids) for number in range(len(outline))]
-    objects.append(
-        "<< "
-        + " ".join(f"/{key} ({_escaped(value)})" for key, value in information.items())
-        + " >>"
-    )
-    return _file(objects)
+    entries = " ".join(f"/{key} ({_escaped(value)})" for key, value in information.items())
+    objects.append(f"<< {entries} >>")
+    return file_of([text.encode("cp1252") for text in objects], f"/Info {len(objects)} 0 R")
 
 
 def _drawn(put: Put | DrawnLine | Shade) -> str:
@@ -152,17 +149,10 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
 
 
-def _file(objects: Sequence[str]) -> bytes:
-    content, offsets = b"%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        offsets.append(len(content))
-        content += f"{number} 0 obj\n{body}\nendobj\n".encode("cp1252")
-    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
-    trailer = (
-        f"trailer << /Size {len(objects) + 1} /Root 1 0 R /Info {len(objects)} 0 R "
-        f">>\nstartxref\n{len(content)}\n%%EOF\n"
-    )
-    return content + f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}{trailer}".encode()
+def file_of(objects: Sequence[bytes], trailer: str = "") -> bytes:
+    """A file of these objects, the catalogue first; PDFium needs no table of their places."""
+    body = b"".join(b"%d 0 obj\n%s\nendobj\n" % pair for pair in enumerate(objects, 1))
+    return b"%PDF-1.7\n" + body + f"trailer << /Root 1 0 R {trailer} >>\n".encode()
 
 
 def column(lines: Sequence[str], x: float, y: float = 700, size: float = 10) -> list[Put]:

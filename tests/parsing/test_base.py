@@ -24,8 +24,6 @@ def test_parts_are_apart_and_trimmed() -> None:
 
 
 def test_a_heading_is_under_the_headings_above_it_of_outer_levels() -> None:
-    parts = [Part("Intro"), Part("A", 1), Part("x"), Part("B", 2), Part("C", 3), Part("D", 2)]
-    assert outline(*parts, Part("E", 1)) == ["A", "A > B", "A > B > C", "A > D", "E"]
     levels = [Part("A", 3), Part("B", 1), Part("C", 4), Part("D", 2)]
     assert outline(*levels) == ["A", "B", "B > C", "B > D"]
     _, blocks = join([Part("A > B", 1), Part("C", 2)])

@@ -68,7 +68,8 @@ SERVICE = "A full service costs 79 euros, a small one 39."
         ("<figure><figcaption>c</figcaption></figure><blockquote>q</blockquote>", "c\n\nq"),
         ("</p></ul></table>a", "a"),
         ("&#xD800;&#0;a", "\ufffd\ufffda"),
-        # a page that is one form, a form with most of the text, an article that is a card
+        # a page that is boilerplate or one form, a form with most text, an article that is a card
+        ("<nav><a href='/a'>Home</a> <a href='/b'>Shop</a></nav>", "Home Shop"),
         ("<nav>Home</nav><form id='f'><p>It ends in May.</p></form>", "It ends in May."),
         ("<p>It ends in May.</p><form>Search</form>", "It ends in May."),
         (f"<h1>Fees</h1><form><p>{SERVICE}</p></form>", f"Fees\n\n{SERVICE}"),
@@ -161,9 +162,9 @@ def test_headings() -> None:
         (  # links to itself, in the markup of Sphinx, DocBook and Texinfo
             "<h1>A<a class='headerlink' href='#a'>¶</a></h1><p>b <a href='#c'>#1</a>"
             "<h2>D <a href='#d' class='id_link'>#</a></h2><h3><span>E<a class='copiable-link' "
-            "href='#e'> &para;</a></span></h3>",
-            "A\n\nb #1\n\nD\n\nE",
-            ["A", "A > D", "A > D > E"],
+            "href='#e'> &para;</a></span></h3><h2>F <a href='#f'>\uf0c1</a></h2>",
+            "A\n\nb #1\n\nD\n\nE\n\nF",
+            ["A", "A > D", "A > D > E", "A > F"],
         ),
         (  # a boxed remark ends no section
             "<h2>A</h2>b<div class='note'><h3 class='title'>Note</h3><p>c</div><p>d<h3>E</h3>",

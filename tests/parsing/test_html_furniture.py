@@ -63,21 +63,11 @@ def test_text_that_looks_like_furniture_is_kept(part: str, text: str) -> None:
     assert parse(PROSE + part).text == f"{TEXT}\n\n{text}"
 
 
-def test_permalinks_of_headings_are_removed() -> None:
-    source = "<h1>A<a class='headerlink' href='#a'>\uf0c1</a></h1><p>x"
-    source += "<h2>B <a href='#b'>\uf0c1</a></h2><p>It was paid."
-    assert headings(parse(source)) == ["A", "A > B"]
-
-
 def test_a_page_of_contents_keeps_only_its_headings() -> None:
     links = "".join(f"<li><a href='page{n}.html'>Chapter {n} of the book</a>" for n in range(60))
     page = parse(f"<h1>Index</h1><p>All chapters.</p><ul>{links}</ul>")
     assert page.text == "Index\n\nAll chapters."
     assert page.left_out > 600
-
-
-def test_a_page_that_is_all_furniture_is_kept() -> None:
-    assert parse(f"<nav>{LINKS}</nav>").text == "Home Products of ours Where we are"
 
 
 def test_a_term_is_in_the_context_of_its_definition() -> None:

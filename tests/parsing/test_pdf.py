@@ -9,7 +9,6 @@ import pytest
 
 import rag.parsing
 from rag.errors import InputError
-from rag.parsing.base import Part, of_pages
 from rag.parsing.pdf import parse
 from tests.parsing.pdfs import Put, column, pdf, typed
 from tests.parsing.reading import load_bytes, places
@@ -17,15 +16,16 @@ from tests.parsing.reading import load_bytes, places
 LINES = ["Sardines swim near the coast of Oman in shoals and", "go on in the second line."]
 
 
-def test_two_columns_are_read_one_after_the_other() -> None:
+@pytest.mark.parametrize("sides", [{"left": 50, "right": 320}, {"a": 40, "b": 220, "c": 400}])
+def test_columns_are_read_one_after_the_other(sides: dict[str, int]) -> None:
     columns = [
-        [*(f"{side} line number {n} of this column goes on" for n in range(8)), "and ends."]
-        for side in ("left", "right")
+        [*(f"{side} line number {n} of this page" for n in range(8)), "and ends."] for side in sides
     ]
-    title = "A title across both of the columns of this page"
-    rows = zip(column(columns[0], 50), column(columns[1], 320), strict=True)
-    page = [Put(50, 760, title, 20), *(put for row in rows for put in row)]
-    assert parse(pdf([page])).text == "\n\n".join([title, *map(" ".join, columns)])
+    title, note = "A title across the columns of this page", "1 A note below all columns, " * 4
+    rows = zip(*map(column, columns, sides.values()), strict=True)
+    page = [Put(50, 760, title, 20), *(put for row in rows for put in row), Put(50, 500, note)]
+    texts = [title, *map(" ".join, columns), note.strip()]
+    assert parse(pdf([page])).text == "\n\n".join(texts)
 
 
 def test_a_table_is_read_by_rows() -> None:
@@ -55,19 +55,12 @@ def test_broken_words_are_joined_and_hyphens_kept() -> None:
 
 def test_a_sentence_continues_on_the_next_page() -> None:
     first, second = "The deal was signed in Vienna by the repre-", "sentatives of seven. It held."
-    parsed = parse(pdf([column([first], 50), column([second], 50)]))
+    parsed = parse(pdf([column([first], 50), [], column([second], 50)]))
     assert parsed.text == "The deal was signed in Vienna by the representatives of seven. It held."
-    assert parsed.pages == (0, parsed.text.index("of seven"))
+    assert parsed.pages == (0, parsed.text.index("of seven"), parsed.text.index("of seven"))
     ends = parse(pdf([column(["It ends here."], 50), [], column(["another begins"], 50)]))
     assert ends.text == "It ends here.\n\nanother begins"
     assert ends.pages == (0, 15, 15)
-
-
-def test_an_empty_page_starts_with_the_next_text() -> None:
-    pages = [[Part("It was signed on the")], [], [Part("first of May.")], [Part("The end.")]]
-    parsed = of_pages(pages, {}, lambda a, b: f"{a} {b}" if b[0].islower() else None)
-    start = parsed.text.index("first")
-    assert parsed.pages == (0, start, start, parsed.text.index("The end"))
 
 
 def test_larger_or_bolder_type_is_a_heading() -> None:

@@ -13,6 +13,7 @@ from rag.errors import InputError
 from rag.parsing.base import ParseError
 from rag.parsing.pool import ParseLimits, Pool
 from rag.server import pdf_pages
+from tests.parsing.pdfs import file_of
 
 pytestmark = pytest.mark.slow
 SECONDS, MEGABYTES = 2, 1000
@@ -36,10 +37,7 @@ def page(contents: bytes, *objects: bytes, box: str = "0 0 595 842", count: int 
         stream("", contents),
         *objects,
     ]
-    body = b"%PDF-1.7\n"
-    for number, part in enumerate(parts, 1):
-        body += b"%d 0 obj\n%s\nendobj\n" % (number, part)
-    return body + b"trailer << /Root 1 0 R >>\n"  # PDFium finds the objects itself
+    return file_of(parts)
 
 
 def image(codec: str, data: bytes, side: int = SIDE, bits: int = 8, colours: str = "RGB") -> bytes:

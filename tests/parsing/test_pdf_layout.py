@@ -8,31 +8,9 @@ from rag.parsing.pdf.layout import regions
 from rag.parsing.pdf.marks import Line
 
 
-def prose(left: float, right: float, top: float, rows: int, name: str) -> list[Line]:
-    return [Line(left, top + 12 * n, right, top + 12 * n + 10, f"{name}{n}") for n in range(rows)]
-
-
-def names(lines: list[Line]) -> str:
-    return " ".join(line.text[0] for region in regions(lines) for line in region)
-
-
-def test_three_columns() -> None:
-    lines = [*prose(400, 550, 0, 4, "c"), *prose(50, 200, 0, 4, "a"), *prose(225, 375, 0, 4, "b")]
-    assert names(lines) == "a a a a b b b b c c c c"
-
-
-def test_a_title_and_a_footnote_across_columns() -> None:
-    lines = [
-        *prose(50, 550, 500, 2, "z"),
-        *prose(320, 550, 60, 9, "b"),
-        *prose(50, 290, 60, 9, "a"),
-        *prose(50, 500, 0, 1, "t"),
-    ]
-    assert names(lines) == " ".join("t" + "a" * 9 + "b" * 9 + "zz")
-
-
 def test_narrow_cells_are_not_columns() -> None:
-    lines = [*prose(50, 90, 0, 6, "a"), *prose(300, 340, 0, 6, "b")]
+    cells = (("a", 50), ("b", 300))
+    lines = [Line(x, 12 * n, x + 40, 12 * n + 10, f"{a}{n}") for a, x in cells for n in range(6)]
     (region,) = regions(lines)
     (table,) = paragraphs(region)
     assert table.lines == tuple(f"a{n} | b{n}" for n in range(6))
