@@ -174,8 +174,7 @@ def full_year(digits: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """A text that is one date, or the two ends of an interval, and words that qualify it such as
-    "early" or "before"."""
+    """A text that is one date or the ends of an interval, with words such as "before"."""
 
     isos: tuple[str, ...]
     precision: str
@@ -257,8 +256,7 @@ def iso_date(text: str) -> str:
 
 
 def only_year(text: str) -> str:
-    """The year of the only date in a text such as "Spring 2024"; "" if there are none or several
-    years."""
+    """The year of the only date in a text such as "Spring 2024"; "" for none or several years."""
     years = {date.iso[:4] for date in all_dates(text) if date.iso[:4].isdigit()}
     return years.pop() if len(years) == 1 else ""
 
