@@ -50,8 +50,7 @@ Run = Callable[[Callable[[], Any]], Any]
 
 
 class _SplitText(NamedTuple):
-    """Sentences, quotations, the documents that the text lists as sources, by number, and the names
-    of all documents."""
+    """The text's sentences, quotations and listed sources, and the names of all documents."""
 
     sentences: list[ClaimSentence]
     quotations: Sequence[Quotation]
@@ -197,8 +196,7 @@ class Checker:
     def _evidence(
         self, claims: Sequence[CitingClaim], scope: _Scope
     ) -> tuple[list[tuple[str, list[Excerpt]]], dict[str, Document]]:
-        """(claim, its excerpts, those of cited documents first) for each claim, and the documents
-        by id."""
+        """(claim, its excerpts, cited ones first) for each claim, and the documents by id."""
         if not claims:
             return [], {}
         general = [self._query(claim, _HITS, scope.filter) for claim, _ in claims]
@@ -304,8 +302,7 @@ def _is_rewritten(sentence: ClaimSentence) -> bool:
 
 
 def _is_about(sentence: ClaimSentence, candidate: ClaimEvidence) -> bool:
-    """Whether the pronoun that opens a quotation may have the antecedent that it has in the
-    sentence."""
+    """Whether the pronoun that opens a quotation may mean the same as in the sentence."""
     opening = sentence.parts[0]
     if opening.unresolved:
         return len(sentence.text.split()) >= _QUOTED_WORDS

@@ -28,8 +28,7 @@ class DocumentNames:
                 self._ids.setdefault(name_words(name), set()).add(one.id)
 
     def in_text(self, text: str, fewest: int = 2) -> dict[str, str]:
-        """By id, the words, at least `fewest`, that name the document; of names within names, the
-        longest."""
+        """By id, the words, at least `fewest`, that name the document; the longest names win."""
         words, at, ids = name_words(text), 0, dict[str, str]()
         while at < len(words):
             sizes = range(min(_LONGEST, len(words) - at), fewest - 1, -1)

@@ -13,8 +13,7 @@ from rag.types import Citation, Document, Hit, Passage
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A passage as evidence. `best` is the (start, end) in its text of the sentence most similar to
-    the claim."""
+    """`best` is the (start, end) of the sentence in the passage most similar to the claim."""
 
     hit: Hit
     best: Offsets

@@ -27,8 +27,7 @@ _LONGEST_RANGE = 50
 
 
 def masked(text: str) -> str:
-    """The text with citation marks, quote signs, emphasis and link addresses replaced by spaces,
-    so that sentence offsets stay valid."""
+    """The text with its markup and marks replaced by spaces, so that offsets stay valid."""
     text = MARK.sub(_blank, text)
     text = _LINK.sub(_label_in_place, text)
     # the sentence splitter needs the bullets of a list

@@ -176,9 +176,7 @@ class QuotationAudit:
     # Places
 
     def _regions(self, fragment: Fragment, cited: Sequence[str]) -> Iterator[Region]:
-        """The text around passages that have the fragment's words, those of cited documents first;
-        no text lies within an earlier one.
-        """
+        """The text around passages with the fragment's words, cited documents first."""
         margin = len(fragment.text) + _MARGIN
         regions = list[Region]()
         for passage in self._passages(fragment, cited):
@@ -284,8 +282,7 @@ def _first(fragment: Fragment, regions: Iterable[Region]) -> Stretch | None:
 def _following(
     fragment: Fragment, before: Sequence[Stretch], regions: Sequence[Region]
 ) -> Stretch | None:
-    """The first place of the fragment, after the one before it and in its document if it has one
-    there."""
+    """The first place of the fragment, if possible after the one before it, in its document."""
     places = [place for region in regions for place in region.matches(fragment)]
     if not before:
         return places[0] if places else None

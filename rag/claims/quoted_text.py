@@ -130,8 +130,7 @@ class Fragment:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        """The literals from the first that is not empty on, and as groups what brackets replace
-        between them."""
+        """The literals from the first that is not empty on; groups are what brackets replace."""
         first, *further = self._literals[self._lead :]
         gaps = (rf"(?>(.{{0,{_LONGEST_CHANGE}}}?){re.escape(literal)})" for literal in further)
         opening = f"(?i:{re.escape(first[0])}){re.escape(first[1:])}"
@@ -175,8 +174,7 @@ class CanonicalText:
         return tokens(self.text)
 
     def occurrences(self, characters: str) -> Iterator[Match]:
-        """Where the text has these canonical characters as whole words; the first may be a
-        capital or not."""
+        """Where the text has these characters as whole words; the first in any case."""
         opening, following = characters[0].lower(), characters[1:]
         second = self.characters.find(following, 1)
         while second >= 1:
@@ -186,8 +184,7 @@ class CanonicalText:
             second = self.characters.find(following, second + 1)
 
     def offsets_of(self, first: int, last: int) -> tuple[int, int]:
-        """(start, end) in `text` of the canonical characters [first, last), with the combining
-        marks of the last one."""
+        """(start, end) in `text` of the characters [first, last), with combining marks."""
         start, end = self._offsets[first], self._offsets[last - 1] + 1
         while end < len(self.text) and unicodedata.combining(self.text[end]):
             end += 1

@@ -1,5 +1,4 @@
-"""Renders a checked text: lines for a terminal, JUnit XML, and an HTML page with text and evidence
-side by side."""
+"""Renders a checked text: lines for a terminal, JUnit XML, and an HTML page with evidence."""
 
 from __future__ import annotations
 
@@ -52,8 +51,7 @@ _LONGEST = 300
 
 
 def lines(report: CheckReport, quiet: bool = False) -> list[str]:
-    """One line per sentence, quotation and place, then the counts; `quiet` omits supported
-    sentences and quotations without a fault."""
+    """One line per sentence, quotation and place, then counts; `quiet` leaves out good ones."""
     rows = list[str]()
     for sentence, quotations in _with_quotations(report):
         is_good = sentence.verdict == SUPPORTED and not sentence.wrong_citation
@@ -147,8 +145,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], name: str) -> str:
-    """JUnit XML with one test per claim and quotation; those in `failed` fail, with their
-    reason."""
+    """JUnit XML with one test per claim and quotation; those in `failed` fail with their reason."""
     claims: list[Checked | CheckedQuotation] = [
         *(item for item in report.sentences if item.verdict != NO_CLAIM),
         *report.quotations,
@@ -208,8 +205,7 @@ mark { border-left: .4rem solid #888; padding-left: .6rem; }
 
 
 def page(report: CheckReport, name: str) -> str:
-    """A self-contained HTML page: each sentence on the left, the documents' evidence on the
-    right."""
+    """A self-contained HTML page: sentences on the left, evidence on the right."""
     rows, end = "", 0
     for sentence, quotations in _with_quotations(report):
         before, text = report.text[end : sentence.start], report.text[sentence.start : sentence.end]

@@ -42,8 +42,7 @@ class FoundEvidence:
 
 @dataclass(frozen=True, slots=True)
 class CheckedPart:
-    """A clause with its verdict; `confidence`, in [0, 1], is the probability that the verdict is
-    right."""
+    """A clause with its verdict; `confidence`, in [0, 1], is the probability that it is right."""
 
     text: str
     verdict: str

@@ -77,8 +77,7 @@ class Logistic:
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """The models for one kind of reader, and the minimum probabilities of the verdicts "supported"
-    and "contradicted"."""
+    """The models for one kind of reader, and the minimum probabilities of their verdicts."""
 
     supported: Logistic
     contradicted: Logistic

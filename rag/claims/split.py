@@ -75,8 +75,7 @@ class Antecedents:
 
 
 def subject(claim: str) -> str:
-    """The name or noun phrase that a claim opens with, as the antecedent of later pronouns; "" if
-    it opens otherwise."""
+    """The name or noun phrase that a claim opens with; "" if it opens otherwise."""
     match = _COMMON.match(claim) or _NAME.match(claim)
     if not match or _PRONOUN.match(claim):
         return ""
@@ -131,8 +130,7 @@ FEWEST_WORDS = 3
 
 @dataclass(frozen=True, slots=True)
 class ClaimPart:
-    """A clause, checked on its own: without markup and with its pronoun resolved. `unresolved` is
-    a pronoun without antecedent, or ""."""
+    """A clause without markup; `unresolved` is a pronoun without antecedent, or ""."""
 
     text: str
     unresolved: str = ""
@@ -210,8 +208,7 @@ _SKIPPED_BLOCKS = (
 
 
 def blocks(text: str) -> list[tuple[int, int, str]]:
-    """(start, end, kind) of each block; kind is "" for prose and the reason to skip it
-    otherwise."""
+    """(start, end, kind) of each block; kind is "" for prose, or the reason to skip it."""
     occupied = bytearray(len(text))
     skipped: list[tuple[int, int, str]] = []
     for spans, kind in _SKIPPED_BLOCKS:
@@ -282,8 +279,7 @@ def _skip_reason(text: str) -> str:
 
 
 def clauses(text: str) -> list[str]:
-    """The clauses of a sentence if each surely has a subject and a verb, otherwise the whole
-    sentence."""
+    """The clauses of a sentence if each surely has subject and verb, or the whole sentence."""
     parts = _JOINT.split(text)
     opening = WORD.match(text)
     is_subordinate = opening is not None and opening[0].lower() in _SUBORDINATE

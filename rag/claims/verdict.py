@@ -1,5 +1,4 @@
-"""One verdict on a claim from all the evidence found for it, and one on a sentence from its claims,
-with the reason in words."""
+"""The verdict on a claim from its evidence, and on a sentence from its claims, with reasons."""
 
 from __future__ import annotations
 
@@ -106,8 +105,7 @@ def decide(scored: Sequence[Scored], scorer: Scorer) -> tuple[str, float]:
 
 
 def _is_outdone(best: Scored, scored: Sequence[Scored]) -> bool:
-    """Whether something contradicts the claim with a higher probability than `best` supports it,
-    and is at least as similar to it in words."""
+    """Whether something at least as similar contradicts the claim more than `best` supports it."""
     likeness = best.candidate.comparison.likeness
     return any(
         rival.contradicted > best.supported and rival.candidate.comparison.likeness >= likeness

@@ -62,8 +62,7 @@ def is_instruction(sentence: str) -> bool:
 
 
 def quoted(sentence: str) -> str:
-    """A sentence as a JSON string on one line, without control characters, chat template marks and
-    roles."""
+    """A sentence as a JSON string without control characters, template marks and roles."""
     text = _TEMPLATE.sub(" ", _CONTROL.sub(" ", sentence))
     text = _ROLE.sub(lambda match: f"{match[1]} -", text)
     return json.dumps(" ".join(text.split()), ensure_ascii=False)
@@ -91,8 +90,7 @@ _MOST = 4
 
 @dataclass(frozen=True, slots=True)
 class WriterSource:
-    """A numbered sentence in the writer's prompt: `document.text[start:end] == text`; `hit.passage`
-    is cut to it."""
+    """`document.text[start:end] == text`, numbered in the prompt; `hit.passage` is cut to it."""
 
     number: int
     hit: Hit
@@ -141,8 +139,7 @@ class Writer:
         self._checker = checker
 
     def write(self, answer: Answer) -> Written:
-        """The answer, written from the passages that were read for it. Raises WriterError if the
-        server cannot be used."""
+        """The answer, written from the passages read for it. Raises WriterError."""
         sources = sources_of(answer)
         written = Written(answer.question, None, (), sources, answer)
         if answer.text is None:

@@ -61,10 +61,7 @@ _VSCODE_KEY = {
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How a program reaches rag: it starts `command` with `args`, or connects to `url`.
-
-    `key_env` names the environment variable with the API key; "" if none is needed.
-    """
+    """How a program reaches rag: it starts `command`, or connects to `url` with a key, if named."""
 
     command: str = ""
     args: tuple[str, ...] = ()

@@ -137,9 +137,7 @@ def _written_json(written: Written, show_removed: bool) -> dict[str, object]:
 
 
 def _lines(written: Written, show_removed: bool) -> Iterator[str]:
-    """The written answer and the sentences it cites, or, if every sentence was removed, the
-    extractive answer and the reason.
-    """
+    """The written answer with what it cites; the extractive answer if no sentence is left."""
     if written.text is not None:
         yield from (click.style(clean(written.text), bold=True), "")
         cited = {number for one in written.sentences if not one.struck for number in one.cited}

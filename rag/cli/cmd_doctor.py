@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DoctorCheck:
-    """Result of one check. `fix` is the next step if it failed; `mended` means that it had failed
-    and was repaired by this run.
-    """
+    """`fix` is the next step after a failure; `mended`: it had failed, and is repaired now."""
 
     name: str
     ok: bool

@@ -182,9 +182,7 @@ def show_command(settings: Settings, document: str, raw: bool) -> None:
 
 
 def _raw(settings: Settings, document: Document) -> Document:
-    """Parse the document's file again and keep its boilerplate. Raises NotFoundError if the file or
-    the document is missing, InputError if the file is unreadable.
-    """
+    """Parse the document's file again, with boilerplate. Raises NotFoundError, InputError."""
     from rag.parsing.base import ParseError
     from rag.parsing.load import HINT
 

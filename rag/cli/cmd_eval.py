@@ -1,6 +1,4 @@
-"""`rag eval`: scores answers and claims of gold sets, compares results, finds the stage that lost
-an answer, and calibrates.
-"""
+"""`rag eval`: scores gold sets, compares results, finds what lost an answer, and calibrates."""
 
 from __future__ import annotations
 

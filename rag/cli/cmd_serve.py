@@ -72,9 +72,7 @@ def serve_command(
 
 
 def foreseen(failure: BaseException) -> RagError:
-    """The startup failure as an error of the command line. An unexpected one becomes a plain
-    RagError, with exit status 1.
-    """
+    """The startup failure as a RagError; an unexpected one exits with status 1."""
     if isinstance(failure, RagError):
         return failure
     message = f"the index or the models cannot be opened: {type(failure).__name__}: {failure}"

@@ -81,9 +81,7 @@ def _train(
     init: str | None,
     recipe: Path | None,
 ) -> Mapping[str, Measured]:
-    """Train a reader on a folder of question sets, or fine-tune one on the user's own data. Returns
-    the scores of a fine-tuned reader: before (unless it is new) and after.
-    """
+    """Train or fine-tune a reader. Returns the scores of a fine-tuned one: before and after."""
     build.prepare(settings)
     from rag.training.recipe import OwnRecipe, SetsRecipe
     from rag.training.train_reader import fine_tune, train

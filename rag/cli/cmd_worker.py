@@ -80,9 +80,7 @@ Handle = Callable[[Upload], Done]
 def _handlers(
     settings: Settings,
 ) -> Iterator[Callable[[str, Settings], AbstractContextManager[Handle]]]:
-    """A function that opens a collection to process its queue. The collection's name begins each
-    line of output. The reader loads when a grid first needs it.
-    """
+    """A function that opens a collection to process its queue, and names it in each line."""
     embedder = build.embedder(settings)
     reader = functools.cache(lambda: build.reader(settings))
     with build.pool(settings) as pool:

@@ -1,6 +1,4 @@
-"""The command line. Results go to stdout, progress and logs to stderr. `rag.errors` defines the
-exit codes.
-"""
+"""The command line. Results go to stdout, progress and logs to stderr."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ class LazyGroup(click.Group):
 
 
 class Commands(LazyGroup):
-    """A group that imports a command's module only when the command runs, which keeps `--help` and
-    completion fast.
-    """
+    """A group that imports a command only when it runs: --help and completion stay fast."""
 
     def __init__(self, *args: Any, table: Table, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -257,9 +253,7 @@ def _drop_output() -> None:
 
 
 def main() -> None:
-    """Run the command line and print every expected error as one message on stderr. Without
-    arguments on a terminal, start `rag repl`.
-    """
+    """Run the command line; an expected error is one message. Without arguments: the prompt."""
     # Titles may have characters that the terminal's encoding lacks.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")

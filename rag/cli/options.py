@@ -1,6 +1,4 @@
-"""Options that commands share: --index, --collection, --json and --filter; and how they print a
-result: JSON, whole or some fields, or text without control characters.
-"""
+"""Options that commands share, and how they print a result: as JSON, or as clean text."""
 
 from __future__ import annotations
 
@@ -41,9 +39,7 @@ def is_json() -> bool:
 
 
 def print_json(value: Any) -> None:
-    """Print dataclasses, or containers of them, with their own field names. Raises InputError for
-    a field that the value lacks.
-    """
+    """Print a value as JSON, whole or the named fields. Raises InputError for unknown ones."""
     fields: Sequence[str] = click.get_current_context().meta.get(FIELDS, ())
     chosen = pick(plain(value), fields)
     click.echo(json.dumps(chosen, ensure_ascii=not takes_all(sys.stdout), indent=2))

@@ -1,3 +1,1 @@
-"""Grids of the same questions to every document, certificates of absence, and bundles that anyone
-can check.
-"""
+"""Grids of questions, certificates of absence, and bundles that anyone can check."""

@@ -1,6 +1,4 @@
-"""A bundle: answers with their offsets and digests, the documents that they quote, a page to read,
-and a program that checks all of it without rag.
-"""
+"""A bundle: answers, the documents they quote, a page to read, and a program that checks them."""
 
 from __future__ import annotations
 
@@ -58,9 +56,7 @@ Places = Mapping[Cited, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class BundledAnswer:
-    """The words of an answer or of a grid's cell, and the quotes that support them. `details`, such
-    as the state of a cell, are kept with it.
-    """
+    """An answer or a grid's cell, and its quotes. `details`, such as its state, are kept too."""
 
     question: str
     text: str
@@ -70,9 +66,7 @@ class BundledAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A written bundle. `sha256` is the digest of its list of digests; `left_out` are the documents
-    whose original file is not in it.
-    """
+    """`sha256` is that of the list of digests; `left_out` are documents without their original."""
 
     path: str
     sha256: str

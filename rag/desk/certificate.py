@@ -48,9 +48,7 @@ blockquote { white-space: pre-line; border-left: .2rem solid var(--line); paddin
 
 
 def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
-    """The answer, and the certificate if it was not found. Raises as `Engine.ask` does, and
-    BusyError if the index changes all the time.
-    """
+    """The answer, and the certificate if there is none. Raises as `Engine.ask`, and BusyError."""
     few = engine.alternatives
     for _ in range(TRIES):
         try:
@@ -117,9 +115,7 @@ def _passage(hit: Hit, answer: Answer, engine: Engine) -> dict[str, Any]:
 
 
 def write(record: Mapping[str, Any], path: Path) -> None:
-    """Write the certificate with a digest of it: as JSON, or as a page with the JSON in it. Raises
-    InputError.
-    """
+    """Write the certificate with its digest: as JSON, or a page with it. Raises InputError."""
     page = to_html(record) if path.suffix.lower() == ".html" else ""
     sealed = {**record, "page": hashlib.sha256(page.encode()).hexdigest()}
     content = json.dumps({**sealed, "seal": _digest(sealed)}, indent=2) + "\n"
@@ -135,9 +131,7 @@ def check_path(path: Path) -> None:
 
 
 def load(text: str) -> Any:
-    """The JSON of a certificate's page, or any JSON. A page that was changed loses its seal. Raises
-    ValueError.
-    """
+    """Any JSON, or that of a certificate's page; a changed one has no seal. Raises ValueError."""
     page, mark, data = text.rpartition(_DATA)
     if not mark:
         return json.loads(text)
@@ -175,9 +169,7 @@ class CertificateCheck:
 def check(
     record: Mapping[str, Any], store: Store, settings: Settings, judge: Ranks
 ) -> CertificateCheck:
-    """Compare a certificate with the index, the models and the settings. Raises InputError if it
-    lacks a part.
-    """
+    """Compare a certificate with index, models and settings. Raises InputError if damaged."""
     if record.get("seal") != _digest({key: record[key] for key in record if key != "seal"}):
         return CertificateCheck(False)
     receipt = receipts.load(record)

@@ -214,9 +214,7 @@ class Grid:
         return cell
 
     def to_dict(self, offset: int = 0, limit: int | None = None) -> dict[str, Any]:
-        """Plain JSON values: the definition, the counts, and `limit` rows from `offset` on with
-        their cells in the order of columns.
-        """
+        """Plain JSON values: definition, counts, and `limit` rows from `offset` on."""
         rows = self.rows[offset:] if limit is None else self.rows[offset : offset + limit]
         return {
             "name": self.spec.name,
@@ -269,9 +267,7 @@ def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: st
 
 
 def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> list[Change]:
-    """Without the withdrawn versions of cells that were answered again, and with one change for
-    each deleted row.
-    """
+    """Without withdrawn versions of cells answered again; one change for each deleted row."""
     last = {(change.row, change.column): change for change in versions}
     changes: list[Change] = []
     removed: set[str] = set()
@@ -287,9 +283,7 @@ def _one_per_removed_row(versions: Sequence[Change], rows: set[str]) -> list[Cha
 
 
 def cell_dict(cell: Cell | None, column: str) -> dict[str, Any]:
-    """A cell as plain JSON values, the headings of its quotes also one by one; one that waits has
-    no value.
-    """
+    """A cell as plain JSON values, with its quotes' headings one by one."""
     if cell is None:
         return {"column": column, "state": "waiting"}
     fields = {name: value for name, value in plain(cell).items() if name not in _PLACE}
@@ -348,9 +342,7 @@ def load(store: Store, name: str) -> Grid:
 
 
 def summaries(store: Store) -> list[Grid]:
-    """All grids, for a list: their cells have a state and a time, and nothing else. Raises
-    InputError.
-    """
+    """All grids, for a list: cells have a state and a time, and nothing else. Raises InputError."""
     documents = store.documents()
     return [
         _grid(store, name, documents, [_brief(state) for state in store.cell_states(name)])
@@ -407,9 +399,7 @@ def delete(store: Store, name: str) -> None:
 
 
 def rate(store: Store, name: str, row: str, column: str, verdict: str, value: str = "") -> Cell:
-    """Keep a person's rating of a cell, or remove it with `WITHDRAWN`. Raises NotFoundError,
-    InputError.
-    """
+    """Keep a rating of a cell, or remove it with `WITHDRAWN`. Raises NotFoundError, InputError."""
     if verdict not in (*VERDICTS, WITHDRAWN):
         raise InputError(
             f"{verdict[:100]!r} is not a rating", f"choose: {', '.join((*VERDICTS, WITHDRAWN))}"
@@ -426,9 +416,7 @@ def rate(store: Store, name: str, row: str, column: str, verdict: str, value: st
 
 
 def _record(store: Store, name: str) -> tuple[dict[str, Any], GridSpec]:
-    """The stored record of a grid, without its cells, and its definition. Raises NotFoundError, and
-    InputError if it cannot be read.
-    """
+    """The stored record of a grid, and its definition. Raises NotFoundError, InputError."""
     stored = store.grids().get(name)
     if stored is None:
         raise _missing(store, name)

@@ -47,9 +47,7 @@ Sources = Mapping[str, str]
 
 
 def write(grid: Grid, path: Path, sources: Sources) -> None:
-    """Write the grid in the format of the file's suffix. Raises InputError for an unknown one, if
-    XLSX needs a missing library, or if the file cannot be written.
-    """
+    """Write the grid in the format of the file's suffix. Raises InputError."""
     content = WRITERS[_format(path, WRITERS)](grid, sources)
     with writing_to(path, "free some space, or choose another place with --out; the grid is kept"):
         path.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -144,9 +142,7 @@ def to_jsonl(grid: Grid, _: Sources) -> str:
 
 
 def to_gold(grid: Grid, _: Sources) -> str:
-    """Gold questions for `rag eval`, one for each cell that a person confirmed or corrected. They
-    are asked of the row's documents only.
-    """
+    """Gold questions for `rag eval`, from confirmed and corrected cells, each about its row."""
     lines = []
     for row, column, cell in cells(grid):
         if cell and (answer := _gold_answer(cell, column.type)) is not None:
@@ -253,9 +249,7 @@ def address(source: str) -> str:
 
 
 def to_xlsx(grid: Grid, sources: Sources) -> bytes:
-    """A workbook: the grid, whose values link to their quotes on a second sheet, which link to the
-    documents.
-    """
+    """A workbook: values link to their quotes on a second sheet, and these to the documents."""
     openpyxl = _openpyxl()
     book = openpyxl.Workbook()
     sheet, quotes = book.active, book.create_sheet("Quotes")

@@ -1,16 +1,4 @@
-"""A grid's definition: its columns and rows, as a TOML file or an API request states them.
-
-name = "leases"                  # by default the file's name
-filter = ["source:leases"]       # the documents; all of them by default
-rows = "documents"               # or "folders", or "metadata:KEY", or "none"
-all_documents = true             # one more row, which asks the whole index
-refresh = "on_sync"              # ask again after each `rag sync`
-
-[[columns]]
-name = "End"
-question = "When does the lease end?"
-type = "date"                    # date, amount, number, yes_no, text or list
-"""
+"""A grid's definition, from a TOML file or the API; `rag grid --help` shows a file."""
 
 from __future__ import annotations
 

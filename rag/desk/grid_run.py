@@ -83,9 +83,7 @@ class Due:
 
 
 def due(grid: Grid) -> list[Due]:
-    """The cells without an answer to the current question from the current documents. Those of
-    several documents are all due.
-    """
+    """The cells to ask: new, changed, and all of several documents."""
     return [
         Due(row, column, cell)
         for row in grid.rows
@@ -108,9 +106,7 @@ def run(
 
 
 def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[int, int, int]]:
-    """Run a grid, and yield after each batch the cells that are done, all cells to ask, and those
-    of the batch that were read.
-    """
+    """Run a grid, and yield (cells done, cells to ask, cells read) after each batch."""
     waiting = due(grids.load(engine.store, name))
     for start in range(0, len(waiting), batch):
         part = waiting[start : start + batch]
@@ -204,9 +200,7 @@ def _digest(target: Due, result: RetrievalResult) -> str:
 
 
 def _version(answered: Cell, target: Due) -> Cell:
-    """The new version of a cell. If it says the same as the last one, it replaces that and keeps
-    its rating.
-    """
+    """The new version of a cell; one that says the same replaces the last and keeps its rating."""
     before = target.before
     if before is None or not answered.same_value(before):
         return answered

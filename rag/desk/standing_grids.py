@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """A standing grid that was asked again: how many answers changed since somebody looked, and
-    what stopped it, or "".
-    """
+    """A grid that was asked again: changed answers that nobody has seen, and an error, or ""."""
 
     name: str
     changed: int

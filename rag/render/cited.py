@@ -19,9 +19,7 @@ exclamation mark is not Markdown and keeps all offsets.
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`text[start:end]` of the cited text quotes `citation`; `number` is the n of the [n] after
-    it.
-    """
+    """`text[start:end]` of the cited text quotes `citation`; `number` is that of its [n]."""
 
     start: int
     end: int
@@ -56,9 +54,7 @@ class _Writer:
 
 
 def cited(answer: Answer) -> CitedText:
-    """The answer with [n] marks and its quotes, or for a refusal the reason and the closest
-    passages, without marks.
-    """
+    """The answer with [n] marks and its quotes, or a refusal's reason and closest passages."""
     if answer.text is None:
         text = _without_images(refusal(answer))
         return CitedText(text, (), len(text))
@@ -80,9 +76,7 @@ def _without_images(text: str) -> str:
 
 
 def _write_answer(writer: _Writer, answer: Answer) -> None:
-    """Write the text with an [n] after each piece. A piece that is not found in the text is
-    appended.
-    """
+    """Write the text with an [n] after each piece; pieces not found in it are appended."""
     text, position = answer.text or "", 0
     left: list[Citation] = []
     for piece in answer.pieces or [Piece(citation) for citation in answer.citations]:

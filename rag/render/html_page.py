@@ -1,6 +1,4 @@
-"""A page of HTML that needs nothing else: no scripts, no other files; for light and dark screens,
-wide and narrow.
-"""
+"""A page of HTML without scripts and other files, for light and dark, wide and narrow screens."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def html_page(title: str, body: str, style: str = "") -> str:
-    """A document with this title, a text, which is also its heading, and this body, which is HTML.
-    `style` is more CSS.
-    """
+    """A page with this title and heading, which are text, and body, which is HTML."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'

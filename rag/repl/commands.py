@@ -1,6 +1,4 @@
-"""The prompt's commands, which begin with a slash: /search, /sources, /why, /filter, /save and
-others.
-"""
+"""The prompt's commands, which begin with a slash: /search, /sources, /why and others."""
 
 from __future__ import annotations
 
@@ -22,8 +20,7 @@ SHOWN_DOCUMENTS = 40
 
 @dataclass
 class Context:
-    """The state that a command works on. `open` shows a document at a place; `confirm` asks a
-    yes/no question."""
+    """What a command works on. `open` shows a document at a place; `confirm` asks yes or no."""
 
     session: ReplSession
     screen: Screen

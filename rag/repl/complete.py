@@ -27,9 +27,7 @@ class Suggestion:
 
 
 def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[Suggestion]:
-    """Suggestions for the line up to the cursor, most likely first. `documents` is called only if
-    needed.
-    """
+    """Suggestions for the line up to the cursor. `documents` is called only if needed."""
     line = line.lstrip()
     if not line.startswith("/"):
         yield from _titles(line, documents())

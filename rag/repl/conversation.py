@@ -9,9 +9,7 @@ from rag.types import TALK, Answer
 
 
 class Conversation:
-    """Remembers the last answer, and the last one whose question names something: after "thanks",
-    the topic is still the earlier one.
-    """
+    """Keeps the last answer, and the last about a topic: "thanks" does not change the topic."""
 
     def __init__(self) -> None:
         self._last: Answer | None = None

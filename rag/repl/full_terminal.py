@@ -57,9 +57,7 @@ class Prompt:
         self._service.start(self._typing.app.invalidate)
 
     def read(self) -> Iterator[list[str]]:
-        """Yield input until Ctrl-D; Ctrl-C clears the line. A list has several lines only if they
-        were pasted.
-        """
+        """Yield input until Ctrl-D; Ctrl-C clears the line. Only pasted text has several lines."""
         message: StyleAndTextTuples = [("class:prompt", self._sign)]
         while True:
             try:
@@ -77,9 +75,7 @@ class Prompt:
 
 
 def questions(typed: str) -> list[str]:
-    """Treat pasted lines as separate questions if more than one ends like a question or is a
-    command; otherwise as one wrapped question.
-    """
+    """Pasted lines are several questions if more than one ends like one or is a command."""
     lines = [line.strip() for line in typed.splitlines() if line.strip()]
     if sum(line.endswith("?") or line.startswith("/") for line in lines) > 1:
         return lines
@@ -88,9 +84,7 @@ def questions(typed: str) -> list[str]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hide what is typed between two prompts and keep it for the next one; Ctrl-C still stops the
-    computation.
-    """
+    """Hide what is typed between two prompts and keep it for the next; Ctrl-C still stops."""
     try:
         import termios
 

@@ -11,9 +11,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 
 def history(environ: Mapping[str, str] = os.environ) -> History:
-    """The history in the user's state folder; if its file cannot be used, it lasts as long as the
-    process.
-    """
+    """The history in the user's state folder, or in memory if its file cannot be used."""
     path = place(environ)
     if path is None:
         return InMemoryHistory()

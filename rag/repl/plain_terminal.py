@@ -17,10 +17,7 @@ AROUND = 300
 
 
 def read(documents: Callable[[], Sequence[Document]], history: History) -> Iterator[list[str]]:
-    """Yield typed lines until the end of input, with history and completion if Python has readline.
-
-    Ctrl-C discards the line.
-    """
+    """Yield typed lines until the end of input; Ctrl-C discards the line."""
     with suppress(ImportError):
         _readline(documents, history)
     while True:

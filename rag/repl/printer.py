@@ -67,9 +67,7 @@ class Printer:
             begin.join()
 
     def table(self, rows: Iterable[Sequence[str]], styles: Sequence[str] = ()) -> None:
-        """A table whose columns, except the last, fit their widest cell; plain output lists the
-        cells one after another.
-        """
+        """Columns that fit their widest cells; plain output lists the cells one after another."""
         cells = [[Text(clean(cell)) for cell in row] for row in rows]
         if self.plain:
             for row in cells:

@@ -104,9 +104,7 @@ def page(document: Document, place: ShownPlace) -> None:
 
 
 def converse(context: commands.Context, typed: Iterable[Sequence[str]]) -> None:
-    """Handle each typed line until the end of input or /quit. Ctrl-C discards the rest of a pasted
-    block.
-    """
+    """Handle typed lines until the end or /quit. Ctrl-C discards the rest of a pasted block."""
     for lines in typed:
         try:
             for line in lines:
@@ -121,9 +119,7 @@ def converse(context: commands.Context, typed: Iterable[Sequence[str]]) -> None:
 
 
 def _do(context: commands.Context, line: str) -> None:
-    """Handle one line; errors never end the session. Raises KeyboardInterrupt if it was stopped,
-    EOFError for /quit.
-    """
+    """Handle one line; errors do not end the session. Raises KeyboardInterrupt, EOFError."""
     try:
         commands.handle(context, line)
     except RagError as error:

@@ -20,9 +20,7 @@ class Screen(Printer):
     """Prints answers and passages. For `plain` see the module's docstring."""
 
     def answer(self, shown: Answer) -> None:
-        """The answer, its citations, conflicts and other candidates; or the reason why there is
-        none.
-        """
+        """The answer, its citations, conflicts and other candidates; or why there is none."""
         self.gap()
         if shown.understood:
             self.aside(f"Understood as: {clean(shown.understood)}")
@@ -173,9 +171,7 @@ class Screen(Printer):
     def _entry(
         self, number: int, place: view.CitedPlace, body: Text, about: str = "", title: str = ""
     ) -> None:
-        """A numbered passage with its source above it; if there is a `title`, that is above and the
-        source below.
-        """
+        """A numbered passage below its source, or between its `title` and its source."""
         path, foot = clean(place.path(self._into)), clean(place.document_id)
         if self.plain:
             self.line(

@@ -1,6 +1,4 @@
-"""The state of a session at the prompt: its questions and answers, filter, and numbered sources.
-`rag.repl.conversation` completes follow-up questions.
-"""
+"""The state of a session at the prompt: questions and answers, filter, and numbered sources."""
 
 from __future__ import annotations
 
@@ -66,9 +64,7 @@ class ReplSession:
         return self._conversation.understand(question) if self.follow else Rewrite(question.strip())
 
     def ask(self, question: str, rewrite: Rewrite) -> Answer:
-        """Answer the completed question and record it under `question`, as typed. Raises RagError,
-        and then records nothing.
-        """
+        """Answer the completed question and record it as it was typed. Raises RagError."""
         started = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
             answer = self.service.engine().ask(

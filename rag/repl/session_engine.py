@@ -27,9 +27,7 @@ T = TypeVar("T")
 
 
 class Background(Generic[T]):
-    """A value computed by a daemon thread. `done` is called in that thread at the end, even after
-    an error.
-    """
+    """A value computed by a daemon thread, which calls `done` at the end, also after an error."""
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
@@ -102,9 +100,7 @@ class SessionEngine:
         return embedder, reader
 
     def store(self) -> Store:
-        """The index, opened on first use; finds one that another process created meanwhile. Raises
-        StoreError if there is none.
-        """
+        """The index, opened on first use. Raises StoreError if there is none yet."""
         from rag import build
 
         with self._opening:

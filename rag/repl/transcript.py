@@ -1,6 +1,4 @@
-"""A session as Markdown: each question with its answer, and each citation with its sentence and
-source.
-"""
+"""A session as Markdown: questions with answers, and citations with sentence and source."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ _MARKUP = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>#|~&"})
 
 
 def save(exchanges: Sequence[Exchange], path: Path, again: bool = False) -> None:
-    """Write the session atomically. Raises InputError if that fails, or if the file exists and
-    `again` is false.
-    """
+    """Write the session atomically. Raises InputError, also if the file exists, unless `again`."""
     if not exchanges:
         raise InputError("no question has been asked yet", "ask a question first")
     if path.exists() and not again:
