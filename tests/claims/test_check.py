@@ -16,7 +16,6 @@ from rag.claims.checker import Checker
 from rag.claims.document_names import DocumentNames
 from rag.claims.results import (
     CONTRADICTED,
-    NO_CLAIM,
     NOT_CHECKABLE,
     NOT_FOUND,
     PARTLY,
@@ -114,16 +113,6 @@ def test_a_right_claim_may_have_a_wrong_citation(
     unlisted, sources = text.partition("\n")[0], {number: ["deal.md", "limits.md"][number - 1]}
     assert only(checker.check(unlisted, sources=sources)).wrong_citation is wrong
     assert not only(checker.check(unlisted)).wrong_citation
-
-
-def test_a_report_counts_and_picks_failures(checker: Checker) -> None:
-    text = (
-        "# Title\n\nThe JCPOA was signed in 2018. Is it over? Bananas are yellow fruits of Ecuador."
-    )
-    report = checker.check(text)
-    assert report.counts[NO_CLAIM] == 2
-    assert [one.verdict for one in report.failures([CONTRADICTED])] == [CONTRADICTED]
-    assert len(report.failures([CONTRADICTED, NOT_FOUND])) == 2
 
 
 def timed(seconds: list[float]) -> Callable[[Callable[[], Any]], Any]:

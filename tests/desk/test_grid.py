@@ -66,14 +66,6 @@ def test_only_what_changed_is_asked_again(engine: Engine) -> None:
     assert len(grids.load(engine.store, spec.name).cells) == 8
 
 
-def test_an_interrupted_run_keeps_its_batches(engine: Engine) -> None:
-    add(engine.store, *(lease(number) for number in range(10)))
-    grid(engine)
-    next(iter(grid_run.in_batches(engine, "leases", 8)))
-    assert grids.load(engine.store, "leases").counts["waiting"] == 12
-    assert grid_run.run(engine, "leases") == 12
-
-
 class _Counting(NameReader):
     """Counts the questions that it reads."""
 

@@ -36,12 +36,11 @@ class Terminal:
         )
         return done.stdout
 
-    def screen(self, styled: bool = False, history: bool = False, unbroken: bool = False) -> str:
+    def screen(self, styled: bool = False, unbroken: bool = False) -> str:
         """The screen's text without empty lines at the end; `unbroken` joins lines that the
         terminal wrapped.
         """
-        options = [*["-e"] * styled, *["-J"] * unbroken, *["-S", "-"] * history]
-        text = self._tmux("capture-pane", "-p", *options)
+        text = self._tmux("capture-pane", "-p", *["-e"] * styled, *["-J"] * unbroken)
         if unbroken:
             text = "\n".join(line.rstrip() for line in text.split("\n"))
         return text.rstrip("\n")
