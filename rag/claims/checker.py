@@ -81,8 +81,8 @@ class Checker:
         text: str,
         filter: Filter | None = None,
         sources: Mapping[int, str] | None = None,
-        on_progress: Callable[[int, int], object] = lambda done, total: None,
-        run: Run = lambda work: work(),
+        on_progress: Callable[[int, int], object] = lambda finished, total: None,
+        run: Run = lambda job: job(),
         proceed: Proceed = lambda: None,
     ) -> CheckReport:
         """The sentences and quotations of the text with their verdicts.
@@ -128,7 +128,7 @@ class Checker:
     def _split(self, text: str) -> _SplitText:
         claims = split_claims(text)
         quotations = find_quotations(text, claims.sentences)
-        sentences = [_unless_quoted(text, one, quotations) for one in claims.sentences]
+        sentences = [_unless_quoted(text, sentence, quotations) for sentence in claims.sentences]
         is_naming = claims.sources or quotations
         document_names = DocumentNames(self._engine.store.documents() if is_naming else ())
         ids = {number: document_names.source(line) for number, line in claims.sources.items()}
@@ -155,7 +155,10 @@ class Checker:
         for start, part, _ in pending:
             checked = verdict.unresolved(part) if part.unresolved else next(judged)
             parts_by_start.setdefault(start, []).append(checked)
-        return {one.start: verdict.from_parts(one, parts_by_start[one.start]) for one in batch}
+        return {
+            sentence.start: verdict.from_parts(sentence, parts_by_start[sentence.start])
+            for sentence in batch
+        }
 
     def _quotations(
         self, batch: Sequence[ClaimSentence], scope: _Scope
@@ -169,9 +172,9 @@ class Checker:
             rewritten, claims, evidence, strict=True
         ):
             own = [
-                one
-                for one in _compared(claim, passages, scope.proceed)
-                if one.comparison.quoted and _is_about(sentence, one)
+                candidate
+                for candidate in _compared(claim, passages, scope.proceed)
+                if candidate.comparison.quoted and _is_about(sentence, candidate)
             ]
             if own:
                 part = judge(claim, own, set(cited), documents, self._scorers)
@@ -207,15 +210,16 @@ class Checker:
         ]
         scope.proceed()
         results = self._engine.find_many([*general, *cited])
-        documents = {name: document for one in results for name, document in one.documents.items()}
+        documents = dict(pair for result in results for pair in result.documents.items())
         from_cited = iter(results[len(general) :])
         evidence = []
         for (claim, ids), result in zip(claims, results, strict=False):
             scope.proceed()
             own = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
             passages = [*excerpts(claim, own, _READ), *excerpts(claim, result.hits, _READ)]
-            distinct = {excerpt.place: excerpt for excerpt in reversed(passages)}
-            evidence.append((claim, [one for one in passages if distinct[one.place] is one]))
+            places = dict.fromkeys(excerpt.place for excerpt in passages)
+            by_place = {excerpt.place: excerpt for excerpt in reversed(passages)}
+            evidence.append((claim, [by_place[place] for place in places]))
         return evidence, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
@@ -229,7 +233,7 @@ class Checker:
         """Each claim compared and read with its excerpts, up to the first that quotes it."""
         compared = [_until_quoted(_compared(*claim, proceed)) for claim in evidence]
         questions = [
-            (claim, [one.excerpt.hit for one in candidates if not one.comparison.quoted])
+            (claim, [item.excerpt.hit for item in candidates if not item.comparison.quoted])
             for (claim, _), candidates in zip(evidence, compared, strict=True)
         ]
         outputs = self._reader.read_many(questions)
@@ -240,7 +244,7 @@ def _batches(sentences: Sequence[ClaimSentence]) -> Iterator[list[ClaimSentence]
     """The sentences in batches of about equal work."""
     batch: list[ClaimSentence] = []
     for sentence in sentences:
-        characters = sum(len(one.text) for one in (*batch, sentence))
+        characters = sum(len(item.text) for item in (*batch, sentence))
         if batch and (len(batch) == _BATCH or characters > _BATCH_CHARACTERS):
             yield batch
             batch = []
@@ -257,9 +261,9 @@ def _compared(claim: str, passages: Sequence[Excerpt], proceed: Proceed) -> Iter
 def _until_quoted(candidates: Iterator[ClaimEvidence]) -> list[ClaimEvidence]:
     """The candidates up to the first that quotes the claim; cited documents come first."""
     chosen = []
-    for one in candidates:
-        chosen.append(one)
-        if one.comparison.quoted:
+    for candidate in candidates:
+        chosen.append(candidate)
+        if candidate.comparison.quoted:
             break
     return chosen
 
@@ -269,13 +273,13 @@ def _with_verdicts(
 ) -> list[ClaimEvidence]:
     """The candidates, without those for which a reader with a verdict head has no verdict."""
     verdicts = {
-        (one.hit.passage.document_id, one.hit.passage.start): Probabilities(
-            one.yes, one.no, one.unsaid
+        (item.hit.passage.document_id, item.hit.passage.start): Probabilities(
+            item.yes, item.no, item.unsaid
         )
-        for one in output.verdicts
+        for item in output.verdicts
     }
-    judged = [replace(one, verdict=verdicts.get(one.excerpt.place)) for one in candidates]
-    return [one for one in judged if one.verdict or one.comparison.quoted or not verdicts]
+    judged = [replace(item, verdict=verdicts.get(item.excerpt.place)) for item in candidates]
+    return [item for item in judged if item.verdict or item.comparison.quoted or not verdicts]
 
 
 def _documents(sentence: ClaimSentence, sources: Mapping[int, str]) -> list[str]:

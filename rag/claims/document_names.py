@@ -23,19 +23,20 @@ class DocumentNames:
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._ids: dict[tuple[str, ...], set[str]] = {}
-        for one in documents:
-            for name in (one.id, one.id.rsplit("/", 1)[-1], one.source, one.title):
-                self._ids.setdefault(name_words(name), set()).add(one.id)
+        for document in documents:
+            file_name = document.id.rsplit("/", 1)[-1]
+            for name in (document.id, file_name, document.source, document.title):
+                self._ids.setdefault(name_words(name), set()).add(document.id)
 
     def in_text(self, text: str, fewest: int = 2) -> dict[str, str]:
         """By id, the words, at least `fewest`, that name the document; the longest names win."""
-        words, at, ids = name_words(text), 0, dict[str, str]()
-        while at < len(words):
-            sizes = range(min(_LONGEST, len(words) - at), fewest - 1, -1)
-            size = next((size for size in sizes if words[at : at + size] in self._ids), 0)
-            name = words[at : at + size]
-            ids |= {id: " ".join(name) for id in self._ids[name]} if size else {}
-            at += size or 1
+        words, position, ids = name_words(text), 0, dict[str, str]()
+        while position < len(words):
+            sizes = range(min(_LONGEST, len(words) - position), fewest - 1, -1)
+            names = (words[position : position + size] for size in sizes)
+            name = next((name for name in names if name in self._ids), ())
+            ids |= {id: " ".join(name) for id in self._ids[name]} if name else {}
+            position += len(name) or 1
         return ids
 
     def source(self, line: str) -> str | None:

@@ -19,7 +19,7 @@ from rapidfuzz.distance import Levenshtein
 from rag.answering.candidate import quoted
 from rag.claims.document_names import DocumentNames, name_words
 from rag.claims.quotations import FEWEST_WORDS, Quotation
-from rag.claims.quoted_text import ELLIPSIS, CanonicalText, Fragment, Token, fragments
+from rag.claims.quoted_text import ELLIPSIS, CanonicalText, Fragment, Token, canonical, fragments
 from rag.claims.results import (
     ALTERED,
     CUT,
@@ -119,8 +119,8 @@ def audit_quotations(
     """
     audit = QuotationAudit(store, text, sources, names, tuple(filter or ()), proceed)
     checked = list[CheckedQuotation]()
-    for at in range(0, len(quotations), _BATCH):
-        batch = quotations[at : at + _BATCH]
+    for start in range(0, len(quotations), _BATCH):
+        batch = quotations[start : start + _BATCH]
         checked += run(partial(list, map(audit.judge, batch)))
     return checked
 
@@ -183,10 +183,10 @@ class QuotationAudit:
             self.proceed()
             document = self._document(passage.document_id)
             is_covered = any(
-                one.document.id == passage.document_id
-                and one.start <= passage.start
-                and passage.end <= one.end
-                for one in regions
+                region.document.id == passage.document_id
+                and region.start <= passage.start
+                and passage.end <= region.end
+                for region in regions
             )
             if document and passage.is_in(document) and not is_covered:
                 end = min(len(document.text), passage.end + margin)
@@ -232,19 +232,20 @@ class QuotationAudit:
         """The places of the longest parts that documents have word for word, if these make up the
         whole fragment and come from several places.
         """
-        places, rest = list[Stretch](), fragment
-        while rest.tokens and len(places) < _MOST_PARTS:
+        places, remainder = list[Stretch](), fragment
+        while remainder.tokens and len(places) < _MOST_PARTS:
             size, place = max(
-                (_longest_beginning(rest, region) for region in regions),
+                (_longest_beginning(remainder, region) for region in regions),
                 key=lambda beginning: beginning[0],
                 default=(0, None),
             )
             if place is None or size < FEWEST_WORDS:
                 return []
             places.append(place)
-            rest = rest.part(size, len(rest.tokens))
-            regions = list(islice(self._regions(rest, cited), _WINDOWS if rest.tokens else 0))
-        return places if len(places) > 1 and not rest.tokens else []
+            remainder = remainder.part(size, len(remainder.tokens))
+            further = self._regions(remainder, cited) if remainder.tokens else iter(())
+            regions = list(islice(further, _WINDOWS))
+        return places if len(places) > 1 and not remainder.tokens else []
 
     def _with_ellipses(
         self, checked: CheckedQuotation, parts: Sequence[str], regions: Sequence[Region]
@@ -292,13 +293,13 @@ def _following(
 
 def _longest_beginning(fragment: Fragment, region: Region) -> tuple[int, Stretch | None]:
     """(number of words, place) of the longest beginning that the region has word for word."""
-    least, most, best = 0, len(fragment.tokens), None
-    while least < most:
-        size = (least + most + 1) // 2
+    low, high, best = 0, len(fragment.tokens), None
+    while low < high:
+        size = (low + high + 1) // 2
         place = next(region.matches(fragment.part(0, size)), None)
-        least, most = (size, most) if place else (least, size - 1)
+        low, high = (size, high) if place else (low, size - 1)
         best = place or best
-    return least, best
+    return low, best
 
 
 def _is_omission(mine: str, theirs: str) -> bool:
@@ -313,7 +314,9 @@ def _align(fragment: Fragment, region: Region) -> Stretch | None:
     """The place in the region that is most similar to the fragment."""
     mine, theirs = fragment.tokens, region.content.tokens
     numbers: dict[str, int] = {}
-    a, b = ([numbers.setdefault(one.word, len(numbers)) for one in side] for side in (mine, theirs))
+    a, b = (
+        [numbers.setdefault(token.word, len(numbers)) for token in side] for side in (mine, theirs)
+    )
     near = fuzz.partial_ratio_alignment(a, b)
     if near is None or near.score == 0:
         return None
@@ -372,7 +375,7 @@ def _closest(fragment: Fragment, regions: Sequence[Region], cited: Sequence[str]
 
 
 def _weight(words: Sequence[Token]) -> float:
-    return sum(_STOP_WEIGHT if one.word in STOP_WORDS else 1.0 for one in words)
+    return sum(_STOP_WEIGHT if word.word in STOP_WORDS else 1.0 for word in words)
 
 
 def _differences(
@@ -388,13 +391,13 @@ def _differences(
         )
         for i, j, k, m in spans:
             with_signs = same and j < b
-            one = _words(fragment.text, mine, i, j, with_signs)
-            other = _words(content.text, theirs, k, m, with_signs)
-            plain, original = CanonicalText(one).characters, CanonicalText(other).characters
+            words = _words(fragment.text, mine, i, j, with_signs)
+            document_words = _words(content.text, theirs, k, m, with_signs)
+            plain, original = canonical(words)[0], canonical(document_words)[0]
             if i == 0:
                 plain, original = plain[:1].lower() + plain[1:], original[:1].lower() + original[1:]
             if plain != original and (i < j or k < m):
-                yield one, other
+                yield words, document_words
 
 
 def _words(text: str, tokens: Sequence[Token], first: int, last: int, with_signs: bool) -> str:
@@ -458,24 +461,24 @@ def _exact_verdict(checked: CheckedQuotation, place: Stretch, is_block: bool) ->
     if exact.verdict == MISATTRIBUTED:
         return exact
     citation = exact.places[0]
-    rest = _rest(citation)
-    if not rest or ELLIPSIS.search(checked.text[-6:]):
+    further = _rest(citation)
+    if not further or ELLIPSIS.search(checked.text[-6:]):
         return replace(exact, is_fault=False)
     begins = citation.start == citation.sentence_start and checked.text[:1].isupper()
     is_sentence = is_block or begins or checked.text[-1:] in ".!?"
     reason = f"the sentence in {place.document.id} goes on"
-    return replace(exact, verdict=CUT, is_fault=is_sentence, reason=reason, rest=rest)
+    return replace(exact, verdict=CUT, is_fault=is_sentence, reason=reason, rest=further)
 
 
 def _rest(citation: Citation) -> str:
     """The rest of the document's sentence after a quotation; "" if the sentence ends there, or the
     speech that it quotes.
     """
-    rest = citation.sentence[citation.end - citation.sentence_start :]
-    closing = rest.lstrip(".,;:!?…")[:1]
+    further = citation.sentence[citation.end - citation.sentence_start :]
+    closing = further.lstrip(".,;:!?…")[:1]
     is_speech = closing in ("”", "»", '"') and citation.quote.count(closing) % 2 == 0
-    has_words = any(sign.isalnum() for sign in CanonicalText(rest).characters)
-    return " ".join(rest.split()) if has_words and not is_speech else ""
+    has_words = any(sign.isalnum() for sign in canonical(further)[0])
+    return " ".join(further.split()) if has_words and not is_speech else ""
 
 
 def _stitched_verdict(

@@ -42,13 +42,13 @@ def canonical(text: str) -> tuple[str, Sequence[int]]:
     """(the characters that count, the offset of each in `text`)."""
     flat = _IN_CONTEXT.sub(_same_length, text).translate(_TABLE)
     if flat.isascii():
-        return flat.replace("\0", ""), [at for at, sign in enumerate(flat) if sign != "\0"]
+        return flat.replace("\0", ""), [offset for offset, sign in enumerate(flat) if sign != "\0"]
     letters, offsets = list[str](), list[int]()
-    for at, sign in enumerate(flat):
+    for offset, sign in enumerate(flat):
         if sign != "\0":
             plain = unicodedata.normalize("NFKD", sign) if sign > "\x7f" else sign
             letters.append(plain)
-            offsets += [at] * len(plain)
+            offsets += [offset] * len(plain)
     return "".join(letters), offsets
 
 
@@ -91,12 +91,12 @@ class Fragment:
         self.text = text
         self._literals: list[str] = []
         self._changes: list[str] = []
-        at = 0
+        end = 0
         for match in _BRACKETED.finditer(text):
-            self._literals.append(canonical(text[at : match.start()])[0])
+            self._literals.append(canonical(text[end : match.start()])[0])
             self._changes.append(match[1].strip())
-            at = match.end()
-        self._literals.append(canonical(text[at:])[0])
+            end = match.end()
+        self._literals.append(canonical(text[end:])[0])
         self._literals[0] = self._literals[0].lstrip(_EDGES)
         self._literals[-1] = self._literals[-1].rstrip(_EDGES)
 

@@ -114,7 +114,8 @@ class CheckReport:
         """The number of sentences by verdict, and the number of wrong citations."""
         verdicts = [sentence.verdict for sentence in self.sentences]
         counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
-        return counts | {WRONG_CITATION: sum(one.wrong_citation for one in self.sentences)}
+        wrong = sum(sentence.wrong_citation for sentence in self.sentences)
+        return counts | {WRONG_CITATION: wrong}
 
     @property
     def quotation_counts(self) -> dict[str, int]:

@@ -7,8 +7,9 @@ its markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from rag.claims.markup import cited_numbers, end_with_marks, masked, without_markup
 from rag.meaning.sentences import Offsets, split_sentences, trim
@@ -164,9 +165,7 @@ class Claims:
 def split_claims(text: str) -> Claims:
     """The sentences of `text`; those that make a claim have parts."""
     sources = {int(m[1] or m[2]): m[3].strip() for m in _REFERENCE.finditer(text)}
-    sentences = [
-        one for start, end, kind in blocks(text) for one in _sentences(text, start, end, kind)
-    ]
+    sentences = chain.from_iterable(_sentences(text, *block) for block in blocks(text))
     return Claims(tuple(_resolved(sentences)), sources)
 
 
@@ -216,11 +215,12 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
             if occupied.find(1, start, end) < 0:
                 occupied[start:end] = b"\x01" * (end - start)
                 skipped.append((start, end, kind))
-    blocks, at = [], 0
+    blocks, reached = [], 0
     for start, end, kind in sorted(skipped):
-        blocks += [(at, start, ""), (start, end, kind)]
-        at = end
-    return [block for block in [*blocks, (at, len(text), "")] if text[block[0] : block[1]].strip()]
+        blocks += [(reached, start, ""), (start, end, kind)]
+        reached = end
+    blocks.append((reached, len(text), ""))
+    return [block for block in blocks if text[block[0] : block[1]].strip()]
 
 
 def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSentence]:
@@ -297,7 +297,7 @@ def _as_sentence(clause: str) -> str:
     return clause[:1].upper() + clause[1:].rstrip(" ,;") + stop
 
 
-def _resolved(sentences: list[ClaimSentence]) -> Iterator[ClaimSentence]:
+def _resolved(sentences: Iterable[ClaimSentence]) -> Iterator[ClaimSentence]:
     """The sentences with their pronouns resolved."""
     antecedents = Antecedents()
     for sentence in sentences:

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
@@ -68,12 +67,12 @@ def quoted(sentence: str) -> str:
     return json.dumps(" ".join(text.split()), ensure_ascii=False)
 
 
-def messages(question: str, sentences: Sequence[str], most: int = 4) -> list[dict[str, str]]:
+def messages(question: str, sentences: Sequence[str]) -> list[dict[str, str]]:
     """The messages of a chat completion; `sentences` are numbered from 1."""
-    numbered = "\n".join(f"[{number}] {quoted(one)}" for number, one in enumerate(sentences, 1))
+    numbered = "\n".join(f"[{number}] {quoted(text)}" for number, text in enumerate(sentences, 1))
     prompt = f"SENTENCES\n{numbered}\nEND\n\nQuestion: {quoted(question)}"
     return [
-        {"role": "system", "content": SYSTEM.format(most=most)},
+        {"role": "system", "content": SYSTEM.format(most=_MOST)},
         {"role": "user", "content": prompt},
     ]
 
@@ -128,7 +127,11 @@ class Written:
 
     @property
     def struck(self) -> tuple[WrittenSentence, ...]:
-        return tuple(one for one in self.sentences if one.struck)
+        return tuple(sentence for sentence in self.sentences if sentence.struck)
+
+    @property
+    def kept(self) -> tuple[WrittenSentence, ...]:
+        return tuple(sentence for sentence in self.sentences if not sentence.struck)
 
 
 class Writer:
@@ -144,54 +147,52 @@ class Writer:
         written = Written(answer.question, None, (), sources, answer)
         if answer.text is None:
             return replace(written, reason="the documents do not answer it, so nothing is written")
-        text = self._server.complete(
-            messages(answer.question, [one.text for one in sources], _MOST)
-        )
+        prompt = messages(answer.question, [source.text for source in sources])
+        text = self._server.complete(prompt)
         if "NOT FOUND" in text:
             return replace(written, reason="the writer found no answer in the sentences")
-        sentences = self._checked(text, sources)
-        text = " ".join(one.text for one in sentences if not one.struck)
+        written = replace(written, sentences=tuple(self._checked(text, sources)))
+        text = " ".join(sentence.text for sentence in written.kept)
         reason = "" if text else "no written sentence is supported by its citations"
-        return replace(written, text=text or None, sentences=tuple(sentences), reason=reason)
+        return replace(written, text=text or None, reason=reason)
 
-    def _checked(self, text: str, sources: Sequence[WriterSource]) -> list[WrittenSentence]:
-        by_number = {one.number: one for one in sources}
-        sentences = (one for one in split_claims(text).sentences if one.skipped != "source")
-        return [
-            self._one(one, text[one.start : one.end], by_number)
-            for one in islice(sentences, 2 * _MOST)
-        ]
+    def _checked(self, text: str, sources: Sequence[WriterSource]) -> Iterator[WrittenSentence]:
+        by_number = {source.number: source for source in sources}
+        every = split_claims(text).sentences
+        sentences = [sentence for sentence in every if sentence.skipped != "source"]
+        for sentence in sentences[: 2 * _MOST]:
+            yield self._judged(sentence, text[sentence.start : sentence.end], by_number)
 
-    def _one(
-        self, one: ClaimSentence, raw: str, sources: Mapping[int, WriterSource]
+    def _judged(
+        self, sentence: ClaimSentence, raw: str, sources: Mapping[int, WriterSource]
     ) -> WrittenSentence:
-        written = WrittenSentence(" ".join(raw.split()), one.cited, "")
-        unknown = [number for number in one.cited if number not in sources]
-        if one.skipped:
+        written = WrittenSentence(" ".join(raw.split()), sentence.cited, "")
+        unknown = [number for number in sentence.cited if number not in sources]
+        if sentence.skipped:
             return replace(written, struck="it makes no claim that can be checked")
-        if not one.cited:
-            return self._without_citation(one, written, sources)
+        if not sentence.cited:
+            return self._without_citation(sentence, written, sources)
         if unknown:
             return replace(written, struck=f"it cites [{unknown[0]}], which it was not given")
-        worst = self._worst(one, [sources[number] for number in one.cited])
+        worst = self._worst(sentence, [sources[number] for number in sentence.cited])
         return replace(written, struck=_why(worst), checked=worst)
 
     def _without_citation(
-        self, one: ClaimSentence, written: WrittenSentence, sources: Mapping[int, WriterSource]
+        self, sentence: ClaimSentence, written: WrittenSentence, sources: Mapping[int, WriterSource]
     ) -> WrittenSentence:
         stems = content_words(written.text)
         near = sorted(sources.values(), key=lambda s: -len(stems & content_words(s.text)))
         for source in near[:_NEAREST]:
-            checked = self._worst(one, [source])
+            checked = self._worst(sentence, [source])
             if checked.verdict == SUPPORTED:
                 text = f"{written.text.rstrip('.')} [{source.number}]."
                 return replace(written, text=text, cited=(source.number,), checked=checked)
         return replace(written, struck="it cites nothing, and no sentence supports it")
 
-    def _worst(self, one: ClaimSentence, cited: Sequence[WriterSource]) -> CheckedPart:
+    def _worst(self, sentence: ClaimSentence, cited: Sequence[WriterSource]) -> CheckedPart:
         """The first part of a sentence that these do not support, or else the first part."""
         hits = [source.hit for source in cited]
-        parts = [self._checker.judge_against(part.text, hits) for part in one.parts]
+        parts = [self._checker.judge_against(part.text, hits) for part in sentence.parts]
         return next((part for part in parts if part.verdict != SUPPORTED), parts[0])
 
 
@@ -199,10 +200,10 @@ def _why(part: CheckedPart) -> str:
     """The reason why a checked sentence is struck; "" if it is supported."""
     if part.verdict == SUPPORTED:
         return ""
-    differs = next((pair for found in part.evidence for pair in found.differs), None)
+    differs = next((pair for evidence in part.evidence for pair in evidence.differs), None)
     if differs:
         return f'the sentence says "{differs[0]}", the cited passage says "{differs[1]}"'
-    missing = next((value for found in part.evidence for value in found.missing), "")
+    missing = next((value for evidence in part.evidence for value in evidence.missing), "")
     if part.verdict == PARTLY or missing:
         return f'the cited passage does not contain "{missing}"'
     return "the cited passage does not say so"

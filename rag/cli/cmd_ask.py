@@ -132,7 +132,7 @@ def ask_command(
 def _written_json(written: Written, show_removed: bool) -> dict[str, object]:
     value: dict[str, object] = plain(written)
     if not show_removed:
-        value["sentences"] = [plain(one) for one in written.sentences if not one.struck]
+        value["sentences"] = plain(written.kept)
     return value
 
 
@@ -140,7 +140,7 @@ def _lines(written: Written, show_removed: bool) -> Iterator[str]:
     """The written answer with what it cites; the extractive answer if no sentence is left."""
     if written.text is not None:
         yield from (click.style(clean(written.text), bold=True), "")
-        cited = {number for one in written.sentences if not one.struck for number in one.cited}
+        cited = {number for sentence in written.kept for number in sentence.cited}
         for source in written.sources:
             if source.number in cited:
                 passage = source.hit.passage

@@ -147,9 +147,11 @@ def list_command(settings: Settings) -> None:
       rag grid list --json
     """
     with closing(build.store(settings, any_embedder=True)) as store:
-        loaded = grids.summaries(store)
-    rows = [{"name": one.spec.name, "rows": len(one.rows), "counts": one.counts} for one in loaded]
-    show(rows, [_summary(one) for one in loaded] or ["no grids"])
+        every = grids.summaries(store)
+    rows = [
+        {"name": grid.spec.name, "rows": len(grid.rows), "counts": grid.counts} for grid in every
+    ]
+    show(rows, [_summary(grid) for grid in every] or ["no grids"])
 
 
 @grid_command.command("show")
@@ -213,18 +215,18 @@ def _run(settings: Settings, store: Store, name: str, out: Path | None) -> None:
     from rag.desk import grid_run
 
     if waiting := grid_run.due(grids.load(store, name)):
-        done = 0
+        finished = 0
         engine = build.engine(settings)
 
         def progress() -> str:
-            return f"{done:,} of {plural(len(waiting), 'cell')}"
+            return f"{finished:,} of {plural(len(waiting), 'cell')}"
 
         try:
             with Status(progress, log=True):
-                for done, *_ in grid_run.in_batches(engine, name):  # noqa: B007  # shown by Status
+                for finished, *_ in grid_run.in_batches(engine, name):  # noqa: B007  # shown by Status
                     pass
         except KeyboardInterrupt:
-            message = f"rag: stopped; {plural(done, 'cell')} of {len(waiting):,} are kept"
+            message = f"rag: stopped; {plural(finished, 'cell')} of {len(waiting):,} are kept"
             click.echo(f"{message}; run it again to continue", err=True)
             sys.exit(130)
         finally:
@@ -262,12 +264,12 @@ def _json_lines(changes: Sequence[Change]) -> Iterable[str]:
 
 
 def _change_lines(changes: Sequence[Change]) -> Iterable[str]:
-    for one in changes:
-        place = f"{clean(one.row)}, {clean(one.column)}" if one.column else clean(one.row)
-        yield f"{place}: {one.reason} ({clean(one.document_id)}, {one.at})"
-        if one.before or one.after:
-            yield f"  was: {_value(one.before)}"
-            yield f"  is:  {_value(one.after)}"
+    for change in changes:
+        place = ", ".join(clean(name) for name in (change.row, change.column) if name)
+        yield f"{place}: {change.reason} ({clean(change.document_id)}, {change.at})"
+        if change.before or change.after:
+            yield f"  was: {_value(change.before)}"
+            yield f"  is:  {_value(change.after)}"
 
 
 def _value(cell: grids.Cell | None) -> str:

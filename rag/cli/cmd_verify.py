@@ -72,7 +72,7 @@ def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
     return [
         "intact, but since then:",
         *(f"  {line}" for line in documents),
-        *(f"  passage {line}" for one in check.passages for line in _lines(one)[:1]),
+        *(f"  passage {line}" for passage in check.passages for line in _lines(passage)[:1]),
         *(f"  {clean(line)}" for line in check.settings),
         "ask again with: rag verify --replay FILE",
     ]

@@ -57,7 +57,7 @@ def worker_command(
                 with _handlers(settings) as opened:
                     errors = queues.work(opened, wait=not once)
             states = queues.states()
-        lines = [f"{name}: {text}" for name, one in states.items() if (text := _summary(one))]
+        lines = [f"{name}: {text}" for name, state in states.items() if (text := _summary(state))]
         show(states, lines or "all queues are empty")
     else:
         queue = build.queue(settings)
@@ -69,7 +69,7 @@ def worker_command(
                 queue.work(handle, wait=not once)
         states = {"": queue.state()}
         show(states[""], _summary(states[""]) or "the queue is empty")
-    sys.exit(1 if errors or any(one.count("failed") for one in states.values()) else 0)
+    sys.exit(1 if errors or any(state.count("failed") for state in states.values()) else 0)
 
 
 Handle = Callable[[Upload], Done]
@@ -97,14 +97,15 @@ def _handlers(
                         grid = upload.name.removeprefix(GRID)
                         return _ask(place, store, embedder, reader, grid)
                     try:
-                        done = put_upload(store, embedder, tokens, upload, pool.load_data, keep_pdf)
+                        load = pool.load_data
+                        result = put_upload(store, embedder, tokens, upload, load, keep_pdf)
                     except RagError as error:
                         if not isinstance(error, AbsentError):  # its collection was deleted
                             click.echo(f"{prefix}{name}: {clean(error.message)}", err=True)
                         raise
-                    detail = f" ({clean(done.detail)})" if done.detail else ""
-                    click.echo(f"{prefix}{name}: {done.outcome}{detail}", err=True)
-                    return done
+                    detail = f" ({clean(result.detail)})" if result.detail else ""
+                    click.echo(f"{prefix}{name}: {result.outcome}{detail}", err=True)
+                    return result
 
                 yield handle
 
@@ -119,11 +120,11 @@ def _ask(
 
     try:
         engine = build.assemble(settings, store, embedder, reader())
-        asked = grid_run.run(engine, name)
+        count = grid_run.run(engine, name)
     except (InputError, NotFoundError, EmptyError) as error:
         return Done("rejected", (), error.message)
-    click.echo(f"grid {clean(name)}: {plural(asked, 'cell')} asked", err=True)
-    return Done("answered", (), plural(asked, "cell"))
+    click.echo(f"grid {clean(name)}: {plural(count, 'cell')} asked", err=True)
+    return Done("answered", (), plural(count, "cell"))
 
 
 def _summary(state: State) -> str:

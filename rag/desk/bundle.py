@@ -98,11 +98,11 @@ def write_answer(store: Store, content: Any, path: Path, key: Path | None = None
         answers = [
             BundledAnswer(
                 receipt.question,
-                str(one["text"]),
-                citations(one),
-                {"confidence": float(one["confidence"])},
+                str(answer["text"]),
+                citations(answer),
+                {"confidence": float(answer["confidence"])},
             )
-            for one in (content, *content["conflicts"])
+            for answer in (content, *content["conflicts"])
         ]
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the whole output of `rag ask --json`"
@@ -151,7 +151,7 @@ def _write(
 ) -> Bundle:
     check_path(path, key)
     quotes: dict[str, list[Cited]] = {}
-    for cited in dict.fromkeys(cited for one in answers for cited in one.cited):
+    for cited in dict.fromkeys(cited for answer in answers for cited in answer.cited):
         quotes.setdefault(cited.document_id, []).append(cited)
     places: dict[Cited, dict[str, Any]] = {}
     documents: list[dict[str, Any]] = []
@@ -169,7 +169,7 @@ def _write(
                 for number, (name, cited_there) in enumerate(quotes.items(), 1):
                     document = _unchanged(store, name, cited_there)
                     page = f"pages/{number}.html"
-                    places |= {one: _place(document, one, page) for one in cited_there}
+                    places |= {cited: _place(document, cited, page) for cited in cited_there}
                     text, original, file = document.text.encode(), _original(store, document), ""
                     if original is not None:
                         safe = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(document.file).name)[-80:]
@@ -195,7 +195,7 @@ def _write(
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-    left_out = tuple(one["id"] for one in documents if not one["files"][1])
+    left_out = tuple(document["id"] for document in documents if not document["files"][1])
     digest = hashlib.sha256(sums).hexdigest()
     return Bundle(str(path), digest, len(answers), len(places), len(documents), left_out)
 
@@ -203,14 +203,14 @@ def _write(
 def _unchanged(store: Store, name: str, quotes: Sequence[Cited]) -> Document:
     """The document. Raises InputError if it is not the one that was quoted."""
     document = store.document(name)
-    for one in quotes:
+    for cited in quotes:
         if (
             document is None
-            or document.sha256 != one.sha256
-            or document.text[one.start : one.end] != one.quote
+            or document.sha256 != cited.sha256
+            or document.text[cited.start : cited.end] != cited.quote
         ):
             state = "was removed" if document is None else "has changed"
-            message = f"{name} {state} since “{flat(one.quote)[:80]}” was quoted from it"
+            message = f"{name} {state} since “{flat(cited.quote)[:80]}” was quoted from it"
             raise InputError(message, "ask again, or run: rag grid refresh NAME")
     assert document
     return document
@@ -246,13 +246,13 @@ def _answers_json(
     listed = [
         {
             "number": number,
-            "question": one.question,
-            "text": one.text,
-            **one.details,
-            "digest": answer_digest(one.text, one.cited),
-            "quotes": [places[cited] for cited in one.cited],
+            "question": answer.question,
+            "text": answer.text,
+            **answer.details,
+            "digest": answer_digest(answer.text, answer.cited),
+            "quotes": [places[cited] for cited in answer.cited],
         }
-        for number, one in enumerate(answers, 1)
+        for number, answer in enumerate(answers, 1)
     ]
     content = {"written": now(), "documents": documents, "answers": listed}
     return json.dumps(content, indent=1, ensure_ascii=False).encode()
@@ -261,9 +261,9 @@ def _answers_json(
 def _index(title: str, body: str, documents: Sequence[Mapping[str, Any]], style: str) -> str:
     """The page to read."""
     listed = "".join(
-        f'<li><a href="pages/{number}.html">{html_text(one["id"])}</a>, '
-        f"{_file_link(one['files'][1])}<br><code>{one['file_sha256']}</code></li>"
-        for number, one in enumerate(documents, 1)
+        f'<li><a href="pages/{number}.html">{html_text(document["id"])}</a>, '
+        f"{_file_link(document['files'][1])}<br><code>{document['file_sha256']}</code></li>"
+        for number, document in enumerate(documents, 1)
     )
     below = f"<h2>Documents</h2><ul>{listed}</ul>{_HOW}"
     return html_page(title, f"{body}{below}", _STYLE + style)
@@ -271,12 +271,12 @@ def _index(title: str, body: str, documents: Sequence[Mapping[str, Any]], style:
 
 def _answers(answers: Sequence[BundledAnswer], places: Places) -> str:
     parts: list[str] = []
-    for number, one in enumerate(answers):
+    for number, answer in enumerate(answers):
         if number == 1:
             parts.append("<h2>The documents disagree</h2>")
-        sure = f"confidence {one.details['confidence']:.0%}"
-        parts.append(f'<p class="answer">{html_text(one.text)}</p><small>{sure}</small>')
-        parts += (_quote(cited, places[cited]) for cited in one.cited)
+        sure = f"confidence {answer.details['confidence']:.0%}"
+        parts.append(f'<p class="answer">{html_text(answer.text)}</p><small>{sure}</small>')
+        parts += (_quote(cited, places[cited]) for cited in answer.cited)
     return "".join(parts)
 
 
@@ -299,7 +299,7 @@ def _file_link(name: str) -> str:
 
 def _marked(document: Document, quotes: Sequence[Cited], file: str) -> str:
     """The document's text with the quotes marked, page by page."""
-    spans = sorted({(one.start, one.end) for one in quotes})
+    spans = sorted({(cited.start, cited.end) for cited in quotes})
     ends = {offset for span in spans for offset in span}
     parts: list[str] = []
     for start, end in pairwise(sorted({0, len(document.text), *document.pages, *ends})):

@@ -21,13 +21,13 @@ from rag.desk import grid_export
 from rag.desk.grid import now
 from rag.engine import Engine
 from rag.errors import BusyError, InputError, writing_to
-from rag.filters import matches, parse
+from rag.filters import Filter, matches, parse
 from rag.protocols import Store
 from rag.render.html_page import html_page, html_text
 from rag.render.status import flat
 from rag.render.view import count_of_documents
 from rag.settings import Settings
-from rag.types import TALK, Answer, Hit, plain, title_and_headings
+from rag.types import TALK, Answer, Document, Hit, plain, title_and_headings
 
 KIND = "certificate of absence"
 _ALL_CANDIDATES = 10_000
@@ -62,13 +62,13 @@ def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
     else:
         raise BusyError("the index changes all the time", "try again when nothing is ingested")
     shown = few if answer.text is not None else few + 1
-    given = replace(answer, alternatives=answer.alternatives[:shown])
+    shortened = replace(answer, alternatives=answer.alternatives[:shown])
     if answer.text is not None or answer.form == TALK:
-        return given, None
-    digests = {one.id: one.sha256 for one in documents if matches(query.filter or (), one)}
+        return shortened, None
+    digests = _digests(documents, query.filter or ())
     judge, threshold = engine.judge, engine.threshold
     is_measured = isinstance(judge, Judge) and judge.threshold == threshold
-    return given, {
+    return shortened, {
         "kind": KIND,
         "version": 1,
         "at": now(),
@@ -88,13 +88,18 @@ def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
     }
 
 
+def _digests(documents: Iterable[Document], conditions: Filter) -> dict[str, str]:
+    """The digests of the documents that match, by id."""
+    return {document.id: document.sha256 for document in documents if matches(conditions, document)}
+
+
 def _passage(hit: Hit, answer: Answer, engine: Engine) -> dict[str, Any]:
     """A passage that was read, and its likeliest candidate."""
     passage, document = hit.passage, engine.store.document(hit.passage.document_id)
     inside = (
-        one
-        for one in answer.alternatives
-        for place in one.citations
+        alternative
+        for alternative in answer.alternatives
+        for place in alternative.citations
         if place.document_id == passage.document_id
         and passage.start <= place.start <= place.end <= passage.end
     )
@@ -178,7 +183,7 @@ def check(
         before, nearest = dict(record["documents"]), citations(record["passages"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"the certificate lacks a part: {error}", "write a new one") from error
-    after = {one.id: one.sha256 for one in store.documents() if matches(conditions, one)}
+    after = _digests(store.documents(), conditions)
     checks = (verify(store, passage) for passage in nearest)
     threshold = settings.threshold if settings.threshold >= 0 else judge.threshold
     today = replace(
@@ -193,7 +198,7 @@ def check(
         tuple(sorted(after.keys() - before)),
         tuple(name for name in sorted(after.keys() & before) if after[name] != before[name]),
         tuple(sorted(before.keys() - after)),
-        tuple(one for one in checks if one.status != "ok"),
+        tuple(passage for passage in checks if passage.status != "ok"),
         tuple(receipts.changes(receipt, today)),
     )
 
@@ -224,7 +229,7 @@ def to_html(record: Mapping[str, Any]) -> str:
         "question, by words and by meaning, and read the nearest ones.</p>",
         f"<h2>What was searched</h2>{_table(searched)}",
         "<h2>The nearest passages, and why each fell short</h2>",
-        *(_passage_html(number, one, record["threshold"]) for number, one in enumerate(read, 1)),
+        *(_passage_html(number, item, record["threshold"]) for number, item in enumerate(read, 1)),
         "" if read else "<p>No passage was found.</p>",
         "<h2>The threshold and its measured risk</h2>",
         *(f"<p>{line}</p>" for line in _risk_lines(record)),

@@ -271,7 +271,7 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
         page.freeze_panes = "A2"
         page.auto_filter.ref = page.dimensions
         for column_cells in page.columns:
-            longest = max(len(str(one.value or "")) for one in column_cells)
+            longest = max(len(str(cell.value or "")) for cell in column_cells)
             page.column_dimensions[column_cells[0].column_letter].width = min(50, 4 + longest)
     content = io.BytesIO()
     book.save(content)
@@ -298,12 +298,12 @@ def _typed(cell: Cell | None) -> object:
 
 
 def _quote_lines(cell: Cell) -> Iterator[list[object]]:
-    for one in cell.quotes:
+    for place in cell.quotes:
         value, rating = cell.shown, cell.rating.verdict if cell.rating else ""
         yield [
-            *(cell.row, cell.column, state(cell), round(cell.probability, 3), value, one.text),
-            *(one.sentence, one.document_id, one.page, one.heading, one.start, one.end),
-            *(one.sha256, rating),
+            *(cell.row, cell.column, state(cell), round(cell.probability, 3), value, place.text),
+            *(place.sentence, place.document_id, place.page, place.heading, place.start, place.end),
+            *(place.sha256, rating),
         ]
 
 

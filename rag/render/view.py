@@ -175,9 +175,9 @@ def _search(answer: Answer) -> Iterator[str]:
 
 def _absent_words(answer: Answer) -> list[str]:
     """The content words of the question, quoted, that no passage found has in any form."""
-    found = {stem for hit in answer.hits for stem in content_words(hit.passage.in_context)}
+    stems = {stem for hit in answer.hits for stem in content_words(hit.passage.in_context)}
     words = dict.fromkeys(WORD.findall(answer.question))
-    return [f'"{word}"' for word in words if content_words(word) - found]
+    return [f'"{word}"' for word in words if content_words(word) - stems]
 
 
 def _nth(number: int) -> str:

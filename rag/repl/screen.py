@@ -149,7 +149,7 @@ class Screen(Printer):
     def _others(self, alternatives: Sequence[Alternative]) -> None:
         if not alternatives:
             return
-        texts = (f"{clean(other.text)} {other.confidence:.0%}" for other in alternatives)
+        texts = (f"{clean(answer.text)} {answer.confidence:.0%}" for answer in alternatives)
         label = "Also considered: " if self.plain else "also "
         self.gap()
         line = Text(label, "dim").append(self._dot.join(texts), "dim")
