@@ -45,7 +45,7 @@ HOMES = {
         "ir_measures": "evaluation/metrics",
         "jinja2": "evaluation/report/page",
         "prompt_toolkit": "repl/full_terminal repl/plain_terminal repl/history",
-        "rich": "repl/printer repl/screen repl/run",
+        "rich": "repl/screen repl/run",
     }.items()
 }
 CONCRETE = {

@@ -27,6 +27,7 @@ from rag.claims.results import (
     CheckReport,
 )
 from rag.render.html_page import html_page
+from rag.render.status import plural
 from rag.types import Citation
 
 _INDENT = 26
@@ -134,14 +135,10 @@ def summary(report: CheckReport) -> list[str]:
         ]
         faults = report.quotation_counts["faults"]
         rows.append(
-            f"{_counted(len(report.quotations), 'quotation')}: {', '.join(verdicts)}; "
-            f"{_counted(faults, 'fault') if faults else 'no fault'}"
+            f"{plural(len(report.quotations), 'quotation')}: {', '.join(verdicts)}; "
+            f"{plural(faults, 'fault') if faults else 'no fault'}"
         )
     return rows
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], name: str) -> str:

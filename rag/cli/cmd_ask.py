@@ -16,7 +16,6 @@ from rag.cli.options import (
     FILE,
     filter_option,
     is_json,
-    plural,
     print_json,
     question_argument,
     shared,
@@ -25,7 +24,7 @@ from rag.cli.options import (
 )
 from rag.filters import Filter, shown
 from rag.render import terminal, view
-from rag.render.status import Status, clean
+from rag.render.status import Status, clean, plural
 from rag.settings import Settings
 from rag.types import plain
 
@@ -117,10 +116,8 @@ def ask_command(
     if certificate is None:
         sys.exit(0 if answer.text is not None else 1)
     if record is None:
-        why_none = (
-            "the question was answered" if answer.text else "the question is about rag itself"
-        )
-        click.echo(f"rag: {why_none}, so no certificate was written", err=True)
+        cause = "was answered" if answer.text else "is about rag itself"
+        click.echo(f"rag: the question {cause}, so no certificate was written", err=True)
         sys.exit(1)
     certificates.write(record, certificate)
     click.echo(

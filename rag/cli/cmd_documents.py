@@ -16,7 +16,6 @@ from rag.cli.options import (
     counts,
     filter_option,
     is_json,
-    plural,
     print_json,
     quotes_lines,
     shared,
@@ -31,7 +30,7 @@ from rag.ingestion.ingest import IngestReport
 from rag.ingestion.progress import IngestProgress
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
-from rag.render.status import Status, clean, flat
+from rag.render.status import Status, clean, flat, plural
 from rag.server.feedback import forget_quotes
 from rag.settings import Settings
 from rag.types import Document, plain

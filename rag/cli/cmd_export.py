@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import FILE, plural, read_json, shared, show
+from rag.cli.options import FILE, read_json, shared, show
 from rag.errors import NotFoundError
-from rag.render.status import clean
+from rag.render.status import clean, plural
 from rag.settings import Settings
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ import click
 
 from rag import build
 from rag.cli.main import LazyGroup
-from rag.cli.options import FILE, is_json, plural, shared, show
+from rag.cli.options import FILE, is_json, shared, show
 from rag.desk import grid as grids
 from rag.desk.grid import STATE_NAMES, Change, Grid
 from rag.errors import InputError
 from rag.filters import is_date, parse
-from rag.render.status import Status, clean, takes_all
+from rag.render.status import Status, clean, plural, takes_all
 from rag.settings import Settings
 from rag.types import plain
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import counts, plural, quotes_lines, shared, show, skipped_lines
-from rag.errors import InputError, NotFoundError, RagError
+from rag.cli.options import counts, quotes_lines, shared, show, skipped_lines
+from rag.errors import InputError, NotFoundError
 from rag.ingestion.progress import IngestProgress
 from rag.ingestion.sync import Changes
 from rag.ingestion.watch import watch
-from rag.render.status import Status, clean
+from rag.render.status import Status, clean, plural
 from rag.server.feedback import forget_quotes
 from rag.settings import Settings
 
@@ -93,14 +93,14 @@ def sync_command(
                 _ask_grids(settings, engine, changes.any)
 
         if is_watching:
-            watch(root, settings.index, once, report, _report_error)
+            watch(root, settings.index, once, report, lambda e: click.echo(f"rag: {e}", err=True))
         else:
             report(once())
 
 
 def _ask_grids(settings: Settings, engine: Callable[[], Engine], has_changed: bool) -> None:
     """Ask standing grids, and say on stderr what changed; errors do not undo a sync."""
-    from rag.desk.standing_grids import refresh
+    from rag.desk.grid_run import refresh
 
     with closing(build.store(settings)) as store, Status("asking standing grids"):
         for grid in refresh(store, engine, has_changed):
@@ -108,10 +108,6 @@ def _ask_grids(settings: Settings, engine: Callable[[], Engine], has_changed: bo
             news = f"{plural(grid.changed, 'answer')} changed; see: rag grid changes {name!r}"
             outcome = grid.error or (news if grid.changed else "no answer changed")
             click.echo(f"rag: grid {name}: {clean(outcome)}", err=True)
-
-
-def _report_error(error: RagError) -> None:
-    click.echo(f"rag: {error}", err=True)
 
 
 def _report(changes: Changes, index: str) -> list[str]:

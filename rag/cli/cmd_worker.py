@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, closing, contextmanager
 import click
 
 from rag import build
-from rag.cli.options import collection_name, plural, print_json, shared, show
+from rag.cli.options import collection_name, print_json, shared, show
 from rag.errors import AbsentError, EmptyError, InputError, NotFoundError, RagError
 from rag.ingestion.uploads import GRID, Done, State, Upload, put_upload
 from rag.protocols import Embedder, Reader, Store
-from rag.render.status import clean
+from rag.render.status import clean, plural
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 

@@ -14,7 +14,7 @@ import click
 
 from rag.errors import InputError, writing_to
 from rag.filters import parse
-from rag.render.status import clean, takes_all
+from rag.render.status import clean, plural, takes_all
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import plain
 
@@ -78,10 +78,6 @@ def quotes_lines(quotes: int) -> list[str]:
     """A line about deleted ratings and answers of threads, if there are any."""
     quotes_text = plural(quotes, "rating or answer")
     return [f"  {quotes_text} that quoted removed documents deleted"] if quotes else []
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 Command = Callable[..., Any]

@@ -24,8 +24,7 @@ from rag.errors import BusyError, InputError, writing_to
 from rag.filters import Filter, matches, parse
 from rag.protocols import Store
 from rag.render.html_page import html_page, html_text
-from rag.render.status import flat
-from rag.render.view import count_of_documents
+from rag.render.status import flat, plural
 from rag.settings import Settings
 from rag.types import TALK, Answer, Document, Hit, plain, title_and_headings
 
@@ -221,9 +220,9 @@ def to_html(record: Mapping[str, Any]) -> str:
     ]
     settings = [(name, html_text(value)) for name, value in receipt["settings"].items()]
     listed = [(name, _code(digest)) for name, digest in islice(digests.items(), _MOST_LISTED)]
-    unlisted = len(digests) - len(listed)
+    unlisted, searched_documents = len(digests) - len(listed), plural(len(digests), "document")
     body = [
-        f'<p class="verdict">On {day} UTC, rag searched {count_of_documents(len(digests))} and did '
+        f'<p class="verdict">On {day} UTC, rag searched {searched_documents} and did '
         f"not find an answer: {html_text(record['reason'])}.</p><p>This is the record of a search; "
         "it does not prove that no document has the answer. rag compared all passages with the "
         "question, by words and by meaning, and read the nearest ones.</p>",

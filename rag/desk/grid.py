@@ -1,7 +1,7 @@
 """A grid as stored: the same questions to every document, to groups of them and to the whole index,
 with their cells, what changed, and ratings.
 
-`rag.desk.grid_run` asks the questions; `rag.desk.standing_grids` asks again after a sync.
+`rag.desk.grid_run` asks the questions, and again after a sync.
 """
 
 from __future__ import annotations

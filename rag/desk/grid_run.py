@@ -1,6 +1,5 @@
-"""Asks the cells of a grid that have no answer yet, or whose documents changed, batch by batch.
-
-`rag.desk.standing_grids` does this for each standing grid after a sync.
+"""Asks the cells of a grid that have no answer yet, or whose documents changed, batch by batch; and
+those of standing grids, whose file says `refresh = "on_sync"`, after a sync.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ from rag.answering.searcher import Query, RetrievalResult
 from rag.desk import grid as grids
 from rag.desk.grid import Cell, Grid, GridRow, Quote, State
 from rag.desk.grid_file import GridColumn
+from rag.errors import RagError
 from rag.meaning.figures import figures
 from rag.meaning.quantities import Quantity
+from rag.protocols import Store
 from rag.types import Alternative, Answer, Citation, Value
 
 if TYPE_CHECKING:
@@ -116,6 +117,33 @@ def in_batches(engine: Engine, name: str, batch: int = BATCH) -> Iterator[tuple[
     grid = grids.load(engine.store, name)
     if not grid.finished and not grid.counts["waiting"]:
         grids.mark(engine.store, name, finished=grids.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """A grid that was asked again: changed answers that nobody has seen, and an error, or ""."""
+
+    name: str
+    changed: int
+    error: str = ""
+
+
+def refresh(
+    store: Store, engine: Callable[[], Engine], has_changed: bool = True
+) -> Iterator[Refreshed]:
+    """Ask the standing grids that have something to ask; only then `engine` is called. Rows of
+    several documents are asked only if the index `has_changed`.
+    """
+    for name in store.grids():
+        try:
+            if grids.spec_of(store, name).refresh != "on_sync":
+                continue
+            waiting = due(grids.load(store, name))
+            if any(has_changed or cell.has_changed for cell in waiting):
+                run(engine(), name)
+                yield Refreshed(name, len(grids.load(store, name).changes()))
+        except RagError as error:
+            yield Refreshed(name, 0, error.message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ def flat(text: str) -> str:
     return clean(" ".join(text.split()))
 
 
+def plural(count: int, noun: str) -> str:
+    """The count with its noun: "1 document", "2,000 documents"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def takes_all(out: TextIO) -> bool:
     """Whether the stream's encoding has every character; if not, JSON is escaped."""
     return (out.encoding or "utf-8").lower().startswith("utf")

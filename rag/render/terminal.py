@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from rag.render import view
-from rag.render.status import clean, flat
+from rag.render.status import clean, flat, plural
 from rag.types import Answer, Citation, Copy, Hit, Piece
 
 _MOST_COPIES = 3
@@ -137,7 +137,7 @@ def _conflicts(shown: Answer) -> list[str]:
     sides = [(shown.text or "", shown.documents, shown.citations[0].date)]
     sides += [(side.text, side.documents, side.citations[0].date) for side in shown.conflicts]
     counts = [
-        f"{clean(text)} in {view.count_of_documents(count)}"
+        f"{clean(text)} in {plural(count, 'document')}"
         + (f" of {date}" if date and count == 1 else "")
         for text, count, date in sides
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from rag.meaning.words import WORD, content_words
+from rag.render.status import plural
 from rag.types import (
     LEAST_SHOWN,
     TALK,
@@ -58,7 +59,7 @@ def _made_of(answer: Answer) -> str:
         return "nothing reached the required confidence"
     documents = len({piece.citation.document_id for piece in answer.pieces})
     unshown = f", {answer.more} more are not shown" if answer.more else ""
-    return f"{count} piece{'' if count == 1 else 's'} of {count_of_documents(documents)}{unshown}"
+    return f"{plural(count, 'piece')} of {plural(documents, 'document')}{unshown}"
 
 
 def _threshold(answer: Answer) -> float | None:
@@ -110,7 +111,7 @@ def _agreement(answer: Answer) -> Iterator[str]:
     if answer.documents > 1:
         yield f"{answer.documents} of the {read} documents read support it."
     elif answer.documents == 1:
-        yield f"One of the {count_of_documents(read)} read supports it."
+        yield f"One of the {plural(read, 'document')} read supports it."
     for side in answer.conflicts:
         yield f"Conflicts with: {_side(side)}."
     rivals = [o for o in answer.alternatives if all(o.text != s.text for s in answer.conflicts)]
@@ -123,7 +124,7 @@ def _agreement(answer: Answer) -> Iterator[str]:
 
 def _side(side: Alternative) -> str:
     return (
-        f'"{side.text}" in {count_of_documents(side.documents)} ({side.citations[0].document_id})'
+        f'"{side.text}" in {plural(side.documents, "document")} ({side.citations[0].document_id})'
     )
 
 
@@ -165,7 +166,7 @@ def _search(answer: Answer) -> Iterator[str]:
         else f"{len(answer.hits)}"
     )
     yield (
-        f"{count} passages of {count_of_documents(documents)} were read; the closest is in "
+        f"{count} passages of {plural(documents, 'document')} were read; the closest is in "
         f"{best.passage.document_id}."
     )
     absent = _absent_words(answer)
@@ -286,10 +287,6 @@ def sources(pieces: Sequence[Piece]) -> list[tuple[CitedPlace, list[int]]]:
         else:
             shared.append((place, [number]))
     return shared
-
-
-def count_of_documents(count: int) -> str:
-    return f"{count} document{'' if count == 1 else 's'}"
 
 
 def shortened(text: str, limit: int = 600) -> str:

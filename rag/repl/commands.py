@@ -10,6 +10,7 @@ from pathlib import Path
 from rag.errors import InputError, StoreError
 from rag.filters import OPERATORS, parse
 from rag.ingestion.progress import IngestProgress
+from rag.render.status import plural
 from rag.repl import transcript
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession, ShownPlace
@@ -179,8 +180,8 @@ def _save(context: Context, path: str) -> None:
         own = True
     transcript.save(context.session.exchanges, target, again=own)
     context.session.saved = str(target)
-    count = len(context.session.exchanges)
-    context.screen.note(f"saved {count} question{'s' * (count > 1)} to {target}")
+    count = plural(len(context.session.exchanges), "question")
+    context.screen.note(f"saved {count} to {target}")
 
 
 def _info(context: Context, _: str) -> None:

@@ -16,7 +16,7 @@ from rag import build
 from rag.answering.candidate import Candidate
 from rag.answering.reading import Reading
 from rag.desk import grid as grids
-from rag.desk import grid_export, grid_run, standing_grids
+from rag.desk import grid_export, grid_run
 from rag.desk.grid_file import GridSpec, definition
 from rag.engine import Engine
 from rag.errors import InputError
@@ -180,7 +180,7 @@ def test_a_damaged_definition_is_named_and_can_be_replaced(engine: Engine, recor
         with pytest.raises(InputError, match="grid leases") as caught:
             look(engine.store, "leases")
         assert "rag grid delete leases" in caught.value.hint
-    (refreshed,) = standing_grids.refresh(engine.store, lambda: engine)
+    (refreshed,) = grid_run.refresh(engine.store, lambda: engine)
     assert "grid leases" in refreshed.error
     grid(engine)
     assert grid_run.run(engine, "leases") == 2
