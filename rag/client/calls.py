@@ -11,19 +11,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from rag.errors import InputError, RagError, install_line
-from rag.server.document_schemas import Deleted, Job, WireDocumentDetail, WireDocuments
-from rag.server.grid_schemas import WireGrid, WireGridJob, WireGrids, WireGridSummary
-from rag.server.schemas import (
-    Claim,
-    Highlight,
-    WireAnswer,
-    WireAnswers,
-    WireCitation,
-    WireHit,
-    WireHits,
-    WireReport,
-    WireVerdict,
-)
+from rag.server import schemas
+from rag.server.schemas import Job, WireAnswer
 
 try:
     import httpx as httpx  # for the other modules, so that the hint is here only
@@ -92,7 +81,7 @@ def ask_many(
     """Ask up to 64 questions, which are read together; answers are in the same order."""
 
     def read(content: bytes) -> list[WireAnswer]:
-        return WireAnswers.model_validate_json(content).answers
+        return schemas.WireAnswers.model_validate_json(content).answers
 
     body = _body(list(questions), filters=list(filters), top_k=top_k)
     return Call("POST", "/v1/ask/batch", read, {"json": body})
@@ -104,25 +93,33 @@ def stream(question: str, filters: Sequence[str] = (), top_k: int | None = None)
     return Call("POST", "/v1/ask", lambda _: None, {"json": body})
 
 
-def search(question: str, filters: Sequence[str] = (), top_k: int = 10) -> Call[list[WireHit]]:
+def search(
+    question: str, filters: Sequence[str] = (), top_k: int = 10
+) -> Call[list[schemas.WireHit]]:
     """The `top_k` passages that best match the question, best first."""
 
-    def read(content: bytes) -> list[WireHit]:
-        return WireHits.model_validate_json(content).hits
+    def read(content: bytes) -> list[schemas.WireHit]:
+        return schemas.WireHits.model_validate_json(content).hits
 
     body = _body(question, filters=list(filters), top_k=top_k)
     return Call("POST", "/v1/search", read, {"json": body})
 
 
-def page(after: str) -> Call[WireDocuments]:
+def page(after: str) -> Call[schemas.WireDocuments]:
     """The documents after this id, and the last of them, or None at the end."""
     values = {"after": after, "limit": 1000}
-    return Call("GET", "/v1/documents", WireDocuments.model_validate_json, {"params": values})
+    return Call(
+        "GET", "/v1/documents", schemas.WireDocuments.model_validate_json, {"params": values}
+    )
 
 
-def document(document_id: str) -> Call[WireDocumentDetail]:
+def _document(document_id: str) -> str:
+    return f"/v1/documents/{quote(document_id)}"
+
+
+def document(document_id: str) -> Call[schemas.WireDocumentDetail]:
     """A document without its text."""
-    return Call("GET", _document(document_id), WireDocumentDetail.model_validate_json)
+    return Call("GET", _document(document_id), schemas.WireDocumentDetail.model_validate_json)
 
 
 def text(document_id: str) -> Call[str]:
@@ -130,13 +127,9 @@ def text(document_id: str) -> Call[str]:
     return Call("GET", f"{_document(document_id)}/text", bytes.decode)
 
 
-def delete(document_id: str) -> Call[Deleted]:
+def delete(document_id: str) -> Call[schemas.Deleted]:
     """Delete a document."""
-    return Call("DELETE", _document(document_id), Deleted.model_validate_json)
-
-
-def _document(document_id: str) -> str:
-    return f"/v1/documents/{quote(document_id)}"
+    return Call("DELETE", _document(document_id), schemas.Deleted.model_validate_json)
 
 
 def put(name: str, content: str | bytes) -> Call[Job]:
@@ -151,28 +144,30 @@ def job(job_id: str) -> Call[Job]:
 
 def check(
     text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
-) -> Call[WireReport]:
+) -> Call[schemas.WireReport]:
     """Check each sentence and quotation of a text against the documents; `sources` maps its [n]
     marks to document ids.
     """
     cited = [{"index": number, "document_id": name} for number, name in (sources or {}).items()]
     body = {"text": text, "filters": list(filters), "sources": cited}
-    return Call("POST", "/v1/check", WireReport.model_validate_json, {"json": body})
+    return Call("POST", "/v1/check", schemas.WireReport.model_validate_json, {"json": body})
 
 
-def grids() -> Call[list[WireGridSummary]]:
+def grids() -> Call[list[schemas.WireGridSummary]]:
     """All grids with the states of their cells."""
-    return Call("GET", "/v1/grids", lambda body: WireGrids.model_validate_json(body).grids)
+    return Call("GET", "/v1/grids", lambda body: schemas.WireGrids.model_validate_json(body).grids)
 
 
-def grid(name: str) -> Call[WireGrid]:
+def grid(name: str) -> Call[schemas.WireGrid]:
     """A grid with its cells."""
     limit = {"params": {"limit": 10_000}}
-    return Call("GET", _grid(name), WireGrid.model_validate_json, limit)
+    return Call("GET", _grid(name), schemas.WireGrid.model_validate_json, limit)
 
 
-def run_grid(definition: Mapping[str, Any]) -> Call[WireGridJob]:
-    return Call("POST", "/v1/grids", WireGridJob.model_validate_json, {"json": dict(definition)})
+def run_grid(definition: Mapping[str, Any]) -> Call[schemas.WireGridJob]:
+    return Call(
+        "POST", "/v1/grids", schemas.WireGridJob.model_validate_json, {"json": dict(definition)}
+    )
 
 
 def delete_grid(name: str) -> Call[None]:
@@ -192,13 +187,7 @@ def _grid(name: str) -> str:
     return f"/v1/grids/{quote(name, safe='')}"
 
 
-def verify(citation: WireCitation) -> Call[WireVerdict]:
+def verify(citation: schemas.WireCitation) -> Call[schemas.WireVerdict]:
     """Check whether a citation still holds."""
-    claim = Claim(
-        document_id=citation.document_id,
-        highlight=Highlight(**citation.highlight.model_dump()),
-        cited_text=citation.cited_text,
-        document_sha256=citation.document_sha256,
-    )
-    body = {"json": claim.model_dump()}
-    return Call("POST", "/v1/verify", WireVerdict.model_validate_json, body)
+    body = citation.model_dump(mode="json")
+    return Call("POST", "/v1/verify", schemas.WireVerdict.model_validate_json, {"json": body})

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rag.client.passages import ABOUT, TOOL, answered, passages
+from rag.client.passages import ABOUT, TOOL, answered, metadata_of, passages, place_id
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.errors import InputError, install_line
@@ -41,7 +41,10 @@ class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be instal
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
         hits = passages(self.source, query, self.k, self.filters)
-        return [Document(page_content=hit.text, metadata=hit.metadata, id=hit.id) for hit in hits]
+        return [
+            Document(page_content=hit.text, metadata=metadata_of(hit), id=place_id(hit))
+            for hit in hits
+        ]
 
 
 def answer_tool(source: Client | Engine, filters: list[str] | None = None) -> StructuredTool:

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.client.passages import ABOUT, TOOL, RetrievedPassage, Source, answered, passages
+from rag.client.passages import ABOUT, TOOL, Source, answered, metadata_of, passages, place_id
 from rag.client.service import Client
 from rag.engine import Engine
 from rag.errors import InputError, install_line
+from rag.server.schemas import WireHit
 
 try:
     from llama_index.core.retrievers import BaseRetriever
@@ -42,19 +43,20 @@ class RagNodeRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be in
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         hits = passages(self._source, query_bundle.query_str, self._k, self._filters)
-        return [NodeWithScore(node=_node(hit), score=hit.score) for hit in hits]
+        return [NodeWithScore(node=_node(hit), score=hit.scores.score) for hit in hits]
 
 
-def _node(passage: RetrievedPassage) -> TextNode:
+def _node(hit: WireHit) -> TextNode:
     """A node whose scores and offsets are hidden from models."""
+    metadata = metadata_of(hit)
     return TextNode(
-        id_=passage.id,
-        text=passage.text,
-        metadata=passage.metadata,
-        start_char_idx=passage.start_char_index,
-        end_char_idx=passage.end_char_index,
+        id_=place_id(hit),
+        text=hit.text,
+        metadata=metadata,
+        start_char_idx=hit.start_char_index,
+        end_char_idx=hit.end_char_index,
         excluded_llm_metadata_keys=[*_SCORES, "start_char_index", "end_char_index"],
-        excluded_embed_metadata_keys=list(passage.metadata),
+        excluded_embed_metadata_keys=list(metadata),
     )
 
 

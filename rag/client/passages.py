@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from rag.answering.searcher import Searcher
@@ -11,6 +11,8 @@ from rag.client.service import Client
 from rag.engine import Engine
 from rag.filters import parse
 from rag.render.cited import cited
+from rag.server import serialize
+from rag.server.schemas import WireHit
 
 TOOL = "ask_documents"
 ABOUT = (
@@ -24,54 +26,24 @@ time.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class RetrievedPassage:
-    """`document.text[start_char_index:end_char_index] == text`, in code points; higher scores are
-    better.
-    """
-
-    text: str
-    document_id: str
-    title: str
-    heading: str
-    start_char_index: int
-    end_char_index: int
-    score: float
-    dense: float
-    lexical: float
-
-    @property
-    def id(self) -> str:
-        """Document and offsets as one string."""
-        return f"{self.document_id}#char={self.start_char_index},{self.end_char_index}"
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """All fields except the text."""
-        return {name: value for name, value in asdict(self).items() if name != "text"}
-
-
-def passages(
-    source: Source, question: str, k: int, filters: Sequence[str]
-) -> list[RetrievedPassage]:
+def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> list[WireHit]:
     """The `k` best passages, best first. Raises RagError."""
     if isinstance(source, Client):
-        return [
-            RetrievedPassage(
-                *(hit.text, hit.document_id, hit.title, " > ".join(hit.headings)),
-                *(hit.start_char_index, hit.end_char_index),
-                *(hit.scores.score, hit.scores.dense, hit.scores.lexical),
-            )
-            for hit in source.search(question, filters, k)
-        ]
-    return [
-        RetrievedPassage(
-            *(one.text, one.document_id, one.title, one.heading, one.start, one.end),
-            *(hit.score, hit.dense, hit.lexical),
-        )
-        for hit in source.search(question, k, parse(filters) or None)
-        for one in [hit.passage]
-    ]
+        return source.search(question, filters, k)
+    return [serialize.hit(hit) for hit in source.search(question, k, parse(filters) or None)]
+
+
+def place_id(hit: WireHit) -> str:
+    """Document and offsets as one string."""
+    return f"{hit.document_id}#char={hit.start_char_index},{hit.end_char_index}"
+
+
+def metadata_of(hit: WireHit) -> dict[str, Any]:
+    """Document, headings, offsets in code points, and scores; higher is better."""
+    places = {"document_id", "title", "start_char_index", "end_char_index"}
+    scores = hit.scores.model_dump(include={"score", "dense", "lexical"})
+    heading = " > ".join(hit.headings)
+    return {**hit.model_dump(include=places), "heading": heading, **scores}
 
 
 def answered(

@@ -14,20 +14,25 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import json
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import rag.client.calls as calls
-from rag.client.calls import Call, Event, httpx
-from rag.client.transport import PAUSE, EventLines, Transport, problem_of
-from rag.server.document_schemas import Job, WireDocument
-from rag.server.grid_schemas import WireGrid
+from rag.client.calls import Call, Event, ServiceProblem, Unreachable, httpx
+from rag.server.schemas import Job, WireDocument, WireGrid
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
+_AGAIN = (429, 503)
+"""Statuses of requests that were not processed, so that they can safely be sent again."""
+_LONGEST_WAIT = 30.0
+_PAUSE = 0.5
 
 
 def _described(method: Method, request: Callable[..., Any]) -> Method:
@@ -55,7 +60,81 @@ def _coroutine(
     return _described(method, request)
 
 
-class Client(Transport):
+class _Transport:
+    """Shared by both clients: address, key and number of retries."""
+
+    def __init__(self, url: str, key: str | None, retries: int) -> None:
+        self._url = url.rstrip("/")
+        self._retries = retries
+        secret = os.environ.get("RAG_KEY", "") if key is None else key
+        self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+
+    def _request(self, call: Call[Any]) -> dict[str, Any]:
+        """The arguments with which httpx sends the request."""
+        address = {"method": call.method, "url": f"{self._url}{call.path}"}
+        return {**address, "headers": self._headers, **call.send}
+
+    def _pause(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float:
+        """Seconds to wait before the next attempt. Raises the error of the outcome if another
+        cannot help.
+        """
+        if isinstance(outcome, httpx.Response):
+            after = outcome.headers.get("Retry-After", "")
+            is_passing = outcome.status_code in _AGAIN
+        else:
+            after, is_passing = "", isinstance(outcome, httpx.ConnectError)
+        seconds = float(after) if after.isdecimal() else _PAUSE * 2**attempt
+        if attempt < self._retries and is_passing and seconds <= _LONGEST_WAIT:
+            return seconds
+        if isinstance(outcome, httpx.Response):
+            raise _problem_of(outcome)
+        raise self._unreachable(outcome) from outcome
+
+    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        return Unreachable(
+            f"no service answers at {self._url}: {error or type(error).__name__}",
+            "start one: rag serve",
+        )
+
+
+def _problem_of(response: httpx.Response) -> ServiceProblem:
+    """The service's problem document, or the plain response of a proxy in front of it."""
+    try:
+        problem = response.json()
+        detail, hint = str(problem["detail"]), str(problem.get("hint", ""))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        problem, detail, hint = {}, f"HTTP {response.status_code}: {response.text[:200]}", ""
+    request_id = response.headers.get("X-Request-ID", "")
+    return ServiceProblem(
+        response.status_code, str(problem.get("type", "")), detail, hint, request_id
+    )
+
+
+class _EventLines:
+    """Assembles events from the lines of a stream. Raises ServiceProblem for an `error` event."""
+
+    def __init__(self) -> None:
+        self._name = ""
+
+    def take(self, line: str) -> Event | None:
+        if line.startswith("event: "):
+            self._name = line.removeprefix("event: ")
+            return None
+        if not line.startswith("data: "):
+            return None
+        data = json.loads(line.removeprefix("data: "))
+        if self._name == "error":
+            raise ServiceProblem(
+                data["status"],
+                data["type"],
+                data["detail"],
+                data.get("hint", ""),
+                data.get("request_id", ""),
+            )
+        return Event(self._name, data)
+
+
+class Client(_Transport):
     """Synchronous client. `key` defaults to the variable RAG_KEY. Raises ServiceProblem and
     Unreachable, which are RagErrors.
 
@@ -98,16 +177,14 @@ class Client(Transport):
     def stream(
         self, question: str, filters: Sequence[str] = (), top_k: int | None = None
     ) -> Iterator[Event]:
-        """Ask a question and yield the passages as soon as they are found, then citations and the
-        answer.
-        """
-        events = EventLines()
+        """Ask a question and yield the passages once they are found, citations and the answer."""
+        events = _EventLines()
         request = self._request(calls.stream(question, filters, top_k))
         try:
             with self._http.stream(**request) as response:
                 if not response.is_success:
                     response.read()
-                    raise problem_of(response)
+                    raise _problem_of(response)
                 for line in response.iter_lines():
                     if event := events.take(line):
                         yield event
@@ -123,9 +200,7 @@ class Client(Transport):
             after = page.next
 
     def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
-        """Upload a file, replacing one of the same name; with `wait`, return when it is
-        ingested.
-        """
+        """Upload a file, replacing one of that name; with `wait`, return when it is ingested."""
         job = self._send(calls.put(name, content))
         return self._ended(job.id) if wait and job.state != "done" else job
 
@@ -133,9 +208,7 @@ class Client(Transport):
         return self.put(path.name, path.read_bytes(), wait)
 
     def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
-        """Ask a grid, with the values of a grid file; with `wait`, return when all cells are
-        asked.
-        """
+        """Ask a grid, with the values of a grid file; with `wait`, return when all are asked."""
         started = self._send(calls.run_grid(definition))
         if wait:
             self._ended(started.job)
@@ -143,12 +216,11 @@ class Client(Transport):
 
     def _ended(self, job_id: str) -> Job:
         while (job := self._send(calls.job(job_id))).state != "done":
-            time.sleep(PAUSE)
+            time.sleep(_PAUSE)
         return job
 
     def _send(self, call: Call[T]) -> T:
-        attempt = 0
-        while True:
+        for attempt in count():
             outcome: httpx.Response | httpx.TransportError
             try:
                 outcome = self._http.request(**self._request(call))
@@ -157,10 +229,10 @@ class Client(Transport):
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return call.read(outcome.content)
             time.sleep(self._pause(attempt, outcome))
-            attempt += 1
+        raise AssertionError("_pause ends the attempts")
 
 
-class AsyncClient(Transport):
+class AsyncClient(_Transport):
     """`Client` with coroutines; its methods are documented there."""
 
     def __init__(
@@ -199,13 +271,13 @@ class AsyncClient(Transport):
     async def stream(
         self, question: str, filters: Sequence[str] = (), top_k: int | None = None
     ) -> AsyncIterator[Event]:
-        events = EventLines()
+        events = _EventLines()
         request = self._request(calls.stream(question, filters, top_k))
         try:
             async with self._http.stream(**request) as response:
                 if not response.is_success:
                     await response.aread()
-                    raise problem_of(response)
+                    raise _problem_of(response)
                 async for line in response.aiter_lines():
                     if event := events.take(line):
                         yield event
@@ -235,12 +307,11 @@ class AsyncClient(Transport):
 
     async def _ended(self, job_id: str) -> Job:
         while (job := await self._send(calls.job(job_id))).state != "done":
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(_PAUSE)
         return job
 
     async def _send(self, call: Call[T]) -> T:
-        attempt = 0
-        while True:
+        for attempt in count():
             outcome: httpx.Response | httpx.TransportError
             try:
                 outcome = await self._http.request(**self._request(call))
@@ -249,4 +320,4 @@ class AsyncClient(Transport):
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 return call.read(outcome.content)
             await asyncio.sleep(self._pause(attempt, outcome))
-            attempt += 1
+        raise AssertionError("_pause ends the attempts")

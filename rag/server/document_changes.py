@@ -15,9 +15,9 @@ from rag.ingestion.deletion import DeletionReceipt
 from rag.ingestion.pipeline import UPLOADED, check_free, embed, put
 from rag.parsing.load import load_some
 from rag.server.caller import Caller
-from rag.server.document_schemas import PutDocument
 from rag.server.feedback import forget_quotes
 from rag.server.ingest_worker import ModelThreadEmbedder
+from rag.server.schemas import PutDocument
 from rag.server.state import Service
 from rag.server.upload_queue import Remains
 from rag.types import Document

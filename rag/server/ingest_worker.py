@@ -24,9 +24,9 @@ from rag.ingestion.pipeline import check_free
 from rag.ingestion.uploads import GRID, prepare, put_prepared
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
-from rag.server.document_schemas import WireFile
 from rag.server.model_worker import ModelThread
 from rag.server.prometheus import Metrics
+from rag.server.schemas import WireFile
 from rag.server.upload_queue import Upload, file_of
 from rag.server.upload_queue_local import LocalUploadQueue
 

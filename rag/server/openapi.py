@@ -8,9 +8,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from rag import __version__
-from rag.server.document_schemas import TextDocument
 from rag.server.error_shapes import DifyError, OpenAIError, Problem, shape_of
 from rag.server.problems import MEDIA_TYPE
+from rag.server.schemas import TextDocument
 
 _SUMMARY = """Answers quoted from your documents, with their sources; or `null` with a reason.
 

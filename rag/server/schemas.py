@@ -1,5 +1,4 @@
-"""Request and response bodies of questions, searches and checks; those of documents and grids are
-in `document_schemas` and `grid_schemas`.
+"""Bodies of requests and responses: questions, searches and checks, then documents, then grids.
 
 Offsets count Unicode code points; ends are exclusive.
 """
@@ -344,3 +343,195 @@ class WireReport(BaseModel):
     counts: dict[str, int] = Field(description="Sentences by verdict, and wrong citations.")
     generation: int = Field(description="The state of the index.")
     timings_ms: dict[str, float]
+
+
+class WireSection(BaseModel):
+    start: int = Field(description="Start of the heading's line.")
+    headings: list[str]
+
+
+class WireDocument(BaseModel):
+    id: str = Field(examples=["uploads/lease.md"])
+    title: str = Field(examples=["The lease"])
+    uri: str = Field(examples=["upload:uploads/lease.md"])
+    sha256: str
+    metadata: dict[str, str]
+
+
+class WireDocumentDetail(WireDocument):
+    characters: int = Field(description="Length of its text in Unicode code points.")
+    sections: list[WireSection]
+
+
+class WireDocuments(BaseModel):
+    documents: list[WireDocument]
+    total: int
+    next: str | None = Field(
+        description="Value of `after` for the next page; null on the last one."
+    )
+
+
+class Deleted(BaseModel):
+    id: str
+    deleted: bool
+    generation: int = Field(description="First generation of the index without the document.")
+    complete: bool = Field(
+        description="Whether no part of the index holds it and no search finds it."
+    )
+    receipt: dict[str, Any] = Field(
+        description="Its entries in each part of the index, before and after."
+    )
+
+
+class TextDocument(Strict):
+    """A document as text."""
+
+    name: str = Field(
+        min_length=1,
+        max_length=200,
+        description="File name; its suffix gives the format.",
+        examples=["lease.md"],
+    )
+    text: str = Field(
+        min_length=1,
+        description="Its text.",
+        examples=["# The lease\n\nThe lease ends in May 2027."],
+    )
+
+
+class PutDocument(Strict):
+    """A document as text, under the id in the path."""
+
+    text: str = Field(
+        min_length=1,
+        description="Its text.",
+        examples=["# Ticket 42\n\nThe lease ends in May 2027."],
+    )
+    title: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="By default taken from the text.",
+    )
+    metadata: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line] = Field(
+        default={},
+        max_length=50,
+        description="For filters, in addition to the text's own metadata.",
+    )
+
+
+class WireFile(BaseModel):
+    """The outcome for one uploaded file."""
+
+    name: str
+    outcome: str = Field(
+        description="added, updated, unchanged or rejected; answered for a grid.",
+        examples=["added"],
+    )
+    document_ids: list[str] = Field(default=[])
+    detail: str = Field(
+        default="",
+        description="Why it was rejected, or which members were skipped or removed.",
+    )
+
+
+class Job(BaseModel):
+    """An upload in progress. Once accepted, it survives a crash of the service, which resumes
+    it.
+    """
+
+    id: str
+    state: str = Field(description="queued, running or done.", examples=["done"])
+    created: str
+    files: list[WireFile] = Field(description="Files processed so far.")
+    total: int = Field(description="Number of files.")
+
+
+class WireJobs(BaseModel):
+    jobs: list[Job] = Field(description="Newest first.")
+
+
+class WireCount(BaseModel):
+    name: str
+    count: int
+
+
+class WireSource(BaseModel):
+    id: str
+    title: str
+    type: str
+    date: str
+    pages: int = Field(description="Number of pages; 0 for a format without pages.")
+
+
+class GridColumnBody(Strict):
+    name: str = Field(examples=["End"])
+    question: str = Field(examples=["When does the lease end?"])
+    type: Literal["text", "date", "amount", "number", "yes_no", "list"] = "text"
+
+
+class GridBody(Strict):
+    """A grid: a row for each document or group of documents, a column for each question."""
+
+    name: str = Field(examples=["leases"])
+    columns: list[GridColumnBody]
+    filter: list[Line] = Field(default=[], max_length=20, examples=[["type=md"]])
+    rows: str = Field(default="documents", description="documents, folders, none, or metadata:KEY.")
+    all_documents: bool = Field(default=False, description="One more row for the whole index.")
+    refresh: Literal["", "on_sync"] = ""
+
+
+class CellRating(Strict):
+    """A person's rating of a cell."""
+
+    row: str = Field(max_length=2000, examples=["uploads/lease.md"])
+    column: str = Field(max_length=100, examples=["End"])
+    verdict: Literal["confirmed", "corrected", "rejected", "withdrawn"]
+    value: str = Field(default="", max_length=10_000, description="The right one, if corrected.")
+
+
+class WireGridJob(BaseModel):
+    name: str
+    job: str = Field(description="See `GET /v1/jobs/{job}`.")
+
+
+class WireGridSummary(BaseModel):
+    name: str
+    rows: int
+    columns: int
+    changed: int = Field(description="Answers that changed since somebody looked.")
+    counts: dict[str, int] = Field(
+        description="Cells in each state: answered, unsure, absent, unreadable, waiting."
+    )
+
+
+class WireGrids(BaseModel):
+    grids: list[WireGridSummary]
+
+
+class WireGridRow(BaseModel):
+    row: str = Field(description="A document's id, a folder, a value, or * for all documents.")
+    title: str
+    cells: list[dict[str, Any]] = Field(
+        description=(
+            "In the order of the columns: `state`, `value`, `typed`, `probability`, `quotes` with "
+            "`document_id`, `sha256`, offsets and `headings`, `rating`, and `shown`, the value "
+            "that counts."
+        )
+    )
+
+
+class WireGrid(WireGridSummary):
+    definition: dict[str, Any]
+    finished: str = Field(description='When all cells were first answered, or "".')
+    due: int = Field(
+        description="Cells to ask: without an answer, or whose document or question changed."
+    )
+    job: str = Field(description='The job that asks it now, or "".')
+    cells: list[WireGridRow] = Field(description="The rows from `offset` on.")
+
+
+class WireGridChanges(BaseModel):
+    changes: list[dict[str, Any]] = Field(
+        description="`row`, `column`, `before`, `after`, `document_id`, `reason` and `at`."
+    )

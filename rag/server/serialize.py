@@ -13,7 +13,7 @@ from rag.answering.searcher import RetrievalResult
 from rag.answering.verification import CitationCheck
 from rag.claims.results import CheckReport, FoundEvidence
 from rag.render.view import explain
-from rag.server import document_schemas, schemas
+from rag.server import schemas
 from rag.structure import sections
 from rag.types import Alternative, Answer, Citation, Document, Hit, heading_parts
 
@@ -125,18 +125,18 @@ def hit(hit: Hit) -> schemas.WireHit:
     return _placed(schemas.WireHit, hit.passage, headings=heading, scores=scores)
 
 
-def document(document: Document) -> document_schemas.WireDocument:
+def document(document: Document) -> schemas.WireDocument:
     source = uri(document.source, document.id)
-    return _as(document_schemas.WireDocument, document, uri=source)
+    return _as(schemas.WireDocument, document, uri=source)
 
 
-def document_detail(document: Document) -> document_schemas.WireDocumentDetail:
+def document_detail(document: Document) -> schemas.WireDocumentDetail:
     outline = [
-        document_schemas.WireSection(start=section.start, headings=list(section.path))
+        schemas.WireSection(start=section.start, headings=list(section.path))
         for section in sections(document.blocks)
     ]
     return _as(
-        document_schemas.WireDocumentDetail,
+        schemas.WireDocumentDetail,
         document,
         uri=uri(document.source, document.id),
         characters=len(document.text),

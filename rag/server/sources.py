@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from rag.protocols import Store
-from rag.server.document_schemas import WireCount, WireSource
+from rag.server.schemas import WireCount, WireSource
 from rag.types import Document
 
 

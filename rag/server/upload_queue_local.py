@@ -14,7 +14,7 @@ from pathlib import Path
 from rag.errors import StoreError
 from rag.ingestion.uploads import GRID
 from rag.server import problems
-from rag.server.document_schemas import Job, WireFile
+from rag.server.schemas import Job, WireFile
 from rag.server.upload_queue import FOLDER, Remains, Upload
 
 _SCHEMA = """

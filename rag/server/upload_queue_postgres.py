@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from rag.ingestion import uploads as jobs
 from rag.server import problems
-from rag.server.document_schemas import Job, WireFile
+from rag.server.schemas import Job, WireFile
 from rag.server.upload_queue import FOLDER, Remains, Upload, file_of
 
 _LOOK = 0.2

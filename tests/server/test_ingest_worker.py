@@ -16,7 +16,7 @@ from rag import build
 from rag.ingestion import deletion
 from rag.protocols import Vectors
 from rag.server.app import create_app
-from rag.server.document_schemas import Job
+from rag.server.schemas import Job
 from rag.server.state import Backend, Service
 from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rag.server.document_schemas import WireFile
+from rag.server.schemas import WireFile
 from rag.server.upload_queue_local import LocalUploadQueue
 from tests.parsing.pdfs import Put, pdf
 from tests.server.fake_server import put_text, serving

@@ -31,13 +31,12 @@ from rag.errors import RagError
 from rag.filters import matches, parse
 from rag.render.view import explain, shortened
 from rag.server.conversation import Exchanged
-from rag.server.grid_schemas import GridColumnBody
 from rag.server.mcp import results
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.mcp.reading import Lines, excerpt_span
 from rag.server.mcp.skill import Skills
 from rag.server.problems import printable, sentence
-from rag.server.schemas import AskOptions, Form, Line, Options, Turn
+from rag.server.schemas import AskOptions, Form, GridColumnBody, Line, Options, Turn
 
 LibraryOf = Callable[[Any, str, ExitStack], IndexAccess]
 """Returns the library for a call, given its HTTP request, or None over stdio; the collection that

@@ -21,20 +21,20 @@ from rag.filters import matches, parse
 from rag.server import serialize
 from rag.server.collection_paths import prefixed
 from rag.server.document_changes import delete_everywhere, put_text
-from rag.server.document_schemas import (
+from rag.server.ingest_worker import check_names, safe_folder, safe_name
+from rag.server.openapi import NOT_MODIFIED, UPLOAD
+from rag.server.problems import ServiceError, media_type
+from rag.server.rights import Right, needs
+from rag.server.schemas import (
     Deleted,
     Job,
+    Line,
     PutDocument,
     TextDocument,
     WireDocumentDetail,
     WireDocuments,
     WireJobs,
 )
-from rag.server.ingest_worker import check_names, safe_folder, safe_name
-from rag.server.openapi import NOT_MODIFIED, UPLOAD
-from rag.server.problems import ServiceError, media_type
-from rag.server.rights import Right, needs
-from rag.server.schemas import Line
 from rag.server.state import Shared, caller_of, missing
 from rag.server.upload_queue import Upload
 from rag.types import Document

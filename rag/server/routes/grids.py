@@ -14,7 +14,8 @@ from rag.errors import BusyError, InputError
 from rag.filters import is_date
 from rag.ingestion.uploads import GRID
 from rag.server.collection_paths import prefixed
-from rag.server.grid_schemas import (
+from rag.server.rights import Right, needs
+from rag.server.schemas import (
     CellRating,
     GridBody,
     WireGrid,
@@ -24,7 +25,6 @@ from rag.server.grid_schemas import (
     WireGrids,
     WireGridSummary,
 )
-from rag.server.rights import Right, needs
 from rag.server.state import Service, Shared, caller_of
 from rag.types import plain
 
