@@ -36,7 +36,7 @@ HOMES = {
         "pgvector": "store/postgres/connection_pool store/postgres/sparse_bm25",
         "fastapi": "server/app server/openapi server/problems server/serve server/state "
         "server/routes/questions server/routes/documents server/routes/operations "
-        "server/routes/check server/routes/collection_routes server/routes/dify "
+        "server/routes/collection_routes server/routes/dify "
         "server/routes/grids server/routes/ratings server/routes/openai server/routes/page_data "
         "server/routes/rerank server/routes/searxng server/routes/threads",
         "mcp": "server/mcp/results server/mcp/server server/mcp/skill server/routes/mcp",

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from rag.errors import InputError, RagError, install_line
 from rag.server import schemas
-from rag.server.schemas import Job, WireAnswer
+from rag.server.schemas import Job, WireAnswer, WireDocuments, WireHit
 
 try:
     import httpx as httpx  # for the other modules, so that the hint is here only
@@ -93,24 +93,20 @@ def stream(question: str, filters: Sequence[str] = (), top_k: int | None = None)
     return Call("POST", "/v1/ask", lambda _: None, {"json": body})
 
 
-def search(
-    question: str, filters: Sequence[str] = (), top_k: int = 10
-) -> Call[list[schemas.WireHit]]:
+def search(question: str, filters: Sequence[str] = (), top_k: int = 10) -> Call[list[WireHit]]:
     """The `top_k` passages that best match the question, best first."""
 
-    def read(content: bytes) -> list[schemas.WireHit]:
+    def read(content: bytes) -> list[WireHit]:
         return schemas.WireHits.model_validate_json(content).hits
 
     body = _body(question, filters=list(filters), top_k=top_k)
     return Call("POST", "/v1/search", read, {"json": body})
 
 
-def page(after: str) -> Call[schemas.WireDocuments]:
+def page(after: str) -> Call[WireDocuments]:
     """The documents after this id, and the last of them, or None at the end."""
     values = {"after": after, "limit": 1000}
-    return Call(
-        "GET", "/v1/documents", schemas.WireDocuments.model_validate_json, {"params": values}
-    )
+    return Call("GET", "/v1/documents", WireDocuments.model_validate_json, {"params": values})
 
 
 def _document(document_id: str) -> str:
@@ -165,9 +161,8 @@ def grid(name: str) -> Call[schemas.WireGrid]:
 
 
 def run_grid(definition: Mapping[str, Any]) -> Call[schemas.WireGridJob]:
-    return Call(
-        "POST", "/v1/grids", schemas.WireGridJob.model_validate_json, {"json": dict(definition)}
-    )
+    body = {"json": dict(definition)}
+    return Call("POST", "/v1/grids", schemas.WireGridJob.model_validate_json, body)
 
 
 def delete_grid(name: str) -> Call[None]:

@@ -1,5 +1,6 @@
-"""Access to a running service for its endpoints: answers, hits and documents of `rag.types`,
-through the model thread.
+"""Access to a running service for its endpoints, through the model thread: answers, hits and checks
+of `rag.types`; and follow-up questions, completed from the earlier turns that a client sends with
+them. At the prompt and in Python, `rag.repl.conversation` remembers the turns.
 """
 
 from __future__ import annotations
@@ -7,15 +8,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rag.answering.searcher import check_question
 from rag.claims.checker import Checker
 from rag.claims.results import CheckReport
 from rag.filters import parse
-from rag.server.caller import Caller
-from rag.server.conversation import Exchanged, Understood, in_context
-from rag.server.pending_question import PendingQuestion
-from rag.server.schemas import Options
+from rag.meaning.followups import PreviousTurn, names_something, understand
+from rag.server.caller import Caller, PendingQuestion
+from rag.server.schemas import Options, Turn
 from rag.server.state import Service, wait
+from rag.settings import Settings
 from rag.types import Answer, Hit
+
+_MOST_TURNS = 8
+"""Number of turns to consider, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A completed question. `note` says if it may refer to the last turn but is asked as typed;
+    `preferred` are the documents of the last answer, if it follows up on that.
+    """
+
+    question: str
+    note: str = ""
+    preferred: tuple[str, ...] = ()
+
+
+def in_context(question: str, turns: Sequence[Turn]) -> Understood:
+    """The question understood after earlier turns, oldest first. Raises InputError if it is empty
+    or too long.
+
+    Turns without a question, or with one that is too long, are skipped.
+    """
+    question = check_question(question, Settings.max_question)
+    last: PreviousTurn | None = None
+    for turn in turns[-_MOST_TURNS:]:
+        if not turn.question.strip() or len(turn.question) > Settings.max_question:
+            continue
+        complete = understand(turn.question, last).question
+        if names_something(complete):
+            last = PreviousTurn(complete, turn.answer)
+    rewrite = understand(question, last)
+    preferred = tuple(turns[-1].documents) if turns and rewrite.is_about_the_last else ()
+    return Understood(rewrite.question, rewrite.note, preferred)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +70,7 @@ class ServiceLibrary:
     caller: Caller
 
     def submit(
-        self, question: str, turns: Sequence[Exchanged], options: Options
+        self, question: str, turns: Sequence[Turn], options: Options
     ) -> tuple[PendingQuestion, Understood]:
         """Queue a question, understood after earlier turns. Raises InputError, StoreError,
         ServiceError.
@@ -46,7 +81,7 @@ class ServiceLibrary:
         )
         return pending, understood
 
-    def ask(self, question: str, turns: Sequence[Exchanged], options: Options) -> Answered:
+    def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
         """Raises as `submit` does."""
         pending, understood = self.submit(question, turns, options)
         return Answered(wait(pending, pending.answer), understood.question, understood.note)

@@ -21,7 +21,6 @@ from rag.server.middleware import ErrorResponses, RequestGate
 from rag.server.request_log import RequestLogging
 from rag.server.rights import RouteRights
 from rag.server.routes import (
-    check,
     collection_routes,
     dify,
     documents,
@@ -48,7 +47,6 @@ _MODULES = (
     documents,
     page_data,
     operations,
-    check,
     openai,
     dify,
     rerank,

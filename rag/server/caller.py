@@ -1,22 +1,26 @@
-"""Who sent a request, what its work costs, and whether the client still waits."""
+"""Who sent a request, what its work costs, whether the client still waits, and its questions from
+submission to answer.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 
-if TYPE_CHECKING:
-    from rag.server.pending_question import PendingQuestion
+from rag.answering.searcher import Query, RetrievalResult
+from rag.engine import Engine
+from rag.types import Answer
 
 
 class Caller:
     """The client of one request. Its methods may be called from any thread."""
 
-    def __init__(self) -> None:
-        self.key_id = ""
+    def __init__(self, key_id: str = "") -> None:
+        self.key_id = key_id
         """Id of its key; "" without keys."""
         self.charge: Callable[[float], object] = lambda seconds: None
         """Takes seconds of computing from its rate."""
@@ -47,3 +51,44 @@ class Caller:
             self.disconnected, calls = True, list(self._on_disconnect)
         for call in calls:
             call()
+
+
+@dataclass(slots=True, eq=False)
+class PendingQuestion:
+    """A question in progress. `found` is set before `answer`; a `search` needs nothing else.
+
+    `deadline` is a `time.monotonic` time; `client_deadline` means that the client chose it. `cost`
+    is the number of passages to read. `started` is set after the first passage was read.
+    """
+
+    asked: Query
+    deadline: float
+    cost: int
+    search: bool = False
+    client_deadline: bool = False
+    engine: Engine | None = None
+    """Engine of its collection; None for the default one."""
+    caller: Caller = field(default_factory=Caller)
+    started: threading.Event = field(default_factory=threading.Event)
+    found: Future[RetrievalResult] = field(default_factory=Future)
+    answer: Future[Answer] = field(default_factory=Future)
+
+    @property
+    def key(self) -> tuple[int, Query]:
+        """Equal for equal questions, which are read once per batch."""
+        return id(self.engine), self.asked
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the client still waits for it."""
+        return not self.answer.cancelled()
+
+    def cancel(self) -> None:
+        """The client has disconnected or stopped waiting."""
+        self.answer.cancel()
+        self.found.cancel()
+
+    def fail(self, error: BaseException) -> None:
+        for future in (self.found, self.answer):
+            with suppress(InvalidStateError):  # already set, or no longer wanted
+                future.set_exception(error)

@@ -6,27 +6,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-
-class Waiting(Protocol):
-    """A waiting item. `cost` is the number of passages to read; a `search` reads none."""
-
-    cost: int
-    key_id: str
-    search: bool
-
-    @property
-    def key(self) -> Hashable:
-        """Equal for equal questions, which are read once per batch."""
-
-    @property
-    def wanted(self) -> bool:
-        """Whether a client still waits for it."""
-
+from rag.server.caller import PendingQuestion
 
 T = TypeVar("T")
-W = TypeVar("W", bound=Waiting)
 
 
 class FairLane(Generic[T]):
@@ -94,25 +78,25 @@ class FairLane(Generic[T]):
         }
 
 
-class FairQueue(Generic[W]):
+class FairQueue:
     """Queue of questions, with a lane for searches and one for readings."""
 
     def __init__(self) -> None:
-        self.searches: FairLane[W] = FairLane()
-        self.readings: FairLane[W] = FairLane()
+        self.searches: FairLane[PendingQuestion] = FairLane()
+        self.readings: FairLane[PendingQuestion] = FairLane()
 
     def __len__(self) -> int:
         return len(self.searches) + len(self.readings)
 
-    def __iter__(self) -> Iterator[W]:
+    def __iter__(self) -> Iterator[PendingQuestion]:
         yield from self.searches
         yield from self.readings
 
-    def add(self, items: Sequence[W]) -> None:
+    def add(self, items: Sequence[PendingQuestion]) -> None:
         for item in items:
-            self._lane(item).add(item.key_id, item)
+            self._lane(item).add(item.caller.key_id, item)
 
-    def _lane(self, item: W) -> FairLane[W]:
+    def _lane(self, item: PendingQuestion) -> FairLane[PendingQuestion]:
         return self.searches if item.search else self.readings
 
     def prune(self) -> None:
@@ -120,7 +104,7 @@ class FairQueue(Generic[W]):
         for lane in (self.searches, self.readings):
             lane.keep(lambda item: item.wanted)
 
-    def make_room(self, key_id: str, arriving: int, capacity: int) -> list[W] | None:
+    def make_room(self, key_id: str, arriving: int, capacity: int) -> list[PendingQuestion] | None:
         """The items to refuse so that `arriving` of this key fit into `capacity`; None if the
         key itself must be refused.
 
@@ -131,7 +115,7 @@ class FairQueue(Generic[W]):
         own = self._count(key_id)
         if key_id and own and own + arriving > capacity * 3 // 4:
             return None
-        dropped: list[W] = []
+        dropped: list[PendingQuestion] = []
         while len(self) + arriving > capacity:
             keys = {*self.searches.by_key, *self.readings.by_key}
             largest = max(keys, key=self._count, default=key_id)
@@ -159,13 +143,13 @@ class FairQueue(Generic[W]):
         """Passages of all waiting readings."""
         return sum(item.cost for item in self.readings)
 
-    def take_searches(self, limit: int) -> list[W]:
+    def take_searches(self, limit: int) -> list[PendingQuestion]:
         """Take up to `limit` searches, of each key in turn."""
         return [self.searches.take(1) for _ in range(min(limit, len(self.searches)))]
 
-    def take_readings(self, passages: int) -> list[W]:
+    def take_readings(self, passages: int) -> list[PendingQuestion]:
         """Take at least one reading, and more up to so many passages in total."""
-        batch: list[W] = []
+        batch: list[PendingQuestion] = []
         costs: dict[Hashable, int] = {}
         while self.readings:
             item = self.readings.by_key[self.readings.next_key][0]

@@ -57,7 +57,6 @@ class Guide:
         until = time.monotonic() + _PATIENCE
         while self._service.models.depth and time.monotonic() < until:
             time.sleep(_PAUSE)
-        caller = Caller()
-        caller.key_id = _KEY
-        (pending,) = self._service.submit([question], Options(top_k=SUGGESTION_READS), caller)
+        options = Options(top_k=SUGGESTION_READS)
+        (pending,) = self._service.submit([question], options, Caller(_KEY))
         return wait(pending, pending.answer)

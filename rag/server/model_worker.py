@@ -19,9 +19,8 @@ from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError, RagError
 from rag.server import problems
-from rag.server.caller import Caller
+from rag.server.caller import Caller, PendingQuestion
 from rag.server.fair_queue import FairLane, FairQueue
-from rag.server.pending_question import PendingQuestion
 from rag.server.prometheus import Metrics
 
 _log = logging.getLogger(__name__)
@@ -60,7 +59,7 @@ class ModelThread:
         self._most_waiting = queue
         self._metrics = metrics
         self._changed = threading.Condition()
-        self._queue: FairQueue[PendingQuestion] = FairQueue()
+        self._queue = FairQueue()
         self._calls: FairLane[_Call] = FairLane()
         self._closing = False
         self._batch_passages = BATCH_PASSAGES
@@ -107,7 +106,8 @@ class ModelThread:
             self._check_time(questions)
             if len(self._queue) + len(questions) > self._most_waiting:
                 self._queue.prune()
-            refused = self._queue.make_room(questions[0].key_id, len(questions), self._most_waiting)
+            key_id = questions[0].caller.key_id
+            refused = self._queue.make_room(key_id, len(questions), self._most_waiting)
             overloaded = problems.overloaded(
                 _retry_after(self._seconds_per_passage * self._queue.passages)
             )
@@ -135,7 +135,7 @@ class ModelThread:
                 f"than the deadline of {left:.0f} s"
             )
             raise InputError(message, "send fewer questions at a time, or use a smaller k")
-        ahead = self._running + self._queue.ahead(first.key_id)
+        ahead = self._running + self._queue.ahead(first.caller.key_id)
         late = self._seconds_per_passage * ahead - left + (0 if first.client_deadline else seconds)
         if ahead and late > 0:
             raise problems.overloaded(_retry_after(late))
@@ -174,7 +174,7 @@ class ModelThread:
             started = time.monotonic()
             self._answer_each(questions, engine)
             for question in questions:
-                question.charge((time.monotonic() - started) / len(questions))
+                question.caller.charge((time.monotonic() - started) / len(questions))
 
     def _run_call(self) -> None:
         with self._changed:
@@ -235,7 +235,7 @@ class ModelThread:
             seconds = time.monotonic() - started
             cost = sum(question.cost for question in batch)
             for question in batch:
-                question.charge(seconds * question.cost / cost)
+                question.caller.charge(seconds * question.cost / cost)
             self._learn(passages, seconds)
 
     def _answer_each(self, batch: list[PendingQuestion], engine: Engine) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 from rag.answering.talk import REPLY
 from rag.errors import InputError
-from rag.server.conversation import Exchanged
 from rag.server.openai_schemas import ChatRequest, ContentPart, ResponseFormat, ResponsesRequest
 from rag.server.problems import ServiceError
+from rag.server.schemas import Turn
 from rag.settings import DEFAULT_COLLECTION
 
 MODEL = "rag"
-InContext = tuple[str, tuple[Exchanged, ...]]
+InContext = tuple[str, tuple[Turn, ...]]
 """A question and the turns before it."""
 _MARKER = re.compile(r" ?\[\d{1,3}\]")
 _NOT_FOUND = "Not found in the documents"
@@ -85,12 +85,12 @@ def asked_in(messages: Sequence[tuple[str, str]]) -> InContext:
     users = [place for place, (role, _) in enumerate(messages) if role == "user"]
     if not users:
         raise InputError("no message has the role user", 'send {"role": "user", "content": "…"}')
-    turns: list[Exchanged] = []
+    turns: list[Turn] = []
     for role, text in messages[: users[-1]]:
         if role == "user":
-            turns.append(Exchanged(text))
+            turns.append(Turn.model_construct(question=text))  # of any length
         elif role == "assistant" and turns and text.strip():
-            turns[-1] = Exchanged(turns[-1].question, answer_in(text), documents_in(text))
+            turns[-1].answer, turns[-1].documents = answer_in(text), documents_in(text)
     return messages[users[-1]][1], tuple(turns)
 
 
@@ -101,10 +101,10 @@ def answer_in(text: str) -> str | None:
     return _MARKER.sub("", text.partition("\n\n")[0]).strip() or None
 
 
-def documents_in(text: str) -> tuple[str, ...]:
+def documents_in(text: str) -> list[str]:
     """Document ids in an answer's list of quotes, as written by `source_line`."""
     ids = [_in_brackets(match[1]) for match in _SOURCE.finditer(text)]
-    return tuple(dict.fromkeys(ids))[:_MOST_DOCUMENTS]
+    return list(dict.fromkeys(ids))[:_MOST_DOCUMENTS]
 
 
 def _in_brackets(place: str) -> str:

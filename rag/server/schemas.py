@@ -87,6 +87,36 @@ class Search(Options):
     question: Question = Field(examples=[_QUESTION])
 
 
+class CheckSource(Strict):
+    """The document that [index] cites in the text."""
+
+    index: int = Field(ge=0, le=999, examples=[1])
+    document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
+
+
+class Check(Strict):
+    text: str = Field(
+        min_length=1,
+        max_length=200_000,
+        description="Plain text, Markdown, or a chat answer with [n] marks.",
+        examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
+    )
+    sources: list[CheckSource] = Field(
+        default=[],
+        max_length=200,
+        description="Sources that the [n] marks cite, unless the text lists them.",
+    )
+    filters: list[Line] = Field(
+        default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`."
+    )
+    deadline_ms: int | None = Field(
+        default=None,
+        ge=1,
+        le=600_000,
+        description="Deadline in milliseconds, after which the status is 503.",
+    )
+
+
 class Highlight(BaseModel):
     """The quoted words in the document: `text[start_char_index:end_char_index]` of its text."""
 

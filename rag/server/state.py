@@ -24,10 +24,9 @@ from rag.protocols import Embedder, Stats, Store
 from rag.server import problems
 from rag.server.api_keys import keys_of
 from rag.server.audit import Audit
-from rag.server.caller import Caller
+from rag.server.caller import Caller, PendingQuestion
 from rag.server.ingest_worker import IngestThread
 from rag.server.model_worker import ModelThread
-from rag.server.pending_question import PendingQuestion
 from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
 from rag.server.upload_queue_local import LocalUploadQueue
@@ -227,9 +226,8 @@ class Service:
                 0 if search else k,
                 search,
                 options.deadline_ms is not None,
-                caller.key_id,
                 self.engine,
-                caller.charge,
+                caller,
             )
             for question in questions
         ]

@@ -14,7 +14,8 @@ from rag.meaning.followups import (
     probabilities,
     understand,
 )
-from rag.server.conversation import Exchanged, in_context
+from rag.server.answer_service import in_context
+from rag.server.schemas import Turn
 from tests.growth import cpu_seconds
 
 SIGNED = PreviousTurn("When was the JCPOA signed?", "2015")
@@ -108,9 +109,9 @@ def test_a_long_answer_never_takes_the_place_of_a_pronoun() -> None:
 
 def test_many_long_turns_take_little_time() -> None:
     """Chats of 50 questions, of 1,000 and of 280 characters."""
-    turns = [Exchanged("Who led the talks number 5? " * 35)] * 50
+    turns = [Turn(question="Who led the talks number 5? " * 35)] * 50
     assert cpu_seconds(lambda: in_context(turns[0].question, turns)) < 0.1
-    medium = [Exchanged("Who led the talks number 5? " * 10)] * 50
+    medium = [Turn(question="Who led the talks number 5? " * 10)] * 50
     assert cpu_seconds(lambda: in_context("and who followed him?", medium)) < 1
 
 

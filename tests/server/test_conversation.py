@@ -8,8 +8,9 @@ from typing import Any, cast
 from rag.engine import Engine
 from rag.repl.session import ReplSession
 from rag.repl.session_engine import SessionEngine
-from rag.server.conversation import Exchanged, in_context
+from rag.server.answer_service import in_context
 from rag.server.openai_input import asked_in, documents_in
+from rag.server.schemas import Turn
 from rag.settings import Settings
 from tests.server.fake_server import open_backend, put_text, serving
 
@@ -83,7 +84,8 @@ def test_ask_takes_earlier_turns_and_returns_the_resolved_question(tmp_path: Pat
 
 
 def test_empty_and_long_turns_are_skipped() -> None:
-    turns = [Exchanged("Where did Ada Lovelace live?", None), Exchanged(" "), Exchanged("x" * 2000)]
+    questions = ("Where did Ada Lovelace live?", " ", "x" * 2000)
+    turns = [Turn(question=question) for question in questions]
     assert in_context("When was she born?", turns).question == "When was Ada Lovelace born?"
     assert in_context("When was she born?", []).question == "When was she born?"
 
@@ -95,6 +97,6 @@ def test_a_follow_up_prefers_the_last_answers_documents() -> None:
     )
     messages = [("user", "Who led the talks?"), ("assistant", answer)]
     question, turns = asked_in([*messages, ("user", "Which city did he visit?")])
-    assert turns[0].documents == ("a (old).txt", "b.txt")
-    assert in_context(question, turns).preferred == turns[0].documents
+    assert turns[0].documents == ["a (old).txt", "b.txt"]
+    assert in_context(question, turns).preferred == tuple(turns[0].documents)
     assert in_context("When does the lease end?", turns).preferred == ()

@@ -13,8 +13,7 @@ from rag.desk.grid import Grid
 from rag.desk.grid_file import GridSpec
 from rag.protocols import Store
 from rag.server.answer_service import Answered
-from rag.server.conversation import Exchanged
-from rag.server.schemas import Options
+from rag.server.schemas import Options, Turn
 from rag.types import Document, Hit
 
 _PAGE = 1000
@@ -30,7 +29,7 @@ class IndexAccess(ABC):
     def store(self) -> Store: ...
 
     @abstractmethod
-    def ask(self, question: str, turns: Sequence[Exchanged], options: Options) -> Answered: ...
+    def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered: ...
 
     @abstractmethod
     def search(self, question: str, options: Options) -> list[Hit]: ...

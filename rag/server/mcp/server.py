@@ -30,7 +30,6 @@ from rag.desk.grid_file import definition
 from rag.errors import RagError
 from rag.filters import matches, parse
 from rag.render.view import explain, shortened
-from rag.server.conversation import Exchanged
 from rag.server.mcp import results
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.mcp.reading import Lines, excerpt_span
@@ -219,9 +218,8 @@ def ask(
     not answer it.
     """
     library = _open.get()()
-    turns = [Exchanged(turn.question, turn.answer, tuple(turn.documents)) for turn in conversation]
     options = AskOptions(filters=filters, top_k=top_k, form=form)
-    return results.ask(library.ask(question, turns, options), library, limit)
+    return results.ask(library.ask(question, conversation, options), library, limit)
 
 
 def search(

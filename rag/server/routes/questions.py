@@ -1,8 +1,9 @@
-"""`/v1/ask`, `/v1/ask/batch`, `/v1/search` and `/v1/verify`."""
+"""`/v1/ask`, `/v1/ask/batch`, `/v1/search`, `/v1/verify` and `/v1/check`."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,18 +16,19 @@ from rag.answering.verification import Cited, verify
 from rag.errors import RagError
 from rag.server import problems, serialize
 from rag.server.answer_service import ServiceLibrary
-from rag.server.conversation import Exchanged
+from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
-from rag.server.pending_question import PendingQuestion
 from rag.server.rights import Right, needs
 from rag.server.schemas import (
     Ask,
     AskBatch,
+    Check,
     Claim,
     Search,
     WireAnswer,
     WireAnswers,
     WireHits,
+    WireReport,
     WireVerdict,
 )
 from rag.server.state import Shared, caller_of, wait
@@ -44,12 +46,9 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     `citation` each, `final_answer`, `done`; or `error`.
     """
     _note(request, 1)
-    turns = [
-        Exchanged(turn.question, turn.answer, tuple(turn.documents)) for turn in body.conversation
-    ]
     library = ServiceLibrary(service, caller_of(request))
-    pending, understood = library.submit(body.question, turns, body)
-    context = {"asked": body.question if turns else "", "note": understood.note}
+    pending, understood = library.submit(body.question, body.conversation, body)
+    context = {"asked": body.question if body.conversation else "", "note": understood.note}
     if body.stream:
         headers = {"X-Accel-Buffering": "no"}
         events = _events(pending, request.state.request_id, context)
@@ -95,6 +94,24 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
         *(body.document_sha256, body.cited_text),
     )
     return serialize.verdict(verify(service, cited))
+
+
+@router.post("/check")
+@needs(Right.READ)
+def check(body: Check, request: Request, service: Shared) -> WireReport:
+    """Check which sentences of a text the documents support, contradict or do not contain, and
+    quote the evidence.
+
+    Quotations of four words or more are compared word for word, values, names and negations by
+    meaning, all without a model; the rest is the reader's verdict. No text is generated.
+    """
+    started = time.monotonic()
+    sources = {source.index: source.document_id for source in body.sources}
+    library = ServiceLibrary(service, caller_of(request))
+    report = library.check(body.text, body.filters, sources, (body.deadline_ms or 0) / 1000)
+    notes = {"sentences": len(report.sentences), "quotations": len(report.quotations)}
+    request.state.exchange.notes.update(notes)
+    return serialize.report(report, time.monotonic() - started)
 
 
 def _answer(pending: PendingQuestion) -> WireAnswer:
