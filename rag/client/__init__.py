@@ -15,9 +15,7 @@ __all__ = ["AsyncClient", "Client", "Event", "ServiceProblem", "Unreachable"]
 
 
 def __getattr__(name: str) -> _Any:
-    """httpx is imported when a name is used, and its absence is an error that says how to install
-    it.
-    """
+    """Import httpx only when a name is used; without it, the error says how to install it."""
     if name not in __all__:
         raise AttributeError(f"module 'rag.client' has no attribute {name!r}")
     home = "service" if name in ("AsyncClient", "Client") else "calls"

@@ -1,6 +1,4 @@
-"""The requests of both clients, which become their methods, and the functions that parse the
-responses.
-"""
+"""Requests, which become the methods of both clients, and how their responses are read."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ class Unreachable(RagError):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event of a streamed answer: `name` is search_results, citation, final_answer or done;
-    `data` holds its fields.
-    """
+    """`name` is search_results, citation, final_answer or done; `data` holds its fields."""
 
     name: str
     data: dict[str, Any]
@@ -141,9 +137,7 @@ def job(job_id: str) -> Call[Job]:
 def check(
     text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
 ) -> Call[schemas.WireReport]:
-    """Check each sentence and quotation of a text against the documents; `sources` maps its [n]
-    marks to document ids.
-    """
+    """Check a text's sentences and quotations; `sources` maps its [n] marks to document ids."""
     cited = [{"index": number, "document_id": name} for number, name in (sources or {}).items()]
     body = {"text": text, "filters": list(filters), "sources": cited}
     return Call("POST", "/v1/check", schemas.WireReport.model_validate_json, {"json": body})

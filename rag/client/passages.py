@@ -21,9 +21,7 @@ ABOUT = (
 )
 """Name and description of the tool for agents."""
 Source = Client | Searcher
-"""A client of `rag serve`, or an engine (`rag.build.engine`), which only one thread may use at a
-time.
-"""
+"""A client of `rag serve`, or an engine (`rag.build.engine`), for one thread at a time."""
 
 
 def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> list[WireHit]:
@@ -49,9 +47,7 @@ def metadata_of(hit: WireHit) -> dict[str, Any]:
 def answered(
     source: Client | Engine, question: str, filters: Sequence[str]
 ) -> tuple[str, dict[str, Any]]:
-    """Returns the answer with [n] marks and quotes (or that there is none), and the same as
-    fields.
-    """
+    """The answer with [n] marks and quotes (or that there is none), as text and as fields."""
     if isinstance(source, Client):
         served = source.ask(question, filters)
         head = served.answer or f"Not found in the documents: {served.abstention_reason or ''}"

@@ -75,9 +75,7 @@ class _Transport:
         return {**address, "headers": self._headers, **call.send}
 
     def _pause(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float:
-        """Seconds to wait before the next attempt. Raises the error of the outcome if another
-        cannot help.
-        """
+        """Seconds until the next attempt. Raises the outcome's error if no attempt can help."""
         if isinstance(outcome, httpx.Response):
             after = outcome.headers.get("Retry-After", "")
             is_passing = outcome.status_code in _AGAIN

@@ -27,9 +27,7 @@ _BODY_SECONDS = 30.0
 
 
 class _Share:
-    """At most `most` units in all, and at most `own` for one key; without keys there is only one
-    caller.
-    """
+    """At most `total` units, and at most `own` for one key; without keys, all are one caller."""
 
     def __init__(self, total: int, own: int) -> None:
         self._most, self._own = total, own
@@ -120,9 +118,7 @@ class Body:
 
 
 async def receive_body(receive: Receive, limit: int, seconds: float = _BODY_SECONDS) -> Body:
-    """Receive the whole body. Raises ServiceError if it is too large or too slow, or if the client
-    disconnects.
-    """
+    """Receive the body. Raises ServiceError if it is too large, too slow, or cut off."""
     body = Body()
     try:
         async with asyncio.timeout(seconds):
@@ -148,9 +144,7 @@ async def receive_body(receive: Receive, limit: int, seconds: float = _BODY_SECO
 
 
 def announced(headers: Mapping[str, str], limit: int) -> int:
-    """Announced size of the body in bytes; `limit` without a Content-Length. Raises ServiceError if
-    it is too large.
-    """
+    """Announced bytes, or `limit` without a Content-Length. Raises ServiceError above `limit`."""
     length = headers.get("content-length", str(limit) if "transfer-encoding" in headers else "0")
     if not length.isdecimal() or int(length[:20]) > limit:
         raise _too_large(limit)

@@ -72,9 +72,7 @@ class ServiceLibrary:
     def submit(
         self, question: str, turns: Sequence[Turn], options: Options
     ) -> tuple[PendingQuestion, Understood]:
-        """Queue a question, understood after earlier turns. Raises InputError, StoreError,
-        ServiceError.
-        """
+        """Queue a question, after `turns`. Raises InputError, StoreError, ServiceError."""
         understood = in_context(question, turns)
         (pending,) = self.service.submit(
             [understood.question], options, self.caller, preferred=understood.preferred

@@ -127,9 +127,7 @@ def _middleware(
     spans: Spans | None,
     access: Access,
 ) -> list[Middleware]:
-    """The layers in front of the routes, outermost first. Raises InputError for an invalid
-    origin.
-    """
+    """The layers before the routes, outermost first. Raises InputError for an invalid origin."""
     settings = service.settings
     max_upload = settings.max_upload_mb << 20
     return [

@@ -26,9 +26,7 @@ class Audit:
         self._file = JournalFile(folder / NAME, _MOST_BYTES)
 
     def note(self, event: str, **facts: object) -> None:
-        """Record an event durably. If that fails, the log reports it, and the change remains in
-        effect.
-        """
+        """Record an event durably. If that fails, the log says so, and the change stays."""
         line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **facts}
         _log.info(json.dumps(line))
         try:

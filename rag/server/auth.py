@@ -60,9 +60,7 @@ class Access:
 
     @property
     def keyless(self) -> bool:
-        """Whether this machine needs no key, only the token: on loopback, before the first key is
-        created.
-        """
+        """Whether this machine needs only the token: on loopback, before there is a key."""
         return self._host in LOOPBACK and not self._keys.all()
 
     def who(
@@ -261,9 +259,7 @@ class Rate:
                 self._buckets[key_id] = self._level(key_id) - seconds, time.monotonic()
 
     def headers(self, key_id: str) -> dict[str, str]:
-        """`X-RateLimit-Limit` and `-Remaining` in seconds of computing, `-Reset` in seconds until
-        the bucket is full.
-        """
+        """`X-RateLimit-Limit`, `-Remaining` and `-Reset`, in seconds; {} without a limit."""
         if not self._per_minute:
             return {}
         with self._lock:

@@ -1,6 +1,4 @@
-"""Who sent a request, what its work costs, whether the client still waits, and its questions from
-submission to answer.
-"""
+"""A request's client: what its work costs, whether it still waits, and its questions."""
 
 from __future__ import annotations
 

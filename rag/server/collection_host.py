@@ -72,9 +72,7 @@ class CollectionHost:
             return sorted(self._open)
 
     def enter(self, name: str) -> Service:
-        """The collection's service, held open until `leave` is called. Raises NotFoundError,
-        StoreError, ServiceError.
-        """
+        """The service, open until `leave`. Raises NotFoundError, StoreError, ServiceError."""
         entry = self._entry(name)
         try:
             with entry.opening:
@@ -100,9 +98,7 @@ class CollectionHost:
             self._changed.notify_all()
 
     def _entry(self, name: str) -> _Open:
-        """The open entry for the name, if another process has not replaced the collection
-        meanwhile.
-        """
+        """The name's open entry. Raises BusyError if the collection is being changed."""
         collection = self.registry.named(name)
         with self._changed:
             if self._closing.is_set():
@@ -186,9 +182,7 @@ class CollectionHost:
                 _log.warning("uploads to collection %s wait: %s", name, error)
 
     def close_idle(self, now: float | None = None) -> None:
-        """Close idle collections and, if too many are open, the least recently used; never one with
-        waiting uploads.
-        """
+        """Close idle ones, and the longest unused above the maximum; none with waiting uploads."""
         moment = time.monotonic() if now is None else now
         with self._changed:
             oldest = sorted(self._open.items(), key=lambda item: item[1].used)

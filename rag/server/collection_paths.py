@@ -12,9 +12,7 @@ NEUTRAL = ("/v1/collections",)
 
 
 def split(path: str) -> tuple[str, str]:
-    """Split a path into (collection, path within it). The collection is "" outside /v1 and for
-    paths about collections themselves.
-    """
+    """(collection, path within it); the collection is "" for paths that belong to none."""
     if path.startswith(_PREFIX):
         name, slash, inner = path.removeprefix(_PREFIX).partition("/")
         if (

@@ -161,9 +161,7 @@ def _address_of(transport: asyncio.BaseTransport) -> Address:
 
 
 def most_files() -> int:
-    """Number of file handles for this process. Raises the soft limit as far as allowed, up to a few
-    thousand.
-    """
+    """File handles of this process, after raising the soft limit to at most a few thousand."""
     try:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     except NameError:

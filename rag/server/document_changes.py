@@ -1,6 +1,4 @@
-"""Changes of single documents: a text that a client puts under its own id, and the deletion of a
-document with everything that the service stores about it.
-"""
+"""Changes of single documents: a client's text under its own id, and complete deletion."""
 
 from __future__ import annotations
 
@@ -53,9 +51,7 @@ def put_text(service: Service, document_id: str, body: PutDocument, caller: Call
 
 
 def _check_id(document_id: str) -> None:
-    """Raises InputError unless the id is a relative path of printable characters with a text file's
-    suffix.
-    """
+    """Raises InputError unless the id is a printable relative path with a text file's suffix."""
     is_path = document_id.isprintable() and not {"", ".", ".."} & set(document_id.split("/"))
     suffix = PurePosixPath(document_id).suffix.lower()
     if not is_path or len(document_id) > _LONGEST_ID or suffix not in _TEXTS:

@@ -1,6 +1,4 @@
-"""The formats of errors: problem details (RFC 9457), and by path those of OpenAI's and Dify's
-clients.
-"""
+"""Formats of errors: problem details (RFC 9457), and by path those of OpenAI and Dify."""
 
 from __future__ import annotations
 

@@ -130,9 +130,7 @@ class FairQueue:
         return sum(len(lane.by_key.get(key_id, ())) for lane in (self.searches, self.readings))
 
     def ahead(self, key_id: str) -> int:
-        """Passages to be read before an item that this key adds now: its own, and as many of each
-        other key at most.
-        """
+        """Passages read before an item added now: the key's own, and as many of each other key."""
         sums = {name: sum(w.cost for w in items) for name, items in self.readings.by_key.items()}
         own = sums.pop(key_id, 0)
         first = max((item.cost for item in self.readings), default=0)

@@ -41,9 +41,7 @@ def gold(lines: Iterator[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The rating of each question that counts: the latest, but a read-only key replaces only its
-    own.
-    """
+    """The latest rating of each question; a read-only key replaces only its own."""
     latest: dict[str, Mapping[str, Any]] = {}
     for line in lines:
         before = latest.get(str(line.get("question")))
@@ -59,8 +57,7 @@ def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
 
 
 def forget_quotes(folder: Path, document: Document) -> dict[str, int]:
-    """Delete the ratings, and the answers in threads, that quote a document. Returns their
-    numbers."""
+    """Delete the ratings and the threads' answers that quote a document. Returns the numbers."""
     return {"ratings": forget(folder, document), "threads": ThreadStore(folder).forget(document.id)}
 
 
@@ -105,8 +102,6 @@ def _documents(line: Mapping[str, Any]) -> list[str]:
 
 
 def _verbatim(line: Mapping[str, Any], answer: str) -> dict[str, Any]:
-    """The citations that contain the answer verbatim; if none do, all occurrences count as
-    evidence.
-    """
+    """The citations that contain the answer's words; if none does, every place counts."""
     sources = [source for source in _evidence(line) if source.get("sentence")]
     return {"evidence": sources} if any(answer in source["sentence"] for source in sources) else {}

@@ -33,9 +33,7 @@ class Guide:
         self._thread: threading.Thread | None = None
 
     def questions(self) -> tuple[tuple[str, ...], bool]:
-        """The questions known so far, and whether there are no more to come. Begins to look for
-        them after the index has changed.
-        """
+        """The questions so far, and whether no more will come. Looks for more after a change."""
         generation = self._service.engine.store.stats().generation
         questions = self._suggestions.known(generation)
         with self._lock:

@@ -43,9 +43,7 @@ _LONGEST_NAME = 200
 
 
 class ModelThreadEmbedder:
-    """An embedder that computes in the model thread: `run` gets the work in small pieces, between
-    which questions are answered.
-    """
+    """An embedder whose `run` computes small pieces in the model thread, between questions."""
 
     def __init__(self, embedder: Embedder, run: Callable[[Callable[[], Any]], Any]) -> None:
         self._embedder = embedder
@@ -132,9 +130,7 @@ class IngestThread:
                 self._later(error)
 
     def _next(self, store: Store, embedder: Embedder) -> None:
-        """Process the next file, if any. Raises errors that are not the file's fault; the file is
-        then retried.
-        """
+        """Process the next file. Raises errors that are not its fault; it is then retried."""
         entry = self.queue.next()
         if entry is None:
             self.queue.wait_for_any(5.0)
@@ -165,9 +161,7 @@ class IngestThread:
             raise
 
     def _patiently(self, change: Callable[[], T]) -> T:
-        """Retry a change until it succeeds or the service stops, so that nothing is embedded
-        twice.
-        """
+        """Retry a change until it succeeds or the service stops, so nothing is embedded twice."""
         while True:
             try:
                 return change()
@@ -219,17 +213,13 @@ class IngestThread:
 
 
 def check_names(store: Store, uploads: Sequence[Upload]) -> None:
-    """Raises ConflictError if a name belongs to an ingested file. Archives reveal their members
-    only when they are parsed.
-    """
+    """Raises ConflictError if a name is an ingested file's. An archive's members come later."""
     for file in map(file_of, uploads):
         check_free(file.name, file.source, store.document(file.name))
 
 
 def safe_name(name: str) -> str:
-    """The last part of a client's file name, for use in a document id, never as a path. Raises
-    InputError.
-    """
+    """Last part of a client's file name, for ids, never as a path. Raises InputError."""
     last = PurePosixPath(name.replace("\\", "/")).name.strip()
     if not last or last in (".", "..") or len(last) > _LONGEST_NAME or not last.isprintable():
         raise InputError(
@@ -240,9 +230,7 @@ def safe_name(name: str) -> str:
 
 
 def safe_folder(folder: str) -> str:
-    """A client's relative path with a trailing slash, the prefix of document ids; "" for "". Raises
-    InputError.
-    """
+    """A client's relative path as a prefix of ids: with a final slash, or "". Raises InputError."""
     if not folder:
         return ""
     parts = folder.replace("\\", "/").strip("/").split("/")

@@ -121,9 +121,7 @@ class RequestGate(HttpLayer):
         self.access.admit(key, right, await self._id(state["collection"]))
 
     async def _id(self, name: str) -> str:
-        """Id of the requested collection. For a bound key, a forbidden collection and an unknown
-        one look the same.
-        """
+        """Id of the collection. For a bound key, a forbidden and an unknown one look the same."""
         if name in ("", DEFAULT_COLLECTION):
             return name
         collection = await anyio.to_thread.run_sync(self.collections.registry.get, name)
@@ -137,9 +135,7 @@ class RequestGate(HttpLayer):
 
     @asynccontextmanager
     async def _service(self, state: dict[str, Any]) -> AsyncIterator[None]:
-        """Put the collection's service into the state; it stays open until the response has been
-        sent.
-        """
+        """Put the collection's service into the state, open until the response has been sent."""
         name = state["collection"]
         if name in ("", DEFAULT_COLLECTION):
             yield
@@ -183,9 +179,7 @@ def _address(scope: Scope) -> str:
 
 
 async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: Body) -> None:
-    """Run the application with a body that has been received, and watch the connection
-    meanwhile.
-    """
+    """Run the application with a received body, and watch the connection."""
     disconnected = asyncio.Event()
 
     async def watch() -> None:

@@ -31,9 +31,7 @@ BATCH_PASSAGES = 85
 _WINDOW = 0.003
 """Seconds that the first question of a batch waits for others."""
 _BATCH_SECONDS = 1.0
-"""Target duration of a batch, for which another key's question waits. A single question may take
-longer.
-"""
+"""Target duration of a batch, for which other keys wait. One question may take longer."""
 T = TypeVar("T")
 
 
@@ -214,9 +212,7 @@ class ModelThread:
             return self._queue.take_searches(_SEARCHES)
 
     def _take(self) -> list[PendingQuestion]:
-        """Wait for the readings of a batch, small enough that the next caller does not wait
-        long.
-        """
+        """Wait for a batch of readings, so small that the next caller does not wait long."""
         until = time.monotonic() + _WINDOW
         limit = self._batch_passages
         with self._changed:
@@ -239,9 +235,7 @@ class ModelThread:
             self._learn(passages, seconds)
 
     def _answer_each(self, batch: list[PendingQuestion], engine: Engine) -> None:
-        """Answer the questions of each collection from its own index; `engine` is the default
-        one's.
-        """
+        """Answer each collection's questions from its own index; `engine` is the default one's."""
         now = time.monotonic()
         batch = [question for question in batch if _in_time(question, now)]
         if batch:

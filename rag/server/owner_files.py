@@ -16,9 +16,7 @@ _PATIENCE = 5.0
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of the file at `path`. Raises BusyError after 5 s, StoreError if the folder
-    cannot be written.
-    """
+    """Hold the file's lock. Raises BusyError after 5 s, StoreError if the folder is read-only."""
     lock = FileLock(path.with_suffix(".lock"), timeout=_PATIENCE)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

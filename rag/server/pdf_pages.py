@@ -27,9 +27,7 @@ from rag import child_process
 from rag.errors import BusyError, InputError
 
 Box = tuple[float, float, float, float]
-"""Left, top, right and bottom as fractions of the page's width and height, from the top left
-corner.
-"""
+"""Left, top, right, bottom, from the top left corner, as fractions of the page's size."""
 _CONTEXT = 400
 """Number of characters of context to compare on each side of the words."""
 _SECONDS = 20
@@ -42,9 +40,7 @@ _drawing = threading.BoundedSemaphore(_AT_ONCE)
 
 
 def picture(pdf: bytes, page: int, width: int) -> bytes:
-    """The page (from 1) as a PNG, `width` pixels wide. Raises InputError if it cannot be drawn,
-    BusyError if many others are.
-    """
+    """A page (from 1) as a PNG. Raises InputError if it cannot be drawn, BusyError if many are."""
     return _run(pdf, str(page), str(width))
 
 
@@ -251,9 +247,7 @@ def _shared(first: str, second: str) -> int:
 
 
 def _as_shares(page: Any, box: Box) -> Box:
-    """Convert a box in PDF points (left, bottom, right, top) to fractions of the page as drawn,
-    after its clockwise rotation.
-    """
+    """A box in PDF points (left, bottom, right, top) as fractions of the page as drawn."""
     left, bottom, right, top = page.get_bbox()
     x = sorted((side - left) / (right - left) for side in (box[0], box[2]))
     y = sorted((top - side) / (top - bottom) for side in (box[1], box[3]))

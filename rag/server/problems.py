@@ -24,9 +24,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ServiceError(RagError):
-    """An error that only the service has. `kind` is the end of the problem's type; `retry_after` is
-    in seconds.
-    """
+    """An error of the service: `kind` ends the problem's type, `retry_after` is in seconds."""
 
     def __init__(
         self, status: int, kind: str, message: str, hint: str = "", retry_after: int | None = None
@@ -71,9 +69,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _is_disk_full(error: BaseException | None) -> bool:
-    """Whether the error or one of its causes is a full disk, reported by SQLite, PostgreSQL or the
-    system.
-    """
+    """Whether a full disk caused the error, in SQLite, PostgreSQL or the system."""
     return error is not None and (
         getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
         or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
@@ -134,9 +130,7 @@ def in_words(problem: Problem, headers: dict[str, str]) -> PlainTextResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Turn every error of the application into a problem; the middleware handles unexpected
-    ones.
-    """
+    """Turn the application's errors into problems; ErrorResponses handles unexpected ones."""
     app.add_exception_handler(RagError, _rag)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

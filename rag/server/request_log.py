@@ -59,9 +59,7 @@ class RequestLog:
 
 @dataclass(eq=False)
 class HttpLayer(ABC):
-    """Middleware for HTTP requests; other scopes pass unchanged. The layers store facts about a
-    request in its scope's state.
-    """
+    """Middleware for HTTP requests only. Layers share facts in the scope's state."""
 
     app: ASGIApp
 
@@ -136,9 +134,7 @@ class RequestLogging(HttpLayer):
 
 
 def _timings(caller: Caller) -> list[Mapping[str, float]]:
-    """Stage timings in seconds of each batch that answered the client; questions of a batch share
-    them.
-    """
+    """Seconds of each stage, of each batch that answered the client."""
     answers = [
         question.answer.result()
         for question in caller.questions

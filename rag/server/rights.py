@@ -53,8 +53,6 @@ class RouteRights:
         ]
 
     def needed(self, scope: Scope) -> Right:
-        """The right for a request; READ for an unknown path or method, so that only a key learns
-        which exist.
-        """
+        """The right for a request; READ for unknown routes, so only a key learns which exist."""
         matches = (right for route, right in self.declared if route.matches(scope)[0] is Match.FULL)
         return next(matches, Right.READ)

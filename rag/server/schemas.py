@@ -205,9 +205,7 @@ class WirePiece(BaseModel):
 
 
 class WireAnswer(BaseModel):
-    """`answer` is null if nothing was found; then `abstention_reason` says why, and there are no
-    citations.
-    """
+    """`answer` is null if nothing was found; then `abstention_reason` says why."""
 
     question: str = Field(examples=[_QUESTION])
     understood: str | None = Field(
@@ -466,9 +464,7 @@ class WireFile(BaseModel):
 
 
 class Job(BaseModel):
-    """An upload in progress. Once accepted, it survives a crash of the service, which resumes
-    it.
-    """
+    """An upload in progress. Once accepted, it survives a crash of the service."""
 
     id: str
     state: str = Field(description="queued, running or done.", examples=["done"])

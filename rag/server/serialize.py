@@ -105,17 +105,13 @@ def _placed(model: type[M], place: Any, **extra: Any) -> M:
 
 
 def _part(text: str, quote: str) -> tuple[int, int]:
-    """Offsets of the quote within the answer; the whole answer if its words differ ("2015" for "14
-    July 2015").
-    """
+    """Offsets of the quote in the answer; of the whole answer if its words differ."""
     start = text.find(quote)
     return (start, start + len(quote)) if start >= 0 else (0, len(text))
 
 
 def uri(source: str, document_id: str) -> str:
-    """The address of a web page or an upload, and of a file its id: clients need not know the
-    server's folders.
-    """
+    """A web page's or upload's address; a file's id, so that clients learn no folders."""
     return source if _SCHEME.match(source) else document_id
 
 

@@ -1,6 +1,4 @@
-"""The page's list of sources: all documents of a collection, and how many there are per folder and
-type.
-"""
+"""The page's sources: all documents of a collection, counted per folder and type."""
 
 from __future__ import annotations
 

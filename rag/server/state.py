@@ -1,6 +1,4 @@
-"""State shared by the endpoints: model thread, ingest thread, keys, jobs and metrics of one running
-service.
-"""
+"""What the endpoints share: model and ingest threads, keys, jobs and metrics."""
 
 from __future__ import annotations
 
@@ -114,9 +112,7 @@ class Service:
         self._start_ingest()
 
     def stop(self) -> None:
-        """Stop long work in all collections: reading uploads, which the next start resumes, checks,
-        and questions that wait.
-        """
+        """Stop checks, waiting questions, and reading uploads, which the next start resumes."""
         self.models.stop()
         self.readers.close()
 
@@ -138,9 +134,7 @@ class Service:
             self._ingest.close()
 
     def for_collection(self, settings: Settings) -> Service:
-        """Service of a collection that shares the models. Raises StoreError, and ServiceError while
-        the models load.
-        """
+        """A collection's service, with the same models. Raises StoreError, ServiceError."""
         return _CollectionService(self, settings)
 
     def _open(self) -> Engine:
@@ -360,9 +354,7 @@ in a thread, for which a request waits while the threads are busy.
 
 
 def base_url(settings: Settings, request: Request) -> str:
-    """The service's address for links, with a "/" at its end: RAG_PUBLIC_URL, or from the request's
-    Host header.
-    """
+    """The service's address, with a final "/": RAG_PUBLIC_URL, or the request's Host header."""
     return f"{(settings.public_url or str(request.base_url)).rstrip('/')}/"
 
 

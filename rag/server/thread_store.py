@@ -51,9 +51,7 @@ class ThreadStore:
         self._path = folder / NAME
 
     def listed(self, key: str, search: str, limit: int) -> list[WireThread]:
-        """The key's threads with all these words in the title, a question or an answer, the latest
-        first.
-        """
+        """The key's threads with all these words in title, questions or answers; latest first."""
         if not self._path.exists():
             return []
         words = search.casefold().split()

@@ -42,9 +42,7 @@ class Spans:
         seconds: float,
         stages: Iterable[Mapping[str, float]],
     ) -> None:
-        """Record a finished request: its headers, attributes, duration, and the stages of each
-        answer.
-        """
+        """Record a finished request, of `seconds`, and the stages of each answer."""
         end = time.time_ns()
         started = end - int(seconds * 1e9)
         came_with = {

@@ -203,9 +203,7 @@ class LocalUploadQueue:
 
 
 def _give_back(connection: sqlite3.Connection) -> int:
-    """Return free pages to the disk and truncate the log. Returns the bytes left in the log, 0
-    unless another process reads it.
-    """
+    """Give free pages back and truncate the log. Returns bytes left in it, if others read it."""
     connection.executescript("PRAGMA incremental_vacuum")  # execute would free only one page
     busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     size: int = connection.execute("PRAGMA page_size").fetchone()[0]

@@ -68,9 +68,7 @@ class IndexAccess(ABC):
             after = page[-1].id
 
     def near_ids(self, document_id: str) -> list[str]:
-        """Up to three suggestions: ids that end with this one, documents of this title, or similar
-        ids.
-        """
+        """Up to three ids: those that end with this one, of this title, or similar."""
         wording = document_id.casefold()
         documents = list(islice(self.documents(), _LOOKED_AT))
         likely = [

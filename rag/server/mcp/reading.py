@@ -36,9 +36,7 @@ class Lines:
 def excerpt_span(
     document: Document, places: Lines, start_line: int, lines: int, offset: int | None, section: str
 ) -> tuple[int, int]:
-    """Offsets of a section, of the text from an offset on, or of lines. Raises InputError if there
-    is no such place.
-    """
+    """Offsets of a section, of lines, or from an offset on. Raises InputError if out of range."""
     if section:
         return section_span(document, section)
     if offset is not None:
@@ -58,9 +56,7 @@ def excerpt_span(
 
 
 def section_span(document: Document, title: str) -> tuple[int, int]:
-    """Offsets of the section with this heading, including its subsections. Raises InputError if
-    there is none.
-    """
+    """A section's offsets, with its subsections. Raises InputError for an unknown heading."""
     name = title.casefold().strip()
     outline = [section for section in sections(document.blocks) if section.path]
     exact = [place for place, section in enumerate(outline) if name in _names(section)]

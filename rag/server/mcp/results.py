@@ -41,9 +41,7 @@ def as_json(fields: Json) -> CallToolResult:
 
 
 def fitting(rows: Sequence[Json], limit: int | None, spent: int = 0) -> list[Json]:
-    """The first `limit` rows; without a limit, as many as fit besides `spent` characters, at least
-    one.
-    """
+    """The first `limit` rows; without one, those that fit after `spent` characters, at least 1."""
     if limit is not None:
         return list(rows[:limit])
     for number, row in enumerate(rows):

@@ -74,18 +74,14 @@ def list_collections(request: Request) -> WireCollections:
 @router.post("", status_code=201)
 @needs(Right.MANAGE)
 def create_collection(body: NewCollection, request: Request) -> WireCollection:
-    """Create an empty collection. Its paths are those of the default one, under
-    `/v1/collections/NAME`.
-    """
+    """Create an empty collection. It has all paths, under `/v1/collections/NAME`."""
     return _shown(collections_of(request).registry.create(body.name))
 
 
 @router.post("/ask")
 @needs(Right.ANY)
 def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
-    """Ask several collections the same question. Their answers are ranked together; their indexes
-    stay separate.
-    """
+    """Ask several collections. Their answers are ranked together; their indexes are separate."""
     names = list(dict.fromkeys(body.collections))
     with ExitStack() as stack:
         services = [entered(stack, request, name) for name in names]

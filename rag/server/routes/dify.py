@@ -1,6 +1,4 @@
-"""Dify's external knowledge API: `POST /v1/dify/retrieval`. The endpoint to enter in Dify is
-`…/v1/dify`.
-"""
+"""Dify's external knowledge API. The endpoint to enter in Dify is `…/v1/dify`."""
 
 from __future__ import annotations
 

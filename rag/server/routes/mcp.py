@@ -128,16 +128,12 @@ class McpEndpoint:
         await manager.handle_request(scope, replay, send)
 
     def _may_write(self, request: Request) -> bool:
-        """Whether the key has scope "write". Without keys nobody may write, since agents should not
-        by default.
-        """
+        """Whether the key has scope "write". Without keys nobody may: agents should not."""
         key: Key | None = request.state.key
         return key is not None and key.scope == WRITE
 
     async def _manager(self, writes: bool) -> Any:
-        """Session manager of the server with or without the writing tools. Raises NotFoundError if
-        the SDK is not installed.
-        """
+        """The server's session manager. Raises NotFoundError if the SDK is not installed."""
         async with self._opening:
             if writes not in self._managers:
                 assert self._tasks is not None
@@ -177,9 +173,7 @@ async def _run(manager: Any, *, task_status: TaskStatus[None]) -> None:
 
 
 async def _refusal(request: Request) -> Response | None:
-    """Response to a request without a valid message, else None. A stateless server has nothing to
-    GET or DELETE.
-    """
+    """The response to an invalid message, or None. Nothing is there to GET or DELETE."""
     if request.method != "POST":
         return _error(405, _INVALID_REQUEST, "send messages with POST", {"Allow": "POST"})
     try:

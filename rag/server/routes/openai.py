@@ -97,9 +97,7 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
 @router.post("/responses", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
 def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
-    """Chat completions in the format of the Responses API: the search with its results, then the
-    message.
-    """
+    """Chat completions as the Responses API has them: the search, then the message."""
     tool = next((tool for tool in body.tools or [] if tool.type == "file_search"), None)
     stores = (tool.vector_store_ids or []) if tool else []
     if len(stores) > 1:
@@ -175,9 +173,7 @@ def _vector_store(name: str, service: Service | None = None) -> Json:
 def search_vector_store(
     vector_store: str, body: VectorSearch, request: Request, service: Shared
 ) -> dict[str, Any]:
-    """The passages that best match a query, best first; for several queries, each passage with its
-    best score.
-    """
+    """The passages that match a query best; of several queries, with each one's best score."""
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
         raise InputError(f"the request has {len(queries)} queries", "send 1 to 8")
@@ -257,9 +253,7 @@ def _base64(vector: Any) -> str:
 
 @contextmanager
 def of_collection(collection: str, request: Request, service: Service) -> Iterator[Service]:
-    """The service of the named collection; `default` is the collection of the request's path.
-    Raises as `entered`.
-    """
+    """The named collection's service; `default` is the path's own. Raises as `entered`."""
     own = request.state.collection
     with ExitStack() as stack:
         if own != DEFAULT and collection in (DEFAULT, own):  # its access is already checked

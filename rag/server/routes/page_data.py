@@ -1,6 +1,4 @@
-"""Endpoints of the page besides questions: the user's rights, the sources, and PDF pages as
-images.
-"""
+"""The page's endpoints: rights, sources, suggested questions, structure and PDF pages."""
 
 from __future__ import annotations
 

@@ -120,9 +120,7 @@ def _answer(pending: PendingQuestion) -> WireAnswer:
 
 
 def _written(model: BaseModel) -> Response:
-    """The response as JSON. FastAPI would check and write a model in another thread and in the
-    event loop, for which the response waits while they are busy.
-    """
+    """The response as JSON, without FastAPI's second check in a thread that may be busy."""
     return Response(model.model_dump_json(), media_type="application/json")
 
 

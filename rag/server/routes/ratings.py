@@ -17,9 +17,7 @@ from rag.server.state import Shared, caller_of
 
 router = APIRouter(prefix="/v1", tags=["operations"])
 _CHARACTERS_A_SECOND = 4000
-"""Characters that cost as much as a second of computing, so that one key cannot fill the shared
-file.
-"""
+"""Characters that cost a second of computing, so that no key can fill the shared file."""
 Text = Annotated[str, Field(max_length=10_000)]
 
 
