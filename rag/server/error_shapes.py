@@ -18,18 +18,12 @@ _DIFY_CODES = {401: 1002, 403: 1002, 404: 2001}
 class Problem(BaseModel):
     """Problem details as in RFC 9457, plus `hint`, the next step."""
 
-    type: str = Field(
-        description="A URN that names the kind of problem.", examples=["urn:rag:input"]
-    )
+    type: str = Field(description="URN of the kind of problem.", examples=["urn:rag:input"])
     title: str = Field(description="The HTTP status in words.")
     status: int = Field(description="The HTTP status.", examples=[422])
-    detail: str = Field(
-        description="The error in this request.", examples=["the question is empty"]
-    )
+    detail: str = Field(description="This request's error.", examples=["the question is empty"])
     hint: str = Field(default="", description="What to do next.")
-    request_id: str = Field(
-        default="", description="The request's id, as in the header X-Request-ID and in the log."
-    )
+    request_id: str = Field(default="", description="As in the header X-Request-ID and the log.")
     errors: list[dict[str, str]] = Field(default=[], description="Which fields are wrong, and how.")
 
     @property

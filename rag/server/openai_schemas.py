@@ -66,9 +66,7 @@ class AnswerRequest(Loose):
     model: Short = Field(default="rag", examples=["rag"])
     stream: bool | None = False
     tool_choice: Any = None
-    rag: RagOptions | None = Field(
-        default=None, description="Filters and the number of passages; rag's own."
-    )
+    rag: RagOptions | None = Field(default=None, description="rag's own: filters and top_k.")
 
 
 class ChatRequest(AnswerRequest):

@@ -54,9 +54,7 @@ class Options(Strict):
 
 
 class AskOptions(Options):
-    form: Form | None = Field(
-        default=None, description="Form of the answer; by default chosen from the question."
-    )
+    form: Form | None = Field(default=None, description="By default chosen from the question.")
 
 
 class Turn(Strict):
@@ -64,9 +62,7 @@ class Turn(Strict):
 
     question: Question
     answer: Text | None = None
-    documents: list[Line] = Field(
-        default=[], max_length=50, description="Ids of the cited documents."
-    )
+    documents: list[Line] = Field(default=[], max_length=50, description="Ids of those it cites.")
 
 
 class Ask(AskOptions):
@@ -106,9 +102,7 @@ class Check(Strict):
         max_length=200,
         description="Sources that the [n] marks cite, unless the text lists them.",
     )
-    filters: list[Line] = Field(
-        default=[], max_length=20, description="Conditions on the documents, as for `/v1/ask`."
-    )
+    filters: list[Line] = Field(default=[], max_length=20, description="As for `/v1/ask`.")
     deadline_ms: int | None = Field(
         default=None,
         ge=1,
@@ -150,9 +144,7 @@ class WirePlace(BaseModel):
     document_id: str = Field(examples=["seeds/jcpoa.md"])
     title: str
     uri: str = Field(description="Address of a web page or an upload; for a file, its id.")
-    page: int | None = Field(
-        default=None, description="Page number from 1, if the document has pages."
-    )
+    page: int | None = Field(default=None, description="From 1, if the document has pages.")
     cited_text: str = Field(examples=["The JCPOA was signed in 2015."])
     start_char_index: int
     end_char_index: int
@@ -168,9 +160,7 @@ class WireCitation(WirePlace):
     highlight: Highlight
     start: int = Field(description="Start of the cited part in the answer.")
     end: int = Field(description="End of the cited part in the answer.")
-    scores: Scores | None = Field(
-        default=None, description="Scores of the passage; absent if it is not among the hits."
-    )
+    scores: Scores | None = Field(default=None, description="Of its passage, if it is a hit.")
     copies: list[WireCopy] = Field(default=[], description="Other places with the same passage.")
 
 
@@ -208,50 +198,30 @@ class WireAnswer(BaseModel):
     """`answer` is null if nothing was found; then `abstention_reason` says why."""
 
     question: str = Field(examples=[_QUESTION])
-    understood: str | None = Field(
-        default=None, description="The question after spelling correction."
-    )
+    understood: str | None = Field(default=None, description="After spelling correction.")
     answer: str | None = Field(examples=["2015"])
-    asked: str = Field(
-        default="", description="The question as typed, if `question` is a completed follow-up."
-    )
+    asked: str = Field(default="", description="As typed, if `question` completes a follow-up.")
     note: str = Field(default="", description="Says if a follow-up was asked as typed.")
-    confidence: float = Field(
-        ge=0, le=1, description="Probability that the best candidate is right."
-    )
+    confidence: float = Field(ge=0, le=1, description="Probability that the best one is right.")
     abstention_reason: str | None = Field(default=None, description="Why there is no answer.")
     form: str = Field(
         default="span",
         description="Form of the answer: span, yes_no, sentences, steps, list, comparison, "
         "overview, catalogue, or talk for a question to rag itself.",
     )
-    suggestions: list[str] = Field(
-        default=[], description="Questions that the documents answer, after talk."
-    )
-    pieces: list[WirePiece] = Field(
-        default=[], description="The quotes that make up the answer, in order."
-    )
+    suggestions: list[str] = Field(default=[], description="After talk: answered questions.")
+    pieces: list[WirePiece] = Field(default=[], description="The answer's quotes, in order.")
     more: int = Field(default=0, description="Number of list items that are not shown.")
     citations: list[WireCitation]
     alternatives: list[WireAlternative] = Field(description="Other candidate answers.")
-    conflicts: list[WireAlternative] = Field(
-        default=[], description="Answers of other sources that contradict this one."
-    )
-    value: Value | None = Field(
-        default=None, description="The answer's typed value, if it is a date, a number etc."
-    )
-    documents: int = Field(
-        default=0, description="Number of documents read that support the answer."
-    )
+    conflicts: list[WireAlternative] = Field(default=[], description="Other sources' answers.")
+    value: Value | None = Field(default=None, description="A typed value: date, number etc.")
+    documents: int = Field(default=0, description="Documents read that support the answer.")
     explain: list[str] = Field(default=[], description="Explanation of the answer.")
     nearest: list[WireHit] = Field(description="The retrieved passages, best first.")
     passages_found: int = Field(description="Number of retrieved passages.")
-    passages_read: int = Field(
-        description="Number of passages read, best first; fewer after a deadline."
-    )
-    receipt: dict[str, Any] | None = Field(
-        default=None, description="Receipt, for replaying the answer."
-    )
+    passages_read: int = Field(description="Best first; fewer after a deadline.")
+    receipt: dict[str, Any] | None = Field(default=None, description="To replay the answer.")
     generation: int = Field(description="Generation of the index.")
     timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2}])
 
@@ -262,9 +232,7 @@ class WireAnswers(BaseModel):
 
 class WireHits(BaseModel):
     question: str
-    understood: str | None = Field(
-        default=None, description="The question after spelling correction."
-    )
+    understood: str | None = Field(default=None, description="After spelling correction.")
     generation: int
     hits: list[WireHit]
 
@@ -275,9 +243,7 @@ class Claim(BaseModel):
     document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
     highlight: Highlight
     cited_text: Text = Field(default="", description="The sentence, if known.")
-    document_sha256: str = Field(
-        default="", max_length=100, description="The document's digest at the time, if known."
-    )
+    document_sha256: str = Field(default="", max_length=100, description="If known.")
 
     @field_validator("highlight")
     @classmethod
@@ -350,9 +316,7 @@ class WireQuotation(BaseModel):
         "longer sentence."
     )
     reason: str = Field(examples=['says "60", lease.md says "30"'])
-    places: list[WireQuotedPlace] = Field(
-        description="Where its words are, in its order; if not found, the nearest place."
-    )
+    places: list[WireQuotedPlace] = Field(description="Of its words; else the nearest place.")
     differs: list[tuple[str, str]] = Field(
         description="Pairs: the quotation's words and the document's; one may be empty."
     )
@@ -362,12 +326,8 @@ class WireQuotation(BaseModel):
 
 class WireReport(BaseModel):
     sentences: list[WireChecked]
-    quotations: list[WireQuotation] = Field(
-        default=[], description="Quotations of four words or more."
-    )
-    quotation_counts: dict[str, int] = Field(
-        default={}, description="Quotations by verdict, and those with a fault."
-    )
+    quotations: list[WireQuotation] = Field(default=[], description="Of four words or more.")
+    quotation_counts: dict[str, int] = Field(default={}, description="By verdict, and faults.")
     counts: dict[str, int] = Field(description="Sentences by verdict, and wrong citations.")
     generation: int = Field(description="The state of the index.")
     timings_ms: dict[str, float]
@@ -394,52 +354,32 @@ class WireDocumentDetail(WireDocument):
 class WireDocuments(BaseModel):
     documents: list[WireDocument]
     total: int
-    next: str | None = Field(
-        description="Value of `after` for the next page; null on the last one."
-    )
+    next: str | None = Field(description="`after` for the next page; null on the last one.")
 
 
 class Deleted(BaseModel):
     id: str
     deleted: bool
     generation: int = Field(description="First generation of the index without the document.")
-    complete: bool = Field(
-        description="Whether no part of the index holds it and no search finds it."
-    )
-    receipt: dict[str, Any] = Field(
-        description="Its entries in each part of the index, before and after."
-    )
+    complete: bool = Field(description="No part of the index holds it, no search finds it.")
+    receipt: dict[str, Any] = Field(description="Entries in each part, before and after.")
 
 
 class TextDocument(Strict):
     """A document as text."""
 
     name: str = Field(
-        min_length=1,
-        max_length=200,
-        description="File name; its suffix gives the format.",
-        examples=["lease.md"],
+        min_length=1, max_length=200, description="Its suffix is the format.", examples=["lease.md"]
     )
-    text: str = Field(
-        min_length=1,
-        description="Its text.",
-        examples=["# The lease\n\nThe lease ends in May 2027."],
-    )
+    text: str = Field(min_length=1, examples=["# The lease\n\nThe lease ends in May 2027."])
 
 
 class PutDocument(Strict):
     """A document as text, under the id in the path."""
 
-    text: str = Field(
-        min_length=1,
-        description="Its text.",
-        examples=["# Ticket 42\n\nThe lease ends in May 2027."],
-    )
+    text: str = Field(min_length=1, examples=["# Ticket 42\n\nThe lease ends in May 2027."])
     title: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=500,
-        description="By default taken from the text.",
+        default=None, min_length=1, max_length=500, description="By default taken from the text."
     )
     metadata: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line] = Field(
         default={},
@@ -452,15 +392,9 @@ class WireFile(BaseModel):
     """The outcome for one uploaded file."""
 
     name: str
-    outcome: str = Field(
-        description="added, updated, unchanged or rejected; answered for a grid.",
-        examples=["added"],
-    )
+    outcome: str = Field(description="added, updated, unchanged, rejected, or answered (grid).")
     document_ids: list[str] = Field(default=[])
-    detail: str = Field(
-        default="",
-        description="Why it was rejected, or which members were skipped or removed.",
-    )
+    detail: str = Field(default="", description="Why rejected; members skipped or removed.")
 
 
 class Job(BaseModel):
@@ -526,9 +460,7 @@ class WireGridSummary(BaseModel):
     rows: int
     columns: int
     changed: int = Field(description="Answers that changed since somebody looked.")
-    counts: dict[str, int] = Field(
-        description="Cells in each state: answered, unsure, absent, unreadable, waiting."
-    )
+    counts: dict[str, int] = Field(description="answered, unsure, absent, unreadable, waiting.")
 
 
 class WireGrids(BaseModel):
@@ -550,9 +482,7 @@ class WireGridRow(BaseModel):
 class WireGrid(WireGridSummary):
     definition: dict[str, Any]
     finished: str = Field(description='When all cells were first answered, or "".')
-    due: int = Field(
-        description="Cells to ask: without an answer, or whose document or question changed."
-    )
+    due: int = Field(description="Cells to ask, as they, their question or document is new.")
     job: str = Field(description='The job that asks it now, or "".')
     cells: list[WireGridRow] = Field(description="The rows from `offset` on.")
 

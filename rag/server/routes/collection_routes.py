@@ -28,9 +28,7 @@ class WireCollection(BaseModel):
 
 
 class WireCollections(BaseModel):
-    collections: list[WireCollection] = Field(
-        description="The collections that the key may use, the default one first."
-    )
+    collections: list[WireCollection] = Field(description="Those the key may use; default first.")
 
 
 class NewCollection(Strict):
@@ -51,9 +49,7 @@ class CollectionAnswer(BaseModel):
 
 class CollectionAnswers(BaseModel):
     question: str
-    answers: list[CollectionAnswer] = Field(
-        description="One per collection, answered ones first, by confidence."
-    )
+    answers: list[CollectionAnswer] = Field(description="The most confident first; none last.")
 
 
 def collections_of(request: Request) -> CollectionHost:

@@ -39,9 +39,7 @@ class Me(BaseModel):
     key: str | None = Field(description="The name of the key; null if none is needed.")
     may_write: bool = Field(description="Whether documents may be added and deleted.")
     may_manage: bool = Field(description="Whether collections may be created.")
-    features: list[str] = Field(
-        description="Features of this service besides asking and searching.", examples=[["check"]]
-    )
+    features: list[str] = Field(description="Besides asking and searching.", examples=[["check"]])
 
 
 class WireSources(BaseModel):
@@ -49,18 +47,14 @@ class WireSources(BaseModel):
     matching: int = Field(description="Number of documents found.")
     folders: list[WireCount]
     types: list[WireCount]
-    documents: list[WireSource] = Field(
-        description="Documents found, in order of id, starting at `offset`."
-    )
+    documents: list[WireSource] = Field(description="Those found, by id, from `offset` on.")
 
 
 class WireGuide(BaseModel):
     """What the documents are about and what can be asked."""
 
     titles: list[str] = Field(description="Titles of documents, evenly spread.")
-    questions: list[str] = Field(
-        description="Questions that were asked and have an answer, with at least 80 %."
-    )
+    questions: list[str] = Field(description="Questions with an answer of at least 80 %.")
     complete: bool = Field(description="Whether no more questions will come.")
 
 
@@ -73,9 +67,7 @@ class WireBlock(BaseModel):
     parent: int = Field(description="Index of the block that it belongs to in `blocks`, or -1.")
     level: int = Field(description="Level of a heading, from 1; 0 for other blocks.")
     marker: str = Field(description="Marker of an item, which is a part of the text.")
-    cells: list[tuple[int, int, int]] = Field(
-        description="Cells of a row: column, start, end. The column is -1 if it is not known."
-    )
+    cells: list[tuple[int, int, int]] = Field(description="Column (-1 if unknown), start, end.")
     columns: list[str] = Field(description="Names of the columns of a table.")
 
 

@@ -22,9 +22,7 @@ Text = Annotated[str, Field(max_length=10_000)]
 
 
 class FeedbackEvidence(Strict):
-    document: str = Field(
-        min_length=1, max_length=2000, description="Its id.", examples=["uploads/lease.md"]
-    )
+    document: str = Field(min_length=1, max_length=2000, examples=["uploads/lease.md"])
     sentence: Text = Field(description="`cited_text` of the citation.")
 
 
@@ -33,12 +31,8 @@ class Feedback(Strict):
 
     question: str = Field(min_length=1, max_length=10_000, examples=["When does the lease end?"])
     verdict: Literal["right", "wrong", "not_in_the_documents"]
-    answer: Text | None = Field(
-        default=None, description="The answer that was shown.", examples=["31 May 2027"]
-    )
-    correction: Text | None = Field(
-        default=None, description="The correct answer, if the answer was wrong."
-    )
+    answer: Text | None = Field(default=None, description="As shown.", examples=["31 May 2027"])
+    correction: Text | None = Field(default=None, description="The right answer to a wrong one.")
     evidence: list[FeedbackEvidence] = Field(
         default=[], max_length=20, description="The citations of a correct answer."
     )
