@@ -18,7 +18,7 @@ import threading
 import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import cache
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -75,33 +75,18 @@ def _box(values: Sequence[float]) -> Box:
 
 
 def _run(request: bytes, *arguments: str) -> bytes:
-    if not _admitted.acquire(blocking=False):
-        raise _too_many()
-    try:
-        if not _drawing.acquire(timeout=_SECONDS):
-            raise _too_many()
+    with ExitStack() as stack:
+        for semaphore, seconds in ((_admitted, 0), (_drawing, _SECONDS)):
+            if not semaphore.acquire(timeout=seconds):
+                raise BusyError("too many pages are being drawn", "try again in a moment")
+            stack.callback(semaphore.release)
         try:
-            return _drawn(request, *arguments)
-        finally:
-            _drawing.release()
-    finally:
-        _admitted.release()
-
-
-def _too_many() -> BusyError:
-    return BusyError("too many pages are being drawn", "try again in a moment")
-
-
-def _drawn(request: bytes, *arguments: str) -> bytes:
-    try:
-        ran = child_process.run(
-            __name__, *arguments, data=request, memory=_MEMORY_MB, seconds=_SECONDS
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InputError(
-            f"page {arguments[0]} took longer than {_SECONDS} seconds to draw",
-            "read its text instead",
-        ) from error
+            ran = child_process.run(
+                __name__, *arguments, data=request, memory=_MEMORY_MB, seconds=_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            message = f"page {arguments[0]} took longer than {_SECONDS} seconds to draw"
+            raise InputError(message, "read its text instead") from error
     if ran.returncode:
         raise InputError(f"page {arguments[0]} cannot be drawn", "read its text instead")
     return ran.stdout
@@ -114,16 +99,9 @@ def _draw(page: Any, width: int) -> bytes:
         scale = 4 * width / page.get_height()
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
     pixels = bytes(bitmap.buffer)
-    length, starts = (
-        bitmap.width * bitmap.n_channels,
-        range(0, bitmap.height * bitmap.stride, bitmap.stride),
-    )
-    return _png(
-        bitmap.width,
-        bitmap.height,
-        [pixels[offset : offset + length] for offset in starts],
-        bitmap.n_channels,
-    )
+    length, end = bitmap.width * bitmap.n_channels, bitmap.height * bitmap.stride
+    rows = [pixels[start : start + length] for start in range(0, end, bitmap.stride)]
+    return _png(bitmap.width, bitmap.height, rows, bitmap.n_channels)
 
 
 def _png(width: int, height: int, rows: Sequence[bytes], channels: int) -> bytes:
@@ -190,13 +168,8 @@ def _by_line(content: str, text: Any, places: Iterable[int]) -> Iterator[Line]:
         yield words.strip(), line
 
 
-def _union(one: Box, other: Box) -> Box:
-    return (
-        min(one[0], other[0]),
-        min(one[1], other[1]),
-        max(one[2], other[2]),
-        max(one[3], other[3]),
-    )
+def _union(one: Box, two: Box) -> Box:
+    return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
 
 
 def _find_in_picture(page: Any, wanted: str, before: str, after: str) -> Iterator[Box]:
@@ -241,9 +214,8 @@ def _best_place(on_page: str, letters: str, before: str, after: str) -> int:
 
 def _shared(first: str, second: str) -> int:
     """Length of the common prefix."""
-    return sum(
-        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
-    )
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
+    return sum(1 for _ in same)
 
 
 def _as_shares(page: Any, box: Box) -> Box:

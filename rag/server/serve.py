@@ -85,10 +85,7 @@ def run(
         _say(address, json_log)
         if open_page:
             threading.Thread(target=_open, args=(server, address), daemon=True).start()
-        for number in (
-            signal.SIGINT,
-            signal.SIGTERM,
-        ):  # uvicorn raises the signals again at the end
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again at the end
             signal.signal(number, lambda *_: None)
         try:
             sys.setswitchinterval(_SWITCH_SECONDS)
@@ -222,41 +219,32 @@ def bound(settings: Settings) -> socket.socket:
             settings.host, settings.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
         )
         family, kind, protocol, _, address = addresses[0]
-        listening = socket.socket(
-            family, kind, protocol
-        )  # without the protocol, asyncio leaves Nagle's algorithm on, which costs 40 ms per answer
+        # without the protocol, asyncio leaves Nagle's algorithm on, which costs 40 ms per answer
+        listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
     except (OSError, UnicodeError) as error:  # UnicodeError: an invalid host name
         reason = error.strerror if isinstance(error, OSError) else error
         message = f"cannot serve at {settings.host} port {settings.port}: {reason}"
-        raise InputError(
-            message, "choose another with --port, or use --port 0 for a free one"
-        ) from error
+        hint = "choose another with --port, or use --port 0 for a free one"
+        raise InputError(message, hint) from error
     return listening
 
 
 class _JsonLines(logging.Formatter):
     """Log records as one JSON object per line."""
 
+    converter = time.gmtime
+    default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
+
     def format(self, record: logging.LogRecord) -> str:
-        line = {"time": _time(record), "level": record.levelname.lower(), "logger": record.name}
-        message = record.getMessage()
-        line |= (
-            json.loads(message)
-            if record.name == "rag.requests" and message.startswith("{")
-            else {"message": message}
-        )
+        message, line = record.getMessage(), {"time": self.formatTime(record)}
+        line |= {"level": record.levelname.lower(), "logger": record.name}
+        is_request = record.name == "rag.requests" and message.startswith("{")
+        line |= json.loads(message) if is_request else {"message": message}
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line)
-
-
-def _time(record: logging.LogRecord) -> str:
-    return (
-        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        + f".{int(record.msecs):03}Z"
-    )
 
 
 def _log_to_stderr(json_log: bool) -> None:
