@@ -13,18 +13,9 @@ from rag.desk.grid_file import definition
 from rag.errors import BusyError, InputError
 from rag.filters import is_date
 from rag.ingestion.uploads import GRID
+from rag.server import schemas
 from rag.server.collection_paths import prefixed
 from rag.server.rights import Right, needs
-from rag.server.schemas import (
-    CellRating,
-    GridBody,
-    WireGrid,
-    WireGridChanges,
-    WireGridJob,
-    WireGridRow,
-    WireGrids,
-    WireGridSummary,
-)
 from rag.server.state import Service, Shared, caller_of
 from rag.types import plain
 
@@ -48,8 +39,8 @@ _MEDIA = {
 @router.post("/grids", status_code=202)
 @needs(Right.WRITE)
 def create_grid(
-    body: GridBody, request: Request, service: Shared, response: Response
-) -> WireGridJob:
+    body: schemas.GridBody, request: Request, service: Shared, response: Response
+) -> schemas.WireGridJob:
     """Keep a grid and ask its cells in the background; `Location` is the job's URL. A grid of this
     name gets the new definition; its answers stay where question and documents are the same.
     """
@@ -62,10 +53,10 @@ def create_grid(
 
 @router.get("/grids")
 @needs(Right.READ)
-def list_grids(service: Shared) -> WireGrids:
+def list_grids(service: Shared) -> schemas.WireGrids:
     """List the grids with the states of their cells."""
     every = grids.summaries(service.engine.store)
-    return WireGrids(grids=[WireGridSummary(**_summary(grid)) for grid in every])
+    return schemas.WireGrids(grids=[schemas.WireGridSummary(**_summary(grid)) for grid in every])
 
 
 @router.get("/grids/{name}")
@@ -75,23 +66,23 @@ def get_grid(
     service: Shared,
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000, description="Rows.")] = 1000,
-) -> WireGrid:
+) -> schemas.WireGrid:
     """Get a grid with its cells, also while they are asked."""
     grid = grids.load(service.engine.store, name)
     whole = grid.to_dict(offset, limit)
-    return WireGrid(
+    return schemas.WireGrid(
         **_summary(grid),
         definition=whole["definition"],
         finished=grid.finished,
         due=sum(cell.has_changed for cell in grid_run.due(grid)),
         job=service.jobs.asking(f"{GRID}{name}"),
-        cells=[WireGridRow(**row) for row in whole["rows"]],
+        cells=[schemas.WireGridRow(**row) for row in whole["rows"]],
     )
 
 
 @router.delete("/grids/{name}")
 @needs(Right.WRITE)
-def delete_grid(name: Name, service: Shared) -> WireGrids:
+def delete_grid(name: Name, service: Shared) -> schemas.WireGrids:
     """Delete a grid with its answers; returns those that remain."""
     grids.delete(service.engine.store, name)
     return list_grids(service)
@@ -99,7 +90,9 @@ def delete_grid(name: Name, service: Shared) -> WireGrids:
 
 @router.post("/grids/{name}/refresh", status_code=202)
 @needs(Right.WRITE)
-def refresh_grid(name: Name, request: Request, service: Shared, response: Response) -> WireGridJob:
+def refresh_grid(
+    name: Name, request: Request, service: Shared, response: Response
+) -> schemas.WireGridJob:
     """Ask the cells of new and changed documents in the background."""
     grids.load(service.engine.store, name)
     return _start(service, name, request, response)
@@ -111,17 +104,17 @@ def list_grid_changes(
     name: Name,
     service: Shared,
     since: Annotated[str, Query(max_length=40, description="By default, the last look.")] = "",
-) -> WireGridChanges:
+) -> schemas.WireGridChanges:
     """List the answers that changed, with the document that caused each change."""
     if since and not is_date(since):
         raise InputError(f"{since!r} is not a date", "write it as 2026-11-01")
     changes = grids.load(service.engine.store, name).changes(since)
-    return WireGridChanges(changes=[plain(change) for change in changes])
+    return schemas.WireGridChanges(changes=[plain(change) for change in changes])
 
 
 @router.post("/grids/{name}/looked")
 @needs(Right.WRITE)
-def look_at_grid(name: Name, service: Shared) -> WireGridChanges:
+def look_at_grid(name: Name, service: Shared) -> schemas.WireGridChanges:
     """Record that the changes were seen; returns them for the last time."""
     until = grids.now()
     changes = list_grid_changes(name, service)
@@ -131,7 +124,7 @@ def look_at_grid(name: Name, service: Shared) -> WireGridChanges:
 
 @router.post("/grids/{name}/ratings", status_code=201)
 @needs(Right.WRITE)
-def rate_cell(name: Name, body: CellRating, service: Shared) -> dict[str, Any]:
+def rate_cell(name: Name, body: schemas.CellRating, service: Shared) -> dict[str, Any]:
     """Confirm, correct or reject a cell, or withdraw its rating. The rating stays until the answer
     changes; returns the cell.
     """
@@ -172,10 +165,12 @@ def get_grid_file(
     return Response(content, media_type=_MEDIA[format], headers=headers)
 
 
-def _start(service: Service, name: str, request: Request, response: Response) -> WireGridJob:
+def _start(
+    service: Service, name: str, request: Request, response: Response
+) -> schemas.WireGridJob:
     job = service.jobs.add([(f"{GRID}{name}", b"")])
     response.headers["Location"] = prefixed(request.state.collection, f"/v1/jobs/{job}")
-    return WireGridJob(name=name, job=job)
+    return schemas.WireGridJob(name=name, job=job)
 
 
 def _summary(grid: grids.Grid) -> dict[str, Any]:

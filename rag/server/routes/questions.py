@@ -14,32 +14,20 @@ from pydantic_core import to_json
 
 from rag.answering.verification import Cited, verify
 from rag.errors import RagError
-from rag.server import problems, serialize
+from rag.server import problems, schemas, serialize
 from rag.server.answer_service import ServiceLibrary
 from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
 from rag.server.rights import Right, needs
-from rag.server.schemas import (
-    Ask,
-    AskBatch,
-    Check,
-    Claim,
-    Search,
-    WireAnswer,
-    WireAnswers,
-    WireHits,
-    WireReport,
-    WireVerdict,
-)
 from rag.server.state import Shared, caller_of, wait
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
 
 
-@router.post("/ask", response_model=WireAnswer, responses=EVENTS)
+@router.post("/ask", response_model=schemas.WireAnswer, responses=EVENTS)
 @needs(Right.READ)
-def ask(body: Ask, request: Request, service: Shared) -> Any:
+def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
     """Answer a question from the documents, or return `answer: null` with a reason.
 
     With `stream`, sends server-sent events: `search_results` as soon as passages are found, a
@@ -56,25 +44,25 @@ def ask(body: Ask, request: Request, service: Shared) -> Any:
     return _written(_answer(pending).model_copy(update=context))
 
 
-@router.post("/ask/batch", response_model=WireAnswers)
+@router.post("/ask/batch", response_model=schemas.WireAnswers)
 @needs(Right.READ)
-def ask_batch(body: AskBatch, request: Request, service: Shared) -> Response:
+def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Response:
     """`ask` for several questions, which are read together. All are answered, or none."""
     _note(request, len(body.questions))
     pending = service.submit(body.questions, body, caller_of(request))
-    return _written(WireAnswers(answers=list(map(_answer, pending))))
+    return _written(schemas.WireAnswers(answers=list(map(_answer, pending))))
 
 
-@router.post("/search", response_model=WireHits)
+@router.post("/search", response_model=schemas.WireHits)
 @needs(Right.READ)
-def search(body: Search, request: Request, service: Shared) -> Response:
+def search(body: schemas.Search, request: Request, service: Shared) -> Response:
     """The passages that best match a question, best first, without an answer."""
     _note(request, 1)
     (pending,) = service.submit([body.question], body, caller_of(request), search=True)
     retrieved = wait(pending, pending.found)
     typed = pending.asked.question
     return _written(
-        WireHits(
+        schemas.WireHits(
             question=typed,
             understood=retrieved.question if retrieved.question != typed else None,
             generation=retrieved.generation,
@@ -85,7 +73,7 @@ def search(body: Search, request: Request, service: Shared) -> Response:
 
 @router.post("/verify")
 @needs(Right.READ)
-def verify_citation(body: Claim, service: Shared) -> WireVerdict:
+def verify_citation(body: schemas.Claim, service: Shared) -> schemas.WireVerdict:
     """Check whether a citation still holds; post it as returned with an answer."""
     place = body.highlight
     cited = Cited(
@@ -98,7 +86,7 @@ def verify_citation(body: Claim, service: Shared) -> WireVerdict:
 
 @router.post("/check")
 @needs(Right.READ)
-def check(body: Check, request: Request, service: Shared) -> WireReport:
+def check(body: schemas.Check, request: Request, service: Shared) -> schemas.WireReport:
     """Check which sentences of a text the documents support, contradict or do not contain, and
     quote the evidence.
 
@@ -114,7 +102,7 @@ def check(body: Check, request: Request, service: Shared) -> WireReport:
     return serialize.report(report, time.monotonic() - started)
 
 
-def _answer(pending: PendingQuestion) -> WireAnswer:
+def _answer(pending: PendingQuestion) -> schemas.WireAnswer:
     answer = wait(pending, pending.answer)
     return serialize.answer(answer, pending.found.result())
 
