@@ -86,10 +86,8 @@ class CollectionHost:
     def leave(self, name: str, service: Service) -> None:
         with self._changed:
             entry = self._open.get(name)
-        if entry is not None and entry.service is service:
+        if entry is not None and entry.service is service:  # else it was replaced meanwhile
             self._done(entry)
-            return
-        _log.debug("collection %s was replaced while it was used", name)
 
     def _done(self, entry: _Open) -> None:
         with self._changed:
@@ -103,18 +101,12 @@ class CollectionHost:
         with self._changed:
             if self._closing.is_set():
                 raise NotFoundError(f"no collection {name}", "the service is shutting down")
-            entry = self._open.get(name)
-            if (
-                entry is not None
-                and not entry.closing
-                and entry.collection.id != collection.id
-                and not entry.requests
-            ):
-                _close(self._open.pop(name))  # a former collection of this name
-                entry = None
-            if entry is not None and (entry.closing or entry.collection.id != collection.id):
+            entry = self._open.setdefault(name, _Open(collection))
+            former = entry.collection.id != collection.id
+            if entry.closing or (former and entry.requests):
                 raise BusyError(f"collection {name} is being changed", "try again in a moment")
-            if entry is None:
+            if former:
+                _close(entry)
                 entry = self._open[name] = _Open(collection)
             entry.requests += 1
             entry.used = time.monotonic()
@@ -190,15 +182,10 @@ class CollectionHost:
             closed = []
             for number, (name, entry) in enumerate(oldest):
                 due = moment - entry.used > self._idle or number < spare
-                # another process has deleted or renamed one
-                changed = (
-                    current := self.registry.get(name)
-                ) is None or current.id != entry.collection.id
-                if (
-                    not entry.requests
-                    and not entry.closing
-                    and (changed or (due and not _has_uploads(entry)))
-                ):
+                current = self.registry.get(name)  # another process may delete or rename one
+                changed = current is None or current.id != entry.collection.id
+                is_free = not entry.requests and not entry.closing
+                if is_free and (changed or (due and not _has_uploads(entry))):
                     entry.closing = True
                     closed.append((name, entry))
         for name, entry in closed:

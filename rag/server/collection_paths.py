@@ -15,9 +15,8 @@ def split(path: str) -> tuple[str, str]:
     """(collection, path within it); the collection is "" for paths that belong to none."""
     if path.startswith(_PREFIX):
         name, slash, inner = path.removeprefix(_PREFIX).partition("/")
-        if (
-            name and slash and inner and inner.split("/")[0] != "collections"
-        ):  # collections do not nest
+        # collections do not nest
+        if name and slash and inner and inner.split("/")[0] != "collections":
             return name, "/mcp" if inner == "mcp" else f"/v1/{inner}"
     neutral = path in NEUTRAL or path.startswith(_PREFIX) or not path.startswith("/v1/")
     if neutral and path not in _OF_THE_INDEX:
@@ -27,8 +26,6 @@ def split(path: str) -> tuple[str, str]:
 
 def prefixed(collection: str, path: str) -> str:
     """The full path of a path within a collection; the inverse of `split`."""
-    return (
-        path
-        if collection in ("", DEFAULT_COLLECTION)
-        else f"{_PREFIX}{collection}{path.removeprefix('/v1')}"
-    )
+    if collection in ("", DEFAULT_COLLECTION):
+        return path
+    return f"{_PREFIX}{collection}{path.removeprefix('/v1')}"

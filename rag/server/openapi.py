@@ -8,8 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from rag import __version__
-from rag.server.error_shapes import DifyError, OpenAIError, Problem, shape_of
-from rag.server.problems import MEDIA_TYPE
+from rag.server.problems import MEDIA_TYPE, DifyError, OpenAIError, Problem, shape_of
 from rag.server.schemas import TextDocument
 
 _SUMMARY = """Answers quoted from your documents, with their sources; or `null` with a reason.
@@ -57,7 +56,7 @@ UPLOAD: dict[str, Any] = {
                             "items": {"type": "string", "format": "binary"},
                         }
                     },
-                },
+                }
             },
             "application/json": {"schema": {"$ref": "#/components/schemas/TextDocument"}},
         },

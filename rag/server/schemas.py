@@ -15,6 +15,8 @@ from rag.types import Value
 Line = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=100_000)]
 """A bound also rejects halves of surrogate pairs."""
+TopK = Annotated[int | None, Field(ge=1, le=100)]
+Milliseconds = Annotated[int | None, Field(ge=1, le=600_000)]
 Question = Annotated[str, Field(min_length=1, max_length=100_000)]
 Form = Literal[
     "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
@@ -30,12 +32,7 @@ class Strict(BaseModel):
 
 
 class Options(Strict):
-    top_k: int | None = Field(
-        default=None,
-        ge=1,
-        le=100,
-        description="Number of passages to find; by default as many as are read.",
-    )
+    top_k: TopK = Field(default=None, description="Passages to find; by default those read.")
     filters: list[Line] = Field(
         default=[],
         max_length=200,
@@ -44,12 +41,8 @@ class Options(Strict):
         examples=[["type=md"]],
     )
     as_typed: bool = Field(default=False, description="Do not correct the question's spelling.")
-    deadline_ms: int | None = Field(
-        default=None,
-        ge=1,
-        le=600_000,
-        description="Milliseconds after which no more passages are read; the answer uses those "
-        "read so far. 503 if none was.",
+    deadline_ms: Milliseconds = Field(
+        default=None, description="After it no more passages are read; 503 if none was read."
     )
 
 
@@ -68,9 +61,7 @@ class Turn(Strict):
 class Ask(AskOptions):
     question: Question = Field(examples=[_QUESTION])
     conversation: list[Turn] = Field(
-        default=[],
-        max_length=50,
-        description="Earlier turns, oldest first, to resolve what the question refers to.",
+        default=[], max_length=50, description="Earlier turns, oldest first, for follow-ups."
     )
     stream: bool = Field(default=False, description="Answer with server-sent events.")
 
@@ -98,17 +89,10 @@ class Check(Strict):
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
     sources: list[CheckSource] = Field(
-        default=[],
-        max_length=200,
-        description="Sources that the [n] marks cite, unless the text lists them.",
+        default=[], max_length=200, description="What [n] marks cite, unless the text lists them."
     )
     filters: list[Line] = Field(default=[], max_length=20, description="As for `/v1/ask`.")
-    deadline_ms: int | None = Field(
-        default=None,
-        ge=1,
-        le=600_000,
-        description="Deadline in milliseconds, after which the status is 503.",
-    )
+    deadline_ms: Milliseconds = Field(default=None, description="After it the status is 503.")
 
 
 class Highlight(BaseModel):

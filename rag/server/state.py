@@ -16,8 +16,7 @@ from rag import build, filters
 from rag.answering.searcher import Query, check_question
 from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
-from rag.parsing.pool import ParseLimits as FileLimits
-from rag.parsing.pool import Pool
+from rag.parsing.pool import ParseLimits, Pool
 from rag.protocols import Embedder, Stats, Store
 from rag.server import problems
 from rag.server.api_keys import keys_of
@@ -88,13 +87,8 @@ class Service:
         self._on_failure = on_failure
         self._embedder: Future[Embedder] = Future()
         self.models = ModelThread(self._open, settings.queue, self.metrics)
-        limits_of_files = FileLimits(
-            settings.file_mb * 1_000_000,
-            settings.file_seconds,
-            settings.file_memory_mb,
-            bool(settings.keep_furniture),
-        )
-        self.readers = Pool(1, limits_of_files)
+        sizes = settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb
+        self.readers = Pool(1, ParseLimits(*sizes, bool(settings.keep_furniture)))
         self._ingest = self._ingest_thread()
         self.metrics.watch(lambda: self.models.depth, self._stats)
 
@@ -109,7 +103,8 @@ class Service:
 
     def start(self) -> None:
         self.models.start()
-        self._start_ingest()
+        if self._ingest:
+            self._ingest.start()
 
     def stop(self) -> None:
         """Stop checks, waiting questions, and reading uploads, which the next start resumes."""
@@ -119,19 +114,12 @@ class Service:
     def close(self) -> None:
         """Stop, and close the index. May be called twice."""
         self.stop()
-        self._close_ingest()
+        if self._ingest:
+            self._ingest.close()
         self.models.close()
         if self.models.opened.done() and not self.models.opened.exception():
             self.engine.store.close()
         self.jobs.close()
-
-    def _start_ingest(self) -> None:
-        if self._ingest:
-            self._ingest.start()
-
-    def _close_ingest(self) -> None:
-        if self._ingest:
-            self._ingest.close()
 
     def for_collection(self, settings: Settings) -> Service:
         """A collection's service, with the same models. Raises StoreError, ServiceError."""
@@ -164,14 +152,12 @@ class Service:
         """Raises ServiceError while it is loading or if it cannot be loaded."""
         opened = self.models.opened
         if not opened.done():
-            raise problems.ServiceError(
-                503, "loading", "the models are still loading", "try again in a moment", 2
-            )
+            message, hint = "the models are still loading", "try again in a moment"
+            raise problems.ServiceError(503, "loading", message, hint, 2)
         if error := opened.exception():
             hint = error.hint if isinstance(error, RagError) else "see the log"
-            raise problems.ServiceError(
-                503, "failed", f"the index or the models cannot be opened: {error}", hint
-            )
+            message = f"the index or the models cannot be opened: {error}"
+            raise problems.ServiceError(503, "failed", message, hint)
         return opened.result()
 
     @property
@@ -205,25 +191,14 @@ class Service:
         deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
         k = options.top_k or (10 if search else self.settings.top_k)
         form = "span" if search else getattr(options, "form", None) or ""
+        texts = [check_question(question, self.settings.max_question) for question in questions]
+        queries = [
+            Query(text, k, filter, None, form, options.as_typed, preferred) for text in texts
+        ]
+        cost, is_own = 0 if search else k, options.deadline_ms is not None
         pending = [
-            PendingQuestion(
-                Query(
-                    check_question(question, self.settings.max_question),
-                    k,
-                    filter,
-                    None,
-                    form,
-                    options.as_typed,
-                    preferred,
-                ),
-                deadline,
-                0 if search else k,
-                search,
-                options.deadline_ms is not None,
-                self.engine,
-                caller,
-            )
-            for question in questions
+            PendingQuestion(query, deadline, cost, search, is_own, self.engine, caller)
+            for query in queries
         ]
         self.models.submit(pending)
         caller.questions += pending
@@ -270,12 +245,8 @@ class _CollectionService(Service):
 
     def __init__(self, default: Service, settings: Settings) -> None:
         self.settings = settings
-        self.metrics, self.keys, self.models, self.readers = (
-            default.metrics,
-            default.keys,
-            default.models,
-            default.readers,
-        )
+        self.metrics, self.keys = default.metrics, default.keys
+        self.models, self.readers = default.models, default.readers
         self._embedder = Future()
         self._embedder.set_result(default.embedder)
         self._engine = build.collection_engine(settings, default.engine, self.embedder)
@@ -287,10 +258,12 @@ class _CollectionService(Service):
         self._ingest = self._ingest_thread()
 
     def start(self) -> None:
-        self._start_ingest()
+        if self._ingest:
+            self._ingest.start()
 
     def close(self) -> None:
-        self._close_ingest()
+        if self._ingest:
+            self._ingest.close()
         self._engine.store.close()
         self.jobs.close()
 

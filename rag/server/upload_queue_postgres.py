@@ -65,17 +65,12 @@ class SharedUploadQueue:
         return next((entry.batch for entry in waiting if entry.name == name), "")
 
     def last(self, limit: int, state: str | None = None) -> list[Job]:
-        raise problems.ServiceError(
-            404, "http", "uploads to a database are not listed here", "see: rag worker --status"
-        )
+        message = "uploads to a database are not listed here"
+        raise problems.ServiceError(404, "http", message, "see: rag worker --status")
 
     def cancel(self, job: str) -> None:
-        raise problems.ServiceError(
-            404,
-            "http",
-            "uploads to a database cannot be cancelled here",
-            "see: rag worker --forget",
-        )
+        message = "uploads to a database cannot be cancelled here"
+        raise problems.ServiceError(404, "http", message, "see: rag worker --forget")
 
     def scrub(self, document_id: str) -> Remains:
         """Waiting uploads are in the database, which cleans up itself."""

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rag.server.error_shapes import shape_of
+from rag.server.problems import shape_of
 
 OPERATIONS = """
 DELETE /v1/collections/{name} delete_collection

@@ -85,11 +85,9 @@ class LocalLibrary(IndexAccess):
             return Checker(self._index.engine()).check(text, parse(filters) or None)
 
     def link(self, document_id: str, start: int, end: int) -> str:
-        return (
-            page_link(self._page, document_id, start, end)
-            if self._page
-            else resource_link(document_id, start, end)
-        )
+        if self._page:
+            return page_link(self._page, document_id, start, end)
+        return resource_link(document_id, start, end)
 
     def address(self, document: Document) -> str:
         return document.source

@@ -79,9 +79,7 @@ def _text(body: bytes) -> Upload:
     "/documents",
     status_code=201,
     response_model=Job,
-    responses={
-        202: {"model": Job, "description": "Accepted; `Location` is the job's URL."},
-    },
+    responses={202: {"model": Job, "description": "Accepted; `Location` is the job's URL."}},
     openapi_extra=UPLOAD,
 )
 @needs(Right.WRITE)
@@ -170,9 +168,7 @@ def list_documents(
 
 
 @router.get(
-    "/documents/{document:path}/text",
-    response_class=PlainTextResponse,
-    responses=NOT_MODIFIED,
+    "/documents/{document:path}/text", response_class=PlainTextResponse, responses=NOT_MODIFIED
 )
 @needs(Right.READ)
 def get_text(document: str, request: Request, service: Shared) -> Any:
@@ -185,11 +181,7 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
     return _unless_known(request, stored, lambda: PlainTextResponse(stored.text))
 
 
-@router.get(
-    "/documents/{document:path}",
-    response_model=WireDocumentDetail,
-    responses=NOT_MODIFIED,
-)
+@router.get("/documents/{document:path}", response_model=WireDocumentDetail, responses=NOT_MODIFIED)
 @needs(Right.READ)
 def get_document(document: str, request: Request, service: Shared) -> Any:
     """Get a document's metadata, without its text."""

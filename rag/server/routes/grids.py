@@ -135,9 +135,7 @@ def rate_cell(name: Name, body: schemas.CellRating, service: Shared) -> dict[str
 @router.get(
     "/grids/{name}/file",
     response_class=Response,
-    responses={
-        200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}},
-    },
+    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}},
 )
 @needs(Right.READ)
 def get_grid_file(

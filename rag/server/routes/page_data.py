@@ -230,9 +230,7 @@ def get_page(
 
 
 @router.get(
-    "/pages/picture",
-    response_class=Response,
-    responses={200: {"content": {"image/png": {}}}},
+    "/pages/picture", response_class=Response, responses={200: {"content": {"image/png": {}}}}
 )
 @needs(Right.READ)
 def get_page_picture(
@@ -278,8 +276,7 @@ def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes
     pdf = _content(service, stored) if stored.metadata.get("type") == "pdf" else None
     if pdf is None:
         raise NotFoundError(
-            f"{document_id[:200]} has no pages to show",
-            "get its text: GET /v1/documents/ID/text",
+            f"{document_id[:200]} has no pages to show", "get its text: GET /v1/documents/ID/text"
         )
     if page > len(stored.pages):
         raise InputError(

@@ -63,9 +63,7 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
 @router.get(
     "/feedback",
     response_class=PlainTextResponse,
-    responses={
-        200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}},
-    },
+    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
 @needs(Right.WRITE)
 def get_feedback(service: Shared) -> PlainTextResponse:
