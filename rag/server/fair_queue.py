@@ -1,6 +1,4 @@
-"""Queues that callers take in turn, by the work that each has had; `make_room` chooses whose items
-are refused when they are full.
-"""
+"""Queues that callers take in turn, by their work; a full one refuses the greediest's newest."""
 
 from __future__ import annotations
 

@@ -62,8 +62,7 @@ def forget_quotes(folder: Path, document: Document) -> dict[str, int]:
 
 
 def forget(folder: Path, document: Document) -> int:
-    """Remove the ratings that name this document as evidence, or that repeat its text. Returns
-    their number."""
+    """Remove ratings that cite the document or repeat its text. Returns their number."""
     if not (folder / NAME).exists():
         return 0
     document_id, words = document.id, f" {' '.join(_words(document.text))} "

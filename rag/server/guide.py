@@ -1,6 +1,4 @@
-"""The page's suggested questions: asked in the background while nobody else asks, and shown if the
-index answers them. `rag.answering.talk` makes them.
-"""
+"""The page's suggested questions, asked while nobody else asks, and shown if answered."""
 
 from __future__ import annotations
 

@@ -110,8 +110,7 @@ class IngestThread:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop. Files that are not finished stay on disk. It is quick once the pool and the model
-        thread are closed, too."""
+        """Stop; unfinished files stay on disk. Quick once the pool and the models are closed."""
         self._closing.set()
         self.queue.wake()
         if self._thread.ident:  # it was started

@@ -20,9 +20,7 @@ class JournalFile:
         self._most_bytes = most_bytes
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """Append a line durably. Raises StoreError, also if the file has reached its size limit,
-        and BusyError.
-        """
+        """Append a line durably. Raises StoreError, also if the file is full, and BusyError."""
         written = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         with locked(self._path), writing_to(self._path, "free some disk space", StoreError):
             size = self._path.stat().st_size if self._path.exists() else 0

@@ -15,9 +15,7 @@ from rag.types import Citation, Document, Hit, Passage
 
 Json = dict[str, Any]
 _DELTA = 24
-"""Approximate length of a streamed delta in characters; the answer is complete before it is sent,
-and words are not split.
-"""
+"""About the length of a streamed delta in characters; words are not split."""
 USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 """No model is billed by the token here."""
 _FIXED: Json = {

@@ -150,17 +150,14 @@ def _end(status: int) -> None:
 
 
 def token_of(settings: Settings, no_key: bool) -> str:
-    """The index's token; "" if keys exist or none is needed. Raises InputError if other machines
-    could then use the service.
-    """
+    """The index's token; "" if none is needed. Raises InputError if others could use that."""
     check_binding(settings)
     _tls_of(settings)
     return "" if no_key or keys_of(settings).all() else local_token(settings.index)
 
 
 def _tls_of(settings: Settings) -> ssl.SSLContext | None:
-    """The certificate with its key; None to serve without TLS. Raises InputError if they cannot be
-    used."""
+    """The certificate with its key; None without TLS. Raises InputError if unusable."""
     if settings.keyfile and not settings.certfile:
         raise InputError("--keyfile needs --certfile", "add the certificate: --certfile cert.pem")
     if not settings.certfile:

@@ -207,9 +207,7 @@ class Service:
         return pending
 
     def deadline(self, caller: Caller, seconds: float = 0.0) -> Proceed:
-        """A function that raises ServiceError once so many seconds are over, the client has
-        disconnected, or the service is stopped; 0 uses the default.
-        """
+        """A function that raises ServiceError after `seconds`, a disconnection, or the stop."""
         until = time.monotonic() + (seconds or _CHECK_DEADLINES * self.settings.deadline_ms / 1000)
 
         def proceed() -> None:

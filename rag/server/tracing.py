@@ -67,11 +67,7 @@ class Spans:
 
 
 def spans_to(address: str) -> Spans | None:
-    """Exporter to a collector's OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; None for
-    "".
-
-    Raises InputError if OpenTelemetry is not installed.
-    """
+    """An exporter by OTLP over HTTP; None for "". Raises InputError without OpenTelemetry."""
     if not address:
         return None
     try:

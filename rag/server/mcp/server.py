@@ -214,9 +214,7 @@ def ask(
     ] = [],  # noqa: B006
     limit: Limit = None,
 ) -> CallToolResult:
-    """Answer a question with exact quotes and sources, or report that the documents do
-    not answer it.
-    """
+    """Answer a question with exact quotes and sources, or report that there is no answer."""
     library = _open.get()()
     options = AskOptions(filters=filters, top_k=top_k, form=form)
     return results.ask(library.ask(question, conversation, options), library, limit)

@@ -111,9 +111,7 @@ def delete_collection(name: str, request: Request) -> WireCollection:
 
 
 def entered(stack: ExitStack, request: Request, name: str) -> Service:
-    """Open a collection for a request. Raises ServiceError with 403 if the key may not use it;
-    unknown collections get the same response.
-    """
+    """Open a collection. Raises ServiceError with 403 if forbidden, and if unknown."""
     host, is_default = collections_of(request), name == DEFAULT_COLLECTION
     collection = None if is_default else host.registry.get(name)
     if not _may(request, name if is_default else collection.id if collection else "none"):

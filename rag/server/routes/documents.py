@@ -172,9 +172,7 @@ def list_documents(
 )
 @needs(Right.READ)
 def get_text(document: str, request: Request, service: Shared) -> Any:
-    """Get a document's text, to which all offsets refer. If a document's own id ends in /text,
-    returns its metadata.
-    """
+    """Get a document's text, to which offsets refer; metadata if the id itself ends in /text."""
     if service.document(f"{document}/text"):
         return get_document(f"{document}/text", request, service)
     stored = service.existing(document)
@@ -251,10 +249,7 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
 @router.delete("/documents/{document:path}")
 @needs(Right.WRITE)
 def delete_document(document: str, request: Request, service: Shared) -> Deleted:
-    """Delete a document. Questions asked from now on are not answered from it.
-
-    `If-Match: ETAG` deletes it only if it is unchanged.
-    """
+    """Delete a document, with `If-Match: ETAG` only if it is unchanged. No answer uses it then."""
     _check_match(request, service.existing(document))
     deleted = delete_everywhere(service, document)
     if deleted is None:  # somebody else was faster

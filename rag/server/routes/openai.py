@@ -82,10 +82,7 @@ def _model(name: str) -> Json:
 @router.post("/chat/completions", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
 def create_chat_completion(body: ChatRequest, request: Request, service: Shared) -> Any:
-    """Answer the user's last message, with the earlier turns as context.
-
-    The text contains [n] marks and the quotes; `annotations` holds the same as fields.
-    """
+    """Answer the user's last message. The text has [n] marks and quotes, as `annotations`."""
     collection, question = collection_of_model(body.model), chat_question(body)
     reply = _reply(request, service, body.model, collection, question, _options(body.rag))
     if body.stream:

@@ -144,9 +144,7 @@ def list_sources(
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> WireSources:
-    """Folders and types with counts, and the documents whose title or id contains the words, or
-    that are directly inside a folder.
-    """
+    """Counts of folders and types, and documents by words of title or id, or by folder."""
     listing = listing_of(service.engine.store)
     folders, matching = listing.folders, listing.matching(name)
     if folder is not None:

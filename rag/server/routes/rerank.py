@@ -88,9 +88,7 @@ def rerank(body: RerankRequest, request: Request, service: Shared) -> Reranked:
 
 
 def _scores(query: str, texts: Sequence[str], service: Service, caller: Caller) -> list[float]:
-    """Log-odds that each text answers the query, read between the questions of other clients.
-    Raises ServiceError after the deadline.
-    """
+    """Log-odds that each text answers the query. Raises ServiceError after the deadline."""
     run = service.runner(caller)
     hits: list[Hit] = []
     for start in range(0, len(texts), _READ_TOGETHER):

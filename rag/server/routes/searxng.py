@@ -32,9 +32,7 @@ def search_like_searxng(
     pageno: Annotated[int, Query(ge=1, le=10)] = 1,
     categories: Annotated[str, Query(max_length=500)] = "",
 ) -> dict[str, Any]:
-    """The passages that best match a query, ten a page, in SearXNG's format; send format=json.
-    SearXNG's other parameters are ignored.
-    """
+    """The passages that best match a query, ten a page, in SearXNG's format: format=json."""
     if format != "json":
         raise InputError(f"format = {format!r} is not supported", "add &format=json")
     passages = []
