@@ -134,12 +134,9 @@ async def receive_body(receive: Receive, limit: int, seconds: float = _BODY_SECO
     except BaseException as error:
         body.close()
         if isinstance(error, TimeoutError):
-            raise ServiceError(
-                408,
-                "slow-body",
-                f"the request did not arrive within {seconds:g} seconds",
-                "send less at a time, or use a faster connection",
-            ) from None
+            detail = f"the request did not arrive within {seconds:g} seconds"
+            hint = "send less at a time, or use a faster connection"
+            raise ServiceError(408, "slow-body", detail, hint) from None
         raise
 
 

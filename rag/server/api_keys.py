@@ -72,10 +72,8 @@ class Keys:
                 self._keys, self._seen = _load(self._path), version
         except FileNotFoundError as error:
             if self._seen is not None:
-                raise StoreError(
-                    f"API keys in {self._path} are missing",
-                    "restore the file; without it, anyone who reaches the service could use it",
-                ) from error
+                hint = "restore the file; without it, anyone who reaches the service could use it"
+                raise StoreError(f"API keys in {self._path} are missing", hint) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             message = f"API keys in {self._path} cannot be read: {error}"
             raise StoreError(

@@ -221,10 +221,8 @@ def safe_name(name: str) -> str:
     """Last part of a client's file name, for ids, never as a path. Raises InputError."""
     last = PurePosixPath(name.replace("\\", "/")).name.strip()
     if not last or last in (".", "..") or len(last) > _LONGEST_NAME or not last.isprintable():
-        raise InputError(
-            f"invalid file name {name[:80]!r}",
-            f"send one of at most {_LONGEST_NAME} printable characters",
-        )
+        message = f"invalid file name {name[:80]!r}"
+        raise InputError(message, f"send one of at most {_LONGEST_NAME} printable characters")
     return last
 
 
@@ -235,8 +233,6 @@ def safe_folder(folder: str) -> str:
     parts = folder.replace("\\", "/").strip("/").split("/")
     usable = len(folder) <= _LONGEST_FOLDER and folder.isprintable()
     if not usable or {"", ".", ".."}.intersection(part.strip() for part in parts):
-        raise InputError(
-            f"invalid folder {folder[:80]!r}",
-            f"send a relative path of at most {_LONGEST_FOLDER} printable characters",
-        )
+        hint = f"send a relative path of at most {_LONGEST_FOLDER} printable characters"
+        raise InputError(f"invalid folder {folder[:80]!r}", hint)
     return "".join(f"{part.strip()}/" for part in parts)

@@ -79,12 +79,8 @@ class RequestGate(HttpLayer):
         state = scope["state"]
         request_headers: Mapping[str, str] = Headers(scope=scope)
         if "content-length" in request_headers and "transfer-encoding" in request_headers:
-            raise ServiceError(
-                400,
-                "malformed",
-                "Content-Length and Transfer-Encoding exclude each other",
-                "send one of them",
-            )
+            message = "Content-Length and Transfer-Encoding exclude each other"
+            raise ServiceError(400, "malformed", message, "send one of them")
         state["collection"], path = split(scope["path"])
         if path != scope["path"]:
             scope.update(path=path, raw_path=path.encode())

@@ -122,10 +122,8 @@ def _text(content: str | Sequence[ContentPart] | None) -> str:
         return content or ""
     unread = next((part.type for part in content if part.text is None), None)
     if unread:
-        raise InputError(
-            f"a part of the type {unread!r} cannot be read",
-            "send text; upload files to /v1/documents",
-        )
+        message = f"a part of the type {unread!r} cannot be read"
+        raise InputError(message, "send text; upload files to /v1/documents")
     return "\n".join(part.text or "" for part in content)
 
 
@@ -150,17 +148,13 @@ def _conditions(filter: Any, depth: int) -> Iterable[str]:
         return [_condition(key, "=", value[0])]
     if kind in _COMPARE:
         return [_condition(key, _COMPARE[kind], value)]
-    raise InputError(
-        f"a filter of the type {str(kind)[:40]!r} is not supported",
-        "use eq, ne, gt, gte, lt, lte, nin, joined by and",
-    )
+    message = f"a filter of the type {str(kind)[:40]!r} is not supported"
+    raise InputError(message, "use eq, ne, gt, gte, lt, lte, nin, joined by and")
 
 
 def _condition(key: Any, op: str, value: Any) -> str:
     is_valid = isinstance(key, str) and isinstance(value, (str, int, float))
     if not is_valid or len(key) + len(str(value)) > 490:
-        raise InputError(
-            "a filter needs a key, and a value that is a text or a number",
-            "for example type eq, key author",
-        )
+        message = "a filter needs a key, and a value that is a text or a number"
+        raise InputError(message, "for example type eq, key author")
     return f"{key}{op}{str(value).lower() if isinstance(value, bool) else value}"

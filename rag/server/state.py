@@ -295,10 +295,8 @@ def wait(question: PendingQuestion, future: Future[T]) -> T:
 
 
 def missing(document_id: str) -> NotFoundError:
-    return NotFoundError(
-        f"no document {document_id[:200]} in the index",
-        "list the documents with: GET /v1/documents",
-    )
+    message = f"no document {document_id[:200]} in the index"
+    return NotFoundError(message, "list the documents with: GET /v1/documents")
 
 
 def warm(backend: Backend) -> None:

@@ -48,10 +48,8 @@ def excerpt_span(
             )
         return offset, len(document.text)
     if start_line > len(places.starts):
-        raise InputError(
-            f"line {start_line:,} is beyond the {len(places.starts):,} lines of {document.id}",
-            "give a smaller start_line",
-        )
+        message = f"line {start_line:,} is beyond the {len(places.starts):,} lines of {document.id}"
+        raise InputError(message, "give a smaller start_line")
     return places.span(start_line, lines)
 
 
@@ -63,10 +61,8 @@ def section_span(document: Document, title: str) -> tuple[int, int]:
     loose = [place for place, section in enumerate(outline) if name in section.heading.casefold()]
     matching = exact or loose
     if not matching:
-        raise InputError(
-            f"{document.id} has no section {title[:100]!r}",
-            "see its sections with the tool outline",
-        )
+        message = f"{document.id} has no section {title[:100]!r}"
+        raise InputError(message, "see its sections with the tool outline")
     start, path = outline[matching[0]]
     after = (s.start for s in outline[matching[0] + 1 :] if s.path[: len(path)] != path)
     return start, next(after, len(document.text))

@@ -68,10 +68,8 @@ def _filters(metadata: MetadataConditions | None) -> list[str]:
 def _texts(condition: MetadataCondition) -> list[str]:
     op = _OPERATORS.get(condition.comparison_operator)
     if op is None or condition.value is None:
-        raise InputError(
-            f"the operator {condition.comparison_operator!r} is not supported",
-            f"use one of {', '.join(_OPERATORS)}",
-        )
+        message = f"the operator {condition.comparison_operator!r} is not supported"
+        raise InputError(message, f"use one of {', '.join(_OPERATORS)}")
     names = [condition.name] if isinstance(condition.name, str) else condition.name
     return [f"{name}{op}{condition.value}"[:500] for name in names]
 

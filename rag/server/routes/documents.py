@@ -104,10 +104,8 @@ def add_documents(
     job = service.jobs.wait(number, _WAIT)
     assert job is not None
     if job.state == "done" and all(file.outcome == "rejected" for file in job.files):
-        raise InputError(
-            "; ".join(f"{file.name}: {file.detail}" for file in job.files[:5]),
-            f"see GET /v1/jobs/{job.id}",
-        )
+        message = "; ".join(f"{file.name}: {file.detail}" for file in job.files[:5])
+        raise InputError(message, f"see GET /v1/jobs/{job.id}")
     status = 201 if job.state == "done" else 202
     location = prefixed(request.state.collection, f"/v1/jobs/{job.id}")
     return JSONResponse(job.model_dump(), status, {"Location": location})

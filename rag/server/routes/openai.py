@@ -98,10 +98,8 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
     tool = next((tool for tool in body.tools or [] if tool.type == "file_search"), None)
     stores = (tool.vector_store_ids or []) if tool else []
     if len(stores) > 1:
-        raise InputError(
-            f"{len(stores)} vector stores given, but only one is supported",
-            "use one, or POST /v1/collections/ask",
-        )
+        message = f"{len(stores)} vector stores given, but only one is supported"
+        raise InputError(message, "use one, or POST /v1/collections/ask")
     collection = stores[0] if stores else collection_of_model(body.model)
     question, options = responses_question(body), _options(body.rag, tool)
     reply = _reply(request, service, body.model, collection, question, options)

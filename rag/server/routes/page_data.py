@@ -277,15 +277,11 @@ def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes
             f"{document_id[:200]} has no pages to show", "get its text: GET /v1/documents/ID/text"
         )
     if page > len(stored.pages):
-        raise InputError(
-            f"page {page} is past the end: {document_id[:200]} has {len(stored.pages)}",
-            "choose one of these",
-        )
+        message = f"page {page} is past the end: {document_id[:200]} has {len(stored.pages)}"
+        raise InputError(message, "choose one of these")
     if hashlib.sha256(pdf).hexdigest() != stored.sha256:
-        raise NotFoundError(
-            f"{document_id[:200]} has changed on disk since it was ingested",
-            "ingest it again: rag sync",
-        )
+        message = f"{document_id[:200]} has changed on disk since it was ingested"
+        raise NotFoundError(message, "ingest it again: rag sync")
     return stored, pdf
 
 
