@@ -89,10 +89,8 @@ class _Transport:
         raise self._unreachable(outcome) from outcome
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
-        return Unreachable(
-            f"no service answers at {self._url}: {error or type(error).__name__}",
-            "start one: rag serve",
-        )
+        message = f"no service answers at {self._url}: {error or type(error).__name__}"
+        return Unreachable(message, "start one: rag serve")
 
 
 def _problem_of(response: httpx.Response) -> ServiceProblem:
@@ -122,13 +120,8 @@ class _EventLines:
             return None
         data = json.loads(line.removeprefix("data: "))
         if self._name == "error":
-            raise ServiceProblem(
-                data["status"],
-                data["type"],
-                data["detail"],
-                data.get("hint", ""),
-                data.get("request_id", ""),
-            )
+            hint, request_id = data.get("hint", ""), data.get("request_id", "")
+            raise ServiceProblem(data["status"], data["type"], data["detail"], hint, request_id)
         return Event(self._name, data)
 
 

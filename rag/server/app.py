@@ -63,14 +63,10 @@ _EXPOSED = (
 """Headers of responses that pages of allowed origins may read."""
 
 
-def _ignore(_: BaseException) -> None:
-    pass
-
-
 def create_app(
     settings: Settings,
     backend: Callable[[Settings], Backend] = open_backend,
-    on_failure: Callable[[BaseException], object] = _ignore,
+    on_failure: Callable[[BaseException], object] = lambda _: None,
     token: str = "",
 ) -> FastAPI:
     """The service for an index. Index and models are opened by a separate thread when it starts.

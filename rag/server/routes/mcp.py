@@ -118,7 +118,9 @@ class McpEndpoint:
         if refused is not None:
             await refused(scope, receive, send)
             return
-        manager = await self._manager(self._may_write(request))
+        key: Key | None = request.state.key
+        # without keys nobody may write: agents should not by default
+        manager = await self._manager(key is not None and key.scope == WRITE)
         body = await request.body()
         left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -126,11 +128,6 @@ class McpEndpoint:
             return left.pop() if left else await receive()
 
         await manager.handle_request(scope, replay, send)
-
-    def _may_write(self, request: Request) -> bool:
-        """Whether the key has scope "write". Without keys nobody may: agents should not."""
-        key: Key | None = request.state.key
-        return key is not None and key.scope == WRITE
 
     async def _manager(self, writes: bool) -> Any:
         """The server's session manager. Raises NotFoundError if the SDK is not installed."""
