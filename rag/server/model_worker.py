@@ -277,13 +277,13 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
     metrics.stages(timings)
     to_read: dict[tuple[Query, float | None], list[PendingQuestion]] = {}
     for question in batch:
-        _give(question.found, retrieved[question.asked])
+        if not question.found.done() and question.found.set_running_or_notify_cancel():
+            question.found.set_result(retrieved[question.asked])
         if not question.search and (
             question.answer.running() or question.answer.set_running_or_notify_cancel()
         ):
-            to_read.setdefault(
-                (question.asked, question.deadline if question.client_deadline else None), []
-            ).append(question)
+            own = question.deadline if question.client_deadline else None
+            to_read.setdefault((question.asked, own), []).append(question)
     if to_read:
         groups = list(to_read.values())
         timely = [
@@ -302,12 +302,6 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
         for questions, answer in zip(groups, answers, strict=True):
             for question in questions:
                 question.answer.set_result(answer)
-
-
-def _give(future: Future[T], value: T) -> None:
-    """Set the result unless it is already set or cancelled."""
-    if not future.done() and future.set_running_or_notify_cancel():
-        future.set_result(value)
 
 
 def _in_time(question: PendingQuestion, now: float) -> bool:

@@ -41,23 +41,21 @@ NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
 EVENTS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
+_TAGS = {
+    "questions": "Ask and search.",
+    "documents": "Add, read and delete documents.",
+    "collections": "Separate indexes that share no data.",
+    "operations": "Health, readiness and metrics.",
+    "openai": "The documents through OpenAI's API, with errors in its format.",
+    "integrations": "The APIs of other applications.",
+}
+_FILES = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+_FORM = {"type": "object", "required": ["file"], "properties": {"file": _FILES}}
 UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "array",
-                            "minItems": 1,
-                            "items": {"type": "string", "format": "binary"},
-                        }
-                    },
-                }
-            },
+            "multipart/form-data": {"schema": _FORM},
             "application/json": {"schema": {"$ref": "#/components/schemas/TextDocument"}},
         },
     }
@@ -66,8 +64,9 @@ UPLOAD: dict[str, Any] = {
 
 def schema(app: FastAPI) -> dict[str, Any]:
     """FastAPI's schema, with the errors as they are sent, and the API key."""
+    tags = [{"name": name, "description": text} for name, text in _TAGS.items()]
     document = get_openapi(
-        title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=_TAGS
+        title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=tags
     )
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
@@ -88,16 +87,3 @@ def schema(app: FastAPI) -> dict[str, Any]:
                 "content": {media: reference},
             }
     return document
-
-
-_TAGS = [
-    {"name": "questions", "description": "Ask and search."},
-    {"name": "documents", "description": "Add, read and delete documents."},
-    {"name": "collections", "description": "Separate indexes that share no data."},
-    {"name": "operations", "description": "Health, readiness and metrics."},
-    {
-        "name": "openai",
-        "description": "The documents through OpenAI's API, with errors in its format.",
-    },
-    {"name": "integrations", "description": "The APIs of other applications."},
-]

@@ -7,18 +7,9 @@ import hashlib
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-SCRIPTS = (
-    "dom.js",
-    "text.js",
-    "threads.js",
-    "answer.js",
-    "render.js",
-    "viewer.js",
-    "sources.js",
-    "check.js",
-    "grids.js",
-    "app.js",
-)
+_NAMES = "dom text threads answer render viewer sources check grids app"
+SCRIPTS = tuple(f"{name}.js" for name in _NAMES.split())
+"""Concatenated in this order."""
 
 
 def _digest(text: str) -> str:
