@@ -12,7 +12,6 @@ from rag.server.openai_schemas import Id, Loose, Short
 from rag.server.rights import Right, needs
 from rag.server.routes.openai import passages_of
 from rag.server.schemas import Options, Text
-from rag.server.state import Shared
 from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1/dify", tags=["integrations"])
@@ -47,12 +46,12 @@ class DifyQuery(Loose):
 
 @router.post("/retrieval")
 @needs(Right.ANY)
-def retrieve_for_dify(body: DifyQuery, request: Request, service: Shared) -> dict[str, Any]:
+def retrieve_for_dify(body: DifyQuery, request: Request) -> dict[str, Any]:
     """The passages that best match a query, in Dify's format; `knowledge_id` is the collection."""
     setting = body.retrieval_setting
     options = Options(filters=_filters(body.metadata_condition), top_k=setting.top_k)
     threshold = setting.score_threshold or 0.0
-    passages = passages_of(request, service, body.knowledge_id, [body.query], options, threshold)
+    passages = passages_of(request, body.knowledge_id, [body.query], options, threshold)
     return {"records": [_record(*passage) for passage in passages]}
 
 

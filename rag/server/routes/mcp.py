@@ -33,7 +33,7 @@ from rag.server.request_log import RequestLog
 from rag.server.rights import Right
 from rag.server.routes.openai import of_collection, page_for
 from rag.server.serialize import uri
-from rag.server.state import caller_of, service_of
+from rag.server.state import caller_of
 from rag.settings import DEFAULT_COLLECTION
 from rag.types import Document
 
@@ -158,7 +158,7 @@ class McpEndpoint:
     def _library(self, request: Request, collection: str, stack: ExitStack) -> ServedLibrary:
         """Raises ServiceError if the key may not use the collection."""
         name = collection or DEFAULT_COLLECTION
-        service = stack.enter_context(of_collection(name, request, service_of(request)))
+        service = stack.enter_context(of_collection(name, request))
         page = page_for(request, name)
         return ServedLibrary(service, caller_of(request), page, request.state.exchange, collection)
 

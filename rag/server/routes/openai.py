@@ -51,7 +51,7 @@ from rag.server.openapi import EVENTS
 from rag.server.rights import Right, needs
 from rag.server.routes.collection_routes import entered, list_collections
 from rag.server.schemas import Options
-from rag.server.state import Service, Shared, base_url, caller_of
+from rag.server.state import Service, Shared, base_url, caller_of, service_of
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
 from rag.types import Document, Hit
 
@@ -69,9 +69,9 @@ def list_models(request: Request) -> dict[str, Any]:
 
 @router.get("/models/{model}")
 @needs(Right.ANY)
-def get_model(model: str, request: Request, service: Shared) -> dict[str, Any]:
+def get_model(model: str, request: Request) -> dict[str, Any]:
     """Get one model."""
-    with of_collection(collection_of_model(model), request, service):
+    with of_collection(collection_of_model(model), request):
         return _model(model)
 
 
@@ -81,10 +81,10 @@ def _model(name: str) -> Json:
 
 @router.post("/chat/completions", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
-def create_chat_completion(body: ChatRequest, request: Request, service: Shared) -> Any:
+def create_chat_completion(body: ChatRequest, request: Request) -> Any:
     """Answer the user's last message. The text has [n] marks and quotes, as `annotations`."""
     collection, question = collection_of_model(body.model), chat_question(body)
-    reply = _reply(request, service, body.model, collection, question, _options(body.rag))
+    reply = _reply(request, body.model, collection, question, _options(body.rag))
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
         return _stream(completion_stream(reply, usage))
@@ -93,7 +93,7 @@ def create_chat_completion(body: ChatRequest, request: Request, service: Shared)
 
 @router.post("/responses", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
-def create_response(body: ResponsesRequest, request: Request, service: Shared) -> Any:
+def create_response(body: ResponsesRequest, request: Request) -> Any:
     """Chat completions as the Responses API has them: the search, then the message."""
     tool = next((tool for tool in body.tools or [] if tool.type == "file_search"), None)
     stores = (tool.vector_store_ids or []) if tool else []
@@ -102,7 +102,7 @@ def create_response(body: ResponsesRequest, request: Request, service: Shared) -
         raise InputError(message, "use one, or POST /v1/collections/ask")
     collection = stores[0] if stores else collection_of_model(body.model)
     question, options = responses_question(body), _options(body.rag, tool)
-    reply = _reply(request, service, body.model, collection, question, options)
+    reply = _reply(request, body.model, collection, question, options)
     if body.stream:
         return _stream(response_stream(reply, body.metadata))
     return response(reply, body.metadata)
@@ -115,16 +115,11 @@ def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
 
 
 def _reply(
-    request: Request,
-    service: Service,
-    model: str,
-    collection: str,
-    question: InContext,
-    options: Options,
+    request: Request, model: str, collection: str, question: InContext, options: Options
 ) -> Reply:
     """The answer of a collection."""
     request.state.exchange.notes["questions"] = 1
-    with of_collection(collection, request, service) as chosen:
+    with of_collection(collection, request) as chosen:
         answered = ServiceLibrary(chosen, caller_of(request)).ask(*question, options)
     page, text = page_for(request, collection), cited(answered.answer)
     return Reply(request.state.request_id, model, int(time.time()), page, text, answered)
@@ -148,9 +143,9 @@ def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
 
 @router.get("/vector_stores/{vector_store}")
 @needs(Right.ANY)
-def get_vector_store(vector_store: str, request: Request, service: Shared) -> dict[str, Any]:
+def get_vector_store(vector_store: str, request: Request) -> dict[str, Any]:
     """Get one collection as a vector store."""
-    with of_collection(vector_store, request, service) as chosen:
+    with of_collection(vector_store, request) as chosen:
         return _vector_store(vector_store, chosen)
 
 
@@ -165,16 +160,14 @@ def _vector_store(name: str, service: Service | None = None) -> Json:
 
 @router.post("/vector_stores/{vector_store}/search")
 @needs(Right.ANY)
-def search_vector_store(
-    vector_store: str, body: VectorSearch, request: Request, service: Shared
-) -> dict[str, Any]:
+def search_vector_store(vector_store: str, body: VectorSearch, request: Request) -> dict[str, Any]:
     """The passages that match a query best; of several queries, with each one's best score."""
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
         raise InputError(f"the request has {len(queries)} queries", "send 1 to 8")
     options = Options(filters=filters_of(body.filters), top_k=body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
-    passages = passages_of(request, service, vector_store, queries, options, threshold)
+    passages = passages_of(request, vector_store, queries, options, threshold)
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
@@ -186,7 +179,6 @@ def search_vector_store(
 
 def passages_of(
     request: Request,
-    service: Service,
     collection: str,
     queries: Sequence[str],
     options: Options,
@@ -198,7 +190,7 @@ def passages_of(
     """
     page = page_for(request, collection)
     best: dict[tuple[str, int], Hit] = {}
-    with of_collection(collection, request, service) as chosen:
+    with of_collection(collection, request) as chosen:
         for query in queries:
             for hit in ServiceLibrary(chosen, caller_of(request)).search(query, options):
                 key = (hit.passage.document_id, hit.passage.start)
@@ -247,12 +239,12 @@ def _base64(vector: Any) -> str:
 
 
 @contextmanager
-def of_collection(collection: str, request: Request, service: Service) -> Iterator[Service]:
+def of_collection(collection: str, request: Request) -> Iterator[Service]:
     """The named collection's service; `default` is the path's own. Raises as `entered`."""
     own = request.state.collection
     with ExitStack() as stack:
         if own != DEFAULT and collection in (DEFAULT, own):  # its access is already checked
-            yield service
+            yield service_of(request)
         else:
             yield entered(stack, request, collection)
 

@@ -12,7 +12,6 @@ from rag.errors import InputError
 from rag.server.rights import Right, needs
 from rag.server.routes.openai import passages_of
 from rag.server.schemas import Options
-from rag.server.state import Shared
 from rag.types import Document, Hit
 
 router = APIRouter(tags=["integrations"])
@@ -26,7 +25,6 @@ _TEXT = ("", "general", "news")
 @needs(Right.READ)
 def search_like_searxng(
     request: Request,
-    service: Shared,
     q: Annotated[str, Query(max_length=100_000, examples=["secret talks"])],
     format: Annotated[str, Query(max_length=20, examples=["json"])] = "html",
     pageno: Annotated[int, Query(ge=1, le=10)] = 1,
@@ -38,8 +36,7 @@ def search_like_searxng(
     passages = []
     if any(category.strip() in _TEXT for category in categories.split(",")):
         options, after = Options(top_k=pageno * _ROWS), (pageno - 1) * _ROWS
-        collection = request.state.collection
-        passages = passages_of(request, service, collection, [q], options, after=after)
+        passages = passages_of(request, request.state.collection, [q], options, after=after)
     results = [_result(*passage) for passage in passages]
     lists = ("answers", "corrections", "infoboxes", "suggestions", "unresponsive_engines")
     empty: dict[str, Any] = {name: [] for name in lists}
