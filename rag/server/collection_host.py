@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rag import build
@@ -71,29 +72,20 @@ class CollectionHost:
         with self._changed:
             return sorted(self._open)
 
-    def enter(self, name: str) -> Service:
-        """The service, open until `leave`. Raises NotFoundError, StoreError, ServiceError."""
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Service]:
+        """The service, open for this block. Raises NotFoundError, StoreError, ServiceError."""
         entry = self._entry(name)
         try:
             with entry.opening:
                 if entry.service is None:
                     entry.service = self._make(entry.collection)
-            return entry.service
-        except BaseException:
-            self._done(entry)
-            raise
-
-    def leave(self, name: str, service: Service) -> None:
-        with self._changed:
-            entry = self._open.get(name)
-        if entry is not None and entry.service is service:  # else it was replaced meanwhile
-            self._done(entry)
-
-    def _done(self, entry: _Open) -> None:
-        with self._changed:
-            entry.requests -= 1
-            entry.used = time.monotonic()
-            self._changed.notify_all()
+            yield entry.service
+        finally:
+            with self._changed:
+                entry.requests -= 1
+                entry.used = time.monotonic()
+                self._changed.notify_all()
 
     def _entry(self, name: str) -> _Open:
         """The name's open entry. Raises BusyError if the collection is being changed."""
@@ -169,7 +161,8 @@ class CollectionHost:
             if self._closing.is_set():
                 return
             try:
-                self.leave(name, self.enter(name))
+                with self.opened(name):
+                    pass
             except RagError as error:
                 _log.warning("uploads to collection %s wait: %s", name, error)
 

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -136,12 +136,10 @@ class RequestGate(HttpLayer):
         if name in ("", DEFAULT_COLLECTION):
             yield
             return
-        service = await anyio.to_thread.run_sync(self.collections.enter, name)
-        state["service"] = service
-        try:
+        with ExitStack() as stack:
+            opened = self.collections.opened(name)
+            state["service"] = await anyio.to_thread.run_sync(stack.enter_context, opened)
             yield
-        finally:
-            self.collections.leave(name, service)
 
     async def _note_change(self, scope: Scope, right: Right) -> None:
         exchange: RequestLog = scope["state"]["exchange"]

@@ -120,9 +120,7 @@ def entered(stack: ExitStack, request: Request, name: str) -> Service:
     if is_default:
         default: Service = request.app.state.service
         return default
-    service = host.enter(name)
-    stack.callback(host.leave, name, service)
-    return service
+    return stack.enter_context(host.opened(name))
 
 
 def _may(request: Request, collection: str) -> bool:
