@@ -11,7 +11,7 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 
 from starlette.types import Message, Receive
@@ -63,8 +63,9 @@ class Admission:
         """
         if not self._requests.fits(key_id, 1):
             raise problems.overloaded(1)
-        self._requests.add(key_id, 1)
-        try:
+        with ExitStack() as stack:
+            self._requests.add(key_id, 1)
+            stack.callback(self._requests.add, key_id, -1)
             await self._take(key_id, size)
             reserved = [size]
 
@@ -73,12 +74,8 @@ class Admission:
                     self._bytes.add(key_id, -reserved.pop())
                     self._freed.set()
 
-            try:
-                yield partial(asyncio.get_running_loop().call_soon_threadsafe, free)
-            finally:
-                free()
-        finally:
-            self._requests.add(key_id, -1)
+            stack.callback(free)
+            yield partial(asyncio.get_running_loop().call_soon_threadsafe, free)
 
     async def _take(self, key_id: str, size: int) -> None:
         try:
