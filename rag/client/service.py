@@ -20,7 +20,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 import rag.client.calls as calls
 from rag.client.calls import Call, Event, ServiceProblem, Unreachable, httpx
@@ -28,6 +28,7 @@ from rag.server.schemas import Job, WireDocument, WireGrid
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
 Method = TypeVar("Method", bound=Callable[..., Any])
 _AGAIN = (429, 503)
 """Statuses of requests that were not processed, so that they can safely be sent again."""
@@ -60,12 +61,22 @@ def _coroutine(
     return _described(method, request)
 
 
-class _Transport:
+class _Transport(Generic[Http]):
     """Shared by both clients: address, key and number of retries."""
 
-    def __init__(self, url: str, key: str | None, retries: int) -> None:
+    _make_http: type[Http]
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        key: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 3,
+        http: Http | None = None,
+    ) -> None:
         self._url = url.rstrip("/")
         self._retries = retries
+        self._http = http or self._make_http(timeout=timeout)
         secret = os.environ.get("RAG_KEY", "") if key is None else key
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
@@ -125,23 +136,14 @@ class _EventLines:
         return Event(self._name, data)
 
 
-class Client(_Transport):
+class Client(_Transport[httpx.Client]):
     """Synchronous client. `key` defaults to the variable RAG_KEY. Raises ServiceProblem and
     Unreachable, which are RagErrors.
 
     Requests refused with 429 or 503 are repeated up to `retries` times.
     """
 
-    def __init__(
-        self,
-        url: str = "http://127.0.0.1:8000",
-        key: str | None = None,
-        timeout: float = 60.0,
-        retries: int = 3,
-        http: httpx.Client | None = None,
-    ) -> None:
-        super().__init__(url, key, retries)
-        self._http = http or httpx.Client(timeout=timeout)
+    _make_http = httpx.Client
 
     def __enter__(self) -> Self:
         return self
@@ -223,19 +225,10 @@ class Client(_Transport):
         raise AssertionError("_pause ends the attempts")
 
 
-class AsyncClient(_Transport):
+class AsyncClient(_Transport[httpx.AsyncClient]):
     """`Client` with coroutines; its methods are documented there."""
 
-    def __init__(
-        self,
-        url: str = "http://127.0.0.1:8000",
-        key: str | None = None,
-        timeout: float = 60.0,
-        retries: int = 3,
-        http: httpx.AsyncClient | None = None,
-    ) -> None:
-        super().__init__(url, key, retries)
-        self._http = http or httpx.AsyncClient(timeout=timeout)
+    _make_http = httpx.AsyncClient
 
     async def __aenter__(self) -> Self:
         return self
