@@ -92,10 +92,8 @@ class FairQueue:
 
     def add(self, items: Sequence[PendingQuestion]) -> None:
         for item in items:
-            self._lane(item).add(item.caller.key_id, item)
-
-    def _lane(self, item: PendingQuestion) -> FairLane[PendingQuestion]:
-        return self.searches if item.search else self.readings
+            lane = self.searches if item.search else self.readings
+            lane.add(item.caller.key_id, item)
 
     def prune(self) -> None:
         """Drop the items without a waiting client."""

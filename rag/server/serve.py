@@ -82,7 +82,10 @@ def run(
         # the part after # is not sent to servers, logged, or put into a Referer header
         scheme = "https" if settings.certfile else "http"
         address = f"{scheme}://{shown}:{port}/" + (f"#token={token}" if token else "")
-        _say(address, json_log)
+        if json_log:
+            logging.getLogger("rag.server").info("serving %s", address)
+        else:
+            print(f"rag: {address}", file=sys.stderr, flush=True)
         if open_page:
             threading.Thread(target=_open, args=(server, address), daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises them again at the end
@@ -93,13 +96,6 @@ def run(
         finally:  # resources left open would keep the process alive
             app.state.service.close()
     return failures[0] if failures else None
-
-
-def _say(address: str, json_log: bool) -> None:
-    if json_log:
-        logging.getLogger("rag.server").info("serving %s", address)
-    else:
-        print(f"rag: {address}", file=sys.stderr, flush=True)
 
 
 def _open(server: uvicorn.Server, address: str) -> None:

@@ -146,9 +146,9 @@ def list_sources(
 ) -> WireSources:
     """Counts of folders and types, and documents by words of title or id, or by folder."""
     listing = listing_of(service.engine.store)
-    folders, matching = listing.folders, listing.matching(name)
-    if folder is not None:
-        folders, matching = listing.inside(folder)
+    folders, matching = listing.inside(folder or "")
+    if folder is None:
+        matching = listing.matching(name)
     return WireSources(
         total=len(listing.sources),
         matching=len(matching),
