@@ -114,11 +114,11 @@ class Body:
         self._file.close()
 
 
-async def receive_body(receive: Receive, limit: int, seconds: float = _BODY_SECONDS) -> Body:
+async def receive_body(receive: Receive, limit: int) -> Body:
     """Receive the body. Raises ServiceError if it is too large, too slow, or cut off."""
     body = Body()
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(_BODY_SECONDS):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -131,7 +131,7 @@ async def receive_body(receive: Receive, limit: int, seconds: float = _BODY_SECO
     except BaseException as error:
         body.close()
         if isinstance(error, TimeoutError):
-            detail = f"the request did not arrive within {seconds:g} seconds"
+            detail = f"the request did not arrive within {_BODY_SECONDS:g} seconds"
             hint = "send less at a time, or use a faster connection"
             raise ServiceError(408, "slow-body", detail, hint) from None
         raise

@@ -42,10 +42,8 @@ class _Open:
 class CollectionHost:
     """Thread-safe."""
 
-    def __init__(self, default: Service, idle: float = _IDLE, most_open: int = _MOST_OPEN) -> None:
+    def __init__(self, default: Service) -> None:
         self._default = default
-        self._idle = idle
-        self._most = most_open
         self.registry = build.collections(default.settings)
         self._open: dict[str, _Open] = {}
         self._changed = threading.Condition()
@@ -171,10 +169,10 @@ class CollectionHost:
         moment = time.monotonic() if now is None else now
         with self._changed:
             oldest = sorted(self._open.items(), key=lambda item: item[1].used)
-            spare = len(oldest) - self._most
+            spare = len(oldest) - _MOST_OPEN
             closed = []
             for number, (name, entry) in enumerate(oldest):
-                due = moment - entry.used > self._idle or number < spare
+                due = moment - entry.used > _IDLE or number < spare
                 current = self.registry.get(name)  # another process may delete or rename one
                 changed = current is None or current.id != entry.collection.id
                 is_free = not entry.requests and not entry.closing

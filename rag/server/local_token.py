@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Mapping
 from pathlib import Path
 
 from rag.errors import RagError
@@ -19,13 +18,13 @@ _TOKEN = re.compile(r"[\w-]{32,}")
 _OTHERS = 0o077
 
 
-def local_token(index: Path, environ: Mapping[str, str] = os.environ) -> str:
+def local_token(index: Path) -> str:
     """The token of the index, from a file that only this user may read; created when it is first
     needed, and again if the file is not this user's own. A token for this run if no file can be
     kept.
     """
     try:
-        path = _folder(environ) / hashlib.sha256(str(index.resolve()).encode()).hexdigest()[:32]
+        path = _folder() / hashlib.sha256(str(index.resolve()).encode()).hexdigest()[:32]
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(path):
             token = _own(path)
@@ -38,11 +37,11 @@ def local_token(index: Path, environ: Mapping[str, str] = os.environ) -> str:
         return secrets.token_urlsafe(24)
 
 
-def redirect_file(address: str, environ: Mapping[str, str] = os.environ) -> Path:
+def redirect_file(address: str) -> Path:
     """A file of this user's own that leads a browser to the address: other users see the arguments
     of a process, and the address contains the token. Raises OSError, RuntimeError, RagError.
     """
-    path = _folder(environ) / "open.html"
+    path = _folder() / "open.html"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = html.escape(f"0;url={address}")
     with locked(path):
@@ -50,9 +49,9 @@ def redirect_file(address: str, environ: Mapping[str, str] = os.environ) -> Path
     return path
 
 
-def _folder(environ: Mapping[str, str]) -> Path:
+def _folder() -> Path:
     """Raises RuntimeError without a home folder."""
-    state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "rag" / "serve"
 
 
