@@ -36,7 +36,7 @@ from rag.parsing.files import find
 from rag.protocols import Vectors
 from rag.store.local import snapshots
 from rag.store.local.integrity import examine
-from rag.store.local.reindex import Rebuild
+from rag.store.local.reindex import rebuild
 from rag.store.local.schema import text_digest
 from rag.store.local.store import LocalStore
 from rag.types import Document, Passage
@@ -107,9 +107,7 @@ def _delete(world: World, chance: random.Random, say: Say) -> None:
 
 def _rebuild(world: World, chance: random.Random, say: Say) -> None:
     tokens = chance.choice([12, 12, 20])
-    Rebuild(world.index, _EMBEDDER, _EMBEDDER.name, tokens, wait=30).run(
-        lambda *_: None, lambda _: None
-    )
+    rebuild(world.index, _EMBEDDER, _EMBEDDER.name, tokens, wait=30)
     LocalStore(world.index, {}).close()
 
 

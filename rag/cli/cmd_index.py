@@ -142,9 +142,8 @@ def rebuild_command(settings: Settings, abandon: bool) -> None:
             bar.total = total
             bar.update(rebuilt)
 
-        embedder, tokens = build.embedder(settings), settings.passage_tokens
-        rebuild = reindex.Rebuild(settings.index, embedder, settings.embedder, tokens)
-        result = rebuild.run(on_start, bar.update)
+        parts = (build.embedder(settings), settings.embedder, settings.passage_tokens)
+        result = reindex.rebuild(settings.index, *parts, on_start, bar.update)
         build.store(settings).close()  # updates the search indexes
     resumed = f" ({result.resumed:,} done before an interruption)" if result.resumed else ""
     size = f"{result.documents:,} documents{resumed}, {result.passages:,} passages"

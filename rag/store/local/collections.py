@@ -129,14 +129,11 @@ class LocalCollections(Collections):
     def _nobody_writes(self, name: str) -> Iterator[None]:
         lock = FileLock(self._folder / name / "lock", timeout=_PATIENCE, is_singleton=False)
         try:
-            lock.acquire()
+            with lock:
+                yield
         except Timeout as error:
             hint = "try again when that has finished"
             raise BusyError(f"collection {name} is being written", hint) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _move(self, old: Path, new: Path) -> None:
         """Rename durably, so that it survives a power failure."""

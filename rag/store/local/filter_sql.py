@@ -2,16 +2,7 @@
 
 from __future__ import annotations
 
-from rag.filters import (
-    Clause,
-    Condition,
-    Filter,
-    in_sql,
-    is_date,
-    is_number,
-    of_documents,
-    pages,
-)
+from rag.filters import Clause, Condition, Filter, in_sql, is_date, is_number, of_documents, pages
 
 _OWN = {"document": "d.id", "title": "d.title", "source": "d.source"}
 _HAS = "EXISTS (SELECT 1 FROM json_each(d.metadata) WHERE key = ? AND {})"

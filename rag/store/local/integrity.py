@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +33,7 @@ class Finding:
 def examine(folder: Path) -> list[Finding]:
     """Check everything and change nothing. Raises StoreError if the database cannot be opened."""
     path = folder / "rag.sqlite"
-    with closing(sqlite_file.connect(path)) as connection, sqlite_file.translated(path):
+    with sqlite_file.opened(path) as connection:
         with database.snapshot(connection):
             sound = _database(connection, path)
             if not sound.ok:

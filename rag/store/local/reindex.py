@@ -12,8 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,86 +63,74 @@ class Rebuilt:
     passage_tokens: int
 
 
-class Rebuild:
-    """One rebuild of the index in `folder`."""
+def rebuild(
+    folder: Path,
+    embedder: Embedder,
+    name: str,
+    passage_tokens: int,
+    on_start: Callable[[int, int], object] = lambda *_: None,
+    on_progress: Callable[[int], object] = lambda _: None,
+    wait: float = 60.0,
+) -> Rebuilt:
+    """Rebuild the index in `folder`; `name` is the embedder's in the settings. `on_start` receives
+    (documents, already done), `on_progress` the number of further documents done. Waits up to
+    `wait` seconds for another writer. Raises StoreError, BusyError.
+    """
+    target = {"embedder": name, "dim": str(embedder.dim), "passage_tokens": str(passage_tokens)}
+    lock = WriteLock(folder)
+    with sqlite_file.opened(folder / "rag.sqlite") as connection:
 
-    def __init__(
-        self, folder: Path, embedder: Embedder, name: str, passage_tokens: int, wait: float = 60.0
-    ) -> None:
-        """`name` is the embedder's in the settings. Waits up to `wait` seconds for a writer."""
-        self._folder = folder
-        self._lock = WriteLock(folder)
-        self._embedder = embedder
-        self._passage_tokens = passage_tokens
-        self._wait = wait
-        tokens = str(passage_tokens)
-        self._target = {"embedder": name, "dim": str(embedder.dim), "passage_tokens": tokens}
+        def fill() -> None:
+            # only those present at its start, so that it ends even if many are added
+            for rows, batch in batches(_pending(connection), embedder, passage_tokens):
+                on_progress(sum(_add(connection, *pair) for pair in zip(rows, batch, strict=True)))
 
-    def run(
-        self, on_start: Callable[[int, int], object], on_progress: Callable[[int], object]
-    ) -> Rebuilt:
-        """Run the rebuild. `on_start` receives (documents, already done), `on_progress` the number
-        of further documents done. Raises StoreError, BusyError.
-        """
-        with _opened(self._folder) as connection:
-            with self._lock.hold(self._wait):
-                resumed = self._begin(connection)
-            on_start(resumed + _count(connection, _PENDING), resumed)
-            self._fill(connection, on_progress)
-            with self._lock.hold(self._wait):
-                self._fill(connection, on_progress)  # documents added meanwhile
-                self._swap(connection)
-                documents, passages = database.counts(connection)
-        return Rebuilt(documents, passages, resumed, self._target["embedder"], self._passage_tokens)
+        with lock.hold(wait):
+            resumed = _begin(connection, target)
+        on_start(resumed + _count(connection, _PENDING), resumed)
+        fill()
+        with lock.hold(wait):
+            fill()  # documents added meanwhile
+            _swap(connection, target)
+            documents, passages = database.counts(connection)
+    return Rebuilt(documents, passages, resumed, name, passage_tokens)
 
-    def _begin(self, connection: sqlite3.Connection) -> int:
-        """Start, or resume a run with the same target. Returns the number of finished documents."""
-        if unfinished(connection) != self._target:
-            with database.transaction(connection):
-                schema.run(connection, _DROP + _TABLES)
-                sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-                connection.execute(sql, (_MARK, json.dumps(self._target)))
-        return _count(connection, "FROM next_documents")
 
-    def _fill(self, connection: sqlite3.Connection, on_progress: Callable[[int], object]) -> None:
-        """Process the documents present at the start, so that it ends even if many are added."""
-        waiting = _pending(connection)
-        for rows, batch in batches(waiting, self._embedder, self._passage_tokens):
-            on_progress(sum(_add(connection, *pair) for pair in zip(rows, batch, strict=True)))
-
-    def _swap(self, connection: sqlite3.Connection) -> None:
-        """Make the new passages the active ones. Needs the write lock and no pending documents.
-
-        The index becomes another store, since its passages have new ids; open processes notice
-        that.
-        """
+def _begin(connection: sqlite3.Connection, target: Mapping[str, str]) -> int:
+    """Start, or resume a run with the same target. Returns the number of finished documents."""
+    if unfinished(connection) != target:
         with database.transaction(connection):
-            if _count(connection, _PENDING) or unfinished(connection) != self._target:
-                raise sqlite3.ProgrammingError("documents are pending")
-            schema.run(connection, _SWAP)
-            generation = str(int(database.generation(connection)) + 1)
-            values = {**self._target, "generation": generation, "journal": generation}
-            values["store"] = uuid.uuid4().hex
-            connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
-            connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,))
+            schema.run(connection, _DROP + _TABLES)
+            sql = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+            connection.execute(sql, (_MARK, json.dumps(target)))
+    return _count(connection, "FROM next_documents")
+
+
+def _swap(connection: sqlite3.Connection, target: Mapping[str, str]) -> None:
+    """Make the new passages the active ones. Needs the write lock and no pending documents.
+
+    The index becomes another store, since its passages have new ids; open processes notice that.
+    """
+    with database.transaction(connection):
+        if _count(connection, _PENDING) or unfinished(connection) != target:
+            raise sqlite3.ProgrammingError("documents are pending")
+        schema.run(connection, _SWAP)
+        generation = str(int(database.generation(connection)) + 1)
+        values = {**target, "generation": generation, "journal": generation}
+        values["store"] = uuid.uuid4().hex
+        connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+        connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,))
 
 
 def abandon(folder: Path, wait: float = 5.0) -> bool:
     """Discard an unfinished rebuild. Returns whether there was one."""
     with (
-        _opened(folder) as connection,
+        sqlite_file.opened(folder / "rag.sqlite") as connection,
         WriteLock(folder).hold(wait),
         database.transaction(connection),
     ):
         schema.run(connection, _DROP)
         return connection.execute("DELETE FROM meta WHERE key = ?", (_MARK,)).rowcount > 0
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
-    path = folder / "rag.sqlite"
-    with closing(sqlite_file.connect(path)) as connection, sqlite_file.translated(path):
-        yield connection
 
 
 def _count(connection: sqlite3.Connection, rows: str) -> int:

@@ -18,13 +18,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rag.errors import InputError, NotFoundError, StoreError
+from rag.errors import InputError, NotFoundError, StoreError, writing_to
 from rag.store.local import database, sqlite_file, untrusted
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import WriteLock, sync_to_disk
 
 SUFFIX = ".ragsnap"
 _LOG = "snapshots.jsonl"
+_ELSEWHERE = "choose another place, or free some space"
 _HINT = "take another snapshot; this one cannot be trusted"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -34,14 +35,10 @@ def _partial_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path`, removed at the end. Disk errors become StoreErrors."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        partial.unlink(missing_ok=True)
-        partial.touch()
-        yield partial
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written: {error.strerror}",
-            "choose another place, or free some space",
-        ) from error
+        with writing_to(path, _ELSEWHERE, StoreError):
+            partial.unlink(missing_ok=True)
+            partial.touch()
+            yield partial
     finally:
         for name in (partial, partial.with_name(f"{partial.name}-journal")):
             with suppress(OSError):
@@ -236,9 +233,7 @@ def _room(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
             raise
-        raise StoreError(
-            f"{path} cannot be written: {error}", "choose another place, or free some space"
-        ) from error
+        raise StoreError(f"{path} cannot be written: {error}", _ELSEWHERE) from error
 
 
 def _newest_in(folder: Path) -> Path:

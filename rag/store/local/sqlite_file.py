@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -119,6 +119,13 @@ def connect(path: Path, create: Mapping[str, str] | None = None) -> sqlite3.Conn
             connection.close()
             raise
     return connection
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to an existing database. Raises StoreError, also for errors of its use."""
+    with closing(connect(path)) as connection, translated(path):
+        yield connection
 
 
 def _absent(path: Path) -> AbsentError:

@@ -20,7 +20,7 @@ from pathlib import Path
 from rag.errors import RagError
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
-from rag.store.local.reindex import Rebuild
+from rag.store.local.reindex import rebuild
 from rag.ingestion.file_cache import Stamps
 from rag.store.local import snapshots as copies
 from rag.store.local.integrity import examine
@@ -37,7 +37,7 @@ def run():
     elif do == "restore":
         copies.restore(index, snapshot, replace=True, wait=0)
     elif do == "rebuild":
-        Rebuild(index, EMBEDDER, EMBEDDER.name, 24).run(lambda *_: None, lambda _: None)
+        rebuild(index, EMBEDDER, EMBEDDER.name, 24)
     else:
         store = LocalStore(index, {})
         try:

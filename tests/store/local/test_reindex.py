@@ -15,12 +15,12 @@ import pytest
 
 from rag.errors import BusyError, StoreError
 from rag.protocols import Vectors
-from rag.store.local import snapshots
+from rag.store.local import reindex
 from rag.store.local.integrity import examine
-from rag.store.local.reindex import Rebuild, Rebuilt, abandon
+from rag.store.local.reindex import Rebuilt, abandon
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
-from tests.store.helpers import ROOT, Worker, both, local, put, stored
+from tests.store.helpers import ROOT, Worker, both, by_lexical, local, put, stored
 
 OTHER = {"embedder": "other", "dim": "32", "passage_tokens": "30"}
 
@@ -54,8 +54,7 @@ def rebuild(
     folder: Path, embedder: BagOfWordsEmbedder | None = None, tokens: int = 30, wait: float = 5
 ) -> Rebuilt:
     embedder = embedder or BagOfWordsEmbedder("other", dim=32)
-    run = Rebuild(folder, embedder, embedder.name, tokens, wait)
-    return run.run(lambda *_: None, lambda _: None)
+    return reindex.rebuild(folder, embedder, embedder.name, tokens, wait=wait)
 
 
 def sound(folder: Path) -> bool:
@@ -64,13 +63,6 @@ def sound(folder: Path) -> bool:
 
 def opened(folder: Path) -> LocalStore:
     return LocalStore(folder, OTHER)
-
-
-def by_words(store: LocalStore, question: str) -> set[str]:
-    return {
-        passage.document_id
-        for passage in store.passages([i for i, _ in store.lexical(question, 1000)]).values()
-    }
 
 
 def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
@@ -89,7 +81,7 @@ def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
     assert stored(store) == texts
     vector = BagOfWordsEmbedder(dim=32).embed_queries(["sardine number 7"])[0]
     assert len(store.dense(vector, 1000)) == made.passages
-    assert by_words(store, "sardine") == set(texts)
+    assert set(by_lexical(store, "sardine")) == set(texts)
     assert sound(folder)
 
 
@@ -99,10 +91,10 @@ def test_the_result_equals_a_new_index(folder: Path, tmp_path: Path) -> None:
     assert shape(folder / "rag.sqlite") == shape(tmp_path / "new" / "rag.sqlite")
     store = opened(folder)
     store.delete("d07")
-    assert "d07" not in by_words(store, "sardine")
+    assert "d07" not in by_lexical(store, "sardine")
     store.close()
     rebuild(folder)  # and again
-    assert by_words(opened(folder), "sardine") == {f"d{n:02}" for n in range(40)} - {"d07"}
+    assert set(by_lexical(opened(folder), "sardine")) == {f"d{n:02}" for n in range(40)} - {"d07"}
     assert sound(folder)
 
 
@@ -165,7 +157,7 @@ def test_an_interrupted_run_changes_nothing_and_is_resumed(folder: Path) -> None
     made = rebuild(folder, embedder)
     assert 0 < made.resumed < 40
     assert 0 < embedder.embedded < made.passages
-    assert by_words(opened(folder), "sardine") == {f"d{n:02}" for n in range(40)}
+    assert set(by_lexical(opened(folder), "sardine")) == {f"d{n:02}" for n in range(40)}
 
 
 def test_another_target_starts_over(folder: Path) -> None:
@@ -200,19 +192,10 @@ def test_documents_may_change_meanwhile(folder: Path) -> None:
     changed = min(next(turn), 2)
     assert changed > 1
     assert made.documents == len(documents) == 40
-    assert by_words(opened(folder), "herring") == {
+    assert set(by_lexical(opened(folder), "herring")) == {
         id for n in range(changed) for id in (f"new-{n}", f"d{n:02}")
     }
     assert sound(folder)
-
-
-def test_a_snapshot_leaves_out_an_unfinished_rebuild(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        rebuild(folder, StoppingEmbedder(1))
-    snapshots.take(folder, tmp_path / "a")
-    snapshots.restore(tmp_path / "other", tmp_path / "a", replace=False, wait=0)
-    assert not abandon(tmp_path / "other")
-    assert both(local(tmp_path / "other"), "sardine")[1] == {f"d{n:02}" for n in range(40)}
 
 
 def test_it_waits_for_another_writer(folder: Path) -> None:
@@ -229,7 +212,7 @@ def test_questions_are_answered_throughout(folder: Path) -> None:
     def ask() -> None:
         while not stop.is_set():
             try:
-                if by_words(store, "sardine") != everything:
+                if set(by_lexical(store, "sardine")) != everything:
                     wrong.append("not all found")
             except Exception as error:
                 wrong.append(repr(error))
@@ -246,12 +229,12 @@ def test_questions_are_answered_throughout(folder: Path) -> None:
 KILLED = """
 import sys, time
 from pathlib import Path
-from rag.store.local.reindex import Rebuild
+from rag.store.local.reindex import rebuild
 from tests.fakes import BagOfWordsEmbedder
 import rag.ingestion.pipeline
 rag.ingestion.pipeline.BATCH_PASSAGES = 5
 def seen(n): print(n, flush=True); time.sleep(0.005)
-Rebuild(Path(sys.argv[1]), BagOfWordsEmbedder(dim=32), "other", 30).run(lambda *_: None, seen)
+rebuild(Path(sys.argv[1]), BagOfWordsEmbedder(dim=32), "other", 30, on_progress=seen)
 """
 
 
