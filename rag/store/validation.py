@@ -1,10 +1,10 @@
-"""Checks that every store makes before it accepts a document."""
+"""Checks that every store makes: of its settings, and of a document before it accepts it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from rag.errors import InputError
+from rag.errors import InputError, StoreError
 from rag.types import Block, Document, Passage
 
 
@@ -15,6 +15,18 @@ def check(document: Document, passages: Sequence[Passage]) -> None:
             f"passages of {document.id} do not match its text", "split the document again"
         )
     _check_characters(document, passages)
+
+
+def check_settings(
+    place: str, stored: Mapping[str, str], expected: Mapping[str, str], remedy: str
+) -> None:
+    """Raises StoreError, which names the `place`, if the index was made with other settings.
+    `remedy` is what to do if the new ones are right.
+    """
+    for name, value in expected.items():
+        if value != (made_with := stored.get(name)):
+            message = f"{place} was made with {name} = {made_with}, the settings say {value}"
+            raise StoreError(message, f"set RAG_{name.upper()}={made_with}, or {remedy}")
 
 
 def _is_citable(passage: Passage, text: str) -> bool:

@@ -25,6 +25,7 @@ from rag.settings import root_of
 from rag.store.local import database, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
 from rag.store.local.sqlite_file import Reserve, WriteLock
+from rag.store.validation import check, check_settings
 from rag.types import Document, Passage
 
 
@@ -134,7 +135,8 @@ class LocalStore:
     def _open(self) -> None:
         with sqlite_file.translated(self._path):
             meta = sqlite_file.read_meta(self._connection)
-            self._check(meta)
+            remedy = "rebuild the index from its text: rag index rebuild"
+            check_settings(f"index {self.folder}", meta, self._expect, remedy)
             self._dim = int(meta["dim"])
             self._store = meta["store"]
             writable = sqlite_file.writable(self._path)
@@ -144,20 +146,6 @@ class LocalStore:
             self._inode = sqlite_file.inode(self._path)
             self._derived = SearchIndexes(self.folder, meta, self._lock, writable, self._wait)
             self._derived.sync(self._connection)
-
-    def _check(self, meta: Mapping[str, str]) -> None:
-        for name, value in self._expect.items():
-            stored = meta.get(name)
-            if stored != value:
-                hint = (
-                    f"set RAG_{name.upper()}={stored}, or rebuild the index from its text: "
-                    f"rag index rebuild"
-                )
-                raise StoreError(
-                    f"index {self.folder} was made with {name} = {stored}, "
-                    f"the settings say {value}",
-                    hint,
-                )
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -197,8 +185,6 @@ class LocalStore:
         vectors: Vectors,
         instead_of: str | None = None,
     ) -> None:
-        from rag.store.validation import check
-
         check(document, passages)
         values = (
             *(document.id, document.title, document.source, document.sha256),
