@@ -142,11 +142,6 @@ def test_a_text_that_fits_is_one_passage_without_the_space_around_it() -> None:
     assert (passage.start, passage.end, passage.text) == (2, 18, "One. Two.\n\nThree")
 
 
-@pytest.mark.parametrize("text", ["", " \n\x1c\u3000"])
-def test_nothing_has_no_passages(text: str) -> None:
-    assert split(document(text), count) == []
-
-
 def sectioned(*parts: tuple[str, str]) -> Document:
     """A document of (heading path, text) parts."""
     text, starts = "", []

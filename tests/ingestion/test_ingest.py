@@ -17,7 +17,7 @@ from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.pipeline import index
-from rag.parsing.files import find
+from rag.parsing.files import FoundFile, find
 from rag.parsing.pool import ParseTask, Pool, Result, one_by_one
 from rag.store.local.store import LocalStore
 from rag.types import Document
@@ -40,17 +40,13 @@ def test_files_become_documents(store: LocalStore, docs: Path) -> None:
     assert both(store, "sardines") == [set(ALL), set(ALL)]
 
 
-def test_unchanged_files_are_skipped(store: LocalStore, docs: Path) -> None:
+def test_only_changed_files_are_read_again(store: LocalStore, docs: Path) -> None:
     ingest(store, docs)
     before = store.stats().generation
     os.utime(docs / "a.txt", (1, 1))
     report = ingest(store, docs)
     assert (report.added, report.updated, report.unchanged, report.passages) == ([], [], ALL, 0)
     assert store.stats().generation == before
-
-
-def test_a_changed_file_replaces_its_document(store: LocalStore, docs: Path) -> None:
-    ingest(store, docs)
     (docs / "a.txt").write_text("Trees grow.")
     report = ingest(store, docs)
     assert (report.added, report.updated, report.unchanged) == ([], ALL[:1], ALL[1:])
@@ -166,12 +162,10 @@ def test_nothing_readable_is_an_input_error(store: LocalStore, tmp_path: Path) -
 
 
 def test_every_file_is_counted(store: LocalStore, docs: Path) -> None:
-    seen: list[int] = []
+    counted: list[FoundFile] = []
     (docs / "photo.jpg").write_bytes(b"x")
-    Ingest(store, BagOfWordsEmbedder(), 12).run(
-        [*find([docs]), *find([docs])], lambda _: seen.append(1)
-    )
-    assert len(seen) == 8
+    Ingest(store, BagOfWordsEmbedder(), 12).run([*find([docs]), *find([docs])], counted.append)
+    assert len(counted) == 8
 
 
 def test_many_files_are_stored_in_batches(store: LocalStore, tmp_path: Path) -> None:
@@ -252,11 +246,7 @@ from pathlib import Path
 import rag.ingestion.pipeline
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
-from rag.parsing.pool import Pool
-from rag.ingestion.file_cache import Stamps
 from tests.fakes import BagOfWordsEmbedder
-from tests.parsing.archives import zipped
-from tests.parsing.pdfs import column, pdf
 from tests.store.helpers import local
 
 rag.ingestion.pipeline.BATCH_PASSAGES = 5

@@ -179,13 +179,6 @@ def test_losing_all_documents_needs_confirmation(
     assert preview(store, docs).removed == sync(store, docs, many=True).removed == removed
 
 
-def test_a_renamed_file_is_not_missing(store: LocalStore, tmp_path: Path) -> None:
-    docs = fill(tmp_path / "docs", "a.txt")
-    sync(store, docs)
-    (docs / "a.txt").rename(docs / "z.txt")
-    assert done(sync(store, docs)) == {"renamed": [("docs/a.txt", "docs/z.txt")]}
-
-
 def test_the_files_of_the_index_lose_the_words_of_a_removed_document(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
@@ -389,10 +382,7 @@ def test_an_index_travels_with_its_folder(home: Path, tmp_path: Path) -> None:
     assert done(planned) == done(changes) == {"removed": ["notes/b.md"]}
     assert EMBEDDER.embedded == 0
     assert done(sync(store, moved / "work")) == {"updated": ["work/a.txt"]}
-    assert state(store) == {
-        **fresh(moved / "notes", tmp_path),
-        **fresh(moved / "work", tmp_path),
-    }
+    assert state(store) == {**fresh(moved / "notes", tmp_path), **fresh(moved / "work", tmp_path)}
 
 
 def test_a_copy_of_index_and_folder_is_independent(home: Path, tmp_path: Path) -> None:

@@ -37,8 +37,9 @@ def ingest(store: Store, folder: Path, text: str) -> IngestReport:
     return Ingest(store, EMBEDDER, TOKENS).run(find([folder / "uploads"]))
 
 
-def upload(store: Store, text: str, source: str = f"upload:{NAME}") -> Done:
-    return put_upload(store, EMBEDDER, TOKENS, Upload(NAME, source, text.encode()))
+def upload(store: Store, data: str | bytes, source: str = "", name: str = NAME) -> Done:
+    content = data.encode() if isinstance(data, str) else data
+    return put_upload(store, EMBEDDER, TOKENS, Upload(name, source or f"upload:{name}", content))
 
 
 def text(store: Store) -> str:
@@ -74,32 +75,20 @@ def test_a_queued_file_does_not_replace_an_upload(store: Store) -> None:
 
 
 def test_each_replaces_its_own_kind(store: Store) -> None:
-    assert [upload(store, said).outcome for said in ("One.", "One.", "Two.")] == [
-        "added",
-        "unchanged",
-        "updated",
-    ]
-    assert store.delete(NAME)
-    assert [upload(store, said, "/folder/a.txt").outcome for said in ("One.", "One.", "Two.")] == [
-        "added",
-        "unchanged",
-        "updated",
-    ]
-    assert text(store) == "Two."
+    for source in ("", "/folder/a.txt"):
+        store.delete(NAME)
+        outcomes = [upload(store, data, source).outcome for data in ("One.", "One.", "Two.")]
+        assert outcomes == ["added", "unchanged", "updated"]
+        assert text(store) == "Two."
 
 
 @pytest.mark.parametrize("source", ["upload:uploads/a.zip", "/folder/a.zip"])
 def test_members_no_longer_in_an_archive_are_removed(store: Store, source: str) -> None:
     def put(files: dict[str, bytes | str]) -> Done:
-        return put_upload(store, EMBEDDER, TOKENS, Upload("uploads/a.zip", source, zipped(files)))
+        return upload(store, zipped(files), source, "uploads/a.zip")
 
     upload(store, "Another's.")
-    put_upload(
-        store,
-        EMBEDDER,
-        TOKENS,
-        Upload("uploads/a.zip.txt", "upload:uploads/a.zip.txt", b"Another's too."),
-    )
+    upload(store, "Another's too.", name="uploads/a.zip.txt")
     others = [NAME, "uploads/a.zip.txt"]
     assert put({"one.md": "One.", "two.md": "Two."}).outcome == "added"
     assert put({"one.md": "One."}) == Done(
@@ -115,14 +104,9 @@ def test_members_no_longer_in_an_archive_are_removed(store: Store, source: str) 
 
 
 def test_an_unreadable_member_is_named_and_kept(store: Store) -> None:
-    def put(data: bytes) -> Done:
-        return put_upload(
-            store, EMBEDDER, TOKENS, Upload("uploads/a.zip", "upload:uploads/a.zip", data)
-        )
-
-    put(zipped({"one.md": "One.", "two.txt": "Two."}))
+    upload(store, zipped({"one.md": "One.", "two.txt": "Two."}), name="uploads/a.zip")
     changed = zipped({"one.md": "One.", "two.txt": b"\0\1\2\3" * 100})
-    done = put(changed)
+    done = upload(store, changed, name="uploads/a.zip")
     assert (done.outcome, done.documents) == ("unchanged", ("uploads/a.zip/one.md",))
     assert done.detail.startswith("two.txt ")
     assert store.document("uploads/a.zip/two.txt")

@@ -18,6 +18,7 @@ from rag.parsing.pool import ParseTask, one_by_one
 from rag.store.local import snapshots
 from rag.store.local.integrity import examine
 from tests.store.helpers import EMBEDDER, both, local, put, stored
+from tests.store.local.filled import filled
 
 NOBODY = 65534
 
@@ -54,16 +55,8 @@ def as_nobody(do: Callable[[], object]) -> str:
     os._exit(0)
 
 
-def filled(folder: Path) -> Path:
-    store = local(folder)
-    with store.writing():
-        put(store, "a", "Sardines swim.")
-    store.close()
-    return folder
-
-
 def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> None:
-    index = filled(place / "index")
+    index = filled(place / "index", "a")
     assert as_nobody(lambda: both(local(index), "sardines")) == "[{'a'}, {'a'}]"
     assert as_nobody(lambda: put(local(index), "b", "x")).startswith(
         f"StoreError: index {index} cannot be written"
@@ -76,7 +69,7 @@ def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> No
 
 
 def test_an_inaccessible_index_is_named(place: Path) -> None:
-    index = filled(place / "index")
+    index = filled(place / "index", "a")
     index.chmod(0o700)
     for do in (
         lambda: local(index),
@@ -89,7 +82,7 @@ def test_an_inaccessible_index_is_named(place: Path) -> None:
 
 
 def test_an_unwritable_snapshot_target_is_named(place: Path) -> None:
-    index = filled(place / "index")
+    index = filled(place / "index", "a")
     assert as_nobody(lambda: snapshots.take(index, place / "a")).startswith(
         f"StoreError: {place}/a cannot be written: Permission"
     )

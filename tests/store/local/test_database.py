@@ -17,6 +17,7 @@ from rag.types import Passage
 from tests.fakes import document
 from tests.store.helpers import ROOT, Worker, both, local, put, stored, unit
 from tests.store.local.disks import read_only
+from tests.store.local.filled import filled
 
 META = {"embedder": "e", "dim": "64", "passage_tokens": "12"}
 
@@ -66,11 +67,7 @@ def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
 
 def without_grids(folder: Path) -> Path:
     """An index made before grids and originals existed."""
-    store = local(folder)
-    with store.writing():
-        put(store, "a", "Sardines swim.")
-    store.close()
-    with contextlib.closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
+    with contextlib.closing(sqlite3.connect(filled(folder, "a") / "rag.sqlite")) as connection:
         connection.executescript("DROP TABLE cells; DROP TABLE grids; DROP TABLE originals")
     return folder
 
@@ -194,16 +191,6 @@ def test_many_ids_are_read_at_once(path: Path) -> None:
     connection.close()
 
 
-def test_a_snapshot_does_not_see_later_changes(path: Path) -> None:
-    reader, writer = sqlite_file.connect(path), local(path.parent)
-    with database.snapshot(reader) as generation:
-        writer.delete("d1")
-        assert (generation, database.counts(reader)) == ("40", (40, 40))
-    assert (database.generation(reader), database.counts(reader)) == ("41", (39, 39))
-    reader.close()
-    writer.close()
-
-
 def test_a_lock_by_another_program_is_not_damage(path: Path) -> None:
     store, other = local(path.parent), sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -214,24 +201,3 @@ def test_a_lock_by_another_program_is_not_damage(path: Path) -> None:
     assert store.delete("d1")
     store.close()
     other.close()
-
-
-def test_a_failed_put_leaves_no_transaction_open(path: Path) -> None:
-    connection, passage = sqlite_file.connect(path), Passage("d1", 0, 1, "x", "A", "")
-    with pytest.raises(ValueError, match="zip"), database.change(connection):
-        database.insert_passages(connection, "passages", 1, [passage], unit(2))
-    assert not connection.in_transaction
-    assert database.counts(connection) == (40, 40)
-    connection.close()
-
-
-def test_deletions_are_recorded_with_generation(tmp_path: Path) -> None:
-    store = local(tmp_path)
-    put(store, "a", "Sardines.")
-    put(store, "b", "Herring.")
-    store.delete("a")
-    put(store, "b", "Mackerel.")
-    with contextlib.closing(sqlite3.connect(tmp_path / "rag.sqlite")) as connection:
-        rows = connection.execute("SELECT id, generation FROM removed ORDER BY id").fetchall()
-    assert rows == [(1, 3), (2, 4)]
-    store.close()

@@ -16,33 +16,6 @@ def filled(count: int) -> DenseIndex:
     return index
 
 
-def brute(question: int, k: int, allowed: list[int]) -> list[int]:
-    scores = unit(200) @ unit(1, seed=question)[0]
-    return sorted(allowed, key=lambda i: -scores[i - 1])[:k]
-
-
-def test_ids_stay_when_others_are_removed(tmp_path: Path) -> None:
-    index = filled(200)
-    index.remove([1, 2, 100, 200, 999])
-    index.add([201, 5000], unit(200)[[0, 1]])
-    left = [id for id in range(3, 200) if id != 100]
-    for held in (index, saved(index, tmp_path)):
-        assert sorted(held.ids().tolist()) == [*left, 201, 5000]
-        assert [id for id, _ in held.search(unit(200)[0], 1)] == [201]
-        assert [id for id, _ in held.search(unit(1, seed=9)[0], 30, left)] == brute(9, 30, left)
-
-
-def saved(index: DenseIndex, folder: Path) -> DenseIndex:
-    index.save(folder / "vectors.faiss")
-    return DenseIndex(64, folder / "vectors.faiss")
-
-
-def test_an_empty_index_can_be_saved(tmp_path: Path) -> None:
-    index = saved(DenseIndex(64), tmp_path)
-    index.remove([1])
-    assert (len(index), index.ids().tolist(), index.search(unit(1)[0], 5)) == (0, [], [])
-
-
 def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "vectors.faiss"
     with pytest.raises(ValueError, match="not a FAISS index"):
@@ -69,9 +42,7 @@ def test_saving_replaces_the_file_atomically(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["vectors.faiss"]
 
 
-def test_an_unwritable_snapshot_is_an_os_error(
-    tmp_path: Path,
-) -> None:
+def test_an_unwritable_snapshot_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="vectors"):
         filled(3).save(tmp_path / "missing" / "vectors.faiss")
     assert os.listdir(tmp_path) == []

@@ -12,28 +12,14 @@ import pytest
 
 from tests.store.helpers import Worker, both, by_lexical, local, put
 from tests.store.local.disks import read_only
+from tests.store.local.filled import ALL, filled
 
-ALL = {"a", "b", "c"}
 Damage = Callable[[Path], None]
 
 
 @pytest.fixture(autouse=True)
 def every_change_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return filled(tmp_path / "index", ALL)
-
-
-def filled(folder: Path, ids: set[str]) -> Path:
-    store = local(folder)
-    for id in sorted(ids):
-        with store.writing():  # one segment each
-            put(store, id, f"Sardines swim near {id}.")
-    store.close()
-    return folder
 
 
 def derived(folder: Path) -> list[Path]:

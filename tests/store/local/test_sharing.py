@@ -10,20 +10,11 @@ from typing import IO, cast
 
 import pytest
 
-from rag.errors import BusyError, InputError, StoreError
+from rag.errors import BusyError, InputError
 from rag.store.local.sqlite_file import WriteLock
 from rag.types import Passage
 from tests.fakes import document
-from tests.store.helpers import (
-    EMBEDDER,
-    Worker,
-    both,
-    by_dense,
-    by_lexical,
-    local,
-    put,
-    unit,
-)
+from tests.store.helpers import EMBEDDER, Worker, both, by_dense, by_lexical, local, put, unit
 
 # Processes
 
@@ -122,47 +113,6 @@ def test_passages_of_an_input_error_do_not_take_the_lock(tmp_path: Path) -> None
 
 
 # The lock
-
-
-def test_it_is_reentrant(tmp_path: Path) -> None:
-    lock, other = WriteLock(tmp_path), WriteLock(tmp_path)
-    with lock.hold(0):
-        with lock.hold(0):
-            pass
-        with pytest.raises(BusyError), other.hold(0):
-            pass
-    with other.hold(0), pytest.raises(BusyError), lock.hold(0):
-        pass
-
-
-def test_a_thread_waits_for_another(tmp_path: Path) -> None:
-    lock, order = WriteLock(tmp_path), list[str]()
-    inside = threading.Event()
-
-    def first() -> None:
-        with lock.hold(0):
-            inside.set()
-            time.sleep(0.2)
-            order.append("first")
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    inside.wait()
-    with pytest.raises(BusyError), lock.hold(0):
-        pass
-    with lock.hold(9):
-        order.append("second")
-    thread.join()
-    assert order == ["first", "second"]
-
-
-def test_an_uncreatable_lock_is_a_store_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with (
-        pytest.raises(StoreError, match=f"index {tmp_path}/file cannot be written"),
-        WriteLock(tmp_path / "file").hold(0),
-    ):
-        pass
 
 
 def test_an_unwritable_name_does_not_stop_the_holder(tmp_path: Path) -> None:

@@ -14,17 +14,7 @@ import pytest
 from rag.errors import BusyError, InputError, NotFoundError, StoreError
 from rag.store.local import snapshots
 from tests.store.helpers import Worker, both, local, put, stored
-
-ALL = {"a", "b", "c"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    store = local(tmp_path / "index")
-    for id in sorted(ALL):
-        put(store, id, f"Sardines swim near {id}.", topic=id)
-    store.close()
-    return tmp_path / "index"
+from tests.store.local.filled import ALL
 
 
 def test_a_snapshot_restores_the_same_index_elsewhere(folder: Path, tmp_path: Path) -> None:
@@ -192,17 +182,6 @@ def test_a_snapshot_never_goes_into_its_index(folder: Path, tmp_path: Path, name
         snapshots.take(folder, folder / name)
     assert sorted(folder.rglob("*")) == before
     assert both(local(folder), "sardines") == [ALL, ALL]
-
-
-@pytest.mark.parametrize("name", ["file", "file/index"])
-def test_an_unusable_index_folder_is_named(folder: Path, tmp_path: Path, name: str) -> None:
-    snapshots.take(folder, tmp_path / "a")
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(
-        StoreError, match=f"index folder {tmp_path / name} cannot be created"
-    ) as caught:
-        snapshots.restore(tmp_path / name, tmp_path / "a", replace=True, wait=0)
-    assert "--index" in caught.value.hint
 
 
 def test_a_snapshot_of_another_format_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tests.store.helpers import (
     unit,
 )
 from tests.store.local.disks import read_only, small_disk
+from tests.store.local.filled import filled
 
 # Opening
 
@@ -94,11 +95,7 @@ def test_a_killed_writer_loses_no_commit(tmp_path: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An index with one document."""
-    store = local(tmp_path / "index")
-    with store.writing():
-        put(store, "a", "Sardines swim.")
-    store.close()
-    return tmp_path / "index"
+    return filled(tmp_path / "index", "a")
 
 
 def test_a_read_only_folder_answers_unchanged(folder: Path) -> None:
@@ -144,9 +141,7 @@ def crashed(folder: Path) -> Path:
     return copy
 
 
-def test_a_crashed_wal_is_read_in_a_read_only_folder(
-    tmp_path: Path,
-) -> None:
+def test_a_crashed_wal_is_read_in_a_read_only_folder(tmp_path: Path) -> None:
     folder = crashed(tmp_path)
     with Worker(folder, *read_only(folder)) as reader:
         assert reader.ask("both", "sardines") == [["a", "b"]] * 2
@@ -169,9 +164,7 @@ def test_a_read_only_folder_without_an_index_is_named(tmp_path: Path) -> None:
     assert f"index {tmp_path}/index cannot be written" in message
 
 
-def test_a_full_disk_is_an_error_that_loses_nothing(
-    tmp_path: Path,
-) -> None:
+def test_a_full_disk_is_an_error_that_loses_nothing(tmp_path: Path) -> None:
     local(tmp_path / "index").close()
     with Worker(tmp_path / "index", *small_disk(tmp_path / "index", 700)) as worker:
         assert worker.opened == "open"

@@ -70,31 +70,6 @@ def test_scores_with_and_without_a_filter_are_the_same(index: LexicalIndex) -> N
         }
 
 
-def test_another_instance_sees_changes_after_a_refresh(tmp_path: Path) -> None:
-    index = in_folder(tmp_path)
-    other = LexicalIndex(tmp_path / "lexical")
-    index.update([], TEXTS.items())
-    assert ids(other, "oman") == []
-    other.refresh()
-    assert ids(other, "oman") == [1, 3]
-    make(tmp_path / "lexical")
-    assert ids(other, "oman") == [1, 3]  # mapped files stay
-    other.refresh()
-    assert ids(other, "oman") == []
-
-
-@pytest.mark.parametrize("content", [None, b"garbage", b"{}"])
-def test_a_folder_without_an_index_is_refused_and_left_alone(
-    tmp_path: Path, content: bytes | None
-) -> None:
-    if content:
-        (tmp_path / "meta.json").write_bytes(content)
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(ValueError, match=r"meta\.json|corrupt|missing"):
-        LexicalIndex(tmp_path)
-    assert [path for path in sorted(tmp_path.iterdir()) if path.suffix != ".lock"] == before
-
-
 def test_an_update_that_fails_changes_nothing(index: LexicalIndex) -> None:
     def texts() -> object:
         yield 9, "herring"

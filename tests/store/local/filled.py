@@ -1,0 +1,18 @@
+"""Indexes of small documents."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.store.helpers import local, put
+
+ALL = {"a", "b", "c"}
+"""The documents of the fixture `folder`."""
+
+
+def filled(folder: Path, ids: Iterable[str]) -> Path:
+    store = local(folder)
+    for id in sorted(ids):
+        with store.writing():  # one segment each
+            put(store, id, f"Sardines swim near {id}.", topic=id)
+    store.close()
+    return folder
