@@ -36,7 +36,7 @@ def engine(empty: Engine) -> Engine:
 
 def test_the_answer_is_in_the_document(engine: Engine) -> None:
     answer = engine.ask("When did the US leave the deal?")
-    assert answer.text == "2018"
+    assert answer.text == engine.ask(f"  {answer.question}\n").text == "2018"
     (citation,) = answer.citations
     found = engine.store.document(citation.document_id)
     assert found is not None
@@ -65,10 +65,6 @@ def test_a_deleted_document_never_answers(engine: Engine) -> None:
     answer = engine.ask("When did the US leave the deal?")
     assert answer.text != "2018"
     assert all(c.document_id != "deal" for c in answer.citations)
-
-
-def test_space_around_the_question_does_not_matter(engine: Engine) -> None:
-    assert engine.ask("  When did the US leave the deal?\n").text == "2018"
 
 
 @pytest.mark.parametrize("question", ["", "  \n", "x" * 1001, "bad \ud800 surrogate"])

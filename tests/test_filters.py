@@ -118,10 +118,7 @@ def test_a_document_has_a_page_or_not() -> None:
     assert [
         matches(parse([text]), known)
         for text in ("page=3", "page>=3", "page<2", "page=4", "page>3", "page<1")
-    ] == [
-        *[True] * 3,
-        *[False] * 3,
-    ]
+    ] == [*[True] * 3, *[False] * 3]
     assert not matches(parse(["page=1"]), document("It has no pages."))
 
 

@@ -153,7 +153,6 @@ import atexit, sys
 atexit.register(lambda: print(sorted({set(EXTRAS)!r} & set(sys.modules)), file=sys.stderr))
 """
 SHIPPED = "from rag.cli.main import main\nmain()"
-FAKED = "from tests.repl.faked import fake\nfake()\n"
 
 
 def printed(code: str) -> str:
@@ -189,11 +188,10 @@ def test_it_imports_nothing_heavy_at_first(modules: str, unwanted: set[str]) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("models", [FAKED, ""])
-def test_no_command_imports_an_unneeded_extra(tmp_path: Path, models: str) -> None:
+def test_no_command_imports_an_unneeded_extra(tmp_path: Path) -> None:
     (tmp_path / "oman.txt").write_text("The talks were led by William Burns in Muscat.")
     environment = {**os.environ, "RAG_INDEX": str(tmp_path / "index"), "RAG_THRESHOLD": "0"}
-    run = [sys.executable, "-c", AT_THE_END + models + SHIPPED]
+    run = [sys.executable, "-c", AT_THE_END + SHIPPED]
     for arguments in (
         ["ask", "--help"],
         ["ingest", str(tmp_path / "oman.txt")],

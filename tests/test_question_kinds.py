@@ -97,7 +97,7 @@ PATTERNS: dict[str, list[tuple[str, Expected]]] = {
         ("How much is the entrance fee for the party?", says("15 euros", conflict="12 euros")),
     ],
     "rows of one table do not disagree": [
-        ("How much is the day ticket for adults?", says("14 euros", lacks=("120",))),
+        ("How much is the day ticket for adults?", says("14 euros", lacks=("120",)))
     ],
     "what no document says": [
         ("What is the wifi password?", REFUSED),

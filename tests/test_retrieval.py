@@ -17,6 +17,7 @@ TEXTS = {
     "left": "The United States left the deal in May 2018.",
     "fish": "Sardines swim off the coast.",
 }
+SHORT = "The default is three."
 LONG = "The lease runs for two years and can be ended with three months' notice. " * 4
 
 
@@ -39,13 +40,9 @@ def found(store: LocalStore, question: str, k: int = 3, **filter: str) -> list[s
 
 
 def test_the_passage_that_shares_the_words_comes_first(store: LocalStore) -> None:
-    assert found(store, "where was the deal signed")[0] == "deal"
-    assert found(store, "who hosted talks in Muscat")[0] == "oman"
-
-
-def test_questions_are_answered_in_order(store: LocalStore) -> None:
-    both = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(["sardines", "secret talks"], 1)
-    assert [hits[0].passage.document_id for hits in both] == ["fish", "oman"]
+    questions = ["where was the deal signed", "sardines", "who hosted talks in Muscat"]
+    answers = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(questions, 1)
+    assert [hits[0].passage.document_id for hits in answers] == ["deal", "fish", "oman"]
 
 
 def test_scores_descend_and_are_in_range(store: LocalStore) -> None:
@@ -89,29 +86,20 @@ def test_a_deleted_document_is_not_found(store: LocalStore) -> None:
     assert "deal" not in found(store, "where was the deal signed", 4)
 
 
-def test_a_text_in_several_documents_is_one_hit(
-    store: LocalStore,
-) -> None:
-    embedder = BagOfWordsEmbedder()
+def test_a_text_in_several_documents_is_one_hit_and_one_candidate(store: LocalStore) -> None:
     copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
     add(store, *copies)
-    (hits,) = HybridRetriever(store, embedder).retrieve(
-        ["who hosted the secret talks in Muscat"], 3
+    hits, few = (
+        HybridRetriever(store, BagOfWordsEmbedder(), candidates=candidates).retrieve(
+            ["who hosted the secret talks in Muscat"], 3
+        )[0]
+        for candidates in (50, 3)
     )
+    assert len({hit.passage.text for hit in few}) == 3
     assert [hit.passage.text for hit in hits].count(TEXTS["oman"]) == 1
     assert len({hit.passage.text for hit in hits}) == 3
     places = {hits[0].passage.document_id, *(copy.document_id for copy in hits[0].copies)}
     assert places == {"oman", *(d.id for d in copies)}
-
-
-def test_copies_do_not_fill_the_candidates(store: LocalStore) -> None:
-    embedder = BagOfWordsEmbedder()
-    copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
-    add(store, *copies)
-    (hits,) = HybridRetriever(store, embedder, candidates=3).retrieve(
-        ["who hosted the secret talks in Muscat"], 3
-    )
-    assert len({hit.passage.text for hit in hits}) == 3
 
 
 def test_the_best_of_each_retriever_are_always_hits(tmp_path: Path) -> None:
@@ -213,37 +201,36 @@ def passage(text: str, document: str, heading: str = "") -> Passage:
     return Passage(document, 0, len(text), text, document, heading)
 
 
-def test_equal_texts_are_one_group_at_the_best_rank() -> None:
-    passages = {
-        1: passage("one", "a"),
-        2: passage("two", "a"),
-        3: passage("one", "b"),
-        4: passage("one", "c"),
-    }
-    assert fold([3, 2, 1, 4, 9], passages) == [[3, 1, 4], [2]]
+@pytest.mark.parametrize(
+    ("passages", "ranked", "groups"),
+    [
+        (
+            [passage("one", "a"), passage("two", "a"), passage("one", "b"), passage("one", "c")],
+            [2, 1, 0, 3, 9],
+            [[2, 0, 3], [1]],
+        ),
+        ([passage(SHORT, "a", "--depth"), passage(SHORT, "a", "--width")], [0, 1], [[0], [1]]),
+        ([passage(LONG, "a", "Terms"), passage(LONG, "b", "Annex")], [0, 1], [[0, 1]]),
+    ],
+    ids=["equal texts at the best rank", "short under other headings", "long under any heading"],
+)
+def test_copies_are_one_group(
+    passages: list[Passage], ranked: list[int], groups: list[list[int]]
+) -> None:
+    assert fold(ranked, dict(enumerate(passages))) == groups
 
 
-def test_a_short_text_under_another_heading_is_not_a_copy() -> None:
-    default = "The default is three."
-    passages = {
-        1: passage(default, "a", "Options > --depth"),
-        2: passage(default, "a", "Options > --width"),
-    }
-    assert fold([1, 2], passages) == [[1], [2]]
-
-
-def test_a_long_text_is_a_copy_under_any_heading() -> None:
-    passages = {1: passage(LONG, "a", "Terms"), 2: passage(LONG, "b", "Annex")}
-    assert fold([1, 2], passages) == [[1, 2]]
-
-
-def test_a_retrievers_first_results_replace_the_last_groups() -> None:
-    groups = [[1], [2], [3], [4], [5], [6, 7], [8]]
-    assert choose(groups, {7}, 4) == [[1], [2], [3], [6, 7]]
-    assert choose(groups, {4, 5, 8}, 4) == [[1], [4], [5], [8]]
-    assert choose(groups, {1, 2}, 4) == groups[:4]
-
-
-def test_never_more_than_requested() -> None:
-    assert choose([[1], [2], [3]], {2, 3}, 1) == [[2]]
-    assert choose([], {1}, 4) == []
+@pytest.mark.parametrize(
+    ("first", "most", "chosen"),
+    [
+        ({7}, 4, [[1], [2], [3], [6, 7]]),
+        ({4, 5, 8}, 4, [[1], [4], [5], [8]]),
+        ({1, 2}, 4, [[1], [2], [3], [4]]),
+        ({2, 3}, 1, [[2]]),
+    ],
+)
+def test_a_retrievers_first_results_replace_the_last_groups(
+    first: set[int], most: int, chosen: list[list[int]]
+) -> None:
+    assert choose([[1], [2], [3], [4], [5], [6, 7], [8]], first, most) == chosen
+    assert choose([], first, most) == []

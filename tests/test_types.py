@@ -16,11 +16,7 @@ from rag.types import Document, Passage, heading_parts, join_headings
         ("Plan (1 March 2024)", ("Plan", "Costs"), "Plan (1 March 2024) > Costs"),
         ("Plan (1 March 2024)", ("Plans", "Costs"), "Plan (1 March 2024) > Plans > Costs"),
         ("Costs > 5 EUR", ("Costs > 5 EUR",), "Costs > 5 EUR"),
-        (
-            "Costs",
-            ("Costs > 5 EUR", "> 6", "Next >"),
-            "Costs > Costs > 5 EUR > > 6 > Next >",
-        ),
+        ("Costs", ("Costs > 5 EUR", "> 6", "Next >"), "Costs > Costs > 5 EUR > > 6 > Next >"),
         ("", (), ""),
     ],
 )

@@ -77,9 +77,7 @@ def test_a_wrong_label_and_a_broken_line_are_named(tmp_path: Path) -> None:
         read_labelled(path)
 
 
-def test_an_invalid_classifier_is_an_error_and_another_embedder_s_is_silent(
-    tmp_path: Path,
-) -> None:
+def test_an_invalid_classifier_is_an_error_and_another_embedder_s_is_silent(tmp_path: Path) -> None:
     broken = tmp_path / "x.safetensors"
     broken.write_bytes(b"no")
     with pytest.raises(ModelError, match="cannot be read"):

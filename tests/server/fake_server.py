@@ -2,7 +2,8 @@
 
 python -m tests.server.fake_server [INDEX]
 
-Settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer.
+Settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer; TEST_STOP=A,B,C: a stopped
+service refuses its work after A seconds, cuts connections after B, and ends after C.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -174,7 +175,17 @@ def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
 
 def put_text(client: httpx.Client, name: str, text: str) -> None:
     """The index has the text on return, even where a loaded server only accepted it."""
-    added = client.post("/v1/documents", json={"name": name, "text": text}).raise_for_status()
+    _wait(client, client.post("/v1/documents", json={"name": name, "text": text}))
+
+
+def put_texts(client: httpx.Client, texts: Mapping[str, str]) -> None:
+    """Like `put_text`, for up to a hundred by name, in one upload."""
+    files = [("file", (name, text.encode())) for name, text in texts.items()]
+    _wait(client, client.post("/v1/documents", files=files))
+
+
+def _wait(client: httpx.Client, added: httpx.Response) -> None:
+    added.raise_for_status()
     while added.json().get("state") in ("queued", "running"):
         time.sleep(0.1)
         added = client.get(f"/v1/jobs/{added.json()['id']}").raise_for_status()
@@ -183,6 +194,8 @@ def put_text(client: httpx.Client, name: str, text: str) -> None:
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     slow = SlowReader(float(os.environ.get("TEST_SLOW", "0")))
+    if seconds := os.environ.get("TEST_STOP"):
+        serve._PATIENCE, serve._DRAIN, serve._LONGEST = map(int, seconds.split(","))
     serve.run(
         Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None),
         True,

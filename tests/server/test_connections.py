@@ -40,9 +40,7 @@ def test_missing_headers_end_the_connection(tmp_path: Path, sent: bytes) -> None
         assert time.monotonic() - begun < 10
 
 
-def test_a_flood_of_half_open_connections_blocks_nobody(
-    tmp_path: Path,
-) -> None:
+def test_a_flood_of_half_open_connections_blocks_nobody(tmp_path: Path) -> None:
     with serving(tmp_path, connections=20) as client, ExitStack() as stack:
         held = [connect(client, stack, HALF) for _ in range(60)]
         with httpx.Client(base_url=client.base_url, trust_env=False) as fresh:

@@ -110,7 +110,8 @@ def test_an_unknown_document_is_not_searched_elsewhere(client: httpx.Client, pat
 
 def test_large_bodies_and_other_media_types_are_refused(client: httpx.Client) -> None:
     large = client.post("/v1/documents", json={"name": "big.txt", "text": "x" * (5 << 20)})
-    assert large.status_code == 413
+    file = client.post("/v1/documents", files={"file": ("big.txt", b"x" * (5 << 20))})
+    assert large.status_code == file.status_code == 413
     assert client.post("/v1/ask", json={"question": "x" * (2 << 20)}).status_code == 413
     for kind, codes in (("text/plain", (415,)), ("multipart/form-data", (400, 422))):
         refused = client.post("/v1/documents", content=b"hello", headers={"Content-Type": kind})

@@ -199,18 +199,3 @@ def test_a_length_and_an_encoding_exclude_each_other(client: httpx.Client) -> No
             b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
         )
         assert connection.recv(1000).startswith(b"HTTP/1.1 400")
-
-
-def test_a_large_upload_is_complete(tmp_path: Path) -> None:
-    text = "The talks were led by William Burns in Muscat. " * 60_000
-    with serving(tmp_path, max_upload_mb=4) as client:
-        response = client.post(
-            "/v1/documents", files={"file": ("large.txt", text.encode())}, timeout=300
-        )
-        assert response.status_code in (201, 202)
-        assert (
-            client.post(
-                "/v1/documents", files={"file": ("large.txt", b"x" * (5 << 20))}
-            ).status_code
-            == 413
-        )

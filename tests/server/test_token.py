@@ -138,9 +138,7 @@ def test_a_browser_is_led_to_the_address_by_a_file_of_the_users_own(
 
 
 def test_wrong_keys_are_logged_with_the_address(
-    tmp_path: Path,
-    logged: Callable[[], list[dict[str, Any]]],
-    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path, logged: Callable[[], list[dict[str, Any]]], caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(tmp_path, token="of-this-run") as client:
         status(client, ASKED[0], Authorization="Bearer guessed")

@@ -16,7 +16,7 @@ import pytest
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from tests.server.conftest import OMAN
-from tests.server.fake_server import put_text, serving
+from tests.server.fake_server import put_text, put_texts, serving
 
 pytest.importorskip("mcp")
 from mcp import Client
@@ -97,35 +97,31 @@ def test_the_reading_tools_are_marked_and_short(client: httpx.Client) -> None:
     assert tokens([tool.model_dump(by_alias=True, exclude_none=True) for tool in tools]) < 2000
 
 
-def test_results_are_short(client: httpx.Client) -> None:
-    text = "\n\n".join(f"# Part {n}\n\nThe lease of part {n} ends in May." for n in range(2000))
-    for number in range(70):
-        name = f"a-rather-long-folder-name/and-another-folder/the-name-of-a-lease-{number}.md"
-        client.put(f"/v1/documents/{name}", json={"text": "# Lease\n\nIt ends."}).raise_for_status()
-    client.put("/v1/documents/long.md", json={"text": text}).raise_for_status()
+def test_results_are_short(tmp_path: Path) -> None:
+    long = "\n\n".join(f"# Part {n}\n\nThe lease of part {n} ends in May." for n in range(2000))
+    folder = "a-rather-long-folder-name-and-another-folder"
+    texts = {f"{folder}-the-name-of-a-lease-{n}.md": "# Lease\n\nIt ends." for n in range(70)}
     calls: list[tuple[str, dict[str, Any]]] = [
-        ("outline", {"document_id": "long.md"}),
-        ("read_document", {"document_id": "long.md"}),
-        ("fetch", {"id": "long.md#char=9000,9100"}),
+        ("outline", {"document_id": "uploads/long.md"}),
+        ("read_document", {"document_id": "uploads/long.md"}),
+        ("fetch", {"id": "uploads/long.md#char=9000,9100"}),
         ("list_documents", {}),
         ("search", {"query": "When does the lease end?"}),
         ("ask", {"question": "When does the lease of part 7 end?"}),
         ("why", {"question": "When does the lease of part 7 end?"}),
         ("check_claims", {"text": "The lease of part 7 ends in June. " * 60}),
     ]
-    try:
+    with serving(tmp_path) as client:
+        put_texts(client, {**texts, "long.md": long})
         for tool, arguments in calls:
             shown, structure, is_error = call(client, tool, **arguments)
             assert not is_error, shown
             assert tokens(shown) < 3000, tool
             assert tokens(structure) < 3000, tool
-        after = fields(client, "outline", document_id="long.md")["next"]
-        rows = fields(client, "outline", document_id="long.md", after=after, limit=2)["sections"]
+        outline = {"document_id": "uploads/long.md"}
+        after = fields(client, "outline", **outline)["next"]
+        rows = fields(client, "outline", **outline, after=after, limit=2)["sections"]
         assert (len(rows), rows[0]["heading"]) == (2, f"Part {after}")
-    finally:
-        for row in client.get("/v1/documents?limit=1000").json()["documents"]:
-            if not row["id"].startswith("uploads/"):
-                client.delete(f"/v1/documents/{row['id']}").raise_for_status()
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -310,8 +306,8 @@ def test_invalid_messages_are_refused(client: httpx.Client) -> None:
 def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
     token = keys_of(Settings(index=tmp_path)).add("agent", "write")[1]
     with serving(tmp_path, key=token) as client:
-        for number in range(60):
-            put_text(client, f"{number}.md", f"The lease of house {number} ends in 20{number:02}.")
+        leases = {f"{n}.md": f"The lease of house {n} ends in 20{n:02}." for n in range(60)}
+        put_texts(client, leases)
         columns = [{"name": "End", "question": "When does the lease end?", "type": "date"}]
         job = fields(client, "run_grid", name="leases", columns=columns)["job"]
         while client.get(f"/v1/jobs/{job}").json()["state"] != "done":

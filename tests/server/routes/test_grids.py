@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from rag.server.routes import grids as routes
-from tests.server.fake_server import process, put_text, serving
+from tests.server.fake_server import process, put_text, put_texts, serving
 
 COLUMNS = [
     {"name": "End", "question": "When does the lease end?", "type": "date"},
@@ -104,8 +104,7 @@ def test_a_bad_definition_is_refused(client: httpx.Client, change: dict[str, Any
 
 
 def start_leases(client: httpx.Client) -> httpx.Response:
-    for number in range(30):
-        put_text(client, f"{number}.md", f"The lease of house {number} ends in May 20{number}.")
+    put_texts(client, {f"{n}.md": f"The lease of house {n} ends in May 20{n}." for n in range(30)})
     return client.post("/v1/grids", json=GRID)
 
 
