@@ -10,11 +10,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def test_the_distribution_has_one_name() -> None:
-    assert PROJECT["name"] == DISTRIBUTION
-
-
 def test_the_install_command_names_this_packages_source() -> None:
+    assert PROJECT["name"] == DISTRIBUTION
     assert shlex.split(install_line("office")) == ["pip", "install", "-e", f"{ROOT}[office]"]
     assert shlex.split(install_line()) == ["pip", "install", "-e", str(ROOT)]
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError
-from rag.settings import Settings
+from rag.settings import Settings, shown
 
 
 def test_arguments_override_the_environment_and_the_file(tmp_path: Path) -> None:
@@ -104,3 +104,23 @@ def test_a_tilde_means_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.load({"RAG_INDEX": "~/rag"}).index == Path("/home/ada/rag")
     with pytest.raises(InputError, match="index"):
         Settings.load({"RAG_INDEX": "~nobody-has-this-name/rag"})
+
+
+ADDRESSES = {
+    "postgresql://h/d": "postgresql://h/d",
+    "postgresql://u@h/d": "postgresql://u@h/d",
+    "postgresql://u:secret@h:5/d": "postgresql://u:***@h:5/d",
+    "postgresql://:secret@h/d": "postgresql://:***@h/d",
+    "postgresql://u:secret@a,b:5/d?target_session_attrs=any": (
+        "postgresql://u:***@a,b:5/d?target_session_attrs=any"
+    ),
+    "postgresql://u:sec@ret/se?cr#et@h/d": "postgresql://u:***@h/d",  # malformed, and still hidden
+    "postgresql://u:sec\nret@h/d": "postgresql://u:***@h/d",
+    "postgresql://u@h/d?password=secret&x=1": "postgresql://u@h/d?password=***&x=1",
+    "postgresql:///d?user=u&password=secret": "postgresql:///d?user=u&password=***",
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_password_is_never_shown(address: str) -> None:
+    assert shown(address) == ADDRESSES[address]

@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from rag.types import Document, Passage, heading_parts, join_headings
@@ -27,11 +25,6 @@ def test_context_is_title_and_heading_without_repeating_the_title(
     assert passage.context == context
     assert heading_parts(passage.heading) == headings
     assert passage.innermost_heading == (headings[-1] if headings else "")
-
-
-def test_types_are_frozen() -> None:
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Passage("d", 0, 1, "x", "", "").start = 3  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ from typing import IO, Any, cast
 import httpx
 
 from rag import build
+from rag.ingestion.ingest import Ingest
+from rag.parsing.files import find
 from rag.protocols import ReaderOutput, Store
 from rag.server import serve
 from rag.server.app import create_app
@@ -150,6 +152,18 @@ def process(
             started.kill()
         started.wait()
         lines.close()
+
+
+def index_of(folder: Path, name: str, content: bytes) -> Path:
+    """An index, in `folder`, of the file docs/`name`, with this content."""
+    (folder / "docs").mkdir()
+    (folder / "docs" / name).write_bytes(content)
+    settings = Settings(index=folder / "index")
+    backend = open_backend(settings)
+    ingest = Ingest(backend.engine.store, backend.embedder, settings.passage_tokens)
+    ingest.run(find([folder / "docs"]))
+    backend.engine.store.close()
+    return settings.index
 
 
 @contextmanager

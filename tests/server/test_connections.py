@@ -28,15 +28,14 @@ def connect(client: httpx.Client, stack: ExitStack, sent: bytes) -> socket.socke
     return made
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", HALF, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" + HALF]
-)
-def test_missing_headers_end_the_connection(tmp_path: Path, sent: bytes) -> None:
+def test_missing_headers_end_the_connection(tmp_path: Path) -> None:
+    whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with serving(tmp_path, header_seconds=1) as client, ExitStack() as stack:
-        connection = connect(client, stack, sent)
+        connections = [connect(client, stack, sent) for sent in (b"", HALF, whole + HALF)]
         begun = time.monotonic()
-        while connection.recv(10_000):
-            pass
+        for connection in connections:
+            while connection.recv(10_000):
+                pass
         assert time.monotonic() - begun < 10
 
 

@@ -19,20 +19,20 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
 
-from rag.ingestion.ingest import Ingest
-from rag.parsing.files import find
 from rag.server import static
 from rag.server.api_keys import keys_of
 from rag.server.static import SCRIPTS
 from rag.settings import Settings
 from tests.parsing.pdfs import Put, pdf
 from tests.server.conftest import OMAN
-from tests.server.fake_server import ROOT, SlowReader, open_backend, process, put_text, serving
+from tests.server.fake_server import ROOT, SlowReader, index_of, process, put_text, serving
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=30_000)  # long, for busy machines
 AXE = os.environ.get("AXE_CORE", "")
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+"""What axe checks again in dark: only the rules that look at colours."""
 BURNS = "Who led the talks?"
 EVIL = "<img src=x onerror=alert(9)>\u202etxt"
 
@@ -77,12 +77,13 @@ class Watched:
         assert size
         self.page.evaluate(Path(AXE).read_text())
         for width in (1280, 390):
-            for scheme in ("light", "dark"):
-                self.page.set_viewport_size({"width": width, "height": 800})
+            self.page.set_viewport_size({"width": width, "height": 800})
+            for scheme, options in (("light", {}), ("dark", COLOURS)):
                 self.page.emulate_media(color_scheme=cast(Any, scheme))
                 violations = self.page.evaluate(
-                    "axe.run().then(run => run.violations.map(v => [v.impact, v.id, "
-                    "v.nodes.map(n => n.html)]))"
+                    "options => axe.run(document, options).then(run => run.violations.map("
+                    "v => [v.impact, v.id, v.nodes.map(n => n.html)]))",
+                    options,
                 )
                 serious = [one for one in violations if one[0] in ("serious", "critical")]
                 assert serious == [], (state, width, scheme)
@@ -375,16 +376,16 @@ ANSWER: dict[str, Any] = {
     **{"question": "?", "confidence": 0.8, "abstention_reason": None, "explain": [], "nearest": []},
     **{"passages_read": 1, "passages_found": 1, "more": 0, "value": None, "documents": 1},
 }
-SHOW = """answer => { document.body.classList.add('asked'); $('thread').hidden = false;
-    $('thread').replaceChildren(...renderAnswer(answer, () => {}));
+SHOW = """answers => { document.body.classList.add('asked'); $('thread').hidden = false;
+    $('thread').replaceChildren(...answers.flatMap(one => renderAnswer(one, () => {})));
     document.querySelectorAll('details').forEach(one => { one.open = true; }); }"""
 
 
-def show(page: Page, form: str, text: str, pieces: list[dict[str, Any]], **more: Any) -> None:
-    """Render an answer that no small model gives."""
+def answered(form: str, text: str, pieces: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """An answer that no small model gives."""
     quotes = [piece["citation"] for piece in pieces]
     shape = {"form": form, "answer": text, "pieces": pieces, "citations": quotes}
-    page.evaluate(SHOW, {**ANSWER, "conflicts": [], "alternatives": [], **shape, **more})
+    return {**ANSWER, "conflicts": [], "alternatives": [], **shape, **more}
 
 
 def cited(number: int, text: str, document: str = "a.md", start: int = 0) -> dict[str, Any]:
@@ -453,13 +454,14 @@ STOCK = "- one\n- two\n  1. inner 🐟\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5
 
 def test_every_form_and_structure_is_rendered(watched: Watched, client: httpx.Client) -> None:
     page = watched.page
+    rival = {"text": "£1,300", "confidence": 0.7, "documents": 2}
+    rival["citations"] = [cited(2, "The rent is £1,300.")]
+    rivals = {"conflicts": [rival], "alternatives": [rival], "explain": ["So."]}
     for form, answer, parts, selector, shown in FORMS:
-        show(page, form, answer, parts)
+        page.evaluate(SHOW, [answered(form, answer, parts)])
         assert page.locator(f"#thread {selector}").all_text_contents() == shown
-        rival = {"text": "£1,300", "confidence": 0.7, "documents": 2}
-        rival["citations"] = [cited(2, "The rent is £1,300.")]
-        show(page, form, answer, parts, conflicts=[rival], alternatives=[rival], explain=["So."])
-        watched.audit(form)
+    page.evaluate(SHOW, [answered(*form[:3], **rivals) for form in FORMS])
+    watched.audit("every form")
     put_text(client, "prices.md", PRICES)
     put_text(client, "stock.md", STOCK)
     text = client.get("/v1/documents/uploads/prices.md/text").text
@@ -468,7 +470,7 @@ def test_every_form_and_structure_is_rendered(watched: Watched, client: httpx.Cl
     for number, row in enumerate(rows):
         place = cited(number + 1, row, "uploads/prices.md", text.index(row))
         parts[number]["citation"] = place
-    show(page, "list", "\n".join(rows), parts)
+    page.evaluate(SHOW, [answered("list", "\n".join(rows), parts)])
     expect(page.locator(".answer th")).to_have_text(["Room", "Day (£)"])
     expect(page.locator(".answer tbody tr")).to_have_text(["Small701", "Large1602"])
     page.evaluate("openCitation({document_id: 'uploads/stock.md', title: 'Stock'})")
@@ -487,8 +489,6 @@ ARCHITECT = "Who was the architect of the pavilion?"
 @pytest.fixture(scope="module")
 def pdf_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of docs/plan.pdf, whose second page has the answer to ARCHITECT."""
-    folder = tmp_path_factory.mktemp("pdf")
-    (folder / "docs").mkdir()
     first = [
         Put(72, 700, "The lease was signed in Wexcombe."),
         Put(72, 680, "Nothing else happened on that page."),
@@ -497,14 +497,8 @@ def pdf_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Put(72, 600, "The architect of the pavilion was"),
         Put(72, 586, "William Fairweather of Scarness."),
     ]
-    (folder / "docs/plan.pdf").write_bytes(pdf([first, second], Title="The plan"))
-    settings = Settings(index=folder / "index")
-    backend = open_backend(settings)
-    Ingest(backend.engine.store, backend.embedder, settings.passage_tokens).run(
-        find([folder / "docs"])
-    )
-    backend.engine.store.close()
-    return settings.index
+    content = pdf([first, second], Title="The plan")
+    return index_of(tmp_path_factory.mktemp("pdf"), "plan.pdf", content)
 
 
 def test_a_citation_of_a_pdf_is_boxed_on_its_page(browser: Browser, pdf_index: Path) -> None:

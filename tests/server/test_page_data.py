@@ -12,13 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from rag.ingestion.ingest import Ingest
-from rag.parsing.files import find
 from rag.server.api_keys import keys_of
 from rag.server.schemas import Ask
 from rag.settings import Settings
 from tests.parsing.pdfs import Put, pdf
-from tests.server.fake_server import open_backend, serving
+from tests.server.fake_server import index_of, serving
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 pytestmark = pytest.mark.slow
@@ -73,21 +71,12 @@ def test_the_structure_of_a_part_of_a_document(client: httpx.Client) -> None:
 @pytest.fixture(scope="module")
 def with_pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with docs/plan.pdf and its index."""
-    folder = tmp_path_factory.mktemp("pdf")
-    (folder / "docs").mkdir()
     lines = [
         Put(72, 700, "The lease was signed in Wexcombe"),
         Put(72, 686, "by William Fairweather."),
     ]
-    (folder / "docs/plan.pdf").write_bytes(
-        pdf([lines, [Put(72, 700, "The end.")]], Title="The plan")
-    )
-    settings = Settings(index=folder / "index")
-    backend = open_backend(settings)
-    ingest = Ingest(backend.engine.store, backend.embedder, settings.passage_tokens)
-    ingest.run(find([folder / "docs"]))
-    backend.engine.store.close()
-    return folder
+    content = pdf([lines, [Put(72, 700, "The end.")]], Title="The plan")
+    return index_of(tmp_path_factory.mktemp("pdf"), "plan.pdf", content).parent
 
 
 def test_a_page_is_drawn_and_quoted_words_are_boxed_by_line(with_pdf: Path) -> None:

@@ -41,12 +41,14 @@ def make(cert: str, *options: str) -> None:
 
 
 @contextmanager
-def serving(folder: Path, certificate: tuple[str, str], connections: int = 0) -> Iterator[Address]:
-    """The service with this certificate, in a thread."""
+def serving(
+    folder: Path, certificate: tuple[str, str], seconds: float = 5.0, connections: int = 0
+) -> Iterator[Address]:
+    """The service with this certificate, in a thread; a handshake may take so many seconds."""
     cert, key = certificate
     settings = Settings(index=folder / "index", port=0, certfile=cert, keyfile=key)
     serve.token_of(settings, no_key=True)  # checks them
-    server = serve.server_of(create_app(settings, open_backend), settings, 5.0, connections)
+    server = serve.server_of(create_app(settings, open_backend), settings, seconds, connections)
     with serve.bound(settings) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
@@ -63,7 +65,9 @@ def client_of(address: Address, cert: str = "") -> httpx.Client:
     """Without `cert`, it trusts any certificate."""
     host, port = address
     verify = ssl.create_default_context(cafile=cert) if cert else False
-    return httpx.Client(base_url=f"https://{host}:{port}", verify=verify, trust_env=False)
+    return httpx.Client(
+        base_url=f"https://{host}:{port}", verify=verify, trust_env=False, timeout=30
+    )
 
 
 def test_it_is_served_with_the_certificate(tmp_path: Path, certificate: tuple[str, str]) -> None:
@@ -80,7 +84,7 @@ def test_handshakes_that_do_not_end_lock_nobody_out(
 ) -> None:
     """uvicorn's own TLS counted no connection before its handshake, for which a client had a
     minute: a few hundred silent ones used up the file handles."""
-    with serving(tmp_path, certificate, connections=20) as address:
+    with serving(tmp_path, certificate, 2.0, connections=20) as address:
         silent = [socket.create_connection(address) for _ in range(60)]
         with client_of(address, certificate[0]) as client:
             assert client.get("/health").status_code == 200
