@@ -59,9 +59,7 @@ class _SplitText(NamedTuple):
 
 
 class _Scope(NamedTuple):
-    """The scope of a check: the documents by the numbers of citation marks, and those that `filter`
-    admits. `proceed` is called often, and raises to end the check.
-    """
+    """What a check may use: numbered sources, documents that `filter` admits, `proceed`."""
 
     sources: Mapping[int, str] = {}
     filter: Filter | None = None
@@ -226,9 +224,7 @@ class Checker:
         return Query(claim[: self._engine.settings.max_question], k, filter, form="span")
 
     def read(
-        self,
-        evidence: Sequence[tuple[str, Sequence[Excerpt]]],
-        proceed: Proceed = lambda: None,
+        self, evidence: Sequence[tuple[str, Sequence[Excerpt]]], proceed: Proceed = lambda: None
     ) -> list[list[ClaimEvidence]]:
         """Each claim compared and read with its excerpts, up to the first that quotes it."""
         compared = [_until_quoted(_compared(*claim, proceed)) for claim in evidence]

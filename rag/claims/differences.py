@@ -60,8 +60,7 @@ class ClaimComparison:
 
 
 def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
-    """The claim compared with a few sentences of evidence; `context` (title and headings) may
-    have names and years that they omit."""
+    """The claim compared with evidence; `context` has names and years that this may omit."""
     claimed, stated = claimed_figures(claim), figures(evidence)
     around = FigureIndex((*stated, *figures(context)))
     missing = [value for value in claimed if not around.state(value)]

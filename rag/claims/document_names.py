@@ -40,8 +40,7 @@ class DocumentNames:
         return ids
 
     def source(self, line: str) -> str | None:
-        """The id of the document that a line of a list of sources names; the longest name wins.
-        None if no document matches, or two match equally well."""
+        """The id of the document with the longest name in a line; None if none or two match."""
         names = self.in_text(line, 1)
         longest = max(map(len, names.values()), default=0)
         best = [id for id, name in names.items() if len(name) == longest]

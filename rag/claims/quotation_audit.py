@@ -381,8 +381,7 @@ def _weight(words: Sequence[Token]) -> float:
 def _differences(
     fragment: Fragment, content: CanonicalText, steps: Sequence[Step]
 ) -> Iterator[tuple[str, str]]:
-    """Pairs (the quotation's words, the document's words); of equal words, those whose capitals or
-    punctuation differ."""
+    """Pairs (the quotation's words, the document's words), also of other capitals or signs."""
     mine, theirs = fragment.tokens, content.tokens
     for tag, a, b, c, d in steps:
         same = tag == "equal"
@@ -410,8 +409,7 @@ def _words(text: str, tokens: Sequence[Token], first: int, last: int, with_signs
 
 
 def _sentence(document: Document, start: int, end: int) -> Offsets:
-    """The sentences from `start` to `end`, whole: from where the first begins to where the last
-    ends, within the blocks or cells of both."""
+    """The whole sentences from `start` to `end`, within the blocks or cells of both."""
     low = max(start - _SENTENCE_REACH, _part(document, start)[0])
     high = min(end + _SENTENCE_REACH, _part(document, end - 1)[1])
     spans = split_sentences(document.text[low:high])
@@ -421,8 +419,7 @@ def _sentence(document: Document, start: int, end: int) -> Offsets:
 
 
 def _part(document: Document, offset: int) -> Offsets:
-    """The block or the cell that contains the character at `offset`, or only that character if it
-    is between them, as a column's name is."""
+    """The block or cell that contains `offset`, or only that character between them."""
     index = block_at(document.blocks, offset)
     if index is None:
         return offset, offset + 1
@@ -471,9 +468,7 @@ def _exact_verdict(checked: CheckedQuotation, place: Stretch, is_block: bool) ->
 
 
 def _rest(citation: Citation) -> str:
-    """The rest of the document's sentence after a quotation; "" if the sentence ends there, or the
-    speech that it quotes.
-    """
+    """The rest of the document's sentence after a quotation; "" where it or its speech ends."""
     further = citation.sentence[citation.end - citation.sentence_start :]
     closing = further.lstrip(".,;:!?…")[:1]
     is_speech = closing in ("”", "»", '"') and citation.quote.count(closing) % 2 == 0

@@ -104,8 +104,7 @@ class Scorer:
 
 @functools.lru_cache(4)
 def load(path: Path = SHIPPED) -> tuple[Scorer, Scorer]:
-    """(the scorer for readers with a verdict head, that for readers without). Raises InputError if
-    the file is invalid."""
+    """The scorers for readers with a verdict head, and without. Raises InputError."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return Scorer.of(stored["read"]), Scorer.of(stored["compared"])

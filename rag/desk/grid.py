@@ -164,9 +164,7 @@ class GridRow:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An answer that changed, or a new row. `before` and `after` are None without an answer.
-    `document_id` is the document that caused the change, if only one can have.
-    """
+    """A changed answer or a new row; `document_id` caused it, if only one can have."""
 
     row: str
     column: str
@@ -235,9 +233,7 @@ class Grid:
         }
 
     def changes(self, since: str = "") -> list[Change]:
-        """The changes after `since`, an ISO time in UTC; by default after `looked`. The first
-        answers of a grid do not count as changes.
-        """
+        """The changes after `since` (UTC), by default `looked`; first answers do not count."""
         start = since or self.looked or self.finished
         before: dict[tuple[str, str], Cell | str] = {}
         changes: list[Change] = []

@@ -54,9 +54,7 @@ def write(grid: Grid, path: Path, sources: Sources) -> None:
 
 
 def check_path(path: Path, suffixes: Collection[str] = ()) -> None:
-    """Raises InputError for a path that cannot be written, or whose suffix is not one of these, by
-    default those of `write`. Call it before any question is asked.
-    """
+    """Raises InputError for a path that cannot be written, or has none of these suffixes."""
     if _format(path, suffixes or WRITERS) == ".xlsx":
         _openpyxl()
     if not path.absolute().parent.is_dir():

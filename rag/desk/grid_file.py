@@ -38,9 +38,7 @@ class GridColumn:
 
 @dataclass(frozen=True, slots=True)
 class GridSpec:
-    """A checked definition. `rows` is one of `ROWS`, or `BY_METADATA` and a key; `filter` holds
-    conditions as `rag.filters.parse` reads them.
-    """
+    """`rows` is one of `ROWS`, or `BY_METADATA` and a key; `filter` has unparsed conditions."""
 
     name: str
     columns: tuple[GridColumn, ...]

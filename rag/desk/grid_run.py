@@ -96,9 +96,7 @@ def due(grid: Grid) -> list[Due]:
 def run(
     engine: Engine, name: str, batch: int = BATCH, on_progress: OnProgress = lambda *_: None
 ) -> int:
-    """Ask what is due. Returns the number of cells that were asked. Cells stored before an error or
-    an interruption stay, and the next run continues. Raises NotFoundError, StoreError.
-    """
+    """Ask what is due. Returns the number of cells asked. Raises NotFoundError, StoreError."""
     read = 0
     for finished, total, count in in_batches(engine, name, batch):
         read += count

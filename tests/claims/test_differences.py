@@ -46,10 +46,7 @@ TEXTS = {
     ],
 )
 def test_values_and_names_that_differ_or_are_missing(
-    claim: str,
-    evidence: str,
-    differs: tuple[tuple[str, str], ...],
-    missing: tuple[str, ...],
+    claim: str, evidence: str, differs: tuple[tuple[str, str], ...], missing: tuple[str, ...]
 ) -> None:
     compared = compare(claim, evidence)
     assert (compared.differs, compared.missing) == (differs, missing)

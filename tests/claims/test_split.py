@@ -76,10 +76,7 @@ def test_non_claims_have_a_reason_and_sources_a_number() -> None:
         "jcpoa.md > T": "source",
         "[2]: seeds/u": "source",
     }
-    assert claims.sources == {
-        1: 'jcpoa.md > The deal: "signed"',
-        2: "seeds/us-withdrawal-2018.md",
-    }
+    assert claims.sources == {1: 'jcpoa.md > The deal: "signed"', 2: "seeds/us-withdrawal-2018.md"}
 
 
 @pytest.mark.parametrize(
