@@ -53,8 +53,7 @@ def frequencies(text: str) -> Iterator[tuple[int, int, Quantity]]:
 
 
 def in_figures(text: str) -> str:
-    """The text with durations such as "a fortnight" and "once a year" and shares such as "half" in
-    figures."""
+    """The text with durations such as "a fortnight" and shares such as "half" in figures."""
     return _SPOKEN.sub(_spoken, text)
 
 
@@ -89,8 +88,7 @@ _UNIT_WITHIN = 40
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A value in a text: its words, the date, time or quantity that they mean, and the numbers in
-    them as written."""
+    """A value in a text: its words, what they mean, and the numbers in them as written."""
 
     text: str
     date: Dated | None = None

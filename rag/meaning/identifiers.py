@@ -57,8 +57,7 @@ def file_name(document_id: str) -> str:
 
 
 def searched(passage: Passage) -> str:
-    """The text that lexical search indexes for a passage: the document's names, the context, and
-    the text."""
+    """The text that lexical search indexes: the document's names, and the passage in context."""
     return f"{_name(passage.document_id, passage.title)}\n{passage.in_context}"
 
 

@@ -1,6 +1,4 @@
-"""The periods that a question or a column's name states: days, years, quarters, and lengths in
-months.
-"""
+"""The periods in questions and names of columns: days, years, quarters, lengths in months."""
 
 from __future__ import annotations
 
@@ -75,9 +73,7 @@ class Periods(NamedTuple):
     months: frozenset[str] = frozenset()
 
     def agreement(self, other: Periods) -> int:
-        """Number of kinds in which both have something in common, less those in which they have
-        not.
-        """
+        """Number of kinds in which both share something, less those in which they do not."""
         return sum(map(_agreement, self, other))
 
     def differ(self, other: Periods) -> bool:

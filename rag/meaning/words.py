@@ -154,8 +154,7 @@ _NAMED = re.compile(r"(?<=\s)[A-Z][\w.-]+|\b\w*\d[\w.,]*\b")
 
 
 def normalize(text: str) -> str:
-    """Lower case, without articles and punctuation, with single spaces (method: the evaluation
-    script of SQuAD)."""
+    """Lower case, without articles and punctuation, as the evaluation script of SQuAD does."""
     words = _PUNCTUATION.sub(" ", text.lower()).split()
     return " ".join(word for word in words if word not in ARTICLES)
 
