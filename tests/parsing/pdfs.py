@@ -68,7 +68,7 @@ def pdf(
     if outline:
         root = len(objects) + 1
         objects[0] = objects[0].replace(" >>", f" /Outlines {root} 0 R >>")
-        objects += [f"<< /Type /Outlines {_children(-1, outline, root)} >>"]
+        objects += [f"<< /Type /Outlines /First {root + 1} 0 R >>"]
         objects += [_bookmark(number, outline, root, kids) for number in range(len(outline))]
     entries = " ".join(f"/{key} ({_escaped(value)})" for key, value in information.items())
     objects.append(f"<< {entries} >>")
@@ -116,33 +116,16 @@ def _is_rule(line: str) -> bool:
 
 
 def _bookmark(number: int, outline: Sequence[Bookmark], root: int, kids: Sequence[str]) -> str:
+    """A bookmark with links to its first child and the next beside it, after object `root`."""
     depth, title, page = outline[number]
-    parent = next((n for n in range(number, -1, -1) if outline[n][0] < depth), -1)
-    siblings = _below(parent, outline)
-    place = siblings.index(number)
-    following = f"/Next {root + 1 + siblings[place + 1]} 0 R" if place + 1 < len(siblings) else ""
-    target = f"/Dest [{kids[page - 1]} /XYZ 0 800 0]" if page else ""
-    below = _children(number, outline, root)
-    return (
-        f"<< /Title ({_escaped(title)}) /Parent {root + 1 + parent} 0 R {following} {target} "
-        f"{below} >>"
-    )
-
-
-def _children(parent: int, outline: Sequence[Bookmark], root: int) -> str:
-    below = _below(parent, outline)
-    return (
-        f"/First {root + 1 + below[0]} 0 R /Last {root + 1 + below[-1]} 0 R /Count {len(below)}"
-        if below
-        else ""
-    )
-
-
-def _below(parent: int, outline: Sequence[Bookmark]) -> list[int]:
-    """The children of a bookmark; -1 for the top level."""
-    depth = outline[parent][0] if parent >= 0 else -1
-    end = next((n for n in range(parent + 1, len(outline)) if outline[n][0] <= depth), len(outline))
-    return [n for n in range(parent + 1, end) if outline[n][0] == depth + 1]
+    later = range(number + 1, len(outline))
+    links = f"/Dest [{kids[page - 1]} /XYZ 0 800 0]" if page else ""
+    if later and outline[later[0]][0] > depth:
+        links += f" /First {root + 1 + later[0]} 0 R"
+    following = next((n for n in later if outline[n][0] <= depth), None)
+    if following is not None and outline[following][0] == depth:
+        links += f" /Next {root + 1 + following} 0 R"
+    return f"<< /Title ({_escaped(title)}) {links} >>"
 
 
 def _escaped(text: str) -> str:

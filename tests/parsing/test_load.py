@@ -194,14 +194,6 @@ def test_a_deleted_file_and_a_folder_have_a_reason(tmp_path: Path) -> None:
         read(FoundFile(tmp_path / "folder.md", "folder.md"))
 
 
-def test_a_known_file_is_not_read_again(tmp_path: Path) -> None:
-    file = FoundFile(write(tmp_path / "a.txt"), "a.txt")
-    digest = read(file).sha256
-    loaded = load(file, {str(file.path): digest})
-    assert (loaded.documents, loaded.same) == ([], [str(file.path)])
-    assert load(file, {str(file.path): "another"}).documents[0].sha256 == digest
-
-
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "sparse.txt"
     with path.open("wb") as file:
