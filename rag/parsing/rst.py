@@ -157,18 +157,13 @@ class _Reader:
             rules = sum(1 for line in lines if _SIMPLE.match(line))
             yield _table(_simple_rows(lines), headed=rules == 3)
         elif fields := [match for line in lines if (match := _FIELD.match(line))]:
-            self._add_metadata(fields)
+            named = ((field.group(1).lower(), field.group(2)) for field in fields)
+            self.fields |= {name: inline_text(text) for name, text in named if name in _METADATA}
             yield Part("\n".join(inline_text(_FIELD.sub(r"\1: \2", line)) for line in lines))
         elif not _RULE.match(lines[0]) or len(lines) > 1:
             text = "\n".join(_items(lines))
             is_literal = text.endswith("::")
             yield Part("" if text == "::" else inline_text(text[:-1] if is_literal else text))
-
-    def _add_metadata(self, fields: Sequence[re.Match[str]]) -> None:
-        for field in fields:
-            name = field.group(1).lower()
-            if name in _METADATA:
-                self.fields[name] = inline_text(field.group(2))
 
 
 def _without_options(body: list[str]) -> list[str]:
