@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rag.parsing.pdf.marks import CELL_BREAK, Line
+from rag.parsing.pdf.marks import CELL_BREAK, Line, grouped
 
 _MIN_LABELS = 3
 """Minimum number of labels below each other that have values."""
@@ -118,12 +118,9 @@ def _values(entry: Line, lines: Sequence[Line], entries: Sequence[Line]) -> Iter
 
 def _rows(pairs: Sequence[Line]) -> Iterator[Line]:
     """Labels with their values, those of one row joined."""
-    row: list[Line] = []
-    for pair in [*sorted(pairs, key=lambda pair: pair.top), None]:
-        if row and (pair is None or not _on_one_row(row[0], pair)):
-            yield _joined(sorted(row, key=lambda pair: pair.left), CELL_BREAK)
-            row = []
-        row += [pair] if pair else []
+    from_top = sorted(pairs, key=lambda pair: pair.top)
+    for row in grouped(from_top, lambda row, pair: _on_one_row(row[0], pair)):
+        yield _joined(sorted(row, key=lambda pair: pair.left), CELL_BREAK)
 
 
 def _joined(lines: Sequence[Line], separator: str) -> Line:

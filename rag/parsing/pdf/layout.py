@@ -26,8 +26,11 @@ from rag.parsing.pdf.marks import (
     PdfPage,
     RuledGrid,
     Rules,
+    Span,
+    grouped,
     height_of,
     rows_of,
+    united,
 )
 from rag.parsing.pdf.outline import Outline, apply_outline
 from rag.parsing.pdf.tables import (
@@ -259,7 +262,7 @@ def _cut(lines: Region, depth: int) -> list[Region]:
     if x := _gutter(lines):
         left = [line for line in lines if line.left < x]
         return _cut(left, depth + 1) + _cut([line for line in lines if line.left >= x], depth + 1)
-    gaps = list(_gaps([(line.top, line.bottom) for line in lines]))
+    gaps = _gaps((line.top, line.bottom) for line in lines)
     if not gaps:
         return [lines]
     y = max(gaps, key=lambda gap: gap[1] - gap[0])[1]
@@ -271,7 +274,7 @@ def _cut(lines: Region, depth: int) -> list[Region]:
 def _gutter(lines: Region) -> float:
     """Right edge of a vertical gap between two columns of prose, which tables are not, or 0."""
     narrowest = 0.9 * median(line.size for line in lines)
-    gaps = _gaps([(line.left, line.right) for line in lines])
+    gaps = _gaps((line.left, line.right) for line in lines)
     wide = [gap for gap in gaps if gap[1] - gap[0] >= narrowest]
     for _, x in sorted(wide, key=lambda gap: gap[0] - gap[1]):
         left = [line for line in lines if line.left < x]
@@ -281,13 +284,8 @@ def _gutter(lines: Region) -> float:
     return 0.0
 
 
-def _gaps(spans: list[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    spans.sort()
-    end = spans[0][1]
-    for start, stop in spans:
-        if start > end:
-            yield end, start
-        end = max(end, stop)
+def _gaps(spans: Iterable[Span]) -> list[Span]:
+    return [(end, start) for (_, end), (start, _) in pairwise(united(spans))]
 
 
 def _is_prose(side: Region, page: Region) -> bool:
@@ -365,11 +363,8 @@ def _paragraphs(lines: Sequence[list[Line]], region: Region) -> Iterator[Paragra
     merged = [_merged(row) for row in lines]
     pitch = median([b.top - a.bottom for a, b in pairwise(merged)] or [0.0])
     left, right = min(line.left for line in region), max(line.right for line in region)
-    groups: list[list[Line]] = []
-    for line in merged:
-        if not groups or _begins_paragraph(groups[-1][-1], line, pitch, left, right):
-            groups.append([])
-        groups[-1].append(line)
+    edges = pitch, left, right
+    groups = grouped(merged, lambda group, line: not _begins_paragraph(group[-1], line, *edges))
     yield from map(_paragraph, groups)
 
 

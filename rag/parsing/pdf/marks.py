@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -17,6 +17,8 @@ _SHORTEST_RULE = 6.0
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
+Span = tuple[float, float]
+"""The left and right edge, or the top and bottom."""
 Extent = tuple[float, float, float]
 """A rule's position across its direction, its start and its end."""
 Colour = tuple[int, int, int]
@@ -58,17 +60,37 @@ class Line:
         )
 
 
+_Item = TypeVar("_Item")
 _Placed = TypeVar("_Placed", Line, Word)
+
+
+def grouped(
+    items: Iterable[_Item], belongs: Callable[[list[_Item], _Item], bool]
+) -> list[list[_Item]]:
+    """The items in groups; one that does not belong to the last group begins another."""
+    groups: list[list[_Item]] = []
+    for item in items:
+        if not groups or not belongs(groups[-1], item):
+            groups.append([])
+        groups[-1].append(item)
+    return groups
+
+
+def united(spans: Iterable[Span], gap: float = 0.0) -> list[Span]:
+    """What the spans cover, from the left; those at most `gap` apart are one."""
+    covered: list[Span] = []
+    for start, end in sorted(spans):
+        if covered and start - covered[-1][1] <= gap:
+            covered[-1] = covered[-1][0], max(covered[-1][1], end)
+        else:
+            covered.append((start, end))
+    return covered
 
 
 def rows_of(lines: Iterable[_Placed]) -> list[list[_Placed]]:
     """The lines or words in rows from the top, each sorted from the left."""
-    rows: list[list[_Placed]] = []
-    for line in sorted(lines, key=lambda line: (line.top + line.bottom, line.left)):
-        if rows and (line.top + line.bottom) / 2 <= rows[-1][0].bottom:
-            rows[-1].append(line)
-        else:
-            rows.append([line])
+    from_top = sorted(lines, key=lambda line: (line.top + line.bottom, line.left))
+    rows = grouped(from_top, lambda row, line: (line.top + line.bottom) / 2 <= row[0].bottom)
     return [sorted(row, key=lambda line: line.left) for row in rows]
 
 
@@ -110,12 +132,7 @@ class Rules:
 
 
 def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
-    groups: list[list[Extent]] = []
-    for rule in sorted(rules):
-        if groups and rule[0] - groups[-1][0][0] <= _TOUCHING:
-            groups[-1].append(rule)
-        else:
-            groups.append([rule])
+    groups = grouped(sorted(rules), lambda group, rule: rule[0] - group[0][0] <= _TOUCHING)
     joined = [rule for group in groups for rule in _joined(group)]
     long = [rule for rule in joined if rule[2] - rule[1] > shortest]
     return long if len(long) <= _MAX_RULES else []
@@ -124,13 +141,8 @@ def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
 def _joined(rules: Sequence[Extent]) -> list[Extent]:
     """Rules on one line, with those joined whose pieces touch."""
     position = sum(rule[0] for rule in rules) / len(rules)
-    joined: list[Extent] = []
-    for _, start, end in sorted(rules, key=lambda rule: rule[1]):
-        if joined and start - joined[-1][2] <= _TOUCHING:
-            joined[-1] = position, joined[-1][1], max(joined[-1][2], end)
-        else:
-            joined.append((position, start, end))
-    return joined
+    pieces = united(((start, end) for _, start, end in rules), _TOUCHING)
+    return [(position, *piece) for piece in pieces]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,12 @@ from rag.parsing.pdf.marks import (
     PdfCell,
     RuledGrid,
     Rules,
+    Span,
     Word,
+    grouped,
     height_of,
     rows_of,
+    united,
 )
 from rag.parsing.tables import TableText, labelled
 
@@ -208,7 +211,7 @@ class Columns:
     edges are 0 if there are no rules.
     """
 
-    spans: list[tuple[float, float]]
+    spans: list[Span]
     names: list[str] = field(default_factory=list)
     caption: tuple[str, ...] = ()
     """the title and unit of the table"""
@@ -357,7 +360,6 @@ _FARTHEST, _LEFT_OVER, _UNUSED = 0.75, 0.4, 2.0
 """Maximum distance of a header from the centre of its columns; and the distances that a column
 without a header, and a header without columns, count. All in distances between columns.
 """
-_Span = tuple[float, float]
 _Place = tuple[int, int]
 """The columns `[begin, end)` of a header; empty if it has none."""
 
@@ -368,7 +370,7 @@ def _stacked(headers: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _named_columns(
-    rows: Sequence[PdfRow], first: int, limit: int, spans: Sequence[_Span], rules: Sequence[Extent]
+    rows: Sequence[PdfRow], first: int, limit: int, spans: Sequence[Span], rules: Sequence[Extent]
 ) -> tuple[int, list[str]]:
     """The first header row between `limit` and `first`, and the names of the figures' columns."""
     headers: list[list[str]] = []
@@ -396,7 +398,7 @@ def _named_columns(
     return top, _stacked(headers) if headers else [""] * len(spans)
 
 
-def _cells_over(row: PdfRow, spans: Sequence[_Span]) -> list[PdfCell]:
+def _cells_over(row: PdfRow, spans: Sequence[Span]) -> list[PdfCell]:
     """The cells over the columns: all if they are several years, one a column, which may be centred
     over wider cells than the figures; else those that are not left of the first column.
     """
@@ -408,7 +410,7 @@ def _cells_over(row: PdfRow, spans: Sequence[_Span]) -> list[PdfCell]:
 
 
 def _are_headers(
-    over: Sequence[PdfCell], row: PdfRow, spans: Sequence[_Span], rules: Sequence[Extent]
+    over: Sequence[PdfCell], row: PdfRow, spans: Sequence[Span], rules: Sequence[Extent]
 ) -> bool:
     """Whether the cells over the columns are neither values nor the title of the whole table."""
     if any(is_figure(cell.text) and not _YEAR.fullmatch(cell.text) for cell in over):
@@ -420,7 +422,7 @@ def _are_headers(
 
 def _underline(
     cell: PdfCell, row: PdfRow, headers: Sequence[PdfCell], rules: Sequence[Extent]
-) -> _Span | None:
+) -> Span | None:
     """Extent of the rule under a header; None without one, or if several headers share it."""
     under = [
         (right - left, left, right)
@@ -437,7 +439,7 @@ def _underline(
 def _names(
     cells: Sequence[PdfCell],
     row: PdfRow,
-    extents: Sequence[_Span],
+    extents: Sequence[Span],
     bounds: set[int],
     rules: Sequence[Extent],
 ) -> list[str]:
@@ -459,9 +461,9 @@ def _names(
 
 def spanned(
     cells: Sequence[PdfCell],
-    extents: Sequence[_Span],
+    extents: Sequence[Span],
     bounds: set[int],
-    underlines: Sequence[_Span | None],
+    underlines: Sequence[Span | None],
 ) -> Sequence[_Place]:
     """The columns of each header, from the left: one to one if there are as many; else those that
     its underline spans, or that it is centred over, so that few are left over.
@@ -573,12 +575,8 @@ def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
     """Runs of rows with figures, including the few labels between them. Headers in a run begin
     another, because they name the columns of the rows below them.
     """
-    runs: list[list[int]] = []
-    for number in (number for number, row in enumerate(rows) if _is_body(row)):
-        if not runs or not _continues(rows, runs[-1][-1], number):
-            runs.append([])
-        runs[-1].append(number)
-    for run in runs:
+    body = (number for number, row in enumerate(rows) if _is_body(row))
+    for run in grouped(body, lambda run, number: _continues(rows, run[-1], number)):
         texts = ("".join(figure.text for figure in rows[number].figures[:9]) for number in run)
         if sum(any(map(str.isdigit, text)) for text in texts) < 2:
             continue
@@ -646,7 +644,7 @@ def _aligned_table(
 ) -> Table | None:
     """The table with its first figures in row `first`; its headers are not above row `limit`."""
     body = [row for row in rows[first:last] if _is_body(row)]
-    spans = _spans([cell for row in body for cell in row.values])
+    spans = united((cell.left, cell.right) for row in body for cell in row.values)
     if not spans or len(spans) > _MAX_COLUMNS:
         return None
     if any(len({_column(cell, spans) for cell in row.values}) < len(row.values) for row in body):
@@ -679,7 +677,7 @@ def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
     return Table(text.part(columns.caption), columns, first, last)
 
 
-def _header_cells(row: PdfRow, spans: Sequence[_Span]) -> list[tuple[int, str]]:
+def _header_cells(row: PdfRow, spans: Sequence[Span]) -> list[tuple[int, str]]:
     """The column of each cell, or the one nearest to it, and its text, with figures tight."""
     middles = [0.0, *(left + right for left, right in spans)]
     cells: list[tuple[int, str]] = []
@@ -692,24 +690,13 @@ def _header_cells(row: PdfRow, spans: Sequence[_Span]) -> list[tuple[int, str]]:
     return cells
 
 
-def _spans(figures: Sequence[PdfCell]) -> list[_Span]:
-    """Extents of the columns that aligned figures occupy."""
-    spans: list[_Span] = []
-    for cell in sorted(figures, key=lambda cell: cell.left):
-        if spans and cell.left <= spans[-1][1]:
-            spans[-1] = spans[-1][0], max(spans[-1][1], cell.right)
-        else:
-            spans.append((cell.left, cell.right))
-    return spans
-
-
-def _column(cell: PdfCell, spans: Sequence[_Span]) -> int:
+def _column(cell: PdfCell, spans: Sequence[Span]) -> int:
     """The first column that the cell reaches into, from 1; -1 if there is none."""
     columns = enumerate(spans, 1)
     return next((n for n, (a, b) in columns if cell.left <= b and cell.right >= a), -1)
 
 
-def _entries(rows: Sequence[PdfRow], spans: Sequence[_Span]) -> Iterator[_Entry]:
+def _entries(rows: Sequence[PdfRow], spans: Sequence[Span]) -> Iterator[_Entry]:
     """The rows of the body. The lines of one label are joined: a label without figures continues in
     a row that begins in lower case, or is closer to it than rows of the table are.
     """
@@ -1069,9 +1056,4 @@ def _is_group(row: Sequence[PdfCell], below: Sequence[PdfCell]) -> bool:
 
 def _items(cell: PdfCell) -> list[str]:
     """The items of a list in a cell, and the text before them."""
-    items: list[list[str]] = []
-    for line in cell.lines:
-        if not items or BULLET.match(line):
-            items.append([])
-        items[-1].append(line)
-    return list(map(_joined, items))
+    return list(map(_joined, grouped(cell.lines, lambda item, line: not BULLET.match(line))))
