@@ -76,7 +76,7 @@ class _Transport(Generic[Http]):
     ) -> None:
         self._url = url.rstrip("/")
         self._retries = retries
-        self._http = http or self._make_http(timeout=timeout)
+        self._http: Http = http or self._make_http(timeout=timeout)
         secret = os.environ.get("RAG_KEY", "") if key is None else key
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 

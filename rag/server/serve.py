@@ -227,7 +227,7 @@ def bound(settings: Settings) -> socket.socket:
 class _JsonLines(logging.Formatter):
     """Log records as one JSON object per line."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
