@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from scipy.stats import beta, binom
 
 from rag.evaluation.statistics import Mask, Rows, adaptive_ece, auroc, wilson
@@ -49,7 +50,7 @@ def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
     right = data.right[chosen].astype(float)
     prior = values = np.array([1.0, 0.0])
     for _ in range(_ITERATIONS):
-        share = _logistic(values @ inputs)
+        share = expit(values @ inputs)
         gradient = inputs @ (share - right) + _PRIOR * (values - prior)
         curvature = (inputs * share * (1 - share)) @ inputs.T + _PRIOR * np.eye(2)
         values = values - np.linalg.solve(curvature, gradient)
@@ -58,7 +59,8 @@ def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
 
 def predict(slope: float, offset: float, log_odds: Rows) -> Rows:
     """The probabilities, (n,)."""
-    return _logistic(slope * log_odds + offset)
+    probabilities: Rows = expit(slope * log_odds + offset)
+    return probabilities
 
 
 def held_back(data: Judged, folds: int) -> Rows:
@@ -69,11 +71,6 @@ def held_back(data: Judged, folds: int) -> Rows:
         if own.any() and not own.all():
             probabilities[own] = predict(*fit(data, ~own), data.log_odds[own])
     return probabilities
-
-
-def _logistic(values: Rows) -> Rows:
-    shares: Rows = 1 / (1 + np.exp(-np.clip(values, -30, 30)))
-    return shares
 
 
 def choose_threshold(confidence: Rows, answerable: Mask) -> float:

@@ -5,8 +5,7 @@ unfinished run's rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -98,46 +97,39 @@ def _row(values: Iterable[tuple[str, Any]]) -> Row:
 
 
 class Partial:
-    """Rows of an unfinished run. Its `fingerprint` covers code, questions, documents, settings and
-    models; rows of other runs are not used.
+    """The file of an unfinished run. `rows`, by question id, are those of an interrupted run with
+    the same `fingerprint`, which covers code, questions, documents, settings and models; a
+    truncated last line is ignored. Raises InputError if the file cannot be written.
     """
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        self.path = path
-        self._first = {"fingerprint": fingerprint, "columns": list(COLUMNS)}
+        self._path = path
+        first = {"fingerprint": fingerprint, "columns": list(COLUMNS)}
+        self.rows = self._read(first)
+        with writing_to(path, "name another folder with --out"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("", encoding="utf-8")
+            self._append(first, *map(astuple, self.rows.values()))
 
-    def read(self) -> dict[str, Row]:
-        """The rows of an interrupted run, by question id; a truncated last line is ignored."""
+    def _read(self, expected: Mapping[str, Any]) -> dict[str, Row]:
         try:
             # answers may contain other line ends
-            first, *lines = self.path.read_text(encoding="utf-8").split("\n")
-            if json.loads(first) != self._first:
+            first, *lines = self._path.read_text(encoding="utf-8").split("\n")
+            if json.loads(first) != expected:
                 return {}
             rows = [json.loads(line) for line in lines[:-1]]
             return {row.id: row for row in unpack({"columns": COLUMNS, "rows": rows})}
         except (OSError, ValueError, RagError):
             return {}
 
-    @contextmanager
-    def writing(self, rows: Sequence[Row]) -> Iterator[Callable[[Row], None]]:
-        """Start the file with these rows; the yielded function appends one. Raises InputError if it
-        cannot be written.
-        """
-        with writing_to(self.path, "name another folder with --out"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("w", encoding="utf-8") as file:
+    def _append(self, *values: object) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(value, ensure_ascii=False) + "\n" for value in values)
 
-                def write(value: object) -> None:
-                    file.write(json.dumps(value, ensure_ascii=False) + "\n")
-                    file.flush()
-
-                def add(row: Row) -> None:
-                    write(astuple(row))
-
-                write(self._first)
-                for row in rows:
-                    add(row)
-                yield add
+    def add(self, row: Row) -> None:
+        with writing_to(self._path, "name another folder with --out"):
+            self._append(astuple(row))
+        self.rows[row.id] = row
 
     def remove(self) -> None:
-        self.path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)

@@ -124,17 +124,13 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
 
 def ask(questions: Sequence[Question], examiner: Evaluator, partial: Partial) -> list[Row]:
     """One row per question, in order."""
-    rows = partial.read()
-    with (
-        partial.writing(list(rows.values())) as add,
-        tqdm(total=len(questions), initial=len(rows), unit="question", disable=None) as progress,
+    remaining = [question for question in questions if question.id not in partial.rows]
+    asked_before = len(questions) - len(remaining)
+    for question in tqdm(
+        remaining, total=len(questions), initial=asked_before, unit="question", disable=None
     ):
-        for question in questions:
-            if question.id not in rows:
-                rows[question.id] = examiner.examine(question)
-                add(rows[question.id])
-                progress.update()
-    return [rows[question.id] for question in questions]
+        partial.add(examiner.examine(question))
+    return [partial.rows[question.id] for question in questions]
 
 
 def _check(questions: Sequence[Question], longest: int) -> None:

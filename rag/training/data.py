@@ -18,7 +18,7 @@ from rag.evaluation.set_files import MALFORMED, open_text
 from rag.ingestion.chunking import TokenCounter, split
 from rag.meaning.sentences import split_sentences
 from rag.store.local.tantivy_index import LexicalIndex
-from rag.training.recipe import EmbedderRecipe, Mix, SetsRecipe, SetsStage
+from rag.training.recipe import EmbedderRecipe, Mix, SetsRecipe
 from rag.types import Document, Passage
 
 _MAX_SPAN_WORDS = 25
@@ -210,13 +210,6 @@ def split_articles(
     """(training, development) articles; the same for the same seed."""
     order = sorted(articles, key=lambda a: random.Random(f"{seed}{a['title']}").random())
     return order[held_out:], order[:held_out]
-
-
-def recipe_sets(recipe: SetsRecipe, stage: SetsStage, data: Path) -> list[Set]:
-    """A stage's sets from the folder `data`. Raises InputError if one is missing."""
-    return [
-        Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()
-    ]
 
 
 def recipe_articles(

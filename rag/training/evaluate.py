@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +30,8 @@ class Measured:
     auroc: float | None
 
 
-def measure(
-    reader: Reader, questions: QuestionSet, on_progress: Callable[[int], object] = lambda _: None
-) -> Measured:
-    """Ask `reader` every question with all passages of its paragraph; `on_progress` is called with
-    the number of questions asked.
-    """
+def measure(reader: Reader, questions: QuestionSet) -> Measured:
+    """Ask `reader` every question with all passages of its paragraph."""
     rows = []
     for start in range(0, len(questions.questions), _BATCH):
         batch = questions.questions[start : start + _BATCH]
@@ -53,7 +48,6 @@ def measure(
             answers = question.answers
             scores = (exact(text, answers), f1(text, answers)) if answers else (0.0, 0.0)
             rows.append((score, *scores, bool(answers)))
-        on_progress(len(batch))
     score, em, overlap, answerable = np.array(rows, float).T
     has = answerable > 0
     order = np.argsort(-score, kind="stable")

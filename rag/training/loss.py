@@ -23,6 +23,7 @@ from itertools import islice
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
@@ -252,8 +253,7 @@ def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
     logits = [output.logits.verdict for output in outputs if output.logits.verdict is not None]
     if len(logits) < len(outputs):
         return None
-    odds = np.exp(np.stack(logits) - np.max(logits, axis=1, keepdims=True))
-    shares: Shares = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+    shares: Shares = softmax(np.stack(logits), axis=1).astype(np.float32)
     return shares
 
 

@@ -26,7 +26,7 @@ from rag.training.batches import (
     token_counter,
     verdict_stream,
 )
-from rag.training.data import Set, question_set, recipe_articles, recipe_sets
+from rag.training.data import Set, question_set, recipe_articles
 from rag.training.evaluate import Measured, measure
 from rag.training.initial_model import Run, initial
 from rag.training.loss import (
@@ -73,13 +73,17 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
 
 
 def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
-    sets = recipe_sets(recipe, stage, data)
-    mix = stage.verdicts
-    if mix is None:
+    sets = [
+        Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()
+    ]
+    verdicts = stage.verdicts
+    if verdicts is None:
         return TrainingStage(sets, stage.steps, stage.first, stage.last)
-    articles = recipe_articles(recipe, mix.figures_from, data)[0] if mix.figures_from else []
-    rows = statements(mix, data, articles, random.Random(f"{recipe.seed}{recipe.order}"))
-    return TrainingStage(sets, stage.steps, stage.first, stage.last, rows, mix.share)
+    articles = (
+        recipe_articles(recipe, verdicts.figures_from, data)[0] if verdicts.figures_from else []
+    )
+    rows = statements(verdicts, data, articles, random.Random(f"{recipe.seed}{recipe.order}"))
+    return TrainingStage(sets, stage.steps, stage.first, stage.last, rows, verdicts.share)
 
 
 def fine_tune(

@@ -72,22 +72,6 @@ def test_shuffled_faiss_ids_are_the_dense_retrievers_fault(tmp_path: Path) -> No
     assert stages(examine(asked, bare)) == {"dense": len(FACTS)}
 
 
-class Wordless(LocalStore):
-    """BM25 finds nothing."""
-
-    def lexical(
-        self, question: str, k: int, filter: Filter | None = None
-    ) -> list[tuple[int, float]]:
-        return []
-
-
-def test_a_word_index_that_finds_nothing_is_the_lexical_retrievers_fault(tmp_path: Path) -> None:
-    rows = examine(engine(store(tmp_path, kind=Wordless), top_k=1, alpha=0.0))
-    lost = [row for row in rows if row.stage]
-    assert len(lost) > len(FACTS) / 2
-    assert stages(lost) == {"lexical": len(lost)}
-
-
 def dropping(document: Document) -> Sequence[Passage]:
     """A chunker that drops the first sentence."""
     return [replace(p, start=p.start + 5, text=p.text[5:]) for p in whole(document)]

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import lxml.html
 import pytest
 
 from rag.answering.searcher import Searcher
@@ -207,60 +207,32 @@ def test_invalid_bounds(under: list[str], over: list[str], words: str) -> None:
     assert words in str(error.value)
 
 
-class Tags(HTMLParser):
-    """The tags, which must be balanced, and the words of a page."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "input", "br"):
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
-
-
 def test_the_page_shows_every_figure_and_miss_and_fetches_nothing(result: Result) -> None:
     html = page(result, None, gates.verdicts(gates.parse(["f1=100"]), result.summary))
-    content = Tags(html)
+    tree = lxml.html.document_fromstring(html)
+    tags, words = list(tree.iter("*")), tree.text_content()
     assert not re.search(r"https?://|//[a-z]|@import|url\(", html)
-    attributes = {name for _, names in content.tags for name in names}
+    attributes = {name for tag in tags for name in tag.attrib}
     assert not attributes & {"src", "href", "srcset"}
     assert not any(name.startswith("on") for name in attributes)
-    assert [tag for tag, _ in content.tags].count("svg") == 4
-    policies = [a["content"] for tag, a in content.tags if "http-equiv" in a]
-    assert (policies[0] or "").startswith("default-src 'none'")
-    assert "f1 ≥ 100" in content.words
-    assert all(f"{100 * value:.1f}" in content.words for value in result.summary.metrics.values())
+    assert len(tree.findall(".//svg")) == 4
+    policies = tree.xpath("//meta[@http-equiv]/@content")
+    assert policies[0].startswith("default-src 'none'")
+    assert "f1 ≥ 100" in words
+    assert all(f"{100 * value:.1f}" in words for value in result.summary.metrics.values())
     values = [v for group in ("settings", "index", "models") for v in result.facts[group].values()]
-    assert all(str(value) in content.words for value in values)
-    misses = [a["data-stage"] for tag, a in content.tags if tag == "tr" and "data-stage" in a]
-    assert misses == ["unsupported"]
+    assert all(str(value) in words for value in values)
+    assert tree.xpath("//tr/@data-stage") == ["unsupported"]
 
 
 def test_text_of_documents_is_escaped_and_flips_are_listed(result: Result) -> None:
     texts = dict.fromkeys(("question", "text", "document", "sentence", "detail"), HOSTILE)
     rows = [replace(row, stage="reader", **texts) for row in result.rows]  # type: ignore[arg-type]
     hostile = Result.of({**result.facts, "name": HOSTILE}, rows)
-    content = Tags(page(hostile, compare(hostile, hostile), []))
-    tags = [tag for tag, _ in content.tags]
-    assert tags.count("script") == 1
-    assert "img" not in tags
-    assert HOSTILE in content.words
+    tree = lxml.html.document_fromstring(page(hostile, compare(hostile, hostile), []))
+    assert len(tree.findall(".//script")) == 1
+    assert tree.find(".//img") is None
+    assert HOSTILE in tree.text_content()
     html = page(worse(result), compare(result, worse(result)), [])
     assert html.count('<td class="bad">lost</td>') == 6
 

@@ -8,30 +8,18 @@ from pathlib import Path
 import pytest
 from torchmetrics.text import SQuAD
 
-from rag.evaluation.squad import exact, f1, is_right, normalize
+from rag.evaluation.squad import exact, f1, is_right
 
 GOLD = Path(__file__).parents[2] / "eval/gold/seeds.jsonl"
-
-
-@pytest.mark.parametrize(
-    ("text", "normal"),
-    [
-        ("The JCPOA.", "jcpoa"),
-        ("14 July, 2015", "14 july 2015"),
-        ("3.67%", "367"),  # punctuation is removed without leaving a space
-        ("a  an\tthe", ""),
-        ("a-the-b", "atheb"),  # punctuation is removed before articles
-        ("\u201cCaf\u00e9\u201d", "\u201ccaf\u00e9\u201d"),  # only ASCII punctuation is removed
-    ],
-)
-def test_normalize(text: str, normal: str) -> None:
-    assert normalize(text) == normal
 
 
 @pytest.mark.parametrize(
     ("answer", "accepted", "em", "overlap"),
     [
         ("the 2015.", ["2015"], 1, 1),
+        ("3.67%", ["367"], 1, 1),  # punctuation is removed without leaving a space
+        ("a-the-b", ["atheb"], 1, 1),  # and before articles
+        ("\u201cCaf\u00e9\u201d", ["caf\u00e9"], 0, 0),  # only ASCII punctuation
         ("July 2015", ["14 July 2015"], 0, 0.8),
         ("Vienna Vienna", ["Vienna"], 0, 2 / 3),
         ("Oman", ["Muscat", "Oman"], 1, 1),

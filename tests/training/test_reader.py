@@ -147,8 +147,13 @@ def test_a_student_approaches_its_teacher(data: Path) -> None:
     assert np.abs(out - other).sum() < 0.8 * np.abs(start - other).sum()
 
 
+def headless(folder: Path) -> Path:
+    """A model without a span head, which gets one."""
+    return tiny.bert(folder, head=False)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [tiny.distilbert, tiny.roberta])
+@pytest.mark.parametrize("shape", [tiny.distilbert, tiny.roberta, headless])
 def test_own_questions_are_trained_and_measured_on_the_held_out_part(
     tmp_path: Path, shape: Callable[[Path], Path]
 ) -> None:
@@ -157,22 +162,10 @@ def test_own_questions_are_trained_and_measured_on_the_held_out_part(
     own = load_recipe(OwnRecipe).model_copy(update={"init": "start"})
     out = tmp_path / "new" / "v1.2"
     before, after = training.fine_tune(own, tmp_path / "mine.json", None, out, ExtractiveReader)
-    assert before is not None
-    assert (before.answerable, before.unanswerable) == (2, 2)
+    assert (before is None) == (shape is headless)
+    assert before is None or (before.answerable, before.unanswerable) == (2, 2)
     assert (after.answerable, after.unanswerable) == (2, 2)
     assert ExtractiveReader(str(out)).read("when?", []).spans == []
-
-
-@pytest.mark.slow
-def test_a_model_without_a_span_head_gets_one(tmp_path: Path) -> None:
-    tiny.bert(tmp_path / "encoder", head=False)
-    (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
-    own = load_recipe(OwnRecipe).model_copy(update={"init": "encoder"})
-    before, after = training.fine_tune(
-        own, tmp_path / "mine.json", None, tmp_path / "out", ExtractiveReader
-    )
-    assert before is None
-    assert after.answerable == 2
 
 
 @pytest.mark.parametrize(

@@ -122,18 +122,13 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         for name, change in comparison.changes.items()
     }
 
-    def flips(pairs: Sequence[tuple[Row, Row]]) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": a.id,
-                "question": a.question,
-                "before": a.text,
-                "after": b.text,
-                "stage": b.stage,
-            }
+    fields = ("id", "question", "before", "after", "stage")
+    gained, lost = (
+        [
+            dict(zip(fields, (a.id, a.question, a.text, b.text, b.stage), strict=True))
             for a, b in pairs
         ]
-
+        for pairs in (comparison.gained, comparison.lost)
+    )
     counts = {"questions": comparison.questions, "alone": comparison.alone}
-    gained, lost = flips(comparison.gained), flips(comparison.lost)
     return {**counts, "metrics": metrics, "gained": gained, "lost": lost}
