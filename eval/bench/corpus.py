@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
+from itertools import count as count_from
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,9 @@ _EACH = 128
 _QUESTIONS = 400
 
 
+Item = tuple[Document, list[Passage], Vectors]
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A stored document; (start, end, heading) of its passages in order."""
@@ -49,13 +53,6 @@ class Text:
     title: str
     text: str
     passages: list[tuple[int, int, str]]
-
-    def document(self) -> tuple[Document, list[Passage]]:
-        document = Document(self.id, self.text, self.title, self.id, "0" * 64)
-        return document, [
-            Passage(self.id, a, b, self.text[a:b], self.title, heading)
-            for a, b, heading in self.passages
-        ]
 
 
 class Corpus:
@@ -67,67 +64,59 @@ class Corpus:
         self.vectors: Vectors = np.load(cache / "vectors.npy")
         self.questions: list[str] = json.loads((cache / "questions.json").read_text())
         self.question_vectors: Vectors = np.load(cache / "questions.npy")
+        self._starts = np.cumsum([0, *(len(text.passages) for text in self.texts)]).tolist()
 
-    def documents(
-        self, count: int, seed: int = 0
-    ) -> Iterator[tuple[Document, list[Passage], Vectors]]:
+    def documents(self, count: int, seed: int = 0) -> Iterator[Item]:
         """Documents with `count` passages together: the real ones, then copies."""
-        for document, passages, vectors in chain(self._real(), _Copies(self, seed)):
+        for document, passages, vectors in chain(self._real(), self._copies(seed)):
             if count <= 0:
                 return
             yield document, passages[:count], vectors[:count]
             count -= len(passages)
 
-    def _real(self) -> Iterator[tuple[Document, list[Passage], Vectors]]:
-        first = 0
-        for text in self.texts:
-            document, passages = text.document()
+    def _real(self) -> Iterator[Item]:
+        for text, first in zip(self.texts, self._starts, strict=False):
+            passages = [
+                Passage(text.id, a, b, text.text[a:b], text.title, heading)
+                for a, b, heading in text.passages
+            ]
+            document = Document(text.id, text.text, text.title, text.id, "0" * 64)
             yield document, passages, self.vectors[first : first + len(passages)]
-            first += len(passages)
+
+    def _copies(self, seed: int) -> Iterator[Item]:
+        """Endless copies of random documents, several joined into one."""
+        chance, random_numbers = random.Random(seed), np.random.default_rng(seed)
+        words = [word for text in self.texts for word in text.text.split()[:500]]
+
+        def exchanged(text: str) -> str:
+            parts = text.split(" ")
+            for place in range(chance.randrange(_WORDS), len(parts), _WORDS):
+                parts[place] = words[chance.randrange(len(words))]
+            return " ".join(parts)
+
+        for number in count_from(1):
+            parts, rows = list[tuple[str, str]](), list[int]()
+            while len(parts) < _EACH:
+                chosen = chance.randrange(len(self.texts))
+                text = self.texts[chosen]
+                parts += [(exchanged(text.text[a:b]), heading) for a, b, heading in text.passages]
+                rows += range(self._starts[chosen], self._starts[chosen + 1])
+            places = random_numbers.integers(len(self.vectors), size=len(rows))
+            noise = random_numbers.standard_normal((len(rows), self.vectors.shape[1]))
+            moved = self.vectors[rows] + _TOWARDS * self.vectors[places]
+            moved = moved + _NOISE * noise / np.sqrt(self.vectors.shape[1])
+            unit: Vectors = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+            yield *joined(f"copies/{number}", parts), unit.astype(np.float32)
 
 
-class _Copies:
-    """Endless copies of random documents, several joined into one."""
-
-    def __init__(self, corpus: Corpus, seed: int) -> None:
-        self._corpus, self._chance = corpus, random.Random(seed)
-        self._random = np.random.default_rng(seed)
-        self._words = [word for text in corpus.texts for word in text.text.split()[:500]]
-        self._starts = np.cumsum([0, *(len(text.passages) for text in corpus.texts)]).tolist()
-        self._number = 0
-
-    def __iter__(self) -> Iterator[tuple[Document, list[Passage], Vectors]]:
-        while True:
-            yield self._next()
-
-    def _next(self) -> tuple[Document, list[Passage], Vectors]:
-        self._number += 1
-        name, parts, rows = f"copies/{self._number}", list[tuple[str, str]](), list[int]()
-        while len(parts) < _EACH:
-            chosen = self._chance.randrange(len(self._corpus.texts))
-            text = self._corpus.texts[chosen]
-            parts += [(self._exchanged(text.text[a:b]), heading) for a, b, heading in text.passages]
-            rows += range(self._starts[chosen], self._starts[chosen + 1])
-        starts = np.cumsum([0, *(len(part) + 1 for part, _ in parts)]).tolist()
-        passages = [
-            Passage(name, start, start + len(p), p, name, h)
-            for start, (p, h) in zip(starts, parts, strict=False)
-        ]
-        document = Document(name, "\n".join(part for part, _ in parts), name, name, "0" * 64)
-        return document, passages, self._moved(self._corpus.vectors[rows])
-
-    def _exchanged(self, text: str) -> str:
-        parts = text.split(" ")
-        for place in range(self._chance.randrange(_WORDS), len(parts), _WORDS):
-            parts[place] = self._words[self._chance.randrange(len(self._words))]
-        return " ".join(parts)
-
-    def _moved(self, rows: Vectors) -> Vectors:
-        places = self._random.integers(len(self._corpus.vectors), size=len(rows))
-        noise = self._random.standard_normal(rows.shape) / np.sqrt(rows.shape[1])
-        moved = rows + _TOWARDS * self._corpus.vectors[places] + _NOISE * noise
-        unit: Vectors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
-        return unit
+def joined(name: str, parts: Sequence[tuple[str, str]]) -> tuple[Document, list[Passage]]:
+    """A document of passages, each (text, heading), on lines of their own."""
+    starts = np.cumsum([0, *(len(text) + 1 for text, _ in parts)]).tolist()
+    passages = [
+        Passage(name, start, start + len(text), text, name, heading)
+        for start, (text, heading) in zip(starts, parts, strict=False)
+    ]
+    return Document(name, "\n".join(text for text, _ in parts), name, name, "0" * 64), passages
 
 
 def make(cache: Path, folders: Sequence[Path], seconds: float) -> int:

@@ -8,8 +8,7 @@ For each size, in a process that did not fill it: seconds to open; resident memo
 searches, own and of mapped files; milliseconds (median, 95th percentile) of the dense, the lexical
 and the hybrid retriever at a depth of 100, without the embedding of the question; recall@10 of the
 dense retriever against exact search; milliseconds until both retrievers find an added document of
-20 passages, or no longer find a deleted one; with --ask the times of whole answers, by stage. An
-index in --keep is not filled again.
+20 passages, or no longer find a deleted one. An index in --keep is not filled again.
 """
 
 from __future__ import annotations
@@ -30,38 +29,17 @@ import faiss
 import numpy as np
 from tqdm import tqdm
 
-from eval.bench.corpus import Corpus
-from rag import build
+from eval.bench.corpus import Corpus, joined
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever
-from rag.settings import Settings
 from rag.store.local.store import LocalStore
-from rag.types import Document, Passage
 
 DIM, EACH = 384, 20
+MANIFEST = {"embedder": "minilm", "dim": str(DIM), "passage_tokens": "160"}
+"""As with the default settings, so that `rag ask` can use the index."""
 _DEPTH, _SHOWN = 100, 10
-_QUESTIONS, _CHANGES, _ASKED = 300, 20, 12
+_QUESTIONS, _CHANGES = 300, 20
 _CHUNK = 50_000
-Item = tuple[Document, list[Passage], Vectors]
-
-
-def document(name: str, texts: Sequence[str], rows: Vectors) -> Item:
-    starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
-    passages = [
-        Passage(name, start, start + len(t), t, name, "")
-        for start, t in zip(starts, texts, strict=False)
-    ]
-    return Document(name, "\n".join(texts), name, name, "0" * 64), passages, rows
-
-
-def expected() -> dict[str, str]:
-    """The manifest that the settings would create, so that `rag ask` can use the index."""
-    settings = Settings.load()
-    return {
-        "embedder": settings.embedder,
-        "dim": str(DIM),
-        "passage_tokens": str(settings.passage_tokens),
-    }
 
 
 def fill(root: Path, cache: Path, count: int) -> None:
@@ -70,7 +48,7 @@ def fill(root: Path, cache: Path, count: int) -> None:
     root.mkdir(parents=True, exist_ok=True)
     rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
     corpus, begun, first = Corpus(cache), time.perf_counter(), 0
-    store = LocalStore(root / "index", expected(), create=True)
+    store = LocalStore(root / "index", MANIFEST, create=True)
     with store.writing(), tqdm(total=count, unit="passage", disable=None) as progress:
         for document, passages, vectors in corpus.documents(count):
             store.put(document, passages, vectors)
@@ -132,7 +110,7 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     """Add and delete one document at a time, until both retrievers reflect the change."""
     some = islice(corpus.documents(10**9, seed=9), _CHANGES)
     items = [
-        document(f"new/{n}", [f"{p.text} new{n}" for p in passages[:EACH]], rows[:EACH])
+        (*joined(f"new/{n}", [(f"{p.text} new{n}", "") for p in passages[:EACH]]), rows[:EACH])
         for n, (_, passages, rows) in enumerate(some)
     ]
 
@@ -160,11 +138,11 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     return {"add_ms": timed(add, range(_CHANGES)), "delete_ms": timed(delete, range(_CHANGES))}
 
 
-def look(root: Path, cache: Path, count: int, ask: bool) -> dict[str, object]:
+def look(root: Path, cache: Path, count: int) -> dict[str, object]:
     """Runs in a process that did not fill the index, so that memory and opening time are those of a
     user."""
     begun = time.perf_counter()
-    store = LocalStore(root / "index", expected())
+    store = LocalStore(root / "index", MANIFEST)
     opened = time.perf_counter() - begun
     corpus = Corpus(cache)
     texts, questions = corpus.questions[:_QUESTIONS], corpus.question_vectors[:_QUESTIONS]
@@ -188,23 +166,7 @@ def look(root: Path, cache: Path, count: int, ask: bool) -> dict[str, object]:
     common = sum(len(a & b) for a, b in zip(nearest, right, strict=True))
     facts["recall@10"] = round(common / sum(map(len, right)), 4)
     facts |= change(store, corpus)
-    if ask:
-        facts["ask_ms"] = answers(store, texts[:_ASKED])
     return facts
-
-
-def answers(store: LocalStore, questions: Sequence[str]) -> dict[str, object]:
-    """Whole answers with the models of the settings, after one to warm up; medians by stage."""
-    settings = Settings.load()
-    engine = build.assemble(settings, store, build.embedder(settings), build.reader(settings))
-    engine.ask(questions[0])
-    timings = list[dict[str, float]]()
-    whole = timed(lambda q: timings.append(dict(engine.ask(q).timings)), questions)
-    stages = {
-        name: round(1000 * float(np.median([row[name] for row in timings])), 1)
-        for name in timings[0]
-    }
-    return {"n": len(questions), **whole, "stages": stages, "resident_mib": memory()}
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -226,13 +188,6 @@ def memory() -> dict[str, int]:
 _MEMORY = {"own": "RssAnon", "mapped": "RssFile"}
 
 
-def measure(root: Path, cache: Path, count: int, ask: bool) -> dict[str, object]:
-    if not (root / "filled.json").exists():
-        fill(root, cache, count)
-    with multiprocessing.get_context("spawn").Pool(1) as process:
-        return process.apply(look, (root, cache, count, ask))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
@@ -240,8 +195,6 @@ def main() -> None:
     parser.add_argument(
         "--keep", type=Path, help="keep each index, in a folder named by its size in here"
     )
-    parser.add_argument("--fill", action="store_true", help="only fill, into --keep")
-    parser.add_argument("--ask", action="store_true", help="whole answers too")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     results = (
@@ -252,10 +205,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="rag-scale-") as temporary:
         for size in options.sizes:
             root = (options.keep or Path(temporary)) / str(size)
-            if options.fill:
+            if not (root / "filled.json").exists():
                 fill(root, options.corpus, size)
-                continue
-            results[size] = measure(root, options.corpus, size, options.ask)
+            with multiprocessing.get_context("spawn").Pool(1) as process:
+                results[size] = process.apply(look, (root, options.corpus, size))
             print(json.dumps(results[size]), flush=True)
             if options.out:
                 options.out.write_text(

@@ -51,7 +51,7 @@ def figures(
             if phase == "search":
                 row["evidence"] = evidence(questions, rows, passages)
             if phase == "ask":
-                row |= quality(questions, rows) | {"questions": len(rows)}
+                row |= quality(questions[: len(rows)], rows) | {"questions": len(rows)}
             by_system.setdefault(name, {})[phase] = row
     return by_system
 
