@@ -90,7 +90,10 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
     """The value as the type of its setting. Raises InputError for an unknown name or a value of
     another type.
     """
-    _check_name(source, name, kinds)
+    if name not in kinds:
+        near = difflib.get_close_matches(name, kinds, 1)
+        hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
+        raise InputError(f"unknown setting {name!r} in {source}", hint)
     kind = kinds[name]
     wrong = InputError(
         f"{name} = {value!r} in {source} is not a valid {kind.__name__}",
@@ -107,37 +110,14 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
     try:
         converted = kind(value)
         return converted.expanduser() if isinstance(converted, Path) else converted
-    except (
-        ValueError,
-        TypeError,
-        OverflowError,
-        RuntimeError,
-    ) as error:  # RuntimeError: ~user does not exist
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:  # no such ~user
         raise wrong from error
-
-
-def _check_name(source: str, name: str, kinds: Mapping[str, type]) -> None:
-    if name not in kinds:
-        near = difflib.get_close_matches(name, kinds, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
-        raise InputError(f"unknown setting {name!r} in {source}", hint)
 
 
 CONFIG_FILE = "rag.toml"
 _TRUSTED = frozenset(
-    {
-        "store",
-        "embedder",
-        "reader",
-        "calibration",
-        "forms",
-        "host",
-        "public_url",
-        "writer",
-        "writer_key",
-        "traces",
-    }
-    | {"cors_origins", "certfile", "keyfile", "keys_file"}
+    "store embedder reader calibration forms host public_url writer writer_key traces "
+    "cors_origins certfile keyfile keys_file".split()
 )
 """Settings that locate models, databases, hosts, or files besides the index. A rag.toml that just
 happens to be in the working folder must not set them; a file named in RAG_CONFIG may.
@@ -160,11 +140,8 @@ def check_found(path: Path, values: Mapping[str, Any]) -> None:
             f"change to another folder",
         )
     if values:
-        _log.warning(
-            "settings from %s: %s",
-            path,
-            ", ".join(f"{name} = {value!r}" for name, value in values.items()),
-        )
+        listed = ", ".join(f"{name} = {value!r}" for name, value in values.items())
+        _log.warning("settings from %s: %s", path, listed)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
