@@ -16,7 +16,6 @@ after any violation.
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
 import re
@@ -27,14 +26,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 
-from eval.chaos.programs import Program, eventually, parser, server, worker, written
+from eval.chaos.programs import FAKES, Program, eventually, parser, server, worker, written
 from rag.ingestion.uploads import State
 from rag.store.postgres.queue import PostgresQueue
 from rag.store.postgres.store import PostgresStore
@@ -201,48 +199,35 @@ class Traffic:
             self.seen.wrong.append(f"{name} is torn: {trace}")
 
 
-class Killer:
-    """Kill a busy worker and a busy server in turn, and start it again."""
+def kill_in_turn(
+    servers: Sequence[Program],
+    workers: Sequence[Program],
+    traffic: Traffic,
+    queue: PostgresQueue,
+    until: float,
+    pause: float,
+) -> Counter[str]:
+    """Kill a busy worker and a busy server in turn, at least one of each, and start it again."""
+    kills, turn = Counter[str](), 0
+    while turn < 2 or time.monotonic() + pause <= until:
+        time.sleep(pause)
+        place, kind = random.randrange(2), ("workers", "servers")[turn % 2]
 
-    def __init__(
-        self,
-        servers: Sequence[Program],
-        workers: Sequence[Program],
-        traffic: Traffic,
-        queue: PostgresQueue,
-    ) -> None:
-        self._servers, self._workers, self._traffic, self._queue = servers, workers, traffic, queue
-        self.kills = Counter[str]()
+        def is_at_work(place: int = place, kind: str = kind) -> bool:
+            """A server counts while the other one could answer its question: if none is left,
+            failover cannot be observed."""
+            if kind == "workers":
+                return queue.state().count("working") >= len(workers)
+            return traffic.asking[place] > 0 and servers[1 - place].is_ready
 
-    def run(self, until: float, pause: float) -> None:
-        """At least one of each kind."""
-        for turn in itertools.count():
-            if turn > 1 and time.monotonic() + pause > until:
-                return
-            time.sleep(pause)
-            place = random.randrange(2)
-            if turn % 2:
-                answers = partial(self._other_answers, place)
-                self._kill(self._servers[place], "servers", answers)
-            else:
-                self._kill(
-                    self._workers[place],
-                    "workers",
-                    lambda: self._queue.state().count("working") >= len(self._workers),
-                )
-
-    def _other_answers(self, place: int) -> bool:
-        """During a question, while the other server could answer it: if none is left, failover
-        cannot be observed."""
-        return self._traffic.asking[place] > 0 and self._servers[1 - place].is_ready
-
-    def _kill(self, program: Program, kind: str, at_work: Callable[[], bool]) -> None:
-        busy = eventually(at_work, 90)
+        kills[f"{kind} at work"] += eventually(is_at_work, 90)
+        program = (workers, servers)[turn % 2][place]
         program.kill()
-        self.kills[kind] += 1
-        self.kills[f"{kind} at work"] += busy
+        kills[kind] += 1
         time.sleep(_REST)
         program.start()
+        turn += 1
+    return kills
 
 
 def counted(dsn: str) -> list[tuple[str, int, int]]:
@@ -288,8 +273,14 @@ def check_end(seen: Seen, servers: Sequence[Program], state: State, dsn: str) ->
 
 
 def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:
-    servers = [server(dsn, folder / f"server{n}", fake) for n in range(2)]
-    workers = [worker(dsn, folder / f"worker{n}", fake) for n in range(2)]
+    settings = FAKES if fake else {}
+    servers = [
+        server(dsn, folder / f"server{n}", folder / f"server{n}.log", fake, **settings)
+        for n in range(2)
+    ]
+    workers = [
+        worker(dsn, folder / f"worker{n}", folder / f"worker{n}.log", fake) for n in range(2)
+    ]
     programs = [*workers, *servers]
     try:
         for program in programs:
@@ -297,9 +288,9 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
         for program in servers:
             program.wait_until_ready()
         queue, traffic = PostgresQueue(dsn), Traffic(servers, dsn)
-        killer, begun = Killer(servers, workers, traffic, queue), time.monotonic()
+        begun = time.monotonic()
         traffic.start()
-        killer.run(begun + 60 * minutes, pause)
+        kills = kill_in_turn(servers, workers, traffic, queue, begun + 60 * minutes, pause)
         traffic.stop()
         lasted = time.monotonic() - begun
         for program in servers:
@@ -316,7 +307,7 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
         "models": "fakes" if fake else "real",
         "cores": os.cpu_count(),
         "seconds": round(lasted),
-        "kills": killer.kills,
+        "kills": kills,
         "acknowledged_uploads": len(seen.jobs),
         "longest_without_an_answer_s": round(seen.silence, 1),
         "counts": seen.counts,

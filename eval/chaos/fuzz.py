@@ -36,7 +36,7 @@ import schemathesis
 from hypothesis import HealthCheck, strategies
 from schemathesis.core.result import Ok
 
-from eval.chaos.programs import Connection, Served, Wild, parser, served, written
+from eval.chaos.programs import Connection, Program, Wild, parser, served, written
 from rag.server.api_keys import WRITE, keys_of
 from rag.settings import Settings
 
@@ -278,7 +278,7 @@ def _sent(outcomes: Counter[str]) -> int:
     return sum(times for what, times in outcomes.items() if not what.startswith("BROKEN"))
 
 
-def _well(service: Served, key: str) -> dict[str, Any]:
+def _well(service: Program, key: str) -> dict[str, Any]:
     """The service's health: whether it answers a question and nothing is queued, and its number of
     threads.
     """
@@ -313,9 +313,7 @@ def run(arguments: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
         index = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         key = keys_of(Settings(index=index)).add("fuzz", WRITE)[1] if arguments.locked else ""
-        service = stack.enter_context(
-            served(index, True, RAG_MAX_UPLOAD_MB="1", RAG_THRESHOLD="0.15")
-        )
+        service = stack.enter_context(served(index, True, RAG_MAX_UPLOAD_MB="1"))
         before = _well(service, key)
         each = arguments.requests // arguments.processes
         work = [

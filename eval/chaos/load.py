@@ -1,46 +1,44 @@
-"""Throughput, memory, overload and fairness of the service. Loopback only; it ends by itself.
+"""Memory and fairness of the service. Loopback only; it ends by itself.
 
-    python -m eval.chaos.load INDEX --out eval/results/serve_load.json
-    python -m eval.chaos.load --fake --memory 2000 --requests 200
+    python -m eval.chaos.load INDEX --out eval/results/serve_load_fast.json
+    python -m eval.chaos.load --fake --requests 200
     python -m eval.chaos.load --fair 60 --fake --out eval/results/fair.json
 
-The first uses the shipped models; the second, with the tests' small ones, measures the service
-alone, as CI does. The third measures what a flood from one key costs another key: a quiet key
-searches and asks now and then, by turns alone and beside 32 clients that send the worst requests of
-each endpoint. Turns of a few seconds let other work of the machine slow both alike. Status 1 if its
-searches take more than five times as long beside the flood, at the median or the 95th percentile,
-or a question is not answered.
+The first asks the shipped models thousands of questions, 16 at a time; the second, with the tests'
+small ones, measures the service alone, as CI does. The third measures what a flood from one key
+costs another key: a quiet key searches and asks now and then, by turns alone and beside 32 clients
+that send the worst requests of each endpoint. Turns of a few seconds let other work of the machine
+slow both alike. Status 1 if its searches take more than five times as long beside the flood, at the
+median or the 95th percentile, or a question is not answered.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import itertools
+import contextlib
 import json
 import multiprocessing
 import os
 import platform
 import random
-import re
 import tempfile
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 
-from eval.chaos.programs import Served, parser, served, written
+from eval.chaos.programs import parser, served, written
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 
 GOLD = Path(__file__).parents[1] / "gold" / "seeds.jsonl"
-PATIENT = {"RAG_DEADLINE_MS": "110000"}
-"""Prevents refusals on a slow machine, which `overload` measures."""
+AT_ONCE = 16
 CLIENTS, PAUSE, TURNS, ASK_EACH = 32, 0.2, 3, 5
 """Clients of the flood; seconds between two searches of the quiet key; turns alone and beside the
 flood; every so many searches, it asks a question.
@@ -52,136 +50,49 @@ BOUND = 5.0
 _TEXT = "The talks number {0} were led by William Burns in Muscat. The safe of room {0} is in Oslo."
 
 
-def questions() -> list[str]:
-    return [json.loads(line)["question"] for line in GOLD.read_text().splitlines()]
-
-
 def percentiles(seconds: list[float]) -> dict[str, float]:
     """Milliseconds at the median, the 95th and the 99th percentile; {} without values."""
     shares = (50, 95, 99) if seconds else ()
     return {f"p{share}": round(1000 * float(np.percentile(seconds, share)), 1) for share in shares}
 
 
-# Throughput, memory and overload
-
-
-async def ask_all(
-    url: str, texts: list[str], concurrency: int
-) -> tuple[list[tuple[int, float]], float]:
-    """((status, seconds) of each request, seconds for all)."""
-    waiting = iter(texts)
-    replies: list[tuple[int, float]] = []
-    limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
-    async with httpx.AsyncClient(
-        base_url=url, timeout=120, limits=limits, trust_env=False
-    ) as client:
-
-        async def ask_some() -> None:
-            for question in waiting:
-                begun = time.perf_counter()
-                response = await client.post("/v1/ask", json={"question": question})
-                replies.append((response.status_code, time.perf_counter() - begun))
-
-        begun = time.perf_counter()
-        await asyncio.gather(*(ask_some() for _ in range(concurrency)))
-        return replies, time.perf_counter() - begun
-
-
-def summary(replies: list[tuple[int, float]], seconds: float) -> dict[str, Any]:
-    times = [took for status, took in replies if status == 200]
-    return {
-        "requests": len(replies),
-        "statuses": {str(s): n for s, n in sorted(Counter(s for s, _ in replies).items())},
-        "per_second": round(len(times) / seconds, 2),
-        "ms": percentiles(times),
-    }
-
-
-def throughput(service: Served, number: int, concurrencies: list[int]) -> dict[str, Any]:
-    pool = questions()
-    measured = {}
-    for concurrency in concurrencies:
-        texts = [pool[i % len(pool)] for i in range(max(number, concurrency * 2))]
-        before = batches(service)
-        figures = summary(*asyncio.run(ask_all(service.url, texts, concurrency)))
-        read, asked = (now - then for now, then in zip(batches(service), before, strict=True))
-        figures["questions_a_batch"] = round(asked / max(1, read), 2)
-        measured[str(concurrency)] = figures
-        print(concurrency, json.dumps(figures), flush=True)
-    return measured
-
-
-def batches(service: Served) -> tuple[int, int]:
-    """The number of batches read, and of questions in them."""
-    text = httpx.get(f"{service.url}/metrics", trust_env=False).text
-    counts = dict(re.findall(r"^rag_batch_questions_(count|sum) ([\d.]+)", text, re.MULTILINE))
-    return int(float(counts["count"])), int(float(counts["sum"]))
-
-
-def memory(service: Served, number: int) -> dict[str, Any]:
+def memory(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Resident memory after each tenth of the requests; the first tenth fills caches."""
-    pool = questions()
-    resident = []
-    failed = 0
-    for step in range(10):
-        texts = [f"{pool[i % len(pool)]} {step} {i}"[-200:] for i in range(number // 10)]
-        replies, _ = asyncio.run(ask_all(service.url, texts, 16))
-        failed += sum(status != 200 for status, _ in replies)
-        resident.append(round(service.resident_mib, 1))
-        print("memory", step, resident[-1], flush=True)
+    pool = [json.loads(line)["question"] for line in GOLD.read_text().splitlines()]
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    resident, statuses = [], Counter[int]()
+    with (
+        served(index, arguments.fake, RAG_DEADLINE_MS="110000") as service,
+        httpx.Client(base_url=service.url, timeout=120, trust_env=False) as client,
+        ThreadPoolExecutor(AT_ONCE) as threads,
+    ):
+        _fill(client)
+        for step in range(10):
+            texts = [
+                f"{pool[i % len(pool)]} {step} {i}"[-200:] for i in range(arguments.requests // 10)
+            ]
+            replies = threads.map(
+                lambda text: client.post("/v1/ask", json={"question": text}), texts
+            )
+            statuses.update(reply.status_code for reply in replies)
+            resident.append(round(service.resident_mib, 1))
+            print("memory", step, resident[-1], flush=True)
     return {
-        "requests": number,
-        "failed": failed,
+        "models": "fakes" if arguments.fake else "real",
+        "cpu": f"{platform.processor() or platform.machine()}, {cores} cores, load {load:.1f}",
+        "requests": statuses.total(),
+        "failed": statuses.total() - statuses[200],
         "resident_mib": resident,
         "growth_after_first_tenth_mib": round(resident[-1] - resident[0], 1),
     }
 
 
-def overload(service: Served) -> dict[str, Any]:
-    """Send more requests at once than the queue takes: how quickly are the others refused, and is
-    the next one answered?
-    """
-    replies, _ = asyncio.run(ask_all(service.url, questions()[:300], 300))
-    refused = [took for status, took in replies if status == 503]
-    after, _ = asyncio.run(ask_all(service.url, ["When was the JCPOA signed?"], 1))
-    return {
-        "at_once": 300,
-        "refused": len(refused),
-        "refused_ms_p50": percentiles(refused).get("p50"),
-        "statuses": sorted({status for status, _ in replies}),
-        "after": after[0][0],
-    }
-
-
-def measure(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
-    extra = {"TEST_SLOW": "0.1", "RAG_THRESHOLD": "0.15"} if arguments.fake else {}
-    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
-    cpu = platform.processor() or platform.machine()
-    result: dict[str, Any] = {
-        "models": "fakes; each batch takes 100 ms more" if arguments.fake else "real",
-        "cpu": f"{cpu}, {cores} cores, load {load:.1f} at start",
-    }
-    with served(index, arguments.fake, **extra, **PATIENT) as service:
-        _fill(service)
-        result["batched"] = throughput(service, arguments.requests, arguments.at_once)
-    with served(index, arguments.fake, **extra, RAG_QUEUE="32") as service:
-        result["overload"] = overload(service)
-    if arguments.memory:
-        quick = extra | {"TEST_SLOW": "0"} if arguments.fake else {}
-        with served(index, arguments.fake, **quick) as service:
-            result["memory"] = memory(service, arguments.memory)
-    return result
-
-
-def _fill(service: Served) -> None:
+def _fill(client: httpx.Client) -> None:
     """Adds a few documents to an empty index."""
-    with httpx.Client(base_url=service.url, timeout=60, trust_env=False) as client:
-        if not client.get("/v1/documents?limit=1").json()["total"]:
-            files = [
-                ("file", (path.name, path.read_bytes()))
-                for path in sorted((GOLD.parents[2] / "seeds").glob("*.md"))[:20]
-            ]
-            client.post("/v1/documents", files=files).raise_for_status()
+    if not client.get("/v1/documents?limit=1").json()["total"]:
+        seeds = sorted((GOLD.parents[2] / "seeds").glob("*.md"))[:20]
+        files = [("file", (path.name, path.read_bytes())) for path in seeds]
+        client.post("/v1/documents", files=files).raise_for_status()
 
 
 # Fairness
@@ -199,10 +110,8 @@ def quiet(url: str, key: str, seconds: float) -> tuple[list[float], list[float]]
     times: tuple[list[float], list[float]] = [], []
     with client_of(url, key) as client:
         client.get("/ready")  # connects
-        until = time.monotonic() + seconds
-        for number in itertools.count():
-            if time.monotonic() >= until and all(times):
-                return times
+        number, until = 0, time.monotonic() + seconds
+        while time.monotonic() < until or not all(times):
             asks = number % ASK_EACH == 0
             body = {"question": f"Where is the safe of room {number % 20}?"}
             begun = time.perf_counter()
@@ -213,40 +122,38 @@ def quiet(url: str, key: str, seconds: float) -> tuple[list[float], list[float]]
                     f"the quiet key got {response.status_code} {response.text[:200]}"
                 )
             time.sleep(PAUSE)
-    raise AssertionError
+            number += 1
+    return times
 
 
-class Flood:
-    """Clients of one key that send requests of all kinds until `stop`."""
+@contextlib.contextmanager
+def flood(url: str, key: str, clients: int, seed: int) -> Iterator[list[tuple[str, int, float]]]:
+    """Clients of one key send requests of all kinds until the block ends; (path, status, seconds)
+    of each reply.
+    """
+    replies: list[tuple[str, int, float]] = []
+    ended = threading.Event()
 
-    def __init__(self, url: str, key: str, clients: int, seed: int) -> None:
-        self.replies: list[tuple[str, int, float]] = []
-        """(path, status, seconds)"""
-        self._stopped = threading.Event()
-        self._threads = [
-            threading.Thread(
-                target=self._send, args=(client_of(url, key), random.Random(seed + number))
-            )
-            for number in range(clients)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _send(self, client: httpx.Client, chance: random.Random) -> None:
-        with client:
-            while not self._stopped.is_set():
+    def send(number: int) -> None:
+        chance = random.Random(seed + number)
+        with client_of(url, key) as client:
+            while not ended.is_set():
                 method, path, body = chance.choice(worst(chance.randrange(10_000)))
                 begun = time.perf_counter()
                 try:
                     status = client.request(method, path, json=body).status_code
                 except httpx.HTTPError:
                     status = 0
-                self.replies.append((path.partition("?")[0], status, time.perf_counter() - begun))
+                replies.append((path.partition("?")[0], status, time.perf_counter() - begun))
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        senders = [pool.submit(send, number) for number in range(clients)]
+        try:
+            yield replies
+        finally:
+            ended.set()
+    for sender in senders:
+        sender.result()
 
 
 def worst(number: int) -> list[tuple[str, str, Any]]:
@@ -297,7 +204,7 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """The quiet key's times alone and beside the flood."""
     keys = keys_of(Settings(index=index))
     calm, loud = keys.add("quiet", "read")[1], keys.add("loud", "write")[1]
-    extra = {"TEST_SLOW": "0.1", "RAG_THRESHOLD": "0.15"} if arguments.fake else {}
+    extra = {"TEST_SLOW": "0.1"} if arguments.fake else {}
     spawn = multiprocessing.get_context("spawn")
     # the quiet key has a process of its own, so that it does not wait for the flood's threads
     with (
@@ -312,15 +219,12 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         replies = []
         for turn in range(2 * TURNS):
             clients = CLIENTS * (turn % 2)
-            flood = Flood(service.url, loud, clients, 100 * arguments.seed)
-            try:
+            with flood(service.url, loud, clients, 100 * arguments.seed) as beside_it:
                 part = pool.submit(quiet, service.url, calm, arguments.fair / TURNS).result()
-            finally:
-                flood.stop()
-            replies += flood.replies
-            for whole, more in zip(times[clients], part, strict=True):
-                whole += more
-            print(clients, *map(percentiles, part), len(flood.replies), flush=True)
+            replies += beside_it
+            for seconds, new in zip(times[clients], part, strict=True):
+                seconds += new
+            print(clients, *map(percentiles, part), len(beside_it), flush=True)
         resident = service.resident_mib
     refusals = [took for _, status, took in replies if status in (429, 503)]
     statuses = dict[str, Counter[int]]()
@@ -350,16 +254,14 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     described = parser(__doc__)
     described.add_argument("index", type=Path, nargs="?")
     described.add_argument("--fake", action="store_true", help="the tests' small models")
-    described.add_argument("--requests", type=int, default=200)
-    described.add_argument("--at-once", type=int, nargs="+", default=[1, 8, 32])
-    described.add_argument("--memory", type=int, default=10_000)
+    described.add_argument("--requests", type=int, default=10_000)
     described.add_argument("--fair", type=float, help="fairness instead, so many seconds a part")
     return described.parse_args(arguments)
 
 
 def main() -> None:
     arguments = options()
-    measurement = fairness if arguments.fair else measure
+    measurement = fairness if arguments.fair else memory
     with tempfile.TemporaryDirectory() as folder:
         result = measurement(arguments.index or Path(folder), arguments)
     written(result, arguments.out)

@@ -1,6 +1,5 @@
 """Shared by the scripts: options and results; a connection that sends any request; services and
-workers as processes: one for measuring, which ends with the block, or several over one database,
-which can be killed and restarted at the same address. Loopback only.
+workers as processes, which can be killed and restarted at the same address. Loopback only.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,11 +21,12 @@ from pathlib import Path
 import httpx
 
 from tests.postgres import free_port
-from tests.server.fake_server import ROOT, process
 
 Wild = tuple[str, str, str, dict[bytes, bytes], bytes]
 """(method, path, media type, other headers, body) of a request, valid or not"""
-FAKES = {"RAG_EMBEDDER": "bag-of-words", "RAG_PASSAGE_TOKENS": "16", "RAG_THRESHOLD": "0.15"}
+ROOT = Path(__file__).parents[2]
+FAKES = {"RAG_EMBEDDER": "bag-of-words", "RAG_PASSAGE_TOKENS": "16"}
+"""Settings of a server with `--fake` over a database."""
 _FAKE_SECONDS = "0.3"
 """Seconds that a worker with `--fake` takes per document, so that it can be killed during one."""
 
@@ -86,32 +87,6 @@ class Connection:
         self._connection.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A running service: its address and process."""
-
-    url: str
-    pid: int
-
-    @property
-    def resident_mib(self) -> float:
-        """Memory of its process."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        return int(found.group(1)) / 1024 if found else 0.0
-
-    @property
-    def threads(self) -> int:
-        return len(os.listdir(f"/proc/{self.pid}/task"))
-
-
-@contextlib.contextmanager
-def served(index: Path, fake: bool, **environment: str) -> Iterator[Served]:
-    """`rag serve` over `index`, ready; with `fake` on the tests' small models."""
-    with process(index, fake, **environment) as (started, client):
-        yield Served(str(client.base_url).rstrip("/"), started.pid)
-
-
 @dataclass
 class Program:
     """A Python module with its arguments; its output goes to `log`."""
@@ -124,17 +99,14 @@ class Program:
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", self.module, *self.arguments]
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            env, nothing = {**os.environ, **self.environment}, subprocess.DEVNULL
             self.process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", self.module, *self.arguments],
                 cwd=ROOT,
-                env=env,
+                env={**os.environ, **self.environment},
                 stdout=log,
                 stderr=log,
-                stdin=nothing,
+                stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
 
@@ -157,33 +129,43 @@ class Program:
         if not eventually(lambda: self.is_ready or ended(), 600) or ended():
             raise SystemExit(f"{self.module} did not start:\n{self.log.read_text()[-2000:]}")
 
+    @property
+    def resident_mib(self) -> float:
+        """Memory of its process."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text() if self.process else ""
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return int(found.group(1)) / 1024 if found else 0.0
 
-def server(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:
+    @property
+    def threads(self) -> int:
+        return len(os.listdir(f"/proc/{self.process.pid}/task")) if self.process else 0
+
+
+def server(store: str, index: Path, log: Path, fake: bool = False, **environment: str) -> Program:
     """`rag serve`, or the same on the tests' small models."""
     port = str(free_port())
-    env = {
-        **(FAKES if fake else {}),
-        "RAG_STORE": dsn,
-        "RAG_INDEX": str(folder),
-        "RAG_PORT": port,
-        **environment,
-    }
+    env = {"RAG_STORE": store, "RAG_INDEX": str(index), "RAG_PORT": port, **environment}
+    env = {"RAG_THRESHOLD": "0.15", **env} if fake else env
     module, arguments = ("tests.server.fake_server", ()) if fake else ("rag", ("serve", "--no-key"))
-    return Program(module, arguments, env, folder / "log", f"http://127.0.0.1:{port}")
+    return Program(module, arguments, env, log, f"http://127.0.0.1:{port}")
 
 
-def worker(dsn: str, folder: Path, fake: bool = False, **environment: str) -> Program:
+@contextlib.contextmanager
+def served(index: Path, fake: bool, **environment: str) -> Iterator[Program]:
+    """`rag serve` over `index`, ready; with `fake` on the tests' small models."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = server("local", index, Path(folder, "log"), fake, **environment)
+        try:
+            program.start()
+            program.wait_until_ready()
+            yield program
+        finally:
+            program.kill()
+
+
+def worker(dsn: str, index: Path, log: Path, fake: bool = False) -> Program:
     """`rag worker`, or one on the tests' small models."""
     if fake:
-        return Program(
-            "tests.store.postgres.queue_worker",
-            (dsn, _FAKE_SECONDS, FAKES["RAG_PASSAGE_TOKENS"]),
-            environment,
-            folder / "log",
-        )
-    return Program(
-        "rag",
-        ("worker",),
-        {"RAG_STORE": dsn, "RAG_INDEX": str(folder), **environment},
-        folder / "log",
-    )
+        arguments = (dsn, _FAKE_SECONDS, FAKES["RAG_PASSAGE_TOKENS"])
+        return Program("tests.store.postgres.queue_worker", arguments, {}, log)
+    return Program("rag", ("worker",), {"RAG_STORE": dsn, "RAG_INDEX": str(index)}, log)

@@ -32,7 +32,7 @@ from typing import Any
 import httpx
 
 from eval.chaos.fuzz import MCP_METHODS, METHODS, message, mutated
-from eval.chaos.programs import Connection, Served, Wild, parser, served, written
+from eval.chaos.programs import Connection, Program, Wild, parser, served, written
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
@@ -166,20 +166,6 @@ def request_of(chance: random.Random, own: str, operations: list[tuple[str, str]
     return method, path, "application/json", {}, body
 
 
-def send(connection: Connection, request: Wild, own: str, found: Found) -> None:
-    """Send a request with the key of the collection `own`, and look for words of the others."""
-    reply = connection.send(request)
-    if isinstance(reply, str):
-        found.statuses[reply] += 1
-        return
-    status, answer = reply
-    found.statuses[str(status)] += 1
-    leaked = [name for name in ALL if name != own and secret(name).encode() in answer]
-    if leaked or (status >= 500 and status != 503):
-        sent = f"{request[0]} {request[1]} {request[4][:300]!r}"
-        found.broken.append(f"{own}: {status} {leaked} {sent}: {answer[:300]!r}")
-
-
 def run_thread(
     url: str,
     own: str,
@@ -189,13 +175,23 @@ def run_thread(
     seed: int,
     found: Found,
 ) -> None:
+    """Send requests with the key of the collection `own`, and look for words of the others."""
     chance = random.Random(seed)
     with contextlib.closing(Connection(url, token)) as connection:
         for _ in range(number):
             request = request_of(chance, own, operations)
             if request[4] and chance.random() < 0.3:
                 request = (*request[:4], mutated(request[4], chance))
-            send(connection, request, own, found)
+            reply = connection.send(request)
+            if isinstance(reply, str):
+                found.statuses[reply] += 1
+                continue
+            status, answer = reply
+            found.statuses[str(status)] += 1
+            leaked = [name for name in ALL if name != own and secret(name).encode() in answer]
+            if leaked or (status >= 500 and status != 503):
+                sent = f"{request[0]} {request[1]} {request[4][:300]!r}"
+                found.broken.append(f"{own}: {status} {leaked} {sent}: {answer[:300]!r}")
 
 
 def fill(client: httpx.Client) -> None:
@@ -231,7 +227,7 @@ def strangers(client: httpx.Client) -> list[str]:
 def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str, Any]:
     """Stop after this many seconds, even if `requests` are not done."""
     begun, found = time.monotonic(), Found()
-    with served(folder, True, RAG_RATE="0", RAG_THRESHOLD="0.15") as service:
+    with served(folder, True, RAG_RATE="0") as service:
         tokens = prepare(service, folder)
         headers = {"Authorization": f"Bearer {tokens['']}"}
         with httpx.Client(
@@ -265,11 +261,9 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
         }
 
 
-def prepare(service: Served, folder: Path) -> dict[str, str]:
+def prepare(service: Program, folder: Path) -> dict[str, str]:
     """Keys by collection; "" for the key of all."""
     with httpx.Client(base_url=service.url, timeout=120, trust_env=False) as client:
-        while client.get("/ready").status_code != 200:
-            time.sleep(0.2)
         for name in NAMES:
             client.post("/v1/collections", json={"name": name}).raise_for_status()
     ids = {one.name: one.id for one in LocalCollections(folder).all()}

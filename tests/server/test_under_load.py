@@ -10,16 +10,10 @@ from eval.chaos import fuzz, load
 pytestmark = pytest.mark.slow
 
 
-def test_under_load_nothing_fails(tmp_path: Path) -> None:
-    arguments = ["--fake", "--requests", "32", "--at-once", "8", "32", "--memory", "100"]
-    found = load.measure(tmp_path, load.options(arguments))
-    for measured in found["batched"].values():
-        assert set(measured["statuses"]) == {"200"}
-    assert found["overload"]["refused"] > 0
-    assert found["overload"]["statuses"] == [200, 503]
-    assert found["overload"]["after"] == 200
-    assert found["memory"]["failed"] == 0
-    assert found["memory"]["growth_after_first_tenth_mib"] < 60
+def test_under_load_nothing_fails_and_memory_stays(tmp_path: Path) -> None:
+    found = load.memory(tmp_path, load.options(["--fake", "--requests", "160"]))
+    assert (found["requests"], found["failed"]) == (160, 0)
+    assert found["growth_after_first_tenth_mib"] < 60
 
 
 def test_a_flood_of_one_key_leaves_another_its_turns(
