@@ -6,7 +6,7 @@ python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [
 DIR gets, for each set, its index, the hits of each question and the reader's output, so that
 ablations and fits take seconds. SET is seeds, forms, technical, household, tables, tables-held-out,
 mixed, reports, squad, own or one of `public_sets`; FOLDER is made by `python -m
-eval.gold.technical`; DATA contains squad-dev-36.json.gz, whose held-out articles are used; the
+eval.gold.collections`; DATA contains squad-dev-36.json.gz, whose held-out articles are used; the
 folder `asked` beside it contains the public sets. For own, the held-out questions of our own, DATA
 is what `python -m eval.gold.training` made. Nothing is read twice; after --minutes, the next call
 continues.

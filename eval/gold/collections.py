@@ -1,17 +1,20 @@
-"""Folders of other people's documents that the questions in collections/ are asked on.
+"""Folders of other people's documents that the questions in collections/ and in technical.jsonl are
+asked on.
 
-    python -m eval.gold.collections FOLDER DATA [*.deb]
+    python -m eval.gold.collections FOLDER DATA *.deb
     python -m eval.experiments.kept --cache DIR --collections FOLDER restic
 
-FOLDER gets one folder per collection, as links into DATA, which has collections/ and pdf/. Three
+FOLDER gets one folder per collection, as links into DATA, which has collections/ and pdf/. Four
 sets are copied from packages of Debian 13: debian from linux-doc-6.12 and vim-runtime, manuals from
 bash-doc, borgbackup-doc, buildbot-doc, charliecloud-doc, exim4-doc-html, fail2ban, gammu-doc,
 gimp-help-en, gnuplot-doc, installation-guide-amd64, knot-doc, libreoffice-help-en-us, libvirt-doc,
 mosquitto, mpd, mutt, nano, postfix-doc, privoxy, python-django-doc, python-flask-doc,
 shorewall-doc, sphinx-doc, taskwarrior, tmux, weechat-doc and wireshark-doc, prose from anarchism,
 crawl-common, debian-history, doc-debian, gnugo, miscfiles, nethack-common, pysolfc, tuxpaint-data
-and xboard. Documents are checked against their digests in collections/documents.json.
-The project itself contains only the questions and the sentences that answer them.
+and xboard, technical from sqlite3-doc, apache2-doc and python3.13-doc. Sets whose packages or DATA
+are not given are left out. Documents are checked against their digests in
+collections/documents.json. The project itself contains only the questions and the sentences that
+answer them.
 """
 
 from __future__ import annotations
@@ -20,11 +23,10 @@ import argparse
 import gzip
 import hashlib
 import json
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
-
-from eval.gold.technical import unpack
 
 GOLD = Path(__file__).with_name("collections")
 DIGESTS = GOLD / "documents.json"
@@ -69,14 +71,25 @@ _PLACES = {
     "prose/state": "usr/share/state",
     "prose/tuxpaint": "usr/share/doc/tuxpaint-data",
     "prose/xboard": "usr/share/doc/xboard",
+    "technical/apache": "usr/share/doc/apache2-doc/manual/en",
+    "technical/python": "usr/share/doc/python3.13/html",
+    "technical/sqlite": "usr/share/doc/sqlite3",
 }
 """Folders in the packages, by the beginning of the ids of their documents."""
 
 
 def digests() -> dict[str, str]:
-    """The sha256 of each document that a question names, by id."""
+    """The sha256 of each document, by id."""
     found: dict[str, str] = json.loads(DIGESTS.read_text(encoding="utf-8"))
     return found
+
+
+def unpack(package: Path, folder: Path) -> None:
+    """Unpack a Debian package into the folder. Exits with a message if it is not one."""
+    command = ["dpkg-deb", "--extract", str(package), str(folder)]
+    unpacked = subprocess.run(command, capture_output=True, text=True)
+    if unpacked.returncode:
+        raise SystemExit(f"{package} cannot be unpacked: {unpacked.stderr.strip()}")
 
 
 def link(folder: Path, data: Path) -> None:
@@ -98,7 +111,8 @@ def copy_packaged(root: Path, folder: Path) -> None:
         if beginning is None or not (root / _PLACES[beginning]).is_dir():
             continue
         place, file = root / _PLACES[beginning], name.removeprefix(f"{beginning}/")
-        source = next(iter(sorted([*place.rglob(file), *place.rglob(f"{file}.gz")])), None)
+        sources = [place / file, *sorted([*place.rglob(file), *place.rglob(f"{file}.gz")])]
+        source = next((source for source in sources if source.is_file()), None)
         if source is None:
             raise SystemExit(f"{file} is not in its package; give the version of Debian 13")
         content = source.read_bytes()
@@ -120,17 +134,15 @@ def changed(folder: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the folder of the collections.")
     parser.add_argument("folder", type=Path, help="made if it does not exist")
-    parser.add_argument("data", type=Path, help="has collections/ and pdf/")
-    parser.add_argument(
-        "packages", nargs="*", type=Path, help="the .deb files of the sets debian, manuals, prose"
-    )
+    parser.add_argument("sources", nargs="+", type=Path, help="DATA and Debian packages (.deb)")
     options = parser.parse_args()
-    link(options.folder, options.data)
     with tempfile.TemporaryDirectory() as root:
-        for package in options.packages:
-            unpack(package, Path(root))
-        if options.packages:
-            copy_packaged(Path(root), options.folder)
+        for source in options.sources:
+            if source.is_dir():
+                link(options.folder, source)
+            else:
+                unpack(source, Path(root))
+        copy_packaged(Path(root), options.folder)
     differing = changed(options.folder)
     print(f"{len(digests()) - len(differing)} of {len(digests())} documents are as asked about")
     for name in differing[:5]:

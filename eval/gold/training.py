@@ -39,7 +39,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from eval.gold.technical import unpack
+from eval.gold.collections import unpack
 from rag.ingestion.chunking import TokenCounter, split
 from rag.models.registry import reader_path
 from rag.parsing.base import ParseError
