@@ -1,8 +1,7 @@
-"""Compares the answers of both stores: python -m eval.chaos.stores postgresql://… [OUT.json]
-[EVERY]
+"""Compares the answers of both stores: python -m eval.chaos.stores postgresql://… [--every N]
 
 Ingests seeds/ into a folder, moves that index to an empty database with its vectors, asks both
-every question of eval/gold/seeds.jsonl (or one in EVERY), and prints JSON: how many questions found
+every question of eval/gold/seeds.jsonl (or one in N), and prints JSON: how many questions found
 the same passages in the same order, and had the same answer, citations, alternatives and reason.
 RAG_* variables set the reader and the rest. Exits with status 1 if less than 99 % agree.
 """
@@ -13,11 +12,13 @@ import itertools
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from eval.chaos.programs import parser, written
 from rag import build
 from rag.answering.searcher import Query
 from rag.engine import Engine
@@ -61,37 +62,30 @@ def answers(engine: Engine, questions: Sequence[str]) -> Iterator[Answer]:
         yield from engine.ask_many([Query(question) for question in some])
 
 
-def said(answer: Answer) -> dict[str, object]:
-    """The visible part of an answer."""
-    others = [(other.text, other.citations) for other in answer.alternatives]
+def parts(answer: Answer) -> dict[str, object]:
+    """What both stores should have in common."""
     return {
+        "passages": [hit.passage for hit in answer.hits],
         "answer": answer.text,
         "citations": answer.citations,
-        "alternatives": others,
+        "alternatives": [(other.text, other.citations) for other in answer.alternatives],
         "abstention_reason": answer.abstention_reason,
     }
 
 
 def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, Any]:
     """Counts of agreements, the largest difference of confidence, and the questions that differ."""
-    same = dict.fromkeys(
-        ["passages", "answer", "citations", "alternatives", "abstention_reason", "everything"], 0
-    )
+    same: Counter[str] = Counter()
     furthest, answered, different = 0.0, 0, []
-    for number, (ours, theirs) in enumerate(
-        zip(*(answers(engine, questions) for engine in pair), strict=True)
+    for question, ours, theirs in zip(
+        questions, *(answers(engine, questions) for engine in pair), strict=True
     ):
-        one, other = (
-            {"passages": [hit.passage for hit in a.hits], **said(a)} for a in (ours, theirs)
-        )
-        for name, value in one.items():
-            same[name] += value == other[name]
+        one, other = parts(ours), parts(theirs)
+        same.update({name: int(value == other[name]) for name, value in one.items()})
         same["everything"] += one == other
         answered += ours.text is not None
-        different += [] if one == other else [questions[number]]
+        different += [] if one == other else [question]
         furthest = max(furthest, abs(ours.confidence - theirs.confidence))
-        if number % 50 == 49:
-            print(number + 1, same, file=sys.stderr, flush=True)
     asked = {"reader": pair[0].reader.name, "questions": len(questions), "answered": answered}
     return {
         **asked,
@@ -101,21 +95,18 @@ def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, 
     }
 
 
-def main(dsn: str, out: str | None = None, every: str = "1") -> int:
-    with tempfile.TemporaryDirectory() as folder, engines(Path(folder), dsn) as pair:
+def main() -> int:
+    described = parser(__doc__)
+    described.add_argument("dsn", help="an empty database, or schema of one")
+    described.add_argument("--every", type=int, default=1, help="ask one in so many questions")
+    options = described.parse_args()
+    with tempfile.TemporaryDirectory() as folder, engines(Path(folder), options.dsn) as pair:
         stats = pair[1].store.stats()
-        found = {
-            "documents": stats.documents,
-            "passages": stats.passages,
-            **compare(pair, QUESTIONS[:: int(every)]),
-        }
-    print(text := json.dumps(found, indent=2))
-    if out:
-        Path(out).write_text(text + "\n")
-    return int(found["same"]["everything"] < LEAST * found["questions"])
+        counts = {"documents": stats.documents, "passages": stats.passages}
+        result = counts | compare(pair, QUESTIONS[:: options.every])
+    written(result, options.out)
+    return int(result["same"]["everything"] < LEAST * result["questions"])
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())
