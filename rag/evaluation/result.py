@@ -15,9 +15,7 @@ import numpy as np
 from rag.errors import InputError
 from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.metrics import (
-    DEPTH,
     Interval,
-    evidence_at,
     intervals,
     measure,
     paired,
@@ -37,9 +35,8 @@ class Summary:
     """All figures of a report. `latency` is in milliseconds by stage, then percentile; `stages`
     counts the questions that each stage lost.
 
-    Curves are lists of points: `recall` (k, share of questions with evidence in the first k
-    passages), `risk` (coverage, risk), `reliability` (mean confidence, share right, questions),
-    `waiting` (milliseconds, share of questions answered by then).
+    Curves are lists of points: `risk` (coverage, risk), `reliability` (mean confidence, share
+    right, questions).
     """
 
     counts: Mapping[str, int]
@@ -48,10 +45,8 @@ class Summary:
     latency: Mapping[str, Mapping[str, float]]
     per_second: float
     stages: Mapping[str, int]
-    recall: Sequence[tuple[float, float]]
     risk: Sequence[tuple[float, float]]
     reliability: Sequence[tuple[float, float, int]]
-    waiting: Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +107,6 @@ def summarise(rows: Sequence[Row]) -> Summary:
     """Compute all figures from the rows."""
     columns = table(rows)
     kinds = Counter(str(row.kind) for row in rows)
-    answerable = kinds["answerable"]
     total = np.array([sum(row.ms.values()) for row in rows], dtype=float)
     stages = dict.fromkeys(name for row in rows for name in row.ms)
     times = {
@@ -131,12 +125,8 @@ def summarise(rows: Sequence[Row]) -> Summary:
         latency={name: _percentiles(values) for name, values in times.items()},
         per_second=float(1000 * len(rows) / total.sum()) if total.sum() else 0.0,
         stages={name: lost[name] for name in STAGES if lost[name]},
-        recall=[(float(k), evidence_at(k, columns)) for k in range(1, DEPTH + 1) if answerable],
         risk=_thinned(np.transpose(risk_coverage(columns)).tolist()),
         reliability=reliability(columns),
-        waiting=_thinned(
-            [(float(ms), place / len(rows)) for place, ms in enumerate(np.sort(total), 1)]
-        ),
     )
 
 

@@ -29,35 +29,25 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A linear axis from the first to the last of `marks`, its ticks; `label` names the quantity.
-    Shares in [0, 1] are shown as per cent.
+    """A linear axis of shares from 0 to the last of `marks`, its ticks; `label` names the
+    quantity.
     """
 
     label: str
     marks: Sequence[float]
-    is_share: bool = False
 
     def at(self, value: float) -> float:
         """The position of a value, from 0 to 1, clipped at the ends."""
-        low, high = self.marks[0], self.marks[-1]
-        return min(1.0, max(0.0, (value - low) / ((high - low) or 1)))
+        return min(1.0, max(0.0, value / self.marks[-1]))
 
     def text(self, value: float) -> str:
-        return f"{100 * value:g} %" if self.is_share else f"{value:g}"
+        return f"{100 * value:g} %"
 
 
-def percent(label: str, high: float = 1.0) -> Axis:
-    """An axis for shares."""
+def axis(label: str, high: float = 1.0) -> Axis:
+    """An axis from 0 to `high`."""
     step = next(step for step in (0.05, 0.1, 0.2, 0.25) if high / step <= 5.01)
-    return Axis(label, [round(n * step, 4) for n in range(round(high / step + 0.49) + 1)], True)
-
-
-def scale(highest: float) -> list[float]:
-    """Round numbers from 0 up to `highest`, in three or four steps."""
-    exact = max(highest, 1e-3) / 4
-    power = 10.0 ** math.floor(math.log10(exact))
-    step = next(n * power for n in (1, 2, 2.5, 5, 10) if n * power >= exact * (1 - 1e-9))
-    return [n * step for n in range(math.ceil(highest / step - 1e-9) + 1)]
+    return Axis(label, [round(n * step, 4) for n in range(round(high / step + 0.49) + 1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +148,7 @@ def _seconds(milliseconds: float) -> str:
 
 
 def _charts(result: Result) -> Iterator[Chart]:
-    summary, times = result.summary, result.summary.latency["total"]
-    questions = percent("questions")
-    if summary.recall:
-        first, last = summary.recall[0][1], summary.recall[-1][1]
-        words = f"Evidence is in the first passage of {first:.0%} of the questions"
-        words += f", in the first 20 of {last:.0%}"
-        ranks = Axis("k", (1, 5, 10, 15, 20))
-        yield Chart("Evidence among the first k passages", words, ranks, questions, summary.recall)
+    summary = result.summary
     if summary.risk:
         rows = [row for row in result.rows if row.kind != "retrieval"]
         answered = [row for row in rows if row.text is not None]
@@ -173,7 +156,7 @@ def _charts(result: Result) -> Iterator[Chart]:
         words = f"{summary.risk[-1][1]:.0%} of all best candidates are wrong"
         words += f"; the area is {summary.metrics['aurc']:.3f}"
         highest = math.ceil(10 * max(risk for _, risk in summary.risk)) / 10
-        axes = percent("answered"), percent("wrong", max(0.1, highest))
+        axes = axis("answered"), axis("wrong", max(0.1, highest))
         threshold = Dot(len(answered) / len(rows), wrong, "as it is set")
         title = "Wrong answers by the share answered (dot: current threshold)"
         yield Chart(title, words, *axes, summary.risk, [threshold])
@@ -185,11 +168,7 @@ def _charts(result: Result) -> Iterator[Chart]:
             Dot(x, y, f"{count} questions", 3 + 9 * (count / largest) ** 0.5)
             for x, y, count in summary.reliability
         ]
-        yield Chart(title, words, percent("confidence"), percent("right"), dots=dots)
-    half, slowest = _seconds(times["p50"]), _seconds(times["p95"])
-    words = f"Half of the questions take at most {half}, 95 % at most {slowest}"
-    axis, line = Axis("milliseconds", scale(times["p99"])), [(0.0, 0.0), *summary.waiting]
-    yield Chart("Questions answered within a time", words, axis, questions, line)
+        yield Chart(title, words, axis("confidence"), axis("right"), dots=dots)
 
 
 def write(
