@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,8 +129,11 @@ def changes_command(settings: Settings, name: str, since: str) -> None:
     with closing(build.store(settings)) as store:
         until = grids.now()
         changes = grids.load(store, name).changes(since)
-        for line in _json_lines(changes) if is_json() else _change_lines(changes):
-            click.echo(line)
+        for change in changes:
+            if is_json():
+                click.echo(json.dumps(plain(change), ensure_ascii=not takes_all(sys.stdout)))
+            else:
+                click.echo("\n".join(_change_lines(change)))
         if changes and not since:
             grids.mark(store, name, looked=until)
     sys.exit(1 if changes else 0)
@@ -258,18 +261,12 @@ def _summary(grid: Grid) -> str:
     return f"{clean(grid.spec.name)}: {size}: {', '.join(counts) or 'no cells'}"
 
 
-def _json_lines(changes: Sequence[Change]) -> Iterable[str]:
-    for change in changes:
-        yield json.dumps(plain(change), ensure_ascii=not takes_all(sys.stdout))
-
-
-def _change_lines(changes: Sequence[Change]) -> Iterable[str]:
-    for change in changes:
-        place = ", ".join(clean(name) for name in (change.row, change.column) if name)
-        yield f"{place}: {change.reason} ({clean(change.document_id)}, {change.at})"
-        if change.before or change.after:
-            yield f"  was: {_value(change.before)}"
-            yield f"  is:  {_value(change.after)}"
+def _change_lines(change: Change) -> Iterable[str]:
+    place = ", ".join(clean(name) for name in (change.row, change.column) if name)
+    yield f"{place}: {change.reason} ({clean(change.document_id)}, {change.at})"
+    if change.before or change.after:
+        yield f"  was: {_value(change.before)}"
+        yield f"  is:  {_value(change.after)}"
 
 
 def _value(cell: grids.Cell | None) -> str:

@@ -29,8 +29,8 @@ _QUOTE_COLUMNS = (
     *("row", "column", "state", "probability", "value", "quote", "sentence", "document", "page"),
     *("heading", "start", "end", "sha256", "rating"),
 )
-_MARKER = re.compile(r"(?:[-*•–]|\d++[.)])\s++")
-"""At the start of an item."""
+_MARKER = re.compile(r"\A(?:[-*•–]|\d++[.)])\s++")
+"""The bullet or number of an item."""
 _LONGEST = 32_000
 """Characters of a cell in XLSX, which allows 32,767."""
 HTML_STYLE = """
@@ -167,16 +167,11 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
         answer = {"form": "yes_no", "verdict": value.casefold(), "evidence": evidence}
         return answer if value.casefold() in ("yes", "no") else None
     if kind == "list":
-        items = [[item] for line in value.splitlines() if (item := _item(line.strip()))]
+        lines = (_MARKER.sub("", line.strip()) for line in value.splitlines())
+        items = [[line] for line in lines if line]
         return {"form": "list", "items": items, "evidence": evidence}
     form = "sentences" if evidence and not verbatim else "span"
     return {"form": form, "answers": [value], "evidence": evidence}
-
-
-def _item(line: str) -> str:
-    """The item without its bullet or number."""
-    marker = _MARKER.match(line)
-    return line[marker.end() :] if marker else line
 
 
 def _on_one_line(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rag.answering.reading import logit
 from rag.answering.searcher import Query, RetrievalResult
@@ -16,7 +16,6 @@ from rag.desk.grid import Cell, Grid, GridRow, Quote, State
 from rag.desk.grid_file import GridColumn
 from rag.errors import RagError
 from rag.meaning.figures import figures
-from rag.meaning.quantities import Quantity
 from rag.protocols import Store
 from rag.types import Alternative, Answer, Citation, Value
 
@@ -302,14 +301,10 @@ def typed_value(text: str, kind: str) -> Value | None:
         return None
     amounts = [(figure.text, figure.quantity) for figure in values if figure.quantity]
     money = [pair for pair in amounts if pair[1].kind == "money"]
-    chosen = (money if kind == "amount" else []) or amounts
-    return _amount(*chosen[0]) if chosen else None
-
-
-def _amount(text: str, amount: Quantity) -> Value:
-    numbers: dict[str, Any] = {"number": amount.number, "upper": amount.upper}
-    names: dict[str, Any] = {"iso": amount.iso, "unit": amount.unit, "bound": amount.bound}
-    return Value(amount.kind, text, **numbers, **names)
+    for words, amount in (money if kind == "amount" else []) or amounts:
+        numbers = (amount.number, amount.upper, amount.unit, amount.bound)
+        return Value(amount.kind, words, amount.iso, None, *numbers)
+    return None
 
 
 def _quote(citation: Citation) -> Quote:

@@ -113,19 +113,14 @@ def _agreement(answer: Answer) -> Iterator[str]:
     elif answer.documents == 1:
         yield f"One of the {plural(read, 'document')} read supports it."
     for side in answer.conflicts:
-        yield f"Conflicts with: {_side(side)}."
+        count, place = plural(side.documents, "document"), side.citations[0].document_id
+        yield f'Conflicts with: "{side.text}" in {count} ({place}).'
     rivals = [o for o in answer.alternatives if all(o.text != s.text for s in answer.conflicts)]
     if rivals:
         following, place = rivals[0], rivals[0].citations[0].document_id
         yield (
             f'The next candidate is "{following.text}" with {following.confidence:.0%}, in {place}.'
         )
-
-
-def _side(side: Alternative) -> str:
-    return (
-        f'"{side.text}" in {plural(side.documents, "document")} ({side.citations[0].document_id})'
-    )
 
 
 def _typed(answer: Answer) -> Iterator[str]:
