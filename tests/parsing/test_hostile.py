@@ -143,9 +143,7 @@ PARAGRAPH = "<w:p><w:r><w:t>deep</w:t></w:r></w:p>"
 NESTED: dict[str, Callable[[], bytes]] = {
     "html": lambda: b"<ul><li>" * (DEEP // 2) + b"deep",
     "xhtml": lambda: b"<table><tr><td>" * (DEEP // 3) + b"deep",
-    "md": lambda: b"> " * DEEP + b"deep",
     "rst": lambda: b"".join(b"  " * (n % 50) + b"* - deep\n" for n in range(DEEP)),
-    "json": lambda: b'{"a":[' * DEEP + b"1" + b"]}" * DEEP,
     "eml": lambda: b"Subject: x\n" + b"Content-Type: message/rfc822\n\n" * DEEP + b"deep",
     "docx": lambda: zipped(
         word("<w:sdt><w:sdtContent>" * DEEP + PARAGRAPH + "</w:sdtContent></w:sdt>" * DEEP)

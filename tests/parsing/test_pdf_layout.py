@@ -25,12 +25,6 @@ def test_headers_of_several_lines_are_not_columns_of_prose() -> None:
     assert len(regions(lines)) == 1
 
 
-def test_labels_beside_figures_are_not_columns_of_prose() -> None:
-    labels = [Line(50, 12 * n, 250, 12 * n + 10, "A label with six words here") for n in range(5)]
-    figures = [Line(300, 12 * n, 340, 12 * n + 10, f"1,00{n}") for n in range(5)]
-    assert len(regions([*labels, *figures])) == 1
-
-
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 4), max_size=40))
 def test_no_line_is_lost_or_doubled(boxes: list[tuple[int, int, int, int]]) -> None:
