@@ -8,6 +8,7 @@ service refuses its work after A seconds, cuts connections after B, and ends aft
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -108,13 +109,15 @@ def serving(
 
 @contextmanager
 def process(
-    index: Path, fake: bool = True, **environment: str
+    index: Path, fake: bool = True, needs_token: bool = False, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """The service in its own process, with fake models or as `rag serve`, and a client."""
+    """The service in its own process, with fake models or as `rag serve`, and a client, which sends
+    the token of the printed address.
+    """
     command = (
         ["tests.server.fake_server", str(index)]
         if fake
-        else ["rag", "serve", "--no-key", "--index", str(index)]
+        else ["rag", "serve", *([] if needs_token else ["--no-key"]), "--index", str(index)]
     )
     env = {
         **os.environ,
@@ -134,9 +137,11 @@ def process(
     try:
         found = re.search(r"http://[^\s\"]+", lines.readline())
         assert found
+        address, _, token = found.group().partition("#token=")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         with (
             ThreadPoolExecutor(1) as pool,
-            httpx.Client(base_url=found.group(), timeout=30, trust_env=False) as client,
+            httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as client,
         ):
             pool.submit(lines.read)
             try:
@@ -152,6 +157,15 @@ def process(
             started.kill()
         started.wait()
         lines.close()
+
+
+def audited(folder: Path, lines: int) -> list[dict[str, str]]:
+    """The lines of the audit log, once there are so many: each is written after its response."""
+    log, until = folder / "audit.jsonl", time.monotonic() + 30
+    while not log.is_file() or len(log.read_text().splitlines()) < lines:
+        assert time.monotonic() < until, f"{log} has fewer than {lines} lines"
+        time.sleep(0.02)
+    return [json.loads(line) for line in log.read_text().splitlines()]
 
 
 def index_of(folder: Path, name: str, content: bytes) -> Path:

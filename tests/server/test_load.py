@@ -22,7 +22,7 @@ from rag.server.admission import Admission
 from rag.server.problems import ServiceError
 from rag.types import Hit
 from tests.fakes import NameReader
-from tests.server.fake_server import SlowReader, put_text, serving
+from tests.server.fake_server import SlowReader, audited, put_text, serving
 
 pytestmark = pytest.mark.slow
 
@@ -44,14 +44,6 @@ def test_a_batch_that_cannot_be_done_in_time_is_refused_at_once(tmp_path: Path) 
         assert refused.elapsed.total_seconds() < 2
 
 
-def wait_for_audit(audit: Path, path: str, seconds: float = 30) -> None:
-    """Wait for the audit line of a request: it is written after the answer has been sent."""
-    until = time.monotonic() + seconds
-    while not (audit.is_file() and path in audit.read_text()):
-        assert time.monotonic() < until, f"{audit} has no line of {path}"
-        time.sleep(0.02)
-
-
 def test_a_search_crosses_to_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each further one is a wait for Python's lock while another key computes."""
     crossed = list[object]()
@@ -63,7 +55,7 @@ def test_a_search_crosses_to_one_thread(tmp_path: Path, monkeypatch: pytest.Monk
 
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", TEXT)
-        wait_for_audit(tmp_path / "audit.jsonl", "/v1/documents")
+        audited(tmp_path, 1)
         monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
         found = client.post("/v1/search", json={"question": "Who led the talks?"})
         assert found.json()["hits"][0]["document_id"] == "uploads/oman.txt"

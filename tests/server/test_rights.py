@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from rag.ingestion.fetch import _is_public
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
-from tests.server.fake_server import put_text, serving, with_key
+from tests.server.fake_server import audited, put_text, serving, with_key
 
 SAFE = "The safe is in {}."
 
@@ -102,15 +100,6 @@ def _chat(client: httpx.Client, name: str) -> httpx.Response:
 
 def _responses(client: httpx.Client, name: str) -> httpx.Response:
     return post(client, "/responses", model=f"rag:{name}", input="Where is the safe?")
-
-
-def audited(folder: Path, many: int) -> list[dict[str, str]]:
-    """The lines of the audit log, once there are this many: each is written after the response."""
-    until = time.monotonic() + 20
-    while len(lines := (folder / "audit.jsonl").read_text().splitlines()) < many:
-        assert time.monotonic() < until, lines
-        time.sleep(0.05)
-    return [json.loads(line) for line in lines]
 
 
 def test_an_agents_deletion_leaves_traces_only_in_the_audit_log(tmp_path: Path) -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +14,7 @@ from rag.errors import InputError
 from rag.server.api_keys import keys_of
 from rag.server.serve import _open, token_of
 from rag.settings import Settings
-from tests.server.fake_server import ROOT, serving, wait_until_ready
+from tests.server.fake_server import process, serving, with_key
 
 ASKED = [
     ("GET", "/v1/documents", None),
@@ -148,24 +143,10 @@ def test_wrong_keys_are_logged_with_the_address(
 
 @pytest.mark.slow
 def test_the_printed_address_lets_a_person_in(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "rag", "serve", "--port", "0", "--index", str(tmp_path)]
-    env = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
-    log = tmp_path / "log"
-    with log.open("wb") as stderr:
-        started = subprocess.Popen(command, cwd=ROOT, env=env, stderr=stderr)
-    try:
-        until = time.monotonic() + 240
-        while (
-            not (found := re.search(r"(http://[^\s#]+)#token=(\S+)", log.read_text()))
-            and time.monotonic() < until
-        ):
-            time.sleep(0.1)
-        assert found
-        with httpx.Client(base_url=found[1], trust_env=False, timeout=20) as client:
-            wait_until_ready(client, 240)
-            assert status(client, ("GET", "v1/jobs/x", None)) == 401
-            bearer = {"Authorization": f"Bearer {found[2]}"}
-            assert status(client, ("GET", "v1/jobs/x", None), **bearer) == 404
-    finally:
-        started.kill()
-        started.wait()
+    state = str(tmp_path / "state")
+    with (
+        process(tmp_path, fake=False, needs_token=True, XDG_STATE_HOME=state) as (_, client),
+        with_key(client) as stranger,
+    ):
+        assert status(stranger, ("GET", "v1/jobs/x", None)) == 401
+        assert status(client, ("GET", "v1/jobs/x", None)) == 404
