@@ -44,7 +44,7 @@ class ParseLimits:
 class ParseTask:
     """A file to read, known digests by source, and who follows its scans, from another thread."""
 
-    file: FoundFile
+    found: FoundFile
     known: Mapping[str, str] = field(default_factory=dict)
     on_scan: OnScan = field(default=ignore_scan, compare=False)
 
@@ -60,7 +60,7 @@ def one_by_one(jobs: Iterable[ParseTask]) -> Iterator[Result]:
         follower = on_scan.set(job.on_scan)
         result: Loaded | ParseError
         try:
-            result = load(job.file, job.known)
+            result = load(job.found, job.known)
         except ParseError as error:
             result = error
         finally:
@@ -101,8 +101,8 @@ class Pool:
         return self._threads.submit(self._ask, request, data).result()
 
     def _load(self, job: ParseTask) -> Loaded | ParseError:
-        file = job.file
-        request = {"path": str(file.path), "id": file.document_id, "known": dict(job.known)}
+        found = job.found
+        request = {"path": str(found.path), "id": found.document_id, "known": dict(job.known)}
         try:
             return self._ask(request, on_scan=job.on_scan)
         except ParseError as error:
@@ -117,7 +117,7 @@ class Pool:
                 if self.is_closed:
                     raise BusyError("files are not read any more", "try again in a moment")
                 worker = self._own.worker = _Worker(self._limits)
-                self._all = [child for child in self._all if not child.ended] + [worker]
+                self._all = [other for other in self._all if not other.ended] + [worker]
         return worker.ask({**request, **asdict(self._limits)}, data, on_scan)
 
     def close(self) -> None:
