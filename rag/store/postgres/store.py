@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from psycopg import Connection
 
-from rag.errors import StoreError
 from rag.packed_blocks import PackedBlocks
 from rag.protocols import CellRow, CellState, Filter, Footprint, Stats, Vectors
 from rag.store.duplicates import Duplicates, duplicates
@@ -21,7 +20,7 @@ from rag.store.postgres import schema, search, writes
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.filter_sql import writable
 from rag.store.postgres.writes import HOLDS
-from rag.store.validation import check
+from rag.store.validation import check, check_settings
 from rag.types import Document, Passage
 
 _log = logging.getLogger(__name__)
@@ -63,7 +62,7 @@ class PostgresStore:
             lambda connection: self._prepare(connection, expect if create else None), create
         )
         try:
-            _check(meta, expect, place)
+            check_settings(place, meta, expect, "create a new index in another database")
         except BaseException:
             self.close()
             raise
@@ -107,7 +106,12 @@ class PostgresStore:
         return self._database.change(lambda c: writes.delete(c, document_id))
 
     def update_digests(self, stamps: Mapping[str, str]) -> None:
-        self._database.change(lambda c: writes.update_digests(c, stamps))
+        sql = (
+            "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) "
+            "AS n (id, stamp) WHERE d.id = n.id"
+        )
+        values = (list(stamps), list(stamps.values()))
+        self._database.change(lambda c: c.execute(sql, values))
 
     def keep_original(self, document_id: str, content: bytes) -> None:
         self._database.change(lambda c: writes.keep_original(c, document_id, content))
@@ -253,16 +257,6 @@ class PostgresStore:
 def _warn(server: str, warning: str) -> None:
     """Once per process: a worker opens collections of a server again and again."""
     _log.warning("%s: %s", server, warning)
-
-
-def _check(meta: Mapping[str, str], expect: Mapping[str, str], place: str) -> None:
-    for name, value in expect.items():
-        stored = meta.get(name)
-        if stored != value:
-            hint = f"set RAG_{name.upper()}={stored}, or create a new index in another database"
-            raise StoreError(
-                f"{place} was made with {name} = {stored}, the settings say {value}", hint
-            )
 
 
 def _vacuum(connection: Connection[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -99,15 +99,6 @@ def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -
         values = {**cell._asdict(), **names, "documents": list(cell.documents)}
         written += connection.execute(newer if cell.number else new, values).rowcount
     return written
-
-
-def update_digests(connection: Connection[Any], stamps: Mapping[str, str]) -> None:
-    """Within a transaction: set container digests of documents, by id."""
-    connection.execute(
-        "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) AS n (id, "
-        "stamp) WHERE d.id = n.id",
-        (list(stamps), list(stamps.values())),
-    )
 
 
 def keep_original(connection: Connection[Any], document_id: str, content: bytes) -> None:

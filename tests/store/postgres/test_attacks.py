@@ -51,20 +51,6 @@ def test_names_filters_and_questions_are_data(store: PostgresStore, text: str) -
     assert [document.id for document in store.documents()] == ["plain"]
 
 
-@pytest.mark.parametrize("name", [text for text in HOSTILE if not text.isalnum()])
-def test_names_of_collections_are_refused(dsn: str, name: str, tmp_path: Path) -> None:
-    collections = PostgresCollections(dsn, tmp_path)
-    collections.create("one")
-    with pytest.raises(InputError):
-        collections.create(name)
-    with pytest.raises(InputError):
-        collections.rename("one", name)
-    assert collections.get(name) is None
-    assert [one.name for one in collections.all()] == ["one"]
-    collections.delete("one")
-    collections.close()
-
-
 @pytest.mark.parametrize("name", ["a\0b", "".join(chr(0x4E00 + 7 * n) for n in range(2000))])
 def test_a_name_that_cannot_be_held_is_an_input_error(store: PostgresStore, name: str) -> None:
     with pytest.raises(InputError, match=r"NUL|has a name of 6,000 bytes"):

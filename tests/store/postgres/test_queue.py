@@ -63,9 +63,7 @@ def test_all_or_none_are_enqueued(queue: PostgresQueue) -> None:
     assert queue.state().jobs == ()
 
 
-def test_an_unreadable_file_fails_with_a_reason_and_blocks_nothing(
-    queue: PostgresQueue,
-) -> None:
+def test_an_unreadable_file_fails_with_a_reason_and_blocks_nothing(queue: PostgresQueue) -> None:
     reason = "docs/1.txt is binary, not text"
 
     def handle(given: Upload) -> Done:
