@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.filters import parse
+from rag.filters import Filter, parse
 from rag.protocols import Store
 from rag.store.postgres.sparse_bm25 import CorpusStatistics, Term, essential
 from tests.postgres import Cluster
@@ -45,11 +45,14 @@ def both(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         store.close()
 
 
+def scores(stores: list[Store], question: str, filter: Filter = ()) -> list[dict[int, float]]:
+    return [dict(store.lexical(question, 1000, filter)) for store in stores]
+
+
 def test_every_score_is_tantivys(both: list[Store]) -> None:
     source = random.Random(2)
     for _ in range(60):
-        question = text(source, 8)
-        ours, theirs = (dict(store.lexical(question, 1000)) for store in (both[1], both[0]))
+        theirs, ours = scores(both, text(source, 8))
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
@@ -58,7 +61,7 @@ def test_narrow_filters_with_rare_and_common_words(both: list[Store]) -> None:
     source = random.Random(5)
     filter = parse(["document=d40"])
     for question in [*VOCABULARY[::10], *(text(source, 8) for _ in range(20))]:
-        ours, theirs = (dict(store.lexical(question, 1000, filter)) for store in (both[1], both[0]))
+        theirs, ours = scores(both, question, filter)
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
@@ -70,7 +73,7 @@ def test_a_word_that_fills_a_passage_scores_nearly_as_in_tantivy(
     for store in stores:
         put_vectors(store, "a", ["fish " * count for count in (1, 60, 64, 100, 200)], unit(5))
         put_vectors(store, "b", ["a boat"], unit(1))
-    ours, theirs = (dict(store.lexical("fish", 9)) for store in stores)
+    theirs, ours = scores(stores, "fish")
     stores[1].close()
     assert ours == pytest.approx(theirs, rel=0.03)
     assert len(ours) == 5
@@ -107,9 +110,7 @@ def test_deletion_restores_the_statistics(cluster: Cluster, tmp_path: Path) -> N
         put_vectors(store, "kept", ["fish swim in the sea", "a boat"], unit(2))
         put_vectors(store, "other", ["herring are fish"], unit(1))
     changed.delete("gone")
-    scores = [
-        [score for _, score in store.lexical("fish trees sea", 9)] for store in (changed, fresh)
-    ]
-    assert scores[0] == scores[1] != []
+    ours, theirs = (list(found.values()) for found in scores([changed, fresh], "fish trees sea"))
+    assert ours == theirs != []
     changed.close()
     fresh.close()

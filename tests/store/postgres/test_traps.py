@@ -31,13 +31,17 @@ def filled(
     store = postgres(cluster, exact=EXACT, size=1)(folder)
     assert isinstance(store, PostgresStore)
     with store.writing():
-        for start in range(0, COUNT, 50):
-            topic = "far" if start >= COUNT - 300 else "near"
-            texts = [f"row {n}" for n in range(start, start + 50)]
-            put_vectors(store, f"d{start:04}", texts, VECTORS[start : start + 50], topic=topic)
+        load(store)
         assert not index_is_valid(schema_dsn(cluster, folder))  # loaded first, indexed after
     yield store, schema_dsn(cluster, folder)
     store.close()
+
+
+def load(store: PostgresStore) -> None:
+    for start in range(0, COUNT, 50):
+        topic = "far" if start >= COUNT - 300 else "near"
+        texts = [f"row {n}" for n in range(start, start + 50)]
+        put_vectors(store, f"d{start:04}", texts, VECTORS[start : start + 50], topic=topic)
 
 
 def index_is_valid(dsn: str) -> bool:
@@ -67,9 +71,7 @@ def test_the_index_is_built_after_loading(filled: tuple[PostgresStore, str]) -> 
     assert len(set(rows(store, store.dense(QUESTION, 20))) & set(range(20))) >= 19
 
 
-def test_scores_from_the_index_have_full_precision(
-    filled: tuple[PostgresStore, str],
-) -> None:
+def test_scores_from_the_index_have_full_precision(filled: tuple[PostgresStore, str]) -> None:
     """The index has half precision; its candidates are scored again."""
     store, _ = filled
     found = store.dense(QUESTION, 20)
@@ -138,13 +140,7 @@ def test_dead_rows_hide_nothing(cluster: Cluster, tmp_path: Path) -> None:
     store = postgres(cluster, exact=EXACT)(tmp_path)
     assert isinstance(store, PostgresStore)
     with store.writing():
-        for start in range(0, COUNT, 50):
-            put_vectors(
-                store,
-                f"d{start:04}",
-                [f"row {n}" for n in range(start, start + 50)],
-                VECTORS[start : start + 50],
-            )
+        load(store)
     with store.writing():
         for start in range(0, COUNT - 300, 50):
             store.delete(f"d{start:04}")
