@@ -32,7 +32,7 @@ def test_only_the_expiry_of_keys_follows_the_clock(tmp_path: Path) -> None:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "RAG_RATE": "60",
     }
-    with process(index, True, **environment) as (_, client):
+    with process(index, True, False, **environment) as (_, client):
         client.headers["Authorization"] = f"Bearer {lasting}"
         client.post("/v1/collections", json={"name": "other"}).raise_for_status()
         _work(client, "now")

@@ -177,7 +177,7 @@ def asked_and_read(pool: ThreadPoolExecutor, client: httpx.Client) -> Future[htt
 
 def test_a_service_whose_reader_does_not_return_ends_soon(tmp_path: Path) -> None:
     slow = {"TEST_SLOW": "120", "TEST_STOP": "1,2,3"}
-    with process(tmp_path, **slow) as (server, client), ThreadPoolExecutor(1) as pool:
+    with process(tmp_path, True, False, **slow) as (server, client), ThreadPoolExecutor(1) as pool:
         asked_and_read(pool, client)
         server.send_signal(signal.SIGTERM)
         assert server.wait(MOST_SECONDS) == 0
