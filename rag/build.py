@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rag.answering.judge import Judge, Ranks
 from rag.answering.searcher import Searcher
-from rag.engine import Engine, Rarity
+from rag.engine import Engine
 from rag.errors import AbsentError, InputError, install_line
 from rag.models.registry import (
     CASCADE_READS,
@@ -282,11 +282,11 @@ def assemble(
     another one is chosen.
     """
     retriever, speller = _retriever(settings, store, embedder), _speller(store)
-    classifier, rarity = forms(settings, embedder), _rarity(store)
+    classifier = forms(settings, embedder)
 
     def engine_of(reader: Reader, judge: Ranks, quick: Engine | None = None) -> Engine:
         return Engine(
-            settings, store, retriever, reader, judge, speller, classifier, embedder, rarity, quick
+            settings, store, retriever, reader, judge, speller, classifier, embedder, quick
         )
 
     small, _ = stages(reader)
@@ -325,12 +325,6 @@ def _speller(store: Store) -> Speller:
     from rag.store.spelling import WordSpeller
 
     return WordSpeller(store)
-
-
-def _rarity(store: Store) -> Rarity:
-    from rag.store.spelling import WordRarity
-
-    return WordRarity(store)
 
 
 def prepare(settings: Settings) -> None:

@@ -30,8 +30,6 @@ _TALK = 0.6
 """Probability of talk to rag itself from which on no document is asked."""
 _PROPOSED = 0.05
 """Probability of an overview or a catalogue from which on one is made and judged."""
-Rarity = Callable[[str], Mapping[str, float]]
-"""How rare the words of a question are in the index, in [0, 1], by stem."""
 
 
 class Engine(Searcher):
@@ -47,7 +45,6 @@ class Engine(Searcher):
         speller: Speller | None = None,
         forms: FormClassifier | None = None,
         embedder: Embedder | None = None,
-        rarity: Rarity = lambda question: {},
         quick: Engine | None = None,
     ) -> None:
         """`forms` says how likely a question wants each form; without it, answers are spans.
@@ -57,7 +54,6 @@ class Engine(Searcher):
         self.reader = reader
         self.judge = judge
         self.forms = forms
-        self.rarity = rarity
         self.quick = quick
         self.alternatives = MOST_ALTERNATIVES
         self._embedder = embedder
@@ -221,7 +217,6 @@ class Engine(Searcher):
         )
         answer = compose(
             reading,
-            self.rarity(state.question),
             Ruling(self.judge, self.threshold, self.alternatives),
             timings,
             query.form,

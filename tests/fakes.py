@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,9 +118,7 @@ class SpanJudge:
     threshold = 0.36
     digest = ""
 
-    def probabilities(
-        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
-    ) -> list[float]:
+    def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         return [_likely(one.span.spans) if one.span else 0.01 for one in candidates]
 
 

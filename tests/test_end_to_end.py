@@ -107,11 +107,21 @@ def test_a_users_own_article(tmp_path: Path) -> None:
             assert expected[question] in answer.citations[0].sentence
     right = [question for question, wanted in expected.items() if found[question].text == wanted]
     assert len(right) >= 5, {question: answer.text for question, answer in found.items()}
+    signed = engine.ask(ASKED)
+    assert signed.text == "2015"
+    assert all(other.confidence < signed.confidence for other in signed.alternatives)
+    assert engine.ask("What does JCPOA stand for?").text == "Joint Comprehensive Plan of Action"
     for question in (
+        "Who won the 12-day war?",
         "What is the capital of Mongolia?",
         "How many centrifuges are installed at Fordow?",
+        "How many people live in Tehran?",
+        "Who is the president of Brazil?",
+        "When was NATO founded?",
+        "How much does a nuclear reactor cost?",
+        "Who wrote Hamlet?",
     ):
-        assert engine.ask(question).text is None
+        assert engine.ask(question).text is None, question
 
 
 NO_SOCKETS = """

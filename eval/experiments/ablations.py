@@ -39,10 +39,7 @@ GROUPS = {
     "verdict head": ("yes", "no", "unsaid", "verdict"),
     "retrieval": ("fused", "dense", "lexical", "rank", "is_read"),
     "words of the question": ("coverage", "names", "question_words"),
-    "rarity of missing words": ("coverage_missed", "rarity_missed"),
-    "heading": ("heading_",),
     "second opinion of the small reader": ("first_",),
-    "question word, types of values": ("starts_", "typed_", "date_", "number_", "name_inside"),
     "refers back": ("refers_back",),
 }
 """Beginnings of the names of features, by group."""

@@ -65,7 +65,7 @@ _FOLDERS = "household tables tables-held-out mixed reports attributes records".s
 """Sets whose documents are in a folder of eval/gold of the same name."""
 SETS: dict[str, int | None] = dict.fromkeys(
     ("seeds", "forms", "technical", *_FOLDERS, "squad", "own", "clapnq", "cmu", *COLLECTIONS)
-) | {"seeds": 250, "squad": 300, "own": 300}
+) | {"seeds": 250, "squad": 400, "own": 300}
 """Number of questions per set; None for all."""
 _CORPORA = {"seeds": ROOT / "seeds", "forms": ROOT / "eval/gold/office"} | {
     name: ROOT / "eval/gold" / name for name in _FOLDERS

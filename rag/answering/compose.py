@@ -45,7 +45,6 @@ class Ranked:
 
 def compose(
     reading: Reading,
-    rarity: Mapping[str, float],
     ruling: Ruling,
     timings: Mapping[str, float],
     form: str = "",
@@ -55,25 +54,24 @@ def compose(
     reason. `proposed` are candidates from elsewhere: overviews and catalogues. `form` is one that a
     person chose.
     """
-    ranked = rank(reading, rarity, ruling.judge, form, proposed)
+    ranked = rank(reading, ruling.judge, form, proposed)
     if not ranked:
         return _refused(reading, (), timings, "no passage in the index is relevant")
     best, *others = ranked
     if best.probability < ruling.threshold:
         return _refused(reading, ranked, timings, _why(reading, best, ruling), ruling.alternatives)
-    return _given(reading, best, others, rarity, ruling, timings)
+    return _given(reading, best, others, ruling, timings)
 
 
 def rank(
     reading: Reading,
-    rarity: Mapping[str, float],
     judge: Ranks,
     form: str = "",
     proposed: Sequence[Candidate] = (),
 ) -> list[Ranked]:
     """All candidates with their probabilities, the likeliest first."""
     proposals = candidates(reading, form, proposed)
-    probabilities = judge.probabilities(proposals, reading, rarity)
+    probabilities = judge.probabilities(proposals, reading)
     ranked = [Ranked(*pair) for pair in zip(proposals, probabilities, strict=True)]
     return sorted(ranked, key=lambda candidate: -candidate.probability)
 
@@ -82,7 +80,6 @@ def _given(
     reading: Reading,
     best: Ranked,
     others: Sequence[Ranked],
-    rarity: Mapping[str, float],
     ruling: Ruling,
     timings: Mapping[str, float],
 ) -> Answer:
@@ -100,7 +97,7 @@ def _given(
         tuple(reading.hits),
         None,
         timings,
-        conflicts=_conflicts(candidate.span, reading, rarity, ruling),
+        conflicts=_conflicts(candidate.span, reading, ruling),
         value=_value(candidate, pieces, reading.documents),
         documents=_documents(candidate, citations),
         form=candidate.form,
@@ -185,7 +182,7 @@ def _documents(candidate: Candidate, citations: Sequence[Citation]) -> int:
 
 
 def _conflicts(
-    group: SpanGroup | None, reading: Reading, rarity: Mapping[str, float], ruling: Ruling
+    group: SpanGroup | None, reading: Reading, ruling: Ruling
 ) -> tuple[Alternative, ...]:
     """Values that contradict a span and would be given without it."""
     if group is None:
@@ -196,7 +193,7 @@ def _conflicts(
         return ()
     ranked = {
         one.candidate.span.meaning: one
-        for one in rank(reading.without(group), rarity, ruling.judge, "span")
+        for one in rank(reading.without(group), ruling.judge, "span")
         if one.candidate.span
     }
     return tuple(

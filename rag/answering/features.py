@@ -16,14 +16,11 @@ from rag.answering.forms import FORMS, NEEDS_ALL
 from rag.answering.reading import FLOOR, Reading, Sentence, logit, odds
 from rag.answering.spans import SpanGroup
 from rag.meaning.compare import Relation, compare
-from rag.meaning.words import OWNERS, SUBJECTS, content_words, coverage
+from rag.meaning.words import OWNERS, SUBJECTS, coverage
 from rag.types import Document, Hit
 
 SHOWN_FORMS = ("span", "sentences", "list", "yes_no", "comparison", "overview", "catalogue")
 ASKED = (*FORMS, NEEDS_ALL)
-QUESTION_WORDS = ("who", "when", "where", "why", "how", "what", "which")
-_FIRST_WORDS = 4
-"""Words of a question among which its question word is looked for."""
 GENERATED = (
     "span sentence run neighbours paragraph section list items rows table yes_no comparison "
     "overview catalogue"
@@ -78,23 +75,14 @@ FEATURES = (
     "is_read",
     "coverage",
     "coverage_passage",
-    "coverage_missed",
-    "rarity_missed",
     "names",
     "names_passage",
-    "heading_asked",
-    "heading_covers",
     "fresh",
     "question_words",
     "agreement",
     "rivals",
     "asks_date",
     "asks_amount",
-    "typed_inside",
-    *(f"starts_{word}" for word in QUESTION_WORDS),
-    "date_inside",
-    "number_inside",
-    "name_inside",
     "refers_back",
     "first_sentence_best",
     "first_sentence_mean",
@@ -111,14 +99,9 @@ SECOND = tuple(name for name in FEATURES if name.startswith("first_"))
 
 @dataclass(frozen=True)
 class Featurizer:
-    """Features of the candidates of one reading.
-
-    `rarity` has, for the stems of the question's content words, how rare they are in the index:
-    log((N + 1) / (n + 1)) for n of N passages, scaled to [0, 1]; {} if unknown.
-    """
+    """Features of the candidates of one reading."""
 
     reading: Reading
-    rarity: Mapping[str, float]
 
     def matrix(self, candidates: Sequence[Candidate]) -> NDArray[np.float32]:
         """One row per candidate, shape (n, len(FEATURES))."""
@@ -138,13 +121,11 @@ class Featurizer:
         log-odds of the verdict head in its passage; `verdict*`: for and against a yes or no.
         `fused`, `dense`, `lexical`, `rank`: retrieval of its passage. `coverage*`, `names*`: the
         share of the question's words, and of its names and numbers, in the candidate with its
-        heading, and in the whole passage; `*_missed`: how rare the missing ones are. `heading_*`:
-        the overlap of heading and question. `fresh`: the share of its own words that are not in
-        the question. `agreement`: independent documents; `rivals`: other spans that score close;
-        `asks_*` and `typed*`: whether the question wants a date or an amount, and one is there.
-        `starts_*`: the question word; `date_inside`, `number_inside`, `name_inside`: what the best
-        span inside is; `refers_back`: whether the first words refer to a sentence before.
-        `first_*`: the same by the small reader, 0 without one.
+        heading, and in the whole passage. `fresh`: the share of its own words that are not in the
+        question. `agreement`: independent documents; `rivals`: other spans that score close;
+        `asks_date`, `asks_amount`: whether the question wants one. `refers_back`: whether the
+        first words refer to a sentence before. `first_*`: the same by the small reader, 0 without
+        one.
         """
         hit = self._hit(candidate.places[0])
         second_opinion = self._first._second_opinion(candidate, hit) if self._first else {}
@@ -164,7 +145,7 @@ class Featurizer:
     @cached_property
     def _first(self) -> Featurizer | None:
         first = self.reading.first
-        return Featurizer(first, self.rarity) if first else None
+        return Featurizer(first) if first else None
 
     def _second_opinion(self, candidate: Candidate, hit: Hit | None) -> dict[str, float]:
         sentences = self._of_sentences(candidate)
@@ -184,11 +165,7 @@ class Featurizer:
     @cached_property
     def _asks(self) -> dict[str, float]:
         likely = self.reading.form_odds
-        words = self.reading.question.lower().split()[:_FIRST_WORDS]
-        starts = {f"starts_{word}": float(word in words) for word in QUESTION_WORDS}
-        return starts | {
-            f"asks_{name}": logit(likely.get(name, 1 / len(ASKED)), 1e-3) for name in ASKED
-        }
+        return {f"asks_{name}": logit(likely.get(name, 1 / len(ASKED)), 1e-3) for name in ASKED}
 
     def _of_form(self, candidate: Candidate) -> dict[str, float]:
         likely = self.reading.form_odds
@@ -285,10 +262,6 @@ class Featurizer:
             "agreement": float(best.documents) if best else 0.0,
             "asks_date": float(self.reading.analysis.date),
             "asks_amount": float(self.reading.analysis.amount),
-            "typed_inside": float(any(group.best.typed for group in inside)),
-            "date_inside": float(bool(best and best.meaning.date)),
-            "number_inside": float(bool(best and best.meaning.quantity)),
-            "name_inside": float(bool(best and best.best.span.text[:1].isupper())),
             "rivals": float(
                 sum(group.score > groups[0].score - 2 for group in groups) if groups else 0
             ),
@@ -334,22 +307,11 @@ class Featurizer:
             parts.append(candidate.span.best.sentence_text)
         near = " ".join([context, *(p.label for p in candidate.places), *parts])
         around = f"{context} {hit.passage.text}" if hit else near
-        heading = content_words(hit.passage.innermost_heading) if hit else frozenset()
-        words_around = content_words(around)
-        missed = analysis.words - words_around
-        rarity = [self.rarity.get(word, 0.5) for word in missed]
-        total = sum(self.rarity.get(word, 0.5) for word in analysis.words)
         return {
             "coverage": coverage(analysis.words, near),
             "coverage_passage": coverage(analysis.words, around),
-            "coverage_missed": sum(rarity) / total if total else 0.0,
-            "rarity_missed": max(rarity, default=0.0),
             "names": coverage(analysis.names, near, 1.0),
             "names_passage": coverage(analysis.names, around, 1.0),
-            "heading_asked": len(heading & analysis.words) / len(heading) if heading else 0.0,
-            "heading_covers": len(heading & analysis.words) / len(analysis.words)
-            if analysis.words
-            else 0.0,
         }
 
     def _hit(self, place: Place) -> Hit | None:

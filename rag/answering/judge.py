@@ -33,9 +33,7 @@ class Ranks(Protocol):
     @property
     def digest(self) -> str: ...
 
-    def probabilities(
-        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
-    ) -> list[float]:
+    def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         """How likely each candidate serves, in (0, 1)."""
 
 
@@ -141,13 +139,11 @@ class Judge:
             "risk": self.risk,
         } | numbers
 
-    def probabilities(
-        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
-    ) -> list[float]:
+    def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         """How likely each candidate serves, in (0, 1)."""
         if not candidates:
             return []
-        rows = Featurizer(reading, rarity).matrix(candidates)
+        rows = Featurizer(reading).matrix(candidates)
         return [self.probability(float(value)) for value in self.networks.log_odds(rows)]
 
     def probability(self, log_odds: float) -> float:

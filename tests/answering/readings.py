@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rag.answering.candidate import Candidate
 from rag.answering.compose import Ruling, compose
@@ -27,9 +27,7 @@ class Prefers:
     def __init__(self, generator: str) -> None:
         self.generator = generator
 
-    def probabilities(
-        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
-    ) -> list[float]:
+    def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         first = next((c for c in candidates if c.generator == self.generator), None)
         return [0.9 if one is first else 0.05 for one in candidates]
 
@@ -72,7 +70,7 @@ def answer_of(
     hits = list(dict.fromkeys(one.hit for one in spans))
     output = ReaderOutput(sorted(spans, key=lambda one: -one.score))
     reading = Reading(question, hits, output, {document.id: document for document in documents})
-    return compose(reading, {}, Ruling(SpanJudge(), threshold, 3), {})
+    return compose(reading, Ruling(SpanJudge(), threshold, 3), {})
 
 
 def texts(candidate: Candidate, document: Document) -> list[str]:

@@ -75,7 +75,7 @@ def test_the_shipped_judge_knows_every_feature(reader: str) -> None:
     assert 0 < judge.threshold < 1
     assert len(judge.digest) == 64
     reading = reading_of(LEASE, [0.9, 0.2, 0.1], (0.5, 0.2, 0.3), quotes=["May"])
-    probabilities = judge.probabilities(candidates(reading), reading, {})
+    probabilities = judge.probabilities(candidates(reading), reading)
     assert all(0 < one < 1 for one in probabilities)
 
 
@@ -95,8 +95,8 @@ def test_networks_of_other_features_are_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("generator", ["span", "run", "yes_no"])
 def test_the_likeliest_candidate_is_the_answer(generator: str) -> None:
     reading = reading_of(LEASE, [0.9, 0.2, 0.6], (0.5, 0.2, 0.3), quotes=["May", "900 euros"])
-    answer = compose(reading, {}, Ruling(Prefers(generator), 0.5, 3), {})
-    ranked = rank(reading, {}, Prefers(generator))
+    answer = compose(reading, Ruling(Prefers(generator), 0.5, 3), {})
+    ranked = rank(reading, Prefers(generator))
     assert answer.confidence == ranked[0].probability == 0.9
     assert ranked[0].candidate.generator == generator
     assert all(other.confidence <= answer.confidence for other in answer.alternatives)
@@ -106,15 +106,15 @@ def test_the_likeliest_candidate_is_the_answer(generator: str) -> None:
 
 def test_nothing_below_the_threshold_is_given() -> None:
     reading = reading_of(LEASE, [0.9, 0.2, 0.6], quotes=["May"])
-    answer = compose(reading, {}, Ruling(Prefers("none"), 0.5, 3), {})
+    answer = compose(reading, Ruling(Prefers("none"), 0.5, 3), {})
     assert (answer.text, answer.citations, answer.pieces) == (None, (), ())
     assert answer.alternatives
 
 
 def test_every_feature_is_a_number() -> None:
     reading = reading_of(LEASE, [0.9, 0.2, 0.6], (0.5, 0.2, 0.3), quotes=["May"])
-    rows = Featurizer(reading, {"lease": 0.7}).matrix(candidates(reading))
+    rows = Featurizer(reading).matrix(candidates(reading))
     assert rows.shape[1] == len(FEATURES)
     assert np.isfinite(rows).all()
     bare = reading_of(LEASE, [0.9, 0.2, 0.6])
-    assert np.isfinite(Featurizer(bare, {}).matrix(candidates(bare))).all()
+    assert np.isfinite(Featurizer(bare).matrix(candidates(bare))).all()

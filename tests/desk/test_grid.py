@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import openpyxl
@@ -79,9 +79,7 @@ class _Counting(NameReader):
 class _SureOf2030(SpanJudge):
     """Is undecided about everything but one year."""
 
-    def probabilities(
-        self, candidates: Sequence[Candidate], reading: Reading, rarity: Mapping[str, float]
-    ) -> list[float]:
+    def probabilities(self, candidates: Sequence[Candidate], reading: Reading) -> list[float]:
         texts = [one.span.best.span.text if one.span else "" for one in candidates]
         undecided = 1 / (1 + math.exp(grid_run.SMALL.offset / grid_run.SMALL.slope))
         return [0.99 if "2030" in text else undecided for text in texts]

@@ -454,13 +454,15 @@ STOCK = "- one\n- two\n  1. inner 🐟\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5
 
 def test_every_form_and_structure_is_rendered(watched: Watched, client: httpx.Client) -> None:
     page = watched.page
-    rival = {"text": "£1,300", "confidence": 0.7, "documents": 2}
+    rival: dict[str, Any] = {"text": "£1,300", "confidence": 0.7, "documents": 2}
     rival["citations"] = [cited(2, "The rent is £1,300.")]
-    rivals = {"conflicts": [rival], "alternatives": [rival], "explain": ["So."]}
+    rivals: dict[str, Any] = {"conflicts": [rival], "alternatives": [rival], "explain": ["So."]}
     for form, answer, parts, selector, shown in FORMS:
         page.evaluate(SHOW, [answered(form, answer, parts)])
         assert page.locator(f"#thread {selector}").all_text_contents() == shown
-    page.evaluate(SHOW, [answered(*form[:3], **rivals) for form in FORMS])
+    page.evaluate(
+        SHOW, [answered(form, answer, parts, **rivals) for form, answer, parts, *_ in FORMS]
+    )
     watched.audit("every form")
     put_text(client, "prices.md", PRICES)
     put_text(client, "stock.md", STOCK)

@@ -28,8 +28,8 @@ def put_leases(client: httpx.Client) -> None:
 
 @pytest.fixture
 def leases(tmp_path: Path) -> Iterator[httpx.Client]:
-    """A service of three documents; a guess is one below 70 %."""
-    with serving(tmp_path, threshold=0.7) as client:
+    """A service of three documents; a guess is one below 75 %."""
+    with serving(tmp_path, threshold=0.75) as client:
         put_leases(client)
         yield client
 
