@@ -14,9 +14,10 @@ from rag.types import Document
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All documents by id, and how many there are of each type, by name."""
+    """All documents by id, and how many there are per folder and per type, by name."""
 
     sources: tuple[WireSource, ...]
+    folders: list[WireCount]
     types: list[WireCount]
 
     def matching(self, name: str) -> list[WireSource]:
@@ -62,8 +63,9 @@ def listing_of(store: Store) -> Listing:
 
 def _listing(store: Store) -> Listing:
     sources = tuple(map(_source, store.documents()))
+    folders = Counter(source.id.partition("/")[0] for source in sources if "/" in source.id)
     types = Counter(source.type for source in sources if source.type)
-    return Listing(sources, _counts(types))
+    return Listing(sources, _counts(folders), _counts(types))
 
 
 def _counts(counter: Counter[str]) -> list[WireCount]:

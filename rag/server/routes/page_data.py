@@ -144,11 +144,11 @@ def list_sources(
     offset: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> WireSources:
-    """Counts of folders and types, and documents by words of title or id, or by folder."""
+    """Count folders and types, and list the documents of a folder, or with words in title or id."""
     listing = listing_of(service.engine.store)
-    folders, matching = listing.inside(folder or "")
-    if folder is None:
-        matching = listing.matching(name)
+    folders, matching = listing.folders, listing.matching(name)
+    if folder is not None:
+        folders, matching = listing.inside(folder)
     return WireSources(
         total=len(listing.sources),
         matching=len(matching),
