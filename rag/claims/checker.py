@@ -215,9 +215,10 @@ class Checker:
             scope.proceed()
             own = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
             passages = [*excerpts(claim, own, _READ), *excerpts(claim, result.hits, _READ)]
-            places = dict.fromkeys(excerpt.place for excerpt in passages)
-            by_place = {excerpt.place: excerpt for excerpt in reversed(passages)}
-            evidence.append((claim, [by_place[place] for place in places]))
+            by_place: dict[tuple[str, int], Excerpt] = {}
+            for excerpt in passages:
+                by_place.setdefault(excerpt.place, excerpt)
+            evidence.append((claim, list(by_place.values())))
         return evidence, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:
