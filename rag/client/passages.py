@@ -47,7 +47,7 @@ def metadata_of(hit: WireHit) -> dict[str, Any]:
 def answered(
     source: Client | Engine, question: str, filters: Sequence[str]
 ) -> tuple[str, dict[str, Any]]:
-    """The answer with [n] marks and quotes (or that there is none), as text and as fields."""
+    """The answer with [n] marks and quotes, or the refusal, as text and as fields."""
     if isinstance(source, Client):
         served = source.ask(question, filters)
         head = served.answer or f"Not found in the documents: {served.abstention_reason or ''}"

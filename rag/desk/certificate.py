@@ -47,7 +47,7 @@ blockquote { white-space: pre-line; border-left: .2rem solid var(--line); paddin
 
 
 def ask(engine: Engine, query: Query) -> tuple[Answer, dict[str, Any] | None]:
-    """The answer, and the certificate if there is none. Raises as `Engine.ask`, and BusyError."""
+    """The answer, with the certificate of a refusal. Raises as `Engine.ask`, and BusyError."""
     few = engine.alternatives
     for _ in range(TRIES):
         try:

@@ -53,7 +53,7 @@ def _whole(message: bytes, limit: int) -> bytes:
 
 
 def parse(content: bytes) -> Parsed:
-    """Subject, headers and body, plain if there is one. Raises ParseError if it is no message."""
+    """Subject, headers and body, preferably plain. Raises ParseError if it has no headers."""
     message: Any = BytesParser(policy=_Bounded()).parsebytes(content)
     headers = _headers(message)
     if not any(headers.values()):

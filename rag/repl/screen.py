@@ -121,7 +121,7 @@ class Screen:
             self.console.print()
 
     def answer(self, shown: Answer) -> None:
-        """The answer, its citations, conflicts and other candidates; or why there is none."""
+        """The answer, its citations, conflicts and other candidates; or why rag refuses."""
         self.gap()
         if shown.understood:
             self.aside(f"Understood as: {clean(shown.understood)}")

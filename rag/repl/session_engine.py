@@ -100,7 +100,7 @@ class SessionEngine:
         return embedder, reader
 
     def store(self) -> Store:
-        """The index, opened on first use. Raises StoreError if there is none yet."""
+        """The index, opened on first use. Raises StoreError if it does not exist yet."""
         from rag import build
 
         with self._opening:

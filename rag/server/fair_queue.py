@@ -126,7 +126,7 @@ class FairQueue:
         return sum(len(lane.by_key.get(key_id, ())) for lane in (self.searches, self.readings))
 
     def ahead(self, key_id: str) -> int:
-        """Passages read before an item added now: the key's own, and as many of each other key."""
+        """Passages read before an item added now: its key's, and at most as many of each other."""
         sums = {name: sum(w.cost for w in items) for name, items in self.readings.by_key.items()}
         own = sums.pop(key_id, 0)
         first = max((item.cost for item in self.readings), default=0)

@@ -32,7 +32,9 @@ class Strict(BaseModel):
 
 
 class Options(Strict):
-    top_k: TopK = Field(default=None, description="Passages to find; by default those read.")
+    top_k: TopK = Field(
+        default=None, description="Passages to find; by default as many as are read."
+    )
     filters: list[Line] = Field(
         default=[],
         max_length=200,
@@ -42,12 +44,13 @@ class Options(Strict):
     )
     as_typed: bool = Field(default=False, description="Do not correct the question's spelling.")
     deadline_ms: Milliseconds = Field(
-        default=None, description="After it no more passages are read; 503 if none was read."
+        default=None,
+        description="Time limit: the answer uses the passages read so far; 503 if none was read.",
     )
 
 
 class AskOptions(Options):
-    form: Form | None = Field(default=None, description="By default chosen from the question.")
+    form: Form | None = Field(default=None, description="Form of the answer; by default chosen.")
 
 
 class Turn(Strict):
@@ -55,7 +58,9 @@ class Turn(Strict):
 
     question: Question
     answer: Text | None = None
-    documents: list[Line] = Field(default=[], max_length=50, description="Ids of those it cites.")
+    documents: list[Line] = Field(
+        default=[], max_length=50, description="Ids of the cited documents."
+    )
 
 
 class Ask(AskOptions):
@@ -89,10 +94,12 @@ class Check(Strict):
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
     sources: list[CheckSource] = Field(
-        default=[], max_length=200, description="What [n] marks cite, unless the text lists them."
+        default=[], max_length=200, description="Documents that the [n] marks cite."
     )
     filters: list[Line] = Field(default=[], max_length=20, description="As for `/v1/ask`.")
-    deadline_ms: Milliseconds = Field(default=None, description="After it the status is 503.")
+    deadline_ms: Milliseconds = Field(
+        default=None, description="Time limit, after which the status is 503."
+    )
 
 
 class Highlight(BaseModel):
@@ -144,7 +151,9 @@ class WireCitation(WirePlace):
     highlight: Highlight
     start: int = Field(description="Start of the cited part in the answer.")
     end: int = Field(description="End of the cited part in the answer.")
-    scores: Scores | None = Field(default=None, description="Of its passage, if it is a hit.")
+    scores: Scores | None = Field(
+        default=None, description="Scores of its passage, if that is a hit."
+    )
     copies: list[WireCopy] = Field(default=[], description="Other places with the same passage.")
 
 
@@ -184,28 +193,28 @@ class WireAnswer(BaseModel):
     question: str = Field(examples=[_QUESTION])
     understood: str | None = Field(default=None, description="After spelling correction.")
     answer: str | None = Field(examples=["2015"])
-    asked: str = Field(default="", description="As typed, if `question` completes a follow-up.")
+    asked: str = Field(default="", description="The follow-up as typed, if completed.")
     note: str = Field(default="", description="Says if a follow-up was asked as typed.")
-    confidence: float = Field(ge=0, le=1, description="Probability that the best one is right.")
+    confidence: float = Field(ge=0, le=1, description="Probability that the best is right.")
     abstention_reason: str | None = Field(default=None, description="Why there is no answer.")
     form: str = Field(
         default="span",
         description="Form of the answer: span, yes_no, sentences, steps, list, comparison, "
         "overview, catalogue, or talk for a question to rag itself.",
     )
-    suggestions: list[str] = Field(default=[], description="After talk: answered questions.")
+    suggestions: list[str] = Field(default=[], description="Questions to ask, after talk.")
     pieces: list[WirePiece] = Field(default=[], description="The answer's quotes, in order.")
     more: int = Field(default=0, description="Number of list items that are not shown.")
     citations: list[WireCitation]
     alternatives: list[WireAlternative] = Field(description="Other candidate answers.")
-    conflicts: list[WireAlternative] = Field(default=[], description="Other sources' answers.")
+    conflicts: list[WireAlternative] = Field(default=[], description="Answers that contradict it.")
     value: Value | None = Field(default=None, description="A typed value: date, number etc.")
     documents: int = Field(default=0, description="Documents read that support the answer.")
     explain: list[str] = Field(default=[], description="Explanation of the answer.")
     nearest: list[WireHit] = Field(description="The retrieved passages, best first.")
     passages_found: int = Field(description="Number of retrieved passages.")
     passages_read: int = Field(description="Best first; fewer after a deadline.")
-    receipt: dict[str, Any] | None = Field(default=None, description="To replay the answer.")
+    receipt: dict[str, Any] | None = Field(default=None, description="It replays the answer.")
     generation: int = Field(description="Generation of the index.")
     timings_ms: dict[str, float] = Field(examples=[{"retrieve": 6.1, "read": 180.2}])
 
@@ -227,7 +236,9 @@ class Claim(BaseModel):
     document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
     highlight: Highlight
     cited_text: Text = Field(default="", description="The sentence, if known.")
-    document_sha256: str = Field(default="", max_length=100, description="If known.")
+    document_sha256: str = Field(
+        default="", max_length=100, description="Its digest then, if known."
+    )
 
     @field_validator("highlight")
     @classmethod
@@ -300,7 +311,7 @@ class WireQuotation(BaseModel):
         "longer sentence."
     )
     reason: str = Field(examples=['says "60", lease.md says "30"'])
-    places: list[WireQuotedPlace] = Field(description="Of its words; else the nearest place.")
+    places: list[WireQuotedPlace] = Field(description="Where its words are, or nearly so.")
     differs: list[tuple[str, str]] = Field(
         description="Pairs: the quotation's words and the document's; one may be empty."
     )
@@ -311,7 +322,7 @@ class WireQuotation(BaseModel):
 class WireReport(BaseModel):
     sentences: list[WireChecked]
     quotations: list[WireQuotation] = Field(default=[], description="Of four words or more.")
-    quotation_counts: dict[str, int] = Field(default={}, description="By verdict, and faults.")
+    quotation_counts: dict[str, int] = Field(default={}, description="By verdict; faults.")
     counts: dict[str, int] = Field(description="Sentences by verdict, and wrong citations.")
     generation: int = Field(description="The state of the index.")
     timings_ms: dict[str, float]
@@ -345,7 +356,7 @@ class Deleted(BaseModel):
     id: str
     deleted: bool
     generation: int = Field(description="First generation of the index without the document.")
-    complete: bool = Field(description="No part of the index holds it, no search finds it.")
+    complete: bool = Field(description="Whether it is gone from all of the index.")
     receipt: dict[str, Any] = Field(description="Entries in each part, before and after.")
 
 
@@ -378,7 +389,7 @@ class WireFile(BaseModel):
     name: str
     outcome: str = Field(description="added, updated, unchanged, rejected, or answered (grid).")
     document_ids: list[str] = Field(default=[])
-    detail: str = Field(default="", description="Why rejected; members skipped or removed.")
+    detail: str = Field(default="", description="Why, or what was skipped or removed.")
 
 
 class Job(BaseModel):
@@ -466,7 +477,9 @@ class WireGridRow(BaseModel):
 class WireGrid(WireGridSummary):
     definition: dict[str, Any]
     finished: str = Field(description='When all cells were first answered, or "".')
-    due: int = Field(description="Cells to ask, as they, their question or document is new.")
+    due: int = Field(
+        description="Cells to ask: unanswered, or with a changed document or question."
+    )
     job: str = Field(description='The job that asks it now, or "".')
     cells: list[WireGridRow] = Field(description="The rows from `offset` on.")
 

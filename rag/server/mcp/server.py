@@ -214,7 +214,7 @@ def ask(
     ] = [],  # noqa: B006
     limit: Limit = None,
 ) -> CallToolResult:
-    """Answer a question with exact quotes and sources, or report that there is no answer."""
+    """Answer a question with exact quotes and sources, or say that the documents lack it."""
     library = _open.get()()
     options = AskOptions(filters=filters, top_k=top_k, form=form)
     return results.ask(library.ask(question, conversation, options), library, limit)

@@ -49,7 +49,7 @@ class CollectionAnswer(BaseModel):
 
 class CollectionAnswers(BaseModel):
     question: str
-    answers: list[CollectionAnswer] = Field(description="The most confident first; none last.")
+    answers: list[CollectionAnswer] = Field(description="Answered ones first, by confidence.")
 
 
 def collections_of(request: Request) -> CollectionHost:

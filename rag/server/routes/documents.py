@@ -247,7 +247,7 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
 @router.delete("/documents/{document:path}")
 @needs(Right.WRITE)
 def delete_document(document: str, request: Request, service: Shared) -> Deleted:
-    """Delete a document, with `If-Match: ETAG` only if it is unchanged. No answer uses it then."""
+    """Delete a document; no later answer uses it. `If-Match: ETAG` deletes it only if unchanged."""
     _check_match(request, service.existing(document))
     deleted = delete_everywhere(service, document)
     if deleted is None:  # somebody else was faster

@@ -82,7 +82,7 @@ def _model(name: str) -> Json:
 @router.post("/chat/completions", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
 def create_chat_completion(body: ChatRequest, request: Request) -> Any:
-    """Answer the user's last message. The text has [n] marks and quotes, as `annotations`."""
+    """Answer the user's last message, with [n] marks and quotes, also as `annotations`."""
     collection, question = collection_of_model(body.model), chat_question(body)
     reply = _reply(request, body.model, collection, question, _options(body.rag))
     if body.stream:

@@ -55,7 +55,7 @@ class DenseIndex:
     """
 
     def __init__(self, dim: int, path: Path | None = None) -> None:
-        """An empty flat index, or the one saved at `path`. Raises ValueError if it is none."""
+        """An empty flat index, or the one saved at `path`. Raises ValueError for another file."""
         self._index: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
         self.new = False
         """Whether its type differs from the saved one's."""

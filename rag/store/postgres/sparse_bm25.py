@@ -98,7 +98,9 @@ def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> lis
 
 
 def essential(words: Sequence[Term], collection: CorpusStatistics, lowest: float) -> list[Term]:
-    """Words of which a passage needs one to score over `lowest` (MaxScore; Turtle & Flood 1995)."""
+    """The words of which a passage must have one to score over `lowest` (MaxScore; Turtle & Flood
+    1995).
+    """
     by_bound = sorted(words, key=collection.bound)
     bound = 0.0
     while by_bound and bound + collection.bound(by_bound[0]) < lowest:
