@@ -152,8 +152,8 @@ class LexicalIndex:
         for word in words if self._collection is None else ():
             hits = self._searcher.search(self._term(word), 1, count=False).hits
             if hits:
-                explained = self._explained(self._term(word), hits[0][1])
-                self._collection = int(_value(explained, "N, ")), _value(explained, "avgdl, ")
+                values = _values(self._explained(self._term(word), hits[0][1]))
+                self._collection = int(values["N"]), values["avgdl"]
                 break
         return self._collection or (len(self), 0.0)
 
@@ -266,21 +266,23 @@ class LexicalIndex:
 
 def _rescored(explained: dict[str, Any], average: float) -> float:
     """Value of a tree of explanations with another average length."""
-    parts = explained.get("details", ())
     if not explained["description"].startswith("Boost"):
-        return sum(_rescored(part, average) for part in parts)
-    count, length, was = (_value(explained, name) for name in ("freq, ", "dl, ", "avgdl, "))
-    before, now = (count + length_norm(int(length), mean) for mean in (was, average))
+        return sum(_rescored(part, average) for part in explained.get("details", ()))
+    values = _values(explained)
+    before, now = (
+        values["freq"] + length_norm(int(values["dl"]), mean) for mean in (values["avgdl"], average)
+    )
     return float(explained["value"]) * before / now
 
 
-def _value(explained: dict[str, Any], prefix: str) -> float:
-    """Value in a tree of explanations whose description starts with `prefix`."""
-    if explained["description"].startswith(prefix):
-        return float(explained["value"])
-    return next(
-        (value for part in explained.get("details", ()) if (value := _value(part, prefix))), 0.0
-    )
+def _values(explained: dict[str, Any]) -> dict[str, float]:
+    """Values in a tree of explanations of one word, by the beginning of their description up to a
+    comma, such as "avgdl".
+    """
+    values = {explained["description"].partition(",")[0]: float(explained["value"])}
+    for part in explained.get("details", ()):
+        values |= _values(part)
+    return values
 
 
 @contextmanager

@@ -229,6 +229,7 @@ def test_a_large_index_is_compressed_and_scored_with_the_rows(
     with store.writing():
         for start in range(100, 600, 50):
             store.delete(f"d{start:04}")
+    store = local(tmp_path)
     assert store.stats().dense == "flat"
     left = unit(600)[50:100] @ unit(1, seed=3)[0]
     assert found(store, 3, 5) == [f"passage {50 + i}" for i in np.argsort(-left)[:5]]
