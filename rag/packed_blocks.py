@@ -51,6 +51,7 @@ class PackedBlocks(Sequence[Block]):
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._unpacked: _Columns | None = None
+        self._blocks: dict[int, Block] = {}
 
     @classmethod
     def of(cls, blocks: Sequence[Block]) -> PackedBlocks:
@@ -89,6 +90,11 @@ class PackedBlocks(Sequence[Block]):
         return self._unpacked
 
     def _block(self, index: int) -> Block:
+        if index not in self._blocks:
+            self._blocks[index] = self._made(index)
+        return self._blocks[index]
+
+    def _made(self, index: int) -> Block:
         columns, key = self._columns, str(index)
         start = columns.starts[index]
         cells = tuple(
