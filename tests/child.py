@@ -1,7 +1,5 @@
 """A module that tests run in a child process: it reports what the process may do."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

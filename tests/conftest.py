@@ -1,16 +1,17 @@
 """Fixtures that tests share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.postgres import Cluster, debian, wheel
 
+settings.register_profile("tests", deadline=None)  # a machine may be busy
+settings.load_profile("tests")
 QUIET = [
     "--no-sandbox",
     "--disable-background-networking",

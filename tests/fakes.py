@@ -1,7 +1,5 @@
 """Small real parts without models, for tests that determine the winning passage and the answer."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import re

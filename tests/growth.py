@@ -1,7 +1,5 @@
 """Whether work grows in proportion to its input, measured in CPU seconds of the process."""
 
-from __future__ import annotations
-
 import gc
 import time
 from collections.abc import Callable, Sequence

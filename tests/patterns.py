@@ -1,7 +1,5 @@
 """The package's regular expressions, and texts that make each try again and again."""
 
-from __future__ import annotations
-
 import ast
 import importlib
 import inspect

@@ -1,7 +1,5 @@
 """A small local index with fake models, and hits without an index."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path

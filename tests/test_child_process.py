@@ -1,7 +1,5 @@
 """Child processes: hostile working folders, secrets, limits, and no network."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

@@ -1,8 +1,6 @@
 """No pattern backtracks over a text of strangers: it takes time in proportion to the text, unless
 the text that reaches it is short."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache

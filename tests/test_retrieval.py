@@ -229,8 +229,6 @@ def test_copies_are_one_group(
         ({2, 3}, 1, [[2]]),
     ],
 )
-def test_a_retrievers_first_results_replace_the_last_groups(
-    first: set[int], most: int, chosen: list[list[int]]
-) -> None:
+def test_first_results_replace_others(first: set[int], most: int, chosen: list[list[int]]) -> None:
     assert choose([[1], [2], [3], [4], [5], [6, 7], [8]], first, most) == chosen
     assert choose([], first, most) == []

@@ -1,7 +1,5 @@
 """Everything named in docs/scale-out.md and its files exists."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

@@ -2,8 +2,6 @@
 document.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -50,9 +48,7 @@ def test_there_are_enough_questions_and_near_misses() -> None:
 
 
 @pytest.mark.parametrize("question", ANSWERABLE, ids=lambda question: question["id"])
-def test_answers_occur_in_their_evidence_and_evidence_in_its_document(
-    question: dict[str, Any],
-) -> None:
+def test_answers_are_in_their_evidence_and_it_in_its_document(question: dict[str, Any]) -> None:
     sentences = [evidence["sentence"] for evidence in question["evidence"]]
     for evidence in question["evidence"]:
         assert evidence["sentence"] in DOCUMENTS[evidence["document"]].text

@@ -1,7 +1,5 @@
 """A peer that sends a byte now and then does not outlast the deadline of the exchange."""
 
-from __future__ import annotations
-
 import http.client
 import socket
 import threading

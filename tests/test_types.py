@@ -18,9 +18,7 @@ from rag.types import Document, Passage, heading_parts, join_headings
         ("", (), ""),
     ],
 )
-def test_context_is_title_and_heading_without_repeating_the_title(
-    title: str, headings: tuple[str, ...], context: str
-) -> None:
+def test_context_is_title_and_heading(title: str, headings: tuple[str, ...], context: str) -> None:
     passage = Passage("d", 0, 1, "x", title, join_headings(headings))
     assert passage.context == context
     assert heading_parts(passage.heading) == headings

@@ -1,7 +1,5 @@
 """Untrusted files: settings in the working folder, and weights."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

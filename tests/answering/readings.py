@@ -1,7 +1,5 @@
 """Readings made by hand, and small judges that prefer what a test is about."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rag.answering.candidate import Candidate

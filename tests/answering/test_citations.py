@@ -21,9 +21,7 @@ from tests.growth import MOST_GROWTH, growth
         ("Use max-width here.", "max", "max-width"),
     ],
 )
-def test_a_span_is_not_cut_inside_an_address_a_bracket_or_a_number_with_its_unit(
-    text: str, cut: str, wanted: str
-) -> None:
+def test_a_span_cuts_no_address_bracket_or_unit(text: str, cut: str, wanted: str) -> None:
     start = text.index(cut)
     first, last = whole(text, start, start + len(cut))
     assert text[first:last] == wanted

@@ -198,7 +198,7 @@ def test_a_relative_date_counts_from_its_documents_day() -> None:
     assert found.value is None
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.text(min_size=1, max_size=400), st.integers(0, 400), st.integers(1, 40))
 def test_every_citation_is_in_its_document(text: str, at: int, length: int) -> None:
     found = document(text)

@@ -32,9 +32,7 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> FormClassifier:
         ("When was the gate built?", "span"),
     ],
 )
-def test_question_words_determine_the_form(
-    classifier: FormClassifier, question: str, form: str
-) -> None:
+def test_question_words_give_the_form(classifier: FormClassifier, question: str, form: str) -> None:
     (odds,) = classifier.probabilities([question])
     assert max(odds, key=lambda name: odds[name]) == form
     assert sum(odds.values()) == pytest.approx(1, abs=1e-3)

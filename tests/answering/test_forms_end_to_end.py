@@ -1,7 +1,5 @@
 """Forms that need more than passages, on office files with the shipped models."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -137,7 +137,7 @@ def test_a_form_that_a_person_chose_leaves_the_others_out() -> None:
     assert {one.form for one in candidates(reading, "overview")} >= {"span", "sentences"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.text(st.sampled_from("ab .\n-1|:"), min_size=1, max_size=300),
     st.floats(0.01, 0.99),

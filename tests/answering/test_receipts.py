@@ -108,9 +108,7 @@ def test_other_input_is_not_a_receipt(found: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "wrong"), [("documents", []), ("settings", []), ("generation", "x"), ("read", "8")]
 )
-def test_a_receipt_with_a_field_of_another_type_is_none(
-    engine: Engine, name: str, wrong: object
-) -> None:
+def test_a_field_of_another_type_is_no_receipt(engine: Engine, name: str, wrong: object) -> None:
     kept = dataclasses.asdict(ask(engine)) | {name: wrong}
     with pytest.raises(InputError, match="not a receipt"):
         load(kept)

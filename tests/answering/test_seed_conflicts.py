@@ -1,7 +1,5 @@
 """The deliberate conflicts in seeds/ are reported with the right sides and counts."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from pathlib import Path
@@ -142,9 +140,7 @@ def test_deliberate_disagreements(
         ),
     ],
 )
-def test_statements_about_other_things_are_not_conflicts(
-    question: str, one: str, other: str
-) -> None:
+def test_statements_about_other_things_do_not_conflict(question: str, one: str, other: str) -> None:
     found = answer(question, (one, other))
     assert found.text == one.partition("[")[2].rstrip("]")
     assert found.conflicts == ()

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 
@@ -92,9 +90,7 @@ def in_columns(question: str, *spans: Span) -> list[Span]:
         ("How many Windows 10/11 licences are there?", "108", "108"),
     ],
 )
-def test_a_figure_is_its_cell_in_the_column_of_the_period(
-    question: str, read: str, cell: str
-) -> None:
+def test_a_figure_is_the_cell_of_the_period(question: str, read: str, cell: str) -> None:
     (found,) = in_columns(question, span(read))
     assert found.text == cell
 
@@ -138,9 +134,7 @@ def test_a_figure_of_another_period_does_not_answer(question: str, read: str, na
         ("How many orders in 2023?", "2,007", "a.pdf"),
     ],
 )
-def test_a_period_that_the_row_or_the_document_names_is_no_other(
-    question: str, read: str, name: str
-) -> None:
+def test_a_period_of_the_row_or_document_is_no_other(question: str, read: str, name: str) -> None:
     assert in_columns(question, span(read, name))
 
 

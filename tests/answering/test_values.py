@@ -83,9 +83,7 @@ def test_a_relative_time_is_not_a_duration(words: str) -> None:
         ("Sales", "5.2 percent", "In millions", 5.2),
     ],
 )
-def test_a_figure_of_a_table_is_in_its_unit(
-    label: str, words: str, heading: str, number: float
-) -> None:
+def test_a_figure_has_its_table_s_unit(label: str, words: str, heading: str, number: float) -> None:
     (sheet,) = load_bytes("income.csv", f'Item,2024\n"{label}","{words}"\n')
     typed_value = typed("How much?", sheet, words, heading)
     assert typed_value is not None

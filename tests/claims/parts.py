@@ -1,7 +1,5 @@
 """A reader with a verdict head but without a model, and an index of a few documents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

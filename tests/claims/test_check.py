@@ -2,8 +2,6 @@
 citations.
 """
 
-from __future__ import annotations
-
 import itertools
 import time
 from collections.abc import Callable
@@ -70,9 +68,7 @@ LIKENESS = Logistic({"likeness": 4.0}, 0.0)
 @pytest.mark.parametrize(
     "supported", [PLAIN.supported, Logistic({"likeness": -0.5}, 1.0)], ids=["plain", "both"]
 )
-def test_the_likeliest_contradiction_comes_first_and_gives_the_reason(
-    tmp_path: Path, supported: Logistic
-) -> None:
+def test_the_likeliest_contradiction_is_the_reason(tmp_path: Path, supported: Logistic) -> None:
     """Evidence that could also support a contradicted claim contradicts it."""
     texts = {
         "near.md": "The JCPOA was signed in Vienna on 14 July 2015.",
@@ -100,9 +96,7 @@ def test_clauses_are_judged_separately(checker: Checker) -> None:
 
 
 @pytest.mark.parametrize(("number", "wrong"), [(1, False), (2, True)])
-def test_a_right_claim_may_have_a_wrong_citation(
-    checker: Checker, number: int, wrong: bool
-) -> None:
+def test_a_right_claim_may_cite_wrongly(checker: Checker, number: int, wrong: bool) -> None:
     text = (
         f"The JCPOA was signed in Vienna on 14 July 2015. [{number}]\n\n[1] deal.md\n[2] "
         f"limits.md > Limits\n"

@@ -1,7 +1,5 @@
 """Compares claims with evidence without a model: values by meaning, names, negations."""
 
-from __future__ import annotations
-
 import pytest
 
 from rag.claims.checker import Checker
@@ -128,9 +126,7 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
         ("China, Iran and Russia recognise the snapback, and they hold that it is void.", None),
     ],
 )
-def test_a_sentence_is_looked_up_before_it_is_split(
-    checker: Checker, text: str, verdict: str | None
-) -> None:
+def test_a_sentence_is_looked_up_whole(checker: Checker, text: str, verdict: str | None) -> None:
     (sentence,) = checker.check(text).sentences
     assert sentence.verdict == verdict if verdict else sentence.verdict != SUPPORTED
     if verdict == SUPPORTED:

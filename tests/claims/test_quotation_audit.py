@@ -1,7 +1,5 @@
 """Verdicts on quotations, against both stores."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -178,7 +176,7 @@ def test_the_outermost_quotations_of_four_words_are_found(marked: str) -> None:
 
 @given(st.text(alphabet="ab1 .,\n>“”„«»\"'[]`—-…é\u0301ﬁ", max_size=120))
 @example("“a b c d\n\n“e f g h")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_offsets_hold_for_any_text(text: str) -> None:
     last = 0
     for one in find_quotations(text, split_claims(text).sentences):
@@ -191,7 +189,7 @@ def test_offsets_hold_for_any_text(text: str) -> None:
 
 
 @given(st.data(), st.text(alphabet="abc .,\n'’“”—-ﬁé\u030112", min_size=10, max_size=200))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much])
 def test_what_is_cut_from_a_text_is_found_in_it(data: st.DataObject, text: str) -> None:
     words = CanonicalText(text).tokens
     if len(words) < 2:

@@ -1,9 +1,7 @@
 """Splitting a text into claims: offsets, citation marks, skipped parts, clauses and pronouns."""
 
-from __future__ import annotations
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.claims.split import clauses, split_claims
@@ -116,9 +114,7 @@ def test_clauses_are_split_only_where_each_has_subject_and_verb(marked: str) -> 
         ("In 2015 the deal was made. It was held up.", None, "", "It"),
     ],
 )
-def test_rules_remarks_and_pronouns(
-    text: str, claim: str | None, skipped: str, unresolved: str
-) -> None:
+def test_rules_are_claims(text: str, claim: str | None, skipped: str, unresolved: str) -> None:
     """A rule is a claim however it opens; a pronoun without antecedent is named."""
     sentence = split_claims(text).sentences[-1]
     assert sentence.skipped == skipped
@@ -129,7 +125,6 @@ def test_rules_remarks_and_pronouns(
         )
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="Ab c.?!\n[]123#>-*|`(:)", max_size=200))
 def test_sentences_lie_in_the_text_and_do_not_overlap(text: str) -> None:
     end = 0

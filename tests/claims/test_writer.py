@@ -2,8 +2,6 @@
 documents.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import replace
@@ -84,9 +82,7 @@ def test_a_sentence_without_a_citation_gets_the_mark_of_what_supports_it(made: E
         ("Sure, happy to help with that!", "makes no claim"),
     ],
 )
-def test_sentences_unsupported_by_their_citations_are_struck(
-    made: Engine, written: str, why: str
-) -> None:
+def test_sentences_without_support_are_struck(made: Engine, written: str, why: str) -> None:
     def model(sentences: list[str], question: str) -> str:
         n = number_of(sentences, "14 July 2015")
         return written.format(n=n, other=number_of(sentences, "White House"))
@@ -181,9 +177,7 @@ def test_a_stalling_server_is_abandoned_in_time(drip: float, seconds: float) -> 
         ("stop", "It was signed [1]. So it was", "It was signed [1]. So it was"),
     ],
 )
-def test_a_sentence_that_the_token_limit_cut_off_is_left_out(
-    finish: str, text: str, shown: str
-) -> None:
+def test_a_sentence_cut_off_by_the_limit_is_left_out(finish: str, text: str, shown: str) -> None:
     with writing(lambda sentences, question: text, finish=finish) as served:
         assert ChatServer(served.address).complete(messages(QUESTION, ["One."])) == shown
 

@@ -1,7 +1,5 @@
 """A real HTTP server with OpenAI's API whose answers a test determines."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """A small corpus with questions, and engines over it, intact or broken in one place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

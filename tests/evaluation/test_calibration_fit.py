@@ -1,7 +1,5 @@
 """Fitted probabilities and certified thresholds, on simulated questions whose truth is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray

@@ -1,7 +1,5 @@
 """Gold claims: parsing and counting."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """In pipelines broken on purpose, misses are attributed to the broken part only."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace

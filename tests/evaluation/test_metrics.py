@@ -2,8 +2,6 @@
 brute force; and their intervals.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import random
@@ -65,7 +63,7 @@ def columns_of(guesses: Guesses) -> dict[str, Any]:
     return table([row(number, right, sure) for number, (right, sure) in enumerate(guesses)])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(GUESSES)
 def test_confidence_against_scikit_learn_and_the_definitions(guesses: Guesses) -> None:
     right, sure = zip(*guesses, strict=True)
@@ -89,7 +87,7 @@ def test_confidence_against_scikit_learn_and_the_definitions(guesses: Guesses) -
     assert METRICS["ece"].of(columns) == pytest.approx(error, abs=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.5, 0.9])), min_size=1, max_size=5))
 def test_risk_and_coverage_against_every_order(guesses: Guesses) -> None:
     """With equal confidences, the mean risk over all their orders."""
@@ -104,7 +102,7 @@ def test_risk_and_coverage_against_every_order(guesses: Guesses) -> None:
     assert METRICS["aurc"].of(columns_of(guesses)) == pytest.approx(np.mean(risks))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
 def test_abstention_against_scikit_learn(cases: list[tuple[bool, bool]]) -> None:
     """The positive class is "no answer", the prediction "refused"."""

@@ -1,7 +1,5 @@
 """The report in a real browser: sorting and filtering the misses, with the mouse and on a phone."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

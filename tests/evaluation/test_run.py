@@ -1,7 +1,5 @@
 """Runs of a gold set: rows, figures, files, the page, resuming, comparing and gating."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

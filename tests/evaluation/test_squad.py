@@ -1,7 +1,5 @@
 """SQuAD scores against values computed by hand, and torchmetrics."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

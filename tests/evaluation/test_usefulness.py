@@ -1,7 +1,5 @@
 """Judgements of usefulness, by form."""
 
-from __future__ import annotations
-
 import pytest
 
 from rag.evaluation.gold import Evidence, Question

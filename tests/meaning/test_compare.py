@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.meaning.compare import Meaning, Relation, compare, meaning
@@ -91,7 +91,6 @@ def test_denials(before: str, words: str, is_negated: bool) -> None:
     assert contradicts is is_negated
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 10**9),
     st.integers(1, 10**9),
@@ -102,7 +101,6 @@ def test_different_numbers_are_never_the_same(first: int, second: int, unit: str
     assert (compare(*amounts) is SAME) == (first == second)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40), st.sampled_from(["text", "amount"]))
 def test_the_relation_is_symmetric_and_reflexive(first: str, second: str, kind: str) -> None:
     meanings = read(first, kind), read(second, kind)

@@ -1,7 +1,7 @@
 import datetime as dt
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.meaning.compare import Relation, compare
@@ -51,11 +51,8 @@ def test_an_impossible_day_is_not_cut_down_to_its_month() -> None:
     assert dates("30 February 2015") == []
 
 
-@settings(deadline=None)
 @given(DAYS, DAYS)
-def test_days_agree_only_with_themselves_and_the_month_and_year_they_lie_in(
-    day: dt.date, other_day: dt.date
-) -> None:
+def test_days_agree_with_themselves_their_month_and_year(day: dt.date, other_day: dt.date) -> None:
     full = only_date(f"{day:%d %B} {day.year:04}")
     year, month = day.year == other_day.year, day.month == other_day.month
     for text, is_same in (

@@ -1,7 +1,5 @@
 """Values of whole sentences, compared as claims and evidence, and times of day."""
 
-from __future__ import annotations
-
 import pytest
 
 from rag.meaning.compare import Relation, compare
@@ -51,9 +49,7 @@ def test_the_evidence_states_the_value(claim: str, evidence: str) -> None:
         ("One of them left.", "Two of them left.", []),
     ],
 )
-def test_another_value_of_the_kind_contradicts(
-    claim: str, evidence: str, pairs: list[tuple[str, str]]
-) -> None:
+def test_another_value_contradicts(claim: str, evidence: str, pairs: list[tuple[str, str]]) -> None:
     claimed = figures(claim)
     stated = FigureIndex(figures(evidence))
     assert list(contradicting(claimed, stated, FigureIndex(claimed))) == pairs

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from rag.meaning.periods import of_column, periods

@@ -1,7 +1,7 @@
 from ast import literal_eval
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.meaning.quantities import base, quantity
@@ -89,7 +89,6 @@ def test_rates_and_durations_in_iso(text: str, per: str, iso: str | None) -> Non
     assert (amount.per, amount.iso) == (per, iso)
 
 
-@settings(deadline=None)
 @given(st.text("0123456789,.$%-– /abkmst°", max_size=30), st.text("kmabst/°- ", max_size=12))
 @example("9" * 400 + " kg", "")
 @example("3 km/h", "")
@@ -104,7 +103,6 @@ def test_no_text_does_harm(text: str, after: str) -> None:
         base(amount.number, amount.unit, amount.kind)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**12))
 def test_digits_with_and_without_commas_are_one_number(number: int) -> None:
     assert quantity(f"{number} men") == quantity(f"{number:,} men")

@@ -73,9 +73,7 @@ def test_relative_dates_at_month_ends_and_leap_days(words: str, day: str, iso: s
         ),
     ],
 )
-def test_a_weekday_is_the_last_one_or_if_ahead_the_next(
-    before: str, words: str, after: str, iso: str | None
-) -> None:
+def test_a_weekday_is_past_or_ahead(before: str, words: str, after: str, iso: str | None) -> None:
     resolved = resolve(words, before, TUESDAY, after)
     assert (resolved.iso if resolved else None) == iso
 

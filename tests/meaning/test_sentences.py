@@ -40,7 +40,7 @@ def check(text: str, spans: list[Offsets]) -> None:
     assert not text[at:].strip(), "text after the last sentence"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TEXTS)
 @example("")
 @example(SPACES)
@@ -50,7 +50,7 @@ def test_every_non_space_character_is_in_exactly_one_sentence(text: str) -> None
     check(text, split_sentences(text))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS, st.data())
 @example("a\n|\nb", None)
 @example("x\n- \n\nfoo", None)
@@ -166,7 +166,7 @@ def test_enclosing_sentence(quote: str, sentence: str) -> None:
     assert text[first:last] == sentence
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(TEXTS.filter(bool), st.data())
 def test_the_enclosing_sentence_encloses(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))

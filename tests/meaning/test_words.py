@@ -30,9 +30,7 @@ def test_compatible_is_containment_by_whole_words() -> None:
         ("who is it?", "anything", 0.0),
     ],
 )
-def test_coverage_counts_content_words_by_their_beginnings(
-    question: str, text: str, share: float
-) -> None:
+def test_coverage_counts_beginnings_of_words(question: str, text: str, share: float) -> None:
     assert coverage(content_words(question), text) == share
 
 

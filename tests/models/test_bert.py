@@ -56,9 +56,7 @@ def test_bf16_is_close(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [tiny.bert, tiny.mpnet])
-def test_int8_is_close_however_the_weights_are_stored(
-    tmp_path: Path, make: Callable[[Path], Path]
-) -> None:
+def test_int8_is_close_for_all_weights(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     wide = Bert(make(tmp_path)).states(IDS, TYPES)
     whole = Bert(tmp_path, Arithmetic(int8=True)).states(IDS, TYPES)
     save_weights(load_file(tmp_path / "model.safetensors"), tmp_path / "model.safetensors")
@@ -98,9 +96,7 @@ def test_a_text_does_not_see_its_neighbours(tmp_path: Path) -> None:
         ("tokenizer_class", "AlbertTokenizer"),
     ],
 )
-def test_other_architectures_are_left_to_transformers(
-    tmp_path: Path, name: str, value: str
-) -> None:
+def test_other_models_are_left_to_transformers(tmp_path: Path, name: str, value: str) -> None:
     tiny.bert(tmp_path)
     assert is_bert(tmp_path)
     change(

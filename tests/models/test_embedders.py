@@ -27,9 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return tiny.embedder(tmp_path)
 
 
-def test_the_current_layout_of_sentence_transformers_is_read(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_the_current_layout_is_read(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     from sentence_transformers import SentenceTransformer
 
     written = tmp_path_factory.mktemp("now")
@@ -91,9 +89,7 @@ def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
         ("sentence_bert_config.json", {}),
     ],
 )
-def test_other_models_are_left_to_sentence_transformers(
-    folder: Path, file: str, content: object
-) -> None:
+def test_others_are_left_to_sentence_transformers(folder: Path, file: str, content: object) -> None:
     assert is_mean(folder)
     (folder / file).write_text(json.dumps(content))
     assert not is_mean(folder)
@@ -123,9 +119,7 @@ def test_the_shipped_embedder_equals_sentence_transformers(tmp_path: Path) -> No
     assert (narrow.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
 
 
-def test_a_partial_copy_is_not_a_model(
-    folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_partial_copy_is_no_model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     other = tmp_path_factory.mktemp("part")
     shutil.copytree(folder, other, dirs_exist_ok=True)
     (other / "1_Pooling" / "config.json").unlink()

@@ -1,7 +1,5 @@
 """The number of threads, and that they do not spin while they wait."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

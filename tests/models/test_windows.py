@@ -73,11 +73,9 @@ def test_no_passages_no_tokens(text: str) -> None:
     assert not encode(TOKENIZER, windows(TOKENIZER, "who?", "title", text)).scored.any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=300), st.text(max_size=40), st.integers(24, 64))
-def test_scored_tokens_lie_in_the_passage_and_cover_its_words(
-    text: str, context: str, room: int
-) -> None:
+def test_scored_tokens_are_in_the_passage_and_cover_it(text: str, context: str, room: int) -> None:
     made = windows(TOKENIZER, "who?", context, text, max_tokens=room, stride=8)
     encoded = encode(TOKENIZER, made)
     covered: set[int] = set()

@@ -1,7 +1,5 @@
 """Files for tests: archives, and what other libraries save."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from typing import Any

@@ -1,7 +1,5 @@
 """Minimal PDFs for tests, with text and lines at given places."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Reads files and sources in tests."""
 
-from __future__ import annotations
-
 from rag.parsing.base import Parsed
 from rag.parsing.files import FoundFile
 from rag.parsing.load import load, load_some

@@ -1,7 +1,5 @@
 """Parts become one text with the blocks of its headings and paragraphs."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -48,7 +46,7 @@ def test_a_bold_line_is_a_heading_below_all_others(text: str, is_heading: bool) 
     assert outline(*parts) == ["A"] + [f"A > {text}"] * is_heading
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.builds(Part, st.text(max_size=20), st.integers(0, 6)), max_size=12))
 @example([Part("\x1c a", 1), Part("\u2028b", 1)])
 def test_sections_begin_at_their_headings_and_no_text_is_lost(parts: list[Part]) -> None:

@@ -1,7 +1,5 @@
 """The blocks of every format nest, do not overlap otherwise, cover the text, and are kept."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import docx
@@ -74,7 +72,7 @@ def container(blocks: object, index: int) -> int:
     return index
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SOURCES, st.sampled_from(["md", "txt", "html", "rst", "csv", "eml"]))
 def test_blocks_nest_and_cover_the_text(source: str, kind: str) -> None:
     if kind == "eml":

@@ -1,7 +1,5 @@
 """Any file in any format is parsed or rejected, and what is parsed can be cited."""
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import io
@@ -105,7 +103,7 @@ def test_nothing_and_noise(kind: str, content: bytes) -> None:
         assert set(document.text) <= {"\xff", "<", "\xfe", "\ufffd"} or kind in TEXTS or not kind
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.sampled_from(list(FORMATS)), st.binary(max_size=400))
 @example("eml", b"Subject: =?utf-8?b?\xff?=\nDate: x\nFrom: ,,<\n\n")
 @example("eml", b"Content-Type: multipart/mixed; boundary=x\nSubject: x\n\n--x\n--x--")
@@ -115,7 +113,7 @@ def test_any_bytes(kind: str, content: bytes) -> None:
         read(f"a.{kind}", head + content)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(TEXTS), st.text(max_size=400))
 def test_any_text(kind: str, content: str) -> None:
     read(f"a.{kind}", content.encode("utf-8", "replace"))
@@ -132,7 +130,7 @@ MARKS = {
 
 
 @pytest.mark.parametrize("kind", MARKS)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(data=st.data())
 def test_any_marks(kind: str, data: st.DataObject) -> None:
     read(f"a.{kind}", "".join(data.draw(st.lists(st.sampled_from(MARKS[kind])))).encode())

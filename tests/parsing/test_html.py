@@ -1,7 +1,5 @@
 """The text, headings, lists and tables of HTML pages."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -213,7 +211,7 @@ PARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(PARTS, max_size=40))
 @example(["<pre>", "</pre>", "</pre>", "<pre>", "<pre>", "a", "</pre>", "b"])
 def test_nested_tags_neither_lose_nor_double_text(parts: list[str]) -> None:

@@ -1,7 +1,5 @@
 """Which parts of HTML pages are removed, and which are kept."""
 
-from __future__ import annotations
-
 import pytest
 
 from rag.parsing.html import parse

@@ -117,7 +117,7 @@ def test_aliases_do_not_multiply() -> None:
     assert parse(f"---\n{front}\n---\nx").metadata == {"a0": "x, x, x, x, x, x, x, x"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(WORDS, min_size=1, max_size=6),
     st.sampled_from(["", "# ", "- ", "> ", "1. ", "  - ", "**"]),

@@ -1,7 +1,5 @@
 """Scans and images, recognised by the models in RapidOCR's wheel."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import closing
 from io import BytesIO

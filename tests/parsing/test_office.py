@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 
@@ -132,9 +130,7 @@ def test_a_bold_docx_paragraph_is_a_heading() -> None:
         (["Item | Price", "Rent | 900 euros"], "repeated", "Item: Rent | Price: 900 euros"),
     ],
 )
-def test_a_docx_row_that_looks_like_headers_names_the_columns(
-    rows: list[str], mark: str, second: str
-) -> None:
+def test_a_docx_row_like_headers_names_the_columns(rows: list[str], mark: str, second: str) -> None:
     word = docx.Document()
     head = add_table(word, *rows).rows[0]
     for cell in head.cells if mark == "bold" else ():

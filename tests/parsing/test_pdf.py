@@ -1,7 +1,5 @@
 """The text of PDFs in reading order, their headings, pages and metadata."""
 
-from __future__ import annotations
-
 import re
 import sys
 

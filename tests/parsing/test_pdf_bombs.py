@@ -1,7 +1,5 @@
 """Small PDFs that would take gigabytes or hours are parsed, or refused in time and memory."""
 
-from __future__ import annotations
-
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -122,9 +120,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_parsed_and_drawn_or_refused_in_time(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bomb_is_handled_or_refused_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdf_pages, "_SECONDS", SECONDS)
     bomb = BOMBS[name]()
     assert len(bomb) < 4_000_000

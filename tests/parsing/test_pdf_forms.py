@@ -1,7 +1,5 @@
 """Forms in PDFs: labels in bold with their values beside them."""
 
-from __future__ import annotations
-
 import pytest
 
 from rag.parsing.pdf import parse

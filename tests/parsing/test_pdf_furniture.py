@@ -1,7 +1,5 @@
 """Running heads, page numbers and contents of PDFs, and the names in them."""
 
-from __future__ import annotations
-
 import pytest
 
 from rag.parsing.pdf import parse

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +23,7 @@ def test_headers_of_several_lines_are_not_columns_of_prose() -> None:
     assert len(regions(lines)) == 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.tuples(*[st.integers(0, 60)] * 4), max_size=40))
 def test_no_line_is_lost_or_doubled(boxes: list[tuple[int, int, int, int]]) -> None:
     lines = [Line(x, y, x + w, y + h + 1, str(n), h + 1) for n, (x, y, w, h) in enumerate(boxes)]

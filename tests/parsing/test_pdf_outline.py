@@ -1,7 +1,5 @@
 """Headings of PDFs with an outline."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 
 from rag.parsing.pdf import parse

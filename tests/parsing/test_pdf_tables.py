@@ -1,7 +1,5 @@
 """Tables of PDFs: pages as typed, and the rows that they are read as."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -51,9 +49,7 @@ def test_rows(name: str) -> None:
         ([0, 2], "Right-size | Target | Done"),
     ],
 )
-def test_a_shaded_first_row_is_headers_unless_others_are_shaded(
-    shaded_rows: list[int], row: str
-) -> None:
+def test_only_the_shaded_row_on_top_is_headers(shaded_rows: list[int], row: str) -> None:
     table = typed("""
 | Goal       | Type   | Status |
 | Right-size | Target | Done   |
@@ -160,9 +156,7 @@ SEGMENTS_CONTINUE = """
         ([SEGMENTS + PROSE + SEGMENTS_CONTINUE], "Assets | 7,000 | 800 | 90"),
     ],
 )
-def test_a_table_goes_on_below_another_or_on_the_next_page_but_not_below_prose(
-    pages: list[str], row: str
-) -> None:
+def test_a_table_goes_on_across_tables_and_pages_but_not_prose(pages: list[str], row: str) -> None:
     parsed = read(*pages)
     assert f"\n{row}" in parsed.text
     assert ("millions" in sections(parsed.blocks)[-1].heading.lower()) is ("Three Months" in row)
@@ -215,11 +209,9 @@ PLACES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(PLACES, min_size=1, max_size=9))
-def test_no_word_of_a_table_is_lost_and_no_row_is_in_two(
-    places: list[list[tuple[str, int]]],
-) -> None:
+def test_no_word_is_lost_and_no_row_is_in_two_tables(places: list[list[tuple[str, int]]]) -> None:
     rows = []
     for n, row in enumerate(places):
         top = 12.0 * n

@@ -17,7 +17,7 @@ LONG = (
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(st.characters(exclude_characters="\b")))
 @example("")
 @example("\r\n \r\nTitle\r\n\r\nText\x85\x1c\u2028\r")

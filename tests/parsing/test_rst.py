@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -69,7 +67,7 @@ def test_directives_nested_deep_are_read() -> None:
     assert parse(source).text.endswith("deep")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.text("abcdef", min_size=1, max_size=9), min_size=1, max_size=40),
     st.sampled_from([" ", "\n", "\n\n", "\n- "]),

@@ -1,7 +1,5 @@
 """Helpers for tests of training runs."""
 
-from __future__ import annotations
-
 import gzip
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Sets are read, split and shown as a recipe says; files that are not SQuAD are named."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import random

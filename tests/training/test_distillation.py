@@ -77,7 +77,7 @@ def words() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(text=st.text(st.sampled_from("ab 1.,é"), max_size=60))
 def test_a_word_gets_its_letters_probability(letters: Head, text: str) -> None:
     batch = windows(words(), "when?", "b", text)

@@ -50,9 +50,7 @@ def test_the_null_shares_the_softmax_with_all_windows_of_the_group() -> None:
         ("It was old. Is it old? It fell.", ["old", "fell"], (YES + EVEN) / 3),
     ],
 )
-def test_a_sentence_is_right_where_an_answer_lies_in_it(
-    text: str, answers: list[str], expected: float
-) -> None:
+def test_a_sentence_with_an_answer_is_right(text: str, answers: list[str], expected: float) -> None:
     """Every token of the first sentence has the logit 2, and all others 0."""
     encoded = encode(TOKENIZER, windows(TOKENIZER, "why?", "", text))
     first = encoded.scored[0] & (encoded.starts[0] < text.index(".") + 1)

@@ -88,9 +88,7 @@ def test_three_heads_are_trained_saved_and_resumed(data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_weights(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_run_gives_the_same_weights(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     training.train(recipe(), data, data / "whole")
     die_at(8, training, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
@@ -154,9 +152,7 @@ def headless(folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [tiny.distilbert, tiny.roberta, headless])
-def test_own_questions_are_trained_and_measured_on_the_held_out_part(
-    tmp_path: Path, shape: Callable[[Path], Path]
-) -> None:
+def test_own_questions_train_a_reader(tmp_path: Path, shape: Callable[[Path], Path]) -> None:
     shape(tmp_path / "start")
     (tmp_path / "mine.json").write_text(json.dumps({"data": ARTICLES}))
     own = load_recipe(OwnRecipe).model_copy(update={"init": "start"})

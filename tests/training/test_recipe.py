@@ -48,9 +48,7 @@ def test_invalid_toml_is_named(tmp_path: Path, content: str) -> None:
         ("finetune.toml", "[[stage]]", "stage = [1]\n[more]", "stage 1: .*valid"),
     ],
 )  # fmt: skip
-def test_errors_in_a_recipe_are_named(
-    tmp_path: Path, name: str, before: str, after: str, fault: str
-) -> None:
+def test_errors_are_named(tmp_path: Path, name: str, before: str, after: str, fault: str) -> None:
     shipped = (SHIPPED / name).read_text(encoding="utf-8")
     assert before in shipped
     (tmp_path / "my.toml").write_text(shipped.replace(before, after))

@@ -58,9 +58,7 @@ def test_questions_belong_to_evidence_answer_or_most_of_their_words(corpus: Path
     assert "roof" in passages["Who mended the roof?"]
 
 
-def test_questions_and_files_without_a_place_are_named(
-    corpus: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_left_out_is_named(corpus: Path, caplog: pytest.LogCaptureFixture) -> None:
     (corpus / "picture.png").write_bytes(b"\x89PNG\r\n")
     (corpus / "empty.txt").write_text("")
     elsewhere = [{"document": "notes/garden.md", "sentence": "The tree is 9 metres tall."}]

@@ -47,9 +47,7 @@ def test_another_text_decides_nothing(tmp_path: Path) -> None:
     assert labels == {Label.UNSAID}
 
 
-def test_sentences_with_a_figure_changed_are_contradicted_by_their_paragraph(
-    tmp_path: Path,
-) -> None:
+def test_a_paragraph_contradicts_its_sentence_with_another_figure(tmp_path: Path) -> None:
     rows = examples(tmp_path, {"boolq": 1}, figures=40)[1:]
     assert all((text in evidence) == (label == Label.YES) for text, evidence, label in rows)
     assert {label for _, _, label in rows} == {Label.YES, Label.NO, Label.UNSAID}
