@@ -62,7 +62,12 @@ def put(store: Store, id: str, text: str, root: str = "", **metadata: str) -> li
 
 
 def put_vectors(
-    store: Store, id: str, texts: Sequence[str], vectors: Vectors, **metadata: str
+    store: Store,
+    id: str,
+    texts: Sequence[str],
+    vectors: Vectors,
+    pages: tuple[int, ...] = (),
+    **metadata: str,
 ) -> None:
     """A document with one passage per vector."""
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
@@ -70,7 +75,8 @@ def put_vectors(
         Passage(id, at, at + len(text), text, id, "")
         for at, text in zip(starts, texts, strict=False)
     ]
-    store.put(document("\n".join(texts), id, id, **metadata), passages, vectors)
+    made = document("\n".join(texts), id, id, **metadata)
+    store.put(replace(made, pages=pages), passages, vectors)
 
 
 def unit(count: int, seed: int = 0) -> Vectors:
@@ -88,10 +94,13 @@ def by_lexical(store: Store, question: str, k: int = 1000) -> list[str]:
 
 
 def _documents(store: Store, found: list[tuple[int, float]]) -> list[str]:
+    return [passage.document_id for passage in passages_of(store, found)]
+
+
+def passages_of(store: Store, found: list[tuple[int, float]]) -> list[Passage]:
+    """What a search found, best first. Raises KeyError for a passage that is not there."""
     passages = store.passages([passage_id for passage_id, _ in found])
-    if len(passages) < len(found):
-        raise LookupError("a search found a passage that is not there")
-    return [passages[passage_id].document_id for passage_id, _ in found]
+    return [passages[passage_id] for passage_id, _ in found]
 
 
 def both(store: Store, question: str) -> list[set[str]]:

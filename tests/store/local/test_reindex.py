@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -23,6 +23,7 @@ from tests.fakes import BagOfWordsEmbedder
 from tests.store.helpers import ROOT, Worker, both, by_lexical, local, put, stored
 
 OTHER = {"embedder": "other", "dim": "32", "passage_tokens": "30"}
+EVERYTHING = {f"d{n:02}" for n in range(40)}
 
 
 def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -44,8 +45,8 @@ def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
 def folder(tmp_path: Path) -> Path:
     store = local(tmp_path / "index")
     with store.writing():
-        for n in range(40):
-            put(store, f"d{n:02}", f"Sardine number {n} swims near the coast of its bay. " * 6)
+        for id in sorted(EVERYTHING):
+            put(store, id, f"Sardine number {id} swims near the coast of its bay. " * 6)
     store.close()
     return tmp_path / "index"
 
@@ -79,7 +80,7 @@ def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
     assert stats.passages < before.passages
     assert stats.generation > before.generation
     assert stored(store) == texts
-    vector = BagOfWordsEmbedder(dim=32).embed_queries(["sardine number 7"])[0]
+    vector = BagOfWordsEmbedder(dim=32).embed_queries(["sardine number d07"])[0]
     assert len(store.dense(vector, 1000)) == made.passages
     assert set(by_lexical(store, "sardine")) == set(texts)
     assert sound(folder)
@@ -94,7 +95,7 @@ def test_the_result_equals_a_new_index(folder: Path, tmp_path: Path) -> None:
     assert "d07" not in by_lexical(store, "sardine")
     store.close()
     rebuild(folder)  # and again
-    assert set(by_lexical(opened(folder), "sardine")) == {f"d{n:02}" for n in range(40)} - {"d07"}
+    assert set(by_lexical(opened(folder), "sardine")) == EVERYTHING - {"d07"}
     assert sound(folder)
 
 
@@ -103,12 +104,16 @@ def test_open_processes_continue(folder: Path) -> None:
     store = local(folder)
     with Worker(folder) as other:
         assert other.ask("both", "sardine")[1] == sorted(stored(store))
+        other.ask("begin")
+        with pytest.raises(BusyError, match=str(other.process.pid)):
+            rebuild(folder, wait=0.1)
+        other.ask("end")
         rebuild(folder, BagOfWordsEmbedder(), 12)
         for _ in range(2):
             assert other.ask("both", "sardine")[1] == sorted(stored(store))
         other.ask("put", "new", "Sardines sleep.")
         assert other.ask("delete", "d00") is True
-        assert both(store, "sardine")[1] == {"new", *(f"d{n:02}" for n in range(1, 40))}
+        assert both(store, "sardine")[1] == EVERYTHING - {"d00"} | {"new"}
         rebuild(folder)
         name, message = other.ask("both", "sardine")
         assert name == "StoreError"
@@ -129,50 +134,30 @@ class Interrupted(Exception):
 class StoppingEmbedder(BagOfWordsEmbedder):
     """Embeds a number of batches, with a callback before each."""
 
-    def __init__(self, batches: int, between: object = None) -> None:
+    def __init__(self, batches: int, between: Callable[[], None] = lambda: None) -> None:
         super().__init__("other", dim=32)
-        self.batches = batches
-        self.between = between
-        self.embedded = 0
+        self.batches, self.between, self.embedded = batches, between, 0
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         if self.batches == 0:
             raise Interrupted
         self.batches -= 1
         self.embedded += len(texts)
-        if callable(self.between):
-            self.between()
+        self.between()
         return super().embed_passages(texts)
 
 
-def test_an_interrupted_run_changes_nothing_and_is_resumed(folder: Path) -> None:
-    store = local(folder)
-    before = (store.stats(), both(store, "sardine"))
-    with pytest.raises(Interrupted):
-        rebuild(folder, StoppingEmbedder(1))
-    assert (store.stats(), both(store, "sardine")) == before
-    assert sound(folder)
-    assert any("a rebuild" in finding.detail for finding in examine(folder))
-    embedder = StoppingEmbedder(99)
-    made = rebuild(folder, embedder)
-    assert 0 < made.resumed < 40
-    assert 0 < embedder.embedded < made.passages
-    assert set(by_lexical(opened(folder), "sardine")) == {f"d{n:02}" for n in range(40)}
-
-
-def test_another_target_starts_over(folder: Path) -> None:
-    with pytest.raises(Interrupted):
-        rebuild(folder, StoppingEmbedder(1))
-    assert rebuild(folder, tokens=20).resumed == 0
-
-
-def test_an_unfinished_rebuild_can_be_discarded(folder: Path) -> None:
-    with pytest.raises(Interrupted):
-        rebuild(folder, StoppingEmbedder(1))
-    assert abandon(folder)
-    assert not abandon(folder)
-    assert not any("a rebuild" in finding.detail for finding in examine(folder))
-    assert rebuild(folder).resumed == 0
+def test_an_unfinished_rebuild_is_discarded_on_request_and_for_another_target(
+    folder: Path,
+) -> None:
+    for tokens in (30, 20):
+        with pytest.raises(Interrupted):
+            rebuild(folder, StoppingEmbedder(1))
+        if tokens == 30:  # the same target
+            assert abandon(folder)
+            assert not abandon(folder)
+            assert not any("a rebuild" in finding.detail for finding in examine(folder))
+        assert rebuild(folder, tokens=tokens).resumed == 0
 
 
 def test_documents_may_change_meanwhile(folder: Path) -> None:
@@ -198,21 +183,13 @@ def test_documents_may_change_meanwhile(folder: Path) -> None:
     assert sound(folder)
 
 
-def test_it_waits_for_another_writer(folder: Path) -> None:
-    with Worker(folder) as other:
-        other.ask("begin")
-        with pytest.raises(BusyError, match=str(other.process.pid)):
-            rebuild(folder, wait=0.1)
-
-
 def test_questions_are_answered_throughout(folder: Path) -> None:
     store, stop, wrong = local(folder), threading.Event(), list[str]()
-    everything = {f"d{n:02}" for n in range(40)}
 
     def ask() -> None:
         while not stop.is_set():
             try:
-                if set(by_lexical(store, "sardine")) != everything:
+                if set(by_lexical(store, "sardine")) != EVERYTHING:
                     wrong.append("not all found")
             except Exception as error:
                 wrong.append(repr(error))
@@ -238,17 +215,23 @@ rebuild(Path(sys.argv[1]), BagOfWordsEmbedder(dim=32), "other", 30, on_progress=
 """
 
 
-def test_a_killed_run_resumes(folder: Path) -> None:
+def test_a_killed_run_changes_nothing_and_is_resumed(folder: Path) -> None:
+    store = local(folder)
+    before = (store.stats(), both(store, "sardine"))
     command = [sys.executable, "-c", KILLED, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         for _ in range(4):
             cast(IO[str], process.stdout).readline()
         process.kill()
         assert process.wait() == -signal.SIGKILL
-    assert both(local(folder), "sardine")[1] == {f"d{n:02}" for n in range(40)}
+    for held in (store, local(folder)):
+        assert (held.stats(), both(held, "sardine")) == before
     assert sound(folder)
-    made = rebuild(folder)
+    assert any("a rebuild" in finding.detail for finding in examine(folder))
+    embedder = StoppingEmbedder(99)
+    made = rebuild(folder, embedder)
     assert 0 < made.resumed < 40
+    assert 0 < embedder.embedded < made.passages
     assert made.documents == 40
-    opened(folder).close()
+    assert set(by_lexical(opened(folder), "sardine")) == EVERYTHING
     assert sound(folder)
