@@ -17,3 +17,8 @@ def fill(folder: Path, *names: str) -> Path:
 
 def sources(store: Store) -> dict[str, str]:
     return {document.id: document.source for document in store.documents()}
+
+
+def content(folder: Path) -> bytes:
+    """The content of all files below the folder."""
+    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())

@@ -41,27 +41,10 @@ def numbered(sentences: int, words: int = 5) -> str:
     return " ".join(f"Sentence{i}" + " word" * (words - 1) + "." for i in range(sentences))
 
 
+PARTS = ["- ", " | ", "\n\n", " " * 30, "x" * 70, *"Word a. B! !!! 。".split()]
+PARTS += ["e\u0301", "\U0001f468\u200d\U0001f469"]
 TEXTS = st.one_of(
-    st.text(max_size=300),
-    st.lists(
-        st.sampled_from(
-            [
-                "Word",
-                "a.",
-                "B!",
-                "!!!",
-                "。",
-                "- ",
-                " | ",
-                "\n\n",
-                " " * 30,
-                "x" * 70,
-                "e\u0301",
-                "\U0001f468\u200d\U0001f469",
-            ]
-        ),
-        max_size=60,
-    ).map(" ".join),
+    st.text(max_size=300), st.lists(st.sampled_from(PARTS), max_size=60).map(" ".join)
 )
 
 
@@ -105,18 +88,13 @@ def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(
 
 def test_a_row_whose_words_end_its_name_is_no_bare_heading() -> None:
     (sheet,) = load_bytes("numbers.csv", "5\n2\n7\n")
-    passages = split(sheet, count, 40)
-    assert [(passage.heading, passage.text) for passage in passages] == [
-        ("row 1", "5"), ("row 2", "2"), ("row 3", "7"),
-    ]  # fmt: skip
+    passages = [(passage.heading, passage.text) for passage in split(sheet, count, 40)]
+    assert passages == [("row 1", "5"), ("row 2", "2"), ("row 3", "7")]
 
 
-def test_passages_are_filled_evenly_and_repeat_the_last_sentence() -> None:
-    found = document(numbered(20))
-    passages = split(found, count, 40)
-    assert [p.text.split()[0] for p in passages] == [
-        "Sentence0", "Sentence6", "Sentence12", "Sentence18",
-    ]  # fmt: skip
+def test_passages_are_filled_evenly() -> None:
+    passages = split(document(numbered(20)), count, 40)
+    assert [p.text.split()[0] for p in passages] == [f"Sentence{n}" for n in (0, 6, 12, 18)]
     assert [p.text.count(".") for p in passages] == [7, 7, 7, 2]
 
 
@@ -143,10 +121,10 @@ def test_a_text_that_fits_is_one_passage_without_the_space_around_it() -> None:
 
 
 def sectioned(*parts: tuple[str, str]) -> Document:
-    """A document of (heading path, text) parts."""
+    """A document of (heading path, text) parts; one without a heading is in no section."""
     text, starts = "", []
     for heading, part in parts:
-        starts.append((len(text), heading))
+        starts += [(len(text), heading)] if heading else []
         text += part + "\n\n"
     return dataclasses.replace(document(text), blocks=groups(text, *starts))
 
@@ -159,41 +137,23 @@ def test_bare_headings_are_joined_to_the_next_section() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "passages"),
+    "parts",
     [
-        # sections are kept apart and name their passages
-        (
-            [("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text.")],
-            [("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text.")],
-        ),
-        # a bare heading of two sentences is joined, too
-        (
-            [("What is it? All of it.", "What is it? All of it."), ("B", "B\n\nText.")],
-            [("B", "What is it? All of it.\n\nB\n\nText.")],
-        ),
-        # a section of one sentence is no heading
-        (
-            [("A", "One sentence."), ("B", "B\n\nText.")],
-            [("A", "One sentence."), ("B", "B\n\nText.")],
-        ),
-        # a last section with only a heading is kept
-        ([("A", "A\n\nText."), ("B", "B")], [("A", "A\n\nText."), ("B", "B")]),
+        [("A", "A\n\nFirst text."), ("A > B", "B\n\nSecond text.")],
+        [("", "Before it."), ("A", "A\n\nText.")],
+        [("A", "One sentence."), ("B", "B\n\nText.")],  # a sentence is no bare heading
+        [("A", "A\n\nText."), ("B", "B")],  # a last section with only a heading is kept
     ],
 )
-def test_passages_keep_to_their_sections(
-    parts: list[tuple[str, str]], passages: list[tuple[str, str]]
-) -> None:
+def test_passages_keep_to_their_sections(parts: list[tuple[str, str]]) -> None:
     found = split(sectioned(*parts), count)
-    assert [(*heading_parts(p.heading), p.text) for p in found] == passages
+    assert [("".join(heading_parts(p.heading)), p.text) for p in found] == parts
 
 
-def test_text_before_the_first_section_has_no_heading() -> None:
-    text = "Before it.\n\nA\n\nText."
-    found = dataclasses.replace(document(text), blocks=groups(text, (12, "A")))
-    assert [(p.heading, p.text) for p in split(found, count)] == [
-        ("", "Before it."),
-        ("A", "A\n\nText."),
-    ]
+def test_a_bare_heading_of_two_sentences_is_joined_too() -> None:
+    title = "What is it? All of it."
+    (passage,) = split(sectioned((title, title), ("B", "B\n\nText.")), count)
+    assert (passage.heading, passage.text) == ("B", f"{title}\n\nB\n\nText.")
 
 
 @pytest.mark.parametrize(
@@ -207,11 +167,8 @@ def test_text_before_the_first_section_has_no_heading() -> None:
         "!\n\n" * 30_000,
         ("a" + " " * 5_000) * 100,
     ],
-    ids=[
-        "one word", "no stop", "marks", "no space", "no space in Chinese", "no tokens",
-        "mostly space",
-    ],
-)  # fmt: skip
+    ids="word no-stop marks no-space no-space-in-Chinese no-tokens mostly-space".split(),
+)
 def test_large_texts_that_are_not_prose(text: str) -> None:
     found = document(text)
     passages = split(found, count_pieces)

@@ -7,6 +7,7 @@ import pytest
 from rag.ingestion.deletion import delete
 from rag.store.local import snapshots
 from rag.store.local.store import LocalStore
+from tests.ingestion.folders import content
 from tests.store.helpers import both, local, put
 
 
@@ -19,18 +20,13 @@ def store(tmp_path: Path) -> LocalStore:
     return store
 
 
-def everything(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
-
-
 def test_a_receipt_counts_before_and_after(store: LocalStore) -> None:
     size = len(store.embedded("a")[0])
     assert size > 3
     (receipt,) = delete(store, ["a"])
     before, after = receipt.before, receipt.after
-    assert (before.documents, before.passages, before.vectors, before.words) == (
-        1, size, size, size,
-    )  # fmt: skip
+    counts = (before.documents, before.passages, before.vectors, before.words)
+    assert counts == (1, size, size, size)
     assert (after.documents, after.passages, after.vectors, after.words) == (0, 0, 0, 0)
     assert (after.log_bytes, after.unmerged) == (0, 0)
     assert (receipt.searches, receipt.found, receipt.complete) == (2 * size, 0, True)
@@ -40,12 +36,12 @@ def test_a_receipt_counts_before_and_after(store: LocalStore) -> None:
 
 
 def test_no_word_of_a_deleted_document_is_in_any_file(store: LocalStore) -> None:
-    assert b"Quetzalcoatlus" in everything(store.folder)
+    assert b"Quetzalcoatlus" in content(store.folder)
     segments = {path.name for path in (store.folder / "lexical").glob("*.term")}
     delete(store, ["a"])
-    assert b"Quetzalcoatlus" not in everything(store.folder)
+    assert b"Quetzalcoatlus" not in content(store.folder)
     assert not segments & {path.name for path in (store.folder / "lexical").glob("*.term")}
-    assert b"Sardines" in everything(store.folder)
+    assert b"Sardines" in content(store.folder)
 
 
 def test_a_snapshot_that_still_contains_it_is_named(store: LocalStore, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -57,17 +56,17 @@ def docs(tmp_path: Path) -> Path:
 
 
 def sync(store: LocalStore, docs: Path, reader: str = "1") -> tuple[Changes, list[str]]:
-    reading = Reading()
-    return Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(
-        docs, find([docs])
-    ), reading.read
+    stamps, reading = Stamps(store.folder, reader), Reading()
+    run = Sync(store, BagOfWordsEmbedder(), 12, stamps, reading)
+    return run.run(docs, find([docs])), reading.read
 
 
-def ingest(store: LocalStore, docs: Path, reader: str = "1") -> tuple[IngestReport, list[str]]:
-    reading = Reading()
-    return Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, reader), reading).run(
-        find([docs])
-    ), reading.read
+def ingest(
+    store: LocalStore, path: Path, reader: str = "1", reading: Reading | None = None
+) -> tuple[IngestReport, list[str]]:
+    stamps, reading = Stamps(store.folder, reader), reading or Reading()
+    run = Ingest(store, BagOfWordsEmbedder(), 12, stamps, reading)
+    return run.run(find([path])), reading.read
 
 
 def skipped(docs: Path) -> list[tuple[str, str]]:
@@ -87,10 +86,6 @@ def test_unreadable_files_are_reported_without_reading_again(
     assert read == []
     assert sorted(again.skipped) == skipped(docs)
     assert again.unchanged == ["docs/a.txt", "docs/packed.zip/good.txt"]
-
-
-def test_a_preview_reports_them_too(store: LocalStore, docs: Path) -> None:
-    sync(store, docs)
     said = Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1")).preview(
         docs, find([docs])
     )
@@ -125,9 +120,7 @@ def test_temporary_failures_are_retried(store: LocalStore, docs: Path) -> None:
     disk = Disk()
     for _ in range(2):
         with pytest.raises(InputError, match="Input/output error"):
-            Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder), disk).run(
-                find([docs / "a.txt"])
-            )
+            ingest(store, docs / "a.txt", reading=disk)
     assert disk.read == ["a.txt", "a.txt"]
 
 
@@ -138,16 +131,17 @@ def test_a_file_that_changed_as_it_was_read_is_read_again(store: LocalStore, doc
                 os.utime(job.found.path, (1, 1))
                 yield job, loaded
 
-    Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder), Late()).run(find([docs]))
-    assert ingest(store, docs, "")[1] == ["bad.txt"]
+    ingest(store, docs, reading=Late())
+    assert ingest(store, docs)[1] == ["bad.txt"]
 
 
 def test_deleted_files_are_forgotten(store: LocalStore, docs: Path) -> None:
+    stamps = store.folder / "stamps.json"
     sync(store, docs)
-    assert "bad.txt" in (store.folder / "stamps.json").read_text()
+    assert "bad.txt" in stamps.read_text()
     (docs / "bad.txt").unlink()
     sync(store, docs)
-    assert "bad.txt" not in (store.folder / "stamps.json").read_text()
+    assert "bad.txt" not in stamps.read_text()
 
 
 def test_a_folder_with_only_unreadable_files_may_be_unmounted(
@@ -160,4 +154,3 @@ def test_a_folder_with_only_unreadable_files_may_be_unmounted(
     with pytest.raises(InputError, match="3 of the 3 documents"):
         sync(store, docs)
     assert len(store.documents()) == 3
-    shutil.rmtree(docs)

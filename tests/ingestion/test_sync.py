@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from rag.parsing.files import find
 from rag.protocols import Store, Vectors
 from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
-from tests.ingestion.folders import ALL, fill, sources
+from tests.ingestion.folders import ALL, content, fill, sources
+from tests.parsing.archives import zipped
 from tests.store.helpers import both, by_lexical, local, postgres, put, stored
 
 
@@ -35,17 +35,18 @@ class CountingEmbedder(BagOfWordsEmbedder):
 EMBEDDER = CountingEmbedder()
 
 
+def syncing(store: Store) -> Sync:
+    """With stamps next to a local index; a database has none."""
+    stamps = Stamps(store.folder if isinstance(store, LocalStore) else None)
+    return Sync(store, EMBEDDER, 12, stamps)
+
+
 def sync(store: Store, docs: Path, many: bool = False) -> Changes:
-    return Sync(store, EMBEDDER, 12, stamps(store)).run(docs, find([docs]), many)
+    return syncing(store).run(docs, find([docs]), many)
 
 
 def preview(store: Store, docs: Path) -> Changes:
-    return Sync(store, EMBEDDER, 12, stamps(store)).preview(docs, find([docs]))
-
-
-def stamps(store: Store) -> Stamps:
-    """Those next to a local index; a database has none."""
-    return Stamps(store.folder if isinstance(store, LocalStore) else None)
+    return syncing(store).preview(docs, find([docs]))
 
 
 def done(changes: Changes) -> dict[str, object]:
@@ -73,16 +74,15 @@ def test_the_index_becomes_equal_to_the_folder(
 ) -> None:
     assert done(sync(store, docs)) == {"added": ALL}
     assert sync(store, docs).unchanged == ALL
+    assert b"near a.txt" in content(store.folder)
     (docs / "a.txt").unlink()
     (docs / "b.md").write_text("Trees grow.")
     fill(docs, "d.txt")
     changes = sync(store, docs)
-    assert done(changes) == {
-        "added": ["docs/d.txt"],
-        "updated": ["docs/b.md"],
-        "removed": ["docs/a.txt"],
-    }
+    added, updated, removed = ["docs/d.txt"], ["docs/b.md"], ["docs/a.txt"]
+    assert done(changes) == {"added": added, "updated": updated, "removed": removed}
     assert changes.unchanged == ["docs/sub/c.html"]
+    assert b"near a.txt" not in content(store.folder)
     assert state(store) == fresh(docs, tmp_path)
     assert both(store, "sardines")[1] == {"docs/d.txt", "docs/sub/c.html"}
     assert "docs/a.txt" not in both(store, "sardines")[0]
@@ -109,10 +109,8 @@ def test_a_renamed_file_is_not_embedded_again(
     EMBEDDER.embedded = 0
     (docs / "a.txt").rename(docs / "sub" / "z.txt")
     docs.joinpath("b.md").rename(docs / "B.md")
-    changes = sync(store, docs)
-    assert done(changes) == {
-        "renamed": [("docs/b.md", "docs/B.md"), ("docs/a.txt", "docs/sub/z.txt")]
-    }
+    renamed = [("docs/b.md", "docs/B.md"), ("docs/a.txt", "docs/sub/z.txt")]
+    assert done(sync(store, docs)) == {"renamed": renamed}
     assert EMBEDDER.embedded == 0
     assert state(store) == fresh(docs, tmp_path)
     assert both(store, "sardines") == [{"docs/B.md", "docs/sub/c.html", "docs/sub/z.txt"}] * 2
@@ -154,8 +152,9 @@ def test_a_copy_of_a_missing_file_elsewhere_takes_nothing(
     sync(store, docs)
     shutil.copytree(docs, tmp_path / "copy")
     docs.rename(tmp_path / "unmounted")
-    assert sync(store, tmp_path / "copy").added == [id.replace("docs/", "copy/") for id in ALL]
-    assert set(stored(store)) == {*ALL, *(id.replace("docs/", "copy/") for id in ALL)}
+    copies = [id.replace("docs/", "copy/") for id in ALL]
+    assert sync(store, tmp_path / "copy").added == copies
+    assert set(stored(store)) == {*ALL, *copies}
 
 
 @pytest.mark.parametrize("stray", ["", "README.md", "photo.jpg"])
@@ -179,49 +178,23 @@ def test_losing_all_documents_needs_confirmation(
     assert preview(store, docs).removed == sync(store, docs, many=True).removed == removed
 
 
-def test_the_files_of_the_index_lose_the_words_of_a_removed_document(
-    store: LocalStore, docs: Path, tmp_path: Path
+@pytest.mark.parametrize("gone", ["link", "target"])
+def test_a_link_is_followed_and_its_end_removes_its_document(
+    store: LocalStore, docs: Path, tmp_path: Path, gone: str
 ) -> None:
-    (docs / "a.txt").write_text("Muscat hosted the talks.\n")
-    sync(store, docs)
-    (docs / "a.txt").unlink()
-    assert sync(store, docs).removed == ["docs/a.txt"]
-    files = [file for file in (tmp_path / "index").rglob("*") if file.is_file()]
-    assert not [file for file in files if b"Muscat" in file.read_bytes()]
-
-
-@pytest.fixture
-def linked(store: LocalStore, docs: Path, tmp_path: Path) -> Path:
-    """A link in the folder to a file elsewhere with the same name, already in the index."""
-    fill(tmp_path / "elsewhere", "real.txt")
-    (docs / "real.txt").symlink_to(tmp_path / "elsewhere" / "real.txt")
+    """The link has the name of its file elsewhere."""
+    elsewhere, link = fill(tmp_path / "elsewhere", "real.txt", "other.txt"), docs / "real.txt"
+    link.symlink_to(elsewhere / "real.txt")
     assert "docs/real.txt" in sync(store, docs).added
-    return docs / "real.txt"
-
-
-def test_a_deleted_link_removes_its_document(store: LocalStore, docs: Path, linked: Path) -> None:
     assert not sync(store, docs).any
-    linked.unlink()
+    link.unlink()
+    link.symlink_to(elsewhere / "other.txt")
+    assert done(sync(store, docs)) == {"updated": ["docs/real.txt"]}
+    assert stored(store)["docs/real.txt"].source == f"{elsewhere}/other.txt"
+    (link if gone == "link" else elsewhere / "other.txt").unlink()
     assert preview(store, docs).removed == ["docs/real.txt"]
     assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
     assert set(stored(store)) == set(ALL)
-
-
-def test_a_link_with_a_deleted_target_removes_its_document(
-    store: LocalStore, docs: Path, linked: Path
-) -> None:
-    linked.resolve().unlink()
-    assert done(sync(store, docs)) == {"removed": ["docs/real.txt"]}
-
-
-def test_a_retargeted_link_is_followed(
-    store: LocalStore, docs: Path, linked: Path, tmp_path: Path
-) -> None:
-    linked.unlink()
-    linked.symlink_to(fill(tmp_path / "elsewhere", "other.txt") / "other.txt")
-    assert done(sync(store, docs)) == {"updated": ["docs/real.txt"]}
-    assert stored(store)["docs/real.txt"].source == f"{tmp_path}/elsewhere/other.txt"
-    assert set(stored(store)) == {*ALL, "docs/real.txt"}
 
 
 def test_a_file_ingested_directly_survives_its_link(
@@ -250,15 +223,6 @@ def test_many_missing_files_need_confirmation(store: LocalStore, docs: Path) -> 
     assert len(sync(store, docs, many=True).removed) == 6
 
 
-def test_an_unreadable_file_keeps_its_document(store: LocalStore, docs: Path) -> None:
-    sync(store, docs)
-    (docs / "a.txt").write_bytes(b"\0")
-    (docs / "photo.jpg").write_bytes(b"\xff\xd8")
-    changes = sync(store, docs)
-    assert [os.path.basename(path) for path, _ in changes.skipped] == ["a.txt", "photo.jpg"]
-    assert both(store, "sardines") == [set(ALL)] * 2
-
-
 @pytest.mark.parametrize("jump", [-(10**18), -1, 0, 10**18])
 def test_a_clock_change_hides_no_change(
     store: LocalStore, docs: Path, monkeypatch: pytest.MonkeyPatch, jump: int
@@ -281,18 +245,6 @@ def test_a_change_within_the_clocks_resolution_is_seen(store: LocalStore, docs: 
         assert sync(store, docs).updated == ["docs/a.txt"]
 
 
-def test_a_moved_folder_takes_its_documents_along(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
-    sync(store, docs)
-    EMBEDDER.embedded = 0
-    (tmp_path / "new").mkdir()
-    moved = docs.rename(tmp_path / "new" / "docs")
-    assert done(sync(store, moved)) == {"renamed": [(id, id) for id in ALL]}
-    assert EMBEDDER.embedded == 0
-    assert {d.source for d in store.documents()} == {f"{tmp_path}/new/{id}" for id in ALL}
-
-
 @pytest.mark.parametrize("kind", ["local", "postgres"])
 def test_after_a_move_nothing_of_the_old_place_remains(
     request: pytest.FixtureRequest, kind: str, docs: Path, tmp_path: Path
@@ -301,6 +253,7 @@ def test_after_a_move_nothing_of_the_old_place_remains(
     make = postgres(request.getfixturevalue("cluster")) if kind == "postgres" else local
     store = make(tmp_path / "index")
     sync(store, docs)
+    EMBEDDER.embedded = 0
     (tmp_path / "new").mkdir()
     moved = docs.rename(tmp_path / "new" / "docs")
     (moved / "a.txt").unlink()
@@ -309,6 +262,7 @@ def test_after_a_move_nothing_of_the_old_place_remains(
     assert done(planned) == done(changes)
     renamed, updated, removed = [(ALL[2], ALL[2])], [ALL[1]], [ALL[0]]
     assert done(changes) == {"updated": updated, "renamed": renamed, "removed": removed}
+    assert EMBEDDER.embedded == 1
     assert state(store) == fresh(moved, tmp_path)
     store.close()
 
@@ -326,29 +280,15 @@ def test_a_copied_folder_takes_no_names(store: LocalStore, docs: Path, tmp_path:
     assert len(changes.skipped) == 3
 
 
-def test_an_unreadable_kind_of_rename_is_read_again(store: LocalStore, docs: Path) -> None:
-    sync(store, docs)
-    (docs / "a.txt").rename(docs / "a.jpg")
-    changes = sync(store, docs)
-    assert done(changes) == {"removed": ["docs/a.txt"]}
-    assert len(changes.skipped) == 1
-
-
-def pack(path: Path, **texts: str) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, text in texts.items():
-            archive.writestr(f"{name}.txt", text)
-
-
 def test_members_of_an_archive_move_with_it(store: LocalStore, docs: Path) -> None:
-    pack(docs / "z.zip", one="Herring.", two="Mackerel.")
+    (docs / "z.zip").write_bytes(zipped({"one.txt": "Herring.", "two.txt": "Mackerel."}))
     assert sorted(sync(store, docs).added) == [*ALL, "docs/z.zip/one.txt", "docs/z.zip/two.txt"]
     EMBEDDER.embedded = 0
     (docs / "z.zip").rename(docs / "y.zip")
     moved = [(f"docs/z.zip/{name}.txt", f"docs/y.zip/{name}.txt") for name in ("one", "two")]
     assert done(sync(store, docs)) == {"renamed": moved}
     assert EMBEDDER.embedded == 0
-    pack(docs / "y.zip", two="Mackerel.", three="Cod.")
+    (docs / "y.zip").write_bytes(zipped({"two.txt": "Mackerel.", "three.txt": "Cod."}))
     changes = sync(store, docs)
     assert (changes.added, changes.removed) == (["docs/y.zip/three.txt"], ["docs/y.zip/one.txt"])
     (docs / "y.zip").unlink()
@@ -420,18 +360,6 @@ def test_recurring_blocks_of_a_moved_folder_are_remembered(home: Path, tmp_path:
     assert Stamps(moved / "index").furniture == {str(moved / "notes"): ["digest"]}
 
 
-def test_a_preview_names_unreadable_and_refused_files(store: LocalStore, docs: Path) -> None:
-    fill(docs, "a.mov")
-    planned, changes = preview(store, docs), sync(store, docs)
-    assert planned.skipped == changes.skipped
-    assert planned.skipped == [(str(docs / "a.mov"), "unsupported format .mov")]
-    for name in ALL:
-        (docs.parent / name).unlink()
-    planned = preview(store, docs)
-    assert planned.removed == ALL
-    assert "3 of the 3 documents" in planned.refused
-
-
 def test_a_preview_knows_which_renames_are_possible(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     (docs / "a.txt").rename(docs / "a.md")
@@ -445,9 +373,32 @@ def test_a_preview_knows_which_renames_are_possible(store: LocalStore, docs: Pat
 def test_a_folder_keeps_the_name_that_its_documents_have(
     store: LocalStore, docs: Path, tmp_path: Path
 ) -> None:
-    runner = Sync(store, EMBEDDER, 12, Stamps(store.folder))
+    runner = syncing(store)
     assert runner.name_of(docs) is None
     runner.run(docs, find([docs], "notes"))
     assert runner.name_of(docs) == "notes"
     fill(tmp_path / "docs2", "a.txt")
     assert runner.name_of(tmp_path / "docs2") is None
+
+
+def test_an_unreadable_file_keeps_its_document_but_takes_no_others(
+    store: LocalStore, docs: Path
+) -> None:
+    sync(store, docs)
+    (docs / "a.txt").write_bytes(b"\0")
+    (docs / "b.md").rename(docs / "b.jpg")
+    changes = sync(store, docs)
+    assert done(changes) == {"removed": ["docs/b.md"]}
+    assert [os.path.basename(path) for path, _ in changes.skipped] == ["a.txt", "b.jpg"]
+    assert both(store, "sardines") == [{"docs/a.txt", "docs/sub/c.html"}] * 2
+
+
+def test_a_preview_names_unreadable_and_refused_files(store: LocalStore, docs: Path) -> None:
+    fill(docs, "a.mov")
+    planned, changes = preview(store, docs), sync(store, docs)
+    assert planned.skipped == changes.skipped == [(f"{docs}/a.mov", "unsupported format .mov")]
+    for name in ALL:
+        (docs.parent / name).unlink()
+    planned = preview(store, docs)
+    assert planned.removed == ALL
+    assert "3 of the 3 documents" in planned.refused

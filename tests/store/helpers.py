@@ -136,11 +136,6 @@ class Worker:
     def answer(self) -> Any:
         return json.loads(cast(IO[str], self.process.stdout).readline())
 
-    def rest(self) -> list[Any]:
-        """Its output before it was killed, without an unfinished line."""
-        lines = cast(IO[str], self.process.stdout).read().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-
     def end(self) -> str:
         """End the process. Returns its log."""
         return self.process.communicate()[1]

@@ -75,7 +75,7 @@ names = "before first after left second end doctor checked".split()
 print(json.dumps({name: globals()[name] for name in names}))
 """
 OLD = {f"docs/{n}.txt": f"Herring number {n} swims in the cold sea. " * 60 for n in range(8)}
-NEW = {f"docs/{n}.txt": f"Herring number {n} sleeps in the warm bay. " * 600 for n in range(4, 40)}
+NEW = {f"docs/{n}.txt": f"Herring number {n} sleeps in the warm bay. " * 200 for n in range(4, 40)}
 
 
 @pytest.fixture
@@ -184,26 +184,39 @@ def remains(*words):
     files = [path for path in (disk / "index").rglob("*") if path.is_file()]
     return [path.name for path in files for word in words if word in path.read_bytes()]
 """
-BY_COMMAND = (
-    FILL
-    + """
+BY_SYNC_AND_COMMAND = """
+from rag.ingestion.file_cache import Stamps
+from rag.ingestion.sync import Sync
+from rag.parsing.files import find
+from rag.store.local.store import LocalStore
+from tests.store.helpers import EMBEDDER, stored
+
+index, docs = disk / "index", disk.parent / "docs"
+
+def sync():
+    store = LocalStore(index, {})
+    try:
+        changes = Sync(store, EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))
+        return len(changes.added), changes.removed, sorted(stored(store))
+    finally:
+        store.close()
+
+def rag(*command):
+    options = ["--index", str(index), "--json"]
+    ended = subprocess.run([sys.executable, "-m", "rag", *command, *options], capture_output=True)
+    return json.loads(ended.stdout) if ended.returncode == 0 else ended.stderr.decode()
+
+synced = [sync()]
 fill()
-command = [sys.executable, "-m", "rag"]
-options = ["--index", str(disk / "index"), "--json"]
-deleted = subprocess.run(command + ["delete", "docs/3.txt"] + options, capture_output=True)
-listed = subprocess.run(command + ["list"] + options, capture_output=True)
+(docs / "3.txt").unlink()
+synced += [sync(), sync()]
+fill()
 print(json.dumps({
-    "code": deleted.returncode, "error": deleted.stderr.decode(),
-    "receipts": json.loads(deleted.stdout or b"[]"),
-    "left": [document["id"] for document in json.loads(listed.stdout)],
-    "remains": remains(b"Herring3"),
-    "reserve": (disk / "index" / "reserve").stat().st_size,
+    "synced": synced, "deleted": rag("delete", "docs/5.txt"), "listed": rag("list"),
+    "remains": remains(b"Herring3", b"Herring5"), "reserve": (index / "reserve").stat().st_size,
 }))
 """
-)
-BY_REQUEST = (
-    FILL
-    + """
+BY_REQUEST = """
 from tests.server.fake_server import put_text, serving
 
 def story(number):
@@ -228,56 +241,13 @@ with serving(disk / "index") as client:
         "remains": remains(b"Herring3"), "found": "uploads/3.txt" in json.dumps(found),
     }))
 """
-)
-BY_SYNC = (
-    FILL
-    + """
-from rag.ingestion.file_cache import Stamps
-from rag.ingestion.sync import Sync
-from rag.parsing.files import find
-from rag.store.local.store import LocalStore
-from tests.store.helpers import EMBEDDER, stored
-
-index, docs = disk / "index", disk.parent / "docs"
-
-def sync():
-    store = LocalStore(index, {})
-    try:
-        changes = Sync(store, EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))
-        return changes.added, changes.removed, sorted(stored(store))
-    finally:
-        store.close()
-
-added, _, _ = sync()
-fill()
-(docs / "3.txt").unlink()
-_, removed, left = sync()
-_, again, _ = sync()
-print(json.dumps({"added": len(added), "removed": removed, "left": left, "again": again}))
-"""
-)
-
-
-@pytest.mark.slow
-def test_a_command_deletes_on_a_full_disk(tmp_path: Path) -> None:
-    folder = tmp_path / "disk"
-    store = local(folder / "index")
-    for number in range(8):
-        put(store, f"docs/{number}.txt", f"Herring{number} swims in the cold sea. " * 600)
-    store.close()
-    result = on_disk(folder, 24 << 10, BY_COMMAND)
-    assert result["code"] == 0, result["error"]
-    assert [receipt["complete"] for receipt in result["receipts"]] == [True]
-    assert result["left"] == [f"docs/{number}.txt" for number in range(8) if number != 3]
-    assert result["remains"] == []
-    assert result["reserve"] > 1 << 18
 
 
 @pytest.mark.slow
 def test_a_request_deletes_on_a_full_disk(tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     (folder / "index").mkdir(parents=True)
-    result = on_disk(folder, 32 << 10, BY_REQUEST)
+    result = on_disk(folder, 32 << 10, FILL + BY_REQUEST)
     assert result["refused"] == 507
     assert result["code"] == 200, result["error"]
     assert result["complete"]
@@ -288,15 +258,19 @@ def test_a_request_deletes_on_a_full_disk(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_sync_removes_on_a_full_disk(tmp_path: Path) -> None:
+def test_a_sync_and_a_command_delete_on_a_full_disk(tmp_path: Path) -> None:
     folder, docs = tmp_path / "disk", tmp_path / "docs"
     local(folder / "index").close()
     docs.mkdir()
     for number in range(8):
-        text = f"Herring{number} swims in the cold sea. " * 600
-        (docs / f"{number}.txt").write_text(text)
-    result = on_disk(folder, 24 << 10, BY_SYNC)
-    assert result["added"] == 8
-    assert result["removed"] == ["docs/3.txt"]
-    assert result["left"] == [f"docs/{number}.txt" for number in range(8) if number != 3]
-    assert result["again"] == []
+        (docs / f"{number}.txt").write_text(f"Herring{number} swims in the cold sea. " * 600)
+    said = on_disk(folder, 24 << 10, FILL + BY_SYNC_AND_COMMAND)
+    everything = [f"docs/{number}.txt" for number in range(8)]
+    without = [id for id in everything if id != "docs/3.txt"]
+    assert said["synced"] == [[8, [], everything], [0, ["docs/3.txt"], without], [0, [], without]]
+    assert [receipt["complete"] for receipt in said["deleted"]] == [True], said["deleted"]
+    assert [document["id"] for document in said["listed"]] == [
+        id for id in without if id != "docs/5.txt"
+    ]
+    assert said["remains"] == []
+    assert said["reserve"] > 1 << 18

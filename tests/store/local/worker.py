@@ -6,7 +6,6 @@ Reads commands as JSON lists, one per line, and prints their results as JSON; er
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from contextlib import ExitStack
@@ -51,16 +50,6 @@ class Commands:
                 put(self.store, f"cycle-{n}", f"Herring number {n}.")
             put(self.store, f"cycle-{n}", f"Herring and mackerel number {n}.")
             self.store.delete(f"cycle-{n - 3}")
-
-    def put_for_ever(self) -> None:
-        """Prints each id after its commit; deletes every third document, printed with a minus."""
-        for n in itertools.count(self.store.stats().generation):
-            with self.store.writing():
-                put(self.store, f"n{n}", f"Herring number {n}. {'It swims in the cold sea. ' * 9}")
-                print(json.dumps(f"n{n}"), flush=True)
-                if n % 3 == 0:
-                    print(json.dumps(f"-n{n}"), flush=True)
-                    self.store.delete(f"n{n}")
 
 
 def answer(commands: Commands, line: str) -> Any:
