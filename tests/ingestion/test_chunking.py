@@ -124,7 +124,8 @@ def sectioned(*parts: tuple[str, str]) -> Document:
     """A document of (heading path, text) parts; one without a heading is in no section."""
     text, starts = "", []
     for heading, part in parts:
-        starts += [(len(text), heading)] if heading else []
+        if heading:
+            starts.append((len(text), heading))
         text += part + "\n\n"
     return dataclasses.replace(document(text), blocks=groups(text, *starts))
 

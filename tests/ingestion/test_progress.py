@@ -1,5 +1,5 @@
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,8 +42,7 @@ def test_the_estimate_counts_bytes_and_embedded_passages(
 def test_unchanged_files_do_not_count_as_work(files: list[FoundFile]) -> None:
     followed = IngestProgress(files[:2])
     followed.on_progress(files[1])
-    results = followed.loader(lambda tasks: ((task, ParseError("none")) for task in tasks))
-    list(results([ParseTask(files[0])]))
+    read(followed, files[:1], lambda task: None)
     followed.on_embedded(10, 10)
     assert followed.share == 1
 
@@ -51,19 +50,26 @@ def test_unchanged_files_do_not_count_as_work(files: list[FoundFile]) -> None:
 def test_the_file_and_the_stage_are_named(files: list[FoundFile]) -> None:
     followed = IngestProgress(files)
     seen = [followed.describe()]
-
-    def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
-        for task in tasks:
-            seen.append(followed.describe())
-            yield task, ParseError("none")
-
-    list(followed.loader(load)(ParseTask(found) for found in files))
+    read(followed, files, lambda task: seen.append(followed.describe()))
     assert seen == [
         "0 of 3 files, looking for changes",
         "0 of 3 files, reading a.txt",
         "0 of 3 files, reading b.txt",
         "0 of 3 files, recognising the text of scan.png",
     ]
+
+
+def read(
+    followed: IngestProgress, files: Iterable[FoundFile], work: Callable[[ParseTask], None]
+) -> None:
+    """Read the files: `work` is done for each, and none has documents."""
+
+    def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
+        for task in tasks:
+            work(task)
+            yield task, ParseError("none")
+
+    list(followed.loader(load)(map(ParseTask, files)))
 
 
 def scanned(folder: Path, name: str) -> FoundFile:
@@ -77,15 +83,13 @@ def test_recognised_pages_give_an_estimate(tmp_path: Path, monkeypatch: pytest.M
     followed = IngestProgress([scanned(tmp_path, "scan.pdf")])
     shown = []
 
-    def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
-        for task in tasks:
-            for page in range(1, 13):
-                task.on_scan(page, 12, False)
-                shown.append(followed.describe())
-                now[0] += 5
-            yield task, ParseError("none")
+    def scan(task: ParseTask) -> None:
+        for page in range(1, 13):
+            task.on_scan(page, 12, False)
+            shown.append(followed.describe())
+            now[0] += 5
 
-    list(followed.loader(load)([ParseTask(scanned(tmp_path, "scan.pdf"))]))
+    read(followed, [scanned(tmp_path, "scan.pdf")], scan)
     assert shown[0] == "0 of 1 files, recognising the text of scan.pdf, page 1 of 12"
     assert shown[2] == f"{shown[0].replace('page 1', 'page 3')}, about 50 s left"
     assert shown[10] == f"{shown[0].replace('page 1', 'page 11')}, about 10 s left"
@@ -95,17 +99,15 @@ def test_files_that_are_not_read_yet_have_as_many_scans_as_those_before(tmp_path
     files = [scanned(tmp_path, f"{number}.pdf") for number in range(4)]
     files += [scanned(tmp_path, "letters.zip"), scanned(tmp_path, "a.png")]
     followed = IngestProgress(files)
+    pages = {".pdf": [(1, 2), (2, 2)], ".zip": [(5, 9), (6, 9), (1, 1)], ".png": [(1, 1)]}
     shares = []
 
-    def load(tasks: Iterable[ParseTask]) -> Iterator[Result]:
-        for task in tasks:
-            pages = {".pdf": [(1, 2), (2, 2)], ".zip": [(5, 9), (6, 9), (1, 1)], ".png": [(1, 1)]}
-            for page, count in pages[task.found.path.suffix]:
-                task.on_scan(page, count, False)
-                shares.append(round(followed.share, 3))
-            yield task, ParseError("none")
+    def scan(task: ParseTask) -> None:
+        for page, count in pages[task.found.path.suffix]:
+            task.on_scan(page, count, False)
+            shares.append(round(followed.share, 3))
 
-    list(followed.loader(load)(map(ParseTask, files)))
+    read(followed, files, scan)
     # Two pages of each PDF and one of the picture; of the archive's first file five, but two of it
     # and one of its second file once that begins.
     parts = [(n, 9) for n in range(1, 9)] + [(9, 14), (10, 12), (11, 12)]

@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
@@ -20,6 +21,8 @@ from rag.types import Document, Passage
 from tests.fakes import BagOfWordsEmbedder, document
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.postgres import Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +36,11 @@ def local(
     folder: Path, wait: float = 0.2, create: bool = True, expect: dict[str, str] = EXPECT
 ) -> LocalStore:
     return LocalStore(folder, expect, create, wait)
+
+
+def opening(request: pytest.FixtureRequest, kind: str) -> Factory:
+    """The factory of "local" or "postgres"."""
+    return postgres(request.getfixturevalue("cluster")) if kind == "postgres" else local
 
 
 def postgres(cluster: Cluster, **options: Any) -> Factory:
@@ -70,7 +78,7 @@ def put_vectors(
     **metadata: str,
 ) -> None:
     """A document with one passage per vector."""
-    starts = np.cumsum([0, *(len(text) + 1 for text in texts)]).tolist()
+    starts = accumulate((len(text) + 1 for text in texts), initial=0)
     passages = [
         Passage(id, at, at + len(text), text, id, "")
         for at, text in zip(starts, texts, strict=False)

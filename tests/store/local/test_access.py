@@ -1,7 +1,5 @@
 """Missing permissions are reported, and nothing is lost."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import tempfile
@@ -17,6 +15,7 @@ from rag.parsing.files import find
 from rag.parsing.pool import ParseTask, one_by_one
 from rag.store.local import snapshots
 from rag.store.local.integrity import examine
+from tests.ingestion.folders import fill
 from tests.store.helpers import EMBEDDER, both, local, put, stored
 from tests.store.local.filled import filled
 
@@ -58,12 +57,8 @@ def as_nobody(do: Callable[[], object]) -> str:
 def test_an_index_of_another_user_can_be_read_and_not_written(place: Path) -> None:
     index = filled(place / "index", "a")
     assert as_nobody(lambda: both(local(index), "sardines")) == "[{'a'}, {'a'}]"
-    assert as_nobody(lambda: put(local(index), "b", "x")).startswith(
-        f"StoreError: index {index} cannot be written"
-    )
-    assert as_nobody(lambda: local(index).delete("a")).startswith(
-        f"StoreError: index {index} cannot be written"
-    )
+    for change in (lambda: put(local(index), "b", "x"), lambda: local(index).delete("a")):
+        assert as_nobody(change).startswith(f"StoreError: index {index} cannot be written")
     assert as_nobody(lambda: [f.detail for f in examine(index) if not f.ok]) == "[]"
     assert set(stored(local(index))) == {"a"}
 
@@ -83,9 +78,8 @@ def test_an_inaccessible_index_is_named(place: Path) -> None:
 
 def test_an_unwritable_snapshot_target_is_named(place: Path) -> None:
     index = filled(place / "index", "a")
-    assert as_nobody(lambda: snapshots.take(index, place / "a")).startswith(
-        f"StoreError: {place}/a cannot be written: Permission"
-    )
+    said = as_nobody(lambda: snapshots.take(index, place / "a"))
+    assert said.startswith(f"StoreError: {place}/a cannot be written: Permission")
     snapshots.take(index, place / "b")
     (place / "b").chmod(0o600)
     said = as_nobody(lambda: snapshots.check(place / "b"))
@@ -93,15 +87,11 @@ def test_an_unwritable_snapshot_target_is_named(place: Path) -> None:
 
 
 def test_documents_of_an_inaccessible_folder_stay(place: Path) -> None:
-    docs, index = place / "docs", place / "index"
-    (docs / "sub").mkdir(parents=True)
-    for name in ("a.txt", "sub/b.txt", "sub/c.txt"):
-        (docs / name).write_text("Sardines.")
+    docs, index = fill(place / "docs", "a.txt", "sub/b.txt", "sub/c.txt"), place / "index"
     index.mkdir()
     index.chmod(0o777)
-    list(
-        one_by_one(ParseTask(found) for found in find([docs]))
-    )  # that user may not be able to import it later
+    # that user may not be able to import the parser later
+    list(one_by_one(ParseTask(found) for found in find([docs])))
 
     def sync() -> object:
         changes = Sync(local(index), EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))

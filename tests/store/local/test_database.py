@@ -1,11 +1,8 @@
-from __future__ import annotations
-
-import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +10,8 @@ import pytest
 
 from rag.errors import AbsentError, BusyError, StoreError
 from rag.store.local import database, schema, sqlite_file
-from rag.types import Passage
-from tests.fakes import document
-from tests.store.helpers import ROOT, Worker, both, local, put, stored, unit
+from rag.store.local.integrity import examine
+from tests.store.helpers import ROOT, Worker, local, put_vectors, stored, unit
 from tests.store.local.disks import read_only
 from tests.store.local.filled import filled
 
@@ -26,9 +22,7 @@ META = {"embedder": "e", "dim": "64", "passage_tokens": "12"}
 def path(tmp_path: Path) -> Path:
     store = local(tmp_path)
     for n in range(40):
-        text = f"Sardine number {n}. " * 20
-        passage = Passage(f"d{n}", 0, 9, text[:9], "A", "")
-        store.put(document(text, f"d{n}"), [passage], unit(1))
+        put_vectors(store, f"d{n}", [f"Sardine number {n}. " * 20], unit(1))
     store.close()
     return tmp_path / "rag.sqlite"
 
@@ -36,14 +30,13 @@ def path(tmp_path: Path) -> Path:
 def broken(path: Path) -> str:
     """The message for opening and for creating, neither of which changes the file."""
     before = path.read_bytes()
-    messages = []
-    for create in (None, META):
-        with pytest.raises(StoreError) as caught:
-            sqlite_file.connect(path, create)
-        messages.append(caught.value.message)
+    with pytest.raises(StoreError) as opening:
+        sqlite_file.connect(path)
+    with pytest.raises(StoreError) as creating:
+        sqlite_file.connect(path, META)
     assert path.read_bytes() == before
-    assert messages[0] == messages[1]
-    return messages[0]
+    assert opening.value.message == creating.value.message
+    return opening.value.message
 
 
 @pytest.mark.parametrize(
@@ -60,14 +53,14 @@ def test_a_truncated_file_and_garbage_are_named_and_left_alone(
 
 def test_the_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "rag.sqlite"
-    with contextlib.closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE contacts (name)")
     assert "no such table: meta" in broken(path)
 
 
 def without_grids(folder: Path) -> Path:
     """An index made before grids and originals existed."""
-    with contextlib.closing(sqlite3.connect(filled(folder, "a") / "rag.sqlite")) as connection:
+    with closing(sqlite3.connect(filled(folder, "a") / "rag.sqlite")) as connection:
         connection.executescript("DROP TABLE cells; DROP TABLE grids; DROP TABLE originals")
     return folder
 
@@ -90,30 +83,30 @@ def test_an_index_without_grids_can_be_read_in_a_read_only_folder(tmp_path: Path
 
 @pytest.mark.parametrize("version", [4, 99])
 def test_an_index_of_another_format_is_named_and_left_alone(path: Path, version: int) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'format'", (version,))
-    connection.close()
     assert f"{path} has index format {version}, this version reads {schema.FORMAT}" in broken(path)
     with pytest.raises(StoreError) as error:
         local(path.parent)
     assert "rag ingest PATH --index NEW" in (error.value.hint or "") or version > schema.FORMAT
 
 
-def test_damage_found_while_reading_is_named(tmp_path: Path) -> None:
-    store = local(tmp_path)
-    for n in range(40):
-        put(store, f"d{n}", f"Sardine number {n}. " * 20)
-    assert both(store, "sardine")
-    store.close()
-    path = tmp_path / "rag.sqlite"
-    content = bytearray(path.read_bytes())
-    content[5 * 4096 :] = os.urandom(len(content) - 5 * 4096)
-    path.write_bytes(content)
+def test_damage_found_while_reading_is_named(path: Path) -> None:
+    scramble(path)
     with (
         pytest.raises(StoreError, match="is not a readable database"),
-        contextlib.closing(local(tmp_path)) as store,
+        closing(local(path.parent)) as store,
     ):
         stored(store)
+    findings = examine(path.parent)
+    assert [(finding.name, finding.ok) for finding in findings] == [("database", False)]
+    assert "rag index restore" in findings[0].fix
+
+
+def scramble(path: Path) -> None:
+    """Random bytes instead of all pages but the first five."""
+    content = path.read_bytes()
+    path.write_bytes(content[: 5 * 4096] + os.urandom(len(content) - 5 * 4096))
 
 
 @pytest.mark.parametrize("folder", ["missing", "a/b/missing", "file", "file/inside"])
@@ -125,37 +118,28 @@ def test_a_missing_index_has_a_hint(tmp_path: Path, folder: str) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def leftover(folder: Path) -> Path:
-    """The remains of a process that was killed while it created an index."""
-    connection = sqlite3.connect(folder / "rag.sqlite", isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.close()
-    assert (folder / "rag.sqlite").stat().st_size
-    return folder / "rag.sqlite"
-
-
-@pytest.mark.parametrize(
-    "make", [leftover, lambda folder: (folder / "rag.sqlite").touch() or folder / "rag.sqlite"]
-)
-def test_an_index_that_was_never_finished_is_absent(
-    tmp_path: Path, make: Callable[[Path], Path]
-) -> None:
-    path = make(tmp_path)
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_index_that_was_never_finished_is_absent(tmp_path: Path, begun: bool) -> None:
+    """The remains of a process that was killed while it created an index: an empty file, or an
+    empty database."""
+    path = tmp_path / "rag.sqlite"
+    path.touch()
+    if begun:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+    assert (path.stat().st_size > 0) == begun
     with pytest.raises(AbsentError):
         sqlite_file.connect(path)
-    connection = sqlite_file.connect(path, META)
-    assert sqlite_file.read_meta(connection)["dim"] == "64"
-    connection.close()
+    with closing(sqlite_file.connect(path, META)) as connection:
+        assert sqlite_file.read_meta(connection)["dim"] == "64"
 
 
 def test_a_copy_by_sqlites_tools_is_an_index(path: Path) -> None:
-    connection = sqlite_file.connect(path)
-    connection.execute(f"VACUUM INTO '{path}.copy'")
-    connection.close()
-    copy = sqlite_file.connect(Path(f"{path}.copy"))
-    assert copy.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert len(database.documents(copy)) == 40
-    copy.close()
+    with closing(sqlite_file.connect(path)) as connection:
+        connection.execute(f"VACUUM INTO '{path}.copy'")
+    with closing(sqlite_file.connect(Path(f"{path}.copy"))) as copy:
+        assert copy.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert len(database.documents(copy)) == 40
 
 
 def test_concurrent_creation_makes_one_index(tmp_path: Path) -> None:
@@ -164,8 +148,7 @@ def test_concurrent_creation_makes_one_index(tmp_path: Path) -> None:
         "sys.stdin.read(1); print(*[local(Path(sys.argv[1], str(n)), wait=9).stats().documents "
         "for n in range(6)])"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    pipe = subprocess.PIPE
+    command, pipe = [sys.executable, "-c", code, str(tmp_path)], subprocess.PIPE
     processes = [
         subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) for _ in range(3)
     ]
@@ -181,14 +164,13 @@ def test_a_path_may_have_odd_characters(tmp_path: Path) -> None:
 
 
 def test_many_ids_are_read_at_once(path: Path) -> None:
-    connection = sqlite_file.connect(path)
     ids = list(range(-50_000, 50_000))
-    present, rows = database.vectors(connection, ids, 64)
-    assert sorted(present) == list(range(1, 41))
-    np.testing.assert_array_equal(rows, np.repeat(unit(1), 40, axis=0))
-    assert database.passages(connection, ids).keys() == set(present)
-    assert database.vectors(connection, [], 64)[1].shape == (0, 64)
-    connection.close()
+    with closing(sqlite_file.connect(path)) as connection:
+        present, rows = database.vectors(connection, ids, 64)
+        assert sorted(present) == list(range(1, 41))
+        np.testing.assert_array_equal(rows, np.repeat(unit(1), 40, axis=0))
+        assert database.passages(connection, ids).keys() == set(present)
+        assert database.vectors(connection, [], 64)[1].shape == (0, 64)
 
 
 def test_a_lock_by_another_program_is_not_damage(path: Path) -> None:

@@ -1,7 +1,5 @@
 """Whatever happens to the search indexes' files, the store opens and both retrievers work."""
 
-from __future__ import annotations
-
 import json
 import logging
 import shutil
@@ -10,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.store.local.integrity import examine
 from tests.store.helpers import Worker, both, by_lexical, local, put
 from tests.store.local.disks import read_only
 from tests.store.local.filled import ALL, filled
@@ -45,12 +44,9 @@ def flip(path: Path, at: int | None = None) -> None:
         file.write(bytes([content[place] ^ 0xFF]))
 
 
-def write(name: str, content: bytes) -> Damage:
-    def damage(folder: Path) -> None:
-        remove(folder / name)
-        (folder / name).write_bytes(content)
-
-    return damage
+def write(folder: Path, name: str, content: bytes) -> None:
+    remove(folder / name)
+    (folder / name).write_bytes(content)
 
 
 def remove(path: Path) -> None:
@@ -60,54 +56,50 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def each(how: Callable[[Path], None], find: Callable[[Path], list[Path]]) -> Damage:
+def without_indexes(folder: Path) -> None:
+    for path in others(folder):
+        remove(path)
+
+
+def segment(how: Callable[[Path], None], suffix: str) -> Damage:
     def damage(folder: Path) -> None:
-        for path in find(folder):
+        for path in segments(folder, suffix):
             how(path)
 
     return damage
 
 
-def segment(how: Callable[[Path], None], suffix: str) -> Damage:
-    return each(how, lambda folder: segments(folder, suffix))
+def of_another(folder: Path, *names: str) -> None:
+    other = filled(folder.parent / "other", {"x", "y", "z"})
+    for name in names:
+        remove(folder / name)
+        shutil.move(other / name, folder / name)
 
 
-def of_another(*names: str) -> Damage:
-    def damage(folder: Path) -> None:
-        other = filled(folder.parent / "other", {"x", "y", "z"})
-        for name in names:
-            remove(folder / name)
-            shutil.move(other / name, folder / name)
-
-    return damage
-
-
+KINDS = ["idx", "term", "fast", "fieldnorm", "json"]
+"""Endings of a segment's files."""
 DAMAGES: dict[str, Damage] = {
     "no vectors": lambda folder: remove(folder / "vectors.faiss"),
     "half the vectors": lambda folder: truncate(folder / "vectors.faiss"),
-    "empty vectors": write("vectors.faiss", b""),
-    "garbage for vectors": write("vectors.faiss", b"garbage" * 99),
+    "empty vectors": lambda folder: write(folder, "vectors.faiss", b""),
+    "garbage for vectors": lambda folder: write(folder, "vectors.faiss", b"garbage" * 99),
     "a bit of a vector": lambda folder: flip(folder / "vectors.faiss"),
     "no lexical": lambda folder: remove(folder / "lexical"),
-    "a file for lexical": write("lexical", b"x"),
-    "garbage for Tantivy's list": write("lexical/.managed.json", b"x"),
+    "a file for lexical": lambda folder: write(folder, "lexical", b"x"),
+    "garbage for Tantivy's list": lambda folder: write(folder, "lexical/.managed.json", b"x"),
     "no manifest": lambda folder: remove(folder / "derived.json"),
-    "garbage for a manifest": write("derived.json", b"\x00\xff{"),
-    "a list for a manifest": write("derived.json", b"[1]"),
+    "garbage for a manifest": lambda folder: write(folder, "derived.json", b"\x00\xff{"),
+    "a list for a manifest": lambda folder: write(folder, "derived.json", b"[1]"),
     "no files in the manifest": lambda folder: rewrite(folder, files=None),
     "an older format": lambda folder: rewrite(folder, format="1"),
-    "all of another store": of_another("derived.json", "vectors.faiss", "lexical"),
-    "vectors of another store": of_another("vectors.faiss"),
-    "lexical of another store": of_another("lexical"),
-    "nothing but the truth": each(remove, lambda folder: others(folder)),
-    **{
-        f"truncated .{kind}": segment(truncate, kind)
-        for kind in ("idx", "term", "fast", "fieldnorm", "json")
-    },
-    **{
-        f"a bit of .{kind}": segment(flip, kind)
-        for kind in ("idx", "term", "fast", "fieldnorm", "json")
-    },
+    "all of another store": lambda folder: of_another(
+        folder, "derived.json", "vectors.faiss", "lexical"
+    ),
+    "vectors of another store": lambda folder: of_another(folder, "vectors.faiss"),
+    "lexical of another store": lambda folder: of_another(folder, "lexical"),
+    "nothing but the truth": without_indexes,
+    **{f"truncated .{kind}": segment(truncate, kind) for kind in KINDS},
+    **{f"a bit of .{kind}": segment(flip, kind) for kind in KINDS},
     **{f"no .{kind}": segment(Path.unlink, kind) for kind in ("idx", "term", "json")},
 }
 
@@ -126,10 +118,13 @@ def test_damage_is_repaired_with_a_warning(
     folder: Path, case: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     DAMAGES[case](folder)
+    assert [finding.derived for finding in examine(folder) if not finding.ok]
+    caplog.clear()
     store = local(folder)
     assert both(store, "sardines") == [ALL, ALL]
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert str(folder) in caplog.text
+    assert all(finding.ok for finding in examine(folder))
     store.close()
     caplog.clear()
     store = local(folder)
@@ -144,13 +139,14 @@ def test_damage_is_repaired_with_a_warning(
 def test_reopening_without_changes_writes_nothing(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)}
+    def written() -> dict[Path, tuple[int, int]]:
+        return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)}
+
+    before = written()
     store = local(folder)
     assert both(store, "sardines") == [ALL, ALL]
     store.close()
-    assert {
-        path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)
-    } == before
+    assert written() == before
     assert not caplog.records
 
 
@@ -171,7 +167,7 @@ def test_older_search_indexes_are_updated(folder: Path) -> None:
     with store.writing():
         put(store, "d", "Sardines sleep.")
     store.close()
-    each(remove, others)(folder)
+    without_indexes(folder)
     for path in others(backup):
         shutil.move(path, folder / path.name)
     assert both(local(folder), "sardines") == [{"b", "c", "d"}, {"c", "d"}]

@@ -1,7 +1,5 @@
 """A local store shared by processes and threads."""
 
-from __future__ import annotations
-
 import select
 import threading
 import time
@@ -16,14 +14,14 @@ from rag.types import Passage
 from tests.fakes import document
 from tests.store.helpers import EMBEDDER, Worker, both, by_dense, by_lexical, local, put, unit
 
-# Processes
-
 
 def test_another_writer_is_named_and_nothing_is_changed(tmp_path: Path) -> None:
     store = local(tmp_path)
     put(store, "a", "Sardines.")
     with Worker(tmp_path) as other:
         other.ask("begin")
+        with pytest.raises(InputError):  # found before the lock is asked for
+            store.put(document("x", "a"), [Passage("a", 0, 1, "y", "A", "")], unit(1))
         for change in (
             lambda: put(store, "b", "Sardines."),
             lambda: store.delete("a"),
@@ -91,10 +89,8 @@ def test_a_reader_keeps_answering_while_another_process_writes(tmp_path: Path) -
         while not select.select([cast(IO[str], writer.process.stdout)], [], [], 0)[0]:
             question = EMBEDDER.embed_queries(["herring"])[0]
             for found in (store.dense(question, 99), store.lexical("herring", 99)):
-                passages = store.passages(
-                    [id for id, _ in found]
-                ).values()  # some may be deleted by now
-                assert "stays" in {passage.document_id for passage in passages}
+                there = store.passages([id for id, _ in found])  # some may be deleted by now
+                assert "stays" in {passage.document_id for passage in there.values()}
                 assert len(found) <= 5
             asked += 1
         assert writer.answer() is None
@@ -102,17 +98,6 @@ def test_a_reader_keeps_answering_while_another_process_writes(tmp_path: Path) -
         assert both(store, "herring") == [last, last]
         assert writer.ask("both", "mackerel")[1] == sorted(last - {"stays"})
     assert asked > 1
-
-
-def test_passages_of_an_input_error_do_not_take_the_lock(tmp_path: Path) -> None:
-    store = local(tmp_path)
-    with Worker(tmp_path) as other:
-        other.ask("begin")
-        with pytest.raises(InputError):
-            store.put(document("x", "a"), [Passage("a", 0, 1, "y", "A", "")], unit(1))
-
-
-# The lock
 
 
 def test_an_unwritable_name_does_not_stop_the_holder(tmp_path: Path) -> None:
@@ -123,9 +108,6 @@ def test_an_unwritable_name_does_not_stop_the_holder(tmp_path: Path) -> None:
         WriteLock(tmp_path).hold(0),
     ):
         pass
-
-
-# Threads
 
 
 def test_asking_during_a_write_does_not_prevent_saving(tmp_path: Path) -> None:
