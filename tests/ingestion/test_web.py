@@ -6,7 +6,7 @@ from http.server import ThreadingHTTPServer
 import pytest
 
 from rag.errors import InputError
-from rag.ingestion.fetch import Fetcher, host_of
+from rag.ingestion.fetch import Fetcher, _is_public, host_of
 from rag.ingestion.ingest import IngestReport
 from rag.ingestion.web import WebIngest
 from rag.parsing.base import ParseError
@@ -149,3 +149,14 @@ def test_this_machine_is_not_read_by_default(store: LocalStore, site: Site) -> N
 def test_invalid_addresses_are_errors(url: str) -> None:
     with pytest.raises(InputError):
         host_of(url)
+
+
+@pytest.mark.parametrize(
+    "address",
+    (
+        "::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::a00:1 2002:7f00:1:: "
+        "2001:0:7f00:1:: fec0::1 fe80::1%eth0 100.64.0.1 169.254.169.254 0.0.0.0"
+    ).split(),
+)
+def test_embedded_private_addresses_are_not_public(address: str) -> None:
+    assert not _is_public(address)

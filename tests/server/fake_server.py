@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +29,7 @@ from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
 from rag.protocols import ReaderOutput, Store
 from rag.server import serve
+from rag.server.api_keys import EVERY, keys_of
 from rag.server.app import create_app
 from rag.server.connections import HEADER_SECONDS
 from rag.server.state import Backend
@@ -53,25 +54,22 @@ class SlowReader(NameReader):
         return super().read_many(questions)
 
 
-def open_backend(settings: Settings, reader: NameReader | None = None) -> Backend:
-    embedder = BagOfWordsEmbedder()
-    expect = {
-        "embedder": embedder.name,
-        "dim": str(embedder.dim),
-        "passage_tokens": str(settings.passage_tokens),
-    }
-    store = (
-        build.store(settings, embedder, create=True)
-        if settings.store != "local"
-        else local(settings, expect)
-    )
-    return Backend(
-        build.assemble(settings, store, embedder, reader or NameReader(), SpanJudge()), embedder
-    )
-
-
-def local(settings: Settings, expect: dict[str, str]) -> Store:
-    return LocalStore(settings.index, expect, create=True)
+def open_backend(
+    settings: Settings,
+    reader: NameReader | None = None,
+    embedder: BagOfWordsEmbedder | None = None,
+    wait: float = 5.0,
+) -> Backend:
+    """`wait`: for how many seconds a change waits for another process."""
+    used = embedder or BagOfWordsEmbedder()
+    store: Store
+    if settings.store == "local":
+        tokens = str(settings.passage_tokens)
+        expect = {"embedder": used.name, "dim": str(used.dim), "passage_tokens": tokens}
+        store = LocalStore(settings.index, expect, create=True, wait=wait)
+    else:
+        store = build.store(settings, used, create=True)
+    return Backend(build.assemble(settings, store, used, reader or NameReader(), SpanJudge()), used)
 
 
 @contextmanager
@@ -161,10 +159,8 @@ def process(
 
 def audited(folder: Path, lines: int) -> list[dict[str, str]]:
     """The lines of the audit log, once there are so many: each is written after its response."""
-    log, until = folder / "audit.jsonl", time.monotonic() + 30
-    while not log.is_file() or len(log.read_text().splitlines()) < lines:
-        assert time.monotonic() < until, f"{log} has fewer than {lines} lines"
-        time.sleep(0.02)
+    log = folder / "audit.jsonl"
+    until(lambda: log.is_file() and len(log.read_text().splitlines()) >= lines, 30)
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
@@ -180,6 +176,11 @@ def index_of(folder: Path, name: str, content: bytes) -> Path:
     return settings.index
 
 
+def add_key(folder: Path, scope: str = "read", *collections: str) -> str:
+    """A new key of the index, called like its scope, for these ids or for all collections."""
+    return keys_of(Settings(index=folder)).add(scope, scope, collections or EVERY)[1]
+
+
 @contextmanager
 def with_key(client: httpx.Client, token: str = "") -> Iterator[httpx.Client]:
     """Another client of the service, with this key or none."""
@@ -189,16 +190,34 @@ def with_key(client: httpx.Client, token: str = "") -> Iterator[httpx.Client]:
         yield opened
 
 
-def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            if client.get("/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for a condition. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds} s")
         time.sleep(0.02)
-    raise TimeoutError("the service is not ready")
+
+
+def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
+    def is_ready() -> bool:
+        try:
+            return client.get("/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    until(is_ready, seconds)
+
+
+def call_tool(client: httpx.Client, tool: str, place: str = "", **arguments: str) -> str:
+    """The response to an agent's call of a tool, in JSON."""
+    call = {"name": tool, "arguments": arguments}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    headers = {"Accept": "application/json, text/event-stream"}
+    answered = client.post(f"{place}/mcp", json=body, headers=headers)
+    assert answered.status_code == 200, answered.text
+    assert not answered.json()["result"].get("isError"), answered.text
+    return answered.text
 
 
 def put_text(client: httpx.Client, name: str, text: str) -> None:
@@ -214,9 +233,18 @@ def put_texts(client: httpx.Client, texts: Mapping[str, str]) -> None:
 
 def _wait(client: httpx.Client, added: httpx.Response) -> None:
     added.raise_for_status()
-    while added.json().get("state") in ("queued", "running"):
-        time.sleep(0.1)
-        added = client.get(f"/v1/jobs/{added.json()['id']}").raise_for_status()
+    if added.status_code == 202:
+        finished(client, f"/v1/jobs/{added.json()['id']}", 600)
+
+
+def finished(client: httpx.Client, job: str, seconds: float = 60) -> Any:
+    """The job at this path, once it is done."""
+
+    def state() -> Any:
+        return client.get(job).raise_for_status().json()
+
+    until(lambda: state()["state"] == "done", seconds)
+    return state()
 
 
 if __name__ == "__main__":

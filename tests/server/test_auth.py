@@ -1,7 +1,12 @@
+"""Keys with their scopes and rates; without keys, the index's token, and no proxies."""
+
+import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -13,23 +18,35 @@ from rag.server.api_keys import Keys, keys_of
 from rag.server.auth import Rate
 from rag.server.problems import ServiceError
 from rag.server.rights import Right, RouteRights
-from rag.server.serve import check_binding
+from rag.server.serve import _open, check_binding, token_of
 from rag.settings import Settings
 from rag.types import Hit
-from tests.server.fake_server import SlowReader, put_text, serving, with_key
+from tests.server.fake_server import SlowReader, add_key, process, put_text, serving, with_key
 
 READ = ("GET", "/v1/documents", None)
 WRITE = ("POST", "/v1/documents", {"name": "a.txt", "text": "Hello."})
+ASKED = [READ, WRITE, ("DELETE", "/v1/documents/uploads/a.txt", None), ("GET", "/metrics", None)]
+TOKEN = "of-this-index"
 
 
-def status(client: httpx.Client, request: tuple[str, str, object], token: str = "") -> int:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A service without keys, which requires the token. The client has none."""
+    with serving(tmp_path_factory.mktemp("guarded"), token=TOKEN) as made:
+        yield made
+
+
+def status(
+    client: httpx.Client, request: tuple[str, str, object], token: str = "", **headers: str
+) -> int:
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     return client.request(request[0], request[1], json=request[2], headers=headers).status_code
 
 
 def test_each_key_has_its_scope(tmp_path: Path) -> None:
     keys = keys_of(Settings(index=tmp_path))
-    _, reads = keys.add("r", "read")
+    reads = add_key(tmp_path)
     kept, writes = keys.add("w", "write")
     gone, revoked = keys.add("old", "write")
     keys.revoke("old")
@@ -46,15 +63,22 @@ def test_each_key_has_its_scope(tmp_path: Path) -> None:
         assert bare.get("/v1/documents").headers["www-authenticate"] == "Bearer"
         keys.revoke("w")  # while the service runs
         assert status(client, READ, writes) == 401
+        (tmp_path / "keys.json").rename(tmp_path / "moved.json")
+        assert status(client, READ, reads) == 503
+        refused = bare.get("/v1/documents")
+        assert (refused.status_code, "are missing" in refused.json()["detail"]) == (503, True)
+        assert bare.get("/health").status_code == 200
     assert gone.revoked == ""
-    stored = (tmp_path / "keys.json").read_text()
+    stored = (tmp_path / "moved.json").read_text()
     assert all(token not in stored for token in (reads, writes, revoked))
-    assert (tmp_path / "keys.json").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "moved.json").stat().st_mode & 0o077 == 0
 
 
 def test_unreadable_keys_let_nobody_in(tmp_path: Path) -> None:
     keys = Keys(tmp_path / "keys.json")
     keys.add("a", "read")
+    with pytest.raises(NotFoundError, match="rag keys list"):
+        keys.revoke("nobody")
     (tmp_path / "keys.json").write_text("{}")
     with pytest.raises(StoreError, match=r"keys\.json"):
         Keys(tmp_path / "keys.json").all()
@@ -62,20 +86,33 @@ def test_unreadable_keys_let_nobody_in(tmp_path: Path) -> None:
         keys.check("rag_x_y")
 
 
-def test_deleted_keys_let_nobody_in(tmp_path: Path) -> None:
-    _, reads = keys_of(Settings(index=tmp_path)).add("r", "read")
-    with serving(tmp_path, key=reads) as client, with_key(client) as bare:
-        assert client.get("/v1/documents").status_code == 200
-        (tmp_path / "keys.json").unlink()
-        assert client.get("/v1/documents").status_code == 503
-        refused = bare.get("/v1/documents")
-        assert (refused.status_code, "are missing" in refused.json()["detail"]) == (503, True)
-        assert bare.get("/health").status_code == 200
+def test_keys_expire_and_are_rotated(tmp_path: Path) -> None:
+    keys = keys_of(Settings(index=tmp_path))
+    made, token = keys.add("a", "write", ["x"], days=1)
+    assert keys.check(token) == made
+    text = (tmp_path / "keys.json").read_text()
+    (tmp_path / "keys.json").write_text(text.replace(made.expires, "2020-01-01T00:00:00Z"))
+    assert Keys(tmp_path / "keys.json").check(token) is None
+    _, old = keys.add("b", "read", ["y"])
+    new, fresh = keys.rotate("b")
+    assert (keys.check(old), keys.check(fresh)) == (None, new)
+    assert (new.scope, new.collections) == ("read", ("y",))
+    _, later = keys.rotate("b", hours=1)
+    assert keys.check(fresh)
+    assert keys.check(later)
+    keys.rotate("a", hours=1)
+    assert keys.check(token) is None  # an expired key does not come back
 
 
-def test_an_unknown_key_cannot_be_revoked(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="rag keys list"):
-        Keys(tmp_path / "keys.json").revoke("nobody")
+def test_a_key_from_before_collections_may_use_them_all(tmp_path: Path) -> None:
+    key, token = keys_of(Settings(index=tmp_path)).add("old", "read")
+    path = tmp_path / "keys.json"
+    kept = json.loads(path.read_text())
+    for one in kept["keys"]:
+        del one["collections"], one["expires"]
+    path.write_text(json.dumps(kept))
+    assert Keys(path).check(token) == key
+    assert key.everywhere
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
@@ -83,9 +120,9 @@ def test_without_keys_only_this_machine_is_served(tmp_path: Path, host: str) -> 
     settings = Settings(index=tmp_path, host=host)
     with pytest.raises(InputError, match="rag keys add"):
         check_binding(settings)
-    key, _ = keys_of(settings).add("a", "read")
+    add_key(tmp_path)
     check_binding(settings)
-    keys_of(settings).revoke(key.id)
+    keys_of(settings).revoke("read")
     with pytest.raises(InputError):
         check_binding(settings)
 
@@ -95,8 +132,7 @@ def test_without_keys_only_this_machine_is_served(tmp_path: Path, host: str) -> 
     [*"evil.example evil.example:80 127.0.0.1.evil.example [ localhost@evil.example".split(), ""],
 )
 def test_without_keys_other_host_names_are_refused(client: httpx.Client, host: str) -> None:
-    response = client.get("/v1/documents", headers={"Host": host})
-    assert response.status_code in (400, 421)
+    assert client.get("/v1/documents", headers={"Host": host}).status_code in (400, 421)
 
 
 def test_without_keys_pages_of_other_sites_are_refused(client: httpx.Client) -> None:
@@ -113,9 +149,113 @@ def test_without_keys_pages_of_other_sites_are_refused(client: httpx.Client) -> 
     assert client.get("/", headers=foreign).status_code == 200
 
 
+def test_without_keys_proxy_headers_are_refused(
+    client: httpx.Client, guarded: httpx.Client
+) -> None:
+    forwarded = [f"X-Forwarded-{name}" for name in ("For", "Host", "Proto", "New")]
+    for header in ("Via", "X-Real-IP", "Forwarded", *forwarded):
+        headers = {header: "1.1 proxy", "Authorization": f"Bearer {TOKEN}"}
+        for one in (client, guarded):
+            refused = one.get("/v1/documents", headers=headers)
+            assert refused.status_code == 421, header
+            assert "rag keys add" in refused.json()["hint"]
+
+
+def test_requests_through_a_silent_proxy_are_refused(
+    guarded: httpx.Client,
+    logged: Callable[[], list[dict[str, Any]]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """nginx's plain proxy_pass sends `Host: 127.0.0.1:8000` and no forwarding headers."""
+    for asked in ASKED:
+        assert status(guarded, asked) == status(guarded, asked, "guessed") == 401
+    assert {line["address"] for line in logged() if line["status"] == 401} == {"127.0.0.1"}
+    assert "guessed" not in caplog.text
+    assert status(guarded, WRITE, TOKEN) == 201
+    assert status(guarded, READ, TOKEN) == 200
+    assert status(guarded, READ, Authorization=f"Basic {TOKEN}") == 401
+    for path in ("/", "/health", "/ready", "/openapi.json"):
+        assert guarded.get(path).status_code == 200
+    assert "rag serve printed" in guarded.get("/v1/documents").json()["hint"]
+
+
+def test_the_token_is_void_once_a_key_exists(tmp_path: Path) -> None:
+    with serving(tmp_path, token=TOKEN) as client:
+        key = add_key(tmp_path)
+        assert (status(client, READ, TOKEN), status(client, READ, key)) == (401, 200)
+
+
+def test_an_index_keeps_its_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    settings = Settings(index=tmp_path / "index")
+    token = token_of(settings, no_key=False)
+    assert len(token) >= 32
+    assert token_of(settings, no_key=False) == token
+    assert token_of(Settings(index=tmp_path / "another"), no_key=False) != token
+    (file,) = (path for path in tmp_path.rglob("*") if path.is_file() and token in path.read_text())
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert token_of(settings, no_key=True) == ""
+    with pytest.raises(InputError, match="API key"):
+        token_of(Settings(index=tmp_path, host="0.0.0.0"), no_key=True)
+    file.chmod(0o644)  # others may have read it
+    assert token_of(settings, no_key=False) != token
+    assert file.stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
+    assert token_of(settings, no_key=False) != token_of(settings, no_key=False)
+    add_key(settings.index)
+    assert token_of(settings, no_key=False) == ""
+
+
+def test_only_its_own_page_uses_the_cookie(guarded: httpx.Client) -> None:
+    own = {"Origin": str(guarded.base_url).rstrip("/")}
+    assert guarded.post("/v1/session", headers=own).status_code == 401
+    answer = guarded.post("/v1/session", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert "SameSite=strict" in answer.headers["set-cookie"]
+    assert TOKEN not in answer.headers["set-cookie"] + answer.text
+    page = {"X-Rag-Page": answer.json()["page"]}
+    assert status(guarded, READ) == 401  # a service at another port receives the cookie too
+    assert status(guarded, READ, **page) == 200
+    assert status(guarded, WRITE, **page) == 401  # nothing says which page it is from
+    assert status(guarded, WRITE, **page, **own) == 201
+    for foreign in (
+        {"Origin": "http://127.0.0.1:9"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "evil.example"},
+        {"X-Forwarded-For": "192.0.2.7"},
+    ):
+        for asked in ASKED:
+            assert status(guarded, asked, **{**page, **own, **foreign}) in (401, 403, 421)
+    guarded.cookies.clear()
+    assert status(guarded, READ, **page, **own) == 401
+
+
+def test_the_page_says_in_words_why_it_cannot_be_opened(guarded: httpx.Client) -> None:
+    answer = guarded.get("/", headers={"Host": "docs.example"})
+    assert answer.status_code == 421
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "http://127.0.0.1" in answer.text
+
+
+def test_a_browser_is_led_to_the_address_by_a_file_of_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other users see the arguments of a browser."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    server = SimpleNamespace(started=True, should_exit=False)
+    _open(server, "http://127.0.0.1:8000/#token=secret")  # type: ignore[arg-type]
+    assert "secret" not in opened[0]
+    file = Path(opened[0].removeprefix("file://"))
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "http://127.0.0.1:8000/#token=secret" in file.read_text()
+
+
 def test_a_key_has_a_rate_limit(tmp_path: Path) -> None:
-    _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
-    _, other = keys_of(Settings(index=tmp_path)).add("b", "read")
+    token, other = add_key(tmp_path), add_key(tmp_path)
     with serving(tmp_path, key=token, rate=1) as client:
         for _ in range(60):
             limited = client.get("/v1/documents")
@@ -141,17 +281,14 @@ def test_computing_is_charged_and_refilled() -> None:
 class Working(SlowReader):
     """Takes a tenth of a second per question."""
 
-    def __init__(self) -> None:
-        super().__init__(0.0)
-
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         time.sleep(0.1 * len(questions))
         return super().read_many(questions)
 
 
 def test_a_key_pays_for_what_it_computes(tmp_path: Path) -> None:
-    _, token = keys_of(Settings(index=tmp_path)).add("a", "write")
-    with serving(tmp_path, Working(), key=token, rate=100) as client:
+    token = add_key(tmp_path, "write")
+    with serving(tmp_path, Working(0.0), key=token, rate=100) as client:
 
         def cost(path: str, **body: object) -> float:
             started, before = time.monotonic(), left(client.get("/v1/documents"))
@@ -178,33 +315,37 @@ BODIES: dict[str, object] = {
 
 def test_every_route_asks_for_its_right(tmp_path: Path) -> None:
     """Each route without a key, with a wrong one, one of another collection, a read-only one."""
-    settings = Settings(index=tmp_path)
-    keys = keys_of(settings)
-    _, reads = keys.add("r", "read")
-    _, writes = keys.add("w", "write")
-    _, elsewhere = keys.add("e", "write", ["another"])
+    reads, writes = add_key(tmp_path), add_key(tmp_path, "write")
+    elsewhere = add_key(tmp_path, "write", "another")
     with serving(tmp_path, key=writes) as client, with_key(client) as bare:
         declared = client.app_state.rights.declared  # type: ignore[attr-defined]
         assert len(declared) >= 40
         for route, right in declared:
             path = re.sub(r"\{[^}]*\}", "x.txt", route.path)
             for method in sorted((route.methods or {"POST"}) - {"HEAD"}):
-                request = method, path, BODIES.get(route.path, {})
-
-                def ask(token: str, request: tuple[str, str, object] = request) -> int:
-                    return status(bare, request, token)
-
-                refused = (401, 403)
-                by_key = {name: ask(t) for name, t in [("", ""), ("r", reads), ("e", elsewhere)]}
-                assert (by_key[""] != 401) == (right is Right.OPEN), (method, path, by_key)
-                assert (ask(writes + "x") != 401) == (right is Right.OPEN), (method, path)
-                assert (by_key["r"] == 403) == right.writes, (method, path, by_key)
-                allowed = right in (Right.OPEN, Right.ANY)
+                asked = method, path, BODIES.get(route.path, {})
+                keyless, wrong, read_only, bound, full = (
+                    status(bare, asked, key) for key in ("", writes + "x", reads, elsewhere, writes)
+                )
+                is_open = right is Right.OPEN
+                assert ((keyless != 401), (wrong != 401)) == (is_open, is_open), (method, path)
+                assert (read_only == 403) == right.writes, (method, path, read_only)
                 # an endpoint with Right.ANY refuses collections in the body itself
-                assert allowed or by_key["e"] == 403, (method, path, by_key)
-                assert ask(writes) not in refused, (method, path)
+                assert right in (Right.OPEN, Right.ANY) or bound == 403, (method, path, bound)
+                assert full not in (401, 403), (method, path)
 
 
 def test_an_endpoint_without_a_right_is_an_error() -> None:
     with pytest.raises(AttributeError):
         RouteRights([Route("/new", lambda request: None)])
+
+
+@pytest.mark.slow
+def test_the_printed_address_lets_a_person_in(tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+    with (
+        process(tmp_path, fake=False, needs_token=True, XDG_STATE_HOME=state) as (_, client),
+        with_key(client) as stranger,
+    ):
+        assert status(stranger, ("GET", "v1/jobs/x", None)) == 401
+        assert status(client, ("GET", "v1/jobs/x", None)) == 404
