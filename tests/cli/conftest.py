@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from rag.cli.main import main
 from tests.cli.helpers import Run
 from tests.fakes import fake_models, write_documents
 from tests.postgres import Cluster
@@ -20,21 +18,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setenv("RAG_EMBEDDER", "bag-of-words")
     monkeypatch.setenv("RAG_THRESHOLD", "0")
     fake_models(monkeypatch.setattr)
-    monkeypatch.setattr(
-        "shutil.get_terminal_size", lambda fallback=(100, 24): os.terminal_size((100, 24))
-    )
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["rag", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+    monkeypatch.setenv("COLUMNS", "100")
+    return Run(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from typing import Any
+
+import pytest
 
 from rag import build
+from rag.cli.main import main
 
-Run = Callable[..., tuple[int, str, str]]
-"""Runs a command: (exit code, stdout, stderr)."""
 SHIPPED_JUDGE = build.judge
+
+
+class Run:
+    """Runs commands in this process: `run("list")` is (exit code, stdout, stderr)."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, output: pytest.CaptureFixture[str]) -> None:
+        self._patch, self._output = patch, output
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        self._patch.setattr("sys.argv", ["rag", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = self._output.readouterr()
+        return code, out, err
+
+    def out(self, *arguments: str, code: int = 0) -> str:
+        """The output of a command that ends with this code and says nothing else."""
+        ended, out, err = self(*arguments)
+        assert (ended, err) == (code, "")
+        return out
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        ended, out, err = self(*arguments, "--json")
+        assert ended == code, err
+        return json.loads(out)
+
+    def error(self, *arguments: str, code: int = 2) -> str:
+        """What a command says that ends with this code and has no output."""
+        ended, out, err = self(*arguments)
+        assert (ended, out) == (code, "")
+        return err

@@ -1,35 +1,24 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from rag.cli.agent_config import (
-    BACKUP,
-    CLIENTS,
-    Server,
-    config_path,
-    connected,
-    disconnected,
-    entry,
-    write,
-)
-from rag.cli.cmd_connect import connect_command
+from rag.cli import agent_config
+from rag.cli.agent_config import Server, config_path, connected, disconnected, entry, write
 from rag.errors import InputError, NotFoundError, install_line
+from tests.cli.helpers import Run
 
 STARTED = Server("/bin/rag", ("mcp", "--index", '/my "notes"/index'))
 ASKED = Server(url="http://127.0.0.1:8000/mcp", key_env="RAG_KEY")
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", agent_config.CLIENTS)
 def test_an_entry_is_added_and_removed_and_the_rest_kept(client: str, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "file"
     change = connected(client, path, STARTED)
@@ -38,8 +27,9 @@ def test_an_entry_is_added_and_removed_and_the_rest_kept(client: str, tmp_path: 
     assert found(client, path)["args"] == list(STARTED.args)
     assert not connected(client, path, STARTED).is_needed
     other = connected(client, path, Server("/other", ()), "other")
-    assert write(other) == path.with_name(path.name + BACKUP)
-    assert path.with_name(path.name + BACKUP).read_text() == change.after
+    backup = path.with_name(path.name + agent_config.BACKUP)
+    assert write(other) == backup
+    assert backup.read_text() == change.after
     write(connected(client, path, Server("/new", ("mcp",))))
     assert found(client, path)["command"] == "/new"
     write(disconnected(client, path))
@@ -131,39 +121,30 @@ def test_the_paths_of_the_files() -> None:
         config_path("claude-desktop", True, environ)
 
 
-def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "rag", "connect", *arguments]
-    environ = {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=home, env=environ, check=False
-    )
+@pytest.fixture
+def at_home(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return run
 
 
-def test_the_command_shows_the_change_asks_and_undoes(tmp_path: Path) -> None:
-    unasked = run(tmp_path, "cursor")
-    assert unasked.returncode == 2
-    assert "--yes" in unasked.stderr
-    assert '+    "rag": {' in unasked.stdout
+def test_the_command_shows_the_change_asks_and_undoes(at_home: Run, tmp_path: Path) -> None:
+    code, out, err = at_home("connect", "cursor")
+    assert (code, "--yes" in err, '+    "rag": {' in out) == (2, True, True)
     assert not (tmp_path / ".cursor").exists()
-    done = run(tmp_path, "cursor", "--yes", "--index", "notes")
-    assert done.returncode == 0, done.stderr
+    agreed = ("connect", "cursor", "--yes")
+    assert at_home(*agreed, "--index", "notes")[0] == 0
     args = found("cursor", tmp_path / ".cursor/mcp.json")["args"]
     assert args[-2:] == ["--index", str(tmp_path / "notes")]
-    again = run(tmp_path, "cursor", "--yes", "--index", "notes", "--json")
-    assert json.loads(again.stdout)["changed"] is False
-    gone = run(tmp_path, "cursor", "--remove", "--yes")
-    assert gone.returncode == 0
+    assert at_home.json(*agreed, "--index", "notes")["changed"] is False
+    assert at_home(*agreed, "--remove")[0] == 0
     assert found("cursor", tmp_path / ".cursor/mcp.json") is None
-    assert run(tmp_path, "cursor", "--remove", "--yes").returncode == 2
-    assert run(tmp_path, "codex", "--url", "nowhere", "--yes").returncode == 2
+    assert at_home(*agreed, "--remove")[0] == 2
+    assert at_home("connect", "codex", "--url", "nowhere", "--yes")[0] == 2
 
 
 def test_an_entry_that_could_not_start_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    at_home: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rag.cli.cmd_connect.find_spec", lambda name: None)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    outcome = CliRunner().invoke(connect_command, ["cursor", "--yes"])
-    assert isinstance(outcome.exception, InputError)
-    assert install_line("mcp") in outcome.exception.hint
-    assert not list(tmp_path.iterdir())
+    assert install_line("mcp") in at_home("connect", "cursor", "--yes")[2]
+    assert not list(tmp_path.glob(".*"))

@@ -38,13 +38,10 @@ def gold(run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
-    code, out, err = filled("eval", "run", "gold.jsonl", "--out", "out")
-    assert (code, err) == (0, "")
+    out = filled.out("eval", "run", "gold.jsonl", "--out", "out")
     assert out.startswith("gold, commit ")
-    assert (
-        "3 questions (2 answerable, 1 unanswerable) of 2 documents, 3 passages"
-        in out.splitlines()[0]
-    )
+    counted = "3 questions (2 answerable, 1 unanswerable) of 2 documents, 3 passages"
+    assert counted in out.splitlines()[0]
     assert "  F1, answerable                     100.0" in out
     assert "       1  answered without support" in out
     written = out.splitlines()[-3:]
@@ -54,16 +51,14 @@ def test_eval_prints_scores_and_writes_reports(filled: Run) -> None:
 
 def test_a_library_that_was_removed_is_named(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ir_measures", None)
-    code, _, err = filled("eval", "run", "gold.jsonl")
-    assert code == 2
+    err = filled.error("eval", "run", "gold.jsonl")
     assert err.startswith("rag: ir_measures is not installed\n  run: pip install ")
 
 
 def test_bounds_decide_the_exit_status(filled: Run) -> None:
     again = ("eval", "run", "gold.jsonl", "--out", "out", "--fail-under")
-    code, out, _ = filled(*again, "em_answerable=99", "--json")
-    result = json.loads(out)
-    assert (code, result["metrics"]["em_answerable"], "questions" in result) == (0, 1.0, False)
+    result = filled.json(*again, "em_answerable=99")
+    assert (result["metrics"]["em_answerable"], "questions" in result) == (1.0, False)
     gate = {"name": "em_answerable", "bound": 99.0, "value": 100.0, "passed": True}
     assert result["gates"] == [gate]
     code, out, err = filled(*again, "f1=99", "--junit", "junit.xml")
@@ -73,41 +68,33 @@ def test_bounds_decide_the_exit_status(filled: Run) -> None:
 
 
 def test_a_corpus_is_asked_without_touching_the_index(run: Run) -> None:
-    code, out, _ = run(
-        "eval", "run", "gold.jsonl", "--corpus", "docs", "--out", "out", "--limit", "2"
-    )
-    assert code == 0
-    assert "2 questions" in out
+    asked = ("eval", "run", "gold.jsonl", "--corpus", "docs", "--out", "out", "--limit", "2")
+    assert "2 questions" in run.out(*asked)
     assert not Path("index").exists()
 
 
 def test_squad_has_its_own_documents_and_can_keep_their_index(run: Run) -> None:
     answer = {"text": "1937", "answer_start": 25}
     qas = [{"id": "1", "question": "When was the bridge opened?", "answers": [answer]}]
-    article = {
-        "title": "Bridge",
-        "paragraphs": [{"context": "The bridge was opened in 1937.", "qas": qas}],
-    }
+    paragraphs = [{"context": "The bridge was opened in 1937.", "qas": qas}]
+    article = {"title": "Bridge", "paragraphs": paragraphs}
     Path("tiny.json.gz").write_bytes(gzip.compress(json.dumps({"data": [article]}).encode()))
     for _ in range(2):
-        code, out, err = run("eval", "run", "tiny.json.gz", "--index", "kept", "--out", "out")
-        assert (code, err) == (0, "")
+        out = run.out("eval", "run", "tiny.json.gz", "--index", "kept", "--out", "out")
         assert "1 questions (1 answerable) of 1 documents" in out
     assert run("list", "--index", "kept")[1] == "Bridge/0  Bridge\n"
-    code, _, err = run("eval", "run", "tiny.json.gz", "--corpus", "docs")
-    assert code == 2
-    assert "contains its own documents" in err
+    both = ("eval", "run", "tiny.json.gz", "--corpus", "docs")
+    assert "contains its own documents" in run.error(*both)
 
 
 def test_two_results_are_compared(filled: Run) -> None:
     first = Path(filled("eval", "run", "gold.jsonl", "--out", "a")[1].splitlines()[-3])
     again = ("eval", "run", "gold.jsonl", "--out", "b", "--baseline", str(first))
     second = Path(filled(*again)[1].splitlines()[-3])
-    code, out, _ = filled("eval", "compare", str(first), str(second))
-    assert code == 0
+    out = filled.out("eval", "compare", str(first), str(second))
     assert "3 questions in common" in out.splitlines()[0]
     assert "0 gained" in out
-    found = json.loads(filled("eval", "compare", str(first), str(second), "--json")[1])
+    found = filled.json("eval", "compare", str(first), str(second))
     assert found["metrics"]["f1"]["difference"] == 0
     assert (found["gained"], found["lost"]) == ([], [])
 
@@ -115,52 +102,40 @@ def test_two_results_are_compared(filled: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run"], "Missing argument 'GOLD'"),
-        (["run", "absent.jsonl"], "no gold set absent.jsonl"),
-        (
-            ["run", "gold.jsonl", "--corpus", "docs", "--index", "i"],
-            "give --corpus or --index, not both",
-        ),
-        (["run", "gold.jsonl", "--fail-under", "f1_answerble=3"], "did you mean f1_answerable?"),
-        (
-            ["run", "gold.jsonl", "--baseline", "gold.jsonl"],
-            "gold.jsonl is not a result of rag eval",
-        ),
-        (["compare", "gold.jsonl", "gold.jsonl"], "gold.jsonl is not a result of rag eval"),
-        (["run", "gold.jsonl", "--corpus", "absent"], "no such file or folder: absent"),
+        ("run", "Missing argument 'GOLD'"),
+        ("run absent.jsonl", "no gold set absent.jsonl"),
+        ("run gold.jsonl --corpus docs --index i", "give --corpus or --index, not both"),
+        ("run gold.jsonl --fail-under f1_answerble=3", "did you mean f1_answerable?"),
+        ("run gold.jsonl --baseline gold.jsonl", "gold.jsonl is not a result of rag eval"),
+        ("compare gold.jsonl gold.jsonl", "gold.jsonl is not a result of rag eval"),
+        ("run gold.jsonl --corpus absent", "no such file or folder: absent"),
     ],
 )
-def test_invalid_options_are_reported(filled: Run, arguments: list[str], said: str) -> None:
-    code, out, err = filled("eval", *arguments)
-    assert (code, out) == (2, "")
-    assert said in err
+def test_invalid_options_are_reported(filled: Run, arguments: str, said: str) -> None:
+    assert said in filled.error("eval", *arguments.split())
 
 
 def test_why_names_the_stage_the_evidence_and_the_ranks(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = filled("eval", "why", "When did the US leave", "the deal?", "--answer", "2018")
-    assert (code, err) == (0, "")
+    out = filled.out("eval", "why", "When did the US leave", "the deal?", "--answer", "2018")
     assert out.splitlines()[0] == "not lost: the answer is correct"
     assert "rank      1 of the candidates (dense 1, lexical 1); 8 are read" in out
-    code, out, _ = filled("eval", "why", "When did the US leave the deal?", "--answer", "1066")
-    assert (code, out.startswith("not ingested: ")) == (1, True)
+    asked = ("eval", "why", "When did the US leave the deal?", "--answer")
+    out = filled.out(*asked, "1066", code=1)
+    assert out.startswith("not ingested: ")
     assert "none of the accepted answers occurs in the index" in out
     for options, hint in (
         (("1066", "--document", "docs/deal.md"), "rag show docs/deal.md"),
         (("1066", "--document", "docs/no.md"), "rag list"),
         ((" ",), ""),
     ):
-        code, _, err = filled("eval", "why", "When?", "--answer", *options)
-        assert (code, hint in err) == (2, True)
+        assert hint in filled.error("eval", "why", "When?", "--answer", *options)
     monkeypatch.setenv("RAG_THRESHOLD", "1")
-    question = ("eval", "why", "When did the US leave the deal?", "--answer", "2018")
-    code, out, _ = filled(*question, "--document", "docs/deal.md")
-    assert code == 1
-    lines = out.splitlines()
+    lines = filled.out(*asked, "2018", "--document", "docs/deal.md", code=1).splitlines()
     assert lines[0] == "refused by the threshold: the best candidate was right, but not sure enough"
     assert lines[1].startswith('said      refused (best guess: "2018"), confidence 0.')
     assert lines[2] == "evidence  docs/deal.md: The US left the deal in 2018."
     assert lines[-1] == "try       a lower RAG_THRESHOLD"
-    cause = json.loads(filled(*question, "--json")[1])
+    cause = filled.json(*asked, "2018", code=1)
     assert (cause["stage"], cause["rank"], cause["document"]) == ("threshold", 1, "docs/deal.md")

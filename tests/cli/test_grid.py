@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -40,17 +41,14 @@ def synced(run: Run) -> Run:
 
 
 def cells(run: Run, name: str = "deal") -> dict[str, dict[str, str]]:
-    code, out, _ = run("grid", "show", name, "--json")
-    assert code == 0
     return {
         row["row"]: {cell["column"]: cell.get("value", "") for cell in row["cells"]}
-        for row in json.loads(out)["rows"]
+        for row in run.json("grid", "show", name)["rows"]
     }
 
 
 def test_a_grid_is_asked_kept_shown_and_deleted(synced: Run) -> None:
-    code, out, err = synced("grid", "run", "deal.toml")
-    assert (code, err) == (0, "")
+    out = synced.out("grid", "run", "deal.toml")
     assert "| docs/deal.md | " in out
     assert "deal: 3 rows of 2 columns: " in out
     assert cells(synced)["docs/deal.md"]["Year"] == "2018"
@@ -59,9 +57,12 @@ def test_a_grid_is_asked_kept_shown_and_deleted(synced: Run) -> None:
     assert "deal: 3 rows of 2 columns" in synced("grid", "list")[1]
     assert synced("grid", "changes", "deal") == (0, "", "")
     assert synced("grid", "delete", "deal") == (0, "deleted grid deal\n", "")
-    code, _, err = synced("grid", "show", "deal")
-    assert (code, "no grid 'deal'" in err) == (2, True)
+    assert "no grid 'deal'" in synced.error("grid", "show", "deal")
     assert synced("grid", "list") == (0, "no grids\n", "")
+
+
+def json_lines(path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
 
 
 class _Stopped(NameReader):
@@ -97,7 +98,7 @@ def test_ctrl_c_keeps_what_was_asked(run: Run, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_cell_has_its_place_and_digest(synced: Run) -> None:
     synced("grid", "run", "deal.toml", "--filter", "type=md")
-    grid = json.loads(synced("grid", "show", "deal", "--json")[1])
+    grid = synced.json("grid", "show", "deal")
     assert grid["definition"]["filter"] == ["type=md"]
     (row, _) = grid["rows"]
     (year, _) = row["cells"]
@@ -118,13 +119,13 @@ def test_every_format_is_written(synced: Run) -> None:
     assert book["Quotes"].max_row > 2
     assert book["Grid"]["A2"].hyperlink.target.startswith("file:///")
     for suffix in ("csv", "html", "md", "jsonl"):
-        code, out, _ = synced("grid", "show", "deal", "--out", f"deal.{suffix}")
-        assert (code, f"written to deal.{suffix}" in out) == (0, True)
+        out = synced.out("grid", "show", "deal", "--out", f"deal.{suffix}")
+        assert f"written to deal.{suffix}" in out
         assert "2018" in Path(f"deal.{suffix}").read_text()
-    lines = [json.loads(line) for line in Path("deal.jsonl").read_text().splitlines()]
+    lines = json_lines("deal.jsonl")
     assert [line["column"] for line in lines] == ["Year", "Place"] * 3
-    code, _, err = synced("grid", "show", "deal", "--out", "deal.doc")
-    assert (code, ".xlsx, .csv, .html, .md, .gold.jsonl, .jsonl" in err) == (2, True)
+    err = synced.error("grid", "show", "deal", "--out", "deal.doc")
+    assert ".xlsx, .csv, .html, .md, .gold.jsonl, .jsonl" in err
     assert synced("grid", "show", "deal", "--out", "none/deal.csv")[0] == 2
 
 
@@ -143,11 +144,10 @@ def test_a_standing_grid_is_asked_again_after_a_sync(synced: Run) -> None:
         ("docs/deal.md", "Place", "docs/deal.md"),
         ("*", "Year", "docs/deal.md"),
     }
-    assert {(one["before"]["value"], one["after"]["value"]) for one in changes} == {
-        ("2018", "2019")
-    }
-    code, out, _ = synced("grid", "changes", "deal")
-    assert (code, out.count("was: 2018"), out.count("is:  2019")) == (1, 3, 3)
+    values = {(one["before"]["value"], one["after"]["value"]) for one in changes}
+    assert values == {("2018", "2019")}
+    out = synced.out("grid", "changes", "deal", code=1)
+    assert (out.count("was: 2018"), out.count("is:  2019")) == (3, 3)
     assert synced("grid", "changes", "deal") == (0, "", ""), "they were looked at"
     assert synced("sync", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
 
@@ -167,8 +167,7 @@ def test_new_and_removed_documents_are_changes(synced: Run) -> None:
 
 def test_a_deletion_counts_the_cells_that_quoted_the_document(synced: Run) -> None:
     synced("grid", "run", "deal.toml")
-    code, out, _ = synced("delete", "docs/oman.txt")
-    assert code == 0
+    out = synced.out("delete", "docs/oman.txt")
     (before,) = [word for word in out.split(", ") if "grid cells" in word]
     assert before.split(";")[0].endswith("-> 0")
     assert not before.startswith("grid cells 0")
@@ -187,27 +186,25 @@ def test_a_person_rates_a_cell(synced: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("old", "new", "message"),
     [
-        ((GRID, "[[columns"), "is not TOML"),
-        (("refresh", "refreshes"), "unknown key 'refreshes'\n  did you mean refresh?"),
-        (("type =", "kind ="), "unknown key 'kind'"),
-        (('"date"', '"day"'), "'day'\n  choose one of: text, date"),
-        (("Year", "place"), "two columns called 'Place'"),
-        (("In which", "In which " * 200), "question too long: 1,"),
-        (("all_documents = true", 'all_documents = "yes"'), "write true or false"),
-        (("all_documents = true", 'rows = "none"'), "has no rows"),
-        (("all_documents = true", 'filter = ["type=pdf"]'), "no document matches type=pdf"),
-        (("all_documents = true", 'filter = ["x"]'), "'x' is not a filter"),
-        (("all_documents = true", 'name = "a/b"'), "'a/b' is not a grid's name"),
-        (("[[columns]]", "[columns]"), "is not TOML"),
+        (GRID, "[[columns", "is not TOML"),
+        ("refresh", "refreshes", "unknown key 'refreshes'\n  did you mean refresh?"),
+        ("type =", "kind =", "unknown key 'kind'"),
+        ('"date"', '"day"', "'day'\n  choose one of: text, date"),
+        ("Year", "place", "two columns called 'Place'"),
+        ("In which", "In which " * 200, "question too long: 1,"),
+        ("all_documents = true", 'all_documents = "yes"', "write true or false"),
+        ("all_documents = true", 'rows = "none"', "has no rows"),
+        ("all_documents = true", 'filter = ["type=pdf"]', "no document matches type=pdf"),
+        ("all_documents = true", 'filter = ["x"]', "'x' is not a filter"),
+        ("all_documents = true", 'name = "a/b"', "'a/b' is not a grid's name"),
+        ("[[columns]]", "[columns]", "is not TOML"),
     ],
 )
-def test_a_bad_grid_file_is_explained(synced: Run, change: tuple[str, str], message: str) -> None:
-    Path("deal.toml").write_text(GRID.replace(*change))
-    code, out, err = synced("grid", "run", "deal.toml")
-    assert (code, out) == (2, "")
-    assert message in err
+def test_a_bad_grid_file_is_explained(synced: Run, old: str, new: str, message: str) -> None:
+    Path("deal.toml").write_text(GRID.replace(old, new))
+    assert message in synced.error("grid", "run", "deal.toml")
     assert synced("grid", "list")[1] == "no grids\n"
 
 
@@ -216,8 +213,8 @@ def test_missing_files_and_names_are_reported(synced: Run) -> None:
     assert synced("grid", "refresh", "deal")[0] == 2
     assert synced("grid", "changes", "deal")[0] == 2
     synced("grid", "run", "deal.toml")
-    code, _, err = synced("grid", "changes", "deal", "--since", "yesterday")
-    assert (code, "'yesterday' is not a date" in err) == (2, True)
+    err = synced.error("grid", "changes", "deal", "--since", "yesterday")
+    assert "'yesterday' is not a date" in err
 
 
 def test_rated_cells_are_gold_questions_for_eval(synced: Run) -> None:
@@ -232,7 +229,7 @@ def test_rated_cells_are_gold_questions_for_eval(synced: Run) -> None:
     synced("grid", "rate", "deal", "*", "Place", "confirmed")
     assert synced("grid", "rate", "deal", "*", "Place", "withdrawn")[0] == 0
     assert synced("grid", "show", "deal", "--out", "deal.gold.jsonl")[0] == 0
-    lines = [json.loads(line) for line in Path("deal.gold.jsonl").read_text().splitlines()]
+    lines = json_lines("deal.gold.jsonl")
     assert [(line["group"], line["answers"]) for line in lines] == [
         ("docs/deal.md", ["2018"]),
         ("docs/oman.txt", ["2031"]),
@@ -240,6 +237,5 @@ def test_rated_cells_are_gold_questions_for_eval(synced: Run) -> None:
     ]
     assert lines[1]["filter"] == ["document=docs/oman.txt"]
     assert lines[0]["evidence"][0]["sentence"].endswith("The US left the deal in 2018.")
-    code, out, err = synced("eval", "run", "deal.gold.jsonl", "--out", "out", "--json")
-    assert (code, err) == (0, "")
+    out = synced.out("eval", "run", "deal.gold.jsonl", "--out", "out", "--json")
     assert json.loads(out)["metrics"]["em_answerable"] == 1.0

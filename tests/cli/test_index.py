@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -26,71 +25,58 @@ def change(sql: str) -> None:
 
 
 def test_broken_search_indexes_are_fixed(doctor: Run) -> None:
-    code, out, err = doctor("index", "doctor")
-    assert (code, err, "WRONG" in out) == (0, "", False)
+    out = doctor.out("index", "doctor")
+    assert "WRONG" not in out
     assert "ok    passages: 3 match their documents\n" in out
     Path("index/vectors.faiss").write_bytes(b"garbage")
-    code, out, _ = doctor("index", "doctor")
     fault = "vectors.faiss has changed since it was written"
-    assert (code, f"search indexes' files: repaired; before: {fault}\n" in out) == (0, True)
+    out = doctor.out("index", "doctor")
+    assert f"search indexes' files: repaired; before: {fault}\n" in out
     assert "fixed" not in doctor("index", "doctor")[1]
 
 
 def test_vectors_are_rebuilt_on_request(doctor: Run) -> None:
     change("UPDATE passages SET vector = zeroblob(256) WHERE id = 1")
-    code, out, _ = doctor("index", "doctor")
-    assert code == 1
-    assert (
-        "WRONG vectors: wrong in 1 documents: docs/deal.md\n      rebuild them from the "
-        "text: rag index doctor --repair\n" in out
-    )
-    code, out, _ = doctor("index", "doctor", "--repair")
-    assert code == 0
-    assert "fixed vectors" in out
+    out = doctor.out("index", "doctor", code=1)
+    rebuilt = "rebuild them from the text: rag index doctor --repair\n"
+    assert f"WRONG vectors: wrong in 1 documents: docs/deal.md\n      {rebuilt}" in out
+    assert "fixed vectors" in doctor.out("index", "doctor", "--repair")
     assert doctor("ask", "When did the US leave the deal?")[1].startswith("2018")
 
 
 def test_a_changed_text_is_named_and_not_fixed(doctor: Run) -> None:
     change("UPDATE documents SET text = replace(text, '2018', '2019') WHERE id = 'docs/deal.md'")
-    code, out, _ = doctor("index", "doctor", "--repair")
-    assert code == 1
+    out = doctor.out("index", "doctor", "--repair", code=1)
     assert "WRONG texts: wrong in 1 documents: docs/deal.md\n" in out
     assert f"rag ingest {Path('docs/deal.md').resolve()}\n" in out
 
 
 def test_a_snapshot_is_restored(filled: Run) -> None:
-    code, out, err = filled("index", "snapshot", "a.ragsnap")
-    assert (code, err) == (0, "")
+    out = filled.out("index", "snapshot", "a.ragsnap")
     assert out.startswith(f"{Path('a.ragsnap').resolve()}: 2 documents, ")
     digest = out.splitlines()[1].removeprefix("SHA-256 of its rows: ")
     filled("delete", "docs/deal.md")
-    assert filled("index", "restore", "a.ragsnap")[0] == 2
-    assert "--replace" in filled("index", "restore", "a.ragsnap")[2]
-    code, out, _ = filled("index", "restore", "a.ragsnap", "--replace")
-    assert code == 0
-    assert "restored to index: 2 documents" in out
+    assert "--replace" in filled.error("index", "restore", "a.ragsnap")
+    restored = filled.out("index", "restore", "a.ragsnap", "--replace")
+    assert "restored to index: 2 documents" in restored
     assert filled("ask", "When did the US leave the deal?")[1].startswith("2018")
-    assert (
-        json.loads(filled("index", "restore", "--check", "a.ragsnap", "--json")[1])["digest"]
-        == digest
-    )
+    assert filled.json("index", "restore", "--check", "a.ragsnap")["digest"] == digest
     assert filled("index", "restore", "a.ragsnap", "--index", "elsewhere")[0] == 0
     assert filled("list", "--index", "elsewhere")[1].startswith("docs/deal.md")
 
 
 def test_only_snapshots_are_written_over_and_restored(filled: Run) -> None:
     before = Path("docs/deal.md").read_text()
-    code, out, err = filled("index", "snapshot", "docs/deal.md")
-    assert (code, out, Path("docs/deal.md").read_text()) == (2, "", before)
+    err = filled.error("index", "snapshot", "docs/deal.md")
+    assert Path("docs/deal.md").read_text() == before
     reason = "docs/deal.md exists and is not a snapshot; it was not overwritten"
     assert err.startswith(f"rag: {reason}\n  choose another file")
     assert filled("index", "snapshot", "index/rag.sqlite")[0] == 2
-    code, _, err = filled("index", "snapshot", "backups/")
-    assert (code, Path("backups").exists()) == (2, False)
-    assert "no such folder: backups/" in err
+    assert "no such folder: backups/" in filled.error("index", "snapshot", "backups/")
+    assert not Path("backups").exists()
     Path("backups").mkdir()
     assert filled("index", "snapshot", "backups/")[0] == 0
     assert filled("index", "restore", "none")[0] == 2
-    code, out, err = filled("index", "restore", "docs/deal.md")
-    assert (code, out, "docs/deal.md is not a snapshot" in err) == (3, "", True)
+    err = filled.error("index", "restore", "docs/deal.md", code=3)
+    assert "docs/deal.md is not a snapshot" in err
     assert filled("index", "snapshot", "x", "--index", "none")[0] == 3

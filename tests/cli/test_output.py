@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -10,75 +11,89 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.helpers import Run
 from tests.store.helpers import ROOT
 
-pytestmark = pytest.mark.slow
-
 TITLE = "The deal — 5 € für “all” 👍"
+ASKED = "When was the — deal signed?"
+FULL = Path("/dev/full")
+FULL_DISK = "rag: the output cannot be written: No space left on device\n  free some space"
+has_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full")
 
 
-def shell(
-    index: Path, script: str, given: str = "", **environment: str
-) -> subprocess.CompletedProcess[bytes]:
-    """A script that defines the command `rag` with fake models."""
-    script = f'rag() {{ "{sys.executable}" -m tests.repl.faked "$@"; }}; {script}'
-    known = {"RAG_INDEX": str(index), "RAG_EMBEDDER": "bag-of-words", "RAG_THRESHOLD": "0"}
-    environment = {**os.environ, **known, **environment}
-    return subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, env=environment, input=given.encode(), capture_output=True
-    )
+@pytest.fixture
+def titled(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`run` with one document in the index, and a question on stdin."""
+    Path("docs/oman.txt").unlink()
+    Path("docs/deal.md").write_text(f"# {TITLE}\n\nThe deal was signed in Vienna in 2015.\n")
+    run("ingest", "docs")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(ASKED.encode()), "latin-1"))
+    return run
 
 
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    docs = tmp_path_factory.mktemp("docs")
-    (docs / "deal.md").write_text(f"# {TITLE}\n\nThe deal was signed in Vienna in 2015.\n")
-    index = tmp_path_factory.mktemp("index")
-    done = shell(index, f"rag ingest {docs} --name docs")
-    assert done.returncode == 0, done.stderr
-    return index
+def written(run: Run, command: str, encoding: str) -> bytes:
+    """What a command writes to a stream of this encoding."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", stream)
+        assert run(*command.split())[1:] == ("", "")
+    stream.seek(0)
+    return stream.buffer.read()
 
 
 @pytest.mark.parametrize("command", ["list --json", "list"])
-def test_a_pipe_that_closes_ends_it_quietly(index: Path, command: str) -> None:
-    done = shell(index, f"rag {command} | true; exit ${{PIPESTATUS[0]}}")
-    assert (done.returncode, done.stderr) == (141, b"")
+def test_a_pipe_that_closes_ends_it_quietly(
+    titled: Run, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        assert titled(*command.split()) == (141, "", "")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-@pytest.mark.parametrize(
-    "command", ["list --json", "list", "ask When was the deal signed?", "repl"]
-)
-def test_a_full_disk_is_named(index: Path, command: str) -> None:
-    done = shell(index, f"rag {command} > /dev/full", "When was the deal signed?\n")
-    assert done.returncode == 2
-    first, second = done.stderr.decode().splitlines()
-    assert first == "rag: the output cannot be written: No space left on device"
-    assert second.startswith("  free some space")
+@has_full
+@pytest.mark.parametrize("command", ["list --json", "list", f"ask {ASKED}", "repl"])
+def test_a_full_disk_is_named(titled: Run, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FULL.open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        err = titled.error(*command.split())
+    assert err.startswith(FULL_DISK)
+    assert err.count("\n") == 2
 
 
-def test_an_encoding_without_the_characters_takes_the_rest(index: Path) -> None:
-    done = shell(
-        index,
-        "rag list; rag show docs/deal.md; rag search deal; rag eval why x --answer 2015",
-        PYTHONIOENCODING="latin-1",
+@has_full
+@pytest.mark.slow
+def test_python_writes_nothing_more_at_its_end(titled: Run) -> None:
+    rag = f'"{sys.executable}" -m tests.repl.faked list'
+    script = f"{rag} | true; echo ${{PIPESTATUS[0]}}; {rag} > /dev/full; echo $?"
+    environ = {**os.environ, "RAG_INDEX": str(Path("index").absolute())}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=ROOT, env=environ, capture_output=True, text=True, check=True
     )
-    assert done.stderr == b""
-    assert (
-        done.stdout.decode("latin-1").splitlines()[0] == "docs/deal.md  The deal ? 5 ? für ?all? ?"
-    )
+    assert done.stdout == "141\n2\n"
+    assert done.stderr.startswith(FULL_DISK)
+    assert done.stderr.count("\n") == 2
 
 
-def test_json_keeps_every_character_in_any_encoding(index: Path) -> None:
-    done = shell(index, "rag list --json", PYTHONIOENCODING="latin-1")
-    assert json.loads(done.stdout.decode("latin-1"))[0]["title"] == TITLE
-    assert TITLE.encode() in shell(index, "rag list --json", PYTHONIOENCODING="utf-8").stdout
+def test_an_encoding_without_the_characters_takes_the_rest(titled: Run) -> None:
+    listed = "docs/deal.md  The deal ? 5 ? für ?all? ?\n"
+    assert written(titled, "list", "latin-1").decode("latin-1") == listed
+    for command in ("show docs/deal.md", "search deal", "eval why x --answer 2015"):
+        assert written(titled, command, "latin-1")
 
 
-def test_the_prompt_in_a_pipe_answers_in_any_encoding(index: Path) -> None:
-    asked = "When was the — deal signed?"
-    done = shell(index, "rag repl", asked, PYTHONIOENCODING="latin-1")
-    assert (done.stdout[:5], done.stderr) == (b"2015\t", b"")
-    done = shell(index, "rag repl --json", asked, PYTHONIOENCODING="latin-1")
-    assert json.loads(done.stdout)["question"] == asked
-    assert json.loads(done.stdout)["hits"][0]["passage"]["title"] == TITLE
+def test_json_keeps_every_character_in_any_encoding(titled: Run) -> None:
+    listed = written(titled, "list --json", "latin-1").decode("latin-1")
+    assert json.loads(listed)[0]["title"] == TITLE
+    assert TITLE.encode() in written(titled, "list --json", "utf-8")
+
+
+@pytest.mark.parametrize("options", ["", " --json"])
+def test_the_prompt_in_a_pipe_answers_in_any_encoding(titled: Run, options: str) -> None:
+    answer = written(titled, f"repl{options}", "latin-1")
+    if not options:
+        assert answer[:5] == b"2015\t"
+        return
+    assert json.loads(answer)["question"] == ASKED
+    assert json.loads(answer)["hits"][0]["passage"]["title"] == TITLE

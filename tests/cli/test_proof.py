@@ -34,6 +34,24 @@ def absent(filled: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     return filled
 
 
+def bundled(run: Run, question: str = QUESTION) -> Path:
+    """The folder of a bundle with the answer, which passes its own checks."""
+    Path("answer.json").write_text(run("ask", "--json", question)[1])
+    out = run.out("export", "answer.json", "--bundle", "proof.zip")
+    folder = opened("proof.zip")
+    digest = hashlib.sha256((folder / "SHA256SUMS").read_bytes()).hexdigest()
+    assert f"SHA256SUMS, for the recipient: {digest}" in out
+    return folder
+
+
+def opened(bundle: str) -> Path:
+    folder = Path(bundle).with_suffix("")
+    with zipfile.ZipFile(bundle) as archive:
+        archive.extractall(folder)
+    assert _verify(folder)[0] == 0
+    return folder
+
+
 @pytest.mark.parametrize("name", ["absence.json", "absence.html"])
 def test_a_certificate_says_what_was_searched_and_what_has_changed_since(
     absent: Run, name: str
@@ -41,42 +59,32 @@ def test_a_certificate_says_what_was_searched_and_what_has_changed_since(
     code, out, err = absent("ask", QUESTION, "--certificate", name)
     assert (code, out.startswith("not found")) == (0, True)
     assert err == f"rag: certificate written to {name}; check it with: rag verify {name}\n"
-    assert absent("verify", name) == (
-        0,
-        "intact; the documents, the models and the settings are the same today\n",
-        "",
-    )
+    intact = "intact; the documents, the models and the settings are the same today\n"
+    assert absent("verify", name) == (0, intact, "")
     content = Path(name).read_text()
     for old, new in (("Muscat", "x"), ("Where were", "x"), ("99", "98"), ("docs/deal.md", "x")):
         assert old in content
         Path(name).write_text(content.replace(old, new, 1))
-        code, out, _ = absent("verify", name)
-        assert (code, out.split(":")[0]) == (1, "altered")
+        assert absent.out("verify", name, code=1).split(":")[0] == "altered"
     Path(name).write_text(content)
     Path("docs/new.txt").write_text("The secret talks began in Salalah.")
     Path("docs/oman.txt").write_text("Oman hosted other talks.")
     Path("docs/deal.md").unlink()
     absent("sync", "docs")
-    code, out, _ = absent("verify", name)
-    assert code == 1
+    out = absent.out("verify", name, code=1)
     for line in ("added   docs/new.txt", "changed docs/oman.txt", "removed docs/deal.md"):
         assert f"  {line}\n" in out
     assert "rag verify --replay FILE" in out
-    check = json.loads(absent("verify", "--json", name)[1])
-    assert (check["added"], check["changed"], check["removed"]) == (
-        ["docs/new.txt"],
-        ["docs/oman.txt"],
-        ["docs/deal.md"],
-    )
+    check = absent.json("verify", name, code=1)
+    changed = check["added"], check["changed"], check["removed"]
+    assert changed == (["docs/new.txt"], ["docs/oman.txt"], ["docs/deal.md"])
     assert {one["status"] for one in check["passages"]} == {"changed", "missing"}
 
 
 def test_a_certificate_has_the_nearest_passages_with_their_reasons(absent: Run) -> None:
     code, out, _ = absent("ask", QUESTION, "--json", "--certificate", "absence.json")
     record = json.loads(Path("absence.json").read_text())
-    answer = json.loads(out)
-    assert code == 0
-    assert len(answer["alternatives"]) <= 4
+    assert (code, len(json.loads(out)["alternatives"]) <= 4) == (0, True)
     assert (record["question"], record["threshold"]) == (QUESTION, 0.99)
     assert set(record["documents"]) == {"docs/deal.md", "docs/oman.txt"}
     assert record["passages_in_index"] == len(record["passages"]) == 3
@@ -102,10 +110,8 @@ def test_a_certificate_with_a_filter_concerns_only_its_documents(
     absent("sync", "docs")
     assert absent("verify", "a.html")[0] == 0
     monkeypatch.setenv("RAG_THRESHOLD", "0.1")
-    code, out, _ = absent("verify", "a.html")
-    assert (code, "setting threshold: 0.99 then, 0.1 now" in out) == (1, True)
-    code, out, _ = absent("verify", "--replay", "a.html")
-    assert (code, out.startswith("the answer has changed")) == (1, True)
+    assert "setting threshold: 0.99 then, 0.1 now" in absent.out("verify", "a.html", code=1)
+    assert absent.out("verify", "--replay", "a.html", code=1).startswith("the answer has changed")
 
 
 def test_an_answered_question_or_a_wrong_path_gets_no_certificate(filled: Run) -> None:
@@ -114,8 +120,7 @@ def test_an_answered_question_or_a_wrong_path_gets_no_certificate(filled: Run) -
     assert err == "rag: the question was answered, so no certificate was written\n"
     assert not Path("absence.html").exists()
     for name, reason in (("a.pdf", ".json, .html"), ("none/a.html", "does not exist")):
-        code, _, err = filled("ask", QUESTION, "--certificate", name)
-        assert (code, reason in err) == (2, True)
+        assert reason in filled.error("ask", QUESTION, "--certificate", name)
 
 
 def test_the_measured_risk_is_that_of_the_calibration() -> None:
@@ -148,25 +153,15 @@ def _verify(folder: Path, *arguments: str) -> tuple[int, str]:
 @pytest.fixture
 def unpacked(filled: Run) -> Path:
     """The folder of a bundle with an answer from a text, which may be changed."""
-    Path("answer.json").write_text(filled("ask", "--json", QUESTION)[1])
-    code, out, _ = filled("export", "answer.json", "--bundle", "proof.zip")
-    assert code == 0
-    sums = zipfile.ZipFile("proof.zip").read("SHA256SUMS")
-    assert f"SHA256SUMS, for the recipient: {hashlib.sha256(sums).hexdigest()}" in out
-    with zipfile.ZipFile("proof.zip") as archive:
-        archive.extractall("bundle")
-    return Path("bundle")
+    return bundled(filled)
 
 
 def test_a_bundle_is_checked_without_rag(unpacked: Path) -> None:
     assert _verify(unpacked) == (0, "10 checks, 0 failed\n")
-    assert _verify(unpacked, str(Path("docs").resolve()))[0] == 0
+    docs = str(Path("docs").resolve())
+    assert _verify(unpacked, docs)[0] == 0
     Path("docs/oman.txt").write_text("Something else.")
-    code, out = _verify(unpacked, str(Path("docs").resolve()))
-    assert (code, out) == (
-        1,
-        "no file has the digest of the original: 'docs/oman.txt'\n10 checks, 1 failed\n",
-    )
+    assert _verify(unpacked, docs) == (1, f"{OTHER_DIGEST}\n10 checks, 1 failed\n")
     content = json.loads((unpacked / "answers.json").read_text())
     (document,), (answer,) = content["documents"], content["answers"]
     text, original = ((unpacked / name).read_text() for name in document["files"])
@@ -177,16 +172,7 @@ def test_a_bundle_is_checked_without_rag(unpacked: Path) -> None:
     assert f'href="pages/1.html#c{start}-{end}"' in (unpacked / "index.html").read_text()
 
 
-def _move_quote(content: dict[str, Any]) -> None:
-    content["answers"][0]["quotes"][0]["place"][1] += 1
-
-
-def _change_answer(content: dict[str, Any]) -> None:
-    content["answers"][0]["text"] = "Geneva"
-
-
-def _change_digest(content: dict[str, Any]) -> None:
-    content["documents"][0]["file_sha256"] = "0" * 64
+OTHER_DIGEST = "no file has the digest of the original: 'docs/oman.txt'"
 
 
 @pytest.mark.parametrize("is_sealed", [False, True])
@@ -194,13 +180,15 @@ def test_a_changed_offset_answer_or_digest_is_found(unpacked: Path, is_sealed: b
     """Also if a careful forger writes the new digest."""
     path, sums = unpacked / "answers.json", unpacked / "SHA256SUMS"
     before, digests = path.read_bytes(), sums.read_text()
-    for change, fault in (
-        (_move_quote, "not at "),
-        (_change_answer, "changed answer 1: 'Geneva'"),
-        (_change_digest, "no file has the digest of the original: 'docs/oman.txt'"),
-    ):
+    for fault in ("not at ", "changed answer 1: 'Geneva'", OTHER_DIGEST):
         content = json.loads(before)
-        change(content)
+        answer = content["answers"][0]
+        if fault == "not at ":
+            answer["quotes"][0]["place"][1] += 1
+        elif fault == OTHER_DIGEST:
+            content["documents"][0]["file_sha256"] = "0" * 64
+        else:
+            answer["text"] = "Geneva"
         path.write_text(json.dumps(content))
         if is_sealed:
             old, new = (hashlib.sha256(text).hexdigest() for text in (before, path.read_bytes()))
@@ -215,16 +203,15 @@ def test_a_changed_or_missing_file_is_found(unpacked: Path) -> None:
     assert len(files) == 7
     for path in files:
         content, name = path.read_bytes(), path.relative_to(unpacked).as_posix()
-        if name != "verify.py":
-            path.unlink()
-            code, out = _verify(unpacked)
-            assert (code, name in out) == (1, True)
+        if name == "verify.py":
+            continue
+        path.unlink()
+        code, out = _verify(unpacked)
+        assert (code, name in out) == (1, True)
         path.write_bytes(content.replace(b"a", b"b"))
-        if name != "verify.py":
-            code, out = _verify(unpacked)
-            assert code == 1
-            assert name in out or name in ("SHA256SUMS", "answers.json")
-            assert ("not at " in out) == (name == "texts/1.txt")
+        code, out = _verify(unpacked)
+        assert (code, name in out or name in ("SHA256SUMS", "answers.json")) == (1, True)
+        assert ("not at " in out) == (name == "texts/1.txt")
         path.write_bytes(content)
     assert _verify(unpacked)[0] == 0
 
@@ -259,25 +246,23 @@ def test_a_grid_with_a_pdf_is_bundled_and_signed(filled: Run) -> None:
     filled("sync", "docs")
     filled("grid", "run", "talks.toml")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key"], check=True)
-    code, out, _ = filled("export", "talks", "--bundle", "talks.zip", "--sign", "key", "--json")
-    written = json.loads(out)
-    assert (code, written["answers"], written["left_out"]) == (0, 3, [])
-    zipfile.ZipFile("talks.zip").extractall("bundle")
-    assert _verify(Path("bundle"))[0] == 0
-    sums = Path("bundle/SHA256SUMS")
+    written = filled.json("export", "talks", "--bundle", "talks.zip", "--sign", "key")
+    assert (written["answers"], written["left_out"]) == (3, [])
+    bundle = opened("talks.zip")
+    sums = bundle / "SHA256SUMS"
     check = ["ssh-keygen", "-Y", "check-novalidate", "-n", "file", "-s", f"{sums}.sig"]
     assert subprocess.run(check, input=sums.read_bytes(), check=False).returncode == 0
     forged = sums.read_bytes().replace(b"texts", b"Texts")
     assert subprocess.run(check, input=forged, check=False, capture_output=True).returncode != 0
-    content = json.loads(Path("bundle/answers.json").read_text())
+    content = json.loads((bundle / "answers.json").read_text())
     pdf_document = next(one for one in content["documents"] if one["id"] == "docs/report.pdf")
     assert not pdf_document["plain"]
     number = content["documents"].index(pdf_document) + 1
-    page = Path(f"bundle/pages/{number}.html").read_text()
+    page = (bundle / f"pages/{number}.html").read_text()
     assert "<h2>Page 1</h2>" in page
     assert "<mark>2013</mark>" in page
-    assert 'href="pages/' in Path("bundle/index.html").read_text()
-    assert Path(f"bundle/originals/{number}-report.pdf").read_bytes().startswith(b"%PDF")
+    assert 'href="pages/' in (bundle / "index.html").read_text()
+    assert (bundle / f"originals/{number}-report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_what_is_no_longer_so_is_not_bundled(filled: Run) -> None:
@@ -292,15 +277,14 @@ def test_what_is_no_longer_so_is_not_bundled(filled: Run) -> None:
         ("nothing", "neither a file nor a grid"),
     ]
     for source, reason in cases:
-        code, _, err = filled("export", source, "--bundle", "x.zip")
-        assert (code, reason in err) == (2, True), err
+        assert reason in filled.error("export", source, "--bundle", "x.zip")
     Path("docs/oman.txt").write_text("Oman hosted other talks.")
     filled("sync", "docs")
-    code, _, err = filled("export", "answer.json", "--bundle", "x.zip")
-    assert (code, "docs/oman.txt has changed since “" in err) == (2, True)
+    export = ("export", "answer.json", "--bundle", "x.zip")
+    assert "docs/oman.txt has changed since “" in filled.error(*export)
     Path("docs/oman.txt").unlink()
     filled("sync", "docs")
-    assert "was removed since" in filled("export", "answer.json", "--bundle", "x.zip")[2]
+    assert "was removed since" in filled.error(*export)
     for options, reason in (
         (["--bundle", "x.tar"], ".zip"),
         (["--bundle", "none/x.zip"], "does not exist"),
@@ -313,13 +297,12 @@ def test_what_is_no_longer_so_is_not_bundled(filled: Run) -> None:
 def test_an_original_that_has_changed_is_left_out(filled: Run) -> None:
     Path("answer.json").write_text(filled("ask", "--json", QUESTION)[1])
     Path("docs/oman.txt").write_text("Not synced yet.")
-    code, out, _ = filled("export", "answer.json", "--bundle", "proof.zip")
-    assert (code, "without the original of docs/oman.txt" in out) == (0, True)
-    zipfile.ZipFile("proof.zip").extractall("bundle")
-    assert _verify(Path("bundle"))[0] == 0
-    assert _verify(Path("bundle"), str(Path("docs").resolve()))[0] == 1
-    code, _, err = filled("verify", "proof.zip")
-    assert (code, "proof.zip is a bundle" in err, "python3 verify.py" in err) == (2, True, True)
+    out = filled.out("export", "answer.json", "--bundle", "proof.zip")
+    assert "without the original of docs/oman.txt" in out
+    assert _verify(opened("proof.zip"), str(Path("docs").resolve()))[0] == 1
+    err = filled.error("verify", "proof.zip")
+    assert "proof.zip is a bundle" in err
+    assert "python3 verify.py" in err
 
 
 def test_hostile_texts_stay_texts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,22 +310,16 @@ def test_hostile_texts_stay_texts(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     Path("docs/<i>odd.txt").write_text(HOSTILE)
     run("ingest", "docs")
     question = "Where were the talks </script><script>alert(3)</script>?"
-    Path("answer.json").write_text(run("ask", "--json", question)[1])
-    assert run("export", "answer.json", "--bundle", "proof.zip")[0] == 0
-    zipfile.ZipFile("proof.zip").extractall("bundle")
-    assert _verify(Path("bundle"))[0] == 0
+    bundle = bundled(run, question)
     monkeypatch.setenv("RAG_THRESHOLD", "0.99")
     assert run("ask", question, "--certificate", "absence.html")[0] == 0
     assert run("verify", "absence.html")[0] == 0
-    pages = [Path("absence.html"), *Path("bundle").rglob("*.html")]
+    pages = [Path("absence.html"), *bundle.rglob("*.html")]
     assert len(pages) == 3
     for path in pages:
         page = path.read_text()
         assert "alert(" in page
-        assert "<script>alert" not in page
-        assert "<img" not in page
-        assert "<i>" not in page
-        assert "\u202e" not in page
+        assert not [part for part in ("<script>alert", "<img", "<i>", "\u202e") if part in page]
         assert page.count("<script") == (1 if path.name == "absence.html" else 0)
 
 
@@ -354,6 +331,5 @@ def test_a_full_disk_leaves_no_partial_bundle(filled: Run, monkeypatch: pytest.M
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(zipfile, "ZipFile", Full)
-    code, _, err = filled("export", "answer.json", "--bundle", "proof.zip")
-    assert (code, "No space left" in err) == (2, True)
+    assert "No space left" in filled.error("export", "answer.json", "--bundle", "proof.zip")
     assert not list(Path().glob("*proof.zip*"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import IO, cast
@@ -15,21 +15,19 @@ import pytest
 from tests.cli.helpers import Run
 from tests.store.helpers import ROOT
 
-pytestmark = pytest.mark.slow
-
 
 def test_sync_reports_its_changes(run: Run) -> None:
     assert run("sync", "docs") == (0, "index: 2 added\n", "")
     assert run("sync", "docs") == (0, "index: 2 unchanged; the index has not changed\n", "")
     Path("docs/oman.txt").rename("docs/muscat.txt")
     Path("docs/iran.txt").write_text("Tehran.")
-    dry = "index: 1 added, 1 renamed, 1 unchanged; nothing was changed (dry run)\n"
-    assert (
-        run("sync", "docs", "--dry-run")[1]
-        == dry + "  + docs/iran.txt\n  > docs/oman.txt -> docs/muscat.txt\n"
+    changed = "index: 1 added, 1 renamed, 1 unchanged"
+    assert run.out("sync", "docs", "--dry-run") == (
+        f"{changed}; nothing was changed (dry run)\n"
+        "  + docs/iran.txt\n  > docs/oman.txt -> docs/muscat.txt\n"
     )
-    assert run("sync", "docs") == (0, "index: 1 added, 1 renamed, 1 unchanged\n", "")
-    changes = json.loads(run("sync", "docs", "--json")[1])
+    assert run("sync", "docs") == (0, f"{changed}\n", "")
+    changes = run.json("sync", "docs")
     assert changes["unchanged"] == ["docs/deal.md", "docs/iran.txt", "docs/muscat.txt"]
 
 
@@ -37,8 +35,7 @@ def test_a_suddenly_empty_folder_needs_confirmation(run: Run) -> None:
     run("sync", "docs")
     for path in Path("docs").iterdir():
         path.unlink()
-    code, out, err = run("sync", "docs")
-    assert (code, out) == (2, "")
+    err = run.error("sync", "docs")
     assert "2 of the 2 documents of" in err
     assert "--allow-mass-delete" in err
     assert run("sync", "docs", "--allow-mass-delete") == (0, "index: 2 removed\n", "")
@@ -49,29 +46,19 @@ def test_invalid_options_are_reported(run: Run) -> None:
     assert "no such folder: none" in run("sync", "none")[2]
     assert "no such folder: docs/deal.md" in run("sync", "docs/deal.md")[2]
     assert run("sync", "docs", "--dry-run", "--watch")[0] == 2
-    code, _, err = run("sync", "docs", "--dry-run")
-    assert code == 3
+    err = run.error("sync", "docs", "--dry-run", code=3)
     assert f"no index in {Path('index').absolute()}" in err
 
 
-WATCH = """
-import sys
-from rag import build
-from rag.cli.main import main
-from tests.fakes import BagOfWordsEmbedder
-build.embedder = lambda settings: BagOfWordsEmbedder()
-sys.argv = ["rag", "sync", sys.argv[1], "--watch", "--index", sys.argv[2]]
-main()
-"""
-
-
-def test_watch_follows_what_changes_until_it_is_stopped(tmp_path: Path) -> None:
-    docs = tmp_path / "docs"
+@pytest.mark.slow
+def test_watch_follows_what_changes_but_not_its_own_index(tmp_path: Path) -> None:
+    docs, index = tmp_path / "docs", tmp_path / "docs" / "index"
     docs.mkdir()
     (docs / "a.txt").write_text("Sardines.")
-    command = [sys.executable, "-c", WATCH, str(docs), str(tmp_path / "index")]
     # processes of a shell's background job ignore SIGINT
     hears, pipe = partial(signal.signal, signal.SIGINT, signal.SIG_DFL), subprocess.PIPE
+    rag = [sys.executable, "-m", "tests.repl.faked", "sync", str(docs), "--watch"]
+    command = [*rag, "--index", str(index)]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=hears
     ) as process:
@@ -82,6 +69,10 @@ def test_watch_follows_what_changes_until_it_is_stopped(tmp_path: Path) -> None:
             assert lines.readline().endswith("index: 1 added, 1 unchanged\n")
             (docs / "b.txt").rename(docs / "c.txt")
             assert lines.readline().endswith("index: 1 renamed, 1 unchanged\n")
+            time.sleep(1)  # events of the sync's own writes have arrived
+            before = (index / "writer").stat().st_mtime_ns
+            time.sleep(2)
+            assert (index / "writer").stat().st_mtime_ns == before
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=20) == 130
         finally:

@@ -11,22 +11,11 @@ TEXT = "Oman hosted talks.\n1. Turn it off.\n2. Wait.\nThe lease ends in May 202
 
 
 def citation(quote: str, sentence: str = "", document_id: str = "a.md") -> Citation:
-    start, whole = TEXT.index(quote), sentence or quote
-    first = TEXT.index(whole)
-    return Citation(
-        document_id,
-        "A",
-        "A > B",
-        "/a.md",
-        "0" * 64,
-        start,
-        start + len(quote),
-        quote,
-        first,
-        first + len(whole),
-        whole,
-        2,
-    )
+    def place(text: str) -> tuple[int, int, str]:
+        return TEXT.index(text), TEXT.index(text) + len(text), text
+
+    places = *place(quote), *place(sentence or quote)
+    return Citation(document_id, "A", "A > B", "/a.md", "0" * 64, *places, 2)
 
 
 def answer(text: str | None, pieces: list[Piece], form: str = "span", **values: object) -> Answer:
@@ -61,10 +50,8 @@ def test_verdicts_and_sides_are_shown() -> None:
 
 
 def test_a_catalogue_cites_after_its_titles() -> None:
-    pieces = [
-        Piece(citation("Oman hosted talks."), label="A"),
-        Piece(citation("2. Wait.", "", "b.md"), label="B"),
-    ]
+    first, second = citation("Oman hosted talks."), citation("2. Wait.", "", "b.md")
+    pieces = [Piece(first, label="A"), Piece(second, label="B")]
     made = cited(answer("A\nB", pieces, "catalogue"))
     assert made.text[: made.body] == "A [1]\nB [2]"
 

@@ -1,6 +1,5 @@
 """How answers look at the terminal: their words first, marks and sources in their places."""
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -29,9 +28,7 @@ def answer(form: str, *pieces: Piece) -> Answer:
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "shutil.get_terminal_size", lambda fallback=(46, 24): os.terminal_size((46, 24))
-    )
+    monkeypatch.setenv("COLUMNS", "46")
 
 
 def test_an_answer_begins_with_its_words_and_marks_do_not_stand_alone() -> None:
@@ -44,9 +41,7 @@ def test_an_answer_begins_with_its_words_and_marks_do_not_stand_alone() -> None:
 
 def test_every_width_keeps_a_mark_beside_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
     for width in range(32, 100):
-        monkeypatch.setattr(
-            "shutil.get_terminal_size", lambda width=width: os.terminal_size((width, 24))
-        )
+        monkeypatch.setenv("COLUMNS", str(width))
         lines = terminal.answer(answer("sentences", piece(FIRST))).splitlines()
         (marked,) = [line for line in lines if line.endswith("end. [1]")]
         assert len(marked) <= width
@@ -58,17 +53,14 @@ def test_a_list_keeps_its_lines() -> None:
 
 
 def test_a_refusal_shows_no_scores() -> None:
-    refused = replace(
-        answer("span", piece(FIRST)), text=None, citations=(), abstention_reason="nothing fits"
-    )
+    given = answer("span", piece(FIRST))
+    refused = replace(given, text=None, citations=(), abstention_reason="nothing fits")
     assert click.unstyle(terminal.answer(refused)) == "not found: nothing fits"
 
 
 def test_conflicts_have_the_days_of_their_documents() -> None:
-    later, earlier = (
-        replace(piece(one).citation, date=day)
-        for one, day in ((FIRST, "2024-05-02"), (SECOND, "2024-03-01"))
-    )
+    later = replace(piece(FIRST).citation, date="2024-05-02")
+    earlier = replace(piece(SECOND).citation, date="2024-03-01")
     other = Alternative("a week", 0.6, (earlier,), 1)
     given = answer("span", Piece(later))
     shown = click.unstyle(terminal.answer(replace(given, conflicts=(other,), documents=1)))

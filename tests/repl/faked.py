@@ -23,13 +23,12 @@ class SlowReader(NameReader):
         return super().read_many(questions)
 
 
-def fake() -> None:
-    """Replace the models with fakes."""
+if __name__ == "__main__":
     os.environ["RAG_EMBEDDER"] = "bag-of-words"
     fake_models()
     build.reader = lambda settings: SlowReader()
+    if seconds := os.environ.get("TEST_SLOW"):  # the embedder announces each document
+        from tests.store.postgres.queue_worker import Slow
 
-
-if __name__ == "__main__":
-    fake()
+        build.embedder = lambda settings: Slow(float(seconds))
     main()
