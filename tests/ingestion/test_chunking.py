@@ -58,24 +58,20 @@ def documents(draw: st.DrawFn) -> Document:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(documents(), st.integers(1, 40))
 @example(document(""), 1)
 @example(document("!\n\n" * 500), 5)
 @example(document("a" + " " * 500 + "b. C"), 3)
-def test_passages_are_ordered_slices_that_cover_the_text_and_fit(
-    found: Document, limit: int
-) -> None:
+def test_passages_are_slices_that_cover_the_text_and_fit(found: Document, limit: int) -> None:
     passages = split(found, count_pieces, limit)
     check(found, passages, limit)
     assert all(tokens <= limit for tokens in count_pieces([p.text for p in passages]))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(documents(), st.integers(1, 40))
-def test_a_passage_crosses_a_section_only_to_join_a_bare_heading(
-    found: Document, limit: int
-) -> None:
+def test_a_passage_crosses_a_section_only_for_a_bare_heading(found: Document, limit: int) -> None:
     bounds = [Section(0, ()), *sections(found.blocks), Section(len(found.text), ())]
     headings = {join_headings(section.path) for section in bounds}
     for passage in split(found, count, limit):

@@ -1,7 +1,5 @@
 """Blocks that recur at the edges of a folder's pages are removed; others are kept."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from rag.ingestion.repeated_blocks import Known, without_recurring

@@ -60,9 +60,7 @@ def take(store: LocalStore, *urls: str, most: int = 100_000, private: bool = Tru
     return WebIngest(store, BagOfWordsEmbedder(), 60, load_data, most, private).run(urls)
 
 
-def test_a_page_becomes_a_document_whose_source_is_its_address(
-    store: LocalStore, site: Site
-) -> None:
+def test_a_page_is_a_document_whose_source_is_its_address(store: LocalStore, site: Site) -> None:
     site.page("/docs/fish", PAGE.format("Muscat"))
     report = take(store, f"{site.url}/docs/fish#part")
     host = site.url.removeprefix("http://")
@@ -122,9 +120,7 @@ def test_redirects_are_limited_and_stay_on_the_host(store: LocalStore, site: Sit
     assert "redirected" in loop
 
 
-def test_a_large_page_and_an_unreachable_robots_txt_are_named(
-    store: LocalStore, site: Site
-) -> None:
+def test_large_pages_and_an_unreachable_robots_txt_are_named(store: LocalStore, site: Site) -> None:
     site.page("/big", "x" * 5000, "text/plain")
     with pytest.raises(InputError, match="larger"):
         take(store, f"{site.url}/big", most=1000)

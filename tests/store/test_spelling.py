@@ -68,15 +68,11 @@ def test_a_word_one_edit_away_is_corrected(speller: WordSpeller, typed: str, mea
         "Wann endet der Contract mit dem Tenent?",
     ],
 )
-def test_known_words_identifiers_and_other_languages_are_unchanged(
-    speller: WordSpeller, typed: str
-) -> None:
+def test_known_words_and_other_languages_are_unchanged(speller: WordSpeller, typed: str) -> None:
     assert speller.correct(typed) == typed
 
 
-def test_the_words_of_a_deleted_document_are_not_suggested(
-    store: LocalStore, speller: WordSpeller
-) -> None:
+def test_words_of_a_deleted_document_are_forgotten(store: LocalStore, speller: WordSpeller) -> None:
     store.delete("lease")
     assert speller.correct("who pays the insurnce?") == "who pays the insurnce?"
 

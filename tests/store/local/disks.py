@@ -1,7 +1,5 @@
 """Failing disks, as mounts that only one command sees."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A delta and an index must find the same as one index of everything."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +18,7 @@ def index_of(texts: dict[int, str]) -> LexicalIndex:
     return index
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(TEXTS, TEXT)
 def test_alone_it_scores_like_tantivy(texts: list[str], question: str) -> None:
     passages = dict(enumerate(texts, 1))
@@ -31,7 +29,7 @@ def test_alone_it_scores_like_tantivy(texts: list[str], question: str) -> None:
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(TEXTS, TEXTS, TEXT, st.integers(1, 20), st.sets(st.integers(1, 24)))
 def test_with_an_index_it_scores_like_one_index(
     old: list[str], new: list[str], question: str, k: int, chosen: set[int]
@@ -51,7 +49,7 @@ def test_with_an_index_it_scores_like_one_index(
         assert best == pytest.approx(sorted(expected.values(), reverse=True)[:k], rel=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(TEXTS, st.lists(st.tuples(st.sets(st.integers(1, 30)), TEXTS), max_size=5))
 def test_removed_passages_are_not_found(
     texts: list[str], changes: list[tuple[set[int], list[str]]]

@@ -1,7 +1,5 @@
 """Changes on a full disk fail with a clear error and lose nothing; deletions succeed."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -136,9 +136,7 @@ def test_damage_is_repaired_with_a_warning(
     assert not caplog.records
 
 
-def test_reopening_without_changes_writes_nothing(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_mere_reopening_writes_nothing(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     def written() -> dict[Path, tuple[int, int]]:
         return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in derived(folder)}
 
@@ -197,9 +195,7 @@ def test_files_deleted_while_open_are_rebuilt(folder: Path, case: str) -> None:
     assert both(local(folder), "sardines") == [ALL | {"d"}] * 2
 
 
-def test_damage_while_it_is_open_is_not_signed_as_good(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_damage_while_open_is_not_signed(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = local(folder)
     for path in segments(folder, "idx"):
         flip(path, at=1)
@@ -255,9 +251,7 @@ def test_no_old_segment_files_remain(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["nothing but the truth", "no vectors", "a bit of .idx"])
-def test_broken_files_that_cannot_be_written_are_replaced_in_memory(
-    folder: Path, case: str
-) -> None:
+def test_broken_read_only_files_are_replaced_in_memory(folder: Path, case: str) -> None:
     DAMAGES[case](folder)
     before = {path: path.read_bytes() for path in derived(folder)}
     with Worker(folder, *read_only(folder)) as reader:

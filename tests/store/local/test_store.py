@@ -1,7 +1,5 @@
 """The local store alone: opening, crashes, failing disks."""
 
-from __future__ import annotations
-
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -122,9 +120,7 @@ def test_a_crashed_wal_is_read_in_a_read_only_folder(tmp_path: Path) -> None:
     assert both(local(folder), "sardines") == [{"a", "b"}] * 2
 
 
-def test_unreadable_commits_and_a_missing_index_are_errors_in_a_read_only_folder(
-    tmp_path: Path,
-) -> None:
+def test_unreadable_commits_and_no_index_are_errors_in_a_read_only_folder(tmp_path: Path) -> None:
     folder, empty = crashed(tmp_path), tmp_path / "empty"
     (folder / "rag.sqlite-shm").unlink()
     empty.mkdir()
@@ -177,9 +173,7 @@ def found(store: LocalStore, seed: int, k: int) -> list[str]:
     return [passage.text for passage in passages_of(store, hits)]
 
 
-def test_a_large_index_is_compressed_and_scored_with_the_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_index_is_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.faiss_index._FLAT", 300)
     store = local(tmp_path)
     many(store, 250)
@@ -205,30 +199,28 @@ def test_a_large_index_is_compressed_and_scored_with_the_rows(
     assert found(store, 3, 5) == left[:5]
 
 
-def test_an_outdated_vector_file_keeps_search_exact(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outdated_vector_file_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.indexes._ALWAYS", 20)
     monkeypatch.setattr("rag.store.local.indexes._BEHIND", 0)
-    store = local(tmp_path)
+    store, path = local(tmp_path), tmp_path / "vectors.faiss"
     many(store, 200)
-    before = (tmp_path / "vectors.faiss").stat().st_mtime_ns
+    before = path.stat().st_mtime_ns
     for n in range(5):
         with store.writing():
             put_vectors(store, f"new{n}", [f"new {n}"], unit(1, seed=100 + n))
             store.delete(f"new{n - 1}")
-    assert (tmp_path / "vectors.faiss").stat().st_mtime_ns == before
+    assert path.stat().st_mtime_ns == before
     for held in (store, local(tmp_path)):
         assert found(held, 104, 1) == ["new 4"]
         assert "new 3" not in found(held, 103, 300)
         assert len(found(held, 1, 300)) == 201
     with store.writing():
         store.delete("d0000")
-    assert (tmp_path / "vectors.faiss").stat().st_mtime_ns > before
+    assert path.stat().st_mtime_ns > before
     assert len(found(local(tmp_path), 1, 300)) == 151
 
 
-def test_a_change_compares_only_changed_passages(
+def test_only_changed_passages_are_compared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = local(tmp_path)
@@ -274,9 +266,7 @@ def test_a_few_changes_are_searched_and_not_saved(tmp_path: Path) -> None:
     assert all(finding.ok for finding in examine(tmp_path))
 
 
-def test_many_changes_are_saved_and_the_journal_is_pruned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_changes_are_saved_and_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.indexes._BEHIND", 40)
     store = local(tmp_path)
     many(store, 300)
@@ -296,9 +286,7 @@ def test_many_changes_are_saved_and_the_journal_is_pruned(
         assert sleeper.ask("both", "sardines") == [[], []]
 
 
-def test_passages_beyond_the_delta_are_found_after_saving(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_delta_is_found_when_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.views._LONGEST", 3)
     store = local(tmp_path)
     with Worker(tmp_path) as other:

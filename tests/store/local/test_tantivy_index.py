@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 import threading
 from pathlib import Path
@@ -47,9 +45,7 @@ def ids(index: LexicalIndex, text: str, k: int = 9, allowed: list[int] | None = 
         ("talks " * 5000, [2, 1]),
     ],
 )
-def test_words_are_matched_by_their_stems(
-    index: LexicalIndex, question: str, found: list[int]
-) -> None:
+def test_words_are_matched_by_stems(index: LexicalIndex, question: str, found: list[int]) -> None:
     assert sorted(ids(index, question)) == sorted(found)
     assert ids(index, question)[:1] == found[:1]
 

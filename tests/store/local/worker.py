@@ -4,8 +4,6 @@ Reads commands as JSON lists, one per line, and prints their results as JSON; er
 "message"].
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from contextlib import ExitStack

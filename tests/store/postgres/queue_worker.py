@@ -4,8 +4,6 @@ DSN SECONDS PASSAGE-TOKENS
 It takes SECONDS longer per document.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A folder and PostgreSQL give the same answers (a short run of eval.chaos.stores)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest
@@ -25,9 +23,7 @@ def pair(
         yield made
 
 
-def test_every_gold_question_finds_the_same_passages_in_the_same_order(
-    pair: tuple[Engine, Engine],
-) -> None:
+def test_every_gold_question_finds_the_same_passages_in_order(pair: tuple[Engine, Engine]) -> None:
     here, there = (engine.retriever.retrieve(QUESTIONS, engine.settings.top_k) for engine in pair)
     assert len(here) == len(QUESTIONS) > 400
     for ours, theirs in zip(here, there, strict=True):
