@@ -1,8 +1,5 @@
 """The PostgreSQL store alone: opening, errors, migrations, passwords, concurrency."""
 
-from __future__ import annotations
-
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +10,9 @@ from rag.errors import InputError, StoreError
 from rag.filters import parse
 from rag.store.postgres import schema
 from rag.store.postgres.store import PostgresStore
-from rag.types import Passage
-from tests.fakes import document
 from tests.postgres import Cluster, free_port
 from tests.small_index import in_threads
-from tests.store.helpers import EXPECT, postgres, put, schema_dsn, unit
+from tests.store.helpers import EXPECT, postgres, put, put_vectors, schema_dsn, unit
 
 
 def test_a_password_is_in_no_message(cluster: Cluster) -> None:
@@ -40,9 +35,7 @@ def test_a_missing_server_is_reported_at_once() -> None:
         PostgresStore(f"postgresql://rag@127.0.0.1:{free_port()}/postgres", {})
 
 
-def test_a_database_without_pgvector_is_named(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, dsn: str
-) -> None:
+def test_no_pgvector_is_named(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
     for version, said in {(): "no pgvector", (0, 7, 4): "0.7.4"}.items():
         monkeypatch.setattr(schema, "pgvector_version", lambda _, version=version: version)
         with pytest.raises(StoreError, match=f"has {said}; version 0.8.0 or later is required"):
@@ -112,9 +105,7 @@ def _recount(dsn: str) -> tuple[int, int, int]:
 def test_page_filters_agree_for_few_and_many_passages(store: PostgresStore, dsn: str) -> None:
     """Few pages are listed, many are given by a condition."""
     for n in range(6):
-        text = "Herring. " * 8
-        passages = [Passage(f"d{n}", at, at + 8, "Herring.", f"d{n}", "") for at in range(0, 72, 9)]
-        store.put(replace(document(text, f"d{n}", f"d{n}"), pages=(0, 20, 40)), passages, unit(8))
+        put_vectors(store, f"d{n}", ["Herring."] * 8, unit(8), pages=(0, 20, 40))
     many = PostgresStore(dsn, {}, exact=4)
     for text in ("page=2", "page>=2 document!=d3", "page<3", "page=4", "page=1 document=d1"):
         filter = parse(text.split())

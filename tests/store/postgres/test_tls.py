@@ -1,7 +1,5 @@
 """`sslmode` against a real server, with a certificate and without."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -64,17 +62,13 @@ def test_require_encrypts(secure: Cluster) -> None:
     store.close()
 
 
-def test_verify_full_takes_only_the_certificate_of_the_name(secure: Cluster) -> None:
-    root = f"sslmode=verify-full&sslrootcert={secure.folder / 'cert.pem'}"
-    right = f"postgresql://rag@{NAME}:{secure.port}/postgres?hostaddr=127.0.0.1&{root}"
-    PostgresStore(right, EXPECT, create=True).close()
-    assert 'does not match host name "127.0.0.1"' in cause(f"{secure.dsn()}?{root}")
-
-
-def test_verify_full_takes_no_certificate_of_a_stranger(secure: Cluster, tmp_path: Path) -> None:
-    unknown, _ = certificate(tmp_path)
-    host = f"postgresql://rag@{NAME}:{secure.port}/postgres?hostaddr=127.0.0.1"
-    assert "certificate verify failed" in cause(f"{host}&sslmode=verify-full&sslrootcert={unknown}")
+def test_verify_full_takes_only_a_certificate_of_the_name(secure: Cluster, tmp_path: Path) -> None:
+    root, host = "sslmode=verify-full&sslrootcert=", f"{NAME}:{secure.port}"
+    named = f"postgresql://rag@{host}/postgres?hostaddr=127.0.0.1&{root}"
+    known = secure.folder / "cert.pem"
+    PostgresStore(f"{named}{known}", EXPECT, create=True).close()
+    assert 'does not match host name "127.0.0.1"' in cause(f"{secure.dsn()}?{root}{known}")
+    assert "certificate verify failed" in cause(f"{named}{certificate(tmp_path)[0]}")
 
 
 def test_require_refuses_a_server_without_encryption(cluster: Cluster) -> None:
