@@ -220,7 +220,9 @@ class Settings:
     or a file written by `rag train forms`.
     """
     precision: str = "auto"
-    """Model arithmetic: "fp32", "bf16", "int8", or "auto" (bf16 if the processor supports it)."""
+    """Model arithmetic: "fp32", "bf16", "int8", or "auto" (bf16 if the processor computes it fast,
+    otherwise int8 if it has VNNI, otherwise fp32).
+    """
     device: str = "auto"
     """Where the models compute: "cpu", "cuda", "mps", or "auto" (an accelerator if torch finds
     one).

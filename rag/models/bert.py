@@ -20,7 +20,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,9 +29,9 @@ from tokenizers import Tokenizer
 from torch.nn.functional import embedding, gelu, layer_norm, linear, scaled_dot_product_attention
 
 from rag.models.device import ON_CPU, Arithmetic
+from rag.models.int8 import Int8Linear, quantised
 
 SCALE = ".scale"
-_LEVELS = 127
 _MIN_SIZE = 4096
 """Smaller matrices, including heads, stay in half precision: they are the most sensitive and save
 little.
@@ -69,52 +68,6 @@ def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
         else:
             stored[name] = value.half().contiguous()
     save_file(stored, path, {"format": "pt"})
-
-
-class Int8Linear(NamedTuple):
-    """A linear layer computed in integers: `weight`, int8, shape (out, in), and `scale`, `bias` and
-    `sums` (of the rows of the weights), shape (out,).
-
-    Every state is rounded in steps of its own, from its lowest number to its highest, since few
-    have numbers many times as large as those of others (Yao et al. 2022, "ZeroQuant").
-    """
-
-    weight: torch.Tensor
-    scale: torch.Tensor
-    bias: torch.Tensor
-    sums: torch.Tensor
-
-    @classmethod
-    def of(cls, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor) -> Int8Linear:
-        """`scale` is that of each row of `weight`, as `quantised` returns both."""
-        return cls(weight, scale, bias, weight.sum(1, dtype=torch.int32) * scale)
-
-    def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        low = states.amin(1, keepdim=True)
-        step = ((states.amax(1, keepdim=True) - low) / int8_steps()).clamp_(min=1e-12)
-        middle = low + _LEVELS * step
-        codes = ((states - middle) * step.reciprocal()).round_().to(torch.int8)
-        product = torch._int_mm(codes, self.weight.T).float().mul_(self.scale)
-        return torch.addcmul(self.bias, middle, self.sums).addcmul_(product, step)
-
-
-@cache
-def int8_steps() -> int:
-    """Number of steps between a state's lowest and highest number in an integer product: 254 or
-    126, from -127 up.
-
-    Processors without VNNI add two products in 16 bits, where those of large numbers do not fit.
-    They fit if all numbers of a state are in -127 to -1 (oneDNN adds 128 to them).
-    """
-    largest = torch.full((16, 64), _LEVELS, dtype=torch.int8)
-    sums = torch._int_mm(largest, largest.T)
-    return 2 * _LEVELS if bool((sums == 64 * _LEVELS**2).all()) else _LEVELS - 1
-
-
-def quantised(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(int8 matrix, fp32 scale of each row)."""
-    scale = (matrix.abs().amax(1) / _LEVELS).clamp(min=1e-12)
-    return (matrix / scale[:, None]).round().to(torch.int8).contiguous(), scale
 
 
 Weights = Mapping[str, torch.Tensor]

@@ -4,14 +4,18 @@ compute.
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 from rag.errors import InputError
+from rag.models.int8 import Int8Linear, has_vnni, quantised
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
             "set RAG_PRECISION=auto, or RAG_DEVICE=cpu",
         )
     bf16 = precision == "bf16" or (precision in ("auto", "int8") and _fast_bf16(device))
-    return Arithmetic(device, bf16, precision == "int8")
+    int8 = precision == "int8" or (precision == "auto" and device == "cpu" and fast_int8())
+    return Arithmetic(device, bf16, int8)
 
 
 def best_device() -> str:
@@ -81,16 +86,42 @@ def native_bf16() -> bool:
     ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
     if not ask or not ask():
         return False
-    return _product_seconds(torch.bfloat16) < _product_seconds(torch.float32)
+    return _floating_seconds(torch.bfloat16) < _floating_seconds(torch.float32)
 
 
-def _product_seconds(dtype: torch.dtype) -> float:
+@cache
+def fast_int8() -> bool:
+    """Whether int8 is clearly the fastest arithmetic on this processor, one without fast bf16, and
+    gives as many useful answers.
+
+    With VNNI, a layer takes half the time of fp32 or less; without it, a few answers are lost
+    (eval/results/int8.md). Other processors than x86 are not timed: without instructions for it, a
+    product takes seconds.
+    """
+    if native_bf16() or platform.machine().lower() not in ("x86_64", "amd64") or not has_vnni():
+        return False
+    product = Int8Linear.of(*quantised(torch.ones(_SIZE, _SIZE)), torch.zeros(_SIZE))
+    states = torch.ones(_TOKENS, _SIZE)
+    seconds = _seconds(lambda: product(states))
+    return seconds < _CLEARLY * _floating_seconds(torch.float32)
+
+
+_TOKENS, _SIZE = 256, 768
+_CLEARLY = 0.8
+"""Share of the time, so that two starts on a busy machine do not choose differently."""
+
+
+def _floating_seconds(dtype: torch.dtype) -> float:
+    states, weights = torch.ones(_TOKENS, _SIZE, dtype=dtype), torch.ones(_SIZE, _SIZE, dtype=dtype)
+    return _seconds(lambda: linear(states, weights))
+
+
+def _seconds(product: Callable[[], Tensor]) -> float:
     """Shortest time of five matrix products the size of a layer; the first one warms up."""
-    states, weights = torch.ones(256, 768, dtype=dtype), torch.ones(768, 768, dtype=dtype)
-    return min(_seconds(states, weights) for _ in range(5))
+    return min(_once(product) for _ in range(5))
 
 
-def _seconds(states: Tensor, weights: Tensor) -> float:
+def _once(product: Callable[[], Tensor]) -> float:
     started = perf_counter()
-    torch.nn.functional.linear(states, weights)
+    product()
     return perf_counter() - started

@@ -1,8 +1,8 @@
 """Where the models compute."""
 
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from timeit import timeit
+from timeit import repeat
 
 import numpy as np
 import pytest
@@ -10,8 +10,10 @@ import torch
 from torch.nn.functional import linear
 
 from rag.errors import InputError
-from rag.models.device import Arithmetic, arithmetic, best_device, native_bf16
+from rag.models import device
+from rag.models.device import Arithmetic, arithmetic, best_device, fast_int8, native_bf16
 from rag.models.embedders import MeanEmbedder
+from rag.models.int8 import Int8Linear, has_vnni, quantised
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import embedder_path
 from rag.settings import Settings
@@ -23,7 +25,7 @@ ACCELERATOR = best_device()
 def test_auto_is_the_best_device_and_its_own_precision() -> None:
     found = arithmetic("auto", "auto")
     assert found.device == ACCELERATOR
-    assert arithmetic("cpu", "auto") == Arithmetic("cpu", native_bf16())
+    assert arithmetic("cpu", "auto") == Arithmetic("cpu", native_bf16(), fast_int8())
     assert arithmetic("cpu", "bf16").dtype is torch.bfloat16
     assert arithmetic("cpu", "fp32").dtype is torch.float32
     assert arithmetic("cpu", "int8") == Arithmetic("cpu", native_bf16(), int8=True)
@@ -31,23 +33,34 @@ def test_auto_is_the_best_device_and_its_own_precision() -> None:
 
 
 @pytest.mark.slow
-def test_auto_uses_bf16_only_if_it_is_faster() -> None:
-    """Times a whole layer's product, with a margin, since the machine may be shared."""
+@pytest.mark.parametrize("bf16", [native_bf16(), False])
+def test_auto_chooses_no_slow_arithmetic(bf16: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times a whole layer's product, with a margin, since the machine may be shared; also as if the
+    processor had no fast bf16.
+    """
     states, weights = torch.ones(2048, 768), torch.ones(3072, 768)
-    seconds = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        product = partial(linear, states.to(dtype), weights.to(dtype))
-        seconds[dtype] = min(timeit(product, number=1) for _ in range(5))
-    chosen = arithmetic("cpu", "auto").dtype
-    assert seconds[chosen] <= 1.3 * min(seconds.values())
+    integers = Int8Linear.of(*quantised(weights), torch.zeros(3072))
+    products: dict[Arithmetic, Callable[[], torch.Tensor]] = {
+        Arithmetic(): lambda: linear(states, weights),
+        Arithmetic(int8=True): lambda: integers(states),
+    }
+    if bf16:
+        halves = states.bfloat16(), weights.bfloat16()
+        products[Arithmetic(bf16=True)] = lambda: linear(*halves)
+    seconds = {kind: min(repeat(p, number=1, repeat=5)) for kind, p in products.items()}
+    monkeypatch.setattr(device, "native_bf16", lambda: bf16)
+    monkeypatch.setattr(device, "fast_int8", fast_int8.__wrapped__)
+    chosen = arithmetic("cpu", "auto")
+    assert seconds[chosen] <= 1.3 * seconds[Arithmetic()]
+    assert not chosen.int8 or has_vnni()
 
 
-@pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_a_missing_device_is_an_error_with_a_hint(device: str) -> None:
-    if device == ACCELERATOR:
-        pytest.skip(f"{device} is here")
-    with pytest.raises(InputError, match=f"finds no {device} device") as error:
-        arithmetic(device, "auto")
+@pytest.mark.parametrize("name", ["cuda", "mps"])
+def test_a_missing_device_is_an_error_with_a_hint(name: str) -> None:
+    if name == ACCELERATOR:
+        pytest.skip(f"{name} is here")
+    with pytest.raises(InputError, match=f"finds no {name} device") as error:
+        arithmetic(name, "auto")
     assert "RAG_DEVICE=cpu" in error.value.hint
 
 
