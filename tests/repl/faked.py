@@ -27,8 +27,9 @@ if __name__ == "__main__":
     os.environ["RAG_EMBEDDER"] = "bag-of-words"
     fake_models()
     build.reader = lambda settings: SlowReader()
-    if seconds := os.environ.get("TEST_SLOW"):  # the embedder announces each document
+    if slow := os.environ.get("TEST_SLOW"):  # the embedder announces each document
         from tests.store.postgres.queue_worker import Slow
 
-        build.embedder = lambda settings: Slow(float(seconds))
+        seconds = float(slow)
+        build.embedder = lambda settings: Slow(seconds)
     main()

@@ -103,7 +103,7 @@ def test_an_idle_collection_is_closed_and_reopened(client: httpx.Client) -> None
 
     def is_closed() -> bool:  # the last request may still be ending
         host.close_idle(time.monotonic() + 1000)
-        return host.open_names == []
+        return not host.open_names
 
     until(is_closed, 10)
     assert ask(client, "/collections/contracts").json()["answer"] == "Lisbon"
