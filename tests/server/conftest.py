@@ -13,10 +13,14 @@ OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A service with two documents; tests that change it clean up after themselves."""
+def client(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """A service with two documents; tests that change it clean up after themselves. The lease is
+    the module's own, if it has one.
+    """
     with serving(tmp_path_factory.mktemp("served"), max_upload_mb=4) as made:
-        put_text(made, "lease.md", LEASE)
+        put_text(made, "lease.md", getattr(request.module, "LEASE", LEASE))
         put_text(made, "oman.txt", OMAN)
         yield made
 

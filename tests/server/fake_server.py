@@ -3,22 +3,23 @@
 python -m tests.server.fake_server [INDEX]
 
 Settings by RAG_*; TEST_SLOW=S: every batch takes S seconds longer; TEST_STOP=A,B,C: a stopped
-service refuses its work after A seconds, cuts connections after B, and ends after C.
+service refuses its work after A seconds, cuts connections after B, and ends after C; TEST_FILES=N:
+it may open N files.
 """
-
-from __future__ import annotations
 
 import json
 import logging
 import os
 import re
+import resource
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -83,7 +84,7 @@ def serving(
     **values: Any,
 ) -> Iterator[httpx.Client]:
     """A client of a service that runs in a thread, on a free port of this machine. `token` as in
-    `create_app`.
+    `create_app`. With `certfile` it uses HTTPS, and the client trusts any certificate.
     """
     settings = Settings(**{"index": index, "threshold": 0.15, "port": 0, **values})
     app = create_app(settings, lambda settings: open_backend(settings, reader), token=token)
@@ -91,12 +92,10 @@ def serving(
     with serve.bound(settings) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        scheme = "https" if settings.certfile else "http"
+        address = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
         try:
-            with httpx.Client(
-                base_url=address, headers=headers, timeout=30, trust_env=False
-            ) as client:
+            with client_of(address, key) as client:
                 wait_until_ready(client)
                 client.app_state = app.state  # type: ignore[attr-defined]
                 yield client
@@ -105,25 +104,24 @@ def serving(
             thread.join()
 
 
+class Process(subprocess.Popen[str]):
+    """Its `log` after the first line, once it has ended."""
+
+    log: Future[str]
+
+
 @contextmanager
 def process(
     index: Path, fake: bool = True, needs_token: bool = False, **environment: str
-) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+) -> Iterator[tuple[Process, httpx.Client]]:
     """The service in its own process, with fake models or as `rag serve`, and a client, which sends
     the token of the printed address.
     """
-    command = (
-        ["tests.server.fake_server", str(index)]
-        if fake
-        else ["rag", "serve", *([] if needs_token else ["--no-key"]), "--index", str(index)]
-    )
-    env = {
-        **os.environ,
-        "RAG_PORT": "0",
-        **({"RAG_THRESHOLD": "0.15"} if fake else {}),
-        **environment,
-    }
-    started = subprocess.Popen(
+    real = ["rag", "serve", *([] if needs_token else ["--no-key"]), "--index", str(index)]
+    command = ["tests.server.fake_server", str(index)] if fake else real
+    threshold = {"RAG_THRESHOLD": "0.15"} if fake else {}
+    env = {**os.environ, "RAG_PORT": "0", **threshold, **environment}
+    started = Process(
         [sys.executable, "-m", *command],
         cwd=ROOT,
         env=env,
@@ -136,12 +134,8 @@ def process(
         found = re.search(r"http://[^\s\"]+", lines.readline())
         assert found
         address, _, token = found.group().partition("#token=")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        with (
-            ThreadPoolExecutor(1) as pool,
-            httpx.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as client,
-        ):
-            pool.submit(lines.read)
+        with ThreadPoolExecutor(1) as pool, client_of(address, token) as client:
+            started.log = pool.submit(lines.read)
             try:
                 wait_until_ready(client)
                 yield started, client
@@ -181,13 +175,15 @@ def add_key(folder: Path, scope: str = "read", *collections: str) -> str:
     return keys_of(Settings(index=folder)).add(scope, scope, collections or EVERY)[1]
 
 
-@contextmanager
-def with_key(client: httpx.Client, token: str = "") -> Iterator[httpx.Client]:
-    """Another client of the service, with this key or none."""
+def client_of(address: str, token: str = "") -> httpx.Client:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    url = client.base_url
-    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=30) as opened:
-        yield opened
+    options: Any = {"timeout": 30, "trust_env": False, "verify": False}
+    return httpx.Client(base_url=address, headers=headers, **options)
+
+
+def with_key(client: httpx.Client, token: str = "") -> httpx.Client:
+    """Another client of the service, with this key or none."""
+    return client_of(str(client.base_url), token)
 
 
 def until(holds: Callable[[], object], seconds: float = 60) -> None:
@@ -207,6 +203,14 @@ def wait_until_ready(client: httpx.Client, seconds: float = 180) -> None:
             return False
 
     until(is_ready, seconds)
+
+
+def connect(client: httpx.Client, stack: ExitStack, sent: bytes = b"") -> socket.socket:
+    """Another connection to the service, over which these bytes went."""
+    address = client.base_url.host, client.base_url.port or 80
+    made = stack.enter_context(socket.create_connection(address, timeout=20))
+    made.sendall(sent)
+    return made
 
 
 def call_tool(client: httpx.Client, tool: str, place: str = "", **arguments: str) -> str:
@@ -250,6 +254,8 @@ def finished(client: httpx.Client, job: str, seconds: float = 60) -> Any:
 if __name__ == "__main__":
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     slow = SlowReader(float(os.environ.get("TEST_SLOW", "0")))
+    if files := os.environ.get("TEST_FILES"):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
     if seconds := os.environ.get("TEST_STOP"):
         serve._PATIENCE, serve._DRAIN, serve._LONGEST = map(int, seconds.split(","))
     serve.run(

@@ -21,7 +21,7 @@ from rag.server.rights import Right, RouteRights
 from rag.server.serve import _open, check_binding, token_of
 from rag.settings import Settings
 from rag.types import Hit
-from tests.server.fake_server import SlowReader, add_key, process, put_text, serving, with_key
+from tests.server.fake_server import SlowReader, add_key, put_text, serving, with_key
 
 READ = ("GET", "/v1/documents", None)
 WRITE = ("POST", "/v1/documents", {"name": "a.txt", "text": "Hello."})
@@ -338,14 +338,3 @@ def test_every_route_asks_for_its_right(tmp_path: Path) -> None:
 def test_an_endpoint_without_a_right_is_an_error() -> None:
     with pytest.raises(AttributeError):
         RouteRights([Route("/new", lambda request: None)])
-
-
-@pytest.mark.slow
-def test_the_printed_address_lets_a_person_in(tmp_path: Path) -> None:
-    state = str(tmp_path / "state")
-    with (
-        process(tmp_path, fake=False, needs_token=True, XDG_STATE_HOME=state) as (_, client),
-        with_key(client) as stranger,
-    ):
-        assert status(stranger, ("GET", "v1/jobs/x", None)) == 401
-        assert status(client, ("GET", "v1/jobs/x", None)) == 404

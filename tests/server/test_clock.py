@@ -1,7 +1,5 @@
 """The clock of a running service jumps by years, forwards and back."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import httpx
@@ -9,7 +7,7 @@ import pytest
 
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
-from tests.server.fake_server import process
+from tests.server.fake_server import add_key, process
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 pytestmark = [
@@ -21,9 +19,8 @@ pytestmark = [
 def test_only_the_expiry_of_keys_follows_the_clock(tmp_path: Path) -> None:
     """Rates, deadlines, queues, idle collections and jobs use a clock that does not jump."""
     index, clock = tmp_path / "index", tmp_path / "clock"
-    keys = keys_of(Settings(index=index))
-    _, lasting = keys.add("lasting", "write")
-    _, month = keys.add("month", "read", days=30)
+    lasting = add_key(index, "write")
+    _, month = keys_of(Settings(index=index)).add("month", "read", days=30)
     _set(clock, "+0d")
     environment = {
         "LD_PRELOAD": str(LIBRARY),

@@ -109,7 +109,11 @@ def test_an_idle_collection_is_closed_and_reopened(client: httpx.Client) -> None
     assert ask(client, "/collections/contracts").json()["answer"] == "Lisbon"
 
 
-def test_an_upload_goes_to_its_collection(client: httpx.Client, settings: Settings) -> None:
+def test_an_upload_goes_to_its_collection(
+    client: httpx.Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if settings.store != "local":
+        monkeypatch.setattr("rag.server.routes.documents._WAIT", 0.0)
     added = post(client, "/collections/contracts/documents", name="b.txt", text="text")
     if settings.store == "local":
         assert added.status_code == 201

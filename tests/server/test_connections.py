@@ -1,35 +1,128 @@
-"""Connections that send nothing, or too little, do not delay others."""
+"""Headers, the request log, and connections that send nothing, too little or no HTTP."""
 
-from __future__ import annotations
-
-import os
-import re
 import socket
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from rag.server.connections import limits
-from tests.server.fake_server import ROOT, serving, wait_until_ready
+from tests.server.fake_server import add_key, connect, process, serving
 
-HALF = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-"
+LOCAL = b"Host: localhost\r\n"
+HALF = b"GET /health HTTP/1.1\r\n" + LOCAL + b"X-"
+ASK = b"POST /v1/ask HTTP/1.1\r\n" + LOCAL
+Logged = Callable[[], list[dict[str, Any]]]
 
 
-def connect(client: httpx.Client, stack: ExitStack, sent: bytes) -> socket.socket:
-    made = stack.enter_context(
-        socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=20)
-    )
-    made.sendall(sent)
-    return made
+def test_every_response_has_security_headers(client: httpx.Client) -> None:
+    for response in (
+        client.get("/"),
+        client.get("/health"),
+        client.get("/nowhere"),
+        client.post("/v1/ask", content=b"{"),
+    ):
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert len(response.headers.get_list("content-security-policy")) == 1
+        assert "unsafe" not in response.headers["content-security-policy"]
+        assert "server" not in response.headers
+
+
+def test_a_request_keeps_its_id(client: httpx.Client) -> None:
+    for given, is_kept in (("mine-1", True), ('a"b<c', False)):
+        answered = client.get("/health", headers={"X-Request-ID": given}).headers["x-request-id"]
+        assert answered
+        assert (answered == given) is is_kept
+
+
+def test_the_log_names_the_key_of_a_refused_request_but_no_question(
+    tmp_path: Path, logged: Logged, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = add_key(tmp_path)
+    with serving(tmp_path, key=token) as client:
+        asked = {"question": "What is the secret?"}
+        client.post("/v1/ask", json=asked, headers={"X-Request-ID": "r1"})
+        client.delete("/v1/documents/a", headers={"X-Request-ID": "r2"})
+    empty, refused = (line for line in logged() if line["request_id"] in ("r1", "r2"))
+    assert (empty["route"], empty["status"], empty["questions"]) == ("/v1/ask", 409, 1)
+    assert "secret" not in caplog.text
+    assert (refused["status"], refused["key"]) == (403, token.split("_")[1])
+
+
+def test_slow_and_broken_connections_block_nothing(client: httpx.Client) -> None:
+    with ExitStack() as stack:
+        for number in range(200):
+            head = ASK + b"Content-Type: application/json\r\nContent-Length: 100\r\n"
+            connect(client, stack, head + (b"\r\n{" if number % 2 else b""))
+        started = time.monotonic()
+        assert client.get("/health").status_code == 200
+        assert time.monotonic() - started < 5
+    assert client.post("/v1/ask", json={"question": "Who led the talks?"}).status_code == 200
+
+
+def test_unauthenticated_requests_take_no_places(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, key=add_key(tmp_path, "write"), queue=1) as client,
+        ExitStack() as stack,
+    ):
+        for number in range(120):
+            line = (b"GET / HTTP/1.1", b"GET /health HTTP/1.1", b"POST /v1/ask HTTP/1.1")[
+                number % 3
+            ]
+            sent = line + b"\r\n" + LOCAL + b"Content-Length: 5\r\n\r\n"
+            connection = connect(client, stack, sent)
+            if number < 3:  # without the announced body
+                assert connection.recv(12) == (b"HTTP/1.1 401" if number == 2 else b"HTTP/1.1 200")
+        assert client.post("/v1/ask", json={"question": "Who led the talks?"}).status_code == 409
+        assert client.get("/v1/documents").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        ASK + b"Content-Length: -1\r\n\r\n",
+        ASK + b"Content-Length: 999999999999999999999\r\n\r\n",
+        ASK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n" + LOCAL + b"\r\n",
+        b"GET /%ff%00 HTTP/1.1\r\n" + LOCAL + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + LOCAL + b"Authorization: \xff\xfe\r\n\r\n",
+        ASK + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+)
+def test_invalid_http_is_refused(client: httpx.Client, raw: bytes) -> None:
+    with ExitStack() as stack:
+        connection = connect(client, stack, raw)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(1000)
+    assert not answer.startswith(b"HTTP/1.1 5")
+    if b"Length: 4" in raw:  # a length and an encoding exclude each other
+        assert answer.startswith(b"HTTP/1.1 400")
+    assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/health", "/ready", "/v1/documents", "/v1/documents/nothing", "/openapi.json"]
+)
+def test_head_equals_get_without_the_body(client: httpx.Client, path: str) -> None:
+    got, headed = client.get(path), client.head(path)
+    assert (headed.status_code, headed.content) == (got.status_code, b"")
+    for response in (got, headed):
+        for own in ("x-request-id", "date"):
+            response.headers.pop(own, None)
+    assert headed.headers == got.headers
+    assert client.head("/v1/ask").status_code == 405
 
 
 def test_missing_headers_end_the_connection(tmp_path: Path) -> None:
-    whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    whole = b"GET /health HTTP/1.1\r\n" + LOCAL + b"\r\n"
     with serving(tmp_path, header_seconds=1) as client, ExitStack() as stack:
         connections = [connect(client, stack, sent) for sent in (b"", HALF, whole + HALF)]
         begun = time.monotonic()
@@ -65,44 +158,14 @@ def test_connections_and_backlog_fit_the_file_handles(files: int) -> None:
 
 @pytest.mark.slow
 def test_few_file_handles_are_enough_for_many_half_open_connections(tmp_path: Path) -> None:
-    code = "import resource, runpy, sys\nresource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))\n"
-    code += (
-        f"sys.argv = ['fake_server', "
-        f"{str(tmp_path)!r}]\nrunpy.run_module('tests.server.fake_server', "
-        f"run_name='__main__')"
-    )
-    log = tmp_path / "log"
-    with log.open("wb") as stderr:
-        started = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=ROOT,
-            stderr=stderr,
-            env={**os.environ, "RAG_PORT": "0"},
-        )
-    try:
-        until = time.monotonic() + 240
-        while (
-            not (found := re.search(r"http://[\d.]+:\d+", log.read_text()))
-            and time.monotonic() < until
-        ):
-            time.sleep(0.1)
-        assert found
-        with (
-            httpx.Client(base_url=found.group(), trust_env=False, timeout=20) as client,
-            ExitStack() as stack,
-        ):
-            wait_until_ready(client, 240)
-            for _ in range(300):
-                connect(client, stack, HALF)
-            begun = time.monotonic()
-            for _ in range(5):
-                assert (
-                    httpx.get(f"{client.base_url}/health", trust_env=False, timeout=20).status_code
-                    == 200
-                )
-            assert time.monotonic() - begun < 10
-    finally:
-        started.kill()
-        started.wait()
-    assert log.stat().st_size < 100_000
-    assert "Traceback" not in log.read_text()
+    with process(tmp_path, TEST_FILES="256") as (server, client), ExitStack() as stack:
+        for _ in range(300):
+            connect(client, stack, HALF)
+        begun = time.monotonic()
+        for _ in range(5):
+            fresh = httpx.get(f"{client.base_url}/health", trust_env=False, timeout=20)
+            assert fresh.status_code == 200
+        assert time.monotonic() - begun < 10
+    log = server.log.result()
+    assert len(log) < 100_000
+    assert "Traceback" not in log

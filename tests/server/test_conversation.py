@@ -1,7 +1,5 @@
 """Follow-ups over HTTP are understood as at the prompt."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, cast
 

@@ -1,8 +1,5 @@
-import itertools
 import json
 import threading
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,9 +7,12 @@ import httpx
 import numpy as np
 import pytest
 
+from rag.server.schemas import WireFile
+from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from tests.fakes import document
-from tests.server.fake_server import open_backend, put_text, serving
+from tests.parsing.pdfs import Put, pdf
+from tests.server.fake_server import open_backend, put_text, put_texts, serving, until
 
 
 def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
@@ -49,6 +49,25 @@ def test_documents_are_paged(client: httpx.Client) -> None:
     assert detail["title"] == "Lease"
     assert detail["characters"] == len(client.get("/v1/documents/uploads/lease.md/text").text)
     assert detail["sections"] == [{"start": 0, "headings": ["Lease"]}]
+
+
+def test_an_unchanged_document_is_not_sent_again_and_only_it_is_deleted(
+    client: httpx.Client,
+) -> None:
+    put_text(client, "gone.txt", "It is 1999.")
+    path = "/v1/documents/uploads/gone.txt"
+    for place in (path, f"{path}/text"):
+        tag = client.get(place).headers["etag"]
+        for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+            response = client.get(place, headers={"If-None-Match": known})
+            assert (response.status_code, response.content) == (304, b"")
+            assert response.headers["etag"] == tag
+        assert client.get(place, headers={"If-None-Match": '"other"'}).status_code == 200
+    put_text(client, "gone.txt", "It is 2000.")
+    refused = client.delete(path, headers={"If-Match": tag})
+    assert (refused.status_code, refused.json()["type"]) == (412, "urn:rag:precondition")
+    tag = client.get(path).headers["etag"]
+    assert client.delete(path, headers={"If-Match": tag}).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["../../etc/x.txt", "..\\..\\x.txt", "/etc/x.txt", "a/b/x.txt"])
@@ -90,13 +109,19 @@ def test_invalid_texts_are_refused(client: httpx.Client, body: object) -> None:
     assert response.json()["detail"]
 
 
-def test_a_document_may_be_called_text(client: httpx.Client) -> None:
-    file = {"file": ("text", b"The cat is called Minka.")}
-    client.post("/v1/documents", files=file).raise_for_status()
-    assert client.get("/v1/documents/uploads/text").json()["id"] == "uploads/text"
-    assert client.get("/v1/documents/uploads/text/text").text == "The cat is called Minka."
-    assert client.delete("/v1/documents/uploads/text").status_code == 200
-    assert client.get("/v1/documents/uploads/text").status_code == 404
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("text", "The cat is called Minka."), ("a", "The answer is Forty. " * 30_000)],
+)
+def test_a_large_document_and_one_called_text_are_read_whole(
+    client: httpx.Client, name: str, text: str
+) -> None:
+    path = f"/v1/documents/uploads/{name}"
+    put_texts(client, {name: text})
+    assert client.get(path).json()["id"] == f"uploads/{name}"
+    assert client.get(f"{path}/text").text.strip() == text.strip()
+    assert client.delete(path).status_code == 200
+    assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -135,44 +160,73 @@ def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
         put_text(client, "a.txt", "Mine.")
 
 
-def test_a_large_document_is_read_whole(client: httpx.Client) -> None:
-    text = "The answer is Forty. " * 30_000
-    put_text(client, "large.txt", text)
-    assert client.get("/v1/documents/uploads/large.txt/text").text.strip() == text.strip()
-    client.delete("/v1/documents/uploads/large.txt")
-
-
-def ask_through_changes(client: httpx.Client) -> Iterator[httpx.Response]:
-    """At least a dozen answers, until they are from two generations, for at most a minute."""
-    seen: set[int] = set()
-    until = time.monotonic() + 60
-    for number in itertools.count():
-        answer = client.post("/v1/ask", json={"question": "Who led the talks?"})
-        yield answer
-        seen.add(answer.json().get("generation"))
-        if number >= 11 and (len(seen) > 1 or time.monotonic() > until):
-            return
-
-
 def test_asking_continues_while_documents_change(client: httpx.Client) -> None:
     stop = threading.Event()
 
-    def change(number: int) -> list[int]:
-        statuses = []
+    def change(number: int) -> set[int]:
+        statuses = set()
         while not stop.is_set():
             put_text(client, f"moving{number}.txt", f"Cat {number} is called Minka.")
-            gone = client.delete(f"/v1/documents/uploads/moving{number}.txt")
-            statuses.append(gone.status_code)
+            statuses.add(client.delete(f"/v1/documents/uploads/moving{number}.txt").status_code)
         return statuses
+
+    given: set[tuple[int, str]] = set()
+    generations: set[int] = set()
+
+    def have_changed() -> bool:
+        for _ in range(12):
+            answer = client.post("/v1/ask", json={"question": "Who led the talks?"})
+            given.add((answer.status_code, answer.json()["answer"]))
+            generations.add(answer.json()["generation"])
+        return len(generations) > 1
 
     with ThreadPoolExecutor(3) as pool:
         changing = [pool.submit(change, number) for number in range(3)]
         try:
-            answers = list(ask_through_changes(client))
+            until(have_changed)
         finally:
             stop.set()
-        changed = {status for one in changing for status in one.result()}
-    assert {answer.status_code for answer in answers} == {200}
-    assert {answer.json()["answer"] for answer in answers} == {"William Burns"}
-    assert len({answer.json()["generation"] for answer in answers}) > 1
-    assert changed == {200}
+        assert set.union(*(one.result() for one in changing)) == {200}
+    assert given == {(200, "William Burns")}
+
+
+FILE = pdf([[Put(72, 700, "The safe is in the cellar.")]], Title="%4711-sesame")
+SECRET = "The safe's number is 4711-sesame."
+
+
+def test_finished_uploads_leave_no_bytes_and_the_file_shrinks(tmp_path: Path) -> None:
+    def held() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.glob("uploads.sqlite*"))
+
+    jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
+    empty = len(held())
+    numbers = [jobs.add([(f"{number}.txt", SECRET.encode() * 30_000)]) for number in range(5)]
+    assert jobs.scrub("uploads/3.txt").waiting == 1
+    assert not jobs.scrub("uploads/3.txt").clean
+    for number in numbers:
+        jobs.finish(number, 0, WireFile(name="a", outcome="rejected"))
+    assert jobs.scrub("uploads/3.txt").clean
+    assert len(held()) < empty + 100_000
+    assert b"4711-sesame" not in held()
+    jobs.close()
+
+
+def test_a_deleted_upload_is_in_no_file_of_the_index(tmp_path: Path) -> None:
+    def held() -> list[str]:
+        found = (path for path in tmp_path.rglob("*") if path.is_file())
+        return [path.name for path in found if b"4711-sesame" in path.read_bytes()]
+
+    with serving(tmp_path) as client:
+        put_text(client, "safe.txt", f"{SECRET} " * 200)
+        client.post("/v1/documents", files={"file": ("safe.pdf", FILE)}).raise_for_status()
+        assert held()
+        page: dict[str, str | int] = {"document": "uploads/safe.pdf", "page": 1}
+        assert client.get("/v1/pages/picture", params=page).status_code == 200
+        for name, originals in (("safe.txt", 0), ("safe.pdf", 1)):
+            deleted = client.delete(f"/v1/documents/uploads/{name}").json()
+            assert deleted["complete"]
+            receipt = deleted["receipt"]
+            assert receipt["uploads"] == {"waiting": 0, "log_bytes": 0}
+            assert (receipt["before"]["originals"], receipt["after"]["originals"]) == (originals, 0)
+        assert held() == []
+        assert client.get("/v1/pages/picture", params=page).status_code == 404

@@ -1,7 +1,5 @@
 """The service in its own process, when it is stopped or killed."""
 
-from __future__ import annotations
-
 import random
 import re
 import signal
@@ -18,15 +16,13 @@ import pytest
 
 from rag.server.app import create_app
 from rag.server.state import Service
-from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from tests.parsing.pdfs import column, pdf
-from tests.server.fake_server import ROOT, open_backend, process, put_text
+from tests.server.fake_server import ROOT, finished, open_backend, process, put_text, until
 
 pytestmark = pytest.mark.slow
-
-
 PLACES = ("/v1", "/v1/collections/other")
+TALKS, WHO = "The talks were led by William Burns.", {"question": "Who led the talks?"}
 
 
 def story(number: int) -> str:
@@ -36,14 +32,13 @@ def story(number: int) -> str:
     return " ".join(f"Sentence {i} of story {number} names Code{number}." for i in range(200))
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
+def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path) -> None:
+    chance = random.Random(0)
     accepted: dict[tuple[str, str], int] = {}
     sent: dict[tuple[str, str], set[int]] = {}
     jobs: list[str] = []
     number = 0
-    for turn in range(3):
+    for turn in range(4):
         with process(tmp_path) as (server, client):
             if not turn:
                 client.post("/v1/collections", json={"name": "other"}).raise_for_status()
@@ -53,10 +48,9 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
                 number += 1
                 place, name = PLACES[number % 2], f"story{number % 5}.txt"
                 sent.setdefault((place, name), set()).add(number)
+                body = {"name": name, "text": story(number)}
                 try:
-                    response = client.post(
-                        f"{place}/documents", json={"name": name, "text": story(number)}
-                    )
+                    response = client.post(f"{place}/documents", json=body)
                 except httpx.TransportError:
                     break
                 assert response.status_code in (201, 202)
@@ -64,15 +58,11 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
                 jobs.append(f"{place}/jobs/{response.json()['id']}")
             killer.join()
     with process(tmp_path) as (_, client):
-        until = time.monotonic() + 60
-        while not all(client.get(job).json()["state"] == "done" for job in jobs):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        for job in jobs:
+            finished(client, job)
         for (place, name), last in accepted.items():
             text = client.get(f"{place}/documents/uploads/{name}/text").text
-            numbers = {int(n) for n in re.findall(r"Code(\d+)", text)}
-            assert len(numbers) == 1
-            (there,) = numbers
+            (there,) = {int(n) for n in re.findall(r"Code(\d+)", text)}
             assert there >= last
             assert there in sent[place, name]
             assert text == story(there)
@@ -84,29 +74,10 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path,
     assert accepted
 
 
-def test_accepted_uploads_are_resumed(tmp_path: Path) -> None:
-    """Simulates a service that was killed between accepting and ingesting."""
-    jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 10, 1 << 20)
-    job = jobs.add([("a.txt", b"The cat is called Minka."), ("b.exe", b"")])
-    jobs.close()
-    with process(tmp_path) as (_, client):
-        until = time.monotonic() + 30
-        while client.get(f"/v1/jobs/{job}").json()["state"] != "done" and time.monotonic() < until:
-            time.sleep(0.05)
-        found = client.get(f"/v1/jobs/{job}").json()
-        assert [file["outcome"] for file in found["files"]] == ["added", "rejected"]
-        assert client.get("/v1/documents/uploads/a.txt/text").text.startswith(
-            "The cat is called Minka."
-        )
-
-
 def test_a_stopped_service_answers_pending_questions(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.7") as (server, client), ThreadPoolExecutor(4) as pool:
-        put_text(client, "oman.txt", "The talks were led by William Burns.")
-        asked = [
-            pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
-            for _ in range(4)
-        ]
+        put_text(client, "oman.txt", TALKS)
+        asked = [pool.submit(client.post, "/v1/ask", json=WHO) for _ in range(4)]
         time.sleep(0.3)
         server.send_signal(signal.SIGTERM)
         assert [one.result().json()["answer"] for one in asked] == ["William Burns"] * 4
@@ -139,7 +110,7 @@ def runs(process: Path) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are found in /proc")
 def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -> None:
     with process(tmp_path, TEST_STOP="1,6,8") as (server, client), ThreadPoolExecutor(4) as pool:
-        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        put_text(client, "oman.txt", TALKS)
         content = long_pdf(300)
         client.post("/v1/collections", json={"name": "other"}).raise_for_status()
         queued = [
@@ -148,11 +119,8 @@ def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -
         ]
         text = " ".join(f"In {year} person {year} led {year} talks." for year in range(4_000))
         checked = pool.submit(client.post, "/v1/check", json={"text": text})
-        asked = pool.submit(
-            client.post,
-            "/v1/ask/batch",
-            json={"questions": [f"Who led talk {number}?" for number in range(64)]},
-        )
+        questions = [f"Who led talk {number}?" for number in range(64)]
+        asked = pool.submit(client.post, "/v1/ask/batch", json={"questions": questions})
         while not (children := running_children(server)):
             time.sleep(0.05)
         server.send_signal(signal.SIGTERM)
@@ -161,17 +129,15 @@ def test_a_service_that_reads_and_checks_ends_soon_and_resumes(tmp_path: Path) -
         assert {future.result().status_code for future in (checked, asked)} <= {200, 503}
     with process(tmp_path) as (_, client):
         for path, job in zip(PLACES, queued, strict=True):
-            while (found := client.get(f"{path}/jobs/{job['id']}").json())["state"] != "done":
-                time.sleep(0.5)
-            assert [file["outcome"] for file in found["files"]] == ["added"]
+            (file,) = finished(client, f"{path}/jobs/{job['id']}", 300)["files"]
+            assert file["outcome"] == "added"
 
 
 def asked_and_read(pool: ThreadPoolExecutor, client: httpx.Client) -> Future[httpx.Response]:
     """A question that is being read."""
-    put_text(client, "oman.txt", "The talks were led by William Burns.")
-    asked = pool.submit(client.post, "/v1/ask", json={"question": "Who led the talks?"})
-    while "rag_batch_questions_count 1.0" not in client.get("/metrics").text:
-        time.sleep(0.02)
+    put_text(client, "oman.txt", TALKS)
+    asked = pool.submit(client.post, "/v1/ask", json=WHO)
+    until(lambda: "rag_batch_questions_count 1.0" in client.get("/metrics").text)
     return asked
 
 

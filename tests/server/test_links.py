@@ -1,7 +1,5 @@
 """Links into a collection open its document at the place, from every interface."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,11 +9,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.server.fake_server import put_text, serving
+from tests.server.fake_server import call_tool, put_text, serving
 
 QUESTION = "Where is the safe?"
 TEXT = "The door is green. The safe for contracts is in Lisbon."
-ACCEPT = {"Accept": "application/json, text/event-stream"}
+IN = "/v1/collections/contracts"
 
 
 @pytest.fixture(scope="module")
@@ -25,21 +23,14 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         put_text(made, "contracts.txt", "The safe of the house is in Oslo, behind the oven.")
         made.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
         body = {"name": "contracts.txt", "text": TEXT}
-        made.post("/v1/collections/contracts/documents", json=body).raise_for_status()
+        made.post(f"{IN}/documents", json=body).raise_for_status()
         yield made
 
 
 def post(client: httpx.Client, path: str, body: dict[str, Any]) -> str:
-    response = client.post(path, json=body, headers=ACCEPT)
+    response = client.post(path, json=body)
     assert response.status_code == 200, response.text
     return response.text
-
-
-def tool(client: httpx.Client, name: str, arguments: dict[str, Any]) -> str:
-    pytest.importorskip("mcp")
-    params = {"name": name, "arguments": arguments}
-    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-    return post(client, "/v1/collections/contracts/mcp", message)
 
 
 def links(text: str) -> set[str]:
@@ -58,16 +49,17 @@ def all_links(client: httpx.Client) -> Iterator[set[str]]:
         yield links(post(client, f"/v1/{path}", body))
         yield links(post(client, f"/v1/{path}", {**body, "stream": True}))
     for path, body in openai_bodies("rag").items():
-        yield links(post(client, f"/v1/collections/contracts/{path}", body))
+        yield links(post(client, f"{IN}/{path}", body))
     store = {"type": "file_search", "vector_store_ids": ["contracts"]}
     in_store = {**openai_bodies("rag")["responses"], "tools": [store]}
     yield links(post(client, "/v1/responses", in_store))
     yield links(post(client, "/v1/vector_stores/contracts/search", {"query": QUESTION}))
     yield links(post(client, "/v1/dify/retrieval", {"knowledge_id": "contracts", "query": "safe"}))
-    yield links(tool(client, "ask", {"question": QUESTION}))
-    yield links(tool(client, "search", {"query": QUESTION}))
-    yield links(tool(client, "fetch", {"id": "uploads/contracts.txt"}))
-    yield links(tool(client, "check_claims", {"text": "The safe for contracts is in Lisbon."}))
+    pytest.importorskip("mcp")
+    yield links(call_tool(client, "ask", IN, question=QUESTION))
+    yield links(call_tool(client, "search", IN, query=QUESTION))
+    yield links(call_tool(client, "fetch", IN, id="uploads/contracts.txt"))
+    yield links(call_tool(client, "check_claims", IN, text="The safe for contracts is in Lisbon."))
 
 
 def test_every_link_into_a_collection_names_it_and_the_place(client: httpx.Client) -> None:

@@ -4,11 +4,8 @@ With AXE_CORE, the path of axe.min.js of the npm package axe-core, each of their
 by axe, in light and dark, wide and narrow.
 """
 
-from __future__ import annotations
-
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,15 +14,23 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, Route, ViewportSize, expect
 
 from rag.server import static
-from rag.server.api_keys import keys_of
 from rag.server.static import SCRIPTS
-from rag.settings import Settings
-from tests.parsing.pdfs import Put, pdf
+from tests.parsing.pdfs import column, pdf
 from tests.server.conftest import OMAN
-from tests.server.fake_server import ROOT, SlowReader, index_of, process, put_text, serving
+from tests.server.fake_server import (
+    ROOT,
+    SlowReader,
+    add_key,
+    index_of,
+    process,
+    put_text,
+    serving,
+    until,
+    with_key,
+)
 from tests.server.test_pdf_pages import assert_lies_on, by_pdfium
 
 pytestmark = pytest.mark.slow
@@ -33,6 +38,8 @@ expect.set_options(timeout=30_000)  # long, for busy machines
 AXE = os.environ.get("AXE_CORE", "")
 COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
 """What axe checks again in dark: only the rules that look at colours."""
+RUN_AXE = """options => axe.run(document, options).then(run => run.violations.map(
+    v => [v.impact, v.id, v.nodes.map(n => n.html)]))"""
 BURNS = "Who led the talks?"
 EVIL = "<img src=x onerror=alert(9)>\u202etxt"
 
@@ -41,18 +48,16 @@ class Watched:
     """A page that records errors, dialogs, and requests to other hosts."""
 
     def __init__(self, browser: Browser, client: httpx.Client, width: int) -> None:
-        self.context = browser.new_context(
-            base_url=str(client.base_url),
-            viewport={"width": width, "height": 800},
-            bypass_csp=bool(AXE),
-        )
         self.noted: list[str] = []
         self.own = str(client.base_url).rstrip("/")
+        self.context = browser.new_context(base_url=self.own, bypass_csp=bool(AXE))
+        self.size: ViewportSize = {"width": width, "height": 800}
         self.page = self.open()
 
     def open(self) -> Page:
         """A tab."""
         page = self.context.new_page()
+        page.set_viewport_size(self.size)
         page.set_default_timeout(15_000)
         page.on("console", lambda line: self._note(line.type == "error", line.text))
         page.on("pageerror", lambda error: self._note(True, str(error)))
@@ -73,21 +78,15 @@ class Watched:
         """Fails on what axe finds serious in the page as it is now."""
         if not AXE:
             return
-        size = self.page.viewport_size
-        assert size
         self.page.evaluate(Path(AXE).read_text())
         for width in (1280, 390):
             self.page.set_viewport_size({"width": width, "height": 800})
             for scheme, options in (("light", {}), ("dark", COLOURS)):
                 self.page.emulate_media(color_scheme=cast(Any, scheme))
-                violations = self.page.evaluate(
-                    "options => axe.run(document, options).then(run => run.violations.map("
-                    "v => [v.impact, v.id, v.nodes.map(n => n.html)]))",
-                    options,
-                )
+                violations = self.page.evaluate(RUN_AXE, options)
                 serious = [one for one in violations if one[0] in ("serious", "critical")]
                 assert serious == [], (state, width, scheme)
-        self.page.set_viewport_size(size)
+        self.page.set_viewport_size(self.size)
 
 
 @contextmanager
@@ -128,7 +127,7 @@ def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
-def open_citation(page: Page, quote: str) -> None:
+def open_citation(page: Page, quote: str | re.Pattern[str]) -> None:
     page.get_by_role("button", name="Open citation 1").click()
     expect(page.locator(".document mark")).to_have_text(quote)
 
@@ -219,9 +218,7 @@ def test_documents_are_added_asked_and_deleted(
     page.get_by_label("Find documents by name").fill("gone")
     page.get_by_role("button", name="Delete soon-gone").click()
     page.goto("about:blank")  # completes the deletion
-    until = time.monotonic() + 20
-    while "uploads/soon-gone.txt" in documents(client) and time.monotonic() < until:
-        time.sleep(0.1)
+    until(lambda: "uploads/soon-gone.txt" not in documents(client), 20)
     page.goto("/")
     open_sources(page)
     page.get_by_role("button", name="New collection").click()
@@ -403,51 +400,24 @@ def pieces(*texts: str, **fields: Any) -> list[dict[str, Any]]:
     ]
 
 
-FORMS: list[tuple[str, str, list[dict[str, Any]], str, list[str]]] = [
-    (
-        "yes_no",
-        "Yes. Dogs may come.",
-        pieces("Dogs may come."),
-        ".words, .piece",
-        ["Yes.", "Dogs may come.1"],
-    ),
-    (
-        "sentences",
-        "It fell. It broke.",
-        pieces("It fell.", "It broke.", gap=(False, True)),
-        ".piece",
-        ["It fell.1", "[…] It broke.2"],
-    ),
-    (
-        "steps",
-        "1. Open\n2. Close",
-        pieces("1. Open", "2. Close"),
-        ".steps li",
-        ["1. Open1", "2. Close2"],
-    ),
-    ("list", "- roof\n- lift", pieces("- roof", "- lift"), ".items li", ["roof1", "lift2"]),
-    (
-        "comparison",
-        "£5\n£6",
-        pieces("£5", "£6", label=("Old", "New")),
-        ".a-side h3",
-        ["Old", "New"],
-    ),
-    (
-        "overview",
-        "Parts\nOne.",
-        pieces("Parts", "One.", heading=(True, False)),
-        ".piece.head",
-        ["Parts1"],
-    ),
-    (
-        "catalogue",
-        "2 documents\nA\nB",
-        pieces("A", "B", label=("A", "B")),
-        ".small-words",
-        ["2 documents"],
-    ),
+FORMS: list[tuple[str, str, list[dict[str, Any]]]] = [
+    ("yes_no", "Yes. Dogs may come.", pieces("Dogs may come.")),
+    ("sentences", "It fell. It broke.", pieces("It fell.", "It broke.", gap=(False, True))),
+    ("steps", "1. Open\n2. Close", pieces("1. Open", "2. Close")),
+    ("list", "- roof\n- lift", pieces("- roof", "- lift")),
+    ("comparison", "£5\n£6", pieces("£5", "£6", label=("Old", "New"))),
+    ("overview", "Parts\nOne.", pieces("Parts", "One.", heading=(True, False))),
+    ("catalogue", "2 documents\nA\nB", pieces("A", "B", label=("A", "B"))),
 ]
+SHOWN = {
+    "yes_no": (".words, .piece", ["Yes.", "Dogs may come.1"]),
+    "sentences": (".piece", ["It fell.1", "[…] It broke.2"]),
+    "steps": (".steps li", ["1. Open1", "2. Close2"]),
+    "list": (".items li", ["roof1", "lift2"]),
+    "comparison": (".a-side h3", ["Old", "New"]),
+    "overview": (".piece.head", ["Parts1"]),
+    "catalogue": (".small-words", ["2 documents"]),
+}
 PRICES = "| Room | Day (£) |\n|---|---|\n| Small | 70 |\n| Large | 160 |\n"
 STOCK = "- one\n- two\n  1. inner 🐟\n\n| Item | EUR |\n|---|---|\n| M4 \\| M5: steel | 7 |\n"
 
@@ -457,21 +427,19 @@ def test_every_form_and_structure_is_rendered(watched: Watched, client: httpx.Cl
     rival: dict[str, Any] = {"text": "£1,300", "confidence": 0.7, "documents": 2}
     rival["citations"] = [cited(2, "The rent is £1,300.")]
     rivals: dict[str, Any] = {"conflicts": [rival], "alternatives": [rival], "explain": ["So."]}
-    for form, answer, parts, selector, shown in FORMS:
-        page.evaluate(SHOW, [answered(form, answer, parts)])
+    for form, *answer in FORMS:
+        page.evaluate(SHOW, [answered(form, *answer)])
+        selector, shown = SHOWN[form]
         assert page.locator(f"#thread {selector}").all_text_contents() == shown
-    page.evaluate(
-        SHOW, [answered(form, answer, parts, **rivals) for form, answer, parts, *_ in FORMS]
-    )
+    page.evaluate(SHOW, [answered(*form, **rivals) for form in FORMS])
     watched.audit("every form")
     put_text(client, "prices.md", PRICES)
     put_text(client, "stock.md", STOCK)
     text = client.get("/v1/documents/uploads/prices.md/text").text
     rows = [line for line in text.splitlines() if "7" in line or "16" in line]
     parts = pieces(*rows)
-    for number, row in enumerate(rows):
-        place = cited(number + 1, row, "uploads/prices.md", text.index(row))
-        parts[number]["citation"] = place
+    for number, row in enumerate(rows, 1):
+        parts[number - 1]["citation"] = cited(number, row, "uploads/prices.md", text.index(row))
     page.evaluate(SHOW, [answered("list", "\n".join(rows), parts)])
     expect(page.locator(".answer th")).to_have_text(["Room", "Day (£)"])
     expect(page.locator(".answer tbody tr")).to_have_text(["Small701", "Large1602"])
@@ -491,14 +459,8 @@ ARCHITECT = "Who was the architect of the pavilion?"
 @pytest.fixture(scope="module")
 def pdf_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of docs/plan.pdf, whose second page has the answer to ARCHITECT."""
-    first = [
-        Put(72, 700, "The lease was signed in Wexcombe."),
-        Put(72, 680, "Nothing else happened on that page."),
-    ]
-    second = [
-        Put(72, 600, "The architect of the pavilion was"),
-        Put(72, 586, "William Fairweather of Scarness."),
-    ]
+    first = column(["The lease was signed in Wexcombe.", "Nothing else happened."], 72, 700)
+    second = column(["The architect of the pavilion was", "William Fairweather."], 72, 600)
     content = pdf([first, second], Title="The plan")
     return index_of(tmp_path_factory.mktemp("pdf"), "plan.pdf", content)
 
@@ -545,14 +507,13 @@ The villain of {EVIL} is Mallory. <b onmouseover=alert()>bold</b>
 
     x = "{EVIL}"; y = ["{EVIL}"]
 """
-
-
 RAW = """<script>alert(1)</script><img src=x onerror=alert(2)></script><svg onload=alert(3)>
 </textarea></title><iframe srcdoc="<script>alert(4)</script>"></iframe>{{7*7}}${alert(5)}
 
 The villain is Mallory <b onmouseover=alert()>bold</b>.
 
 \u202eEvil \u2066override\u2069 javascript:alert(7)."""
+TAGS = ".document :is(script, img, iframe, svg, b)"
 
 
 def test_markup_in_a_text_file_is_shown_as_it_is(watched: Watched, client: httpx.Client) -> None:
@@ -562,12 +523,10 @@ def test_markup_in_a_text_file_is_shown_as_it_is(watched: Watched, client: httpx
     ask(page, "Who is the villain?")
     expect(page.locator(".words")).to_contain_text("Mallory")
     open_citation(page, "Mallory")
-    document = page.locator(".document")
-    shown = " ".join((document.text_content() or "").split())
+    shown = " ".join((page.locator(".document").text_content() or "").split())
     assert "<script>alert(1)</script><img src=x onerror=alert(2)>" in shown
     assert "\ufffdEvil \ufffdoverride\ufffd javascript:alert(7)" in shown
-    for tag in ("script", "img", "iframe", "svg", "b"):
-        assert document.locator(tag).count() == 0
+    assert page.locator(TAGS).count() == 0
     page.wait_for_timeout(300)
     client.delete("/v1/documents/uploads/raw.txt").raise_for_status()
 
@@ -587,11 +546,9 @@ def test_hostile_text_stays_text_everywhere(
         ask(page, f"Who is the villain of {EVIL}?")
         expect(page.locator(".words")).to_contain_text("Mallory")
         open_citation(page, "Mallory")
-        document = page.locator(".document")
-        for tag in ("script", "img", "iframe", "svg", "b"):
-            assert document.locator(tag).count() == 0
+        assert page.locator(TAGS).count() == 0
         page.locator(".outline summary").click()
-        expect(document.locator("td").first).to_contain_text("txt")
+        expect(page.locator(".document td").first).to_contain_text("txt")
         page.get_by_text("More", exact=True).click()
         page.get_by_role("button", name="Rename").click()
         page.get_by_label("Name of the thread").fill(EVIL)
@@ -694,7 +651,7 @@ def test_one_visit_with_the_token_signs_the_browser_in(browser: Browser, tmp_pat
 
 
 def test_a_key_is_requested_and_problems_are_shown(browser: Browser, tmp_path: Path) -> None:
-    _, token = keys_of(Settings(index=tmp_path)).add("a", "read")
+    token = add_key(tmp_path)
     with (
         serving(tmp_path, key=token) as client,
         visit(browser, client, expected="401|409") as watched,
@@ -708,7 +665,7 @@ def test_a_key_is_requested_and_problems_are_shown(browser: Browser, tmp_path: P
                 watched.audit("sign-in")
         expect(page.get_by_role("heading", name="No documents yet")).to_be_visible()
         watched.audit("empty, read-only")
-        page.get_by_role("button", name="a (read only)").click()
+        page.get_by_role("button", name="read (read only)").click()
         watched.audit("account")
         page.keyboard.press("Escape")
         expect(page.locator("#welcome-add")).to_be_hidden()
@@ -716,18 +673,25 @@ def test_a_key_is_requested_and_problems_are_shown(browser: Browser, tmp_path: P
         expect(page.get_by_role("alert")).to_contain_text("The index is empty")
 
 
-def test_on_the_shipped_models(browser: Browser, tmp_path: Path) -> None:
-    with process(tmp_path, fake=False) as (_, client), visit(browser, client) as watched:
-        page = watched.page
-        page.get_by_role("button", name="Add documents").click()
-        page.locator("#file").set_input_files(ROOT / "seeds" / "what-people-ask-about-the-deal.md")
-        expect(page.locator("#uploads")).to_contain_text("added", timeout=60_000)
-        ask(page, "When was the JCPOA signed?")
-        expect(page.locator(".words")).to_contain_text("2015")
-        page.get_by_role("button", name="Open citation 1").click()
-        expect(page.locator(".document mark")).to_contain_text("2015")
-        ask(page, "What is the capital of Mongolia?")
-        expect(last(page).locator(".words")).to_have_text("Not found")
+def test_the_printed_address_lets_a_person_in_to_the_shipped_models(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with process(tmp_path, False, True, XDG_STATE_HOME=f"{tmp_path}/state") as (_, client):
+        with with_key(client) as stranger:
+            assert stranger.get("/v1/jobs/x").status_code == 401
+        assert client.get("/v1/jobs/x").status_code == 404
+        token = client.headers["Authorization"].removeprefix("Bearer ")
+        with visit(browser, client, path=f"/#token={token}") as watched:
+            page = watched.page
+            page.get_by_role("button", name="Add documents").click()
+            seed = ROOT / "seeds" / "what-people-ask-about-the-deal.md"
+            page.locator("#file").set_input_files(seed)
+            expect(page.locator("#uploads")).to_contain_text("added", timeout=60_000)
+            ask(page, "When was the JCPOA signed?")
+            expect(page.locator(".words")).to_contain_text("2015")
+            open_citation(page, re.compile("2015"))
+            ask(page, "What is the capital of Mongolia?")
+            expect(last(page).locator(".words")).to_have_text("Not found")
 
 
 def test_the_page_runs_nothing_but_its_own_script(browser: Browser, client: httpx.Client) -> None:
@@ -738,8 +702,8 @@ def test_the_page_runs_nothing_but_its_own_script(browser: Browser, client: http
     refused = page.evaluate(
         "new Promise(done => { document.addEventListener('securitypolicyviolation', event => "
         "done(event.effectiveDirective));"
-        " const script = document.createElement('script'); try { script.text = 'document.title = "
-        "1'; } catch { done('types'); }"
+        " const script = document.createElement('script');"
+        " try { script.text = 'document.title = 1'; } catch { done('types'); }"
         " document.head.append(script); })"
     )
     assert refused in ("script-src-elem", "require-trusted-types-for", "types")
@@ -749,8 +713,7 @@ def test_the_page_runs_nothing_but_its_own_script(browser: Browser, client: http
 
 def test_the_page_is_complete_and_names_no_other_host() -> None:
     assert not re.search(r"(?:src|href)=\"(?!#|data:)", static.HTML)
-    assert "http://" not in static.HTML.replace("http://www.w3.org/2000/svg", "")
-    assert "https://" not in static.HTML
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", static.HTML)
     assert "innerHTML" not in static.SCRIPT
     assert "unsafe" not in static.POLICY
     assert len(static.HTML.encode()) < 170_000

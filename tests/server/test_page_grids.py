@@ -1,7 +1,5 @@
 """The page's grids in a real browser, with fake models."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from rag.server.api_keys import keys_of
-from rag.settings import Settings
-from tests.server.fake_server import put_text, serving
+from tests.server.fake_server import add_key, put_text, put_texts, serving
 from tests.server.routes.test_grids import COLUMNS, GRID, wait
 from tests.server.test_page import EVIL, visit
 
@@ -21,9 +17,9 @@ pytestmark = pytest.mark.slow
 
 
 def put_leases(client: httpx.Client) -> None:
-    put_text(client, "oak.md", "# Oak\n\nThe lease ends in 2027. The tenant is Ada Lovelace.")
-    put_text(client, "elm.md", "# Elm\n\nThe lease ends in 2029. The landlord is George Boole.")
-    put_text(client, "notes.md", "# Notes\n\nNothing was agreed.")
+    oak = "# Oak\n\nThe lease ends in 2027. The tenant is Ada Lovelace."
+    elm = "# Elm\n\nThe lease ends in 2029. The landlord is George Boole."
+    put_texts(client, {"oak.md": oak, "elm.md": elm, "notes.md": "# Notes\n\nNothing was agreed."})
 
 
 @pytest.fixture
@@ -156,8 +152,7 @@ def test_hostile_text_stays_text(browser: Browser, leases: httpx.Client) -> None
 
 
 def test_a_read_only_key_has_no_buttons_that_write(browser: Browser, tmp_path: Path) -> None:
-    keys = keys_of(Settings(index=tmp_path))
-    (_, writer), (_, reader) = keys.add("ada", "write"), keys.add("bob", "read")
+    writer, reader = add_key(tmp_path, "write"), add_key(tmp_path)
     with serving(tmp_path, key=writer, threshold=0.7) as client:
         put_leases(client)
         make_grid(client)

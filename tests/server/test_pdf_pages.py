@@ -1,7 +1,5 @@
 """Boxes on PDF pages, compared with PDFium's own search, rectangles and device coordinates."""
 
-from __future__ import annotations
-
 import ctypes
 from contextlib import closing
 from pathlib import Path

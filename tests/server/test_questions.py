@@ -1,6 +1,7 @@
-"""`/v1/ask`, `/v1/search` and `/v1/verify`: answers, errors, the queue and deadlines."""
+"""`/v1/ask`, `/v1/search`, `/v1/verify` and `/v1/check`: answers, errors, the queue, deadlines."""
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from rag.protocols import ReaderOutput
 from rag.types import Hit
 from tests.fakes import NameReader
 from tests.server.conftest import OMAN
-from tests.server.fake_server import SlowReader, put_text, serving
+from tests.server.fake_server import SlowReader, put_text, serving, until
 
 BURNS = {"question": "Who led the talks?", "top_k": 3}
 TALKS = "The talks were led by William Burns."
@@ -123,22 +124,15 @@ def test_a_body_without_its_media_type_is_explained(client: httpx.Client) -> Non
 
 
 def test_a_citation_can_be_verified_later(client: httpx.Client) -> None:
-    def verdict() -> Any:
-        return client.post("/v1/verify", json=citation).json()
-
     put_text(client, "moving.txt", "The cat is called Minka.")
     asked = {"question": "What is the cat called?", "top_k": 1}
     (citation,) = client.post("/v1/ask", json=asked).json()["citations"]
-    assert verdict()["status"] == "ok"
     put_text(client, "moving.txt", "Dogs bark. The cat is called Minka.")
-    moved = verdict()
+    moved = client.post("/v1/verify", json=citation).json()
     assert (moved["status"], moved["edited"]) == ("moved", True)
     assert moved["start_char_index"] == citation["highlight"]["start_char_index"] + 11
-    put_text(client, "moving.txt", "The cat is called Tiger.")
-    changed = verdict()
-    assert (changed["status"], changed["now"]) == ("changed", "The cat is called Tiger.")
     client.delete("/v1/documents/uploads/moving.txt")
-    assert verdict()["status"] == "missing"
+    assert client.post("/v1/verify", json=citation).json()["status"] == "missing"
     half = json.dumps(citation | {"highlight": citation["highlight"] | {"text": "\ud800"}})
     assert client.post("/v1/verify", content=half, headers=JSON).status_code == 422
 
@@ -168,15 +162,11 @@ def test_offsets_must_fit_the_text(
         assert response.json()["status"] == outcome
 
 
-def test_an_empty_index_has_a_hint(tmp_path: Path) -> None:
-    with serving(tmp_path) as client:
-        response = client.post("/v1/ask", json={"question": "When?"})
-        assert (response.status_code, response.json()["type"]) == (409, "urn:rag:empty")
-
-
 def test_concurrent_questions_share_batches_and_too_many_are_refused(tmp_path: Path) -> None:
     reader = SlowReader(0.4)
     with serving(tmp_path, reader, queue=6) as client, ThreadPoolExecutor(20) as pool:
+        empty = client.post("/v1/ask", json=BURNS)
+        assert (empty.status_code, empty.json()["type"]) == (409, "urn:rag:empty")
         put_text(client, "oman.txt", TALKS)
         asked = [{"question": f"Who led talks number {number}?"} for number in range(20)]
         responses = list(pool.map(lambda body: client.post("/v1/ask", json=body), asked))
@@ -243,11 +233,67 @@ def test_disconnected_clients_are_not_read_for(tmp_path: Path) -> None:
     with serving(tmp_path, reader) as client, ThreadPoolExecutor(8) as pool:
         put_text(client, "oman.txt", TALKS)
         first = pool.submit(client.post, "/v1/ask", json=BURNS)
-        while not reader.batches:
-            time.sleep(0.01)
+        until(lambda: reader.batches)
         for _ in range(4):  # they wait behind the first one and give up
             with pytest.raises(httpx.ReadTimeout):
                 client.post("/v1/ask", json=BURNS, timeout=0.05)
         assert first.result().status_code == 200
         assert client.post("/v1/ask", json=BURNS).status_code == 200
         assert reader.batches == [1, 1]
+
+
+def check(client: httpx.Client, text: str, **body: Any) -> Any:
+    return client.post("/v1/check", json={"text": text, **body}, timeout=60).json()
+
+
+def test_each_sentence_has_a_verdict_and_evidence_at_its_place(client: httpx.Client) -> None:
+    sentences = ["# Talks", "The talks were led by William Burns.", "The lease ends in May 2031."]
+    text = f"{sentences[0]}\n\n{sentences[1]} {sentences[2]} [3]"
+    source = {"index": 3, "document_id": "uploads/lease.md"}
+    report = check(client, text, sources=[source])
+    places = [text[row["start"] : row["end"]] for row in report["sentences"]]
+    assert [place.removesuffix(" [3]") for place in places] == sentences
+    title, _, lease = report["sentences"]
+    assert (title["verdict"], lease["verdict"]) == ("not_a_claim", "contradicted")
+    assert re.fullmatch(r'says ".*2031", uploads/lease.md says ".*2027"', lease["reason"])
+    assert (lease["cited"], lease["wrong_citation"]) == ([3], False)
+    assert report["counts"]["contradicted"] == 1
+    for evidence in [evidence for row in report["sentences"] for evidence in row["evidence"]]:
+        document = client.get(f"/v1/documents/{evidence['document_id']}/text").text
+        place = slice(evidence["start_char_index"], evidence["end_char_index"])
+        assert document[place] == evidence["cited_text"]
+
+
+def test_quotations_have_verdicts_and_places(client: httpx.Client) -> None:
+    text = "The contract says “The lease ends in June 2027.” [1]\n"
+    source = {"index": 1, "document_id": "uploads/lease.md"}
+    report = check(client, text, sources=[source])
+    (quotation,) = report["quotations"]
+    assert (quotation["verdict"], quotation["is_fault"]) == ("altered", True)
+    assert quotation["differs"] == [["June", "May"]]
+    assert text[quotation["start"] : quotation["end"]] == quotation["text"]
+    (place,) = quotation["places"]
+    document = client.get("/v1/documents/uploads/lease.md/text").text
+    assert document[place["start_char_index"] : place["end_char_index"]] == place["cited_text"]
+    counts = report["quotation_counts"]
+    assert {name for name, count in counts.items() if count} == {"altered", "faults"}
+
+
+@pytest.mark.parametrize(
+    "text", ['"' * 10_000, "“" + "word and " * 20_000, "“a b c d” " * 2_500, "A b c. " * 400]
+)
+def test_a_check_keeps_its_deadline(client: httpx.Client, text: str) -> None:
+    body = {"text": text, "deadline_ms": 1 if "A b" in text else 1000}
+    response = client.post("/v1/check", json=body, timeout=60)
+    assert response.status_code in (200, 422, 503)
+    if body["deadline_ms"] == 1:
+        assert (response.status_code, response.json()["type"]) == (503, "urn:rag:deadline")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"text": "Is it?"}, {"text": "A b c.", "filters": ["x"]}, {"txt": ""}]
+)
+def test_uncheckable_texts_get_422_with_a_reason(client: httpx.Client, body: Any) -> None:
+    refused = client.post("/v1/check", json=body)
+    assert refused.status_code == 422
+    assert refused.json()["detail"]

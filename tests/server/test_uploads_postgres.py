@@ -2,49 +2,42 @@
 by all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
+from rag.protocols import Store
 from tests.postgres import Cluster
-from tests.server.fake_server import put_text, serving
+from tests.server.fake_server import finished, serving
 from tests.server.routes.test_grids import GRID
 from tests.store.helpers import postgres, put, schema_dsn
-from tests.store.postgres.test_queue import eventually, worker
+from tests.store.postgres.test_queue import worker
 
 pytestmark = pytest.mark.slow
 
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
 
 
-@pytest.fixture
-def dsn(cluster: Cluster, tmp_path: Path) -> str:
-    return schema_dsn(cluster, tmp_path)
+Service = tuple[httpx.Client, httpx.Client, Store, str]
 
 
-@pytest.fixture
-def clients(dsn: str, tmp_path: Path) -> Iterator[list[httpx.Client]]:
-    """Clients of two servers with one database, each with its own folder."""
-    values: dict[str, Any] = {"store": dsn, "embedder": "bag-of-words", "passage_tokens": 12}
-    with ExitStack() as stack:
-        yield [stack.enter_context(serving(tmp_path / name, **values)) for name in ("one", "two")]
+@pytest.fixture(scope="module")
+def service(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Clients of two servers, each with its own folder, their database, and its address. Tests
+    leave no documents.
+    """
+    folder = tmp_path_factory.mktemp("database")
+    dsn, store = schema_dsn(cluster, folder), postgres(cluster)(folder)
+    with server(dsn, folder / "one") as one, server(dsn, folder / "two") as two:
+        yield one, two, store, dsn
+    store.close()
 
 
-@contextmanager
-def working(dsn: str) -> Iterator[None]:
-    """A worker, in a process of its own."""
-    process = worker(dsn)
-    try:
-        yield
-    finally:
-        process.kill()
-        process.communicate()
+def server(dsn: str, folder: Path) -> AbstractContextManager[httpx.Client]:
+    return serving(folder, store=dsn, embedder="bag-of-words", passage_tokens=12)
 
 
 def asked(client: httpx.Client) -> list[str]:
@@ -52,66 +45,58 @@ def asked(client: httpx.Client) -> list[str]:
     return [citation["document_id"] for citation in answer.get("citations", [])]
 
 
-def test_an_upload_to_one_is_answered_by_the_other(dsn: str, clients: list[httpx.Client]) -> None:
-    with working(dsn):
-        put_text(clients[0], "oman.txt", OMAN)
-        assert asked(clients[1]) == ["uploads/oman.txt"]
-        assert clients[1].get("/v1/documents/uploads/oman.txt/text").text == OMAN
-        assert clients[1].delete("/v1/documents/uploads/oman.txt").status_code == 200
-        assert asked(clients[0]) == []
+def test_an_id_with_nul_is_not_found(service: Service) -> None:
+    client = service[0]
+    for path in ("/v1/documents/a%00", "/v1/documents/%00/text", "/v1/jobs/%00"):
+        assert client.get(path).status_code == 404
+    assert client.delete("/v1/documents/a%00").status_code == 404
+    assert client.get("/v1/documents", params={"after": "\0"}).status_code == 200
+    place = {"text": "x", "start_char_index": 0, "end_char_index": 1}
+    claim = {"document_id": "a\0", "highlight": place}
+    assert client.post("/v1/verify", json=claim).json()["status"] == "missing"
 
 
-def test_an_upload_takes_no_ingested_document_s_place(
-    dsn: str, clients: list[httpx.Client], cluster: Cluster, tmp_path: Path
-) -> None:
-    store = postgres(cluster)(tmp_path)
+def test_an_upload_takes_no_ingested_document_s_place(service: Service) -> None:
+    one, two, store, _ = service
     put(store, "uploads/oman.txt", "From a folder.")
-    response = clients[0].post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
+    response = one.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
     assert (response.status_code, response.json()["type"]) == (409, "urn:rag:conflict")
-    assert clients[1].get("/ready").json()["waiting_files"] == 0
-    assert clients[1].get("/v1/documents/uploads/oman.txt/text").text == "From a folder."
-    store.close()
+    assert two.get("/ready").json()["waiting_files"] == 0
+    assert two.get("/v1/documents/uploads/oman.txt/text").text == "From a folder."
+    store.delete("uploads/oman.txt")
 
 
-def test_each_server_names_the_job_of_a_waiting_grid(
-    clients: list[httpx.Client], cluster: Cluster, tmp_path: Path
+def test_accepted_uploads_outlive_their_server_and_are_answered_by_all(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = postgres(cluster)(tmp_path)
-    put(store, "oman.txt", OMAN)
-    store.close()
-    job = clients[0].post("/v1/grids", json=GRID).json()["job"]
-    grid = clients[1].get("/v1/grids/leases").json()
-    assert (grid["job"], grid["due"], job != "") == (job, 2, True)
-
-
-def test_accepted_uploads_outlive_their_server(
-    dsn: str, clients: list[httpx.Client], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    one, two, _, dsn = service
     monkeypatch.setattr("rag.server.routes.documents._WAIT", 0.0)
-    with serving(
-        tmp_path / "three", store=dsn, embedder="bag-of-words", passage_tokens=12
-    ) as short:
+    with server(dsn, tmp_path) as short:
         accepted = short.post("/v1/documents", json={"name": "oman.txt", "text": OMAN})
         assert accepted.status_code == 202
-    job = accepted.json()["id"]
-    assert clients[0].get(f"/v1/jobs/{job}").json()["state"] == "queued"
-    assert clients[0].get("/ready").json()["waiting_files"] == 1
-    with working(dsn):
-        assert eventually(lambda: clients[1].get(f"/v1/jobs/{job}").json()["state"] == "done")
-    (file,) = clients[0].get(f"/v1/jobs/{job}").json()["files"]
+    job = f"/v1/jobs/{accepted.json()['id']}"
+    assert one.get(job).json()["state"] == "queued"
+    assert one.get("/ready").json()["waiting_files"] == 1
+    process = worker(dsn)
+    try:
+        finished(two, job)
+    finally:
+        process.kill()
+        process.communicate()
+    (file,) = one.get(job).json()["files"]
     assert (file["name"], file["outcome"]) == ("oman.txt", "added")
     assert file["document_ids"] == ["uploads/oman.txt"]
-    assert asked(clients[0]) == asked(clients[1]) == ["uploads/oman.txt"]
-    assert clients[0].get("/v1/jobs/none").status_code == 404
+    assert asked(one) == asked(two) == ["uploads/oman.txt"]
+    assert one.get("/v1/documents/uploads/oman.txt/text").text == OMAN
+    assert two.delete("/v1/documents/uploads/oman.txt").status_code == 200
+    assert asked(one) == []
+    assert one.get("/v1/jobs/none").status_code == 404
 
 
-def test_an_id_with_nul_is_not_found(clients: list[httpx.Client]) -> None:
-    for path in ("/v1/documents/a%00", "/v1/documents/%00/text", "/v1/jobs/%00"):
-        assert clients[0].get(path).status_code == 404
-    assert clients[0].delete("/v1/documents/a%00").status_code == 404
-    assert clients[0].get("/v1/documents", params={"after": "\0"}).status_code == 200
-    claim = {
-        "document_id": "a\0",
-        "highlight": {"text": "x", "start_char_index": 0, "end_char_index": 1},
-    }
-    assert clients[0].post("/v1/verify", json=claim).json()["status"] == "missing"
+def test_each_server_names_the_job_of_a_waiting_grid(service: Service) -> None:
+    one, two, store, _ = service
+    put(store, "oman.txt", OMAN)
+    job = one.post("/v1/grids", json=GRID).json()["job"]
+    grid = two.get("/v1/grids/leases").json()
+    assert (grid["job"], grid["due"], job != "") == (job, 2, True)
+    store.delete("oman.txt")

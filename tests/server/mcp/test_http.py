@@ -1,10 +1,10 @@
-"""The SDK's client over HTTP, with both protocol versions, against a real service."""
-
-from __future__ import annotations
+"""The SDK's client over HTTP, in both protocol versions, and npm's inspector."""
 
 import json
-import time
-from collections.abc import Awaitable, Callable, Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -13,10 +13,8 @@ import anyio
 import httpx
 import pytest
 
-from rag.server.api_keys import keys_of
-from rag.settings import Settings
 from tests.server.conftest import OMAN
-from tests.server.fake_server import put_text, put_texts, serving
+from tests.server.fake_server import add_key, finished, put_texts, serving
 
 pytest.importorskip("mcp")
 from mcp import Client
@@ -30,14 +28,7 @@ READS = (
     "ask search check_claims why fetch read_document outline list_documents verify get_grid".split()
 )
 LED = "Who led the talks?"
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(tmp_path_factory.mktemp("served")) as opened:
-        put_text(opened, "lease.md", LEASE)
-        put_text(opened, "oman.txt", OMAN)
-        yield opened
+INSPECTOR = os.environ.get("MCP_INSPECTOR", "")
 
 
 def talk(client: httpx.Client, use: Callable[[Any], Awaitable[Any]], mode: str = "auto") -> Any:
@@ -46,9 +37,8 @@ def talk(client: httpx.Client, use: Callable[[Any], Awaitable[Any]], mode: str =
     async def talking() -> Any:
         import httpx2
 
-        async with httpx2.AsyncClient(
-            headers=dict(client.headers), trust_env=False, timeout=60
-        ) as http:
+        options: Any = {"headers": dict(client.headers), "trust_env": False, "timeout": 60}
+        async with httpx2.AsyncClient(**options) as http:
             transport = streamable_http_client(f"{client.base_url}/mcp", http_client=http)
             async with Client(transport, mode=mode) as agent:
                 return await use(agent)
@@ -56,9 +46,10 @@ def talk(client: httpx.Client, use: Callable[[Any], Awaitable[Any]], mode: str =
     return anyio.run(talking)
 
 
-def call(
-    client: httpx.Client, tool: str, mode: str = "auto", /, **arguments: Any
-) -> tuple[str, Any, bool]:
+Result = tuple[str, Any, bool]
+
+
+def call(client: httpx.Client, tool: str, mode: str = "auto", /, **arguments: Any) -> Result:
     """(text, fields, whether it is an error) of a tool's result."""
     result = talk(client, lambda agent: agent.call_tool(tool, arguments), mode)
     (block,) = result.content
@@ -185,8 +176,7 @@ def test_a_document_is_read_by_lines_characters_and_sections(client: httpx.Clien
     assert "2027" not in section["text"]
     assert lease[section["start"] : section["end"]] == section["text"]
     for wrong, word in (({"section": "rent"}, "outline"), ({"start_line": 99}, "line 99")):
-        arguments = {"document_id": "uploads/lease.md", **wrong}
-        assert word in error(client, "read_document", **arguments)
+        assert word in error(client, "read_document", document_id="uploads/lease.md", **wrong)
     missing = fields(client, "read_document", document_id="lease.md")
     assert missing["did_you_mean"] == ["uploads/lease.md"]
 
@@ -272,9 +262,7 @@ def test_errors_carry_the_fix(client: httpx.Client, arguments: dict[str, Any], w
 
 
 def test_writing_needs_a_write_key(tmp_path: Path) -> None:
-    keys = keys_of(Settings(index=tmp_path))
-    _, reader = keys.add("reader", "read")
-    _, writer = keys.add("writer", "write")
+    reader, writer = add_key(tmp_path), add_key(tmp_path, "write")
     with serving(tmp_path, key=writer) as client:
         assert tool_names(client) == [*READS, "run_grid", "ingest", "delete"]
         text, put, _ = call(client, "ingest", name="oman.txt", text=OMAN)
@@ -304,14 +292,12 @@ def test_invalid_messages_are_refused(client: httpx.Client) -> None:
 
 
 def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
-    token = keys_of(Settings(index=tmp_path)).add("agent", "write")[1]
-    with serving(tmp_path, key=token) as client:
+    with serving(tmp_path, key=add_key(tmp_path, "write")) as client:
         leases = {f"{n}.md": f"The lease of house {n} ends in 20{n:02}." for n in range(60)}
         put_texts(client, leases)
         columns = [{"name": "End", "question": "When does the lease end?", "type": "date"}]
         job = fields(client, "run_grid", name="leases", columns=columns)["job"]
-        while client.get(f"/v1/jobs/{job}").json()["state"] != "done":
-            time.sleep(0.05)
+        finished(client, f"/v1/jobs/{job}")
         text, grid, _ = call(client, "get_grid", name="leases")
         assert tokens(text) < 3000
         assert tokens(grid) < 3000
@@ -321,3 +307,30 @@ def test_an_agent_runs_a_grid_and_reads_its_cells(tmp_path: Path) -> None:
         assert len(rest["cells"]) == 2
         assert rest["cells"][0] not in grid["cells"]
         assert "there are: leases" in error(client, "get_grid", name="nothing")
+
+
+def inspected(*arguments: str) -> Any:
+    """The output of the inspector's command line, parsed."""
+    command = [INSPECTOR, "--cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not INSPECTOR, reason="set MCP_INSPECTOR to node_modules/.bin/mcp-inspector")
+def test_npms_inspector_reads_the_service_and_rag_mcp(client: httpx.Client, tmp_path: Path) -> None:
+    def over_http(*arguments: str) -> Any:
+        return inspected(f"{client.base_url}/mcp", "--transport", "http", "--method", *arguments)
+
+    names = [tool["name"] for tool in over_http("tools/list")["tools"]]
+    assert {"ask", "search", "fetch", "check_claims"} <= set(names)
+    asked = over_http("tools/call", "--tool-name", "ask", "--tool-arg", f"question={LED}")
+    assert asked["structuredContent"]["answer"] == "William Burns"
+    name = asked["structuredContent"]["citations"][0]["document_id"]
+    fetched = over_http("tools/call", "--tool-name", "fetch", "--tool-arg", f"id={name}")
+    assert fetched["structuredContent"]["text"] == OMAN
+    command = (sys.executable, "-m", "rag", "mcp", "--index", str(tmp_path / "index"))
+    names = [one["name"] for one in inspected(*command, "--method", "tools/list")["tools"]]
+    assert "ask" in names
+    assert "ingest" not in names

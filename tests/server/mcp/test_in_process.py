@@ -1,7 +1,5 @@
 """The SDK's client and the tools in one process, without a port, with both protocol versions."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -16,7 +14,9 @@ import yaml
 
 from rag import build
 from rag.settings import Settings
-from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
+from tests.fakes import BagOfWordsEmbedder, fake_models
+from tests.server.conftest import OMAN
+from tests.small_index import new_store
 
 pytest.importorskip("mcp")
 from mcp import Client
@@ -31,20 +31,17 @@ from rag.server.mcp.skill import GetSkill
 AnyResult: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 MODES = ["auto", "legacy"]
-OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
 
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder())
-    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
-    monkeypatch.setattr(build, "judge", lambda settings: SpanJudge())
+    fake_models(monkeypatch.setattr)
     return Settings(index=tmp_path / "index", embedder=BagOfWordsEmbedder().name, threshold=0.15)
 
 
 @pytest.fixture
 def library(settings: Settings) -> LocalLibrary:
-    build.store(settings, BagOfWordsEmbedder(), create=True).close()
+    new_store(settings.index).close()
     return LocalLibrary(settings, "")
 
 

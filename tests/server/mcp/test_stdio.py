@@ -1,7 +1,5 @@
 """`rag mcp` in its own process, as started by an agent, with both protocol versions."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -15,6 +13,7 @@ import pytest
 
 from rag import build
 from rag.settings import Settings
+from tests.server.conftest import OMAN
 from tests.small_index import new_store
 
 pytest.importorskip("mcp")
@@ -24,7 +23,7 @@ from mcp.client.stdio import stdio_client
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-OMAN = "Oman hosted the secret talks. The talks were led by William Burns in Muscat."
+LINK = "document=uploads%2Foman.txt"
 
 
 def talk(
@@ -42,9 +41,15 @@ def talk(
     return anyio.run(talking)
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_an_agent_ingests_asks_reads_and_deletes(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "collection"), [("legacy", ""), ("auto", "contracts")], ids=["legacy", "auto"]
+)
+def test_an_agent_ingests_asks_reads_and_deletes(
+    tmp_path: Path, mode: str, collection: str
+) -> None:
+    """In the index with links into the process, or in a collection with links to a page."""
     asked = {"question": "Who led the talks?"}
+    page = f"http://127.0.0.1:8000/#collection=contracts&{LINK}&start=" if collection else ""
 
     async def use(agent: Any) -> None:
         names = [tool.name for tool in (await agent.list_tools()).tools]
@@ -54,8 +59,8 @@ def test_an_agent_ingests_asks_reads_and_deletes(tmp_path: Path, mode: str) -> N
         answer = (await agent.call_tool("ask", asked)).structured_content
         assert answer["answer"] == "William Burns"
         (cited,) = answer["citations"]
-        assert cited["url"].startswith("rag://document/uploads%2Foman.txt#char=")
-        (content,) = (await agent.read_resource(cited["url"].partition("#")[0])).contents
+        assert cited["url"].startswith(page or "rag://document/uploads%2Foman.txt#char=")
+        (content,) = (await agent.read_resource("rag://document/uploads%2Foman.txt")).contents
         assert content.text[cited["start"] : cited["end"]] == "William Burns"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_ok, agent.call_tool("search", {"query": "talks"}))
@@ -63,28 +68,15 @@ def test_an_agent_ingests_asks_reads_and_deletes(tmp_path: Path, mode: str) -> N
         gone = await agent.call_tool("delete", {"document_id": "uploads/oman.txt"})
         assert gone.structured_content["deleted"]
 
-    new_store(tmp_path / "index").close()
-    talk(tmp_path / "index", use, "--allow-writes", mode=mode)
-
-
-def test_a_link_into_a_collection_names_it(tmp_path: Path) -> None:
     settings = Settings(index=tmp_path / "index")
     new_store(settings.index).close()
-    with closing(build.collections(settings)) as collections:
-        collections.create("contracts")
-    inside = build.in_collection(replace(settings, collection="contracts"))
-    new_store(inside.index).close()
-
-    async def use(agent: Any) -> Any:
-        await agent.call_tool("ingest", {"name": "oman.txt", "text": OMAN})
-        return await agent.call_tool("search", {"query": "talks"})
-
-    page = ("--collection", "contracts", "--page", "http://127.0.0.1:8000")
-    found = talk(tmp_path / "index", use, "--allow-writes", *page)
-    assert not found.is_error, found.content
-    (hit,) = found.structured_content["results"]
-    address = "http://127.0.0.1:8000/#collection=contracts&document=uploads%2Foman.txt&start=0"
-    assert hit["url"].startswith(address)
+    options = ["--allow-writes"]
+    if collection:
+        with closing(build.collections(settings)) as collections:
+            collections.create(collection)
+        new_store(build.in_collection(replace(settings, collection=collection)).index).close()
+        options += ["--collection", collection, "--page", "http://127.0.0.1:8000"]
+    talk(settings.index, use, *options, mode=mode)
 
 
 async def _ok(asked: Awaitable[Any]) -> None:

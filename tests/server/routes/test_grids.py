@@ -1,10 +1,5 @@
 """`/v1/grids`: a job in the queue, cells, changes, ratings and files."""
 
-from __future__ import annotations
-
-import os
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +7,15 @@ import httpx
 import pytest
 
 from rag.server.routes import grids as routes
-from tests.server.fake_server import process, put_text, put_texts, serving
+from tests.server.fake_server import (
+    SlowReader,
+    finished,
+    process,
+    put_text,
+    put_texts,
+    serving,
+    until,
+)
 
 COLUMNS = [
     {"name": "End", "question": "When does the lease end?", "type": "date"},
@@ -24,13 +27,7 @@ GRID = {"name": "leases", "columns": COLUMNS}
 def wait(client: httpx.Client, response: httpx.Response) -> Any:
     """The result of a grid's job, once it has ended."""
     assert response.status_code == 202, response.text
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        job = client.get(response.headers["Location"]).json()
-        if job["state"] == "done":
-            return job["files"][0]
-        time.sleep(0.05)
-    raise TimeoutError("the grid was not asked")
+    return finished(client, response.headers["Location"])["files"][0]
 
 
 def values(grid: dict[str, Any]) -> dict[str, list[str | None]]:
@@ -57,11 +54,8 @@ def test_a_grid_is_asked_by_a_job_and_kept(tmp_path: Path, monkeypatch: pytest.M
 
         put_text(client, "oak.md", "The lease of the oak ends in 2029.")
         wait(client, client.post("/v1/grids/leases/refresh"))
-        (change,) = [
-            one
-            for one in client.get("/v1/grids/leases/changes").json()["changes"]
-            if one["column"] == "End"
-        ]
+        changes = client.get("/v1/grids/leases/changes").json()["changes"]
+        (change,) = [one for one in changes if one["column"] == "End"]
         assert (change["before"]["value"], change["after"]["value"]) == ("2027", "2029")
         assert change["document_id"] == "uploads/oak.md"
         assert client.post("/v1/grids/leases/looked").json()["changes"]
@@ -111,11 +105,8 @@ def start_leases(client: httpx.Client) -> httpx.Response:
 def test_a_killed_service_goes_on_with_a_grid(tmp_path: Path) -> None:
     with process(tmp_path, TEST_SLOW="0.2") as (server, client):
         job = start_leases(client)
-        until = time.monotonic() + 60
-        while client.get("/v1/grids/leases").json()["counts"]["waiting"] in (60, 0):
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: 0 < client.get("/v1/grids/leases").json()["counts"]["waiting"] < 60)
+        server.kill()
     with process(tmp_path, TEST_SLOW="0.2") as (_, client):
         before = client.get("/v1/grids/leases").json()
         assert 60 - before["counts"]["waiting"] >= 8, "at most the batch in work is lost"
@@ -129,7 +120,7 @@ def test_a_killed_service_goes_on_with_a_grid(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_grid_keeps_what_was_asked(tmp_path: Path) -> None:
-    with process(tmp_path, TEST_SLOW="0.2") as (_, client):
+    with serving(tmp_path, SlowReader(0.2)) as client:
         job = start_leases(client).json()["job"]
         assert client.delete(f"/v1/jobs/{job}").json()["state"] == "done"
         assert client.get("/v1/grids/leases").json()["counts"]["waiting"] > 0

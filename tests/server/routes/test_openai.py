@@ -1,7 +1,5 @@
 """OpenAI's client against a real service, and Dify's requests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,8 @@ import httpx
 import numpy as np
 import pytest
 
-from rag.server.api_keys import keys_of
-from rag.settings import Settings
 from tests.server.conftest import LEASE, OMAN
-from tests.server.fake_server import serving
+from tests.server.fake_server import add_key, serving
 
 openai = pytest.importorskip("openai")
 
@@ -64,6 +60,7 @@ def test_a_completion_quotes_and_annotates_streamed_or_not(api: Any, client: htt
     deltas = [chunk.choices[0].delta for chunk in chunks if chunk.choices]
     assert deltas[0].role == "assistant"
     assert "".join(delta.content or "" for delta in deltas) == content
+    # Open WebUI reads them there
     streamed = [delta.annotations for delta in deltas if hasattr(delta, "annotations")]
     assert streamed == [[annotation.model_dump()]]
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
@@ -102,12 +99,6 @@ def test_earlier_turns_are_the_context(api: Any) -> None:
         {"role": "user", "content": [{"type": "text", "text": "And where?"}]},
     ]
     assert "talks" in respond(api, turns).output[0].queries[0]
-    turns[-1]["content"] = "What did William Burns lead?"
-    turns += [
-        {"role": "assistant", "content": "The talks."},
-        {"role": "user", "content": "Which city did he visit?"},
-    ]
-    assert respond(api, turns).output[0].queries == ["Which city did William Burns visit?"]
 
 
 def test_a_response_has_the_search_and_both_kinds_of_citation(api: Any) -> None:
@@ -176,7 +167,6 @@ def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> N
 @pytest.mark.parametrize(
     ("path", "body", "status", "word"),
     [
-        ("chat/completions", {"messages": []}, 400, "messages"),
         ("chat/completions", {"messages": [{"role": "system"}]}, 400, "role user"),
         ("chat/completions", {"messages": ASKED, "n": 2}, 400, "n = 2"),
         ("chat/completions", {"messages": ASKED, "model": "gpt-9"}, 404, "gpt-9"),
@@ -185,11 +175,9 @@ def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> N
         ("chat/completions", {"messages": [{"role": "user", "content": [IMAGE]}]}, 400, "image_"),
         ("responses", {"input": "x" * 2000}, 400, "2,000 characters"),
         ("responses", {"input": "x", "previous_response_id": "resp_1"}, 400, "items of input"),
-        ("responses", {"input": [{"type": "reasoning"}]}, 400, "role user"),
         ("vector_stores/other/search", {"query": "x"}, 404, "other"),
         ("vector_stores/default/search", {"query": []}, 400, "0 queries"),
         ("vector_stores/default/search", {"query": "x", "filters": {"type": "or"}}, 400, "'or'"),
-        ("embeddings", {"input": [[1, 2]]}, 400, "input"),
         ("embeddings", {"input": ""}, 400, "empty"),
         ("embeddings", {"input": "x", "dimensions": 3}, 400, "dimensions"),
         ("models/gpt-9", None, 404, "gpt-9"),
@@ -207,14 +195,14 @@ def test_errors_have_openais_format(
 
 
 def test_a_collection_is_a_model_and_a_vector_store_for_a_key(tmp_path: Path) -> None:
-    _, token = keys_of(Settings(index=tmp_path)).add("writer", "write")
+    token = add_key(tmp_path, "write")
     with serving(tmp_path, key=token) as client:
         with api_of(client) as stranger, pytest.raises(openai.AuthenticationError, match="wrong"):
             stranger.models.list()
         client.post("/v1/collections", json={"name": "contracts"}).raise_for_status()
-        lease = {"name": "lease.md", "text": LEASE}
-        client.post("/v1/collections/contracts/documents", json=lease).raise_for_status()
         question, below = "When does the lease end?", "/collections/contracts"
+        lease = {"name": "lease.md", "text": LEASE}
+        client.post(f"/v1{below}/documents", json=lease).raise_for_status()
         with api_of(client, "", token) as api, api_of(client, below, token) as inner:
             assert [model.id for model in api.models.list()] == ["rag", "rag:contracts"]
             assert api.models.retrieve("rag:contracts").owned_by == "rag"

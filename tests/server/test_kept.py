@@ -1,10 +1,7 @@
-"""Feedback and its gold questions, the audit log, documents under a client's id, jobs."""
-
-from __future__ import annotations
+"""What the service keeps of its callers: feedback, threads, an audit log, documents by id, jobs."""
 
 import json
 import zipfile
-from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,20 +14,15 @@ from rag.evaluation.gold import read_jsonl
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
-from rag.server.api_keys import keys_of
+from rag.server import thread_store
 from rag.server.feedback import feedback_file, forget_quotes
 from rag.server.journal_file import JournalFile
+from rag.server.thread_store import MOST_CHARACTERS, ThreadStore, WireTurns
 from rag.server.upload_queue_local import LocalUploadQueue
-from rag.settings import Settings
-from tests.server.fake_server import put_text, serving, with_key
+from tests.server.conftest import OMAN
+from tests.server.fake_server import add_key, put_text, serving, with_key
 from tests.small_index import in_threads
 from tests.store.helpers import EMBEDDER, local
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with serving(tmp_path_factory.mktemp("served")) as opened:
-        yield opened
 
 
 def rate(client: httpx.Client, question: str, verdict: str, answer: str = "", **more: Any) -> None:
@@ -40,8 +32,7 @@ def rate(client: httpx.Client, question: str, verdict: str, answer: str = "", **
 
 
 def test_thumbs_become_gold_questions(client: httpx.Client, tmp_path: Path) -> None:
-    put_text(client, "oman.txt", "The talks were led by William Burns.")
-    talks = {"document": "uploads/oman.txt", "sentence": "The talks were led by William Burns."}
+    talks = {"document": "uploads/oman.txt", "sentence": OMAN[30:]}
     rate(client, "Who led?", "wrong", "Oslo")
     rate(client, "Who led?", "right", "William Burns", evidence=[talks])
     rate(client, "Where?", "wrong", "Oslo", correction="Muscat")
@@ -60,9 +51,7 @@ def test_thumbs_become_gold_questions(client: httpx.Client, tmp_path: Path) -> N
 
 
 def test_a_read_only_key_does_not_read_or_replace_the_ratings_of_another(tmp_path: Path) -> None:
-    keys = keys_of(Settings(index=tmp_path))
-    _, writes = keys.add("w", "write")
-    tokens = [keys.add("r", "read")[1], writes, keys.add("other", "read")[1]]
+    tokens = [add_key(tmp_path), writes := add_key(tmp_path, "write"), add_key(tmp_path)]
     with serving(tmp_path, key=writes) as client:
         for token, answer in zip(tokens, ("Ada", "William Burns", "Bob"), strict=True):
             with with_key(client, token) as other:
@@ -72,8 +61,7 @@ def test_a_read_only_key_does_not_read_or_replace_the_ratings_of_another(tmp_pat
 
 
 def test_the_audit_log_has_changes_without_texts(tmp_path: Path) -> None:
-    key, writes = keys_of(Settings(index=tmp_path)).add("w", "write")
-    with serving(tmp_path, key=writes) as client:
+    with serving(tmp_path, key=(key := add_key(tmp_path, "write"))) as client:
         put_text(client, "oman.txt", "The talks were led by William Burns.")
         client.post("/v1/search", json={"question": "Who led?"}).raise_for_status()
         client.delete("/v1/documents/uploads/oman.txt").raise_for_status()
@@ -81,11 +69,12 @@ def test_the_audit_log_has_changes_without_texts(tmp_path: Path) -> None:
         client.post("/v1/collections", json={"name": "a"}).raise_for_status()
     text = (tmp_path / "audit.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
-    assert [(line["event"], line["path"], line["key"]) for line in lines] == [
-        ("POST", "/v1/documents", key.id),
-        ("DELETE", "/v1/documents/uploads/oman.txt", key.id),
-        ("POST", "/v1/collections", key.id),
+    assert [(line["event"], line["path"]) for line in lines] == [
+        ("POST", "/v1/documents"),
+        ("DELETE", "/v1/documents/uploads/oman.txt"),
+        ("POST", "/v1/collections"),
     ]
+    assert {line["key"] for line in lines} == {key.split("_")[1]}
     assert "Burns" not in text
     assert (tmp_path / "audit.jsonl").stat().st_mode & 0o077 == 0
 
@@ -106,23 +95,23 @@ def test_a_document_is_added_under_a_clients_id(client: httpx.Client) -> None:
     path, text = "/v1/documents/crm/tickets/42.md", "# Ticket\n\nThe lease was signed by Ada."
     body: dict[str, Any] = {"text": text, "metadata": {"team": "sales"}}
 
-    def put(**headers: str) -> httpx.Response:
-        return client.put(
-            path, json=body, headers={k.replace("_", "-"): headers[k] for k in headers}
-        )
+    def put(condition: str, tag: str) -> httpx.Response:
+        return client.put(path, json=body, headers={condition: tag})
 
-    first = put(If_None_Match="*")
+    first = put("If-None-Match", "*")
     assert (first.status_code, first.json()["metadata"]["team"]) == (201, "sales")
-    assert put(If_None_Match="*").status_code == 412
-    listed = client.get("/v1/documents", params={"filter": "team=sales"}).json()
-    assert [row["id"] for row in listed["documents"]] == ["crm/tickets/42.md"]
+    assert put("If-None-Match", "*").status_code == 412
+    for filters, found in ((["team=sales"], ["crm/tickets/42.md"]), (["type=md", "team=law"], [])):
+        listed = client.get("/v1/documents", params={"filter": filters}).json()
+        assert ([row["id"] for row in listed["documents"]], listed["total"]) == (found, len(found))
+    assert client.get("/v1/documents", params={"filter": "nonsense"}).status_code == 422
     tag = first.headers["etag"]
     assert client.get(path).headers["etag"] == tag
     body |= {"metadata": {"team": "law"}, "title": "Ticket 42"}
-    again = put(If_Match=tag)
+    again = put("If-Match", tag)
     assert (again.status_code, again.json()["title"]) == (200, "Ticket 42")
-    assert put(If_Match=tag).status_code == 412
-    answer = client.post("/v1/ask", json={"question": "Who signed the lease?"}).json()
+    assert put("If-Match", tag).status_code == 412
+    answer = client.post("/v1/ask", json={"question": "Who signed the ticket's lease?"}).json()
     assert answer["answer"] == "Ada"
     client.delete(path).raise_for_status()
 
@@ -168,10 +157,14 @@ def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_pa
     docs, index = tmp_path / "docs", tmp_path / "index"
     docs.mkdir()
     (docs / "oslo.txt").write_text("The safe is in Oslo, behind the portrait of the founder.")
-    with zipfile.ZipFile(docs / "safes.zip", "w") as archive:
-        archive.writestr("rome.txt", "The third safe is in Rome, under the desk of the cook.")
-        archive.writestr("paris.txt", "The fourth safe is in Paris, in the wall of the kitchen.")
 
+    def pack(**files: str) -> None:
+        with zipfile.ZipFile(docs / "safes.zip", "w") as archive:
+            for name, text in files.items():
+                archive.writestr(f"{name}.txt", text)
+
+    paris = "The fourth safe is in Paris, in the wall of the kitchen."
+    pack(rome="The third safe is in Rome, under the desk of the cook.", paris=paris)
     with closing(local(index)) as store:
 
         def sync() -> Changes:
@@ -179,21 +172,98 @@ def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_pa
             return runner.run(docs, find([docs]), many=True)
 
         assert len(sync().added) == 3
-        for answer in (
-            "behind the portrait of the founder",
-            "under the desk of the cook",
-            "in the wall of the kitchen",
-        ):
-            line = {"question": answer, "verdict": "right", "answer": answer}
-            feedback_file(index).add(line)
+        kept = "in the wall of the kitchen"
+        for answer in ("behind the portrait of the founder", "under the desk of the cook", kept):
+            feedback_file(index).add({"question": answer, "verdict": "right", "answer": answer})
         (docs / "oslo.txt").unlink()
-        with zipfile.ZipFile(docs / "safes.zip", "w") as archive:
-            archive.writestr(
-                "paris.txt", "The fourth safe is in Paris, in the wall of the kitchen."
-            )
+        pack(paris=paris)
         changes = sync()
         assert sorted(changes.removed) == ["docs/oslo.txt", "docs/safes.zip/rome.txt"]
         assert changes.quotes == 2
         (line,) = feedback_file(index).lines()
-        assert line["question"] == "in the wall of the kitchen"
+        assert line["question"] == kept
         assert sync().quotes == 0
+
+
+SECRET = "The safe is in Oslo, behind the portrait."
+WHERE, WHO = "Where is the safe?", "Who is the founder?"
+
+
+def keep_thread(client: httpx.Client, name: str, question: str) -> None:
+    answer = client.post("/v1/ask", json={"question": question}).json()
+    turns = [{"question": question, "answer": answer, "ms": 12.5}]
+    client.put(f"/v1/threads/{name}", json={"title": question, "turns": turns}).raise_for_status()
+
+
+def titles(client: httpx.Client, **asked: str) -> list[str]:
+    threads = client.get("/v1/threads", params=asked).raise_for_status().json()["threads"]
+    return [thread["title"] for thread in threads]
+
+
+@pytest.mark.slow
+def test_each_key_has_its_own_threads(tmp_path: Path) -> None:
+    ada, bob = add_key(tmp_path, "write"), add_key(tmp_path)
+    with serving(tmp_path, key=ada) as client, with_key(client, bob) as other:
+        put_text(client, "safe.txt", SECRET)
+        keep_thread(client, "first", WHERE)
+        assert titles(other) == []
+        assert other.get("/v1/threads/first").status_code == 404
+        assert other.delete("/v1/threads/first").status_code == 404
+        keep_thread(other, "first", "Is it Oslo?")
+        assert (titles(client), titles(other)) == ([WHERE], ["Is it Oslo?"])
+        assert other.delete("/v1/threads/first").json() == {"deleted": True}
+        assert titles(client) == [WHERE]
+    assert (tmp_path / "threads.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.slow
+def test_threads_are_found_by_their_words_and_lose_deleted_documents(tmp_path: Path) -> None:
+    with serving(tmp_path) as client:
+        put_text(client, "safe.txt", SECRET)
+        put_text(client, "again.txt", f"It says: {SECRET}")
+        keep_thread(client, "a", WHERE)
+        keep_thread(client, "b", WHO)
+        assert titles(client) == [WHO, WHERE]
+        assert len(titles(client, search="OSLO")) == 2  # in the answers
+        assert titles(client, search="oslo FOUNDER") == [WHO]
+        whole = client.get("/v1/threads/a").json()
+        assert set(whole) == {"id", "title", "updated", "questions", "turns"}
+        assert (whole["questions"], whole["turns"][0]["ms"]) == (1, 12.5)
+
+        receipt = client.delete("/v1/documents/uploads/safe.txt").json()["receipt"]
+        assert receipt["threads"] == 2
+        (turn,) = client.get("/v1/threads/a").json()["turns"]
+        assert (turn["question"], turn["answer"]) == (WHERE, None)
+        assert "deleted" in turn["problem"]
+        keep_thread(client, "c", WHERE)  # a document may leave the index otherwise
+        client.app_state.service.engine.store.delete("uploads/again.txt")  # type: ignore[attr-defined]
+        assert client.get("/v1/threads/c").json()["turns"][0]["answer"] is None
+
+        deep = "[" * 300 + "]" * 300
+        body = f'{{"title": "t", "turns": [{{"question": "q", "answer": {{"a": {deep}}}}}]}}'
+        headers = {"Content-Type": "application/json"}
+        refused = client.put("/v1/threads/deep", content=body, headers=headers)
+        assert refused.status_code == 422
+        assert "nested more than 50 levels" in refused.json()["detail"]
+    assert b"portrait" not in (tmp_path / "threads.sqlite").read_bytes()
+
+
+def thread(number: int, turns: list[dict[str, Any]]) -> WireTurns:
+    return WireTurns(str(number), "t", float(number), len(turns), turns)
+
+
+@pytest.mark.slow
+def test_the_oldest_threads_of_a_key_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread_store, "MOST_THREADS", 4)
+    store = ThreadStore(tmp_path)
+    for number in range(6):
+        store.put("key", thread(number, [{"question": "x"}]))
+    assert [row.id for row in store.listed("key", "", 9)] == ["5", "4", "3", "2"]
+    large = [{"question": "x" * (MOST_CHARACTERS // 4)}]
+    for number in range(6):
+        store.put("large", thread(number, large))
+    store.put("huge", thread(7, 5 * large))
+    assert [row.id for row in store.listed("large", "", 9)] == ["5", "4", "3"]
+    assert [row.questions for row in store.listed("huge", "", 9)] == [5]

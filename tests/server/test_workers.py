@@ -1,34 +1,38 @@
-"""Ingestion of uploads, with interruptions and failures."""
+"""Ingestion of uploads, readings and opening the index, with interruptions and failures."""
 
-from __future__ import annotations
-
+import json
+import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
-from rag import build
+from rag.cli.cmd_serve import foreseen
+from rag.errors import InputError, ModelError
 from rag.ingestion import deletion
-from rag.protocols import Vectors
+from rag.protocols import ReaderOutput, Vectors
 from rag.server.app import create_app
 from rag.server.schemas import Job
+from rag.server.serve import bound
 from rag.server.state import Backend, Service
 from rag.server.upload_queue_local import LocalUploadQueue
 from rag.settings import Settings
 from rag.store.local.sqlite_file import WriteLock
-from rag.store.local.store import LocalStore
-from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge, document
+from rag.types import Hit
+from tests.fakes import BagOfWordsEmbedder, document
+from tests.server.fake_server import SlowReader, open_backend, put_text, serving, until
 
-pytestmark = pytest.mark.usefixtures("short_waits")
 TEXT = b"The cat is called Minka."
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.server.ingest_worker._PAUSE", 0.05)
 
@@ -52,20 +56,11 @@ class Counting(BagOfWordsEmbedder):
 
 
 @contextmanager
-def service(
-    index: Path, embedder: BagOfWordsEmbedder | None = None, wait: float = 0.1
-) -> Iterator[Service]:
+def service(index: Path, embedder: BagOfWordsEmbedder | None = None) -> Iterator[Service]:
     """A service without HTTP."""
-    used = embedder or BagOfWordsEmbedder()
 
     def opened(settings: Settings) -> Backend:
-        expect = {
-            "embedder": used.name,
-            "dim": str(used.dim),
-            "passage_tokens": str(settings.passage_tokens),
-        }
-        store = LocalStore(index, expect, create=True, wait=wait)
-        return Backend(build.assemble(settings, store, used, NameReader(), SpanJudge()), used)
+        return open_backend(settings, None, embedder, wait=0.1)
 
     made: Service = create_app(Settings(index=index), opened).state.service
     made.start()
@@ -132,23 +127,13 @@ def test_an_unrecorded_outcome_is_retried_without_embedding(tmp_path: Path) -> N
     assert embedder.texts == 2
 
 
-def test_an_upload_waits_while_the_index_cannot_be_written(tmp_path: Path) -> None:
-    with service(tmp_path) as made:
-        with full_disk(tmp_path / "rag.sqlite", "INSERT ON passages"):
-            job = made.jobs.add([("a.txt", TEXT), ("b.exe", b"\0\1")])
-            assert done(made, job, 0.5).state == "queued"
-        assert [file.outcome for file in done(made, job).files] == ["added", "rejected"]
-
-
-def test_a_stopped_service_leaves_waiting_uploads_on_disk(tmp_path: Path) -> None:
-    full = full_disk(tmp_path / "rag.sqlite", "INSERT ON passages")
-    with service(tmp_path) as made, full:
-        made.jobs.add([("a.txt", TEXT)])
-        time.sleep(0.2)
+def test_an_upload_waits_while_the_index_cannot_be_written_and_is_resumed(tmp_path: Path) -> None:
+    with service(tmp_path) as made, full_disk(tmp_path / "rag.sqlite", "INSERT ON passages"):
+        job = made.jobs.add([("a.txt", TEXT), ("b.exe", b"\0\1")])
+        assert done(made, job, 0.5).state == "queued"
         made.close()
-    jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 10, 1 << 20)
-    assert jobs.waiting == 1
-    jobs.close()
+    with service(tmp_path) as made:
+        assert [file.outcome for file in done(made, job).files] == ["added", "rejected"]
 
 
 def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path) -> None:
@@ -156,9 +141,7 @@ def test_an_upload_that_waits_for_another_writer_is_embedded_once(tmp_path: Path
     with service(tmp_path, embedder) as made:
         with WriteLock(tmp_path).hold(1):
             job = made.jobs.add([("a.txt", TEXT)])
-            until = time.monotonic() + 10
-            while not embedder.texts and time.monotonic() < until:
-                time.sleep(0.01)
+            until(lambda: embedder.texts, 10)
             assert done(made, job, 0.3).state == "queued"
             assert embedder.texts == 1
         assert done(made, job).files[0].outcome == "added"
@@ -172,18 +155,87 @@ def test_others_may_write_and_take_a_name_during_embedding(tmp_path: Path) -> No
         assert outcome(made, "old.txt") == "added"
         embedder.go.clear()
         job = made.jobs.add([("a.txt", TEXT)])
-        while embedder.texts < 2:
-            time.sleep(0.01)
+        until(lambda: embedder.texts == 2)
         (receipt,) = deletion.delete(store, ["uploads/old.txt"])
         assert receipt.complete
-        store.put(
-            document("From a folder.", "uploads/a.txt"), [], np.zeros((0, 64), dtype=np.float32)
-        )
+        ingested = document("From a folder.", "uploads/a.txt")
+        store.put(ingested, [], np.zeros((0, 64), dtype=np.float32))
         assert done(made, job, 0).state == "queued"
         embedder.go.set()
         (file,) = done(made, job).files
         assert file.outcome == "rejected"
         assert "ingested from /uploads/a.txt" in file.detail
-        kept = store.document("uploads/a.txt")
-        assert kept
+        assert (kept := store.document("uploads/a.txt"))
         assert kept.text == "From a folder."
+
+
+class BreakingReader(SlowReader):
+    """Fails on one question, as a model might."""
+
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        if "poison" in question:
+            raise RuntimeError("a shape that no layer takes")
+        return super().read(question, hits)
+
+
+def test_a_failing_question_fails_alone_streamed_or_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = BreakingReader(0.2)
+    with serving(tmp_path, reader) as client, ThreadPoolExecutor(6) as pool:
+
+        def ask(question: str, stream: bool = False) -> httpx.Response:
+            body, headers = {"question": question, "stream": stream}, {"X-Request-ID": "r1"}
+            return client.post("/v1/ask", json=body, headers=headers)
+
+        put_text(client, "oman.txt", "The talks were led by William Burns.")
+        asked = [f"Who led the talks {number}?" for number in range(5)] + ["poison"]
+        responses = list(pool.map(ask, asked))
+        assert [response.status_code for response in responses] == [200] * 5 + [500]
+        problem = responses[-1].json()
+        assert problem["type"] == "urn:rag:unforeseen"
+        assert "shape" not in responses[-1].text
+        assert ask(asked[0]).status_code == 200
+        streamed = ask("poison", stream=True)
+        *_, name, data, _, _ = streamed.text.split("\n")
+        assert (streamed.status_code, name) == (200, "event: error")
+        assert json.loads(data.removeprefix("data: ")) == problem
+    assert max(reader.batches) > 1
+    assert "a shape that no layer takes" in caplog.text
+    assert caplog.text.count("request r1 failed") == 2
+
+
+def test_answers_are_not_delayed() -> None:
+    """asyncio disables Nagle's algorithm only for sockets created as TCP; with it, every small
+    response takes 40 ms longer.
+    """
+    with bound(Settings(port=0)) as listening:
+        assert listening.proto == socket.IPPROTO_TCP
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 99])
+def test_an_address_of_another_machine_is_named(host: str) -> None:
+    with pytest.raises(InputError, match="cannot serve at"):
+        bound(Settings(host=host, port=0))
+
+
+def failing(settings: Settings) -> Backend:
+    raise RuntimeError("a wheel for another processor")
+
+
+def test_an_unexpected_opening_error_is_logged_and_not_bad_input(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[BaseException] = []
+    service: Service = create_app(Settings(index=tmp_path), failing, failures.append).state.service
+    service.start()
+    service.models.opened.exception(30)
+    service.close()
+    (failure,) = failures
+    said = foreseen(failure)
+    assert said.exit_code not in (0, InputError.exit_code)
+    assert "RuntimeError: a wheel for another processor" in said.message
+    assert "Traceback" in caplog.text
+    assert "in failing" in caplog.text
+    expected = ModelError("no model", "get one")
+    assert foreseen(expected) is expected
