@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,13 +10,12 @@ from rag.ingestion.file_cache import Stamps
 from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.pipeline import index
 from rag.parsing.files import FoundFile, find
-from rag.parsing.pool import Loader, ParseTask, Pool, Result, one_by_one
+from rag.parsing.pool import Loader, ParseTask, Result, one_by_one
 from rag.store.local.store import LocalStore
 from rag.types import Document
 from tests.fakes import BagOfWordsEmbedder
 from tests.ingestion.folders import ALL, fill, sources
 from tests.parsing.archives import zipped
-from tests.parsing.pdfs import column, pdf
 from tests.store.helpers import Worker, both, local, stored
 
 
@@ -28,9 +25,7 @@ def ingest(
     return Ingest(store, BagOfWordsEmbedder(), 12, loader=loader).run(find(list(paths), name))
 
 
-def test_files_become_documents_and_only_changed_ones_are_read_again(
-    store: LocalStore, docs: Path
-) -> None:
+def test_files_become_documents_and_only_changes_are_read(store: LocalStore, docs: Path) -> None:
     report = ingest(store, docs)
     assert (report.added, report.updated, report.unchanged, report.skipped) == (ALL, [], [], [])
     assert report.passages == store.stats().passages == 3
@@ -93,9 +88,7 @@ def test_a_file_in_a_folder_of_a_taken_name_is_skipped(store: LocalStore, tmp_pa
     assert not ingest(store, first, second).skipped
 
 
-def test_a_moved_folder_takes_over_its_documents(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_a_moved_folder_takes_its_documents(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     ingest(store, docs)
     (tmp_path / "new").mkdir()
     moved = docs.rename(tmp_path / "new" / "docs")
@@ -105,9 +98,7 @@ def test_a_moved_folder_takes_over_its_documents(
     assert ingest(store, moved).unchanged == ALL
 
 
-def test_another_text_does_not_replace_one_on_an_absent_disk(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_another_text_replaces_no_absent_one(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     first, second = (fill(tmp_path / name / "notes", "a.txt") for name in "ab")
     (second / "a.txt").write_text("Another text.")
     ingest(store, first)
@@ -134,9 +125,6 @@ def test_unreadable_files_are_skipped(store: LocalStore, docs: Path) -> None:
     assert reasons.keys() == read | {"gone.txt", "dangling.txt", "pipe.txt"}
     assert reasons["dangling.txt"] == f"is a link to {docs / 'nowhere.txt'}, which does not exist"
     assert "named pipe" in reasons["pipe.txt"]
-    assert "binary" in reasons["binary.txt"]
-    assert "no longer exists" in reasons["gone.txt"]
-    assert "name" in reasons["caf\udce9.txt"]
     assert both(store, "sardines") == [set(ALL), set(ALL)]
 
 
@@ -172,22 +160,14 @@ def test_many_files_are_stored_in_batches(
     assert store.stats().documents == store.stats().generation == 600
 
 
-def test_another_writer_stops_it_before_it_reads(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
-    with Worker(tmp_path / "index") as other:
+def test_another_writer_stops_it_and_its_documents_are_seen(store: LocalStore, docs: Path) -> None:
+    late = Ingest(store, BagOfWordsEmbedder(), 12)
+    with Worker(store.folder) as other:
         other.ask("begin")
         with pytest.raises(BusyError, match=str(other.process.pid)):
             ingest(store, docs)
         other.ask("end")
-    assert ingest(store, docs).added == ALL
-
-
-def test_it_sees_documents_added_since_its_creation(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
-    late = Ingest(local(tmp_path / "index"), BagOfWordsEmbedder(), 12)
-    ingest(store, docs)
+    assert ingest(local(store.folder), docs).added == ALL
     assert late.run(find([docs])).unchanged == ALL
 
 
@@ -231,9 +211,7 @@ def test_documents_stored_before_a_stop_remain(
     assert ingest(store, docs).added == ALL[2:]
 
 
-def test_members_of_an_archive_are_added_changed_and_removed(
-    store: LocalStore, tmp_path: Path
-) -> None:
+def test_members_of_an_archive_come_change_and_go(store: LocalStore, tmp_path: Path) -> None:
     path = tmp_path / "docs" / "all.zip"
     path.parent.mkdir()
     path.write_bytes(zipped({"a.txt": "Sardines swim.", "b.txt": "Trees grow.", "c.gif": b"\0"}))
@@ -256,13 +234,12 @@ def test_members_of_an_archive_are_added_changed_and_removed(
 
 
 def test_a_member_does_not_replace_a_missing_file(store: LocalStore, tmp_path: Path) -> None:
-    for folder_name in ("x", "y"):
-        path = tmp_path / folder_name / "docs" / "all.zip"
-        path.parent.mkdir(parents=True)
-        path.write_bytes(zipped({"a.txt": f"Sardines of {folder_name}."}))
-    ingest(store, tmp_path / "x" / "docs")
-    report = ingest(store, tmp_path / "y" / "docs", tmp_path / "x" / "docs")
-    assert "is taken by" in report.skipped[0][1]
+    first, second = tmp_path / "x" / "docs", tmp_path / "y" / "docs"
+    for folder in (first, second):
+        folder.mkdir(parents=True)
+        (folder / "all.zip").write_bytes(zipped({"a.txt": f"Sardines of {folder}."}))
+    ingest(store, first)
+    assert "is taken by" in ingest(store, second, first).skipped[0][1]
 
 
 def test_an_unchanged_folder_costs_one_stat_per_file(
@@ -279,17 +256,3 @@ def test_an_unchanged_folder_costs_one_stat_per_file(
     monkeypatch.setattr("rag.ingestion.file_cache.sha256_file", hashed.append)
     assert run().unchanged == ALL
     assert hashed == []
-
-
-def test_processes_read_the_same(store: LocalStore, docs: Path, tmp_path: Path) -> None:
-    (docs / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
-    (docs / "fish.pdf").write_bytes(
-        pdf([column(["Sardines swim on page one."], 50), column(["Tuna swims on page two."], 50)])
-    )
-    with Pool(2) as pool:
-        report = ingest(store, docs, loader=pool)
-    assert report.added == ["docs/a.txt", "docs/b.md", "docs/fish.pdf", "docs/sub/c.html"]
-    assert [reason for _, reason in report.skipped] == ["is not a readable PDF, or is truncated"]
-    found = store.document("docs/fish.pdf")
-    assert found is not None
-    assert found.page(found.text.index("Tuna")) == 2

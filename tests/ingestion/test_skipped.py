@@ -1,7 +1,5 @@
 """Unreadable files are reported again without being read, until they or the parser change."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -73,12 +71,11 @@ def skipped(docs: Path) -> list[tuple[str, str]]:
     return [(f"{docs}/bad.txt", BINARY), (f"{docs}/packed.zip//worse.txt", BINARY)]
 
 
+Run = Callable[[LocalStore, Path], tuple[Changes | IngestReport, list[str]]]
+
+
 @pytest.mark.parametrize("run", [sync, ingest])
-def test_unreadable_files_are_reported_without_reading_again(
-    store: LocalStore,
-    docs: Path,
-    run: Callable[[LocalStore, Path], tuple[Changes | IngestReport, list[str]]],
-) -> None:
+def test_unreadable_files_are_read_once(store: LocalStore, docs: Path, run: Run) -> None:
     first, read = run(store, docs)
     assert read == ["a.txt", "bad.txt", "packed.zip"]
     assert first.skipped == skipped(docs)
@@ -144,9 +141,7 @@ def test_deleted_files_are_forgotten(store: LocalStore, docs: Path) -> None:
     assert "bad.txt" not in stamps.read_text()
 
 
-def test_a_folder_with_only_unreadable_files_may_be_unmounted(
-    store: LocalStore, docs: Path
-) -> None:
+def test_a_folder_of_only_unreadable_files_may_be_unmounted(store: LocalStore, docs: Path) -> None:
     (docs / "b.txt").write_text("Cod swims.")
     sync(store, docs)
     for name in ("a.txt", "b.txt", "packed.zip"):

@@ -1,9 +1,8 @@
-from __future__ import annotations
-
 import os
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from rag.store.local.store import LocalStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.ingestion.folders import ALL, content, fill, sources
 from tests.parsing.archives import zipped
-from tests.store.helpers import both, by_lexical, local, postgres, put, stored
+from tests.store.helpers import both, by_lexical, local, opening, put, stored
 
 
 class CountingEmbedder(BagOfWordsEmbedder):
@@ -59,19 +58,14 @@ def state(store: Store) -> dict[str, tuple[str, str, str]]:
     return {id: (d.source, d.text, d.title) for id, d in stored(store).items()}
 
 
-def fresh(docs: Path, tmp_path: Path) -> dict[str, tuple[str, str, str]]:
+def fresh(docs: Path) -> dict[str, tuple[str, str, str]]:
     """The content of a new index of the folder."""
-    store = local(tmp_path / "fresh")
-    sync(store, docs)
-    found = state(store)
-    store.close()
-    shutil.rmtree(tmp_path / "fresh")
-    return found
+    with closing(local(docs.parent / f"fresh-{docs.name}")) as store:
+        sync(store, docs)
+        return state(store)
 
 
-def test_the_index_becomes_equal_to_the_folder(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_the_index_becomes_equal_to_the_folder(store: LocalStore, docs: Path) -> None:
     assert done(sync(store, docs)) == {"added": ALL}
     assert sync(store, docs).unchanged == ALL
     assert b"near a.txt" in content(store.folder)
@@ -83,7 +77,7 @@ def test_the_index_becomes_equal_to_the_folder(
     assert done(changes) == {"added": added, "updated": updated, "removed": removed}
     assert changes.unchanged == ["docs/sub/c.html"]
     assert b"near a.txt" not in content(store.folder)
-    assert state(store) == fresh(docs, tmp_path)
+    assert state(store) == fresh(docs)
     assert both(store, "sardines")[1] == {"docs/d.txt", "docs/sub/c.html"}
     assert "docs/a.txt" not in both(store, "sardines")[0]
 
@@ -102,9 +96,7 @@ def test_a_preview_reports_the_same_and_changes_nothing(store: LocalStore, docs:
     assert said.renamed == [("docs/a.txt", "docs/z.txt")]
 
 
-def test_a_renamed_file_is_not_embedded_again(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_a_renamed_file_is_not_embedded_again(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     EMBEDDER.embedded = 0
     (docs / "a.txt").rename(docs / "sub" / "z.txt")
@@ -112,20 +104,18 @@ def test_a_renamed_file_is_not_embedded_again(
     renamed = [("docs/b.md", "docs/B.md"), ("docs/a.txt", "docs/sub/z.txt")]
     assert done(sync(store, docs)) == {"renamed": renamed}
     assert EMBEDDER.embedded == 0
-    assert state(store) == fresh(docs, tmp_path)
+    assert state(store) == fresh(docs)
     assert both(store, "sardines") == [{"docs/B.md", "docs/sub/c.html", "docs/sub/z.txt"}] * 2
     assert by_lexical(store, "near a.txt", 1) == ["docs/sub/z.txt"]
 
 
-def test_files_that_change_places_keep_their_content_apart(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_files_that_change_places_keep_their_content_apart(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     (docs / "a.txt").rename(docs / "x")
     (docs / "b.md").rename(docs / "a.txt")
     (docs / "x").rename(docs / "b.md")
     sync(store, docs)
-    assert state(store) == fresh(docs, tmp_path)
+    assert state(store) == fresh(docs)
 
 
 def test_a_copy_is_another_document(store: LocalStore, docs: Path) -> None:
@@ -146,9 +136,7 @@ def test_documents_from_elsewhere_are_kept(store: LocalStore, docs: Path, tmp_pa
     assert set(stored(store)) == {"http", "docs-2/a.txt", *ALL}
 
 
-def test_a_copy_of_a_missing_file_elsewhere_takes_nothing(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_a_copy_elsewhere_takes_nothing(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     sync(store, docs)
     shutil.copytree(docs, tmp_path / "copy")
     docs.rename(tmp_path / "unmounted")
@@ -197,9 +185,7 @@ def test_a_link_is_followed_and_its_end_removes_its_document(
     assert set(stored(store)) == set(ALL)
 
 
-def test_a_file_ingested_directly_survives_its_link(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_an_ingested_file_survives_its_link(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     elsewhere = fill(tmp_path / "elsewhere", "real.txt")
     sync(store, elsewhere)
     (docs / "link.txt").symlink_to(elsewhere / "real.txt")
@@ -250,8 +236,7 @@ def test_after_a_move_nothing_of_the_old_place_remains(
     request: pytest.FixtureRequest, kind: str, docs: Path, tmp_path: Path
 ) -> None:
     """Move the folder, delete one file and change another: the next sync follows all three."""
-    make = postgres(request.getfixturevalue("cluster")) if kind == "postgres" else local
-    store = make(tmp_path / "index")
+    store = opening(request, kind)(tmp_path / "index")
     sync(store, docs)
     EMBEDDER.embedded = 0
     (tmp_path / "new").mkdir()
@@ -263,7 +248,7 @@ def test_after_a_move_nothing_of_the_old_place_remains(
     renamed, updated, removed = [(ALL[2], ALL[2])], [ALL[1]], [ALL[0]]
     assert done(changes) == {"updated": updated, "renamed": renamed, "removed": removed}
     assert EMBEDDER.embedded == 1
-    assert state(store) == fresh(moved, tmp_path)
+    assert state(store) == fresh(moved)
     store.close()
 
 
@@ -322,7 +307,7 @@ def test_an_index_travels_with_its_folder(home: Path, tmp_path: Path) -> None:
     assert done(planned) == done(changes) == {"removed": ["notes/b.md"]}
     assert EMBEDDER.embedded == 0
     assert done(sync(store, moved / "work")) == {"updated": ["work/a.txt"]}
-    assert state(store) == {**fresh(moved / "notes", tmp_path), **fresh(moved / "work", tmp_path)}
+    assert state(store) == fresh(moved / "notes") | fresh(moved / "work")
 
 
 def test_a_copy_of_index_and_folder_is_independent(home: Path, tmp_path: Path) -> None:
@@ -370,9 +355,7 @@ def test_a_preview_knows_which_renames_are_possible(store: LocalStore, docs: Pat
     assert ("docs/sub/c.html", "docs/c.html") in changes.renamed
 
 
-def test_a_folder_keeps_the_name_that_its_documents_have(
-    store: LocalStore, docs: Path, tmp_path: Path
-) -> None:
+def test_a_folder_keeps_its_documents_name(store: LocalStore, docs: Path, tmp_path: Path) -> None:
     runner = syncing(store)
     assert runner.name_of(docs) is None
     runner.run(docs, find([docs], "notes"))
@@ -381,9 +364,7 @@ def test_a_folder_keeps_the_name_that_its_documents_have(
     assert runner.name_of(tmp_path / "docs2") is None
 
 
-def test_an_unreadable_file_keeps_its_document_but_takes_no_others(
-    store: LocalStore, docs: Path
-) -> None:
+def test_an_unreadable_file_keeps_its_document_and_no_other(store: LocalStore, docs: Path) -> None:
     sync(store, docs)
     (docs / "a.txt").write_bytes(b"\0")
     (docs / "b.md").rename(docs / "b.jpg")

@@ -1,9 +1,8 @@
 """Uploads and ingested files of one name never replace each other, on either store."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from rag.ingestion.uploads import Done, Upload, put_upload
 from rag.parsing.files import find
 from rag.protocols import Store
 from tests.parsing.archives import zipped
-from tests.store.helpers import EMBEDDER, EXPECT, Factory, local, postgres
+from tests.store.helpers import EMBEDDER, EXPECT, opening, stored
 
 TOKENS = int(EXPECT["passage_tokens"])
 NAME = "uploads/a.txt"
@@ -22,12 +21,8 @@ NAME = "uploads/a.txt"
 
 @pytest.fixture(params=["local", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    make: Factory = (
-        local if request.param == "local" else postgres(request.getfixturevalue("cluster"))
-    )
-    made = make(tmp_path / "index")
-    yield made
-    made.close()
+    with closing(opening(request, request.param)(tmp_path / "index")) as made:
+        yield made
 
 
 def ingest(store: Store, folder: Path, text: str) -> IngestReport:
@@ -49,14 +44,13 @@ def text(store: Store) -> str:
 
 def test_an_upload_does_not_replace_a_file_s_document(store: Store, tmp_path: Path) -> None:
     ingest(store, tmp_path, "From a folder.")
-    with pytest.raises(
-        ConflictError, match=f"{NAME} was ingested from {tmp_path / NAME}\n.*rag delete {NAME}"
-    ):
+    message = f"{NAME} was ingested from {tmp_path / NAME}\n.*rag delete {NAME}"
+    with pytest.raises(ConflictError, match=message):
         upload(store, "Mine.")
     assert text(store) == "From a folder."
 
 
-def test_a_file_does_not_replace_an_upload(store: Store, tmp_path: Path) -> None:
+def test_a_file_does_not_replace_an_upload_queued_or_not(store: Store, tmp_path: Path) -> None:
     upload(store, "Mine.")
     report = ingest(store, tmp_path, "From a folder.")
     assert report.added == ["uploads/b.txt"]
@@ -64,11 +58,6 @@ def test_a_file_does_not_replace_an_upload(store: Store, tmp_path: Path) -> None
         f"its name {NAME} belongs to an upload; give the folder another name with --name, or first "
         f"run: rag delete {NAME}"
     ]
-    assert text(store) == "Mine."
-
-
-def test_a_queued_file_does_not_replace_an_upload(store: Store) -> None:
-    upload(store, "Mine.")
     with pytest.raises(ConflictError, match=f"its name {NAME} belongs to an upload"):
         upload(store, "From a folder.", "/folder/a.txt")
     assert text(store) == "Mine."
@@ -87,20 +76,15 @@ def test_members_no_longer_in_an_archive_are_removed(store: Store, source: str) 
     def put(files: dict[str, bytes | str]) -> Done:
         return upload(store, zipped(files), source, "uploads/a.zip")
 
-    upload(store, "Another's.")
-    upload(store, "Another's too.", name="uploads/a.zip.txt")
     others = [NAME, "uploads/a.zip.txt"]
+    for name in others:
+        upload(store, "Another's.", name=name)
+    one, three = "uploads/a.zip/one.md", "uploads/a.zip/three.md"
     assert put({"one.md": "One.", "two.md": "Two."}).outcome == "added"
-    assert put({"one.md": "One."}) == Done(
-        "updated", ("uploads/a.zip/one.md",), "uploads/a.zip/two.md is removed"
-    )
-    assert [document.id for document in store.documents()] == sorted(
-        ["uploads/a.zip/one.md", *others]
-    )
-    assert put({"one.pdf": "no PDF", "three.md": "Three."}).documents == ("uploads/a.zip/three.md",)
-    assert [document.id for document in store.documents()] == sorted(
-        ["uploads/a.zip/three.md", *others]
-    )
+    assert put({"one.md": "One."}) == Done("updated", (one,), "uploads/a.zip/two.md is removed")
+    assert stored(store).keys() == {one, *others}
+    assert put({"one.pdf": "no PDF", "three.md": "Three."}).documents == (three,)
+    assert stored(store).keys() == {three, *others}
 
 
 def test_an_unreadable_member_is_named_and_kept(store: Store) -> None:

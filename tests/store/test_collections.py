@@ -1,7 +1,5 @@
 """Collections in folders and in PostgreSQL are complete or absent, whatever ends the process."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,8 +36,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of a default index without collections."""
     if request.param == "local":
         return Settings(index=tmp_path)
-    cluster: Cluster = request.getfixturevalue("cluster")
-    return Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
+    return database(request.getfixturevalue("cluster"), tmp_path)
+
+
+def database(cluster: Cluster, folder: Path) -> Settings:
+    return Settings(index=folder, store=schema_dsn(cluster, folder))
 
 
 @pytest.fixture
@@ -71,33 +72,26 @@ def test_a_collection_is_created_renamed_and_deleted(there: Collections, place: 
     renamed = there.rename("contracts", "leases")
     assert (renamed.id, there.get("contracts")) == (made.id, None)
     inside = there.inside(renamed, place)
-    store = build.store(expecting(inside))
-    assert [document.id for document in store.documents()] == ["a.txt"]
-    store.close()
+    with closing(build.store(expecting(inside))) as store:
+        assert [document.id for document in store.documents()] == ["a.txt"]
     assert there.delete("leases").id == made.id
     assert not inside.index.exists()
     assert there.create("leases").id != made.id
 
 
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", "a/b", "A", "default", "-a", "x" * 64, "a\0", "é", ".gone-1", '"; %s']
-)
-def test_invalid_names_are_refused(there: Collections, name: str) -> None:
-    there.create("one")
-    for change in (there.create, lambda new: there.rename("one", new)):
-        with pytest.raises(InputError):
-            change(name)
-    assert there.get(name) is None
-    assert [collection.name for collection in there.all()] == ["one"]
+INVALID = ["", ".", "..", "a/b", "A", "default", "-a", "x" * 64, "a\0", "é", ".gone-1", '"; %s']
 
 
-def test_taken_and_unknown_names_are_errors(there: Collections) -> None:
+def test_invalid_taken_and_unknown_names_are_errors(there: Collections) -> None:
     there.create("contracts")
     there.create("other")
-    with pytest.raises(ConflictError, match="other"):
-        there.create("other")
-    with pytest.raises(ConflictError, match="other"):
-        there.rename("contracts", "other")
+    for change in (there.create, lambda name: there.rename("contracts", name)):
+        with pytest.raises(ConflictError, match="other"):
+            change("other")
+        for name in INVALID:
+            with pytest.raises(InputError):
+                change(name)
+            assert there.get(name) is None
     with pytest.raises(NotFoundError, match="did you mean contracts"):
         there.delete("contract")
     with pytest.raises(NotFoundError):
@@ -149,15 +143,15 @@ def test_concurrent_changes_lose_nothing(place: Settings, there: Collections) ->
 
 def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_path: Path) -> None:
     """Its tables no longer exist, and the default index's have the same names."""
-    place = Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
+    place = database(cluster, tmp_path)
     default = build.store(expecting(place), EMBEDDER, create=True)
     put(default, "home.txt", "The safe is in Oslo.")
     with closing(build.collections(place)) as there:
         contracts = there.create("contracts")
         inside = expecting(there.inside(contracts, place))
         store = filled(place, there, "contracts", "The safe is in Lisbon.")
-        queue = build.queue(inside)
-        queue.enqueue([Upload("b.txt", "upload:b.txt", b"text")])
+        queue, upload = build.queue(inside), [Upload("b.txt", "upload:b.txt", b"text")]
+        queue.enqueue(upload)
         there.delete("contracts")
         for work in (
             lambda: texts(store),
@@ -168,7 +162,7 @@ def test_a_store_of_a_deleted_collection_answers_nothing(cluster: Cluster, tmp_p
             lambda: put(store, "c.txt", "text"),
             store.vacuum,
             queue.state,
-            lambda: queue.enqueue([Upload("b.txt", "upload:b.txt", b"text")]),
+            lambda: queue.enqueue(upload),
             lambda: build.store(inside, EMBEDDER, create=True),
             lambda: build.queue(inside),
         ):
@@ -187,12 +181,12 @@ def test_a_collection_moves_between_stores(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     first, second = Settings(index=tmp_path / "one"), Settings(index=tmp_path / "two")
-    database = schema_dsn(cluster, tmp_path)
+    address = schema_dsn(cluster, tmp_path)
     with closing(build.collections(first)) as there:
         there.create("contracts")
         filled(first, there, "contracts", "The safe is in Lisbon.").close()
     digests = set()
-    for source, target in ((str(first.index), database), (database, str(second.index))):
+    for source, target in ((str(first.index), address), (address, str(second.index))):
         moved = migrate(*open_both(source, target, "contracts"))
         assert (moved.documents, moved.copied) == (1, 1)
         digests.add(moved.digest)
@@ -200,33 +194,25 @@ def test_a_collection_moves_between_stores(
     with closing(build.collections(second)) as there:
         inside = there.inside(there.named("contracts"), second)
     assert texts(build.store(expecting(inside))) == ["The safe is in Lisbon."]
-    for default in (Settings(index=tmp_path, store=database), second):
+    for default in (Settings(index=tmp_path, store=address), second):
         with pytest.raises(AbsentError):
             build.store(default)
     with pytest.raises(NotFoundError):
-        open_both(database, str(tmp_path / "three"), "nowhere")
+        open_both(address, str(tmp_path / "three"), "nowhere")
 
 
 def test_uploads_are_ingested_by_the_collections_worker(cluster: Cluster, tmp_path: Path) -> None:
-    place = Settings(index=tmp_path, store=schema_dsn(cluster, tmp_path))
+    place = database(cluster, tmp_path)
     with closing(build.collections(place)) as there:
-        queues = {
-            name: build.queue(there.inside(there.create(name), place)) for name in ("one", "two")
-        }
-        for name, queue in queues.items():
-            queue.enqueue([Upload(f"{name}.txt", f"upload:{name}.txt", b"text")])
-        done: list[str] = []
-
-        def handle(upload: Upload) -> Done:
-            done.append(upload.name)
-            return Done("added", (upload.name,))
-
-        queues["one"].work(handle, wait=False)
-        assert done == ["one.txt"]
-        assert queues["one"].state().jobs == ()
-        assert [job.name for job in queues["two"].state().jobs] == ["two.txt"]
-    for queue in queues.values():
-        queue.close()
+        one, two = (build.queue(there.inside(there.create(name), place)) for name in ("one", "two"))
+    one.enqueue([Upload("one.txt", "upload:one.txt", b"text")], "batch")
+    two.enqueue([Upload("two.txt", "upload:two.txt", b"text")])
+    one.work(lambda upload: Done("added", (upload.name,)), wait=False)
+    assert one.results("batch") == [("one.txt", Done("added", ("one.txt",)))]
+    assert one.state().jobs == ()
+    assert [job.name for job in two.state().jobs] == ["two.txt"]
+    one.close()
+    two.close()
 
 
 def test_the_next_change_removes_what_a_crash_left(tmp_path: Path) -> None:
@@ -241,9 +227,7 @@ def test_the_next_change_removes_what_a_crash_left(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path / "collections")) == ["kept", "last"]
 
 
-def test_writers_in_a_collection_are_not_disturbed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writers_are_not_disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rag.store.local.collections._PATIENCE", 0.05)
     there = LocalCollections(tmp_path)
     there.create("contracts")

@@ -1,8 +1,7 @@
 """Migration copies an index exactly between stores."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +15,15 @@ from tests.fakes import document
 from tests.postgres import Cluster
 from tests.store.helpers import by_lexical, local, postgres, put, stored, unit
 
-ODD = Document(
-    "é/ü.md",
-    "a \x00 b 🐟",
-    "T\x00",
-    "/é",
-    "ab",
-    {"k": "v\x00", "ключ": "1"},
-    (Block("heading", 0, 3, level=1, name="A > B"), Block("code", 4, 7, 0)),
-    (0, 4),
-    "s",
-)
+METADATA = {"k": "v\x00", "ключ": "1"}
+BLOCKS = (Block("heading", 0, 3, level=1, name="A > B"), Block("code", 4, 7, 0))
+ODD = Document("é/ü.md", "a \x00 b 🐟", "T\x00", "/é", "ab", METADATA, BLOCKS, (0, 4), "s")
 
 
 @pytest.fixture
 def stores(cluster: Cluster, tmp_path: Path) -> Iterator[dict[str, Store]]:
-    made: dict[str, Store] = {
-        "local": local(tmp_path / "local"),
-        "postgres": postgres(cluster)(tmp_path / "postgres"),
-    }
-    yield made
-    made["postgres"].close()
+    with closing(postgres(cluster)(tmp_path / "postgres")) as there:
+        yield {"local": local(tmp_path / "local"), "postgres": there}
 
 
 def fill(store: Store) -> None:
@@ -63,12 +50,10 @@ def test_everything_is_copied_unchanged(stores: dict[str, Store], source: str, t
 
 def test_an_interrupted_migration_resumes(stores: dict[str, Store]) -> None:
     fill(stores["local"])
-    count = 0
+    turns = iter(range(3))
 
     def stop() -> None:
-        nonlocal count
-        count += 1
-        if count == 4:
+        if next(turns, None) is None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -82,9 +67,8 @@ def test_an_interrupted_migration_resumes(stores: dict[str, Store]) -> None:
 def test_other_documents_are_not_deleted(stores: dict[str, Store]) -> None:
     fill(stores["local"])
     put(stores["postgres"], "other", "Mine.")
-    with pytest.raises(
-        InputError, match="holds 1 documents that the source does not, such as other"
-    ):
+    message = "holds 1 documents that the source does not, such as other"
+    with pytest.raises(InputError, match=message):
         migrate(stores["local"], stores["postgres"])
     assert set(stored(stores["postgres"])) == {"other"}
 

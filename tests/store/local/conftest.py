@@ -1,5 +1,6 @@
-"""An index of three documents."""
+"""A copy of one index of three documents, with saved search indexes, for each test."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,13 @@ import pytest
 from tests.store.local.filled import ALL, filled
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rag.store.local.indexes._BEHIND", 0)
+        return filled(tmp_path_factory.mktemp("filled") / "index", ALL)
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return filled(tmp_path / "index", ALL)
+def folder(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "index"))

@@ -1,7 +1,5 @@
 """A stranger's snapshots: refused without changes, or only their documents are restored."""
 
-from __future__ import annotations
-
 import sqlite3
 import struct
 import zlib
@@ -39,6 +37,19 @@ def statement(sql: str, *values: object) -> Attack:
     return lambda connection: connection.execute(sql, values)
 
 
+def documents(column: str, *values: object) -> Attack:
+    """Changes a column of each document, to a value or an SQL literal."""
+    return statement(f"UPDATE documents SET {column}", *values)
+
+
+def passages(column: str, *values: object) -> Attack:
+    return statement(f"UPDATE passages SET {column}", *values)
+
+
+def meta(key: str, value: str) -> Attack:
+    return statement("UPDATE meta SET value = ? WHERE key = ?", value, key)
+
+
 def endless_view(connection: sqlite3.Connection) -> None:
     connection.executescript("ALTER TABLE documents RENAME TO real_documents")
     digest = connection.execute("SELECT value FROM meta WHERE key = 'snapshot_digest'").fetchone()
@@ -55,37 +66,28 @@ class _Signed(Exception):
 
 
 REFUSED: dict[str, Attack] = {
-    "vector of another size": statement("UPDATE passages SET vector = x'00000000'"),
-    "vector without a direction": statement(
-        "UPDATE passages SET vector = zeroblob(?)", 4 * EMBEDDER.dim
-    ),
-    "vector that is no number": statement("UPDATE passages SET vector = ?", _NAN),
-    "vector that is text": statement("UPDATE passages SET vector = 'x'"),
-    "metadata that is no JSON": statement("UPDATE documents SET metadata = '{'"),
-    "metadata that is nested": statement("UPDATE documents SET metadata = ?", "[" * 100_000),
-    "metadata that is a list": statement("UPDATE documents SET metadata = '[]'"),
-    "metadata with numbers": statement("UPDATE documents SET metadata = '{\"a\": 1}'"),
-    "pages that are no numbers": statement("UPDATE documents SET pages = '[\"1\"]'"),
-    "pages in disorder": statement("UPDATE documents SET pages = '[9, 1]'"),
-    "blocks that are no blocks": statement("UPDATE documents SET blocks = x'00'"),
-    "blocks that grow": statement(
-        "UPDATE documents SET blocks = ?", zlib.compress(bytes(100_000_000))
-    ),
-    "text of another digest": statement("UPDATE documents SET text = 'Sardines.'"),
-    "title that is a number": statement("UPDATE documents SET title = x'41'"),
-    "passage of another text": statement("UPDATE passages SET text = 'Herrings'"),
-    "passage outside the text": statement("UPDATE passages SET start = -5"),
-    "passage without a document": statement("UPDATE passages SET document = 99"),
-    "passage with a huge number": statement(
-        "UPDATE passages SET id = 9007199254740993 WHERE id = 1"
-    ),
-    "generation without end": statement(
-        "UPDATE meta SET value = ? WHERE key = 'generation'", "9" * 400
-    ),
-    "generation that is no number": statement(
-        "UPDATE meta SET value = 'x' WHERE key = 'generation'"
-    ),
-    "vectors of a million numbers": statement("UPDATE meta SET value = '1000000' WHERE key='dim'"),
+    "vector of another size": passages("vector = x'00000000'"),
+    "vector without a direction": passages("vector = zeroblob(?)", 4 * EMBEDDER.dim),
+    "vector that is no number": passages("vector = ?", _NAN),
+    "vector that is text": passages("vector = 'x'"),
+    "metadata that is no JSON": documents("metadata = '{'"),
+    "metadata that is nested": documents("metadata = ?", "[" * 100_000),
+    "metadata that is a list": documents("metadata = '[]'"),
+    "metadata with numbers": documents("metadata = '{\"a\": 1}'"),
+    "pages that are no numbers": documents("pages = '[\"1\"]'"),
+    "pages in disorder": documents("pages = '[9, 1]'"),
+    "blocks that are no blocks": documents("blocks = x'00'"),
+    "blocks that grow": documents("blocks = ?", zlib.compress(bytes(100_000_000))),
+    "text of another digest": documents("text = 'Sardines.'"),
+    "title that is a number": documents("title = x'41'"),
+    "passage of another text": passages("text = 'Herrings'"),
+    "passage outside the text": passages("start = -5"),
+    "passage without a document": passages("document = 99"),
+    "passage with a huge number": passages("id = 9007199254740993 WHERE id = 1"),
+    "generation without end": meta("generation", "9" * 400),
+    "generation that is no number": meta("generation", "x"),
+    "vectors of a million numbers": meta("dim", "1000000"),
+    "an older format": meta("format", "4"),
     "no embedder": statement("DELETE FROM meta WHERE key = 'embedder'"),
     "a generated column": script("ALTER TABLE documents ADD COLUMN x TEXT AS (hex(text))"),
     "a further column": script("ALTER TABLE passages ADD COLUMN x TEXT"),
@@ -100,8 +102,19 @@ def test_a_forged_snapshot_changes_nothing(folder: Path, tmp_path: Path, name: s
     path = tmp_path / "forged.ragsnap"
     with suppress(_Signed, sqlite3.DatabaseError):  # it cannot be signed, and need not be
         forged(folder, path, REFUSED[name])
+    refused(folder, path, "format 4, this version reads" if "format" in name else "")
+
+
+@pytest.mark.parametrize("left", [0.99, 0.5, 0.01, 0])
+def test_a_truncated_snapshot_changes_nothing(folder: Path, tmp_path: Path, left: float) -> None:
+    path = Path(snapshots.take(folder, tmp_path / "a").path)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
+    refused(folder, path)
+
+
+def refused(folder: Path, path: Path, reason: str = "") -> None:
     before = (folder / "rag.sqlite").read_bytes()
-    with pytest.raises(StoreError, match=str(path)):
+    with pytest.raises(StoreError, match=f"{path}.*{reason}"):
         snapshots.restore(folder, path, replace=True, wait=0)
     assert (folder / "rag.sqlite").read_bytes() == before
     assert not list(folder.glob(".restore*"))
@@ -141,9 +154,9 @@ def test_only_the_rows_of_a_snapshot_are_restored(folder: Path, tmp_path: Path, 
     assert both(store, "sardines") == [ALL - {"a"}] * 2
     store.close()
     assert SECRET.encode() not in (folder / "rag.sqlite").read_bytes()
-    assert _schema(folder) == _schema(filled(tmp_path / "new", "c"))
+    assert schema(folder) == schema(filled(tmp_path / "new", "c"))
 
 
-def _schema(folder: Path) -> set[tuple[str, str]]:
+def schema(folder: Path) -> set[tuple[str, str]]:
     with closing(sqlite3.connect(folder / "rag.sqlite")) as connection:
         return set(connection.execute("SELECT type, name FROM sqlite_master"))

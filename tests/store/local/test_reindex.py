@@ -1,13 +1,12 @@
 """Rebuilding an index from its own text while it answers, and after kills."""
 
-from __future__ import annotations
-
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import IO, cast
 
@@ -27,28 +26,26 @@ EVERYTHING = {f"d{n:02}" for n in range(40)}
 
 
 def shape(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All tables with their columns, and the other objects of the database."""
-    connection = sqlite3.connect(path)
-    names = connection.execute(
-        "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
-    ).fetchall()
-    columns = {
-        name: connection.execute(f"PRAGMA table_info({name})").fetchall()
-        for kind, name in names
-        if kind == "table"
-    }
-    connection.close()
-    return {"names": names, **columns}
+    """All objects of the database, each with its columns."""
+    with closing(sqlite3.connect(path)) as connection:
+        objects = connection.execute(
+            "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1, 2"
+        ).fetchall()
+        return {
+            f"{kind} {name}": connection.execute(f"PRAGMA table_info({name})").fetchall()
+            for kind, name in objects
+        }
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    store = local(tmp_path / "index")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For the fixture `folder`: an index of forty documents."""
+    store = local(tmp_path_factory.mktemp("forty") / "index")
     with store.writing():
         for id in sorted(EVERYTHING):
             put(store, id, f"Sardine number {id} swims near the coast of its bay. " * 6)
     store.close()
-    return tmp_path / "index"
+    return store.folder
 
 
 def rebuild(
@@ -66,7 +63,7 @@ def opened(folder: Path) -> LocalStore:
     return LocalStore(folder, OTHER)
 
 
-def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
+def test_the_same_documents_answer_as_from_a_new_index(folder: Path, tmp_path: Path) -> None:
     old = local(folder)
     before, texts = old.stats(), stored(old)
     old.close()
@@ -84,13 +81,8 @@ def test_the_same_documents_answer_from_new_passages(folder: Path) -> None:
     assert len(store.dense(vector, 1000)) == made.passages
     assert set(by_lexical(store, "sardine")) == set(texts)
     assert sound(folder)
-
-
-def test_the_result_equals_a_new_index(folder: Path, tmp_path: Path) -> None:
-    rebuild(folder)
     local(tmp_path / "new").close()
     assert shape(folder / "rag.sqlite") == shape(tmp_path / "new" / "rag.sqlite")
-    store = opened(folder)
     store.delete("d07")
     assert "d07" not in by_lexical(store, "sardine")
     store.close()
@@ -147,9 +139,7 @@ class StoppingEmbedder(BagOfWordsEmbedder):
         return super().embed_passages(texts)
 
 
-def test_an_unfinished_rebuild_is_discarded_on_request_and_for_another_target(
-    folder: Path,
-) -> None:
+def test_an_unfinished_rebuild_ends_on_request_and_for_another_target(folder: Path) -> None:
     for tokens in (30, 20):
         with pytest.raises(Interrupted):
             rebuild(folder, StoppingEmbedder(1))
