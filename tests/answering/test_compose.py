@@ -1,4 +1,3 @@
-import math
 import re
 from dataclasses import replace
 
@@ -8,18 +7,11 @@ from hypothesis import strategies as st
 
 from rag.answering.candidate import cite
 from rag.answering.compose import MAX_CITATIONS
-from rag.answering.spans import QuestionAnalysis, SpanGroup, grouped, mention
 from rag.ingestion.chunking import split
 from rag.types import Copy, Hit, Span
 from tests.answering.readings import answer_of as answer
 from tests.answering.readings import span
 from tests.fakes import BagOfWordsEmbedder, document
-
-
-def gather(*spans: Span) -> list[SpanGroup]:
-    asked = QuestionAnalysis.of("when?")
-    return grouped([mention(asked, span) for span in spans], lambda one: one.span.score)
-
 
 A = document("It was signed in 2015. Talks went on.", "a")
 B = document("The deal of the year 2015 held.", "b")
@@ -27,15 +19,12 @@ C = document("The exit was in 2018.", "c")
 
 
 def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() -> None:
-    found = answer(
-        "when?", [A, B, C], [span(A, "2015", 2.0), span(C, "2018", 2.2), span(B, "2015", 1.9)]
-    )
+    said = [span(A, "2015", 2.0), span(C, "2018", 2.2), span(B, "2015", 1.9)]
+    found = answer("when?", [A, B, C], said)
     assert found.text == "2015"
     assert [c.document_id for c in found.citations] == ["a", "b"]
-    assert [c.sentence for c in found.citations] == [
-        "It was signed in 2015.",
-        "The deal of the year 2015 held.",
-    ]
+    sentences = ["It was signed in 2015.", "The deal of the year 2015 held."]
+    assert [c.sentence for c in found.citations] == sentences
     assert [other.text for other in found.alternatives] == ["2018"]
     assert found.abstention_reason is None
 
@@ -43,34 +32,21 @@ def test_equal_spans_of_several_documents_are_one_answer_with_their_citations() 
 def test_copies_and_equal_sentences_are_one_source() -> None:
     copy = replace(A, id="copy")
     quoted = document("It was signed in 2015. We heard that later.", "quoted")
-    found = answer(
-        "when?", [A, copy, quoted, B], [span(d, "2015", 2.0) for d in (A, copy, quoted, B)]
-    )
+    documents = [A, copy, quoted, B]
+    found = answer("when?", documents, [span(d, "2015", 2.0) for d in documents])
     assert {c.document_id for c in found.citations} == {"a", "copy", "quoted", "b"}
     assert found.documents == 2
 
 
 def test_copies_are_cited_too() -> None:
     (passage, *_) = split(A, BagOfWordsEmbedder().count_tokens)
-    copy = replace(
-        passage, document_id="copy", title="Copy", start=passage.start + 7, end=passage.end + 7
-    )
+    start, end = passage.start + 7, passage.end + 7
+    copy = replace(passage, document_id="copy", title="Copy", start=start, end=end)
     here = span(A, "2015", 2.0)
     found = answer("when?", [A], [replace(here, hit=replace(here.hit, copies=(copy,)))])
     (citation,) = found.citations
     assert citation.copies == (Copy("copy", "Copy", citation.start + 7, citation.end + 7),)
     assert found.documents == 1
-
-
-def test_support_adds_odds() -> None:
-    (both,) = gather(span(A, "2015", 2.0), span(B, "2015", 2.0))
-    assert both.score == pytest.approx(2.0 + math.log(2))
-
-
-def test_one_passage_supports_an_answer_once() -> None:
-    twice = document("2015 it was, yes 2015.", "t")
-    (only,) = gather(span(twice, "2015", 2.0), span(twice, "2015", 1.5, start=5))
-    assert only.score == pytest.approx(2.0)
 
 
 def test_below_the_threshold_the_reason_names_the_best_guess() -> None:
@@ -89,7 +65,8 @@ def test_without_spans_there_is_a_reason_too() -> None:
 
 
 def test_deleted_and_changed_documents_are_not_cited() -> None:
-    assert answer("when?", [], [span(A, "2015", 5.0)]).text is None
+    for documents in ([], [document("Another text, 2015.", "a")]):
+        assert answer("when?", documents, [span(A, "2015", 5.0)]).text is None
     assert cite(span(A, "2015", 1.0), document("Another text, 2015.", "a")) is None
     kept = answer("when?", [B], [span(A, "2015", 5.0), span(B, "2015", 1.0)])
     assert [c.document_id for c in kept.citations] == ["b"]
@@ -108,20 +85,14 @@ D = document("The exit was in 2016.", "d")
 
 
 def test_conflicts_have_sides_and_counts() -> None:
-    found = answer(
-        "When was the exit?",
-        [A, B, C, D],
-        [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)],
-    )
+    said = [span(C, "2018", 3.0), span(D, "2016", 2.5), span(A, "2015", -1.0)]
+    found = answer("When was the exit?", [A, B, C, D], said)
     assert (found.text, found.documents) == ("2018", 1)
     (side,) = found.conflicts
     assert (side.text, side.documents, side.citations[0].document_id) == ("2016", 1, "d")
     full = document("On 8 May 2018 the exit was made.", "f")
-    again = answer(
-        "When was the exit?",
-        [C, D, full],
-        [span(C, "2018", 3.0), span(full, "8 May 2018", 2.9), span(D, "2016", 2.8)],
-    )
+    said = [span(C, "2018", 3.0), span(full, "8 May 2018", 2.9), span(D, "2016", 2.8)]
+    again = answer("When was the exit?", [C, D, full], said)
     assert (again.text, again.documents) == ("2018", 2)
     assert [(side.text, side.documents) for side in again.conflicts] == [("2016", 1)]
 
@@ -134,26 +105,10 @@ def test_another_things_date_is_not_a_conflict() -> None:
 @pytest.mark.parametrize(
     ("question", "one", "other"),
     [
-        (
-            "How many centrifuges did Iran have?",
-            "In 2013 Iran had [19,000] centrifuges.",
-            "In 2016 Iran had [5,060] centrifuges.",
-        ),
-        (
-            "Who was the president?",
-            "In 2010 the president was [Obama].",
-            "In 2004 the president was [Bush].",
-        ),
-        (
-            "How much is the rent?",
-            "The rent of the flat is [$1,200].",
-            "The rent of the garage is [$200].",
-        ),
-        (
-            "Who is the president?",
-            "The president of Iran is [Raisi].",
-            "The president of France is [Macron].",
-        ),
+        ("How many ships came?", "In 2013 [19] ships came.", "In 2016 [50] ships came."),
+        ("Who was the chair?", "In 2010 the chair was [Obama].", "In 2004 the chair was [Bush]."),
+        ("What is the rent?", "The rent of the flat is [$900].", "The rent of the bay is [$200]."),
+        ("Who is the king?", "The king of Spain is [Felipe].", "The king of Norway is [Harald]."),
     ],
 )
 def test_another_year_or_thing_is_not_a_conflict(question: str, one: str, other: str) -> None:
@@ -176,11 +131,8 @@ def test_a_denial_is_a_conflict() -> None:
 
 def test_more_exact_or_other_values_are_not_conflicts() -> None:
     full = document("On 14 July 2015 in Vienna.", "f")
-    found = answer(
-        "When was it?",
-        [A, full],
-        [span(A, "2015", 3.0), span(full, "14 July 2015", 2.5), span(full, "Vienna", 2.0)],
-    )
+    said = [span(A, "2015", 3.0), span(full, "14 July 2015", 2.5), span(full, "Vienna", 2.0)]
+    found = answer("When was it?", [A, full], said)
     assert (found.text, found.documents, found.conflicts) == ("2015", 2, ())
     assert found.value is not None
     assert (found.value.kind, found.value.iso, found.value.precision) == ("date", "2015", "year")

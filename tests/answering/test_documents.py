@@ -1,4 +1,4 @@
-"""Which document a question is about, and which documents mention something."""
+"""Which document a question is about, and which documents it asks for."""
 
 from pathlib import Path
 
@@ -6,8 +6,20 @@ import pytest
 
 from rag.answering.catalogue import catalogue
 from rag.answering.overview import meant
+from rag.types import Document
 from tests.fakes import document
 from tests.small_index import add, new_store
+
+REPORT = (document("The annual report is ready.", "notes/a", author="Ada Bloom"),)
+AUDITS = (
+    document("The audit was held in May. It was international.", "a"),
+    document("The international audit was held in May.", "b"),
+)
+CLUB = (
+    document("The oars.", "a", "Guide", author="Helena Marsh", date="2023-11-02"),
+    document("The hall.", "b", "Winter", author="Tom Lind", date="2024-01-15"),
+    document("The pontoon.", "c", "Spring", author="Ana <a@b.org>", date="2024-03"),
+)
 
 
 @pytest.mark.parametrize(
@@ -26,72 +38,51 @@ def test_the_longest_name_that_a_question_has_is_meant(question: str, name: str)
     assert meant(question, listed, []) == name
 
 
-@pytest.mark.parametrize(
-    ("question", "count"),
-    [
-        ("How many documents are there?", "1 document"),
-        ("How many files are in the folder notes?", "1 document"),
-        ("How many pages does the annual report have?", None),
-        ("How many e-mails did John send to Mary?", None),
-        ("How many reports are from last year?", None),
-    ],
-)
-def test_only_documents_are_counted(tmp_path: Path, question: str, count: str | None) -> None:
-    store = new_store(tmp_path)
-    add(store, document("The annual report is ready.", "notes/a"))
-    found = catalogue(question, store, store.documents(), [])
+def found(
+    folder: Path, question: str, documents: tuple[Document, ...], alone: bool = False
+) -> str | None:
+    store = new_store(folder)
+    add(store, *documents)
+    made = catalogue(question, store, store.documents(), [], alone)
     store.close()
-    assert (found and found.text) == count
-
-
-def test_one_document_is_not_listed(tmp_path: Path) -> None:
-    store = new_store(tmp_path)
-    add(store, document("The annual report is ready.", "notes/a", author="Ada Bloom"))
-    listed = store.documents()
-    question = "Where are changes to this document posted?"
-    several, one = (catalogue(question, store, listed, [], alone) for alone in (False, True))
-    author = catalogue("Who wrote this document?", store, listed, [], True)
-    store.close()
-    assert (several and several.text, one) == ("A", None)
-    assert author
-    assert author.text == "Ada Bloom"
+    return made and made.text
 
 
 @pytest.mark.parametrize(
-    ("question", "count"),
+    ("documents", "question", "text"),
     [
-        ("How many documents mention the internal audit?", None),
-        ("How many documents mention international audits?", "1 document"),
+        # only documents are counted
+        (REPORT, "How many documents are there?", "1 document"),
+        (REPORT, "How many files are in the folder notes?", "1 document"),
+        (REPORT, "How many pages does the annual report have?", None),
+        (REPORT, "How many e-mails did John send to Mary?", None),
+        (REPORT, "How many reports are from last year?", None),
+        # a mention has whole words
+        (AUDITS, "How many documents mention the internal audit?", None),
+        (AUDITS, "How many documents mention international audits?", "1 document"),
+        # by an author, or of a time
+        (CLUB, "Which documents are by Helena Marsh?", "Guide"),
+        (CLUB, "Is there anything written by marsh?", "Guide"),
+        (CLUB, "Which notes are from 2024?", "Winter\nSpring"),
+        (CLUB, "Which documents are dated March 2024?", "Spring"),
+        (CLUB, "How many files are from 2024?", "2 documents"),
     ],
 )
-def test_a_mention_has_whole_words(tmp_path: Path, question: str, count: str | None) -> None:
-    store = new_store(tmp_path)
-    add(store, document("The audit was held in May. It was international.", "a"))
-    add(store, document("The international audit was held in May.", "b"))
-    found = catalogue(question, store, store.documents(), [])
-    store.close()
-    assert (found and found.text) == count
+def test_documents_are_listed_and_counted(
+    tmp_path: Path, documents: tuple[Document, ...], question: str, text: str | None
+) -> None:
+    assert found(tmp_path, question, documents) == text
 
 
 @pytest.mark.parametrize(
-    ("question", "answer"),
+    ("question", "alone", "text"),
     [
-        ("Which documents are by Helena Marsh?", "Guide"),
-        ("Is there anything written by marsh?", "Guide"),
-        ("Which notes are from 2024?", "Winter\nSpring"),
-        ("Which documents are dated March 2024?", "Spring"),
-        ("How many files are from 2024?", "2 documents"),
+        ("Where are changes to this document posted?", False, "A"),
+        ("Where are changes to this document posted?", True, None),
+        ("Who wrote this document?", True, "Ada Bloom"),
     ],
 )
-def test_documents_by_an_author_or_of_a_time(tmp_path: Path, question: str, answer: str) -> None:
-    store = new_store(tmp_path)
-    add(
-        store,
-        document("The oars.", "a", "Guide", author="Helena Marsh", date="2023-11-02"),
-        document("The hall.", "b", "Winter", author="Tom Lind", date="2024-01-15"),
-        document("The pontoon.", "c", "Spring", author="Ana <a@b.org>", date="2024-03"),
-    )
-    found = catalogue(question, store, store.documents(), [])
-    store.close()
-    assert found is not None
-    assert found.text == answer
+def test_one_document_is_not_listed(
+    tmp_path: Path, question: str, alone: bool, text: str | None
+) -> None:
+    assert found(tmp_path, question, REPORT, alone) == text

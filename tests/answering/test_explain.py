@@ -17,11 +17,8 @@ ANSWER = Answer(
 
 def test_an_answer_is_explained_in_plain_words() -> None:
     conflicts = (Alternative("2019", 0.6, (OTHER,), 1),)
-    assert explain(
-        replace(
-            ANSWER, conflicts=conflicts, value=Value("date", "2018", iso="2018", precision="year")
-        )
-    ) == [
+    value = Value("date", "2018", iso="2018", precision="year")
+    assert explain(replace(ANSWER, conflicts=conflicts, value=value)) == [
         '"2018": confidence 88%.',
         "It is in docs/deal.md, the 2nd closest passage (3rd by meaning, 1st by words).",
         "2 of the 2 documents read support it.",
@@ -33,15 +30,9 @@ def test_an_answer_is_explained_in_plain_words() -> None:
 
 def test_a_refusal_is_explained_too() -> None:
     near = (Alternative("2018", 0.2, (CITATION,), 1),)
-    refused = replace(
-        ANSWER,
-        question="When did the US leave the deal in Luxembourg?",
-        text=None,
-        citations=(),
-        alternatives=near,
-        abstention_reason="it reaches 0.20, below 0.31",
-        documents=0,
-    )
+    asked, why = "When did the US leave the deal in Luxembourg?", "it reaches 0.20, below 0.31"
+    refused = replace(ANSWER, question=asked, abstention_reason=why, alternatives=near)
+    refused = replace(refused, text=None, citations=(), documents=0)
     lines = explain(refused)
     assert lines[0] == "Not answered: it reaches 0.20, below 0.31."
     assert lines[1].startswith('"2018" is in docs/deal.md, the 2nd closest passage')
@@ -52,20 +43,11 @@ def test_a_refusal_is_explained_too() -> None:
 
 
 def test_values_in_words() -> None:
-    resolved = Value(
-        "date",
-        "on Tuesday",
-        iso="2026-02-10",
-        precision="day",
-        resolved='"on Tuesday" in a document of 2026-02-10',
-    )
-    assert in_words(resolved) == 'date 2026-02-10: "on Tuesday" in a document of 2026-02-10'
-    assert (
-        in_words(Value("quantity", "x", number=11000.0, unit="kilogram", bound="more than"))
-        == "quantity more than 11,000 kilogram"
-    )
-    assert (
-        in_words(Value("duration", "x", number=2.0, upper=3.0, unit="month"))
-        == "duration 2 to 3 month"
-    )
+    how = '"on Tuesday" in a document of 2026-02-10'
+    day = Value("date", "on Tuesday", iso="2026-02-10", precision="day", resolved=how)
+    assert in_words(day) == f"date 2026-02-10: {how}"
+    weight = Value("quantity", "x", number=11000.0, unit="kilogram", bound="more than")
+    assert in_words(weight) == "quantity more than 11,000 kilogram"
+    months = Value("duration", "x", number=2.0, upper=3.0, unit="month")
+    assert in_words(months) == "duration 2 to 3 month"
     assert in_words(Value("boolean", "It was.", yes=True)) == 'yes, as "It was." says'

@@ -1,5 +1,6 @@
 """The candidates that are proposed for a reading. Nothing is decided here."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.answering.candidate import Candidate
-from rag.answering.proposals import candidates, section
+from rag.answering.proposals import candidates, compared, section
 from rag.answering.reading import Reading
 from rag.meaning.sentences import split_sentences
 from rag.types import Document
@@ -87,16 +88,14 @@ def test_a_long_list_shows_twenty_items_and_counts_the_others() -> None:
 def test_rows_are_those_with_the_question_s_words(question: str, rows: list[str]) -> None:
     reading = reading_of(CODES, [0.4, 0.6, 0.7, 0.9], question=question)
     (matching,) = proposed(reading, "rows")
-    assert [row.split(" | ")[0] for row in texts(matching, CODES)] == [
-        f"Display: {row}" for row in rows
-    ]
+    firsts = [row.split(" | ")[0] for row in texts(matching, CODES)]
+    assert firsts == [f"Display: {row}" for row in rows]
 
 
 def test_headings_and_column_names_are_no_sentences() -> None:
-    found = document(
-        "Garden leave\n------------\n\nStaff may be sent home on full pay. Keys are returned.", "g"
-    )
-    assert ["Garden leave\n------------"] not in proposed_texts(found, [0.9, 0.2, 0.1], "sentence")
+    text = "Garden leave\n------------\n\nStaff may be sent home on full pay. Keys are returned."
+    sentences = proposed_texts(document(text, "g"), [0.9, 0.2, 0.1], "sentence")
+    assert ["Garden leave\n------------"] not in sentences
     assert ["Display | Cause"] not in proposed_texts(CODES, [0.9, 0.1, 0.1, 0.1], "sentence")
 
 
@@ -110,9 +109,8 @@ def test_a_comparison_has_a_place_for_each_side() -> None:
 
 def test_one_sentence_about_both_sides_is_one_place() -> None:
     found = document("Hartwell asks 1,420 and Nord 2,260. Both were asked in May.", "offers")
-    reading = reading_of(
-        found, [0.9, 0.2], question="What is the difference between Hartwell and Nord?"
-    )
+    question = "What is the difference between Hartwell and Nord?"
+    reading = reading_of(found, [0.9, 0.2], question=question)
     (sides,) = proposed(reading, "comparison")
     assert [place.label for place in sides.places] == ["Hartwell, Nord"]
 
@@ -120,6 +118,29 @@ def test_one_sentence_about_both_sides_is_one_place() -> None:
 def test_a_side_without_a_sentence_makes_no_comparison() -> None:
     reading = reading_of(LEASE, [0.3] * 5, question="The lease or the garage?")
     assert proposed(reading, "comparison") == []
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("What is the difference between a lease and a licence?", ("a lease", "a licence")),
+        ("Which costs more, the tram or the bus?", ("the tram", "the bus")),
+        ("Tram or bus: which is cheaper?", ("Tram", "bus")),
+        ("Compare Basic and Plus on storage", ("Basic", "Plus")),
+        ("How does Code 3.1 differ from Code 3.2?", ("Code 3.1", "Code 3.2")),
+        ("A Flex vs a Saver - what do they allow?", ("A Flex", "a Saver")),
+        ("ls_old vs ls_older", ("ls_old", "ls_older")),
+        ("How many visits before and after the relaunch?", ()),
+        ("tea or tea", ()),
+        ("Why?", ()),
+        pytest.param("x or " * 240 + "y\nz", (), id="many lines"),
+        pytest.param("x " * 50_000 + "the tram or the bus?", (), id="long"),
+    ],
+)
+def test_clear_sides_of_a_comparison_are_named_in_time(question: str, names: Sequence[str]) -> None:
+    started = time.process_time()
+    assert compared(question) == names
+    assert time.process_time() - started < 1
 
 
 def test_a_heading_with_the_question_s_words_proposes_its_section() -> None:

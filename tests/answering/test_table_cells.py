@@ -38,10 +38,8 @@ OTHERS = (
 
 def span(text: str, name: str = "a.pdf") -> Span:
     whole = next(whole for whole in (TEXT, *OTHERS) if text in whole)
-    passage = Passage(name, 0, len(whole), whole, "", "")
-    return Span(
-        replace(HIT, passage=passage), whole.index(text), whole.index(text) + len(text), 1.0
-    )
+    hit = replace(HIT, passage=Passage(name, 0, len(whole), whole, "", ""))
+    return Span(hit, whole.index(text), whole.index(text) + len(text), 1.0)
 
 
 def table(text: str) -> tuple[str, tuple[Block, ...]]:

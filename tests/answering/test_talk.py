@@ -25,9 +25,8 @@ class Greetings(FormClassifier):
     """Takes greetings for talk, and everything else for a span."""
 
     def __init__(self) -> None:
-        super().__init__(
-            np.zeros((1, 1), np.float32), np.zeros(1, np.float32), BagOfWordsEmbedder()
-        )
+        none = np.zeros(1, np.float32)
+        super().__init__(none[None], none, BagOfWordsEmbedder())
 
     def probabilities(self, questions: Sequence[str]) -> list[dict[str, float]]:
         return [{TALK if one in GREETINGS else "span": 1.0} for one in questions]
@@ -48,10 +47,8 @@ def guide(name: str, *headings: str) -> Document:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
-    settings = Settings(index=tmp_path, threshold=0.0)
-    made = build.assemble(
-        settings, new_store(tmp_path), BagOfWordsEmbedder(), NameReader(), SpanJudge()
-    )
+    settings, models = Settings(index=tmp_path, threshold=0.0), (NameReader(), SpanJudge())
+    made = build.assemble(settings, new_store(tmp_path), BagOfWordsEmbedder(), *models)
     made.forms = Greetings()
     add(made.store, guide("lamp", "Where was the lamp lit?", "Oil"), guide("pump", "Pumps"))
     return made
