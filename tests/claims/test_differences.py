@@ -10,10 +10,7 @@ from rag.meaning.names import names
 from tests.claims.parts import MODELS, engine
 from tests.growth import cpu_seconds
 
-SIGNED = (
-    "The Joint Comprehensive Plan of Action, known as the JCPOA, was signed in Vienna on 14 "
-    "July 2015."
-)
+SIGNED = "The Joint Comprehensive Plan, known as the JCPOA, was signed in Vienna on 14 July 2015."
 LIMITS = (
     "Iran kept 6,104 installed centrifuges, of which 5,060 first-generation IR-1 machines at "
     "Natanz could enrich uranium for 10 years. Iran agreed to enrich to no more than 3.67 percent. "
@@ -68,11 +65,8 @@ def test_a_denial_applies_to_its_own_clause(claim: str, evidence: str, is_denied
 
 
 def test_names_are_runs_of_capitals_or_spelled_out() -> None:
-    assert names("In Vienna the European Union and Federica Mogherini announced it.") == [
-        "Vienna",
-        "European Union",
-        "Federica Mogherini",
-    ]
+    announced = "In Vienna the European Union and Federica Mogherini announced it."
+    assert names(announced) == ["Vienna", "European Union", "Federica Mogherini"]
     assert compare("The EU lifted it.", "The European Union lifted its sanctions.").unnamed == ()
     assert compare("Japan signed it.", SIGNED).unnamed == ("Japan",)
     assert compare("The JCPOA was signed.", "It was signed.", "The JCPOA").unnamed == ()

@@ -102,9 +102,8 @@ def test_days_however_they_are_written() -> None:
     ],
 )
 def test_a_date_of_metadata_is_in_iso(date: str, texts: str) -> None:
-    assert {text: iso_date(text) for text in texts.split("|")} == dict.fromkeys(
-        texts.split("|"), date
-    )
+    found = {text: iso_date(text) for text in texts.split("|")}
+    assert found == dict.fromkeys(found, date)
 
 
 def test_the_year_of_metadata() -> None:

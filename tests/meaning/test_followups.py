@@ -101,10 +101,9 @@ def test_each_completion_is_proposed_once_and_probabilities_sum_to_one() -> None
 
 
 def test_a_long_answer_never_takes_the_place_of_a_pronoun() -> None:
-    last = PreviousTurn(
-        "How do I reset it?", "Hold the button for ten seconds, then let it go again"
-    )
-    assert all("Hold" not in one.text for one in completions("does that always help?", last))
+    answer = "Hold the button for ten seconds, then let it go again"
+    options = completions("does that always help?", PreviousTurn("How do I reset it?", answer))
+    assert all("Hold" not in one.text for one in options)
 
 
 def test_many_long_turns_take_little_time() -> None:

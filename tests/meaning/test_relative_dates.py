@@ -61,16 +61,11 @@ def test_relative_dates_at_month_ends_and_leap_days(words: str, day: str, iso: s
         ("Choir | band met on ", "Friday", ".", "2026-02-06"),
         ("The ", "next year", " they signed.", None),
         ("", "The next month", " they signed.", None),
-        *(
-            ("", words, "", None)
-            for words in (
-                "three days earlier",
-                "the next day",
-                "2015",
-                "that Friday",
-                "9999 years ago",
-            )
-        ),
+        ("", "three days earlier", "", None),
+        ("", "the next day", "", None),
+        ("", "2015", "", None),
+        ("", "that Friday", "", None),
+        ("", "9999 years ago", "", None),
     ],
 )
 def test_a_weekday_is_past_or_ahead(before: str, words: str, after: str, iso: str | None) -> None:
