@@ -14,6 +14,7 @@ from rag.types import Hit
 from tests import tiny
 from tests.small_index import hit
 
+Readers = tuple[ExtractiveReader, ExtractiveReader]
 TEXTS = [f"town {n} was built in 1{n}00. it is small." for n in range(8)]
 
 
@@ -22,14 +23,17 @@ def hits(texts: list[str]) -> list[Hit]:
 
 
 @pytest.fixture(scope="module")
-def readers(tmp_path_factory: pytest.TempPathFactory) -> tuple[ExtractiveReader, ExtractiveReader]:
+def readers(tmp_path_factory: pytest.TempPathFactory) -> Readers:
     small, large = tmp_path_factory.mktemp("small"), tmp_path_factory.mktemp("large")
     return ExtractiveReader(str(tiny.bert(small))), ExtractiveReader(str(tiny.three_heads(large)))
 
 
-def test_the_second_reader_reads_what_the_first_chose(
-    readers: tuple[ExtractiveReader, ExtractiveReader],
-) -> None:
+def scores(found: ReaderOutput) -> list[float]:
+    parts = [span.score for span in found.spans], [one.score for one in found.sentences]
+    return [*parts[0], *parts[1], *(verdict.yes for verdict in found.verdicts)]
+
+
+def test_the_second_reader_reads_what_the_first_chose(readers: Readers) -> None:
     small, large = readers
     some = hits(TEXTS)
     found = Cascade(small, large, 3).read("when?", some)
@@ -38,18 +42,11 @@ def test_the_second_reader_reads_what_the_first_chose(
     assert some[0] in read
     assert small.read("when?", some).spans[0].hit in read
     assert read == sorted(read, key=lambda hit: -hit.score)
-    again = large.read("when?", read)
-    assert [s.score for s in found.spans] == pytest.approx([s.score for s in again.spans], abs=1e-4)
-    assert [s.score for s in found.sentences] == pytest.approx(
-        [s.score for s in again.sentences], abs=1e-4
-    )
-    assert [v.yes for v in found.verdicts] == pytest.approx(
-        [v.yes for v in again.verdicts], abs=1e-4
-    )
+    assert scores(found) == pytest.approx(scores(large.read("when?", read)), abs=1e-4)
 
 
 def test_the_last_batch_is_not_read_again(
-    readers: tuple[ExtractiveReader, ExtractiveReader], monkeypatch: pytest.MonkeyPatch
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small, large = readers
     fresh = Cascade(small, large, 3).read_many([("where?", hits(TEXTS)), ("when?", hits(TEXTS))])
@@ -73,9 +70,7 @@ def test_the_last_batch_is_not_read_again(
     assert counts == [2, 1, 1], "other passages"
 
 
-def test_few_passages_are_all_read_and_none_is_fine(
-    readers: tuple[ExtractiveReader, ExtractiveReader],
-) -> None:
+def test_few_passages_are_all_read_and_none_is_fine(readers: Readers) -> None:
     both = Cascade(*readers, 3)
     asked = [("when?", hits(TEXTS[:2])), ("where?", hits(TEXTS)), ("when?", [])]
     few, many, none = both.read_many(asked)
@@ -101,14 +96,9 @@ def test_the_shipped_readers_give_right_verdicts() -> None:
     reader = build.reader(Settings(reader="accurate"))
     text = "The rent is 900 euros a month. It is due on the first. Dogs are allowed in all flats."
     lease = hit(text, title="Lease")
-    claims = [
-        "The rent is 900 euros a month.",
-        "The rent is 400 euros a month.",
-        "The bridge is long.",
-    ]
-    same, changed, other = (
-        found.verdicts[0] for found in reader.read_many([(c, [lease]) for c in claims])
-    )
+    claims = [*(f"The rent is {n} euros a month." for n in (900, 400)), "The bridge is long."]
+    read = reader.read_many([(claim, [lease]) for claim in claims])
+    same, changed, other = (found.verdicts[0] for found in read)
     assert same.yes > max(changed.yes, other.yes)
     assert changed.no > same.no
     assert len(reader.read(claims[0], [lease]).sentences) == 3

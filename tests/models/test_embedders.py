@@ -13,13 +13,7 @@ from rag.models.registry import embedder_path
 from rag.protocols import Vectors
 from tests import tiny
 
-TEXTS = [
-    "when was it signed?",
-    "a",
-    "",
-    "oman hosted the talks. " * 40,
-    "iran and the united states",
-]
+TEXTS = ["when was it signed?", "a", "", "oman hosted the talks. " * 40, "iran and the US"]
 
 
 @pytest.fixture
@@ -31,9 +25,8 @@ def test_the_current_layout_is_read(folder: Path, tmp_path_factory: pytest.TempP
     from sentence_transformers import SentenceTransformer
 
     written = tmp_path_factory.mktemp("now")
-    SentenceTransformer(str(folder), device="cpu").save_pretrained(
-        str(written), create_model_card=False
-    )
+    theirs = SentenceTransformer(str(folder), device="cpu")
+    theirs.save_pretrained(str(written), create_model_card=False)
     assert "max_seq_length" not in json.loads((written / "sentence_bert_config.json").read_text())
     assert is_mean(written)
     before, after = (MeanEmbedder("tiny", path).embed_passages(TEXTS) for path in (folder, written))
@@ -46,9 +39,8 @@ def test_vectors_have_unit_length_in_any_batch(folder: Path) -> None:
     assert together.shape == (len(TEXTS), embedder.dim)
     assert together.dtype == np.float32
     assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-5)
-    assert np.allclose(
-        together, np.concatenate([embedder.embed_queries([text]) for text in TEXTS]), atol=1e-5
-    )
+    alone = np.concatenate([embedder.embed_queries([text]) for text in TEXTS])
+    assert np.allclose(together, alone, atol=1e-5)
     assert embedder.embed_passages([]).shape == (0, embedder.dim)
 
 
@@ -74,9 +66,8 @@ def test_a_question_is_embedded_once(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_more_than_a_batch_keeps_its_order(folder: Path) -> None:
     embedder = MeanEmbedder("tiny", folder)
     many = [f"{'word ' * (number % 30)}{number}" for number in range(200)]
-    assert np.allclose(
-        embedder.embed_passages(many)[-1], embedder.embed_passages(many[-1:])[0], atol=1e-5
-    )
+    first, last = embedder.embed_passages(many)[-1], embedder.embed_passages(many[-1:])[0]
+    assert np.allclose(first, last, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +103,8 @@ def test_the_shipped_embedder_equals_sentence_transformers(tmp_path: Path) -> No
     texts = [*TEXTS, "Łódź, naïve café — 12 000 €", "漢字 and ASCII", "long " * 400]
     assert ours.count_tokens(texts) == theirs.count_tokens(texts)
     for of in ("embed_passages", "embed_queries"):
-        assert (getattr(ours, of)(texts) * getattr(theirs, of)(texts)).sum(1) == pytest.approx(
-            1, abs=1e-4
-        )
+        cosines = (getattr(ours, of)(texts) * getattr(theirs, of)(texts)).sum(1)
+        assert cosines == pytest.approx(1, abs=1e-4)
     narrow = MeanEmbedder("minilm", shipped, arithmetic=Arithmetic(bf16=True))
     assert (narrow.embed_passages(texts) * ours.embed_passages(texts)).sum(1).min() > 0.999
 

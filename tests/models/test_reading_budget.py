@@ -22,11 +22,8 @@ class PacedReader(NameReader):
 
 
 def hits(count: int, said: int = 0) -> list[Hit]:
-    """`count` passages; the one at `said` shares most of the question's words."""
-    texts = [
-        f"Talks led City{i}." + (" The talks were led by Burns." if i == said else "")
-        for i in range(count)
-    ]
+    texts = [f"Talks led City{i}." for i in range(count)]
+    texts[said] += " The talks were led by Burns."
     return small_index.hits(texts)
 
 
@@ -34,10 +31,8 @@ QUESTION = "The talks were led by whom?"
 
 
 def test_without_a_deadline_everything_is_read_at_once() -> None:
-    reader, some = (
-        PacedReader(),
-        [ReadState(QUESTION, hits(8)), ReadState("who?", hits(3)), ReadState("where?", [])],
-    )
+    asked = [(QUESTION, hits(8)), ("who?", hits(3)), ("where?", [])]
+    reader, some = PacedReader(), [ReadState(*one) for one in asked]
     BudgetedReader(reader).run(some)
     assert reader.rounds == [[8, 3]]
     assert [one.read for one in some] == [8, 3, 0]
@@ -55,9 +50,8 @@ def test_reading_stops_near_the_deadline() -> None:
     one = ReadState(QUESTION, hits(100), time.monotonic() + 0.3)
     BudgetedReader(PacedReader(0.02)).run([one])
     assert 1 <= one.read < 60
-    assert [span.score for span in one.output.spans] == sorted(
-        (span.score for span in one.output.spans), reverse=True
-    )
+    scores = [span.score for span in one.output.spans]
+    assert scores == sorted(scores, reverse=True)
 
 
 def test_a_deadline_does_not_stop_another_question() -> None:

@@ -58,15 +58,13 @@ def test_the_heads_match_their_weights(folder: Path, reader: ExtractiveReader) -
             for n, (start, end) in enumerate(encoding.offsets)
             if encoding.sequence_ids[n] == 1 and start < sentence.end and end > sentence.start
         ]
-        assert sentence.score == pytest.approx(
-            float(torch.sigmoid(logits[inside].mean())), abs=1e-5
-        )
+        wanted = float(torch.sigmoid(logits[inside].mean()))
+        assert sentence.score == pytest.approx(wanted, abs=1e-5)
     dense = torch.tanh(states[0] @ heads["verdict_dense.weight"].T + heads["verdict_dense.bias"])
-    shares = torch.softmax(
-        dense @ heads["verdict_outputs.weight"].T + heads["verdict_outputs.bias"], 0
-    )
+    odds = dense @ heads["verdict_outputs.weight"].T + heads["verdict_outputs.bias"]
     (verdict,) = read.verdicts
-    assert [verdict.yes, verdict.no, verdict.unsaid] == pytest.approx(shares.tolist(), abs=1e-5)
+    shares = torch.softmax(odds, 0).tolist()
+    assert [verdict.yes, verdict.no, verdict.unsaid] == pytest.approx(shares, abs=1e-5)
 
 
 def test_a_reader_without_these_heads_gives_spans_alone(tmp_path: Path) -> None:

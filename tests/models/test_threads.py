@@ -1,6 +1,5 @@
 """The number of threads, and that they do not spin while they wait."""
 
-import json
 import math
 import os
 import subprocess
@@ -59,10 +58,8 @@ def test_a_quota_of_cgroup_v1_is_read(tmp_path: Path, mount: str, group: str) ->
 
 
 def test_no_quota_of_cgroup_v1_is_no_limit(tmp_path: Path) -> None:
-    files = {
-        "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1",
-        "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
-    }
+    files = {"cfs_quota_us": "-1", "cfs_period_us": "100000"}
+    files = {f"sys/fs/cgroup/cpu/cpu.{name}": text for name, text in files.items()}
     assert quota(tree(tmp_path, {"proc/self/cgroup": "1:cpu:/\n", **files})) == math.inf
 
 
@@ -98,28 +95,24 @@ def test_user_variables_are_unchanged(tmp_path: Path) -> None:
     assert environ == {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
+def in_a_process(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Python's output in a process without variables of OpenMP, except `environ`."""
+    clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=clean | environ, capture_output=True, text=True, check=True)
+
+
 @pytest.mark.parametrize("module", ["rag.cli.main", "rag.parsing.worker", "rag.build"])
 def test_threads_yield_from_the_first_import(module: str) -> None:
     """This includes parser processes, and must happen before torch reads the variables."""
-    code = (
-        f"import json, os, sys, {module}\nprint(json.dumps([os.environ.get('OMP_WAIT_POLICY'), "
-        f"'torch' in sys.modules]))"
-    )
-    clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True
-    )
-    assert json.loads(done.stdout) == ["PASSIVE", False]
+    shown = "os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules"
+    code = f"import os, sys, {module}; print({shown})"
+    assert in_a_process(code).stdout == "PASSIVE False\n"
 
 
 @pytest.mark.slow
 def test_openmp_obeys_the_variables() -> None:
     """GNU's OpenMP prints its settings when torch loads it, after rag."""
-    code = "import rag, torch"
-    clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    environ = {**clean, "OMP_DISPLAY_ENV": "VERBOSE"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
-    )
-    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
-    assert "GOMP_SPINCOUNT = '0'" in done.stderr
+    said = in_a_process("import rag, torch", OMP_DISPLAY_ENV="VERBOSE").stderr
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in said
+    assert "GOMP_SPINCOUNT = '0'" in said

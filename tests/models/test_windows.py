@@ -13,9 +13,6 @@ def test_a_passage_that_fits_is_one_window_with_its_context_in_front() -> None:
     assert window.text == "The deal > Parties\niran and six others."
     assert window.text[window.prefix :] == "iran and six others."
     assert window.offset == 0
-
-
-def test_without_context_there_is_no_prefix() -> None:
     (window,) = windows(TOKENIZER, "who?", "", "iran.")
     assert (window.text, window.prefix) == ("iran.", 0)
 
@@ -37,19 +34,14 @@ def test_long_passages_are_covered_by_overlapping_windows_each_with_context() ->
 
 def test_a_long_question_is_cut_to_its_beginning() -> None:
     (window,) = windows(TOKENIZER, "why " * 500, "", "iran.")
-    assert (
-        len(TOKENIZER(window.question, add_special_tokens=False)["input_ids"])
-        <= MAX_QUESTION_TOKENS
-    )
+    asked = TOKENIZER(window.question, add_special_tokens=False)["input_ids"]
+    assert len(asked) <= MAX_QUESTION_TOKENS
     assert "why why why".startswith(cut(TOKENIZER, "why " * 500, 8).strip())
 
 
 def test_a_batch_equals_the_tokenizers() -> None:
-    passages = [
-        ("title", "iran and six others."),
-        ("", "oman."),
-        ("a > b", " ".join(f"word{i}" for i in range(90))),
-    ]
+    words = " ".join(f"word{i}" for i in range(90))
+    passages = [("title", "iran and six others."), ("", "oman."), ("a > b", words)]
     made = [window for each in windows_of(TOKENIZER, "who signed?", passages) for window in each]
     assert len(made) > len(passages)
     wanted = TOKENIZER(
@@ -80,11 +72,8 @@ def test_scored_tokens_are_in_the_passage_and_cover_it(text: str, context: str, 
     encoded = encode(TOKENIZER, made)
     covered: set[int] = set()
     for row in range(len(made)):
-        for start, end in zip(
-            encoded.starts[row][encoded.scored[row]],
-            encoded.ends[row][encoded.scored[row]],
-            strict=True,
-        ):
+        scored = encoded.scored[row]
+        for start, end in zip(encoded.starts[row][scored], encoded.ends[row][scored], strict=True):
             assert 0 <= start < end <= len(text)
             covered.update(range(start, end))
     assert {i for i, c in enumerate(text) if c.isascii() and c.isalnum()} <= covered
