@@ -4,35 +4,25 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rag.evaluation.calibration_fit import (
-    THRESHOLDS,
-    Judged,
-    bought,
-    certify,
-    choose_threshold,
-    fit,
-    held_back,
-    predict,
-    questions_needed,
-    risk_at_coverage,
-    upper_bound,
-)
+from rag.evaluation import calibration_fit as fitting
 from rag.evaluation.statistics import adaptive_ece, wilson
 
 DRAWS = 400
 GRID = np.linspace(0, 1, 4001)
 
 
-def judged(count: int, slope: float = 2.0, offset: float = -1.0) -> Judged:
+def judged(count: int, slope: float = 2.0, offset: float = -1.0) -> fitting.Judged:
     """Answers whose true log-odds are slope * log_odds + offset."""
     random = np.random.default_rng(0)
     log_odds = random.normal(scale=1.5, size=count)
-    right = random.random(count) < predict(slope, offset, log_odds)
-    return Judged(log_odds, right, right | (random.random(count) < 0.5), np.arange(count) % 20)
+    right = random.random(count) < fitting.predict(slope, offset, log_odds)
+    return fitting.Judged(
+        log_odds, right, right | (random.random(count) < 0.5), np.arange(count) % 20
+    )
 
 
-def whole(data: Judged) -> tuple[float, float]:
-    return fit(data, np.ones_like(data.right))
+def whole(data: fitting.Judged) -> tuple[float, float]:
+    return fitting.fit(data, np.ones_like(data.right))
 
 
 def test_many_questions_give_slope_and_offset_and_few_change_little() -> None:
@@ -44,15 +34,15 @@ def test_many_questions_give_slope_and_offset_and_few_change_little() -> None:
 
 def test_probabilities_held_back_are_calibrated_and_their_effect_is_counted() -> None:
     data = judged(4000, 3.0)
-    confidence = held_back(data, 5)
+    confidence = fitting.held_back(data, 5)
     assert adaptive_ece(confidence, data.right) < 0.04
-    threshold = choose_threshold(confidence, data.answerable)
+    threshold = fitting.choose_threshold(confidence, data.answerable)
     refused = confidence < threshold
     assert int(refused.sum()) == int((~data.answerable).sum())
-    effect = bought(confidence, data, threshold)
+    effect = fitting.bought(confidence, data, threshold)
     assert effect["wrong, of answered"] == pytest.approx((~data.right[~refused]).mean(), abs=1e-4)
     assert effect["refusal precision"] == pytest.approx(effect["refusal recall"], abs=1e-3)
-    risks = list(risk_at_coverage(confidence, data).values())
+    risks = list(fitting.risk_at_coverage(confidence, data).values())
     assert len(risks) == 10
     assert risks[0] < risks[-1] == pytest.approx((~data.right).mean(), abs=1e-4)
 
@@ -77,7 +67,7 @@ def lowest_observed(
     """The lowest threshold whose observed share of wrong answers is at most the risk."""
     passing = [
         float(threshold)
-        for threshold in THRESHOLDS
+        for threshold in fitting.THRESHOLDS
         if (answered := confidence >= threshold).any() and (~right[answered]).mean() <= risk
     ]
     return min(passing, default=None)
@@ -90,7 +80,7 @@ def test_the_certified_risk_is_broken_in_at_most_five_percent_of_the_sets() -> N
     for count, risk, bend in sets:
         confidence = np.sqrt(random.random(count))
         right = random.random(count) < confidence**bend
-        certificate = certify(confidence, right, risk)
+        certificate = fitting.certify(confidence, right, risk)
         certified += certificate is not None
         broken += certificate is not None and true_risk(certificate.threshold, bend) > risk
         observed = lowest_observed(confidence, right, risk)
@@ -103,11 +93,11 @@ def test_the_certified_risk_is_broken_in_at_most_five_percent_of_the_sets() -> N
 def test_the_certificate_states_what_was_counted() -> None:
     confidence = np.concatenate([np.full(200, 0.95), np.full(100, 0.3)])
     right = np.concatenate([np.ones(198, bool), np.zeros(102, bool)])
-    certificate = certify(confidence, right, 0.05)
+    certificate = fitting.certify(confidence, right, 0.05)
     assert certificate is not None
     assert 0.3 < certificate.threshold <= 0.95
     assert (certificate.answered, certificate.wrong) == (200, 2)
-    assert certificate.bound == pytest.approx(upper_bound(2, 200, 0.95))
+    assert certificate.bound == pytest.approx(fitting.upper_bound(2, 200, 0.95))
     assert certificate.bound <= 0.05
     assert certificate.tested > 1
 
@@ -119,16 +109,16 @@ def test_the_certificate_states_what_was_counted() -> None:
 def test_upper_bounds_are_clopper_and_pearsons(
     wrong: int, answered: int, certainty: float, bound: float
 ) -> None:
-    assert upper_bound(wrong, answered, certainty) == pytest.approx(bound, abs=0.0002)
+    assert fitting.upper_bound(wrong, answered, certainty) == pytest.approx(bound, abs=0.0002)
 
 
 def test_too_few_questions_certify_nothing_and_name_how_many_would() -> None:
     confidence, right = np.full(40, 0.9), np.ones(40, bool)
-    assert certify(confidence, right, 0.05) is None
-    needed = questions_needed(confidence, right, 0.05)
+    assert fitting.certify(confidence, right, 0.05) is None
+    needed = fitting.questions_needed(confidence, right, 0.05)
     assert needed is not None
     assert 59 <= needed <= 150
-    assert certify(np.full(needed, 0.9), np.ones(needed, bool), 0.05) is not None
+    assert fitting.certify(np.full(needed, 0.9), np.ones(needed, bool), 0.05) is not None
     often_wrong = np.arange(100) % 5 > 0
-    assert certify(np.full(100, 0.9), often_wrong, 0.1) is None
-    assert questions_needed(np.full(100, 0.9), often_wrong, 0.1) is None
+    assert fitting.certify(np.full(100, 0.9), often_wrong, 0.1) is None
+    assert fitting.questions_needed(np.full(100, 0.9), often_wrong, 0.1) is None

@@ -1,7 +1,7 @@
 """In pipelines broken on purpose, misses are attributed to the broken part only."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from tests.evaluation.helpers import (
     FACTS,
     QUESTIONS,
     UNANSWERABLE,
+    Cut,
     Spans,
     engine,
     examine,
@@ -100,10 +101,7 @@ LATER = [
     ],
 )
 def test_a_chunker_that_divides_or_drops_a_sentence_is_at_fault(
-    tmp_path: Path,
-    chunker: Callable[[Document], Sequence[Passage]],
-    documents: Sequence[Document],
-    detail: str,
+    tmp_path: Path, chunker: Cut, documents: Sequence[Document], detail: str
 ) -> None:
     opened = store(tmp_path, chunker, documents=documents)
     rows = examine(engine(opened, Spans(lambda hit: [(0, 3, 1.0)])))

@@ -31,28 +31,15 @@ Guesses = list[tuple[bool, float]]
 """Whether the best candidate of a question is right, and its confidence."""
 
 
-def row(
-    number: int,
-    right: bool,
-    confidence: float = 0.5,
-    answered: bool = True,
-    answerable: bool = True,
-    group: str = "a",
-) -> Row:
+def row(number: int, right: bool, confidence: float = 0.5, **of: Any) -> Row:
+    """An answer in group "a" to an answerable question, unless `of` says otherwise."""
+    answered, answerable = of.get("answered", True), of.get("answerable", True)
     score = float(right and answered) if answerable else float(not answered)
-    return Row(
-        id=str(number),
-        question="?",
-        group=group,
-        kind="answerable" if answerable else "unanswerable",
-        answers=("yes",) if answerable else (),
-        text="yes" if answered else None,
-        guess="yes",
-        confidence=confidence,
-        em=score,
-        f1=score,
-        right=right and answerable,
-    )
+    kind, answers = ("answerable", ("yes",)) if answerable else ("unanswerable", ())
+    said = "yes" if answered else None
+    figures: dict[str, Any] = {"confidence": confidence, "em": score, "f1": score}
+    figures["right"] = right and answerable
+    return Row(str(number), "?", "a", kind, answers, said, guess="yes", **figures)
 
 
 CONFIDENCES = [0.0, 0.1, 0.2, 0.25, 0.5, 0.7, 0.9, 1.0]

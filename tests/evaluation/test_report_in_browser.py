@@ -18,11 +18,9 @@ FACTS = {
 
 
 def row(name: str, question: str, stage: str | None, rank: int | None) -> Row:
-    text = "no" if stage else "yes"
+    shown = ("yes",), "no" if stage else "yes"
     ms = {"total": 5.0}
-    return Row(
-        name, question, "a", "answerable", ("yes",), text, rank=rank, stage=stage, ms=ms, evidence=1
-    )
+    return Row(name, question, "a", "answerable", *shown, rank=rank, stage=stage, ms=ms, evidence=1)
 
 
 ROWS = [
@@ -60,9 +58,8 @@ def shown(page: Page) -> str:
 
 def test_misses_are_filtered_and_ordered(report: Page) -> None:
     assert shown(report) == "1234"
-    words, stage = (
-        report.get_by_label(name) for name in ("Only rows with these words", "Only of a stage")
-    )
+    labels = ("Only rows with these words", "Only of a stage")
+    words, stage = (report.get_by_label(label) for label in labels)
     words.fill("MILL when")
     assert shown(report) == "1"
     words.fill("mill")

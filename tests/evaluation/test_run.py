@@ -49,13 +49,8 @@ def result(tmp_path: Path) -> Result:
 
 def test_every_question_has_a_row_in_order(result: Result) -> None:
     assert [row.id for row in result.rows] == [question.id for question in GOLD.questions]
-    assert result.summary.counts == {
-        "questions": 9,
-        "answerable": 8,
-        "unanswerable": 1,
-        "documents": 9,
-        "missed": 1,
-    }
+    counts = {"questions": 9, "answerable": 8, "unanswerable": 1, "documents": 9, "missed": 1}
+    assert result.summary.counts == counts
     assert result.summary.stages == {"unsupported": 1}
     assert result.facts["index"]["documents"] == 8
     assert result.facts["settings"]["top_k"] == "2"

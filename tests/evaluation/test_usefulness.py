@@ -11,14 +11,8 @@ EVIDENCE = (Evidence("lease.md", TERM), Evidence("lease.md", DOGS))
 SPAN = Question("1", "When does it end?", ("31 May 2027",), EVIDENCE[:1], wordings=("31 May 2027",))
 YES = Question("2", "May I bring a dog?", (DOGS,), EVIDENCE[1:], form="yes_no", verdict="yes")
 WHY = Question("3", "Why?", (TERM, DOGS), EVIDENCE, form="sentences", need=2)
-LIST = Question(
-    "4",
-    "Which?",
-    ("a",),
-    items=(("roof",), ("lift", "elevator"), ("outer walls",)),
-    form="list",
-    need=2,
-)
+ITEMS = (("roof",), ("lift", "elevator"), ("outer walls",))
+LIST = Question("4", "Which?", ("a",), items=ITEMS, form="list", need=2)
 NONE = Question("5", "What about cats?")
 
 

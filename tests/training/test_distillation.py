@@ -8,8 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from tokenizers import pre_tokenizers
 
 from rag.models.qa_heads import Encoded, Head, Window, again, encode, load_head, places, windows
 from rag.training.loss import (
@@ -68,20 +67,14 @@ def test_a_teacher_with_the_same_tokens_gives_its_own_probabilities(folder: Path
     assert not shares[0][~encoded.scored].any()
 
 
-def words() -> PreTrainedTokenizerFast:
-    """A tokenizer whose tokens are words including punctuation."""
-    vocabulary = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
+WORDS = tiny.word_tokenizer(pre_tokenizers.WhitespaceSplit())
 
 
 @settings(max_examples=25)
 @given(text=st.text(st.sampled_from("ab 1.,é"), max_size=60))
 def test_a_word_gets_its_letters_probability(letters: Head, text: str) -> None:
-    batch = windows(words(), "when?", "b", text)
-    encoded = encode(words(), batch)
+    batch = windows(WORDS, "when?", "b", text)
+    encoded = encode(WORDS, batch)
     own = [again(letters.tokenizer, window) for window in batch]
     starts, ends, scored = places(own[0])
     fine = spans_of(letters, encode(letters.tokenizer, own), own, [0] * len(batch))

@@ -13,20 +13,14 @@ from rag.models.embedders import MeanEmbedder, is_mean
 from rag.training import train_embedder as training
 from rag.training.recipe import EmbedderRecipe
 from tests import tiny
-from tests.training.helpers import TOWNS, die_at, write_set
+from tests.training.helpers import COMMON, TOWNS, die_at, write_set
 
-RECIPE: dict[str, Any] = {
-    "init": "start",
-    "seed": 5,
-    "dev_set": "towns",
-    "dev_articles": 2,
-    "weight_decay": 0.01,
+RECIPE: dict[str, Any] = COMMON | {
     "steps": 10,
     "warmup": 2,
     "from": 3e-3,
     "to": 0.0,
     "scale": 20.0,
-    "max_passage_tokens": 64,
     "passages": 4,
     "questions": 1,
     "max_epochs": 2,

@@ -22,21 +22,15 @@ from rag.training.loss import span_targets, teacher_outputs
 from rag.training.recipe import OwnRecipe, SetsRecipe, load_recipe
 from rag.training.trainer import WEIGHTS
 from tests import small_index, tiny
-from tests.training.helpers import ARTICLES, die_at, write_set, write_statements
+from tests.training.helpers import ARTICLES, COMMON, die_at, write_set, write_statements
 
 MIXES = (
     {"cap": 100, "negatives": 0.5, "entity_swap": 0.2},
     {"cap": 8, "drop_gold": 0.2, "tokens": 32},
 )
-RECIPE: dict[str, Any] = {
-    "init": "start",
-    "seed": 5,
-    "dev_set": "towns",
-    "dev_articles": 2,
-    "weight_decay": 0.01,
+RECIPE: dict[str, Any] = COMMON | {
     "warmup": 3,
     "batch_tokens": 256,
-    "max_passage_tokens": 64,
     "dropout": 0.1,
     "freeze_embeddings": True,
     "stage": [
