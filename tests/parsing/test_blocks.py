@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rag.errors import InputError
 from rag.packed_blocks import PackedBlocks
-from rag.types import Block, Document
+from rag.types import Document
 from tests.parsing.archives import saved
 from tests.parsing.reading import load_bytes
 from tests.parsing.test_office import add_table
@@ -48,7 +48,10 @@ def check(document: Document) -> None:
         assert last_end.get(parent, 0) <= block.start, "blocks beside each other overlap"
         last_end[parent] = block.end
         covered[block.start : block.end] = b"\1" * (block.end - block.start)
-        check_cells(block)
+        end = block.start
+        for cell in block.cells:
+            assert end <= cell.start < cell.end <= block.end
+            end = cell.end
         if block.kind == "item":
             assert blocks[block.parent].kind == "list"
             assert text.startswith(block.marker, block.start)
@@ -56,13 +59,6 @@ def check(document: Document) -> None:
             assert blocks[block.parent].kind == "table"
     assert all(covered[i] for i, c in enumerate(text) if not c.isspace())
     assert PackedBlocks(PackedBlocks.of(blocks).data) == tuple(blocks)
-
-
-def check_cells(block: Block) -> None:
-    end = block.start
-    for cell in block.cells:
-        assert end <= cell.start < cell.end <= block.end
-        end = cell.end
 
 
 def container(blocks: object, index: int) -> int:

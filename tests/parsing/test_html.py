@@ -146,14 +146,6 @@ def test_long_cells_and_headers_occur_once() -> None:
     assert lines[1:] == [f"{long}| b: 1", "b: 2", "b: 3"]
 
 
-def test_headings() -> None:
-    parsed = parse("<h2>A</h2><h1>B<br>b</h1><h3><div>C</div></h3>x<h1></h1><h2>D <a>d</a><p>y")
-    assert parsed.text == "A\n\nB\nb\n\nC\n\nx\n\nD d\n\ny"
-    paths = [("A", "A"), ("B", "B b"), ("C", "B b > C"), ("D d", "B b > D d")]
-    assert places(parsed) == paths
-    assert parsed.metadata == {"title": "B b"}
-
-
 @pytest.mark.parametrize(
     ("source", "text", "paths"),
     [
@@ -176,8 +168,13 @@ def test_headings() -> None:
             "A|Is B slow?|It is.|C|D|d|All of it.|Text|Not this|x|- E|y|F".replace("|", "\n\n"),
             ["A", "A > Is B slow?", "A > D"],
         ),
+        (  # a break, a block and a link within
+            "<h2>A</h2><h1>B<br>b</h1><h3><div>C</div></h3>x<h1></h1><h2>D <a>d</a><p>y",
+            "A\n\nB\nb\n\nC\n\nx\n\nD d\n\ny",
+            ["A", "B b", "B b > C", "B b > D d"],
+        ),
     ],
-    ids=["permalinks", "remark", "bold"],
+    ids=["permalinks", "remark", "bold", "markup"],
 )
 def test_headings_are_named(source: str, text: str, paths: list[str]) -> None:
     parsed = parse(source)
@@ -193,6 +190,7 @@ def test_headings_are_named(source: str, text: str, paths: list[str]) -> None:
         ("<header><h1>H</h1></header><main>a</main>", "H"),
         ("<h1>H<p>never closed", "H"),
         ("<h2>H</h2>", None),
+        ("<h2>A</h2><h1>B<br>b</h1>", "B b"),
     ],
 )
 def test_title(source: str, title: str | None) -> None:

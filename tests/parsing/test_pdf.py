@@ -120,11 +120,8 @@ def test_without_ocr_the_install_command_is_named(monkeypatch: pytest.MonkeyPatc
 
 
 def test_fonts_with_tall_boxes_do_not_merge_lines() -> None:
-    lines = [
-        "People with the illness have a loss of",
-        "function below the level of it, and",
-        "ask.",
-    ]
+    lines = ["People with the illness have a loss of", "function below the level of it, and"]
+    lines += ["ask."]
     tall = b"/FontDescriptor << /Type /FontDescriptor /FontName /Helvetica /Flags 32 /StemV 80 "
     tall += b"/ItalicAngle 0 /CapHeight 700 /FontBBox [0 -2000 1000 4000] /Ascent 4000 "
     font, tall = b"/BaseFont /Helvetica ", tall + b"/Descent -2000 >> "

@@ -212,17 +212,13 @@ PLACES = st.lists(
 @settings(max_examples=300)
 @given(st.lists(PLACES, min_size=1, max_size=9))
 def test_no_word_is_lost_and_no_row_is_in_two_tables(places: list[list[tuple[str, int]]]) -> None:
-    rows = []
-    for n, row in enumerate(places):
-        top = 12.0 * n
-        rows.append(
-            row_of(
-                [
-                    Line(45.0 * x, top, 45.0 * x + 4 * len(text), top + 9, text, 9.0)
-                    for text, x in sorted(row, key=lambda put: put[1])
-                ]
-            )
-        )
+    def line(text: str, x: int, n: int) -> Line:
+        return Line(45.0 * x, 12.0 * n, 45.0 * x + 4 * len(text), 12.0 * n + 9, text, 9.0)
+
+    rows = [
+        row_of([line(text, x, n) for text, x in sorted(row, key=lambda put: put[1])])
+        for n, row in enumerate(places)
+    ]
     end = 0
     for table in aligned_tables(rows):
         assert end <= table.first < table.last <= len(rows)
