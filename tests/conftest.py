@@ -12,13 +12,10 @@ from tests.postgres import Cluster, debian, wheel
 
 settings.register_profile("tests", deadline=None)  # a machine may be busy
 settings.load_profile("tests")
-QUIET = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+QUIET = (
+    "--no-sandbox --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run"
+).split()
 
 
 @pytest.fixture(scope="module")

@@ -93,15 +93,8 @@ def groups(text: str, *starts: tuple[int, str]) -> tuple[Block, ...]:
 
 def document(text: str, id: str = "docs/a.txt", title: str = "A", **metadata: str) -> Document:
     """A document of plain text."""
-    return Document(
-        id,
-        text,
-        title,
-        f"/{id}",
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
-        metadata,
-        blocks_of(text),
-    )
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Document(id, text, title, f"/{id}", digest, metadata, blocks_of(text))
 
 
 def table(rows: list[list[str]], id: str = "docs/a.txt") -> Document:

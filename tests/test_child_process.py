@@ -86,12 +86,8 @@ def test_time_is_added_to_a_limit_but_makes_none() -> None:
 
 def _can_leave_network() -> bool:
     code = "import rag.child_process as c, sys; sys.exit(not c.leave_network())"
-    return (
-        subprocess.run(
-            [sys.executable, "-P", "-c", code], env=child_process.environment()
-        ).returncode
-        == 0
-    )
+    command = [sys.executable, "-P", "-c", code]
+    return subprocess.run(command, env=child_process.environment()).returncode == 0
 
 
 @pytest.mark.skipif(not _can_leave_network(), reason="the system allows no network namespace")

@@ -45,28 +45,6 @@ def test_the_answer_is_in_the_document(engine: Engine) -> None:
     assert set(answer.timings) == {"retrieve", "read", "compose"}
 
 
-def test_answers_below_the_threshold_are_not_given(empty: Engine) -> None:
-    strict = Settings(threshold=1.0)
-    refusing = Engine(strict, empty.store, empty.retriever, empty.reader, empty.judge)
-    add(empty.store, document(TEXTS["deal"]))
-    answer = refusing.ask("When did the US leave the deal?")
-    assert answer.text is None
-    assert answer.citations == ()
-    assert answer.abstention_reason
-
-
-def test_filters_reach_retrieval(engine: Engine) -> None:
-    answer = engine.ask("Who led the talks?", filter=parse(["topic=deal"]))
-    assert all(hit.passage.document_id == "deal" for hit in answer.hits)
-
-
-def test_a_deleted_document_never_answers(engine: Engine) -> None:
-    engine.store.delete("deal")
-    answer = engine.ask("When did the US leave the deal?")
-    assert answer.text != "2018"
-    assert all(c.document_id != "deal" for c in answer.citations)
-
-
 @pytest.mark.parametrize("question", ["", "  \n", "x" * 1001, "bad \ud800 surrogate"])
 def test_invalid_questions_are_errors(engine: Engine, question: str) -> None:
     with pytest.raises(InputError) as error:
@@ -131,11 +109,8 @@ def test_an_answer_comes_from_one_generation_while_the_index_changes(engine: Eng
     try:
         while len(seen) < 5 and time.monotonic() < until:
             hits = engine.ask("When did the US leave the deal?").hits
-            numbers = [
-                int(hit.passage.text[-5:-1])
-                for hit in hits
-                if hit.passage.text.startswith("The US left the deal in 1")
-            ]
+            texts = [hit.passage.text for hit in hits if "deal in 1" in hit.passage.text]
+            numbers = [int(text[-5:-1]) for text in texts]
             assert max(numbers, default=0) - min(numbers, default=0) <= 1
             seen |= set(numbers)
     finally:

@@ -16,15 +16,12 @@ PACKAGE = Path(__file__).parent.parent / "rag"
 HEAVY = {"torch", "transformers", "sentence_transformers", "faiss", "tantivy", "psycopg", "numpy"}
 HEAVY |= {"fastapi", "uvicorn", "pydantic"}
 CONCRETE = {
-    "rag.store.local.collections",
-    "rag.store.local.store",
-    "rag.store.postgres.collection_queues",
-    "rag.store.postgres.collections",
-    "rag.store.postgres.store",
-    "rag.store.postgres.queue",
-    "rag.models.embedders",
-    "rag.models.reader",
-    "rag.retrieval.HybridRetriever",
+    f"rag.{name}"
+    for name in (
+        "store.local.collections store.local.store store.postgres.collection_queues "
+        "store.postgres.collections store.postgres.store store.postgres.queue models.embedders "
+        "models.reader retrieval.HybridRetriever"
+    ).split()
 }
 
 

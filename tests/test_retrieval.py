@@ -7,7 +7,7 @@ from rag.filters import Condition
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever, choose, fold, fuse
 from rag.store.local.store import LocalStore
-from rag.types import Passage
+from rag.types import Hit, Passage
 from tests.fakes import BagOfWordsEmbedder, document
 from tests.small_index import add, new_store
 
@@ -39,6 +39,12 @@ def found(store: LocalStore, question: str, k: int = 3, **filter: str) -> list[s
     return [hit.passage.document_id for hit in hits]
 
 
+def hits_of(store: LocalStore, question: str, k: int, candidates: int = 50) -> list[Hit]:
+    retriever = HybridRetriever(store, BagOfWordsEmbedder(), candidates=candidates)
+    (hits,) = retriever.retrieve([question], k)
+    return hits
+
+
 def test_the_passage_that_shares_the_words_comes_first(store: LocalStore) -> None:
     questions = ["where was the deal signed", "sardines", "who hosted talks in Muscat"]
     answers = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(questions, 1)
@@ -46,32 +52,24 @@ def test_the_passage_that_shares_the_words_comes_first(store: LocalStore) -> Non
 
 
 def test_scores_descend_and_are_in_range(store: LocalStore) -> None:
-    (hits,) = HybridRetriever(store, BagOfWordsEmbedder()).retrieve(
-        ["the deal of the United States"], 4
-    )
+    hits = hits_of(store, "the deal of the United States", 4)
     scores = [hit.score for hit in hits]
     assert scores == sorted(scores, reverse=True)
-    assert all(
-        0 <= hit.score <= 1 and -1 <= hit.dense <= 1.0001 and hit.lexical >= 0 for hit in hits
-    )
+    assert all(0 <= hit.score <= 1 and -1 <= hit.dense <= 1.0001 for hit in hits)
+    assert all(hit.lexical >= 0 for hit in hits)
 
 
 def test_a_hit_has_its_rank_in_each_retriever(store: LocalStore) -> None:
-    (hits,) = HybridRetriever(store, BagOfWordsEmbedder(), candidates=3).retrieve(
-        ["sardines off the coast"], 3
-    )
+    hits = hits_of(store, "sardines off the coast", 3, candidates=3)
     (vector,) = BagOfWordsEmbedder().embed_queries(["sardines off the coast"])
     by_dense = [store.passages([i])[i] for i, _ in store.dense(vector, 3)]
     by_lexical = [store.passages([i])[i] for i, _ in store.lexical("sardines off the coast", 3)]
     assert hits[0].passage.document_id == "fish"
     assert (hits[0].dense_rank, hits[0].lexical_rank) == (1, 1)
     for hit in hits:
-        assert hit.dense_rank == (
-            by_dense.index(hit.passage) + 1 if hit.passage in by_dense else None
-        )
-        assert hit.lexical_rank == (
-            by_lexical.index(hit.passage) + 1 if hit.passage in by_lexical else None
-        )
+        for rank, passages in ((hit.dense_rank, by_dense), (hit.lexical_rank, by_lexical)):
+            found_at = passages.index(hit.passage) + 1 if hit.passage in passages else None
+            assert rank == found_at
     assert any(hit.lexical_rank is None for hit in hits)
 
 
@@ -89,12 +87,8 @@ def test_a_deleted_document_is_not_found(store: LocalStore) -> None:
 def test_a_text_in_several_documents_is_one_hit_and_one_candidate(store: LocalStore) -> None:
     copies = [document(TEXTS["oman"], f"copy-{n}", f"copy-{n}") for n in range(5)]
     add(store, *copies)
-    hits, few = (
-        HybridRetriever(store, BagOfWordsEmbedder(), candidates=candidates).retrieve(
-            ["who hosted the secret talks in Muscat"], 3
-        )[0]
-        for candidates in (50, 3)
-    )
+    question = "who hosted the secret talks in Muscat"
+    hits, few = (hits_of(store, question, 3, candidates) for candidates in (50, 3))
     assert len({hit.passage.text for hit in few}) == 3
     assert [hit.passage.text for hit in hits].count(TEXTS["oman"]) == 1
     assert len({hit.passage.text for hit in hits}) == 3
@@ -111,9 +105,8 @@ def test_the_best_of_each_retriever_are_always_hits(tmp_path: Path) -> None:
 
     embedder = Backwards()
     store = new_store(tmp_path)
-    texts = ["sardine sardine", "sardine coast"] + [
-        f"sardine deal treaty vienna {n}" for n in "abcdefghij"
-    ]
+    texts = ["sardine sardine", "sardine coast"]
+    texts += [f"sardine deal treaty vienna {n}" for n in "abcdefghij"]
     documents = [document(text, str(n), str(n)) for n, text in enumerate(texts)]
     add(store, *documents, embedder=embedder)
     (hits,) = HybridRetriever(store, embedder, alpha=0.0).retrieve(["deal treaty vienna"], 8)
@@ -126,18 +119,15 @@ def test_the_best_of_each_retriever_are_always_hits(tmp_path: Path) -> None:
 
 def test_a_document_that_the_question_names_comes_first(store: LocalStore) -> None:
     text = "Net sales of services were {} million dollars in the quarter."
+    days = ((year, quarter) for year in range(2010, 2024) for quarter in (1, 2, 3))
     reports = [
         document(text.format(n), f"reports/{year} Q{quarter} ACME.pdf", "Form 10-Q")
-        for n, (year, quarter) in enumerate(
-            (year, quarter) for year in range(2010, 2024) for quarter in (1, 2, 3)
-        )
+        for n, (year, quarter) in enumerate(days)
     ]
     add(store, *reports)
     for asked in ("in Q2 2017", "in the second quarter of 2017"):
-        assert (
-            found(store, f"What were the net sales of services {asked}?")[0]
-            == "reports/2017 Q2 ACME.pdf"
-        )
+        first, *_ = found(store, f"What were the net sales of services {asked}?")
+        assert first == "reports/2017 Q2 ACME.pdf"
 
 
 def test_a_report_of_the_named_day_comes_first(store: LocalStore) -> None:

@@ -49,9 +49,8 @@ def test_every_named_setting_and_command_exists(path: Path) -> None:
 def test_containers_run_existing_commands() -> None:
     compose = yaml.safe_load((DOCS / "scale-out/compose.yaml").read_text())
     run = [compose["services"][name]["command"] for name in ("server", "worker")]
-    for found in kubernetes():
-        if found["kind"] == "Deployment":
-            run.append(found["spec"]["template"]["spec"]["containers"][0]["args"])
+    for found in kubernetes("Deployment"):
+        run.append(found["spec"]["template"]["spec"]["containers"][0]["args"])
     assert {name for name, *_ in run} == {"serve", "worker"}
     for name, *options in run:
         command = cli.get_command(click.Context(cli), name)
@@ -63,20 +62,16 @@ def test_the_probes_are_paths_of_the_service() -> None:
     from rag.server.routes import operations
 
     paths = {getattr(route, "path", "") for route in operations.router.routes}
-    (server,) = [
-        found
-        for found in kubernetes()
-        if (found["kind"], found["metadata"]["name"]) == ("Deployment", "rag-server")
-    ]
-    container = server["spec"]["template"]["spec"]["containers"][0]
-    assert {
-        container[probe]["httpGet"]["path"]
-        for probe in ("startupProbe", "livenessProbe", "readinessProbe")
-    } <= paths
+    deployed = {found["metadata"]["name"]: found["spec"] for found in kubernetes("Deployment")}
+    container = deployed["rag-server"]["template"]["spec"]["containers"][0]
+    probes = (container[f"{name}Probe"] for name in ("startup", "liveness", "readiness"))
+    assert {probe["httpGet"]["path"] for probe in probes} <= paths
 
 
-def kubernetes() -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all((DOCS / "scale-out/kubernetes.yaml").read_text()))
+def kubernetes(kind: str = "") -> list[dict[str, Any]]:
+    """The resources of this kind, or all."""
+    resources = yaml.safe_load_all((DOCS / "scale-out/kubernetes.yaml").read_text())
+    return [found for found in resources if kind in ("", found["kind"])]
 
 
 def test_the_compose_file_is_consistent() -> None:
@@ -89,28 +84,24 @@ def test_the_compose_file_is_consistent() -> None:
 
 
 def test_the_manifest_is_consistent() -> None:
-    resources = kubernetes()
-    assert all(found["apiVersion"] and found["metadata"]["name"] for found in resources)
+    assert all(found["apiVersion"] and found["metadata"]["name"] for found in kubernetes())
     labels = []
-    for found in (found for found in resources if found["kind"] == "Deployment"):
+    for found in kubernetes("Deployment"):
         template = found["spec"]["template"]
         labels.append(template["metadata"]["labels"])
         assert found["spec"]["selector"]["matchLabels"] == labels[-1]
         mounted = {mount["name"] for mount in template["spec"]["containers"][0]["volumeMounts"]}
         assert mounted == {volume["name"] for volume in template["spec"]["volumes"]}
-    (service,) = [found for found in resources if found["kind"] == "Service"]
+    (service,) = kubernetes("Service")
     assert service["spec"]["selector"] in labels
 
 
 def test_pods_have_least_privilege() -> None:
-    resources = kubernetes()
-    deployments = [found for found in resources if found["kind"] == "Deployment"]
     policies = {
         tuple(found["spec"]["podSelector"]["matchLabels"].items())
-        for found in resources
-        if found["kind"] == "NetworkPolicy"
+        for found in kubernetes("NetworkPolicy")
     }
-    for found in deployments:
+    for found in kubernetes("Deployment"):
         pod = found["spec"]["template"]["spec"]
         (container,) = pod["containers"]
         assert pod["automountServiceAccountToken"] is False
@@ -219,14 +210,9 @@ def compose(**environment: str) -> subprocess.CompletedProcess[str]:
     """The compose file as `docker-compose` resolves it; no daemon is needed."""
     needed("docker-compose")
     clean = {name: value for name, value in os.environ.items() if name != "POSTGRES_PASSWORD"}
-    return subprocess.run(
-        ["docker-compose", "-f", "docs/scale-out/compose.yaml", "config", "--format", "json"],
-        cwd=DOCS.parent,
-        env=clean | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = "docker-compose -f docs/scale-out/compose.yaml config --format json".split()
+    run: dict[str, Any] = {"cwd": DOCS.parent, "env": clean | environment, "capture_output": True}
+    return subprocess.run(command, text=True, **run)
 
 
 def test_the_compose_file_asks_for_a_password() -> None:

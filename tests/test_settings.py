@@ -19,14 +19,6 @@ def test_defaults_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert Settings.load({}) == Settings()
 
 
-def test_rag_toml_in_the_working_folder_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "rag.toml").write_text("threshold = 0.9\n")
-    monkeypatch.chdir(tmp_path)
-    assert Settings.load({}).threshold == 0.9
-
-
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
@@ -84,11 +76,7 @@ def test_invalid_values_are_named_and_not_rounded(tmp_path: Path, content: str, 
 @pytest.mark.parametrize(
     "content",
     [
-        b"top_k = [1]",
-        b"top_k = true",
-        b"reader",
-        b"nothing = 1",
-        b"\xff\xfe",
+        *(b"top_k = [1]", b"top_k = true", b"reader", b"nothing = 1", b"\xff\xfe"),
         b"x = " + b"[" * 9999,
     ],
 )

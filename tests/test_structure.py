@@ -2,16 +2,8 @@
 
 from typing import Any
 
-from rag.structure import (
-    block_at,
-    children,
-    enclosing,
-    heading_path,
-    items,
-    row_at,
-    section,
-    table_around,
-)
+from rag import structure
+from rag.structure import enclosing, heading_path, row_at, table_around
 from rag.types import Block, BlockCell, BlockKind, Column
 
 TEXT = """Costs > 5 EUR
@@ -67,8 +59,8 @@ def test_the_innermost_list_around_a_place() -> None:
     inner, outer = (enclosing(BLOCKS, TEXT.index(word), "list") for word in ("black", "ink"))
     assert inner is not None
     assert outer is not None
-    assert [TEXT[i.start : i.end] for i in items(BLOCKS, inner)] == ["1. black"]
-    assert [TEXT[i.start : i.end] for i in items(BLOCKS, outer)] == ["- paper", "- ink\n  1. black"]
+    for around, texts in ((inner, ["1. black"]), (outer, ["- paper", "- ink\n  1. black"])):
+        assert [TEXT[i.start : i.end] for i in structure.items(BLOCKS, around)] == texts
     assert enclosing(BLOCKS, TEXT.index("A4"), "list") is None
 
 
@@ -79,19 +71,17 @@ def test_a_table_with_its_header_and_rows_and_the_value_of_a_cell() -> None:
     assert table.rows == BLOCKS[8:10]
     row = row_at(BLOCKS, TEXT.index("12"))
     assert row is not None
-    assert [(table.column_name(c), TEXT[c.start : c.end]) for c in row.cells] == [
-        ("Paper", "A3"),
-        ("EUR", "12"),
-    ]
+    cells = [(table.column_name(c), TEXT[c.start : c.end]) for c in row.cells]
+    assert cells == [("Paper", "A3"), ("EUR", "12")]
     assert table_around(BLOCKS, TEXT.index("ink")) is None
 
 
 def test_a_section_ends_before_the_next_heading_of_its_level() -> None:
-    start, end = section(BLOCKS, 0)
+    start, end = structure.section(BLOCKS, 0)
     assert TEXT[start:end].endswith("EUR: 12")
-    assert [BLOCKS[i].kind for i in children(BLOCKS, 0)] == ["list", "table"]
+    assert [BLOCKS[i].kind for i in structure.children(BLOCKS, 0)] == ["list", "table"]
 
 
 def test_no_block_contains_the_space_between_two() -> None:
-    assert block_at(BLOCKS, TEXT.index("\n\nSummary")) is None
-    assert block_at(BLOCKS, TEXT.index("paper")) == 2
+    assert structure.block_at(BLOCKS, TEXT.index("\n\nSummary")) is None
+    assert structure.block_at(BLOCKS, TEXT.index("paper")) == 2

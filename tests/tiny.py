@@ -22,19 +22,16 @@ from transformers import (
 )
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!"
+_SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
+
+
+_SIZES = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32}
 
 
 def bert(folder: Path, head: bool = True) -> Path:
     """A BERT: WordPiece of single letters, token types. `head` adds a span head."""
     torch.manual_seed(7)
-    config = BertConfig(
-        vocab_size=96,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=512,
-    )
+    config = BertConfig(vocab_size=96, num_hidden_layers=1, max_position_embeddings=512, **_SIZES)
     (BertForQuestionAnswering if head else BertForMaskedLM)(config).save_pretrained(folder)
     wordpiece_tokenizer().save_pretrained(folder)
     return folder
@@ -77,36 +74,29 @@ def distilbert(folder: Path) -> Path:
 def spaced(folder: Path) -> Path:
     """A BERT whose tokens include the space before their word, as with SentencePiece."""
     bert(folder)
-    tokenizer = Tokenizer(
-        models.WordLevel({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}, unk_token="[UNK]")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
-    ).save_pretrained(folder)
+    word_tokenizer(pre_tokenizers.Metaspace()).save_pretrained(folder)
     return folder
 
 
+def word_tokenizer(splitter: pre_tokenizers.PreTokenizer) -> PreTrainedTokenizerFast:
+    """A tokenizer whose tokens are the words that `splitter` makes, all of them unknown."""
+    vocabulary = {token: i for i, token in enumerate(_SPECIAL.values())}
+    return _fast(Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]")), splitter)
+
+
 def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    vocabulary = {
-        token: i
-        for i, token in enumerate([*special, *_LETTERS, *("##" + letter for letter in _LETTERS)])
-    }
-    tokenizer = Tokenizer(
-        models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100)
-    )
+    letters = [*_LETTERS, *("##" + letter for letter in _LETTERS)]
+    vocabulary = {token: i for i, token in enumerate([*_SPECIAL.values(), *letters])}
+    pieces = models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100)
+    tokenizer = Tokenizer(pieces)
     tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return _fast(tokenizer, pre_tokenizers.BertPreTokenizer())
+
+
+def _fast(tokenizer: Tokenizer, splitter: pre_tokenizers.PreTokenizer) -> PreTrainedTokenizerFast:
+    tokenizer.pre_tokenizer = splitter
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **_SPECIAL)
 
 
 def roberta(folder: Path) -> Path:
@@ -130,13 +120,11 @@ def roberta(folder: Path) -> Path:
     )
     config = RobertaConfig(
         vocab_size=len(vocabulary),
-        hidden_size=16,
         num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
         max_position_embeddings=520,
         type_vocab_size=1,
         pad_token_id=1,
+        **_SIZES,
     )
     RobertaForQuestionAnswering(config).save_pretrained(folder)
     wrapped.save_pretrained(folder)
@@ -148,14 +136,7 @@ def mpnet(folder: Path) -> Path:
     padding's.
     """
     torch.manual_seed(7)
-    config = MPNetConfig(
-        vocab_size=96,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=514,
-    )
+    config = MPNetConfig(vocab_size=96, num_hidden_layers=2, max_position_embeddings=514, **_SIZES)
     MPNetForQuestionAnswering(config).save_pretrained(folder)
     wordpiece_tokenizer().save_pretrained(folder)
     return folder
