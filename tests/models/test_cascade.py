@@ -8,7 +8,7 @@ from rag import build
 from rag.models.cascade import Cascade, LastReading
 from rag.models.reader import ExtractiveReader
 from rag.models.registry import CASCADE_READS, FIRST_READER, first_reader
-from rag.protocols import ReaderOutput
+from rag.protocols import Reader, ReaderOutput
 from rag.settings import Settings
 from rag.types import Hit
 from tests import tiny
@@ -91,25 +91,28 @@ def test_a_folder_names_its_first_reader(tmp_path: Path) -> None:
     assert first_reader("some/model-on-a-hub") is None
 
 
+@pytest.fixture(scope="module")
+def accurate() -> Reader:
+    return build.reader(Settings(reader="accurate"))
+
+
 @pytest.mark.slow
-def test_the_shipped_readers_give_right_verdicts() -> None:
-    reader = build.reader(Settings(reader="accurate"))
+def test_the_shipped_readers_give_right_verdicts(accurate: Reader) -> None:
     text = "The rent is 900 euros a month. It is due on the first. Dogs are allowed in all flats."
     lease = hit(text, title="Lease")
     claims = [*(f"The rent is {n} euros a month." for n in (900, 400)), "The bridge is long."]
-    read = reader.read_many([(claim, [lease]) for claim in claims])
+    read = accurate.read_many([(claim, [lease]) for claim in claims])
     same, changed, other = (found.verdicts[0] for found in read)
     assert same.yes > max(changed.yes, other.yes)
     assert changed.no > same.no
-    assert len(reader.read(claims[0], [lease]).sentences) == 3
+    assert len(accurate.read(claims[0], [lease]).sentences) == 3
 
 
 @pytest.mark.slow
-def test_best_reads_all_passages_with_the_same_weights() -> None:
+def test_best_reads_all_passages_with_the_same_weights(accurate: Reader) -> None:
     some = hits(TEXTS)
-    accurate, best = (build.reader(Settings(reader=name)) for name in ("accurate", "best"))
     found = accurate.read("When was town 3 built?", some)
-    whole = best.read("When was town 3 built?", some)
+    whole = build.reader(Settings(reader="best")).read("When was town 3 built?", some)
     assert len(found.verdicts) == CASCADE_READS
     assert len(whole.verdicts) == len(some)
     assert found.spans[0].text == whole.spans[0].text == "1300"

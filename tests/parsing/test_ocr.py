@@ -25,7 +25,7 @@ SECOND = ("The caretaker is Ada Brandt.",)
 
 
 def drawn(lines: Sequence[str]) -> object:
-    page = Image.new("RGB", (1000, 1400), "white")
+    page = Image.new("RGB", (1000, 750), "white")
     for number, line in enumerate(lines):
         place = 90, 120 + 60 * number
         Draw.Draw(page).text(place, line, "black", font=Font.load_default(34))
@@ -40,7 +40,7 @@ def saved(kind: str, *pages: Sequence[str]) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff"])
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
 def test_an_image_is_read(kind: str) -> None:
     (document,) = load_bytes(f"notice.{kind}", saved(kind, LETTER))
     assert "The boiler is serviced in October." in document.text
@@ -54,7 +54,7 @@ def test_a_scan_is_read_by_page_with_boxes() -> None:
     with closing(PdfDocument(content)) as pdf:
         ((left, top, right, bottom),) = find_words(pdf[0], "serviced in October")
     assert 0.08 < left < right < 0.8
-    assert 0.11 < top < bottom < 0.17
+    assert 0.2 < top < bottom < 0.32
 
 
 def test_each_picture_of_a_file_is_a_page() -> None:

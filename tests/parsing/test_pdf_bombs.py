@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import pytest
@@ -119,19 +119,26 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(1, ParseLimits(seconds=SECONDS, memory=MEGABYTES)) as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_is_handled_or_refused_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_handled_or_refused_in_time(
+    name: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pdf_pages, "_SECONDS", SECONDS)
     bomb = BOMBS[name]()
     assert len(bomb) < 4_000_000
-    with Pool(1, ParseLimits(seconds=SECONDS, memory=MEGABYTES)) as pool:
-        calls: Sequence[tuple[Callable[[], object], type[Exception]]] = (
-            (lambda: pool.load_data("bomb.pdf", bomb), ParseError),
-            (lambda: pdf_pages.picture(bomb, 1, 800), InputError),
-            (lambda: pdf_pages.layout(bomb, 1, [pdf_pages.PageQuote("word")]), InputError),
-        )
-        for call, refusal in calls:
-            started = time.monotonic()
-            with suppress(refusal):
-                call()
-            assert time.monotonic() - started < 4 * SECONDS + 10
+    calls: Sequence[tuple[Callable[[], object], type[Exception]]] = (
+        (lambda: pool.load_data("bomb.pdf", bomb), ParseError),
+        (lambda: pdf_pages.picture(bomb, 1, 800), InputError),
+        (lambda: pdf_pages.layout(bomb, 1, [pdf_pages.PageQuote("word")]), InputError),
+    )
+    for call, refusal in calls:
+        started = time.monotonic()
+        with suppress(refusal):
+            call()
+        assert time.monotonic() - started < 4 * SECONDS + 10

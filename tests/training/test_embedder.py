@@ -61,7 +61,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.slow
 def test_questions_move_closer_to_their_passages(data: Path) -> None:
-    training.tune(recipe(steps=60), data, data / "tuned")
+    training.tune(recipe(steps=30), data, data / "tuned")
     assert is_mean(data / "tuned")
     assert margin(data / "tuned") > 1.5 * margin(data / "start")
     assert (data / "tuned" / "model.sha256").exists()
