@@ -278,7 +278,7 @@ def is_healthy(cluster: Cluster, check: list[str]) -> None:
 @contextmanager
 def small_rag(arguments: list[str], **environment: str) -> Iterator[subprocess.Popen[str]]:
     """`rag` with small models, until the end of the context."""
-    command = [sys.executable, "-m", "tests.cli.small_rag", "0", *arguments]
+    command = [sys.executable, "-m", "tests.repl.faked", *arguments]
     with subprocess.Popen(
         command, env=os.environ | environment, cwd=DOCS.parent, stdout=subprocess.PIPE, text=True
     ) as started:

@@ -40,6 +40,11 @@ def run(*arguments: str, text: str | None = None) -> Result:
     return CliRunner().invoke(cli, ["check", *arguments], input=text)
 
 
+def suite_of(junit: Path) -> ElementTree.Element:
+    (suite,) = ElementTree.parse(junit).getroot()
+    return suite
+
+
 def test_a_contradiction_is_shown_and_exits_with_1(checked: Path) -> None:
     done = run(str(checked / "notes.md"))
     assert done.exit_code == 1
@@ -52,16 +57,13 @@ QUOTING = "The paper says “Natanz keeps 6,060 centrifuges for ten years.” So
 
 def test_a_faulty_quotation_is_shown_everywhere_and_exits_with_1(checked: Path) -> None:
     junit, page = checked / "q.xml", checked / "q.html"
-    done = run(
-        "-", "--fail-on", "quotation", "--junit", str(junit), "--html", str(page), text=QUOTING
-    )
+    files = ("--junit", str(junit), "--html", str(page))
+    done = run("-", "--fail-on", "quotation", *files, text=QUOTING)
     assert done.exit_code == 1
     assert "altered quotation         “Natanz keeps 6,060 centrifuges" in done.output
     assert "says “6,060”, limits.md says “5,060”" in done.output
     assert "1 quotation: 1 altered; 1 fault" in done.output
-    suite = ElementTree.parse(junit).getroot().find("testsuite")
-    assert suite is not None
-    assert suite.get("failures") == "1"
+    assert suite_of(junit).get("failures") == "1"
     assert "says “6,060”, limits.md says “5,060”" in page.read_text(encoding="utf-8")
     found = json.loads(run("-", "--json", text=QUOTING).stdout)
     (quotation,) = found["quotations"]
@@ -97,8 +99,7 @@ def test_json_junit_and_page_show_claims_with_their_evidence(checked: Path) -> N
     junit, html = checked / "c.xml", checked / "c.html"
     text = f"{TEXT} The <script>alert(1)</script> JCPOA was signed in Vienna in 2015."
     run("-", "--junit", str(junit), "--html", str(html), text=text)
-    suite = ElementTree.parse(junit).getroot().find("testsuite")
-    assert suite is not None
+    suite = suite_of(junit)
     assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
     (failure,) = suite.iter("failure")
     assert "500 kilograms" in str(failure.get("message"))

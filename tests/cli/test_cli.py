@@ -35,8 +35,7 @@ def test_ingest_reports_what_it_does(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert lines[0] == "index: 2 unchanged, 2 skipped; the index has not changed"
     assert any("broken.txt: is binary, not text" in line for line in lines)
     assert any("photo.gif: unsupported format .gif" in line for line in lines)
-    code, out, err = run("ingest", "docs/photo.gif")
-    assert (code, out) == (2, "")
+    err = run.error("ingest", "docs/photo.gif")
     assert err.startswith("rag: none of the files can be read: ")
     assert "rag ingest PATH" in err
     Path("pictures").mkdir()
@@ -56,8 +55,7 @@ def test_no_model_loads_without_changes(filled: Run, monkeypatch: pytest.MonkeyP
 def test_ask_prints_the_answer_its_source_and_reasons(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, out, err = filled("ask", "--why", "When", "did the US leave the deal?")
-    assert (code, err) == (0, "")
+    out = filled.out("ask", "--why", "When", "did the US leave the deal?")
     head, _, below = out.partition("\n\n")
     assert head.startswith("2018  (confidence ")
     assert below.startswith(
@@ -65,9 +63,8 @@ def test_ask_prints_the_answer_its_source_and_reasons(
     )
     why = out.partition("\nWhy\n")[2].splitlines()
     assert why[0].startswith('  "2018": confidence ')
-    code, out, _ = filled("ask", "--json", "--why", "When did the US leave the deal?")
-    answer = json.loads(out)
-    assert (code, answer["text"], answer["abstention_reason"]) == (0, "2018", None)
+    answer = filled.json("ask", "--why", "When did the US leave the deal?")
+    assert (answer["text"], answer["abstention_reason"]) == ("2018", None)
     assert answer["why"][0] == why[0].strip()
     assert {"question", "confidence", "alternatives", "hits", "timings"} <= set(answer)
     (citation,) = answer["citations"]
@@ -76,20 +73,19 @@ def test_ask_prints_the_answer_its_source_and_reasons(
     sentence = text[citation["sentence_start"] : citation["sentence_end"]]
     assert sentence == "The US left the deal in 2018."
     monkeypatch.setenv("RAG_THRESHOLD", "1")
-    code, out, _ = filled("ask", "Who hosted the secret talks?")
-    assert (code, out.startswith('not found: best guess "Oman" (')) == (1, True)
+    out = filled.out("ask", "Who hosted the secret talks?", code=1)
+    assert out.startswith('not found: best guess "Oman" (')
     nearest = "Nearest:\n  [1] docs/oman.txt > Oman, the mediator\n"
     assert f"{nearest}      [[Oman]] hosted the secret talks in Muscat.\n" in out
 
 
 def test_search_and_filters(filled: Run) -> None:
-    code, out, _ = filled("search", "-k", "1", "secret talks in Muscat")
-    assert code == 0
+    out = filled.out("search", "-k", "1", "secret talks in Muscat")
     assert out.startswith("  [1] docs/oman.txt > Oman, the mediator  score ")
-    (hit,) = json.loads(filled("search", "-k", "1", "--json", "secret talks")[1])
+    (hit,) = filled.json("search", "-k", "1", "secret talks")
     assert hit["passage"]["document_id"] == "docs/oman.txt"
     assert 0 <= hit["score"] <= 1
-    hits = json.loads(filled("search", "--json", "--filter", "type=txt", "the deal")[1])
+    hits = filled.json("search", "--filter", "type=txt", "the deal")
     assert {hit["passage"]["document_id"] for hit in hits} == {"docs/oman.txt"}
     assert filled("search", "--filter", "type", "x")[0] == 2
     assert filled("list", "--filter", "type=txt")[1] == "docs/oman.txt  Oman, the mediator\n"
@@ -105,20 +101,19 @@ def test_a_citation_of_a_pdf_names_the_page(run: Run) -> None:
     question = ("--filter", "type=pdf", "Who hosted the secret talks?")
     source = "  [1] docs/paper.pdf > paper, page 2\n      [[Oman]] hosted the secret talks.\n"
     assert source in run("ask", *question)[1]
-    (citation,) = json.loads(run("ask", "--json", *question)[1])["citations"]
+    (citation,) = run.json("ask", *question)["citations"]
     assert citation["page"] == 2
 
 
 def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
-    facts = json.loads(filled("index", "info", "--json")[1])
+    facts = filled.json("index", "info")
     assert (facts["documents"], facts["embedder"], facts["dim"]) == (2, "bag-of-words", 64)
     assert "documents       2\n" in filled("index", "info")[1]
     assert filled("show", "./docs/oman.txt") == (0, OMAN, "")
     unknown = "rag: no document docs/none.md in the index\n  list the documents with: rag list\n"
     assert filled("delete", "docs/deal.md", "docs/none.md") == (2, "", unknown)
     assert "docs/deal.md" in filled("list")[1]
-    code, out, _ = filled("delete", "docs/deal.md", "docs/oman.txt")
-    assert code == 0
+    out = filled.out("delete", "docs/deal.md", "docs/oman.txt")
     parts = "text 1 -> 0, passages 2 -> 0, vectors 2 -> 0, full text 2 -> 0; log 0 bytes"
     assert out.startswith(f"deleted docs/deal.md\n  {parts}\n")
     assert "  4 searches for its passages: 0 still find it\ndeleted docs/oman.txt\n" in out
@@ -142,8 +137,7 @@ def test_documents_are_shown_and_deleted_all_or_none(filled: Run) -> None:
 def test_user_errors_name_the_next_step(
     run: Run, arguments: list[str], code: int, said: str
 ) -> None:
-    got, out, err = run(*arguments)
-    assert (got, out) == (code, "")
+    err = run.error(*arguments, code=code)
     assert err.startswith(said.format(here=Path.cwd()))
     assert "Traceback" not in err
 
@@ -152,13 +146,9 @@ def test_another_embedder_is_an_error_with_a_hint(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAG_EMBEDDER", "other")
-    code, _, err = filled("ask", "When?")
-    assert code == 3
+    err = filled.error("ask", "When?", code=3)
     assert "made with embedder = bag-of-words, the settings say other" in err
-    assert (
-        "set RAG_EMBEDDER=bag-of-words, or rebuild the index from its text: rag index rebuild"
-        in err
-    )
+    assert "set RAG_EMBEDDER=bag-of-words, or rebuild the index from its text: rag index" in err
     assert filled("list")[0] == 0
 
 
@@ -167,9 +157,8 @@ def test_a_truncated_database_is_named_and_left_alone(filled: Run) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     for other in Path("index").glob("rag.sqlite-*"):
         other.unlink()
-    for command in (["ask", "When?"], ["ingest", "docs"], ["list"]):
-        code, _, err = filled(*command)
-        assert code == 3
+    for command in ("ask When?", "ingest docs", "list"):
+        err = filled.error(*command.split(), code=3)
         assert "rag.sqlite" in err
         assert "left unchanged" in err
         assert path.stat().st_size == 1000
@@ -177,10 +166,8 @@ def test_a_truncated_database_is_named_and_left_alone(filled: Run) -> None:
 
 def test_an_unknown_variable_is_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_TRESHOLD", "0.5")
-    assert (
-        run("list")[2]
-        == "rag: unknown setting 'treshold' in the environment\n  did you mean threshold?\n"
-    )
+    unknown = "rag: unknown setting 'treshold' in the environment\n  did you mean threshold?\n"
+    assert run("list")[2] == unknown
 
 
 def test_a_document_cannot_write_to_the_terminal(run: Run) -> None:
@@ -195,26 +182,24 @@ def test_a_document_cannot_write_to_the_terminal(run: Run) -> None:
 
 def test_doctor_finds_damage(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAG_READER", "/no/such/reader")
-    code, out, _ = filled("index", "doctor")
-    assert code == 1
+    out = filled.out("index", "doctor", code=1)
     assert "WRONG reader: no model folder /no/such/reader\n      set RAG_READER to" in out
     assert "ok    index opens: 2 documents" in out
 
 
 def test_citations_are_verified_and_receipts_replayed(filled: Run) -> None:
-    Path("answer.json").write_text(filled("ask", "--json", "When did the US leave the deal?")[1])
+    Path("answer.json").write_text(filled.out("ask", "--json", "When did the US leave the deal?"))
     ok = 'ok      docs/deal.md  "2018": unchanged at its place\n'
     same = "same answer\n  nothing that affects it has changed\n"
     assert filled("verify", "answer.json") == (0, ok, "")
     assert filled("verify", "--replay", "answer.json") == (0, same, "")
     Path("docs/deal.md").write_text(DEAL.replace("2018", "2019"))
     filled("ingest", "docs")
-    code, out, _ = filled("verify", "answer.json")
-    assert (code, out.splitlines()[1]) == (1, "        now: The US left the deal in 2019.")
-    (verdict,) = json.loads(filled("verify", "--json", "answer.json")[1])
+    lines = filled.out("verify", "answer.json", code=1).splitlines()
+    assert lines[1] == "        now: The US left the deal in 2019."
+    (verdict,) = filled.json("verify", "answer.json", code=1)
     assert (verdict["status"], verdict["edited"]) == ("changed", True)
-    code, out, _ = filled("verify", "--replay", "answer.json")
-    assert code == 1
+    out = filled.out("verify", "--replay", "answer.json", code=1)
     assert out.startswith("the answer has changed\n  document docs/deal.md: changed since\n")
     assert "\n2019  (confidence " in out
 
@@ -223,8 +208,7 @@ def test_citations_are_verified_and_receipts_replayed(filled: Run) -> None:
 def test_other_input_is_not_an_answer(filled: Run, options: list[str]) -> None:
     for text in ("nonsense", "[" * 100_000):
         Path("bad.json").write_text(text)
-        code, out, err = filled("verify", *options, "bad.json")
-        assert (code, out) == (2, "")
+        err = filled.error("verify", *options, "bad.json")
         assert err.startswith("rag: bad.json is not JSON: ")
     Path("bad.json").write_text("[1]")
     assert filled("verify", *options, "bad.json")[0] == 2
@@ -234,21 +218,18 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
     filled: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "judge", SHIPPED_JUDGE)
-    lines = [
-        {"question": f"When did the US leave the deal, {n}?", "answers": ["2018"]}
-        for n in range(12)
-    ]
-    lines += [{"question": f"Who sang at the concert of {n}?", "answers": []} for n in range(12)]
-    Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    code, out, err = filled("eval", "calibrate", "gold.jsonl", "--risk", "0.3")
-    assert (code, err) == (0, "")
+    known = [(f"When did the US leave the deal, {n}?", ["2018"]) for n in range(12)]
+    asked = [*known, *((f"Who sang at the concert of {n}?", []) for n in range(12))]
+    lines = [json.dumps({"question": question, "answers": a}) for question, a in asked]
+    Path("gold.jsonl").write_text("\n".join(lines))
+    out = filled.out("eval", "calibrate", "gold.jsonl", "--risk", "0.3")
     assert out.splitlines()[0] == "24 questions, 12 of them unanswerable"
     assert "calibrated: " in out
     assert out.endswith("calibration.json: use it with RAG_CALIBRATION=calibration.json\n")
     monkeypatch.setenv("RAG_CALIBRATION", "calibration.json")
     monkeypatch.delenv("RAG_THRESHOLD")
     assert filled("ask", "When did the US leave the deal?")[0] == 0
-    Path("gold.jsonl").write_text("\n".join(map(json.dumps, lines[:5])))
+    Path("gold.jsonl").write_text("\n".join(lines[:5]))
     assert "5 gold questions are too few" in filled("eval", "calibrate", "gold.jsonl")[2]
     Path("gold.jsonl").write_text("")
     assert "gold.jsonl contains no questions" in filled("eval", "calibrate", "gold.jsonl")[2]
@@ -257,7 +238,6 @@ def test_calibrate_writes_a_file_and_reports_its_effect(
 def test_a_broken_calibration_is_named(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "judge", SHIPPED_JUDGE)
     monkeypatch.setenv("RAG_CALIBRATION", "none.json")
-    code, _, err = filled("ask", "When?")
-    assert code == 4
+    err = filled.error("ask", "When?", code=4)
     assert "none.json cannot be read" in err
     assert "rag eval calibrate GOLD" in err

@@ -114,19 +114,17 @@ def test_suggested_ids(name: str, suggested: list[str]) -> None:
 
 
 def test_wrong_names_get_suggestions(filled: Run) -> None:
-    code, _, err = filled("show", "deal.md")
-    assert (code, "did you mean docs/deal.md?" in err) == (NotFoundError.exit_code, True)
-    code, _, err = filled("aks", "what?")
-    assert (code, "did you mean ask?" in err) == (2, True)
+    unknown = filled.error("show", "deal.md", code=NotFoundError.exit_code)
+    assert "did you mean docs/deal.md?" in unknown
+    assert "did you mean ask?" in filled.error("aks", "what?")
     assert str(Path("nothing").absolute()) in filled("list", "--index", "nothing")[2]
 
 
 def test_json_takes_fields_in_the_order_they_are_named(filled: Run) -> None:
-    code, out, _ = filled("list", "--json", "title,id")
-    assert (code, out.split('"')[1:8:2]) == (0, ["title", "The deal", "id", "docs/deal.md"])
+    out = filled.out("list", "--json", "title,id")
+    assert out.split('"')[1:8:2] == ["title", "The deal", "id", "docs/deal.md"]
     assert filled("list", "--json=id") == filled("list", "--json", "id")
-    code, out, err = filled("list", "--json", "id,titel")
-    assert (code, out) == (2, "")
+    err = filled.error("list", "--json", "id,titel")
     assert err.startswith("rag: the result has no field 'titel'\n  its fields: id, title, source")
 
 

@@ -4,23 +4,29 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import rag
-from rag import build
-from tests.fakes import BagOfWordsEmbedder, NameReader, SpanJudge
+from tests.fakes import fake_models
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(build, "embedder", lambda settings: BagOfWordsEmbedder(settings.embedder))
-    monkeypatch.setattr(build, "reader", lambda settings: NameReader())
-    monkeypatch.setattr(build, "judge", lambda settings: SpanJudge())
+    fake_models(monkeypatch.setattr)
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "mill.txt").write_text("The mill in Leiden was built by Anna Visser.")
     return tmp_path
+
+
+@pytest.fixture
+def filled(folder: Path) -> Iterator[rag.Index]:
+    """An index of the folder's text."""
+    with rag.open(folder / "index", threshold=0.0) as index:
+        index.ingest(folder / "texts")
+        yield index
 
 
 def test_the_public_names() -> None:
@@ -60,40 +66,39 @@ def test_a_folder_is_synced_and_documents_are_deleted(folder: Path) -> None:
             index.sync(folder / "none")
 
 
-def test_a_conversation_fills_in_follow_ups(folder: Path) -> None:
-    (folder / "texts" / "inn.txt").write_text("The inn in Delft was built in 1650.")
-    with rag.open(folder / "index", threshold=0.0) as index:
-        index.ingest(folder / "texts")
-        talk = index.conversation()
-        talk.ask("Who built the mill?")
-        assert "mill" in talk.ask("Where is it?").question
-        assert index.ask("Where is it?").question == "Where is it?"
-
-
-def test_a_grid_is_asked_once_from_a_file_or_its_values(folder: Path) -> None:
+def add_inn(index: rag.Index, folder: Path) -> None:
     (folder / "texts" / "inn.txt").write_text("The inn in Delft was built by Jan Bos.")
+    index.ingest(folder / "texts")
+
+
+def test_a_conversation_fills_in_follow_ups(filled: rag.Index, tmp_path: Path) -> None:
+    add_inn(filled, tmp_path)
+    talk = filled.conversation()
+    talk.ask("Who built the mill?")
+    assert "mill" in talk.ask("Where is it?").question
+    assert filled.ask("Where is it?").question == "Where is it?"
+
+
+def test_a_grid_is_asked_once_from_a_file_or_its_values(filled: rag.Index, tmp_path: Path) -> None:
+    add_inn(filled, tmp_path)
     question = 'name = "City"\nquestion = "In which city is the mill or the inn?"'
-    (folder / "houses.toml").write_text(f"[[columns]]\n{question}\n")
+    (tmp_path / "houses.toml").write_text(f"[[columns]]\n{question}\n")
     steps: list[tuple[int, int]] = []
-    with rag.open(folder / "index", threshold=0.0) as index:
-        index.ingest(folder / "texts")
-        grid = index.grid(folder / "houses.toml", lambda *step: steps.append(step))
-        assert steps == [(2, 2)]
-        assert [cell.value for cell in grid.cells.values()] == ["Delft", "Leiden"]
-        values = {"name": "houses", "columns": [{"name": "Builder", "question": "Who built it?"}]}
-        assert index.grid(values, lambda *step: steps.append(step)).counts["answered"] == 2
-        index.grid(values, lambda *step: steps.append(step))
-        assert steps == [(2, 2)] * 2, "what was asked is not asked again"
-        with pytest.raises(rag.RagError, match="unknown key 'colour'"):
-            index.grid({**values, "colour": "red"})
-        with pytest.raises(rag.RagError, match="no document matches type=pdf"):
-            index.grid({**values, "filter": ["type=pdf"]})
+    grid = filled.grid(tmp_path / "houses.toml", lambda *step: steps.append(step))
+    assert steps == [(2, 2)]
+    assert [cell.value for cell in grid.cells.values()] == ["Delft", "Leiden"]
+    values = {"name": "houses", "columns": [{"name": "Builder", "question": "Who built it?"}]}
+    assert filled.grid(values, lambda *step: steps.append(step)).counts["answered"] == 2
+    filled.grid(values, lambda *step: steps.append(step))
+    assert steps == [(2, 2)] * 2, "what was asked is not asked again"
+    with pytest.raises(rag.RagError, match="unknown key 'colour'"):
+        filled.grid({**values, "colour": "red"})
+    with pytest.raises(rag.RagError, match="no document matches type=pdf"):
+        filled.grid({**values, "filter": ["type=pdf"]})
 
 
-def test_an_answer_is_a_dictionary_of_json_values(folder: Path) -> None:
-    with rag.open(folder / "index", threshold=0.0) as index:
-        index.ingest(folder / "texts")
-        values = index.ask("Who built the mill?").to_dict()
+def test_an_answer_is_a_dictionary_of_json_values(filled: rag.Index) -> None:
+    values = filled.ask("Who built the mill?").to_dict()
     assert json.loads(json.dumps(values)) == values
     assert values["text"] == values["citations"][0]["quote"]
 
@@ -111,14 +116,12 @@ def test_coroutines_run_one_after_another_in_a_thread(folder: Path) -> None:
     asyncio.run(use())
 
 
-def test_a_form_can_be_chosen(folder: Path) -> None:
-    with rag.open(folder / "index", threshold=0.0) as index:
-        index.ingest(folder / "texts")
-        answer = index.ask("Who built the mill?", form="sentences")
-        assert answer.form == "sentences"
-        assert answer.text == "The mill in Leiden was built by Anna Visser."
-        with pytest.raises(rag.RagError, match="poem"):
-            index.ask("Who built the mill?", form="poem")
+def test_a_form_can_be_chosen(filled: rag.Index) -> None:
+    answer = filled.ask("Who built the mill?", form="sentences")
+    assert answer.form == "sentences"
+    assert answer.text == "The mill in Leiden was built by Anna Visser."
+    with pytest.raises(rag.RagError, match="poem"):
+        filled.ask("Who built the mill?", form="poem")
 
 
 def test_the_example_of_the_documentation_runs(
@@ -136,19 +139,14 @@ def test_a_missing_index_is_an_error_of_the_package(folder: Path) -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, rag; rag.Settings, rag.Answer; print({'torch', 'numpy', 'faiss'} & "
-        "set(sys.modules))"
-    )
+    loaded = "print({'torch', 'numpy', 'faiss'} & set(sys.modules))"
+    code = f"import sys, rag; rag.Settings, rag.Answer; {loaded}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
 
-def test_a_text_is_checked_against_the_index(folder: Path) -> None:
-    with rag.open(folder / "index") as index:
-        index.ingest(folder / "texts")
-        report = index.check(
-            "The mill in Leiden was built by Anna Visser. It was built by Jan Steen."
-        )
-        assert report.sentences[0].verdict == "supported"
-        assert report.sentences[1].verdict != "supported"
+def test_a_text_is_checked_against_the_index(filled: rag.Index) -> None:
+    text = "The mill in Leiden was built by Anna Visser. It was built by Jan Steen."
+    right, wrong = filled.check(text).sentences
+    assert right.verdict == "supported"
+    assert wrong.verdict != "supported"

@@ -11,9 +11,8 @@ import pytest
 
 from rag.client import Client
 from rag.settings import Settings
+from tests.client.test_service import OMAN
 from tests.server.fake_server import open_backend, put_text, serving
-
-OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
 
 
 @pytest.fixture(scope="module", params=["service", "process"])
@@ -42,14 +41,8 @@ def test_langchain_gets_documents_with_places(source: Any) -> None:
     only = langchain.RagRetriever(source=source, k=2, filters=["type=md"]).invoke("secret talks")
     assert {one.metadata["document_id"] for one in only} == {"uploads/lease.md"}
     tool = langchain.answer_tool(source)
-    called = tool.invoke(
-        {
-            "type": "tool_call",
-            "id": "1",
-            "name": tool.name,
-            "args": {"question": "Who led the talks?"},
-        }
-    )
+    arguments = {"question": "Who led the talks?"}
+    called = tool.invoke({"type": "tool_call", "id": "1", "name": tool.name, "args": arguments})
     assert called.content.startswith("William Burns")
     assert "Muscat" in called.content
     assert called.artifact["citations"]
@@ -65,6 +58,5 @@ def test_llama_index_gets_nodes_with_places(source: Any) -> None:
     assert OMAN[node.start_char_idx : node.end_char_idx] == node.get_content()
     assert node.metadata["document_id"] == "uploads/oman.txt"
     assert found[0].score >= found[-1].score
-    assert (
-        answer_tool(source).call(question="Who led the talks?").content.startswith("William Burns")
-    )
+    called = answer_tool(source).call(question="Who led the talks?")
+    assert called.content.startswith("William Burns")

@@ -18,6 +18,8 @@ from tests.http_server import Handler, at_free_port, listening
 from tests.server.fake_server import serving
 
 OMAN = "Oman hosted the secret talks. The talks were led by William Burns \U0001f54a in Muscat."
+LEADER = {"name": "Leader", "question": "Who led the talks?"}
+GRID = {"name": "talks", "columns": [LEADER], "filter": ["document=uploads/oman.txt"]}
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +47,8 @@ def test_all_methods(url: str, tmp_path: Path) -> None:
         assert rag.verify(citation).status == "ok"
         report = rag.check(OMAN, filters=["type=txt"], sources={1: "uploads/oman.txt"})
         assert [one.verdict for one in report.sentences] == ["supported", "supported"]
-        assert [one.answer for one in rag.ask_many(["Who led the talks?", "zebra okapi"])] == [
-            "William Burns",
-            None,
-        ]
+        answers = rag.ask_many(["Who led the talks?", "zebra okapi"])
+        assert [one.answer for one in answers] == ["William Burns", None]
         assert rag.search("secret talks", top_k=1)[0].document_id == "uploads/oman.txt"
         assert [one.id for one in rag.documents()] == ["uploads/lease.md", "uploads/oman.txt"]
         assert rag.document("uploads/oman.txt").characters == len(OMAN)
@@ -70,17 +70,19 @@ def test_all_methods_awaited(url: str) -> None:
             assert [event.name async for event in rag.stream("Who led the talks?")][-1] == "done"
             with pytest.raises(ServiceProblem, match="no document nothing"):
                 await rag.document("nothing")
+            grid = await rag.run_grid(GRID)
+            assert grid.cells[0].cells[0]["value"] == "William Burns"
+            assert (await rag.grid("talks")).cells == grid.cells
+            await rag.delete_grid("talks")
+            assert await rag.grids() == []
 
     asyncio.run(use())
-
-
-GRID = {"name": "talks", "columns": [{"name": "Leader", "question": "Who led the talks?"}]}
 
 
 def test_a_grid_is_asked_listed_and_deleted(url: str) -> None:
     with client(url) as rag:
         rag.put("oman.txt", OMAN)
-        grid = rag.run_grid({**GRID, "filter": ["document=uploads/oman.txt"]})
+        grid = rag.run_grid(GRID)
         (row,) = grid.cells
         (cell,) = row.cells
         assert (row.row, cell["value"]) == ("uploads/oman.txt", "William Burns")
@@ -92,20 +94,6 @@ def test_a_grid_is_asked_listed_and_deleted(url: str) -> None:
             rag.grid("talks")
         with pytest.raises(ServiceProblem, match="colour"):
             rag.run_grid({**GRID, "colour": "red"})
-
-
-def test_a_grid_is_awaited(url: str) -> None:
-    async def use() -> None:
-        http = httpx.AsyncClient(trust_env=False, timeout=30)
-        async with AsyncClient(url, http=http) as rag:
-            await rag.put("oman.txt", OMAN)
-            grid = await rag.run_grid({**GRID, "filter": ["document=uploads/oman.txt"]})
-            assert grid.cells[0].cells[0]["value"] == "William Burns"
-            assert (await rag.grid("talks")).cells == grid.cells
-            await rag.delete_grid("talks")
-            assert await rag.grids() == []
-
-    asyncio.run(use())
 
 
 def test_a_problem_is_an_error_with_its_hint(url: str) -> None:
@@ -122,12 +110,10 @@ def test_a_problem_is_an_error_with_its_hint(url: str) -> None:
 def test_a_key_is_sent(tmp_path: Path) -> None:
     _, token = keys_of(Settings(index=tmp_path)).add("reader", "read")
     with serving(tmp_path, key=token) as served:
-        with (
-            client(str(served.base_url)) as rag,
-            pytest.raises(ServiceProblem, match="needs an API key"),
-        ):
+        url = str(served.base_url)
+        with client(url) as rag, pytest.raises(ServiceProblem, match="needs an API key"):
             rag.search("talks")
-        with client(str(served.base_url), key=token) as rag:
+        with client(url, key=token) as rag:
             assert list(rag.documents()) == []
 
 
@@ -154,12 +140,9 @@ class _Busy(Handler):
 
 def test_temporary_refusals_are_retried() -> None:
     with listening(at_free_port(_Busy)) as server:
-        address = f"http://127.0.0.1:{server.server_port}"
-        with (
-            client(address, retries=1) as rag,
-            pytest.raises(ServiceProblem, match="HTTP 503: <h1>busy"),
-        ):
+        url, refused = f"http://127.0.0.1:{server.server_port}", "HTTP 503: <h1>busy"
+        with client(url, retries=1) as rag, pytest.raises(ServiceProblem, match=refused):
             rag.text("a")
         _Busy.seen = 0
-        with client(address, retries=2) as rag:
+        with client(url, retries=2) as rag:
             assert rag.text("a") == "the text"

@@ -47,6 +47,12 @@ def grid(engine: Engine, **values: object) -> GridSpec:
     return spec
 
 
+def run(engine: Engine) -> grids.Grid:
+    """The grid after its cells have been asked."""
+    grid_run.run(engine, "leases")
+    return grids.load(engine.store, "leases")
+
+
 def lease(number: int, year: int = 2030, **metadata: str) -> Document:
     return document(
         f"The lease ends in {year}. Ada rents the house.", f"l/{number:05}.txt", **metadata
@@ -125,8 +131,7 @@ def test_documents_change_and_vanish_while_a_grid_runs(engine: Engine) -> None:
 def test_an_empty_document_is_unreadable(engine: Engine) -> None:
     add(engine.store, lease(1), document(" ", "l/empty.txt"))
     grid(engine)
-    grid_run.run(engine, "leases")
-    states = grids.load(engine.store, "leases").counts
+    states = run(engine).counts
     assert (states["unreadable"], states["waiting"]) == (2, 0)
 
 
@@ -138,10 +143,8 @@ def test_rows_are_folders_or_values_of_metadata(engine: Engine) -> None:
     assert rows == ["l", "m"]
     spec = grid(engine, rows="metadata:city", filter=["source:l"], all_documents=True)
     assert [row.key for row in grids.rows_of(spec, documents)] == ["Bergen", "Oslo", "*"]
-    grid_run.run(engine, "leases")
-    assert grids.load(engine.store, "leases").cell("Bergen", "End").quotes[0].document_id == (
-        "l/00002.txt"
-    )
+    (quote, *_) = run(engine).cell("Bergen", "End").quotes
+    assert quote.document_id == "l/00002.txt"
 
 
 def test_a_rating_stays_while_the_answer_says_the_same(engine: Engine) -> None:
@@ -150,11 +153,9 @@ def test_a_rating_stays_while_the_answer_says_the_same(engine: Engine) -> None:
     grid_run.run(engine, "leases")
     grids.rate(engine.store, "leases", "l/00001.txt", "End", "confirmed")
     add(engine.store, document("The lease ends in 2030. Ada rents the house. More.", "l/00001.txt"))
-    grid_run.run(engine, "leases")
-    assert grids.load(engine.store, "leases").cell("l/00001.txt", "End").rating
+    assert run(engine).cell("l/00001.txt", "End").rating
     add(engine.store, lease(1, 2041))
-    grid_run.run(engine, "leases")
-    assert not grids.load(engine.store, "leases").cell("l/00001.txt", "End").rating
+    assert not run(engine).cell("l/00001.txt", "End").rating
 
 
 def test_a_list_of_grids_reads_no_answers(engine: Engine) -> None:
@@ -203,10 +204,10 @@ def test_ten_thousand_rows_take_seconds(engine: Engine) -> None:
 def test_no_format_computes_a_documents_words(engine: Engine, tmp_path: Path) -> None:
     evil = "=HYPERLINK(1) <script>alert(1)</script> | \x07"
     add(engine.store, document("The lease ends in 2030.", "=cmd.txt", title=evil))
-    spec = grid(engine, columns=[{**COLUMNS[0], "name": "+End"}])
+    grid(engine, columns=[{**COLUMNS[0], "name": "+End"}])
     grid_run.run(engine, "leases")
     grids.rate(engine.store, "leases", "=cmd.txt", "+End", "corrected", evil)
-    whole = grids.load(engine.store, spec.name)
+    whole = grids.load(engine.store, "leases")
     rows = list(csv.reader(io.StringIO(grid_export.to_csv(whole, {}))))
     assert rows[1][0] == "'=cmd.txt"
     assert all(not field.startswith(("=", "+", "-", "@")) for row in rows for field in row)
@@ -221,17 +222,13 @@ def test_no_format_computes_a_documents_words(engine: Engine, tmp_path: Path) ->
     assert "\\|" in grid_export.to_markdown(whole, {})
 
 
-def test_a_full_disk_loses_no_answers(engine: Engine) -> None:
+def test_a_full_disk_loses_no_answers(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     add(engine.store, lease(1))
     grid(engine)
-    grid_run.run(engine, "leases")
-    whole = grids.load(engine.store, "leases")
+    whole = run(engine)
     with pytest.raises(InputError, match="its folder does not exist"):
         grid_export.check_path(Path("/dev/full/x.csv"))
-    full = Path("/dev/full")
-    writers = {**grid_export.WRITERS, "": grid_export.to_csv}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grid_export, "WRITERS", writers)
-        with pytest.raises(InputError, match="/dev/full cannot be written: No space left"):
-            grid_export.write(whole, full, {})
+    monkeypatch.setitem(grid_export.WRITERS, "", grid_export.to_csv)
+    with pytest.raises(InputError, match="/dev/full cannot be written: No space left"):
+        grid_export.write(whole, Path("/dev/full"), {})
     assert grids.load(engine.store, "leases").counts["answered"] == 2

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from rich.console import Console
 
@@ -28,29 +29,20 @@ class Talk:
         self, settings: Settings, width: int = 60, in_words: bool = True, agree: bool = True
     ) -> None:
         self._out = io.StringIO()
-        console = Console(
-            file=self._out,
-            width=width,
-            markup=False,
-            emoji=False,
-            highlight=False,
-            color_system=None,
+        plain: dict[str, Any] = dict.fromkeys(("markup", "emoji", "highlight"), False)
+        self.screen = Screen(
+            Console(file=self._out, width=width, color_system=None, **plain), in_words
         )
-        self.screen = Screen(console, in_words)
         self.session = ReplSession(SessionEngine(settings))
-        self.desk = Context(
-            self.session,
-            self.screen,
-            partial(plain_terminal.show, self.screen),
-            lambda question: agree,
-        )
+        show = partial(plain_terminal.show, self.screen)
+        self.desk = Context(self.session, self.screen, show, lambda question: agree)
 
     def __call__(self, *lines: str) -> str:
-        before = len(self._out.getvalue())
-        converse(self.desk, self._echoed(lines))
-        return self._out.getvalue()[before:]
+        def echoed() -> Iterator[list[str]]:
+            for line in lines:
+                self._out.write(f"> {line}\n")
+                yield [line]
 
-    def _echoed(self, lines: Iterable[str]) -> Iterable[list[str]]:
-        for line in lines:
-            self._out.write(f"> {line}\n")
-            yield [line]
+        before = len(self._out.getvalue())
+        converse(self.desk, echoed())
+        return self._out.getvalue()[before:]

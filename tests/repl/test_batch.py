@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.cli.main import main
 from rag.settings import Settings
-from tests.repl.tmux import ROOT
-
-pytestmark = pytest.mark.slow
+from tests.cli.helpers import Run
+from tests.store.helpers import ROOT
 
 QUESTIONS = b"When was the deal signed?\n\n  and when did the US leave it?\n"
 
@@ -27,14 +25,12 @@ def ask(
 ) -> Ask:
     """Pipes questions into `rag repl`: its exit code and the lines of its output."""
     capsys.readouterr()
+    run = Run(monkeypatch, capsys)
 
     def call(text: bytes, *arguments: str) -> tuple[int, list[str]]:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
-        monkeypatch.setattr("sys.argv", ["rag", "repl", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), [*out.splitlines(), *err.splitlines()]
+        code, out, err = run("repl", *arguments)
+        return code, [*out.splitlines(), *err.splitlines()]
 
     return call
 
@@ -75,6 +71,7 @@ def test_an_invalid_line_gets_a_line_too(ask: Ask) -> None:
     assert ask(QUESTIONS, "--index", "none") == (3, [missing, "  create one with: rag ingest PATH"])
 
 
+@pytest.mark.slow
 def test_each_answer_precedes_the_next_question(filled: Settings) -> None:
     index = str(filled.index.resolve())
     command = [sys.executable, "-m", "tests.repl.faked", "repl", "--index", index]

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from rag.types import LEAST_SHOWN
-from tests.repl.tmux import ROOT, Terminal
+from tests.repl.tmux import ROOT, Terminal, with_tmux
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"
-    ),
-]
+pytestmark = with_tmux
 RAG = [sys.executable, "-m", "rag"]
 QUESTIONS = (
     "When was the JCPOA signed?",
@@ -51,9 +44,7 @@ def test_a_session_and_the_same_answers_in_a_pipe(tmp_path: Path) -> None:
         def say(line: str, *words: str) -> str:
             """What a line shows, once it contains one of the words and the prompt is back."""
             terminal.press("C-l")
-            terminal.type(line)
-            terminal.press("Enter")
-            return terminal.wait_for(line, *words)
+            return terminal.ask(line, *words)
 
         for question, (text, confidence, _) in zip(QUESTIONS, lines, strict=True):
             shown = say(question, "%", "Not found")
@@ -69,8 +60,6 @@ def test_a_session_and_the_same_answers_in_a_pipe(tmp_path: Path) -> None:
         say("/top-k 200", "200 passages")
         pasted = (f"When did Iran sign the deal of {year}?\n" for year in range(1900, 2100))
         terminal.paste("".join(pasted), tmp_path / "paste")
-        terminal.wait("of 2099?")
-        terminal.press("Enter")
         terminal.wait("> When did Iran sign the deal of ")
         terminal.press("C-c")
         assert "> When did Iran sign the deal of 2099?" not in terminal.wait("stopped")
@@ -80,12 +69,10 @@ def test_a_session_and_the_same_answers_in_a_pipe(tmp_path: Path) -> None:
         terminal.resize(60, 60)
         note = tmp_path / "norway.md"
         note.write_text("# Norway\n\nThe king of Norway is Harald V, since 17 January 1991.\n")
-        rag("ingest", str(note), index=index)
+        (norway,) = json.loads(rag("ingest", "--json", str(note), index=index).stdout)["added"]
         assert "Harald V" in say("Who is the king of Norway?", "%")
         assert max(map(len, terminal.screen(unbroken=True).splitlines())) <= 60
-        listed = rag("list", index=index).stdout.splitlines()
-        (line,) = [line for line in listed if "norway.md" in line]
-        rag("delete", line.split()[0], index=index)
+        rag("delete", norway, index=index)
         assert "Harald" not in say("Who is the king of Norway?", "%", "Not found")
         terminal.press("C-d")
         assert terminal.ended() == 0

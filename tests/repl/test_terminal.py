@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +11,12 @@ import pytest
 from rag.repl.full_terminal import questions
 from rag.repl.history import history
 from rag.settings import Settings
-from tests.repl.tmux import Terminal
+from tests.repl.tmux import Terminal, with_tmux
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"
-    ),
-]
+pytestmark = with_tmux
 Open = Callable[..., Terminal]
 WELCOME = "Ask a question. /help shows more, Ctrl-D quits."
+QUESTION = "When was the deal signed?"
 
 
 @pytest.fixture
@@ -35,9 +30,8 @@ def opened(filled: Settings, tmp_path: Path) -> Open:
             "PAGER": "less",
             "XDG_STATE_HOME": str(tmp_path),
         }
-        return Terminal(
-            [sys.executable, "-m", "tests.repl.faked", *arguments], own | environ, width, height
-        )
+        command = [sys.executable, "-m", "tests.repl.faked", *arguments]
+        return Terminal(command, own | environ, width, height)
 
     return start
 
@@ -46,9 +40,7 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
     """One session for everything, since each start costs a second."""
     with opened() as terminal:  # `rag` without a command
         terminal.wait("2 documents")
-        terminal.type("When was the deal signed?")
-        terminal.press("Enter")
-        assert terminal.wait_for("When was the deal signed?", "also Vienna") == (
+        assert terminal.ask(QUESTION, "also Vienna") == (
             "\n  2015                                             ▰▰▰▰▱ 77%\n\n"
             "  1  The deal\n     The deal was signed in Vienna in 2015.\n     docs/deal.md\n\n"
             "  also Vienna 77% · 2018 50%\n"
@@ -69,16 +61,13 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
         terminal.press("C-c")
         terminal.wait("Oman, the mediator\n›")
 
-        terminal.type("Slowly, when was the deal signed?")
-        terminal.press("Enter")
+        terminal.enter("Slowly, when was the deal signed?")
         terminal.wait("reading")
         terminal.press("C-c")
         terminal.wait("stopped", "2 documents")
 
         terminal.resize(40, 30)
-        terminal.type("and when did the US leave it?")
-        terminal.press("Enter")
-        assert terminal.wait_for("and when did the US leave it?", "also 2015") == (
+        assert terminal.ask("and when did the US leave it?", "also 2015") == (
             "  understood as: When did the US leave\n  the deal?\n\n"
             "  2018                         ▰▰▰▱▱ 65%\n\n"
             "  1  The deal › The exit\n     The US left the deal in 2018.\n     docs/deal.md\n\n"
@@ -94,46 +83,28 @@ def test_a_typed_session(opened: Open, tmp_path: Path) -> None:
         "and when did the US leave it?",
         "Slowly, when was the deal signed?",
         "/sources",
-        "When was the deal signed?",
+        QUESTION,
     ]
 
 
-@pytest.mark.parametrize("bracketed", [True, False])
-def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path, bracketed: bool) -> None:
+def test_200_pasted_lines_are_200_questions(opened: Open, tmp_path: Path) -> None:
     asked = "".join(f"When was deal {number} signed?\n" for number in range(200))
     with opened("repl", "--json", height=30) as terminal:
         terminal.wait("2 documents")
-        terminal.paste(asked, tmp_path / "paste", bracketed)
-        terminal.press("Enter")
-        terminal.type("/info")
-        terminal.press("Enter")
-        assert "asked       200, answered 200" in terminal.wait("asked  ")
-
-
-def test_ctrl_c_discards_the_rest_of_a_paste(opened: Open, tmp_path: Path) -> None:
-    with opened("repl") as terminal:
-        terminal.wait("2 documents")
-        terminal.paste("Slowly, when?\nWhen was the deal signed?\nWhen?\n", tmp_path / "paste")
-        terminal.press("Enter")
-        terminal.wait("reading")
-        terminal.press("C-c")
-        shown = terminal.wait("stopped", "2 documents")
-        assert "2015" not in shown.partition("stopped")[2]
-        terminal.press("C-d")
-        assert terminal.ended() == 0
+        for count, bracketed in ((200, True), (400, False)):
+            terminal.paste(asked, tmp_path / "paste", bracketed)
+            terminal.enter("/info")
+            terminal.wait(f"asked       {count}, answered {count}")
 
 
 def test_a_dumb_terminal_gets_plain_text(opened: Open) -> None:
     with opened("repl", TERM="dumb") as terminal:
         terminal.wait(WELCOME, "\n>")
-        terminal.type("When was the deal signed?")
-        terminal.press("Enter")
+        terminal.enter(QUESTION)
         terminal.wait("Also considered")
-        terminal.type("/delete Oman, the mediator")
-        terminal.press("Enter")
+        terminal.enter("/delete Oman, the mediator")
         terminal.wait("Type yes or no:")
-        terminal.type("no")
-        terminal.press("Enter")
+        terminal.enter("no")
         terminal.wait("kept")
         terminal.press("C-d")
         assert terminal.ended() == 0
@@ -142,15 +113,24 @@ def test_a_dumb_terminal_gets_plain_text(opened: Open) -> None:
     assert "Also considered: Vienna 77%; 2018 50%\n> /delete Oman, the mediator\n" in shown
 
 
-def test_the_span_is_marked_without_colour(opened: Open) -> None:
+def test_the_span_is_marked_without_colour_and_ctrl_c_discards_a_paste(
+    opened: Open, tmp_path: Path
+) -> None:
     with opened("repl", NO_COLOR="1") as terminal:
         terminal.wait("2 documents")
-        terminal.type("When was the deal signed?")
-        terminal.press("Enter")
+        terminal.enter(QUESTION)
         terminal.wait("also Vienna", "2 documents")
         styled = terminal.screen(styled=True)
-    assert "\x1b[1;4m2015" in styled
-    assert not any(f"\x1b[{colour}m" in styled for colour in range(30, 50))
+        assert "\x1b[1;4m2015" in styled
+        assert not any(f"\x1b[{colour}m" in styled for colour in range(30, 50))
+        terminal.press("C-l")
+        terminal.paste(f"Slowly, when?\n{QUESTION}\nWhen?\n", tmp_path / "paste")
+        terminal.wait("reading")
+        terminal.press("C-c")
+        shown = terminal.wait("stopped", "2 documents")
+        assert "2015" not in shown.partition("stopped")[2]
+        terminal.press("C-d")
+        assert terminal.ended() == 0
 
 
 @pytest.mark.parametrize(

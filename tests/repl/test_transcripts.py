@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag import build
+from rag.ingestion.pipeline import index
 from rag.repl.run import converse
 from rag.settings import Settings
 from tests.fakes import BagOfWordsEmbedder, document
@@ -77,9 +78,8 @@ def test_an_index_is_created_asked_and_emptied(settings: Settings) -> None:
         "> /ingest docs\n2 added\n> /list\ndocs/deal.md: The deal\ndocs/oman.txt: Oman, the "
         "mediator\n"
     )
-    assert talk("/list MEDIATOR", "/list z") == (
-        "> /list MEDIATOR\ndocs/oman.txt: Oman, the mediator\n> /list z\nno document matches z\n"
-    )
+    assert talk("/list MEDIATOR").endswith("\ndocs/oman.txt: Oman, the mediator\n")
+    assert talk("/list z") == "> /list z\nno document matches z\n"
     assert talk("Who hosted the secret talks?").splitlines()[1].startswith("Answer: Oman.")
     assert talk("/delete Oman, the mediator", "/delete docs/deal.md", "/list") == (
         "> /delete Oman, the mediator\ndeleted docs/oman.txt; 2 searches for its passages no "
@@ -146,10 +146,9 @@ def test_search_and_sources_show_places(filled: Settings) -> None:
 
 
 def test_why_shows_an_explanation_ranks_and_scores(filled: Settings) -> None:
-    shown = Talk(filled, width=80, in_words=False)(
-        "When did the US leave the deal?", "/why"
-    ).partition("/why\n")[2]
-    words, _, numbers = shown.partition("\n\n")
+    talk = Talk(filled, width=80, in_words=False)
+    shown = talk("When did the US leave the deal?", "/why")
+    words, _, numbers = shown.partition("/why\n")[2].partition("\n\n")
     assert '"2018": confidence 65%' in words
     lines = numbers.splitlines()
     assert lines[0].split() == ["rank", "score", "meaning", "words", "passage"]
@@ -168,9 +167,8 @@ def test_json_equals_that_of_the_command_line(filled: Settings) -> None:
 
 def test_a_session_is_saved_as_markdown(filled: Settings) -> None:
     talk = Talk(filled)
-    assert (
-        talk("/save s.md") == "> /save s.md\nno question has been asked yet\nask a question first\n"
-    )
+    nothing = "> /save s.md\nno question has been asked yet\nask a question first\n"
+    assert talk("/save s.md") == nothing
     talk(*TYPED)
     assert talk('/save "s.md"').startswith('> /save "s.md"\nsaved 2 questions to')
     digest = build.store(filled).documents()[0].sha256[:12]
@@ -251,11 +249,8 @@ def test_changes_by_another_process_are_seen_at_the_next_question(filled: Settin
     talk = Talk(filled)
     assert "1999" not in talk("When was the treaty of Geneva signed?")
     other = build.store(filled)
-    embedder = BagOfWordsEmbedder("bag-of-words")
-    from rag.ingestion.pipeline import index
-
-    text = "The treaty of Geneva was signed in 1999."
-    index([document(text, "docs/new.txt", "New")], other, embedder)
+    new = document("The treaty of Geneva was signed in 1999.", "docs/new.txt", "New")
+    index([new], other, BagOfWordsEmbedder())
     assert "[[1999]]" in talk("When was the treaty of Geneva signed?")
     assert "docs/new.txt" in talk("/list new")
     other.delete("docs/new.txt")

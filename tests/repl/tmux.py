@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
-ROOT = Path(__file__).parent.parent.parent
+import pytest
+
+from tests.store.helpers import ROOT
+
+T = TypeVar("T")
+with_tmux = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not shutil.which("tmux"), reason="tmux is not installed: apt-get install tmux"
+    ),
+]
+"""Marks of tests with a terminal."""
 
 
 class Terminal:
@@ -52,47 +64,59 @@ class Terminal:
     def type(self, text: str) -> None:
         self._tmux("send-keys", "-l", text)
 
+    def enter(self, line: str) -> None:
+        self.type(line)
+        self.press("Enter")
+
     def paste(self, text: str, path: Path, bracketed: bool = True) -> None:
+        """Paste a text, by way of a file, and press Enter."""
         path.write_text(text)
         self._tmux("load-buffer", str(path))
         self._tmux("paste-buffer", *["-p"] * bracketed)
+        self.press("Enter")
 
     def resize(self, width: int, height: int) -> None:
         self._tmux("resize-window", "-x", str(width), "-y", str(height))
 
     def wait(self, *texts: str, seconds: float = 120) -> str:
         """The screen once it contains all the texts; fails with the screen if it does not."""
-        until = time.monotonic() + seconds
-        while True:
-            shown = self.screen()
-            if all(text in shown for text in texts):
-                return shown
-            if time.monotonic() > until:
-                raise AssertionError(f"waited for {texts}, the screen shows:\n{shown}")
-            time.sleep(0.05)
-
-    def wait_for(self, line: str, *words: str, seconds: float = 180) -> str:
-        """The text below the line, once it contains one of the words and the prompt is back."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            _, typed, shown = self.screen().rpartition(f"› {line}\n")
-            if typed and any(word in shown for word in words) and "\n›" in shown:
-                return shown.partition("\n›")[0]
-            time.sleep(0.05)
-        raise AssertionError(
-            f"waited for {words} after {line!r}, the screen shows:\n{self.screen()}"
+        return self._until(
+            lambda shown: shown if all(text in shown for text in texts) else None, texts, seconds
         )
+
+    def ask(self, line: str, *words: str, seconds: float = 180) -> str:
+        """Type a line: the text below it, once it contains one of the words and the prompt is
+        back.
+        """
+
+        def below(screen: str) -> str | None:
+            _, typed, shown = screen.rpartition(f"› {line}\n")
+            there = typed and any(word in shown for word in words) and "\n›" in shown
+            return shown.partition("\n›")[0] if there else None
+
+        self.enter(line)
+        return self._until(below, words, seconds)
 
     def ended(self, seconds: float = 120) -> int:
         """The exit code of the command when it has ended."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+
+        def status(_: str) -> int | None:
             state = self._tmux("display-message", "-p", "#{pane_dead} #{pane_dead_status}")
-            dead, status = state.rstrip("\n").split(" ")
-            if dead == "1" and status:
-                return int(status)
+            dead, code = state.rstrip("\n").split(" ")
+            return int(code) if dead == "1" and code else None
+
+        return self._until(status, ("its end",), seconds)
+
+    def _until(self, look: Callable[[str], T | None], wanted: Sequence[str], seconds: float) -> T:
+        """What `look` finds on the screen."""
+        until = time.monotonic() + seconds
+        while True:
+            shown = self.screen()
+            if (found := look(shown)) is not None:
+                return found
+            if time.monotonic() > until:
+                raise AssertionError(f"waited for {wanted}, the screen shows:\n{shown}")
             time.sleep(0.05)
-        raise AssertionError(f"still running:\n{self.screen()}")
 
 
 _KEEP = ("set-option", "-g", "remain-on-exit", "on")
