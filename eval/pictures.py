@@ -8,13 +8,11 @@ of a new one.
 
 from __future__ import annotations
 
-import argparse
 import io
 import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +24,8 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from eval.chaos.programs import served
+from eval.scripts import options
+from tests.repl.tmux import Terminal
 
 FOLDER = Path("docs/images")
 _CHROMIUM = "/usr/bin/chromium"
@@ -134,33 +134,14 @@ def draw_prompt(browser: Browser, index: Path) -> bytes:
 
 def _session(index: Path) -> str:
     """The screen after the typed questions, with colours as ANSI escapes."""
-    server = ["tmux", "-L", f"rag-{uuid.uuid4().hex[:12]}"]
-
-    def tmux(*arguments: str) -> str:
-        finished = subprocess.run([*server, *arguments], capture_output=True, text=True, check=True)
-        return finished.stdout
-
-    def wait(prompts: int) -> None:
-        until = time.monotonic() + 180
-        while tmux("capture-pane", "-p", "-S", "-").count("\n›") < prompts:
-            if time.monotonic() > until:
-                raise SystemExit("rag repl did not answer:\n" + tmux("capture-pane", "-p"))
-            time.sleep(0.2)
+    repl = [sys.executable, "-m", "rag", "repl", "--index", str(index.absolute())]
+    environ = {"XDG_STATE_HOME": "/dev/null", "COLORTERM": "truecolor"}
+    with Terminal(repl, environ, _COLUMNS, _ROWS) as terminal:
+        terminal.wait("\n›")
+        for line in _TYPED:
+            terminal.ask(line, "%")
         time.sleep(1)  # colours of the last line
-
-    size = ["-x", str(_COLUMNS), "-y", str(_ROWS)]
-    variables = ["LC_ALL=C.UTF-8", "XDG_STATE_HOME=/dev/null", "COLORTERM=truecolor"]
-    repl = [sys.executable, "-m", "rag", "repl", "--index", str(index)]
-    tmux("-f", "/dev/null", "new-session", "-d", *size, "env", *variables, *repl)
-    try:
-        wait(1)
-        for number, line in enumerate(_TYPED, 2):
-            tmux("send-keys", "-l", line)
-            tmux("send-keys", "Enter")
-            wait(number)
-        return tmux("capture-pane", "-p", "-e").rstrip("\n")
-    finally:
-        tmux("kill-server")
+        return terminal.screen(styled=True)
 
 
 def _as_html(screen: str) -> str:
@@ -178,21 +159,18 @@ def save(picture: bytes, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     drawings = {
         "page": (draw_page, _SEEDS),
         "prompt": (draw_prompt, _SEEDS),
         "grid": (draw_grid, _CONTRACTS),
         "audit": (draw_audit, _CONTRACTS),
     }
-    parser.add_argument("which", nargs="*", default=list(drawings), metavar="|".join(drawings))
-    parser.add_argument("--index", type=Path, help="an index of its documents; made if not given")
-    arguments = parser.parse_args()
+    given = options(__doc__, None, "which*", index=None)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        for which in arguments.which:
+        for which in given.which or drawings:
             draw, sources = drawings[which]
-            index = arguments.index or Path(folder) / Path(sources[0]).stem
+            index = given.index or Path(folder) / Path(sources[0]).stem
             if not index.exists():
                 ingest = [sys.executable, "-m", "rag", "ingest", *sources, "--index", str(index)]
                 subprocess.run(ingest, check=True)

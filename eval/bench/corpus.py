@@ -12,7 +12,6 @@ moved towards those of other passages and by noise, to a cosine of about .87 wit
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import time
@@ -24,7 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
+from eval.scripts import options
 from rag import build
+from rag.evaluation.set_files import json_lines
 from rag.ingestion.chunking import split
 from rag.meaning.sentences import split_sentences
 from rag.parsing.base import ParseError
@@ -59,8 +60,7 @@ class Corpus:
     """The result of `make` in a folder. `vectors` belong to all passages, in order."""
 
     def __init__(self, cache: Path) -> None:
-        with (cache / "documents.jsonl").open() as lines:
-            self.texts = [Text(**json.loads(line)) for line in lines]
+        self.texts = [Text(**row) for row in json_lines(cache / "documents.jsonl")]
         self.vectors: Vectors = np.load(cache / "vectors.npy")
         self.questions: list[str] = json.loads((cache / "questions.json").read_text())
         self.question_vectors: Vectors = np.load(cache / "questions.npy")
@@ -163,13 +163,9 @@ def _ask(cache: Path, texts: Sequence[Text], model: Embedder, chance: random.Ran
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("cache", type=Path)
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--seconds", type=float, default=300)
-    options = parser.parse_args()
+    given = options(__doc__, None, "cache", "folders+", seconds=300.0)
     begun = time.monotonic()
-    count = make(options.cache, options.folders, options.seconds)
+    count = make(Path(given.cache), [Path(folder) for folder in given.folders], given.seconds)
     print(f"{count} passages in {time.monotonic() - begun:.0f} s")
 
 

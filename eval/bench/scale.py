@@ -13,11 +13,9 @@ dense retriever against exact search; milliseconds until both retrievers find an
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +28,7 @@ import numpy as np
 from tqdm import tqdm
 
 from eval.bench.corpus import Corpus, joined
+from eval.scripts import finished, load, mib, milliseconds, options
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever
 from rag.store.local.store import LocalStore
@@ -39,7 +38,6 @@ MANIFEST = {"embedder": "minilm", "dim": str(DIM), "passage_tokens": "160"}
 """As with the default settings, so that `rag ask` can use the index."""
 _DEPTH, _SHOWN = 100, 10
 _QUESTIONS, _CHANGES = 300, 20
-_CHUNK = 50_000
 
 
 def fill(root: Path, cache: Path, count: int) -> None:
@@ -82,28 +80,19 @@ class Known:
 
 
 def timed(do: Callable[[Any], object], inputs: Sequence[Any]) -> dict[str, float]:
-    milliseconds = []
+    """Milliseconds at the median, the 95th percentile and the maximum."""
+    seconds = []
     for value in inputs:
         begun = time.perf_counter()
         do(value)
-        milliseconds.append(1000 * (time.perf_counter() - begun))
-    return {
-        name: round(float(np.percentile(milliseconds, share)), 2)
-        for name, share in (("p50", 50), ("p95", 95), ("max", 100))
-    }
+        seconds.append(time.perf_counter() - begun)
+    return milliseconds(seconds, 100)
 
 
 def exact(rows: Vectors, questions: Vectors, k: int) -> list[set[int]]:
     """Ids, from 1, of the `k` nearest neighbours by exact search."""
-    index = faiss.IndexFlatIP(rows.shape[1])
-    best = faiss.ResultHeap(len(questions), k, keep_max=True)
-    for start in range(0, len(rows), _CHUNK):
-        index.reset()
-        index.add(np.ascontiguousarray(rows[start : start + _CHUNK]))
-        scores, ids = index.search(questions, k)
-        best.add_result(scores, ids + start + 1)
-    best.finalize()
-    return [set(row.tolist()) for row in best.I]
+    _, ids = faiss.knn(questions, rows, k, metric=faiss.METRIC_INNER_PRODUCT)
+    return [set((row + 1).tolist()) for row in ids]
 
 
 def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
@@ -116,11 +105,9 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
 
     def shown(number: int) -> tuple[bool, bool]:
         document, _, rows = items[number]
-        rankings = [store.dense(rows[0], _DEPTH), store.lexical(f"new{number}", _DEPTH)]
-        dense, lexical = (
-            {p.document_id for p in store.passages([i for i, _ in leg]).values()}
-            for leg in rankings
-        )
+        legs = store.dense(rows[0], _DEPTH), store.lexical(f"new{number}", _DEPTH)
+        found = [store.passages([i for i, _ in leg]).values() for leg in legs]
+        dense, lexical = ({passage.document_id for passage in leg} for leg in found)
         return document.id in dense, document.id in lexical
 
     def add(number: int) -> None:
@@ -153,7 +140,7 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
         "kind": store.stats().dense,
         "open_s": round(opened, 2),
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
+        "load": load(),
         "bytes": sizes(root / "index"),
     }
     before = memory()
@@ -180,40 +167,23 @@ def sizes(folder: Path) -> dict[str, int]:
 
 def memory() -> dict[str, int]:
     """MiB: own memory, and pages of mapped files, which the system can reclaim."""
-    status = Path("/proc/self/status").read_text()
-    kib = {name: re.findall(rf"{key}:\s+(\d+)", status) for name, key in _MEMORY.items()}
-    return {name: int(values[0]) // 1024 for name, values in kib.items()}
-
-
-_MEMORY = {"own": "RssAnon", "mapped": "RssFile"}
+    return {
+        name: round(mib("self", row)) for name, row in (("own", "RssAnon"), ("mapped", "RssFile"))
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--corpus", type=Path, required=True, help="what eval.bench.corpus made")
-    parser.add_argument(
-        "--keep", type=Path, help="keep each index, in a folder named by its size in here"
-    )
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    results = (
-        {row["passages"]: row for row in json.loads(options.out.read_text())}
-        if options.out and options.out.exists()
-        else {}
-    )
+    given = options(__doc__, None, sizes=[1_000, 10_000, 100_000], corpus=Path, keep=None)
+    stored = json.loads(given.out.read_text()) if given.out and given.out.exists() else []
+    results = {row["passages"]: row for row in stored}
     with tempfile.TemporaryDirectory(prefix="rag-scale-") as temporary:
-        for size in options.sizes:
-            root = (options.keep or Path(temporary)) / str(size)
+        for size in given.sizes:
+            root = (given.keep or Path(temporary)) / str(size)
             if not (root / "filled.json").exists():
-                fill(root, options.corpus, size)
+                fill(root, given.corpus, size)
             with multiprocessing.get_context("spawn").Pool(1) as process:
-                results[size] = process.apply(look, (root, options.corpus, size))
-            print(json.dumps(results[size]), flush=True)
-            if options.out:
-                options.out.write_text(
-                    json.dumps([results[key] for key in sorted(results)], indent=1) + "\n"
-                )
+                results[size] = process.apply(look, (root, given.corpus, size))
+            finished([results[key] for key in sorted(results)], given.out)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,15 @@
     python -m eval.chaos.cluster postgresql://… --minutes 6 --out eval/results/cluster.json
     python -m eval.chaos.cluster postgresql://… --minutes 0.3 --fake
 
-The first uses rag serve and rag worker with the real models; the second, with the tests' small
-models, is what CI runs.
+The address is that of an empty database, or schema of one. The first uses rag serve and rag worker
+with the real models; the second, with the tests' small models, is what CI runs.
 
 Two servers and two workers run as processes; a killed one is restarted, as by a supervisor.
 Meanwhile writers upload stories to either server, askers ask either one and change to the other
 when it is down, and a poller checks in the database that every document is complete. A worker is
-killed while it processes a document, a server while it answers a question. At the end every
-acknowledged upload must be present, complete, and the same from both servers. Exits with status 1
-after any violation.
+killed while it processes a document, a server while it answers a question, --pause seconds (15)
+after the last one. At the end every acknowledged upload must be present, complete, and the same
+from both servers. Exits with status 1 after any violation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import sys
 import tempfile
 import threading
 import time
@@ -32,7 +31,8 @@ from typing import Any
 import httpx
 import psycopg
 
-from eval.chaos.programs import FAKES, Program, eventually, parser, server, worker, written
+from eval.chaos.programs import FAKES, Program, eventually, server, worker
+from eval.scripts import finished, options
 from rag.ingestion.uploads import State
 from rag.store.postgres.queue import PostgresQueue
 from rag.store.postgres.store import PostgresStore
@@ -42,15 +42,15 @@ _NAMES = 3
 """Documents per writer, uploaded together; every upload but the first replaces them."""
 _REST = 2.0
 """Seconds before a killed program is started again."""
+QUESTION = "Which code does the story name?"
 _CODE = re.compile(r"Sentence (\d+) of story (\d+) names Code(\d+)\.")
 
 
 def story(number: int) -> str:
     """The same number in every sentence, over several passages, so that a partial or mixed document
     is recognised."""
-    return " ".join(
-        f"Sentence {i} of story {number} names Code{number}." for i in range(_SENTENCES)
-    )
+    said = f"of story {number} names Code{number}."
+    return " ".join(f"Sentence {i} {said}" for i in range(_SENTENCES))
 
 
 def number_of(text: str) -> int:
@@ -108,10 +108,9 @@ class Traffic:
         while True:
             place = at % len(self.servers)
             self.asking[place] += path == "/v1/ask"
+            url = self.servers[place].url + path
             try:
-                response = httpx.request(
-                    method, self.servers[place].url + path, timeout=120, trust_env=False, **body
-                )
+                response = httpx.request(method, url, timeout=120, trust_env=False, **body)
                 if response.status_code != 503:
                     return response
                 self.seen.counts["not ready"] += 1
@@ -148,10 +147,7 @@ class Traffic:
         while not self._stop.is_set():
             at += 1
             name = random.choice(sorted(self.seen.acknowledged) or [""])
-            body = {
-                "question": "Which code does the story name?",
-                "filters": [f"document=uploads/{name}"],
-            }
+            body = {"question": QUESTION, "filters": [f"document=uploads/{name}"]}
             response = self._send(at, "POST", "/v1/ask", json=body)
             if response.status_code == 409 and not self.seen.acknowledged:
                 continue  # the index is empty yet
@@ -161,13 +157,12 @@ class Traffic:
             now = time.monotonic()
             self.seen.silence, last = max(self.seen.silence, now - last), now
             self.seen.counts["answers"] += 1
-            self._check_answer(f"{name}", response.json())
+            self._check_answer(name, response.json())
 
     def _check_answer(self, name: str, answer: dict[str, Any]) -> None:
         """All passages read and cited belong to one story that was sent under this name."""
-        texts = [hit["text"] for hit in answer["nearest"]] + [
-            citation["cited_text"] for citation in answer["citations"]
-        ]
+        texts = [hit["text"] for hit in answer["nearest"]]
+        texts += [citation["cited_text"] for citation in answer["citations"]]
         numbers = {int(number) for text in texts for _, _, number in _CODE.findall(text)}
         self.seen.counts["citations"] += len(answer["citations"])
         if len(numbers) > 1 or not numbers <= self.seen.sent.get(name, set()):
@@ -185,17 +180,15 @@ class Traffic:
         passages, vectors = self._store.embedded(f"uploads/{name}")
         trace = self._store.trace(f"uploads/{name}")
         self.seen.counts["polls"] += 1
-        found = [
-            (int(i), int(n)) for passage in passages for i, _, n in _CODE.findall(passage.text)
-        ]
-        whole = {i for i, _ in found} == set(range(_SENTENCES)) and len({n for _, n in found}) == 1
+        found = [place for passage in passages for place in _CODE.findall(passage.text)]
+        numbers = {n for _, _, n in found}
+        whole = len(numbers) == 1 and {int(i) for i, _, _ in found} == set(range(_SENTENCES))
         if document and number_of(document.text) not in self.seen.sent[name]:
             self.seen.wrong.append(f"{name} is {document.text[:80]}…")
         if passages and not (whole and len(vectors) == len(passages)):
-            self.seen.wrong.append(f"{name} has passages of {sorted({n for _, n in found})}")
-        if not trace.passages == trace.vectors == trace.words or trace.documents != (
-            trace.passages > 0
-        ):
+            self.seen.wrong.append(f"{name} has passages of {sorted(numbers)}")
+        is_torn = not trace.passages == trace.vectors == trace.words
+        if is_torn or trace.documents != (trace.passages > 0):
             self.seen.wrong.append(f"{name} is torn: {trace}")
 
 
@@ -261,9 +254,7 @@ def check_end(seen: Seen, servers: Sequence[Program], state: State, dsn: str) ->
             seen.wrong.append(f"{name} should be story {last} and is {sorted(numbers)}")
     for job in seen.jobs:
         found = httpx.get(f"{servers[0].url}/v1/jobs/{job}", trust_env=False).json()
-        if found["state"] != "done" or any(
-            file["outcome"] == "rejected" for file in found["files"]
-        ):
+        if found["state"] != "done" or "rejected" in [one["outcome"] for one in found["files"]]:
             seen.wrong.append(f"job {found}")
     seen.wrong += [
         f"{noted} {name} are noted, and {there} there"
@@ -274,13 +265,9 @@ def check_end(seen: Seen, servers: Sequence[Program], state: State, dsn: str) ->
 
 def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:
     settings = FAKES if fake else {}
-    servers = [
-        server(dsn, folder / f"server{n}", folder / f"server{n}.log", fake, **settings)
-        for n in range(2)
-    ]
-    workers = [
-        worker(dsn, folder / f"worker{n}", folder / f"worker{n}.log", fake) for n in range(2)
-    ]
+    places = [(folder / name, folder / f"{name}.log") for name in ("a", "b", "c", "d")]
+    servers = [server(dsn, *place, fake, **settings) for place in places[:2]]
+    workers = [worker(dsn, *place, fake) for place in places[2:]]
     programs = [*workers, *servers]
     try:
         for program in programs:
@@ -316,19 +303,13 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    described = parser(__doc__)
-    described.add_argument("dsn", help="an empty database, or schema of one")
-    described.add_argument("--minutes", type=float, default=6)
-    described.add_argument("--pause", type=float, default=15, help="seconds between two kills")
-    described.add_argument("--fake", action="store_true")
-    options = described.parse_args(arguments)
-    random.seed(options.seed)
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    given = options(__doc__, arguments, "dsn", minutes=6.0, pause=15.0, fake=False)
+    random.seed(given.seed)
     with tempfile.TemporaryDirectory() as folder:
-        result = run(options.dsn, options.minutes, options.fake, options.pause, Path(folder))
-    written(result, options.out)
-    return int(bool(result["wrong"]))
+        result = run(given.dsn, given.minutes, given.fake, given.pause, Path(folder))
+    return finished(result, given.out, result["wrong"])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -25,18 +25,18 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eval.chaos.kills import Say, forked, reports
-from eval.chaos.programs import parser, written
+from eval.chaos.kills import Say, defects, forked, reports
+from eval.scripts import finished, load, options
 from rag import build
 from rag.errors import AbsentError
 from rag.settings import Settings
-from rag.store.local import integrity
 from tests.fakes import BagOfWordsEmbedder
 from tests.store.helpers import EXPECT, put
 
@@ -130,11 +130,7 @@ def examine(settings: Settings, say: Say) -> None:
                 state[one.name] = {}
                 continue
             if settings.store == "local":
-                broken += [
-                    f"{one.name}: {finding.name}: {finding.detail}"
-                    for finding in integrity.examine(inside.index)
-                    if not finding.ok
-                ]
+                broken += [f"{one.name}: {defect}" for defect in defects(inside.index)]
     if settings.store == "local" and (settings.index / "collections").exists():
         folder = settings.index / "collections"
         listed = {e.name for e in os.scandir(folder) if not e.name.startswith(".")}
@@ -153,9 +149,8 @@ def expected(state: State, lines: list[list[Any]]) -> tuple[State, list[str] | N
 
 def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
     """Raises SystemExit at the first loss or half-applied change."""
-    settings = replace(
-        settings, embedder=EXPECT["embedder"], passage_tokens=int(EXPECT["passage_tokens"])
-    )
+    tokens = int(EXPECT["passage_tokens"])
+    settings = replace(settings, embedder=EXPECT["embedder"], passage_tokens=tokens)
     chance, state = random.Random(seed), State()
     interrupted, changes, begun, done = Counter[str](), Counter[str](), time.monotonic(), 0
     while done < kills:
@@ -168,10 +163,8 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
         time.sleep(chance.uniform(0, _LONGEST))
         for child, _ in workers:
             os.kill(child, signal.SIGKILL)
-        for child, _ in workers:
-            _, status = os.waitpid(child, 0)
-            if not os.WIFSIGNALED(status):
-                raise SystemExit(f"a worker ended by itself after {done} kills")
+        if not all(os.WIFSIGNALED(os.waitpid(child, 0)[1]) for child, _ in workers):
+            raise SystemExit(f"a worker ended by itself after {done} kills")
         done += len(workers)
         open_changes = []
         for _, reading in workers:
@@ -195,7 +188,7 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
         "lost": 0,
         "half_there": 0,
         "seconds": round(time.monotonic() - begun, 1),
-        "load": round(os.getloadavg()[0], 1),
+        "load": load(),
     }
 
 
@@ -207,23 +200,16 @@ def _judged(
     for change in unfinished:
         allowed += [changed(one, change) for one in allowed]
     if broken or examined not in allowed:
-        raise SystemExit(
-            f"after {done} kills: {broken}\nfound: {examined}\nexpected: {state}\n"
-            f"unfinished: {unfinished}"
-        )
+        there = f"found: {examined}\nexpected: {state}\nunfinished: {unfinished}"
+        raise SystemExit(f"after {done} kills: {broken}\n{there}")
     return examined
 
 
-def main(options: list[str] | None = None) -> dict[str, Any]:
-    described = parser(__doc__)
-    described.add_argument("--kills", type=int, default=20)
-    described.add_argument("--store", default="local", help="or a PostgreSQL address")
-    arguments = described.parse_args(options)
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    given = options(__doc__, arguments, kills=20, store="local")
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(index=Path(folder), store=arguments.store)
-        result = run(settings, arguments.kills, arguments.seed)
-    written(result, arguments.out)
-    return result
+        settings = Settings(index=Path(folder), store=given.store)
+        return finished(run(settings, given.kills, given.seed), given.out)
 
 
 if __name__ == "__main__":

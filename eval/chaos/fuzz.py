@@ -4,7 +4,8 @@
     python -m eval.chaos.fuzz --requests 100000 --out eval/results/serve_fuzz.json
     python -m eval.chaos.fuzz --requests 500
 
-CI runs the second.
+CI runs the second. --processes N sends from several; with --locked the service has keys, and none
+is sent.
 
 Some requests are valid by the OpenAPI schema, made by schemathesis; as many violate it, made by
 hypothesis: wrong types, deep JSON, bad UTF-8, large bodies, odd names, methods and headers, broken
@@ -25,7 +26,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,29 +34,25 @@ from urllib.parse import quote
 import httpx
 import hypothesis
 import schemathesis
-from hypothesis import HealthCheck, strategies
+from hypothesis import HealthCheck, Phase, strategies
 from schemathesis.core.result import Ok
 
-from eval.chaos.programs import Connection, Program, Wild, parser, served, written
+from eval.chaos.programs import Connection, Program, Wild, served
+from eval.scripts import finished
+from eval.scripts import options as described
 from rag.server.api_keys import WRITE, keys_of
 from rag.settings import Settings
 
 OPEN = {"/", "/health", "/ready", "/openapi.json"}
 """Paths that need no key."""
 _ANY = hypothesis.settings(
-    database=None,
-    deadline=None,
-    phases=[hypothesis.Phase.generate],
-    suppress_health_check=list(HealthCheck),
+    database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
-_TEXT = strategies.text(max_size=60) | strategies.text(
-    strategies.characters(categories=["Cs", "Cf", "Cc", "So"]), max_size=20
-)
-_SCALAR = (
-    strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats() | _TEXT
-)
+_ODD_SIGNS = strategies.characters(categories=["Cs", "Cf", "Cc", "So"])
+_TEXT = strategies.text(max_size=60) | strategies.text(_ODD_SIGNS, max_size=20)
+_SCALAR = strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats()
 _JSON = strategies.recursive(
-    _SCALAR,
+    _SCALAR | _TEXT,
     lambda inner: (
         strategies.lists(inner, max_size=4) | strategies.dictionaries(_TEXT, inner, max_size=4)
     ),
@@ -100,62 +97,43 @@ def _body() -> strategies.SearchStrategy[bytes]:
     head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n'
     form = strategies.binary(max_size=200).map(lambda inside: head + inside + b"\r\n--x--\r\n")
     deep = strategies.integers(1, 100_000).map(lambda depth: b"[" * depth)
-    large = strategies.integers(1, 2_000_000).map(
-        lambda size: b'{"question": "%s"}' % (b"x" * size)
-    )
+    sizes = strategies.integers(1, 2_000_000)
+    large = sizes.map(lambda size: b'{"question": "%s"}' % (b"x" * size))
     as_json = (almost | _JSON).map(lambda value: json.dumps(value).encode())
     binary = strategies.binary(max_size=300)
     return as_json | as_json | as_json | form | binary | strategies.one_of(deep, large)
 
 
 def _wild() -> strategies.SearchStrategy[Wild]:
-    path = strategies.sampled_from(_PATHS) | _TEXT.map(
-        lambda text: "/v1/documents/" + quote(text.encode("utf-8", "replace"))
-    )
-    header = strategies.dictionaries(
-        strategies.sampled_from(_HEADERS),
-        strategies.binary(max_size=30).filter(lambda value: not set(value) & {0, 10, 13}),
-        max_size=2,
-    )
-    return strategies.tuples(
-        strategies.sampled_from(METHODS),
-        path,
-        strategies.sampled_from(_TYPES),
-        header,
-        strategies.just(b"") | _body(),
-    )
+    one_of = strategies.sampled_from
+    names = _TEXT.map(lambda text: "/v1/documents/" + quote(text.encode("utf-8", "replace")))
+    value = strategies.binary(max_size=30).filter(lambda value: not set(value) & {0, 10, 13})
+    header = strategies.dictionaries(one_of(_HEADERS), value, max_size=2)
+    body = strategies.just(b"") | _body()
+    path = one_of(_PATHS) | names
+    return strategies.tuples(one_of(METHODS), path, one_of(_TYPES), header, body)
 
 
 def _mcp() -> strategies.SearchStrategy[Wild]:
     """Messages to /mcp, of both protocol versions: valid, almost valid, and others."""
-    texts = ["Who led the talks?", "uploads/well.txt", "uploads/well.txt#char=0,5"]
-    words = strategies.sampled_from(texts) | _TEXT
-    names = strategies.sampled_from("question query id quote section".split() + _FIELDS)
-    numbers = strategies.sampled_from(
-        "start end limit lines start_line offset length passages".split()
-    )
-    arguments = strategies.dictionaries(names, words | _JSON, max_size=4) | strategies.dictionaries(
-        names | numbers, words | strategies.integers(0, 10**10), max_size=6
-    )
-    return strategies.builds(
-        message,
-        strategies.sampled_from(MCP_METHODS),
-        strategies.sampled_from(_TOOLS),
-        arguments | _JSON,
-        strategies.integers() | _TEXT | strategies.none(),
-        strategies.sampled_from(["2026-07-28", "2025-11-25", "2024-11-05", "", "x"]),
-    )
+    one_of = strategies.sampled_from
+    words = one_of(["Who led the talks?", "uploads/well.txt", "uploads/well.txt#char=0,5"]) | _TEXT
+    names = one_of("question query id quote section".split() + _FIELDS)
+    numbers = one_of("start end limit lines start_line offset length passages".split())
+    values = words | strategies.integers(0, 10**10)
+    arguments = strategies.dictionaries(names, words | _JSON, max_size=4)
+    arguments |= strategies.dictionaries(names | numbers, values, max_size=6)
+    number = strategies.integers() | _TEXT | strategies.none()
+    version = one_of(["2026-07-28", "2025-11-25", "2024-11-05", "", "x"])
+    tool = one_of(_TOOLS)
+    return strategies.builds(message, one_of(MCP_METHODS), tool, arguments | _JSON, number, version)
 
 
 def message(method: str, tool: str, arguments: Any, number: Any, version: str) -> Wild:
     modern = version == "2026-07-28"
     params = {"name": tool, "arguments": arguments, "uri": f"rag://document/{arguments}"[:300]}
-    body = {
-        "jsonrpc": "2.0",
-        "id": number,
-        "method": method,
-        "params": params | ({"_meta": _MCP_MODERN} if modern else {}),
-    }
+    params |= {"_meta": _MCP_MODERN} if modern else {}
+    body = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
     headers = {b"accept": b"application/json, text/event-stream"}
     if version:
         headers[b"mcp-protocol-version"] = version.encode()
@@ -282,29 +260,23 @@ def _well(service: Program, key: str) -> dict[str, Any]:
     """The service's health: whether it answers a question and nothing is queued, and its number of
     threads.
     """
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with httpx.Client(base_url=service.url, timeout=60, trust_env=False, headers=headers) as client:
+    with service.client(key) as client:
         text = {"name": "well.txt", "text": "The talks were led by William Burns."}
         put = client.post("/v1/documents", json=text)
         question = {"question": "Who led the talks?", "filters": ["document=uploads/well.txt"]}
         answer = client.post("/v1/ask", json=question)
         ready = client.get("/ready").json()
-    waiting = ready.get("waiting_questions"), ready.get("waiting_files")
     return {
         "put": put.status_code,
         "answer": answer.json().get("answer"),
-        "waiting": waiting,
+        "waiting": (ready.get("waiting_questions"), ready.get("waiting_files")),
         "threads": service.threads,
         "resident_mib": round(service.resident_mib),
     }
 
 
-def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    described = parser(__doc__)
-    described.add_argument("--requests", type=int, default=1000)
-    described.add_argument("--processes", type=int, default=1)
-    described.add_argument("--locked", action="store_true", help="with keys, and none is sent")
-    return described.parse_args(arguments)
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    return described(__doc__, arguments, requests=1000, processes=1, locked=False)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -316,10 +288,8 @@ def run(arguments: argparse.Namespace) -> None:
         service = stack.enter_context(served(index, True, RAG_MAX_UPLOAD_MB="1"))
         before = _well(service, key)
         each = arguments.requests // arguments.processes
-        work = [
-            (service.url, each, arguments.seed + number, arguments.locked)
-            for number in range(arguments.processes)
-        ]
+        seeds = [arguments.seed + number for number in range(arguments.processes)]
+        work = [(service.url, each, seed, arguments.locked) for seed in seeds]
         with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
             outcomes = sum(pool.starmap(fuzz, work), Counter[str]())
         after = _well(service, key)
@@ -334,9 +304,7 @@ def run(arguments: argparse.Namespace) -> None:
         "before": before,
         "after": after,
     }
-    written(result, arguments.out)
-    if broken or after["answer"] != before["answer"]:
-        raise SystemExit("the service is not healthy")
+    finished(result, arguments.out, broken or after["answer"] != before["answer"])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.chaos.programs import parser, written
+from eval.scripts import finished, options
 from rag.errors import RagError
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
@@ -40,11 +40,9 @@ from rag.store.local.reindex import rebuild
 from rag.store.local.schema import text_digest
 from rag.store.local.store import LocalStore
 from rag.types import Document, Passage
-from tests.fakes import BagOfWordsEmbedder
+from tests.store.helpers import EMBEDDER, EXPECT
 
 _FILES = 30
-_EMBEDDER = BagOfWordsEmbedder()
-_MANIFEST = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens": "12"}
 State = dict[str, str]
 """Digests of texts by document id."""
 Say = Callable[..., None]
@@ -90,12 +88,12 @@ class World:
 
 def _ingest(world: World, chance: random.Random, say: Say) -> None:
     store = Announcing(world.index, say)
-    Ingest(store, _EMBEDDER, store.stats().passage_tokens).run(find([world.docs]))
+    Ingest(store, EMBEDDER, store.stats().passage_tokens).run(find([world.docs]))
 
 
 def _sync(world: World, chance: random.Random, say: Say) -> None:
     store = Announcing(world.index, say)
-    sync = Sync(store, _EMBEDDER, store.stats().passage_tokens, Stamps(world.index))
+    sync = Sync(store, EMBEDDER, store.stats().passage_tokens, Stamps(world.index))
     sync.run(world.docs, find([world.docs]), many=True)
 
 
@@ -107,7 +105,7 @@ def _delete(world: World, chance: random.Random, say: Say) -> None:
 
 def _rebuild(world: World, chance: random.Random, say: Say) -> None:
     tokens = chance.choice([12, 12, 20])
-    rebuild(world.index, _EMBEDDER, _EMBEDDER.name, tokens, wait=30)
+    rebuild(world.index, EMBEDDER, EMBEDDER.name, tokens, wait=30)
     LocalStore(world.index, {}).close()
 
 
@@ -170,27 +168,23 @@ def reports(pipe: int) -> list[list[Any]]:
 # The invariants
 
 
+def defects(index: Path) -> list[str]:
+    """What `rag index doctor` finds."""
+    return [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
+
+
 def _look(world: World, say: Say) -> None:
     """Open the index as a user would, search it, and run the doctor's checks."""
     store = LocalStore(world.index, {}, wait=30)
     documents = [store.document(document.id) for document in store.documents()]
     state = {document.id: text_digest(document.text) for document in documents if document}
-    vector = _EMBEDDER.embed_queries(["herring"])[0]
+    vector = EMBEDDER.embed_queries(["herring"])[0]
     legs = [store.dense(vector, 10_000), store.lexical("herring", 10_000)]
-    searched = [
-        sorted({p.document_id for p in store.passages([i for i, _ in leg]).values()})
-        for leg in legs
-    ]
+    found = [store.passages([i for i, _ in leg]).values() for leg in legs]
+    searched = [sorted({passage.document_id for passage in leg}) for leg in found]
     store.close()
-    findings = [
-        f"{finding.name}: {finding.detail}" for finding in examine(world.index) if not finding.ok
-    ]
-    say(
-        state,
-        searched,
-        findings,
-        snapshots.check(world.snapshot).path if world.snapshot.exists() else "",
-    )
+    taken = snapshots.check(world.snapshot).path if world.snapshot.exists() else ""
+    say(state, searched, defects(world.index), taken)
 
 
 class Run:
@@ -206,7 +200,7 @@ class Run:
         self.outcome: Counter[str] = Counter()
         self._takes = dict.fromkeys(OPERATIONS, 0.3)
         self.world.docs.mkdir()
-        LocalStore(self.world.index, _MANIFEST, create=True).close()
+        LocalStore(self.world.index, EXPECT, create=True).close()
 
     def once(self) -> list[str]:
         """One operation, killed at a random moment unless it finishes earlier. Returns the
@@ -233,11 +227,8 @@ class Run:
             path = self.world.docs / f"{self.chance.randrange(_FILES):02}.txt"
             deed = self.chance.random()
             if deed < 0.6 or not path.exists():
-                lines = (
-                    f"Herring {self.chance.randrange(10**9)} in the cold sea."
-                    for _ in range(self.chance.randint(1, 12))
-                )
-                path.write_text("\n".join(lines))
+                numbers = [self.chance.randrange(10**9) for _ in range(self.chance.randint(1, 12))]
+                path.write_text("\n".join(f"Herring {n} in the cold sea." for n in numbers))
             elif deed < 0.8:
                 path.rename(self.world.docs / f"{self.chance.randrange(_FILES):02}.txt")
             else:
@@ -253,11 +244,9 @@ class Run:
             return [*wrong, f"after {name} it does not open: {state_lines}"]
         state, searched, findings, _ = state_lines[0]
         wrong += [f"doctor after {name}: {finding}" for finding in findings]
-        wrong += [
-            f"after {name} a leg finds {leg}, the database holds {sorted(state)}"
-            for leg in searched
-            if leg != sorted(state)
-        ]
+        there = f"the database holds {sorted(state)}"
+        legs = [leg for leg in searched if leg != sorted(state)]
+        wrong += [f"after {name} a leg finds {leg}, {there}" for leg in legs]
         wrong += self._compare(name, lines, state)
         self._remember(name, lines, state)
         return wrong
@@ -298,31 +287,27 @@ def _changed(state: State, line: list[Any]) -> State:
     return unchanged | {str(document_id): str(digest) for document_id, digest in put.items()}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    described = parser(__doc__)
-    described.add_argument("--kills", type=int, default=1000)
-    options = described.parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    given = options(__doc__, arguments, kills=1000)
     root = Path(tempfile.mkdtemp(prefix="rag-kills-"))
-    run, begun = Run(root, options.seed), time.monotonic()
-    while run.kills.total() < options.kills:
+    run, begun = Run(root, given.seed), time.monotonic()
+    while run.kills.total() < given.kills:
         if wrong := run.once():
-            print(*wrong, f"left to look at: {root}", sep="\n", file=sys.stderr)
-            return 1
+            raise SystemExit("\n".join([*wrong, f"left to look at: {root}"]))
         if run.kills.total() % 50 == 0:
             print(f"{run.kills.total()} kills", file=sys.stderr)
+    shutil.rmtree(root)
     result = {
         "kills": run.kills.total(),
         "by_operation": run.kills,
         "ended_before_the_kill": run.completed,
         "outcomes": run.outcome,
         "violations": 0,
-        "seed": options.seed,
+        "seed": given.seed,
         "seconds": round(time.monotonic() - begun),
     }
-    written(result, options.out)
-    shutil.rmtree(root)
-    return 0
+    return finished(result, given.out)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

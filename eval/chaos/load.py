@@ -16,28 +16,28 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import multiprocessing
-import os
-import platform
 import random
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 
-from eval.chaos.programs import parser, served, written
+from eval.chaos.programs import Program, served
+from eval.scripts import GOLD, ROOT, finished, machine, milliseconds
+from eval.scripts import load as machine_load
+from eval.scripts import options as described
+from rag.evaluation.set_files import json_lines
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 
-GOLD = Path(__file__).parents[1] / "gold" / "seeds.jsonl"
 AT_ONCE = 16
 CLIENTS, PAUSE, TURNS, ASK_EACH = 32, 0.2, 3, 5
 """Clients of the flood; seconds between two searches of the quiet key; turns alone and beside the
@@ -50,36 +50,27 @@ BOUND = 5.0
 _TEXT = "The talks number {0} were led by William Burns in Muscat. The safe of room {0} is in Oslo."
 
 
-def percentiles(seconds: list[float]) -> dict[str, float]:
-    """Milliseconds at the median, the 95th and the 99th percentile; {} without values."""
-    shares = (50, 95, 99) if seconds else ()
-    return {f"p{share}": round(1000 * float(np.percentile(seconds, share)), 1) for share in shares}
-
-
 def memory(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Resident memory after each tenth of the requests; the first tenth fills caches."""
-    pool = [json.loads(line)["question"] for line in GOLD.read_text().splitlines()]
-    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    pool = [row["question"] for row in json_lines(GOLD / "seeds.jsonl")]
+    load = machine_load()
     resident, statuses = [], Counter[int]()
     with (
         served(index, arguments.fake, RAG_DEADLINE_MS="110000") as service,
-        httpx.Client(base_url=service.url, timeout=120, trust_env=False) as client,
+        service.client() as client,
         ThreadPoolExecutor(AT_ONCE) as threads,
     ):
         _fill(client)
         for step in range(10):
-            texts = [
-                f"{pool[i % len(pool)]} {step} {i}"[-200:] for i in range(arguments.requests // 10)
-            ]
-            replies = threads.map(
-                lambda text: client.post("/v1/ask", json={"question": text}), texts
-            )
+            each = range(arguments.requests // 10)
+            bodies = [{"question": f"{pool[i % len(pool)]} {step} {i}"[-200:]} for i in each]
+            replies = threads.map(lambda body: client.post("/v1/ask", json=body), bodies)
             statuses.update(reply.status_code for reply in replies)
             resident.append(round(service.resident_mib, 1))
             print("memory", step, resident[-1], flush=True)
     return {
         "models": "fakes" if arguments.fake else "real",
-        "cpu": f"{platform.processor() or platform.machine()}, {cores} cores, load {load:.1f}",
+        "cpu": f"{machine()}, load {load}",
         "requests": statuses.total(),
         "failed": statuses.total() - statuses[200],
         "resident_mib": resident,
@@ -90,7 +81,7 @@ def memory(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 def _fill(client: httpx.Client) -> None:
     """Adds a few documents to an empty index."""
     if not client.get("/v1/documents?limit=1").json()["total"]:
-        seeds = sorted((GOLD.parents[2] / "seeds").glob("*.md"))[:20]
+        seeds = sorted((ROOT / "seeds").glob("*.md"))[:20]
         files = [("file", (path.name, path.read_bytes())) for path in seeds]
         client.post("/v1/documents", files=files).raise_for_status()
 
@@ -98,17 +89,12 @@ def _fill(client: httpx.Client) -> None:
 # Fairness
 
 
-def client_of(url: str, key: str) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {key}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False)
-
-
-def quiet(url: str, key: str, seconds: float) -> tuple[list[float], list[float]]:
+def quiet(service: Program, key: str, seconds: float) -> tuple[list[float], list[float]]:
     """Seconds of each search, and of each question, of a key that waits between them. Raises
     RuntimeError if the service refuses one, or a question has no answer.
     """
     times: tuple[list[float], list[float]] = [], []
-    with client_of(url, key) as client:
+    with service.client(key) as client:
         client.get("/ready")  # connects
         number, until = 0, time.monotonic() + seconds
         while time.monotonic() < until or not all(times):
@@ -118,16 +104,17 @@ def quiet(url: str, key: str, seconds: float) -> tuple[list[float], list[float]]
             response = client.post("/v1/ask" if asks else "/v1/search", json=body)
             times[asks].append(time.perf_counter() - begun)
             if response.status_code != 200 or (asks and not response.json()["answer"]):
-                raise RuntimeError(
-                    f"the quiet key got {response.status_code} {response.text[:200]}"
-                )
+                got = f"{response.status_code} {response.text[:200]}"
+                raise RuntimeError(f"the quiet key got {got}")
             time.sleep(PAUSE)
             number += 1
     return times
 
 
 @contextlib.contextmanager
-def flood(url: str, key: str, clients: int, seed: int) -> Iterator[list[tuple[str, int, float]]]:
+def flood(
+    service: Program, key: str, clients: int, seed: int
+) -> Iterator[list[tuple[str, int, float]]]:
     """Clients of one key send requests of all kinds until the block ends; (path, status, seconds)
     of each reply.
     """
@@ -136,7 +123,7 @@ def flood(url: str, key: str, clients: int, seed: int) -> Iterator[list[tuple[st
 
     def send(number: int) -> None:
         chance = random.Random(seed + number)
-        with client_of(url, key) as client:
+        with service.client(key) as client:
             while not ended.is_set():
                 method, path, body = chance.choice(worst(chance.randrange(10_000)))
                 begun = time.perf_counter()
@@ -169,6 +156,7 @@ def worst(number: int) -> list[tuple[str, str, Any]]:
         "highlight": place,
         "cited_text": claims[:99_000],
     }
+    talk = [{"role": "user", "content": long}] * 50
     tool = {"name": "ask", "arguments": {"question": long}}
     upload = f"# Talks\n\n{claims}{claims}\n\n| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 5000
     columns = [{"name": f"c{n}", "question": f"{question} {n}"} for n in range(20)]
@@ -183,11 +171,7 @@ def worst(number: int) -> list[tuple[str, str, Any]]:
         ("POST", "/v1/verify", quoted),
         ("POST", "/v1/rerank", {"query": question, "documents": [claims[:5000]] * 64}),
         ("POST", "/v1/embeddings", {"model": "rag", "input": [claims[:1900]] * 512}),
-        (
-            "POST",
-            "/v1/chat/completions",
-            {"model": "rag", "messages": [{"role": "user", "content": long}] * 50},
-        ),
+        ("POST", "/v1/chat/completions", {"model": "rag", "messages": talk}),
         ("POST", "/v1/responses", {"model": "rag", "input": long}),
         ("POST", "/v1/vector_stores/default/search", {"query": long, "max_num_results": 50}),
         ("POST", "/v1/dify/retrieval", {"knowledge_id": "default", "query": long}),
@@ -211,7 +195,7 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         served(index, arguments.fake, **extra) as service,
         ProcessPoolExecutor(1, mp_context=spawn) as pool,
     ):
-        with client_of(service.url, loud) as client:
+        with service.client(loud) as client:
             for number in range(20):
                 upload = {"name": f"safe-{number}.txt", "text": _TEXT.format(number)}
                 client.post("/v1/documents", json=upload).raise_for_status()
@@ -219,24 +203,26 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         replies = []
         for turn in range(2 * TURNS):
             clients = CLIENTS * (turn % 2)
-            with flood(service.url, loud, clients, 100 * arguments.seed) as beside_it:
-                part = pool.submit(quiet, service.url, calm, arguments.fair / TURNS).result()
+            with flood(service, loud, clients, 100 * arguments.seed) as beside_it:
+                part = pool.submit(
+                    quiet, replace(service, process=None), calm, arguments.fair / TURNS
+                ).result()
             replies += beside_it
             for seconds, new in zip(times[clients], part, strict=True):
                 seconds += new
-            print(clients, *map(percentiles, part), len(beside_it), flush=True)
+            print(clients, *(milliseconds(times, 99) for times in part), len(beside_it), flush=True)
         resident = service.resident_mib
     refusals = [took for _, status, took in replies if status in (429, 503)]
     statuses = dict[str, Counter[int]]()
     for path, status, _ in replies:
         statuses.setdefault(path, Counter())[status] += 1
     (alone, asked_alone), (beside, asked_beside) = (
-        [percentiles(part) for part in times[clients]] for clients in (0, CLIENTS)
+        [milliseconds(part, 99) for part in times[clients]] for clients in (0, CLIENTS)
     )
     return {
         "clients": CLIENTS,
         "seconds_beside": arguments.fair,
-        "load": round(os.getloadavg()[0], 1),
+        "load": machine_load(),
         "searches": [len(times[clients][0]) for clients in (0, CLIENTS)],
         "quiet_alone_ms": alone,
         "quiet_beside_ms": beside,
@@ -244,29 +230,23 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "questions_answered": [len(times[clients][1]) for clients in (0, CLIENTS)],
         "questions_alone_ms": asked_alone,
         "questions_beside_ms": asked_beside,
-        "refusals": {"count": len(refusals), **percentiles(refusals)},
+        "refusals": {"count": len(refusals), **milliseconds(refusals, 99)},
         "statuses": {path: dict(sorted(n.items())) for path, n in sorted(statuses.items())},
         "resident_mib": round(resident, 1),
     }
 
 
-def options(arguments: list[str] | None = None) -> argparse.Namespace:
-    described = parser(__doc__)
-    described.add_argument("index", type=Path, nargs="?")
-    described.add_argument("--fake", action="store_true", help="the tests' small models")
-    described.add_argument("--requests", type=int, default=10_000)
-    described.add_argument("--fair", type=float, help="fairness instead, so many seconds a part")
-    return described.parse_args(arguments)
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    return described(__doc__, arguments, "index?", fake=False, requests=10_000, fair=0.0)
 
 
 def main() -> None:
     arguments = options()
     measurement = fairness if arguments.fair else memory
     with tempfile.TemporaryDirectory() as folder:
-        result = measurement(arguments.index or Path(folder), arguments)
-    written(result, arguments.out)
-    if arguments.fair and max(result["times"]["p50"], result["times"]["p95"]) > BOUND:
-        raise SystemExit(f"beside the flood a search takes {result['times']} times as long")
+        result = measurement(Path(arguments.index or folder), arguments)
+    times = result.get("times", {"p50": 0, "p95": 0})
+    finished(result, arguments.out, max(times["p50"], times["p95"]) > BOUND)
 
 
 if __name__ == "__main__":

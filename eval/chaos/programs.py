@@ -1,52 +1,31 @@
-"""Shared by the scripts: options and results; a connection that sends any request; services and
-workers as processes, which can be killed and restarted at the same address. Loopback only.
+"""Shared by the scripts: a connection that sends any request; services and workers as processes,
+which can be killed and restarted at the same address. Loopback only.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import http.client
-import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from eval.scripts import ROOT, mib
 from tests.postgres import free_port
 
 Wild = tuple[str, str, str, dict[bytes, bytes], bytes]
 """(method, path, media type, other headers, body) of a request, valid or not"""
-ROOT = Path(__file__).parents[2]
 FAKES = {"RAG_EMBEDDER": "bag-of-words", "RAG_PASSAGE_TOKENS": "16"}
 """Settings of a server with `--fake` over a database."""
 _FAKE_SECONDS = "0.3"
 """Seconds that a worker with `--fake` takes per document, so that it can be killed during one."""
-
-
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the options of all scripts."""
-    made = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    made.add_argument("--seed", type=int, default=1)
-    made.add_argument("--out", type=Path, help="a file for the result, which is printed too")
-    return made
-
-
-def written(result: Mapping[str, object], out: Path | None) -> None:
-    """Print the result, and write it to the file if one is named."""
-    text = json.dumps(result, indent=1)
-    print(text)
-    if out:
-        out.write_text(f"{text}\n", encoding="utf-8")
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:
@@ -96,7 +75,7 @@ class Program:
     environment: Mapping[str, str]
     log: Path
     url: str = ""
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self.log.open("ab") as log:
@@ -115,6 +94,11 @@ class Program:
             self.process.kill()
             self.process.wait()
 
+    def client(self, key: str = "") -> httpx.Client:
+        """With this key, or none."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=120, trust_env=False)
+
     @property
     def is_ready(self) -> bool:
         try:
@@ -131,10 +115,7 @@ class Program:
 
     @property
     def resident_mib(self) -> float:
-        """Memory of its process."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text() if self.process else ""
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        return int(found.group(1)) / 1024 if found else 0.0
+        return mib(self.process.pid) if self.process else 0.0
 
     @property
     def threads(self) -> int:

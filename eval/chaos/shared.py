@@ -25,8 +25,8 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from eval.chaos.kills import forked, reports
-from eval.chaos.programs import parser, written
+from eval.chaos.kills import defects, forked, reports
+from eval.scripts import finished, options
 from rag import build
 from rag.engine import Engine
 from rag.errors import EmptyError
@@ -36,15 +36,14 @@ from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Sync
 from rag.parsing.files import find
 from rag.settings import Settings
-from rag.store.local.integrity import examine
 from rag.store.local.store import LocalStore
 from rag.types import Citation, Document
-from tests.fakes import BagOfWordsEmbedder, NameReader
+from tests.fakes import NameReader
+from tests.store.helpers import EMBEDDER, EXPECT
 
 _FILES = 25
 _TOKENS = 16
-_EMBEDDER = BagOfWordsEmbedder()
-_MANIFEST = {"embedder": _EMBEDDER.name, "dim": str(_EMBEDDER.dim), "passage_tokens": str(_TOKENS)}
+_MANIFEST = EXPECT | {"passage_tokens": str(_TOKENS)}
 _VERSION = re.compile(r"version (\d+)")
 _WAIT = 120.0
 _PAUSE = 0.02
@@ -72,17 +71,13 @@ def write(
     while time.time() < until:
         _change_files(docs, chance)
         if chance.random() < 0.15:
-            mine = [
-                document.id
-                for document in store.documents()
-                if document.id.startswith(f"{docs.name}/")
-            ]
+            ids = [document.id for document in store.documents()]
+            mine = [name for name in ids if name.startswith(f"{docs.name}/")]
             receipts = delete(store, chance.sample(mine, min(2, len(mine))))
             counts["deleted"] += len(receipts)
             counts["wrong"] += sum(not receipt.complete for receipt in receipts)
-        changes = Sync(store, _EMBEDDER, _TOKENS, Stamps(index / docs.name)).run(
-            docs, find([docs]), many=True
-        )
+        sync = Sync(store, EMBEDDER, _TOKENS, Stamps(index / docs.name))
+        changes = sync.run(docs, find([docs]), many=True)
         kinds = changes.added, changes.updated, changes.renamed, changes.removed
         counts["changes"] += sum(len(kind) for kind in kinds)
 
@@ -105,8 +100,8 @@ def read(
     index: Path, docs: Path, until: float, chance: random.Random, counts: Counter[str]
 ) -> None:
     store = LocalStore(index, _MANIFEST, wait=_WAIT)
-    settings = Settings(index=index, embedder=_EMBEDDER.name, passage_tokens=_TOKENS, threshold=0.0)
-    engine = build.assemble(settings, store, _EMBEDDER, NameReader())
+    settings = Settings(index=index, embedder=EMBEDDER.name, passage_tokens=_TOKENS, threshold=0.0)
+    engine = build.assemble(settings, store, EMBEDDER, NameReader())
     while time.time() < until:
         begun = time.monotonic()
         _ask(engine, chance, counts)
@@ -149,18 +144,15 @@ def _whole(store: LocalStore, chance: random.Random, counts: Counter[str]) -> No
         counts["changed_meanwhile"] += 1
         return
     counts["documents"] += 1
-    whole = _is_of_one_version(document) and passages == split(
-        document, _EMBEDDER.count_tokens, _TOKENS
-    )
-    counts["wrong"] += not (whole and len(vectors) == len(passages))
+    expected = split(document, EMBEDDER.count_tokens, _TOKENS)
+    whole = passages == expected and len(vectors) == len(passages)
+    counts["wrong"] += not (whole and _is_of_one_version(document))
 
 
 def _is_of_one_version(document: Document) -> bool:
     versions = {int(version) for version in _VERSION.findall(document.text)}
-    return (
-        len(versions) == 1
-        and document.text.strip() == text_of(Path(document.id).stem, versions.pop()).strip()
-    )
+    expected = [text_of(Path(document.id).stem, version).strip() for version in versions]
+    return expected == [document.text.strip()]
 
 
 # All processes
@@ -199,7 +191,6 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
         if os.waitpid(child, 0)[1] and not errors:
             errors.append("a process ended without a report")
     LocalStore(index, {}).close()
-    findings = [f"{finding.name}: {finding.detail}" for finding in examine(index) if not finding.ok]
     milliseconds = totals.pop("milliseconds", 0) / max(1, totals["asked"])
     names = "wrong asked citations documents changes deleted changed_meanwhile".split()
     counts = {name: totals[name] for name in names}
@@ -207,26 +198,21 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
     return facts | {
         "mean_milliseconds": round(milliseconds, 1),
         "errors": errors,
-        "doctor": findings,
+        "doctor": defects(index),
         "seed": seed,
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    described = parser(__doc__)
-    described.add_argument("--minutes", type=float, default=10)
-    described.add_argument("--writers", type=int, default=2)
-    described.add_argument("--readers", type=int, default=8)
-    options = described.parse_args(arguments)
+def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
+    given = options(__doc__, arguments, minutes=10.0, writers=2, readers=8)
     root = Path(tempfile.mkdtemp(prefix="rag-shared-"))
-    result = run(root, 60 * options.minutes, options.writers, options.readers, options.seed)
-    written(result, options.out)
-    if result["wrong"] or result["errors"] or result["doctor"]:
+    result = run(root, 60 * given.minutes, given.writers, given.readers, given.seed)
+    if wrong := result["wrong"] or result["errors"] or result["doctor"]:
         print(f"left to look at: {root}", file=sys.stderr)
-        return 1
-    shutil.rmtree(root)
-    return 0
+    else:
+        shutil.rmtree(root)
+    return finished(result, given.out, wrong)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,8 +9,6 @@ RAG_* variables set the reader and the rest. Exits with status 1 if less than 99
 from __future__ import annotations
 
 import itertools
-import json
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,21 +16,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eval.chaos.programs import parser, written
+from eval.scripts import GOLD, ROOT, finished, options
 from rag import build
 from rag.answering.searcher import Query
 from rag.engine import Engine
+from rag.evaluation.set_files import json_lines
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
 from rag.settings import Settings
 from rag.store.migrate import migrate
 from rag.types import Answer
 
-ROOT = Path(__file__).parents[2]
-QUESTIONS = [
-    json.loads(line)["question"]
-    for line in (ROOT / "eval/gold/seeds.jsonl").read_text().splitlines()
-]
+QUESTIONS = [row["question"] for row in json_lines(GOLD / "seeds.jsonl")]
 LEAST = 0.99
 _AT_ONCE = 8
 
@@ -95,18 +90,14 @@ def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, 
     }
 
 
-def main() -> int:
-    described = parser(__doc__)
-    described.add_argument("dsn", help="an empty database, or schema of one")
-    described.add_argument("--every", type=int, default=1, help="ask one in so many questions")
-    options = described.parse_args()
-    with tempfile.TemporaryDirectory() as folder, engines(Path(folder), options.dsn) as pair:
+def main() -> None:
+    given = options(__doc__, None, "dsn", every=1)
+    with tempfile.TemporaryDirectory() as folder, engines(Path(folder), given.dsn) as pair:
         stats = pair[1].store.stats()
         counts = {"documents": stats.documents, "passages": stats.passages}
-        result = counts | compare(pair, QUESTIONS[:: options.every])
-    written(result, options.out)
-    return int(result["same"]["everything"] < LEAST * result["questions"])
+        result = counts | compare(pair, QUESTIONS[:: given.every])
+    finished(result, given.out, result["same"]["everything"] < LEAST * result["questions"])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -4,7 +4,7 @@ come back, and no 5xx except 503.
     python -m eval.chaos.three_keys --requests 100000 --out eval/results/three_keys.json
     python -m eval.chaos.three_keys --requests 400
 
-CI runs the second.
+CI runs the second. --seconds ends it after so many.
 
 Every collection, including the default one, contains a word that occurs nowhere else. Each request
 has the write key of one collection: valid and mutated requests to every operation of the OpenAPI
@@ -18,27 +18,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import re
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from eval.chaos.fuzz import MCP_METHODS, METHODS, message, mutated
-from eval.chaos.programs import Connection, Program, Wild, parser, served, written
+from eval.chaos.programs import Connection, Program, Wild, served
+from eval.scripts import finished, load, options
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
 
 NAMES = ("alpha", "beta", "gamma")
 ALL = (*NAMES, "default")
+PLACES = {name: f"/v1/collections/{name}" for name in NAMES} | {"default": "/v1"}
 QUESTION = "What is the password of the vault?"
 SHAPES = [
     "/v1/{a}",
@@ -140,14 +143,9 @@ def request_of(chance: random.Random, own: str, operations: list[tuple[str, str]
     path = chance.choice(SHAPES).format(n=own, m=other, a=chance.choice(ENDS).format(m=other))
     if path.endswith("/mcp"):
         method, tool = chance.choice(MCP_METHODS), chance.choice(TOOLS)
-        arguments = {
-            "question": QUESTION,
-            "query": QUESTION,
-            "id": "vault.md",
-            "document_id": chance.choice(["vault.md", f"uploads/{other}.txt"]),
-            "name": "vault.md",
-            "text": text(own, chance),
-        }
+        arguments = dict.fromkeys(("question", "query"), QUESTION)
+        arguments |= {"id": "vault.md", "name": "vault.md", "text": text(own, chance)}
+        arguments["document_id"] = chance.choice(["vault.md", f"uploads/{other}.txt"])
         wanted = {"ingest": ("name", "text"), "search": ("query",), "fetch": ("id",)}
         names = wanted.get(tool, ("question",) if tool in ("ask", "why") else ("document_id",))
         chosen = {name: arguments[name] for name in names}
@@ -167,17 +165,15 @@ def request_of(chance: random.Random, own: str, operations: list[tuple[str, str]
 
 
 def run_thread(
-    url: str,
+    connection: Connection,
     own: str,
-    token: str,
     operations: list[tuple[str, str]],
     number: int,
-    seed: int,
+    chance: random.Random,
     found: Found,
 ) -> None:
     """Send requests with the key of the collection `own`, and look for words of the others."""
-    chance = random.Random(seed)
-    with contextlib.closing(Connection(url, token)) as connection:
+    with contextlib.closing(connection):
         for _ in range(number):
             request = request_of(chance, own, operations)
             if request[4] and chance.random() < 0.3:
@@ -196,8 +192,7 @@ def run_thread(
 
 def fill(client: httpx.Client) -> None:
     """Restores each collection's first documents if its own key has deleted them."""
-    for name in ALL:
-        place = "/v1" if name == "default" else f"/v1/collections/{name}"
+    for name, place in PLACES.items():
         for document in ("vault.md", f"uploads/{name}.txt"):
             if client.get(f"{place}/documents/{document}").status_code == 404:
                 said = f"# {secret(name)}\n\nThe password of the vault is {secret(name)}."
@@ -214,8 +209,7 @@ def strangers(client: httpx.Client) -> list[str]:
     listed = {one["name"] for one in client.get("/v1/collections").json()["collections"]}
     if listed != set(ALL):
         found.append(f"collections are {sorted(listed)}")
-    for name in ALL:
-        place = "/v1" if name == "default" else f"/v1/collections/{name}"
+    for name, place in PLACES.items():
         held = client.get(f"{place}/feedback").text
         for one in client.get(f"{place}/documents?limit=1000").json()["documents"]:
             held += client.get(f"{place}/documents/{one['id']}/text").text
@@ -229,10 +223,7 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
     begun, found = time.monotonic(), Found()
     with served(folder, True, RAG_RATE="0") as service:
         tokens = prepare(service, folder)
-        headers = {"Authorization": f"Bearer {tokens['']}"}
-        with httpx.Client(
-            base_url=service.url, headers=headers, timeout=120, trust_env=False
-        ) as admin:
+        with service.client(tokens[""]) as admin:
             paths = admin.get("/openapi.json").json()["paths"]
             operations = [(method.upper(), path) for path in paths for method in paths[path]]
             left, turn = requests, 0
@@ -240,21 +231,18 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
                 fill(admin)
                 size = min(left, 1200)
                 each = -(-size // len(NAMES))
-                seeds = [1000 * seed + 10 * turn + number for number in range(len(NAMES))]
-
-                def run(own: str, seed: int, number: int = each) -> None:
-                    run_thread(service.url, own, tokens[own], operations, number, seed, found)
-
+                chances = [random.Random(f"{seed} {turn} {name}") for name in NAMES]
+                connections = [Connection(service.url, tokens[name]) for name in NAMES]
+                same = repeat(operations), repeat(each), chances, repeat(found)
                 with ThreadPoolExecutor(len(NAMES)) as pool:
-                    list(pool.map(run, NAMES, seeds))  # raises what they raise
+                    list(pool.map(run_thread, connections, NAMES, *same))  # raises what they raise
                 found.broken += strangers(admin)
                 left, turn = left - size, turn + 1
-                sent = f"{requests - left:,} {dict(found.statuses.most_common(6))}"
-                print(sent, *found.broken[:9], flush=True)
+                print(f"{requests - left:,} sent", *found.broken[:9], flush=True)
         return {
             "requests": sum(found.statuses.values()),
             "seconds": round(time.monotonic() - begun, 1),
-            "load": round(os.getloadavg()[0], 1),
+            "load": load(),
             "statuses": dict(sorted(found.statuses.items())),
             "broken": found.broken[:50],
             "resident_mib": round(service.resident_mib, 1),
@@ -263,7 +251,7 @@ def measure(requests: int, seconds: float, seed: int, folder: Path) -> dict[str,
 
 def prepare(service: Program, folder: Path) -> dict[str, str]:
     """Keys by collection; "" for the key of all."""
-    with httpx.Client(base_url=service.url, timeout=120, trust_env=False) as client:
+    with service.client() as client:
         for name in NAMES:
             client.post("/v1/collections", json={"name": name}).raise_for_status()
     ids = {one.name: one.id for one in LocalCollections(folder).all()}
@@ -272,18 +260,11 @@ def prepare(service: Program, folder: Path) -> dict[str, str]:
     return made | {"": keys.add("all", "write")[1]}
 
 
-def main(options: list[str] | None = None) -> dict[str, Any]:
-    """Raises SystemExit if anything leaked."""
-    described = parser(__doc__)
-    described.add_argument("--requests", type=int, default=1000)
-    described.add_argument("--seconds", type=float, default=1e9, help="stop after so many")
-    arguments = described.parse_args(options)
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    given = options(__doc__, arguments, requests=1000, seconds=1e9)
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(arguments.requests, arguments.seconds, arguments.seed, Path(folder))
-    written(result, arguments.out)
-    if result["broken"]:
-        raise SystemExit(1)
-    return result
+        result = measure(given.requests, given.seconds, given.seed, Path(folder))
+    return finished(result, given.out, result["broken"])
 
 
 if __name__ == "__main__":

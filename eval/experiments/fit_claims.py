@@ -1,20 +1,22 @@
 """Fits the scorer of claims: python -m eval.experiments.fit_claims --data ../shared/data --index
-index --collections-index collections
+index --collections-index collections [--per-set N] [--made N] [--measure]
 
 Uses public claims with human labels and their own evidence (data/claims), claims made from gold
 questions (`made_claims`) with evidence from an index of their documents, and our claims about real
 collections (`eval/gold/claims-collections.jsonl`) with evidence from an index of data/collections.
 One half is for fitting; the other is reported by set. Public claims are limited to the fifth on
-which no reader is trained (crc32 of the claim divisible by 5). The reader's output is kept in
---rows; a fit from it takes seconds.
+which no reader is trained (crc32 of the claim divisible by 5), and to --per-set of each set; --made
+is the number of those made. The reader's output is kept in --rows; a fit from it takes seconds.
+With --measure nothing is fitted, and what is shipped is measured.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import zlib
+from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,8 @@ from scipy.optimize import minimize
 from tqdm import tqdm
 
 from eval.experiments.made_claims import made_claims
+from eval.scripts import GOLD, ROOT
+from eval.scripts import options as described
 from rag import build
 from rag.claims.checker import Checker
 from rag.claims.evidence import Excerpt, excerpt, excerpts
@@ -38,7 +42,6 @@ from rag.protocols import Embedder
 from rag.settings import Settings
 from rag.types import Document, Hit, Passage
 
-GOLD = Path("eval/gold")
 _BATCH = 16
 _MADE = ("quoted", "paraphrased", "value", "negated", "name")
 _FALSE_SUPPORTED, _TRUE_CONTRADICTED = 0.2, 0.01
@@ -60,19 +63,19 @@ class Example:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--index", type=Path, default=Path("index"), help="of the gold documents")
-    parser.add_argument("--collections-index", type=Path, default=Path("collections"))
-    parser.add_argument("--per-set", type=int, default=160, help="public claims of a set")
-    parser.add_argument("--made", type=int, default=500, help="claims made from gold questions")
-    parser.add_argument("--rows", type=Path, default=Path("claims-rows.jsonl"))
-    parser.add_argument("--out", type=Path, default=SHIPPED)
-    parser.add_argument("--report", type=Path, default=Path("eval/results/claims.json"))
-    parser.add_argument(
-        "--measure", action="store_true", help="do not fit: measure what is shipped"
+    options = described(
+        __doc__,
+        None,
+        data=Path("../shared/data"),
+        index=Path("index"),
+        collections_index=Path("collections"),
+        per_set=160,
+        made=500,
+        rows=Path("claims-rows.jsonl"),
+        report=ROOT / "eval/results/claims.json",
+        measure=False,
     )
-    options = parser.parse_args()
+    shipped = options.out or SHIPPED
     if not options.rows.exists():
         with options.rows.open("w", encoding="utf-8") as file:
             for row in _observed(options):
@@ -80,11 +83,11 @@ def main() -> None:
                 file.flush()
     examples = [_loaded(json.loads(line)) for line in options.rows.open(encoding="utf-8")]
     if options.measure:
-        scorers = dict(zip(("read", "compared"), load(options.out), strict=True))
+        scorers = dict(zip(("read", "compared"), load(shipped), strict=True))
     else:
         scorers = {"read": fitted(examples, FEATURES), "compared": fitted(examples, COMPARED)}
         stored = {name: scorer.as_dict() for name, scorer in scorers.items()}
-        options.out.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+        shipped.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
     plain = Scorer(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
     report: dict[str, Any] = {"reader": Settings.load().reader}
     for name, scorer in (scorers | {"head alone": plain}).items():
@@ -96,7 +99,7 @@ def main() -> None:
 # Examples
 
 
-def _observed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _observed(options: Namespace) -> Iterator[dict[str, Any]]:
     settings = Settings.load(index=options.index)
     embedder = build.embedder(settings)
     reader = build.reader(settings)
@@ -107,9 +110,8 @@ def _observed(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
     seeds = checker(options.index)
     yield from _public(options, seeds, embedder)
-    claims_made = sorted(
-        made_claims(read_jsonl(GOLD / "seeds.jsonl")), key=lambda claim: _crc(claim.claim)
-    )
+    claims_made = made_claims(read_jsonl(GOLD / "seeds.jsonl"))
+    claims_made.sort(key=lambda claim: _crc(claim.claim))
     for claim, candidates in _read(seeds, claims_made[: options.made], lambda claim: claim.claim):
         test = _crc(claim.source) % 2 == 1
         against = None if claim.kind == "name" else not claim.supported
@@ -133,9 +135,7 @@ def _read(
         yield from zip(batch, observed, strict=True)
 
 
-def _public(
-    options: argparse.Namespace, checker: Checker, embedder: Embedder
-) -> Iterator[dict[str, Any]]:
+def _public(options: Namespace, checker: Checker, embedder: Embedder) -> Iterator[dict[str, Any]]:
     rows = held_out(options.data / "claims" / "support.jsonl.gz", options.per_set)
     rows += unrelated(rows)
     for start in tqdm(range(0, len(rows), _BATCH), unit="batch", file=sys.stderr):
@@ -198,19 +198,13 @@ def _row(
     """A row of the cache: the claim, its labels and the reader's output, from which features can be
     computed again.
     """
-    passages = [
-        {
-            "document": candidate.document_id,
-            "text": candidate.excerpt.text,
-            "title": candidate.excerpt.hit.passage.title,
-            "heading": candidate.excerpt.hit.passage.heading,
-            "dense": candidate.excerpt.hit.dense,
-            "verdict": [candidate.verdict.yes, candidate.verdict.no, candidate.verdict.unsaid]
-            if candidate.verdict
-            else None,
-        }
-        for candidate in candidates
-    ]
+    passages = []
+    for candidate in candidates:
+        hit, verdict = candidate.excerpt.hit, candidate.verdict
+        read = {"document": candidate.document_id, "text": candidate.excerpt.text}
+        place = {"title": hit.passage.title, "heading": hit.passage.heading, "dense": hit.dense}
+        likely = [verdict.yes, verdict.no, verdict.unsaid] if verdict else None
+        passages.append({**read, **place, "verdict": likely})
     labels = {"test": test, "supported": supported, "contradicted": contradicted}
     return {"set": name, "kind": kind, **labels, "claim": claim, "passages": passages}
 
@@ -268,11 +262,14 @@ def _rows(candidates: Sequence[ClaimEvidence], names: Sequence[str]) -> Any:
     )
 
 
+def _group(example: Example) -> str:
+    """Its set; those made from gold questions are one."""
+    return "made" if example.set in _MADE else example.set
+
+
 def _weights(part: Sequence[Example]) -> Any:
     """A label of a set weighs by the root of its number of claims; made claims are one set."""
-    groups = [
-        ("made" if example.set in _MADE else example.set, example.supported) for example in part
-    ]
+    groups = [(_group(example), example.supported) for example in part]
     weights = np.array([groups.count(group) ** -0.5 for group in groups])
     return weights * len(weights) / weights.sum()
 
@@ -303,22 +300,19 @@ def _logistic(rows: Sequence[Any], right: Sequence[bool], weights: Any, names: A
 def _support_from(part: Sequence[Example], scorer: Scorer, grid: Sequence[float]) -> float:
     """The threshold with the best balanced accuracy, mean of the sets, that passes few enough false
     claims; the middle of those that are equally good, since few claims are noisy."""
-    sets = sorted({example.set for example in part if example.set not in _MADE})
-    by_set = {name: [example for example in part if example.set == name] for name in sets}
-    by_set["made"] = [example for example in part if example.set in _MADE]
-
+    by_set: dict[str, list[Example]] = defaultdict(list)
+    for example in sorted(part, key=_group):
+        by_set[_group(example)].append(example)
     values: dict[float, float] = {}
     for threshold in grid:
         own = Scorer(scorer.supported, scorer.contradicted, threshold, 1.0)
         figures = {name: _figures(claims, own) for name, claims in by_set.items() if claims}
         passed = figures.get("collections", {}).get("unsupported passed", 0.0)
         if passed <= _FALSE_SUPPORTED:
-            values[threshold] = float(
-                np.mean([row["balanced accuracy"] for row in figures.values()])
-            )
-    near = [
-        threshold for threshold, value in values.items() if value >= max(values.values()) - 0.005
-    ]
+            means = [row["balanced accuracy"] for row in figures.values()]
+            values[threshold] = float(np.mean(means))
+    enough = max(values.values()) - 0.005
+    near = [threshold for threshold, value in values.items() if value >= enough]
     return near[len(near) // 2]
 
 
@@ -334,21 +328,16 @@ def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
     struck or called contradicted, others passed or recognised as contradicted.
     """
     part = [example for example in examples if example.test and example.candidates]
-    sets = {
-        name: [example for example in part if example.set == name]
-        for name in {example.set for example in part}
-    }
-    sets["made"] = [example for example in part if example.set in _MADE]
-    own = sets.get("collections", [])
-    for kind in sorted({example.kind for example in own}):
-        sets[f"collections: {kind}"] = [example for example in own if example.kind == kind]
-    figures = {name: _figures(claims, scorer) for name, claims in sorted(sets.items()) if claims}
-    public = [
-        name for name in figures if name not in (*_MADE, "made") and "collections" not in name
-    ]
-    mean = (
-        float(np.mean([figures[name]["balanced accuracy"] for name in public])) if public else 0.0
-    )
+    sets: dict[str, list[Example]] = defaultdict(list)
+    for example in part:
+        kind = f"collections: {example.kind}" if example.set == "collections" else ""
+        for name in {example.set, _group(example), kind} - {""}:
+            sets[name].append(example)
+    figures = {name: _figures(claims, scorer) for name, claims in sorted(sets.items())}
+    others = (*_MADE, "made")
+    public = [name for name in figures if name not in others and "collections" not in name]
+    shares = [figures[name]["balanced accuracy"] for name in public]
+    mean = float(np.mean(shares)) if shares else 0.0
     return {
         "balanced accuracy, mean of public sets": round(mean, 4),
         "support_from": scorer.support_from,
@@ -363,9 +352,7 @@ def _figures(claims: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
     against = verdicts == CONTRADICTED
     right = np.array([example.supported for example in claims])
     refuted = np.array([bool(example.contradicted) for example in claims])
-    sides = [
-        (passed == right)[right == side].mean() for side in {bool(example) for example in right}
-    ]
+    sides = [(passed == right)[right == side].mean() for side in set(right.tolist())]
     row = {
         "claims": len(claims),
         "balanced accuracy": round(float(np.mean(sides)), 4),

@@ -11,9 +11,7 @@ a grid, and again as single questions with the same filter, and compares the pro
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +21,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from eval.scripts import GOLD, finished, options
 from rag import build
 from rag.answering.reading import logit
 from rag.desk import grid as grids
@@ -31,17 +30,17 @@ from rag.desk.grid import Cell
 from rag.desk.grid_file import GridSpec, definition
 from rag.desk.grid_run import Correction
 from rag.engine import Engine
+from rag.evaluation.set_files import json_lines
 from rag.filters import parse
 from rag.settings import Settings
 
-GOLD = Path(__file__).parents[1] / "gold" / "grid.jsonl"
 Row = dict[str, Any]
 _PLAIN = Correction(1.0, 0.0, 0.0)
 """Changes nothing."""
 
 
 def gold() -> list[Row]:
-    return [json.loads(line) for line in GOLD.read_text(encoding="utf-8").splitlines()]
+    return list(json_lines(GOLD / "grid.jsonl"))
 
 
 def is_useful(row: Row, cell: Cell) -> bool:
@@ -131,7 +130,7 @@ def _spec(rows: Sequence[Row]) -> GridSpec:
         {"name": name, "question": row["question"], "type": row["type"]}
         for name, row in by_name.items()
     ]
-    return definition({"name": "gold", "columns": columns}, str(GOLD))
+    return definition({"name": "gold", "columns": columns}, str(GOLD / "grid.jsonl"))
 
 
 def check(folder: Path, rows: Sequence[Row]) -> None:
@@ -154,32 +153,26 @@ def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Score the gold grid.")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--documents", type=int, default=40)
-    parser.add_argument("--time", type=int, default=0, metavar="CELLS")
-    parser.add_argument("--fit", action="store_true", help="only fit the corrections")
-    options = parser.parse_args()
+    given = options(__doc__, None, "folder", index=Path, documents=40, time=0, fit=False)
     rows = gold()
-    names = list(dict.fromkeys(row["document"] for row in rows))[: options.documents]
+    names = list(dict.fromkeys(row["document"] for row in rows))[: given.documents]
     rows = [row for row in rows if row["document"] in names]
-    check(options.folder, rows)
-    if options.fit:
-        engine = build.engine(Settings.load(index=options.index, threshold=0.0))
+    check(Path(given.folder), rows)
+    if given.fit:
+        engine = build.engine(Settings.load(index=given.index, threshold=0.0))
         fit_rows = [row for row in rows if row["document"] in names[::2]]
         print(*fitted(engine, fit_rows).items(), sep="\n")
         return
-    engine = build.engine(Settings.load(index=options.index))
+    engine = build.engine(Settings.load(index=given.index))
     pairs = asked(engine, rows)
     halves = {"fit": set(names[::2]), "report": set(names[1::2])}
     result: dict[str, Any] = {
         half: scores([pair for pair in pairs if pair[0]["document"] in chosen])
         for half, chosen in halves.items()
     }
-    if options.time:
-        result["seconds"] = compare_times(engine, rows[: options.time])
-    print(json.dumps(result, indent=2))
+    if given.time:
+        result["seconds"] = compare_times(engine, rows[: given.time])
+    finished(result, given.out)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ its sentence is struck; a quotation is kept if it is not.
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +18,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from eval.experiments.made_claims import swap_name, swap_value
+from eval.experiments.made_claims import all_names, swap_name, swap_value
+from eval.scripts import GOLD, finished, options
 from rag import build
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
@@ -57,18 +56,10 @@ class Planted:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--gold", type=Path, default=Path("eval/gold/seeds.jsonl"))
-    parser.add_argument("--index", type=Path, default=Path("index"))
-    parser.add_argument("--answers", type=int, default=100)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    engine = build.engine(Settings.load(index=options.index))
-    report = measured(engine, read_jsonl(options.gold), options.answers)
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    print(text)
-    if options.out:
-        options.out.write_text(text, encoding="utf-8")
+    seeds, index = GOLD / "seeds.jsonl", Path("index")
+    given = options(__doc__, None, gold=seeds, index=index, answers=100)
+    engine = build.engine(Settings.load(index=given.index))
+    finished(measured(engine, read_jsonl(given.gold), given.answers), given.out)
 
 
 def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dict[str, Any]:
@@ -81,13 +72,9 @@ def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dic
         written = f"{planted.right} {planted.wrong}"
         with writing(lambda sentences, question, written=written: written) as served:  # type: ignore[misc]
             rows.append((planted, Writer(ChatServer(served.address), checker).write(answer)))
-    caught = {
-        kind: [_sentence(w, p.wrong).struck != "" for p, w in rows if p.kind == kind]
-        for kind in KINDS
-    }
-    shown = [
-        sentence for _, written in rows for sentence in written.sentences if not sentence.struck
-    ]
+    struck = [(planted, _sentence(w, planted.wrong).struck != "") for planted, w in rows]
+    caught = {kind: [flag for planted, flag in struck if planted.kind == kind] for kind in KINDS}
+    shown = [one for _, written in rows for one in written.sentences if not one.struck]
     return {
         "reader": engine.reader.name,
         "answers": len(rows),
@@ -95,11 +82,7 @@ def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dic
         "caught by kind": {kind: f"{sum(flags)} of {len(flags)}" for kind, flags in caught.items()},
         "quotations kept": sum(not _sentence(w, p.right).struck for p, w in rows),
         "without a quote": sum(not has_quote(sentence, engine) for sentence in shown),
-        "passed": [
-            {"kind": p.kind, "written": p.wrong}
-            for p, w in rows
-            if not _sentence(w, p.wrong).struck
-        ],
+        "passed": [{"kind": p.kind, "written": p.wrong} for p, flag in struck if not flag],
         "quotations struck": [p.right for p, w in rows if _sentence(w, p.right).struck],
     }
 
@@ -111,13 +94,10 @@ def _sentence(written: Written, text: str) -> WrittenSentence:
 def has_quote(sentence: WrittenSentence, engine: Engine) -> bool:
     """Whether a shown sentence has supporting evidence that occurs verbatim in a document."""
     for evidence in sentence.checked.evidence if sentence.checked else ():
-        document = engine.store.document(evidence.citation.document_id)
-        place = slice(evidence.citation.start, evidence.citation.end)
-        if (
-            evidence.says == "supports"
-            and document
-            and document.text[place] == evidence.citation.quote
-        ):
+        cited = evidence.citation
+        document = engine.store.document(cited.document_id)
+        is_there = document and document.text[cited.start : cited.end] == cited.quote
+        if is_there and evidence.says == "supports":
             return True
     return False
 
@@ -126,9 +106,7 @@ def _planted(
     engine: Engine, questions: Sequence[Question], answers: int
 ) -> Iterator[tuple[Answer, Planted]]:
     rng = random.Random(11)
-    known_names = sorted(
-        {name for q in questions for e in q.evidence for name in names(e.sentence)}
-    )
+    known_names = all_names(questions)
     questions_with_evidence = [question for question in questions if question.evidence]
     rng.shuffle(questions_with_evidence)
     counts = dict.fromkeys(KINDS, 0)
@@ -160,16 +138,16 @@ def _wrong(
     number = right.number
     if kind == "citation":
         words = content_words(right.text)
-        unlike = [
-            s.number for s in sources if len(words & content_words(s.text)) < 0.5 * len(words)
-        ]
+        shared = {s.number: len(words & content_words(s.text)) for s in sources}
+        unlike = [source for source, count in shared.items() if count < 0.5 * len(words)]
         return f"{right.text[:-1]} [{rng.choice(unlike)}]." if unlike else None
     if kind == "invented":
         name = rng.choice(names(right.text))
         return f"{rng.choice(_INVENTED).format(name)} [{number}]."
-    changed = (
-        swap_value(right.text, rng) if kind == "value" else swap_name(right.text, known_names, rng)
-    )
+    if kind == "value":
+        changed = swap_value(right.text, rng)
+    else:
+        changed = swap_name(right.text, known_names, rng)
     return f"{changed[:-1]} [{number}]." if changed else None
 
 

@@ -44,15 +44,18 @@ class Made:
 def made_claims(questions: Sequence[Question], seed: int = 7) -> list[Made]:
     """The claims, at most one of each kind for a sentence."""
     rng = random.Random(seed)
-    known_names = sorted(
-        {name for q in questions for e in q.evidence for name in names(e.sentence)}
-    )
+    known_names = all_names(questions)
     claims: dict[str, Made] = {}
     for question in questions:
         for evidence in question.evidence[:1]:
             for claim in _of(question, evidence.sentence, evidence.document, known_names, rng):
                 claims.setdefault(claim.claim, claim)
     return list(claims.values())
+
+
+def all_names(questions: Sequence[Question]) -> list[str]:
+    """In the evidence of the questions."""
+    return sorted({name for q in questions for e in q.evidence for name in names(e.sentence)})
 
 
 def _of(
@@ -62,15 +65,12 @@ def _of(
     paraphrase = statement(question.text, question.answers[0]) if question.answers else None
     if paraphrase:
         yield Made(paraphrase, "paraphrased", True, document)
-    swapped = swap_value(sentence, rng)
-    if swapped:
+    if swapped := swap_value(sentence, rng):
         yield Made(swapped, "value", False, document)
-    helps = _HELPS.search(sentence)
-    if helps:
+    if helps := _HELPS.search(sentence):
         denied = f"{sentence[: helps.end()]} not{sentence[helps.end() :]}"
         yield Made(denied, "negated", False, document)
-    renamed = swap_name(sentence, known_names, rng)
-    if renamed:
+    if renamed := swap_name(sentence, known_names, rng):
         yield Made(renamed, "name", False, document)
 
 
@@ -78,11 +78,8 @@ def statement(question: str, answer: str) -> str | None:
     """Question and answer as one sentence; None if no rule is certain."""
     match = _PASSIVE.fullmatch(question)
     if match and (match["asks"] == "Where" or re.search(r"\d", answer)):
-        where = (
-            "in "
-            if match["asks"] == "Where" or re.fullmatch(r"\d{4}|[A-Z][a-z]+ \d{4}", answer)
-            else "on "
-        )
+        is_month = re.fullmatch(r"\d{4}|[A-Z][a-z]+ \d{4}", answer)
+        where = "in " if match["asks"] == "Where" or is_month else "on "
         where = "" if re.match(r"(?:in|on|at|from|by)\b", answer, re.IGNORECASE) else where
         subject = match["subject"][:1].upper() + match["subject"][1:]
         return f"{subject} {match['helps']} {match['rest']} {where}{answer}."
@@ -92,13 +89,11 @@ def statement(question: str, answer: str) -> str | None:
 
 def swap_value(sentence: str, rng: random.Random) -> str | None:
     """The sentence with a year, month or number changed; None without one."""
-    years = list(_YEAR.finditer(sentence))
-    if years:
+    if years := list(_YEAR.finditer(sentence)):
         year = rng.choice(years)
         new = int(year[0]) + rng.choice([-11, -7, -4, -3, -2, 2, 3, 4, 6])
         return _put(sentence, year, str(new)) if str(new) not in sentence else None
-    numbers = list(_NUMBER.finditer(sentence))
-    if numbers:
+    if numbers := list(_NUMBER.finditer(sentence)):
         number = rng.choice(numbers)
         value = float(number[0].replace(",", ""))
         other_value = value * rng.choice([2, 3, 5]) + rng.choice([1, 3])
@@ -119,11 +114,9 @@ def swap_name(sentence: str, known_names: Sequence[str], rng: random.Random) -> 
     if not mine:
         return None
     name = rng.choice(mine)
-    candidates = [
-        o
-        for o in known_names
-        if len(o.split()) == len(name.split()) and o not in sentence and len(o) > 3
-    ]
+    words = len(name.split())
+    others = [other for other in known_names if other not in sentence and len(other) > 3]
+    candidates = [other for other in others if len(other.split()) == words]
     return sentence.replace(name, rng.choice(candidates), 1) if candidates else None
 
 

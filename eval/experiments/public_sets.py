@@ -7,13 +7,11 @@ half of them yes or no. They are in the folder `asked` beside the DATA of `eval.
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rag.evaluation.set_files import json_lines
 from rag.parsing.load import load_data
 from rag.types import Document
 
@@ -26,15 +24,14 @@ _PRONOUN = re.compile(
 def clapnq(data: Path) -> tuple[list[Document], list[Row]]:
     """Each passage is a document; the first annotator's sentences are the evidence."""
     documents, rows = [], []
-    for number, row in enumerate(_lines(data / "asked/clapnq.jsonl.gz")):
+    for number, row in enumerate(json_lines(data / "asked/clapnq.jsonl.gz")):
         document = _text(f"clapnq/{number}", row["title"], row["passage"])
         documents.append(document)
         marked: list[str] = next((sentence for sentence in row["sentences"] if sentence), [])
         evidence = [{"document": document.id, "sentence": sentence} for sentence in marked]
         row = {"id": f"clapnq-{number}", "question": row["question"], "form": "sentences"}
-        rows.append(
-            row | {"group": document.id, "unanswerable": not evidence, "evidence": evidence}
-        )
+        row |= {"group": document.id, "unanswerable": not evidence, "evidence": evidence}
+        rows.append(row)
     return documents, rows
 
 
@@ -42,18 +39,15 @@ def cmu(data: Path) -> tuple[list[Document], list[Row]]:
     """Questions without pronouns, on whole articles; those with both verdicts are left out."""
     documents = {
         one["id"]: _text(f"cmu/{one['id']}", one["text"].split("\n")[0], one["text"])
-        for one in _lines(data / "asked/cmu-documents.jsonl.gz")
+        for one in json_lines(data / "asked/cmu-documents.jsonl.gz")
     }
     rows = []
-    for asked in _lines(data / "asked/cmu.jsonl.gz"):
+    for asked in json_lines(data / "asked/cmu.jsonl.gz"):
         verdicts = {answer.strip(" .").lower() for answer in asked["answers"]}
         if _PRONOUN.search(asked["question"]) or verdicts >= {"yes", "no"}:
             continue
-        row: Row = {
-            "id": asked["id"],
-            "question": asked["question"],
-            "group": documents[asked["document"]].id,
-        }
+        row: Row = {"id": asked["id"], "question": asked["question"]}
+        row["group"] = documents[asked["document"]].id
         polar = verdicts <= {"yes", "no"}
         form = {"form": "yes_no", "verdict": min(verdicts)} if polar else {"form": "span"}
         rows.append(row | form | ({} if polar else {"answers": asked["answers"]}))
@@ -63,11 +57,6 @@ def cmu(data: Path) -> tuple[list[Document], list[Row]]:
 def _text(name: str, title: str, text: str) -> Document:
     (document,) = load_data(f"{name}.md", f"# {title}\n\n{text}".encode()).documents
     return document
-
-
-def _lines(path: Path) -> Sequence[Row]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
 
 
 PUBLIC = {"clapnq": clapnq, "cmu": cmu}

@@ -10,7 +10,6 @@ verdict.
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import sys
@@ -20,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eval.scripts import GOLD, ROOT, options
 from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import audit_quotations
 from rag.claims.quotations import find_quotations
@@ -63,9 +63,8 @@ class Corpus:
 
 
 def documents(data: Path | None) -> Iterator[Document]:
-    gold = Path(__file__).parent.parent / "gold"
-    folders = [gold / name for name in ("mixed", "household", "office", "reports", "attributes")]
-    folders += [Path("seeds")]
+    folders = [GOLD / name for name in ("mixed", "household", "office", "reports", "attributes")]
+    folders += [ROOT / "seeds"]
     if data:
         folders += [*sorted((data / "collections").iterdir()), data / "pdf"]
     for folder in folders:
@@ -152,9 +151,8 @@ def _signs(random: random.Random, text: str) -> str:
 def _sic(random: random.Random, text: str) -> str:
     words = text.split(" ")
     place = random.randrange(3, len(words) - 1)
-    return " ".join(
-        [*words[:place], random.choice(["[sic]", "[the writer]", "[now]"]), *words[place:]]
-    )
+    note = random.choice(["[sic]", "[the writer]", "[now]"])
+    return " ".join([*words[:place], note, *words[place:]])
 
 
 _HARMLESS: dict[str, Change] = {
@@ -185,11 +183,10 @@ def _swapped(pattern: str, *replacements: str) -> Change:
         if not matches:
             return ""
         match = random.choice(matches)
-        new = (
-            random.choice(replacements)
-            if replacements
-            else str(int(match[0]) + random.randrange(1, 30))
-        )
+        if replacements:
+            new = random.choice(replacements)
+        else:
+            new = str(int(match[0]) + random.randrange(1, 30))
         return text[: match.start()] + new + text[match.end() :]
 
     return change
@@ -253,22 +250,14 @@ def misattributed(random: random.Random, corpus: Corpus) -> Made:
             continue
         variant = "exact"
         if random.random() < 0.3:
-            changes = (_HARMFUL["number"], _denial)
-            sentence = next(
-                filter(None, (change(random, sentence) for change in changes)), sentence
-            )
+            sentence = _HARMFUL["number"](random, sentence) or _denial(random, sentence)
             variant = "changed"
         way = random.choice(["mark", "file", "list"])
-        if way == "mark":
-            return Made(
-                quoted(random, sentence, after=" [1]."), {1: wrong_name}, f"mark, {variant}"
-            )
-        if way == "file":
-            return Made(
-                quoted(random, sentence, f"According to {wrong_name}, "), {}, f"file, {variant}"
-            )
-        sources = f" [2].\n\n[1] {name}\n[2] {wrong_name}\n"
-        return Made(quoted(random, sentence, after=sources), {}, f"list, {variant}")
+        before = f"According to {wrong_name}, " if way == "file" else "It says: "
+        listed = f" [2].\n\n[1] {name}\n[2] {wrong_name}\n"
+        after = {"mark": " [1].", "file": "", "list": listed}[way]
+        sources = {1: wrong_name} if way == "mark" else {}
+        return Made(quoted(random, sentence, before, after), sources, f"{way}, {variant}")
 
 
 def not_found(random: random.Random, corpus: Corpus) -> Made:
@@ -279,10 +268,7 @@ def not_found(random: random.Random, corpus: Corpus) -> Made:
     return Made(quoted(random, sentence), {}, "cites nothing")
 
 
-MAKERS: dict[str, Maker] = {
-    **{"exact": exact, "altered": altered, "stitched": stitched},
-    **{"cut": cut, "misattributed": misattributed, "not_found": not_found},
-}
+MAKERS: tuple[Maker, ...] = (exact, altered, stitched, cut, misattributed, not_found)
 
 
 def judged(store: LocalStore, example: Made) -> list[CheckedQuotation]:
@@ -297,8 +283,8 @@ def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[st
     """A table: the verdicts on each kind."""
     random_numbers = random.Random(seed)
     lines = ["| kind | right | faulted | verdicts |", "|---|--:|--:|---|"]
-    for kind, maker in MAKERS.items():
-        verdicts, right, faults = Counter[str](), 0, 0
+    for maker in MAKERS:
+        kind, verdicts, right, faults = maker.__name__, Counter[str](), 0, 0
         for _ in range(_OF_EACH):
             example = maker(random_numbers, corpus)
             checked = judged(store, example)
@@ -318,14 +304,10 @@ def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--show", action="store_true")
-    parser.add_argument("--seed", type=int, default=7)
-    options = parser.parse_args()
-    everything = list({document.id: document for document in documents(options.data)}.values())
+    given = options(__doc__, None, data=None, show=False, seed=7)
+    everything = list({document.id: document for document in documents(given.data)}.values())
     inside = [document for number, document in enumerate(everything) if number % 5]
-    outside = [document for number, document in enumerate(everything) if number % 5 == 0]
+    outside = everything[::5]
     sentences = corpus(inside, outside)
     embedder = BagOfWordsEmbedder(dim=8)
     expect = {"embedder": embedder.name, "dim": "8", "passage_tokens": "160"}
@@ -334,7 +316,7 @@ def main() -> None:
         index(inside, store, embedder)
         stats, count = store.stats(), len(sentences.inside)
         print(f"{stats.documents} documents, {stats.passages} passages, {count} sentences")
-        print("\n".join(measure(store, sentences, options.show, options.seed)))
+        print("\n".join(measure(store, sentences, given.show, given.seed)))
         store.close()
 
 

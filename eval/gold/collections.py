@@ -19,7 +19,6 @@ answer them.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import hashlib
 import json
@@ -28,8 +27,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-GOLD = Path(__file__).with_name("collections")
-DIGESTS = GOLD / "documents.json"
+from eval.scripts import GOLD, options
+
+DIGESTS = GOLD / "collections/documents.json"
 _PLACES = {
     "debian/vim": "usr/share/vim/vim91/doc",
     "debian/linux": "usr/share/doc/linux-doc-6.12/Documentation",
@@ -132,18 +132,13 @@ def changed(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the folder of the collections.")
-    parser.add_argument("folder", type=Path, help="made if it does not exist")
-    parser.add_argument("sources", nargs="+", type=Path, help="DATA and Debian packages (.deb)")
-    options = parser.parse_args()
+    given = options(__doc__, None, "folder", "sources+")
+    folder = Path(given.folder)
     with tempfile.TemporaryDirectory() as root:
-        for source in options.sources:
-            if source.is_dir():
-                link(options.folder, source)
-            else:
-                unpack(source, Path(root))
-        copy_packaged(Path(root), options.folder)
-    differing = changed(options.folder)
+        for source in map(Path, given.sources):
+            link(folder, source) if source.is_dir() else unpack(source, Path(root))
+        copy_packaged(Path(root), folder)
+    differing = changed(folder)
     print(f"{len(digests()) - len(differing)} of {len(digests())} documents are as asked about")
     for name in differing[:5]:
         print(f"missing or changed: {name}", file=sys.stderr)

@@ -25,7 +25,6 @@ the parser splits differently are counted and left out.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import hashlib
 import json
@@ -40,6 +39,8 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from eval.gold.collections import unpack
+from eval.scripts import GOLD, options
+from rag.evaluation.set_files import json_lines, open_text
 from rag.ingestion.chunking import TokenCounter, split
 from rag.models.registry import reader_path
 from rag.parsing.base import ParseError
@@ -73,8 +74,7 @@ of a text, so it is left out.
 
 
 def rows(name: str = "own") -> list[Row]:
-    file = Path(__file__).with_name(FILES[name])
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    return list(json_lines(GOLD / FILES[name]))
 
 
 def with_texts(selected: Sequence[Row], data: Path, packages: Path) -> Iterator[Row]:
@@ -117,7 +117,7 @@ def write(sets: Mapping[str, Sequence[Row]], data: Path, out: Path) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         if source.name != "yesno.jsonl.gz" and not link.exists():
             link.symlink_to(source.resolve())
-    with gzip.open(data / "claims/yesno.jsonl.gz", "rt", encoding="utf-8") as file:
+    with open_text(data / "claims/yesno.jsonl.gz") as file:
         stored = file.read()
     with gzip.open(out / "claims/yesno.jsonl.gz", "wt", encoding="utf-8") as file:
         file.write(stored)
@@ -164,9 +164,7 @@ def labelled_forms() -> Iterator[Row]:
     """Questions with their form, for the form classifier: those of questions-forms.jsonl, and those
     for training the reader, whose form follows from how they are answered and which count less.
     """
-    individually = Path(__file__).with_name("questions-forms.jsonl")
-    for line in individually.read_text(encoding="utf-8").splitlines():
-        yield json.loads(line)
+    yield from json_lines(GOLD / "questions-forms.jsonl")
     for name, weight in WEIGHTS.items():
         learnt = (row["questions"] for row in rows(name) if row["split"] == "train")
         for form, question, *_ in chain.from_iterable(learnt):
@@ -176,31 +174,25 @@ def labelled_forms() -> Iterator[Row]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=str(__doc__).split("\n", 1)[0])
-    parser.add_argument("--packages", action="store_true", help="print the packages' names")
-    parser.add_argument("--forms", type=Path, help="write questions for the form classifier")
-    parser.add_argument("out", nargs="?", type=Path)
-    parser.add_argument("data", nargs="?", type=Path)
-    parser.add_argument("package", nargs="*", type=Path)
-    options = parser.parse_args()
+    given = options(__doc__, None, "places*", packages=False, forms=None)
     sets = {name: rows(name) for name in FILES}
-    if options.packages:
+    if given.packages:
         print(*sorted({row["package"] for row in sets["own"] if "package" in row}))
         return
-    if options.forms:
+    if given.forms:
         lines = (json.dumps(row, ensure_ascii=False) for row in labelled_forms())
-        options.forms.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        given.forms.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return
-    if options.data is None:
-        parser.error("OUT and DATA are missing")
+    if len(given.places) < 2:
+        raise SystemExit("OUT and DATA are missing")
+    out, data, *debs = map(Path, given.places)
     with tempfile.TemporaryDirectory() as folder:
-        for package in options.package:
+        for package in debs:
             unpacked = Path(folder, package.name.split("_")[0])
             unpack(package, unpacked)
-        complete = {
-            name: list(with_texts(some, options.data, Path(folder))) for name, some in sets.items()
-        }
-    write(complete, options.data, options.out)
+        texts = {name: with_texts(some, data, Path(folder)) for name, some in sets.items()}
+        complete = {name: list(some) for name, some in texts.items()}
+    write(complete, data, out)
     counts: dict[str, int] = defaultdict(int)
     for row in chain.from_iterable(complete.values()):
         counts[row["split"]] += len(row["questions"])

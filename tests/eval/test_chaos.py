@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,39 +19,36 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_killed_process_leaves_a_consistent_index(seed: int, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    assert kills.main(["--kills", "8", "--seed", str(seed), "--out", str(out)]) == 0
-    result = json.loads(out.read_text())
+    result = kills.main(["--kills", "8", "--seed", str(seed), "--out", str(out)])
     assert (result["kills"], result["violations"]) == (8, 0)
+    assert json.loads(out.read_text()) == result
 
 
-def test_two_writers_and_three_readers_share_an_index(tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    assert shared.main(["--minutes", "0.05", "--readers", "3", "--out", str(out)]) == 0
-    result = json.loads(out.read_text())
+def test_two_writers_and_three_readers_share_an_index() -> None:
+    result: dict[str, Any] = shared.main(["--minutes", "0.05", "--readers", "3"])
     assert min(result["asked"], result["citations"], result["changes"]) > 0
     assert (result["wrong"], result["errors"], result["doctor"]) == (0, [], [])
 
 
 def test_killed_servers_and_workers_lose_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    options = ["--fake", "--minutes", "0.25", "--pause", "2", "--out", str(out)]
-    assert clusters.main([schema_dsn(cluster, tmp_path), *options]) == 0
-    result = json.loads(out.read_text())
+    options = ["--fake", "--minutes", "0.25", "--pause", "2"]
+    result = clusters.main([schema_dsn(cluster, tmp_path), *options])
     assert result["wrong"] == []
     assert min(result["kills"]["workers"], result["kills"]["servers"]) > 0
     assert min(result["counts"]["answers"], result["counts"]["polls"]) > 0
     assert result["acknowledged_uploads"] > 0
 
 
-def test_kills_of_changes_to_collections_lose_nothing() -> None:
-    found = collection_kills.main(["--kills", "20"])
+@pytest.mark.parametrize("store", ["local", "database"])
+def test_kills_of_changes_to_collections_lose_nothing(
+    store: str, request: pytest.FixtureRequest
+) -> None:
+    if store == "database":
+        cluster = request.getfixturevalue("cluster")
+        cluster.execute("CREATE DATABASE kills")
+        store = cluster.dsn("kills")
+    found = collection_kills.main(["--kills", "20", "--store", store])
     assert found["kills"] == 20
-    assert found["changes_done"]
-
-
-def test_kills_of_changes_to_collections_in_a_database_lose_nothing(cluster: Cluster) -> None:
-    cluster.execute("CREATE DATABASE kills")
-    found = collection_kills.main(["--kills", "20", "--store", cluster.dsn("kills")])
     assert found["changes_done"]
 
 

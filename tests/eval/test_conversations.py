@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 from eval.experiments.conversations import GOLD, PAIRS, closeness, conversations, pairs
+from rag.evaluation.set_files import json_lines
 from rag.meaning.followups import MODEL
 
 
@@ -23,16 +24,14 @@ def test_six_collections_have_ten_conversations_of_four_turns() -> None:
 
 
 def test_turns_without_an_answer_are_marked() -> None:
-    rows = [json.loads(line) for line in GOLD.read_text(encoding="utf-8").splitlines()]
-    turns = [turn for row in rows for turn in row["turns"]]
+    turns = [turn for row in json_lines(GOLD) for turn in row["turns"]]
     assert all(turn["unanswerable"] == (not turn["evidence"]) for turn in turns)
     assert 10 <= sum(turn["unanswerable"] for turn in turns) <= 20
 
 
 def test_completions_come_closer_to_the_meaning_than_questions_as_typed() -> None:
-    rows = [json.loads(line) for line in PAIRS.read_text(encoding="utf-8").splitlines()]
     asked = {turn.question for dialogue in conversations() for turn in dialogue.turns}
-    assert not asked & {row["last"] for row in rows}
+    assert not asked & {row["last"] for row in json_lines(PAIRS)}
     figures = closeness(pairs(), json.loads(MODEL.read_text(encoding="utf-8")))
     assert figures["completed"] > figures["typed"] + 0.3
     assert figures["changed but complete"] < 0.3

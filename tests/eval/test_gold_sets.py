@@ -8,25 +8,20 @@ import hashlib
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eval.gold import collections, training
+from eval.scripts import GOLD, ROOT
 from rag.evaluation.gold import FORMS, Question
 from rag.evaluation.gold_formats import load
+from rag.evaluation.set_files import json_lines, open_text
 from rag.evaluation.usefulness import names
 from rag.parsing.files import find
 from tests.parsing.reading import read
 
-ROOT = Path(__file__).parents[2]
-GOLD = ROOT / "eval/gold"
 SETS = ("forms", "household", "tables", "tables-held-out", "mixed", "reports")
 COLLECTIONS = sorted(path.stem for path in (GOLD / "collections").glob("*.jsonl"))
-
-
-def rows(name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (GOLD / f"{name}.jsonl").read_text("utf-8").splitlines()]
 
 
 @functools.cache
@@ -84,7 +79,7 @@ def test_a_collection_has_its_forms_and_near_misses(name: str) -> None:
 
 
 def test_claims_have_their_evidence_and_halves_share_no_file() -> None:
-    claims = rows("claims-collections")
+    claims = list(json_lines(GOLD / "claims-collections.jsonl"))
     assert all(all(claim.values()) for claim in claims)
     assert len({claim["claim"] for claim in claims}) == len(claims)
     labels = Counter((claim["half"], claim["label"]) for claim in claims)
@@ -125,26 +120,22 @@ def test_sets_are_written_in_the_formats_that_training_reads(tmp_path: Path) -> 
     data, out = tmp_path / "data", tmp_path / "out"
     for folder in (data / "qa", data / "claims"):
         folder.mkdir(parents=True)
-    with gzip.open(data / "qa/squad-train-parts.json.gz", "wt") as file:
-        json.dump({"data": []}, file)
-    with gzip.open(data / "claims/yesno.jsonl.gz", "wt") as file:
-        file.write('{"question": "q", "context": "c", "label": "yes", "set": "boolq-train"}\n')
+    (data / "qa/squad-train-parts.json.gz").write_bytes(gzip.compress(b'{"data": []}'))
+    known = b'{"question": "q", "context": "c", "label": "yes", "set": "boolq-train"}\n'
+    (data / "claims/yesno.jsonl.gz").write_bytes(gzip.compress(known))
     invented = [row for row in training.rows() if "text" in row][:40]
     sets = {name: training.rows(name)[:40] for name in ("tables", "lists", "figures")}
     sets["own"] = list(training.with_texts(invented, data, tmp_path))
     training.write(sets, data, out)
-    for path in (out / f"qa/{name}-{head}.json.gz" for name in sets for head in HEADS):
-        with gzip.open(path, "rt") as file:
+    heads = ("spans", "sentences")
+    for path in (out / f"qa/{name}-{head}.json.gz" for name in sets for head in heads):
+        with open_text(path) as file:
             articles = json.load(file)["data"]
         for paragraph in (part for article in articles for part in article["paragraphs"]):
             for answer in (answer for qa in paragraph["qas"] for answer in qa["answers"]):
                 assert paragraph["context"][answer["answer_start"] :].startswith(answer["text"])
-    with gzip.open(out / "claims/yesno.jsonl.gz", "rt") as file:
-        written = [json.loads(line)["set"] for line in file]
+    written = [row["set"] for row in json_lines(out / "claims/yesno.jsonl.gz")]
     assert written[0] == "boolq-train"
     assert set(written[1:]) == set(sets)
     held_out = json.loads((out / "held-out.json").read_text())
     assert {row["sha256"] for row in held_out} <= {row["sha256"] for row in invented}
-
-
-HEADS = ("spans", "sentences")

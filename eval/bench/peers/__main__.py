@@ -1,15 +1,14 @@
-"""The driver: python -m eval.bench.peers --help
+"""The driver: python -m eval.bench.peers --work FOLDER [--systems …] [--phases …]
 
-Each phase stores its measurements in the work folder, from which the report is made.
+--questions of the gold questions on seeds/ are asked, --rounds is of ingest, and --threads of the
+models and tokenizers of all systems. Each phase stores its measurements in the work folder, from
+which the report is made: also alone, with --phases and no name. --out is the report's folder.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
-import re
 import shutil
 import sys
 import time
@@ -24,6 +23,7 @@ from typing import Any
 from eval.bench.peers import report, worker
 from eval.bench.peers.report import Measured
 from eval.bench.peers.systems import PEERS, check, documents
+from eval.scripts import GOLD, ROOT, load, machine, options
 from rag import build
 from rag.errors import RagError
 from rag.evaluation.gold import Question, read_jsonl, sample
@@ -31,7 +31,6 @@ from rag.evaluation.runs import commit
 from rag.models.registry import reader_path
 from rag.settings import Settings
 
-GOLD = Path(__file__).parents[2] / "gold" / "seeds.jsonl"
 PACKAGES = (
     "torch transformers sentence-transformers faiss-cpu haystack-ai transformers-haystack "
     "sentence-transformers-haystack txtai"
@@ -61,10 +60,6 @@ def rotated(names: Sequence[str], turn: int) -> list[str]:
     """The systems, in another order each turn."""
     first = turn % len(names)
     return [*names[first:], *names[:first]]
-
-
-def load() -> float:
-    return round(os.getloadavg()[0], 1)
 
 
 def prepare(work: Path) -> None:
@@ -139,7 +134,7 @@ def result(run: Run, command: str) -> dict[str, Any]:
         "commit": commit(),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
-        "machine": _machine(),
+        "machine": machine(),
         "threads": run.threads,
         "versions": dict(_versions()),
         "load": {phase: figures["load"] for phase, figures in measured.items()},
@@ -158,14 +153,6 @@ def result(run: Run, command: str) -> dict[str, Any]:
     return {"facts": facts, "figures": figures, "ratios": ratios, "answers": answers}
 
 
-def _machine() -> str:
-    name = platform.machine()
-    with suppress(OSError, IndexError):
-        name = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[0]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{name}, {os.cpu_count()} cores, {memory:.0f} GiB, Python {platform.python_version()}"
-
-
 def _versions() -> Iterator[tuple[str, str]]:
     for name in PACKAGES:
         with suppress(PackageNotFoundError):
@@ -182,33 +169,24 @@ def write(content: Mapping[str, Any], out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m eval.bench.peers", description="Our system beside others."
-    )
-    add = parser.add_argument
-    add("--systems", nargs="+", default=list(PEERS), help=", ".join(PEERS))
-    add("--phases", nargs="*", default=list(report.PHASES), help="of these; none: only the report")
-    add("--questions", type=int, default=200, help="of the gold questions on seeds/")
-    add("--threads", type=int, default=2, help="of models and tokenizers, for all systems alike")
-    add("--rounds", type=int, default=3, help="of ingest")
-    add("--work", type=Path, required=True, help="folder for indexes and what was measured")
-    add("--out", type=Path, default=GOLD.parents[1] / "results")
-    options = parser.parse_args()
-    os.environ |= worker.ENVIRONMENT | dict.fromkeys(worker.THREADS, str(options.threads))
-    numbers = [f"--{name} {getattr(options, name)}" for name in ("questions", "rounds", "threads")]
-    command = f"python -m eval.bench.peers --work FOLDER --systems {' '.join(options.systems)}"
+    numbers = {"questions": 200, "rounds": 3, "threads": 2}
+    named = {"systems": list(PEERS), "phases": list(report.PHASES)}
+    given = options(__doc__, None, work=Path, **named, **numbers)
+    os.environ |= worker.ENVIRONMENT | dict.fromkeys(worker.THREADS, str(given.threads))
+    command = f"python -m eval.bench.peers --work FOLDER --systems {' '.join(given.systems)}"
+    command += "".join(f" --{name} {getattr(given, name)}" for name in numbers)
     try:
-        check(options.systems)
-        prepare(options.work)
-        questions = sample(read_jsonl(GOLD), options.questions)
-        run = Run(options.work, options.systems, questions, options.rounds, options.threads)
-        for phase in options.phases:
+        check(given.systems)
+        prepare(given.work)
+        questions = sample(read_jsonl(GOLD / "seeds.jsonl"), given.questions)
+        run = Run(given.work, given.systems, questions, given.rounds, given.threads)
+        for phase in given.phases:
             started, before = time.perf_counter(), load()
             measured = ingest(run) if phase == "ingest" else in_blocks(run, phase)
             measured["load"] = [before, load()]
             (run.work / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))
             print(f"{phase}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        write(result(run, " ".join([command, *numbers])), options.out)
+        write(result(run, command), given.out or ROOT / "eval/results")
     except RagError as error:
         sys.exit(f"error: {error}")
 

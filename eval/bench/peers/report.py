@@ -4,12 +4,14 @@ can be made again."""
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from eval.scripts import milliseconds
 from rag.evaluation.gold import Question
 from rag.evaluation.squad import exact, f1
 
@@ -32,7 +34,7 @@ def figures(
     tokens: int,
 ) -> dict[str, dict[str, Any]]:
     """By system, then by phase; `passages`: (document, text) by id; `tokens`: their word-pieces."""
-    by_system: dict[str, dict[str, Any]] = {}
+    by_system: dict[str, dict[str, Any]] = defaultdict(dict)
     for phase, content in measured.items():
         for name, rows in content["rows"].items():
             row: dict[str, Any]
@@ -46,23 +48,17 @@ def figures(
                 }
             else:
                 cpu = sum(block["cpu"] for block in content["blocks"][name])
-                row = percentiles([r["seconds"] for r in rows])
+                row = milliseconds([r["seconds"] for r in rows])
                 row["cpu_ms"] = round(1000 * cpu / len(rows), 1)
             if phase == "search":
                 row["evidence"] = evidence(questions, rows, passages)
             if phase == "ask":
                 row |= quality(questions[: len(rows)], rows) | {"questions": len(rows)}
-            by_system.setdefault(name, {})[phase] = row
+            by_system[name][phase] = row
     return by_system
 
 
 _SECONDS = ("seconds", "cpu")
-
-
-def percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """Milliseconds at the median and the 95th percentile."""
-    points = zip(("p50", "p95"), np.percentile(seconds, [50, 95]), strict=True)
-    return {name: round(1000 * float(value), 1) for name, value in points}
 
 
 def quality(questions: Sequence[Question], rows: Sequence[Row]) -> dict[str, float]:

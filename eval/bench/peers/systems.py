@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from eval.scripts import ROOT
 from rag.errors import InputError
 from rag.models.registry import embedder_path
 from rag.settings import Settings
@@ -18,7 +19,6 @@ READ = 8
 """Number of passages read per question: our default."""
 BATCH = 32
 INSTALL = "python3 -m venv .peers && .peers/bin/pip install -e . -r eval/bench/requirements.txt"
-SEEDS = Path(__file__).parents[3] / "seeds"
 Text = tuple[str, str, str]
 """A passage as every system receives it: its id, its document's, and its text with title and
 heading on a line above it."""
@@ -36,29 +36,21 @@ def documents(count_tokens: Any) -> list[Any]:
     limit = Settings().passage_tokens
     return [
         (document, split(document, count_tokens, limit))
-        for _, loaded in one_by_one(ParseTask(file) for file in find([SEEDS]))
+        for _, loaded in one_by_one(ParseTask(file) for file in find([ROOT / "seeds"]))
         if isinstance(loaded, Loaded)
         for document in loaded.documents
     ]
 
 
 class System:
-    """Methods are called in this order: `imports`, `models`, then `prepare` and `ingest`, or
-    `open`, then `search` and `ask`.
-    """
+    """Methods are called in this order: `models`, then `ingest`, or `open`, `search` and `ask`."""
 
     def __init__(self, threads: int, reader: str) -> None:
         """`reader` is the folder of its weights in 32 bits."""
         self.threads, self.reader = threads, reader
 
-    def imports(self) -> None:
-        """Import the libraries."""
-
     def models(self, reader: bool) -> None:
-        """Load the embedder, and the reader if needed."""
-
-    def prepare(self) -> None:
-        """Preparation for ingesting that is not part of it; not measured."""
+        """Import the libraries, and load the embedder, and the reader if needed; not measured."""
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         """Embed and index the passages, and write them to the new folder `folder`."""
@@ -83,24 +75,15 @@ class Ours(System):
         super().__init__(threads, reader)
         self._settings = Settings(reader="fast", precision=self.precision, threads=threads)
 
-    def imports(self) -> None:
-        """The imports of `rag ask` before it loads a model."""
+    def models(self, reader: bool) -> None:
         import torch
 
-        import rag.build
-        import rag.models.reader
-        import rag.store.local.store  # noqa: F401
-
-        torch.set_num_threads(self._settings.threads)
-
-    def models(self, reader: bool) -> None:
         from rag import build
 
+        torch.set_num_threads(self._settings.threads)
         self._embedder = build.embedder(self._settings)
         self._reader: Any = build.reader(self._settings) if reader else None
-
-    def prepare(self) -> None:
-        self._documents = documents(self._embedder.count_tokens)
+        self._documents = [] if reader else documents(self._embedder.count_tokens)
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         """Stored in SQLite, FAISS and Tantivy, each document in a transaction; the passages are
@@ -151,24 +134,19 @@ class Plain(System):
 
     max_answer_tokens, best = 30, 20
 
-    def imports(self) -> None:
+    def models(self, reader: bool) -> None:
         import faiss
-        import sentence_transformers
         import torch
-        import transformers
+        from sentence_transformers import SentenceTransformer
+        from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 
         self._faiss, self._torch = faiss, torch
-        self._transformers, self._sentences = transformers, sentence_transformers
-
-    def models(self, reader: bool) -> None:
-        self._embedder = self._sentences.SentenceTransformer(
-            embedder_path("minilm")[0], device="cpu", local_files_only=True
-        )
+        local: dict[str, Any] = {"local_files_only": True}
+        self._embedder = SentenceTransformer(embedder_path("minilm")[0], device="cpu", **local)
         if reader:
-            path, auto = self.reader, self._transformers
-            self._tokenizer = auto.AutoTokenizer.from_pretrained(path, local_files_only=True)
-            load = auto.AutoModelForQuestionAnswering.from_pretrained
-            self._reader = load(path, local_files_only=True, dtype=self._torch.float32).eval()
+            load: Any = AutoModelForQuestionAnswering.from_pretrained
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(self.reader, **local)
+            self._reader = load(self.reader, dtype=torch.float32, **local).eval()
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         vectors = self._encode([text for _, _, text in texts])
@@ -234,7 +212,7 @@ class Haystack(System):
     """Its sentence-transformers embedders, in-memory store, embedding retriever and extractive
     reader, in its pipelines."""
 
-    def imports(self) -> None:
+    def models(self, reader: bool) -> None:
         import haystack
         import torch
         from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
@@ -244,20 +222,17 @@ class Haystack(System):
             TransformersExtractiveReader,
         )
 
-        self._haystack, self._torch = haystack, torch
-        self._embedders, self._retriever = sentence_transformers, InMemoryEmbeddingRetriever
-        self._store, self._reader_class = InMemoryDocumentStore, TransformersExtractiveReader
-
-    def models(self, reader: bool) -> None:
+        self._haystack, self._store = haystack, InMemoryDocumentStore
+        self._retriever = InMemoryEmbeddingRetriever
         path = embedder_path("minilm")[0]
         options = {"model": path, "progress_bar": False, "local_files_only": True}
         if reader:
-            self._embedder = self._embedders.SentenceTransformersTextEmbedder(**options)
-            kwargs = {"dtype": self._torch.float32}
-            self._reader = self._reader_class(model=self.reader, model_kwargs=kwargs)
+            self._embedder = sentence_transformers.SentenceTransformersTextEmbedder(**options)
+            kwargs = {"dtype": torch.float32}
+            self._reader = TransformersExtractiveReader(model=self.reader, model_kwargs=kwargs)
             self._reader.warm_up()
         else:
-            embedders = self._embedders.SentenceTransformersDocumentEmbedder
+            embedders = sentence_transformers.SentenceTransformersDocumentEmbedder
             self._embedder = embedders(batch_size=BATCH, **options)
         self._embedder.warm_up()
 
@@ -274,15 +249,12 @@ class Haystack(System):
 
     def open(self, folder: Path) -> None:
         store = self._store.load_from_disk(str(folder / "store.json"))
-        self._search = self._pipeline(
-            embedder=self._embedder, retriever=self._retriever(store, top_k=READ)
-        )
         # a component can be in one pipeline only; the other uses the same model
+        first, second = (self._retriever(store, top_k=READ) for _ in range(2))
         embedder = type(self._embedder).from_dict(self._embedder.to_dict())
         embedder.warm_up()
-        self._asks = self._pipeline(
-            embedder=embedder, retriever=self._retriever(store, top_k=READ), reader=self._reader
-        )
+        self._search = self._pipeline(embedder=self._embedder, retriever=first)
+        self._asks = self._pipeline(embedder=embedder, retriever=second, reader=self._reader)
         for pipeline in (self._search, self._asks):
             pipeline.connect("embedder.embedding", "retriever.query_embedding")
         self._asks.connect("retriever.documents", "reader.documents")
@@ -309,20 +281,15 @@ class Txtai(System):
     most frequent answer wins, in a tie the one whose passage was ranked first: the pipeline returns
     no scores."""
 
-    def imports(self) -> None:
-        import torch
-        import txtai
-        import txtai.pipeline
-
-        self._torch, self._txtai = torch, txtai
-
     def models(self, reader: bool) -> None:
-        self._embeddings = self._txtai.Embeddings(
-            path=embedder_path("minilm")[0], content=True, encodebatch=BATCH, gpu=False
-        )
+        import torch
+        from txtai import Embeddings
+        from txtai.pipeline import Questions
+
+        path = embedder_path("minilm")[0]
+        self._embeddings = Embeddings(path=path, content=True, encodebatch=BATCH, gpu=False)
         if reader:
-            questions, dtype = self._txtai.pipeline.Questions, self._torch.float32
-            self._questions = questions(self.reader, gpu=False, dtype=dtype)
+            self._questions = Questions(self.reader, gpu=False, dtype=torch.float32)
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
         self._embeddings.index((name, text, None) for name, _, text in texts)
@@ -370,11 +337,9 @@ def check(names: Sequence[str]) -> None:
     for name in names:
         if name not in PEERS:
             raise InputError(f"no system {name!r}", f"name one of: {', '.join(PEERS)}")
-        missing = [module for module in PEERS[name].needs if not _is_installed(module)]
+        missing = ", ".join(one for one in PEERS[name].needs if not _is_installed(one))
         if missing:
-            raise InputError(
-                f"{name} needs {', '.join(missing)}, which is not installed", f"run: {INSTALL}"
-            )
+            raise InputError(f"{name} needs {missing}, which is not installed", f"run: {INSTALL}")
 
 
 def _is_installed(module: str) -> bool:

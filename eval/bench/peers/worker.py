@@ -45,9 +45,7 @@ def _start(name: str, threads: int, reader: str) -> None:
 def ingest(texts: Sequence[Text], folder: Path) -> Figures:
     """Wall-clock and CPU seconds to embed and index the passages, with models loaded."""
     (system,) = _systems
-    system.imports()
     system.models(reader=False)
-    system.prepare()
     cpu = time.process_time()
     seconds, _ = timed(system.ingest, texts, folder)
     return {"seconds": seconds, "cpu": time.process_time() - cpu}
@@ -55,7 +53,6 @@ def ingest(texts: Sequence[Text], folder: Path) -> Figures:
 
 def open_index(folder: Path) -> None:
     (system,) = _systems
-    system.imports()
     system.models(reader=True)
     system.open(folder)
 
