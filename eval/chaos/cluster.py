@@ -266,7 +266,7 @@ def check_end(seen: Seen, servers: Sequence[Program], state: State, dsn: str) ->
 def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:
     settings = FAKES if fake else {}
     places = [(folder / name, folder / f"{name}.log") for name in ("a", "b", "c", "d")]
-    servers = [server(dsn, *place, fake, **settings) for place in places[:2]]
+    servers = [server(dsn, index, log, fake, **settings) for index, log in places[:2]]
     workers = [worker(dsn, *place, fake) for place in places[2:]]
     programs = [*workers, *servers]
     try:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,6 @@ from typing import Any
 from sklearn.metrics import balanced_accuracy_score
 
 from eval.gold import training
-from eval.scripts import options
 from rag.evaluation.set_files import json_lines
 from rag.evaluation.squad import f1
 from rag.models.reader import ExtractiveReader
@@ -48,10 +48,10 @@ SEED = 20261125
 _BATCH = 16
 
 
-def main() -> None:
-    given = options(__doc__, None, "reader", "data", "most?", json=False)
-    parts = everything(ExtractiveReader(given.reader), Path(given.data), int(given.most or 200))
-    if given.json:
+def main(arguments: Sequence[str]) -> None:
+    setting, data, *options = [argument for argument in arguments if argument != "--json"]
+    parts = everything(ExtractiveReader(setting), Path(data), int(options[0]) if options else 200)
+    if "--json" in arguments:
         print(json.dumps(parts))
         return
     for part, figures in parts.items():
@@ -59,23 +59,22 @@ def main() -> None:
 
 
 def everything(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
-    """Figures by part and name, over `count` questions per part."""
-
-    def held_out(name: str) -> list[Article]:
-        return recipe_articles(load_recipe(SetsRecipe), name, data)[1]
-
-    boolq = []
-    for row in json_lines(data / "claims/yesno.jsonl.gz"):
-        if row["set"] == "boolq-dev":
-            asked = row["question"].rstrip("?")
-            boolq.append(row | {"question": f"{asked[:1].upper()}{asked[1:]}?", "title": ""})
+    """Figures by part and name, over `most` questions per part."""
     return {
-        "squad": spans(reader, held_out("squad-dev-36"), count),
-        "boolq": {"accuracy": verdicts(reader, boolq, count)["yes or no"]},
+        "squad": squad(reader, data, count),
+        "boolq": {"accuracy": boolq(reader, data, count)},
         "claims": claims(reader, data, count),
-        "sentences": sentences(reader, held_out("selqa"), count),
+        "sentences": sentences(reader, _held_out("selqa", data), count),
         **own(reader, data, count),
     }
+
+
+def squad(reader: Reader, data: Path, count: int) -> dict[str, float]:
+    return spans(reader, _held_out("squad-dev-36", data), count)
+
+
+def _held_out(name: str, data: Path) -> list[Article]:
+    return recipe_articles(load_recipe(SetsRecipe), name, data)[1]
 
 
 def spans(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, float]:
@@ -84,6 +83,19 @@ def spans(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, 
     del questions.questions[count:]
     measured = asdict(measure(reader, questions))
     return {name: float(value) for name, value in measured.items() if value is not None}
+
+
+def boolq(reader: Reader, data: Path, count: int) -> float:
+    rows = [
+        row | {"question": _as_asked(row["question"]), "title": ""}
+        for row in json_lines(data / "claims/yesno.jsonl.gz")
+        if row["set"] == "boolq-dev"
+    ]
+    return verdicts(reader, rows, count)["yes or no"]
+
+
+def _as_asked(question: str) -> str:
+    return question[:1].upper() + question[1:].rstrip("?") + "?"
 
 
 def claims(reader: Reader, data: Path, count: int) -> dict[str, float]:
@@ -97,9 +109,9 @@ def claims(reader: Reader, data: Path, count: int) -> dict[str, float]:
         random.Random(SEED).shuffle(rows)
         rows = rows[: max(40, count // 3)]
         read = _read(reader, [(row["claim"], row["evidence"][:4000]) for row in rows])
-        supported = [output.verdicts[0].yes > 0.5 for output in read]
+        verdicts = [output.verdicts[0].yes > 0.5 for output in read]
         labels = [row["label"] == "supported" for row in rows]
-        by_set_accuracy[name] = float(balanced_accuracy_score(labels, supported))
+        by_set_accuracy[name] = float(balanced_accuracy_score(labels, verdicts))
     return by_set_accuracy | {"mean": sum(by_set_accuracy.values()) / len(by_set_accuracy)}
 
 
@@ -189,7 +201,10 @@ def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str
 
 def sentences(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, float]:
     rows = [
-        ((qa["question"], paragraph["context"], article["title"]), qa["answers"])
+        (
+            (qa["question"], paragraph["context"], article["title"]),
+            [answer["text"] for answer in qa["answers"]],
+        )
         for article in articles
         for paragraph in article["paragraphs"]
         for qa in paragraph["qas"]
@@ -197,8 +212,7 @@ def sentences(reader: Reader, articles: Sequence[Article], count: int) -> dict[s
     random.Random(SEED).shuffle(rows)
     rows = rows[:count]
     hits = chosen = expected = first = 0
-    for (_, given), output in zip(rows, _read(reader, [row[0] for row in rows]), strict=True):
-        answers = [answer["text"] for answer in given]
+    for (_, answers), output in zip(rows, _read(reader, [row[0] for row in rows]), strict=True):
         right = [any(s.text in a or a in s.text for a in answers) for s in output.sentences]
         is_chosen = [s.score >= 0.5 for s in output.sentences]
         hits += sum(r and g for r, g in zip(right, is_chosen, strict=True))
@@ -228,4 +242,4 @@ def _tokenizer(reader: Reader) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -45,7 +45,7 @@ def found(
     add(store, *documents)
     made = catalogue(question, store, store.documents(), [], alone)
     store.close()
-    return made and made.text
+    return made.text if made else None
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from rag.evaluation.metrics import (
     risk_coverage,
     table,
 )
-from rag.evaluation.records import Row
+from rag.evaluation.records import Kind, Row
 
 Guesses = list[tuple[bool, float]]
 """Whether the best candidate of a question is right, and its confidence."""
@@ -35,10 +35,11 @@ def row(number: int, right: bool, confidence: float = 0.5, **of: Any) -> Row:
     """An answer in group "a" to an answerable question, unless `of` says otherwise."""
     answered, answerable = of.get("answered", True), of.get("answerable", True)
     score = float(right and answered) if answerable else float(not answered)
-    kind, answers = ("answerable", ("yes",)) if answerable else ("unanswerable", ())
     said = "yes" if answered else None
     figures: dict[str, Any] = {"confidence": confidence, "em": score, "f1": score}
     figures["right"] = right and answerable
+    kind: Kind = "answerable" if answerable else "unanswerable"
+    answers = ("yes",) if answerable else ()
     return Row(str(number), "?", "a", kind, answers, said, guess="yes", **figures)
 
 

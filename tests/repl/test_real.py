@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from rag.types import LEAST_SHOWN
-from tests.repl.tmux import ROOT, Terminal, with_tmux
+from tests.repl.tmux import Terminal, with_tmux
+from tests.store.helpers import ROOT
 
 pytestmark = with_tmux
 RAG = [sys.executable, "-m", "rag"]

@@ -427,8 +427,8 @@ def test_every_form_and_structure_is_rendered(watched: Watched, client: httpx.Cl
     rival: dict[str, Any] = {"text": "£1,300", "confidence": 0.7, "documents": 2}
     rival["citations"] = [cited(2, "The rent is £1,300.")]
     rivals: dict[str, Any] = {"conflicts": [rival], "alternatives": [rival], "explain": ["So."]}
-    for form, *answer in FORMS:
-        page.evaluate(SHOW, [answered(form, *answer)])
+    for form, text, parts in FORMS:
+        page.evaluate(SHOW, [answered(form, text, parts)])
         selector, shown = SHOWN[form]
         assert page.locator(f"#thread {selector}").all_text_contents() == shown
     page.evaluate(SHOW, [answered(*form, **rivals) for form in FORMS])

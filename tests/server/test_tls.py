@@ -5,6 +5,7 @@ import ssl
 import subprocess
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -117,7 +118,9 @@ def test_an_invalid_certificate_is_reported_before_loading(
     encrypt = ["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", certificate[1]]
     subprocess.run([*encrypt, "-out", tmp_path / "encrypted.pem"], check=True, capture_output=True)
     files = {"certfile": cert, "keyfile": key}
-    named = {name: str(tmp_path / file) if file else "" for name, file in files.items()}
+    named: dict[str, Any] = {
+        name: str(tmp_path / file) if file else "" for name, file in files.items()
+    }
     settings = Settings(index=tmp_path, **named)
     with pytest.raises(InputError, match=reason) as error:
         serve.token_of(settings, no_key=True)
