@@ -1,6 +1,8 @@
 """Reranking in Jina's and Cohere's format, and SearXNG's search API, as its clients read it."""
 
 import base64
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -8,8 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from rag.protocols import ReaderOutput
+from rag.types import Hit
+from tests.fakes import NameReader
 from tests.server.conftest import LEASE, OMAN
-from tests.server.fake_server import SlowReader, add_key, serving, with_key
+from tests.server.fake_server import add_key, serving, with_key
 
 ASKED = {"model": "jina-reranker-v2-base-multilingual", "query": "Who led the talks?"}
 SEARCHED = {"q": "secret talks", "format": "json"}
@@ -45,12 +50,15 @@ def test_errors_name_the_field(client: httpx.Client, change: dict[str, Any], wor
     assert word in refused.json()["detail"]
 
 
+class SlowReader(NameReader):
+    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
+        time.sleep(1.5)
+        return super().read(question, hits)
+
+
 def test_any_key_may_rerank_and_pays_for_it(tmp_path: Path) -> None:
     key = add_key(tmp_path, "read", "other")
-    with (
-        serving(tmp_path, SlowReader(1.5), key=key, rate=6) as client,
-        with_key(client) as stranger,
-    ):
+    with serving(tmp_path, SlowReader(), key=key, rate=6) as client, with_key(client) as stranger:
         body = {**ASKED, "documents": [LEASE, OMAN], "top_n": 1, "return_documents": False}
         for path in ("/v1/rerank", "/v2/rerank"):
             before = int(client.get("/v1/models").headers["X-RateLimit-Remaining"])
