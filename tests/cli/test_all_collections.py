@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
 
 import pytest
 
@@ -19,47 +18,32 @@ from tests.store.helpers import ROOT
 from tests.store.postgres.test_queue import eventually
 
 pytestmark = pytest.mark.slow
-ALL = ("worker", "--all-collections")
 
 
 @contextmanager
-def working(*arguments: str, seconds: float = 0) -> Iterator[subprocess.Popen[str]]:
-    """A worker that takes so long to embed a document, and logs to worker.log."""
-    command = [sys.executable, "-m", "tests.repl.faked", "worker", *arguments]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TEST_SLOW": str(seconds)}
+def all_worker(seconds: float = 0) -> Iterator[subprocess.Popen[str]]:
+    """A worker for all collections that takes so long to embed a document. The test fails if it
+    logs an error.
+    """
+    command = [sys.executable, "-m", "tests.cli.small_rag", str(seconds)]
     with open("worker.log", "w") as log:
         process = subprocess.Popen(
-            command, env=environ, stdout=subprocess.PIPE, stderr=log, text=True
+            [*command, "worker", "--all-collections"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
     try:
         yield process
     finally:
         process.kill()
         process.communicate()
-
-
-@contextmanager
-def all_worker(seconds: float = 0) -> Iterator[subprocess.Popen[str]]:
-    """A worker for all collections. The test fails if it logs an error."""
-    with working("--all-collections", seconds=seconds) as process:
-        yield process
     said = Path("worker.log").read_text()
     logged = [line for line in said.splitlines() if line.startswith("rag: ")]
     assert all("pgvector" in line for line in logged), said
     assert len(logged) <= 1, said
     assert "Traceback" not in said, said
-
-
-def begins_a_document(process: subprocess.Popen[str]) -> bool:
-    """Wait until the worker embeds; False if it says something else."""
-    return cast(IO[str], process.stdout).readline() == "embedding\n"
-
-
-def stopped(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """The exit code and the rest of the output, after SIGTERM."""
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
-    return process.returncode, out
 
 
 def enqueue(run: Run, collection: str, *texts: str) -> None:
@@ -68,7 +52,8 @@ def enqueue(run: Run, collection: str, *texts: str) -> None:
     folder.mkdir(exist_ok=True)
     for text in texts:
         (folder / f"{text}.txt").write_text(f"{text} is in {collection}.")
-    assert run("ingest", "--enqueue", collection, "--collection", collection)[0] == 0
+    command = ("ingest", "--enqueue", collection, "--collection", collection)
+    assert run(*command)[0] == 0
 
 
 def documents(run: Run, collection: str) -> list[str]:
@@ -78,12 +63,14 @@ def documents(run: Run, collection: str) -> list[str]:
 
 
 def test_one_worker_serves_all_collections_and_those_created_later(shared: Run) -> None:
-    assert shared(*ALL, "--status")[1] == "all queues are empty\n"
+    assert shared("worker", "--all-collections", "--status")[1] == "all queues are empty\n"
     for name in ("legal", "empty"):
         shared("collection", "create", name)
     enqueue(shared, "legal", "lease")
     enqueue(shared, "default", "home")
-    assert shared(*ALL, "--status")[1] == "default: 1 waiting\nlegal: 1 waiting\n"
+    assert shared("worker", "--all-collections", "--status")[1] == (
+        "default: 1 waiting\nlegal: 1 waiting\n"
+    )
     with all_worker() as process:
         assert eventually(lambda: documents(shared, "legal") == ["lease"])
         assert eventually(lambda: documents(shared, "default") == ["home"])
@@ -93,31 +80,46 @@ def test_one_worker_serves_all_collections_and_those_created_later(shared: Run) 
         assert shared("collection", "delete", "legal", "--yes")[0] == 0
         enqueue(shared, "tax", "income", "wealth")
         assert eventually(lambda: documents(shared, "tax") == ["income", "wealth"])
-        code, out = stopped(process)
-    assert (code, out.splitlines()[-1]) == (0, "all queues are empty")
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out.splitlines()[-1]) == (0, "all queues are empty")
 
 
-def test_a_deleted_collection_and_a_signal_end_nothing_half_way(shared: Run) -> None:
-    """A collection is deleted during its document; a worker stops after the current one."""
+def test_it_stops_after_the_current_document(shared: Run) -> None:
+    enqueue(shared, "default", "one", "two")
+    with all_worker(seconds=1) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "embedding\n"
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "default: 1 waiting\n")
+    assert len(documents(shared, "default")) == 1
+
+
+def test_a_collection_deleted_during_its_document_stops_nothing(shared: Run) -> None:
     shared("collection", "create", "a-first")
     enqueue(shared, "a-first", "lease", "rent")
-    with all_worker(seconds=1) as process:
-        assert begins_a_document(process)
+    with all_worker(seconds=2) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "embedding\n"
         assert shared("collection", "delete", "a-first", "--yes")[0] == 0
-        enqueue(shared, "default", "one", "two")
-        assert begins_a_document(process)
-        assert stopped(process) == (0, "default: 1 waiting\n")
-    assert len(documents(shared, "default")) == 1
+        enqueue(shared, "default", "home")
+        assert eventually(lambda: documents(shared, "default") == ["home"])
 
 
 def test_the_worker_of_a_deleted_collection_ends(shared: Run) -> None:
     shared("collection", "create", "legal")
     enqueue(shared, "legal", "lease")
-    with working("--collection", "legal", seconds=1) as process:
-        assert begins_a_document(process)
+    command = [sys.executable, "-m", "tests.cli.small_rag", "1", "worker", "--collection", "legal"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "embedding\n"
         assert shared("collection", "delete", "legal", "--yes")[0] == 0
-        assert process.wait(timeout=60) == 3
-    assert Path("worker.log").read_text().splitlines()[-2].endswith("any more")
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert err.splitlines()[-2].endswith("any more")
 
 
 def test_no_collection_holds_up_another(shared: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,17 +130,18 @@ def test_no_collection_holds_up_another(shared: Run, monkeypatch: pytest.MonkeyP
     shared("collection", "create", "legal")
     enqueue(shared, "default", "one", "two", "three")
     enqueue(shared, "legal", "lease")
-    code, out, err = shared(*ALL, "--once")
+    code, out, err = shared("worker", "--all-collections", "--once")
     assert (code, out) == (0, "all queues are empty\n")
     assert [line.partition(":")[0] for line in err.splitlines()] != ["default"] * 3 + ["legal"]
-    assert "--all-collections" in shared.error(*ALL, "--collection", "legal")
+    code, _, err = shared("worker", "--all-collections", "--collection", "legal")
+    assert (code, "--all-collections" in err) == (2, True)
     Path("legal/broken.pdf").write_bytes(b"%PDF-1.7 and no more")
     assert shared("ingest", "legal/broken.pdf", "--enqueue", "--collection", "legal")[0] == 0
-    code, out, _ = shared(*ALL, "--once")
+    code, out, _ = shared("worker", "--all-collections", "--once")
     assert (code, out.splitlines()[0]) == (1, "legal: 1 failed")
-    state = shared.json(*ALL, "--status")
+    state = json.loads(shared("worker", "--all-collections", "--status", "--json")[1])
     assert [Path(job["name"]).name for job in state["legal"]["jobs"]] == ["broken.pdf"]
-    forgotten = json.loads(shared(*ALL, "--forget")[1])
+    forgotten = json.loads(shared("worker", "--all-collections", "--forget")[1])
     assert forgotten["forgotten"]["legal"] == 1
     shared("collection", "create", "a-first")
     with monkeypatch.context() as context:
@@ -146,6 +149,6 @@ def test_no_collection_holds_up_another(shared: Run, monkeypatch: pytest.MonkeyP
         assert shared("ingest", "docs", "--collection", "a-first")[0] == 0
     enqueue(shared, "a-first", "lease")
     enqueue(shared, "default", "home")
-    code, out, err = shared(*ALL, "--once")
+    code, out, err = shared("worker", "--all-collections", "--once")
     assert (code, out) == (1, "a-first: 1 waiting\n")
     assert "default: default/home.txt: added" in err

@@ -163,7 +163,7 @@ def test_few_file_handles_are_enough_for_many_half_open_connections(tmp_path: Pa
             connect(client, stack, HALF)
         begun = time.monotonic()
         for _ in range(5):
-            fresh = httpx.get(f"{client.base_url}/health", trust_env=False, timeout=20)
+            fresh = httpx.get(client.base_url.join("/health"), trust_env=False, timeout=20)
             assert fresh.status_code == 200
         assert time.monotonic() - begun < 10
     log = server.log.result()
