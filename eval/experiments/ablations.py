@@ -8,15 +8,25 @@ features, to all sets but one, and asked about that one. Writes eval/results/abl
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import click
+import numpy as np
 from tqdm import tqdm
 
 from eval.experiments import fit_judge
-from eval.experiments.fit_judge import Example, calibrated, collect, counts, left_out, threshold_of
-from eval.scripts import ROOT, finished, options
+from eval.experiments.fit_judge import (
+    Example,
+    calibrated,
+    collect,
+    counts,
+    left_out,
+    threshold_of,
+)
+from eval.experiments.kept import ROOT, SETS
 from rag.answering.features import FEATURES, GENERATED
 
 _NETWORKS = 2
@@ -37,11 +47,16 @@ GROUPS = {
 
 def without_generator(made: Sequence[Example], name: str) -> list[Example]:
     """The examples without a generator's candidates; those that have no other are left out."""
-    places = [[n for n, g in enumerate(one.generators) if g != name] for one in made]
-    return [_chosen(one, rest) for one, rest in zip(made, places, strict=True) if rest]
+    left = []
+    for one in made:
+        rest = np.array([generator != name for generator in one.generators])
+        if rest.any():
+            left.append(_chosen(one, rest))
+    return left
 
 
-def _chosen(one: Example, places: list[int]) -> Example:
+def _chosen(one: Example, rest: np.ndarray) -> Example:
+    places = np.flatnonzero(rest)
     return replace(
         one,
         forms=tuple(one.forms[n] for n in places),
@@ -63,24 +78,35 @@ def without_features(made: Sequence[Example], beginnings: Sequence[str]) -> list
     return blanked
 
 
-def main() -> None:
+@click.command()
+@click.option("--cache", type=click.Path(path_type=Path), required=True)
+@click.option("--reader", default="accurate")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=ROOT / "eval/results/ablations.json"
+)
+@click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
+def main(cache: Path, reader: str, out: Path, names: tuple[str, ...]) -> None:
     """Measure each row."""
-    given = options(__doc__, None, "names+", cache=Path, reader="accurate")
     fit_judge.NETWORKS = _NETWORKS
-    names = given.names
-    made = collect(given.cache, given.reader, names)
+    made = collect(cache, reader, names)
     variants = {"nothing": made}
     variants |= {f"generator {name}": without_generator(made, name) for name in GENERATED}
-    variants |= {f"features: {name}": without_features(made, b) for name, b in GROUPS.items()}
+    variants |= {
+        f"features: {name}": without_features(made, names) for name, names in GROUPS.items()
+    }
     chosen = left_out(made, names)
     threshold = threshold_of(chosen, *calibrated(chosen))
     table = {}
     for name, examples in tqdm(variants.items(), disable=None):
         chosen = left_out(examples, names)
         table[name] = counts(chosen, *calibrated(chosen), threshold)
-    command = f"python -m eval.experiments.ablations --cache DIR {' '.join(names)}"
-    content = {"command": command, "threshold": threshold, "without": table}
-    finished(content, given.out or ROOT / "eval/results/ablations.json")
+    content = {
+        "command": f"python -m eval.experiments.ablations --cache DIR {' '.join(names)}",
+        "threshold": threshold,
+        "without": table,
+    }
+    out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(table, indent=2))
 
 
 if __name__ == "__main__":
