@@ -60,13 +60,13 @@ def finished(result: Result, out: Path | None, wrong: object = None) -> Result:
 
 
 def milliseconds(seconds: Sequence[float], *shares: int) -> dict[str, float]:
-    """At the median, the 95th percentile and these; {} without values."""
+    """Percentiles of times, in milliseconds: the 50th, the 95th and `shares`; {} without times."""
     shares = (50, 95, *shares) if seconds else ()
     return {f"p{share}": round(1000 * float(np.percentile(seconds, share)), 2) for share in shares}
 
 
 def load() -> float:
-    """Of the machine, over a minute."""
+    """The mean load of the machine in the last minute."""
     return round(os.getloadavg()[0], 1)
 
 
@@ -78,7 +78,7 @@ def mib(process: int | str, row: str = "VmRSS") -> float:
 
 
 def machine() -> str:
-    """Its processor, cores and memory, and the version of Python."""
+    """The machine's processor, cores and memory, and the version of Python."""
     found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     processor = found.group(1) if found else platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

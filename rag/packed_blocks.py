@@ -51,7 +51,8 @@ class PackedBlocks(Sequence[Block]):
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._unpacked: _Columns | None = None
-        self._blocks: dict[int, Block] = {}
+        self._kept: dict[int, Block] = {}
+        """blocks that were asked for one by one; passes over all of them keep none"""
 
     @classmethod
     def of(cls, blocks: Sequence[Block]) -> PackedBlocks:
@@ -67,13 +68,13 @@ class PackedBlocks(Sequence[Block]):
     def __getitem__(self, index: int | slice) -> Block | tuple[Block, ...]:
         count = len(self)
         if isinstance(index, slice):
-            return tuple(map(self._block, range(*index.indices(count))))
+            return tuple(map(self._unpacked_block, range(*index.indices(count))))
         if not -count <= index < count:
             raise IndexError(index)
         return self._block(index % count)
 
     def __iter__(self) -> Iterator[Block]:
-        return map(self._block, range(len(self)))
+        return map(self._unpacked_block, range(len(self)))
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, PackedBlocks) and self.data == other.data:
@@ -90,11 +91,11 @@ class PackedBlocks(Sequence[Block]):
         return self._unpacked
 
     def _block(self, index: int) -> Block:
-        if index not in self._blocks:
-            self._blocks[index] = self._made(index)
-        return self._blocks[index]
+        if index not in self._kept:
+            self._kept[index] = self._unpacked_block(index)
+        return self._kept[index]
 
-    def _made(self, index: int) -> Block:
+    def _unpacked_block(self, index: int) -> Block:
         columns, key = self._columns, str(index)
         start = columns.starts[index]
         cells = tuple(

@@ -27,9 +27,4 @@ if __name__ == "__main__":
     os.environ["RAG_EMBEDDER"] = "bag-of-words"
     fake_models()
     build.reader = lambda settings: SlowReader()
-    if slow := os.environ.get("TEST_SLOW"):  # the embedder announces each document
-        from tests.store.postgres.queue_worker import Slow
-
-        seconds = float(slow)
-        build.embedder = lambda settings: Slow(seconds)
     main()

@@ -9,9 +9,10 @@ reach back far enough, all ids are compared.
 
 On disk they are `vectors.faiss` and `lexical/`. `derived.json`, written last, names the store, the
 generation that the files show and the digest of each; files that do not match it are rebuilt, not
-searched. Only the holder of the write lock changes them, and only after a number of changes; the
-vectors' file, which is always written as a whole, after many. Other processes follow the rows: the
-dense index in place, the full text by a delta in memory (`rag.store.local.views`).
+searched. Only the holder of the write lock changes them, when it opens the index or after a number
+of changes; the vectors' file, which is always written as a whole, after many. Other processes
+follow the rows: the dense index in place, the full text by a delta in memory
+(`rag.store.local.views`).
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ class SearchIndexes:
         return self.dense.shows == self.text.delta_shows == generation
 
     def sync(self, connection: sqlite3.Connection) -> None:
-        """Bring both indexes to the current generation; save them if they are far behind."""
+        """Bring both indexes to the current generation; save them if this process has just opened
+        them, or if they are far behind.
+        """
         generation = database.generation(connection)
         if not self._show(generation) and not (self._due(connection) and self._save(connection)):
             self._refresh(connection)

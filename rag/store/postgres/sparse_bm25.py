@@ -98,8 +98,8 @@ def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> lis
 
 
 def essential(words: Sequence[Term], collection: CorpusStatistics, lowest: float) -> list[Term]:
-    """The words of which a passage must have one to score over `lowest` (MaxScore; Turtle & Flood
-    1995).
+    """Words such that a passage without any of them scores at most `lowest` (MaxScore; Turtle &
+    Flood 1995).
     """
     by_bound = sorted(words, key=collection.bound)
     bound = 0.0
