@@ -38,7 +38,7 @@ def test_killed_during_uploads_it_loses_nothing_that_it_accepted(tmp_path: Path)
     sent: dict[tuple[str, str], set[int]] = {}
     jobs: list[str] = []
     number = 0
-    for turn in range(4):
+    for turn in range(6):
         with process(tmp_path) as (server, client):
             if not turn:
                 client.post("/v1/collections", json={"name": "other"}).raise_for_status()

@@ -167,6 +167,7 @@ def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> N
 @pytest.mark.parametrize(
     ("path", "body", "status", "word"),
     [
+        ("chat/completions", {"messages": []}, 400, "messages"),
         ("chat/completions", {"messages": [{"role": "system"}]}, 400, "role user"),
         ("chat/completions", {"messages": ASKED, "n": 2}, 400, "n = 2"),
         ("chat/completions", {"messages": ASKED, "model": "gpt-9"}, 404, "gpt-9"),
@@ -175,9 +176,11 @@ def test_embeddings_as_floats_and_as_base64(api: Any, client: httpx.Client) -> N
         ("chat/completions", {"messages": [{"role": "user", "content": [IMAGE]}]}, 400, "image_"),
         ("responses", {"input": "x" * 2000}, 400, "2,000 characters"),
         ("responses", {"input": "x", "previous_response_id": "resp_1"}, 400, "items of input"),
+        ("responses", {"input": [{"type": "reasoning"}]}, 400, "role user"),
         ("vector_stores/other/search", {"query": "x"}, 404, "other"),
         ("vector_stores/default/search", {"query": []}, 400, "0 queries"),
         ("vector_stores/default/search", {"query": "x", "filters": {"type": "or"}}, 400, "'or'"),
+        ("embeddings", {"input": [[1, 2]]}, 400, "input"),
         ("embeddings", {"input": ""}, 400, "empty"),
         ("embeddings", {"input": "x", "dimensions": 3}, 400, "dimensions"),
         ("models/gpt-9", None, 404, "gpt-9"),

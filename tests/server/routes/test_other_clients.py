@@ -1,5 +1,6 @@
-"""LangChain and LlamaIndex against a real service."""
+"""LangChain, LlamaIndex and Open WebUI against a real service."""
 
+import json
 from collections.abc import Iterator
 
 import httpx
@@ -44,3 +45,17 @@ def test_llama_indexs_openai_like_model_reads_answers_and_streams(
     content = model.chat(messages).message.content
     assert content.startswith("William Burns [1]\n\n[1] ")
     assert "".join(part.delta or "" for part in model.stream_chat(messages)) == content
+
+
+def test_the_stream_is_what_open_webui_parses(client: httpx.Client) -> None:
+    """Its middleware reads `delta.annotations` of `url_citation`s with a nested url and title."""
+    messages = [{"role": "user", "content": QUESTION}]
+    body = {"model": "rag", "messages": messages, "stream": True}
+    text = client.post("/v1/chat/completions", json=body).text
+    lines = [line.removeprefix("data: ") for line in text.split("\n\n") if line]
+    assert lines.pop() == "[DONE]"
+    deltas = [json.loads(line)["choices"][0]["delta"] for line in lines]
+    (annotations,) = [delta["annotations"] for delta in deltas if delta.get("annotations")]
+    assert annotations[0]["type"] == "url_citation"
+    url = annotations[0]["url_citation"]["url"]
+    assert url.startswith(f"{client.base_url}/#document=uploads%2Foman.txt")
