@@ -1,4 +1,4 @@
-"""Shared by the scripts: their options, rows of gold sets, times, and results."""
+"""Shared by the scripts: options, folders, measures of time and memory, and results."""
 
 from __future__ import annotations
 

@@ -17,6 +17,13 @@ from torch.nn.functional import linear
 from rag.errors import InputError
 from rag.models.int8 import Int8Linear, has_vnni, quantised
 
+_TOKENS, _SIZE = 256, 768
+"""Of the timed products."""
+_CLEARLY = 0.8
+"""Largest share of the time of fp32 at which int8 is chosen, so that two starts on a busy machine
+choose the same.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
@@ -104,11 +111,6 @@ def fast_int8() -> bool:
     states = torch.ones(_TOKENS, _SIZE)
     seconds = _seconds(lambda: product(states))
     return seconds < _CLEARLY * _floating_seconds(torch.float32)
-
-
-_TOKENS, _SIZE = 256, 768
-_CLEARLY = 0.8
-"""Share of the time, so that two starts on a busy machine do not choose differently."""
 
 
 def _floating_seconds(dtype: torch.dtype) -> float:

@@ -49,7 +49,7 @@ def int8_steps() -> int:
 
 @cache
 def has_vnni() -> bool:
-    """Whether sums of products of 8-bit integers are exact on this processor."""
+    """Whether sums of products of 8-bit integers are exact on this processor, as with VNNI."""
     largest = torch.full((16, 64), _LEVELS, dtype=torch.int8)
     return bool((torch._int_mm(largest, largest.T) == 64 * _LEVELS**2).all())
 
