@@ -4,6 +4,7 @@ deterministic.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,6 +21,8 @@ from transformers import (
     RobertaConfig,
     RobertaForQuestionAnswering,
 )
+
+from rag.models.qa_heads import Window, windows_of
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,?!"
 _SPECIAL = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
@@ -91,6 +94,11 @@ def wordpiece_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(pieces)
     tokenizer.normalizer = normalizers.BertNormalizer()
     return _fast(tokenizer, pre_tokenizers.BertPreTokenizer())
+
+
+def windows(tokenizer: Any, question: str, context: str, text: str, **sizes: int) -> list[Window]:
+    """The windows over one passage."""
+    return windows_of(tokenizer, question, [(context, text)], **sizes)[0]
 
 
 def _fast(tokenizer: Tokenizer, splitter: pre_tokenizers.PreTokenizer) -> PreTrainedTokenizerFast:

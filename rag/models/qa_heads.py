@@ -10,10 +10,10 @@ window; a longer one is covered by windows that overlap, each with title and hea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from rag.models.device import ON_CPU, Arithmetic
 
 MAX_QUESTION_TOKENS = 64
 MAX_CONTEXT_CHARACTERS = 200
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,6 @@ class Encoded:
         return Encoded(inputs, self.starts[numbers], self.ends[numbers], self.scored[numbers])
 
 
-def windows(
-    tokenizer: Any, question: str, context: str, text: str, max_tokens: int = 384, stride: int = 96
-) -> list[Window]:
-    """The windows over a passage's `text`, in order; `stride` tokens are shared by neighbours."""
-    return windows_of(tokenizer, question, [(context, text)], max_tokens, stride)[0]
-
-
 def windows_of(
     tokenizer: Any,
     question: str,
@@ -80,49 +74,47 @@ def windows_of(
     max_tokens: int = 384,
     stride: int = 96,
 ) -> list[list[Window]]:
-    """As `windows` for each passage, (context, text); what fits in one window is tokenised once,
-    all in one call.
+    """The windows over each passage, (context, text), in order; `stride` tokens are shared by
+    neighbours. What fits in one window is tokenised once, all in one call.
     """
     question = cut(tokenizer, question, MAX_QUESTION_TOKENS)
-    prefixes = [
-        context[:MAX_CONTEXT_CHARACTERS] + "\n" if context else "" for context, _ in passages
-    ]
-    whole = _made(tokenizer, question, prefixes, [(text, 0) for _, text in passages])
+    whole = _encoded(
+        tokenizer,
+        question,
+        [(c[:MAX_CONTEXT_CHARACTERS] + "\n" if c else "", text, 0) for c, text in passages],
+    )
     return [
         [window] if window.tokens <= max_tokens else _pieces(tokenizer, window, max_tokens, stride)
         for window in whole
     ]
 
 
-def _made(
-    tokenizer: Any, question: str, prefixes: Sequence[str], pieces: Sequence[tuple[str, int]]
-) -> list[Window]:
-    """A window for each piece of text, (text, its offset), behind its prefix."""
-    if not pieces:
-        return []
-    texts = [prefix + text for prefix, (text, _) in zip(prefixes, pieces, strict=True)]
-    encodings = _plain(tokenizer).encode_batch([(question, text) for text in texts])
-    parts = zip(texts, prefixes, pieces, encodings, strict=True)
+def _encoded(tokenizer: Any, question: str, pieces: Sequence[tuple[str, str, int]]) -> list[Window]:
+    """A window for each (prefix, text, offset of the text in its passage)."""
+    pairs = [(question, prefix + text) for prefix, text, _ in pieces]
+    encodings = _plain(tokenizer).encode_batch(pairs)
     return [
-        Window(question, text, len(prefix), offset, encoding)
-        for text, prefix, (_, offset), encoding in parts
+        Window(question, prefix + text, len(prefix), offset, encoding)
+        for (prefix, text, offset), encoding in zip(pieces, encodings, strict=True)
     ]
 
 
 def again(tokenizer: Any, window: Window) -> Window:
     """The same window for another tokenizer."""
-    text = window.text[window.prefix :]
-    return _made(
-        tokenizer, window.question, [window.text[: window.prefix]], [(text, window.offset)]
-    )[0]
+    prefix, text = window.text[: window.prefix], window.text[window.prefix :]
+    return _encoded(tokenizer, window.question, [(prefix, text, window.offset)])[0]
 
 
 def _pieces(tokenizer: Any, window: Window, max_tokens: int, stride: int) -> list[Window]:
     prefix, text = window.text[: window.prefix], window.text[window.prefix :]
     spent = len(_plain(tokenizer).encode(window.question, prefix).ids) + 2
     room = max(max_tokens - spent, stride + 16)
-    pieces = [(text[a:b], a) for a, b in _stretches(tokenizer, text, room, stride)]
-    return _made(tokenizer, window.question, [prefix] * len(pieces), pieces)
+    offsets = _plain(tokenizer).encode(text, add_special_tokens=False).offsets
+    places = [(0, len(text))]
+    if len(offsets) > room:
+        firsts = range(0, len(offsets) - stride, room - stride)
+        places = [(offsets[n][0], offsets[n : n + room][-1][1]) for n in firsts]
+    return _encoded(tokenizer, window.question, [(prefix, text[a:b], a) for a, b in places])
 
 
 def cut(tokenizer: Any, text: str, max_tokens: int) -> str:
@@ -139,14 +131,26 @@ def _plain(tokenizer: Any) -> Tokenizer:
     return plain
 
 
-def _stretches(tokenizer: Any, text: str, room: int, stride: int) -> Iterator[tuple[int, int]]:
-    offsets = _plain(tokenizer).encode(text, add_special_tokens=False).offsets
-    if len(offsets) <= room:
-        yield 0, len(text)
-        return
-    for first in range(0, len(offsets) - stride, room - stride):
-        last = min(first + room, len(offsets)) - 1
-        yield offsets[first][0], offsets[last][1]
+def batches(
+    items: Iterable[T],
+    tokens: Callable[[T], int],
+    limit: int,
+    size: Callable[[T], int] | None = None,
+) -> Iterator[list[T]]:
+    """Items of similar length in batches of at most `limit` tokens, including padding; an item has
+    `size` windows, by default one, each of at most `tokens` tokens.
+    """
+    batch: list[T] = []
+    used = 0
+    for item in sorted(items, key=tokens):
+        windows = size(item) if size else 1
+        if batch and (used + windows) * tokens(item) > limit:
+            yield batch
+            batch, used = [], 0
+        batch.append(item)
+        used += windows
+    if batch:
+        yield batch
 
 
 def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -167,20 +171,12 @@ def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
     mask, types, starts, ends = (np.zeros(shape, dtype=np.int64) for _ in range(4))
     scored = np.zeros(shape, dtype=np.bool_)
     for row, window in enumerate(batch):
-        n = window.tokens
-        ids[row, :n], types[row, :n], mask[row, :n] = (
-            window.encoding.ids,
-            window.encoding.type_ids,
-            1,
-        )
-        starts[row, :n], ends[row, :n], scored[row, :n] = places(window)
+        own = row, slice(window.tokens)
+        ids[own], types[own], mask[own] = window.encoding.ids, window.encoding.type_ids, 1
+        starts[own], ends[own], scored[own] = places(window)
     inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
-    return Encoded(
-        {name: inputs[name] for name in inputs if name in tokenizer.model_input_names},
-        starts,
-        ends,
-        scored,
-    )
+    expected = {name: inputs[name] for name in inputs if name in tokenizer.model_input_names}
+    return Encoded(expected, starts, ends, scored)
 
 
 Logits = NDArray[np.float32]
@@ -207,26 +203,14 @@ class HeadOutput:
     verdict: Logits | None = None
 
 
-class Head(Protocol):
-    tokenizer: Any
-    """A tokenizer of tokenizers or transformers."""
-    has_more: bool
-    """Whether it also has heads for sentences and verdicts."""
-
-    def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
-        """One output per window."""
-
-
 def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic = ON_CPU) -> Head:
     """The model of a reader setting, in a folder or on the hub. Raises ModelError if it cannot be
     loaded or has no span head.
     """
     try:
-        return (
-            BertHead(Path(path), arithmetic)
-            if local and is_bert(Path(path))
-            else TransformersHead(path, local, arithmetic)
-        )
+        if local and is_bert(Path(path)):
+            return BertHead(Path(path), arithmetic)
+        return TransformersHead(path, local, arithmetic)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(
@@ -244,19 +228,15 @@ class BertHead:
     def __init__(self, folder: Path, arithmetic: Arithmetic) -> None:
         self._bert = Bert(folder, arithmetic)
         self.tokenizer = self._bert.tokenizer
-        heads = {
-            name.removesuffix(".weight") for name in self._bert.others if name.endswith(".weight")
-        }
-        if SPAN not in heads:
+        names = SPAN, SENTENCE, VERDICT_DENSE, VERDICT
+        span, self._sentence, self._dense, self._verdict = map(self._linear, names)
+        if span is None:
             raise ValueError(_NO_HEAD)
-        self._span = self._linear(SPAN)
-        self._sentence = self._linear(SENTENCE) if SENTENCE in heads else None
-        verdict = {VERDICT, VERDICT_DENSE} <= heads
-        self._verdict = (self._linear(VERDICT_DENSE), self._linear(VERDICT)) if verdict else None
-        self.has_more = bool(self._sentence and self._verdict)
+        self._span = span
 
-    def _linear(self, name: str) -> Linear:
-        return Linear(self._bert.others[f"{name}.weight"], self._bert.others[f"{name}.bias"])
+    def _linear(self, name: str) -> Linear | None:
+        weight = self._bert.others.get(f"{name}.weight")
+        return None if weight is None else Linear(weight, self._bert.others[f"{name}.bias"])
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
         encodings = [window.encoding for window in batch]
@@ -267,12 +247,10 @@ class BertHead:
     def _output(self, states: torch.Tensor) -> HeadOutput:
         first, last = self._span(states).T.cpu().numpy()
         sentence = self._sentence(states)[:, 0].cpu().numpy() if self._sentence else None
-        if self._verdict is None:
-            return HeadOutput(first, last, sentence)
-        dense, out = self._verdict
-        return HeadOutput(
-            first, last, sentence, out(torch.tanh(dense(states[:1])))[0].cpu().numpy()
-        )
+        verdict = None
+        if self._dense and self._verdict:
+            verdict = self._verdict(torch.tanh(self._dense(states[:1])))[0].cpu().numpy()
+        return HeadOutput(first, last, sentence, verdict)
 
 
 class TransformersHead:
@@ -296,7 +274,6 @@ class TransformersHead:
             model.qa_outputs.register_forward_pre_hook(lambda _, states: (states[0].float(),))
         self._device = arithmetic.device
         self._model = model.to(self._device).eval()
-        self.has_more = False
 
     def outputs(self, batch: Sequence[Window]) -> list[HeadOutput]:
         inputs = {
@@ -305,7 +282,10 @@ class TransformersHead:
         }
         with torch.inference_mode():
             output = self._model(**inputs)
-        first, last = (
+        sides = (
             logits.float().cpu().numpy() for logits in (output.start_logits, output.end_logits)
         )
-        return [HeadOutput(*pair) for pair in zip(first, last, strict=True)]
+        return [HeadOutput(*pair) for pair in zip(*sides, strict=True)]
+
+
+Head = BertHead | TransformersHead

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,7 +15,15 @@ from numpy.typing import NDArray
 
 from rag.meaning.sentences import split_sentences, trim
 from rag.models.device import ON_CPU, Arithmetic
-from rag.models.qa_heads import HeadOutput, Logits, Window, load_head, places, windows_of
+from rag.models.qa_heads import (
+    HeadOutput,
+    Logits,
+    Window,
+    batches,
+    load_head,
+    places,
+    windows_of,
+)
 from rag.models.registry import reader_path
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.types import Hit, Span
@@ -22,6 +31,10 @@ from rag.types import Hit, Span
 _BATCH_TOKENS = 1024
 Place = tuple[int, int]
 """(index of the question, index of its hit)"""
+Read = tuple[Window, HeadOutput]
+"""A window of a passage and the model's output for it."""
+Scored = tuple[float, int, int]
+"""(score, start, end)"""
 
 
 class ExtractiveReader:
@@ -62,67 +75,36 @@ class ExtractiveReader:
             for number, made in enumerate(self._windows(question, hits))
             for window in made
         ]
-        by_place: dict[Place, list[tuple[Window, HeadOutput]]] = {}
-        for batch in _batches(windows):
+        by_place = defaultdict[Place, list[Read]](list)
+        for batch in batches(windows, lambda item: item[1].tokens, _BATCH_TOKENS):
             outputs = self._head.outputs([window for _, window in batch])
             for (place, window), output in zip(batch, outputs, strict=True):
-                by_place.setdefault(place, []).append((window, output))
+                by_place[place].append((window, output))
         return [
-            self._output(hits, [by_place.get((row, number), []) for number in range(len(hits))])
+            self._output([(hit, by_place[row, number]) for number, hit in enumerate(hits)])
             for row, (_, hits) in enumerate(questions)
         ]
 
-    def _output(
-        self, hits: Sequence[Hit], outputs: Sequence[list[tuple[Window, HeadOutput]]]
-    ) -> ReaderOutput:
+    def _output(self, read: Sequence[tuple[Hit, Sequence[Read]]]) -> ReaderOutput:
         spans = [
             Span(hit, start, end, score)
-            for hit, windows in zip(hits, outputs, strict=True)
+            for hit, windows in read
             for score, start, end in distinct(hit.passage.text, self._scored(windows), self._spans)
         ]
-        sentences = [
-            s
-            for hit, windows in zip(hits, outputs, strict=True)
-            for s in sentence_scores(hit, windows)
-        ]
-        verdicts = [
-            v for hit, windows in zip(hits, outputs, strict=True) if (v := verdict(hit, windows))
-        ]
+        sentences = [s for hit, windows in read for s in sentence_scores(hit, windows)]
+        verdicts = [v for hit, windows in read if (v := verdict(hit, windows))]
         return ReaderOutput(sorted(spans, key=lambda span: -span.score), sentences, verdicts)
 
     def _windows(self, question: str, hits: Sequence[Hit]) -> list[list[Window]]:
-        return windows_of(
-            self._head.tokenizer,
-            question,
-            [(hit.passage.context, hit.passage.text) for hit in hits],
-        )
+        passages = [(hit.passage.context, hit.passage.text) for hit in hits]
+        return windows_of(self._head.tokenizer, question, passages)
 
-    def _scored(self, windows: Sequence[tuple[Window, HeadOutput]]) -> Iterator[Scored]:
+    def _scored(self, windows: Sequence[Read]) -> Iterator[Scored]:
         for window, output in windows:
             starts, ends, scored = places(window)
-            found = best_spans(
-                output.first[: window.tokens],
-                output.last[: window.tokens],
-                scored,
-                self._max_answer_tokens,
-            )
-            yield from ((score, int(starts[a]), int(ends[b])) for score, a, b in found)
-
-
-def _batches(windows: list[tuple[Place, Window]]) -> Iterator[list[tuple[Place, Window]]]:
-    """Windows of similar length in batches within the token budget, including padding."""
-    batch: list[tuple[Place, Window]] = []
-    for item in sorted(windows, key=lambda item: item[1].tokens):
-        if batch and (len(batch) + 1) * item[1].tokens > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(item)
-    if batch:
-        yield batch
-
-
-Read = tuple[Window, HeadOutput]
-"""A window of a passage and the model's output for it."""
+            sides = output.first[: window.tokens], output.last[: window.tokens]
+            for score, first, last in best_spans(*sides, scored, self._max_answer_tokens):
+                yield score, int(starts[first]), int(ends[last])
 
 
 def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
@@ -162,8 +144,6 @@ def _sigmoid(logit: float) -> float:
     return float(1 / (1 + np.exp(-logit)))
 
 
-Scored = tuple[float, int, int]
-"""(score, start, end)"""
 _EDGE = ",;:"
 _CELL = re.compile(r"\s\|\s")
 _SPELT = re.compile(r"[0-9A-Za-z\u00c0-\u024f\u0370-\u052f]")
@@ -187,11 +167,8 @@ def best_spans(
     lasts = tokens[np.argsort(-end[tokens], kind="stable")[:_CANDIDATES]]
     scores = (start[firsts] - start[0])[:, None] + (end[lasts] - end[0])[None, :]
     length = lasts[None, :] - firsts[:, None]
-    rows, columns = np.nonzero((length >= 0) & (length < max_tokens))
-    return [
-        (float(scores[r, c]), int(firsts[r]), int(lasts[c]))
-        for r, c in zip(rows, columns, strict=True)
-    ]
+    allowed = np.argwhere((length >= 0) & (length < max_tokens))
+    return [(float(scores[r, c]), int(firsts[r]), int(lasts[c])) for r, c in allowed]
 
 
 def distinct(text: str, spans: Iterable[Scored], limit: int) -> list[Scored]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from rag.errors import InputError
 from rag.ingestion.chunking import TokenCounter
-from rag.models.qa_heads import Window, windows
+from rag.models.qa_heads import Window, batches, windows_of
 from rag.training.data import Group, Set, groups, question_set
 from rag.training.verdicts import Label, Statement
 
 _POOL = 2048
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,12 @@ def stream(
                 BatchItem(number, window, passage.text, group.answers, group.spans)
                 for number, group in enumerate(batch)
                 for passage in group.passages
-                for window in windows(tokenizer, group.question, passage.context, passage.text)
+                for window in _windows(tokenizer, group.question, passage.context, passage.text)
             ]
+
+
+def _windows(tokenizer: Any, question: str, context: str, text: str) -> list[Window]:
+    return windows_of(tokenizer, question, [(context, text)])[0]
 
 
 def one_pass(
@@ -95,7 +98,11 @@ def one_pass(
         longest = max(len(passage.text) + len(passage.context) for passage in group.passages)
         return (longest + len(group.question)) // 4 + 8
 
-    return _batches(groups_in_order, tokens, lambda group: len(group.passages), batch_tokens, rng)
+    for start in range(0, len(groups_in_order), _POOL):
+        pool = groups_in_order[start : start + _POOL]
+        shuffled = list(batches(pool, tokens, batch_tokens, lambda group: len(group.passages)))
+        rng.shuffle(shuffled)
+        yield from shuffled
 
 
 def verdict_stream(
@@ -107,29 +114,9 @@ def verdict_stream(
         rng.shuffle(pool)
         for start in range(0, len(pool), _POOL):
             items = [
-                VerdictItem(windows(tokenizer, s.text, s.title, s.evidence)[0], s.label)
+                VerdictItem(_windows(tokenizer, s.text, s.title, s.evidence)[0], s.label)
                 for s in pool[start : start + _POOL]
             ]
-            yield from _batches(
-                items, lambda item: item.window.tokens, lambda _: 1, batch_tokens, rng
-            )
-
-
-def _batches(
-    items: Sequence[T],
-    tokens: Callable[[T], int],
-    size: Callable[[T], int],
-    batch_tokens: int,
-    rng: random.Random,
-) -> Iterator[list[T]]:
-    """Batches of items of similar length: `size` windows each, of at most `tokens` tokens."""
-    for start in range(0, len(items), _POOL):
-        batches, used = [list[T]()], 0
-        for item in sorted(items[start : start + _POOL], key=tokens):
-            if batches[-1] and (used + size(item)) * tokens(item) > batch_tokens:
-                batches.append([])
-                used = 0
-            batches[-1].append(item)
-            used += size(item)
-        rng.shuffle(batches)
-        yield from batches
+            shuffled = list(batches(items, lambda item: item.window.tokens, batch_tokens))
+            rng.shuffle(shuffled)
+            yield from shuffled

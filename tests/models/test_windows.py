@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.models.qa_heads import MAX_QUESTION_TOKENS, cut, encode, windows, windows_of
-from tests.tiny import wordpiece_tokenizer
+from rag.models.qa_heads import MAX_QUESTION_TOKENS, cut, encode, windows_of
+from tests.tiny import windows, wordpiece_tokenizer
 
 TOKENIZER = wordpiece_tokenizer()
 

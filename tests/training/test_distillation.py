@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers
 
-from rag.models.qa_heads import Encoded, Head, Window, again, encode, load_head, places, windows
+from rag.models.qa_heads import Encoded, Head, Window, again, encode, load_head, places
 from rag.training.loss import (
     Shares,
     distillation_loss,
@@ -23,6 +23,7 @@ from rag.training.loss import (
     verdict_targets,
 )
 from tests import tiny
+from tests.tiny import windows
 
 TEXT = "it was signed in july 2015, in vienna."
 TOKENIZER = tiny.wordpiece_tokenizer()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from rag.models.qa_heads import encode, windows
+from rag.models.qa_heads import encode
 from rag.training.loss import group_loss, sentence_loss, targets, verdict_loss
-from tests.tiny import wordpiece_tokenizer
+from tests.tiny import windows, wordpiece_tokenizer
 
 TOKENIZER = wordpiece_tokenizer()
 YES, NO, EVEN = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2)), math.log(2)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from rag.digest import sha256_file
 from rag.errors import InputError, ModelError
 from rag.models.bert import load_weights, save_weights
-from rag.models.qa_heads import encode, load_head, windows
+from rag.models.qa_heads import encode, load_head
 from rag.models.reader import ExtractiveReader
 from rag.training import train_reader as training
 from rag.training.loss import span_targets, teacher_outputs
@@ -129,7 +129,7 @@ def test_a_student_approaches_its_teacher(data: Path) -> None:
     training.train(recipe(teacher="other", dropout=0.0, **changes), data, data / "out")
     tokenizer = tiny.wordpiece_tokenizer()
     text = ARTICLES[0]["paragraphs"][0]["context"]
-    parts = windows(tokenizer, "when was abra built?", "Town 0", text)
+    parts = tiny.windows(tokenizer, "when was abra built?", "Town 0", text)
 
     def targets(name: str) -> NDArray[np.float32]:
         outputs = teacher_outputs(load_head(name, str(data / name), True), parts)
