@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,9 +47,8 @@ def load_weights(
     Raises OSError, or safetensors' error for a broken file.
     """
     tensors = load_file(path)
-    scales = {name: tensors.pop(name) for name in [n for n in tensors if n.endswith(SCALE)]}
-    for name, scale in scales.items():
-        matrix = name.removesuffix(SCALE)
+    for name in [name for name in tensors if name.endswith(SCALE)]:
+        scale, matrix = tensors.pop(name), name.removesuffix(SCALE)
         kind = kinds(matrix)
         if kind is torch.int8:
             tensors[name] = scale.float()
@@ -72,36 +70,20 @@ def save_weights(weights: Mapping[str, torch.Tensor], path: Path) -> None:
 
 Weights = Mapping[str, torch.Tensor]
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors")
-_HAS_TOKEN_TYPES = {
-    "BertTokenizer": True,
-    "BertTokenizerFast": True,
-    "PreTrainedTokenizerFast": False,
-    "TokenizersBackend": False,
+_BERT_TOKENIZERS = {"BertTokenizer", "BertTokenizerFast"}
+"""By default, the model receives the token types of a text pair only from these."""
+_ANY_TOKENIZERS = {"PreTrainedTokenizerFast", "TokenizersBackend"}
+_TOKENIZERS = {
+    "bert": _BERT_TOKENIZERS | _ANY_TOKENIZERS,
+    "mpnet": {"MPNetTokenizer", "MPNetTokenizerFast"} | _ANY_TOKENIZERS,
 }
-"""Tokenizers, and whether the model receives the token types of a text pair."""
-_MPNET_TOKENIZERS = {
-    "MPNetTokenizer",
-    "MPNetTokenizerFast",
-    "PreTrainedTokenizerFast",
-    "TokenizersBackend",
+_ATTENTION = {
+    "bert": ("self.query", "self.key", "self.value", "output.dense", "output.LayerNorm"),
+    "mpnet": ("attn.q", "attn.k", "attn.v", "attn.o", "LayerNorm"),
 }
-_NAMES = {
-    "bert": {
-        "query": "attention.self.query",
-        "key": "attention.self.key",
-        "value": "attention.self.value",
-        "out": "attention.output.dense",
-        "attended": "attention.output.LayerNorm",
-    },
-    "mpnet": {
-        "query": "attention.attn.q",
-        "key": "attention.attn.k",
-        "value": "attention.attn.v",
-        "out": "attention.attn.o",
-        "attended": "attention.LayerNorm",
-    },
-}
-"""Names of the parts of a layer in each architecture."""
+"""Names of the parts of a layer's attention in each architecture: query, key, value, output, and
+its norm.
+"""
 _INT8_PARTS = ("encoder.layer.", "word_embeddings.")
 """Names of the matrices that stay in 8 bits for integer arithmetic: nearly all of a model."""
 _DISTANCES = 128
@@ -118,8 +100,7 @@ class Linear(NamedTuple):
         return linear(states, self.weight, self.bias)
 
 
-@dataclass(frozen=True, slots=True)
-class Norm:
+class Norm(NamedTuple):
     """Layer normalisation."""
 
     weight: torch.Tensor
@@ -130,8 +111,7 @@ class Norm:
         return layer_norm(states, self.weight.shape, self.weight, self.bias, self.eps)
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """One block: attention within each text, then a feed-forward layer per state."""
 
     query_key_value: Linear | Int8Linear
@@ -146,16 +126,11 @@ class Layer:
         self, states: torch.Tensor, lengths: list[int], bias: torch.Tensor | None
     ) -> torch.Tensor:
         """`bias`, shape (1, heads, longest, longest), is added to the attention scores."""
-        parts = (
-            self.query_key_value(states)
-            .view(1, len(states), 3, self.heads, -1)
-            .permute(2, 0, 3, 1, 4)
-        )
-        query, key, value = (torch.split(part, lengths, 2) for part in parts)
+        parts = self.query_key_value(states).view(1, len(states), 3, self.heads, -1)
+        texts = (torch.split(part, lengths, 2) for part in parts.permute(2, 0, 3, 1, 4))
         masks = [None if bias is None else bias[..., :n, :n] for n in lengths]
-        texts = zip(query, key, value, masks, strict=True)
-        attended = [scaled_dot_product_attention(*text) for text in texts]
-        context = torch.cat(attended, 2)
+        attended = map(scaled_dot_product_attention, *texts, masks)
+        context = torch.cat([*attended], 2)
         states = self.attended(states + self.out(context[0].transpose(0, 1).flatten(1)))
         return self.final(states + self.down(gelu(self.up(states))))
 
@@ -169,29 +144,57 @@ class Bert:
         Raises OSError, ValueError or KeyError for missing, broken or unexpected files.
         """
         self.config = _json(folder / "config.json")
-        self._has_token_types = _has_token_types(_json(folder / "tokenizer_config.json"))
+        tokenizer = _json(folder / "tokenizer_config.json")
+        inputs = tokenizer.get("model_input_names")
+        if inputs is None:
+            is_berts = tokenizer.get("tokenizer_class") in _BERT_TOKENIZERS
+            inputs = ["token_type_ids"] if is_berts else []
+        self._has_token_types = "token_type_ids" in inputs
         self._kind = self.config["model_type"]
         self.tokenizer, weights = _loaded(folder, self._kind, arithmetic)
-        prefix = f"{self._kind}."
+        prefix, self._device = f"{self._kind}.", torch.device(arithmetic.device)
         self.others = {
-            name: value.float().to(arithmetic.device)
+            name: value.float().to(self._device)
             for name, value in weights.items()
             if not name.startswith(prefix)
         }
-        self._device = torch.device(arithmetic.device)
-        prefix = prefix if any(name.startswith(prefix) for name in weights) else ""
-        self._int8 = arithmetic.int8
-        self._build(
-            {
-                name.removeprefix(prefix): value.to(
-                    self._device, arithmetic.dtype if value.is_floating_point() else None
-                )
-                for name, value in weights.items()
-                if name.startswith(prefix)
-            }
-        )
+        prefix = prefix if len(self.others) < len(weights) else ""
+        own = {
+            name.removeprefix(prefix): value.to(
+                self._device, arithmetic.dtype if value.is_floating_point() else None
+            )
+            for name, value in weights.items()
+            if name.startswith(prefix)
+        }
+        self._build(own, arithmetic.int8)
 
-    def _build(self, weights: Weights) -> None:
+    def _build(self, weights: Weights, int8: bool) -> None:
+        def parts(name: str) -> tuple[torch.Tensor, torch.Tensor]:
+            return weights[f"{name}.weight"], weights[f"{name}.bias"]
+
+        def norm(name: str) -> Norm:
+            return Norm(*parts(name), self.config["layer_norm_eps"])
+
+        def product(name: str) -> Linear | Int8Linear:
+            weight, bias = parts(name)
+            if not int8:
+                return Linear(weight, bias)
+            scale = weights.get(f"{name}.weight{SCALE}")
+            return Int8Linear.of(*(quantised(weight) if scale is None else (weight, scale)), bias)
+
+        def layer(place: str) -> Layer:
+            *names, out, attended = (f"{place}.attention.{name}" for name in _ATTENTION[self._kind])
+            query_key_value = [*map(product, names)]
+            return Layer(
+                type(query_key_value[0])(*map(torch.cat, zip(*query_key_value, strict=True))),
+                product(out),
+                norm(attended),
+                product(f"{place}.intermediate.dense"),
+                product(f"{place}.output.dense"),
+                norm(f"{place}.output.LayerNorm"),
+                self.config["num_attention_heads"],
+            )
+
         self._words, self._places = (
             weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position")
         )
@@ -199,38 +202,11 @@ class Bert:
             self._places = self._places[self.config["pad_token_id"] + 1 :]  # positions start there
         self._word_scale = weights.get(f"embeddings.word_embeddings.weight{SCALE}")
         self._types = weights.get("embeddings.token_type_embeddings.weight")
-        self._norm = self._norm_of(weights, "embeddings.LayerNorm")
-        self._layers = [
-            self._layer(weights, f"encoder.layer.{n}.")
-            for n in range(self.config["num_hidden_layers"])
-        ]
+        self._norm = norm("embeddings.LayerNorm")
+        count = self.config["num_hidden_layers"]
+        self._layers = [layer(f"encoder.layer.{number}") for number in range(count)]
         table = weights.get("encoder.relative_attention_bias.weight")
         self._bias = None if table is None else _distance_bias(table, len(self._places))
-
-    def _layer(self, weights: Weights, prefix: str) -> Layer:
-        names = _NAMES[self._kind]
-        parts = [self._linear(weights, prefix + names[part]) for part in ("query", "key", "value")]
-        return Layer(
-            type(parts[0])(*(torch.cat(tensors) for tensors in zip(*parts, strict=True))),
-            self._linear(weights, prefix + names["out"]),
-            self._norm_of(weights, prefix + names["attended"]),
-            self._linear(weights, f"{prefix}intermediate.dense"),
-            self._linear(weights, f"{prefix}output.dense"),
-            self._norm_of(weights, f"{prefix}output.LayerNorm"),
-            self.config["num_attention_heads"],
-        )
-
-    def _linear(self, weights: Weights, prefix: str) -> Linear | Int8Linear:
-        weight, bias = weights[f"{prefix}.weight"], weights[f"{prefix}.bias"]
-        if not self._int8:
-            return Linear(weight, bias)
-        scale = weights.get(f"{prefix}.weight{SCALE}")
-        return Int8Linear.of(*(quantised(weight) if scale is None else (weight, scale)), bias)
-
-    def _norm_of(self, weights: Weights, prefix: str) -> Norm:
-        return Norm(
-            weights[f"{prefix}.weight"], weights[f"{prefix}.bias"], self.config["layer_norm_eps"]
-        )
 
     def states(
         self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]]
@@ -301,10 +277,8 @@ def _loaded(folder: Path, kind: str, arithmetic: Arithmetic) -> tuple[Tokenizer,
         return torch.int8 if in_integers else arithmetic.dtype
 
     try:
-        tokenizer, weights = (
-            Tokenizer.from_file(str(folder / "tokenizer.json")),
-            load_weights(folder / "model.safetensors", kind_of),
-        )
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        weights = load_weights(folder / "model.safetensors", kind_of)
     except Exception as error:  # tokenizers raises nothing more specific
         raise ValueError(f"{folder}: {error}") from error
     tokenizer.no_truncation()
@@ -321,23 +295,10 @@ def is_bert(folder: Path) -> bool:
     except ValueError:
         return False
     expected = {"hidden_act": "gelu", "position_embedding_type": "absolute", "is_decoder": False}
-    if config.get("model_type") == "mpnet":
-        is_known = tokenizer.get("tokenizer_class", "MPNetTokenizer") in _MPNET_TOKENIZERS
-    else:
-        is_known = (
-            config.get("model_type") == "bert"
-            and tokenizer.get("tokenizer_class") in _HAS_TOKEN_TYPES
-        )
+    kind = config.get("model_type", "")
+    name = tokenizer.get("tokenizer_class", "MPNetTokenizer" if kind == "mpnet" else None)
+    is_known = name in _TOKENIZERS.get(kind, ())
     return is_known and all(config.get(name, value) == value for name, value in expected.items())
-
-
-def _has_token_types(tokenizer: Mapping[str, Any]) -> bool:
-    names = tokenizer.get("model_input_names")
-    return (
-        _HAS_TOKEN_TYPES.get(tokenizer.get("tokenizer_class", ""), False)
-        if names is None
-        else "token_type_ids" in names
-    )
 
 
 def _json(path: Path) -> dict[str, Any]:
