@@ -9,9 +9,9 @@ Within a time limit, passages are read best first in rounds, until all are read 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain
 
 from rag.protocols import Reader, ReaderOutput
 from rag.types import Hit
@@ -46,13 +46,9 @@ class Cascade:
         """The best by retrieval, the one with the best span, the second by retrieval, and so on; in
         retrieval's order.
         """
-        by_span = (span.hit for span in read.spans)
-        chosen = list(
-            islice(
-                _distinct(chain.from_iterable(zip(hits, _padded(by_span, hits), strict=False))),
-                self._most,
-            )
-        )
+        by_span = dict.fromkeys([*(span.hit for span in read.spans), *hits])
+        in_turn = dict.fromkeys(chain.from_iterable(zip(hits, by_span, strict=False)))
+        chosen = list(in_turn)[: self._most]
         return [hit for hit in hits if hit in chosen]
 
 
@@ -78,19 +74,6 @@ class LastReading:
         outputs = last | dict(zip(new, self._reader.read_many(new), strict=True))
         self._last = {key: outputs[key] for key in keys}
         return [outputs[key] for key in keys]
-
-
-def _padded(by_span: Iterator[Hit], hits: Sequence[Hit]) -> Iterator[Hit]:
-    """The passages by their best span, each once, then the others."""
-    return _distinct(chain(by_span, hits))
-
-
-def _distinct(hits: Iterator[Hit]) -> Iterator[Hit]:
-    distinct: list[Hit] = []
-    for hit in hits:
-        if hit not in distinct:
-            distinct.append(hit)
-            yield hit
 
 
 _CAUTION = 2.0
@@ -126,9 +109,8 @@ class BudgetedReader:
         """Read; spans are sorted best first. The first passage of every question is read regardless
         of the deadline. `on_progress` is called with a question's index after each of its rounds.
         """
-        while active := [row for row, state in enumerate(readings) if self._goes_on(state)]:
-            sizes = [self._size(readings[row], len(active)) for row in active]
-            self._round([readings[row] for row in active], sizes)
+        while active := {row: state for row, state in enumerate(readings) if self._goes_on(state)}:
+            self._round([*active.values()])
             for row in active:
                 on_progress(row)
 
@@ -143,27 +125,26 @@ class BudgetedReader:
         fits = (state.deadline - time.monotonic()) / (_CAUTION * self._seconds_per_passage * active)
         return max(1, min(unread, int(fits)))
 
-    def _round(self, active: Sequence[ReadState], sizes: Sequence[int]) -> None:
+    def _round(self, active: Sequence[ReadState]) -> None:
         started = time.monotonic()
         parts = [
-            (state.question, state.hits[state.read : state.read + size])
-            for state, size in zip(active, sizes, strict=True)
+            (state.question, state.hits[state.read : state.read + self._size(state, len(active))])
+            for state in active
         ]
-        for state, size, output in zip(active, sizes, self._reader.read_many(parts), strict=True):
+        for state, (_, hits), output in zip(
+            active, parts, self._reader.read_many(parts), strict=True
+        ):
             state.output = joined(state.output, output)
-            state.read += size
-        self._seconds_per_passage = (
-            self._seconds_per_passage + (time.monotonic() - started) / sum(sizes)
-        ) / 2
+            state.read += len(hits)
+        seconds = (time.monotonic() - started) / sum(len(hits) for _, hits in parts)
+        self._seconds_per_passage = (self._seconds_per_passage + seconds) / 2
 
 
 def joined(first_output: ReaderOutput, second_output: ReaderOutput) -> ReaderOutput:
     """The output for the passages of both."""
-    first = None
-    if first_output.first or second_output.first:
-        first = joined(
-            first_output.first or ReaderOutput([]), second_output.first or ReaderOutput([])
-        )
+    first = first_output.first or second_output.first
+    if first_output.first and second_output.first:
+        first = joined(first_output.first, second_output.first)
     return ReaderOutput(
         sorted([*first_output.spans, *second_output.spans], key=lambda span: -span.score),
         [*first_output.sentences, *second_output.sentences],
