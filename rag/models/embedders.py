@@ -7,7 +7,7 @@ one; if nothing has changed, nothing is loaded.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -42,12 +42,8 @@ class SentenceTransformerEmbedder:
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
             )
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(
-                f"embedder {setting} cannot be loaded: {reason}",
-                "set RAG_EMBEDDER to another model",
-            ) from error
+        except _UNREADABLE as error:
+            raise _not_loaded(setting, error) from error
         if arithmetic.bf16:
             self._model.bfloat16()
             self._model[0].register_forward_hook(_widened)
@@ -57,20 +53,10 @@ class SentenceTransformerEmbedder:
         self._turn = Lock()
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        with self._turn:
-            return self._unit(
-                self._model.encode_query(
-                    list(texts), batch_size=self._batch, show_progress_bar=False
-                )
-            )
+        return self._embedded(self._model.encode_query, texts)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        with self._turn:
-            return self._unit(
-                self._model.encode_document(
-                    list(texts), batch_size=self._batch, show_progress_bar=False
-                )
-            )
+        return self._embedded(self._model.encode_document, texts)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         if not texts:
@@ -79,8 +65,19 @@ class SentenceTransformerEmbedder:
             encoded = self._model.tokenizer(list(texts), add_special_tokens=False, verbose=False)
         return [len(ids) for ids in encoded["input_ids"]]
 
-    def _unit(self, rows: object) -> Vectors:
+    def _embedded(self, encode: Callable[..., Any], texts: Sequence[str]) -> Vectors:
+        with self._turn:
+            rows = encode(list(texts), batch_size=self._batch, show_progress_bar=False)
         return unit(np.asarray(rows, dtype=np.float32).reshape(-1, self.dim))
+
+
+_UNREADABLE = (OSError, ValueError, KeyError)
+
+
+def _not_loaded(setting: str, error: Exception) -> ModelError:
+    reason = str(error).splitlines()[0]
+    message = f"embedder {setting} cannot be loaded: {reason}"
+    return ModelError(message, "set RAG_EMBEDDER to another model")
 
 
 def unit(rows: Vectors) -> Vectors:
@@ -160,10 +157,8 @@ class MeanEmbedder:
 
         try:
             self._bert = Bert(folder, arithmetic)
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(
-                f"embedder {setting} cannot be loaded: {error}", "set RAG_EMBEDDER to another model"
-            ) from error
+        except _UNREADABLE as error:
+            raise _not_loaded(setting, error) from error
         self._most = _most_tokens(folder)
         self.name = setting
         self.dim = int(self._bert.config["hidden_size"])
@@ -179,40 +174,32 @@ class MeanEmbedder:
         return np.array(rows, dtype=np.float32).reshape(len(rows), self.dim)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        encoded = self._bert.tokenizer.encode_batch(list(texts))
-        ids = [
-            encoding.ids
-            if len(encoding.ids) <= self._most
-            else [*encoding.ids[: self._most - 1], encoding.ids[-1]]
-            for encoding in encoded
+        most, encoded = self._most, self._bert.tokenizer.encode_batch(list(texts))
+        ids = [e.ids if len(e) <= most else [*e.ids[: most - 1], e.ids[-1]] for e in encoded]
+        means = [
+            states.float().mean(0).cpu().numpy()
+            for batch in _batches(ids)
+            for states in self._bert.states(batch, [[0] * len(text) for text in batch])
         ]
-        rows = np.zeros((len(ids), self.dim), dtype=np.float32)
-        for batch in _batches(ids):
-            states = self._bert.states(
-                [ids[row] for row in batch], [[0] * len(ids[row]) for row in batch]
-            )
-            for row, encoding in zip(batch, states, strict=True):
-                rows[row] = encoding.float().mean(0).cpu().numpy()
-        return unit(rows)
+        return unit(np.array(means, dtype=np.float32).reshape(-1, self.dim))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [
-            len(encoding.ids)
-            for encoding in self._bert.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        ]
+        encoded = self._bert.tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [len(encoding) for encoding in encoded]
 
 
-def _batches(ids: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Rows in order, in batches within the token budget; a batch has at least one text."""
-    batches: list[list[int]] = []
-    used = _BATCH_TOKENS
-    for row, text in enumerate(ids):
-        if used + len(text) > _BATCH_TOKENS:
-            batches.append([])
-            used = 0
-        batches[-1].append(row)
+def _batches(ids: Sequence[list[int]]) -> Iterator[list[list[int]]]:
+    """The texts' tokens in order, in batches within the token budget, of at least one text."""
+    batch: list[list[int]] = []
+    used = 0
+    for text in ids:
+        if batch and used + len(text) > _BATCH_TOKENS:
+            yield batch
+            batch, used = [], 0
+        batch.append(text)
         used += len(text)
-    return batches
+    if batch:
+        yield batch
 
 
 def is_mean(folder: Path) -> bool:
@@ -222,9 +209,7 @@ def is_mean(folder: Path) -> bool:
     from rag.models.bert import is_bert
 
     try:
-        modules = [
-            str(module["type"]).rsplit(".", 1)[-1] for module in _json(folder / "modules.json")
-        ]
+        modules = [str(m["type"]).rpartition(".")[2] for m in _json(folder / "modules.json")]
         pooling = _json(folder / "1_Pooling" / "config.json")
         prompts = _json(folder / "config_sentence_transformers.json").get("prompts") or {}
         lowered = _json(folder / "sentence_bert_config.json").get("do_lower_case")
@@ -232,25 +217,18 @@ def is_mean(folder: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     modes = [name for name, on in pooling.items() if name.startswith("pooling_mode_") and on]
-    mean = modes == ["pooling_mode_mean_tokens"] or (
-        not modes and pooling.get("pooling_mode") == "mean"
-    )
-    return (
-        modules == _MODULES
-        and mean
-        and not any(prompts.values())
-        and not lowered
-        and limit > 0
-        and is_bert(folder)
-    )
+    modes = modes or [f"pooling_mode_{pooling.get('pooling_mode')}_tokens"]
+    is_plain = not any(prompts.values()) and not lowered and limit > 0
+    is_mean = modules == _MODULES and modes == ["pooling_mode_mean_tokens"]
+    return is_plain and is_mean and is_bert(folder)
 
 
 def _most_tokens(folder: Path) -> int:
     """Maximum number of tokens of a text; 0 if the model has too few positions for it."""
-    limit = _json(folder / "sentence_bert_config.json").get("max_seq_length")
-    most = int(
-        _json(folder / "tokenizer_config.json")["model_max_length"] if limit is None else limit
-    )
+    most = _json(folder / "sentence_bert_config.json").get("max_seq_length")
+    if most is None:
+        most = _json(folder / "tokenizer_config.json")["model_max_length"]
+    most = int(most)
     return most if most <= _json(folder / "config.json")["max_position_embeddings"] else 0
 
 
