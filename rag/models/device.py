@@ -5,10 +5,10 @@ compute.
 from __future__ import annotations
 
 import platform
+import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -120,10 +120,4 @@ def _floating_seconds(dtype: torch.dtype) -> float:
 
 def _seconds(product: Callable[[], Tensor]) -> float:
     """Shortest time of five matrix products the size of a layer; the first one warms up."""
-    return min(_once(product) for _ in range(5))
-
-
-def _once(product: Callable[[], Tensor]) -> float:
-    started = perf_counter()
-    product()
-    return perf_counter() - started
+    return min(timeit.repeat(product, number=1, repeat=5))

