@@ -4,7 +4,7 @@ the comparison of two results."""
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,21 +13,16 @@ from typing import Any, Self
 import numpy as np
 
 from rag.errors import InputError
+from rag.evaluation import metrics
 from rag.evaluation.error_analysis import STAGES
-from rag.evaluation.metrics import (
-    Interval,
-    intervals,
-    measure,
-    paired,
-    reliability,
-    risk_coverage,
-    table,
-)
+from rag.evaluation.metrics import Interval
 from rag.evaluation.records import Row, pack, unpack
 from rag.evaluation.squad import is_right
 
 FORMAT = 1
 PERCENTILES = (50, 95, 99)
+_POINTS = 200
+"""Maximum number of points of a curve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,40 +100,34 @@ def rounded(value: Any) -> Any:
 
 def summarise(rows: Sequence[Row]) -> Summary:
     """Compute all figures from the rows."""
-    columns = table(rows)
-    kinds = Counter(str(row.kind) for row in rows)
-    total = np.array([sum(row.ms.values()) for row in rows], dtype=float)
-    stages = dict.fromkeys(name for row in rows for name in row.ms)
-    times = {
-        name: np.array([row.ms[name] for row in rows if name in row.ms]) for name in stages
-    } | {"total": total}
-    lost = Counter(row.stage for row in rows if row.stage)
+    columns, groups = metrics.table(rows), [row.group for row in rows]
+    kinds, lost = Counter(row.kind for row in rows), Counter(row.stage for row in rows if row.stage)
+    times = defaultdict[str, list[float]](list)
+    for row in rows:
+        for name, ms in row.ms.items():
+            times[name].append(ms)
+    times["total"] = [sum(row.ms.values()) for row in rows]
+    total = sum(times["total"])
+    risk = np.transpose(metrics.risk_coverage(columns)).tolist()
+    places = np.linspace(0, len(risk) - 1, min(len(risk), _POINTS))
     return Summary(
         counts={
             "questions": len(rows),
             **kinds,
-            "documents": len({row.group for row in rows}),
+            "documents": len({*groups}),
             "missed": lost.total(),
         },
-        metrics=measure(columns),
-        intervals=intervals(columns, [row.group for row in rows]),
-        latency={name: _percentiles(values) for name, values in times.items()},
-        per_second=float(1000 * len(rows) / total.sum()) if total.sum() else 0.0,
+        metrics=metrics.measure(columns),
+        intervals=metrics.intervals(columns, groups),
+        latency={
+            name: {f"p{p}": float(np.percentile(values, p)) for p in PERCENTILES}
+            for name, values in times.items()
+        },
+        per_second=1000 * len(rows) / total if total else 0.0,
         stages={name: lost[name] for name in STAGES if lost[name]},
-        risk=_thinned(np.transpose(risk_coverage(columns)).tolist()),
-        reliability=reliability(columns),
+        risk=[risk[round(place)] for place in places],
+        reliability=metrics.reliability(columns),
     )
-
-
-def _percentiles(values: Any) -> dict[str, float]:
-    return {f"p{p}": float(np.percentile(values, p)) for p in PERCENTILES}
-
-
-def _thinned(points: list[tuple[float, float]], limit: int = 200) -> list[tuple[float, float]]:
-    """Reduce a curve's points, keeping the first and the last."""
-    if len(points) <= limit:
-        return points
-    return [points[round(place)] for place in np.linspace(0, len(points) - 1, limit)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +165,11 @@ def compare(before: Result, after: Result) -> Comparison:
     pairs = [(row, new[key]) for key, row in old.items() if key in new]
     if not pairs:
         names = f"{before.facts['name']} and {after.facts['name']}"
-        raise InputError(
-            f"the results of {names} have no question in common",
-            "compare results of the same gold set",
-        )
-    columns = [table(rows) for rows in zip(*pairs, strict=True)]
-    first, second = (measure(side) for side in columns)
-    spread = paired(columns[0], columns[1], [row.group for row, _ in pairs])
+        message = f"the results of {names} have no question in common"
+        raise InputError(message, "compare results of the same gold set")
+    columns = [metrics.table(rows) for rows in zip(*pairs, strict=True)]
+    first, second = map(metrics.measure, columns)
+    spread = metrics.intervals(columns[1], [row.group for row, _ in pairs], before=columns[0])
     changes = {
         name: MetricChange(first[name], second[name], spread.get(name))
         for name in first
