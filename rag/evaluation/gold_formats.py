@@ -7,20 +7,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rag.errors import InputError, NotFoundError
 from rag.evaluation.gold import Evidence, Gold, Question, read_jsonl
-from rag.evaluation.set_files import MALFORMED, json_lines, open_text
+from rag.evaluation.set_files import json_lines, open_text, reading
 from rag.evaluation.squad import normalize
 from rag.meaning.sentences import enclosing_sentence
 from rag.types import Document
 
 _HINT = "give an unmodified set; eval/README.md lists the formats"
-Qrels = dict[str, dict[str, int]]
 
 
 def load(path: Path) -> Gold:
@@ -28,20 +27,16 @@ def load(path: Path) -> Gold:
 
     Raises NotFoundError if it does not exist, InputError for another or an invalid format.
     """
+    hint = "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder"
     if not path.exists():
-        raise NotFoundError(
-            f"no gold set {path}", "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder"
-        )
+        raise NotFoundError(f"no gold set {path}", hint)
     if path.is_dir():
         return beir(path)
     if path.name.endswith((".json", ".json.gz")):
         return squad(path)
     if path.suffix == ".jsonl":
         return Gold(path.stem, tuple(read_jsonl(path)))
-    raise InputError(
-        f"gold set {path} has an unknown format",
-        "name a .jsonl file, a SQuAD .json or .json.gz, or a BEIR folder",
-    )
+    raise InputError(f"gold set {path} has an unknown format", hint)
 
 
 def squad(path: Path) -> Gold:
@@ -53,10 +48,8 @@ def squad(path: Path) -> Gold:
     documents: list[Document] = []
     questions: dict[str, Question] = {}
     places: Counter[str] = Counter()
-    try:
-        with open_text(path) as file:
-            articles = json.load(file)["data"]
-        for article in articles:
+    with reading(path, "SQuAD JSON", _HINT), open_text(path) as file:
+        for article in json.load(file)["data"]:
             title = str(article.get("title") or "untitled").replace("_", " ")
             for paragraph in article["paragraphs"]:
                 document = _document(f"{title}/{places[title]}", paragraph["context"], title)
@@ -65,27 +58,18 @@ def squad(path: Path) -> Gold:
                 for qa in paragraph["qas"]:
                     question = _squad_question(qa, document, title)
                     questions.setdefault(question.id, question)
-    except MALFORMED as error:
-        raise InputError(
-            f"{path} is not SQuAD JSON: {type(error).__name__} {error}", _HINT
-        ) from error
     if not questions:
         raise InputError(f"{path} contains no questions", _HINT)
     return Gold(path.name.split(".")[0], tuple(questions.values()), tuple(documents))
 
 
 def _squad_question(qa: Mapping[str, Any], document: Document, title: str) -> Question:
-    answers = (
-        []
-        if qa.get("is_impossible")
-        else [a for a in qa.get("answers", ()) if normalize(a["text"])]
-    )
+    given = () if qa.get("is_impossible") else qa.get("answers", ())
+    answers = [answer for answer in given if normalize(answer["text"])]
     texts = tuple(dict.fromkeys(str(answer["text"]) for answer in answers))
-    evidence = dict.fromkeys(_sentence(document, answer) for answer in answers)
-    relevant = {document.id: 1} if answers else {}
-    return Question(
-        str(qa["id"]), str(qa["question"]).strip(), texts, tuple(evidence), relevant, title
-    )
+    evidence = tuple(dict.fromkeys(_sentence(document, answer) for answer in answers))
+    name, text, relevant = str(qa["id"]), str(qa["question"]).strip(), {document.id: 1}
+    return Question(name, text, texts, evidence, relevant if answers else {}, title)
 
 
 def _sentence(document: Document, answer: Mapping[str, Any]) -> Evidence:
@@ -106,44 +90,31 @@ def beir(folder: Path) -> Gold:
 
     Raises NotFoundError for a missing file, InputError for another format.
     """
-    try:
-        rows = list(json_lines(_find(folder, "corpus.jsonl")))
+    grades = defaultdict[str, dict[str, int]](dict)
+    """by query and document, without those judged irrelevant"""
+    with reading(folder, "a BEIR folder", _HINT):
         documents = [
-            _document(str(r["_id"]), r["text"] or r["title"], r.get("title") or "") for r in rows
+            _document(str(row["_id"]), row["text"] or row["title"], row.get("title") or "")
+            for row in json_lines(_find(folder, "corpus.jsonl"))
         ]
         queries = {
-            str(r["_id"]): str(r["text"])
-            for r in json_lines(_find(folder, "queries.jsonl"))
-            if r.get("split") != "train"
+            str(row["_id"]): str(row["text"]).strip()
+            for row in json_lines(_find(folder, "queries.jsonl"))
+            if row.get("split") != "train"
         }
-        qrels = _qrels(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv"))
-    except MALFORMED as error:
-        raise InputError(
-            f"{folder} is not a BEIR folder: {type(error).__name__} {error}", _HINT
-        ) from error
-    questions = [
-        Question(k, text.strip(), relevant=qrels[k], group=k)
-        for k, text in queries.items()
-        if any(qrels.get(k, {}).values())
-    ]
+        with open_text(_find(folder, "qrels/test.tsv", "qrels/dev.tsv", "qrels.tsv")) as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                if int(row["score"]) > 0:
+                    grades[row["query-id"]][row["corpus-id"]] = int(row["score"])
+    questions = tuple(
+        Question(name, text, relevant=grades[name], group=name)
+        for name, text in queries.items()
+        if name in grades
+    )
     if not questions:
         raise InputError(f"{folder} has no query with a relevant document", _HINT)
-    return Gold(
-        folder.resolve().name,
-        tuple(questions),
-        tuple(d for d in documents if d.text.strip()),
-        retrieval_only=True,
-    )
-
-
-def _qrels(path: Path) -> Qrels:
-    """Grades by query and document, without those judged irrelevant."""
-    grades: Qrels = {}
-    with open_text(path) as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            if int(row["score"]) > 0:
-                grades.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])
-    return grades
+    whole = tuple(document for document in documents if document.text.strip())
+    return Gold(folder.resolve().name, questions, whole, retrieval_only=True)
 
 
 def _document(name: str, text: str, title: str) -> Document:

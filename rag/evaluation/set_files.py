@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any, TypeVar
 
@@ -13,17 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rag.errors import InputError
 
-MALFORMED = (
-    OSError,
-    EOFError,
-    zlib.error,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    RecursionError,
-)
-"""Errors raised when reading a truncated file or another format."""
 Text = Annotated[str, Field(pattern=r"\S")]
 _TYPES = {"string": "string", "list": "array", "int": "integer", "bool": "boolean"}
 _TYPES |= {"model": "object", "dict": "object", "float": "number"}
@@ -38,6 +28,19 @@ class StrictRow(BaseModel):
 Row = TypeVar("Row", bound=StrictRow)
 
 
+@contextmanager
+def reading(path: Path, kind: str, hint: str) -> Iterator[None]:
+    """Turn the errors of a truncated file, or of another format, into an InputError that says which
+    `kind` of file it is not.
+    """
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError,
+            RecursionError) as error:  # fmt: skip
+        message = f"{path} is not {kind}: {type(error).__name__} {error}"
+        raise InputError(message, hint) from error
+
+
 def open_text(path: Path) -> IO[str]:
     """UTF-8 text, gzipped if the name ends in `.gz`."""
     opener: Callable[..., IO[str]] = gzip.open if path.suffix == ".gz" else open
@@ -45,7 +48,7 @@ def open_text(path: Path) -> IO[str]:
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON Lines file. Raises the errors in MALFORMED."""
+    """The rows of a JSON Lines file. Raises the errors that `reading` turns into InputErrors."""
     with open_text(path) as file:
         yield from (json.loads(line) for line in file if line.strip())
 
@@ -58,10 +61,8 @@ def read_rows(path: Path, kind: type[Row], noun: str, hint: str) -> dict[str, Ro
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", "save it as UTF-8 text") from error
-    rows = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            rows[f"{path}, line {number}"] = _row(f"{path}, line {number}", line, kind, hint)
+    places = {f"{path}, line {n}": line for n, line in enumerate(lines, 1) if line.strip()}
+    rows = {place: _row(place, line, kind, hint) for place, line in places.items()}
     if not rows:
         raise InputError(f"{path} contains no {noun}", hint)
     return rows

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.errors import InputError
-from rag.evaluation.set_files import MALFORMED, open_text
+from rag.evaluation.set_files import open_text, reading
 from rag.ingestion.chunking import TokenCounter, split
 from rag.meaning.sentences import split_sentences
 from rag.store.local.tantivy_index import LexicalIndex
@@ -43,29 +43,19 @@ class QuestionSet:
 
 def read_squad(path: Path) -> list[Article]:
     """The articles of a SQuAD file, JSON or gzipped JSON. Raises InputError for another format."""
-    try:
-        with open_text(path) as file:
-            articles: list[Article] = json.load(file)["data"]
-        for article in articles:
-            _check(article)
-    except MALFORMED as error:
-        raise InputError(
-            f"{path} is not SQuAD JSON: {type(error).__name__} {error}",
-            "give SQuAD 1.1 or 2.0 as it is distributed, or questions of your own as .jsonl; see "
-            "eval/README.md",
-        ) from error
+    hint = "give SQuAD 1.1 or 2.0 as it is distributed, or questions of your own as .jsonl; see "
+    hint += "eval/README.md"
+    with reading(path, "SQuAD JSON", hint), open_text(path) as file:
+        articles: list[Article] = json.load(file)["data"]
+        for article in articles:  # raises what reading them for training would raise
+            str(article["title"])
+            for paragraph in article["paragraphs"]:
+                paragraph["context"].strip()
+                for qa in paragraph["qas"]:
+                    qa["question"].strip()
+                    for answer in () if qa.get("is_impossible") else qa["answers"]:
+                        answer["text"].strip()
     return articles
-
-
-def _check(article: Article) -> None:
-    """Raises the errors that reading it for training would raise."""
-    str(article["title"])
-    for paragraph in article["paragraphs"]:
-        paragraph["context"].strip()
-        for qa in paragraph["qas"]:
-            qa["question"].strip()
-            for answer in () if qa.get("is_impossible") else qa["answers"]:
-                answer["text"].strip()
 
 
 def question_set(

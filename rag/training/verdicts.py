@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.errors import InputError
-from rag.evaluation.set_files import MALFORMED, json_lines
+from rag.evaluation.set_files import json_lines, reading
 from rag.meaning.sentences import split_sentences
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.data import Article, set_path
@@ -94,15 +94,10 @@ def statements(
 def _rows(caps: Mapping[str, int], data: Path, rng: random.Random) -> list[SetRow]:
     by_set: dict[str, list[SetRow]] = defaultdict(list)
     for path in (set_path(data, name) for name in _FILES):
-        try:
-            rows = list(json_lines(path))
-        except MALFORMED as error:
-            raise InputError(
-                f"{path} is not gzipped JSON lines: {error}", "point --data at the recipe's sets"
-            ) from error
-        for row in rows:
-            if "claim" not in row or not is_held_out(row["claim"]):
-                by_set[row["set"]].append(row)
+        with reading(path, "gzipped JSON lines", "point --data at the recipe's sets"):
+            for row in json_lines(path):
+                if "claim" not in row or not is_held_out(row["claim"]):
+                    by_set[row["set"]].append(row)
     if absent := sorted({*caps} - {*by_set}):
         message = f"{data} has no verdict set {', '.join(absent)}, which the recipe names"
         raise InputError(message, f"choose from {', '.join(sorted(by_set))}")
