@@ -119,8 +119,7 @@ def run_command(
     if junit:
         gates.junit(result, verdicts, junit)
     rows = [
-        {"name": v.gate.name, "bound": v.gate.bound, "value": v.value, "passed": v.passed}
-        for v in verdicts
+        {"name": v.name, "bound": v.bound, "value": v.value, "passed": v.passed} for v in verdicts
     ]
     compared = {"baseline": words.comparison_dict(comparison)} if comparison else {}
     value = result.as_dict(False) | {"gates": rows, "written": written} | compared
@@ -184,14 +183,14 @@ def claims_command(
     questions = claims.read_claims(gold)
     checker = build.checker(Settings.load(index=index))
     with tqdm(total=len(questions), unit="claim", disable=None, file=sys.stderr) as bar:
-        result = claims.run(questions, checker, bar.update)
-    show(result.as_dict(), clean_lines(claims.text(result)))
+        rows = claims.run(questions, checker, bar.update)
+    show(claims.as_dict(rows), clean_lines(claims.text(rows)))
+    figures = claims.summary(rows)
     _exit_by(
         [
-            f"{name} {'≥' if is_lower else '≤'} {bound}: {result.summary[name]}"
+            f"{name} {'≥' if is_lower else '≤'} {bound}: {value}"
             for name, bound, is_lower in bounds
-            if (value := result.summary[name]) is None
-            or (value < bound if is_lower else value > bound)
+            if (value := figures[name]) is None or (value < bound if is_lower else value > bound)
         ]
     )
 

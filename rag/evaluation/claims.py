@@ -45,38 +45,13 @@ class ClaimRow:
     found: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimsResult:
-    """Scores over all claims and by kind. Shares are in [0, 1]."""
-
-    rows: tuple[ClaimRow, ...]
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """Balanced accuracy separates supported from all others; "right" counts exact verdicts;
-        "confusion" is how often each verdict was given, by correct verdict.
-        """
-        by_kind, by_verdict = defaultdict(list), defaultdict(list)
-        for row in self.rows:
-            by_kind[row.gold.kind].append(row)
-            by_verdict[row.gold.verdict].append(row.verdict)
-        confusion = {verdict: dict(Counter(verdicts)) for verdict, verdicts in by_verdict.items()}
-        kinds = {kind: _figures(rows) for kind, rows in by_kind.items()}
-        return {**_figures(self.rows), "confusion": confusion, "kinds": kinds}
-
-    def as_dict(self) -> dict[str, Any]:
-        """The summary and every row."""
-        rows = [{**asdict(row), "gold": row.gold.model_dump()} for row in self.rows]
-        return self.summary | {"rows": rows}
-
-
 def read_claims(path: Path) -> list[GoldClaim]:
     """The claims of a file; the default id is the line's number. Raises InputError that names the
     line.
     """
     rows = read_rows(path, GoldClaim, "claims", _HINT)
     return [
-        row if row.id else row.model_copy(update={"id": place.rpartition(" ")[2]})
+        row.model_copy(update={"id": row.id or place.rpartition(" ")[2]})
         for place, row in rows.items()
     ]
 
@@ -85,7 +60,7 @@ def run(
     claims: Sequence[GoldClaim],
     checker: Checker,
     on_progress: Callable[[int], object] = lambda count: None,
-) -> ClaimsResult:
+) -> list[ClaimRow]:
     """Check each claim as a separate text. `on_progress` is called with 1 after each."""
     rows = []
     for gold in claims:
@@ -95,7 +70,25 @@ def run(
         found = gold.document in cited
         rows.append(ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, found))
         on_progress(1)
-    return ClaimsResult(tuple(rows))
+    return rows
+
+
+def summary(rows: Sequence[ClaimRow]) -> dict[str, Any]:
+    """Scores over all claims and by kind; shares are in [0, 1]. Balanced accuracy separates
+    supported from all others; "right" counts exact verdicts; "confusion" is how often each verdict
+    was given, by correct verdict.
+    """
+    by_kind, confusion = defaultdict(list), defaultdict[str, Counter[str]](Counter)
+    for row in rows:
+        by_kind[row.gold.kind].append(row)
+        confusion[row.gold.verdict][row.verdict] += 1
+    kinds = {kind: _figures(own) for kind, own in by_kind.items()}
+    return {**_figures(rows), "confusion": confusion, "kinds": kinds}
+
+
+def as_dict(rows: Sequence[ClaimRow]) -> dict[str, Any]:
+    """The summary and every row."""
+    return summary(rows) | {"rows": [asdict(row) | {"gold": row.gold.model_dump()} for row in rows]}
 
 
 def _figures(rows: Sequence[ClaimRow]) -> dict[str, Any]:
@@ -118,26 +111,26 @@ def _share(holds: Sequence[bool]) -> float | None:
     return round(sum(holds) / len(holds), 4) if holds else None
 
 
-def text(result: ClaimsResult) -> str:
+def text(rows: Sequence[ClaimRow]) -> str:
     """The scores as text: all, by kind, then the misjudged claims."""
-    summary = result.summary
-    lines = [_line("all", summary)]
-    lines += [_line(kind, figures) for kind, figures in summary["kinds"].items()]
-    wrong = [row for row in result.rows if row.verdict != row.gold.verdict]
+    figures = summary(rows)
+    lines = [_line(name, own) for name, own in [("all", figures), *figures["kinds"].items()]]
+    wrong = [row for row in rows if row.verdict != row.gold.verdict]
     lines += ["", f"{len(wrong)} verdicts differ from the gold ones:"] if wrong else []
     for row in wrong:
         lines.append(f"  {row.gold.id}  {row.gold.verdict} -> {row.verdict}  {row.gold.claim}")
     return "\n".join(lines)
 
 
+_LABELS = {
+    "balanced_accuracy": "balanced accuracy",
+    "right": "right verdict",
+    "supported_struck": "supported rejected",
+    "unsupported_passed": "unsupported passed",
+}
+
+
 def _line(name: str, figures: dict[str, Any]) -> str:
-    words = {
-        "balanced_accuracy": "balanced accuracy",
-        "right": "right verdict",
-        "supported_struck": "supported rejected",
-        "unsupported_passed": "unsupported passed",
-    }
-    shown = [
-        f"{label} {figures[key]:.3f}" for key, label in words.items() if figures[key] is not None
-    ]
+    values = [(label, figures[key]) for key, label in _LABELS.items()]
+    shown = [f"{label} {value:.3f}" for label, value in values if value is not None]
     return f"{name:12}{figures['claims']:4} claims  {'  '.join(shown)}"

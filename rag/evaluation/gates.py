@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,36 +20,29 @@ NAMES = (*METRICS, "questions_per_second", *_MILLISECONDS)
 @dataclass(frozen=True, slots=True)
 class Gate:
     """A bound in the unit of reports: per cent, milliseconds, or questions per second. `least`
-    means a minimum, otherwise a maximum.
+    means a minimum, otherwise a maximum. `value` is the measured one; None, if it was not measured
+    or the metric does not apply to the questions, does not pass.
     """
 
     name: str
     bound: float
     least: bool
+    value: float | None = None
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
         return f"{self.name} {'≥' if self.least else '≤'} {self.bound:g}"
-
-
-@dataclass(frozen=True, slots=True)
-class GateVerdict:
-    """A gate and the measured value. None, if the metric does not apply to the questions, does not
-    pass.
-    """
-
-    gate: Gate
-    value: float | None
 
     @property
     def passed(self) -> bool:
         if self.value is None:
             return False
-        return self.value >= self.gate.bound if self.gate.least else self.value <= self.gate.bound
+        return self.value >= self.bound if self.least else self.value <= self.bound
 
     @property
     def found(self) -> str:
-        """The gate and the measured value."""
-        return f"{self.gate}: {'not measured' if self.value is None else f'{self.value:.2f}'}"
+        """The bound and the measured value."""
+        return f"{self.text}: {'not measured' if self.value is None else f'{self.value:.2f}'}"
 
     def __str__(self) -> str:
         return f"{'ok   ' if self.passed else 'FAIL '} {self.found}"
@@ -76,8 +69,9 @@ def _parse(text: str, is_minimum: bool) -> Gate:
         raise InputError(f"{text!r}: {wrong}", f"give it as {name}=70") from None
 
 
-def verdicts(gates: Sequence[Gate], summary: Summary) -> list[GateVerdict]:
-    return [GateVerdict(gate, _measured(gate.name, summary)) for gate in gates]
+def verdicts(gates: Sequence[Gate], summary: Summary) -> list[Gate]:
+    """The gates with the values of a result."""
+    return [replace(gate, value=_measured(gate.name, summary)) for gate in gates]
 
 
 def _measured(name: str, summary: Summary) -> float | None:
@@ -88,21 +82,18 @@ def _measured(name: str, summary: Summary) -> float | None:
     return 100 * summary.metrics[name] if name in summary.metrics else None
 
 
-def junit(result: Result, verdicts: Sequence[GateVerdict], path: Path) -> None:
+def junit(result: Result, gates: Sequence[Gate], path: Path) -> None:
     """Write a JUnit file with one test case per gate. Raises InputError if it cannot be written."""
-    name = f"rag eval {result.facts['name']}"
-    short = sum(not verdict.passed for verdict in verdicts)
-    suite = ElementTree.Element(
-        "testsuite", name=name, tests=str(len(verdicts)), failures=str(short), errors="0"
-    )
-    properties = ElementTree.SubElement(suite, "properties")
-    for metric, value in result.summary.metrics.items():
-        ElementTree.SubElement(properties, "property", name=metric, value=f"{value:.6f}")
-    for verdict in verdicts:
-        case = ElementTree.SubElement(suite, "testcase", classname=name, name=str(verdict.gate))
-        if not verdict.passed:
-            ElementTree.SubElement(case, "failure", message=verdict.found)
+    name, add = f"rag eval {result.facts['name']}", ElementTree.SubElement
+    counts = {"tests": len(gates), "failures": sum(not gate.passed for gate in gates), "errors": 0}
     root = ElementTree.Element("testsuites")
-    root.append(suite)
+    suite = add(root, "testsuite", {"name": name, **{k: str(n) for k, n in counts.items()}})
+    properties = add(suite, "properties")
+    for metric, value in result.summary.metrics.items():
+        add(properties, "property", name=metric, value=f"{value:.6f}")
+    for gate in gates:
+        case = add(suite, "testcase", classname=name, name=gate.text)
+        if not gate.passed:
+            add(case, "failure", message=gate.found)
     with writing_to(path, "name another file with --junit"):
         ElementTree.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)

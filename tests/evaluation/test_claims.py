@@ -10,7 +10,7 @@ from rag import build
 from rag.claims.checker import Checker
 from rag.cli.main import cli
 from rag.errors import InputError
-from rag.evaluation.claims import read_claims, run, text
+from rag.evaluation.claims import as_dict, read_claims, run, summary, text
 from tests.claims.parts import MODELS, engine
 
 ROWS = [
@@ -30,15 +30,15 @@ def gold(tmp_path: Path) -> Path:
 
 
 def test_figures_separate_supported_and_are_by_kind(gold: Path, tmp_path: Path) -> None:
-    result = run(read_claims(gold), Checker(engine(tmp_path / "index"), MODELS))
-    summary = result.summary
-    assert summary["claims"] == 4
-    assert summary["balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-3)
-    assert summary["unsupported_passed"] == pytest.approx(1 / 3, abs=1e-3)
-    assert summary["kinds"]["value"]["right"] == 1.0
-    assert summary["confusion"]["contradicted"] == {"contradicted": 1, "supported": 1}
-    assert "contradicted -> supported" in text(result)
-    assert [row["gold"]["id"] for row in result.as_dict()["rows"]] == ["1", "2", "3", "4"]
+    rows = run(read_claims(gold), Checker(engine(tmp_path / "index"), MODELS))
+    figures = summary(rows)
+    assert figures["claims"] == 4
+    assert figures["balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-3)
+    assert figures["unsupported_passed"] == pytest.approx(1 / 3, abs=1e-3)
+    assert figures["kinds"]["value"]["right"] == 1.0
+    assert figures["confusion"]["contradicted"] == {"contradicted": 1, "supported": 1}
+    assert "contradicted -> supported" in text(rows)
+    assert [row["gold"]["id"] for row in as_dict(rows)["rows"]] == ["1", "2", "3", "4"]
 
 
 def test_a_wrong_line_is_named(tmp_path: Path) -> None:

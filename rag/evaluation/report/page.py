@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rag.errors import writing_to
 from rag.evaluation.error_analysis import STAGES
-from rag.evaluation.gates import GateVerdict
+from rag.evaluation.gates import Gate
 from rag.evaluation.metrics import METRICS
 from rag.evaluation.records import Row
 from rag.evaluation.report.summary import head, markdown
@@ -24,34 +24,9 @@ from rag.evaluation.result import Comparison, Result
 
 _WIDTH, _HEIGHT = 360, 230
 _LEFT, _RIGHT, _TOP, _BOTTOM = 42, 12, 12, 38
-Point = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """A linear axis of shares from 0 to the last of `marks`, its ticks; `label` names the
-    quantity.
-    """
-
-    label: str
-    marks: Sequence[float]
-
-    def at(self, value: float) -> float:
-        """The position of a value, from 0 to 1, clipped at the ends."""
-        return min(1.0, max(0.0, value / self.marks[-1]))
-
-    def text(self, value: float) -> str:
-        return f"{100 * value:g} %"
-
-
-def axis(label: str, high: float = 1.0) -> Axis:
-    """An axis from 0 to `high`."""
-    step = next(step for step in (0.05, 0.1, 0.2, 0.25) if high / step <= 5.01)
-    return Axis(label, [round(n * step, 4) for n in range(round(high / step + 0.49) + 1)])
-
-
-@dataclass(frozen=True, slots=True)
-class Dot:
+class Dot(NamedTuple):
     """A point with its meaning in words."""
 
     x: float
@@ -63,20 +38,28 @@ class Dot:
 @dataclass(frozen=True, slots=True)
 class Chart:
     """Points joined by a line in their order, with the area below filled, and dots. Without a line,
-    the diagonal of equal values is drawn. `words` are the chart in words, for screen readers.
+    the diagonal of equal values is drawn. `words` are the chart in words, for screen readers; `x`
+    and `y` name the quantities. Both are shares from 0, of which y reaches at least `high`.
     """
 
     title: str
     words: str
-    x: Axis
-    y: Axis
-    line: Sequence[Point] = ()
+    x: str
+    y: str
+    high: float = 1.0
+    line: Sequence[tuple[float, float]] = ()
     dots: Sequence[Dot] = ()
 
+    def marks(self, high: float) -> list[float]:
+        """The ticks of an axis."""
+        step = next(step for step in (0.05, 0.1, 0.2, 0.25) if high / step <= 5.01)
+        return [round(n * step, 4) for n in range(round(high / step + 0.49) + 1)]
+
     def place(self, x: float, y: float) -> str:
-        """A point in the coordinates of the drawing."""
-        left = _LEFT + self.x.at(x) * (_WIDTH - _LEFT - _RIGHT)
-        top = _HEIGHT - _BOTTOM - self.y.at(y) * (_HEIGHT - _TOP - _BOTTOM)
+        """A point in the coordinates of the drawing, inside the axes."""
+        x, y = (min(1.0, max(0.0, share)) for share in (x, y / self.marks(self.high)[-1]))
+        left = _LEFT + x * (_WIDTH - _LEFT - _RIGHT)
+        top = _HEIGHT - _BOTTOM - y * (_HEIGHT - _TOP - _BOTTOM)
         return f"{left:.1f} {top:.1f}"
 
     @property
@@ -101,7 +84,7 @@ _OUTCOMES = {
 }
 
 
-def page(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
+def page(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]) -> str:
     """The whole page."""
     options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
     environment = Environment(
@@ -112,6 +95,7 @@ def page(result: Result, comparison: Comparison | None, verdicts: Sequence[GateV
         metrics=METRICS,
         outcomes=_OUTCOMES,
         seconds=_seconds,
+        percent=lambda share: f"{100 * share:g} %",
         stages=STAGES,
         tiles=_TILES,
         size=(_WIDTH, _HEIGHT),
@@ -156,10 +140,10 @@ def _charts(result: Result) -> Iterator[Chart]:
         words = f"{summary.risk[-1][1]:.0%} of all best candidates are wrong"
         words += f"; the area is {summary.metrics['aurc']:.3f}"
         highest = math.ceil(10 * max(risk for _, risk in summary.risk)) / 10
-        axes = axis("answered"), axis("wrong", max(0.1, highest))
         threshold = Dot(len(answered) / len(rows), wrong, "as it is set")
         title = "Wrong answers by the share answered (dot: current threshold)"
-        yield Chart(title, words, *axes, summary.risk, [threshold])
+        high = max(0.1, highest)
+        yield Chart(title, words, "answered", "wrong", high, summary.risk, [threshold])
     if summary.reliability:
         title = "Right answers by confidence (ideal: on the line)"
         words = f"Calibration error {100 * summary.metrics['ece']:.1f} %"
@@ -168,11 +152,11 @@ def _charts(result: Result) -> Iterator[Chart]:
             Dot(x, y, f"{count} questions", 3 + 9 * (count / largest) ** 0.5)
             for x, y, count in summary.reliability
         ]
-        yield Chart(title, words, axis("confidence"), axis("right"), dots=dots)
+        yield Chart(title, words, "confidence", "right", dots=dots)
 
 
 def write(
-    result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict], out: Path
+    result: Result, comparison: Comparison | None, verdicts: Sequence[Gate], out: Path
 ) -> list[Path]:
     """Write NAME-COMMIT.json, .html and .md to the folder `out`. Raises InputError if they cannot
     be written."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import starmap
 from typing import Any
 
 from rag.evaluation.error_analysis import STAGES
-from rag.evaluation.gates import GateVerdict
+from rag.evaluation.gates import Gate
 from rag.evaluation.metrics import METRICS
 from rag.evaluation.records import Row
 from rag.evaluation.result import Comparison, MetricChange, Result, Summary
@@ -23,7 +24,7 @@ def head(result: Result) -> str:
     return f"{questions} of {index['documents']:,} documents, {index['passages']:,} passages"
 
 
-def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
+def text(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]) -> str:
     """The summary for a terminal."""
     summary = result.summary
     lines = [f"{result.facts['name']}, commit {result.facts['commit']}: {head(result)}", ""]
@@ -41,7 +42,7 @@ def text(result: Result, comparison: Comparison | None, verdicts: Sequence[GateV
     return "\n".join(lines + ([""] if verdicts else []) + [str(verdict) for verdict in verdicts])
 
 
-def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[GateVerdict]) -> str:
+def markdown(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]) -> str:
     """The summary as Markdown, for a pull request or a page."""
     summary, facts = result.summary, result.facts
     lines = [f"# {facts['name']}", ""]
@@ -76,8 +77,10 @@ def _digests(facts: Mapping[str, Any]) -> str:
 
 def _value(summary: Summary, name: str) -> str:
     value = f"{100 * summary.metrics[name]:5.1f}"
-    low, high = summary.intervals.get(name, (None, None))
-    return value if low is None or high is None else f"{value}  [{100 * low:.1f}, {100 * high:.1f}]"
+    if name not in summary.intervals:
+        return value
+    low, high = summary.intervals[name]
+    return f"{value}  [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _change(change: MetricChange) -> str:
@@ -98,10 +101,8 @@ def comparison_text(before: Result, after: Result, comparison: Comparison) -> st
     for name, change in comparison.changes.items():
         values = f"{100 * change.before:5.1f} -> {100 * change.after:5.1f}"
         lines.append(f"  {METRICS[name].title:34} {values}  {_change(change)}")
-    lines += [
-        "",
-        "  * the 95 % interval of the difference excludes 0 (paired bootstrap over documents)",
-    ]
+    note = "the 95 % interval of the difference excludes 0 (paired bootstrap over documents)"
+    lines += ["", f"  * {note}"]
     for title, pairs in (("gained", comparison.gained), ("lost", comparison.lost)):
         lines += ["", f"{len(pairs)} {title}"]
         for old, new in pairs[:_SHOWN]:
@@ -122,13 +123,10 @@ def comparison_dict(comparison: Comparison) -> dict[str, Any]:
         for name, change in comparison.changes.items()
     }
 
-    fields = ("id", "question", "before", "after", "stage")
-    gained, lost = (
-        [
-            dict(zip(fields, (a.id, a.question, a.text, b.text, b.stage), strict=True))
-            for a, b in pairs
-        ]
-        for pairs in (comparison.gained, comparison.lost)
-    )
+    def flip(a: Row, b: Row) -> dict[str, Any]:
+        texts = {"before": a.text, "after": b.text}
+        return {"id": a.id, "question": a.question, **texts, "stage": b.stage}
+
+    gained, lost = (list(starmap(flip, pairs)) for pairs in (comparison.gained, comparison.lost))
     counts = {"questions": comparison.questions, "alone": comparison.alone}
     return {**counts, "metrics": metrics, "gained": gained, "lost": lost}
