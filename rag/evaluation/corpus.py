@@ -9,73 +9,52 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from types import ModuleType
 
 from tqdm import tqdm
 
 from rag.answering.searcher import Searcher
-from rag.engine import Engine
 from rag.errors import InputError
 from rag.evaluation.gold import Gold
 from rag.ingestion.ingest import Ingest
 from rag.ingestion.pipeline import index as index_documents
-from rag.parsing.files import find
+from rag.parsing.files import FoundFile, find
 from rag.protocols import Embedder, Store
 from rag.settings import Settings
 from rag.types import Document
 
 
-class Build(Protocol):
-    """The part of `rag.build` that opens and creates indexes."""
-
-    def embedder(self, settings: Settings) -> Embedder: ...
-
-    def store(
-        self, settings: Settings, embedder: Embedder | None = None, create: bool = False
-    ) -> Store: ...
-
-    def searcher(self, settings: Settings) -> Searcher: ...
-
-    def engine(self, settings: Settings) -> Engine: ...
-
-
 @contextmanager
 def opened(
-    build: Build, settings: Settings, gold: Gold, corpus: Path | None, index: Path | None
+    build: ModuleType, settings: Settings, gold: Gold, corpus: Path | None, index: Path | None
 ) -> Iterator[Searcher]:
-    """An engine, or a searcher for retrieval-only questions.
+    """An engine, or a searcher for retrieval-only questions; `build` is `rag.build`.
 
     It uses an index of `corpus` (a folder or file) or of the gold set's documents, which is
     temporary unless `index` is given; without either, the index of the settings. Raises InputError
     for a `corpus` in addition to the set's own documents.
     """
     if gold.documents and corpus:
-        raise InputError(
-            f"the gold set {gold.name} contains its own documents", "leave out --corpus"
-        )
+        message = f"the gold set {gold.name} contains its own documents"
+        raise InputError(message, "leave out --corpus")
     with tempfile.TemporaryDirectory(prefix="rag-eval-") as folder:
         if index is None and (corpus or gold.documents):
             settings = replace(settings, index=Path(folder), store="local")
         if corpus or (gold.documents and not (settings.index / "rag.sqlite").exists()):
-            _make(build, settings, gold.documents, corpus)
+            files, embedder = list(find([corpus])) if corpus else [], build.embedder(settings)
+            with closing(build.store(settings, embedder, create=True)) as store:
+                if corpus:
+                    _ingest(files, Ingest(store, embedder, settings.passage_tokens))
+                else:
+                    fill(gold.documents, store, embedder, settings.passage_tokens)
         searcher = build.searcher(settings) if gold.retrieval_only else build.engine(settings)
         with closing(searcher.store):
             yield searcher
 
 
-def _make(
-    build: Build, settings: Settings, documents: Sequence[Document], corpus: Path | None
-) -> None:
-    """An index of the files in `corpus`, or else of the documents."""
-    files = list(find([corpus])) if corpus else []
-    embedder = build.embedder(settings)
-    with closing(build.store(settings, embedder, create=True)) as store:
-        if not corpus:
-            fill(documents, store, embedder, settings.passage_tokens)
-            return
-        ingest = Ingest(store, embedder, settings.passage_tokens)
-        with tqdm(total=len(files), unit="file", disable=None, leave=False) as progress:
-            ingest.run(files, lambda _: progress.update())
+def _ingest(files: Sequence[FoundFile], ingest: Ingest) -> None:
+    with tqdm(total=len(files), unit="file", disable=None, leave=False) as progress:
+        ingest.run(files, lambda _: progress.update())
 
 
 def fill(documents: Sequence[Document], store: Store, embedder: Embedder, tokens: int) -> None:
