@@ -14,18 +14,8 @@ from rag.answering.reading import logit
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError
-from rag.evaluation.calibration_fit import (
-    Certificate,
-    Judged,
-    bought,
-    certify,
-    choose_threshold,
-    fit,
-    held_back,
-    predict,
-    questions_needed,
-    risk_at_coverage,
-)
+from rag.evaluation import calibration_fit as fitting
+from rag.evaluation.calibration_fit import Certificate, Judged
 from rag.evaluation.gold import Question
 from rag.evaluation.statistics import Rows
 from rag.evaluation.usefulness import serves, shown
@@ -60,43 +50,36 @@ def calibrate(
     few questions, or if all or none of the answers are useful.
     """
     if len(gold) < LEAST:
-        raise InputError(
-            f"{len(gold)} gold questions are too few to estimate a risk",
-            f"give at least {LEAST}, preferably 200",
-        )
+        message = f"{len(gold)} gold questions are too few to estimate a risk"
+        raise InputError(message, f"give at least {LEAST}, preferably 200")
     judge = engine.judge
     if not isinstance(judge, Judge):
         raise InputError("this engine has no fitted judge", "build it with rag.build.engine")
     data = _ask(engine, gold)
     if not data.right.any() or data.right.all():
         share = "useful" if data.right.all() else "wrong"
-        raise InputError(
-            f"every answer is {share}, so there is nothing to learn from",
-            "check the gold answers, or add more",
-        )
-    confidence = held_back(data, FOLDS)
+        message = f"every answer is {share}, so there is nothing to learn from"
+        raise InputError(message, "check the gold answers, or add more")
+    confidence = fitting.held_back(data, FOLDS)
     report: dict[str, Any] = {"rule": "refuses as many as have no answer"}
     certified: list[str] = []
-    threshold = choose_threshold(confidence, data.answerable)
+    threshold = fitting.choose_threshold(confidence, data.answerable)
     if risk is not None:
-        certificate = _certificate(confidence, data, risk, certainty)
-        threshold = certificate.threshold
+        found = _certificate(confidence, data, risk, certainty)
+        threshold = found.threshold
         report["rule"] = f"at most {risk:.1%} of the answers wrong, certified at {certainty:.1%}"
-        report["certificate"] = asdict(certificate)
+        report["certificate"] = asdict(found)
         certified.append(
             f"certified: at most {risk:.1%} of the answers to questions like these are wrong, with "
-            f"{certainty:.1%} confidence (upper bound {certificate.bound:.1%}: "
-            f"{certificate.wrong} of {certificate.answered} answers to questions left out of the "
-            f"fit were wrong; {certificate.tested} thresholds tested in a fixed order)"
+            f"{certainty:.1%} confidence (upper bound {found.bound:.1%}: {found.wrong} of "
+            f"{found.answered} answers to questions left out of the fit were wrong; {found.tested} "
+            "thresholds tested in a fixed order)"
         )
-    before = bought(predict(1.0, 0.0, data.log_odds), data, engine.threshold)
-    after = bought(confidence, data, threshold)
-    report |= {
-        "before": before,
-        "after, on questions left out of the fit": after,
-        "risk by coverage": risk_at_coverage(confidence, data),
-    }
-    slope, offset = fit(data, np.ones_like(data.right))
+    before = fitting.bought(fitting.predict(1.0, 0.0, data.log_odds), data, engine.threshold)
+    after = fitting.bought(confidence, data, threshold)
+    report |= {"before": before, "after, on questions left out of the fit": after}
+    report["risk by coverage"] = fitting.risk_at_coverage(confidence, data)
+    slope, offset = fitting.fit(data, np.ones_like(data.right))
     content = judge.calibration(
         slope=slope * judge.slope,
         offset=slope * judge.offset + offset,
@@ -109,15 +92,13 @@ def calibrate(
 
 def _certificate(confidence: Rows, data: Judged, risk: float, certainty: float) -> Certificate:
     """Raises InputError that names the number of questions needed if none is found."""
-    if certificate := certify(confidence, data.right, risk, certainty):
+    if certificate := fitting.certify(confidence, data.right, risk, certainty):
         return certificate
-    needed = questions_needed(confidence, data.right, risk, certainty)
+    needed = fitting.questions_needed(confidence, data.right, risk, certainty)
     hint = "give more questions, or a higher --risk"
     if needed is None:
-        hint = (
-            "too many answers are wrong for any number of questions: give a higher --risk, or "
-            "look at the misses with: rag eval run GOLD"
-        )
+        hint = "too many answers are wrong for any number of questions: give a higher --risk, or "
+        hint += "look at the misses with: rag eval run GOLD"
     elif needed > len(confidence):
         hint = f"give about {needed:,} questions, or a higher --risk"
     raise InputError(

@@ -21,26 +21,20 @@ def why(engine: Engine, text: str, answers: Sequence[str], document: str | None 
     """
     if not all(answer.strip() for answer in answers):
         raise InputError("the answer is empty", 'give the correct answer: --answer "14 July 2015"')
-    question = Question(
-        "why", text, tuple(answers), _evidence(engine, answers, document), group="why"
-    )
+    evidence = () if document is None else _evidence(engine, answers, document)
+    question = Question("why", text, tuple(answers), evidence, group="why")
     return Evaluator(with_all_candidates(engine)).examine(question)
 
 
-def _evidence(engine: Engine, answers: Sequence[str], document: str | None) -> tuple[Evidence, ...]:
-    if document is None:
-        return ()
+def _evidence(engine: Engine, answers: Sequence[str], document: str) -> tuple[Evidence, ...]:
     stored = engine.store.document(document)
     if stored is None:
-        raise NotFoundError(
-            f"no document {document} in the index", "list the documents with: rag list"
-        )
+        message = f"no document {document} in the index"
+        raise NotFoundError(message, "list the documents with: rag list")
     places = list(answers_in(stored.id, stored.text, answers))
     if not places:
-        wordings = " or ".join(repr(answer) for answer in answers)
-        raise NotFoundError(
-            f"{wordings} does not occur in {document}", f"check its text: rag show {document}"
-        )
+        message = f"{' or '.join(map(repr, answers))} does not occur in {document}"
+        raise NotFoundError(message, f"check its text: rag show {document}")
     return tuple(Evidence(place.document, place.sentence, place.start) for place in places)
 
 
@@ -49,22 +43,20 @@ def text(row: Row, settings: Settings) -> str:
     answer = f'refused (best guess: "{row.guess}")' if row.guess else "refused"
     if row.text is not None:
         answer = f'"{row.text}"'
-    lines = [f"said      {answer}, confidence {row.confidence:.2f}"]
-    lines.append(f"evidence  {row.document}: {row.sentence}" if row.document else _whereabouts(row))
-    retrievers = ", ".join(
-        f"{retriever} {rank or 'none'}"
-        for retriever, rank in (("dense", row.dense_rank), ("lexical", row.lexical_rank))
-    )
+    evidence = "none of the accepted answers occurs in the index"
+    if row.document:
+        evidence = f"{row.document}: {row.sentence}"
+    elif row.stage is None:
+        evidence = f"{row.citations} citations"
+    retrievers = f"dense {row.dense_rank or 'none'}, lexical {row.lexical_rank or 'none'}"
     place = str(row.rank or f"not among the {settings.first_stage_k}")
-    lines.append(f"rank      {place} of the candidates ({retrievers}); {settings.top_k} are read")
+    lines = [
+        f"said      {answer}, confidence {row.confidence:.2f}",
+        f"evidence  {evidence}",
+        f"rank      {place} of the candidates ({retrievers}); {settings.top_k} are read",
+    ]
     if row.stage is None:
         return "\n".join(["not lost: the answer is correct", *lines])
     stage = STAGES[row.stage]
     reason = [f"because   {row.detail}", f"try       {stage.remedy}"]
     return "\n".join([f"{stage.title}: {stage.meaning}", *lines, *reason])
-
-
-def _whereabouts(row: Row) -> str:
-    if row.stage is None:
-        return f"evidence  {row.citations} citations"
-    return "evidence  none of the accepted answers occurs in the index"

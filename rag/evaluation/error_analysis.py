@@ -62,19 +62,13 @@ class EvidenceSpan:
 
     def in_passage(self, passage: Passage) -> bool:
         """Whether the passage contains all of it."""
-        return (
-            passage.document_id == self.document
-            and passage.start <= self.start
-            and self.end <= passage.end
-        )
+        is_inside = passage.start <= self.start and self.end <= passage.end
+        return passage.document_id == self.document and is_inside
 
-    def touches(self, citation: Citation) -> bool:
-        """Whether the citation overlaps it."""
-        return (
-            citation.document_id == self.document
-            and citation.start < self.end
-            and self.start < citation.end
-        )
+    def touches(self, other: Citation | Passage) -> bool:
+        """Whether the citation or passage overlaps it."""
+        overlaps = other.start < self.end and self.start < other.end
+        return other.document_id == self.document and overlaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +91,8 @@ def best(
     """The first hit that contains a complete evidence sentence: its rank from 1, the hit, and the
     evidence.
     """
-    for rank, hit in enumerate(hits, 1):
-        for place in places:
-            if place.in_passage(hit.passage):
-                return rank, hit, place
-    return None
+    ranked = ((n, hit, place) for n, hit in enumerate(hits, 1) for place in places)
+    return next((found for found in ranked if found[2].in_passage(found[1].passage)), None)
 
 
 def best_candidate(answer: Answer) -> Alternative | None:
@@ -129,20 +120,11 @@ def attribute_error(attempt: Attempt) -> tuple[str, str]:
 
 def _never_found(attempt: Attempt) -> tuple[str, str]:
     documents = dict.fromkeys(place.document for place in attempt.places)
-    pairs = [
-        (place, passage)
-        for document in documents
-        for passage in attempt.passages(document)
-        for place in attempt.places
-    ]
+    passages = [passage for document in documents for passage in attempt.passages(document)]
+    pairs = [(place, passage) for passage in passages for place in attempt.places]
     if any(place.in_passage(passage) for place, passage in pairs):
         return "legs", "neither retriever has it among its candidates"
-    cut = sum(
-        passage.document_id == place.document
-        and passage.start < place.end
-        and place.start < passage.end
-        for place, passage in pairs
-    )
+    cut = sum(place.touches(passage) for place, passage in pairs)
     detail = f"{cut} passages contain a part of it" if cut else "no passage contains any of it"
     return "chunking", detail
 
@@ -163,11 +145,8 @@ def _not_chosen(attempt: Attempt, likeliest: Alternative | None) -> tuple[str, s
     spans = [EvidenceSpan(c.document_id, c.start, c.end, "") for c in likeliest.citations]
     if any(span.in_passage(passage) for span in spans for passage in holding):
         return "reader", f"it chose {likeliest.text!r} from the evidence's own passage"
-    for alternative in attempt.answer.alternatives:
-        if is_right(alternative.text, attempt.accepted):
-            return (
-                "passage",
-                f"{likeliest.text!r} ({likeliest.confidence:.2f}) beat {alternative.text!r} "
-                f"({alternative.confidence:.2f})",
-            )
+    for other in attempt.answer.alternatives:
+        if is_right(other.text, attempt.accepted):
+            won = f"{likeliest.text!r} ({likeliest.confidence:.2f})"
+            return "passage", f"{won} beat {other.text!r} ({other.confidence:.2f})"
     return "reader", f"the right words were not among its candidates; it chose {likeliest.text!r}"

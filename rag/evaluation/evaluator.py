@@ -13,13 +13,8 @@ from typing import Any
 
 from rag.answering.searcher import Searcher
 from rag.engine import Engine
-from rag.evaluation.error_analysis import (
-    Attempt,
-    EvidenceSpan,
-    attribute_error,
-    best,
-    best_candidate,
-)
+from rag.evaluation import error_analysis
+from rag.evaluation.error_analysis import Attempt, EvidenceSpan, best_candidate
 from rag.evaluation.gold import Evidence, Question
 from rag.evaluation.metrics import DEPTH
 from rag.evaluation.records import Row
@@ -71,12 +66,17 @@ class Evaluator:
 
     def _traced(self, row: Row, question: Question, answer: Answer) -> Row:
         hits = self._search(question)
-        places = self.places(question, hits)
+        places = list(self._places(question, hits))
         missed = not is_right(answer.text, question.answers)
         if missed and not places and not question.evidence:
-            places = list(self._occurrences(question.answers))
+            places = [
+                place
+                for listed in self._store.documents()
+                if (document := self._store.document(listed.id))
+                for place in answers_in(document.id, document.text, question.answers)
+            ]
         row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
-        top = best(places, hits)
+        top = error_analysis.best(places, hits)
         if top:
             rank, hit, _ = top
             row = replace(row, rank=rank, dense_rank=hit.dense_rank, lexical_rank=hit.lexical_rank)
@@ -84,7 +84,7 @@ class Evaluator:
             return row
         read = len(answer.hits) or self._settings.top_k
         attempt = Attempt(question.answers, places, hits, read, answer, self._passages)
-        stage, detail = attribute_error(attempt)
+        stage, detail = error_analysis.attribute_error(attempt)
         evidence: Sequence[EvidenceSpan | Evidence]
         evidence = [top[2]] if top else places or question.evidence
         document, sentence = next(((e.document, e.sentence) for e in evidence), ("", ""))
@@ -100,45 +100,24 @@ class Evaluator:
         condition = Condition("document", "=", document)
         return [hit.passage for hit in self._searcher.search("all", _ALL, (condition,))]
 
-    def places(self, question: Question, hits: Sequence[Hit] = ()) -> list[EvidenceSpan]:
-        """Places of the evidence in the index; for a question without evidence, of its answers in
-        the hits.
+    def _places(self, question: Question, hits: Sequence[Hit]) -> Iterator[EvidenceSpan]:
+        """Places of the evidence in the index, where a line break counts as a space; for a question
+        without evidence, of its answers in the hits.
         """
-        if question.evidence:
-            return list(self._evidence(question))
-        return [
-            place
-            for passage in (hit.passage for hit in hits)
-            for place in answers_in(
-                passage.document_id, passage.text, question.answers, passage.start
-            )
-        ]
-
-    def _evidence(self, question: Question) -> Iterator[EvidenceSpan]:
-        """A line break counts as a space."""
         for evidence in question.evidence:
             document = self._store.document(evidence.document)
             if document and (offsets := _place(document.text, evidence)):
                 yield EvidenceSpan(document.id, *offsets, document.text[slice(*offsets)])
-
-    def _occurrences(self, answers: Sequence[str]) -> Iterator[EvidenceSpan]:
-        """The sentences of the index that contain an answer."""
-        for listed in self._store.documents():
-            document = self._store.document(listed.id)
-            if document:
-                yield from answers_in(document.id, document.text, answers)
+        for p in (hit.passage for hit in hits) if not question.evidence else ():
+            yield from answers_in(p.document_id, p.text, question.answers, p.start)
 
     def _sound(self, answer: Answer) -> dict[str, Any]:
         cited = [*answer.citations, *(piece.citation for piece in answer.pieces)]
         cited += [citation for candidate in answer.alternatives for citation in candidate.citations]
         names = {citation.document_id for citation in cited}
         texts = {name: d.text for name in names if (d := self._store.document(name))}
-        return {
-            "sound": sum(
-                c.document_id in texts and _is_sound(c, texts[c.document_id]) for c in cited
-            ),
-            "checked": len(cited),
-        }
+        sound = [c for c in cited if c.document_id in texts and _is_sound(c, texts[c.document_id])]
+        return {"sound": len(sound), "checked": len(cited)}
 
 
 def answers_in(
@@ -178,11 +157,9 @@ def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
     """
     if answer.form == "span" and question.form == "span":
         return is_right(guess, question.answers)
-    if not question.answers:
-        return False
     if answer.text is not None:
         return judge(question, shown(answer)) == "useful"
-    if not answer.alternatives:
+    if not question.answers or not answer.alternatives:
         return False
     nearest = answer.alternatives[0].citations[0].quote
     return judge(question, Shown(nearest, (nearest,))) in ("useful", "partial")
@@ -192,12 +169,9 @@ def _ranked(question: Question, hits: Sequence[Hit]) -> dict[str, Any]:
     """Relevant documents by rank; a document has the rank of its best passage."""
     order = list(dict.fromkeys(hit.passage.document_id for hit in hits))[:DEPTH]
     grades = question.relevant
-    return {
-        "found": tuple(
-            (rank, grades[name]) for rank, name in enumerate(order, 1) if name in grades
-        ),
-        "unfound": tuple(grade for name, grade in grades.items() if name not in order),
-    }
+    found = ((rank, grades[name]) for rank, name in enumerate(order, 1) if name in grades)
+    unfound = (grade for name, grade in grades.items() if name not in order)
+    return {"found": tuple(found), "unfound": tuple(unfound)}
 
 
 def _cited(question: Question, answer: Answer, places: Sequence[EvidenceSpan]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -28,7 +28,10 @@ from rag.evaluation.set_files import StrictRow, Text, read_rows
 from rag.filters import Filter, parse
 from rag.types import Document
 
-FORMS = ("span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue")
+Form = Literal[
+    "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
+]
+FORMS: tuple[str, ...] = get_args(Form)
 """Forms of answers; see "Answer forms" in eval/README.md."""
 _HINT = "correct the line; eval/README.md has the format"
 
@@ -47,9 +50,7 @@ class QuestionRow(StrictRow):
     question: Text
     answers: list[Text] = Field([], description="every accepted wording")
     evidence: list[EvidenceRow] = Field([], description="the sentences that answer")
-    form: Literal[
-        "span", "yes_no", "sentences", "steps", "list", "comparison", "overview", "catalogue"
-    ] = Field("span", description="form of the answer")
+    form: Form = Field("span", description="form of the answer")
     kind: Text = Field("", description="type of the question (why, typo, …), for breakdowns")
     verdict: Literal["yes", "no"] | None = Field(
         None, description="correct answer to a yes/no question"
@@ -71,22 +72,18 @@ class QuestionRow(StrictRow):
 
     def problem(self) -> str | None:
         """The first contradiction of the row, None without one."""
-        sentences = [_on_one_line(evidence.sentence) for evidence in self.evidence]
-        wordings = [_on_one_line(answer) for answer in self.answers]
+        sentences = [" ".join(evidence.sentence.split()) for evidence in self.evidence]
+        wordings = [" ".join(answer.split()) for answer in self.answers]
         if self.unanswerable and (wordings or sentences or self.verdict or self.items):
             return "is marked unanswerable but has an answer; remove one of them"
-        if self.form == "span" and sentences and not wordings:
-            return "has evidence but no answers; add the accepted answers, or remove the evidence"
-        if (
-            self.form == "span"
-            and wordings
-            and sentences
-            and not any(answer in sentence for answer in wordings for sentence in sentences)
-        ):
-            return "has no answer that occurs verbatim in its evidence"
         if self.form == "yes_no" and sentences and not self.verdict:
             return 'has no verdict; give "yes" or "no"'
-        return None
+        if self.form != "span" or not sentences:
+            return None
+        if not wordings:
+            return "has evidence but no answers; add the accepted answers, or remove the evidence"
+        is_verbatim = any(answer in sentence for answer in wordings for sentence in sentences)
+        return None if is_verbatim else "has no answer that occurs verbatim in its evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +151,8 @@ def read_jsonl(path: Path) -> list[Question]:
 def _question(row: QuestionRow, number: str) -> Question:
     evidence = tuple(Evidence(source.document, source.sentence) for source in row.evidence)
     items = tuple(map(tuple, row.items))
-    documents = [source.document for source in evidence] + ([row.document] if row.document else [])
-    relevant = dict.fromkeys(documents, 1)
+    documents = [source.document for source in evidence] + [row.document]
+    relevant = dict.fromkeys(filter(None, documents), 1)
     name = row.id or number
     return Question(
         name,
@@ -174,20 +171,14 @@ def _question(row: QuestionRow, number: str) -> Question:
     )
 
 
-def _on_one_line(text: str) -> str:
-    """The text with line breaks and runs of spaces as one space."""
-    return " ".join(text.split())
-
-
 def _accepted(
     evidence: Sequence[Evidence], verdict: str | None, items: Sequence[Sequence[str]]
 ) -> tuple[str, ...]:
     """Substitutes for the answers of a row without any."""
     sentences = [source.sentence for source in evidence]
     together = [" ".join(sentences)] if len(sentences) > 1 else []
-    verdicts = [verdict] if verdict else []
     firsts = [item[0] for item in items if item and not sentences]
-    return (*together, *sentences, *verdicts, *firsts)
+    return (*together, *sentences, *filter(None, [verdict]), *firsts)
 
 
 def sample(questions: Sequence[Question], limit: int | None) -> tuple[Question, ...]:

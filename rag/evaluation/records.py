@@ -5,7 +5,7 @@ unfinished run's rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -78,22 +78,19 @@ def pack(rows: Sequence[Row]) -> dict[str, Any]:
 
 def unpack(table: Mapping[str, Any]) -> list[Row]:
     """Rows of a table; unknown columns are ignored. Raises InputError if it is not a table."""
+    rows = []
     try:
-        return [_row(zip(table["columns"], values, strict=True)) for values in table["rows"]]
+        for values in table["rows"]:
+            pairs = zip(table["columns"], values, strict=True)
+            cells = {name: value for name, value in pairs if name in COLUMNS}
+            for name in ("answers", "unfound"):
+                cells[name] = tuple(cells.get(name) or ())
+            cells["found"] = tuple((int(a), int(b)) for a, b in cells.get("found") or ())
+            rows.append(Row(**cells))
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"the questions of the result cannot be read: {error}",
-            "create it again: rag eval run GOLD",
-        ) from error
-
-
-def _row(values: Iterable[tuple[str, Any]]) -> Row:
-    """Lists become tuples."""
-    cells = {name: value for name, value in values if name in COLUMNS}
-    for name in ("answers", "unfound"):
-        cells[name] = tuple(cells.get(name) or ())
-    cells["found"] = tuple((int(rank), int(grade)) for rank, grade in cells.get("found") or ())
-    return Row(**cells)
+        message = f"the questions of the result cannot be read: {error}"
+        raise InputError(message, "create it again: rag eval run GOLD") from error
+    return rows
 
 
 class Partial:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from rag.digest import sha256_file
 from rag.engine import Engine
 from rag.errors import InputError, RagError
 from rag.evaluation.evaluator import Evaluator, with_all_candidates
-from rag.evaluation.gold import Gold, Question, sample
-from rag.evaluation.records import Partial, Row
+from rag.evaluation.gold import Gold, sample
+from rag.evaluation.records import Partial
 from rag.evaluation.result import Result
 from rag.models.registry import calibration_path, embedder_path, reader_path
 from rag.models.threads import available_cores
@@ -48,17 +48,11 @@ def commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    try:
-        completed = subprocess.run(
-            ["git", "-C", str(_PROJECT), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return completed.stdout.strip()
+    command = ["git", "-C", str(_PROJECT), *arguments]
+    with suppress(OSError, subprocess.SubprocessError):
+        output = subprocess.check_output(command, text=True, timeout=20, stderr=subprocess.DEVNULL)
+        return output.strip()
+    return ""
 
 
 def of_searcher(searcher: Searcher) -> dict[str, Any]:
@@ -66,12 +60,8 @@ def of_searcher(searcher: Searcher) -> dict[str, Any]:
     settings = {name: str(getattr(searcher.settings, name)) for name in _SETTINGS}
     stats = searcher.store.stats()
     documents = sorted((document.id, document.sha256) for document in searcher.store.documents())
-    index = {
-        "documents": stats.documents,
-        "passages": stats.passages,
-        "embedder": stats.embedder,
-        "sha256": _sha256(documents),
-    }
+    index = {name: getattr(stats, name) for name in ("documents", "passages", "embedder")}
+    index["sha256"] = _sha256(documents)
     return {"settings": settings, "index": index, "models": _models(searcher.settings)}
 
 
@@ -103,40 +93,26 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     Raises as `Engine.ask` does, and InputError if `out` cannot be written.
     """
     questions = sample(gold.questions, limit)
-    _check(questions, searcher.settings.max_question)
+    for question in questions:  # invalid ones are reported before the first is asked
+        try:
+            check_question(question.text, searcher.settings.max_question)
+        except InputError as error:
+            raise InputError(f"gold question {question.id}: {error.message}", error.hint) from error
     revision = commit()
     digest = _sha256(dataclasses.astuple(question) for question in questions)
     facts = {"gold": digest, "commit": revision, **of_searcher(searcher)}
     partial = Partial(out / f"{gold.name}-{revision}.partial.jsonl", _sha256([facts]))
     evaluated = with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher
-    rows = ask(questions, Evaluator(evaluated), partial)
+    evaluator = Evaluator(evaluated)
+    remaining = [question for question in questions if question.id not in partial.rows]
+    done = {"total": len(questions), "initial": len(questions) - len(remaining)}
+    for question in tqdm(remaining, **done, unit="question", disable=None):
+        partial.add(evaluator.examine(question))
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    machine = {
-        "python": platform.python_version(),
-        "system": platform.system(),
-        "cores": str(available_cores()),
-    }
+    machine = {"python": platform.python_version(), "system": platform.system()}
+    machine["cores"] = str(available_cores())
     head = {"name": gold.name, "made": now, "limit": limit}
+    rows = [partial.rows[question.id] for question in questions]
     result = Result.of({**head, **facts, "machine": machine}, rows)
     partial.remove()
     return result
-
-
-def ask(questions: Sequence[Question], examiner: Evaluator, partial: Partial) -> list[Row]:
-    """One row per question, in order."""
-    remaining = [question for question in questions if question.id not in partial.rows]
-    asked_before = len(questions) - len(remaining)
-    for question in tqdm(
-        remaining, total=len(questions), initial=asked_before, unit="question", disable=None
-    ):
-        partial.add(examiner.examine(question))
-    return [partial.rows[question.id] for question in questions]
-
-
-def _check(questions: Sequence[Question], longest: int) -> None:
-    """Report invalid questions before the first is asked."""
-    for question in questions:
-        try:
-            check_question(question.text, longest)
-        except InputError as error:
-            raise InputError(f"gold question {question.id}: {error.message}", error.hint) from error

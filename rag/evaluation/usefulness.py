@@ -77,12 +77,12 @@ def serves(question: Question, shown: Shown) -> Judgement:
     items, and for a right verdict beside a sentence that does not prove it.
     """
     judgement = judge(question, shown)
-    if judgement != "useful":
-        return judgement
-    proof_is_evidence = not question.evidence or _from_evidence(question, shown)
-    if question.form == "yes_no" and not proof_is_evidence:
+    is_unproven = question.evidence and not _from_evidence(question, shown)
+    if judgement == "useful" and (
+        (question.form == "yes_no" and is_unproven) or _is_buried(question, shown)
+    ):
         return "partial"
-    return "partial" if _is_buried(question, shown) else "useful"
+    return judgement
 
 
 def _is_buried(question: Question, shown: Shown) -> bool:
