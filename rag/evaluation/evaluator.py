@@ -72,8 +72,8 @@ class Evaluator:
             places = [
                 place
                 for listed in self._store.documents()
-                if (document := self._store.document(listed.id))
-                for place in answers_in(document.id, document.text, question.answers)
+                if (whole := self._store.document(listed.id))
+                for place in answers_in(whole.id, whole.text, question.answers)
             ]
         row = replace(row, **_ranked(question, hits), **_cited(question, answer, places))
         top = error_analysis.best(places, hits)

@@ -101,7 +101,10 @@ def rounded(value: Any) -> Any:
 def summarise(rows: Sequence[Row]) -> Summary:
     """Compute all figures from the rows."""
     columns, groups = metrics.table(rows), [row.group for row in rows]
-    kinds, lost = Counter(row.kind for row in rows), Counter(row.stage for row in rows if row.stage)
+    kinds, lost = (
+        Counter(str(row.kind) for row in rows),
+        Counter(row.stage for row in rows if row.stage),
+    )
     times = defaultdict[str, list[float]](list)
     for row in rows:
         for name, ms in row.ms.items():

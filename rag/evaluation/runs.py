@@ -105,9 +105,11 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     evaluated = with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher
     evaluator = Evaluator(evaluated)
     remaining = [question for question in questions if question.id not in partial.rows]
-    done = {"total": len(questions), "initial": len(questions) - len(remaining)}
-    for question in tqdm(remaining, **done, unit="question", disable=None):
-        partial.add(evaluator.examine(question))
+    with tqdm(total=len(questions), unit="question", disable=None) as progress:
+        progress.update(len(questions) - len(remaining))
+        for question in remaining:
+            partial.add(evaluator.examine(question))
+            progress.update()
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     machine = {"python": platform.python_version(), "system": platform.system()}
     machine["cores"] = str(available_cores())
