@@ -15,6 +15,7 @@ from rag.answering.searcher import Query, check_question
 from rag.cli.options import (
     FILE,
     filter_option,
+    flag,
     is_json,
     print_json,
     question_argument,
@@ -31,9 +32,7 @@ from rag.types import plain
 if TYPE_CHECKING:
     from rag.claims.writer import Written
 
-as_typed = click.option(
-    "--as-typed", "as_typed", is_flag=True, help="Do not correct the question's spelling."
-)
+as_typed = flag("--as-typed", "as_typed", help="Do not correct the question's spelling.")
 
 
 @click.command("ask")
@@ -45,17 +44,12 @@ as_typed = click.option(
     help="Form of the answer. Default: chosen from the question.",
 )
 @as_typed
-@click.option(
-    "--why", is_flag=True, help="Explain how the answer was chosen, or why nothing was found."
-)
-@click.option(
+@flag("--why", help="Explain how the answer was chosen, or why nothing was found.")
+@flag(
     "--write",
-    is_flag=True,
     help="Let the language model at RAG_WRITER write the answer; each sentence is checked first.",
 )
-@click.option(
-    "--show-removed", is_flag=True, help="With --write: also show the removed sentences, and why."
-)
+@flag("--show-removed", help="With --write: also show the removed sentences, and why.")
 @click.option(
     "--certificate",
     type=FILE,

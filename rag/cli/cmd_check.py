@@ -9,7 +9,16 @@ import click
 
 from rag import build
 from rag.claims.results import FAILURES
-from rag.cli.options import FILE, check_folder, filter_option, read_text, shared, show, write_text
+from rag.cli.options import (
+    FILE,
+    check_folder,
+    filter_option,
+    flag,
+    read_text,
+    shared,
+    show,
+    write_text,
+)
 from rag.errors import InputError
 from rag.filters import Filter
 from rag.render.status import clean
@@ -33,9 +42,7 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
     "--junit", type=FILE, help="Write a JUnit file with one test per claim and quotation."
 )
 @click.option("--html", type=FILE, help="Write a web page with text and evidence.")
-@click.option(
-    "--quiet", "-q", is_flag=True, help="Leave out supported sentences and exact quotations."
-)
+@flag("--quiet", "-q", help="Leave out supported sentences and exact quotations.")
 @filter_option
 @shared
 def check_command(

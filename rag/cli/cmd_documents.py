@@ -1,11 +1,12 @@
-"""`rag ingest`, `list`, `show` and `delete`: the documents of an index."""
+"""`rag ingest`, `sync`, `list`, `show` and `delete`: the documents of an index."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,13 @@ import click
 
 from rag import build
 from rag.cli.options import (
-    counts,
     filter_option,
+    flag,
     is_json,
     print_json,
-    quotes_lines,
     shared,
     show,
-    skipped_lines,
+    stopped,
 )
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
@@ -28,6 +28,8 @@ from rag.ingestion.deletion import DeletionReceipt, delete
 from rag.ingestion.find_document import find_document
 from rag.ingestion.ingest import IngestReport
 from rag.ingestion.progress import IngestProgress
+from rag.ingestion.sync import Changes
+from rag.ingestion.watch import watch
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
 from rag.render.status import Status, clean, flat, plural
@@ -36,6 +38,7 @@ from rag.settings import Settings
 from rag.types import Document, plain
 
 if TYPE_CHECKING:
+    from rag.engine import Engine
     from rag.ingestion.ingest import Ingest
     from rag.ingestion.web import WebIngest
 
@@ -48,17 +51,15 @@ _PARTS = {
     "cells": "grid cells",
 }
 """Names of the parts of the index in a receipt of a deletion."""
+_MOST_SKIPPED = 20
+"""Number of skipped files that a report lists."""
 
 
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--name", help="Folder name to use in document ids. Default: its own name.")
-@click.option(
-    "--enqueue", is_flag=True, help="Queue the files for rag worker (PostgreSQL indexes only)."
-)
-@click.option(
-    "--allow-private", is_flag=True, help="Allow web pages on this machine and the local network."
-)
+@flag("--enqueue", help="Queue the files for rag worker (PostgreSQL indexes only).")
+@flag("--allow-private", help="Allow web pages on this machine and the local network.")
 @shared
 def ingest_command(
     settings: Settings, paths: tuple[str, ...], name: str | None, enqueue: bool, allow_private: bool
@@ -97,7 +98,7 @@ def ingest_command(
             enqueued = uploads.enqueue(build.queue(settings), files, progress.on_progress)
         count = len(enqueued.documents)
         line = f"{settings.place}: {count} queued; ingest them with: rag worker"
-        show(enqueued, [line, *skipped_lines(enqueued.skipped)])
+        show(enqueued, [line, *_skipped(enqueued.skipped)])
         return
     with build.pool(settings) as pool:
         loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
@@ -117,20 +118,120 @@ def _run(
         with Status(progress.describe, log=True):
             run()
     except KeyboardInterrupt:
-        count = plural(len(report.added) + len(report.updated), "document")
-        state = f"stopped; {count} stored in {settings.place} so far"
-        click.echo(f"rag: {state}; run it again to continue", err=True)
         if is_json():
             print_json(report)
-        sys.exit(130)
-    show(report, _report(report, settings.place))
+        count = plural(len(report.added) + len(report.updated), "document")
+        stopped(f"{count} stored in {settings.place} so far")
+    show(report, _lines(report, settings.place))
 
 
-def _report(report: IngestReport, index: str) -> list[str]:
-    words = counts(report, ("added", "updated", "removed", "unchanged", "skipped"))
-    is_changed = report.added or report.updated or report.removed
-    end = "" if is_changed else "; the index has not changed"
-    return [f"{index}: {words}{end}", *quotes_lines(report.quotes), *skipped_lines(report.skipped)]
+def _lines(report: IngestReport, place: str) -> list[str]:
+    """How many documents of each kind a run had, and what it deleted, refused and skipped."""
+    words = ("added", "updated", "renamed", "removed", "unchanged", "skipped")
+    counts = {word: len(getattr(report, word, ())) for word in words}
+    listed = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    state = "" if any(counts[word] for word in words[:4]) else "; the index has not changed"
+    lines = []
+    if isinstance(report, Changes):
+        if report.dry_run:
+            state, lines = "; nothing was changed (dry run)", _named(report)
+        if report.refused:
+            lines.append(f"  refused without --allow-mass-delete: {clean(report.refused)}")
+    if report.quotes:
+        quotes = plural(report.quotes, "rating or answer")
+        lines.append(f"  {quotes} that quoted removed documents deleted")
+    return [f"{place}: {listed or 'no documents'}{state}", *lines, *_skipped(report.skipped)]
+
+
+def _named(changes: Changes) -> list[str]:
+    signs = [("+", changes.added), ("~", changes.updated), ("-", changes.removed)]
+    lines = [f"  {sign} {clean(document_id)}" for sign, ids in signs for document_id in ids]
+    return lines + [f"  > {clean(old)} -> {clean(new)}" for old, new in changes.renamed]
+
+
+def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
+    """The skipped files with their reasons; the last line counts those left out."""
+    lines = [f"  skipped {clean(path)}: {clean(why)}" for path, why in skipped[:_MOST_SKIPPED]]
+    unlisted = len(skipped) - _MOST_SKIPPED
+    return [*lines, f"  and {unlisted} more; --json lists all"] if unlisted > 0 else lines
+
+
+@click.command("sync")
+@click.argument("folder", type=click.Path(path_type=Path))
+@flag("--dry-run", help="Only show what would change.")
+@flag(
+    "--allow-mass-delete",
+    "many",
+    help="Delete documents even if much of the folder has disappeared.",
+)
+@flag("--watch", "is_watching", help="Keep syncing after each change until interrupted.")
+@click.option("--name", help="Folder name to use in document ids. Default: its own name.")
+@shared
+def sync_command(
+    settings: Settings, folder: Path, dry_run: bool, many: bool, is_watching: bool, name: str | None
+) -> None:
+    """Make the index match FOLDER: add, update, rename and remove documents.
+
+    Files are compared by content, so a renamed file is not embedded again. Documents from other
+    folders are left alone.
+
+    \b
+    Examples:
+      rag sync ~/notes --dry-run
+      rag sync ~/notes
+      rag sync ~/notes --watch
+    """
+    if dry_run and is_watching:
+        raise InputError("--dry-run and --watch cannot be combined", "leave one out")
+    root = folder.resolve()
+    if not root.is_dir():
+        raise NotFoundError(
+            f"no such folder: {folder}",
+            "check the path; if you deleted the folder, remove its documents with: rag delete",
+        )
+    with build.pool(settings) as pool:
+        progress = IngestProgress()
+        loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
+        with Status("opening the index"):
+            sync = build.sync(settings, loader, not dry_run, progress.on_embedded, forgetting)
+
+        def once() -> Changes:
+            files = build.files(settings, [root], name or sync.name_of(root))
+            if dry_run:
+                return sync.preview(root, files)
+            progress.begin(files)
+            try:
+                with Status(progress.describe, log=True):
+                    return sync.run(root, files, many, progress.on_progress)
+            except KeyboardInterrupt:
+                stopped("finished documents are stored")
+
+        @cache
+        def engine() -> Engine:
+            return build.engine(settings)
+
+        def report(changes: Changes) -> None:
+            show(changes, _lines(changes, settings.place))
+            sys.stdout.flush()
+            if not changes.dry_run:
+                _ask_grids(settings, engine, changes.any)
+
+        if is_watching:
+            watch(root, settings.index, once, report, lambda e: click.echo(f"rag: {e}", err=True))
+        else:
+            report(once())
+
+
+def _ask_grids(settings: Settings, engine: Callable[[], Engine], has_changed: bool) -> None:
+    """Ask standing grids, and say on stderr what changed; errors do not undo a sync."""
+    from rag.desk.grid_run import refresh
+
+    with closing(build.store(settings)) as store, Status("asking standing grids"):
+        for grid in refresh(store, engine, has_changed):
+            name = clean(grid.name)
+            news = f"{plural(grid.changed, 'answer')} changed; see: rag grid changes {name!r}"
+            outcome = grid.error or (news if grid.changed else "no answer changed")
+            click.echo(f"rag: grid {name}: {clean(outcome)}", err=True)
 
 
 @click.command("list")
@@ -154,9 +255,8 @@ def list_command(settings: Settings, filter: Filter) -> None:
 
 @click.command("show")
 @click.argument("document")
-@click.option(
+@flag(
     "--raw",
-    is_flag=True,
     help="Parse the file again, keeping the navigation and running heads that are not indexed.",
 )
 @shared

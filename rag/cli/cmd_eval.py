@@ -13,7 +13,6 @@ import click
 from rag.cli.options import (
     FILE,
     check_folder,
-    clean_lines,
     json_option,
     question_argument,
     shared,
@@ -21,6 +20,7 @@ from rag.cli.options import (
     write_text,
 )
 from rag.errors import InputError
+from rag.render.status import clean
 from rag.settings import Settings
 from rag.types import plain
 
@@ -42,12 +42,14 @@ def _bounds(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="NAME=BOUND",
         help="Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.",
     )
+
     under = click.option(
         "--fail-under",
         multiple=True,
         metavar="NAME=BOUND",
         help="Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.",
     )
+
     return under(over(command))
 
 
@@ -123,7 +125,7 @@ def run_command(
     ]
     compared = {"baseline": words.comparison_dict(comparison)} if comparison else {}
     value = result.as_dict(False) | {"gates": rows, "written": written} | compared
-    text = clean_lines(words.text(result, comparison, verdicts))
+    text = clean(words.text(result, comparison, verdicts))
     show(value, [text, "", *map(str, written)])
     _exit_by([verdict.found for verdict in verdicts if not verdict.passed])
 
@@ -151,7 +153,7 @@ def compare_command(first: Path, second: Path) -> None:
 
     before, after = Result.load(first), Result.load(second)
     comparison = compare(before, after)
-    text = clean_lines(words.comparison_text(before, after, comparison))
+    text = clean(words.comparison_text(before, after, comparison))
     show(words.comparison_dict(comparison), text)
 
 
@@ -184,7 +186,7 @@ def claims_command(
     checker = build.checker(Settings.load(index=index))
     with tqdm(total=len(questions), unit="claim", disable=None, file=sys.stderr) as bar:
         rows = claims.run(questions, checker, bar.update)
-    show(claims.as_dict(rows), clean_lines(claims.text(rows)))
+    show(claims.as_dict(rows), clean(claims.text(rows)))
     figures = claims.summary(rows)
     _exit_by(
         [
@@ -238,7 +240,7 @@ def why_command(
 
     text = check_question(question, settings.max_question)
     diagnosis = diagnose.why(build.engine(settings), text, answers, document)
-    show(diagnosis, clean_lines(diagnose.text(diagnosis, settings)))
+    show(diagnosis, clean(diagnose.text(diagnosis, settings)))
     sys.exit(1 if diagnosis.stage else 0)
 
 

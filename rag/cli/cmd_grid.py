@@ -13,7 +13,7 @@ import click
 
 from rag import build
 from rag.cli.main import LazyGroup
-from rag.cli.options import FILE, is_json, shared, show
+from rag.cli.options import FILE, is_json, shared, show, stopped
 from rag.desk import grid as grids
 from rag.desk.grid import STATE_NAMES, Change, Grid
 from rag.errors import InputError
@@ -229,9 +229,7 @@ def _run(settings: Settings, store: Store, name: str, out: Path | None) -> None:
                 for finished, *_ in grid_run.in_batches(engine, name):  # noqa: B007  # shown by Status
                     pass
         except KeyboardInterrupt:
-            message = f"rag: stopped; {plural(finished, 'cell')} of {len(waiting):,} are kept"
-            click.echo(f"{message}; run it again to continue", err=True)
-            sys.exit(130)
+            stopped(f"{plural(finished, 'cell')} of {len(waiting):,} are kept")
         finally:
             engine.store.close()
     _report(store, grids.load(store, name), out)

@@ -1,23 +1,29 @@
-"""`rag index`: shows, copies, restores, rebuilds and moves an index."""
+"""`rag index`: shows, checks, copies, restores, rebuilds and moves an index."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
-from rag.cli.options import FILE, json_option, only_local, shared, show
-from rag.errors import InputError
-from rag.protocols import Store
+from rag.cli.options import FILE, flag, json_option, only_local, shared, show
+from rag.errors import AbsentError, ConflictError, InputError, RagError
+from rag.models.registry import embedder_path, reader_path
+from rag.protocols import Stats, Store
 from rag.render.status import clean
 from rag.settings import DEFAULT_COLLECTION, SCHEMES, Settings, shown
+from rag.types import Document
 
 if TYPE_CHECKING:
+    from rag.store.local.integrity import Finding
     from rag.store.local.snapshots import Snapshot
     from rag.store.migrate import Moved
 
@@ -39,6 +45,117 @@ def info_command(settings: Settings) -> None:
         facts |= {"index": str(settings.index.resolve()), "bytes": size}
     values = {name: f"{v:,}" if isinstance(v, int) else clean(str(v)) for name, v in facts.items()}
     show(facts, [f"{n.replace('_', ' '):15} {v}" for n, v in values.items()])
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorCheck:
+    """`fix` is the next step after a failure; `mended`: it had failed, and is repaired now."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+    mended: bool = False
+
+
+@click.command("doctor")
+@flag("--repair", help="Also rebuild passages and vectors that do not match their text.")
+@shared
+def doctor_command(settings: Settings, repair: bool) -> None:
+    """Check Python, the models and every row of the index, and suggest fixes.
+
+    Broken search indexes are rebuilt; documents that cannot be repaired are listed. Exits with
+    status 1 if something is wrong.
+
+    \b
+    Examples:
+      rag index doctor
+      rag index doctor --repair
+      rag index doctor --json | jq '.[] | select(.ok | not)'
+    """
+    version = sys.version.split()[0]
+    checks = [
+        DoctorCheck("python", sys.version_info >= (3, 11), version, "install Python 3.11 or later"),
+        _try("embedder", lambda: embedder_path(settings.embedder)[0]),
+        _try("reader", lambda: reader_path(settings.reader)[0]),
+        _try("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
+        _try("reader runs", lambda: build.reader(settings).name),
+        *([_writable(settings.index)] if settings.store == "local" else []),
+        *_index(settings, repair),
+        _try("index opens", lambda: _size(build.store(settings).stats())),
+    ]
+    show(checks, (line for check in checks for line in _check_lines(check)))
+    sys.exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _check_lines(check: DoctorCheck) -> list[str]:
+    state = "fixed" if check.mended else "ok   " if check.ok else "WRONG"
+    fix = [f"      {clean(check.fix)}"] if check.fix and not check.ok else []
+    return [f"{state} {check.name}: {clean(check.detail)}", *fix]
+
+
+def _try(name: str, look: Callable[[], str]) -> DoctorCheck:
+    try:
+        return DoctorCheck(name, True, look())
+    except RagError as error:
+        return DoctorCheck(name, False, error.message, error.hint)
+
+
+def _index(settings: Settings, repair: bool) -> list[DoctorCheck]:
+    try:
+        before = examine(settings)
+        if any(finding.derived and not finding.ok for finding in before):
+            build.store(settings, any_embedder=True).close()
+        documents = sorted({document_id for finding in before for document_id in finding.documents})
+        if repair and documents:
+            _repair(settings, documents)
+        after = before if all(finding.ok for finding in before) else examine(settings)
+    except AbsentError:  # reported by the check "index opens"
+        return []
+    except RagError as error:
+        return [DoctorCheck("index", False, error.message, error.hint)]
+    was_wrong = {finding.name: finding.detail for finding in before if not finding.ok}
+    checks = []
+    for finding in after:
+        mended = finding.ok and finding.name in was_wrong
+        detail = f"repaired; before: {was_wrong[finding.name]}" if mended else finding.detail
+        fix = "" if finding.ok else finding.fix
+        checks.append(DoctorCheck(finding.name, finding.ok, detail, fix, mended))
+    return checks
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check the index. A database is checked by its server; only its copies are named."""
+    from rag.store.duplicates import described
+    from rag.store.local import integrity
+
+    if settings.store == "local":
+        return integrity.examine(settings.index)
+    with closing(build.postgres(settings, {}, create=False)) as opened:
+        return [integrity.Finding("copies", True, described(opened.duplicates()))]
+
+
+def _repair(settings: Settings, ids: Sequence[str]) -> None:
+    """Split and embed these documents again from the text in the index."""
+    from rag.ingestion.pipeline import index
+
+    embedder = build.embedder(settings)
+    with closing(build.store(settings, embedder)) as store:
+
+        def check(document: Document) -> None:
+            if store.document(document.id) != document:
+                message = f"{document.id} has changed in the meantime"
+                raise ConflictError(message, "run again: rag index doctor")
+
+        documents = (document for name in ids if (document := store.document(name)))
+        index(documents, store, embedder, settings.passage_tokens, check)
+
+
+def _writable(folder: Path) -> DoctorCheck:
+    parents = (folder.absolute(), *folder.absolute().parents)
+    existing = next(parent for parent in parents if parent.exists())
+    fix = f"make {existing} writable, or choose another folder with --index"
+    return DoctorCheck("index folder", os.access(existing, os.W_OK), str(folder), fix)
 
 
 def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
@@ -73,10 +190,8 @@ def snapshot_command(settings: Settings, target: Path) -> None:
 
 @click.command("restore")
 @click.argument("source", type=FILE)
-@click.option("--replace", is_flag=True, help="Overwrite an index that already contains documents.")
-@click.option(
-    "--check", "only_check", is_flag=True, help="Check the snapshot without restoring it."
-)
+@flag("--replace", help="Overwrite an index that already contains documents.")
+@flag("--check", "only_check", help="Check the snapshot without restoring it.")
 @shared
 def restore_command(settings: Settings, source: Path, replace: bool, only_check: bool) -> None:
     """Restore the index from the snapshot SOURCE: a file, or a folder whose newest snapshot is
@@ -110,7 +225,7 @@ def restore(settings: Settings, source: Path, replace: bool) -> Snapshot:
 
 
 @click.command("rebuild")
-@click.option("--abandon", is_flag=True, help="Discard an interrupted rebuild.")
+@flag("--abandon", help="Discard an interrupted rebuild.")
 @shared
 def rebuild_command(settings: Settings, abandon: bool) -> None:
     """Split and embed all documents again with the current settings, using the text in the index.
@@ -186,7 +301,7 @@ def migrate_command(source: str, target: str, collection: str) -> None:
     show(moved, [f"{shown(target)}: {size}", digest])
 
 
-def _size(counted: Snapshot | Moved) -> str:
+def _size(counted: Snapshot | Moved | Stats) -> str:
     return f"{counted.documents:,} documents, {counted.passages:,} passages"
 
 

@@ -6,20 +6,16 @@ import sys
 
 import click
 
-from rag.cli.options import filter_option, is_json, shared, top_k_option
+from rag.cli.options import filter_option, flag, is_json, shared, top_k_option
 from rag.filters import Filter
 from rag.settings import Settings
 
 
 @click.command("repl")
 @top_k_option
-@click.option(
-    "--plain", is_flag=True, help="Plain text without colours or animation, for screen readers."
-)
-@click.option(
-    "--no-follow-ups",
-    is_flag=True,
-    help='Take each question by itself; "it" and "and where?" are not filled in.',
+@flag("--plain", help="Plain text without colours or animation, for screen readers.")
+@flag(
+    "--no-follow-ups", help='Take each question by itself; "it" and "and where?" are not filled in.'
 )
 @filter_option
 @shared

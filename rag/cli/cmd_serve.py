@@ -1,15 +1,22 @@
-"""`rag serve`: the HTTP API and the web page."""
+"""`rag serve` and `rag worker`, which run until they are stopped."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
 
 import click
 
-from rag.cli.options import is_json, shared_by_all
-from rag.errors import RagError
-from rag.settings import Settings
+from rag import build
+from rag.cli.options import collection_name, flag, is_json, print_json, shared, shared_by_all, show
+from rag.errors import AbsentError, EmptyError, InputError, NotFoundError, RagError
+from rag.ingestion.uploads import GRID, Done, State, Upload, put_upload
+from rag.protocols import Embedder, Reader, Store
+from rag.render.status import clean, plural
+from rag.settings import DEFAULT_COLLECTION, Settings
 
 
 @click.command("serve")
@@ -27,12 +34,11 @@ from rag.settings import Settings
 @click.option(
     "--keyfile", metavar="PEM", help="The certificate's private key, if it is in a separate file."
 )
-@click.option(
+@flag(
     "--no-key",
-    is_flag=True,
     help="Require no token. Any program or proxy on this machine can then use the service.",
 )
-@click.option("--open", "open_page", is_flag=True, help="Open the page in your browser.")
+@flag("--open", "open_page", help="Open the page in your browser.")
 @shared_by_all
 def serve_command(
     settings: Settings,
@@ -77,3 +83,120 @@ def foreseen(failure: BaseException) -> RagError:
         return failure
     message = f"the index or the models cannot be opened: {type(failure).__name__}: {failure}"
     return RagError(message, "see the log above; try: rag index doctor")
+
+
+@click.command("worker")
+@flag("--once", help="Stop when the queue is empty.")
+@flag("--status", help="Only show the queue.")
+@flag("--forget", help="Only remove failed documents from the queue.")
+@flag(
+    "--all-collections",
+    help="Serve the default collection and all others, also those created later.",
+)
+@shared
+def worker_command(
+    settings: Settings, once: bool, status: bool, forget: bool, all_collections: bool
+) -> None:
+    """Ingest the documents that `rag ingest --enqueue` and rag serve have queued in a PostgreSQL
+    index, until interrupted.
+
+    Run any number of workers on any number of machines. If one dies, another takes over its
+    document. Exits with status 1 if a queued document failed.
+
+    \b
+    Examples:
+      rag worker
+      rag worker --all-collections
+      rag worker --once
+      rag worker --status --json
+    """
+    errors: Mapping[str, str] = {}
+    if all_collections:
+        if collection_name() != DEFAULT_COLLECTION:
+            message = "--all-collections includes every --collection; leave that out"
+            raise click.UsageError(message)
+        with closing(build.collection_queues(settings)) as queues:
+            if forget:
+                print_json({"forgotten": queues.forget()})
+                return
+            if not status:
+                with _handlers(settings) as opened:
+                    errors = queues.work(opened, wait=not once)
+            states = queues.states()
+        lines = [f"{name}: {text}" for name, state in states.items() if (text := _summary(state))]
+        show(states, lines or "all queues are empty")
+    else:
+        queue = build.queue(settings)
+        if forget:
+            print_json({"forgotten": queue.forget()})
+            return
+        if not status:
+            with _handlers(settings) as opened, opened("", settings) as handle:
+                queue.work(handle, wait=not once)
+        states = {"": queue.state()}
+        show(states[""], _summary(states[""]) or "the queue is empty")
+    sys.exit(1 if errors or any(state.count("failed") for state in states.values()) else 0)
+
+
+Handle = Callable[[Upload], Done]
+"""Processes one queued file or grid."""
+
+
+@contextmanager
+def _handlers(
+    settings: Settings,
+) -> Iterator[Callable[[str, Settings], AbstractContextManager[Handle]]]:
+    """A function that opens a collection to process its queue, and names it in each line."""
+    embedder = build.embedder(settings)
+    reader = functools.cache(lambda: build.reader(settings))
+    with build.pool(settings) as pool:
+
+        @contextmanager
+        def opened(collection: str, place: Settings) -> Iterator[Handle]:
+            prefix = f"{collection}: " if collection else ""
+            tokens, keep_pdf = place.passage_tokens, place.keep_pdf_mb << 20
+            with closing(build.store(place, embedder, create=True)) as store:
+
+                def handle(upload: Upload) -> Done:
+                    name = clean(upload.name)
+                    if upload.name.startswith(GRID):
+                        grid = upload.name.removeprefix(GRID)
+                        return _ask(place, store, embedder, reader, grid)
+                    try:
+                        load = pool.load_data
+                        result = put_upload(store, embedder, tokens, upload, load, keep_pdf)
+                    except RagError as error:
+                        if not isinstance(error, AbsentError):  # its collection was deleted
+                            click.echo(f"{prefix}{name}: {clean(error.message)}", err=True)
+                        raise
+                    detail = f" ({clean(result.detail)})" if result.detail else ""
+                    click.echo(f"{prefix}{name}: {result.outcome}{detail}", err=True)
+                    return result
+
+                yield handle
+
+        yield opened
+
+
+def _ask(
+    settings: Settings, store: Store, embedder: Embedder, reader: Callable[[], Reader], name: str
+) -> Done:
+    """Ask the cells of a grid."""
+    from rag.desk import grid_run
+
+    try:
+        engine = build.assemble(settings, store, embedder, reader())
+        count = grid_run.run(engine, name)
+    except (InputError, NotFoundError, EmptyError) as error:
+        return Done("rejected", (), error.message)
+    click.echo(f"grid {clean(name)}: {plural(count, 'cell')} asked", err=True)
+    return Done("answered", (), plural(count, "cell"))
+
+
+def _summary(state: State) -> str:
+    """The queue's counts and failed files, or "" if it is empty."""
+    names = ("waiting", "working", "failed")
+    counts = [f"{count:,} {name}" for name in names if (count := state.count(name))]
+    failed = (job for job in state.jobs if job.state == "failed")
+    lines = [f"  {clean(job.name)}: {clean(job.error or 'unknown')}" for job in failed]
+    return "\n".join([", ".join(counts), *lines])

@@ -28,7 +28,9 @@ def _start_options(recipe_help: str) -> Callable[[Callable[..., Any]], Callable[
     init = click.option(
         "--init", help="Model to start from: a name, folder or hub id. Default: the recipe's."
     )
+
     recipe = click.option("--recipe", type=_FILE, help=recipe_help)
+
     return lambda command: init(recipe(command))
 
 

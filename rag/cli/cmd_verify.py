@@ -1,27 +1,29 @@
-"""`rag verify`: checks the citations of an answer again, or asks again from its receipt."""
+"""`rag verify` and `rag export`: proofs of answers, checked with the index or without rag."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import closing
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rag import build
 from rag.answering.verification import CitationCheck, citations, verify
-from rag.cli.options import read_json, shared, show
+from rag.cli.options import FILE, flag, read_json, shared, show
 from rag.desk import certificate as certificates
-from rag.errors import InputError
-from rag.render.status import clean
+from rag.errors import InputError, NotFoundError
+from rag.render.status import clean, plural
 from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from rag.desk.bundle import Bundle
 
 
 @click.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-")
-@click.option(
-    "--replay", is_flag=True, help="Ask the question again instead, and show what changed."
-)
+@flag("--replay", help="Ask the question again instead, and show what changed.")
 @shared
 def verify_command(settings: Settings, file: str, replay: bool) -> None:
     """Check the citations in FILE (or stdin) against the current index: ok, moved, changed or
@@ -110,3 +112,51 @@ def _replay(settings: Settings, content: Any) -> bool:
     value = {"same": replay.same, "changed": list(replay.changed), "answer": replay.answer}
     show(value, lines)
     return bool(replay.same)
+
+
+@click.command("export")
+@click.argument("source")
+@click.option("--bundle", "path", type=FILE, required=True, help="The ZIP file to write.")
+@click.option(
+    "--sign",
+    "key",
+    type=FILE,
+    help="Sign the bundle's list of digests with this private key of SSH.",
+)
+@shared
+def export_command(settings: Settings, source: str, path: Path, key: Path | None) -> None:
+    """Write SOURCE into a bundle that anyone can check without rag: a page to read, the answers
+    with their offsets and digests, the documents that they quote, and a program, verify.py.
+
+    SOURCE is a file with the output of `rag ask --json`, or the name of a grid. The bundle has the
+    whole quoted documents; keep it from people who may not read them.
+
+    \b
+    Examples:
+      rag export answer.json --bundle proof.zip
+      rag export leases --bundle leases.zip --sign ~/.ssh/id_ed25519
+    """
+    from rag.desk import bundle
+    from rag.desk import grid as grids
+
+    bundle.check_path(path, key)
+    with closing(build.store(settings, any_embedder=True)) as store:
+        if Path(source).is_file():
+            written = bundle.write_answer(store, read_json(source), path, key)
+        elif source in store.grids():
+            written = bundle.write_grid(store, grids.load(store, source), path, key)
+        else:
+            hint = "list the grids with: rag grid list; or write: rag ask --json … > answer.json"
+            raise NotFoundError(f"{source!r} is neither a file nor a grid", hint)
+    show(written, _bundle_lines(written))
+
+
+def _bundle_lines(written: Bundle) -> list[str]:
+    counts = [
+        plural(getattr(written, f"{noun}s"), noun) for noun in ("answer", "quote", "document")
+    ]
+    return [
+        f"{written.path}: {', '.join(counts)}",
+        *(f"  without the original of {clean(name)}" for name in written.left_out),
+        f"digest of its SHA256SUMS, for the recipient: {written.sha256}",
+    ]

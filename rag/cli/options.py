@@ -8,20 +8,18 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from rag.errors import InputError, writing_to
 from rag.filters import parse
-from rag.render.status import clean, plural, takes_all
+from rag.render.status import takes_all
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import plain
 
 FIELDS = "rag.fields"
 """Key, in the context's `meta`, of the fields that --json names, () for all; absent without it."""
-MOST_SKIPPED = 20
-"""Number of skipped files that a report lists."""
 
 
 def show(value: Any, text: str | Iterable[str]) -> None:
@@ -57,27 +55,10 @@ def pick(value: Any, fields: Sequence[str]) -> Any:
     return {name: value[name] for name in fields}
 
 
-def clean_lines(text: str) -> str:
-    """Remove control characters line by line, so that no document can control the terminal."""
-    return "\n".join(clean(line) for line in text.split("\n"))
-
-
-def counts(report: object, words: Sequence[str]) -> str:
-    """How many documents of each kind a run had: "3 added, 1 skipped"."""
-    return ", ".join(f"{count} {word}" for word in words if (count := len(getattr(report, word))))
-
-
-def skipped_lines(skipped: Sequence[tuple[str, str]]) -> list[str]:
-    """The skipped files with their reasons; the last line counts those left out."""
-    lines = [f"  skipped {clean(path)}: {clean(why)}" for path, why in skipped[:MOST_SKIPPED]]
-    unlisted = len(skipped) - MOST_SKIPPED
-    return [*lines, f"  and {unlisted} more; --json lists all"] if unlisted > 0 else lines
-
-
-def quotes_lines(quotes: int) -> list[str]:
-    """A line about deleted ratings and answers of threads, if there are any."""
-    quotes_text = plural(quotes, "rating or answer")
-    return [f"  {quotes_text} that quoted removed documents deleted"] if quotes else []
+def stopped(state: str) -> NoReturn:
+    """End a command that was interrupted; `state` says what it has done."""
+    click.echo(f"rag: stopped; {state}; run it again to continue", err=True)
+    sys.exit(130)
 
 
 Command = Callable[..., Any]
@@ -189,6 +170,7 @@ def check_folder(path: Path | None) -> None:
 
 
 FILE = click.Path(path_type=Path)
+flag = functools.partial(click.option, is_flag=True)
 question_argument = click.argument(
     "question", nargs=-1, required=True, callback=lambda _, __, words: " ".join(words)
 )

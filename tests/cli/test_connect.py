@@ -145,6 +145,6 @@ def test_the_command_shows_the_change_asks_and_undoes(at_home: Run, tmp_path: Pa
 def test_an_entry_that_could_not_start_is_not_written(
     at_home: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.cli.cmd_connect.find_spec", lambda name: None)
+    monkeypatch.setattr("rag.cli.cmd_agents.find_spec", lambda name: None)
     assert install_line("mcp") in at_home("connect", "cursor", "--yes")[2]
     assert not list(tmp_path.glob(".*"))

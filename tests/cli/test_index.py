@@ -13,8 +13,8 @@ from tests.cli.helpers import Run
 
 @pytest.fixture
 def doctor(filled: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr("rag.cli.cmd_doctor.embedder_path", lambda name: (name, None))
-    monkeypatch.setattr("rag.cli.cmd_doctor.reader_path", lambda name: (name, None))
+    monkeypatch.setattr("rag.cli.cmd_index.embedder_path", lambda name: (name, None))
+    monkeypatch.setattr("rag.cli.cmd_index.reader_path", lambda name: (name, None))
     return filled
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from rag.cli.cmd_doctor import examine
+from rag.cli.cmd_index import examine
 from rag.errors import AbsentError, InputError, StoreError
 from rag.filters import OPERATORS, Condition, matches, parse
 from rag.protocols import CellRow, Store

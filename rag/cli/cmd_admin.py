@@ -1,4 +1,4 @@
-"""`rag keys`: adds, rotates, lists and revokes the API keys of `rag serve`."""
+"""`rag keys` and `rag collection`: who may use an index, and its collections."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import click
 
 from rag import build
 from rag.cli.main import LazyGroup
-from rag.cli.options import is_json, print_json, shared_by_all, show
+from rag.cli.options import flag, is_json, print_json, shared_by_all, show
 from rag.errors import InputError
 from rag.render.status import clean
 from rag.server.api_keys import EVERY, READ, WRITE, Key, keys_of
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
+from rag.store.collections import Collection
 
 
 @click.group("keys", cls=LazyGroup)
@@ -32,9 +33,7 @@ def keys_command() -> None:
 
 @keys_command.command("add")
 @click.argument("name")
-@click.option(
-    "--write", is_flag=True, help="Allow the key to change documents. Default: read only."
-)
+@flag("--write", help="Allow the key to change documents. Default: read only.")
 @click.option(
     "--collection",
     "collections",
@@ -78,10 +77,8 @@ def _show_new(key: Key, token: str) -> None:
         print_json(fields | {"key": token})
         return
     click.echo(token)
-    click.echo(
-        f"{key.scope} key {key.id} for {clean(key.name)}; save it now, it is not shown again",
-        err=True,
-    )
+    words = f"{key.scope} key {key.id} for {clean(key.name)}"
+    click.echo(f"{words}; save it now, it is not shown again", err=True)
 
 
 def _id(settings: Settings, collection: str) -> str:
@@ -156,3 +153,87 @@ def revoke(settings: Settings, name: str) -> None:
     revoked = [key.id for key in keys_of(settings).revoke(name)]
     Audit(settings.index).note("keys revoked", keys=revoked)
     show({"revoked": revoked}, [f"revoked {key_id}" for key_id in revoked])
+
+
+@click.group("collection", cls=LazyGroup)
+def collection_command() -> None:
+    """Manage collections: separate named indexes that share only the models.
+
+    \b
+    Examples:
+      rag collection create contracts
+      rag ingest --collection contracts ~/contracts
+      rag ask --collection contracts "When does the lease end?"
+    """
+
+
+@collection_command.command("create")
+@click.argument("name")
+@shared_by_all
+def create(settings: Settings, name: str) -> None:
+    """Create an empty collection called NAME.
+
+    \b
+    Examples:
+      rag collection create contracts
+      rag collection create contracts --index ~/notes/index
+    """
+    _report(settings, build.collections(settings).create(name), "created")
+
+
+@collection_command.command("list")
+@shared_by_all
+def list_collections(settings: Settings) -> None:
+    """List the collections, the default one first.
+
+    \b
+    Examples:
+      rag collection list
+      rag collection list --json
+    """
+    default = Collection(DEFAULT_COLLECTION, DEFAULT_COLLECTION, "")
+    collections = [default, *build.collections(settings).all()]
+    lines = [f"{collection.name:20} {collection.created}".rstrip() for collection in collections]
+    show(collections, lines)
+
+
+@collection_command.command("rename")
+@click.argument("name")
+@click.argument("new")
+@shared_by_all
+def rename(settings: Settings, name: str, new: str) -> None:
+    """Rename the collection NAME to NEW. API keys for it remain valid.
+
+    \b
+    Examples:
+      rag collection rename contracts contracts-2025
+      rag collection rename contracts archive --index ~/notes/index
+    """
+    _report(settings, build.collections(settings).rename(name, new), "renamed")
+
+
+@collection_command.command("delete")
+@click.argument("name")
+@flag("--yes", help="Do not ask for confirmation.")
+@shared_by_all
+def delete(settings: Settings, name: str, yes: bool) -> None:
+    """Delete the collection NAME and every document in it.
+
+    \b
+    Examples:
+      rag collection delete contracts
+      rag collection delete contracts --yes
+    """
+    collections = build.collections(settings)
+    collections.named(name)
+    if not yes:
+        click.confirm(f"delete collection {name} and all documents in it?", abort=True, err=True)
+    _report(settings, collections.delete(name), "deleted")
+
+
+def _report(settings: Settings, collection: Collection, outcome: str) -> None:
+    Audit(settings.index).note(
+        f"collection {outcome}", collection=collection.id, name=collection.name
+    )
+    value = dataclasses.asdict(collection) | {"done": outcome}
+    show(value, f"{outcome} {collection.name}")

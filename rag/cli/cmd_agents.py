@@ -1,4 +1,4 @@
-"""`rag connect`: adds rag to the configuration of an agent (MCP), or removes it."""
+"""`rag mcp` and `rag connect`: the documents for an AI agent, and its configuration."""
 
 from __future__ import annotations
 
@@ -9,26 +9,52 @@ from pathlib import Path
 
 import click
 
-from rag.cli.agent_config import (
-    CLIENTS,
-    ConfigChange,
-    Server,
-    config_path,
-    connected,
-    disconnected,
-    write,
-)
-from rag.cli.options import is_json, shared, show
+from rag.cli import agent_config
+from rag.cli.agent_config import ConfigChange, Server
+from rag.cli.options import collection_name, flag, is_json, shared, show
 from rag.errors import InputError, install_line
+from rag.render.links import page_of
 from rag.settings import Settings
+
+_allow_writes = flag("--allow-writes", help="Also offer the tools run_grid, ingest and delete.")
+
+
+@click.command("mcp")
+@_allow_writes
+@click.option(
+    "--page",
+    default="",
+    metavar="URL",
+    help="Address of a running rag serve, for links to sources.",
+)
+@shared
+def mcp_command(settings: Settings, allow_writes: bool, page: str) -> None:
+    """Serve the documents to an AI agent over stdin and stdout (MCP).
+
+    The agent starts this command itself; rag connect writes the configuration for it. rag serve
+    offers the same tools at /mcp. Needs the extra `mcp`: pip install '.[mcp]'.
+
+    \b
+    Examples:
+      rag mcp --index notes/index
+      rag mcp --allow-writes --page http://127.0.0.1:8000/
+    """
+    if page:
+        _check_url("--page", page, "http://127.0.0.1:8000/")
+    try:
+        from rag.server.mcp.local import run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in ("mcp", "mcp_types"):
+            raise
+        hint = f"run: {install_line('mcp')}"
+        raise InputError("the package mcp is not installed", hint) from error
+    run(settings, allow_writes, page and page_of(f"{page.rstrip('/')}/", collection_name()))
 
 
 @click.command("connect")
-@click.argument("client", type=click.Choice(CLIENTS))
-@click.option("--remove", is_flag=True, help="Remove rag's entry.")
-@click.option(
-    "--project", is_flag=True, help="Change the current folder's configuration instead of yours."
-)
+@click.argument("client", type=click.Choice(agent_config.CLIENTS))
+@flag("--remove", help="Remove rag's entry.")
+@flag("--project", help="Change the current folder's configuration instead of yours.")
 @click.option(
     "--url",
     default="",
@@ -41,11 +67,9 @@ from rag.settings import Settings
     metavar="NAME",
     help="With --url: environment variable that holds the API key.",
 )
-@click.option(
-    "--allow-writes", is_flag=True, help="Also offer the tools run_grid, ingest and delete."
-)
+@_allow_writes
 @click.option("--name", default="rag", show_default=True, help="Name of the entry.")
-@click.option("--yes", "-y", is_flag=True, help="Write without asking.")
+@flag("--yes", "-y", help="Write without asking.")
 @shared
 def connect_command(
     settings: Settings,
@@ -70,12 +94,12 @@ def connect_command(
       rag connect cursor --url http://127.0.0.1:8000 --key-env RAG_KEY
       rag connect claude --remove
     """
-    path = config_path(client, project)
+    path = agent_config.config_path(client, project)
     if remove:
-        change = disconnected(client, path, name)
+        change = agent_config.disconnected(client, path, name)
     else:
         server = _at_url(url, key_env) if url else _local(settings, allow_writes)
-        change = connected(client, path, server, name)
+        change = agent_config.connected(client, path, server, name)
     backup = _written(change, yes) if change.is_needed else None
     outcome = f"written{f'; backup: {backup}' if backup else ''}"
     value = {"path": path, "changed": change.is_needed, "backup": backup}
@@ -84,13 +108,12 @@ def connect_command(
 
 def _written(change: ConfigChange, yes: bool) -> Path | None:
     click.echo(change.diff, err=is_json())
-    if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError(
-            f"{change.path} needs your confirmation", "review the change above, then add --yes"
-        )
     if not yes:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            hint = "review the change above, then add --yes"
+            raise InputError(f"{change.path} needs your confirmation", hint)
         click.confirm(f"Write {change.path}?", abort=True)
-    return write(change)
+    return agent_config.write(change)
 
 
 def _local(settings: Settings, allow_writes: bool) -> Server:
@@ -109,7 +132,11 @@ def _local(settings: Settings, allow_writes: bool) -> Server:
 
 
 def _at_url(url: str, key_env: str) -> Server:
-    if not url.startswith(("http://", "https://")):
-        raise InputError(f"--url {url} is not a URL", "write it as http://127.0.0.1:8000")
+    _check_url("--url", url, "http://127.0.0.1:8000")
     whole = url.rstrip("/")
     return Server(url=whole if whole.endswith("/mcp") else f"{whole}/mcp", key_env=key_env)
+
+
+def _check_url(option: str, url: str, example: str) -> None:
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"{option} {url} is not a URL", f"write it as {example}")
