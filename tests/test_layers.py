@@ -136,7 +136,7 @@ def test_help_is_light() -> None:
 @pytest.mark.parametrize(
     ("modules", "unwanted"),
     [
-        ("rag.cli.cmd_repl, rag.repl.run, rag.repl.full_terminal", HEAVY),
+        ("rag.cli.cmd_repl, rag.repl.run, rag.repl.terminals", HEAVY),
         ("rag.server.app, rag.cli.cmd_ask, rag.build", set(EXTRAS)),
     ],
     ids=["the prompt", "a service and a question"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,7 +189,8 @@ def _info(context: Context, _: str) -> None:
     stats = context.session.service.store().stats()
     exchanges = context.session.exchanges
     answered = sum(exchange.answer.text is not None for exchange in exchanges)
-    typical = f", {context.session.typical_seconds():.2f} s typically" if exchanges else ""
+    seconds = [exchange.seconds for exchange in exchanges]
+    typical = f", {statistics.median(seconds):.2f} s typically" if exchanges else ""
     rows = [
         ("index", context.session.service.settings.place),
         ("documents", f"{stats.documents:,}"),

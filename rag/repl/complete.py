@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from prompt_toolkit.completion import Completion
 
 from rag.render.status import clean
 from rag.repl.commands import COMMANDS, Command
@@ -17,17 +18,8 @@ _OWN_KEYS = ("document", "title", "source")
 _LAST_WORDS = re.compile(r"\S+(?:\s+\S+){0,5}$")
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """`text` replaces the last `back` characters; `about` describes it."""
-
-    text: str
-    back: int
-    about: str = ""
-
-
-def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[Suggestion]:
-    """Suggestions for the line up to the cursor. `documents` is called only if needed."""
+def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[Completion]:
+    """Completions of the line up to the cursor. `documents` is called only if needed."""
     line = line.lstrip()
     if not line.startswith("/"):
         yield from _titles(line, documents())
@@ -35,7 +27,7 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
     name, space, argument = line[1:].partition(" ")
     if not space:
         for command in _starting_with(name):
-            yield Suggestion(f"/{command.name}", len(line), command.help)
+            yield Completion(f"/{command.name}", -len(line), display_meta=command.help)
     elif name in ("ingest", "save"):
         yield from _paths(argument)
     elif name in ("delete", "list"):
@@ -44,14 +36,14 @@ def suggest(line: str, documents: Callable[[], Sequence[Document]]) -> Iterator[
         yield from _filters(argument, documents())
     elif name == "help":
         for command in _starting_with(argument):
-            yield Suggestion(command.name, len(argument), command.help)
+            yield Completion(command.name, -len(argument), display_meta=command.help)
 
 
 def _starting_with(start: str) -> list[Command]:
     return [command for command in COMMANDS.values() if command.name.startswith(start)]
 
 
-def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
+def _titles(line: str, documents: Sequence[Document]) -> Iterator[Completion]:
     """Titles that match the last words, longest match first; a match may start inside a title."""
     match = _LAST_WORDS.search(line)
     words = match.group() if match else ""
@@ -59,12 +51,13 @@ def _titles(line: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
         start = f" {words}".casefold()
         matches = [d for d in documents if start in f" {clean(d.title)}".casefold()]
         if matches:
-            yield from (Suggestion(clean(d.title), len(words), clean(d.id)) for d in matches[:MOST])
+            for d in matches[:MOST]:
+                yield Completion(clean(d.title), -len(words), display_meta=clean(d.id))
             return
         words = words.partition(" ")[2].lstrip()
 
 
-def _paths(typed: str) -> Iterator[Suggestion]:
+def _paths(typed: str) -> Iterator[Completion]:
     folder, slash, start = typed.rpartition("/")
     try:
         place = Path(folder + slash).expanduser() if slash else "."
@@ -74,26 +67,26 @@ def _paths(typed: str) -> Iterator[Suggestion]:
     for entry in entries[:1000]:
         is_hidden = entry.name.startswith(".") and not start
         if entry.name.startswith(start) and entry.name.isprintable() and not is_hidden:
-            yield Suggestion(entry.name + ("/" if entry.is_dir() else ""), len(start))
+            yield Completion(entry.name + ("/" if entry.is_dir() else ""), -len(start))
 
 
-def _documents(typed: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
+def _documents(typed: str, documents: Sequence[Document]) -> Iterator[Completion]:
     prefix = typed.casefold()
     matches = (d for d in documents if prefix in d.id.casefold() or prefix in d.title.casefold())
     for _, document in zip(range(MOST), matches, strict=False):
-        yield Suggestion(clean(document.id), len(typed), clean(document.title))
+        yield Completion(clean(document.id), -len(typed), display_meta=clean(document.title))
 
 
-def _filters(typed: str, documents: Sequence[Document]) -> Iterator[Suggestion]:
+def _filters(typed: str, documents: Sequence[Document]) -> Iterator[Completion]:
     key, equals, value = typed.partition("=")
     if not equals:
         keys = dict.fromkeys([*_OWN_KEYS, *(key for d in documents for key in d.metadata), "off"])
         yield from (
-            Suggestion(k if k == "off" else f"{k}=", len(typed)) for k in keys if k.startswith(key)
+            Completion(k if k == "off" else f"{k}=", -len(typed)) for k in keys if k.startswith(key)
         )
         return
     values = sorted({_value(d, key) for d in documents} - {""})
-    yield from (Suggestion(clean(v), len(value)) for v in values[:1000] if v.startswith(value))
+    yield from (Completion(clean(v), -len(value)) for v in values[:1000] if v.startswith(value))
 
 
 def _value(document: Document, key: str) -> str:

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
-import shutil
-import signal
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Literal
-
-import click
 
 from rag import __version__
 from rag.errors import RagError
-from rag.render.status import clean
 from rag.repl import commands
 from rag.repl.screen import Screen
-from rag.repl.session import ReplSession, ShownPlace
-from rag.types import Document
+from rag.repl.session import ReplSession
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +25,7 @@ def run(session: ReplSession, plain: bool) -> int:
         from rag.repl import batch
 
         return batch.run(session, sys.stdin.buffer, sys.stdout)
-    _at_plain(session) if plain or is_plain() else _at_terminal(session)
+    _at_terminal(session, plain or is_plain())
     if session.service.loading:  # a thread that is importing a library cannot be ended cleanly
         sys.stdout.flush()
         os._exit(0)
@@ -54,53 +46,23 @@ def screen_for(plain: bool) -> Screen:
     return Screen(Console(markup=False, emoji=False, highlight=False, color_system=colours), plain)
 
 
-def _at_terminal(session: ReplSession) -> None:
-    from rag.repl.full_terminal import Prompt, quiet
-    from rag.repl.history import history
+def _at_terminal(session: ReplSession, plain: bool) -> None:
+    from rag.repl.terminals import Full, Plain, quiet
 
-    screen = screen_for(plain=False)
+    screen = screen_for(plain)
     session.working = screen.working
     colour = not screen.console.no_color
-    typed = history()
-    prompt = Prompt(session.service, typed, partial(foot, session), colour)
-    context = commands.Context(session, screen, page, prompt.confirm)
-    with quiet():
-        _welcome(screen, session)
-        converse(context, prompt.read())
-
-
-def _at_plain(session: ReplSession) -> None:
-    from rag.repl import plain_terminal as plain
-    from rag.repl.history import history
-
-    screen = screen_for(plain=True)
-    session.working = screen.working
-    context = commands.Context(session, screen, partial(plain.show, screen), plain.confirm)
-    _welcome(screen, session)
-    session.service.start()
-    typed = history()
-    converse(context, plain.read(session.service.documents, typed))
-
-
-def page(document: Document, place: ShownPlace) -> None:
-    """The document in $PAGER, by default less, which opens at the place and marks it."""
-    text = clean(document.text)
-    pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
-    if Path(pager[0]).name != "less" or not shutil.which(pager[0]):
-        click.echo_via_pager(text)
-        return
-    marked = "\n".join(
-        f"\x1b[7m{line}\x1b[27m" for line in text[place.start : place.end].split("\n")
+    terminal = (
+        Plain(session.service, screen)
+        if plain
+        else Full(session.service, partial(foot, session), colour)
     )
-    text = f"{text[: place.start]}{marked}{text[place.end :]}"
-    first_line = max(1, text.count("\n", 0, place.start) - 4)  # with what comes before it
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's
-    try:
-        subprocess.run(
-            [*pager, "-R", f"+{first_line}"], input=text.encode("utf-8", "replace"), check=False
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
+    context = commands.Context(session, screen, terminal.open, terminal.confirm)
+    with nullcontext() if plain else quiet():
+        screen.note(f"rag {__version__}, {session.service.settings.place}")
+        screen.note("Ask a question. /help shows more, Ctrl-D quits.")
+        screen.gap()
+        converse(context, terminal.read())
 
 
 def converse(context: commands.Context, typed: Iterable[Sequence[str]]) -> None:
@@ -144,9 +106,3 @@ def foot(session: ReplSession) -> str:
     only = " and ".join(f"{c.key}{c.op}{c.value}" for c in session.filter)
     parts = (state, reads, only and f"only {only}", "json" if session.as_json else "")
     return " \u00b7 ".join(filter(None, parts))
-
-
-def _welcome(screen: Screen, session: ReplSession) -> None:
-    screen.note(f"rag {__version__}, {session.service.settings.place}")
-    screen.note("Ask a question. /help shows more, Ctrl-D quits.")
-    screen.gap()

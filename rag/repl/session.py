@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from rag.filters import Filter
@@ -13,7 +12,7 @@ from rag.meaning.followups import Rewrite
 from rag.render import view
 from rag.repl.conversation import Conversation
 from rag.repl.session_engine import SessionEngine
-from rag.types import Answer, Citation, Document, Hit
+from rag.types import Answer, Citation, Document, Hit, Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,6 @@ class ShownPlace:
     quote: str
 
 
-@contextmanager
-def _silent(_: str) -> Iterator[None]:
-    yield
-
-
 Working = Callable[[str], AbstractContextManager[object]]
 """Shows a message while the user waits."""
 
@@ -53,7 +47,7 @@ class ReplSession:
     top_k: int | None = None
     as_json: bool = False
     follow: bool = True
-    working: Working = _silent
+    working: Working = nullcontext
     exchanges: list[Exchange] = field(default_factory=list)
     places: list[ShownPlace] = field(default_factory=list)
     saved: str = ""
@@ -75,15 +69,14 @@ class ReplSession:
             )
         self._conversation.add(answer)
         self.exchanges.append(Exchange(question.strip(), answer, time.perf_counter() - started))
-        self.places = [_place(citation) for citation in view.numbered(answer)] or [
-            _passage(hit) for hit in view.near_hits(answer)
-        ]
+        passages = [hit.passage for hit in view.near_hits(answer)]
+        self.places = list(map(_place, view.numbered(answer) or passages))
         return answer
 
     def search(self, words: str, top_k: int) -> list[Hit]:
         with self.working("loading the models" if self.service.loading else "searching"):
             hits = self.service.engine().search(words, top_k, self.filter)
-        self.places = [_passage(hit) for hit in hits]
+        self.places = [_place(hit.passage) for hit in hits]
         return hits
 
     def place(self, number: int) -> tuple[ShownPlace, Document | None]:
@@ -91,14 +84,7 @@ class ReplSession:
         place = self.places[number - 1]
         return place, self.service.store().document(place.document_id)
 
-    def typical_seconds(self) -> float:
-        """Median time over the session's questions; 0 if there are none."""
-        return statistics.median([exchange.seconds for exchange in self.exchanges] or [0.0])
 
-
-def _place(citation: Citation) -> ShownPlace:
-    return ShownPlace(citation.document_id, citation.start, citation.end, citation.quote)
-
-
-def _passage(hit: Hit) -> ShownPlace:
-    return ShownPlace(hit.passage.document_id, hit.passage.start, hit.passage.end, hit.passage.text)
+def _place(shown: Citation | Passage) -> ShownPlace:
+    quote = shown.quote if isinstance(shown, Citation) else shown.text
+    return ShownPlace(shown.document_id, shown.start, shown.end, quote)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from rag.errors import RagError, StoreError
 from rag.settings import Settings
@@ -26,36 +26,27 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Background(Generic[T]):
-    """A value computed by a daemon thread, which calls `done` at the end, also after an error."""
+class Background(Future[T]):
+    """A value that `make` computes in a daemon thread, once it is started."""
 
     def __init__(self, make: Callable[[], T]) -> None:
+        super().__init__()
         self._make = make
-        self.done: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._starting = threading.Lock()
-        self._value = Future[T]()
 
-    def start(self) -> None:
+    def start(self) -> Self:
         with self._starting:
             if self._thread.ident is None:
+                self.set_running_or_notify_cancel()
                 self._thread.start()
-
-    @property
-    def loading(self) -> bool:
-        return self._thread.is_alive() and not self._value.done()
-
-    def get(self) -> T:
-        """Wait for the value; can be interrupted. Raises the computation's error."""
-        self.start()
-        return self._value.result()
+        return self
 
     def _run(self) -> None:
         try:
-            self._value.set_result(self._make())
+            self.set_result(self._make())
         except BaseException as error:
-            self._value.set_exception(error)
-        self.done()
+            self.set_exception(error)
 
 
 class SessionEngine:
@@ -67,19 +58,18 @@ class SessionEngine:
         self._store: Store | None = None
         self._engine: Engine | None = None
         self._opening = threading.Lock()
-        self._models: Background[tuple[Embedder, Reader]] = (
-            like._models if like else Background(self._load)
-        )
+        self._models: Background[tuple[Embedder, Reader]]
+        self._models = like._models if like else Background(self._load)
         self._listed: tuple[int, list[Document]] = (-1, [])
 
     def start(self, on_ready: Callable[[], object] = lambda: None) -> None:
         """Start loading; `on_ready` is called from another thread when that has ended or failed."""
-        self._models.done = on_ready
+        self._models.add_done_callback(lambda _: on_ready())
         self._models.start()
 
     @property
     def loading(self) -> bool:
-        return self._models.loading
+        return self._models.running()
 
     @property
     def known(self) -> int:
@@ -114,13 +104,13 @@ class SessionEngine:
 
         store = self.store()
         if self._engine is None:
-            self._engine = build.assemble(self.settings, store, *self._models.get())
+            self._engine = build.assemble(self.settings, store, *self._models.start().result())
         return self._engine
 
     @property
     def embedder(self) -> Embedder:
         """Wait for the models."""
-        return self._models.get()[0]
+        return self._models.start().result()[0]
 
     def ingest(self, path: Path, progress: IngestProgress) -> IngestReport:
         """Ingest `path`, creating the index if needed; `progress` follows it."""
@@ -129,7 +119,7 @@ class SessionEngine:
 
         files = build.files(self.settings, [path])
         progress.begin(files)
-        embedder, _ = self._models.get()
+        embedder, _ = self._models.start().result()
         with self._opening:
             if self._store is None:
                 self._store = build.store(self.settings, embedder, create=True)

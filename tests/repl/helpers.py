@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 from rich.console import Console
 
-from rag.repl import plain_terminal
 from rag.repl.commands import Context
 from rag.repl.run import converse
 from rag.repl.screen import Screen
 from rag.repl.session import ReplSession
 from rag.repl.session_engine import SessionEngine
+from rag.repl.terminals import Plain
 from rag.settings import Settings
 
 CALIBRATION = {"weights": {"gap": 0.2}, "bias": 0, "threshold": 0.55, "retrieval": 0.1, "type": 1}
@@ -34,7 +33,7 @@ class Talk:
             Console(file=self._out, width=width, color_system=None, **plain), in_words
         )
         self.session = ReplSession(SessionEngine(settings))
-        show = partial(plain_terminal.show, self.screen)
+        show = Plain(self.session.service, self.screen).open
         self.desk = Context(self.session, self.screen, show, lambda question: agree)
 
     def __call__(self, *lines: str) -> str:

@@ -15,7 +15,7 @@ DOCUMENTS = [
 
 def after(line: str, documents: list[Document] = DOCUMENTS) -> list[str]:
     """The line after accepting each suggestion."""
-    return [line[: len(line) - s.back] + s.text for s in suggest(line, lambda: documents)]
+    return [line[: len(line) + s.start_position] + s.text for s in suggest(line, lambda: documents)]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_suggestions(line: str, taken: list[str]) -> None:
 
 def test_titles_cannot_control_the_terminal() -> None:
     (suggestion,) = suggest("/delete evil", lambda: DOCUMENTS)
-    assert "\x1b" not in suggestion.text + suggestion.about
+    assert "\x1b" not in suggestion.text + suggestion.display_meta_text
 
 
 def test_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from rag.repl.history import history, place
+import pytest
+
+from rag.repl.terminals import history
 
 
 def test_any_line_is_restored(tmp_path: Path) -> None:
@@ -21,6 +23,11 @@ def test_an_unwritable_file_is_ignored(tmp_path: Path) -> None:
     assert kept.get_strings() == ["When?"]
 
 
-def test_the_place_of_the_file(tmp_path: Path) -> None:
-    assert place({"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "rag" / "history"
-    assert place({}) == Path.home() / ".local/state/rag/history"
+def test_the_place_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    history({"XDG_STATE_HOME": str(tmp_path)}).store_string("When?")
+    history({}).store_string("When?")
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("history")} == {
+        "rag/history",
+        ".local/state/rag/history",
+    }

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.repl.full_terminal import questions
-from rag.repl.history import history
+from rag.repl.terminals import history, questions
 from rag.settings import Settings
 from tests.repl.tmux import Terminal, with_tmux
 
