@@ -6,10 +6,10 @@ also in the text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rag.render import view
-from rag.types import Answer, Citation, Hit, Passage, Piece
+from rag.types import Answer, Citation, Passage, Piece
 
 _IMAGE, _NO_IMAGE = "![", "\uff01["
 """An image in a document's Markdown would make a chat front end load its URL. A full-width
@@ -36,75 +36,63 @@ class CitedText:
     body: int
 
 
-@dataclass
 class _Writer:
-    """Builds the text and records where quotes are; equal citations share a number."""
+    """Builds the text and records where quotes are; quotes of one sentence share a number."""
 
-    text: str = ""
-    marks: list[Mark] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.text = ""
+        self.marks: list[Mark] = []
+        self.sources: dict[tuple[str, int, int], Citation] = {}
 
     def quote(self, words: str, citation: Citation) -> None:
         """Write the quote and its [n]."""
-        start = len(self.text)
-        numbers = {_sentence(mark.citation): mark.number for mark in self.marks}
-        number = numbers.get(_sentence(citation), len(numbers) + 1)
-        self.text += words
-        self.marks.append(Mark(start, len(self.text), number, citation))
-        self.text += f" [{number}]"
+        sentence = citation.document_id, citation.sentence_start, citation.sentence_end
+        self.sources.setdefault(sentence, citation)
+        number, start = list(self.sources).index(sentence) + 1, len(self.text)
+        self.marks.append(Mark(start, start + len(words), number, citation))
+        self.text += f"{words} [{number}]"
+
+    def answer(self, answer: Answer) -> None:
+        """Write the text with an [n] after each piece; pieces not found in it are appended."""
+        text, position = answer.text or "", 0
+        left: list[Citation] = []
+        for piece in answer.pieces or [Piece(citation) for citation in answer.citations]:
+            words = piece.label if answer.form == "catalogue" and piece.label else piece.text
+            start = text.find(words, position) if words else -1
+            if piece.heading:
+                continue
+            if start < 0:
+                left.append(piece.citation)
+                continue
+            side = f"{piece.label}: " if piece.label and answer.form == "comparison" else ""
+            self.text += text[position:start] + side
+            self.quote(words, piece.citation)
+            position = start + len(words)
+        self.text += text[position:]
+        for citation in left:
+            self.quote("", citation)
+        if answer.more:
+            self.text += f"\n… and {answer.more} more"
 
 
 def cited(answer: Answer) -> CitedText:
     """The answer with [n] marks and its quotes, or a refusal's reason and closest passages."""
     if answer.text is None:
-        text = _without_images(refusal(answer))
+        text = _refusal(answer).replace(_IMAGE, _NO_IMAGE)
         return CitedText(text, (), len(text))
     writer = _Writer()
-    _write_answer(writer, answer)
+    writer.answer(answer)
     for conflict in answer.conflicts[: view.MOST_CONFLICTS]:
         day = conflict.citations[0].date
         writer.text += f"\n\nAnother document{f' of {day}' if day else ''} disagrees: "
         writer.quote(conflict.text, conflict.citations[0])
     body = len(writer.text)
-    first_marks = {mark.number: mark.citation for mark in reversed(writer.marks)}
-    lines = [source_line(number, citation) for number, citation in sorted(first_marks.items())]
-    text = _without_images(writer.text + "\n\n" + "\n".join(lines))
-    return CitedText(text, tuple(writer.marks), body)
-
-
-def _without_images(text: str) -> str:
-    return text.replace(_IMAGE, _NO_IMAGE)
-
-
-def _write_answer(writer: _Writer, answer: Answer) -> None:
-    """Write the text with an [n] after each piece; pieces not found in it are appended."""
-    text, position = answer.text or "", 0
-    left: list[Citation] = []
-    for piece in answer.pieces or [Piece(citation) for citation in answer.citations]:
-        words = piece.label if answer.form == "catalogue" and piece.label else piece.text
-        start = text.find(words, position) if words else -1
-        if piece.heading:
-            continue
-        if start < 0:
-            left.append(piece.citation)
-            continue
-        side = f"{piece.label}: " if piece.label and answer.form == "comparison" else ""
-        writer.text += text[position:start] + side
-        writer.quote(words, piece.citation)
-        position = start + len(words)
-    writer.text += text[position:]
-    for citation in left:
-        writer.quote("", citation)
-    if answer.more:
-        writer.text += f"\n… and {answer.more} more"
-
-
-def _sentence(cited: Citation) -> tuple[str, int, int]:
-    return cited.document_id, cited.sentence_start, cited.sentence_end
-
-
-def source_line(number: int, citation: Citation) -> str:
-    """`[1] Title > Heading, page 3 (lease.md): “the sentence”`."""
-    return f"[{number}] {where(citation)}: “{view.shortened(citation.sentence or citation.quote)}”"
+    lines = [
+        f"[{number}] {where(citation)}: “{view.shortened(citation.sentence or citation.quote)}”"
+        for number, citation in enumerate(writer.sources.values(), 1)
+    ]
+    text = f"{writer.text}\n\n" + "\n".join(lines)
+    return CitedText(text.replace(_IMAGE, _NO_IMAGE), tuple(writer.marks), body)
 
 
 def where(place: Citation | Passage) -> str:
@@ -113,16 +101,14 @@ def where(place: Citation | Passage) -> str:
     return f"{path} ({place.document_id})" if path != place.document_id else path
 
 
-def refusal(answer: Answer) -> str:
+def _refusal(answer: Answer) -> str:
     """The reason for a refusal, and the closest passages."""
     if reply := view.reply(answer):
         return "\n".join(reply)
     text = f"Not found in the documents: {answer.abstention_reason or 'no answer'}."
     if not answer.hits:
         return text
-    nearest = "\n".join(f"- {passage_line(hit)}" for hit in answer.hits[: view.NEAREST])
-    return f"{text}\n\nThe closest passages, which do not answer the question:\n{nearest}"
-
-
-def passage_line(hit: Hit) -> str:
-    return f"{where(hit.passage)}: “{view.shortened(hit.passage.text, 200)}”"
+    passages = [hit.passage for hit in answer.hits[: view.NEAREST]]
+    nearest = [f"- {where(near)}: “{view.shortened(near.text, 200)}”" for near in passages]
+    closest = "The closest passages, which do not answer the question:"
+    return "\n".join([f"{text}\n", closest, *nearest])

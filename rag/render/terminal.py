@@ -7,13 +7,13 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 
 from rag.render import view
 from rag.render.status import clean, flat, plural
-from rag.types import Answer, Citation, Copy, Hit, Piece
+from rag.types import Alternative, Answer, Citation, Hit, Piece
 
 _MOST_COPIES = 3
 _INDENT = " " * 6
@@ -48,11 +48,12 @@ def understood(question: str) -> str:
 
 def why(shown: Answer) -> str:
     """How the answer was chosen, one reason a line, and the ranks of the passages."""
-    rows = [f"  {'  '.join(row)}" for row in _columns(ranks(shown))]
-    lines = (f"  {clean(line)}" for line in view.explain(shown))
-    return "\n".join(
-        ["", "", click.style("Why", bold=True), *lines, "", *rows, "", f"  {timings(shown)}"]
-    )
+    rows = [[*row[:-1], flat(row[-1])] for row in ranks(shown)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = ["  ".join(map(str.ljust, row, [*widths[:-1], 0])) for row in rows]
+    lines = [*map(clean, view.explain(shown)), "", *table, "", timings(shown)]
+    indented = [f"  {line}" if line else "" for line in lines]
+    return "\n".join(["", "", click.style("Why", bold=True), *indented])
 
 
 def timings(shown: Answer) -> str:
@@ -64,21 +65,18 @@ def ranks(shown: Answer) -> list[tuple[str, ...]]:
     """A table of the passages: rank, score, the score and rank by meaning and by words, place."""
     rows: list[tuple[str, ...]] = [("rank", "score", "meaning", "words", "passage")]
     for number, result in enumerate(shown.hits, 1):
-        heading = result.passage.innermost_heading or result.passage.title
-        meaning = f"{result.dense:.2f}" + (f" (#{result.dense_rank})" if result.dense_rank else "")
-        words = f"{result.lexical:.1f}" + (
-            f" (#{result.lexical_rank})" if result.lexical_rank else ""
+        passage = result.passage
+        meaning, words = (
+            f" (#{rank})" if rank else "" for rank in (result.dense_rank, result.lexical_rank)
         )
-        place = f"{result.passage.document_id} > {heading}"
-        rows.append((str(number), f"{result.score:.3f}", meaning, words, place))
+        scores = (
+            f"{result.score:.3f}",
+            f"{result.dense:.2f}{meaning}",
+            f"{result.lexical:.1f}{words}",
+        )
+        place = f"{passage.document_id} > {passage.innermost_heading or passage.title}"
+        rows.append((str(number), *scores, place))
     return rows
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> Iterator[list[str]]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
-        yield [*padded, flat(row[-1])]
 
 
 def _confidence(shown: Answer) -> str:
@@ -87,33 +85,32 @@ def _confidence(shown: Answer) -> str:
 
 def _span(shown: Answer) -> list[str]:
     lines = [f"{click.style(clean(shown.text or ''), bold=True)}  {_confidence(shown)}", ""]
-    for number, citation in enumerate(shown.citations, 1):
-        lines += _citation(number, citation)
+    lines += _numbered(shown.citations)
     if typed := view.typed(shown.value):
         lines += ["", f"Read as {clean(typed)}"]
     lines += _conflicts(shown)
-    if other_candidates := view.others(shown):
-        texts = [
-            f"{clean(candidate.text)} ({candidate.confidence:.0%}, "
-            f"{candidate.citations[0].document_id})"
-            for candidate in other_candidates
-        ]
-        lines += ["", "Other candidates: " + "; ".join(texts)]
-    return lines
+    others = [
+        f"{clean(other.text)} ({other.confidence:.0%}, {other.citations[0].document_id})"
+        for other in view.others(shown)
+    ]
+    return [*lines, "", f"Other candidates: {'; '.join(others)}"] if others else lines
 
 
 def _pieces(shown: Answer) -> list[str]:
     """The pieces in the answer's form, the confidence, and the numbered sources."""
     lead = view.lead(shown)
     lines = [click.style(clean(lead), bold=True)] if lead else []
-    unshown = [f"    … and {shown.more} more"] if shown.more else []
     if shown.form == "catalogue":
-        for number, piece in enumerate(shown.pieces, 1):
-            lines += _citation(number, piece.citation)
-        return [*lines, *unshown, _confidence(shown)]
-    for number, piece in enumerate(shown.pieces, 1):
-        lines += _piece(number, piece, shown.form)
-    lines += [*unshown, _confidence(shown), ""]
+        lines += _numbered([piece.citation for piece in shown.pieces])
+    else:
+        lines += [
+            line for n, piece in enumerate(shown.pieces, 1) for line in _piece(n, piece, shown.form)
+        ]
+    lines += [f"    … and {shown.more} more"] if shown.more else []
+    lines.append(_confidence(shown))
+    if shown.form == "catalogue":
+        return lines
+    lines.append("")
     for place, numbers in view.sources(shown.pieces):
         lines.append(f"  [{', '.join(map(str, numbers))}] {_place(place)}")
     return lines + _conflicts(shown)
@@ -134,16 +131,15 @@ def _piece(number: int, piece: Piece, form: str) -> list[str]:
 def _conflicts(shown: Answer) -> list[str]:
     if not shown.conflicts:
         return []
-    sides = [(shown.text or "", shown.documents, shown.citations[0].date)]
-    sides += [(side.text, side.documents, side.citations[0].date) for side in shown.conflicts]
-    counts = [
-        f"{clean(text)} in {plural(count, 'document')}"
-        + (f" of {date}" if date and count == 1 else "")
-        for text, count, date in sides
-    ]
+    sides: list[Answer | Alternative] = [shown, *shown.conflicts]
+    counts = []
+    for side in sides:
+        date = side.citations[0].date
+        day = f" of {date}" if date and side.documents == 1 else ""
+        counts.append(f"{clean(side.text or '')} in {plural(side.documents, 'document')}{day}")
     lines = ["", click.style("The documents disagree: ", bold=True) + "; ".join(counts)]
-    for side in shown.conflicts:
-        lines += _citation(side.text, side.citations[0])
+    for conflict in shown.conflicts:
+        lines += _citation(conflict.text, conflict.citations[0])
     return lines
 
 
@@ -154,27 +150,27 @@ def _refusal(shown: Answer) -> list[str]:
     lines = [f"{click.style('not found', bold=True)}: {reason}"]
     if shown.hits:
         lines += ["", "Nearest:"]
-    for number, citation in enumerate(view.near_citations(shown), 1):
-        lines += _citation(number, citation)
+    lines += _numbered(view.near_citations(shown))
     for number, result in enumerate(view.near_hits(shown), 1):
         lines += hit(number, result, scored=False)
     return lines
 
 
-def _citation(number: int | str, citation: Citation) -> list[str]:
+def _numbered(citations: Sequence[Citation]) -> list[str]:
+    return [line for n, cited in enumerate(citations, 1) for line in _citation(n, cited)]
+
+
+def _citation(label: int | str, citation: Citation) -> list[str]:
+    """The source, the sentence with the quote marked, and other documents that have it too."""
     before, quote, after = map(clean, view.marked(citation))
-    return [
-        f"  [{clean(str(number))}] {_place(view.place_of(citation))}",
-        *_wrap(before + _mark(quote) + after, _INDENT),
-        *_copies(citation.copies),
-    ]
-
-
-def _copies(copies: Sequence[Copy]) -> list[str]:
-    """Other documents that contain the same passage."""
-    names = list(dict.fromkeys(flat(copy.document_id) for copy in copies))
+    names = list(dict.fromkeys(flat(copy.document_id) for copy in citation.copies))
     unlisted = f" and {len(names) - _MOST_COPIES} more" if len(names) > _MOST_COPIES else ""
-    return [f"{_INDENT}the same in {', '.join(names[:_MOST_COPIES])}{unlisted}"] if names else []
+    copies = f"{_INDENT}the same in {', '.join(names[:_MOST_COPIES])}{unlisted}"
+    return [
+        f"  [{clean(str(label))}] {_place(view.place_of(citation))}",
+        *_wrap(before + _mark(quote) + after, _INDENT),
+        *([copies] if names else []),
+    ]
 
 
 def hit(number: int, result: Hit, scored: bool = True) -> list[str]:

@@ -5,6 +5,7 @@ a chat; and those that explain an answer or a refusal: passages, ranking, agreem
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from rag.meaning.words import WORD, content_words
@@ -35,79 +36,54 @@ _FORMS = {
 
 def explain(answer: Answer) -> list[str]:
     """Lines in plain words, the most important first."""
-    return [
-        line for part in (_outcome, _evidence, _agreement, _typed, _search) for line in part(answer)
-    ]
+    value = [f"Read as {in_words(answer.value)}."] if answer.value else []
+    return [*_outcome(answer), *_evidence(answer), *_agreement(answer), *value, *_search(answer)]
 
 
 def _outcome(answer: Answer) -> Iterator[str]:
-    needed = _threshold(answer)
+    receipt = answer.receipt
     if answer.text is None:
         yield f"Not answered: {answer.abstention_reason}."
     else:
-        threshold = f" (threshold {needed:.0%})" if needed is not None else ""
+        needed = float(receipt.settings.get("threshold", -1)) if receipt else -1.0
+        threshold = f" (threshold {needed:.0%})" if needed >= 0 else ""
         yield f'"{shortened(answer.text, 120)}": confidence {answer.confidence:.0%}{threshold}.'
     if answer.form not in ("span", TALK):
-        as_requested = " as requested" if answer.receipt and answer.receipt.form else ""
-        yield f"The answer is given as {_FORMS[answer.form]}{as_requested}: {_made_of(answer)}."
-
-
-def _made_of(answer: Answer) -> str:
-    """The number of pieces and of their documents."""
-    count = len(answer.pieces)
-    if not count:
-        return "nothing reached the required confidence"
-    documents = len({piece.citation.document_id for piece in answer.pieces})
-    unshown = f", {answer.more} more are not shown" if answer.more else ""
-    return f"{plural(count, 'piece')} of {plural(documents, 'document')}{unshown}"
-
-
-def _threshold(answer: Answer) -> float | None:
-    """The threshold in the receipt, if it has one."""
-    stated = float(answer.receipt.settings.get("threshold", -1)) if answer.receipt else -1.0
-    return stated if stated >= 0 else None
+        as_requested = " as requested" if receipt and receipt.form else ""
+        contents = "nothing reached the required confidence"
+        if answer.pieces:
+            documents = len({piece.citation.document_id for piece in answer.pieces})
+            unshown = f", {answer.more} more are not shown" if answer.more else ""
+            count = plural(len(answer.pieces), "piece")
+            contents = f"{count} of {plural(documents, 'document')}{unshown}"
+        yield f"The answer is given as {_FORMS[answer.form]}{as_requested}: {contents}."
 
 
 def _evidence(answer: Answer) -> Iterator[str]:
-    first = answer.citations[0] if answer.citations else None
-    word = "It is"
-    if first is None and answer.alternatives and answer.confidence >= LEAST_SHOWN:
-        first, word = answer.alternatives[0].citations[0], f'"{answer.alternatives[0].text}" is'
-    if first is None:
+    """Where the answer, or the best guess, is, and how search ranked its passage."""
+    if answer.citations:
+        first, subject = answer.citations[0], "It is"
+    elif answer.alternatives and answer.confidence >= LEAST_SHOWN:
+        guess = answer.alternatives[0]
+        first, subject = guess.citations[0], f'"{guess.text}" is'
+    else:
         return
-    place = _place(answer.hits, first)
-    where = f"{word} in {first.document_id}"
-    if place is None:
-        yield f"{where}."
-        return
-    hit = answer.hits[place]
-    retrievers = [
-        f"{_nth(rank)} by {retriever}"
-        for rank, retriever in ((hit.dense_rank, "meaning"), (hit.lexical_rank, "words"))
-        if rank
-    ]
-    by_retrievers = f" ({', '.join(retrievers)})" if retrievers else ""
-    yield f"{where}, the {_nth(place + 1)} closest passage{by_retrievers}."
-
-
-def _place(hits: tuple[Hit, ...], citation: Citation) -> int | None:
-    for number, hit in enumerate(hits):
-        passage = hit.passage
-        if (
-            passage.document_id == citation.document_id
-            and passage.start <= citation.start
-            and citation.end <= passage.end
-        ):
-            return number
-    return None
+    where = f"{subject} in {first.document_id}"
+    for number, hit in enumerate(answer.hits, 1):
+        passage, ranks = hit.passage, {"meaning": hit.dense_rank, "words": hit.lexical_rank}
+        is_same = passage.document_id == first.document_id
+        if is_same and passage.start <= first.start and first.end <= passage.end:
+            found = [f"{_nth(rank)} by {retriever}" for retriever, rank in ranks.items() if rank]
+            by_retrievers = f" ({', '.join(found)})" if found else ""
+            yield f"{where}, the {_nth(number)} closest passage{by_retrievers}."
+            return
+    yield f"{where}."
 
 
 def _agreement(answer: Answer) -> Iterator[str]:
-    if answer.text is None:
+    if answer.text is None or answer.form in ("overview", "catalogue"):
         return
     read = len({hit.passage.document_id for hit in answer.hits_read})
-    if answer.form in ("overview", "catalogue"):
-        return
     if answer.documents > 1:
         yield f"{answer.documents} of the {read} documents read support it."
     elif answer.documents == 1:
@@ -115,18 +91,9 @@ def _agreement(answer: Answer) -> Iterator[str]:
     for side in answer.conflicts:
         count, place = plural(side.documents, "document"), side.citations[0].document_id
         yield f'Conflicts with: "{side.text}" in {count} ({place}).'
-    rivals = [o for o in answer.alternatives if all(o.text != s.text for s in answer.conflicts)]
-    if rivals:
-        following, place = rivals[0], rivals[0].citations[0].document_id
-        yield (
-            f'The next candidate is "{following.text}" with {following.confidence:.0%}, in {place}.'
-        )
-
-
-def _typed(answer: Answer) -> Iterator[str]:
-    words = in_words(answer.value) if answer.value else None
-    if words:
-        yield f"Read as {words}."
+    for rival in _rivals(answer)[:1]:
+        share, place = f"{rival.confidence:.0%}", rival.citations[0].document_id
+        yield f'The next candidate is "{rival.text}" with {share}, in {place}.'
 
 
 def in_words(value: Value) -> str:
@@ -135,17 +102,11 @@ def in_words(value: Value) -> str:
         return f'{"yes" if value.yes else "no"}, as "{value.text}" says'
     if value.iso and value.number is None:
         bound = f" ({value.bound})" if value.bound else ""
-        return f"{value.kind} {value.iso}{bound}" + (
-            f": {value.resolved}" if value.resolved else ""
-        )
+        resolved = f": {value.resolved}" if value.resolved else ""
+        return f"{value.kind} {value.iso}{bound}{resolved}"
     bounds = [f"{number:,.12g}" for number in (value.number, value.upper) if number is not None]
-    parts = (
-        value.kind,
-        value.bound,
-        " to ".join(bounds),
-        value.unit or "",
-        f"({value.iso})" if value.iso else "",
-    )
+    iso = f"({value.iso})" if value.iso else ""
+    parts = (value.kind, value.bound, " to ".join(bounds), value.unit, iso)
     return " ".join(part for part in parts if part)
 
 
@@ -153,34 +114,21 @@ def _search(answer: Answer) -> Iterator[str]:
     if not answer.hits:
         yield "No passages were found."
         return
-    documents = len({hit.passage.document_id for hit in answer.hits_read})
-    best = answer.hits[0]
-    count = (
-        f"{answer.passages_read} of the {len(answer.hits)}"
-        if answer.truncated
-        else f"{len(answer.hits)}"
-    )
-    yield (
-        f"{count} passages of {plural(documents, 'document')} were read; the closest is in "
-        f"{best.passage.document_id}."
-    )
-    absent = _absent_words(answer)
-    if answer.text is None and absent:
-        yield f"These words of the question are in none of the passages: {', '.join(absent)}."
-
-
-def _absent_words(answer: Answer) -> list[str]:
-    """The content words of the question, quoted, that no passage found has in any form."""
-    stems = {stem for hit in answer.hits for stem in content_words(hit.passage.in_context)}
-    words = dict.fromkeys(WORD.findall(answer.question))
-    return [f'"{word}"' for word in words if content_words(word) - stems]
+    documents = plural(len({hit.passage.document_id for hit in answer.hits_read}), "document")
+    count = f"{answer.passages_read} of the " if answer.truncated else ""
+    read = f"{count}{len(answer.hits)} passages of {documents} were read"
+    yield f"{read}; the closest is in {answer.hits[0].passage.document_id}."
+    if answer.text is None:
+        stems = {stem for hit in answer.hits for stem in content_words(hit.passage.in_context)}
+        words = dict.fromkeys(WORD.findall(answer.question))
+        if absent := [f'"{word}"' for word in words if content_words(word) - stems]:
+            yield f"These words of the question are in none of the passages: {', '.join(absent)}."
 
 
 def _nth(number: int) -> str:
-    ending = (
-        "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    )
-    return f"{number}{ending}"
+    """The ordinal, as in "2nd"."""
+    is_teen = 10 <= number % 100 <= 20
+    return f"{number}{'th' if is_teen else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 MOST_CONFLICTS = 3
@@ -226,21 +174,21 @@ def lead(answer: Answer) -> str:
 
 def typed(value: Value | None) -> str:
     """The value in words if it says more than the answer, or ""."""
+    if value is None:
+        return ""
+    is_more = value.resolved or value.yes is not None or value.iso not in (None, value.text)
+    return in_words(value) if is_more else ""
 
-    is_more = value is not None and (
-        value.resolved or value.yes is not None or value.iso not in (None, value.text)
-    )
-    return in_words(value) if value and is_more else ""
+
+def _rivals(answer: Answer) -> list[Alternative]:
+    """The candidates that do not conflict."""
+    conflicting = {conflict.text for conflict in answer.conflicts}
+    return [rival for rival in answer.alternatives if rival.text not in conflicting]
 
 
 def others(answer: Answer) -> list[Alternative]:
     """Further candidates that are worth showing."""
-    conflicting = {conflict.text for conflict in answer.conflicts}
-    return [
-        candidate
-        for candidate in answer.alternatives
-        if candidate.confidence >= LEAST_SHOWN and candidate.text not in conflicting
-    ]
+    return [rival for rival in _rivals(answer) if rival.confidence >= LEAST_SHOWN]
 
 
 def near_citations(answer: Answer) -> list[Citation]:
@@ -272,16 +220,9 @@ def numbered(answer: Answer) -> list[Citation]:
 
 def sources(pieces: Sequence[Piece]) -> list[tuple[CitedPlace, list[int]]]:
     """The pieces' places with their numbers; neighbours from one place share an entry."""
-    shared: list[tuple[CitedPlace, list[int]]] = []
-    for number, piece in enumerate(pieces, 1):
-        place = place_of(piece.citation)
-        if piece.heading:
-            continue
-        if shared and shared[-1][0] == place:
-            shared[-1][1].append(number)
-        else:
-            shared.append((place, [number]))
-    return shared
+    numbered = [(n, place_of(p.citation)) for n, p in enumerate(pieces, 1) if not p.heading]
+    groups = groupby(numbered, key=lambda entry: entry[1])
+    return [(place, [number for number, _ in group]) for place, group in groups]
 
 
 def shortened(text: str, limit: int = 600) -> str:

@@ -7,9 +7,11 @@ instead of symbols and layout, and puts the quote in [[brackets]].
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import Any
 
 from rich.console import Console
@@ -32,6 +34,7 @@ class Screen:
         self.console = console
         self.plain = plain
         self._span = "bold underline" if console.no_color else "bold green"
+        self._indent = 0 if plain else 2
         self.signs = not plain and console.encoding.startswith("utf")
         self._into, self._dot = (" \u203a ", " \u00b7 ") if self.signs else (" > ", "; ")
 
@@ -41,16 +44,20 @@ class Screen:
 
     def aside(self, text: str, style: str = "dim") -> None:
         """A wrapped line of lesser importance."""
-        self.wrapped(Text(text, style), 0 if self.plain else 2)
+        self.wrapped(Text(text, style), self._indent)
 
     def note(self, text: str) -> None:
         """A message beside the answers."""
         self.aside(clean(text))
 
     def error(self, error: RagError) -> None:
+        """The message, and its hint with commands of the prompt in place of the shell's."""
         self.aside(clean(error.message), "red")
-        if error.hint:
-            self.note(_here(error.hint))
+        hint = error.hint.replace("rag ask ", "")
+        for command in ("ingest", "search", "delete", "list"):
+            hint = hint.replace(f"rag {command}", f"/{command}")
+        if hint:
+            self.note(hint)
 
     def json(self, value: Any) -> None:
         self.line(json.dumps(plain(value), ensure_ascii=False, indent=2))
@@ -83,17 +90,13 @@ class Screen:
             min(room, max(cell.cell_len for cell in column)) for column in zip(*cells, strict=True)
         ]
         for row in cells:
-            self._row(row, widths, styles)
-
-    def _row(self, row: list[Text], widths: list[int], styles: Sequence[str]) -> None:
-        line = Text("  ")
-        for cell, width, style in zip(row[:-1], widths, styles or [""] * len(row), strict=False):
-            cell.truncate(width, overflow="ellipsis", pad=True)
-            line.append(cell.plain, style).append("  ")
-        last = row[-1]
-        last.truncate(max(8, self.width - line.cell_len), overflow="ellipsis")
-        line.append(last.plain, styles[len(row) - 1] if len(styles) >= len(row) else "")
-        self.line(line)
+            line, style = Text("  "), chain(styles, repeat(""))
+            for cell, width in zip(row[:-1], widths, strict=False):
+                cell.truncate(width, overflow="ellipsis", pad=True)
+                line.append(cell.plain, next(style)).append("  ")
+            row[-1].truncate(max(8, self.width - line.cell_len), overflow="ellipsis")
+            line.append(row[-1].plain, next(style))
+            self.line(line)
 
     def line(self, text: str | Text) -> None:
         """Print a line and let the terminal wrap it."""
@@ -125,34 +128,39 @@ class Screen:
         self.gap()
         if shown.understood:
             self.aside(f"Understood as: {clean(shown.understood)}")
-        self._given(shown) if shown.text is not None else self._refused(shown)
-
-    def _given(self, shown: Answer) -> None:
-        if shown.form != "span":
-            self._formed(shown)
+        if shown.text is None:
+            self._refused(shown)
             return
-        self._head(shown)
-        for number, citation in enumerate(shown.citations, 1):
-            self.gap()
-            self._citation(number, citation)
+        if shown.form == "span":
+            self._head(shown)
+            for number, citation in enumerate(shown.citations, 1):
+                self.gap()
+                self._citation(number, citation)
+        else:
+            self._formed(shown)
         self._conflicts(shown.conflicts, len(shown.citations))
-        self._others(view.others(shown))
+        if shown.form == "span" and (others := view.others(shown)):
+            texts = (f"{clean(other.text)} {other.confidence:.0%}" for other in others)
+            self.gap()
+            self.aside(("Also considered: " if self.plain else "also ") + self._dot.join(texts))
 
     def _formed(self, shown: Answer) -> None:
         """An answer that is not a span: its numbered pieces, the confidence, then their sources."""
-        lead, indent = view.lead(shown), 0 if self.plain else 2
-        if lead:
+        if lead := view.lead(shown):
             self.line(f"Answer: {lead}" if self.plain else Text("  ").append(clean(lead), "bold"))
         running = Text()
         for number, piece in enumerate(shown.pieces, 1):
             mark = "" if piece.heading or shown.form == "catalogue" else f"{GLUE}[{number}]"
-            if piece.heading or shown.form in view.LINED_FORMS:
+            if piece.heading:
+                self.gap()
+                self.wrapped(Text(clean(piece.text), "bold"), self._indent)
+            elif shown.form in view.LINED_FORMS:
                 self._piece(piece, shown.form, mark)
             else:
                 gap = " [\u2026] " if piece.gap else " " if running else ""
                 running.append(gap, "dim").append(clean(piece.text)).append(mark, "dim")
         if running:
-            self.wrapped(running, indent)
+            self.wrapped(running, self._indent)
         if shown.more:
             self.aside(f"and {shown.more} more")
         self.gap()
@@ -160,39 +168,23 @@ class Screen:
             self.line(f"Confidence {shown.confidence:.0%}.")
         else:
             self.wrapped(self._confidence(shown), 2)
-        self._sources(shown.pieces)
-        self._conflicts(shown.conflicts, len(shown.citations))
+        self.gap()
+        for place, numbers in view.sources(shown.pieces):
+            mark = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+            path, document_id = clean(place.path(self._into)), clean(place.document_id)
+            if self.plain:
+                self.line(f"Source {mark}: {document_id}, {path}.")
+            else:
+                source = Text(path, "cyan").append(f"{self._dot}{document_id}", "dim")
+                self.wrapped(source, 5, Text(f"  {mark:<2} ", "cyan"))
 
     def _piece(self, piece: Piece, form: str, mark: str) -> None:
-        indent = 0 if self.plain else 2
-        if piece.heading:
-            self.gap()
-            self.wrapped(Text(clean(piece.text), "bold"), indent)
-            return
         if piece.label and form in ("comparison", "catalogue"):
-            self.wrapped(Text(f"{clean(piece.label)}:", "yellow"), indent)
-        lines = piece.text.splitlines() if form in ("steps", "list") else [piece.text]
-        for number, line in enumerate(lines, 1):
-            deeper = len(line) - len(line.lstrip())
-            self.wrapped(
-                Text(clean(line)).append(mark if number == len(lines) else "", "dim"),
-                indent + 2 + min(deeper, 12),
-            )
-
-    def _sources(self, pieces: Sequence[Piece]) -> None:
-        """Sources of the pieces; neighbours from one source share a line."""
-        self.gap()
-        for place, numbers in view.sources(pieces):
-            mark = f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
-            path = clean(place.path(self._into))
-            if self.plain:
-                self.line(f"Source {mark}: {clean(place.document_id)}, {path}.")
-            else:
-                self.wrapped(
-                    Text(path, "cyan").append(f"{self._dot}{clean(place.document_id)}", "dim"),
-                    5,
-                    Text(f"  {mark:<2} ", "cyan"),
-                )
+            self.wrapped(Text(f"{clean(piece.label)}:", "yellow"), self._indent)
+        *lines, last = piece.text.splitlines() if form in ("steps", "list") else [piece.text]
+        for line, end in (*((line, "") for line in lines), (last, mark)):
+            deeper = min(len(line) - len(line.lstrip()), 12)
+            self.wrapped(Text(clean(line)).append(end, "dim"), self._indent + 2 + deeper)
 
     def _head(self, shown: Answer) -> None:
         text = " ".join(clean(shown.text or "").split())
@@ -234,7 +226,7 @@ class Screen:
         for number, citation in enumerate(view.near_citations(shown), 1):
             self._citation(number, citation)
         for number, hit in enumerate(view.near_hits(shown), 1):
-            self._hit(number, hit, scored=False)
+            self._hit(number, hit)
 
     def _conflicts(self, conflicts: Sequence[Alternative], cited: int) -> None:
         """Conflicting answers, each with its best citation, numbered after those `cited`."""
@@ -247,23 +239,13 @@ class Screen:
         if len(conflicts) > view.MOST_CONFLICTS:
             self.aside(f"and {len(conflicts) - view.MOST_CONFLICTS} more")
 
-    def _others(self, alternatives: Sequence[Alternative]) -> None:
-        if not alternatives:
-            return
-        texts = (f"{clean(answer.text)} {answer.confidence:.0%}" for answer in alternatives)
-        label = "Also considered: " if self.plain else "also "
-        self.gap()
-        line = Text(label, "dim").append(self._dot.join(texts), "dim")
-        self.wrapped(line, 0 if self.plain else 2)
-
     def _citation(self, number: int, citation: Citation, title: str = "") -> None:
         body = self._marked(*map(clean, view.marked(citation)))
         self._entry(number, view.place_of(citation), body, title=title)
 
     def _marked(self, before: str, quote: str, after: str) -> Text:
-        return (
-            Text(before).append(f"[[{quote}]]" if self.plain else quote, self._span).append(after)
-        )
+        marked = f"[[{quote}]]" if self.plain else quote
+        return Text(before).append(marked, self._span).append(after)
 
     def paragraph(self, before: str, quote: str, after: str) -> None:
         """Text with a highlighted quote."""
@@ -275,10 +257,10 @@ class Screen:
         """A numbered passage below its source, or between its `title` and its source."""
         path, foot = clean(place.path(self._into)), clean(place.document_id)
         if self.plain:
-            self.line(
-                f"Source {number}: {f'{title}. ' if title else ''}{foot}, "
-                f"{path}.{f' {about}.' if about else ''}"
+            source = (
+                f"{f'{title}. ' if title else ''}{foot}, {path}.{f' {about}.' if about else ''}"
             )
+            self.line(f"Source {number}: {source}")
             self.wrapped(body, 2)
             return
         if about:
@@ -293,34 +275,17 @@ class Screen:
     def hits(self, hits: Sequence[Hit]) -> None:
         for number, hit in enumerate(hits, 1):
             self.gap()
-            self._hit(number, hit)
+            self._hit(number, hit, f"score {hit.score:.3f}")
 
-    def _hit(self, number: int, hit: Hit, scored: bool = True) -> None:
-        place = view.place_of(hit.passage)
-        text = hit.passage.text.removeprefix(place.parts[-1]) if place.parts else hit.passage.text
-        about = f"score {hit.score:.3f}" if scored else ""
-        self._entry(number, place, Text(clean(text).strip()), about)
+    def _hit(self, number: int, hit: Hit, about: str = "") -> None:
+        place, text = view.place_of(hit.passage), hit.passage.text
+        body = text.removeprefix(place.parts[-1]) if place.parts else text
+        self._entry(number, place, Text(clean(body).strip()), about)
 
 
 def _single(text: Text) -> Text:
     """Collapse white space and keep the highlights."""
-    characters, space = [], True
-    for index, character in enumerate(text.plain):
-        if not (character.isspace() and space):
-            characters.append(index)
-        space = character.isspace()
-    if len(characters) == len(text.plain) and not any(
-        character in "\n\t\r" for character in text.plain
-    ):
+    words = list(re.finditer(r"\S+", text.plain))
+    if text.plain.split(" ") == [word.group() for word in words]:
         return text
-    joined = Text()
-    for index in characters:
-        joined.append(text[index] if not text.plain[index].isspace() else Text(" "))
-    return joined
-
-
-def _here(hint: str) -> str:
-    """Rewrite shell commands in a hint as prompt commands."""
-    for command in ("ingest", "search", "delete"):
-        hint = hint.replace(f"rag {command}", f"/{command}")
-    return hint.replace("rag list", "/list").replace("rag ask ", "")
+    return Text(" ").join(text[word.start() : word.end()] for word in words)

@@ -102,7 +102,7 @@ def answer_in(text: str) -> str | None:
 
 
 def documents_in(text: str) -> list[str]:
-    """Document ids in an answer's list of quotes, as written by `source_line`."""
+    """Document ids in an answer's list of quotes, as written by `rag.render.cited`."""
     ids = [_in_brackets(match[1]) for match in _SOURCE.finditer(text)]
     return list(dict.fromkeys(ids))[:_MOST_DOCUMENTS]
 

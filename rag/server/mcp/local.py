@@ -69,7 +69,7 @@ class LocalLibrary(IndexAccess):
             answer = engine.ask(
                 understood.question,
                 options.top_k,
-                parse(options.filters) or None,
+                parse(options.filters),
                 form=getattr(options, "form", None) or "",
                 preferred=understood.preferred,
             )
@@ -77,12 +77,12 @@ class LocalLibrary(IndexAccess):
 
     def search(self, question: str, options: Options) -> list[Hit]:
         with self._one:
-            filter = parse(options.filters) or None
+            filter = parse(options.filters)
             return self._index.engine().search(question, options.top_k or 10, filter)
 
     def check(self, text: str, filters: Sequence[str]) -> CheckReport:
         with self._one:
-            return Checker(self._index.engine()).check(text, parse(filters) or None)
+            return Checker(self._index.engine()).check(text, parse(filters))
 
     def link(self, document_id: str, start: int, end: int) -> str:
         if self._page:
