@@ -57,7 +57,7 @@ class Call(Generic[T]):
 def _body(question: str | Sequence[str], **options: Any) -> dict[str, Any]:
     """The JSON of a question; options that are not set are left out."""
     name = "question" if isinstance(question, str) else "questions"
-    return {name: question, **{key: value for key, value in options.items() if value}}
+    return {"json": {name: question, **{key: value for key, value in options.items() if value}}}
 
 
 def ask(
@@ -68,35 +68,29 @@ def ask(
 ) -> Call[WireAnswer]:
     """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
     body = _body(question, filters=list(filters), top_k=top_k, deadline_ms=deadline_ms)
-    return Call("POST", "/v1/ask", WireAnswer.model_validate_json, {"json": body})
+    return Call("POST", "/v1/ask", WireAnswer.model_validate_json, body)
 
 
 def ask_many(
     questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
 ) -> Call[list[WireAnswer]]:
     """Ask up to 64 questions, which are read together; answers are in the same order."""
-
-    def read(content: bytes) -> list[WireAnswer]:
-        return schemas.WireAnswers.model_validate_json(content).answers
-
     body = _body(list(questions), filters=list(filters), top_k=top_k)
-    return Call("POST", "/v1/ask/batch", read, {"json": body})
+    read = schemas.WireAnswers.model_validate_json
+    return Call("POST", "/v1/ask/batch", lambda content: read(content).answers, body)
 
 
 def stream(question: str, filters: Sequence[str] = (), top_k: int | None = None) -> Call[None]:
     """A question whose answer comes as events."""
     body = _body(question, filters=list(filters), top_k=top_k, stream=True)
-    return Call("POST", "/v1/ask", lambda _: None, {"json": body})
+    return Call("POST", "/v1/ask", lambda _: None, body)
 
 
 def search(question: str, filters: Sequence[str] = (), top_k: int = 10) -> Call[list[WireHit]]:
     """The `top_k` passages that best match the question, best first."""
-
-    def read(content: bytes) -> list[WireHit]:
-        return schemas.WireHits.model_validate_json(content).hits
-
     body = _body(question, filters=list(filters), top_k=top_k)
-    return Call("POST", "/v1/search", read, {"json": body})
+    read = schemas.WireHits.model_validate_json
+    return Call("POST", "/v1/search", lambda content: read(content).hits, body)
 
 
 def page(after: str) -> Call[WireDocuments]:

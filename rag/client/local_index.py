@@ -70,13 +70,12 @@ class Index:
         `rag.answering.forms.FORMS`, or "" to choose it from the question. `as_typed` turns spelling
         correction off.
         """
-        where = parse(list(filters)) or None
-        query = Query(question, top_k, where, form=form, as_typed=as_typed)
+        query = Query(question, top_k, parse(filters), form=form, as_typed=as_typed)
         return self.engine.ask_many([query])[0]
 
     def search(self, question: str, top_k: int = 10, *, filters: Iterable[str] = ()) -> list[Hit]:
         """The `top_k` passages that best match the question, best first."""
-        return self.engine.search(question, top_k, parse(list(filters)) or None)
+        return self.engine.search(question, top_k, parse(filters))
 
     def check(self, text: str, *, filters: Iterable[str] = ()) -> CheckReport:
         """Check each sentence of a text: supported, contradicted, or not in the documents; and
@@ -84,7 +83,7 @@ class Index:
 
         Raises InputError if the text contains no claims and no quotations.
         """
-        return build.checker_of(self.engine).check(text, parse(list(filters)) or None)
+        return build.checker_of(self.engine).check(text, parse(filters))
 
     def grid(
         self, spec: str | Path | Mapping[str, Any], on_progress: OnProgress = lambda *_: None
@@ -119,7 +118,7 @@ class Index:
         from rag.desk import certificate
 
         certificate.check_path(Path(path))
-        query = Query(question, top_k, parse(list(filters)) or None)
+        query = Query(question, top_k, parse(filters))
         answer, record = certificate.ask(self.engine, query)
         if record:
             certificate.write(record, Path(path))
@@ -221,7 +220,7 @@ class Talk:
         answer = self._index.engine.ask(
             rewrite.question,
             top_k,
-            parse(list(filters)) or None,
+            parse(filters),
             preferred=self._conversation.preferred(rewrite),
         )
         self._conversation.add(answer)

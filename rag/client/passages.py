@@ -28,7 +28,7 @@ def passages(source: Source, question: str, k: int, filters: Sequence[str]) -> l
     """The `k` best passages, best first. Raises RagError."""
     if isinstance(source, Client):
         return source.search(question, filters, k)
-    return [serialize.hit(hit) for hit in source.search(question, k, parse(filters) or None)]
+    return [serialize.hit(hit) for hit in source.search(question, k, parse(filters))]
 
 
 def place_id(hit: WireHit) -> str:
@@ -53,5 +53,5 @@ def answered(
         head = served.answer or f"Not found in the documents: {served.abstention_reason or ''}"
         quotes = (f"[{c.index}] {c.document_id}: “{c.cited_text}”" for c in served.citations)
         return "\n".join([head, *quotes]), served.model_dump()
-    answer = source.ask(question, filter=parse(filters) or None)
+    answer = source.ask(question, filter=parse(filters))
     return cited(answer).text, asdict(answer)
