@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
-from rag.types import Block, BlockCell, Column
+from rag.meaning.sentences import Offsets, split_sentences
+from rag.types import Block, BlockCell, Column, Document
 
 _START = attrgetter("start")
 
@@ -147,6 +148,39 @@ def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
     indices += range(first + 1, last)
     places = {-1: -1} | {index: place for place, index in enumerate(indices)}
     return [blocks[i]._replace(parent=places[blocks[i].parent]) for i in indices]
+
+
+def rows_within(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
+    """The rows and header rows of tables of which a part is in `text[start:end]`, cut to it, with
+    offsets from `start`.
+    """
+    rows: list[Block] = []
+    for row in within(blocks, start, end):
+        first = max(start, row.start, start + rows[-1].end if rows else 0)
+        if row.kind in ("row", "header") and first < min(row.end, end):
+            cells = tuple(BlockCell(c.column, c.start - start, c.end - start) for c in row.cells)
+            rows.append(
+                row._replace(start=first - start, end=min(row.end, end) - start, cells=cells)
+            )
+    return tuple(rows)
+
+
+def document_sentences(document: Document, start: int, end: int) -> list[Offsets]:
+    """The sentences of `document.text[start:end]`, as offsets in the document; a row of a table is
+    one.
+    """
+    rows = [(row.start, row.end) for row in rows_within(document.blocks, start, end)]
+    places = split_sentences(document.text[start:end], rows if document.blocks else None)
+    return [(start + first, start + last) for first, last in places]
+
+
+def sentence_around(document: Document, start: int, end: int, reach: int) -> Offsets:
+    """The whole sentences that contain `document.text[start:end]`, looked for within `reach`
+    characters of it.
+    """
+    near = document_sentences(document, max(0, start - reach), end + reach)
+    touched = [s for s in near if s[0] < max(end, start + 1) and start < s[1]]
+    return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
 
 def parts(blocks: Sequence[Block]) -> Iterator[Block]:

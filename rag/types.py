@@ -147,7 +147,11 @@ def title_and_headings(title: str, heading: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document: `document.text[start:end] == text`."""
+    """A piece of a document: `document.text[start:end] == text`.
+
+    `rows` are the rows of tables, header rows too, of which a part is in the passage, with offsets
+    in its text; None if the document's blocks are not known.
+    """
 
     document_id: str
     start: int
@@ -155,6 +159,12 @@ class Passage:
     text: str
     title: str
     heading: str
+    rows: tuple[Block, ...] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def row_offsets(self) -> tuple[tuple[int, int], ...] | None:
+        """(start, end) of the rows."""
+        return None if self.rows is None else tuple((row.start, row.end) for row in self.rows)
 
     @property
     def innermost_heading(self) -> str:
@@ -397,9 +407,12 @@ class Answer:
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses, and containers of them, as JSON values with their own field names."""
+    """Dataclasses, and containers of them, as JSON values with their own field names, without those
+    that follow from others and take no part in comparisons.
+    """
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        shown = (field.name for field in fields(value) if field.compare)
+        return {name: plain(getattr(value, name)) for name in shown}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -44,8 +44,8 @@ MODULES = {
 
 
 ORDER = (
-    "types errors child_process sockets digest | meaning structure packed_blocks | filters settings"
-    " | parsing | protocols | models ingestion "
+    "types errors child_process sockets digest | meaning packed_blocks | structure"
+    " | filters settings | parsing | protocols | models ingestion "
     "retrieval"
     " | answering store | engine render | claims desk | evaluation | training | build | "
     "repl | server | client | cli"

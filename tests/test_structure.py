@@ -4,7 +4,7 @@ from typing import Any
 
 from rag import structure
 from rag.structure import enclosing, heading_path, row_at, table_around
-from rag.types import Block, BlockCell, BlockKind, Column
+from rag.types import Block, BlockCell, BlockKind, Column, Document
 
 TEXT = """Costs > 5 EUR
 
@@ -85,3 +85,21 @@ def test_a_section_ends_before_the_next_heading_of_its_level() -> None:
 def test_no_block_contains_the_space_between_two() -> None:
     assert structure.block_at(BLOCKS, TEXT.index("\n\nSummary")) is None
     assert structure.block_at(BLOCKS, TEXT.index("paper")) == 2
+
+
+def test_rows_within_a_part_of_the_text_are_cut_to_it() -> None:
+    start, end = TEXT.index("EUR\nA4"), TEXT.index("EUR: 12")
+    rows = structure.rows_within(BLOCKS, start, end)
+    assert [TEXT[start:end][row.start : row.end] for row in rows] == ["EUR", "A4 | EUR: 7", "A3 | "]
+    a4 = rows[1].cells
+    assert [TEXT[start:end][cell.start : cell.end] for cell in a4] == ["A4", "7"]
+    assert structure.rows_within(BLOCKS, 0, TEXT.index("Paper")) == ()
+
+
+def test_a_row_is_one_sentence_of_a_document() -> None:
+    document = Document("d", TEXT, "", "", "", {}, BLOCKS)
+    row = structure.sentence_around(document, TEXT.index("7"), TEXT.index("7") + 1, 40)
+    assert TEXT[slice(*row)] == "A4 | EUR: 7"
+    text = "Run cat | wc. Go on."
+    prose = Document("d", text, "", "", "", {}, (Block("paragraph", 0, len(text)),))
+    assert structure.sentence_around(prose, 15, 16, 20) == (14, 20)

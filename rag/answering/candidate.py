@@ -12,7 +12,7 @@ from rag.answering.spans import SpanGroup
 from rag.meaning.relative_dates import document_date
 from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.structure import heading_path
-from rag.types import Citation, Copy, Document, Piece, Span, join_headings
+from rag.types import Citation, Copy, Document, Passage, Piece, Span, join_headings
 
 GAP = " […] "
 _TOKEN = re.compile(
@@ -39,11 +39,10 @@ def cite(span: Span, document: Document) -> Citation | None:
     passage = span.hit.passage
     if not passage.is_in(document):
         return None
-    inside = whole(passage.text, span.start, span.end)
+    inside = whole(passage, span.start, span.end)
     start, end = (passage.start + offset for offset in inside)
-    first, last = (
-        passage.start + offset for offset in enclosing_sentence(passage.text, span.start, span.end)
-    )
+    sentence = enclosing_sentence(passage.text, span.start, span.end, passage.row_offsets)
+    first, last = (passage.start + offset for offset in sentence)
     return replace(
         quoted(document, start, end, (first, last)),
         heading=passage.heading,
@@ -128,11 +127,12 @@ def _begins(text: str, lead: str) -> bool:
     return word[:-1] == lead[:-1].lower() and not word[-1:].isalnum()
 
 
-def whole(text: str, start: int, end: int) -> Offsets:
-    """`text[start:end]`, extended within its sentence if it cuts an address, a bracket, or a number
-    from its unit.
+def whole(passage: Passage, start: int, end: int) -> Offsets:
+    """`passage.text[start:end]`, extended within its sentence if it cuts an address, a bracket, or
+    a number from its unit.
     """
-    first, last = enclosing_sentence(text, start, end)
+    text = passage.text
+    first, last = enclosing_sentence(text, start, end, passage.row_offsets)
     for token in _TOKEN.finditer(text, first, last):
         if token.start() < end and start < token.end():
             trimmed = token.start() + len(token.group().rstrip(".:-"))

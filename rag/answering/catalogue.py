@@ -11,14 +11,16 @@ from typing import Protocol
 from rag.answering.candidate import Candidate, Place
 from rag.answering.overview import meant
 from rag.meaning.dates import includes, only_date
-from rag.meaning.sentences import enclosing_sentence, split_sentences
 from rag.meaning.words import singular_words
+from rag.structure import document_sentences, sentence_around
 from rag.types import Document, Hit, Passage
 
 MOST = 20
 """Maximum number of documents named in an answer."""
 _CANDIDATES = 2000
 """Number of passages searched for a mention."""
+_HEAD = 1000
+"""Characters at the start of a document in which its first words are looked for."""
 _DOCUMENTS = (
     r"(?:documents?|files?|papers?|notes?|pages?"
     r"|reports?|sources?|articles?|e?-?mails?|letters?|manuals?|pdfs?)"
@@ -190,19 +192,15 @@ def _mention(topic: str, document: Document | None, passages: Sequence[Passage])
         return None
     phrase = re.search(rf"(?<!\w){re.escape(topic)}(?!\w)", document.text, re.IGNORECASE)
     if phrase:
-        begin = max(0, phrase.start() - 1000)
-        start, end = enclosing_sentence(
-            document.text[begin : phrase.end() + 1000], phrase.start() - begin, phrase.end() - begin
-        )
-        return Place(document.id, begin + start, begin + end, document.title)
+        start, end = sentence_around(document, phrase.start(), phrase.end(), 1000)
+        return Place(document.id, start, end, document.title)
     topic_words = singular_words(topic)
     for passage in passages:
-        for start, end in split_sentences(passage.text):
+        for start, end in document_sentences(document, passage.start, passage.end):
             if topic_words and topic_words <= singular_words(
-                f"{passage.context} {passage.text[start:end]}"
+                f"{passage.context} {document.text[start:end]}"
             ):
-                first, last = passage.start + start, passage.start + end
-                return Place(document.id, first, last, document.title)
+                return Place(document.id, start, end, document.title)
     return None
 
 
@@ -220,10 +218,9 @@ def _counted(number: int) -> str:
 
 def _first(document: Document) -> Place:
     """The first words of a document, which may be its title."""
-    head = document.text[:1000]
-    offset = head.find(document.title) if document.title else -1
+    offset = document.text.find(document.title, 0, _HEAD) if document.title else -1
     if offset >= 0:
         return Place(document.id, offset, offset + len(document.title), document.title)
-    places = split_sentences(head)
+    places = document_sentences(document, 0, _HEAD)
     start, end = places[0] if places else (0, min(80, len(document.text)))
     return Place(document.id, start, end, document.title)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.meaning.sentences import Offsets, split_sentences
+from rag.meaning.sentences import Offsets
 from rag.meaning.words import content_words
-from rag.structure import TableRows, enclosing, items, table_around
+from rag.structure import TableRows, document_sentences, enclosing, items, table_around
 from rag.types import Block, Document
 
 
@@ -70,8 +70,8 @@ def lead_in(document: Document, start: int) -> Offsets | None:
     above, inner = document.blocks[index - 1], document.blocks[index]
     if above.kind != "paragraph" or above.parent != inner.parent:
         return None
-    places = split_sentences(document.text[above.start : above.end])
-    return (above.start + places[-1][0], above.start + places[-1][1]) if places else None
+    places = document_sentences(document, above.start, above.end)
+    return places[-1] if places else None
 
 
 def _introduced(document: Document, end: int) -> int | None:

@@ -13,10 +13,9 @@ import numpy as np
 
 from rag.answering.candidate import Candidate, Place
 from rag.meaning.dates import days
-from rag.meaning.sentences import split_sentences
 from rag.meaning.words import content_words
 from rag.protocols import Embedder, Vectors
-from rag.structure import heading_path
+from rag.structure import document_sentences, heading_path
 from rag.types import Document, Hit, Passage
 
 MOST_SECTIONS = 10
@@ -167,9 +166,7 @@ def _central(
 
 def _sentences(document: Document, passage: Passage) -> list[tuple[int, int]]:
     """Sentences that can be understood alone: long enough, no questions, no headings."""
-    places = [
-        (passage.start + start, passage.start + end) for start, end in split_sentences(passage.text)
-    ]
+    places = document_sentences(document, passage.start, passage.end)
     headings = {block.start for block in document.blocks if block.kind == "heading"}
     chosen = [
         (s, e)

@@ -17,6 +17,7 @@ from rag.answering.candidate import Candidate, Place, whole
 from rag.answering.reading import FIRST, SPANS, Reading, Sentence, before, decisions, is_next
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.words import content_words, normalize, singular, singular_words
+from rag.structure import document_sentences
 from rag.types import Document, Hit
 
 _STOP = r"(?:[?!]|[.,;:](?:\s|$)|\s[-\u2013\u2014]\s)"
@@ -176,7 +177,7 @@ def spans(reading: Reading) -> Iterator[Candidate]:
         if span.text.islower() and not content_words(span.text):
             continue
         passage = span.hit.passage
-        start, end = whole(passage.text, span.start, span.end)
+        start, end = whole(passage, span.start, span.end)
         place = Place(passage.document_id, passage.start + start, passage.start + end)
         yield Candidate("span", "span", (place,), span=group)
 
@@ -208,8 +209,8 @@ def neighbours(reading: Reading) -> Iterator[Candidate]:
     """A sentence with the one before it, which it may refer to, or the one after it."""
     for anchor in reading.anchors[:_LISTS]:
         document = reading.documents[anchor.document_id]
-        previous = before(document.text, anchor.start)
-        following = _after(document.text, anchor.end)
+        previous = before(document, anchor.start)
+        following = _after(document, anchor.end)
         own = (anchor.start, anchor.end)
         if previous:
             yield _places("neighbours", anchor.document_id, [previous, own])
@@ -222,10 +223,10 @@ def neighbours(reading: Reading) -> Iterator[Candidate]:
 def paragraph(reading: Reading) -> Iterator[Candidate]:
     """The paragraph of the best sentence, or of the best span."""
     for anchor in reading.anchors[:2]:
-        text = reading.documents[anchor.document_id].text
-        start, end = _paragraph_at(text, anchor.start)
+        document = reading.documents[anchor.document_id]
+        start, end = _paragraph_at(document.text, anchor.start)
         if end - start <= _PARAGRAPH:
-            places = [(start + s, start + e) for s, e in split_sentences(text[start:end])]
+            places = document_sentences(document, start, end)
             if len(places) > 1:
                 yield _places("paragraph", anchor.document_id, places)
 
@@ -251,7 +252,7 @@ def _section(hit: Hit) -> Iterator[Candidate]:
     passage = hit.passage
     places = [
         (passage.start + start, passage.start + end)
-        for start, end in split_sentences(passage.text)
+        for start, end in split_sentences(passage.text, passage.row_offsets)
         if passage.text[start:end].strip() != passage.innermost_heading
     ]
     for count in (1, 2, 4):
@@ -379,12 +380,12 @@ def _item_scores(reading: Reading, document_id: str, offsets: Sequence[Offsets])
     ]
 
 
-def _after(text: str, end: int) -> Offsets | None:
+def _after(document: Document, end: int) -> Offsets | None:
     """The sentence right after an offset in the same paragraph."""
-    paragraph_end = text.find("\n\n", end)
-    limit = min(len(text) if paragraph_end < 0 else paragraph_end, end + _FAR_BACK)
-    places = split_sentences(text[end:limit])
-    return (end + places[0][0], end + places[0][1]) if places else None
+    paragraph_end = document.text.find("\n\n", end)
+    limit = min(len(document.text) if paragraph_end < 0 else paragraph_end, end + _FAR_BACK)
+    places = document_sentences(document, end, limit)
+    return places[0] if places else None
 
 
 def _paragraph_at(text: str, offset: int) -> Offsets:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from rag.answering.spans import Mention, QuestionAnalysis, SpanGroup, grouped, mention
 from rag.answering.table_cells import in_asked_columns
-from rag.meaning.sentences import Offsets, enclosing_sentence, split_sentences
+from rag.meaning.sentences import Offsets, enclosing_sentence
 from rag.protocols import ReaderOutput, Verdict
-from rag.structure import block_at, heading_path
+from rag.structure import block_at, document_sentences, heading_path
 from rag.types import Document, Hit, Span
 
 
@@ -137,16 +137,16 @@ def ranked(sentences: Sequence[Sentence], hits: Sequence[Hit]) -> list[Sentence]
 def around(span: Span) -> Sentence:
     """The sentence of a span, with no score of its own."""
     passage = span.hit.passage
-    start, end = enclosing_sentence(passage.text, span.start, span.end)
+    start, end = enclosing_sentence(passage.text, span.start, span.end, passage.row_offsets)
     return Sentence(passage.document_id, passage.start + start, passage.start + end, 0.0, span.hit)
 
 
-def before(text: str, start: int) -> Offsets | None:
+def before(document: Document, start: int) -> Offsets | None:
     """The sentence right before an offset in the same paragraph."""
-    paragraph = text.rfind("\n\n", 0, start)
+    paragraph = document.text.rfind("\n\n", 0, start)
     begin = max(0, paragraph + 2 if paragraph >= 0 else 0, start - _FAR_BACK)
-    places = split_sentences(text[begin:start])
-    return (begin + places[-1][0], begin + places[-1][1]) if places else None
+    places = document_sentences(document, begin, start)
+    return places[-1] if places else None
 
 
 def is_next(text: str, end: int, start: int) -> bool:

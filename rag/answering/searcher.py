@@ -9,6 +9,7 @@ from rag.answering.candidate import Candidate
 from rag.errors import EmptyError, InputError
 from rag.protocols import Filter, Retriever, Speller, Store
 from rag.settings import Settings
+from rag.structure import rows_within
 from rag.types import Document, Hit
 
 TRIES = 20
@@ -128,11 +129,23 @@ class Searcher:
 
 
 def _valid(hits: Sequence[Hit], documents: Mapping[str, Document], changed: bool) -> list[Hit]:
-    """Hits whose text still matches their document. If the index has changed, without their copies,
-    which are not checked.
+    """Hits whose text still matches their document, with the rows of its tables. If the index has
+    changed, without their copies, which are not checked.
     """
-    valid = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
+    valid = [
+        _with_rows(hit, document)
+        for hit in hits
+        if (document := documents.get(hit.passage.document_id)) and hit.passage.is_in(document)
+    ]
     return [replace(hit, copies=()) for hit in valid] if changed else valid
+
+
+def _with_rows(hit: Hit, document: Document) -> Hit:
+    if not document.blocks:
+        return hit
+    passage = hit.passage
+    rows = rows_within(document.blocks, passage.start, passage.end)
+    return replace(hit, passage=replace(passage, rows=rows))
 
 
 def check_question(question: str, limit: int) -> str:

@@ -80,7 +80,7 @@ class Mention:
 def mention(analysis: QuestionAnalysis, span: Span) -> Mention:
     """A span as an answer to a question."""
     passage = span.hit.passage
-    start, end = enclosing_sentence(passage.text, span.start, span.end)
+    start, end = enclosing_sentence(passage.text, span.start, span.end, passage.row_offsets)
     span_meaning = meaning(
         span.text, passage.text[start : span.start], passage.text[span.end : end], analysis.amount
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rag.errors import InputError
-from rag.meaning.sentences import enclosing_sentence, split_sentences
+from rag.structure import document_sentences, sentence_around
 from rag.types import Citation, Document
 
 _NEAR = 0.6
@@ -73,10 +73,10 @@ def verify(store: Documents, citation: Citation | Cited) -> CitationCheck:
     ):
         since = "; the document has changed elsewhere" if edited else ""
         return _verdict("ok", citation, citation.start, edited, f"unchanged at its place{since}")
-    start = _found(document.text, citation)
+    start = _found(document, citation)
     if start is not None:
         return _verdict("moved", citation, start, edited, f"moved from {citation.start} to {start}")
-    now = _became(document.text, citation)
+    now = _became(document, citation)
     detail = (
         "the document no longer says so" if edited else "the document never said so at this place"
     )
@@ -104,7 +104,7 @@ def _same_sentence(document: Document, citation: Citation | Cited) -> bool:
         citation.sha256 and citation.sha256 == document.sha256
     ):  # the bytes that were cited: it may be half of a long sentence
         return any(_of_whole_words(document.text, start, citation.sentence) for start in starts)
-    return any(_is_sentence(document.text, start, citation.sentence) for start in starts)
+    return any(_is_sentence(document, start, citation.sentence) for start in starts)
 
 
 def _of_whole_words(text: str, start: int, part: str) -> bool:
@@ -119,30 +119,30 @@ def _is_in_word(text: str, offset: int) -> bool:
     return len(pair) == 2 and pair.replace("_", "a").isalnum()
 
 
-def _is_sentence(text: str, start: int, sentence: str) -> bool:
+def _is_sentence(document: Document, start: int, sentence: str) -> bool:
     """Whether the sentence is there and not part of a longer one: "Rent: 12000" does not contain
     "Rent: 1200". Very long ones may be cut where their passage ended.
     """
-    if start < 0 or not text.startswith(sentence, start):
+    if start < 0 or not document.text.startswith(sentence, start):
         return False
-    begin, end = max(0, start - _AROUND), start + len(sentence)
-    first, last = enclosing_sentence(text[begin : end + _AROUND], start - begin, end - begin)
-    return len(sentence) >= _CUT or text[begin + first : begin + last].strip() == sentence.strip()
+    first, last = sentence_around(document, start, start + len(sentence), _AROUND)
+    return len(sentence) >= _CUT or document.text[first:last] == sentence.strip()
 
 
-def _found(text: str, citation: Citation | Cited) -> int | None:
+def _found(document: Document, citation: Citation | Cited) -> int | None:
     """The place of the quote now: within its sentence, nearest to the old place; without a
     sentence, only if the quote is long.
     """
     if citation.sentence and citation.quote in citation.sentence:
         offsets = [
             place + inside
-            for place in _places(text, citation.sentence)
-            if _is_sentence(text, place, citation.sentence)
+            for place in _places(document.text, citation.sentence)
+            if _is_sentence(document, place, citation.sentence)
             for inside in _places(citation.sentence, citation.quote)
         ]
     else:
-        offsets = _places(text, citation.quote) if len(citation.quote) >= 20 else []
+        is_long = len(citation.quote) >= 20
+        offsets = _places(document.text, citation.quote) if is_long else []
     return min(offsets, key=lambda place: abs(place - citation.start), default=None)
 
 
@@ -155,13 +155,11 @@ def _places(text: str, part: str) -> list[int]:
     return places
 
 
-def _became(text: str, citation: Citation | Cited) -> str | None:
+def _became(document: Document, citation: Citation | Cited) -> str | None:
     """The sentence near the old place that is most similar to the cited one."""
-    begin = max(0, citation.start - _WIDTH)
-    around = text[begin : citation.end + _WIDTH]
-    sentences = [around[start:end] for start, end in split_sentences(around)]
-    old_text = citation.sentence or citation.quote
-    near = difflib.get_close_matches(old_text, sentences, 1, _NEAR)
+    around = document_sentences(document, max(0, citation.start - _WIDTH), citation.end + _WIDTH)
+    texts = [document.text[start:end] for start, end in around]
+    near = difflib.get_close_matches(citation.sentence or citation.quote, texts, 1, _NEAR)
     return near[0] if near else None
 
 

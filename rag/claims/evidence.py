@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rag.answering.candidate import quoted
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.words import content_words, coverage, word_list
+from rag.structure import rows_within
 from rag.types import Citation, Document, Hit, Passage
 
 
@@ -51,7 +52,7 @@ def excerpts(claim: str, hits: Sequence[Hit], limit: int) -> list[Excerpt]:
 def excerpt(claim: str, hit: Hit) -> Excerpt:
     """A passage with the sentence that has most content words of the claim."""
     text = hit.passage.text
-    sentences = split_sentences(text) or [(0, len(text))]
+    sentences = split_sentences(text, hit.passage.row_offsets) or [(0, len(text))]
     stems = content_words(claim)
     scores = [
         -1.0 if _is_heading(text[start:end], hit.passage) else coverage(stems, text[start:end])
@@ -70,7 +71,10 @@ def cut(hit: Hit, start: int, end: int) -> Hit:
     """The hit with only `[start, end)` of its passage's text."""
     passage = hit.passage
     text, begin = passage.text[start:end], passage.start
-    return replace(hit, passage=replace(passage, text=text, start=begin + start, end=begin + end))
+    rows = None if passage.rows is None else rows_within(passage.rows, start, end)
+    return replace(
+        hit, passage=replace(passage, text=text, start=begin + start, end=begin + end, rows=rows)
+    )
 
 
 def cite(excerpt: Excerpt, document: Document) -> Citation:

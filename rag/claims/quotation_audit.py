@@ -412,7 +412,7 @@ def _sentence(document: Document, start: int, end: int) -> Offsets:
     """The whole sentences from `start` to `end`, within the blocks or cells of both."""
     low = max(start - _SENTENCE_REACH, _part(document, start)[0])
     high = min(end + _SENTENCE_REACH, _part(document, end - 1)[1])
-    spans = split_sentences(document.text[low:high])
+    spans = split_sentences(document.text[low:high], ())
     first = max((low + a for a, _ in spans if low + a <= start), default=start)
     last = min((low + b for _, b in spans if low + b >= end), default=end)
     return first, last

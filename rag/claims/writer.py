@@ -216,7 +216,7 @@ def sources_of(answer: Answer) -> tuple[WriterSource, ...]:
     cited = {(c.document_id, c.sentence_start) for c in answer.citations}
     ranked: list[tuple[tuple[bool, float], Hit]] = []
     for hit in answer.hits_read:
-        for start, end in split_sentences(hit.passage.text):
+        for start, end in split_sentences(hit.passage.text, hit.passage.row_offsets):
             text = hit.passage.text[start:end]
             if len(text.split()) < _SHORTEST or is_instruction(text):
                 continue

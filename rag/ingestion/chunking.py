@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from rag.meaning.sentences import Offsets, split_sentences, trim
-from rag.structure import Section, sections
+from rag.meaning.sentences import Offsets, trim
+from rag.structure import Section, document_sentences, sections
 from rag.types import Document, Passage, join_headings
 
 TokenCounter = Callable[[Sequence[str]], list[int]]
@@ -40,7 +40,7 @@ def split(document: Document, count_tokens: TokenCounter, max_tokens: int = 160)
         Passage(document.id, start, end, document.text[start:end], document.title, heading)
         for section_start, section_end, heading in _sections(document)
         for start, end in _split_section(
-            document.text, section_start, section_end, count_tokens, max_tokens
+            document, section_start, section_end, count_tokens, max_tokens
         )
     ]
 
@@ -62,10 +62,9 @@ def _is_only_heading(text: str, section: Section, end: int) -> bool:
 
 
 def _split_section(
-    text: str, start: int, end: int, count: TokenCounter, limit: int
+    document: Document, start: int, end: int, count: TokenCounter, limit: int
 ) -> Iterator[Offsets]:
-    spans = [(start + a, start + b) for a, b in split_sentences(text[start:end])]
-    units = list(_fit(text, spans, count, limit))
+    units = list(_fit(document.text, document_sentences(document, start, end), count, limit))
     if units:
         yield from _pack(units, limit)
 

@@ -4,13 +4,16 @@ Rules, not a model: the same text always splits the same way, in any process, at
 boundary depends only on characters from the start of its sentence to just after it, so a passage
 cut at sentence boundaries splits into the sentences of its document. Every pattern is linear: runs
 are matched once (possessively, or anchored at their start).
+
+A row of a table is one sentence. Where rows are is known from a document's blocks; only in a text
+without them, such as a training example or a claim, are lines with " | " taken for rows.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rag.meaning.words import SHORT_NAMES
 
@@ -27,13 +30,11 @@ _BLOCK_BREAK = re.compile(
     r"|[\f\u2029\x1c-\x1e]\s*+"
     # the next line is a list item
     rf"|{_NEWLINE}(?={_SPACE}*+(?:[-*\u2022\u2013]|\d{{1,3}}[.)])(?!\S))"
-    rf"|{_NEWLINE}(?={_IN_LINE}*?{_BAR})"  # the next line is a table row
-    rf"|{_BAR}{_IN_LINE}*+\s*+"  # this line is a table row
     # both lines are "Label: value"
     rf"|^{_LABEL}{_IN_LINE}*+{_NEWLINE}(?={_LABEL})",
     re.MULTILINE,
 )
-_ROW = re.compile(_BAR)
+_ROW = re.compile(rf"(?<!{_IN_LINE}){_IN_LINE}*?{_BAR}{_IN_LINE}*+")
 _TERMINATOR = re.compile(
     rf"(?<![.!?\u2026])[.!?\u2026]++[{_CLOSERS}]*+(?=\s)"
     rf"|[\u3002\uff01\uff1f\u061f\u06d4\u0964\u0965]++[{_CLOSERS}\uff09\u300d\u300f]*+"
@@ -58,39 +59,55 @@ _STARTERS = frozenset(
 )
 
 
-def split_sentences(text: str) -> list[Offsets]:
+def split_sentences(text: str, rows: Sequence[Offsets] | None = None) -> list[Offsets]:
     """The sentences of `text` in order, as (start, end). They do not overlap, have no white space
-    at either end, and together contain every other character of the text."""
-    return [span for block in _blocks(text) for span in _sentences(text, *block)]
+    at either end, and together contain every other character of the text. `rows` are the rows of
+    tables, in order; None for a text whose structure is not known."""
+    return list(_split(text, _lines_with_bars(text) if rows is None else rows))
 
 
-def enclosing_sentence(text: str, start: int, end: int) -> Offsets:
+def enclosing_sentence(
+    text: str, start: int, end: int, rows: Sequence[Offsets] | None = None
+) -> Offsets:
     """(start, end) from the start of the sentence that contains `start` to the end of the one that
-    contains `end`."""
-    touched = [s for s in _kept(text) if s[0] < max(end, start + 1) and s[1] > start]
+    contains `end`. `rows` as in `split_sentences`."""
+    sentences = _kept(text, None if rows is None else tuple(rows))
+    touched = [s for s in sentences if s[0] < max(end, start + 1) and s[1] > start]
     return (touched[0][0], touched[-1][1]) if touched else (start, end)
 
 
 @functools.lru_cache(512)
-def _kept(text: str) -> tuple[Offsets, ...]:
+def _kept(text: str, rows: tuple[Offsets, ...] | None) -> tuple[Offsets, ...]:
     """Cached, since the sentences of a passage are needed once per span."""
-    return tuple(split_sentences(text))
+    return tuple(split_sentences(text, rows))
 
 
-def _blocks(text: str) -> Iterator[Offsets]:
+def _lines_with_bars(text: str) -> list[Offsets]:
+    return [row.span() for row in _ROW.finditer(text)]
+
+
+def _split(text: str, rows: Sequence[Offsets]) -> Iterator[Offsets]:
     start = 0
-    for gap in _BLOCK_BREAK.finditer(text):
-        yield start, gap.end()
-        start = gap.end()
-    yield start, len(text)
+    for row_start, row_end in rows:
+        yield from _sentences(text, start, row_start)
+        yield from trim(text, row_start, row_end)
+        start = row_end
+    yield from _sentences(text, start, len(text))
 
 
 def _sentences(text: str, start: int, end: int) -> Iterator[Offsets]:
-    if not _ROW.search(text, start, end):  # a table row is one sentence, whatever its cells contain
-        for match in _TERMINATOR.finditer(text, start, end):
-            if _ends_sentence(text, start, match, end):
-                yield from trim(text, start, match.end())
-                start = match.end()
+    """The sentences outside tables."""
+    for gap in _BLOCK_BREAK.finditer(text, start, end):
+        yield from _in_block(text, start, gap.end())
+        start = gap.end()
+    yield from _in_block(text, start, end)
+
+
+def _in_block(text: str, start: int, end: int) -> Iterator[Offsets]:
+    for match in _TERMINATOR.finditer(text, start, end):
+        if _ends_sentence(text, start, match, end):
+            yield from trim(text, start, match.end())
+            start = match.end()
     yield from trim(text, start, end)
 
 

@@ -26,7 +26,7 @@ from rag.models.qa_heads import (
 )
 from rag.models.registry import reader_path
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
-from rag.types import Hit, Span
+from rag.types import Hit, Passage, Span
 
 _BATCH_TOKENS = 1024
 Place = tuple[int, int]
@@ -89,7 +89,7 @@ class ExtractiveReader:
         spans = [
             Span(hit, start, end, score)
             for hit, windows in read
-            for score, start, end in distinct(hit.passage.text, self._scored(windows), self._spans)
+            for score, start, end in distinct(hit.passage, self._scored(windows), self._spans)
         ]
         sentences = [s for hit, windows in read for s in sentence_scores(hit, windows)]
         verdicts = [v for hit, windows in read if (v := verdict(hit, windows))]
@@ -114,7 +114,7 @@ def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
     A sentence's logit is the mean of its tokens'; if two windows contain it, the higher one counts.
     """
     best: dict[tuple[int, int], float] = {}
-    sentences = split_sentences(hit.passage.text)
+    sentences = split_sentences(hit.passage.text, hit.passage.row_offsets)
     for window, output in windows:
         if output.sentence is None:
             continue
@@ -145,7 +145,7 @@ def _sigmoid(logit: float) -> float:
 
 
 _EDGE = ",;:"
-_CELL = re.compile(r"\s\|\s")
+_BAR = re.compile(r"\s\|\s")
 _SPELT = re.compile(r"[0-9A-Za-z\u00c0-\u024f\u0370-\u052f]")
 """Letters and digits of scripts that separate words by spaces."""
 _CANDIDATES = 16
@@ -171,22 +171,31 @@ def best_spans(
     return [(float(scores[r, c]), int(firsts[r]), int(lasts[c])) for r, c in allowed]
 
 
-def distinct(text: str, spans: Iterable[Scored], limit: int) -> list[Scored]:
+def distinct(passage: Passage, spans: Iterable[Scored], limit: int) -> list[Scored]:
     """The `limit` best spans without overlaps, best first: whole words within one sentence and one
     table cell, trimmed.
     """
+    text = passage.text
     chosen: list[Scored] = []
-    sentences = [start for start, _ in split_sentences(text)]
+    sentences = [start for start, _ in split_sentences(text, passage.row_offsets)]
+    cell_ends = _cell_ends(passage)
     for score, raw_start, raw_end in sorted(spans, key=lambda s: (-s[0], s[1], s[2])):
         for start, end in _trimmed(text, *_words(text, raw_start, raw_end)):
-            whole = bisect(sentences, start) == bisect(sentences, end - 1) and not _CELL.search(
-                text, start, end
+            is_whole = bisect(sentences, start) == bisect(sentences, end - 1) and not any(
+                start < cell_end < end for cell_end in cell_ends
             )
-            if whole and all(end <= earlier[1] or start >= earlier[2] for earlier in chosen):
+            if is_whole and all(end <= earlier[1] or start >= earlier[2] for earlier in chosen):
                 chosen.append((score, start, end))
         if len(chosen) == limit:
             break
     return chosen
+
+
+def _cell_ends(passage: Passage) -> list[int]:
+    """Where a cell ends before another one of its row; before every bar if rows are not known."""
+    if passage.rows is None:
+        return [bar.start() for bar in _BAR.finditer(passage.text)]
+    return [cell.end for row in passage.rows for cell in row.cells[:-1]]
 
 
 def _words(text: str, start: int, end: int) -> tuple[int, int]:

@@ -1,5 +1,5 @@
-"""Headings and terms of plain text by layout: underlined, numbered and capitalised headings,
-indented definitions.
+"""Headings, terms and tables of plain text by layout: underlined, numbered and capitalised
+headings, indented definitions, lines with bars between cells.
 
 The text is not changed; blocks are offsets into it.
 """
@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+from rag.meaning.sentences import trim
 from rag.parsing.base import Outline, name_of
-from rag.types import Block
+from rag.types import Block, BlockCell
 
 _RULE = re.compile(r"([=\-~^*#+_\u2500\u2550])\1{2,}\s*\Z")
 _NUMBERED = re.compile(
@@ -22,6 +24,9 @@ _NUMBERED = re.compile(
 _CAPITALS = re.compile(r"(?=.*[A-Z]{3})[A-Z][A-Z0-9 ,/&'().:-]{2,70}")
 _OPTION = re.compile(r"(-{1,2}[\w?@#].{0,80}?)(?:\s{2,}|\Z)")
 _BULLET = re.compile(r"[-*+\u2022\u2013>|]\s|\(?\d{1,3}[.)]\s|\(?[a-zA-Z][.)]\s|[|+]")
+_BAR = re.compile(r"(?<!\S)\|(?!\S)")
+_RULED = re.compile(r"[\s|+:-]*-[\s|+:-]*")
+"""A line between the rows of a table."""
 _LONGEST = 100
 _DEEPEST = 16
 """Maximum indentation of a term; text further right is centred."""
@@ -48,14 +53,17 @@ class _TextLine:
 
 
 def blocks_of(text: str) -> tuple[Block, ...]:
-    """Headings, terms, lists and paragraphs of a plain text."""
+    """Headings, terms, lists, tables and paragraphs of a plain text."""
     lines = _lines(text)
     headings = _headings(lines)
     terms = _terms(lines, headings)
     outline = Outline()
     open_terms: list[tuple[int, str]] = []
     is_rule = False
+    below_table = 0
     for number, line in enumerate(lines):
+        if number < below_table:
+            continue
         if is_rule or not line.text:
             is_rule = False
             outline.line(line.start, "")
@@ -71,8 +79,43 @@ def blocks_of(text: str) -> tuple[Block, ...]:
         if number in terms:
             open_terms.append((line.indent, terms[number]))
         outline.enter(line.content, tuple(term for _, term in open_terms))
-        outline.line(line.start, line.source)
+        below_table = _table_end(lines, number)
+        if below_table:
+            outline.nested(0, _table(lines[number:below_table]))
+        else:
+            outline.line(line.start, line.source)
     return outline.finished()
+
+
+def _table_end(lines: Sequence[_TextLine], number: int) -> int:
+    """The number of the line below the table that begins with a line: at least two rows with as
+    many bars; 0 without a table.
+    """
+    bars = len(_BAR.findall(lines[number].text))
+    rows, end = 0, number
+    while bars and end < len(lines):
+        if len(_BAR.findall(lines[end].text)) == bars:
+            rows += 1
+        elif not lines[end].text or not _RULED.fullmatch(lines[end].text):
+            break
+        end += 1
+    return end if rows > 1 else 0
+
+
+def _table(lines: Sequence[_TextLine]) -> tuple[Block, ...]:
+    rows = [_row(line) for line in lines if not _RULED.fullmatch(line.text)]
+    return (Block("table", lines[0].content, lines[-1].start + len(lines[-1].source)), *rows)
+
+
+def _row(line: _TextLine) -> Block:
+    """A row whose columns are not known."""
+    bars = [bar.start() for bar in _BAR.finditer(line.source)]
+    cells = [
+        BlockCell(-1, line.start + start, line.start + stop)
+        for first, last in pairwise([-1, *bars, len(line.source)])
+        for start, stop in trim(line.source, first + 1, last)
+    ]
+    return Block("row", line.content, line.start + len(line.source), 0, cells=tuple(cells))
 
 
 def _lines(text: str) -> list[_TextLine]:

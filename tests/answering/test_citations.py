@@ -1,9 +1,13 @@
 import pytest
 
 from rag.answering.candidate import heading_at, joined, quoted, whole
-from rag.types import Document, Piece
+from rag.types import Document, Passage, Piece
 from tests.fakes import document, groups
 from tests.growth import MOST_GROWTH, growth
+
+
+def passage(text: str) -> Passage:
+    return Passage("d", 0, len(text), text, "", "")
 
 
 @pytest.mark.parametrize(
@@ -23,7 +27,7 @@ from tests.growth import MOST_GROWTH, growth
 )
 def test_a_span_cuts_no_address_bracket_or_unit(text: str, cut: str, wanted: str) -> None:
     start = text.index(cut)
-    first, last = whole(text, start, start + len(cut))
+    first, last = whole(passage(text), start, start + len(cut))
     assert text[first:last] == wanted
 
 
@@ -50,6 +54,6 @@ def test_the_text_consists_of_the_pieces() -> None:
 @pytest.mark.parametrize("unit", ["7", "a.", "_", "~", "a-a+", "/"])
 def test_a_span_is_widened_in_time_in_proportion_to_its_sentence(unit: str) -> None:
     def widen(size: int) -> None:
-        whole((unit * size)[:size], 0, 1)
+        whole(passage((unit * size)[:size]), 0, 1)
 
     assert growth(widen, 4_000) <= MOST_GROWTH

@@ -140,6 +140,19 @@ def test_sentences_of_paragraphs_and_blocks(marked: str) -> None:
     assert sentences(marked.replace("¦", "") + "\t") == expected
 
 
+def test_rows_that_are_given_are_sentences_and_other_bars_are_text() -> None:
+    text = "Use a | b. It runs.\nM4. Steel | 7\nM5. Tin | 8\nThe end."
+    start = text.index("M4")
+    rows = [(start, start + 13), (start + 14, start + 25)]
+    spans = split_sentences(text, rows)
+    check(text, spans)
+    assert [text[a:b] for a, b in spans] == [
+        "Use a | b.", "It runs.", "M4. Steel | 7", "M5. Tin | 8", "The end.",
+    ]  # fmt: skip
+    assert enclosing_sentence(text, start + 4, start + 5, rows) == rows[0]
+    assert sentences(text)[0] == "Use a | b. It runs."
+
+
 @pytest.mark.parametrize("unit", [".", ".]", "\n", "w", "a|b ", "word "])
 def test_a_long_run_is_one_sentence(unit: str) -> None:
     text = unit * (200_000 // len(unit)) + "x"

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from rag.meaning.sentences import split_sentences
 from rag.parsing.plain_text import parse
-from rag.structure import sections
+from rag.structure import document_sentences, sections
+from rag.types import Document
 from tests.parsing.reading import headings, places
 
 SAMPLES = Path(__file__).with_name("samples")
@@ -120,3 +121,28 @@ def test_underlined_and_numbered_headings_and_terms() -> None:
 )
 def test_lines_that_are_not_headings(source: str) -> None:
     assert headings(parse(source)) == []
+
+
+def test_lines_with_as_many_bars_are_rows_of_a_table() -> None:
+    source = """Prices of the workshop
+
+Item | Price
+-----|------
+Bolt. Steel. | 7
+
+Use ls | wc -l to count files. It prints a number.
+"""
+    found = parse(source)
+    rows = [block for block in found.blocks if block.kind == "row"]
+    cells = [[found.text[cell.start : cell.end] for cell in row.cells] for row in rows]
+    assert cells == [["Item", "Price"], ["Bolt. Steel.", "7"]]
+    text = Document("d", found.text, "", "", "", {}, found.blocks)
+    sentences = [source[a:b] for a, b in document_sentences(text, 0, len(source))]
+    assert sentences == [
+        "Prices of the workshop",
+        "Item | Price",
+        "-----|------",
+        "Bolt. Steel. | 7",
+        "Use ls | wc -l to count files.",
+        "It prints a number.",
+    ]
