@@ -32,13 +32,12 @@ from eval.scripts import options as described
 from rag import build
 from rag.claims.checker import Checker
 from rag.claims.evidence import Excerpt, excerpt, excerpts
-from rag.claims.results import CONTRADICTED, PARTLY, SUPPORTED
-from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Logistic, Probabilities, Scorer, load
+from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Logistic, Scorer, load
 from rag.claims.verdict import ClaimEvidence, closest, decide, score
 from rag.evaluation.gold import read_jsonl
 from rag.evaluation.set_files import json_lines
 from rag.ingestion.chunking import split
-from rag.protocols import Embedder
+from rag.protocols import Embedder, Verdict
 from rag.settings import Settings
 from rag.types import Document, Hit, Passage
 
@@ -219,7 +218,7 @@ def _candidate(claim: str, row: Mapping[str, Any]) -> ClaimEvidence:
     text = row["text"]
     passage = Passage(row["document"], 0, len(text), text, row["title"], row["heading"])
     part: Excerpt = excerpt(claim, Hit(passage, 0.0, row["dense"], 0.0))
-    verdict = Probabilities(*row["verdict"]) if row["verdict"] else None
+    verdict = Verdict(part.hit, *row["verdict"]) if row["verdict"] else None
     return ClaimEvidence(part, closest(claim, part), verdict)
 
 
@@ -251,7 +250,7 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
     for threshold in grid:
         scorer = Scorer(support, against, support_from, threshold)
         verdicts = [_verdict(claim, scorer) for claim in own if claim.supported]
-        if verdicts.count(CONTRADICTED) <= _TRUE_CONTRADICTED * len(verdicts):
+        if verdicts.count("contradicted") <= _TRUE_CONTRADICTED * len(verdicts):
             return scorer
     return Scorer(support, against, support_from, grid[-1])
 
@@ -348,8 +347,8 @@ def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
 
 def _figures(claims: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
     verdicts = np.array([_verdict(example, scorer) for example in claims])
-    passed = np.isin(verdicts, (SUPPORTED, PARTLY))
-    against = verdicts == CONTRADICTED
+    passed = np.isin(verdicts, ("supported", "partly"))
+    against = verdicts == "contradicted"
     right = np.array([example.supported for example in claims])
     refuted = np.array([bool(example.contradicted) for example in claims])
     sides = [(passed == right)[right == side].mean() for side in set(right.tolist())]

@@ -20,7 +20,7 @@ from rag.claims.evidence import Excerpt, excerpts
 from rag.claims.quotation_audit import audit_quotations
 from rag.claims.quotations import Quotation, find_quotations, own_words
 from rag.claims.results import Checked, CheckedPart, CheckReport
-from rag.claims.scorer import Probabilities, Scorer
+from rag.claims.scorer import Scorer
 from rag.claims.split import FEWEST_WORDS, ClaimSentence, split_claims
 from rag.claims.verdict import ClaimEvidence, closest, judge
 from rag.engine import Engine
@@ -269,12 +269,7 @@ def _with_verdicts(
     candidates: Sequence[ClaimEvidence], output: ReaderOutput
 ) -> list[ClaimEvidence]:
     """The candidates, without those for which a reader with a verdict head has no verdict."""
-    verdicts = {
-        (item.hit.passage.document_id, item.hit.passage.start): Probabilities(
-            item.yes, item.no, item.unsaid
-        )
-        for item in output.verdicts
-    }
+    verdicts = {(v.hit.passage.document_id, v.hit.passage.start): v for v in output.verdicts}
     judged = [replace(item, verdict=verdicts.get(item.excerpt.place)) for item in candidates]
     return [item for item in judged if item.verdict or item.comparison.quoted or not verdicts]
 

@@ -7,7 +7,8 @@ quotation is searched for unchanged (`quoted_text`), then aligned word by word.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import islice, pairwise
@@ -20,15 +21,7 @@ from rag.answering.candidate import quoted
 from rag.claims.document_names import DocumentNames, name_words
 from rag.claims.quotations import FEWEST_WORDS, Quotation
 from rag.claims.quoted_text import ELLIPSIS, CanonicalText, Fragment, Token, canonical, fragments
-from rag.claims.results import (
-    ALTERED,
-    CUT,
-    EXACT,
-    MISATTRIBUTED,
-    NO_PLACE,
-    STITCHED,
-    CheckedQuotation,
-)
+from rag.claims.results import CheckedQuotation, QuotationVerdict
 from rag.filters import Condition
 from rag.meaning.sentences import Offsets, split_sentences
 from rag.meaning.words import STOP_WORDS
@@ -148,7 +141,7 @@ class QuotationAudit:
         names = {} if numbers else self.names.in_text(quotation.around)
         cited = list(dict.fromkeys(numbers)) or sorted(names)
         checked = self._judged(quotation, cited[:_MOST_CITED])
-        if names and checked.verdict == MISATTRIBUTED:
+        if names and checked.verdict == "misattributed":
             document = self._document(checked.places[0].document_id)
             text = " ".join(name_words(document.text)) if document else ""
             if any(name in text for name in names.values()):
@@ -159,7 +152,9 @@ class QuotationAudit:
         """The verdict on a quotation that cites the documents with these ids."""
         start, end = quotation.start, quotation.end
         whole = Fragment(self.text[start:end])
-        checked = CheckedQuotation(start, end, whole.text, NO_PLACE, True, "", cited=tuple(cited))
+        checked = CheckedQuotation(
+            start, end, whole.text, "not_found", True, "", cited=tuple(cited)
+        )
         if not _query_words(whole):
             reason = "its words are too common to look it up"
             return replace(checked, is_fault=False, reason=reason)
@@ -183,10 +178,9 @@ class QuotationAudit:
             self.proceed()
             document = self._document(passage.document_id)
             is_covered = any(
-                region.document.id == passage.document_id
-                and region.start <= passage.start
-                and passage.end <= region.end
+                region.start <= passage.start <= passage.end <= region.end
                 for region in regions
+                if region.document.id == passage.document_id
             )
             if document and passage.is_in(document) and not is_covered:
                 end = min(len(document.text), passage.end + margin)
@@ -224,7 +218,7 @@ class QuotationAudit:
             return _stitched_verdict(checked, places, "without “…” between them", True)
         if not place or place.likeness < _SIMILAR:
             return _not_found(checked, place)
-        return _placed(checked, ALTERED, [place], _difference([place]))
+        return _placed(checked, "altered", [place], _difference([place]))
 
     def _stitched(
         self, fragment: Fragment, regions: Sequence[Region], cited: Sequence[str]
@@ -255,14 +249,16 @@ class QuotationAudit:
         for fragment in map(Fragment, parts):
             place = _following(fragment, places[-1:], regions)
             if not place and _query_words(fragment):
-                place = _first(fragment, self._regions(fragment, checked.cited))
+                further = self._regions(fragment, checked.cited)
+                place = next((p for region in further for p in region.matches(fragment)), None)
             if not place:
                 place = _closest(fragment, regions, checked.cited)
             if not place or place.likeness < _SIMILAR:
-                return _not_found(checked, place, fragment.text)
+                words = " ".join(fragment.text.split())
+                return _not_found(checked, place, f"no document has “{words}”")
             places.append(place)
         if any(place.likeness < 1 for place in places):
-            return _placed(checked, ALTERED, places, _difference(places))
+            return _placed(checked, "altered", places, _difference(places))
         is_one = len({place.document.id for place in places}) == 1
         is_reordered = is_one and any(a.start > b.start for a, b in pairwise(places))
         order = ", in another order" if is_reordered else ""
@@ -273,11 +269,6 @@ def _query_words(fragment: Fragment) -> list[str]:
     """The words that the index has, each once."""
     words = dict.fromkeys(token.word for token in fragment.tokens[:_MOST_WORDS])
     return [word for word in words if analyze(word)]
-
-
-def _first(fragment: Fragment, regions: Iterable[Region]) -> Stretch | None:
-    """The first place that has the fragment word for word."""
-    return next((place for region in regions for place in region.matches(fragment)), None)
 
 
 def _following(
@@ -293,13 +284,12 @@ def _following(
 
 def _longest_beginning(fragment: Fragment, region: Region) -> tuple[int, Stretch | None]:
     """(number of words, place) of the longest beginning that the region has word for word."""
-    low, high, best = 0, len(fragment.tokens), None
-    while low < high:
-        size = (low + high + 1) // 2
-        place = next(region.matches(fragment.part(0, size)), None)
-        low, high = (size, high) if place else (low, size - 1)
-        best = place or best
-    return low, best
+
+    def place(size: int) -> Stretch | None:
+        return next(region.matches(fragment.part(0, size)), None)
+
+    size = bisect_left(range(1, len(fragment.tokens) + 1), True, key=lambda size: not place(size))
+    return size, place(size)
 
 
 def _is_omission(mine: str, theirs: str) -> bool:
@@ -385,10 +375,8 @@ def _differences(
     mine, theirs = fragment.tokens, content.tokens
     for tag, a, b, c, d in steps:
         same = tag == "equal"
-        spans = (
-            [(i, i + 1, i - a + c, i - a + c + 1) for i in range(a, b)] if same else [(a, b, c, d)]
-        )
-        for i, j, k, m in spans:
+        pairs = zip(range(a, b), range(c, d), strict=False)
+        for i, j, k, m in [(i, i + 1, k, k + 1) for i, k in pairs] if same else [(a, b, c, d)]:
             with_signs = same and j < b
             words = _words(fragment.text, mine, i, j, with_signs)
             document_words = _words(content.text, theirs, k, m, with_signs)
@@ -421,50 +409,49 @@ def _sentence(document: Document, start: int, end: int) -> Offsets:
 def _part(document: Document, offset: int) -> Offsets:
     """The block or cell that contains `offset`, or only that character between them."""
     index = block_at(document.blocks, offset)
-    if index is None:
-        return offset, offset + 1
-    block = document.blocks[index]
-    for part in block.cells or (block,):
-        if part.start <= offset < part.end:
-            return part.start, part.end
-    return offset, offset + 1
+    block = [] if index is None else [document.blocks[index]]
+    parts = (part for parent in block for part in parent.cells or block)
+    within = ((part.start, part.end) for part in parts if part.start <= offset < part.end)
+    return next(within, (offset, offset + 1))
 
 
 # Verdicts in words
 
 
 def _placed(
-    checked: CheckedQuotation, verdict: str, places: Sequence[Stretch], reason: str
+    checked: CheckedQuotation,
+    verdict: QuotationVerdict,
+    places: Sequence[Stretch],
+    reason: str,
+    is_fault: bool = True,
 ) -> CheckedQuotation:
     """The quotation with a verdict, its places, and how it differs from them; misattributed if
     none of them is in a document that it cites."""
     ids = dict.fromkeys(place.document.id for place in places)
     citations = tuple(place.citation for place in places)
     differs = tuple(pair for place in places for pair in place.differs)
-    if checked.cited and verdict != NO_PLACE and ids.keys().isdisjoint(checked.cited):
-        verdict, reason = MISATTRIBUTED, f"in {next(iter(ids))}, not in {', '.join(checked.cited)}"
+    if checked.cited and verdict != "not_found" and ids.keys().isdisjoint(checked.cited):
+        verdict, is_fault = "misattributed", True
+        reason = f"in {next(iter(ids))}, not in {', '.join(checked.cited)}"
         if any(place.likeness < 1 for place in places):
             reason += f"; {_difference(places)}"
-    return replace(checked, verdict=verdict, places=citations, differs=differs, reason=reason)
+    judged = replace(checked, verdict=verdict, is_fault=is_fault, reason=reason)
+    return replace(judged, places=citations, differs=differs)
 
 
 def _exact_verdict(checked: CheckedQuotation, place: Stretch, is_block: bool) -> CheckedQuotation:
-    changes = [
-        f"[{mine}] for “{theirs}”" if theirs else f"[{mine}]" for mine, theirs in place.differs
-    ]
+    changes = [f"[{mine}]{theirs and f' for “{theirs}”'}" for mine, theirs in place.differs]
     writers = f"; the writer's {', '.join(changes)}" if changes else ""
     reason = f"word for word in {place.document.id}{writers}"
-    exact = _placed(checked, EXACT, [place], reason)
-    if exact.verdict == MISATTRIBUTED:
-        return exact
+    exact = _placed(checked, "exact", [place], reason, is_fault=False)
     citation = exact.places[0]
     further = _rest(citation)
-    if not further or ELLIPSIS.search(checked.text[-6:]):
-        return replace(exact, is_fault=False)
+    if exact.is_fault or not further or ELLIPSIS.search(checked.text[-6:]):
+        return exact
     begins = citation.start == citation.sentence_start and checked.text[:1].isupper()
     is_sentence = is_block or begins or checked.text[-1:] in ".!?"
     reason = f"the sentence in {place.document.id} goes on"
-    return replace(exact, verdict=CUT, is_fault=is_sentence, reason=reason, rest=further)
+    return replace(exact, verdict="cut", is_fault=is_sentence, reason=reason, rest=further)
 
 
 def _rest(citation: Citation) -> str:
@@ -481,16 +468,14 @@ def _stitched_verdict(
 ) -> CheckedQuotation:
     ids = ", ".join(dict.fromkeys(place.document.id for place in places))
     reason = f"parts of {len(places)} places in {ids}, {joint}"
-    stitched = _placed(checked, STITCHED, places, reason)
-    return replace(stitched, is_fault=is_fault or stitched.verdict == MISATTRIBUTED)
+    return _placed(checked, "stitched", places, reason, is_fault)
 
 
 def _not_found(
-    checked: CheckedQuotation, nearest: Stretch | None, part: str = ""
+    checked: CheckedQuotation, nearest: Stretch | None, reason: str = "no document has it"
 ) -> CheckedQuotation:
-    reason = f"no document has “{' '.join(part.split())}”" if part else "no document has it"
-    is_near = nearest and nearest.likeness >= _NEAR
-    return _placed(checked, NO_PLACE, [nearest] if nearest and is_near else [], reason)
+    places = [nearest] if nearest and nearest.likeness >= _NEAR else []
+    return _placed(checked, "not_found", places, reason)
 
 
 def _difference(places: Sequence[Stretch]) -> str:

@@ -6,26 +6,10 @@ import html
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import zip_longest
 from xml.etree import ElementTree
 
-from rag.claims.results import (
-    ALTERED,
-    CONTRADICTED,
-    CUT,
-    EXACT,
-    MISATTRIBUTED,
-    NO_CLAIM,
-    NO_PLACE,
-    NOT_CHECKABLE,
-    NOT_FOUND,
-    PARTLY,
-    STITCHED,
-    SUPPORTED,
-    WRONG_CITATION,
-    Checked,
-    CheckedQuotation,
-    CheckReport,
-)
+from rag.claims.results import Checked, CheckedQuotation, CheckReport
 from rag.render.html_page import html_page
 from rag.render.status import plural
 from rag.types import Citation
@@ -33,19 +17,19 @@ from rag.types import Citation
 _INDENT = 26
 """Columns for the longest verdict and its confidence, "not in the documents 100%"."""
 WORDS = {
-    SUPPORTED: "supported",
-    CONTRADICTED: "contradicted",
-    PARTLY: "partly supported",
-    NOT_FOUND: "not in the documents",
-    NO_CLAIM: "not a claim",
-    NOT_CHECKABLE: "not checkable",
-    WRONG_CITATION: "wrong citation",
-    EXACT: "exact quotation",
-    ALTERED: "altered quotation",
-    STITCHED: "stitched quotation",
-    CUT: "cut quotation",
-    MISATTRIBUTED: "misattributed quotation",
-    NO_PLACE: "quotation not found",
+    "supported": "supported",
+    "contradicted": "contradicted",
+    "partly": "partly supported",
+    "not_in_documents": "not in the documents",
+    "not_a_claim": "not a claim",
+    "not_checkable": "not checkable",
+    "wrong_citation": "wrong citation",
+    "exact": "exact quotation",
+    "altered": "altered quotation",
+    "stitched": "stitched quotation",
+    "cut": "cut quotation",
+    "misattributed": "misattributed quotation",
+    "not_found": "quotation not found",
 }
 _LONGEST = 300
 """Maximum number of characters of a sentence in the terminal."""
@@ -55,8 +39,8 @@ def lines(report: CheckReport, quiet: bool = False) -> list[str]:
     """One line per sentence, quotation and place, then counts; `quiet` leaves out good ones."""
     rows = list[str]()
     for sentence, quotations in _with_quotations(report):
-        is_good = sentence.verdict == SUPPORTED and not sentence.wrong_citation
-        if sentence.verdict != NO_CLAIM and not (quiet and is_good):
+        is_good = sentence.verdict == "supported" and not sentence.wrong_citation
+        if sentence.verdict != "not_a_claim" and not (quiet and is_good):
             rows += _sentence_lines(sentence, is_good)
         for quotation in quotations:
             if quotation.is_fault or not quiet:
@@ -68,20 +52,19 @@ def _sentence_lines(sentence: Checked, is_good: bool) -> list[str]:
     citations = [evidence.citation for evidence in sentence.evidence[:2]]
     further = [] if is_good else [sentence.reason]
     further += [f"{place(citation)}: {shown(citation.quote)}" for citation in citations]
-    return [f"{label(sentence):{_INDENT}}{shown(sentence.text)}", *_indented(further)]
+    return _indented(label(sentence), shown(sentence.text), *further)
 
 
-def _indented(rows: Sequence[str]) -> list[str]:
-    return [f"{'':{_INDENT}}{row}" for row in rows]
+def _indented(verdict: str, *rows: str) -> list[str]:
+    return [f"{name:{_INDENT}}{row}" for name, row in zip_longest([verdict], rows, fillvalue="")]
 
 
 def _quotation_lines(quotation: CheckedQuotation) -> list[str]:
-    is_plain = quotation.verdict == EXACT and quotation.places and not quotation.differs
+    is_plain = quotation.verdict == "exact" and quotation.places and not quotation.differs
     further = [] if is_plain else [quotation.reason]
     further += [f"it goes on: {shown(quotation.rest)}"] if quotation.rest else []
     further += [f"{pincite(citation)}: {shown(citation.quote)}" for citation in quotation.places]
-    quote = f"“{shown(_unsigned(quotation))}”"
-    return [f"{WORDS[quotation.verdict]:{_INDENT}}{quote}", *_indented(further)]
+    return _indented(WORDS[quotation.verdict], f"“{shown(_unsigned(quotation))}”", *further)
 
 
 def _with_quotations(report: CheckReport) -> list[tuple[Checked, list[CheckedQuotation]]]:
@@ -107,9 +90,8 @@ def pincite(citation: Citation) -> str:
 
 def label(sentence: Checked) -> str:
     """The verdict in words, with its confidence if it is a judgement."""
-    if sentence.verdict in (NO_CLAIM, NOT_CHECKABLE):
-        return WORDS[sentence.verdict]
-    return f"{WORDS[sentence.verdict]} {sentence.confidence:.0%}"
+    is_judged = sentence.verdict not in ("not_a_claim", "not_checkable")
+    return WORDS[sentence.verdict] + (f" {sentence.confidence:.0%}" if is_judged else "")
 
 
 def place(citation: Citation) -> str:
@@ -144,15 +126,14 @@ def summary(report: CheckReport) -> list[str]:
 def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], name: str) -> str:
     """JUnit XML with one test per claim and quotation; those in `failed` fail with their reason."""
     claims: list[Checked | CheckedQuotation] = [
-        *(item for item in report.sentences if item.verdict != NO_CLAIM),
+        *(item for item in report.sentences if item.verdict != "not_a_claim"),
         *report.quotations,
     ]
-    suite = ElementTree.Element(
-        "testsuite", name="rag check", tests=str(len(claims)), failures=str(len(failed))
-    )
+    suites = ElementTree.Element("testsuites")
+    counts = {"tests": str(len(claims)), "failures": str(len(failed))}
+    suite = ElementTree.SubElement(suites, "testsuite", {"name": "rag check", **counts})
     for item in claims:
-        is_quotation = isinstance(item, CheckedQuotation)
-        text = f"“{shown(item.text)}”" if is_quotation else shown(item.text)
+        text = f"“{shown(item.text)}”" if isinstance(item, CheckedQuotation) else shown(item.text)
         line = report.text.count("\n", 0, item.start) + 1
         title = _printable(f"{line}: {text}")
         case = ElementTree.SubElement(suite, "testcase", classname=name, name=title)
@@ -161,15 +142,13 @@ def junit(report: CheckReport, failed: Sequence[Checked | CheckedQuotation], nam
             failure = ElementTree.SubElement(case, "failure", message=message)
             rows = (f"{place(citation)}: {citation.quote}" for citation in _citations(item))
             failure.text = _printable("\n".join(rows))
-    suites = ElementTree.Element("testsuites")
-    suites.append(suite)
     return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _heading(item: Checked | CheckedQuotation) -> str:
     if isinstance(item, CheckedQuotation):
         return WORDS[item.verdict]
-    return WORDS[WRONG_CITATION] if item.wrong_citation else label(item)
+    return WORDS["wrong_citation"] if item.wrong_citation else label(item)
 
 
 def _citations(item: Checked | CheckedQuotation) -> Sequence[Citation]:
@@ -208,20 +187,17 @@ def page(report: CheckReport, name: str) -> str:
         before, text = report.text[end : sentence.start], report.text[sentence.start : sentence.end]
         rows += _row(before, text, sentence, quotations)
         end = sentence.end
-    title = f"{name}, checked"
-    body = (
-        f"<p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
-        f'<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
-    )
-    return html_page(title, body, _STYLE)
+    counts = f"<p>{'<br>'.join(map(html.escape, summary(report)))}</p>"
+    body = f'{counts}<div class="both"><b>Text</b><b>Documents</b>{rows}</div>'
+    return html_page(f"{name}, checked", body, _STYLE)
 
 
 def _row(before: str, text: str, sentence: Checked, quotations: Sequence[CheckedQuotation]) -> str:
     kind = "wrong" if sentence.wrong_citation else sentence.verdict
     mark = f'<mark class="{kind}">{html.escape(text)}</mark>'
     left = f"<pre>{html.escape(before.strip())}{mark}</pre>"
-    if sentence.verdict == NO_CLAIM:
-        right = "" if quotations else f"<small>{html.escape(WORDS[NO_CLAIM])}</small>"
+    if sentence.verdict == "not_a_claim":
+        right = "" if quotations else "<small>not a claim</small>"
     else:
         right = _verdict(_heading(sentence), f": {sentence.reason}") + "".join(
             _quote(e.citation.quote, f"{e.says}: {place(e.citation)}, {e.probability:.0%}")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from rag.types import Citation
 
-SUPPORTED, CONTRADICTED, PARTLY = "supported", "contradicted", "partly"
-NOT_FOUND, NO_CLAIM, NOT_CHECKABLE = "not_in_documents", "not_a_claim", "not_checkable"
-VERDICTS = (SUPPORTED, CONTRADICTED, PARTLY, NOT_FOUND, NO_CLAIM, NOT_CHECKABLE)
-WRONG_CITATION = "wrong_citation"
-EXACT, ALTERED, STITCHED, CUT = "exact", "altered", "stitched", "cut"
-MISATTRIBUTED, NO_PLACE = "misattributed", "not_found"
-QUOTATION_VERDICTS = (EXACT, ALTERED, STITCHED, CUT, MISATTRIBUTED, NO_PLACE)
-QUOTATION = "quotation"
+ClaimVerdict = Literal[
+    "supported", "contradicted", "partly", "not_in_documents", "not_a_claim", "not_checkable"
+]
+QuotationVerdict = Literal["exact", "altered", "stitched", "cut", "misattributed", "not_found"]
 FAILURES = (
-    *(CONTRADICTED, PARTLY, NOT_FOUND, NOT_CHECKABLE, WRONG_CITATION),
-    *(QUOTATION, *QUOTATION_VERDICTS[1:]),
+    *("contradicted", "partly", "not_in_documents", "not_checkable", "wrong_citation"),
+    *("quotation", *get_args(QuotationVerdict)[1:]),
 )
 """The values that `--fail-on` accepts. "quotation" is every quotation with a fault; its verdict
 selects those with one kind of fault."""
@@ -45,7 +43,7 @@ class CheckedPart:
     """A clause with its verdict; `confidence`, in [0, 1], is the probability that it is right."""
 
     text: str
-    verdict: str
+    verdict: ClaimVerdict
     confidence: float
     supported: float
     contradicted: float
@@ -55,7 +53,7 @@ class CheckedPart:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A sentence at `[start, end)` of the text, with one of VERDICTS and the reason in words.
+    """A sentence at `[start, end)` of the text, with its verdict and the reason in words.
 
     `evidence` is the evidence for its parts, best first. `wrong_citation`: documents support the
     sentence, but those that it cites do not.
@@ -64,7 +62,7 @@ class Checked:
     start: int
     end: int
     text: str
-    verdict: str
+    verdict: ClaimVerdict
     confidence: float
     reason: str
     evidence: tuple[FoundEvidence, ...] = ()
@@ -75,8 +73,8 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class CheckedQuotation:
-    """A quotation at `[start, end)` of the text, without its marks, with one of
-    QUOTATION_VERDICTS and the reason in words.
+    """A quotation at `[start, end)` of the text, without its marks, with its verdict and the
+    reason in words.
 
     `is_fault`: not what an honest quotation looks like. A stitched quotation is honest if "…"
     joins its parts, a cut one if it is a phrase within the writer's own sentence. `places` are the
@@ -89,7 +87,7 @@ class CheckedQuotation:
     start: int
     end: int
     text: str
-    verdict: str
+    verdict: QuotationVerdict
     is_fault: bool
     reason: str
     places: tuple[Citation, ...] = ()
@@ -112,26 +110,21 @@ class CheckReport:
     @property
     def counts(self) -> dict[str, int]:
         """The number of sentences by verdict, and the number of wrong citations."""
-        verdicts = [sentence.verdict for sentence in self.sentences]
-        counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+        verdicts = Counter(sentence.verdict for sentence in self.sentences)
         wrong = sum(sentence.wrong_citation for sentence in self.sentences)
-        return counts | {WRONG_CITATION: wrong}
+        return {name: verdicts[name] for name in get_args(ClaimVerdict)} | {"wrong_citation": wrong}
 
     @property
     def quotation_counts(self) -> dict[str, int]:
         """The number of quotations by verdict, and of those with a fault."""
-        verdicts = [quotation.verdict for quotation in self.quotations]
-        counts = {verdict: verdicts.count(verdict) for verdict in QUOTATION_VERDICTS}
-        return counts | {"faults": sum(quotation.is_fault for quotation in self.quotations)}
+        verdicts = Counter(quotation.verdict for quotation in self.quotations)
+        faults = sum(quotation.is_fault for quotation in self.quotations)
+        return {name: verdicts[name] for name in get_args(QuotationVerdict)} | {"faults": faults}
 
     def failures(self, kinds: Sequence[str]) -> list[Checked | CheckedQuotation]:
         """The sentences and faulty quotations with one of these FAILURES."""
+        any_fault, any_wrong = "quotation" in kinds, "wrong_citation" in kinds
         return [
-            quotation
-            for quotation in self.quotations
-            if quotation.is_fault and (QUOTATION in kinds or quotation.verdict in kinds)
-        ] + [
-            sentence
-            for sentence in self.sentences
-            if sentence.verdict in kinds or (WRONG_CITATION in kinds and sentence.wrong_citation)
+            *(q for q in self.quotations if q.is_fault and (any_fault or q.verdict in kinds)),
+            *(s for s in self.sentences if s.verdict in kinds or (any_wrong and s.wrong_citation)),
         ]

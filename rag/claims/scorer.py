@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import json
+import math
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +19,16 @@ from typing import Any, Self
 from rag.answering.reading import logistic, logit
 from rag.claims.differences import ClaimComparison
 from rag.errors import InputError
+from rag.protocols import Verdict
 
 SHIPPED = Path(__file__).parent / "verdict_model.json"
 COMPARED = tuple("coverage likeness stated missing differs unnamed denied altered".split())
 FEATURES = (*COMPARED, "yes", "no")
-_MOST = 7.0
-"""Log-odds are limited to ± this."""
+_LEAST = 1 / (1 + math.exp(7))
+"""Limits log-odds to ± 7."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probabilities:
-    """The reader's verdict on a claim given evidence: probabilities that sum to 1."""
-
-    yes: float
-    no: float
-    unsaid: float
-
-
-def features(comparison: ClaimComparison, verdict: Probabilities | None) -> dict[str, float]:
+def features(comparison: ClaimComparison, verdict: Verdict | None) -> dict[str, float]:
     """The features by name. "stated" is the share of the claim's values that the evidence has,
     "altered" the likeness of a claim with a value or name that it lacks.
 
@@ -54,11 +48,7 @@ def features(comparison: ClaimComparison, verdict: Probabilities | None) -> dict
     }
     if verdict is None:
         return by_name
-    return by_name | {"yes": _log_odds(verdict.yes), "no": _log_odds(verdict.no)}
-
-
-def _log_odds(share: float) -> float:
-    return max(-_MOST, min(_MOST, logit(share)))
+    return by_name | {"yes": logit(verdict.yes, _LEAST), "no": logit(verdict.no, _LEAST)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +60,7 @@ class Logistic:
 
     def __call__(self, by_name: Mapping[str, float]) -> float:
         """The probability, in [0, 1]."""
-        return logistic(
-            self.weights, self.bias, {name: by_name.get(name, 0.0) for name in self.weights}
-        )
+        return logistic(self.weights, self.bias, defaultdict(float, by_name))
 
 
 @dataclass(frozen=True, slots=True)

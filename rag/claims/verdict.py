@@ -7,23 +7,17 @@ from dataclasses import dataclass, replace
 
 from rag.claims.differences import ClaimComparison, compare
 from rag.claims.evidence import Excerpt, cite
-from rag.claims.results import (
-    CONTRADICTED,
-    NO_CLAIM,
-    NOT_CHECKABLE,
-    NOT_FOUND,
-    PARTLY,
-    SUPPORTED,
-    Checked,
-    CheckedPart,
-    FoundEvidence,
-)
-from rag.claims.scorer import Probabilities, Scorer, features
+from rag.claims.results import Checked, CheckedPart, ClaimVerdict, FoundEvidence
+from rag.claims.scorer import Scorer, features
 from rag.claims.split import ClaimPart, ClaimSentence
+from rag.protocols import Verdict
 from rag.types import Document
 
 QUOTED = 0.99
 """The probability of support if a document has the claim word for word."""
+_DECISIVE: tuple[ClaimVerdict, ...] = (
+    *("contradicted", "partly", "not_in_documents", "not_checkable", "supported"),
+)
 _SHOWN = 3
 """Maximum number of evidence sentences of a claim."""
 _SKIPPED = {
@@ -44,7 +38,7 @@ class ClaimEvidence:
 
     excerpt: Excerpt
     comparison: ClaimComparison
-    verdict: Probabilities | None
+    verdict: Verdict | None
 
     @property
     def document_id(self) -> str:
@@ -73,9 +67,8 @@ def score(candidate: ClaimEvidence, scorer: Scorer) -> Scored:
         return Scored(candidate, QUOTED, 0.0)
     by_name = candidate.features
     supported = 0.0 if candidate.excerpt.is_heading else scorer.supported(by_name)
-    return Scored(
-        candidate, supported, scorer.contradicted(by_name) if comparison.is_opposed else 0.0
-    )
+    contradicted = scorer.contradicted(by_name) if comparison.is_opposed else 0.0
+    return Scored(candidate, supported, contradicted)
 
 
 def closest(claim: str, excerpt: Excerpt) -> ClaimComparison:
@@ -93,15 +86,15 @@ def _lacks(comparison: ClaimComparison) -> int:
     return len(comparison.missing) + len(comparison.unnamed)
 
 
-def decide(scored: Sequence[Scored], scorer: Scorer) -> tuple[str, float]:
+def decide(scored: Sequence[Scored], scorer: Scorer) -> tuple[ClaimVerdict, float]:
     """(verdict, confidence): contradicted only if no candidate supports the claim better."""
     best = max(scored, key=lambda item: item.supported)
     contradicted = max(item.contradicted for item in scored)
     if best.supported >= scorer.support_from and not _is_outdone(best, scored):
-        return PARTLY if best.candidate.comparison.missing else SUPPORTED, best.supported
+        return "partly" if best.candidate.comparison.missing else "supported", best.supported
     if contradicted >= scorer.contradict_from and contradicted > best.supported:
-        return CONTRADICTED, contradicted
-    return NOT_FOUND, 1 - max(best.supported, contradicted)
+        return "contradicted", contradicted
+    return "not_in_documents", 1 - max(best.supported, contradicted)
 
 
 def _is_outdone(best: Scored, scored: Sequence[Scored]) -> bool:
@@ -127,7 +120,7 @@ def judge(
     a verdict head and for readers without.
     """
     if not candidates:
-        return CheckedPart(claim, NOT_FOUND, 1.0, 0.0, 0.0)
+        return CheckedPart(claim, "not_in_documents", 1.0, 0.0, 0.0)
     scorer = scorers[0 if any(item.verdict for item in candidates) else 1]
     scored = [score(candidate, scorer) for candidate in candidates]
     verdict, confidence = decide(scored, scorer)
@@ -135,27 +128,20 @@ def judge(
         item
         for item in scored
         if item.supported >= scorer.support_from
-        and not (verdict == CONTRADICTED and item.contradicted > item.supported)
+        and not (verdict == "contradicted" and item.contradicted > item.supported)
     ]
     opposed = [item for item in scored if item.contradicted >= scorer.contradict_from]
     denies = [item for item in opposed if item not in supports]
     best = max(scored, key=lambda item: item.supported)
     shown = [(item, "supports") for item in sorted(supports, key=lambda item: -item.supported)]
     shown += [(item, "contradicts") for item in sorted(denies, key=lambda item: -item.contradicted)]
-    if verdict == CONTRADICTED:
+    if verdict == "contradicted":
         shown.sort(key=lambda pair: pair[1] != "contradicts")
-    shown = shown or [(best, "near")]
-    is_supported = verdict in (SUPPORTED, PARTLY)
+    evidence = (_evidence(*item, documents) for item in (shown or [(best, "near")])[:_SHOWN])
     is_by_cited = any(item.candidate.document_id in cited for item in supports)
-    return CheckedPart(
-        claim,
-        verdict,
-        confidence,
-        best.supported,
-        max(item.contradicted for item in scored),
-        tuple(_evidence(item, says, documents) for item, says in shown[:_SHOWN]),
-        is_supported and bool(cited) and not is_by_cited,
-    )
+    is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited
+    likeliest = best.supported, max(item.contradicted for item in scored)
+    return CheckedPart(claim, verdict, confidence, *likeliest, tuple(evidence), is_wrong)
 
 
 def _evidence(scored: Scored, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
@@ -174,12 +160,12 @@ def _evidence(scored: Scored, says: str, documents: Mapping[str, Document]) -> F
 
 def unresolved(part: ClaimPart) -> CheckedPart:
     """A clause whose pronoun has no antecedent: not checkable."""
-    return CheckedPart(part.text, NOT_CHECKABLE, 1.0, 0.0, 0.0)
+    return CheckedPart(part.text, "not_checkable", 1.0, 0.0, 0.0)
 
 
 def skipped(sentence: ClaimSentence) -> Checked:
     """A sentence that makes no claim; rows of a table are not checkable."""
-    verdict = NOT_CHECKABLE if sentence.skipped == "table" else NO_CLAIM
+    verdict: ClaimVerdict = "not_checkable" if sentence.skipped == "table" else "not_a_claim"
     place = sentence.start, sentence.end, sentence.text
     return Checked(*place, verdict, 1.0, _SKIPPED[sentence.skipped], cited=sentence.cited)
 
@@ -190,26 +176,18 @@ def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked
     decisive = [part for part in parts if part.verdict == verdict] or list(parts)
     ordered = [*decisive, *(part for part in parts if part not in decisive)]
     is_wrong = any(part.wrong_citation for part in parts)
-    return Checked(
-        sentence.start,
-        sentence.end,
-        sentence.text,
-        verdict,
-        min(part.confidence for part in decisive),
-        _reason(verdict, parts, is_wrong, sentence),
-        tuple(dict.fromkeys(evidence for part in ordered for evidence in part.evidence)),
-        sentence.cited,
-        is_wrong,
-        tuple(parts),
-    )
+    place = sentence.start, sentence.end, sentence.text
+    confidence = min(part.confidence for part in decisive)
+    reason = _reason(verdict, parts, is_wrong, sentence)
+    evidence = tuple(dict.fromkeys(evidence for part in ordered for evidence in part.evidence))
+    marks = sentence.cited, is_wrong
+    return Checked(*place, verdict, confidence, reason, evidence, *marks, tuple(parts))
 
 
-def _combined(verdicts: set[str]) -> str:
-    if CONTRADICTED in verdicts:
-        return CONTRADICTED
-    if len(verdicts) > 1 and verdicts & {SUPPORTED, PARTLY}:
-        return PARTLY
-    return next(name for name in (PARTLY, NOT_FOUND, NOT_CHECKABLE, SUPPORTED) if name in verdicts)
+def _combined(verdicts: set[ClaimVerdict]) -> ClaimVerdict:
+    if len(verdicts) > 1 and "contradicted" not in verdicts and verdicts & {"supported", "partly"}:
+        return "partly"
+    return next(verdict for verdict in _DECISIVE if verdict in verdicts)
 
 
 def _reason(
@@ -221,14 +199,14 @@ def _reason(
     if is_wrong:
         marks = "".join(f"[{number}]" for number in sentence.cited)
         return f"{source} says so, {marks} does not"
-    if verdict == CONTRADICTED:
-        return _contradiction([part for part in parts if part.verdict == CONTRADICTED])
-    if verdict == PARTLY:
+    if verdict == "contradicted":
+        return _contradiction([part for part in parts if part.verdict == "contradicted"])
+    if verdict == "partly":
         return _missing(parts)
-    if verdict == NOT_CHECKABLE:
+    if verdict == "not_checkable":
         pronoun = next(part.unresolved for part in sentence.parts if part.unresolved)
         return f'it is not clear what "{pronoun}" means'
-    return f"{source} says so" if verdict == SUPPORTED else "no document says so"
+    return f"{source} says so" if verdict == "supported" else "no document says so"
 
 
 def _contradiction(parts: Sequence[CheckedPart]) -> str:
@@ -241,8 +219,8 @@ def _contradiction(parts: Sequence[CheckedPart]) -> str:
 
 
 def _missing(parts: Sequence[CheckedPart]) -> str:
-    unsaid = [part.text for part in parts if part.verdict not in (SUPPORTED, PARTLY)]
+    unsaid = [part.text for part in parts if part.verdict not in ("supported", "partly")]
     if unsaid:
         return f'no document says "{unsaid[0]}"'
-    lacking = (name for p in parts if p.verdict == PARTLY for name in p.evidence[0].missing)
+    lacking = (name for p in parts if p.verdict == "partly" for name in p.evidence[0].missing)
     return f'the evidence does not contain "{next(lacking, "")}"'

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
 from rag.claims.evidence import cut
-from rag.claims.results import PARTLY, SUPPORTED, CheckedPart
+from rag.claims.results import CheckedPart
 from rag.claims.split import ClaimSentence, split_claims
 from rag.meaning.sentences import split_sentences
 from rag.meaning.words import content_words
@@ -183,7 +183,7 @@ class Writer:
         near = sorted(sources.values(), key=lambda s: -len(stems & content_words(s.text)))
         for source in near[:_NEAREST]:
             checked = self._worst(sentence, [source])
-            if checked.verdict == SUPPORTED:
+            if checked.verdict == "supported":
                 text = f"{written.text.rstrip('.')} [{source.number}]."
                 return replace(written, text=text, cited=(source.number,), checked=checked)
         return replace(written, struck="it cites nothing, and no sentence supports it")
@@ -192,18 +192,18 @@ class Writer:
         """The first part of a sentence that these do not support, or else the first part."""
         hits = [source.hit for source in cited]
         parts = [self._checker.judge_against(part.text, hits) for part in sentence.parts]
-        return next((part for part in parts if part.verdict != SUPPORTED), parts[0])
+        return next((part for part in parts if part.verdict != "supported"), parts[0])
 
 
 def _why(part: CheckedPart) -> str:
     """The reason why a checked sentence is struck; "" if it is supported."""
-    if part.verdict == SUPPORTED:
+    if part.verdict == "supported":
         return ""
     differs = next((pair for evidence in part.evidence for pair in evidence.differs), None)
     if differs:
         return f'the sentence says "{differs[0]}", the cited passage says "{differs[1]}"'
     missing = next((value for evidence in part.evidence for value in evidence.missing), "")
-    if part.verdict == PARTLY or missing:
+    if part.verdict == "partly" or missing:
         return f'the cited passage does not contain "{missing}"'
     return "the cited passage does not say so"
 

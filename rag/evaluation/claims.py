@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rag.claims.checker import Checker
-from rag.claims.results import SUPPORTED
 from rag.evaluation.set_files import StrictRow, Text, read_rows
 
 _HINT = "a line has a claim and a verdict, one of supported, contradicted, partly, not_in_documents"
@@ -65,7 +64,7 @@ def run(
     rows = []
     for gold in claims:
         sentences = checker.check(gold.claim).sentences
-        worst = next((s for s in sentences if s.verdict != SUPPORTED), sentences[0])
+        worst = next((s for s in sentences if s.verdict != "supported"), sentences[0])
         cited = {evidence.citation.document_id for evidence in worst.evidence}
         found = gold.document in cited
         rows.append(ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, found))
@@ -92,10 +91,10 @@ def as_dict(rows: Sequence[ClaimRow]) -> dict[str, Any]:
 
 
 def _figures(rows: Sequence[ClaimRow]) -> dict[str, Any]:
-    supported = [row for row in rows if row.gold.verdict == SUPPORTED]
-    unsupported = [row for row in rows if row.gold.verdict != SUPPORTED]
-    passed = _share([row.verdict == SUPPORTED for row in supported])
-    removed = _share([row.verdict != SUPPORTED for row in unsupported])
+    supported = [row for row in rows if row.gold.verdict == "supported"]
+    unsupported = [row for row in rows if row.gold.verdict != "supported"]
+    passed = _share([row.verdict == "supported" for row in supported])
+    removed = _share([row.verdict != "supported" for row in unsupported])
     sides = [side for side in (passed, removed) if side is not None]
     return {
         "claims": len(rows),

@@ -12,15 +12,7 @@ import pytest
 
 from rag.claims.checker import Checker
 from rag.claims.document_names import DocumentNames
-from rag.claims.results import (
-    CONTRADICTED,
-    NOT_CHECKABLE,
-    NOT_FOUND,
-    PARTLY,
-    SUPPORTED,
-    Checked,
-    CheckReport,
-)
+from rag.claims.results import Checked, CheckReport
 from rag.claims.scorer import Logistic, Scorer
 from rag.errors import InputError
 from tests.claims.parts import MODELS, PLAIN, engine
@@ -40,13 +32,13 @@ def only(report: CheckReport) -> Checked:
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
-        ("The JCPOA was signed in Vienna on 14 July 2015.", SUPPORTED),
-        ("The JCPOA was signed in Vienna in 2015.", SUPPORTED),
-        ("The JCPOA was signed in Vienna on 14 July 2018.", CONTRADICTED),
-        ("The JCPOA was never signed in Vienna on 14 July 2015.", CONTRADICTED),
-        ("The stockpile of uranium is capped at 500 kilograms.", CONTRADICTED),
-        ("Bananas grow in Ecuador and are eaten everywhere.", NOT_FOUND),
-        ("He left the agreement on 8 May 2018.", NOT_CHECKABLE),
+        ("The JCPOA was signed in Vienna on 14 July 2015.", "supported"),
+        ("The JCPOA was signed in Vienna in 2015.", "supported"),
+        ("The JCPOA was signed in Vienna on 14 July 2018.", "contradicted"),
+        ("The JCPOA was never signed in Vienna on 14 July 2015.", "contradicted"),
+        ("The stockpile of uranium is capped at 500 kilograms.", "contradicted"),
+        ("Bananas grow in Ecuador and are eaten everywhere.", "not_in_documents"),
+        ("He left the agreement on 8 May 2018.", "not_checkable"),
     ],
 )
 def test_verdicts(checker: Checker, text: str, verdict: str) -> None:
@@ -77,7 +69,7 @@ def test_the_likeliest_contradiction_is_the_reason(tmp_path: Path, supported: Lo
     scorer = Scorer(supported, LIKENESS, 0.5, 0.5)
     checker = Checker(engine(tmp_path, texts), (scorer, scorer))
     sentence = only(checker.check("The JCPOA was signed in Vienna on 14 July 2018."))
-    assert (sentence.verdict, sentence.evidence[0].says) == (CONTRADICTED, "contradicts")
+    assert (sentence.verdict, sentence.evidence[0].says) == ("contradicted", "contradicts")
     assert sentence.reason == 'says "14 July 2018", near.md says "14 July 2015"'
     probabilities = [one.probability for one in sentence.evidence if one.says == "contradicts"]
     assert probabilities == sorted(probabilities, reverse=True)
@@ -88,8 +80,8 @@ def test_clauses_are_judged_separately(checker: Checker) -> None:
         "The United States left the agreement on 8 May 2018, and the moon is made of green cheese."
     )
     found = only(checker.check(text))
-    assert found.verdict == PARTLY
-    assert [part.verdict for part in found.parts] == [SUPPORTED, NOT_FOUND]
+    assert found.verdict == "partly"
+    assert [part.verdict for part in found.parts] == ["supported", "not_in_documents"]
     assert found.reason == 'no document says "The moon is made of green cheese."'
 
 
@@ -98,7 +90,7 @@ def test_a_right_claim_may_cite_wrongly(checker: Checker, number: int, wrong: bo
     listed = "[1] deal.md\n[2] limits.md > Limits\n"
     text = f"The JCPOA was signed in Vienna on 14 July 2015. [{number}]\n\n{listed}"
     sentence = only(checker.check(text))
-    assert (sentence.verdict, sentence.wrong_citation) == (SUPPORTED, wrong)
+    assert (sentence.verdict, sentence.wrong_citation) == ("supported", wrong)
     assert sentence.reason == ("deal.md says so, [2] does not" if wrong else "deal.md says so")
     unlisted, sources = text.partition("\n")[0], {number: ["deal.md", "limits.md"][number - 1]}
     assert only(checker.check(unlisted, sources=sources)).wrong_citation is wrong

@@ -4,7 +4,6 @@ import pytest
 
 from rag.claims.checker import Checker
 from rag.claims.differences import compare, is_quoted
-from rag.claims.results import CONTRADICTED, NOT_CHECKABLE, SUPPORTED
 from rag.claims.verdict import QUOTED
 from rag.meaning.names import names
 from tests.claims.parts import MODELS, engine
@@ -114,21 +113,21 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Checker:
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
-        (VOID, SUPPORTED),
-        ("She announced the deal in Lausanne with the minister.", SUPPORTED),
-        ("She announced the deal.", NOT_CHECKABLE),
+        (VOID, "supported"),
+        ("She announced the deal in Lausanne with the minister.", "supported"),
+        ("She announced the deal.", "not_checkable"),
         ("China, Iran and Russia recognise the snapback, and they hold that it is void.", None),
     ],
 )
 def test_a_sentence_is_looked_up_whole(checker: Checker, text: str, verdict: str | None) -> None:
     (sentence,) = checker.check(text).sentences
-    assert sentence.verdict == verdict if verdict else sentence.verdict != SUPPORTED
-    if verdict == SUPPORTED:
+    assert sentence.verdict == verdict if verdict else sentence.verdict != "supported"
+    if verdict == "supported":
         assert sentence.evidence[0].citation.quote == text
 
 
 def test_a_quotation_about_another_person_is_checked_by_meaning(checker: Checker) -> None:
     text = "Hans Blix led the agency. She announced the deal in Lausanne with the minister."
     sentence = checker.check(text).sentences[1]
-    assert sentence.verdict != CONTRADICTED
+    assert sentence.verdict != "contradicted"
     assert sentence.confidence < QUOTED
