@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import subprocess
@@ -95,15 +94,11 @@ def write_answer(store: Store, content: Any, path: Path, key: Path | None = None
     if answer_digest(content.get("text"), cited) != receipt.answer:
         raise InputError("the answer was edited after rag gave it", "ask again: rag ask --json")
     try:
-        answers = [
-            BundledAnswer(
-                receipt.question,
-                str(answer["text"]),
-                citations(answer),
-                {"confidence": float(answer["confidence"])},
-            )
-            for answer in (content, *content["conflicts"])
-        ]
+        answers = []
+        for answer in (content, *content["conflicts"]):
+            details = {"confidence": float(answer["confidence"])}
+            text = str(answer["text"])
+            answers.append(BundledAnswer(receipt.question, text, citations(answer), details))
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the whole output of `rag ask --json`"
         raise InputError(f"the answer lacks a part: {error}", hint) from error
@@ -113,31 +108,28 @@ def write_answer(store: Store, content: Any, path: Path, key: Path | None = None
 
 def write_grid(store: Store, grid: Grid, path: Path, key: Path | None = None) -> Bundle:
     """Bundle the cells of a grid that were asked; otherwise as `write_answer`."""
-    answers = [
-        BundledAnswer(
-            column.question,
-            cell.shown,
-            [_cited(cell, number) for number in range(len(cell.quotes))],
-            {"row": row.key, "column": column.name, "state": grid_export.state(cell)}
-            | {"confidence": cell.probability},
-        )
-        for row, column, cell in grid_export.cells(grid)
-        if cell
-    ]
+    answers = []
+    for row, column, cell in grid.every_cell():
+        if cell:
+            place = {"row": row.key, "column": column.name, "state": grid_export.state(cell)}
+            details = place | {"confidence": cell.probability}
+            answers.append(BundledAnswer(column.question, cell.shown, _cited(cell), details))
 
     def table(places: Places) -> str:
-        links = {cited.document_id: place["page_file"] for cited, place in places.items()}
-        return grid_export.html_table(
-            grid, links, lambda cell: places[_cited(cell, 0)]["link"] if cell.quotes else ""
-        )
+        def link(cell: Cell) -> str:
+            return str(places[_cited(cell)[0]]["link"]) if cell.quotes else ""
+
+        pages = {cited.document_id: place["page_file"] for cited, place in places.items()}
+        return grid_export.html_table(grid, pages, link)
 
     return _write(store, answers, path, key, grid.spec.name, grid_export.HTML_STYLE, table)
 
 
-def _cited(cell: Cell, number: int) -> Cited:
-    quote = cell.quotes[number]
-    place = (quote.document_id, quote.start, quote.end, quote.text)
-    return Cited(*place, quote.sha256, quote.sentence)
+def _cited(cell: Cell) -> list[Cited]:
+    return [
+        Cited(quote.document_id, quote.start, quote.end, quote.text, quote.sha256, quote.sentence)
+        for quote in cell.quotes
+    ]
 
 
 def _write(
@@ -163,7 +155,7 @@ def _write(
 
                 def add(name: str, content: bytes) -> str:
                     archive.writestr(name, content)
-                    digests[name] = hashlib.sha256(content).hexdigest()
+                    digests[name] = verify_bundle.sha256(content)
                     return name
 
                 for number, (name, cited_there) in enumerate(quotes.items(), 1):
@@ -175,16 +167,11 @@ def _write(
                         safe = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(document.file).name)[-80:]
                         file = add(f"originals/{number}-{safe}", original)
                     add(page, _marked(document, cited_there, file).encode())
-                    documents.append(
-                        {
-                            "id": document.id,
-                            "title": document.title,
-                            "sha256": document.sha256,
-                            "file_sha256": document.file_sha256,
-                            "files": [add(f"texts/{number}.txt", text), file],
-                            "plain": original is not None and text in (original, original[3:]),
-                        }
-                    )
+                    is_plain = original is not None and text in (original, original[3:])
+                    files = [add(f"texts/{number}.txt", text), file]
+                    listed = {"id": document.id, "title": document.title, "sha256": document.sha256}
+                    listed |= {"file_sha256": document.file_sha256}
+                    documents.append(listed | {"files": files, "plain": is_plain})
                 add("answers.json", _answers_json(answers, places, documents))
                 add("index.html", _index(title, to_html(places), documents, style).encode())
                 add("verify.py", Path(verify_bundle.__file__).read_bytes())
@@ -196,19 +183,16 @@ def _write(
         finally:
             partial.unlink(missing_ok=True)
     left_out = tuple(document["id"] for document in documents if not document["files"][1])
-    digest = hashlib.sha256(sums).hexdigest()
-    return Bundle(str(path), digest, len(answers), len(places), len(documents), left_out)
+    counts = len(answers), len(places), len(documents)
+    return Bundle(str(path), verify_bundle.sha256(sums), *counts, left_out)
 
 
 def _unchanged(store: Store, name: str, quotes: Sequence[Cited]) -> Document:
     """The document. Raises InputError if it is not the one that was quoted."""
     document = store.document(name)
     for cited in quotes:
-        if (
-            document is None
-            or document.sha256 != cited.sha256
-            or document.text[cited.start : cited.end] != cited.quote
-        ):
+        place = document and (document.sha256, document.text[cited.start : cited.end])
+        if place != (cited.sha256, cited.quote):
             state = "was removed" if document is None else "has changed"
             message = f"{name} {state} since “{flat(cited.quote)[:80]}” was quoted from it"
             raise InputError(message, "ask again, or run: rag grid refresh NAME")
@@ -236,24 +220,19 @@ def _original(store: Store, document: Document) -> bytes | None:
             content = path.read_bytes()
     except OSError:
         return None
-    is_same = content and hashlib.sha256(content).hexdigest() == document.file_sha256
+    is_same = content and verify_bundle.sha256(content) == document.file_sha256
     return content if is_same else None
 
 
 def _answers_json(
     answers: Sequence[BundledAnswer], places: Places, documents: Sequence[Mapping[str, Any]]
 ) -> bytes:
-    listed = [
-        {
-            "number": number,
-            "question": answer.question,
-            "text": answer.text,
-            **answer.details,
-            "digest": answer_digest(answer.text, answer.cited),
-            "quotes": [places[cited] for cited in answer.cited],
-        }
-        for number, answer in enumerate(answers, 1)
-    ]
+    listed = []
+    for number, answer in enumerate(answers, 1):
+        fields = {"number": number, "question": answer.question, "text": answer.text}
+        digest = answer_digest(answer.text, answer.cited)
+        quotes = [places[cited] for cited in answer.cited]
+        listed.append({**fields, **answer.details, "digest": digest, "quotes": quotes})
     content = {"written": now(), "documents": documents, "answers": listed}
     return json.dumps(content, indent=1, ensure_ascii=False).encode()
 

@@ -246,21 +246,16 @@ def to_html(record: Mapping[str, Any]) -> str:
 
 
 def _passage_html(number: int, passage: Mapping[str, Any], threshold: float) -> str:
-    ranks = "".join(
-        f"rank {rank} by {way}, "
-        for way in ("meaning", "words")
-        if (rank := passage[f"rank_by_{way}"])
-    )
+    ranked = ((way, passage[f"rank_by_{way}"]) for way in ("meaning", "words"))
+    ranks = "".join(f"rank {rank} by {way}, " for way, rank in ranked if rank)
     page = f", page {passage['page']}" if passage["page"] else ""
     names = dict.fromkeys((passage["document_id"], passage["place"] or passage["document_id"]))
     why = "None of the likeliest candidates, which rag weighed, is in it."
     if passage["candidate"] is not None:
         words = flat(passage["candidate"])
         words = words if len(words) <= 200 else f"{words[:199]}…"
-        why = (
-            f"The likeliest answer in it is “{words}”, right with a probability of "
-            f"{passage['probability']:.1%}. rag needs {threshold:.1%}."
-        )
+        why = f"The likeliest answer in it is “{words}”, right with a probability of "
+        why += f"{passage['probability']:.1%}. rag needs {threshold:.1%}."
     quote = html_text(re.sub(r"\n\s+", "\n", passage["quote"]))
     return (
         f'<div class="passage"><b>{number}. {html_text(" > ".join(names))}{page}</b><br><small>'
@@ -271,15 +266,11 @@ def _passage_html(number: int, passage: Mapping[str, Any], threshold: float) -> 
 
 def _risk_lines(record: Mapping[str, Any]) -> Iterable[str]:
     wrong, missed = record["wrong_of_answered"], record["missed_of_answerable"]
-    yield (
-        "rag gives an answer if it is right with a probability of at least "
-        f"{record['threshold']:.1%}."
-    )
+    least = f"{record['threshold']:.1%}"
+    yield f"rag gives an answer if it is right with a probability of at least {least}."
     if missed is not None:
-        yield (
-            f"rag did not find the answer to {missed:.0%} of the test questions whose documents "
-            "have one."
-        )
+        missing = f"{missed:.0%} of the test questions whose documents have one"
+        yield f"rag did not find the answer to {missing}."
     if wrong is not None:
         yield f"{wrong:.0%} of the answers that rag gave to test questions were not useful."
     if wrong is None and missed is None:
@@ -289,10 +280,8 @@ def _risk_lines(record: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
-    cells = (
-        f"<tr><th>{html_text(name)}</th><td>{value}</td></tr>" for name, value in rows if value
-    )
-    return f"<table>{''.join(cells)}</table>"
+    cells = (f"<th>{html_text(name)}</th><td>{value}</td>" for name, value in rows if value)
+    return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
 def _code(digest: str) -> str:

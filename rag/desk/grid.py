@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -23,7 +24,6 @@ from rag.protocols import CellRow, CellState, Store
 from rag.types import Document, Value, heading_parts, plain
 
 State = Literal["answered", "unsure", "absent", "unreadable"]
-STATES: tuple[State, ...] = ("answered", "unsure", "absent", "unreadable")
 STATE_NAMES = {
     "answered": "answered",
     "unsure": "unsure",
@@ -103,22 +103,16 @@ class Cell:
 
     def same_value(self, another: Cell) -> bool:
         """Whether both say the same."""
-        typed = (
-            self.typed and replace(self.typed, text=""),
-            another.typed and replace(another.typed, text=""),
-        )
-        values = typed if all(typed) else (self.value, another.value)
-        return self.state == another.state and values[0] == values[1]
+        typed = [cell.typed and replace(cell.typed, text="") for cell in (self, another)]
+        value, other = typed if all(typed) else (self.value, another.value)
+        return self.state == another.state and value == other
 
     def to_row(self) -> CellRow:
-        names = {name: number for number, name in enumerate(self.documents)}
-        quotes = [
-            {**plain(quote), "document_id": names[quote.document_id]} for quote in self.quotes
-        ]
         left_out = (*_PLACE, "column")
         record = {key: value for key, value in plain(self).items() if key not in left_out}
-        text = json.dumps(record | {"quotes": quotes}, ensure_ascii=True)
-        return CellRow(self.row, self.column, self.documents, text, self.number)
+        for quote in record["quotes"]:
+            quote["document_id"] = self.documents.index(quote["document_id"])
+        return CellRow(self.row, self.column, self.documents, json.dumps(record), self.number)
 
     @classmethod
     def of(cls, row: CellRow) -> Cell | str | None:
@@ -127,21 +121,12 @@ class Cell:
             record = json.loads(row.record)
             if isinstance(record, str):
                 return record
-            quotes = tuple(
-                Quote(**{**quote, "document_id": row.documents[quote["document_id"]]})
-                for quote in record.pop("quotes")
-            )
-            typed, rating = record.pop("typed"), record.pop("rating")
-            return cls(
-                row=row.row,
-                column=row.column,
-                typed=Value(**typed) if typed else None,
-                rating=Rating(**rating) if rating else None,
-                quotes=quotes,
-                documents=row.documents,
-                number=row.number,
-                **record,
-            )
+            for quote in record["quotes"]:
+                quote["document_id"] = row.documents[quote["document_id"]]
+            record["quotes"] = tuple(Quote(**quote) for quote in record["quotes"])
+            record["typed"] = Value(**record["typed"]) if record["typed"] else None
+            record["rating"] = Rating(**record["rating"]) if record["rating"] else None
+            return cls(row.row, row.column, documents=row.documents, number=row.number, **record)
         except _DAMAGED:
             return None
 
@@ -160,6 +145,11 @@ class GridRow:
     @property
     def document_id(self) -> str:
         return self.key if self.sha256 else ""
+
+    @property
+    def name(self) -> str:
+        """For people: the document's id, or the title of several documents."""
+        return self.key if self.sha256 else self.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +183,14 @@ class Grid:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many cells are in each state; "waiting" ones were not asked yet."""
-        counts = dict.fromkeys((*STATES, "waiting"), 0)
+        counts = Counter(cell.state if cell else "waiting" for *_, cell in self.every_cell())
+        return {name: counts[name] for name in STATE_NAMES}
+
+    def every_cell(self) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
+        """All cells, row by row; None for one that waits."""
         for row in self.rows:
-            for cell in self.cells_of(row):
-                counts[cell.state if cell else "waiting"] += 1
-        return counts
+            for column, cell in zip(self.spec.columns, self.cells_of(row), strict=True):
+                yield row, column, cell
 
     def cells_of(self, row: GridRow) -> list[Cell | None]:
         """The row's cells in the order of columns; None for one that waits."""
@@ -213,7 +206,6 @@ class Grid:
 
     def to_dict(self, offset: int = 0, limit: int | None = None) -> dict[str, Any]:
         """Plain JSON values: definition, counts, and `limit` rows from `offset` on."""
-        rows = self.rows[offset:] if limit is None else self.rows[offset : offset + limit]
         return {
             "name": self.spec.name,
             "definition": plain(self.spec),
@@ -228,7 +220,7 @@ class Grid:
                         for column, cell in zip(self.spec.columns, self.cells_of(row), strict=True)
                     ],
                 }
-                for row in rows
+                for row in self.rows[offset:][:limit]
             ],
         }
 
@@ -324,9 +316,8 @@ def _groups(rows: str, documents: Sequence[Document]) -> Iterable[tuple[str, str
 
 def digest(column: GridColumn, *evidence: str) -> str:
     """A digest that changes with the question, its type and the text that was read."""
-    return hashlib.sha256(
-        json.dumps([column.question, column.type, *evidence]).encode()
-    ).hexdigest()
+    content = json.dumps([column.question, column.type, *evidence])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def load(store: Store, name: str) -> Grid:
@@ -397,12 +388,11 @@ def delete(store: Store, name: str) -> None:
 def rate(store: Store, name: str, row: str, column: str, verdict: str, value: str = "") -> Cell:
     """Keep a rating of a cell, or remove it with `WITHDRAWN`. Raises NotFoundError, InputError."""
     if verdict not in (*VERDICTS, WITHDRAWN):
-        raise InputError(
-            f"{verdict[:100]!r} is not a rating", f"choose: {', '.join((*VERDICTS, WITHDRAWN))}"
-        )
+        hint = f"choose: {', '.join((*VERDICTS, WITHDRAWN))}"
+        raise InputError(f"{verdict[:100]!r} is not a rating", hint)
     if (verdict == "corrected") != bool(value.strip()) or len(value) > _LONGEST_CORRECTION:
-        limit = f"of at most {_LONGEST_CORRECTION:,} characters"
-        raise InputError("a correction needs the right value", f"give one {limit}")
+        hint = f"give one of at most {_LONGEST_CORRECTION:,} characters"
+        raise InputError("a correction needs the right value", hint)
     cell = load(store, name).cell(row, column)
     rating = None if verdict == WITHDRAWN else Rating(verdict, now(), value.strip())
     rated = replace(cell, rating=rating)
@@ -431,4 +421,4 @@ def _missing(store: Store, name: str) -> NotFoundError:
 
 
 def _put(store: Store, name: str, record: Mapping[str, Any]) -> None:
-    store.put_grid(name, json.dumps(record, ensure_ascii=True))
+    store.put_grid(name, json.dumps(record))

@@ -9,26 +9,26 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from html import escape
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rag.desk.grid import STATE_NAMES, Cell, Grid, GridRow, cell_dict
-from rag.desk.grid_file import GridColumn
+from rag.desk.grid import STATE_NAMES, Cell, Grid, cell_dict
 from rag.errors import InputError, install_line, writing_to
 from rag.filters import shown
 from rag.render.html_page import html_page
-from rag.render.status import clean
+from rag.render.status import clean, flat
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
 """Places where a spreadsheet may take a text for a formula: at the start of a cell, or after a
 separator other than the comma.
 """
-_DETAILS = ("state", "probability", "quote", "page")
+_DETAILS = ("", " state", " probability", " quote", " page")
 _QUOTE_COLUMNS = (
-    *("row", "column", "state", "probability", "value", "quote", "sentence", "document", "page"),
-    *("heading", "start", "end", "sha256", "rating"),
-)
+    "row column state probability value quote sentence document page heading start end sha256 "
+    "rating"
+).split()
 _MARKER = re.compile(r"\A(?:[-*•–]|\d++[.)])\s++")
 """The bullet or number of an item."""
 _LONGEST = 32_000
@@ -69,13 +69,6 @@ def _format(path: Path, suffixes: Collection[str]) -> str:
     raise InputError(f"{path} has no known format", hint)
 
 
-def cells(grid: Grid) -> Iterator[tuple[GridRow, GridColumn, Cell | None]]:
-    """All cells, row by row; None for one that waits."""
-    for row in grid.rows:
-        for column, cell in zip(grid.spec.columns, grid.cells_of(row), strict=True):
-            yield row, column, cell
-
-
 def state(cell: Cell | None) -> str:
     """The state, or a person's rating, in words."""
     if cell and cell.rating:
@@ -95,33 +88,22 @@ def words(cell: Cell | None) -> str:
 
 def to_csv(grid: Grid, _: Sources) -> str:
     """One line a row; each column with its state, probability, quote and page."""
-    lines = io.StringIO()
-    writer = csv.writer(lines, lineterminator="\n")
-    headings = [
-        name
-        for column in grid.spec.columns
-        for name in (column.name, *(f"{column.name} {detail}" for detail in _DETAILS))
-    ]
-    writer.writerow([_defused(name) for name in ("row", "title", *headings)])
+    names = [column.name for column in grid.spec.columns]
+    details = [f"{name}{detail}" for name in names for detail in _DETAILS]
+    rows: list[list[object]] = [["row", "title", *details]]
     for row in grid.rows:
-        fields: list[object] = [row.key, row.title]
-        for cell in grid.cells_of(row):
-            fields += _details(cell)
-        writer.writerow([_defused(field) for field in fields])
+        rows.append([row.key, row.title, *chain(*map(_details, grid.cells_of(row)))])
+    lines = io.StringIO()
+    csv.writer(lines, lineterminator="\n").writerows(map(_defused, row) for row in rows)
     return lines.getvalue()
 
 
 def _details(cell: Cell | None) -> list[object]:
+    """The fields of `_DETAILS`."""
     if cell is None:
         return ["", state(None), "", "", ""]
-    first = cell.quotes[0] if cell.quotes else None
-    return [
-        cell.shown,
-        state(cell),
-        f"{cell.probability:.2f}",
-        first.sentence if first else "",
-        first.page if first and first.page else "",
-    ]
+    quote = [(quote.sentence, quote.page or "") for quote in cell.quotes[:1]] or [("", "")]
+    return [cell.shown, state(cell), f"{cell.probability:.2f}", *quote[0]]
 
 
 def _defused(value: object) -> str:
@@ -132,7 +114,7 @@ def _defused(value: object) -> str:
 def to_jsonl(grid: Grid, _: Sources) -> str:
     """One line per cell, with all its fields."""
     lines = []
-    for row, column, cell in cells(grid):
+    for row, column, cell in grid.every_cell():
         place = {"grid": grid.spec.name, "row": row.key, "title": row.title}
         record = {**place, "question": column.question, **cell_dict(cell, column.name)}
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
@@ -142,7 +124,7 @@ def to_jsonl(grid: Grid, _: Sources) -> str:
 def to_gold(grid: Grid, _: Sources) -> str:
     """Gold questions for `rag eval`, from confirmed and corrected cells, each about its row."""
     lines = []
-    for row, column, cell in cells(grid):
+    for row, column, cell in grid.every_cell():
         if cell and (answer := _gold_answer(cell, column.type)) is not None:
             conditions = [shown((condition,)) for condition in row.filter]
             question = {"question": column.question, "filter": conditions, "group": row.key}
@@ -159,8 +141,8 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
         return {} if cell.state == "absent" else None
     if verdict not in ("confirmed", "corrected"):
         return None
-    value, words = cell.shown, _on_one_line(cell.shown)
-    verbatim = [quote for quote in cell.quotes if words in _on_one_line(quote.sentence)]
+    value, words = cell.shown, " ".join(cell.shown.split())
+    verbatim = [quote for quote in cell.quotes if words in " ".join(quote.sentence.split())]
     proof = list(cell.quotes) if verdict == "confirmed" else verbatim
     evidence = [{"document": quote.document_id, "sentence": quote.sentence} for quote in proof]
     if kind == "yes_no":
@@ -174,23 +156,16 @@ def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
     return {"form": form, "answers": [value], "evidence": evidence}
 
 
-def _on_one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
 def to_markdown(grid: Grid, _: Sources) -> str:
     """A table of the values; "?" marks a guess."""
     lines = [["", *(column.name for column in grid.spec.columns)]]
     lines.append(["---"] * len(lines[0]))
-    for row in grid.rows:
-        values = map(words, grid.cells_of(row))
-        lines.append([row.key if row.document_id else row.title, *values])
+    lines += ([row.name, *map(words, grid.cells_of(row))] for row in grid.rows)
     return "".join(f"| {' | '.join(map(_in_table, line))} |\n" for line in lines)
 
 
 def _in_table(text: str) -> str:
-    escaped = escape(_on_one_line(clean(text)), quote=False)
-    return escaped.replace("\\", "\\\\").replace("|", "\\|")
+    return escape(flat(text), quote=False).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def to_html(grid: Grid, sources: Sources) -> str:
@@ -210,13 +185,11 @@ def html_table(
     )
     body = []
     for row in grid.rows:
-        link = links.get(row.document_id, "")
-        key = escape(row.key if row.document_id else row.title)
-        title = f'<a href="{escape(link)}">{key}</a>' if link else key
-        columns = "".join(
+        title = _linked(row.name, links.get(row.document_id, ""))
+        columns = (
             _html_cell(cell, quote_link(cell) if cell else "") for cell in grid.cells_of(row)
         )
-        body.append(f"<tr><th>{title}</th>{columns}</tr>")
+        body.append(f"<tr><th>{title}</th>{''.join(columns)}</tr>")
     return (
         f'<div class="scroll"><table><thead><tr><th></th>{headings}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
@@ -227,11 +200,14 @@ def _html_cell(cell: Cell | None, link: str) -> str:
     detail = escape(state(cell))
     if cell and cell.quotes:
         first = cell.quotes[0]
-        place = escape(first.document_id + (f", page {first.page}" if first.page else ""))
-        place = f'<a href="{escape(link)}">{place}</a>' if link else place
+        place = _linked(first.document_id + (f", page {first.page}" if first.page else ""), link)
         detail = f"“{escape(first.sentence)}” {place}; {detail} ({cell.probability:.0%})"
     text = escape(words(cell)).replace("\n", "<br>")
     return f'<td class="{cell.state if cell else "waiting"}">{text}<small>{detail}</small></td>'
+
+
+def _linked(text: str, link: str) -> str:
+    return f'<a href="{escape(link)}">{escape(text)}</a>' if link else escape(text)
 
 
 def address(source: str) -> str:
@@ -249,17 +225,15 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
     sheet.title = "Grid"
     _append(sheet, ["row", "title", *(column.name for column in grid.spec.columns)])
     _append(quotes, list(_QUOTE_COLUMNS))
-    for number, row in enumerate(grid.rows, 2):
-        _append(sheet, [row.key, row.title])
-        _link(sheet.cell(number, 1), address(sources.get(row.document_id, "")))
-        for place, cell in enumerate(grid.cells_of(row), 3):
-            target = sheet.cell(number, place)
-            _set(target, _typed(cell))
+    for row in grid.rows:
+        cells = grid.cells_of(row)
+        first, _, *targets = _append(sheet, [row.key, row.title, *map(_typed, cells)])
+        _link(first, address(sources.get(row.document_id, "")))
+        for target, cell in zip(targets, cells, strict=True):
             if cell and cell.quotes:
                 _link(target, f"#Quotes!A{quotes.max_row + 1}")
                 for line in _quote_lines(cell):
-                    _append(quotes, line)
-                    _link(quotes.cell(quotes.max_row, 8), address(sources.get(str(line[7]), "")))
+                    _link(_append(quotes, line)[7], address(sources.get(str(line[7]), "")))
     for page in (sheet, quotes):
         page.freeze_panes = "A2"
         page.auto_filter.ref = page.dimensions
@@ -291,6 +265,7 @@ def _typed(cell: Cell | None) -> object:
 
 
 def _quote_lines(cell: Cell) -> Iterator[list[object]]:
+    """The rows of the sheet of quotes, with the fields of `_QUOTE_COLUMNS`."""
     for place in cell.quotes:
         value, rating = cell.shown, cell.rating.verdict if cell.rating else ""
         yield [
@@ -300,19 +275,15 @@ def _quote_lines(cell: Cell) -> Iterator[list[object]]:
         ]
 
 
-def _append(sheet: Any, values: list[object]) -> None:
-    number = sheet.max_row + 1 if sheet.cell(1, 1).value is not None else 1
-    for place, value in enumerate(values, 1):
-        _set(sheet.cell(number, place), value)
-
-
-def _set(target: Any, value: object) -> None:
-    """Write a value; a text is never a formula."""
-    if isinstance(value, str):
-        target.value = "\n".join(clean(line) for line in value.split("\n"))[:_LONGEST]
-        target.data_type = "s"
-    else:
-        target.value = value
+def _append(sheet: Any, values: list[object]) -> Any:
+    """Add a row, and return its cells; a text is never a formula."""
+    texts = (clean(value)[:_LONGEST] if isinstance(value, str) else value for value in values)
+    sheet.append(list(texts))
+    row = sheet[sheet.max_row]
+    for target in row:
+        if isinstance(target.value, str):
+            target.data_type = "s"
+    return row
 
 
 def _link(target: Any, place: str) -> None:

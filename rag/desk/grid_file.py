@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,6 @@ REFRESHES = ("", "on_sync")
 MOST_COLUMNS = 100
 _NAME = re.compile(r"[\w][\w .-]{0,99}")
 _LONGEST_COLUMN = 100
-_GRID_KEYS = ("name", "filter", "rows", "all_documents", "refresh", "columns")
-_COLUMN_KEYS = ("name", "question", "type")
 _HINT = "rag grid run --help shows a grid file"
 
 
@@ -73,7 +71,7 @@ def load(path: Path) -> GridSpec:
 
 def definition(values: Mapping[str, Any], place: str) -> GridSpec:
     """Check the values of a definition; `place` names where they are from. Raises InputError."""
-    _check_keys(values, _GRID_KEYS, place)
+    _check_keys(values, GridSpec, place)
     name = values.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         message = f"{place}: {str(name)[:100]!r} is not a grid's name"
@@ -99,14 +97,17 @@ def definition(values: Mapping[str, Any], place: str) -> GridSpec:
     )
     if spec.rows == "none" and not spec.all_documents:
         raise InputError(f"{place} has no rows", 'set rows = "documents", or all_documents = true')
-    _check_distinct(spec, place)
+    names = [column.name.casefold() for column in spec.columns]
+    for number, column in enumerate(spec.columns):
+        if names[number] in names[:number]:
+            raise InputError(f"{place} has two columns called {column.name!r}", "rename one")
     return spec
 
 
 def _column(values: Any, place: str) -> GridColumn:
     if not isinstance(values, Mapping):
         raise InputError(f"{place} is not a table", _HINT)
-    _check_keys(values, _COLUMN_KEYS, place)
+    _check_keys(values, GridColumn, place)
     name, question = values.get("name"), values.get("question")
     if not isinstance(name, str) or not 0 < len(name.strip()) <= _LONGEST_COLUMN:
         raise InputError(f"{place} has no name of 1 to {_LONGEST_COLUMN} characters", _HINT)
@@ -138,17 +139,11 @@ def _choice(value: Any, choices: Iterable[str], place: str) -> str:
     raise InputError(f"{place} is {str(value)[:100]!r}", f"choose one of: {names}")
 
 
-def _check_keys(values: Mapping[str, Any], names: Iterable[str], place: str) -> None:
+def _check_keys(values: Mapping[str, Any], kind: type, place: str) -> None:
+    """Raises InputError for a key that is no field of the dataclass `kind`."""
+    names = [field.name for field in fields(kind)]
     for key in values:
         if key not in names:
             near = difflib.get_close_matches(key, names, 1)
             hint = f"did you mean {near[0]}?" if near else f"it may have: {', '.join(names)}"
             raise InputError(f"{place} has an unknown key {key[:100]!r}", hint)
-
-
-def _check_distinct(spec: GridSpec, place: str) -> None:
-    names: set[str] = set()
-    for column in spec.columns:
-        if column.name.casefold() in names:
-            raise InputError(f"{place} has two columns called {column.name!r}", "rename one")
-        names.add(column.name.casefold())

@@ -86,8 +86,7 @@ def due(grid: Grid) -> list[Due]:
     """The cells to ask: new, changed, and all of several documents."""
     return [
         Due(row, column, cell)
-        for row in grid.rows
-        for column, cell in zip(grid.spec.columns, grid.cells_of(row), strict=True)
+        for row, column, cell in grid.every_cell()
         if cell is None or not row.sha256 or cell.digest != grids.digest(column, row.sha256)
     ]
 
@@ -152,6 +151,10 @@ class _Asked:
     result: RetrievalResult
     digest: str
 
+    @property
+    def place(self) -> tuple[str, str]:
+        return self.due.row.key, self.due.column.name
+
 
 def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     """Ask cells together. Those whose evidence is unchanged are left out.
@@ -168,51 +171,37 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
         for digest in [_digest(target, result)]
         if target.before is None or target.before.digest != digest
     ]
-    cells = _quick_cells(engine, [item for item in fresh if item.due.row.sha256])
-    undecided = [item for item in fresh if _place(item) not in cells]
-    answers = engine.answer_many(
-        [item.query for item in undecided], [item.result for item in undecided], {}
-    )
-    for item, answer in zip(undecided, answers, strict=True):
-        cells[_place(item)] = cell(engine, item.due, answer, item.result)
-    return [_version(replace(cells[_place(item)], digest=item.digest), item.due) for item in fresh]
+    single = [item for item in fresh if item.due.row.sha256]
+    quick = _cells(engine, engine.quick, single, SMALL) if engine.quick else {}
+    low, high = UNDECIDED
+    cells = {place: cell for place, cell in quick.items() if not low <= cell.probability < high}
+    cells |= _cells(engine, engine, [item for item in fresh if item.place not in cells], LARGE)
+    return [_version(replace(cells[item.place], digest=item.digest), item.due) for item in fresh]
+
+
+def _cells(
+    engine: Engine, answering: Engine, items: Sequence[_Asked], correction: Correction
+) -> dict[tuple[str, str], Cell]:
+    """The cells with the answers of `answering`, by row and column."""
+    questions, results = [item.query for item in items], [item.result for item in items]
+    answers = zip(items, answering.answer_many(questions, results, {}), strict=True)
+    return {
+        item.place: cell(engine, item.due, answer, item.result, correction)
+        for item, answer in answers
+    }
 
 
 def queries(part: Sequence[Due]) -> list[Query]:
     """The questions of cells."""
-    forms = (_FORMS.get(target.column.type, "") for target in part)
     return [
-        Query(target.column.question, None, target.row.filter or None, form=form)
-        for target, form in zip(part, forms, strict=True)
+        Query(column.question, None, row.filter or None, form=_FORMS.get(column.type, ""))
+        for row, column in ((target.row, target.column) for target in part)
     ]
 
 
 def nearest(result: RetrievalResult) -> RetrievalResult:
     """The result with the passages that are read for a cell of one document."""
     return replace(result, hits=result.hits[:READS])
-
-
-def _quick_cells(engine: Engine, items: Sequence[_Asked]) -> dict[tuple[str, str], Cell]:
-    """The cells that the small reader decides, by row and column."""
-    if engine.quick is None:
-        return {}
-    answers = engine.quick.answer_many(
-        [item.query for item in items], [item.result for item in items], {}
-    )
-    low, high = UNDECIDED
-    cells = (
-        cell(engine, item.due, answer, item.result, SMALL)
-        for item, answer in zip(items, answers, strict=True)
-    )
-    return {
-        (answered.row, answered.column): answered
-        for answered in cells
-        if not low <= answered.probability < high
-    }
-
-
-def _place(item: _Asked) -> tuple[str, str]:
-    return item.due.row.key, item.due.column.name
 
 
 def _digest(target: Due, result: RetrievalResult) -> str:
@@ -251,26 +240,19 @@ def cell(
     if best is None:
         return blank
     value, candidate, typed = best
-    chosen = engine.settings.threshold
+    probability, answered_from, unsure_from = candidate.confidence, engine.threshold, UNLIKELY
     if own:
-        probability = correction(candidate.confidence, column.type)
-        state = _state(probability, ANSWERED if chosen < 0 else chosen, ABSENT)
-    else:
-        probability = candidate.confidence
-        state = _state(probability, engine.threshold, UNLIKELY)
-    if state == "absent":
+        chosen = engine.settings.threshold
+        probability = correction(probability, column.type)
+        answered_from, unsure_from = ANSWERED if chosen < 0 else chosen, ABSENT
+    if probability < min(answered_from, unsure_from):
         return replace(blank, probability=probability)
-    quotes = tuple(_quote(citation) for citation in candidate.citations[:MOST_QUOTES])
+    state: State = "answered" if probability >= answered_from else "unsure"
+    quotes = tuple(map(_quote, candidate.citations[:MOST_QUOTES]))
     cited = (quote.document_id for quote in quotes)
     documents = tuple(dict.fromkeys([*own, *cited]))
     answered = replace(blank, state=state, value=value, probability=probability)
     return replace(answered, typed=typed, quotes=quotes, documents=documents)
-
-
-def _state(probability: float, answered: float, absent: float) -> State:
-    if probability >= answered:
-        return "answered"
-    return "unsure" if probability >= absent else "absent"
 
 
 def _best(answer: Answer, kind: str) -> tuple[str, Alternative, Value | None] | None:
@@ -295,10 +277,8 @@ def typed_value(text: str, kind: str) -> Value | None:
         return Value("boolean", text, yes=is_yes) if is_yes or is_no else None
     values = figures(text)
     if kind == "date":
-        for figure in values:
-            if day := figure.date:
-                return Value("date", figure.text, iso=day.iso, precision=day.precision)
-        return None
+        dated = ((figure.text, figure.date) for figure in values if figure.date)
+        return next((Value(kind, text, day.iso, day.precision) for text, day in dated), None)
     amounts = [(figure.text, figure.quantity) for figure in values if figure.quantity]
     money = [pair for pair in amounts if pair[1].kind == "money"]
     for words, amount in (money if kind == "amount" else []) or amounts:
