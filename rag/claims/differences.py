@@ -12,7 +12,7 @@ import difflib
 from dataclasses import dataclass
 
 from rag.meaning.compare import is_denied
-from rag.meaning.figures import FigureIndex, claimed_figures, contradicting, figures
+from rag.meaning.figures import FigureIndex, contradicting, figures
 from rag.meaning.names import is_named, names, swapped_names
 from rag.meaning.sentences import split_sentences
 from rag.meaning.words import ARTICLES, DENIALS, PRONOUNS, content_words, word_list, word_set
@@ -21,6 +21,8 @@ _ALMOST = 0.85
 """At this likeness or more, two sentences differ in a word or two."""
 _SWAPPED_FROM = 0.5
 """Minimum likeness at which another name in the same place is a difference."""
+_MOST_CLAIMED = 50
+"""Maximum number of values of a claim that are compared."""
 _QUOTED_WORDS = 3
 """Minimum number of words of a quotation."""
 _FILLERS = ARTICLES | frozenset("also then thus therefore however moreover indeed".split())
@@ -61,7 +63,7 @@ class ClaimComparison:
 
 def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     """The claim compared with evidence; `context` has names and years that this may omit."""
-    claimed, stated = claimed_figures(claim), figures(evidence)
+    claimed, stated = figures(claim)[:_MOST_CLAIMED], figures(evidence)
     around = FigureIndex((*stated, *figures(context)))
     missing = [value for value in claimed if not around.state(value)]
     ours, theirs = word_list(claim), word_list(evidence)

@@ -96,8 +96,8 @@ def write_answer(store: Store, content: Any, path: Path, key: Path | None = None
     try:
         answers = []
         for answer in (content, *content["conflicts"]):
-            details = {"confidence": float(answer["confidence"])}
             text = str(answer["text"])
+            details = {"confidence": float(answer["confidence"])}
             answers.append(BundledAnswer(receipt.question, text, citations(answer), details))
     except (KeyError, TypeError, ValueError) as error:
         hint = "give the whole output of `rag ask --json`"

@@ -77,8 +77,6 @@ _DATE_BOUND = re.compile(
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"\s?(?:%|[A-Za-z°µ²³/-]+)")
-MOST_CLAIMED = 50
-"""Maximum number of values of a claim that are compared."""
 _KINDS = ("date", "time", "quantity")
 _NAMED_NUMBER = re.compile(r"(?:\b[A-Z][\w.-]*|\b(?:section|version|chapter|step|phase|page))\s$")
 """Before a number that is part of a name, as in "PEP 503" and "section 4"."""
@@ -101,11 +99,6 @@ class Figure:
 def figures(text: str) -> tuple[Figure, ...]:
     """The dates, times and quantities of a text, in order."""
     return tuple(figure for piece in _pieces(text) for figure in _figures(piece))
-
-
-def claimed_figures(claim: str) -> tuple[Figure, ...]:
-    """The first `MOST_CLAIMED` dates, times and quantities of a claim, in order."""
-    return figures(claim)[:MOST_CLAIMED]
 
 
 def _pieces(text: str) -> list[str]:

@@ -7,17 +7,9 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
-from rag.meaning.words import (
-    CODE,
-    CODES,
-    LONGEST,
-    NUMBER,
-    NUMERIC_LETTERS,
-    SIGN,
-    digits,
-    singular,
-)
+from rag.meaning.words import CODE, CODES, LONGEST, NUMBER, NUMERIC_LETTERS, SIGN, digits, singular
 
 CURRENCIES = {
     "$": "USD", "us$": "USD", "dollar": "USD", "us dollar": "USD", "€": "EUR", "euro": "EUR",
@@ -28,16 +20,8 @@ CURRENCIES = {
     "rupee": "INR", "zloty": "PLN",
 }  # fmt: skip
 CURRENCIES |= {code.lower(): code for code in CODES}
-_TIMES = {
-    "second": 1 / 86400,
-    "minute": 1 / 1440,
-    "hour": 1 / 24,
-    "day": 1.0,
-    "week": 7.0,
-    "month": 365.25 / 12,
-    "year": 365.25,
-}
-_TIMES |= {"decade": 3652.5, "century": 36525.0}
+_TIMES = {"second": 1 / 86400, "minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0}
+_TIMES |= {"month": 365.25 / 12, "year": 365.25, "decade": 3652.5, "century": 36525.0}
 """Durations in days."""
 _SHORT_TIMES = {"sec": "second", "min": "minute", "hr": "hour", "yr": "year"}
 _MEASURES: dict[str, tuple[str, float, str]] = {
@@ -91,20 +75,9 @@ _MEASURES: dict[str, tuple[str, float, str]] = {
     "tesla": ("field", 1.0, ""),
 }
 """By name: dimension, factor to the base unit, and other names."""
-_PREFIXES = {
-    "tera": (1e12, "T"),
-    "giga": (1e9, "G"),
-    "mega": (1e6, "M"),
-    "kilo": (1e3, "k"),
-    "hecto": (1e2, "h"),
-    "deca": (1e1, ""),
-    "deci": (1e-1, ""),
-    "centi": (1e-2, "c"),
-    "milli": (1e-3, "m"),
-    "micro": (1e-6, "µ"),
-    "nano": (1e-9, "n"),
-    "pico": (1e-12, ""),
-}
+_PREFIXES = {"tera": (1e12, "T"), "giga": (1e9, "G"), "mega": (1e6, "M"), "kilo": (1e3, "k")}
+_PREFIXES |= {"hecto": (1e2, "h"), "deca": (1e1, ""), "deci": (1e-1, ""), "centi": (1e-2, "c")}
+_PREFIXES |= {"milli": (1e-3, "m"), "micro": (1e-6, "µ"), "nano": (1e-9, "n"), "pico": (1e-12, "")}
 _PREFIXED = frozenset(
     "meter gram liter watt joule watt_hour calorie volt ampere ohm hertz pascal newton byte bit "
     "becquerel sievert tesla metric_ton".split()
@@ -150,24 +123,18 @@ _SIZES, _NAMES = _table()
 @functools.lru_cache(1024)
 def named_unit(name: str) -> tuple[str, str] | None:
     """(kind, unit) of a currency, a duration or a physical unit; None if `name` is not a unit."""
-    single = singular(name.lower())
+    lowered = name.lower()
+    single = singular(lowered)
     single = _SHORT_TIMES.get(single.rstrip("."), single)
     if single in CURRENCIES:
         return "money", CURRENCIES[single]
     if single in _TIMES:
         return "duration", single
-    unit = _physical(name)
-    return ("quantity", unit) if unit else None
-
-
-def _physical(name: str) -> str | None:
-    """The unit with this name, as a symbol or written out."""
-    if name in _NAMES:
-        return _NAMES[name]
-    lowered = name.lower()
+    if name in _NAMES:  # a symbol
+        return "quantity", _NAMES[name]
     for spoken in (lowered, lowered.removesuffix("s"), lowered.replace("inches", "inch")):
         if len(spoken) > 2 and spoken in _NAMES:
-            return _NAMES[spoken]
+            return "quantity", _NAMES[spoken]
     return None
 
 
@@ -188,23 +155,21 @@ _ONE = re.compile(
     re.IGNORECASE,
 )
 _NONE = re.compile(
-    r"\b(?:hundreds|thousands|millions|billions|dozens|tens) "
-    r"of\b|^\W*(?:hundreds|thousands|millions|billions|dozens)\b"
+    r"\b(?:hundreds|thousands|millions|billions|dozens|tens) of\b"
+    r"|^\W*(?:hundreds|thousands|millions|billions|dozens)\b"
     r"|\b(?:few|several|many|some|couple) (?:dozen|hundred|thousand|million|billion)"
     r"|\d\s?(?:[ap]\.?m\b|(?:BC|BCE|AD|CE)\b|B\.C\.)|\bAD \d",
     re.IGNORECASE,
 )
 """Vague numbers, times of day, and years of an era."""
 _LABEL = re.compile(
-    r"(?:\b(?!(?:Between|From|The|Only|Exactly|Total"
-    r"|Nearly|Almost|Just|And|Or|Some|All|A|An|In|Of|For|To)\b)[A-Z][\w.]*\s|[A-Za-z]-|"
-    r"\b(?:version|room|section|article|chapter|page"
-    r"|model|gate|platform|flight|suite|flat|apartment|building|port)\s)$"
+    r"(?:\b(?!(?:Between|From|The|Only|Exactly|Total|Nearly|Almost|Just|And|Or|Some|All|A|An|In|Of"
+    r"|For|To)\b)[A-Z][\w.]*\s|[A-Za-z]-|\b(?:version|room|section|article|chapter|page|model|gate"
+    r"|platform|flight|suite|flat|apartment|building|port)\s)$"
 )
 """Words before a number that is a name, as in "Windows 8", "E-500", "room 12"."""
 _PART = re.compile(
-    r"[\s-](?:halves|thirds?|3rds?|quarters?|fifths?"
-    r"|5ths?|sixths?|6ths?|eighths?|8ths?|tenths?|10ths?)\b"
+    r"[\s-](?:halves|(?:third|3rd|quarter|fifth|5th|sixth|6th|eighth|8th|tenth|10th)s?)\b"
 )
 _MILLIONS = re.compile(
     r"\s?m (?!(?:long|high|tall|deep|wide|thick|across|apart|x|by|square|cubic)\b)(?P<noun>[a-z]+)"
@@ -234,15 +199,8 @@ _BOUND_AFTER = re.compile(
 )
 _RATE = re.compile(r"\s*(?:per\b|/|an?\b|each\b|every\b)\s*(?P<unit>[a-z]+)")
 _RATED = frozenset("second minute hour day week month year person head capita annum".split())
-_ISO = {
-    "second": "PT{}S",
-    "minute": "PT{}M",
-    "hour": "PT{}H",
-    "day": "P{}D",
-    "week": "P{}W",
-    "month": "P{}M",
-    "year": "P{}Y",
-}
+_ISO = {"second": "PT{}S", "minute": "PT{}M", "hour": "PT{}H", "day": "P{}D", "week": "P{}W"}
+_ISO |= {"month": "P{}M", "year": "P{}Y"}
 _UNIT = re.compile(
     r"(?:\s*(?:(?P<points>percentage points?\b)|(?P<percent>%|per\s?cent\b))"
     r"|[\s-](?P<words>[A-Za-z°][\w°/-]*(?: [a-z][\w-]*){0,2})"
@@ -250,10 +208,9 @@ _UNIT = re.compile(
 )
 _STOP = frozenset(
     "of in on at by for from to with and or per as than a an the is are was were be been had has "
-    "have that which who while when "
-    "after before since until during about more less each every into over under between via "
-    "within but not if because so ago "
-    "later earlier old long away abroad altogether".split()
+    "have that which who while when after before since until during about more less each every "
+    "into over under between via within but not if because so ago later earlier old long away "
+    "abroad altogether".split()
 )
 _DOLLARS = (" US dollars", " US dollar", " dollars", " dollar")
 """After a sum with a currency sign."""
@@ -275,12 +232,8 @@ class Quantity:
 
     @property
     def iso(self) -> str | None:
-        whole = self.number == int(self.number)
-        shape = (
-            _ISO.get(self.unit or "")
-            if self.kind == "duration" and self.upper is None and whole
-            else None
-        )
+        is_single = self.kind == "duration" and self.upper is None and self.number.is_integer()
+        shape = _ISO.get(self.unit or "") if is_single else None
         return shape.format(int(self.number)) if shape else None
 
 
@@ -312,11 +265,9 @@ def quantity(text: str, after: str = "") -> Quantity | None:
     kind, name, used = unit
     before = _BOUND.search(text, 0, first.start())
     head = text[: before.start() if before else first.start()]
-    if (
-        (first["number"][0] == "0" and first["number"][1:2].isdecimal())
-        or (name is None and not before and _LABEL.search(head))
-        or (follows[:1] in (" ", ",") and follows[1:2].isdecimal())
-    ):
+    has_leading_zero = first["number"][0] == "0" and first["number"][1:2].isdecimal()
+    is_longer = follows[:1] in (" ", ",") and follows[1:2].isdecimal()
+    if has_leading_zero or is_longer or (name is None and not before and _LABEL.search(head)):
         return None
     number, upper = _value(first), None if last is first else _value(last)
     if (upper is not None and upper < number) or max(abs(number), abs(upper or 0)) > _LARGEST:
@@ -377,15 +328,10 @@ def _unit(sign: str | None, tail: str) -> tuple[str, str | None, int] | None:
 def _named(words: str) -> tuple[str, str | None, int]:
     """(kind, unit, length of its name) of the longest start of `words` that is a currency, a
     duration, a physical unit, or a noun."""
-    name_words: list[str] = []
-    for word in words.split():
-        if word.lower() in _STOP:
-            break
-        name_words.append(word)
+    name_words = list(takewhile(lambda word: word.lower() not in _STOP, words.split()))
     for count in range(len(name_words), 0, -1):
         name = " ".join(name_words[:count])
-        unit = named_unit(name)
-        if unit:
-            return unit[0], unit[1], len(name)
+        if unit := named_unit(name):
+            return *unit, len(name)
     noun = " ".join(name_words)
     return "number", singular(noun.lower()) or None, len(noun)
