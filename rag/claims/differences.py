@@ -66,14 +66,15 @@ def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     claimed, stated = figures(claim)[:_MOST_CLAIMED], figures(evidence)
     around = FigureIndex((*stated, *figures(context)))
     missing = [value for value in claimed if not around.state(value)]
-    ours, theirs = word_list(claim), word_list(evidence)
-    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
-    shared = sum(block.size for block in matcher.get_matching_blocks())
+    ours = word_list(claim)
+    matcher = difflib.SequenceMatcher(None, ours, word_list(evidence), autojunk=False)
+    steps = matcher.get_opcodes()
+    shared = sum(b - a for kind, a, b, _, _ in steps if kind == "equal")
     likeness = shared / len(ours) if ours else 0.0
     unnamed = _unnamed(claim, evidence, context)
     differs = list(contradicting(missing, FigureIndex(stated), FigureIndex(claimed)))
     if likeness >= _SWAPPED_FROM:
-        swapped = swapped_names(claim, evidence, ours, theirs)
+        swapped = swapped_names(claim, evidence, steps)
         differs += [pair for pair in swapped if pair[0] in unnamed]
     stems = content_words(claim)
     covered = stems & content_words(f"{evidence} {context}")

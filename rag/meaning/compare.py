@@ -1,5 +1,5 @@
 """Compares two meanings, such as "5 km" and "5,000 m", which are the same: dates, quantities, times
-of day, periods and answers.
+of day and answers.
 
 Two are called the same only if that is certain: merging two facts is worse than showing two
 answers. A date includes a more precise one, quantities are converted, words must be equal.
@@ -13,7 +13,6 @@ import re
 from dataclasses import dataclass, replace
 
 from rag.meaning.dates import BOUNDS, Dated, TimeOfDay, includes, only_date
-from rag.meaning.periods import Periods
 from rag.meaning.quantities import Quantity, base, bound_before, quantity
 from rag.meaning.words import AUXILIARIES, CODE, DENIALS, SIGN, compatible, content_words, normalize
 
@@ -104,7 +103,9 @@ def meaning(text: str, before: str = "", after: str = "", amount: bool = False) 
     """
     bare = _LEAD.sub("", text)
     is_dated = not amount and not after.lstrip().startswith(_ERA)
-    date = _bounded_date(text, before) if is_dated else None
+    date = only_date(text) if is_dated else None
+    if date and (bound := _DATE_BOUND.search(before)):
+        date = date.qualified(bound[1])
     stated = None if date else _amount(text, before, after)
     is_denied = is_denied_around(text, before, after)
     return Meaning(bare, _key(bare) or text, is_denied, date, stated)
@@ -114,14 +115,6 @@ def _key(text: str) -> str:
     """Normalised text, with "U.S." as "US", "a.m." as "am", and "C++" distinct from "C"."""
     text = _INITIALS.sub(lambda match: "".join(filter(str.isalpha, match[0])), text)
     return normalize(_SYMBOLED.sub(lambda match: " sharp" if match[0] == "#" else " plus", text))
-
-
-def _bounded_date(text: str, before: str) -> Dated | None:
-    """The date with a bounding word right before it: "before 2015"."""
-    date, bound = only_date(text), _DATE_BOUND.search(before)
-    if date is None or bound is None:
-        return date
-    return date.qualified(bound[1])
 
 
 def _amount(text: str, before: str, after: str) -> Quantity | None:
@@ -152,7 +145,7 @@ class Relation(enum.Enum):
     UNRELATED = "unrelated"
 
 
-Comparable = Meaning | Dated | Quantity | TimeOfDay | Periods
+Comparable = Meaning | Dated | Quantity | TimeOfDay
 
 
 def compare(first: Comparable, second: Comparable) -> Relation:
@@ -165,10 +158,6 @@ def compare(first: Comparable, second: Comparable) -> Relation:
         return _quantities(first, second)
     if isinstance(first, TimeOfDay) and isinstance(second, TimeOfDay):
         return Relation.SAME if first.is_same(second) else Relation.CONTRADICTS
-    if isinstance(first, Periods) and isinstance(second, Periods):
-        if first.differ(second):
-            return Relation.CONTRADICTS
-        return Relation.SAME if first.agreement(second) > 0 else Relation.UNRELATED
     return Relation.UNRELATED
 
 
@@ -210,11 +199,8 @@ def _dates(first: Dated, second: Dated) -> Relation:
         return Relation.SAME
     if len(first.isos) != 1 or len(second.isos) != 1 or first.bounds or second.bounds:
         return Relation.COMPATIBLE
-    precisions = {first.precision, second.precision}
-    if first.iso.startswith("--") != second.iso.startswith("--") and precisions & {
-        "year",
-        "decade",
-    }:
+    lacks_year = first.iso.startswith("--") != second.iso.startswith("--")
+    if lacks_year and {first.precision, second.precision} & {"year", "decade"}:
         return Relation.COMPATIBLE  # "1955" and "October"
     first, second = first.plain, second.plain
     overlap = includes(first, second) or includes(second, first)
@@ -312,13 +298,10 @@ def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     ranges = _in_one_unit(stated, claimed)
     if ranges is None:
         return False
-    (low, high), (claimed_low, claimed_high) = ranges
-    if claimed.bound in _UP | _DOWN and stated.bound not in _UP | _DOWN:
-        is_beyond = low > claimed_low if claimed.bound in _UP else low < claimed_low
-        if is_beyond:
-            return True
+    (low, _), (claimed_low, _) = ranges
+    is_open = claimed.bound in _UP | _DOWN and stated.bound not in _UP | _DOWN
+    if is_open and (low > claimed_low if claimed.bound in _UP else low < claimed_low):
+        return True
     tolerance = _CONVERTED if stated.unit != claimed.unit else 1e-9
     tolerance = _APPROXIMATE if "about" in (stated.bound, claimed.bound) else tolerance
-    return math.isclose(low, claimed_low, rel_tol=tolerance) and math.isclose(
-        high, claimed_high, rel_tol=tolerance
-    )
+    return all(math.isclose(*ends, rel_tol=tolerance) for ends in zip(*ranges, strict=True))

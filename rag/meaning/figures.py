@@ -176,9 +176,8 @@ def _grouped(written: str, number: float) -> str:
 
 def _unit_words(after: str, amount: Quantity | None) -> str:
     """The unit as written after a number."""
-    if amount is None or amount.unit is None or amount.kind == "money":
-        return ""
-    unit = _UNIT.match(after)
+    has_unit = amount and amount.unit and amount.kind != "money"
+    unit = _UNIT.match(after) if has_unit else None
     return unit[0] if unit else ""
 
 
@@ -244,13 +243,12 @@ def _differ(claimed: Figure, stated: Figure) -> bool:
         return compare(claimed.time, stated.time) is Relation.CONTRADICTS
     if not claimed.quantity or not stated.quantity or claimed.quantity.unit is None:
         return False
-    either = (claimed.quantity, stated.quantity), (stated.quantity, claimed.quantity)
-    if any(entails(*pair) for pair in either) and claimed.quantity.bound != stated.quantity.bound:
+    mine, other = claimed.quantity, stated.quantity
+    if mine.bound == other.bound:
+        mine, other = replace(mine, bound=""), replace(other, bound="")
+    elif entails(mine, other) or entails(other, mine):
         return False
-    plain = (replace(quantity, bound="") for quantity in either[0])
-    is_bounded_alike = claimed.quantity.bound == stated.quantity.bound != ""
-    pair = plain if is_bounded_alike else either[0]
-    return compare(*pair) is Relation.CONTRADICTS
+    return compare(mine, other) is Relation.CONTRADICTS
 
 
 def _are_other_dates(claimed: Dated, stated: Dated) -> bool:

@@ -15,7 +15,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -151,22 +152,17 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
 
 
 def _note(question: str) -> str:
-    pointer = next(iter(pointers(question)), None)
-    reference = (
-        f'"{question[pointer.start : pointer.end]}" refers' if pointer else "the question refers"
-    )
-    return f"it is not clear whether {reference} to the last question; asked as typed"
+    quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
+    subject = next(quoted, "the question")
+    return f"it is not clear whether {subject} refers to the last question; asked as typed"
 
 
 def words(text: str) -> list[TaggedWord]:
+    tokens = ((match.start(), match[0].rstrip(".")) for match in _TOKEN.finditer(text))
     return [
-        TaggedWord(
-            match.start(),
-            match.start() + len(word),
-            word.lower().replace("\u2019", "'").strip("'`*"),
-        )
-        for match in _TOKEN.finditer(text)
-        if any(map(str.isalnum, word := match.group().rstrip(".")))
+        TaggedWord(start, start + len(word), word.lower().replace("\u2019", "'").strip("'`*"))
+        for start, word in tokens
+        if any(map(str.isalnum, word))
     ]
 
 
@@ -183,13 +179,8 @@ def pointers(text: str) -> list[TaggedWord]:
 
 def runs(text: str) -> list[list[TaggedWord]]:
     """Runs of words that are not function words, in order."""
-    groups: list[list[TaggedWord]] = [[]]
-    for word in words(text):
-        if word.is_empty:
-            groups.append([])
-        else:
-            groups[-1].append(word)
-    return [run for run in groups if run]
+    groups = groupby(words(text), key=attrgetter("is_empty"))
+    return [list(run) for is_empty, run in groups if not is_empty]
 
 
 def names_something(question: str) -> bool:
@@ -405,13 +396,8 @@ def probabilities(
     """How likely each of the options is meant; they sum to 1."""
     model = _weights() if weights is None else weights
     typed = _typed_features(question, last)
-    logits = [
-        sum(
-            model.get(name, 0.0) * value
-            for name, value in features(question, last, option, typed).items()
-        )
-        for option in options
-    ]
+    by_name = (features(question, last, option, typed) for option in options)
+    logits = [sum(model.get(name, 0.0) * x for name, x in own.items()) for own in by_name]
     odds = [math.exp(logit - max(logits)) for logit in logits]
     return [value / sum(odds) for value in odds]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from rag.meaning.words import (
@@ -16,17 +15,11 @@ from rag.meaning.words import (
     fold,
 )
 
-_NOT_NAMES = (
-    ARTICLES
-    | DEMONSTRATIVES
-    | PREPOSITIONS
-    | PRONOUNS
-    | frozenset((*MONTHS, *WEEKDAYS))
-    | frozenset(
-        "all although and but each his however i many moreover most mr mrs ms dr no one or several "
-        "some their then there three two we you both its her four five six seven eight nine ten "
-        "only what who new".split()
-    )
+_NOT_NAMES = (ARTICLES | DEMONSTRATIVES | PREPOSITIONS | PRONOUNS).union(
+    (*MONTHS, *WEEKDAYS),
+    "all although and but each his however i many moreover most mr mrs ms dr no one or several "
+    "some their then there three two we you both its her four five six seven eight nine ten "
+    "only what who new".split(),
 )
 _SAME_COUNTRY = [
     frozenset(words.split())
@@ -103,16 +96,15 @@ def _has_written_out(acronym: str, text: str) -> bool:
 
 
 def swapped_names(
-    claim: str, evidence: str, ours: Sequence[str], theirs: Sequence[str]
+    claim: str, evidence: str, steps: Sequence[tuple[str, int, int, int, int]]
 ) -> list[tuple[str, str]]:
     """Pairs (name in the claim, name in the evidence) at the same place between words that both
-    have. `ours` and `theirs` are the `word_list` of both."""
+    have. `steps` are the opcodes of difflib from one `word_list` to the other."""
     mine, other = WORD.findall(claim), WORD.findall(evidence)
-    if len(mine) != len(ours) or len(other) != len(theirs):  # number words were joined
-        return []
+    if [(len(mine), len(other))] != [(b, d) for _, _, b, _, d in steps[-1:]]:
+        return []  # number words were joined
     pairs = []
-    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
-    for kind, a, b, c, d in matcher.get_opcodes():
+    for kind, a, b, c, d in steps:
         if kind == "replace" and b - a <= _MOST_SWAPPED and d - c <= _MOST_SWAPPED:
             claimed, stated = names(" ".join(mine[a:b])), names(" ".join(other[c:d]))
             if claimed and stated:

@@ -18,11 +18,8 @@ QUESTION_WORDS = frozenset("who whom whose what which when where why how".split(
 BE = frozenset("is are was were be been".split())
 HAVE = frozenset("has have had".split())
 MODALS = frozenset("will would can could shall should may might must".split())
-AUXILIARIES = (
-    BE
-    | HAVE
-    | MODALS
-    | frozenset("am do does did isn't aren't wasn't weren't don't doesn't didn't won't".split())
+AUXILIARIES = (BE | HAVE | MODALS).union(
+    "am do does did isn't aren't wasn't weren't don't doesn't didn't won't".split()
 )
 PREPOSITIONS = frozenset(
     "in on at by from with without between of to for about after before during under over into "
@@ -70,28 +67,14 @@ def month_number(name: str) -> int:
 
 
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d|[.,]\d|(?:st|nd|rd|th)\b)"
-_SCALES = {
-    "hundred": 1e2,
-    "thousand": 1e3,
-    "million": 1e6,
-    "mn": 1e6,
-    "billion": 1e9,
-    "bn": 1e9,
-    "trillion": 1e12,
-    "tn": 1e12,
-}
-_SCALES |= {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
+_SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9}
+_SCALES |= {"trillion": 1e12, "tn": 1e12, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _SCALE = r"(?:hundred|thousand|million|mn|billion|bn|trillion|tn)\b"
 SIGN = r"(?:US\$|[$€£¥])"
 CODES = "USD EUR GBP JPY CHF SEK NOK DKK CAD AUD CNY INR PLN".split()
 CODE = f"(?:{'|'.join(CODES)})"
-_TENS = (
-    r"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-(?:one"
-    r"|two|three|four|five|six|seven|eight|nine))?"
-)
-_SPELLED = (
-    rf"(?:{_TENS}|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen)\b)"
-)
+_TENS = f"(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-(?:{'|'.join(SMALL_NUMBERS[:9])}))?"
+_SPELLED = rf"(?:{_TENS}|(?:{'|'.join(SMALL_NUMBERS)}|fifteen)\b)"
 _FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
 NUMERIC_LETTERS = frozenset((*string.ascii_letters, *_FRACTIONS))
 """Letters of number words and of units, and fractions."""
