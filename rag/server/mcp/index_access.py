@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from itertools import islice
 
 from rag.claims.results import CheckReport
@@ -70,14 +70,13 @@ class IndexAccess(ABC):
     def near_ids(self, document_id: str) -> list[str]:
         """Up to three ids: those that end with this one, of this title, or similar."""
         wording = document_id.casefold()
-        documents = list(islice(self.documents(), _LOOKED_AT))
+        titles = {document.id: document.title for document in islice(self.documents(), _LOOKED_AT)}
         likely = [
-            document.id
-            for document in documents
-            if document.id.casefold().endswith(wording) or document.title.casefold() == wording
+            name
+            for name, title in titles.items()
+            if name.casefold().endswith(wording) or title.casefold() == wording
         ]
-        unlikely = [document.id for document in documents if document.id not in likely]
-        return [*likely, *difflib.get_close_matches(document_id, unlikely, 3)][:3]
+        return list(dict.fromkeys([*likely, *get_close_matches(document_id, titles, 3)]))[:3]
 
     def grid(self, name: str) -> Grid:
         """A grid with the cells that were asked so far."""

@@ -8,7 +8,9 @@ count code points of the document's text; ends are exclusive.
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
@@ -19,7 +21,7 @@ from rag.render.cited import cited, where
 from rag.render.view import NEAREST, shortened
 from rag.server.answer_service import Answered
 from rag.server.mcp.index_access import IndexAccess
-from rag.server.mcp.reading import Lines
+from rag.server.mcp.reading import line_starts
 from rag.structure import sections
 from rag.types import Citation, Document, Hit, Passage
 
@@ -35,7 +37,12 @@ def result(fields: Json, text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=fields)
 
 
-def as_json(fields: Json) -> CallToolResult:
+def _in_lines(fields: Json, lines: Sequence[str]) -> CallToolResult:
+    """The fields, and lines with words of documents."""
+    return result({**fields, "notice": NOTICE}, "\n".join([*lines, NOTICE]))
+
+
+def _as_json(fields: Json) -> CallToolResult:
     """The fields also as JSON text, as OpenAI's connectors expect of `search` and `fetch`."""
     return result(fields, json.dumps(fields, ensure_ascii=False))
 
@@ -44,11 +51,9 @@ def fitting(rows: Sequence[Json], limit: int | None, spent: int = 0) -> list[Jso
     """The first `limit` rows; without one, those that fit after `spent` characters, at least 1."""
     if limit is not None:
         return list(rows[:limit])
-    for number, row in enumerate(rows):
-        spent += len(json.dumps(row, ensure_ascii=False))
-        if spent > BUDGET and number:
-            return list(rows[:number])
-    return list(rows)
+    sizes = (len(json.dumps(row, ensure_ascii=False)) for row in rows)
+    totals = list(accumulate(sizes, initial=spent))[1:]
+    return [row for number, row in enumerate(rows) if not number or totals[number] <= BUDGET]
 
 
 def _fields(value: object, names: str) -> Json:
@@ -60,6 +65,14 @@ def _row(place: Citation | Passage, names: str, library: IndexAccess) -> Json:
     """A place's fields with these names, and its URL."""
     url = library.link(place.document_id, place.start, place.end)
     return {**_fields(place, f"document_id start end {names}"), "url": url}
+
+
+def _place(row: Json) -> str:
+    return f"{row['document_id']} characters {row['start']}-{row['end']}"
+
+
+def _more(count: int) -> list[str]:
+    return [f"and {count} more: call again with `limit`"] if count > 0 else []
 
 
 def ask(answered: Answered, library: IndexAccess, limit: int | None) -> CallToolResult:
@@ -78,11 +91,9 @@ def ask(answered: Answered, library: IndexAccess, limit: int | None) -> CallTool
         "answer": answer.text and answer.text[:longest],
         "text": text,
         "suggestions": list(answer.suggestions),
-        "question": answered.question,
-        "note": answered.note,
+        **_fields(answered, "question note"),
         "citations": citations,
         "nearest": nearest,
-        "notice": NOTICE,
     }
     lines = [text, ""]
     for row in citations:
@@ -90,32 +101,20 @@ def ask(answered: Answered, library: IndexAccess, limit: int | None) -> CallTool
     lines += _more(len(quotes) - len(citations))
     lines.append(f"Confidence: {answer.confidence:.0%}. Understood as: {answered.question}")
     lines += [f"Not resolved: {answered.note}"] if answered.note else []
-    lines += [f"- {_place(row)}, {row['url']}" for row in nearest]
-    return result(fields, "\n".join([*lines, NOTICE]))
+    return _in_lines(fields, [*lines, *(f"- {_place(row)}, {row['url']}" for row in nearest)])
 
 
 def _passage(hit: Hit, library: IndexAccess) -> Json:
     return {**_row(hit.passage, "title heading text", library), "score": hit.score}
 
 
-def _place(row: Json) -> str:
-    return f"{row['document_id']} characters {row['start']}-{row['end']}"
-
-
-def _more(count: int) -> list[str]:
-    return [f"and {count} more: call again with `limit`"] if count > 0 else []
-
-
 def search(hits: Sequence[Hit], library: IndexAccess, limit: int | None) -> CallToolResult:
-    rows = [
-        {
-            "id": f"{hit.passage.document_id}#char={hit.passage.start},{hit.passage.end}",
-            **_passage(hit, library),
-            "title": where(hit.passage),
-        }
-        for hit in hits
-    ]
-    return as_json({"results": fitting(rows, limit), "notice": NOTICE})
+    rows = []
+    for hit in hits:
+        passage = hit.passage
+        place = f"{passage.document_id}#char={passage.start},{passage.end}"
+        rows.append({"id": place, **_passage(hit, library), "title": where(passage)})
+    return _as_json({"results": fitting(rows, limit), "notice": NOTICE})
 
 
 def why(answered: Answered, explanation: list[str], limit: int | None) -> CallToolResult:
@@ -127,19 +126,13 @@ def why(answered: Answered, explanation: list[str], limit: int | None) -> CallTo
         }
         for hit in answered.answer.hits
     ]
-    passages = fitting(rows, limit)
-    lines = [f"Question: {answered.question}", *explanation, "", "Passages, best first:"]
+    passages, question = fitting(rows, limit), answered.question
+    lines = [f"Question: {question}", *explanation, "", "Passages, best first:"]
     for row in passages:
         ranks = f"by meaning {row['dense_rank'] or '-'}, by words {row['lexical_rank'] or '-'}"
         lines.append(f"- {row['score']:.3f} ({ranks}) {_place(row)}: {row['text']}")
-    fields = {
-        "found": answered.answer.text is not None,
-        "question": answered.question,
-        "explanation": explanation,
-        "passages": passages,
-        "notice": NOTICE,
-    }
-    return result(fields, "\n".join([*lines, NOTICE]))
+    fields = {"found": answered.answer.text is not None, "question": question}
+    return _in_lines({**fields, "explanation": explanation, "passages": passages}, lines)
 
 
 def claims(report: CheckReport, library: IndexAccess, limit: int | None) -> CallToolResult:
@@ -160,11 +153,11 @@ def claims(report: CheckReport, library: IndexAccess, limit: int | None) -> Call
         lines += [f"  - {source['says']}: {_source(source)}" for source in row["evidence"]]
     omitted = len(rows) - len(checked) + len(quoted) - len(quotations)
     lines += [*_more(omitted), f"Sentences: {_numbers(report.counts)}"]
-    fields = {"claims": checked, "more": omitted, "counts": report.counts, "notice": NOTICE}
+    fields = {"claims": checked, "more": omitted, "counts": report.counts}
     if report.quotations:
         fields |= {"quotation_faults": quotations, "quotation_counts": report.quotation_counts}
         lines.append(f"Quotations: {_numbers(report.quotation_counts)}")
-    return result(fields, "\n".join([*lines, NOTICE]))
+    return _in_lines(fields, lines)
 
 
 def _source(row: Json) -> str:
@@ -201,70 +194,55 @@ def fetched(
     if last > BUDGET:
         first = max(0, min(start, last) - BUDGET // 3)
         last = min(last, first + BUDGET)
-    metadata = {
-        **document.metadata,
-        "start": str(first),
-        "end": str(last),
-        "characters": str(len(document.text)),
-        "source": library.address(document),
-    }
+    numbers = {"start": first, "end": last, "characters": len(document.text)}
+    metadata = {**document.metadata, **{name: str(value) for name, value in numbers.items()}}
     fields = {
         "id": place,
         "title": document.title,
         "text": document.text[first:last],
         "url": library.link(document.id, start or first, end or last),
-        "metadata": metadata,
+        "metadata": {**metadata, "source": library.address(document)},
     }
-    return as_json({**fields, "found": True, "did_you_mean": [], "notice": NOTICE})
+    return _as_json({**fields, "found": True, "did_you_mean": [], "notice": NOTICE})
 
 
-def _head(document: Document, places: Lines) -> Json:
-    sizes = {"total_lines": len(places.starts), "total_characters": len(document.text)}
+def _head(document: Document, starts: Sequence[int]) -> Json:
+    sizes = {"total_lines": len(starts), "total_characters": len(document.text)}
     return {"found": True, "document_id": document.id, "title": document.title, **sizes}
 
 
 def excerpt(
-    document: Document, places: Lines, start: int, end: int, library: IndexAccess
+    document: Document, starts: Sequence[int], start: int, end: int, library: IndexAccess
 ) -> CallToolResult:
     """`text[start:end]` of a document."""
     text, url = document.text[start:end], library.link(document.id, start, end)
-    first, last, total = places.line(start), places.line(max(start, end - 1)), len(places.starts)
-    following = places.line(end) if end < len(document.text) else None
-    fields = {
-        **_head(document, places),
-        "text": text,
-        "start": start,
-        "end": end,
-        "first_line": first,
-        "last_line": last,
-        "next_line": following,
-        "url": url,
-        "notice": NOTICE,
-    }
-    place = f"lines {first}-{last} of {total}, characters {start}-{end} of {len(document.text)}"
-    numbered = [
-        f"{number:>6}  {line}"
-        for number, line in enumerate(text.removesuffix("\n").split("\n"), first)
-    ]
+    first, last = bisect_right(starts, start), bisect_right(starts, max(start, end - 1))
+    following = bisect_right(starts, end) if end < len(document.text) else None
+    span = {"text": text, "start": start, "end": end, "first_line": first, "last_line": last}
+    fields = {**_head(document, starts), **span, "next_line": following, "url": url}
+    place = (
+        f"lines {first}-{last} of {len(starts)}, characters {start}-{end} of {len(document.text)}"
+    )
+    lines = text.removesuffix("\n").split("\n")
+    numbered = [f"{number:>6}  {line}" for number, line in enumerate(lines, first)]
     after = f"Continue with start_line={following}." if following else "The document ends here."
     head = f"{document.id}: {document.title}; {place}"
-    return result(fields, "\n".join([head, url, *numbered, after, NOTICE]))
+    return _in_lines(fields, [head, url, *numbered, after])
 
 
 def outline(document: Document, after: int, limit: int | None) -> CallToolResult:
     """The headings after the first `after` ones."""
-    places = Lines.of(document.text)
-    parts = sections(document.blocks)
+    starts, parts = line_starts(document.text), sections(document.blocks)
     ends = [*(part.start for part in parts), len(document.text)][1:]
-    rows = [
-        {"heading": part.heading, "line": places.line(part.start), "start": part.start, "end": end}
-        for part, end in zip(parts, ends, strict=True)
-        if part.path
-    ]
+    rows = []
+    for part, end in zip(parts, ends, strict=True):
+        if part.path:
+            place = {"line": bisect_right(starts, part.start), "start": part.start, "end": end}
+            rows.append({"heading": part.heading, **place})
     page = fitting(rows[after:], limit)
-    following = after + len(page) if after + len(page) < len(rows) else None
-    fields = {**_head(document, places), "sections": page, "next": following}
-    size = f"{len(places.starts)} lines, {len(document.text)} characters"
+    following = _following(after, page, rows)
+    fields = {**_head(document, starts), "sections": page, "next": following}
+    size = f"{len(starts)} lines, {len(document.text)} characters"
     lines = [
         f"line {row['line']}, characters {row['start']}-{row['end']}: {row['heading']}"
         for row in page
@@ -289,11 +267,15 @@ def documents(page: Sequence[Document], library: IndexAccess, limit: int | None)
     lines = [f"{len(shown)} shown, {total} in the index"]
     for row in shown:
         metadata = "".join(f"; {key}={value}" for key, value in row["metadata"].items())
-        lines.append(
-            f"- {row['document_id']}: {shortened(row['title'], 200)}{metadata} ({row['source']})"
-        )
+        title = shortened(row["title"], 200)
+        lines.append(f"- {row['document_id']}: {title}{metadata} ({row['source']})")
     fields = {"documents": shown, "total": total, "next": following}
     return result(fields, "\n".join([*lines, *_next(following)]))
+
+
+def _following(after: int, page: Sequence[Json], rows: Sequence[object]) -> int | None:
+    """The number of the row after a page that begins at `after`."""
+    return after + len(page) if after + len(page) < len(rows) else None
 
 
 def _next(after: str | int | None) -> list[str]:
@@ -302,34 +284,32 @@ def _next(after: str | int | None) -> list[str]:
 
 def missing(document_id: str, library: IndexAccess, **fields: Any) -> CallToolResult:
     """The result for an unknown document, with similar ids."""
-    near = library.near_ids(document_id)
+    near, text = _near(document_id, library)
     same = {"found": False, "document_id": document_id, "did_you_mean": near, **fields}
-    return result(same, _absent(document_id, near))
+    return result(same, text)
 
 
 def not_fetched(id: str, library: IndexAccess) -> CallToolResult:
     """`missing` in the format of `fetched`."""
-    near = library.near_ids(id.partition("#char=")[0])
-    fields = {"id": id, "title": "", "text": _absent(id, near), "url": "", "metadata": {}}
-    return as_json({**fields, "found": False, "did_you_mean": near})
+    near, text = _near(id, library)
+    fields = {"id": id, "title": "", "text": text, "url": "", "metadata": {}}
+    return _as_json({**fields, "found": False, "did_you_mean": near})
 
 
-def _absent(document_id: str, near: list[str]) -> str:
+def _near(document_id: str, library: IndexAccess) -> tuple[list[str], str]:
+    """Similar ids, and the message that suggests them."""
+    near = library.near_ids(document_id.partition("#char=")[0])
     hint = f"Did you mean {' or '.join(near)}?" if near else "List them with list_documents."
-    return f"No document {document_id} in the index. {hint}"
+    return near, f"No document {document_id} in the index. {hint}"
 
 
 def grid(grid: Grid, state: str | None, after: int, limit: int | None) -> CallToolResult:
     """The cells in one state, or all, from number `after` on."""
-    cells = [
-        cell
-        for row in grid.rows
-        for column in grid.spec.columns
-        if (cell := grid.cells.get((row.key, column.name))) and state in (None, cell.state)
-    ]
-    rows = [_cell(cell) for cell in cells[after:]]
-    shown = fitting(rows, limit)
-    following = after + len(shown) if after + len(shown) < len(cells) else None
+    places = [(row.key, column.name) for row in grid.rows for column in grid.spec.columns]
+    asked = [grid.cells[place] for place in places if place in grid.cells]
+    cells = [cell for cell in asked if state in (None, cell.state)]
+    shown = fitting([_cell(cell) for cell in cells[after:]], limit)
+    following = _following(after, shown, cells)
     fields = {"name": grid.spec.name, "counts": grid.counts, "cells": shown, "next": following}
     lines = [f"{grid.spec.name}: {_numbers(grid.counts) or 'no cells'}"]
     for row in shown:
@@ -346,8 +326,7 @@ def _cell(cell: Cell) -> Json:
         first = cell.quotes[0]
         quote = {**_fields(first, "document_id start end"), "quote": shortened(first.sentence)}
     return {
-        "row": cell.row,
-        "column": cell.column,
+        **_fields(cell, "row column"),
         "state": cell.rating.verdict if cell.rating else cell.state,
         "value": shortened(cell.shown),
         "probability": round(cell.probability, 2),
