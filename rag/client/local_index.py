@@ -217,14 +217,7 @@ class Talk:
     ) -> Answer:
         """As `Index.ask`; `Answer.question` is the completed question."""
         rewrite = self._conversation.understand(question)
-        answer = self._index.engine.ask(
-            rewrite.question,
-            top_k,
-            parse(filters),
-            preferred=self._conversation.preferred(rewrite),
-        )
-        self._conversation.add(answer)
-        return answer
+        return self._conversation.ask(self._index.engine, rewrite, top_k, parse(filters))
 
 
 def _coroutine(

@@ -22,12 +22,8 @@ def run(session: ReplSession, lines: Iterable[bytes] | BinaryIO, out: TextIO) ->
     """
     worst = 0
     for number, line in enumerate(lines):
-        question = (
-            line.decode("utf-8", "surrogateescape")
-            .removeprefix("" if number else _BYTE_ORDER_MARK)
-            .strip()
-        )
-        if question:
+        text = line.decode("utf-8", "surrogateescape")
+        if question := text.removeprefix("" if number else _BYTE_ORDER_MARK).strip():
             code, output = _one(session, question, not takes_all(out))
             worst = max(worst, code)
             out.write(output + "\n")

@@ -151,10 +151,8 @@ def _filter(context: Context, text: str) -> None:
         context.session.filter = ()
     elif text:
         context.session.filter += parse([text])
-    shown = " and ".join(f"{c.key}{c.op}{c.value}" for c in context.session.filter)
-    context.screen.note(
-        f"only documents that match {shown}; /filter off for all" if shown else "all documents"
-    )
+    only = f"only documents that match {context.session.conditions}; /filter off for all"
+    context.screen.note(only if context.session.filter else "all documents")
 
 
 def _top_k(context: Context, number: str) -> None:
@@ -173,16 +171,14 @@ def _save(context: Context, path: str) -> None:
     if not path:
         raise InputError("no file given", "give a file: /save FILE.md")
     target = Path(_unquoted(path)).expanduser().resolve()
-    own = str(target) == context.session.saved
-    if target.exists() and not own and context.session.exchanges:
-        if not context.confirm(f"{target} exists already. Overwrite it?"):
-            context.screen.note("not saved")
-            return
-        own = True
-    transcript.save(context.session.exchanges, target, again=own)
+    exchanges, overwrite = context.session.exchanges, f"{target} exists already. Overwrite it?"
+    is_other = target.exists() and str(target) != context.session.saved
+    if is_other and exchanges and not context.confirm(overwrite):
+        context.screen.note("not saved")
+        return
+    transcript.save(exchanges, target)
     context.session.saved = str(target)
-    count = plural(len(context.session.exchanges), "question")
-    context.screen.note(f"saved {count} to {target}")
+    context.screen.note(f"saved {plural(len(exchanges), 'question')} to {target}")
 
 
 def _info(context: Context, _: str) -> None:

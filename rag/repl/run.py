@@ -25,41 +25,31 @@ def run(session: ReplSession, plain: bool) -> int:
         from rag.repl import batch
 
         return batch.run(session, sys.stdin.buffer, sys.stdout)
-    _at_terminal(session, plain or is_plain())
+    # a terminal without cursor movement gets plain text, without colours and animation
+    _at_terminal(session, plain or os.environ.get("TERM", "dumb") in ("dumb", "unknown", ""))
     if session.service.loading:  # a thread that is importing a library cannot be ended cleanly
         sys.stdout.flush()
         os._exit(0)
     return 0
 
 
-def is_plain() -> bool:
-    """Whether the terminal needs plain text, without colours, cursor movement or animation."""
-    return os.environ.get("TERM", "dumb") in ("dumb", "unknown", "")
-
-
-def screen_for(plain: bool) -> Screen:
+def _at_terminal(session: ReplSession, plain: bool) -> None:
     from rich.console import Console
+
+    from rag.repl.terminals import Full, Plain, quiet
 
     for name in ("COLUMNS", "LINES"):  # rich would keep these values after the terminal is resized
         os.environ.pop(name, None)
     colours: Literal["auto"] | None = None if plain else "auto"
-    return Screen(Console(markup=False, emoji=False, highlight=False, color_system=colours), plain)
-
-
-def _at_terminal(session: ReplSession, plain: bool) -> None:
-    from rag.repl.terminals import Full, Plain, quiet
-
-    screen = screen_for(plain)
+    console = Console(markup=False, emoji=False, highlight=False, color_system=colours)
+    screen, service = Screen(console, plain), session.service
     session.working = screen.working
-    colour = not screen.console.no_color
-    terminal = (
-        Plain(session.service, screen)
-        if plain
-        else Full(session.service, partial(foot, session), colour)
-    )
+    terminal: Plain | Full = Plain(service, screen)
+    if not plain:
+        terminal = Full(service, partial(foot, session), colour=not console.no_color)
     context = commands.Context(session, screen, terminal.open, terminal.confirm)
     with nullcontext() if plain else quiet():
-        screen.note(f"rag {__version__}, {session.service.settings.place}")
+        screen.note(f"rag {__version__}, {service.settings.place}")
         screen.note("Ask a question. /help shows more, Ctrl-D quits.")
         screen.gap()
         converse(context, terminal.read())
@@ -103,6 +93,6 @@ def foot(session: ReplSession) -> str:
     if service.loading:
         state = "loading the models"
     reads = f"reads {session.top_k}" if session.top_k else ""
-    only = " and ".join(f"{c.key}{c.op}{c.value}" for c in session.filter)
-    parts = (state, reads, only and f"only {only}", "json" if session.as_json else "")
+    only = f"only {session.conditions}" if session.filter else ""
+    parts = (state, reads, only, "json" if session.as_json else "")
     return " \u00b7 ".join(filter(None, parts))

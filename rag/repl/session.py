@@ -53,6 +53,10 @@ class ReplSession:
     saved: str = ""
     _conversation: Conversation = field(default_factory=Conversation)
 
+    @property
+    def conditions(self) -> str:
+        return " and ".join(f"{c.key}{c.op}{c.value}" for c in self.filter)
+
     def understand(self, question: str) -> Rewrite:
         """The question, completed if follow-ups are on."""
         return self._conversation.understand(question) if self.follow else Rewrite(question.strip())
@@ -61,13 +65,8 @@ class ReplSession:
         """Answer the completed question and record it as it was typed. Raises RagError."""
         started = time.perf_counter()
         with self.working("loading the models" if self.service.loading else "reading"):
-            answer = self.service.engine().ask(
-                rewrite.question,
-                self.top_k,
-                self.filter,
-                preferred=self._conversation.preferred(rewrite),
-            )
-        self._conversation.add(answer)
+            engine = self.service.engine()
+            answer = self._conversation.ask(engine, rewrite, self.top_k, self.filter)
         self.exchanges.append(Exchange(question.strip(), answer, time.perf_counter() - started))
         passages = [hit.passage for hit in view.near_hits(answer)]
         self.places = list(map(_place, view.numbered(answer) or passages))

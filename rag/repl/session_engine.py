@@ -84,9 +84,8 @@ class SessionEngine:
         embedder, reader = build.embedder(self.settings), build.reader(self.settings)
         # a question reports it, and until then /ingest can create the index
         with suppress(RagError):
-            build.assemble(self.settings, self.store(), embedder, reader).ask(
-                "What is this?"
-            )  # loads everything that a first question needs
+            engine = build.assemble(self.settings, self.store(), embedder, reader)
+            engine.ask("What is this?")  # loads everything that a first question needs
         return embedder, reader
 
     def store(self) -> Store:
@@ -123,15 +122,10 @@ class SessionEngine:
         with self._opening:
             if self._store is None:
                 self._store = build.store(self.settings, embedder, create=True)
+        tokens, whole = self.settings.passage_tokens, bool(self.settings.keep_furniture)
+        model, stamps = build.reporting(embedder, progress.on_embedded), build.stamps(self.settings)
         with build.pool(self.settings) as pool:
-            ingest = Ingest(
-                self._store,
-                build.reporting(embedder, progress.on_embedded),
-                self.settings.passage_tokens,
-                build.stamps(self.settings),
-                progress.loader(pool),
-                bool(self.settings.keep_furniture),
-            )
+            ingest = Ingest(self._store, model, tokens, stamps, progress.loader(pool), whole)
             return ingest.run(files, progress.on_progress)
 
     def delete(self, document_id: str) -> DeletionReceipt | None:

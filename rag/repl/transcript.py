@@ -14,12 +14,10 @@ from rag.types import Citation
 _MARKUP = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>#|~&"})
 
 
-def save(exchanges: Sequence[Exchange], path: Path, again: bool = False) -> None:
-    """Write the session atomically. Raises InputError, also if the file exists, unless `again`."""
+def save(exchanges: Sequence[Exchange], path: Path) -> None:
+    """Write the session atomically. Raises InputError."""
     if not exchanges:
         raise InputError("no question has been asked yet", "ask a question first")
-    if path.exists() and not again:
-        raise InputError(f"{path} exists already", "choose another file")
     partial = path.with_name(f".{path.name}.partial")
     with writing_to(path, "choose another file"):
         partial.write_text(markdown(exchanges), encoding="utf-8")
@@ -27,13 +25,8 @@ def save(exchanges: Sequence[Exchange], path: Path, again: bool = False) -> None
 
 
 def markdown(exchanges: Sequence[Exchange]) -> str:
-    return "\n".join(
-        [
-            "# Questions and answers",
-            "",
-            *(line for exchange in exchanges for line in _exchange(exchange)),
-        ]
-    )
+    lines = [line for exchange in exchanges for line in _exchange(exchange)]
+    return "\n".join(["# Questions and answers", "", *lines])
 
 
 def _exchange(exchange: Exchange) -> Iterator[str]:
