@@ -82,16 +82,15 @@ class _Transport(Generic[Http]):
 
     def _request(self, call: Call[Any]) -> dict[str, Any]:
         """The arguments with which httpx sends the request."""
-        address = {"method": call.method, "url": f"{self._url}{call.path}"}
-        return {**address, "headers": self._headers, **call.send}
+        url = f"{self._url}{call.path}"
+        return {"method": call.method, "url": url, "headers": self._headers, **call.send}
 
     def _pause(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float:
         """Seconds until the next attempt. Raises the outcome's error if no attempt can help."""
+        is_passing, after = isinstance(outcome, httpx.ConnectError), ""
         if isinstance(outcome, httpx.Response):
-            after = outcome.headers.get("Retry-After", "")
             is_passing = outcome.status_code in _AGAIN
-        else:
-            after, is_passing = "", isinstance(outcome, httpx.ConnectError)
+            after = outcome.headers.get("Retry-After", "")
         seconds = float(after) if after.isdecimal() else _PAUSE * 2**attempt
         if attempt < self._retries and is_passing and seconds <= _LONGEST_WAIT:
             return seconds
@@ -111,10 +110,8 @@ def _problem_of(response: httpx.Response) -> ServiceProblem:
         detail, hint = str(problem["detail"]), str(problem.get("hint", ""))
     except (ValueError, KeyError, TypeError, AttributeError):
         problem, detail, hint = {}, f"HTTP {response.status_code}: {response.text[:200]}", ""
-    request_id = response.headers.get("X-Request-ID", "")
-    return ServiceProblem(
-        response.status_code, str(problem.get("type", "")), detail, hint, request_id
-    )
+    kind, request_id = str(problem.get("type", "")), response.headers.get("X-Request-ID", "")
+    return ServiceProblem(response.status_code, kind, detail, hint, request_id)
 
 
 class _EventLines:
@@ -124,12 +121,12 @@ class _EventLines:
         self._name = ""
 
     def take(self, line: str) -> Event | None:
-        if line.startswith("event: "):
-            self._name = line.removeprefix("event: ")
+        field, _, content = line.partition(": ")
+        if field == "event":
+            self._name = content
+        if field != "data":
             return None
-        if not line.startswith("data: "):
-            return None
-        data = json.loads(line.removeprefix("data: "))
+        data = json.loads(content)
         if self._name == "error":
             hint, request_id = data.get("hint", ""), data.get("request_id", "")
             raise ServiceProblem(data["status"], data["type"], data["detail"], hint, request_id)
