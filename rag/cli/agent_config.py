@@ -142,56 +142,49 @@ def _changed(client: str, path: Path, name: str, new_entry: Entry | None) -> Con
     except (OSError, UnicodeDecodeError) as error:
         hint = "check the file's owner and permissions"
         raise InputError(f"{path} cannot be read: {error}", hint) from error
-    edited = _edited_toml if client == "codex" else _edited_json
-    return ConfigChange(path, before, edited(client, path, before or "", name, new_entry))
-
-
-def _edited_json(client: str, path: Path, before: str, name: str, new_entry: Entry | None) -> str:
-    key = _AGENTS[client].servers
+    key, text, snippet = _AGENTS[client].servers, before or "", ""
+    if client == "codex":
+        kind, parse = "TOML", tomllib.loads
+        if new_entry:  # JSON strings and lists are valid TOML
+            values = [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in new_entry.items()]
+            snippet = "\n".join([f"[{key}.{name}]", *values])
+    else:
+        kind, parse = "JSON", json.loads
+        snippet = json.dumps({key: {name: new_entry}}, indent=2)
     try:
-        config = json.loads(before) if before.strip() else {}
-        servers = config.get(key, {})
-        is_present = name in servers
+        config = parse(text) if text.strip() else {}
+        is_present = name in config.get(key, {})
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise _by_hand(path, "JSON", json.dumps({key: {name: new_entry}}, indent=2)) from error
-    _check_present(path, name, is_present or new_entry is not None)
-    config[key] = {label: servers[label] for label in servers if label != name or new_entry}
-    if new_entry:
-        config[key][name] = new_entry
-    if client == "vscode" and new_entry and "headers" in new_entry:
-        inputs = config.setdefault("inputs", [])
-        if not any(item.get("id") == _VSCODE_KEY["id"] for item in inputs):
-            inputs.append(_VSCODE_KEY)
-    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-
-
-def _check_present(path: Path, name: str, is_present: bool) -> None:
-    if not is_present:
+        raise _by_hand(path, kind, snippet) from error
+    if not is_present and not new_entry:
         hint = "look for its name in the file and pass it as --name"
         raise NotFoundError(f"{path} has no entry {name}", hint)
-
-
-def _edited_toml(client: str, path: Path, before: str, name: str, new_entry: Entry | None) -> str:
-    """Edit the text directly, so that comments and order stay unchanged."""
-    key = _AGENTS[client].servers
-    # JSON strings and lists are valid TOML
-    values = [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in (new_entry or {}).items()]
-    table = "\n".join([f"[{key}.{name}]", *values]) if new_entry else ""
-    try:
-        is_present = name in tomllib.loads(before).get(key, {})
-    except (ValueError, RecursionError, TypeError) as error:
-        raise _by_hand(path, "TOML", table) from error
-    _check_present(path, name, is_present or new_entry is not None)
-    remainder = _without_table(before, key, name) if is_present else before
-    parts = [part.rstrip("\n") for part in (remainder, table) if part.strip()]
+    if client != "codex":
+        return ConfigChange(path, before, _with_entry(client, config, name, new_entry))
+    # the text is edited directly, so that comments and order stay unchanged
+    remainder = _without_table(text, key, name) if is_present else text
+    parts = [part.rstrip("\n") for part in (remainder, snippet) if part.strip()]
     after = "\n\n".join(parts) + ("\n" if parts else "")
     try:
         is_right = tomllib.loads(after).get(key, {}).get(name) == new_entry
     except ValueError:
         is_right = False
     if not is_right:
-        raise _by_hand(path, "TOML that can be edited safely", table)
-    return after
+        raise _by_hand(path, "TOML that can be edited safely", snippet)
+    return ConfigChange(path, before, after)
+
+
+def _with_entry(client: str, config: Entry, name: str, new_entry: Entry | None) -> str:
+    """The configuration in JSON with this entry, or without one."""
+    servers = config.setdefault(_AGENTS[client].servers, {})
+    servers[name] = new_entry
+    if new_entry is None:
+        del servers[name]
+    elif client == "vscode" and "headers" in new_entry:
+        inputs = config.setdefault("inputs", [])
+        if not any(item.get("id") == _VSCODE_KEY["id"] for item in inputs):
+            inputs.append(_VSCODE_KEY)
+    return json.dumps(config, indent=2, ensure_ascii=False) + "\n"
 
 
 def _without_table(text: str, key: str, name: str) -> str:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from rag import build
-from rag.cli.main import LazyGroup
-from rag.cli.options import flag, is_json, print_json, shared_by_all, show
+from rag.cli.options import command, flag, is_json, print_json, show
 from rag.errors import InputError
 from rag.render.status import clean
 from rag.server.api_keys import EVERY, READ, WRITE, Key, keys_of
 from rag.server.audit import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collections import Collection
+from rag.types import plain
 
 
-@click.group("keys", cls=LazyGroup)
+@click.group("keys")
 def keys_command() -> None:
     """Manage the API keys of rag serve. Once a key exists, every request needs one.
 
@@ -31,7 +27,7 @@ def keys_command() -> None:
     """
 
 
-@keys_command.command("add")
+@command("add", "index", group=keys_command)
 @click.argument("name")
 @flag("--write", help="Allow the key to change documents. Default: read only.")
 @click.option(
@@ -50,7 +46,6 @@ def keys_command() -> None:
     default=0,
     help="Days until the key expires; 0 means never.",
 )
-@shared_by_all
 def add(
     settings: Settings, name: str, write: bool, collections: tuple[str, ...], days: int
 ) -> None:
@@ -64,8 +59,11 @@ def add(
     """
     if not name.strip():
         raise InputError("the key has no name", "name it after its purpose: rag keys add NAME")
-    ids = tuple(_id(settings, collection) for collection in collections) or EVERY
-    key, token = keys_of(settings).add(name, WRITE if write else READ, ids, days)
+    ids = [
+        c if c == DEFAULT_COLLECTION else build.collections(settings).named(c).id
+        for c in collections
+    ]
+    key, token = keys_of(settings).add(name, WRITE if write else READ, ids or EVERY, days)
     details = {"scope": key.scope, "collections": list(key.collections), "expires": key.expires}
     Audit(settings.index).note("key added", key=key.id, **details)
     _show_new(key, token)
@@ -81,13 +79,7 @@ def _show_new(key: Key, token: str) -> None:
     click.echo(f"{words}; save it now, it is not shown again", err=True)
 
 
-def _id(settings: Settings, collection: str) -> str:
-    if collection == DEFAULT_COLLECTION:
-        return collection
-    return build.collections(settings).named(collection).id
-
-
-@keys_command.command("rotate")
+@command("rotate", "index", group=keys_command)
 @click.argument("name")
 @click.option(
     "--hours",
@@ -95,7 +87,6 @@ def _id(settings: Settings, collection: str) -> str:
     default=0,
     help="Hours for which the old key remains valid.",
 )
-@shared_by_all
 def rotate(settings: Settings, name: str, hours: int) -> None:
     """Replace the key NAME (a name or an id) with a new one and revoke the old one.
 
@@ -109,8 +100,7 @@ def rotate(settings: Settings, name: str, hours: int) -> None:
     _show_new(key, token)
 
 
-@keys_command.command("list")
-@shared_by_all
+@command("list", "index", group=keys_command)
 def list_keys(settings: Settings) -> None:
     """List all keys, including revoked ones, without their secrets.
 
@@ -120,28 +110,22 @@ def list_keys(settings: Settings) -> None:
       rag keys list --json
     """
     names = {collection.id: collection.name for collection in build.collections(settings).all()}
-    keys = [_fields(key, names) for key in keys_of(settings).all()]
-    show(keys, [_line(key) for key in keys])
+    shown, lines = [], []
+    for key in keys_of(settings).all():
+        state = f"until {key.expires}" if key.expires else "active"
+        if key.revoked:
+            state = f"revoked {key.revoked}"
+        # deleted collections have no name
+        collections = [names.get(key_id, key_id) for key_id in key.collections]
+        scope = "" if key.collections == EVERY else f"  in {', '.join(collections)}"
+        shown.append(plain(key) | {"collections": collections})
+        del shown[-1]["sha256"]
+        lines.append(f"{key.id}  {key.scope:5}  {key.created}  {state:8}  {clean(key.name)}{scope}")
+    show(shown, lines)
 
 
-def _line(key: Mapping[str, Any]) -> str:
-    state = f"until {key['expires']}" if key["expires"] else "active"
-    if key["revoked"]:
-        state = f"revoked {key['revoked']}"
-    scope = "" if key["collections"] == ["*"] else f"  in {', '.join(key['collections'])}"
-    name = clean(key["name"])
-    return f"{key['id']}  {key['scope']:5}  {key['created']}  {state:8}  {name}{scope}"
-
-
-def _fields(key: Key, names: Mapping[str, str]) -> dict[str, Any]:
-    """The key's public fields. Collections are given by name, deleted ones by id."""
-    fields = {name: value for name, value in dataclasses.asdict(key).items() if name != "sha256"}
-    return fields | {"collections": [names.get(key_id, key_id) for key_id in key.collections]}
-
-
-@keys_command.command("revoke")
+@command("revoke", "index", group=keys_command)
 @click.argument("name")
-@shared_by_all
 def revoke(settings: Settings, name: str) -> None:
     """Revoke the key with this id, or all keys called NAME. Running services refuse them at once.
 
@@ -155,7 +139,7 @@ def revoke(settings: Settings, name: str) -> None:
     show({"revoked": revoked}, [f"revoked {key_id}" for key_id in revoked])
 
 
-@click.group("collection", cls=LazyGroup)
+@click.group("collection")
 def collection_command() -> None:
     """Manage collections: separate named indexes that share only the models.
 
@@ -167,9 +151,8 @@ def collection_command() -> None:
     """
 
 
-@collection_command.command("create")
+@command("create", "index", group=collection_command)
 @click.argument("name")
-@shared_by_all
 def create(settings: Settings, name: str) -> None:
     """Create an empty collection called NAME.
 
@@ -181,8 +164,7 @@ def create(settings: Settings, name: str) -> None:
     _report(settings, build.collections(settings).create(name), "created")
 
 
-@collection_command.command("list")
-@shared_by_all
+@command("list", "index", group=collection_command)
 def list_collections(settings: Settings) -> None:
     """List the collections, the default one first.
 
@@ -197,10 +179,9 @@ def list_collections(settings: Settings) -> None:
     show(collections, lines)
 
 
-@collection_command.command("rename")
+@command("rename", "index", group=collection_command)
 @click.argument("name")
 @click.argument("new")
-@shared_by_all
 def rename(settings: Settings, name: str, new: str) -> None:
     """Rename the collection NAME to NEW. API keys for it remain valid.
 
@@ -212,10 +193,9 @@ def rename(settings: Settings, name: str, new: str) -> None:
     _report(settings, build.collections(settings).rename(name, new), "renamed")
 
 
-@collection_command.command("delete")
+@command("delete", "index", group=collection_command)
 @click.argument("name")
 @flag("--yes", help="Do not ask for confirmation.")
-@shared_by_all
 def delete(settings: Settings, name: str, yes: bool) -> None:
     """Delete the collection NAME and every document in it.
 
@@ -232,8 +212,6 @@ def delete(settings: Settings, name: str, yes: bool) -> None:
 
 
 def _report(settings: Settings, collection: Collection, outcome: str) -> None:
-    Audit(settings.index).note(
-        f"collection {outcome}", collection=collection.id, name=collection.name
-    )
-    value = dataclasses.asdict(collection) | {"done": outcome}
-    show(value, f"{outcome} {collection.name}")
+    facts = {"collection": collection.id, "name": collection.name}
+    Audit(settings.index).note(f"collection {outcome}", **facts)
+    show(plain(collection) | {"done": outcome}, f"{outcome} {collection.name}")

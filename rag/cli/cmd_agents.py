@@ -11,7 +11,7 @@ import click
 
 from rag.cli import agent_config
 from rag.cli.agent_config import ConfigChange, Server
-from rag.cli.options import collection_name, flag, is_json, shared, show
+from rag.cli.options import collection_name, command, flag, is_json, show
 from rag.errors import InputError, install_line
 from rag.render.links import page_of
 from rag.settings import Settings
@@ -19,7 +19,7 @@ from rag.settings import Settings
 _allow_writes = flag("--allow-writes", help="Also offer the tools run_grid, ingest and delete.")
 
 
-@click.command("mcp")
+@command("mcp")
 @_allow_writes
 @click.option(
     "--page",
@@ -27,7 +27,6 @@ _allow_writes = flag("--allow-writes", help="Also offer the tools run_grid, inge
     metavar="URL",
     help="Address of a running rag serve, for links to sources.",
 )
-@shared
 def mcp_command(settings: Settings, allow_writes: bool, page: str) -> None:
     """Serve the documents to an AI agent over stdin and stdout (MCP).
 
@@ -51,7 +50,7 @@ def mcp_command(settings: Settings, allow_writes: bool, page: str) -> None:
     run(settings, allow_writes, page and page_of(f"{page.rstrip('/')}/", collection_name()))
 
 
-@click.command("connect")
+@command("connect")
 @click.argument("client", type=click.Choice(agent_config.CLIENTS))
 @flag("--remove", help="Remove rag's entry.")
 @flag("--project", help="Change the current folder's configuration instead of yours.")
@@ -70,7 +69,6 @@ def mcp_command(settings: Settings, allow_writes: bool, page: str) -> None:
 @_allow_writes
 @click.option("--name", default="rag", show_default=True, help="Name of the entry.")
 @flag("--yes", "-y", help="Write without asking.")
-@shared
 def connect_command(
     settings: Settings,
     client: str,
@@ -97,9 +95,12 @@ def connect_command(
     path = agent_config.config_path(client, project)
     if remove:
         change = agent_config.disconnected(client, path, name)
-    else:
-        server = _at_url(url, key_env) if url else _local(settings, allow_writes)
+    elif url:
+        _check_url("--url", url, "http://127.0.0.1:8000")
+        server = Server(url=f"{url.rstrip('/').removesuffix('/mcp')}/mcp", key_env=key_env)
         change = agent_config.connected(client, path, server, name)
+    else:
+        change = agent_config.connected(client, path, _local(settings, allow_writes), name)
     backup = _written(change, yes) if change.is_needed else None
     outcome = f"written{f'; backup: {backup}' if backup else ''}"
     value = {"path": path, "changed": change.is_needed, "backup": backup}
@@ -129,12 +130,6 @@ def _local(settings: Settings, allow_writes: bool) -> Server:
     command, first = (program, []) if program else (sys.executable, ["-m", "rag"])
     args = [*first, "mcp", "--index", str(settings.index.resolve())]
     return Server(command, tuple([*args, "--allow-writes"] if allow_writes else args))
-
-
-def _at_url(url: str, key_env: str) -> Server:
-    _check_url("--url", url, "http://127.0.0.1:8000")
-    whole = url.rstrip("/")
-    return Server(url=whole if whole.endswith("/mcp") else f"{whole}/mcp", key_env=key_env)
 
 
 def _check_url(option: str, url: str, example: str) -> None:

@@ -13,13 +13,13 @@ from rag import build
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
 from rag.cli.options import (
-    FILE,
+    command,
     filter_option,
     flag,
     is_json,
+    path_option,
     print_json,
     question_argument,
-    shared,
     show,
     top_k_option,
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 as_typed = flag("--as-typed", "as_typed", help="Do not correct the question's spelling.")
 
 
-@click.command("ask")
+@command("ask")
 @question_argument
 @top_k_option
 @click.option(
@@ -50,13 +50,11 @@ as_typed = flag("--as-typed", "as_typed", help="Do not correct the question's sp
     help="Let the language model at RAG_WRITER write the answer; each sentence is checked first.",
 )
 @flag("--show-removed", help="With --write: also show the removed sentences, and why.")
-@click.option(
+@path_option(
     "--certificate",
-    type=FILE,
     help="If nothing is found, write what was searched and the nearest passages: .json or .html.",
 )
 @filter_option
-@shared
 def ask_command(
     settings: Settings,
     question: str,
@@ -102,7 +100,8 @@ def ask_command(
         status.show("writing and checking")
         written = writer.write(answer) if writer else None
     if written:
-        show(_written_json(written, show_removed), _lines(written, show_removed))
+        sentences = written.sentences if show_removed else written.kept
+        show(plain(written) | {"sentences": plain(sentences)}, _lines(written, show_removed))
     elif is_json():
         print_json(answer.to_dict() | ({"why": view.explain(answer)} if why else {}))
     else:
@@ -118,13 +117,6 @@ def ask_command(
         f"rag: certificate written to {certificate}; check it with: rag verify {certificate}",
         err=True,
     )
-
-
-def _written_json(written: Written, show_removed: bool) -> dict[str, object]:
-    value: dict[str, object] = plain(written)
-    if not show_removed:
-        value["sentences"] = plain(written.kept)
-    return value
 
 
 def _lines(written: Written, show_removed: bool) -> Iterator[str]:
@@ -147,7 +139,7 @@ def _lines(written: Written, show_removed: bool) -> Iterator[str]:
             yield from (clean(f"  {sentence.text}"), clean(f"    {sentence.struck}"))
 
 
-@click.command("search")
+@command("search")
 @question_argument
 @as_typed
 @click.option(
@@ -159,7 +151,6 @@ def _lines(written: Written, show_removed: bool) -> Iterator[str]:
     help="Number of passages.",
 )
 @filter_option
-@shared
 def search_command(
     settings: Settings, question: str, top_k: int, filter: Filter, as_typed: bool
 ) -> None:

@@ -10,12 +10,12 @@ import click
 from rag import build
 from rag.claims.results import FAILURES
 from rag.cli.options import (
-    FILE,
     check_folder,
+    command,
     filter_option,
     flag,
+    path_option,
     read_text,
-    shared,
     show,
     write_text,
 )
@@ -28,7 +28,7 @@ from rag.types import plain
 _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
 
 
-@click.command("check")
+@command("check")
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--fail-on",
@@ -38,13 +38,10 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
     help="Verdicts that make the exit status 1, or none; quotation is any quotation with a fault. "
     f"From {', '.join(FAILURES)}.",
 )
-@click.option(
-    "--junit", type=FILE, help="Write a JUnit file with one test per claim and quotation."
-)
-@click.option("--html", type=FILE, help="Write a web page with text and evidence.")
+@path_option("--junit", help="Write a JUnit file with one test per claim and quotation.")
+@path_option("--html", help="Write a web page with text and evidence.")
 @flag("--quiet", "-q", help="Leave out supported sentences and exact quotations.")
 @filter_option
-@shared
 def check_command(
     settings: Settings,
     file: str,

@@ -13,15 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import (
-    filter_option,
-    flag,
-    is_json,
-    print_json,
-    shared,
-    show,
-    stopped,
-)
+from rag.cli.options import command, filter_option, flag, is_json, print_json, show, stopped
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
@@ -55,12 +47,11 @@ _MOST_SKIPPED = 20
 """Number of skipped files that a report lists."""
 
 
-@click.command("ingest")
+@command("ingest")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--name", help="Folder name to use in document ids. Default: its own name.")
 @flag("--enqueue", help="Queue the files for rag worker (PostgreSQL indexes only).")
 @flag("--allow-private", help="Allow web pages on this machine and the local network.")
-@shared
 def ingest_command(
     settings: Settings, paths: tuple[str, ...], name: str | None, enqueue: bool, allow_private: bool
 ) -> None:
@@ -134,19 +125,16 @@ def _lines(report: IngestReport, place: str) -> list[str]:
     lines = []
     if isinstance(report, Changes):
         if report.dry_run:
-            state, lines = "; nothing was changed (dry run)", _named(report)
+            state = "; nothing was changed (dry run)"
+            signs = {"+": report.added, "~": report.updated, "-": report.removed}
+            lines = [f"  {sign} {clean(name)}" for sign, names in signs.items() for name in names]
+            lines += [f"  > {clean(old)} -> {clean(new)}" for old, new in report.renamed]
         if report.refused:
             lines.append(f"  refused without --allow-mass-delete: {clean(report.refused)}")
     if report.quotes:
         quotes = plural(report.quotes, "rating or answer")
         lines.append(f"  {quotes} that quoted removed documents deleted")
     return [f"{place}: {listed or 'no documents'}{state}", *lines, *_skipped(report.skipped)]
-
-
-def _named(changes: Changes) -> list[str]:
-    signs = [("+", changes.added), ("~", changes.updated), ("-", changes.removed)]
-    lines = [f"  {sign} {clean(document_id)}" for sign, ids in signs for document_id in ids]
-    return lines + [f"  > {clean(old)} -> {clean(new)}" for old, new in changes.renamed]
 
 
 def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
@@ -156,7 +144,7 @@ def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
     return [*lines, f"  and {unlisted} more; --json lists all"] if unlisted > 0 else lines
 
 
-@click.command("sync")
+@command("sync")
 @click.argument("folder", type=click.Path(path_type=Path))
 @flag("--dry-run", help="Only show what would change.")
 @flag(
@@ -166,7 +154,6 @@ def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
 )
 @flag("--watch", "is_watching", help="Keep syncing after each change until interrupted.")
 @click.option("--name", help="Folder name to use in document ids. Default: its own name.")
-@shared
 def sync_command(
     settings: Settings, folder: Path, dry_run: bool, many: bool, is_watching: bool, name: str | None
 ) -> None:
@@ -234,9 +221,8 @@ def _ask_grids(settings: Settings, engine: Callable[[], Engine], has_changed: bo
             click.echo(f"rag: grid {name}: {clean(outcome)}", err=True)
 
 
-@click.command("list")
+@command("list")
 @filter_option
-@shared
 def list_command(settings: Settings, filter: Filter) -> None:
     """List the documents with their ids and titles.
 
@@ -250,16 +236,17 @@ def list_command(settings: Settings, filter: Filter) -> None:
     documents = [document for document in store.documents() if matches(filter, document)]
     width = max((len(document.id) for document in documents), default=0)
     lines = [f"{flat(document.id):{width}}  {flat(document.title)}" for document in documents]
-    show([_without_text(document) for document in documents], lines)
+    left_out = {"text", "blocks", "pages", "container_sha256"}
+    names = [field.name for field in dataclasses.fields(Document) if field.name not in left_out]
+    show([{name: getattr(document, name) for name in names} for document in documents], lines)
 
 
-@click.command("show")
+@command("show")
 @click.argument("document")
 @flag(
     "--raw",
     help="Parse the file again, keeping the navigation and running heads that are not indexed.",
 )
-@shared
 def show_command(settings: Settings, document: str, raw: bool) -> None:
     """Print the text of DOCUMENT (an id or a path). Citation offsets refer to this text.
 
@@ -302,9 +289,8 @@ def _raw(settings: Settings, document: Document) -> Document:
     raise NotFoundError(f"{document.id} is no longer in {path}", f"run: rag sync {path.parent}")
 
 
-@click.command("delete")
+@command("delete")
 @click.argument("documents", nargs=-1, required=True)
-@shared
 def delete_command(settings: Settings, documents: tuple[str, ...]) -> None:
     """Delete DOCUMENTS (ids or paths) from the index. If one is unknown, none are deleted.
 
@@ -345,15 +331,9 @@ def _proof(receipt: DeletionReceipt, quotes: Mapping[str, int]) -> Iterator[str]
     if after.unmerged:
         words = f"words of {after.unmerged} deleted passages"
         yield f"  {words} remain in full-text files until the next merges"
-    if quotes.get("ratings"):
-        yield f"  {quotes['ratings']} ratings that quoted it are deleted"
-    if quotes.get("threads"):
-        yield f"  {quotes['threads']} answers that quoted it are deleted from threads"
+    if ratings := quotes.get("ratings"):
+        yield f"  {ratings} ratings that quoted it are deleted"
+    if answers := quotes.get("threads"):
+        yield f"  {answers} answers that quoted it are deleted from threads"
     for path in receipt.snapshots:
         yield f"  still in snapshot {clean(path)}"
-
-
-def _without_text(document: Document) -> dict[str, object]:
-    left_out = ("text", "blocks", "pages", "container_sha256")
-    names = (field.name for field in dataclasses.fields(document))
-    return {name: getattr(document, name) for name in names if name not in left_out}

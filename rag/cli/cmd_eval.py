@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from rag.cli.options import (
     FILE,
     check_folder,
-    json_option,
+    command,
+    path_option,
     question_argument,
-    shared,
     show,
     write_text,
 )
@@ -34,49 +33,36 @@ _CLAIM_METRICS = (
 )
 
 
-def _bounds(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --fail-under and --fail-over."""
-    over = click.option(
-        "--fail-over",
-        multiple=True,
-        metavar="NAME=BOUND",
-        help="Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.",
-    )
-
-    under = click.option(
-        "--fail-under",
-        multiple=True,
-        metavar="NAME=BOUND",
-        help="Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.",
-    )
-
-    return under(over(command))
+_fail_under = click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="NAME=BOUND",
+    help="Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.",
+)
+_fail_over = click.option(
+    "--fail-over",
+    multiple=True,
+    metavar="NAME=BOUND",
+    help="Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.",
+)
 
 
-@click.command("run")
+@command("run", "none")
 @click.argument("gold", type=FILE)
-@click.option(
-    "--corpus",
-    type=FILE,
-    help="Ingest these documents into a temporary index, and ask it the questions.",
+@path_option(
+    "--corpus", help="Ingest these documents into a temporary index, and ask it the questions."
 )
-@click.option(
-    "--index", type=FILE, help="Index folder; created if GOLD contains its own documents."
-)
-@click.option(
-    "--out",
-    type=FILE,
-    default=Path("eval/results"),
-    show_default=True,
-    help="Folder for the reports.",
+@path_option("--index", help="Index folder; created if GOLD contains its own documents.")
+@path_option(
+    "--out", default=Path("eval/results"), show_default=True, help="Folder for the reports."
 )
 @click.option(
     "--limit", type=click.IntRange(1), help="Ask only this many questions, the same in each run."
 )
-@_bounds
-@click.option("--junit", type=FILE, help="Write the bounds as a JUnit file, one test each.")
-@click.option("--baseline", type=FILE, help="An earlier result (.json) to compare with.")
-@json_option
+@_fail_under
+@_fail_over
+@path_option("--junit", help="Write the bounds as a JUnit file, one test each.")
+@path_option("--baseline", help="An earlier result (.json) to compare with.")
 def run_command(
     gold: Path,
     corpus: Path | None,
@@ -136,10 +122,9 @@ def _exit_by(broken: Sequence[str]) -> None:
     sys.exit(1 if broken else 0)
 
 
-@click.command("compare")
+@command("compare", "none")
 @click.argument("first", metavar="A.json", type=FILE)
 @click.argument("second", metavar="B.json", type=FILE)
-@json_option
 def compare_command(first: Path, second: Path) -> None:
     """Compare two results of rag eval run: what changed, and whether it may be chance.
 
@@ -157,11 +142,11 @@ def compare_command(first: Path, second: Path) -> None:
     show(words.comparison_dict(comparison), text)
 
 
-@click.command("claims")
+@command("claims", "none")
 @click.argument("gold", type=FILE)
-@click.option("--index", type=FILE, help="Index folder.")
-@_bounds
-@json_option
+@path_option("--index", help="Index folder.")
+@_fail_under
+@_fail_over
 def claims_command(
     gold: Path, index: Path | None, fail_under: tuple[str, ...], fail_over: tuple[str, ...]
 ) -> None:
@@ -210,7 +195,7 @@ def _bound(text: str) -> tuple[str, float]:
         ) from error
 
 
-@click.command("why")
+@command("why")
 @question_argument
 @click.option(
     "--answer",
@@ -221,7 +206,6 @@ def _bound(text: str) -> tuple[str, float]:
     help="A correct answer. Repeatable.",
 )
 @click.option("--document", metavar="ID", help="Document that contains the answer. Default: any.")
-@shared
 def why_command(
     settings: Settings, question: str, answers: tuple[str, ...], document: str | None
 ) -> None:
@@ -244,7 +228,7 @@ def why_command(
     sys.exit(1 if diagnosis.stage else 0)
 
 
-@click.command("calibrate")
+@command("calibrate")
 @click.argument("gold", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--risk", type=_SHARE, help="Largest share of wrong answers to certify, e.g. 0.05.")
 @click.option(
@@ -254,10 +238,7 @@ def why_command(
     show_default=True,
     help="Probability with which the certified risk holds.",
 )
-@click.option(
-    "--out", type=FILE, default="calibration.json", show_default=True, help="File to write."
-)
-@shared
+@path_option("--out", default="calibration.json", show_default=True, help="File to write.")
 def calibrate_command(
     settings: Settings, gold: Path, risk: float | None, confidence: float, out: Path
 ) -> None:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.main import LazyGroup
-from rag.cli.options import FILE, is_json, shared, show, stopped
+from rag.cli.options import FILE, command, is_json, path_option, show, stopped
 from rag.desk import grid as grids
 from rag.desk.grid import STATE_NAMES, Change, Grid
 from rag.errors import InputError
@@ -25,15 +24,24 @@ from rag.types import plain
 if TYPE_CHECKING:
     from rag.protocols import Store
 
-out_option = click.option(
+
+def _checked(_: click.Context, __: click.Parameter, out: Path | None) -> Path | None:
+    if out:
+        from rag.desk import grid_export
+
+        grid_export.check_path(out)
+    return out
+
+
+out_option = path_option(
     "--out",
-    type=FILE,
+    callback=_checked,
     help="Also write the grid to this file: .xlsx, .csv, .html, .md, .jsonl, or, for rag eval, "
     "the rated cells: .gold.jsonl.",
 )
 
 
-@click.group("grid", cls=LazyGroup)
+@click.group("grid")
 def grid_command() -> None:
     """Ask the same questions of every document, and see which answers change.
 
@@ -57,7 +65,7 @@ def grid_command() -> None:
     """
 
 
-@grid_command.command("run")
+@command("run", group=grid_command)
 @click.argument("file", type=FILE)
 @click.option(
     "--filter",
@@ -67,7 +75,6 @@ def grid_command() -> None:
     help="Only documents that match, besides the file's own filter; kept with the grid.",
 )
 @out_option
-@shared
 def run_command(
     settings: Settings, file: Path, conditions: tuple[str, ...], out: Path | None
 ) -> None:
@@ -87,15 +94,13 @@ def run_command(
     spec = grid_file.load(file).narrowed(conditions)
     with closing(build.store(settings)) as store:
         grids.rows_of(spec, store.documents())
-        _check_out(out)
         grids.save(store, spec)
         _run(settings, store, spec.name, out)
 
 
-@grid_command.command("refresh")
+@command("refresh", group=grid_command)
 @click.argument("name")
 @out_option
-@shared
 def refresh_command(settings: Settings, name: str, out: Path | None) -> None:
     """Ask the cells of the grid NAME whose documents changed, and those of new documents.
 
@@ -106,14 +111,12 @@ def refresh_command(settings: Settings, name: str, out: Path | None) -> None:
     """
     with closing(build.store(settings)) as store:
         grids.load(store, name)
-        _check_out(out)
         _run(settings, store, name, out)
 
 
-@grid_command.command("changes")
+@command("changes", group=grid_command)
 @click.argument("name")
 @click.option("--since", metavar="DATE", default="", help="Changes from this date on, UTC.")
-@shared
 def changes_command(settings: Settings, name: str, since: str) -> None:
     """List the answers of the grid NAME that changed since you last asked for its changes.
 
@@ -139,8 +142,7 @@ def changes_command(settings: Settings, name: str, since: str) -> None:
     sys.exit(1 if changes else 0)
 
 
-@grid_command.command("list")
-@shared
+@command("list", group=grid_command)
 def list_command(settings: Settings) -> None:
     """List the grids with the states of their cells.
 
@@ -157,10 +159,9 @@ def list_command(settings: Settings) -> None:
     show(rows, [_summary(grid) for grid in every] or ["no grids"])
 
 
-@grid_command.command("show")
+@command("show", group=grid_command)
 @click.argument("name")
 @out_option
-@shared
 def show_command(settings: Settings, name: str, out: Path | None) -> None:
     """Print the grid NAME, or write it to a file. A guess is marked with "?".
 
@@ -170,18 +171,16 @@ def show_command(settings: Settings, name: str, out: Path | None) -> None:
       rag grid show leases --out leases.html
       rag grid show leases --out leases.gold.jsonl
     """
-    _check_out(out)
     with closing(build.store(settings, any_embedder=True)) as store:
         _report(store, grids.load(store, name), out)
 
 
-@grid_command.command("rate")
+@command("rate", group=grid_command)
 @click.argument("name")
 @click.argument("row")
 @click.argument("column")
 @click.argument("verdict", type=click.Choice(["confirmed", "corrected", "rejected", "withdrawn"]))
 @click.argument("value", default="")
-@shared
 def rate_command(
     settings: Settings, name: str, row: str, column: str, verdict: str, value: str
 ) -> None:
@@ -198,9 +197,8 @@ def rate_command(
     show(cell, f"{verdict}: {clean(row)}, {clean(column)}")
 
 
-@grid_command.command("delete")
+@command("delete", group=grid_command)
 @click.argument("name")
-@shared
 def delete_command(settings: Settings, name: str) -> None:
     """Delete the grid NAME with its answers. Its documents stay.
 
@@ -233,13 +231,6 @@ def _run(settings: Settings, store: Store, name: str, out: Path | None) -> None:
         finally:
             engine.store.close()
     _report(store, grids.load(store, name), out)
-
-
-def _check_out(out: Path | None) -> None:
-    if out:
-        from rag.desk import grid_export
-
-        grid_export.check_path(out)
 
 
 def _report(store: Store, grid: Grid, out: Path | None) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import FILE, flag, json_option, only_local, shared, show
+from rag.cli.options import FILE, command, flag, only_local, show
 from rag.errors import AbsentError, ConflictError, InputError, RagError
 from rag.models.registry import embedder_path, reader_path
 from rag.protocols import Stats, Store
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from rag.store.migrate import Moved
 
 
-@click.command("info")
-@shared
+@command("info")
 def info_command(settings: Settings) -> None:
     """Show the index's size, its models and its settings.
 
@@ -58,9 +57,8 @@ class DoctorCheck:
     mended: bool = False
 
 
-@click.command("doctor")
+@command("doctor")
 @flag("--repair", help="Also rebuild passages and vectors that do not match their text.")
-@shared
 def doctor_command(settings: Settings, repair: bool) -> None:
     """Check Python, the models and every row of the index, and suggest fixes.
 
@@ -73,25 +71,29 @@ def doctor_command(settings: Settings, repair: bool) -> None:
       rag index doctor --repair
       rag index doctor --json | jq '.[] | select(.ok | not)'
     """
-    version = sys.version.split()[0]
+    version, newer = sys.version.split()[0], "install Python 3.11 or later"
     checks = [
-        DoctorCheck("python", sys.version_info >= (3, 11), version, "install Python 3.11 or later"),
+        DoctorCheck("python", sys.version_info >= (3, 11), version, newer),
         _try("embedder", lambda: embedder_path(settings.embedder)[0]),
         _try("reader", lambda: reader_path(settings.reader)[0]),
         _try("embedder runs", lambda: f"{build.embedder(settings).dim} dimensions"),
         _try("reader runs", lambda: build.reader(settings).name),
-        *([_writable(settings.index)] if settings.store == "local" else []),
-        *_index(settings, repair),
-        _try("index opens", lambda: _size(build.store(settings).stats())),
     ]
-    show(checks, (line for check in checks for line in _check_lines(check)))
+    if settings.store == "local":
+        folder = settings.index.absolute()
+        existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+        fix = f"make {existing} writable, or choose another folder with --index"
+        is_writable = os.access(existing, os.W_OK)
+        checks.append(DoctorCheck("index folder", is_writable, str(settings.index), fix))
+    checks += _index(settings, repair)
+    checks.append(_try("index opens", lambda: _size(build.store(settings).stats())))
+    lines = []
+    for check in checks:
+        state = "fixed" if check.mended else "ok   " if check.ok else "WRONG"
+        lines.append(f"{state} {check.name}: {clean(check.detail)}")
+        lines += [f"      {clean(check.fix)}"] if check.fix and not check.ok else []
+    show(checks, lines)
     sys.exit(0 if all(check.ok for check in checks) else 1)
-
-
-def _check_lines(check: DoctorCheck) -> list[str]:
-    state = "fixed" if check.mended else "ok   " if check.ok else "WRONG"
-    fix = [f"      {clean(check.fix)}"] if check.fix and not check.ok else []
-    return [f"{state} {check.name}: {clean(check.detail)}", *fix]
 
 
 def _try(name: str, look: Callable[[], str]) -> DoctorCheck:
@@ -151,13 +153,6 @@ def _repair(settings: Settings, ids: Sequence[str]) -> None:
         index(documents, store, embedder, settings.passage_tokens, check)
 
 
-def _writable(folder: Path) -> DoctorCheck:
-    parents = (folder.absolute(), *folder.absolute().parents)
-    existing = next(parent for parent in parents if parent.exists())
-    fix = f"make {existing} writable, or choose another folder with --index"
-    return DoctorCheck("index folder", os.access(existing, os.W_OK), str(folder), fix)
-
-
 def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
     """A trailing slash means a folder; Path drops it, so check it here."""
     if path.endswith("/") and not Path(path).is_dir():
@@ -165,9 +160,8 @@ def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
     return Path(path)
 
 
-@click.command("snapshot")
+@command("snapshot")
 @click.argument("target", callback=_target)
-@shared
 def snapshot_command(settings: Settings, target: Path) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.
 
@@ -188,11 +182,10 @@ def snapshot_command(settings: Settings, target: Path) -> None:
     show(snapshot, [f"{clean(snapshot.path)}: {size}", digest])
 
 
-@click.command("restore")
+@command("restore")
 @click.argument("source", type=FILE)
 @flag("--replace", help="Overwrite an index that already contains documents.")
 @flag("--check", "only_check", help="Check the snapshot without restoring it.")
-@shared
 def restore_command(settings: Settings, source: Path, replace: bool, only_check: bool) -> None:
     """Restore the index from the snapshot SOURCE: a file, or a folder whose newest snapshot is
     used. A damaged snapshot is rejected.
@@ -207,26 +200,20 @@ def restore_command(settings: Settings, source: Path, replace: bool, only_check:
     """
     from rag.store.local import snapshots
 
-    snapshot = snapshots.check(source) if only_check else restore(settings, source, replace)
-    outcome = "undamaged" if only_check else f"restored to {settings.index}"
+    if only_check:
+        snapshot, outcome = snapshots.check(source), "undamaged"
+    else:
+        hint = "restore into a folder, then: rag index migrate FOLDER postgresql://…"
+        only_local(settings, "rag index restore", hint)
+        snapshot = snapshots.restore(settings.index, source, replace, wait=5)
+        outcome = f"restored to {settings.index}"
+        build.store(settings, any_embedder=True).close()  # updates the search indexes
     text = f"{outcome}: {_size(snapshot)}, taken {snapshot.taken}"
     show(snapshot, f"{clean(snapshot.path)}: {text}")
 
 
-def restore(settings: Settings, source: Path, replace: bool) -> Snapshot:
-    """Replace the index with a snapshot and update its search indexes."""
-    from rag.store.local import snapshots
-
-    hint = "restore into a folder, then: rag index migrate FOLDER postgresql://…"
-    only_local(settings, "rag index restore", hint)
-    restored = snapshots.restore(settings.index, source, replace, wait=5)
-    build.store(settings, any_embedder=True).close()
-    return restored
-
-
-@click.command("rebuild")
+@command("rebuild")
 @flag("--abandon", help="Discard an interrupted rebuild.")
-@shared
 def rebuild_command(settings: Settings, abandon: bool) -> None:
     """Split and embed all documents again with the current settings, using the text in the index.
 
@@ -246,8 +233,7 @@ def rebuild_command(settings: Settings, abandon: bool) -> None:
     only_local(settings, "rag index rebuild", "create a new index in another database")
     if abandon:
         dropped = reindex.abandon(settings.index)
-        words = "discarded" if dropped else "no interrupted rebuild"
-        show({"abandoned": dropped}, words)
+        show({"abandoned": dropped}, "discarded" if dropped else "no interrupted rebuild")
         return
     # reports errors of the index before a model loads
     build.store(settings, any_embedder=True).close()
@@ -266,7 +252,7 @@ def rebuild_command(settings: Settings, abandon: bool) -> None:
     show(result, f"{settings.index}: {size} {cut}")
 
 
-@click.command("migrate")
+@command("migrate", "none")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option(
@@ -275,7 +261,6 @@ def rebuild_command(settings: Settings, abandon: bool) -> None:
     default=DEFAULT_COLLECTION,
     help="Collection to copy, into one of the same name.",
 )
-@json_option
 def migrate_command(source: str, target: str, collection: str) -> None:
     """Copy the index FROM to the index TO. Each is a folder or a PostgreSQL address.
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import sys
 
-import click
-
-from rag.cli.options import filter_option, flag, is_json, shared, top_k_option
+from rag.cli.options import command, filter_option, flag, is_json, top_k_option
 from rag.filters import Filter
 from rag.settings import Settings
 
 
-@click.command("repl")
+@command("repl")
 @top_k_option
 @flag("--plain", help="Plain text without colours or animation, for screen readers.")
 @flag(
     "--no-follow-ups", help='Take each question by itself; "it" and "and where?" are not filled in.'
 )
 @filter_option
-@shared
 def repl_command(
     settings: Settings, top_k: int | None, plain: bool, no_follow_ups: bool, filter: Filter
 ) -> None:

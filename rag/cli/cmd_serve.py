@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 import click
 
 from rag import build
-from rag.cli.options import collection_name, flag, is_json, print_json, shared, shared_by_all, show
+from rag.cli.options import collection_name, command, flag, is_json, print_json, show
 from rag.errors import AbsentError, EmptyError, InputError, NotFoundError, RagError
 from rag.ingestion.uploads import GRID, Done, State, Upload, put_upload
 from rag.protocols import Embedder, Reader, Store
@@ -19,7 +19,7 @@ from rag.render.status import clean, plural
 from rag.settings import DEFAULT_COLLECTION, Settings
 
 
-@click.command("serve")
+@command("serve", "index")
 @click.option(
     "--host",
     help="Address to bind to. Default: RAG_HOST, or 127.0.0.1. An address that other machines can "
@@ -39,7 +39,6 @@ from rag.settings import DEFAULT_COLLECTION, Settings
     help="Require no token. Any program or proxy on this machine can then use the service.",
 )
 @flag("--open", "open_page", help="Open the page in your browser.")
-@shared_by_all
 def serve_command(
     settings: Settings,
     host: str | None,
@@ -85,7 +84,7 @@ def foreseen(failure: BaseException) -> RagError:
     return RagError(message, "see the log above; try: rag index doctor")
 
 
-@click.command("worker")
+@command("worker")
 @flag("--once", help="Stop when the queue is empty.")
 @flag("--status", help="Only show the queue.")
 @flag("--forget", help="Only remove failed documents from the queue.")
@@ -93,7 +92,6 @@ def foreseen(failure: BaseException) -> RagError:
     "--all-collections",
     help="Serve the default collection and all others, also those created later.",
 )
-@shared
 def worker_command(
     settings: Settings, once: bool, status: bool, forget: bool, all_collections: bool
 ) -> None:

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
-from rag.cli.options import FILE, json_option, show
+from rag.cli.options import command, path_option, show
 from rag.protocols import Reader
 from rag.settings import Settings
+from rag.types import plain
 
 if TYPE_CHECKING:
-    from rag.training.evaluate import Measured
     from rag.training.recipe import R
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OUT = click.option("--out", type=FILE, required=True, help="Where to write the model.")
+_OUT = path_option("--out", required=True, help="Where to write the model.")
 
 
-def _start_options(recipe_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add --init and --recipe."""
-    init = click.option(
-        "--init", help="Model to start from: a name, folder or hub id. Default: the recipe's."
-    )
-
-    recipe = click.option("--recipe", type=_FILE, help=recipe_help)
-
-    return lambda command: init(recipe(command))
+_INIT = click.option(
+    "--init", help="Model to start from: a name, folder or hub id. Default: the recipe's."
+)
 
 
-@click.command("reader")
+@command("reader", "none")
 @click.option(
     "--data",
     type=click.Path(exists=True, path_type=Path),
@@ -47,8 +40,12 @@ def _start_options(recipe_help: str) -> Callable[[Callable[..., Any]], Callable[
     help="Documents that the gold .jsonl questions are about.",
 )
 @_OUT
-@_start_options("TOML file. Default: recipes/finetune.toml, or recipes/reader.toml for a folder.")
-@json_option
+@_INIT
+@click.option(
+    "--recipe",
+    type=_FILE,
+    help="TOML file. Default: recipes/finetune.toml, or recipes/reader.toml for a folder.",
+)
 def reader_command(
     data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None
 ) -> None:
@@ -62,49 +59,35 @@ def reader_command(
       rag train reader --data gold.jsonl --corpus ~/notes --out my-reader
       rag train reader --data sets --recipe reader.toml --out new-reader
     """
-    out = out.resolve()  # the printed setting then works from any folder
-    scores = _train(Settings.load(), data, corpus, out, init, recipe)
-    values = {name: dataclasses.asdict(measured) for name, measured in scores.items()}
+    settings, out = Settings.load(), out.resolve()  # the printed setting works from any folder
+    build.prepare(settings)
+    from rag.training.recipe import OwnRecipe, SetsRecipe
+    from rag.training.train_reader import fine_tune, train
+
+    def reader(name: str) -> Reader:
+        return build.reader(dataclasses.replace(settings, reader=name))
+
+    scores = {}
+    if data.is_dir():
+        train(_recipe(SetsRecipe, recipe, init), data, out)
+    else:
+        own = _recipe(OwnRecipe, recipe, init)
+        before, after = fine_tune(own, data, corpus, out, reader)
+        scores = {"before": before, "after": after} if before else {"after": after}
     lines = [
         f"{name:7} EM {measured.em:5.1f}  F1 {measured.f1:5.1f}  F1 at the best refusal threshold "
         f"{measured.best_f1:5.1f}  "
         f"({measured.answerable + measured.unanswerable} held-out questions)"
         for name, measured in scores.items()
     ]
-    usage = f"{out}: use it with RAG_READER={out}"
-    show({"reader": str(out), **values}, [*lines, usage])
+    show({"reader": str(out), **plain(scores)}, [*lines, f"{out}: use it with RAG_READER={out}"])
 
 
-def _train(
-    settings: Settings,
-    data: Path,
-    corpus: Path | None,
-    out: Path,
-    init: str | None,
-    recipe: Path | None,
-) -> Mapping[str, Measured]:
-    """Train or fine-tune a reader. Returns the scores of a fine-tuned one: before and after."""
-    build.prepare(settings)
-    from rag.training.recipe import OwnRecipe, SetsRecipe
-    from rag.training.train_reader import fine_tune, train
-
-    if data.is_dir():
-        train(_recipe(SetsRecipe, recipe, init), data, out)
-        return {}
-    own = _recipe(OwnRecipe, recipe, init)
-
-    def reader(name: str) -> Reader:
-        return build.reader(dataclasses.replace(settings, reader=name))
-
-    before, after = fine_tune(own, data, corpus, out, reader)
-    return {"before": before, "after": after} if before else {"after": after}
-
-
-@click.command("embedder")
+@command("embedder", "none")
 @click.option("--data", type=_FOLDER, required=True, help="Folder of question sets.")
 @_OUT
-@_start_options("TOML file. Default: recipes/embedder.toml.")
-@json_option
+@_INIT
+@click.option("--recipe", type=_FILE, help="TOML file. Default: recipes/embedder.toml.")
 def embedder_command(data: Path, out: Path, init: str | None, recipe: Path | None) -> None:
     """Fine-tune an embedder on a folder of question sets.
 
@@ -119,15 +102,13 @@ def embedder_command(data: Path, out: Path, init: str | None, recipe: Path | Non
 
     out = out.resolve()
     tune(_recipe(EmbedderRecipe, recipe, init), data, out)
-    usage = f"{out}: use it with RAG_EMBEDDER={out}"
-    show({"embedder": str(out)}, usage)
+    show({"embedder": str(out)}, f"{out}: use it with RAG_EMBEDDER={out}")
 
 
-@click.command("forms")
+@command("forms", "none")
 @click.option("--data", type=_FILE, required=True, help="JSON lines of question and form.")
 @click.option("--init", type=_FILE, help="Classifier to which only the forms it lacks are added.")
 @_OUT
-@json_option
 def forms_command(data: Path, init: Path | None, out: Path) -> None:
     """Train the classifier of answer forms on questions that are labelled with their form.
 
@@ -145,7 +126,7 @@ def forms_command(data: Path, init: Path | None, out: Path) -> None:
         *(f"  {name:11} {share:.0%}" for name, share in trained.by_form.items()),
         f"{out}: use it with RAG_FORMS={out}",
     ]
-    show({"forms": str(out), **dataclasses.asdict(trained)}, lines)
+    show({"forms": str(out), **plain(trained)}, lines)
 
 
 def _recipe(kind: type[R], path: Path | None, init: str | None) -> R:

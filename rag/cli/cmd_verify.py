@@ -5,26 +5,22 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rag import build
 from rag.answering.verification import CitationCheck, citations, verify
-from rag.cli.options import FILE, flag, read_json, shared, show
+from rag.cli.options import command, flag, path_option, read_json, show
 from rag.desk import certificate as certificates
 from rag.errors import InputError, NotFoundError
 from rag.render.status import clean, plural
 from rag.settings import Settings
 
-if TYPE_CHECKING:
-    from rag.desk.bundle import Bundle
 
-
-@click.command("verify")
+@command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-")
 @flag("--replay", help="Ask the question again instead, and show what changed.")
-@shared
 def verify_command(settings: Settings, file: str, replay: bool) -> None:
     """Check the citations in FILE (or stdin) against the current index: ok, moved, changed or
     missing.
@@ -56,7 +52,14 @@ def verify_command(settings: Settings, file: str, replay: bool) -> None:
         show(check, _certificate_lines(check))
         holds = check.holds
     else:
-        holds = _verify(settings, content)
+        cited = citations(content)
+        if not cited:
+            hint = "give an answer with citations: rag ask --json QUESTION"
+            raise InputError('the answer has no citations (it was "not found")', hint)
+        store = build.store(settings, any_embedder=True)
+        checks = [verify(store, citation) for citation in cited]
+        show(checks, [line for check in checks for line in _lines(check)])
+        holds = all(check.status in ("ok", "moved") for check in checks)
     sys.exit(0 if holds else 1)
 
 
@@ -78,18 +81,6 @@ def _certificate_lines(check: certificates.CertificateCheck) -> list[str]:
         *(f"  {clean(line)}" for line in check.settings),
         "ask again with: rag verify --replay FILE",
     ]
-
-
-def _verify(settings: Settings, content: Any) -> bool:
-    """Print the state of each citation. Returns whether all of them hold."""
-    cited = citations(content)
-    if not cited:
-        hint = "give an answer with citations: rag ask --json QUESTION"
-        raise InputError('the answer has no citations (it was "not found")', hint)
-    store = build.store(settings, any_embedder=True)
-    checks = [verify(store, citation) for citation in cited]
-    show(checks, [line for check in checks for line in _lines(check)])
-    return all(check.status in ("ok", "moved") for check in checks)
 
 
 def _lines(check: CitationCheck) -> list[str]:
@@ -114,16 +105,12 @@ def _replay(settings: Settings, content: Any) -> bool:
     return bool(replay.same)
 
 
-@click.command("export")
+@command("export")
 @click.argument("source")
-@click.option("--bundle", "path", type=FILE, required=True, help="The ZIP file to write.")
-@click.option(
-    "--sign",
-    "key",
-    type=FILE,
-    help="Sign the bundle's list of digests with this private key of SSH.",
+@path_option("--bundle", "path", required=True, help="The ZIP file to write.")
+@path_option(
+    "--sign", "key", help="Sign the bundle's list of digests with this private key of SSH."
 )
-@shared
 def export_command(settings: Settings, source: str, path: Path, key: Path | None) -> None:
     """Write SOURCE into a bundle that anyone can check without rag: a page to read, the answers
     with their offsets and digests, the documents that they quote, and a program, verify.py.
@@ -148,15 +135,8 @@ def export_command(settings: Settings, source: str, path: Path, key: Path | None
         else:
             hint = "list the grids with: rag grid list; or write: rag ask --json … > answer.json"
             raise NotFoundError(f"{source!r} is neither a file nor a grid", hint)
-    show(written, _bundle_lines(written))
-
-
-def _bundle_lines(written: Bundle) -> list[str]:
-    counts = [
-        plural(getattr(written, f"{noun}s"), noun) for noun in ("answer", "quote", "document")
-    ]
-    return [
-        f"{written.path}: {', '.join(counts)}",
-        *(f"  without the original of {clean(name)}" for name in written.left_out),
-        f"digest of its SHA256SUMS, for the recipient: {written.sha256}",
-    ]
+    nouns = ("answer", "quote", "document")
+    counts = [plural(getattr(written, f"{noun}s"), noun) for noun in nouns]
+    lines = [f"{written.path}: {', '.join(counts)}"]
+    lines += [f"  without the original of {clean(name)}" for name in written.left_out]
+    show(written, [*lines, f"digest of its SHA256SUMS, for the recipient: {written.sha256}"])

@@ -7,7 +7,6 @@ import importlib
 import io
 import logging
 import os
-import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -20,20 +19,9 @@ from rag.errors import InputError, RagError, install_line
 
 Table = Mapping[str, tuple[str, str]]
 """Names of commands, each with its summary and the module whose `NAME_command` it is."""
-_FIELDS = re.compile(r"[a-z_]+(,[a-z_]+)*")
 
 
-class LazyGroup(click.Group):
-    """A group whose commands take `--json` with or without FIELDS."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, command, remaining = super().resolve_command(ctx, args)
-        return name, command, with_json_fields(command, remaining)
-
-
-class Commands(LazyGroup):
+class Commands(click.Group):
     """A group that imports a command only when it runs: --help and completion stay fast."""
 
     def __init__(self, *args: Any, table: Table, **options: Any) -> None:
@@ -74,21 +62,6 @@ class Commands(LazyGroup):
             if name.startswith(incomplete)
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
-
-
-def with_json_fields(command: click.Command | None, arguments: list[str]) -> list[str]:
-    """The arguments with `--json FIELDS` as `--json=FIELDS`. A word without a comma names a field
-    only where the command takes no arguments; elsewhere it may be a question.
-    """
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    if command is None or isinstance(command, click.Group) or "--json" not in arguments[:end]:
-        return arguments
-    place = arguments.index("--json")
-    following = arguments[place + 1 : min(place + 2, end)]
-    is_alone = not any(isinstance(parameter, click.Argument) for parameter in command.params)
-    if following and _FIELDS.fullmatch(following[0]) and ("," in following[0] or is_alone):
-        return [*arguments[:place], f"--json={following[0]}", *arguments[place + 2 :]]
-    return [*arguments[:place], "--json=", *arguments[place + 1 :]]
 
 
 _log = logging.getLogger(__name__)

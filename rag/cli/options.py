@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 
@@ -18,6 +19,8 @@ from rag.render.status import takes_all
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import plain
 
+FILE = click.Path(path_type=Path)
+_FIELDS = re.compile(r"[a-z_]+(,[a-z_]+)*")
 FIELDS = "rag.fields"
 """Key, in the context's `meta`, of the fields that --json names, () for all; absent without it."""
 
@@ -61,64 +64,91 @@ def stopped(state: str) -> NoReturn:
     sys.exit(130)
 
 
-Command = Callable[..., Any]
 _COLLECTION = "rag.collection"
 
 
-def shared(command: Command) -> Command:
-    """Add --index, --collection and --json. The command receives the collection's `settings`."""
-
-    @click.option(
-        "--collection",
-        metavar="NAME",
-        help="Collection to use. Default: RAG_COLLECTION, or the default collection.",
-    )
-    @functools.wraps(command)
-    def wrapped(settings: Settings, collection: str | None, **values: Any) -> Any:
-        chosen = settings.with_values("the command line", {"collection": collection})
-        click.get_current_context().meta[_COLLECTION] = chosen.collection
-        if chosen.collection != DEFAULT_COLLECTION:
-            from rag.build import in_collection
-
-            chosen = in_collection(chosen)
-        return command(settings=chosen, **values)
-
-    return shared_by_all(wrapped)
-
-
 def collection_name() -> str:
-    """The collection of the running command, which has `shared`."""
+    """The collection that the running command works on."""
     return str(click.get_current_context().meta[_COLLECTION])
 
 
-def shared_by_all(command: Command) -> Command:
-    """Add --index and --json, for commands that concern all collections of an index."""
-
-    @click.option("--index", type=FILE, help="Index folder. Default: RAG_INDEX, or ./index.")
-    @functools.wraps(command)
-    def wrapped(index: Path | None, **values: Any) -> Any:
-        return command(settings=Settings.load(index=index), **values)
-
-    return json_option(wrapped)
+def _keep_fields(context: click.Context, _: click.Parameter, fields: str | None) -> None:
+    if fields is not None:
+        context.meta[FIELDS] = tuple(filter(None, map(str.strip, fields.split(","))))
 
 
-def json_option(command: Command) -> Command:
-    """Add --json, which `show` obeys."""
-
-    def keep(context: click.Context, _: click.Parameter, fields: str | None) -> None:
-        if fields is not None:
-            names = (name.strip() for name in fields.split(","))
-            context.meta[FIELDS] = tuple(filter(None, names))
-
-    return click.option(
-        "--json",
+_OPTIONS = (
+    click.Option(
+        ["--json"],
         is_flag=False,
         flag_value="",
         metavar="[FIELDS]",
-        callback=keep,
+        callback=_keep_fields,
         expose_value=False,
         help="Print JSON; with FIELDS, as in --json=text,confidence, only these.",
-    )(command)
+    ),
+    click.Option(["--index"], type=FILE, help="Index folder. Default: RAG_INDEX, or ./index."),
+    click.Option(
+        ["--collection"],
+        metavar="NAME",
+        help="Collection to use. Default: RAG_COLLECTION, or the default collection.",
+    ),
+)
+
+
+def with_json_fields(arguments: list[str], is_alone: bool) -> list[str]:
+    """The arguments with `--json FIELDS` as `--json=FIELDS`. A word without a comma names a field
+    only of a command that `is_alone`, without arguments; elsewhere it may be a question.
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    if "--json" not in arguments[:end]:
+        return arguments
+    place = arguments.index("--json")
+    following = arguments[place + 1 : min(place + 2, end)]
+    if following and _FIELDS.fullmatch(following[0]) and ("," in following[0] or is_alone):
+        return [*arguments[:place], f"--json={following[0]}", *arguments[place + 2 :]]
+    return [*arguments[:place], "--json=", *arguments[place + 1 :]]
+
+
+class _Command(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_alone = not any(isinstance(parameter, click.Argument) for parameter in self.params)
+        return super().parse_args(ctx, with_json_fields(args, is_alone))
+
+
+def command(
+    name: str, scope: Literal["none", "index", "collection"] = "collection", group: Any = click
+) -> Callable[[Callable[..., None]], click.Command]:
+    """A command of a group, or of its own, with --json, which `show` obeys. It receives the
+    `settings` of a collection, with --index and --collection; or of an "index", for commands that
+    concern all of its collections, with --index; or none.
+    """
+
+    def decorated(function: Callable[..., None]) -> click.Command:
+        @functools.wraps(function)
+        def run(**values: Any) -> None:
+            if scope != "none":
+                settings = Settings.load(index=values.pop("index"))
+                if scope == "collection":
+                    settings = _inside(settings, values.pop("collection"))
+                values["settings"] = settings
+            function(**values)
+
+        made: click.Command = group.command(name, cls=_Command)(run)
+        made.params += _OPTIONS[: ("none", "index", "collection").index(scope) + 1]
+        return made
+
+    return decorated
+
+
+def _inside(settings: Settings, collection: str | None) -> Settings:
+    settings = settings.with_values("the command line", {"collection": collection})
+    click.get_current_context().meta[_COLLECTION] = settings.collection
+    if settings.collection == DEFAULT_COLLECTION:
+        return settings
+    from rag.build import in_collection
+
+    return in_collection(settings)
 
 
 def only_local(settings: Settings, command: str, instead: str) -> None:
@@ -169,8 +199,8 @@ def check_folder(path: Path | None) -> None:
         raise InputError(message, "create it, or choose another file")
 
 
-FILE = click.Path(path_type=Path)
 flag = functools.partial(click.option, is_flag=True)
+path_option = functools.partial(click.option, type=FILE)
 question_argument = click.argument(
     "question", nargs=-1, required=True, callback=lambda _, __, words: " ".join(words)
 )

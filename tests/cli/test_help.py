@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from rag import errors
-from rag.cli.main import cli, with_json_fields
+from rag.cli.main import cli
+from rag.cli.options import with_json_fields
 from rag.errors import NotFoundError
 from rag.ingestion.find_document import nearest
 from tests.cli.helpers import Run
@@ -139,7 +140,7 @@ def test_json_takes_fields_in_the_order_they_are_named(filled: Run) -> None:
     ],
 )
 def test_a_question_after_json_stays_a_question(arguments: list[str], read: list[str]) -> None:
-    assert with_json_fields(COMMANDS["rag ask"], arguments) == read
+    assert with_json_fields(arguments, is_alone=False) == read
 
 
 def test_completion_suggests_commands_and_options() -> None:
