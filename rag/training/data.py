@@ -28,11 +28,14 @@ Article = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class TrainingQuestion:
-    """A question, its paragraph's passages (indices into the set's), and every accepted answer."""
+    """A question, every accepted answer, its paragraph's passages (indices into the set's), and
+    hard negatives from retrieval (also indices), which embedders need.
+    """
 
     text: str
     answers: tuple[str, ...]
     passages: tuple[int, ...]
+    negatives: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +219,8 @@ def recipe_articles(
 
 def set_path(data: Path, name: str) -> Path:
     """A set's file in `data` or a subfolder. Raises InputError if it is missing."""
-    paths = [path for path in (data / name, *sorted(data.glob(f"*/{name}"))) if path.exists()]
-    if not paths:
-        raise InputError(
-            f"no {data / name}, which the recipe names",
-            "point --data at the folder with the recipe's sets",
-        )
-    return paths[0]
+    for path in (data / name, *sorted(data.glob(f"*/{name}"))):
+        if path.exists():
+            return path
+    message = f"no {data / name}, which the recipe names"
+    raise InputError(message, "point --data at the folder with the recipe's sets")

@@ -72,6 +72,9 @@ class _Stage(_Part):
     first: NonNegativeFloat = Field(alias="from")
     last: NonNegativeFloat = Field(alias="to")
 
+    def rate(self, step: int, steps: int) -> float:
+        return self.first + (self.last - self.first) * step / steps
+
 
 class SetsStage(_Stage):
     steps: PositiveInt
@@ -92,6 +95,10 @@ class _Run(_Part):
     warmup: NonNegativeInt
     """in steps"""
     max_passage_tokens: int = Field(ge=16)
+
+    def warm(self, step: int) -> float:
+        """The factor on the learning rate of a step, from 0."""
+        return min(1.0, (step + 1) / max(1, self.warmup))
 
 
 class _HeldOut(_Part):

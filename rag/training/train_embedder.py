@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,16 +31,7 @@ from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, TrainingQuestion, question_set, recipe_articles
 from rag.training.recipe import EmbedderRecipe
-from rag.training.trainer import (
-    Steps,
-    checkpoint_of,
-    mark,
-    mean,
-    not_its_start,
-    not_loaded,
-    ready,
-    write_digest,
-)
+from rag.training.trainer import Steps, mean, not_its_start, not_loaded, ready
 
 _DEPTH = 50
 """Candidates per retriever when searching for negatives."""
@@ -52,34 +43,15 @@ Embed = Callable[[Sequence[str], bool], Vectors]
 """Embeds texts, as questions or as passages."""
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorQuestion:
-    """A question, its answers, the passages of its paragraph, and hard negatives from retrieval;
-    passages are indices into the set's.
-    """
-
-    text: str
-    answers: tuple[str, ...]
-    paragraph: tuple[int, ...]
-    negatives: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Material:
-    """A set's passages in the form that is embedded, and its questions by the passage that answers
-    them.
-    """
-
-    texts: list[str]
-    questions: dict[int, list[AnchorQuestion]]
-
-
-Unit = tuple[int, list[AnchorQuestion]]
+Material = tuple[list[str], dict[int, list[TrainingQuestion]]]
+"""A set's passages in the form that is embedded, and its questions by the passage that answers
+them.
+"""
+Unit = tuple[int, list[TrainingQuestion]]
 """A passage and questions that it answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): the passages
     it competes with.
     """
@@ -104,15 +76,12 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     model = _loaded(recipe, path, local)
     before = {name: weights.clone() for name, weights in model.state_dict().items()}
     materials = _materials(recipe, data, model)
-    checkpoint = checkpoint_of(out)
-    run_mark = mark(recipe.model_dump_json(), [asdict(material) for material in materials])
-    steps = Steps(model, recipe.weight_decay, checkpoint, run_mark)
+    steps = Steps(model, recipe.weight_decay, out, [recipe.model_dump_json(), repr(materials)])
     plan = _plan(recipe, materials, steps.taken)
     steps.take(plan, recipe.steps, lambda batch: _loss(model, batch, recipe.scale))
     model.half().load_state_dict(mean(before, model.state_dict(), recipe.average))
     model.save_pretrained(str(out), create_model_card=False)
-    write_digest(out)
-    checkpoint.unlink(missing_ok=True)
+    steps.finish()
 
 
 def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
@@ -159,15 +128,13 @@ def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], embed:
 
     own = [next((i for i in q.passages if answers(q, i)), None) for q in questions]
     pairs = [(q, passage) for q, passage in zip(questions, own, strict=True) if passage is not None]
-    material = Material(texts, {})
+    by_passage: dict[int, list[TrainingQuestion]] = {}
     negatives = _negatives(texts, [question.text for question, _ in pairs], embed)
     for (question, passage), close in zip(pairs, negatives, strict=True):
         hard = [i for i in close if i not in question.passages and not answers(question, i)]
-        anchor = AnchorQuestion(
-            question.text, question.answers, question.passages, tuple(hard[:_KEPT])
-        )
-        material.questions.setdefault(passage, []).append(anchor)
-    return material
+        anchor = replace(question, negatives=tuple(hard[:_KEPT]))
+        by_passage.setdefault(passage, []).append(anchor)
+    return texts, by_passage
 
 
 def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> Iterator[list[int]]:
@@ -192,8 +159,7 @@ def _plan(
     for step in range(recipe.steps):
         batch = _batch(*next(units), recipe.negatives, rng)
         if step >= begun:
-            warm = min(1.0, (step + 1) / max(1, recipe.warmup))
-            yield warm * (recipe.first + (recipe.last - recipe.first) * step / recipe.steps), batch
+            yield recipe.warm(step) * recipe.rate(step, recipe.steps), batch
 
 
 def _units(
@@ -205,20 +171,18 @@ def _units(
     size, per_passage = recipe.passages, recipe.questions
     while True:
         batches = []
-        for material in materials:
+        for texts, by_passage in materials:
             units: list[Unit] = []
-            for own, anchors in material.questions.items():
+            for own, anchors in by_passage.items():
                 drawn = rng.sample(anchors, min(len(anchors), recipe.max_epochs * per_passage))
                 parts = range(0, len(drawn), per_passage)
                 units += [(own, drawn[part : part + per_passage]) for part in parts]
             rng.shuffle(units)
             starts = range(0, len(units) - size + 1, size)
-            batches += [(material.texts, units[start : start + size]) for start in starts]
+            batches += [(texts, units[start : start + size]) for start in starts]
         if not batches:
-            raise InputError(
-                f"no set has the {size} passages with questions that a batch needs",
-                "set passages lower in the recipe",
-            )
+            message = f"no set has the {size} passages with questions that a batch needs"
+            raise InputError(message, "set passages lower in the recipe")
         rng.shuffle(batches)
         yield from batches
 
@@ -233,8 +197,8 @@ def _batch(
     passages = list(dict.fromkeys(passages))
     pairs = [(anchor, own) for own, anchors in units for anchor in anchors]
 
-    def may_answer(anchor: AnchorQuestion, passage: int) -> bool:
-        return passage in anchor.paragraph or any(a in texts[passage] for a in anchor.answers)
+    def may_answer(anchor: TrainingQuestion, passage: int) -> bool:
+        return passage in anchor.passages or any(a in texts[passage] for a in anchor.answers)
 
     return Batch(
         [anchor.text for anchor, _ in pairs],

@@ -8,53 +8,35 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rag.models.bert import load_weights, save_weights
 from rag.models.device import native_bf16
 from rag.models.qa_heads import SENTENCE, SPAN, VERDICT, VERDICT_DENSE, Encoded, encode
 from rag.protocols import Reader
-from rag.training.batches import (
-    Batch,
-    BatchItem,
-    VerdictItem,
-    examples,
-    one_pass,
-    stream,
-    token_counter,
-    verdict_stream,
-)
+from rag.training import batches, loss
+from rag.training.batches import Batch, BatchItem, VerdictItem, token_counter
 from rag.training.data import Set, question_set, recipe_articles
 from rag.training.evaluate import Measured, measure
 from rag.training.initial_model import Run, initial
-from rag.training.loss import (
-    TeacherOutput,
-    distillation_loss,
-    group_loss,
-    sentence_loss,
-    sentence_target,
-    span_targets,
-    targets,
-    teacher_outputs,
-    verdict_loss,
-    verdict_targets,
-)
-from rag.training.recipe import OwnRecipe, SetsRecipe, SetsStage
-from rag.training.trainer import WEIGHTS, Steps, checkpoint_of, mark, mean, ready, write_digest
+from rag.training.loss import TeacherOutput
+from rag.training.recipe import OwnRecipe, OwnStage, SetsRecipe, SetsStage
+from rag.training.trainer import WEIGHTS, Steps, mean, ready
 from rag.training.user_data import own_set
 from rag.training.verdicts import Statement, statements
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingStage:
-    """Steps over its sets, with a learning rate that changes linearly from `first` to `last`."""
+    """Steps over its sets, with the recipe's learning rates."""
 
+    recipe: SetsStage | OwnStage
     sets: list[Set]
     steps: int
-    first: float
-    last: float
     statements: Sequence[Statement] = ()
     share: float = 0.0
     """share of batches with statements"""
@@ -73,17 +55,14 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
 
 
 def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
-    sets = [
-        Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()
-    ]
+    own = [Set(name, mix, *recipe_articles(recipe, name, data)) for name, mix in stage.sets.items()]
     verdicts = stage.verdicts
     if verdicts is None:
-        return TrainingStage(sets, stage.steps, stage.first, stage.last)
-    articles = (
-        recipe_articles(recipe, verdicts.figures_from, data)[0] if verdicts.figures_from else []
-    )
+        return TrainingStage(stage, own, stage.steps)
+    source = verdicts.figures_from
+    articles = recipe_articles(recipe, source, data)[0] if source else []
     rows = statements(verdicts, data, articles, random.Random(f"{recipe.seed}{recipe.order}"))
-    return TrainingStage(sets, stage.steps, stage.first, stage.last, rows, verdicts.share)
+    return TrainingStage(stage, own, stage.steps, rows, verdicts.share)
 
 
 def fine_tune(
@@ -106,19 +85,17 @@ def fine_tune(
     held_out = question_set(own.held_out, count, recipe.max_passage_tokens)
     before = None if run.new_head else measure(reader(run.start), held_out)
     rng = random.Random(recipe.seed)
-    drawn = examples([own], count, recipe.max_passage_tokens, rng)
-    steps = stage.passes * sum(1 for _ in one_pass(drawn, recipe.batch_tokens, rng))
-    _train(run, [TrainingStage([own], steps, stage.first, stage.last)], out)
+    drawn = batches.examples([own], count, recipe.max_passage_tokens, rng)
+    steps = stage.passes * sum(1 for _ in batches.one_pass(drawn, recipe.batch_tokens, rng))
+    _train(run, [TrainingStage(stage, [own], steps)], out)
     return before, measure(reader(str(out)), held_out)
 
 
 def _train(run: Run, stages: Sequence[TrainingStage], out: Path) -> None:
-    recipe, checkpoint = run.recipe, checkpoint_of(out)
+    recipe = run.recipe
     rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), recipe.head_rate)
-    sources = [[(e.name, e.articles, e.held_out) for e in stage.sets] for stage in stages]
-    statements = [[*map(repr, stage.statements)] for stage in stages]
-    run_mark = mark(recipe.model_dump_json(), [s.steps for s in stages], sources, statements)
-    steps = Steps(run.model, recipe.weight_decay, checkpoint, run_mark, rates)
+    parts = [recipe.model_dump_json(), *map(repr, stages)]
+    steps = Steps(run.model, recipe.weight_decay, out, parts, rates)
     total = sum(stage.steps for stage in stages)
     steps.take(_plan(stages, run, steps.taken), total, lambda batch: _loss(run, batch))
     run.model.config.save_pretrained(out)
@@ -128,8 +105,7 @@ def _train(run: Run, stages: Sequence[TrainingStage], out: Path) -> None:
     if recipe.average is not None:
         before = load_weights(Path(run.averaged) / WEIGHTS)
         save_weights(mean(before, load_weights(out / WEIGHTS), recipe.average), out / WEIGHTS)
-    write_digest(out)
-    checkpoint.unlink(missing_ok=True)
+    steps.finish()
 
 
 def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tuple[float, Batch]]:
@@ -139,42 +115,45 @@ def _plan(stages: Sequence[TrainingStage], run: Run, begun: int) -> Iterator[tup
     for number, stage in enumerate(stages):
         if begun < first + stage.steps:
             rng = random.Random(f"{recipe.seed}{recipe.order}/{number}")
-            drawn = examples(stage.sets, count, recipe.max_passage_tokens, rng)
+            drawn = batches.examples(stage.sets, count, recipe.max_passage_tokens, rng)
             streams: dict[bool, Iterator[Batch]] = {
-                False: stream(drawn, run.tokenizer, recipe.batch_tokens, rng),
-                True: verdict_stream(stage.statements, run.tokenizer, recipe.batch_tokens, rng),
+                False: batches.stream(drawn, run.tokenizer, recipe.batch_tokens, rng),
+                True: batches.verdict_stream(
+                    stage.statements, run.tokenizer, recipe.batch_tokens, rng
+                ),
             }
             for step in range(stage.steps):
                 batch = next(streams[rng.random() < stage.share])
                 if first + step >= begun:
-                    warm = min(1.0, (first + step + 1) / max(1, recipe.warmup))
-                    rate = stage.first + (stage.last - stage.first) * step / stage.steps
-                    yield warm * rate, batch
+                    rate = stage.recipe.rate(step, stage.steps)
+                    yield recipe.warm(first + step) * rate, batch
         first += stage.steps
 
 
 def _loss(run: Run, batch: Batch) -> Tensor:
-    taught = teacher_outputs(run.teacher, [i.window for i in batch]) if run.teacher else []
+    taught = loss.teacher_outputs(run.teacher, [i.window for i in batch]) if run.teacher else []
     encoded = encode(run.tokenizer, [item.window for item in batch])
     inputs = {name: torch.as_tensor(value) for name, value in encoded.inputs.items()}
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
         output = run.model.base_model(**inputs)
     states: Tensor = output.last_hidden_state.float()
+    weight = run.recipe.distillation_weight
     items = [item for item in batch if isinstance(item, BatchItem)]
     if not items:
-        labels = [item.label for item in batch if isinstance(item, VerdictItem)]
-        return _verdict_loss(run, states, labels, taught)
-    loss = _span_loss(run, encoded, items, states, taught)
+        labels = torch.tensor([item.label for item in batch if isinstance(item, VerdictItem)])
+        dense, out = getattr(run.model, VERDICT_DENSE), getattr(run.model, VERDICT)
+        logits = out(torch.tanh(dense(states[:, 0])))
+        shares = loss.verdict_targets(taught) if taught else None
+        aims = None if shares is None else torch.from_numpy(shares)
+        return loss.verdict_loss(logits, labels, aims, weight)
+    texts, answers = [item.text for item in items], [item.answers for item in items]
+    total = _span_loss(run, encoded, items, states, taught)
     if run.recipe.sentences:
-        loss = loss + run.recipe.sentences * sentence_loss(
-            getattr(run.model, SENTENCE)(states)[..., 0],
-            encoded,
-            [item.text for item in items],
-            [item.answers for item in items],
-            (lambda row, place: sentence_target(taught[row], place)) if taught else None,
-            run.recipe.distillation_weight,
-        )
-    return loss
+        logits = getattr(run.model, SENTENCE)(states)[..., 0]
+        teacher = (lambda row, place: loss.sentence_target(taught[row], place)) if taught else None
+        own = loss.sentence_loss(logits, encoded, texts, answers, teacher, weight)
+        total = total + run.recipe.sentences * own
+    return total
 
 
 def _span_loss(
@@ -188,35 +167,20 @@ def _span_loss(
     rows = [row for row, item in enumerate(items) if item.spans]
     if not rows:
         return states.new_zeros(())
-    numbers = list(dict.fromkeys(items[row].group for row in rows))
-    groups = [numbers.index(items[row].group) for row in rows]
-    group, scored = torch.tensor(groups), torch.from_numpy(encoded.scored[rows])
-    right = targets(encoded, [item.text for item in items], [item.answers for item in items])
+    spans, own = [items[row] for row in rows], encoded.rows(rows)
+    numbers = list(dict.fromkeys(item.group for item in spans))
+    groups = [numbers.index(item.group) for item in spans]
+    group, scored = torch.tensor(groups), torch.from_numpy(own.scored)
     sides = run.model.qa_outputs(states[rows]).unbind(-1)
-    losses = [
-        group_loss(scores, scored, torch.from_numpy(mask[rows]), group)
-        for scores, mask in zip(sides, right, strict=True)
-    ]
-    loss = torch.stack(losses).sum()
+
+    def both(of: Callable[..., Tensor], targets: Sequence[NDArray[Any]]) -> Tensor:
+        pairs = zip(sides, targets, strict=True)
+        return torch.stack([of(x, scored, torch.from_numpy(y), group) for x, y in pairs]).sum()
+
+    right = loss.targets(own, [item.text for item in spans], [item.answers for item in spans])
+    total = both(loss.group_loss, right)
     if taught:
-        shares = span_targets([taught[row] for row in rows], encoded.rows(rows), groups)
-        losses = [
-            distillation_loss(scores, scored, torch.from_numpy(share), group)
-            for scores, share in zip(sides, shares, strict=True)
-        ]
+        shares = loss.span_targets([taught[row] for row in rows], own, groups)
         weight = run.recipe.distillation_weight
-        loss = (1 - weight) * loss + weight * torch.stack(losses).sum()
-    return loss
-
-
-def _verdict_loss(
-    run: Run, states: Tensor, labels: Sequence[int], taught: Sequence[TeacherOutput]
-) -> Tensor:
-    dense, out = getattr(run.model, VERDICT_DENSE), getattr(run.model, VERDICT)
-    shares = verdict_targets(taught) if taught else None
-    return verdict_loss(
-        out(torch.tanh(dense(states[:, 0]))),
-        torch.tensor(labels),
-        None if shares is None else torch.from_numpy(shares),
-        run.recipe.distillation_weight,
-    )
+        total = (1 - weight) * total + weight * both(loss.distillation_loss, shares)
+    return total

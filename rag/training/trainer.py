@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -28,23 +29,25 @@ class Steps:
         self,
         model: Any,
         weight_decay: float,
-        checkpoint: Path,
-        mark: str,
-        rates: Mapping[str, float] | None = None,
+        out: Path,
+        parts: Sequence[object],
+        rates: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
-        """Resumes from `checkpoint` if it exists. `mark` is a digest of everything that determines
-        the run.
-
-        `rates` are multiples of the learning rate for some modules, by name.
-
-        Raises InputError for a checkpoint with another mark.
+        """Resumes from the checkpoint beside the folder `out` if it exists. `parts` are everything
+        that determines the run, and `rates` multiples of the learning rate for some modules, by
+        name. Raises InputError for the checkpoint of another run.
         """
-        self._model = model.train()
-        groups = _parameter_groups(model, rates or {})
-        self._optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=weight_decay, fused=True)
-        self._checkpoint, self._mark = checkpoint, mark
+        self._model, self._out = model.train(), out
+        groups: dict[float, list[Tensor]] = {1.0: []}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault(rates.get(name.partition(".")[0], 1.0), []).append(parameter)
+        by_scale = [{"params": trained, "scale": scale} for scale, trained in groups.items()]
+        self._optimizer = torch.optim.AdamW(by_scale, lr=0.0, weight_decay=weight_decay, fused=True)
+        self._checkpoint = out.with_name(out.name + ".checkpoint.pt")
+        self._mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         self.taken = 0
-        if checkpoint.exists():
+        if self._checkpoint.exists():
             self._resume()
 
     def take(
@@ -63,6 +66,13 @@ class Steps:
                 progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")
                 if self.taken % CHECKPOINT_EVERY == 0:
                     self._save()
+
+    def finish(self) -> None:
+        """Write the digest of the weights in the folder, which is checked at load, and remove the
+        checkpoint.
+        """
+        (self._out / "model.sha256").write_text(sha256_file(self._out / WEIGHTS) + "\n")
+        self._checkpoint.unlink(missing_ok=True)
 
     def _step(self, loss: Tensor) -> float:
         self._optimizer.zero_grad()
@@ -94,25 +104,6 @@ class Steps:
         torch.set_rng_state(state["rng"])
 
 
-def _parameter_groups(model: Any, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """The trained parameters, grouped by their multiple of the learning rate."""
-    groups: dict[float, list[Tensor]] = {1.0: []}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault(rates.get(name.partition(".")[0], 1.0), []).append(parameter)
-    return [{"params": parameters, "scale": scale} for scale, parameters in groups.items()]
-
-
-def mark(*parts: object) -> str:
-    """Digest of everything that determines a run."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def checkpoint_of(out: Path) -> Path:
-    """Path of the checkpoint, next to the result's folder."""
-    return out.with_name(out.name + ".checkpoint.pt")
-
-
 def ready(out: Path) -> Path:
     """Create the folder and return its absolute path, which cannot be mistaken for a shipped
     model's name. Fails before training: InputError for a file, OSError for a folder that cannot be
@@ -131,17 +122,14 @@ def ready(out: Path) -> Path:
 def not_its_start(out: Path, *paths: str) -> None:
     """Raises InputError if `out` is one of the folders that the run reads."""
     if out in {Path(path).resolve() for path in paths}:
-        raise InputError(
-            f"--out {out} is what the run starts from or averages with, and would be overwritten",
-            "choose another folder",
-        )
+        message = f"--out {out} is what the run starts from or averages with"
+        raise InputError(f"{message}, and would be overwritten", "choose another folder")
 
 
 def not_loaded(init: str, error: Exception) -> ModelError:
     """The error for an initial model that cannot be loaded."""
-    return ModelError(
-        f"{init} cannot be loaded: {str(error).splitlines()[0]}", "start from another with --init"
-    )
+    message = f"{init} cannot be loaded: {str(error).splitlines()[0]}"
+    return ModelError(message, "start from another with --init")
 
 
 def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -149,13 +137,8 @@ def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> d
     good (Wortsman et al. 2022, "Model soups"). Weights that only `after` has, such as a head's,
     stay unchanged.
     """
-    shared = after.keys() & before.keys()
     means = {
-        name: (1 - share) * before[name].float() + share * after[name].float() for name in shared
+        name: (1 - share) * before[name].float() + share * after[name].float()
+        for name in after.keys() & before.keys()
     }
     return {name: means.get(name, value).half() for name, value in after.items()}
-
-
-def write_digest(out: Path) -> None:
-    """Write the digest that is checked at load."""
-    (out / "model.sha256").write_text(sha256_file(out / WEIGHTS) + "\n")

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from rag.errors import InputError, ModelError
 from rag.models.embedders import MeanEmbedder, is_mean
 from rag.training import train_embedder as training
+from rag.training.data import TrainingQuestion
 from rag.training.recipe import EmbedderRecipe
 from tests import tiny
 from tests.training.helpers import COMMON, TOWNS, die_at, write_set
@@ -95,8 +96,8 @@ def test_a_killed_run_ends_with_the_same_weights_and_half_of_it_is_the_mean(
 
 def test_passages_that_may_answer_are_not_negatives() -> None:
     texts = ["a in 1500", "b in 1600", "c in 1500", "d", "e"]
-    asked = training.AnchorQuestion("when?", ("1500",), (0, 3), (1, 4))
-    other = training.AnchorQuestion("what?", ("c",), (2,), ())
+    asked = TrainingQuestion("when?", ("1500",), (0, 3), (1, 4))
+    other = TrainingQuestion("what?", ("c",), (2,), ())
     units = [(0, [asked]), (2, [other]), (3, [])]
     batch = training._batch(texts, units, 2, random.Random(1))
     pairs = zip(batch.passages, batch.allowed[0], strict=True)
