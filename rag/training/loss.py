@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, log_softmax
 
@@ -81,28 +82,23 @@ def sentence_loss(
     `share` of the loss.
     """
     losses = []
+    entropy = partial(binary_cross_entropy_with_logits, reduction="sum")
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
-        inside = [(p, m) for p in split_sentences(text) if (m := _inside(encoded, row, p)).any()]
-        if not inside:
+        starts, ends, scored = encoded.starts[row], encoded.ends[row], encoded.scored[row]
+        masks = {(a, b): scored & (starts < b) & (ends > a) for a, b in split_sentences(text)}
+        masks = {place: mask for place, mask in masks.items() if mask.any()}
+        if not masks:
             continue
-        own = torch.stack([logits[row][torch.from_numpy(mask)].mean() for _, mask in inside])
-        sentences = [place for place, _ in inside]
-        right, weight = _right_sentences(own, sentences, text, accepted)
-        loss = binary_cross_entropy_with_logits(own, right, weight, reduction="sum")
+        own = torch.stack([logits[row][torch.from_numpy(mask)].mean() for mask in masks.values()])
+        right, weight = _right_sentences(own, list(masks), text, accepted)
+        loss = entropy(own, right, weight)
         if taught is not None:
-            probabilities = [taught(row, place) for place in sentences]
-            aims = torch.tensor([probability or 0.0 for probability in probabilities])
-            counts = torch.tensor([float(probability is not None) for probability in probabilities])
-            teacher_loss = binary_cross_entropy_with_logits(own, aims, counts, reduction="sum")
-            loss = (1 - share) * loss + share * teacher_loss
+            shares = [taught(row, place) for place in masks]
+            aims = torch.tensor([probability or 0.0 for probability in shares])
+            counts = torch.tensor([float(probability is not None) for probability in shares])
+            loss = (1 - share) * loss + share * entropy(own, aims, counts)
         losses.append(loss / min(3, len(own)))
     return torch.stack(losses).mean() if losses else logits.new_zeros(())
-
-
-def _inside(encoded: Encoded, row: int, place: Offsets) -> Mask:
-    starts, ends = encoded.starts[row], encoded.ends[row]
-    mask: Mask = encoded.scored[row] & (starts < place[1]) & (ends > place[0])
-    return mask
 
 
 def _right_sentences(
@@ -173,18 +169,14 @@ def _normalised(
     relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
     for number in range(int(group.max()) + 1):
         rows = group == number
-        yield (
-            rows,
-            relative[rows],
-            torch.cat([relative.new_zeros(1), relative[rows].flatten()]).logsumexp(0),
-        )
+        own = relative[rows]
+        yield rows, own, torch.cat([own.new_zeros(1), own.flatten()]).logsumexp(0)
 
 
 Shares = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class TeacherOutput:
+class TeacherOutput(NamedTuple):
     """The teacher's logits for one window, and its own tokens' offsets and mask, each (t,), as
     `places` gives them.
     """
@@ -192,7 +184,7 @@ class TeacherOutput:
     logits: HeadOutput
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
-    scored: NDArray[np.bool_]
+    scored: Mask
 
 
 def teacher_outputs(head: Head, batch: Sequence[Window]) -> list[TeacherOutput]:
@@ -216,22 +208,16 @@ def span_targets(
     first, last = np.zeros((2, *encoded.scored.shape), np.float32)
     for group in set(groups):
         rows = [row for row, number in enumerate(groups) if number == group]
-        by_row = zip(
-            rows,
-            _shared([(outputs[row].logits.first, outputs[row].scored) for row in rows]),
-            _shared([(outputs[row].logits.last, outputs[row].scored) for row in rows]),
-            strict=True,
-        )
-        for row, first_shares, last_shares in by_row:
-            starts, ends = (
-                side[outputs[row].scored] for side in (outputs[row].starts, outputs[row].ends)
-            )
-            own = np.flatnonzero(encoded.scored[row])
-            if len(own):
-                begin = np.searchsorted(encoded.ends[row, own], starts, "right")
-                close = np.searchsorted(encoded.starts[row, own], ends, "left") - 1
-                np.add.at(first[row], own[begin.clip(max=len(own) - 1)], first_shares)
-                np.add.at(last[row], own[close.clip(0)], last_shares)
+        own = [outputs[row] for row in rows]
+        opens = _shared([(output.logits.first, output.scored) for output in own])
+        closes = _shared([(output.logits.last, output.scored) for output in own])
+        for row, output, opening, closing in zip(rows, own, opens, closes, strict=True):
+            tokens, scored = np.flatnonzero(encoded.scored[row]), output.scored
+            if len(tokens):
+                begin = np.searchsorted(encoded.ends[row, tokens], output.starts[scored], "right")
+                end = np.searchsorted(encoded.starts[row, tokens], output.ends[scored], "left") - 1
+                np.add.at(first[row], tokens[begin.clip(max=len(tokens) - 1)], opening)
+                np.add.at(last[row], tokens[end.clip(0)], closing)
     return first, last
 
 
@@ -242,8 +228,7 @@ def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
     inside = output.scored & (output.starts < place[1]) & (output.ends > place[0])
     if output.logits.sentence is None or not inside.any():
         return None
-    logit = output.logits.sentence[: len(inside)][inside].mean()
-    return float(1 / (1 + np.exp(-logit)))
+    return float(expit(output.logits.sentence[: len(inside)][inside].mean()))
 
 
 def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
@@ -253,8 +238,7 @@ def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
     logits = [output.logits.verdict for output in outputs if output.logits.verdict is not None]
     if len(logits) < len(outputs):
         return None
-    shares: Shares = softmax(np.stack(logits), axis=1).astype(np.float32)
-    return shares
+    return np.asarray(softmax(np.stack(logits), axis=1), np.float32)
 
 
 def _shared(scores: Sequence[tuple[NDArray[np.float32], Mask]]) -> list[Shares]:
