@@ -42,10 +42,8 @@ Batch = list[BatchItem] | list[VerdictItem]
 
 def token_counter(tokenizer: Any) -> TokenCounter:
     def count(texts: Sequence[str]) -> list[int]:
-        if not texts:
-            return []
-        encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)
-        return [len(ids) for ids in encoded["input_ids"]]
+        encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False) if texts else {}
+        return [len(ids) for ids in encoded.get("input_ids", ())]
 
     return count
 
@@ -59,11 +57,8 @@ def examples(
         questions = question_set(source.articles, count, source.mix.tokens or max_tokens)
         drawn += groups(questions, source.mix, rng)
     if not drawn:
-        names = ", ".join(source.name for source in sets)
-        raise InputError(
-            f"{names}: no questions are left for training",
-            "hold out less (dev_articles), or give more questions",
-        )
+        message = f"{', '.join(s.name for s in sets)}: no questions are left for training"
+        raise InputError(message, "hold out less (dev_articles), or give more questions")
     rng.shuffle(drawn)
     return drawn
 

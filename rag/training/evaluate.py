@@ -33,14 +33,10 @@ class Measured:
 def measure(reader: Reader, questions: QuestionSet) -> Measured:
     """Ask `reader` every question with all passages of its paragraph."""
     rows = []
+    hits = [Hit(passage, 1.0, 1.0, 1.0) for passage in questions.passages]
     for start in range(0, len(questions.questions), _BATCH):
         batch = questions.questions[start : start + _BATCH]
-        outputs = reader.read_many(
-            [
-                (q.text, [Hit(questions.passages[i], 1.0, 1.0, 1.0) for i in q.passages])
-                for q in batch
-            ]
-        )
+        outputs = reader.read_many([(q.text, [hits[i] for i in q.passages]) for q in batch])
         for question, output in zip(batch, outputs, strict=True):
             text, score = "", -1e9
             if output.spans:
@@ -54,9 +50,6 @@ def measure(reader: Reader, questions: QuestionSet) -> Measured:
     refused_right = (~has).sum() - np.cumsum(~has[order])
     best = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
     area = auroc(score[has], score[~has])
-    in_percent = None if area is None else 100 * area
-    if not has.any():
-        return Measured(0, len(rows), 0.0, 0.0, float(100 * best), in_percent)
-    mean_em, mean_f1 = (float(100 * column[has].mean()) for column in (em, overlap))
+    means = (float(100 * column[has].mean()) if has.any() else 0.0 for column in (em, overlap))
     counts = int(has.sum()), int((~has).sum())
-    return Measured(*counts, mean_em, mean_f1, float(100 * best), in_percent)
+    return Measured(*counts, *means, float(100 * best), None if area is None else 100 * area)

@@ -96,7 +96,12 @@ def train(
     if initial:
         file = load_file(initial)
         fixed = np.vstack([file["weights"].T, file["bias"]]).astype(np.float32)
-    right = _held_out(features, labels, weight, fixed)
+    fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
+    right = np.zeros(len(labels), dtype=bool)  # by a fit on the other folds
+    for number in range(_FOLDS):
+        own = fold == number
+        weights, bias = fit(features[~own], labels[~own], weight[~own], fixed)
+        right[own] = (features[own] @ weights.T + bias).argmax(axis=1) == labels[own]
     weights, bias = fit(features, labels, weight, fixed)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_file({"weights": weights.astype(np.float16), "bias": bias.astype(np.float16)}, out)
@@ -107,16 +112,3 @@ def train(
     rows = {name: labels == number for number, name in enumerate(CLASSES)}
     by_form = {name: accuracy(members) for name, members in rows.items() if members.any()}
     return Trained(len(labelled), accuracy(np.ones_like(right)), by_form)
-
-
-def _held_out(
-    features: Rows, labels: NDArray[np.int64], weight: Rows, fixed: Rows | None
-) -> NDArray[np.bool_]:
-    """Whether each question is classified correctly by a fit on the other folds."""
-    fold = np.random.default_rng(0).permutation(len(labels)) % _FOLDS
-    right = np.zeros(len(labels), dtype=bool)
-    for number in range(_FOLDS):
-        own = fold == number
-        weights, bias = fit(features[~own], labels[~own], weight[~own], fixed)
-        right[own] = (features[own] @ weights.T + bias).argmax(axis=1) == labels[own]
-    return right

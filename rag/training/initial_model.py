@@ -56,10 +56,11 @@ def initial(recipe: Recipe, data: Path, out: Path) -> Run:
     _freeze(model.base_model, recipe)
     if first := first_reader(recipe.init):
         setattr(model.config, FIRST_READER, first)
-    teacher = recipe.teacher and load_head(
-        recipe.teacher, *start_path(recipe.teacher, data), Arithmetic("cpu", native_bf16())
-    )
-    return Run(recipe, init, averaged, model, tokenizer, new_head, teacher or None)
+    teacher = None
+    if recipe.teacher:
+        arithmetic = Arithmetic("cpu", native_bf16())
+        teacher = load_head(recipe.teacher, *start_path(recipe.teacher, data), arithmetic)
+    return Run(recipe, init, averaged, model, tokenizer, new_head, teacher)
 
 
 def _freeze(encoder: Any, recipe: Recipe) -> None:
@@ -69,10 +70,8 @@ def _freeze(encoder: Any, recipe: Recipe) -> None:
         return
     layers = getattr(getattr(encoder, "encoder", None), "layer", [])
     if recipe.freeze_layers > len(layers):
-        raise InputError(
-            f"freeze_layers = {recipe.freeze_layers} is too many for {recipe.init}",
-            f"it has {len(layers)} to freeze",
-        )
+        message = f"freeze_layers = {recipe.freeze_layers} is too many for {recipe.init}"
+        raise InputError(message, f"it has {len(layers)} to freeze")
     for name, parameter in encoder.encoder.named_parameters():
         # Parameters outside the layers (MPNet's relative positions) count as the lowest layer:
         # training them would take a backward pass through all layers.
@@ -91,20 +90,15 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=local)
         # Plain matmuls: the fused CPU attention takes 24 % of a step in its backward pass (2.80 s a
         # step, 2.07 s without it).
-        options = {
-            "dtype": torch.float32,
-            "attn_implementation": "eager",
-            "output_loading_info": True,
-        }
+        options: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": "eager"}
+        options |= {"output_loading_info": True, "config": config}
         if local and Path(path, WEIGHTS).is_file():  # from_pretrained cannot open 8 bits
             stored = load_weights(Path(path, WEIGHTS))
             kind = MODEL_FOR_QUESTION_ANSWERING_MAPPING[type(config)]
-            model, report = kind.from_pretrained(None, config=config, state_dict=stored, **options)
+            model, report = kind.from_pretrained(None, state_dict=stored, **options)
         else:
             options |= {"local_files_only": local, "use_safetensors": True}
-            model, report = AutoModelForQuestionAnswering.from_pretrained(
-                path, config=config, **options
-            )
+            model, report = AutoModelForQuestionAnswering.from_pretrained(path, **options)
     except (OSError, ValueError, KeyError) as error:
         raise not_loaded(recipe.init, error) from error
     _add_heads(model, stored, recipe)
@@ -124,24 +118,19 @@ def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None
         (VERDICT, 3, has_verdicts),
     ):
         head = torch.nn.Linear(size, width)
-        parts = {part: stored.get(f"{name}.{part}") for part in ("weight", "bias")}
-        if parts["weight"] is not None:
-            head.load_state_dict({part: w.float() for part, w in parts.items() if w is not None})
-        if parts["weight"] is not None or is_trained:
+        if is_stored := f"{name}.weight" in stored:
+            parts = ("weight", "bias")
+            head.load_state_dict({part: stored[f"{name}.{part}"].float() for part in parts})
+        if is_stored or is_trained:
             setattr(model, name, head)
 
 
 def _check_average(folder: str, model: Any) -> None:
-    path = Path(folder, WEIGHTS)
+    path, message = Path(folder, WEIGHTS), f"the recipe averages with {folder}"
     if not path.is_file():
-        raise InputError(
-            f"the recipe averages with {folder}, which is not a folder with {WEIGHTS}",
-            "download it, or drop average",
-        )
+        message += f", which is not a folder with {WEIGHTS}"
+        raise InputError(message, "download it, or drop average")
     with safe_open(path, "pt") as file:
         names = file.keys()
     if not {name.removesuffix(SCALE) for name in names} <= {*model.state_dict()}:
-        raise InputError(
-            f"the recipe averages with {folder}, whose weights are not a reader's",
-            "drop average",
-        )
+        raise InputError(f"{message}, whose weights are not a reader's", "drop average")

@@ -33,9 +33,8 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
     if path.suffix != ".jsonl":
         articles = read_squad(path)
     elif corpus is None:
-        raise InputError(
-            f"{path} needs the documents of its questions", "name their folder: --corpus FOLDER"
-        )
+        message = f"{path} needs the documents of its questions"
+        raise InputError(message, "name their folder: --corpus FOLDER")
     else:
         articles = gold_articles(path, corpus, count, recipe.max_passage_tokens)
     with_questions = [
@@ -45,11 +44,9 @@ def own_set(path: Path, corpus: Path | None, count: TokenCounter, recipe: OwnRec
     ]
     if len(with_questions) < 2:
         place = f" in {corpus}" if corpus else ""
-        raise InputError(
-            f"{path} asks about {len(with_questions)} documents{place}; at least two are needed, "
-            "since one is held out",
-            "add questions about other documents",
-        )
+        message = f"{path} asks about {len(with_questions)} documents{place}; at least two are "
+        message += "needed, since one is held out"
+        raise InputError(message, "add questions about other documents")
     held_out = min(len(with_questions) - 1, max(1, round(len(with_questions) * recipe.hold_out)))
     parts = split_articles(with_questions, held_out, recipe.seed)
     return Set(path.stem, recipe.stage[0].own, *parts)
@@ -69,13 +66,11 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
         passages[document.id] = split(document, count, tokens)
         paragraphs = [{"context": passage.text, "qas": []} for passage in passages[document.id]]
         articles[document.id] = {"title": document.title, "paragraphs": paragraphs}
-    questions = read_jsonl(gold)
-    homeless = []
+    questions, homeless = read_jsonl(gold), []
     for question in questions:
-        places = _places(question, passages)
         answers = [{"text": text} for text in question.answers]
         qa = {"question": question.text, "answers": answers, "is_impossible": not answers}
-        for name, number in places:
+        for name, number in (places := _places(question, passages)):
             articles[name]["paragraphs"][number]["qas"].append({"id": question.id, **qa})
         homeless += [] if places else [question.text]
     if homeless:
@@ -84,11 +79,7 @@ def gold_articles(gold: Path, corpus: Path, count: TokenCounter, tokens: int) ->
             "the first: %r",
             len(homeless), len(questions), corpus, homeless[0],
         )  # fmt: skip
-    return [
-        article
-        for article in articles.values()
-        if any(paragraph["qas"] for paragraph in article["paragraphs"])
-    ]
+    return [a for a in articles.values() if any(part["qas"] for part in a["paragraphs"])]
 
 
 def _documents(corpus: Path) -> Iterator[Document]:
@@ -110,21 +101,16 @@ def _places(question: Question, passages: Mapping[str, Sequence[Passage]]) -> li
             text = passages[name][n].text
             if any(proof.document == name and proof.sentence in text for proof in proofs):
                 return [(name, n)]
-        if question.answers:
-            candidates = [(d, n) for d, n in candidates if _answers(question, passages[d][n])]
-        if not candidates:
-            return []
-        return [
-            max(candidates, key=lambda place: coverage(words, passages[place[0]][place[1]].text))
-        ]
+        if question.answers:  # verbatim and as whole words, as training requires
+            candidates = [
+                (name, n)
+                for name, n in candidates
+                if (text := passages[name][n].text)
+                and any(a in text and any(answers_in("", text, [a])) for a in question.answers)
+            ]
+        shares = [coverage(words, passages[name][n].text) for name, n in candidates]
+        return [candidates[shares.index(max(shares))]] if candidates else []
 
     documents = dict.fromkeys([e.document for e in question.evidence] or [question.group])
     places = [place for name in documents for place in best([name])]
     return places or ([] if question.evidence else best(passages))
-
-
-def _answers(question: Question, passage: Passage) -> bool:
-    """Whether the passage contains an answer verbatim and as whole words, as training requires."""
-    return any(
-        a in passage.text and any(answers_in("", passage.text, [a])) for a in question.answers
-    )

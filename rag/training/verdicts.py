@@ -45,17 +45,9 @@ class Label(IntEnum):
     NOT_YES = 3
 
 
-_LABELS = {
-    "yes": Label.YES,
-    "supported": Label.YES,
-    "no": Label.NO,
-    "refuted": Label.NO,
-    "maybe": Label.UNSAID,
-    "not_enough": Label.UNSAID,
-    "not_supported": Label.NOT_YES,
-}
-
-
+_LABELS = {"yes": Label.YES, "no": Label.NO, "maybe": Label.UNSAID}
+_LABELS |= {"supported": Label.YES, "refuted": Label.NO, "not_enough": Label.UNSAID}
+_LABELS |= {"not_supported": Label.NOT_YES}
 SetRow = Mapping[str, Any]
 
 
