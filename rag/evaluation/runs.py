@@ -105,8 +105,8 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     evaluated = with_all_candidates(searcher) if isinstance(searcher, Engine) else searcher
     evaluator = Evaluator(evaluated)
     remaining = [question for question in questions if question.id not in partial.rows]
-    with tqdm(total=len(questions), unit="question", disable=None) as progress:
-        progress.update(len(questions) - len(remaining))
+    asked = len(questions) - len(remaining)
+    with tqdm(total=len(questions), initial=asked, unit="question", disable=None) as progress:
         for question in remaining:
             partial.add(evaluator.examine(question))
             progress.update()

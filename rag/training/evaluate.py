@@ -50,6 +50,7 @@ def measure(reader: Reader, questions: QuestionSet) -> Measured:
     refused_right = (~has).sum() - np.cumsum(~has[order])
     best = max((~has).sum(), (np.cumsum(overlap[order]) + refused_right).max()) / len(rows)
     area = auroc(score[has], score[~has])
-    means = (float(100 * column[has].mean()) if has.any() else 0.0 for column in (em, overlap))
+    mean_em, mean_f1 = (float(100 * c[has].mean()) if has.any() else 0.0 for c in (em, overlap))
+    in_percent = None if area is None else 100 * area
     counts = int(has.sum()), int((~has).sum())
-    return Measured(*counts, *means, float(100 * best), None if area is None else 100 * area)
+    return Measured(*counts, mean_em, mean_f1, float(100 * best), in_percent)
