@@ -2,8 +2,7 @@
 
 page.png shows an answer beside its document, in Chromium; prompt.png shows `rag repl` in a terminal
 (tmux), rendered by Chromium. Both use an index of seeds/. grid.png shows a grid of contracts, and
-audit.png a text with quotations that is checked against them. --index names an index to use instead
-of a new one.
+audit.png a text with quotations that is checked against them.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
@@ -24,7 +24,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from eval.chaos.programs import served
-from eval.scripts import options
+from eval.scripts import PATH, script
 from tests.repl.tmux import Terminal
 
 FOLDER = Path("docs/images")
@@ -158,23 +158,27 @@ def save(picture: bytes, path: Path) -> None:
     print(f"{path}: {image.width} x {image.height}, {path.stat().st_size:,} bytes")
 
 
-def main() -> None:
-    drawings = {
-        "page": (draw_page, _SEEDS),
-        "prompt": (draw_prompt, _SEEDS),
-        "grid": (draw_grid, _CONTRACTS),
-        "audit": (draw_audit, _CONTRACTS),
-    }
-    given = options(__doc__, None, "which*", index=None)
+_DRAWINGS = {
+    "page": (draw_page, _SEEDS),
+    "prompt": (draw_prompt, _SEEDS),
+    "grid": (draw_grid, _CONTRACTS),
+    "audit": (draw_audit, _CONTRACTS),
+}
+
+
+@script(__doc__)
+@click.argument("names", type=click.Choice(list(_DRAWINGS)), nargs=-1)
+@click.option("--index", type=PATH, help="Index to use instead of a new one.")
+def main(names: tuple[str, ...], index: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        for which in given.which or drawings:
-            draw, sources = drawings[which]
-            index = given.index or Path(folder) / Path(sources[0]).stem
-            if not index.exists():
-                ingest = [sys.executable, "-m", "rag", "ingest", *sources, "--index", str(index)]
+        for name in names or _DRAWINGS:
+            draw, sources = _DRAWINGS[name]
+            place = index or Path(folder) / Path(sources[0]).stem
+            if not place.exists():
+                ingest = [sys.executable, "-m", "rag", "ingest", *sources, "--index", str(place)]
                 subprocess.run(ingest, check=True)
-            save(draw(browser, index), FOLDER / f"{which}.png")
+            save(draw(browser, place), FOLDER / f"{name}.png")
         browser.close()
 
 

@@ -1,52 +1,36 @@
-"""Shared by the scripts: options, folders, measures of time and memory, and results."""
+"""Shared by the scripts: their commands, folders, measures of time and memory, and results."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
 GOLD = ROOT / "eval/gold"
+PATH = click.Path(path_type=Path)
+SEED = click.option("--seed", default=1, help="Seed of the random numbers.")
+OUT = click.option("--out", type=PATH, help="Also write the result to this file.")
+FAKE = click.option("--fake", is_flag=True, help="Use the tests' small models.")
+CACHE = click.option("--cache", type=PATH, required=True, help="Folder of the kept readings.")
+READER = click.option("--reader", default="accurate", help="Reader, as in RAG_READER.")
 Result = TypeVar("Result")
 
 
-def options(
-    document: str | None, arguments: Sequence[str] | None, /, *names: str, **defaults: Any
-) -> argparse.Namespace:
-    """The arguments of a script, which its docstring describes: positional ones by name, with "?",
-    "*" or "+" for how many; then an option for each default, of its type: a flag for False, a path
-    for None, one that must be given for Path. Every script has --seed and --out, a file for the
-    result.
-    """
-    parser = argparse.ArgumentParser(
-        description=document, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    for name in names:
-        nargs: Any = name[-1] if name[-1] in "?*+" else None
-        parser.add_argument(name.rstrip("?*+"), nargs=nargs)
-    for name, default in {"seed": 1, "out": None, **defaults}.items():
-        flag = f"--{name.replace('_', '-')}"
-        if default is False:
-            parser.add_argument(flag, action="store_true")
-        elif default is Path:
-            parser.add_argument(flag, type=Path, required=True)
-        elif isinstance(default, list):
-            parser.add_argument(flag, type=type(default[0]), nargs="*", default=default)
-        else:
-            kind = Path if default is None else type(default)
-            parser.add_argument(flag, type=kind, default=default)
-    return parser.parse_args(arguments)
+def script(document: str | None) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command whose help is the docstring of its module, as it is written, and its options."""
+    text = "\b\n" + (document or "").replace("\n\n", "\n\n\b\n")
+    return click.command(help=text, context_settings={"show_default": True})
 
 
-def finished(result: Result, out: Path | None, wrong: object = None) -> Result:
+def finished(result: Result, out: Path | None = None, wrong: object = None) -> Result:
     """Print the result, and write it to the file if one is named. Exits with status 1 if something
     is wrong.
     """

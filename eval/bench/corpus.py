@@ -1,6 +1,6 @@
 """Passages for an index of any size: real texts with their vectors, then perturbed copies.
 
-    python -m eval.bench.corpus CACHE FOLDER… --seconds 300
+    python -m eval.bench.corpus CACHE FOLDER…
 
 reads the folders' documents in a random order, splits and embeds them as `rag ingest` does until
 the time is over, and stores them in CACHE, with questions: a sentence of a passage, embedded as a
@@ -21,9 +21,10 @@ from itertools import chain
 from itertools import count as count_from
 from pathlib import Path
 
+import click
 import numpy as np
 
-from eval.scripts import options
+from eval.scripts import PATH, script
 from rag import build
 from rag.evaluation.set_files import json_lines
 from rag.ingestion.chunking import split
@@ -162,10 +163,13 @@ def _ask(cache: Path, texts: Sequence[Text], model: Embedder, chance: random.Ran
     np.save(cache / "questions.npy", model.embed_queries(questions))
 
 
-def main() -> None:
-    given = options(__doc__, None, "cache", "folders+", seconds=300.0)
+@script(__doc__)
+@click.argument("cache", type=PATH)
+@click.argument("folders", type=PATH, nargs=-1, required=True)
+@click.option("--seconds", default=300.0, help="Read and embed documents for so long.")
+def main(cache: Path, folders: tuple[Path, ...], seconds: float) -> None:
     begun = time.monotonic()
-    count = make(Path(given.cache), [Path(folder) for folder in given.folders], given.seconds)
+    count = make(cache, folders, seconds)
     print(f"{count} passages in {time.monotonic() - begun:.0f} s")
 
 

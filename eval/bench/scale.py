@@ -1,6 +1,6 @@
 """How an index behaves as it grows:
 
-    python -m eval.bench.scale --sizes 1000 10000 100000 --corpus CACHE --out FILE
+    python -m eval.bench.scale 1000 10000 100000 --corpus CACHE --out FILE
 
 Passages come from `eval.bench.corpus`: real ones as far as CACHE has them, then perturbed copies.
 
@@ -8,7 +8,7 @@ For each size, in a process that did not fill it: seconds to open; resident memo
 searches, own and of mapped files; milliseconds (median, 95th percentile) of the dense, the lexical
 and the hybrid retriever at a depth of 100, without the embedding of the question; recall@10 of the
 dense retriever against exact search; milliseconds until both retrievers find an added document of
-20 passages, or no longer find a deleted one. An index in --keep is not filled again.
+20 passages, or no longer find a deleted one.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import click
 import faiss
 import numpy as np
 from tqdm import tqdm
 
 from eval.bench.corpus import Corpus, joined
-from eval.scripts import finished, load, mib, milliseconds, options
+from eval.scripts import OUT, PATH, finished, load, mib, milliseconds, script
 from rag.protocols import Vectors
 from rag.retrieval import HybridRetriever
 from rag.store.local.store import LocalStore
@@ -113,14 +114,12 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
     def add(number: int) -> None:
         with store.writing():
             store.put(*items[number])
-        if shown(number) != (True, True):
-            raise LookupError(f"{items[number][0].id} does not show")
+        assert shown(number) == (True, True), f"{items[number][0].id} does not show"
 
     def delete(number: int) -> None:
         with store.writing():
             store.delete(items[number][0].id)
-        if shown(number) != (False, False):
-            raise LookupError(f"{items[number][0].id} shows")
+        assert shown(number) == (False, False), f"{items[number][0].id} shows"
 
     return {"add_ms": timed(add, range(_CHANGES)), "delete_ms": timed(delete, range(_CHANGES))}
 
@@ -159,31 +158,31 @@ def look(root: Path, cache: Path, count: int) -> dict[str, object]:
 def sizes(folder: Path) -> dict[str, int]:
     names = {"sqlite": "rag.sqlite*", "vectors": "vectors.faiss*", "lexical": "lexical/**/*"}
     files = {kind: folder.glob(pattern) for kind, pattern in (names | {"all": "**/*"}).items()}
-    return {
-        kind: sum(path.stat().st_size for path in paths if path.is_file())
-        for kind, paths in files.items()
-    }
+    return {kind: sum(p.stat().st_size for p in ps if p.is_file()) for kind, ps in files.items()}
 
 
 def memory() -> dict[str, int]:
     """MiB: own memory, and pages of mapped files, which the system can reclaim."""
-    return {
-        name: round(mib("self", row)) for name, row in (("own", "RssAnon"), ("mapped", "RssFile"))
-    }
+    rows = {"own": "RssAnon", "mapped": "RssFile"}
+    return {name: round(mib("self", row)) for name, row in rows.items()}
 
 
-def main() -> None:
-    given = options(__doc__, None, sizes=[1_000, 10_000, 100_000], corpus=Path, keep=None)
-    stored = json.loads(given.out.read_text()) if given.out and given.out.exists() else []
+@script(__doc__)
+@click.argument("sizes", type=int, nargs=-1, required=True)
+@click.option("--corpus", type=PATH, required=True, help="Folder that eval.bench.corpus made.")
+@click.option("--keep", type=PATH, help="Folder for the indexes, which are filled once.")
+@OUT
+def main(sizes: tuple[int, ...], corpus: Path, keep: Path | None, out: Path | None) -> None:
+    stored = json.loads(out.read_text()) if out and out.exists() else []
     results = {row["passages"]: row for row in stored}
     with tempfile.TemporaryDirectory(prefix="rag-scale-") as temporary:
-        for size in given.sizes:
-            root = (given.keep or Path(temporary)) / str(size)
+        for size in sizes:
+            root = (keep or Path(temporary)) / str(size)
             if not (root / "filled.json").exists():
-                fill(root, given.corpus, size)
+                fill(root, corpus, size)
             with multiprocessing.get_context("spawn").Pool(1) as process:
-                results[size] = process.apply(look, (root, given.corpus, size))
-            finished([results[key] for key in sorted(results)], given.out)
+                results[size] = process.apply(look, (root, corpus, size))
+            finished([results[key] for key in sorted(results)], out)
 
 
 if __name__ == "__main__":

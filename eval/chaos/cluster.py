@@ -28,11 +28,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 import psycopg
 
 from eval.chaos.programs import FAKES, Program, eventually, server, worker
-from eval.scripts import finished, options
+from eval.scripts import FAKE, OUT, SEED, finished, script
 from rag.ingestion.uploads import State
 from rag.store.postgres.queue import PostgresQueue
 from rag.store.postgres.store import PostgresStore
@@ -303,12 +304,20 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    given = options(__doc__, arguments, "dsn", minutes=6.0, pause=15.0, fake=False)
-    random.seed(given.seed)
+@script(__doc__)
+@click.argument("dsn")
+@click.option("--minutes", default=6.0, help="How long programs are killed.")
+@click.option("--pause", default=15.0, help="Seconds between two kills.")
+@FAKE
+@SEED
+@OUT
+def main(
+    dsn: str, minutes: float, pause: float, fake: bool, seed: int, out: Path | None
+) -> dict[str, Any]:
+    random.seed(seed)
     with tempfile.TemporaryDirectory() as folder:
-        result = run(given.dsn, given.minutes, given.fake, given.pause, Path(folder))
-    return finished(result, given.out, result["wrong"])
+        result = run(dsn, minutes, fake, pause, Path(folder))
+    return finished(result, out, result["wrong"])
 
 
 if __name__ == "__main__":

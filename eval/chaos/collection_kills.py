@@ -25,15 +25,16 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
+import click
+
 from eval.chaos.kills import Say, defects, forked, reports
-from eval.scripts import finished, load, options
+from eval.scripts import OUT, SEED, finished, load, script
 from rag import build
 from rag.errors import AbsentError
 from rag.settings import Settings
@@ -113,22 +114,22 @@ def examine(settings: Settings, say: Say) -> None:
     with closing(build.collections(settings)) as collections:
         for one in collections.all():
             inside = collections.inside(one, settings)
+            texts = state[one.name] = {}
             try:
-                with closing(build.store(inside)) as store:
-                    state[one.name] = {}
-                    for document in store.documents():
-                        whole = store.document(document.id)
-                        passages, vectors = store.embedded(document.id)
-                        assert whole is not None
-                        state[one.name][document.id] = whole.text
-                        covered = all(p.text == whole.text[p.start : p.end] for p in passages)
-                        if not covered or len(passages) != len(vectors) or not passages:
-                            broken.append(f"{one.name}/{document.id} is not whole")
-                    if store.stats().documents != len(state[one.name]):
-                        broken.append(f"{one.name}: statistics say otherwise")
+                store = build.store(inside)
             except AbsentError:
-                state[one.name] = {}
                 continue
+            with closing(store):
+                for document in store.documents():
+                    whole = store.document(document.id)
+                    passages, vectors = store.embedded(document.id)
+                    assert whole is not None
+                    texts[document.id] = whole.text
+                    covered = all(p.text == whole.text[p.start : p.end] for p in passages)
+                    if not covered or len(passages) != len(vectors) or not passages:
+                        broken.append(f"{one.name}/{document.id} is not whole")
+                if store.stats().documents != len(texts):
+                    broken.append(f"{one.name}: statistics say otherwise")
             if settings.store == "local":
                 broken += [f"{one.name}: {defect}" for defect in defects(inside.index)]
     if settings.store == "local" and (settings.index / "collections").exists():
@@ -137,14 +138,6 @@ def examine(settings: Settings, say: Say) -> None:
         if listed != set(state):
             broken.append(f"folders {sorted(listed ^ set(state))} are of no collection")
     say(state, broken)
-
-
-def expected(state: State, lines: list[list[Any]]) -> tuple[State, list[str] | None]:
-    """The state after the finished changes, and the unfinished change, if any."""
-    for word, change in lines:
-        if word == "done":
-            state = changed(state, change)
-    return state, lines[-1][1] if lines and lines[-1][0] == "begin" else None
 
 
 def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
@@ -166,20 +159,26 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
         if not all(os.WIFSIGNALED(os.waitpid(child, 0)[1]) for child, _ in workers):
             raise SystemExit(f"a worker ended by itself after {done} kills")
         done += len(workers)
-        open_changes = []
+        unfinished = []
         for _, reading in workers:
             lines = reports(reading)
             if any(word == "error" for word, _ in lines):
                 raise SystemExit(f"a worker failed after {done} kills: {lines[-1]}")
-            changes.update(change[0] for word, change in lines if word == "done")
-            state, unfinished = expected(state, lines)
-            if unfinished:
-                open_changes.append(unfinished)
-                interrupted[unfinished[0]] += 1
+            finished_changes = [change for word, change in lines if word == "done"]
+            changes.update(change[0] for change in finished_changes)
+            state = reduce(changed, finished_changes, state)
+            unfinished += [change for word, change in lines[-1:] if word == "begin"]
+        interrupted.update(change[0] for change in unfinished)
         child, reading = forked(partial(examine, settings))
         examined, broken = reports(reading)[0]
         os.waitpid(child, 0)
-        state = _judged(state, open_changes, examined, broken, done)
+        allowed = [state]  # with each unfinished change applied or not
+        for change in unfinished:
+            allowed += [changed(one, change) for one in allowed]
+        if broken or examined not in allowed:
+            there = f"found: {examined}\nexpected: {state}\nunfinished: {unfinished}"
+            raise SystemExit(f"after {done} kills: {broken}\n{there}")
+        state = examined
     return {
         "store": "folders" if settings.store == "local" else "PostgreSQL",
         "kills": done,
@@ -192,24 +191,14 @@ def run(settings: Settings, kills: int, seed: int = 1) -> dict[str, Any]:
     }
 
 
-def _judged(
-    state: State, unfinished: list[list[str]], examined: State, broken: list[str], done: int
-) -> State:
-    """The actual state, if it is `state` with each unfinished change applied or not."""
-    allowed = [state]
-    for change in unfinished:
-        allowed += [changed(one, change) for one in allowed]
-    if broken or examined not in allowed:
-        there = f"found: {examined}\nexpected: {state}\nunfinished: {unfinished}"
-        raise SystemExit(f"after {done} kills: {broken}\n{there}")
-    return examined
-
-
-def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    given = options(__doc__, arguments, kills=20, store="local")
+@script(__doc__)
+@click.option("--kills", default=20, help="Number of processes to kill.")
+@click.option("--store", default="local", help="Address of an empty database, or folders.")
+@SEED
+@OUT
+def main(kills: int, store: str, seed: int, out: Path | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(index=Path(folder), store=given.store)
-        return finished(run(settings, given.kills, given.seed), given.out)
+        return finished(run(Settings(index=Path(folder), store=store), kills, seed), out)
 
 
 if __name__ == "__main__":

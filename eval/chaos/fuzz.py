@@ -4,8 +4,7 @@
     python -m eval.chaos.fuzz --requests 100000 --out eval/results/serve_fuzz.json
     python -m eval.chaos.fuzz --requests 500
 
-CI runs the second. --processes N sends from several; with --locked the service has keys, and none
-is sent.
+CI runs the second.
 
 Some requests are valid by the OpenAPI schema, made by schemathesis; as many violate it, made by
 hypothesis: wrong types, deep JSON, bad UTF-8, large bodies, odd names, methods and headers, broken
@@ -16,7 +15,6 @@ fills and empties as documents are put and deleted. Loopback only.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import multiprocessing
@@ -26,11 +24,12 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import click
 import httpx
 import hypothesis
 import schemathesis
@@ -38,8 +37,7 @@ from hypothesis import HealthCheck, Phase, strategies
 from schemathesis.core.result import Ok
 
 from eval.chaos.programs import Connection, Program, Wild, served
-from eval.scripts import finished
-from eval.scripts import options as described
+from eval.scripts import OUT, SEED, finished, script
 from rag.server.api_keys import WRITE, keys_of
 from rag.settings import Settings
 
@@ -220,9 +218,8 @@ def fuzz(url: str, number: int, seed: int, locked: bool = False) -> Counter[str]
 
         described = httpx.get(f"{url}/openapi.json", timeout=60, trust_env=False).json()
         schema = schemathesis.openapi.from_dict(described)
-        operations = [
-            result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)
-        ]
+        results = schema.get_all_operations()
+        operations = [result.ok() for result in results if isinstance(result, Ok)]
         each = max(1, number // (2 + 2 * _MUTATIONS) // len(operations))
 
         def allowed(case: Any) -> None:
@@ -275,28 +272,27 @@ def _well(service: Program, key: str) -> dict[str, Any]:
     }
 
 
-def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    return described(__doc__, arguments, requests=1000, processes=1, locked=False)
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Raises SystemExit if the service is not healthy."""
+@script(__doc__)
+@click.option("--requests", default=1000, help="Number of requests to send.")
+@click.option("--processes", default=1, help="Number of processes that send them.")
+@click.option("--locked", is_flag=True, help="The service has keys, and none is sent.")
+@SEED
+@OUT
+def main(requests: int, processes: int, locked: bool, seed: int, out: Path | None) -> None:
     begun = time.monotonic()
     with contextlib.ExitStack() as stack:
         index = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        key = keys_of(Settings(index=index)).add("fuzz", WRITE)[1] if arguments.locked else ""
+        key = keys_of(Settings(index=index)).add("fuzz", WRITE)[1] if locked else ""
         service = stack.enter_context(served(index, True, RAG_MAX_UPLOAD_MB="1"))
-        before = _well(service, key)
-        each = arguments.requests // arguments.processes
-        seeds = [arguments.seed + number for number in range(arguments.processes)]
-        work = [(service.url, each, seed, arguments.locked) for seed in seeds]
-        with multiprocessing.get_context("spawn").Pool(arguments.processes) as pool:
+        before, seeds = _well(service, key), range(seed, seed + processes)
+        work = [(service.url, requests // processes, own_seed, locked) for own_seed in seeds]
+        with multiprocessing.get_context("spawn").Pool(processes) as pool:
             outcomes = sum(pool.starmap(fuzz, work), Counter[str]())
         after = _well(service, key)
     broken = {what: times for what, times in outcomes.items() if what.startswith("BROKEN")}
     result = {
         "models": "fakes",
-        "locked": arguments.locked,
+        "locked": locked,
         "requests": _sent(outcomes),
         "seconds": round(time.monotonic() - begun),
         "outcomes": {what: times for what, times in sorted(outcomes.items()) if what not in broken},
@@ -304,8 +300,8 @@ def run(arguments: argparse.Namespace) -> None:
         "before": before,
         "after": after,
     }
-    finished(result, arguments.out, broken or after["answer"] != before["answer"])
+    finished(result, out, broken or after["answer"] != before["answer"])
 
 
 if __name__ == "__main__":
-    run(options())
+    main()

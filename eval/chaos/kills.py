@@ -26,7 +26,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.scripts import finished, options
+import click
+
+from eval.scripts import OUT, SEED, finished, script
 from rag.errors import RagError
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
@@ -121,14 +123,8 @@ def _restore(world: World, chance: random.Random, say: Say) -> None:
         LocalStore(world.index, {}).close()
 
 
-OPERATIONS: dict[str, Callable[[World, random.Random, Say], None]] = {
-    "ingest": _ingest,
-    "sync": _sync,
-    "delete": _delete,
-    "rebuild": _rebuild,
-    "snapshot": _snapshot,
-    "restore": _restore,
-}
+_FUNCTIONS = (_ingest, _sync, _delete, _rebuild, _snapshot, _restore)
+OPERATIONS = {function.__name__[1:]: function for function in _FUNCTIONS}
 _WEIGHTS = [4, 4, 2, 3, 2, 1]
 
 
@@ -150,10 +146,8 @@ def forked(work: Callable[[Say], object]) -> tuple[int, int]:
         os.close(read)
         work(say)
         code = 0
-    except RagError as error:
-        say("error", str(error))
     except BaseException as error:
-        say("error", repr(error))
+        say("error", str(error) if isinstance(error, RagError) else repr(error))
     finally:
         os._exit(code)
 
@@ -161,8 +155,7 @@ def forked(work: Callable[[Say], object]) -> tuple[int, int]:
 def reports(pipe: int) -> list[list[Any]]:
     """All lines of a child, except one that the kill cut off. Closes the pipe."""
     with os.fdopen(pipe, "rb") as file:
-        lines = file.read().split(b"\n")[:-1]
-    return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in file.read().split(b"\n")[:-1]]
 
 
 # The invariants
@@ -195,9 +188,7 @@ class Run:
         self.chance = random.Random(seed)
         self.before: State = {}
         self.at_snapshot: list[State] = []
-        self.kills: Counter[str] = Counter()
-        self.completed: Counter[str] = Counter()
-        self.outcome: Counter[str] = Counter()
+        self.kills, self.completed, self.outcome = (Counter[str]() for _ in range(3))
         self._takes = dict.fromkeys(OPERATIONS, 0.3)
         self.world.docs.mkdir()
         LocalStore(self.world.index, EXPECT, create=True).close()
@@ -287,11 +278,14 @@ def _changed(state: State, line: list[Any]) -> State:
     return unchanged | {str(document_id): str(digest) for document_id, digest in put.items()}
 
 
-def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    given = options(__doc__, arguments, kills=1000)
+@script(__doc__)
+@click.option("--kills", default=1000, help="Number of processes to kill.")
+@SEED
+@OUT
+def main(kills: int, seed: int, out: Path | None) -> dict[str, Any]:
     root = Path(tempfile.mkdtemp(prefix="rag-kills-"))
-    run, begun = Run(root, given.seed), time.monotonic()
-    while run.kills.total() < given.kills:
+    run, begun = Run(root, seed), time.monotonic()
+    while run.kills.total() < kills:
         if wrong := run.once():
             raise SystemExit("\n".join([*wrong, f"left to look at: {root}"]))
         if run.kills.total() % 50 == 0:
@@ -303,10 +297,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "ended_before_the_kill": run.completed,
         "outcomes": run.outcome,
         "violations": 0,
-        "seed": given.seed,
+        "seed": seed,
         "seconds": round(time.monotonic() - begun),
     }
-    return finished(result, given.out)
+    return finished(result, out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ median or the 95th percentile, or a question is not answered.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import multiprocessing
 import random
@@ -22,18 +21,18 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 
 from eval.chaos.programs import Program, served
-from eval.scripts import GOLD, ROOT, finished, machine, milliseconds
+from eval.scripts import FAKE, GOLD, OUT, PATH, ROOT, SEED, finished, machine, milliseconds, script
 from eval.scripts import load as machine_load
-from eval.scripts import options as described
 from rag.evaluation.set_files import json_lines
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
@@ -50,26 +49,26 @@ BOUND = 5.0
 _TEXT = "The talks number {0} were led by William Burns in Muscat. The safe of room {0} is in Oslo."
 
 
-def memory(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def memory(index: Path, fake: bool, requests: int) -> dict[str, Any]:
     """Resident memory after each tenth of the requests; the first tenth fills caches."""
     pool = [row["question"] for row in json_lines(GOLD / "seeds.jsonl")]
     load = machine_load()
     resident, statuses = [], Counter[int]()
     with (
-        served(index, arguments.fake, RAG_DEADLINE_MS="110000") as service,
+        served(index, fake, RAG_DEADLINE_MS="110000") as service,
         service.client() as client,
         ThreadPoolExecutor(AT_ONCE) as threads,
     ):
         _fill(client)
         for step in range(10):
-            each = range(arguments.requests // 10)
+            each = range(requests // 10)
             bodies = [{"question": f"{pool[i % len(pool)]} {step} {i}"[-200:]} for i in each]
             replies = threads.map(lambda body: client.post("/v1/ask", json=body), bodies)
             statuses.update(reply.status_code for reply in replies)
             resident.append(round(service.resident_mib, 1))
             print("memory", step, resident[-1], flush=True)
     return {
-        "models": "fakes" if arguments.fake else "real",
+        "models": "fakes" if fake else "real",
         "cpu": f"{machine()}, load {load}",
         "requests": statuses.total(),
         "failed": statuses.total() - statuses[200],
@@ -184,17 +183,18 @@ def worst(number: int) -> list[tuple[str, str, Any]]:
     ]
 
 
-def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def fairness(index: Path, fake: bool, seconds: float, seed: int) -> dict[str, Any]:
     """The quiet key's times alone and beside the flood."""
     keys = keys_of(Settings(index=index))
     calm, loud = keys.add("quiet", "read")[1], keys.add("loud", "write")[1]
-    extra = {"TEST_SLOW": "0.1"} if arguments.fake else {}
+    extra = {"TEST_SLOW": "0.1"} if fake else {}
     spawn = multiprocessing.get_context("spawn")
     # the quiet key has a process of its own, so that it does not wait for the flood's threads
     with (
-        served(index, arguments.fake, **extra) as service,
+        served(index, fake, **extra) as service,
         ProcessPoolExecutor(1, mp_context=spawn) as pool,
     ):
+        quiet_service = replace(service, process=None)
         with service.client(loud) as client:
             for number in range(20):
                 upload = {"name": f"safe-{number}.txt", "text": _TEXT.format(number)}
@@ -203,13 +203,11 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         replies = []
         for turn in range(2 * TURNS):
             clients = CLIENTS * (turn % 2)
-            with flood(service, loud, clients, 100 * arguments.seed) as beside_it:
-                part = pool.submit(
-                    quiet, replace(service, process=None), calm, arguments.fair / TURNS
-                ).result()
+            with flood(service, loud, clients, 100 * seed) as beside_it:
+                part = pool.submit(quiet, quiet_service, calm, seconds / TURNS).result()
             replies += beside_it
-            for seconds, new in zip(times[clients], part, strict=True):
-                seconds += new
+            for known, new in zip(times[clients], part, strict=True):
+                known += new
             print(clients, *(milliseconds(times, 99) for times in part), len(beside_it), flush=True)
         resident = service.resident_mib
     refusals = [took for _, status, took in replies if status in (429, 503)]
@@ -221,7 +219,7 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     )
     return {
         "clients": CLIENTS,
-        "seconds_beside": arguments.fair,
+        "seconds_beside": seconds,
         "load": machine_load(),
         "searches": [len(times[clients][0]) for clients in (0, CLIENTS)],
         "quiet_alone_ms": alone,
@@ -236,17 +234,21 @@ def fairness(index: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    return described(__doc__, arguments, "index?", fake=False, requests=10_000, fair=0.0)
-
-
-def main() -> None:
-    arguments = options()
-    measurement = fairness if arguments.fair else memory
+@script(__doc__)
+@click.argument("index", type=PATH, required=False)
+@click.option("--requests", default=10_000, help="Number of questions, to measure memory.")
+@click.option("--fair", default=0.0, help="Measure fairness, for so many seconds.")
+@FAKE
+@SEED
+@OUT
+def main(
+    index: Path | None, requests: int, fair: float, fake: bool, seed: int, out: Path | None
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        result = measurement(Path(arguments.index or folder), arguments)
+        place = index or Path(folder)
+        result = fairness(place, fake, fair, seed) if fair else memory(place, fake, requests)
     times = result.get("times", {"p50": 0, "p95": 0})
-    finished(result, arguments.out, max(times["p50"], times["p95"]) > BOUND)
+    finished(result, out, max(times["p50"], times["p95"]) > BOUND)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import click
+
 from eval.chaos.kills import defects, forked, reports
-from eval.scripts import finished, options
+from eval.scripts import OUT, SEED, finished, script
 from rag import build
 from rag.engine import Engine
 from rag.errors import EmptyError
@@ -158,19 +160,6 @@ def _is_of_one_version(document: Document) -> bool:
 # All processes
 
 
-Part = Callable[[Path, Path, float, random.Random, Counter[str]], None]
-
-
-def _run_part(
-    part: Part, index: Path, docs: Path, until: float, seed: int, say: Callable[..., None]
-) -> None:
-    counts = Counter[str]()
-    try:
-        part(index, docs, until, random.Random(seed), counts)
-    finally:
-        say("counts", counts)
-
-
 def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> dict[str, object]:
     index, until = root / "index", time.time() + seconds
     LocalStore(index, _MANIFEST, create=True).close()
@@ -179,11 +168,17 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
         folder.mkdir()
         (index / folder.name).mkdir()  # a file cache for each writer
         (folder / f"{folder.name}-00.txt").write_text(text_of(f"{folder.name}-00", n))
-    parts = [(write, folder) for folder in folders] + [(read, folders[0])] * readers
-    children = [
-        forked(partial(_run_part, part, index, folder, until, seed + n))
-        for n, (part, folder) in enumerate(parts)
-    ]
+
+    def run_part(number: int, say: Callable[..., None]) -> None:
+        counts, chance = Counter[str](), random.Random(seed + number)
+        is_writer = number < writers
+        try:
+            part, folder = (write, folders[number]) if is_writer else (read, folders[0])
+            part(index, folder, until, chance, counts)
+        finally:
+            say("counts", counts)
+
+    children = [forked(partial(run_part, number)) for number in range(writers + readers)]
     totals, errors = Counter[str](), list[str]()
     for child, pipe in children:
         for kind, report in reports(pipe):
@@ -203,15 +198,22 @@ def run(root: Path, seconds: float, writers: int, readers: int, seed: int) -> di
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> dict[str, object]:
-    given = options(__doc__, arguments, minutes=10.0, writers=2, readers=8)
+@script(__doc__)
+@click.option("--minutes", default=10.0, help="How long the processes run.")
+@click.option("--writers", default=2, help="Number of processes that write.")
+@click.option("--readers", default=8, help="Number of processes that read.")
+@SEED
+@OUT
+def main(
+    minutes: float, writers: int, readers: int, seed: int, out: Path | None
+) -> dict[str, object]:
     root = Path(tempfile.mkdtemp(prefix="rag-shared-"))
-    result = run(root, 60 * given.minutes, given.writers, given.readers, given.seed)
+    result = run(root, 60 * minutes, writers, readers, seed)
     if wrong := result["wrong"] or result["errors"] or result["doctor"]:
         print(f"left to look at: {root}", file=sys.stderr)
     else:
         shutil.rmtree(root)
-    return finished(result, given.out, wrong)
+    return finished(result, out, wrong)
 
 
 if __name__ == "__main__":

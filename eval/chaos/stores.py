@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eval.scripts import GOLD, ROOT, finished, options
+import click
+
+from eval.scripts import GOLD, OUT, ROOT, finished, script
 from rag import build
 from rag.answering.searcher import Query
 from rag.engine import Engine
@@ -82,21 +84,20 @@ def compare(pair: tuple[Engine, Engine], questions: Sequence[str]) -> dict[str, 
         different += [] if one == other else [question]
         furthest = max(furthest, abs(ours.confidence - theirs.confidence))
     asked = {"reader": pair[0].reader.name, "questions": len(questions), "answered": answered}
-    return {
-        **asked,
-        "same": same,
-        "largest_difference_of_confidence": round(furthest, 6),
-        "different": different,
-    }
+    difference = {"largest_difference_of_confidence": round(furthest, 6), "different": different}
+    return {**asked, "same": same, **difference}
 
 
-def main() -> None:
-    given = options(__doc__, None, "dsn", every=1)
-    with tempfile.TemporaryDirectory() as folder, engines(Path(folder), given.dsn) as pair:
+@script(__doc__)
+@click.argument("dsn")
+@click.option("--every", default=1, help="Ask one in so many questions.")
+@OUT
+def main(dsn: str, every: int, out: Path | None) -> None:
+    with tempfile.TemporaryDirectory() as folder, engines(Path(folder), dsn) as pair:
         stats = pair[1].store.stats()
         counts = {"documents": stats.documents, "passages": stats.passages}
-        result = counts | compare(pair, QUESTIONS[:: given.every])
-    finished(result, given.out, result["same"]["everything"] < LEAST * result["questions"])
+        result = counts | compare(pair, QUESTIONS[::every])
+    finished(result, out, result["same"]["everything"] < LEAST * result["questions"])
 
 
 if __name__ == "__main__":

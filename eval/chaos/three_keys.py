@@ -4,7 +4,7 @@ come back, and no 5xx except 503.
     python -m eval.chaos.three_keys --requests 100000 --out eval/results/three_keys.json
     python -m eval.chaos.three_keys --requests 400
 
-CI runs the second. --seconds ends it after so many.
+CI runs the second.
 
 Every collection, including the default one, contains a word that occurs nowhere else. Each request
 has the write key of one collection: valid and mutated requests to every operation of the OpenAPI
@@ -23,18 +23,18 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 
 from eval.chaos.fuzz import MCP_METHODS, METHODS, message, mutated
 from eval.chaos.programs import Connection, Program, Wild, served
-from eval.scripts import finished, load, options
+from eval.scripts import OUT, SEED, finished, load, script
 from rag.server.api_keys import keys_of
 from rag.settings import Settings
 from rag.store.local.collections import LocalCollections
@@ -260,11 +260,15 @@ def prepare(service: Program, folder: Path) -> dict[str, str]:
     return made | {"": keys.add("all", "write")[1]}
 
 
-def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    given = options(__doc__, arguments, requests=1000, seconds=1e9)
+@script(__doc__)
+@click.option("--requests", default=1000, help="Number of requests to send.")
+@click.option("--seconds", default=1e9, help="Stop after so many, even if requests are left.")
+@SEED
+@OUT
+def main(requests: int, seconds: float, seed: int, out: Path | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(given.requests, given.seconds, given.seed, Path(folder))
-    return finished(result, given.out, result["broken"])
+        result = measure(requests, seconds, seed, Path(folder))
+    return finished(result, out, result["broken"])
 
 
 if __name__ == "__main__":

@@ -8,25 +8,18 @@ features, to all sets but one, and asked about that one. Writes eval/results/abl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import click
 import numpy as np
 from tqdm import tqdm
 
 from eval.experiments import fit_judge
-from eval.experiments.fit_judge import (
-    Example,
-    calibrated,
-    collect,
-    counts,
-    left_out,
-    threshold_of,
-)
-from eval.experiments.kept import ROOT, SETS
+from eval.experiments.fit_judge import Example
+from eval.experiments.kept import NAMES
+from eval.scripts import CACHE, OUT, READER, ROOT, finished, script
 from rag.answering.features import FEATURES, GENERATED
 
 _NETWORKS = 2
@@ -49,64 +42,44 @@ def without_generator(made: Sequence[Example], name: str) -> list[Example]:
     """The examples without a generator's candidates; those that have no other are left out."""
     left = []
     for one in made:
-        rest = np.array([generator != name for generator in one.generators])
-        if rest.any():
-            left.append(_chosen(one, rest))
+        places = [n for n, generator in enumerate(one.generators) if generator != name]
+        lists: dict[str, Any] = {
+            field: tuple(getattr(one, field)[n] for n in places)
+            for field in ("forms", "generators", "judgements")
+        }
+        if places:
+            left.append(replace(one, rows=one.rows[places], serves=one.serves[places], **lists))
     return left
-
-
-def _chosen(one: Example, rest: np.ndarray) -> Example:
-    places = np.flatnonzero(rest)
-    return replace(
-        one,
-        forms=tuple(one.forms[n] for n in places),
-        generators=tuple(one.generators[n] for n in places),
-        rows=one.rows[places],
-        judgements=tuple(one.judgements[n] for n in places),
-        serves=one.serves[places],
-    )
 
 
 def without_features(made: Sequence[Example], beginnings: Sequence[str]) -> list[Example]:
     """The examples with a group of features set to 0."""
-    columns = [number for number, name in enumerate(FEATURES) if name.startswith(tuple(beginnings))]
-    blanked = []
-    for one in made:
-        rows = one.rows.copy()
-        rows[:, columns] = 0
-        blanked.append(replace(one, rows=rows))
-    return blanked
+    others = np.array([not name.startswith(tuple(beginnings)) for name in FEATURES])
+    return [replace(one, rows=np.where(others, one.rows, 0)) for one in made]
 
 
-@click.command()
-@click.option("--cache", type=click.Path(path_type=Path), required=True)
-@click.option("--reader", default="accurate")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=ROOT / "eval/results/ablations.json"
-)
-@click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
-def main(cache: Path, reader: str, out: Path, names: tuple[str, ...]) -> None:
-    """Measure each row."""
+@script(__doc__)
+@CACHE
+@READER
+@OUT
+@NAMES
+def main(cache: Path, reader: str, out: Path | None, names: tuple[str, ...]) -> None:
     fit_judge.NETWORKS = _NETWORKS
-    made = collect(cache, reader, names)
+    made = fit_judge.collect(cache, reader, names)
     variants = {"nothing": made}
     variants |= {f"generator {name}": without_generator(made, name) for name in GENERATED}
     variants |= {
         f"features: {name}": without_features(made, names) for name, names in GROUPS.items()
     }
-    chosen = left_out(made, names)
-    threshold = threshold_of(chosen, *calibrated(chosen))
+    chosen = fit_judge.left_out(made, names)
+    threshold = fit_judge.threshold_of(chosen, *fit_judge.calibrated(chosen))
     table = {}
     for name, examples in tqdm(variants.items(), disable=None):
-        chosen = left_out(examples, names)
-        table[name] = counts(chosen, *calibrated(chosen), threshold)
-    content = {
-        "command": f"python -m eval.experiments.ablations --cache DIR {' '.join(names)}",
-        "threshold": threshold,
-        "without": table,
-    }
-    out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(table, indent=2))
+        chosen = fit_judge.left_out(examples, names)
+        table[name] = fit_judge.counts(chosen, *fit_judge.calibrated(chosen), threshold)
+    command = f"python -m eval.experiments.ablations --cache DIR {' '.join(names)}"
+    content = {"command": command, "threshold": threshold, "without": table}
+    finished(content, out or ROOT / "eval/results/ablations.json")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Reads the same questions in fp32, bf16 and int8, and compares answers, time and memory.
 
-usage: python -m eval.experiments.arithmetic READER DATA [COUNT [PRECISION...]]
+python -m eval.experiments.arithmetic READER DATA [COUNT [PRECISION...]]
 
-READER and DATA as in eval/experiments/heads.py; COUNT questions (default 400) of the held-out SQuAD
+READER and DATA as in eval/experiments/heads.py; COUNT questions (400) of the held-out SQuAD
 articles, each with its passage. Every arithmetic is read in a process of its own and prints a line:
 SQuAD's scores, AUROC, how often best span, best sentence and verdict are those of the first
 arithmetic (fp32), the largest change of a verdict's probability, the processor's milliseconds a
@@ -13,13 +13,14 @@ without VNNI, or with ONEDNN_MAX_CPU_ISA=AVX2, int8 has 126 steps in place of 25
 from __future__ import annotations
 
 import multiprocessing
-import re
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
 from eval.experiments import heads
+from eval.scripts import PATH, mib, script
 from rag.models.device import arithmetic, native_bf16
 from rag.models.reader import ExtractiveReader
 from rag.protocols import ReaderOutput
@@ -31,25 +32,17 @@ Best = tuple[Place, Place, tuple[float, float, float]]
 """Best span, best sentence, and the verdict's probabilities of yes, no and neither."""
 
 
-class Recording:
-    """Reads, and keeps the best span, sentence and verdict of every question and the processor's
-    seconds.
-    """
+class Recording(ExtractiveReader):
+    """Keeps the best span, sentence and verdict of every question and the processor's seconds."""
 
-    def __init__(self, reader: ExtractiveReader) -> None:
-        self.name, self.tokenizer = reader.name, reader.tokenizer
-        self.best: list[Best] = []
-        self.seconds = 0.0
-        self._reader = reader
-
-    def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
-        return self.read_many([(question, hits)])[0]
+    seconds = 0.0
+    best: Sequence[Best] = ()
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         started = time.process_time()
-        outputs = self._reader.read_many(questions)
+        outputs = super().read_many(questions)
         self.seconds += time.process_time() - started
-        self.best += map(_best, outputs)
+        self.best = [*self.best, *map(_best, outputs)]
         return outputs
 
 
@@ -61,14 +54,13 @@ def _best(output: ReaderOutput) -> Best:
 
 
 def read(
-    setting: str, data: str, count: int, precision: str
-) -> tuple[dict[str, float], list[Best]]:
+    setting: str, data: Path, count: int, precision: str
+) -> tuple[dict[str, float], Sequence[Best]]:
     """Figures of a precision, and the best span, sentence and verdict of every question."""
-    reader = Recording(ExtractiveReader(setting, arithmetic=arithmetic("cpu", precision)))
-    figures = heads.squad(reader, Path(data), count)
+    reader = Recording(setting, arithmetic=arithmetic("cpu", precision))
+    figures = heads.squad(reader, data, count)
     figures["ms"] = 1000 * reader.seconds / len(reader.best)
-    peak = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return figures | {"MiB": int(peak[0]) / 1024}, reader.best
+    return figures | {"MiB": mib("self", "VmHWM")}, reader.best
 
 
 def same(reference: Sequence[Best], answers: Sequence[Best]) -> dict[str, float]:
@@ -81,18 +73,20 @@ def same(reference: Sequence[Best], answers: Sequence[Best]) -> dict[str, float]
         "same verdict": [x.index(max(x)) == y.index(max(y)) for x, y in verdicts],
     }
     moves = (abs(p - q) for x, y in verdicts for p, q in zip(x, y, strict=True))
-    return {name: sum(flags) / len(pairs) for name, flags in shares.items()} | {
-        "verdict moves": max(moves)
-    }
+    figures = {name: sum(flags) / len(pairs) for name, flags in shares.items()}
+    return figures | {"verdict moves": max(moves)}
 
 
-def main(arguments: Sequence[str]) -> None:
-    setting, data, *options = arguments
-    count = int(options[0]) if options else 400
-    reference: list[Best] = []
-    for precision in options[1:] or PRECISIONS[: 2 + native_bf16()]:
+@script(__doc__)
+@click.argument("reader")
+@click.argument("data", type=PATH)
+@click.argument("count", default=400)
+@click.argument("precisions", nargs=-1, type=click.Choice(PRECISIONS))
+def main(reader: str, data: Path, count: int, precisions: tuple[str, ...]) -> None:
+    reference: Sequence[Best] = ()
+    for precision in precisions or PRECISIONS[: 2 + native_bf16()]:
         with multiprocessing.get_context("spawn").Pool(1) as process:
-            figures, answers = process.apply(read, (setting, data, count, precision))
+            figures, answers = process.apply(read, (reader, data, count, precision))
         reference = reference or answers
         figures |= same(reference, answers)
         columns = (f"{name} {value:.3f}" for name, value in figures.items())
@@ -100,4 +94,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

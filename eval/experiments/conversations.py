@@ -34,30 +34,22 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from eval.scripts import PATH, READER, ROOT, script
 from rag import build
 from rag.answering.searcher import Query, Searcher
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
 from rag.evaluation.squad import normalize
 from rag.evaluation.usefulness import held, names, shown
-from rag.meaning.followups import (
-    MODEL,
-    Completion,
-    PreviousTurn,
-    chosen,
-    completions,
-    features,
-    probabilities,
-    understand,
-)
+from rag.meaning import followups
+from rag.meaning.followups import MODEL, Completion, PreviousTurn, understand
 from rag.meaning.words import content_words
 from rag.parsing.files import find
 from rag.repl.session import ReplSession
 from rag.settings import Settings
 from rag.types import Answer
 
-GOLD = Path(__file__).parents[1] / "gold/conversations.jsonl"
-PAIRS = Path(__file__).parents[1] / "gold/follow-ups.jsonl"
+GOLD, PAIRS = (ROOT / f"eval/gold/{name}.jsonl" for name in ("conversations", "follow-ups"))
 _READ = 8
 _CONTENT, _BETA = 0.75, 1.5
 """Share of the content words in the likeness of two questions, and weight of their recall."""
@@ -119,7 +111,7 @@ class Example:
 
 
 def example(question: str, last: PreviousTurn, standalone: str, follows: bool) -> Example:
-    options = completions(question, last)
+    options = followups.completions(question, last)
     scores = [
         likeness(option.text, standalone) if follows else float(option.kind == "typed")
         for option in options
@@ -138,15 +130,11 @@ def examples(half: str) -> list[Example]:
 
 
 def pairs(path: Path = PAIRS) -> list[Example]:
-    return [
-        example(
-            row["question"],
-            PreviousTurn(row["last"], row["answer"]),
-            row["standalone"],
-            row["question"] != row["standalone"],
-        )
-        for row in json_lines(path)
-    ]
+    examples = []
+    for row in json_lines(path):
+        last, meant = PreviousTurn(row["last"], row["answer"]), row["standalone"]
+        examples.append(example(row["question"], last, meant, row["question"] != meant))
+    return examples
 
 
 def previous(turn: Turn) -> PreviousTurn:
@@ -166,7 +154,7 @@ def likeness(text: str, meaning: str) -> float:
 
 def fit(data: Sequence[Example]) -> dict[str, float]:
     """Weights that maximise the likelihood of the completions that are like the meaning."""
-    tables = [[features(e.question, e.last, option) for option in e.options] for e in data]
+    tables = [[followups.features(e.question, e.last, one) for one in e.options] for e in data]
     columns = sorted({name for table in tables for row in table for name in row})
     rows = [np.array([[row.get(name, 0.0) for name in columns] for row in t]) for t in tables]
     targets = [softmax(_SHARPNESS * e.likeness) for e in data]
@@ -186,9 +174,10 @@ def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str
     """Mean likeness of follow-ups to their meaning, as typed, as completed and at best; and the
     shares left as typed, and of complete questions that were changed.
     """
-    picked = [
-        (e, chosen(e.options, probabilities(e.question, e.last, e.options, weights))) for e in data
-    ]
+    picked = []
+    for e in data:
+        likely = followups.probabilities(e.question, e.last, e.options, weights)
+        picked.append((e, followups.chosen(e.options, likely)))
     later = [(e.likeness, place) for e, place in picked if e.follows]
     return {
         "typed": share(likeness[0] for likeness, _ in later),
@@ -281,9 +270,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         **{name: share(row["judged"] == name for row in rows) for name in JUDGED},
         "useful follow-ups": share(row["judged"] == "useful" for row in later),
         "not completed": share(row["asked"] == row["typed"] for row in later),
-        "changed but complete": share(
-            row["asked"] != row["typed"] for row in rows if not row["follows"]
-        ),
+        "changed but complete": share(r["asked"] != r["typed"] for r in rows if not r["follows"]),
         **{f"found as {name}": share(row[name] for row in found) for name in found[0]},
     }
 
@@ -296,14 +283,15 @@ def share(values: Iterable[float]) -> float:
     return round(float(np.mean(list(values) or [0.0])), 3)
 
 
-@click.command()
+@script(__doc__)
 @click.option("--fit", "fits", is_flag=True, help="Fit the completion, and measure nothing else.")
-@click.option("--data", type=click.Path(path_type=Path, exists=True))
-@click.option("--indexes", type=click.Path(path_type=Path))
-@click.option("--half", type=click.Choice(["fit", "report", "both"]), default="both")
-@click.option("--reader", default="accurate")
+@click.option("--data", type=PATH, help="Folder of the collections.")
+@click.option("--indexes", type=PATH, help="Folder of their indexes, made if needed.")
+@click.option("--half", default="both", type=click.Choice(["fit", "report", "both"]),
+              help="Conversations to ask.")  # fmt: skip
+@READER
 @click.option("--search", is_flag=True, help="Search, and do not ask.")
-@click.option("--into", type=click.Path(path_type=Path), help="Write one JSON line a turn.")
+@click.option("--into", type=PATH, help="Write one JSON line a turn.")
 def main(
     fits: bool,
     data: Path | None,
@@ -321,17 +309,16 @@ def main(
     if data is None or indexes is None:
         raise click.UsageError("give --data and --indexes, or --fit")
     rows: list[dict[str, Any]] = []
-    by_collection = groupby(conversations(), key=lambda conversation: conversation.collection)
-    for collection, group in by_collection:
+    for collection, group in groupby(conversations(), key=lambda one: one.collection):
         settings = Settings(index=indexes / collection, reader=reader)
         settings = opened(settings, data / collection)
-        searcher = build.searcher(settings) if search else build.engine(settings)
-        for conversation in group:
-            if half in ("both", conversation.half):
-                if isinstance(searcher, Engine):
-                    rows += asked(searcher, conversation)
-                else:
-                    rows += searched(searcher, conversation)
+        chosen = [one for one in group if half in ("both", one.half)]
+        if search:
+            searcher = build.searcher(settings)
+            rows += [row for one in chosen for row in searched(searcher, one)]
+        else:
+            engine = build.engine(settings)
+            rows += [row for one in chosen for row in asked(engine, one)]
     if into:
         into.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     for name in dict.fromkeys(row["half"] for row in rows):

@@ -1,13 +1,11 @@
-"""Fits the scorer of claims: python -m eval.experiments.fit_claims --data ../shared/data --index
-index --collections-index collections [--per-set N] [--made N] [--measure]
+"""Fits the scorer of claims: python -m eval.experiments.fit_claims --data DATA --index INDEX
+--collections-index INDEX
 
-Uses public claims with human labels and their own evidence (data/claims), claims made from gold
+Uses public claims with human labels and their own evidence (DATA/claims), claims made from gold
 questions (`made_claims`) with evidence from an index of their documents, and our claims about real
-collections (`eval/gold/claims-collections.jsonl`) with evidence from an index of data/collections.
+collections (`eval/gold/claims-collections.jsonl`) with evidence from an index of DATA/collections.
 One half is for fitting; the other is reported by set. Public claims are limited to the fifth on
-which no reader is trained (crc32 of the claim divisible by 5), and to --per-set of each set; --made
-is the number of those made. The reader's output is kept in --rows; a fit from it takes seconds.
-With --measure nothing is fitted, and what is shipped is measured.
+which no reader is trained (crc32 of the claim divisible by 5). A fit from kept rows takes seconds.
 """
 
 from __future__ import annotations
@@ -15,20 +13,19 @@ from __future__ import annotations
 import json
 import sys
 import zlib
-from argparse import Namespace
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from scipy.optimize import minimize
 from tqdm import tqdm
 
 from eval.experiments.made_claims import made_claims
-from eval.scripts import GOLD, ROOT
-from eval.scripts import options as described
+from eval.scripts import GOLD, PATH, ROOT, script
 from rag import build
 from rag.claims.checker import Checker
 from rag.claims.evidence import Excerpt, excerpt, excerpts
@@ -61,45 +58,44 @@ class Example:
     candidates: tuple[ClaimEvidence, ...]
 
 
-def main() -> None:
-    options = described(
-        __doc__,
-        None,
-        data=Path("../shared/data"),
-        index=Path("index"),
-        collections_index=Path("collections"),
-        per_set=160,
-        made=500,
-        rows=Path("claims-rows.jsonl"),
-        report=ROOT / "eval/results/claims.json",
-        measure=False,
-    )
-    shipped = options.out or SHIPPED
-    if not options.rows.exists():
-        with options.rows.open("w", encoding="utf-8") as file:
-            for row in _observed(options):
+@script(__doc__)
+@click.option("--data", type=PATH, default="../shared/data", help="Folder with the public claims.")
+@click.option("--index", type=PATH, default="index", help="Index of the gold questions' documents.")
+@click.option("--collections-index", type=PATH, default="collections", help="That of collections.")
+@click.option("--per-set", default=160, help="Number of claims of each public set.")
+@click.option("--made", default=500, help="Number of claims made from gold questions.")
+@click.option("--rows", type=PATH, default="claims-rows.jsonl", help="Keeps the reader's output.")
+@click.option("--report", type=PATH, default=ROOT / "eval/results/claims.json", help="The figures.")
+@click.option("--measure", is_flag=True, help="Fit nothing, and measure what is shipped.")
+@click.option("--out", type=PATH, default=SHIPPED, help="File of the scorer.")
+def main(rows: Path, report: Path, measure: bool, out: Path, **sources: Any) -> None:
+    if not rows.exists():
+        with rows.open("w", encoding="utf-8") as file:
+            for row in _observed(**sources):
                 file.write(json.dumps(row) + "\n")
                 file.flush()
-    examples = [_loaded(json.loads(line)) for line in options.rows.open(encoding="utf-8")]
-    if options.measure:
-        scorers = dict(zip(("read", "compared"), load(shipped), strict=True))
+    examples = [_loaded(json.loads(line)) for line in rows.open(encoding="utf-8")]
+    if measure:
+        scorers = dict(zip(("read", "compared"), load(out), strict=True))
     else:
         scorers = {"read": fitted(examples, FEATURES), "compared": fitted(examples, COMPARED)}
         stored = {name: scorer.as_dict() for name, scorer in scorers.items()}
-        shipped.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
     plain = Scorer(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
-    report: dict[str, Any] = {"reader": Settings.load().reader}
+    figures: dict[str, Any] = {"reader": Settings.load().reader}
     for name, scorer in (scorers | {"head alone": plain}).items():
-        report[name] = measured(examples, scorer)
-        print(_table(name, report[name]))
-    options.report.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        figures[name] = measured(examples, scorer)
+        print(_table(name, figures[name]))
+    report.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 # Examples
 
 
-def _observed(options: Namespace) -> Iterator[dict[str, Any]]:
-    settings = Settings.load(index=options.index)
+def _observed(
+    data: Path, index: Path, collections_index: Path, per_set: int, made: int
+) -> Iterator[dict[str, Any]]:
+    settings = Settings.load(index=index)
     embedder = build.embedder(settings)
     reader = build.reader(settings)
 
@@ -107,22 +103,20 @@ def _observed(options: Namespace) -> Iterator[dict[str, Any]]:
         own = Settings.load(index=index)
         return Checker(build.assemble(own, build.store(own, embedder), embedder, reader))
 
-    seeds = checker(options.index)
-    yield from _public(options, seeds, embedder)
+    seeds = checker(index)
+    rows = held_out(data / "claims" / "support.jsonl.gz", per_set)
+    yield from _public(rows + unrelated(rows), seeds, embedder)
     claims_made = made_claims(read_jsonl(GOLD / "seeds.jsonl"))
     claims_made.sort(key=lambda claim: _crc(claim.claim))
-    for claim, candidates in _read(seeds, claims_made[: options.made], lambda claim: claim.claim):
+    for claim, candidates in _read(seeds, claims_made[:made], lambda claim: claim.claim):
         test = _crc(claim.source) % 2 == 1
         against = None if claim.kind == "name" else not claim.supported
         yield _row(claim.kind, claim.kind, test, claim.supported, against, claim.claim, candidates)
-    if options.collections_index.exists():
+    if collections_index.exists():
         claims = list(json_lines(GOLD / "claims-collections.jsonl"))
-        observed = _read(checker(options.collections_index), claims, lambda row: row["claim"])
-        for row, candidates in observed:
-            is_true = row["label"] == "true"
-            test = row["half"] == "report"
-            labels = (test, is_true, not is_true, row["claim"], candidates)
-            yield _row("collections", row["kind"], *labels)
+        for row, found in _read(checker(collections_index), claims, lambda row: row["claim"]):
+            is_true, test = row["label"] == "true", row["half"] == "report"
+            yield _row("collections", row["kind"], test, is_true, not is_true, row["claim"], found)
 
 
 def _read(
@@ -134,15 +128,13 @@ def _read(
         yield from zip(batch, observed, strict=True)
 
 
-def _public(options: Namespace, checker: Checker, embedder: Embedder) -> Iterator[dict[str, Any]]:
-    rows = held_out(options.data / "claims" / "support.jsonl.gz", options.per_set)
-    rows += unrelated(rows)
+def _public(
+    rows: Sequence[Mapping[str, Any]], checker: Checker, embedder: Embedder
+) -> Iterator[dict[str, Any]]:
     for start in tqdm(range(0, len(rows), _BATCH), unit="batch", file=sys.stderr):
         batch = rows[start : start + _BATCH]
-        excerpts_of = [
-            (row["claim"], excerpts(row["claim"], hits_of(row, embedder), 3)) for row in batch
-        ]
-        for row, candidates in zip(batch, checker.read(excerpts_of), strict=True):
+        near = [(row["claim"], excerpts(row["claim"], hits_of(row, embedder), 3)) for row in batch]
+        for row, candidates in zip(batch, checker.read(near), strict=True):
             test = _crc(row["claim"]) // 5 % 2 == 1
             against = {"refuted": True, "supported": False, "not_enough": False}.get(row["label"])
             labels = (test, row["label"] == "supported", against, row["claim"], candidates)
@@ -157,13 +149,12 @@ def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
     """Claims that no reader is trained on, equally many per label of a set."""
     rows = [row for row in json_lines(path) if _crc(row["claim"]) % 5 == 0]
     rows.sort(key=lambda row: _crc(row["evidence"]))
-    chosen: list[dict[str, Any]] = []
-    for name in sorted({row["set"] for row in rows}):
-        labels = sorted({row["label"] for row in rows if row["set"] == name})
-        for label in labels:
-            own = [row for row in rows if row["set"] == name and row["label"] == label]
-            chosen += own[: per_set // len(labels)]
-    return chosen
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        groups[row["set"], row["label"]].append(row)
+    labels = Counter(name for name, _ in groups)
+    shares = ((own, per_set // labels[name]) for (name, _), own in sorted(groups.items()))
+    return [row for own, share in shares for row in own[:share]]
 
 
 def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -233,17 +224,14 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
     rows = [_rows(claim.candidates, names) for claim in open_ones]
     support = _logistic(rows, [claim.supported for claim in open_ones], _weights(open_ones), names)
     opposed = [
-        (claim, [c for c in claim.candidates if c.comparison.is_opposed])
+        (claim, _rows(candidates, names))
         for claim in open_ones
         if claim.contradicted is not None
+        and (candidates := [c for c in claim.candidates if c.comparison.is_opposed])
     ]
-    opposed = [(claim, candidates) for claim, candidates in opposed if candidates]
-    against = _logistic(
-        [_rows(candidates, names) for _, candidates in opposed],
-        [bool(claim.contradicted) for claim, _ in opposed],
-        _weights([claim for claim, _ in opposed]),
-        names,
-    )
+    claims, tables = zip(*opposed, strict=True)
+    refuted = [bool(claim.contradicted) for claim in claims]
+    against = _logistic(tables, refuted, _weights(claims), names)
     own = [claim for claim in part if claim.set == "collections"]
     grid = [round(float(threshold), 2) for threshold in np.arange(0.3, 0.96, 0.01)]
     support_from = _support_from(part, Scorer(support, against, 0.5, 0.5), grid)
@@ -256,9 +244,7 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
 
 
 def _rows(candidates: Sequence[ClaimEvidence], names: Sequence[str]) -> Any:
-    return np.array(
-        [[candidate.features.get(name, 0.0) for name in names] for candidate in candidates]
-    )
+    return np.array([[one.features.get(name, 0.0) for name in names] for one in candidates])
 
 
 def _group(example: Example) -> str:
@@ -289,11 +275,10 @@ def _logistic(rows: Sequence[Any], right: Sequence[bool], weights: Any, names: A
             return fit + _RIDGE * float((values[:-1] ** 2).sum())
 
         theta = minimize(loss, theta, method="L-BFGS-B").x
-    by_name = theta[:-1] / scale
-    bias = float(theta[-1] - (by_name * mean).sum())
-    return Logistic(
-        {name: round(float(w), 4) for name, w in zip(names, by_name, strict=True)}, round(bias, 4)
-    )
+    slopes = theta[:-1] / scale
+    bias = float(theta[-1] - (slopes * mean).sum())
+    by_name = {name: round(float(slope), 4) for name, slope in zip(names, slopes, strict=True)}
+    return Logistic(by_name, round(bias, 4))
 
 
 def _support_from(part: Sequence[Example], scorer: Scorer, grid: Sequence[float]) -> float:

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from sklearn.linear_model import LogisticRegression
 
-from eval.experiments.kept import HALVED, SETS, done, opened
+from eval.experiments.kept import HALVED, NAMES, done, opened
+from eval.scripts import CACHE, PATH, READER, finished, script
 from rag.answering.candidate import Candidate, joined
 from rag.answering.features import Featurizer, refers_back
 from rag.answering.judge import CLIPPED, Networks
@@ -120,15 +121,22 @@ def collect(
     """The examples of the sets; of collections, those for fitting, or those for `reporting`."""
     made: list[Example] = []
     for name in names:
-        engine, questions = opened(name, cache, reader=reader)
-        questions = [
-            question
-            for question in done(name, cache, questions, reader)
-            if name not in HALVED or is_for_fitting(name, question) != reporting
-        ]
+        engine, questions = in_half(name, cache, reader, reporting)
         made += examples(name, engine, questions)
         engine.store.close()
     return made
+
+
+def in_half(
+    name: str, cache: Path, reader: str, reporting: bool, everything: bool = False
+) -> tuple[Engine, list[Question]]:
+    """An engine over a set, and its kept questions: of collections those for fitting, those for
+    `reporting`, or `everything`.
+    """
+    engine, questions = opened(name, cache, reader)
+    kept = done(name, cache, questions, reader)
+    whole = everything or name not in HALVED
+    return engine, [q for q in kept if whole or is_for_fitting(name, q) != reporting]
 
 
 def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterator[Example]:
@@ -156,22 +164,12 @@ def _example(
     found = candidates(reading, "", proposed)
     if not found:
         return
+    forms, generators = (tuple(getattr(one, n) for one in found) for n in ("form", "generator"))
     judgements = tuple(serves(question, shown(one, reading)) for one in found)
-    yield Example(
-        name,
-        question,
-        tuple(one.form for one in found),
-        tuple(one.generator for one in found),
-        Featurizer(reading).matrix(found),
-        judgements,
-        np.array(
-            [
-                _share(question, one.form, judgement)
-                * (_REFERS_BACK if refers_back(one, reading.documents) else 1.0)
-                for one, judgement in zip(found, judgements, strict=True)
-            ]
-        ),
-    )
+    shares = [_share(question, *pair) for pair in zip(forms, judgements, strict=True)]
+    back = [_REFERS_BACK if refers_back(one, reading.documents) else 1.0 for one in found]
+    rows, share = Featurizer(reading).matrix(found), np.array(shares) * back
+    yield Example(name, question, forms, generators, rows, judgements, share)
 
 
 def _share(question: Question, form: str, judgement: Judgement) -> float:
@@ -190,26 +188,21 @@ def fit(made: Sequence[Example]) -> dict[str, Rows]:
     rows = np.vstack([one.rows for one in made])
     target = np.concatenate([one.serves for one in made]).astype(np.float32)
     forms = Counter(one.question.form for one in made)
-    most = max(forms.values())
-    shares = [
-        min(MOST_WEIGHT, (most / forms[one.question.form]) ** 0.5) * len(one.rows) ** -0.5
-        for one in made
-    ]
-    counts = [len(one.rows) for one in made]
+    most, counts = max(forms.values()), [len(one.rows) for one in made]
+    rarity = [min(MOST_WEIGHT, (most / forms[one.question.form]) ** 0.5) for one in made]
+    shares = [rare * count**-0.5 for rare, count in zip(rarity, counts, strict=True)]
     weight = np.repeat(shares, counts)
     mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
     scaled = np.clip((rows - mean) / deviation, -CLIPPED, CLIPPED)
     tensors = {"mean": mean, "deviation": deviation}
-    labels = torch.from_numpy(target)
-    weights = torch.from_numpy((weight / weight.mean()).astype(np.float32))
-    inputs = torch.from_numpy(scaled)
+    weight = (weight / weight.mean()).astype(np.float32)
+    inputs, labels, weights = map(torch.from_numpy, (scaled, target, weight))
     networks = [_network(inputs, labels, weights, counts, seed) for seed in range(NETWORKS)]
     for name, place in (("first", 1), ("second", 4), ("last", 6)):
         layers = [dict(net[place].named_parameters()) for net in networks]
         for suffix, parameter in (("", "weight"), ("_bias", "bias")):
-            tensors[name + suffix] = np.stack(
-                [layer[parameter].detach().numpy() for layer in layers]
-            )
+            stacked = torch.stack([layer[parameter].detach() for layer in layers])
+            tensors[name + suffix] = stacked.numpy()
     return tensors
 
 
@@ -254,10 +247,8 @@ def winners(made: Sequence[Example], score: Score) -> list[Winner]:
     for one in made:
         scores = score(one.rows)
         best = int(np.argmax(scores))
-        judgement = one.judgements[best] if one.question.answers else "wrong"
-        chosen.append(
-            Winner(one.set, one.question, one.forms[best], float(scores[best]), judgement)
-        )
+        judged = one.judgements[best] if one.question.answers else "wrong"
+        chosen.append(Winner(one.set, one.question, one.forms[best], float(scores[best]), judged))
     return chosen
 
 
@@ -286,19 +277,24 @@ def probability(winner: Winner, slope: float, offset: float) -> float:
 
 def counts(chosen: Sequence[Winner], slope: float, offset: float, threshold: float) -> Any:
     """Useful, partly, wrong and refused answers at a threshold."""
-    answerable = [one for one in chosen if one.question.answers]
-    given = [one for one in answerable if probability(one, slope, offset) >= threshold]
-    unanswerable = [one for one in chosen if not one.question.answers]
-    refused = sum(probability(one, slope, offset) < threshold for one in unanswerable)
-    kinds = {
-        kind: sum(one.judgement == kind for one in given) for kind in ("useful", "partial", "wrong")
-    }
+    given = [probability(one, slope, offset) >= threshold for one in chosen]
+    judged = [
+        (bool(one.question.answers), one.judgement if is_given else "refused")
+        for one, is_given in zip(chosen, given, strict=True)
+    ]
+    return judgement_counts(judged)
+
+
+def judgement_counts(judged: Sequence[tuple[bool, str]]) -> dict[str, int]:
+    """Counts of the answerable questions by judgement, and of the unanswerable ones refused, for
+    (whether it is answerable, judgement) of each.
+    """
+    counted, answerable = Counter(judged), sum(flag for flag, _ in judged)
     return {
-        "answerable": len(answerable),
-        **kinds,
-        "refused": len(answerable) - len(given),
-        "unanswerable": len(unanswerable),
-        "unanswerable refused": refused,
+        "answerable": answerable,
+        **{kind: counted[True, kind] for kind in ("useful", "partial", "wrong", "refused")},
+        "unanswerable": len(judged) - answerable,
+        "unanswerable refused": counted[False, "refused"],
     }
 
 
@@ -324,54 +320,45 @@ def reliability(chosen: Sequence[Winner], slope: float, offset: float) -> dict[s
     for name in ("all", *sorted(set(forms))):
         of = confidence >= 0.7 if name == "all" else (confidence >= 0.7) & (forms == name)
         if of.any():
-            table[name] = {
-                "at 70 % or more": int(of.sum()),
-                "useful": round(float(right[of].mean()), 3),
-            }
-    table["calibration error"] = adaptive_ece(confidence, right, np.ones(len(right)))
+            useful = round(float(right[of].mean()), 3)
+            table[name] = {"at 70 % or more": int(of.sum()), "useful": useful}
+    table["calibration error"] = adaptive_ece(confidence, right)
     return table
 
 
-@click.command()
-@click.option("--cache", type=click.Path(path_type=Path), required=True)
-@click.option("--reader", default="accurate")
-@click.option("--into", type=click.Path(path_type=Path))
-@click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
+@script(__doc__)
+@CACHE
+@READER
+@click.option("--into", type=PATH, help="Folder for the judge's files.")
+@NAMES
 def main(cache: Path, reader: str, into: Path | None, names: tuple[str, ...]) -> None:
-    """Fit, report, and write the judge."""
     made = collect(cache, reader, names)
     chosen = left_out(made, names)
     slope, offset = calibrated(chosen)
     threshold = threshold_of(chosen, slope, offset)
+    by_set = {name: [one for one in chosen if one.set == name] for name in names}
     report = {
         "questions": len(chosen),
-        "left out in turn": {
-            name: counts([one for one in chosen if one.set == name], slope, offset, threshold)
-            for name in names
-        },
+        "left out in turn": {n: counts(own, slope, offset, threshold) for n, own in by_set.items()},
         "all": counts(chosen, slope, offset, threshold),
         "reliability": reliability(chosen, slope, offset),
     }
-    print(json.dumps(report, indent=2))
+    finished(report)
     if into:
         networks = save(fit(made), metadata={"sets": " ".join(names)})
         (into / "judge.safetensors").write_bytes(networks)
+        given = [one for one in chosen if probability(one, slope, offset) >= threshold]
+        wrong = sum(one.judgement != "useful" for one in given)
         content = {
             "networks": hashlib.sha256(networks).hexdigest(),
             "slope": round(slope, 4),
             "offset": round(offset, 4),
             "threshold": threshold,
-            "risk": risk(chosen, slope, offset, threshold),
+            "risk": round(wrong / max(1, len(given)), 4),
             "report": report,
         }
         text = json.dumps(content, indent=2) + "\n"
         (into / "confidence.json").write_text(text, encoding="utf-8")
-
-
-def risk(chosen: Sequence[Winner], slope: float, offset: float, threshold: float) -> float:
-    """The share of the given answers that do not serve."""
-    given = [one for one in chosen if probability(one, slope, offset) >= threshold]
-    return round(sum(one.judgement != "useful" for one in given) / max(1, len(given)), 4)
 
 
 if __name__ == "__main__":

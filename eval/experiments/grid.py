@@ -19,15 +19,16 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import click
 from tqdm import tqdm
 
-from eval.scripts import GOLD, finished, options
+from eval.scripts import GOLD, OUT, PATH, finished, script
 from rag import build
 from rag.answering.reading import logit
 from rag.desk import grid as grids
 from rag.desk import grid_run
 from rag.desk.grid import Cell
-from rag.desk.grid_file import GridSpec, definition
+from rag.desk.grid_file import definition
 from rag.desk.grid_run import Correction
 from rag.engine import Engine
 from rag.evaluation.set_files import json_lines
@@ -37,10 +38,6 @@ from rag.settings import Settings
 Row = dict[str, Any]
 _PLAIN = Correction(1.0, 0.0, 0.0)
 """Changes nothing."""
-
-
-def gold() -> list[Row]:
-    return list(json_lines(GOLD / "grid.jsonl"))
 
 
 def is_useful(row: Row, cell: Cell) -> bool:
@@ -84,7 +81,11 @@ def asked(engine: Engine, rows: Sequence[Row]) -> list[tuple[Row, Cell]]:
 
 def _due(engine: Engine, rows: Sequence[Row]) -> list[grid_run.Due]:
     names = {row["document"] for row in rows}
-    spec = _spec(rows)
+    columns = [
+        {"name": name, "question": row["question"], "type": row["type"]}
+        for name, row in {row["column"]: row for row in rows}.items()
+    ]
+    spec = definition({"name": "gold", "columns": columns}, str(GOLD / "grid.jsonl"))
     return [
         grid_run.Due(grid_row, column, None)
         for grid_row in grids.rows_of(spec, engine.store.documents())
@@ -124,23 +125,6 @@ def _correction(pairs: Sequence[tuple[Row, Cell]]) -> Correction:
     return Correction(*(round(float(n), 2) for n in (slope, model.intercept_[0], typed)))
 
 
-def _spec(rows: Sequence[Row]) -> GridSpec:
-    by_name = {row["column"]: row for row in rows}
-    columns = [
-        {"name": name, "question": row["question"], "type": row["type"]}
-        for name, row in by_name.items()
-    ]
-    return definition({"name": "gold", "columns": columns}, str(GOLD / "grid.jsonl"))
-
-
-def check(folder: Path, rows: Sequence[Row]) -> None:
-    """Raises SystemExit if a document differs from the one that the gold file was written from."""
-    for row in rows:
-        content = (folder / row["document"]).read_bytes()
-        if hashlib.sha256(content).hexdigest() != row["sha256"]:
-            raise SystemExit(f"{row['document']} is another version")
-
-
 def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
     """Processor seconds of the cells as a grid, and as single questions."""
     started = time.process_time()
@@ -152,27 +136,36 @@ def compare_times(engine: Engine, rows: Sequence[Row]) -> dict[str, float]:
     return {"grid": whole, "single": single, "share": whole / single}
 
 
-def main() -> None:
-    given = options(__doc__, None, "folder", index=Path, documents=40, time=0, fit=False)
-    rows = gold()
-    names = list(dict.fromkeys(row["document"] for row in rows))[: given.documents]
+@script(__doc__)
+@click.argument("folder", type=PATH)
+@click.option("--index", type=PATH, required=True, help="Index of the folder.")
+@click.option("--documents", default=40, help="Ask so many documents.")
+@click.option("--time", "timed", default=0, help="Compare the times of so many cells.")
+@click.option("--fit", is_flag=True, help="Only fit and print the corrections.")
+@OUT
+def main(
+    folder: Path, index: Path, documents: int, timed: int, fit: bool, out: Path | None
+) -> None:
+    rows = list(json_lines(GOLD / "grid.jsonl"))
+    names = list(dict.fromkeys(row["document"] for row in rows))[:documents]
     rows = [row for row in rows if row["document"] in names]
-    check(Path(given.folder), rows)
-    if given.fit:
-        engine = build.engine(Settings.load(index=given.index, threshold=0.0))
+    for row in rows:
+        if hashlib.sha256((folder / row["document"]).read_bytes()).hexdigest() != row["sha256"]:
+            raise SystemExit(f"{row['document']} is another version")
+    if fit:
+        engine = build.engine(Settings.load(index=index, threshold=0.0))
         fit_rows = [row for row in rows if row["document"] in names[::2]]
         print(*fitted(engine, fit_rows).items(), sep="\n")
         return
-    engine = build.engine(Settings.load(index=given.index))
+    engine = build.engine(Settings.load(index=index))
     pairs = asked(engine, rows)
-    halves = {"fit": set(names[::2]), "report": set(names[1::2])}
     result: dict[str, Any] = {
         half: scores([pair for pair in pairs if pair[0]["document"] in chosen])
-        for half, chosen in halves.items()
+        for half, chosen in (("fit", names[::2]), ("report", names[1::2]))
     }
-    if given.time:
-        result["seconds"] = compare_times(engine, rows[: given.time])
-    finished(result, given.out)
+    if timed:
+        result["seconds"] = compare_times(engine, rows[:timed])
+    finished(result, out)
 
 
 if __name__ == "__main__":

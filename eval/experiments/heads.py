@@ -1,13 +1,12 @@
 """Scores each head of a reader on parts of public sets that no recipe trains on.
 
-usage: python -m eval.experiments.heads READER DATA [MOST] [--json]
+python -m eval.experiments.heads READER DATA [COUNT] [--json]
 
 READER is a setting such as "accurate", or a folder; DATA a folder with the sets in qa/ and claims/;
-MOST the questions of each part (default 200). Prints one line a part:
+COUNT the questions of each part (200). Prints one line a part:
 
 - squad: the six held-out articles of squad-dev-36, gold passages: EM and F1 of the best span on
-  answerable questions, best
-  F1 over all questions and AUROC of the best span's score (SQuAD 2.0).
+  answerable questions, best F1 over all questions and AUROC of the best span's score (SQuAD 2.0).
 - boolq: the share of boolq-dev where the likelier of yes and no is right.
 - claims: balanced accuracy by set of "supported" against the rest, on a fifth of the claims.
 - sentences: selqa's held-out fifth: F1 of the sentences at .5 or above, and how often the likeliest
@@ -22,25 +21,25 @@ from __future__ import annotations
 
 import json
 import random
-import sys
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import click
 from sklearn.metrics import balanced_accuracy_score
 
 from eval.gold import training
+from eval.scripts import PATH, script
 from rag.evaluation.set_files import json_lines
 from rag.evaluation.squad import f1
 from rag.models.reader import ExtractiveReader
 from rag.protocols import Reader, ReaderOutput
-from rag.training.batches import token_counter
 from rag.training.data import Article, question_set, recipe_articles
 from rag.training.evaluate import measure
 from rag.training.recipe import SetsRecipe, load_recipe
+from rag.training.verdicts import is_held_out
 from rag.types import Hit, Passage
 
 SEED = 20261125
@@ -48,25 +47,25 @@ SEED = 20261125
 _BATCH = 16
 
 
-def main(arguments: Sequence[str]) -> None:
-    setting, data, *options = [argument for argument in arguments if argument != "--json"]
-    parts = everything(ExtractiveReader(setting), Path(data), int(options[0]) if options else 200)
-    if "--json" in arguments:
-        print(json.dumps(parts))
-        return
-    for part, figures in parts.items():
-        print(part, *(f"{name} {value:.3f}" for name, value in figures.items()), sep="  ")
-
-
-def everything(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
-    """Figures by part and name, over `most` questions per part."""
-    return {
+@script(__doc__)
+@click.argument("setting", metavar="READER")
+@click.argument("data", type=PATH)
+@click.argument("count", default=200)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def main(setting: str, data: Path, count: int, as_json: bool) -> None:
+    reader = ExtractiveReader(setting)
+    parts = {
         "squad": squad(reader, data, count),
         "boolq": {"accuracy": boolq(reader, data, count)},
         "claims": claims(reader, data, count),
         "sentences": sentences(reader, _held_out("selqa", data), count),
         **own(reader, data, count),
     }
+    if as_json:
+        print(json.dumps(parts))
+        return
+    for part, figures in parts.items():
+        print(part, *(f"{name} {value:.3f}" for name, value in figures.items()), sep="  ")
 
 
 def squad(reader: Reader, data: Path, count: int) -> dict[str, float]:
@@ -78,7 +77,12 @@ def _held_out(name: str, data: Path) -> list[Article]:
 
 
 def spans(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, float]:
-    questions = question_set(articles, token_counter(_tokenizer(reader)))
+    plain = reader.tokenizer  # type: ignore[attr-defined]
+
+    def count_tokens(texts: Sequence[str]) -> list[int]:
+        return [len(encoding) for encoding in plain.encode_batch(texts, add_special_tokens=False)]
+
+    questions = question_set(articles, count_tokens)
     random.Random(SEED).shuffle(questions.questions)
     del questions.questions[count:]
     measured = asdict(measure(reader, questions))
@@ -86,23 +90,19 @@ def spans(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, 
 
 
 def boolq(reader: Reader, data: Path, count: int) -> float:
-    rows = [
-        row | {"question": _as_asked(row["question"]), "title": ""}
-        for row in json_lines(data / "claims/yesno.jsonl.gz")
-        if row["set"] == "boolq-dev"
-    ]
+    rows = []
+    for row in json_lines(data / "claims/yesno.jsonl.gz"):
+        if row["set"] == "boolq-dev":
+            asked = f"{row['question'][:1].upper()}{row['question'][1:].rstrip('?')}?"
+            rows.append(row | {"question": asked, "title": ""})
     return verdicts(reader, rows, count)["yes or no"]
-
-
-def _as_asked(question: str) -> str:
-    return question[:1].upper() + question[1:].rstrip("?") + "?"
 
 
 def claims(reader: Reader, data: Path, count: int) -> dict[str, float]:
     """Balanced accuracy by set, and its mean."""
     by_set: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in json_lines(data / "claims/support.jsonl.gz"):
-        if zlib.crc32(row["claim"].encode()) % 5 == 0:
+        if is_held_out(row["claim"]):
             by_set[row["set"]].append(row)
     by_set_accuracy = {}
     for name, rows in sorted(by_set.items()):
@@ -134,25 +134,27 @@ def own(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
 
 
 def pairs(reader: Reader, rows: Sequence[training.Row]) -> float:
-    """The share of the rows, each of two questions, with two right answers."""
-    asked = [(question[1], row["text"]) for row in rows for question in row["questions"]]
-    read = list(_read(reader, asked))
-    scored = []
-    for row, outputs in zip(rows, zip(read[::2], read[1::2], strict=True), strict=True):
-        forms = {question[0] for question in row["questions"]}
-        for question, output in zip(row["questions"], outputs, strict=True):
-            scored.append(_scored(question, forms, row["text"], output))
-    thresholds = sorted(score for score, _, _ in scored)
-    both = [_both_right(scored, threshold) for threshold in thresholds]
-    return max(both) / len(rows)
+    """The share of the rows, each of two questions, with two right answers, at the best threshold
+    of the span's log-odds.
+    """
+    asked = [(question, row) for row in rows for question in row["questions"]]
+    read = _read(reader, [(question[1], row["text"]) for question, row in asked])
+    scored = [_scored(*pair, output) for pair, output in zip(asked, read, strict=True)]
+
+    def both_right(threshold: float) -> int:
+        right = [given if score >= threshold else refused for score, given, refused in scored]
+        return sum(one and other for one, other in zip(right[::2], right[1::2], strict=True))
+
+    return max(both_right(threshold) for threshold, _, _ in scored) / len(rows)
 
 
 def _scored(
-    question: Sequence[Any], forms: set[str], text: str, output: ReaderOutput
+    question: Sequence[Any], row: training.Row, output: ReaderOutput
 ) -> tuple[float, bool, bool]:
     """The best span's log-odds, or infinity where no span is asked for; whether the answer is right
     if it is given, and if it is not.
     """
+    text, forms = row["text"], {form for form, *_ in row["questions"]}
     form, answer = question[0], text[slice(*question[2:4])] if len(question) > 2 else ""
     if forms & {"yes", "no", "maybe"}:
         likely = _verdict(output)
@@ -172,11 +174,6 @@ def _verdict(output: ReaderOutput) -> dict[str, float]:
     """Probabilities by label."""
     verdict = output.verdicts[0]
     return {"yes": verdict.yes, "no": verdict.no, "maybe": verdict.unsaid}
-
-
-def _both_right(scored: Sequence[tuple[float, bool, bool]], threshold: float) -> int:
-    right = [given if score >= threshold else refused for score, given, refused in scored]
-    return sum(one and other for one, other in zip(right[::2], right[1::2], strict=True))
 
 
 def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str, float]:
@@ -201,10 +198,7 @@ def verdicts(reader: Reader, rows: list[dict[str, Any]], count: int) -> dict[str
 
 def sentences(reader: Reader, articles: Sequence[Article], count: int) -> dict[str, float]:
     rows = [
-        (
-            (qa["question"], paragraph["context"], article["title"]),
-            [answer["text"] for answer in qa["answers"]],
-        )
+        (qa["question"], paragraph["context"], article["title"], qa["answers"])
         for article in articles
         for paragraph in article["paragraphs"]
         for qa in paragraph["qas"]
@@ -212,34 +206,29 @@ def sentences(reader: Reader, articles: Sequence[Article], count: int) -> dict[s
     random.Random(SEED).shuffle(rows)
     rows = rows[:count]
     hits = chosen = expected = first = 0
-    for (_, answers), output in zip(rows, _read(reader, [row[0] for row in rows]), strict=True):
+    read = _read(reader, [row[:3] for row in rows])
+    for (*_, answer_rows), output in zip(rows, read, strict=True):
+        answers = [answer["text"] for answer in answer_rows]
         right = [any(s.text in a or a in s.text for a in answers) for s in output.sentences]
         is_chosen = [s.score >= 0.5 for s in output.sentences]
         hits += sum(r and g for r, g in zip(right, is_chosen, strict=True))
         chosen, expected = chosen + sum(is_chosen), expected + sum(right)
         scores = [s.score for s in output.sentences]
         first += right[scores.index(max(scores))]
-    answered = sum(bool(answers) for _, answers in rows)
+    answered = sum(bool(answers) for *_, answers in rows)
     return {"f1": 2 * hits / max(1, chosen + expected), "first right": first / max(1, answered)}
 
 
 def _read(reader: Reader, inputs: Sequence[tuple[str, ...]]) -> Iterator[ReaderOutput]:
     """The output for each (question, text) or (question, text, title)."""
+
+    def hit(text: str, title: str = "") -> Hit:
+        return Hit(Passage("d", 0, len(text), text, title, ""), 1, 1, 1)
+
     for start in range(0, len(inputs), _BATCH):
         batch = inputs[start : start + _BATCH]
-        yield from reader.read_many([(question, [_hit(*about)]) for question, *about in batch])
-
-
-def _hit(text: str, title: str = "") -> Hit:
-    return Hit(Passage("d", 0, len(text), text, title, ""), 1, 1, 1)
-
-
-def _tokenizer(reader: Reader) -> Any:
-    plain = reader.tokenizer  # type: ignore[attr-defined]
-    return lambda texts, **_: {
-        "input_ids": [e.ids for e in plain.encode_batch(texts, add_special_tokens=False)]
-    }
+        yield from reader.read_many([(question, [hit(*about)]) for question, *about in batch])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

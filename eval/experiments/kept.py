@@ -20,15 +20,17 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
 from tqdm import tqdm
 
 from eval.experiments.public_sets import PUBLIC
+from eval.scripts import CACHE, PATH, READER, ROOT, script
 from rag import build
 from rag.answering.receipts import model_digest
 from rag.answering.searcher import Query
@@ -40,22 +42,12 @@ from rag.meaning.sentences import enclosing_sentence
 from rag.models.cascade import Cascade
 from rag.models.registry import CASCADE_READS, first_reader
 from rag.parsing.files import find
-from rag.protocols import (
-    Embedder,
-    Filter,
-    Reader,
-    ReaderOutput,
-    Retriever,
-    SentenceScore,
-    Vectors,
-    Verdict,
-)
+from rag.protocols import Embedder, Filter, Reader, ReaderOutput, Retriever, SentenceScore, Verdict
 from rag.settings import Settings
 from rag.training.data import read_squad, recipe_articles
 from rag.training.recipe import SetsRecipe, load_recipe
 from rag.types import Document, Hit, Passage, Span
 
-ROOT = Path(__file__).parents[2]
 COLLECTIONS = (
     *("dxw-playbook", "mozilla-legal", "restic", "fivethirtyeight", "mastodon", "rust-council"),
     *("peps", "pdf", "debian", "manuals", "prose"),
@@ -70,10 +62,9 @@ SETS: dict[str, int | None] = dict.fromkeys(
 _CORPORA = {"seeds": ROOT / "seeds", "forms": ROOT / "eval/gold/office"} | {
     name: ROOT / "eval/gold" / name for name in _FOLDERS
 }
-_MADE = ("squad", "own", *PUBLIC)
-"""Sets whose questions are written next to their index."""
 HALVED = (*COLLECTIONS, "clapnq", "cmu")
 """Sets of which half is for fitting and half for reporting."""
+NAMES = click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
 _DISTRACTORS = 16
 
 
@@ -112,12 +103,9 @@ class KeptHits:
         return [_hit(row) for row in self._file.rows[key]]
 
 
-def _hit(row: Mapping[str, Any]) -> Hit:
-    passages = {
-        "passage": Passage(**row["passage"]),
-        "copies": tuple(Passage(**copy) for copy in row["copies"]),
-    }
-    return Hit(**{**row, **passages})
+def _hit(row: dict[str, Any]) -> Hit:
+    copies = tuple(Passage(**copy) for copy in row["copies"])
+    return Hit(**row | {"passage": Passage(**row["passage"]), "copies": copies})
 
 
 class KeptReads:
@@ -149,15 +137,14 @@ class KeptReads:
 
 def _packed(output: ReaderOutput, hits: Sequence[Hit]) -> dict[str, Any]:
     place = {id(hit): number for number, hit in enumerate(hits)}
+
+    def row(hit: Hit, *numbers: float, digits: int = 5) -> list[float]:
+        return [place[id(hit)], *(round(number, digits) for number in numbers)]
+
     return {
-        "spans": [(place[id(s.hit)], s.start, s.end, round(s.score, 4)) for s in output.spans],
-        "sentences": [
-            (place[id(s.hit)], s.start, s.end, round(s.score, 5)) for s in output.sentences
-        ],
-        "verdicts": [
-            (place[id(v.hit)], round(v.yes, 5), round(v.no, 5), round(v.unsaid, 5))
-            for v in output.verdicts
-        ],
+        "spans": [row(s.hit, s.start, s.end, s.score, digits=4) for s in output.spans],
+        "sentences": [row(s.hit, s.start, s.end, s.score) for s in output.sentences],
+        "verdicts": [row(v.hit, v.yes, v.no, v.unsaid) for v in output.verdicts],
     }
 
 
@@ -169,41 +156,18 @@ def _unpacked(row: Mapping[str, Any], hits: Sequence[Hit]) -> ReaderOutput:
     )
 
 
-class Remembering:
-    """An embedder that caches questions."""
-
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
-        self._known: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._embedder, name)
-
-    def embed_queries(self, texts: Sequence[str]) -> Vectors:
-        import numpy as np
-
-        for text in texts:
-            if text not in self._known:
-                self._known[text] = self._embedder.embed_queries([text])[0]
-        return np.stack([self._known[text] for text in texts])
-
-
 def opened(
-    name: str,
-    cache: Path,
-    data: Path | None = None,
-    technical: Path | None = None,
-    reader: str = "accurate",
-    collections: Path | None = None,
+    name: str, cache: Path, reader: str, sources: Mapping[str, Path | None] = MappingProxyType({})
 ) -> tuple[Engine, list[Question]]:
-    """The set's questions, and an engine over its index, which is created if needed. The engine
-    reads through the caches of `reader`.
+    """The set's questions, and an engine over its index, which is created from `sources` if needed:
+    the folders "data", "technical" and "collections". The engine reads through the caches of
+    `reader`.
     """
     folder = cache / name
     settings = Settings.load(index=folder / "index", reader=reader)
-    embedder: Any = Remembering(build.embedder(settings))
+    embedder = build.embedder(settings)
     if not (folder / "made").exists():
-        _make(name, settings, embedder, data, technical, collections)
+        _make(name, settings, embedder, sources)
         (folder / "made").touch()
     store = build.store(settings, embedder)
     engine = build.assemble(settings, store, embedder, _kept_reader(reader, folder))
@@ -221,7 +185,7 @@ def _kept_reader(name: str, folder: Path) -> Reader:
 
 
 def _kept_model(name: str, folder: Path) -> KeptReads:
-    path = folder / f"reads-{_name(name)}.jsonl"
+    path = folder / f"reads-{Path(name).name}.jsonl"
     return KeptReads(lambda: _model(name), model_digest(name), path)
 
 
@@ -233,91 +197,59 @@ def _model(name: str) -> Reader:
 
 
 def _make(
-    name: str,
-    settings: Settings,
-    embedder: Embedder,
-    data: Path | None,
-    technical: Path | None,
-    collections: Path | None,
+    name: str, settings: Settings, embedder: Embedder, sources: Mapping[str, Path | None]
 ) -> None:
-    store = build.store(settings, embedder, create=True)
-    try:
+    """The questions of sets in `_MADE` are written next to their index."""
+
+    def source(kind: str) -> Path:
+        if folder := sources.get(kind):
+            return folder
+        raise click.UsageError(f"the set {name} needs --{kind}")
+
+    with closing(build.store(settings, embedder, create=True)) as store:
         if name in _MADE:
-            if data is None:
-                raise click.UsageError(f"the set {name} needs --data")
-            documents = _made(name, data, settings.index.parent)
+            documents, rows = _MADE[name](source("data"))
+            lines = [json.dumps(row) for row in rows]
+            gold = settings.index.parent / "gold.jsonl"
+            gold.write_text("\n".join(lines) + "\n", encoding="utf-8")
             fill(documents, store, embedder, settings.passage_tokens)
             return
-        corpus = _corpus(name, technical, collections)
-        ingest = Ingest(store, embedder, settings.passage_tokens)
-        ingest.run(list(find([corpus])), lambda *_: None)
-    finally:
-        store.close()
+        if name in COLLECTIONS:
+            corpus = source("collections") / name
+        else:
+            corpus = _CORPORA.get(name) or source("technical")
+        Ingest(store, embedder, settings.passage_tokens).run(list(find([corpus])))
 
 
-def _made(name: str, data: Path, folder: Path) -> list[Document]:
-    """The documents of a set; its questions are written next to them."""
-    if name not in PUBLIC:
-        return (_squad if name == "squad" else _own)(data, folder)
-    documents, rows = PUBLIC[name](data.parent)
-    lines = [json.dumps(row) for row in rows]
-    (folder / "gold.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return documents
-
-
-def _corpus(name: str, technical: Path | None, collections: Path | None) -> Path:
-    if name in COLLECTIONS:
-        if collections is None:
-            raise click.UsageError(f"the set {name} needs --collections")
-        return collections / name
-    corpus = _CORPORA.get(name, technical)
-    if corpus is None:
-        raise click.UsageError("the set technical needs --technical")
-    return corpus
-
-
-def _squad(data: Path, folder: Path) -> list[Document]:
-    """The held-out articles and some others; the questions on the former are written next
-    to them.
-    """
+def _squad(data: Path) -> tuple[list[Document], list[dict[str, Any]]]:
+    """The held-out articles and some others, and the questions on the former."""
     others, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
     articles = held_out + random.Random(0).sample(others, _DISTRACTORS)
-    documents = [_document(article) for article in articles]
-    rows = [
-        {
-            "id": qa["id"],
-            "question": qa["question"].strip(),
-            "answers": [] if qa.get("is_impossible") else [a["text"] for a in qa["answers"]],
-            "group": document.id,
-        }
-        for article, document in zip(held_out, documents, strict=False)
-        for paragraph in article["paragraphs"]
-        for qa in paragraph["qas"]
-    ]
-    lines = [json.dumps(row) for row in rows]
-    (folder / "gold.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return documents
+    documents, rows = [_document(article) for article in articles], []
+    for article, document in zip(held_out, documents, strict=False):
+        for qa in (qa for paragraph in article["paragraphs"] for qa in paragraph["qas"]):
+            answers = [] if qa.get("is_impossible") else [a["text"] for a in qa["answers"]]
+            row = {"id": qa["id"], "question": qa["question"].strip(), "answers": answers}
+            rows.append(row | {"group": document.id})
+    return documents, rows
 
 
-def _own(data: Path, folder: Path) -> list[Document]:
-    """Every passage of our own questions, also those that readers learn from; the questions on
-    held-out passages are written next to them.
+def _own(data: Path) -> tuple[list[Document], list[dict[str, Any]]]:
+    """Every passage of our own questions, also those that readers learn from; and the questions on
+    held-out passages.
     """
     held_out = json.loads((data / "held-out.json").read_text(encoding="utf-8"))
-    learned = chain(
-        *(read_squad(data / f"qa/own-{part}.json.gz") for part in ("spans", "sentences"))
-    )
     texts = {row["text"]: row.get("context", "") for row in held_out}
-    for article in learned:
-        texts.setdefault(article["paragraphs"][0]["context"], article["title"])
+    for part in ("spans", "sentences"):
+        for article in read_squad(data / f"qa/own-{part}.json.gz"):
+            texts.setdefault(article["paragraphs"][0]["context"], article["title"])
     ids = {text: f"own/{number}" for number, text in enumerate(texts)}
-    lines = [
-        json.dumps(_own_question(ids[row["text"]], row["text"], *question))
+    rows = [
+        _own_question(ids[row["text"]], row["text"], *question)
         for row in held_out
         for question in row["questions"]
     ]
-    (folder / "gold.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return [Document(ids[text], text, title, ids[text], "") for text, title in texts.items()]
+    return [Document(ids[text], text, title, ids[text], "") for text, title in texts.items()], rows
 
 
 def _own_question(
@@ -343,15 +275,17 @@ def _document(article: Mapping[str, Any]) -> Document:
     return Document(f"squad/{title}", text, title.replace("_", " "), title, "")
 
 
-def _name(reader: str) -> str:
-    return Path(reader).name
+_MADE = {"squad": _squad, "own": _own, **PUBLIC}
+"""Sets whose documents and questions are made of DATA."""
 
 
-def done(
-    name: str, cache: Path, questions: Sequence[Question], reader: str = "accurate"
-) -> list[Question]:
+def _done(name: str, cache: Path, reader: str) -> _File:
+    return _File(cache / name / f"done-{Path(reader).name}.jsonl")
+
+
+def done(name: str, cache: Path, questions: Sequence[Question], reader: str) -> list[Question]:
     """The cached questions of `reader`."""
-    known = _File(cache / name / f"done-{_name(reader)}.jsonl").rows
+    known = _done(name, cache, reader).rows
     return [question for question in questions if question.id in known]
 
 
@@ -365,29 +299,22 @@ def read(engine: Engine, file: _File, questions: Sequence[Question]) -> Iterator
         yield question.id
 
 
-@click.command()
-@click.option("--cache", type=click.Path(path_type=Path), required=True)
-@click.option("--data", type=click.Path(path_type=Path))
-@click.option("--technical", type=click.Path(path_type=Path))
-@click.option("--collections", type=click.Path(path_type=Path))
-@click.option("--minutes", type=float, default=1e6)
-@click.option("--reader", default="accurate")
+@script(__doc__)
+@CACHE
+@click.option("--data", type=PATH, help="Folder of the sets squad and own, or beside `asked`.")
+@click.option("--technical", type=PATH, help="Folder of the set technical.")
+@click.option("--collections", type=PATH, help="Folder of the collections.")
+@click.option("--minutes", default=1e6, help="Stop after so many; the next call continues.")
+@READER
 @click.argument("names", nargs=-1, type=click.Choice(list(SETS)))
 def main(
-    cache: Path,
-    data: Path | None,
-    technical: Path | None,
-    collections: Path | None,
-    minutes: float,
-    reader: str,
-    names: tuple[str, ...],
+    cache: Path, minutes: float, reader: str, names: tuple[str, ...], **sources: Path | None
 ) -> None:
-    """Read the questions of the sets in turn."""
     until = time.monotonic() + 60 * minutes
     live = []
     for name in names or tuple(SETS):
-        engine, questions = opened(name, cache, data, technical, reader, collections)
-        live.append(read(engine, _File(cache / name / f"done-{_name(reader)}.jsonl"), questions))
+        engine, questions = opened(name, cache, reader, sources)
+        live.append(read(engine, _done(name, cache, reader), questions))
     with tqdm(unit="question", disable=None) as progress:
         while live and time.monotonic() < until:
             live = [one for one in live if next(one, None)]

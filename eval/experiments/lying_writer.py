@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 from tqdm import tqdm
 
 from eval.experiments.made_claims import all_names, swap_name, swap_value
-from eval.scripts import GOLD, finished, options
+from eval.scripts import GOLD, OUT, PATH, finished, script
 from rag import build
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
@@ -55,11 +56,14 @@ class Planted:
     wrong: str
 
 
-def main() -> None:
-    seeds, index = GOLD / "seeds.jsonl", Path("index")
-    given = options(__doc__, None, gold=seeds, index=index, answers=100)
-    engine = build.engine(Settings.load(index=given.index))
-    finished(measured(engine, read_jsonl(given.gold), given.answers), given.out)
+@script(__doc__)
+@click.option("--gold", type=PATH, default=GOLD / "seeds.jsonl", help="Questions to answer.")
+@click.option("--index", type=PATH, default="index", help="Index of their documents.")
+@click.option("--answers", default=100, help="Number of answers with an error.")
+@OUT
+def main(gold: Path, index: Path, answers: int, out: Path | None) -> None:
+    engine = build.engine(Settings.load(index=index))
+    finished(measured(engine, read_jsonl(gold), answers), out)
 
 
 def measured(engine: Engine, questions: Sequence[Question], answers: int) -> dict[str, Any]:
@@ -93,13 +97,13 @@ def _sentence(written: Written, text: str) -> WrittenSentence:
 
 def has_quote(sentence: WrittenSentence, engine: Engine) -> bool:
     """Whether a shown sentence has supporting evidence that occurs verbatim in a document."""
-    for evidence in sentence.checked.evidence if sentence.checked else ():
-        cited = evidence.citation
-        document = engine.store.document(cited.document_id)
-        is_there = document and document.text[cited.start : cited.end] == cited.quote
-        if is_there and evidence.says == "supports":
-            return True
-    return False
+    supporting = sentence.checked.evidence if sentence.checked else ()
+    cited = [evidence.citation for evidence in supporting if evidence.says == "supports"]
+    return any(
+        document.text[place.start : place.end] == place.quote
+        for place in cited
+        if (document := engine.store.document(place.document_id))
+    )
 
 
 def _planted(

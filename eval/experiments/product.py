@@ -8,8 +8,6 @@ that is asked. An answer is "useful" if `usefulness.serves` says so.
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,9 @@ from typing import Any
 import click
 import numpy as np
 
-from eval.experiments.fit_judge import is_for_fitting
-from eval.experiments.kept import HALVED, SETS, done, opened
+from eval.experiments.fit_judge import in_half, judgement_counts
+from eval.experiments.kept import NAMES
+from eval.scripts import CACHE, OUT, READER, finished, script
 from rag.answering.searcher import Query
 from rag.evaluation.gold import Question
 from rag.evaluation.squad import f1
@@ -42,31 +41,17 @@ class Asked:
 
 def ask(name: str, cache: Path, reader: str = "accurate", everything: bool = False) -> list[Asked]:
     """The kept questions of a set; of a collection those for reporting, or `everything`."""
-    engine, questions = opened(name, cache, reader=reader)
-    reported = [
-        question
-        for question in done(name, cache, questions, reader)
-        if everything or name not in HALVED or not is_for_fitting(name, question)
-    ]
-    answers = [engine.ask_many([Query(question.text)])[0] for question in reported]
+    engine, questions = in_half(name, cache, reader, True, everything)
+    answers = [engine.ask_many([Query(question.text)])[0] for question in questions]
     engine.store.close()
     return [
         Asked(name, question, answer, serves(question, shown(answer)))
-        for question, answer in zip(reported, answers, strict=True)
+        for question, answer in zip(questions, answers, strict=True)
     ]
 
 
-def table(asked: Sequence[Asked]) -> dict[str, Any]:
-    """Counts of the answerable questions by judgement, and of the unanswerable ones refused."""
-    counts = Counter((bool(row.question.answers), row.judgement) for row in asked)
-    answerable = sum(bool(row.question.answers) for row in asked)
-    kinds = ("useful", "partial", "wrong", "refused")
-    return {
-        "answerable": answerable,
-        **{kind: counts[True, kind] for kind in kinds},
-        "unanswerable": len(asked) - answerable,
-        "unanswerable refused": counts[False, "refused"],
-    }
+def table(asked: Sequence[Asked]) -> dict[str, int]:
+    return judgement_counts([(bool(row.question.answers), row.judgement) for row in asked])
 
 
 def useful(asked: Sequence[Asked]) -> dict[str, Any]:
@@ -79,10 +64,8 @@ def by(
     asked: Sequence[Asked], key: Callable[[Asked], str], figures: Callable[[Sequence[Asked]], Any]
 ) -> dict[str, Any]:
     """Figures of each group; rows with the key "" are left out."""
-    groups = {
-        name: [row for row in asked if key(row) == name] for name in sorted({*map(key, asked)})
-    }
-    return {name: figures(rows) for name, rows in groups.items() if name}
+    names = sorted({*map(key, asked)} - {""})
+    return {name: figures([row for row in asked if key(row) == name]) for name in names}
 
 
 def long_answers(asked: Sequence[Asked]) -> dict[str, Any]:
@@ -122,21 +105,16 @@ def report(asked: Sequence[Asked]) -> dict[str, Any]:
     }
 
 
-@click.command()
-@click.option("--cache", type=click.Path(path_type=Path), required=True)
-@click.option("--reader", default="accurate")
-@click.option("--out", type=click.Path(path_type=Path))
-@click.option("--everything", is_flag=True, help="also the half for fitting")
-@click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
+@script(__doc__)
+@CACHE
+@READER
+@OUT
+@click.option("--everything", is_flag=True, help="Ask also the half for fitting.")
+@NAMES
 def main(
     cache: Path, reader: str, out: Path | None, everything: bool, names: tuple[str, ...]
 ) -> None:
-    """Ask, and report."""
-    rows = [row for name in names for row in ask(name, cache, reader, everything)]
-    text = json.dumps(report(rows), indent=2)
-    print(text)
-    if out:
-        out.write_text(text + "\n", encoding="utf-8")
+    finished(report([row for name in names for row in ask(name, cache, reader, everything)]), out)
 
 
 if __name__ == "__main__":

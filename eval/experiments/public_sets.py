@@ -24,7 +24,7 @@ _PRONOUN = re.compile(
 def clapnq(data: Path) -> tuple[list[Document], list[Row]]:
     """Each passage is a document; the first annotator's sentences are the evidence."""
     documents, rows = [], []
-    for number, row in enumerate(json_lines(data / "asked/clapnq.jsonl.gz")):
+    for number, row in enumerate(json_lines(data.parent / "asked/clapnq.jsonl.gz")):
         document = _text(f"clapnq/{number}", row["title"], row["passage"])
         documents.append(document)
         marked: list[str] = next((sentence for sentence in row["sentences"] if sentence), [])
@@ -39,10 +39,10 @@ def cmu(data: Path) -> tuple[list[Document], list[Row]]:
     """Questions without pronouns, on whole articles; those with both verdicts are left out."""
     documents = {
         one["id"]: _text(f"cmu/{one['id']}", one["text"].split("\n")[0], one["text"])
-        for one in json_lines(data / "asked/cmu-documents.jsonl.gz")
+        for one in json_lines(data.parent / "asked/cmu-documents.jsonl.gz")
     }
     rows = []
-    for asked in json_lines(data / "asked/cmu.jsonl.gz"):
+    for asked in json_lines(data.parent / "asked/cmu.jsonl.gz"):
         verdicts = {answer.strip(" .").lower() for answer in asked["answers"]}
         if _PRONOUN.search(asked["question"]) or verdicts >= {"yes", "no"}:
             continue

@@ -1,11 +1,10 @@
 """How well `rag check` judges quotations: 100 made ones of each kind, from real documents.
 
-    python -m eval.experiments.quotations --data DATA [--show]
+    python -m eval.experiments.quotations --data DATA
 
 The documents are those of eval/gold and, from DATA, of collections/ and pdf/. A fifth of them is
 not indexed: their sentences are the quotations that no document has. The makers know nothing of
-the judge: they find sentences and change them with patterns of their own. --show prints each wrong
-verdict.
+the judge: they find sentences and change them with patterns of their own.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eval.scripts import GOLD, ROOT, options
+import click
+
+from eval.scripts import GOLD, PATH, ROOT, script
 from rag.claims.document_names import DocumentNames
 from rag.claims.quotation_audit import audit_quotations
 from rag.claims.quotations import find_quotations
@@ -303,9 +304,12 @@ def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[st
     return lines
 
 
-def main() -> None:
-    given = options(__doc__, None, data=None, show=False, seed=7)
-    everything = list({document.id: document for document in documents(given.data)}.values())
+@script(__doc__)
+@click.option("--data", type=PATH, help="Folder with collections/ and pdf/.")
+@click.option("--show", is_flag=True, help="Print each wrong verdict.")
+@click.option("--seed", default=7, help="Seed of the random numbers.")
+def main(data: Path | None, show: bool, seed: int) -> None:
+    everything = list({document.id: document for document in documents(data)}.values())
     inside = [document for number, document in enumerate(everything) if number % 5]
     outside = everything[::5]
     sentences = corpus(inside, outside)
@@ -316,7 +320,7 @@ def main() -> None:
         index(inside, store, embedder)
         stats, count = store.stats(), len(sentences.inside)
         print(f"{stats.documents} documents, {stats.passages} passages, {count} sentences")
-        print("\n".join(measure(store, sentences, given.show, given.seed)))
+        print("\n".join(measure(store, sentences, show, seed)))
         store.close()
 
 

@@ -27,7 +27,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from eval.scripts import GOLD, options
+import click
+
+from eval.scripts import GOLD, PATH, script
 
 DIGESTS = GOLD / "collections/documents.json"
 _PLACES = {
@@ -131,11 +133,12 @@ def changed(folder: Path) -> list[str]:
     ]
 
 
-def main() -> None:
-    given = options(__doc__, None, "folder", "sources+")
-    folder = Path(given.folder)
+@script(__doc__)
+@click.argument("folder", type=PATH)
+@click.argument("sources", type=PATH, nargs=-1, required=True)
+def main(folder: Path, sources: tuple[Path, ...]) -> None:
     with tempfile.TemporaryDirectory() as root:
-        for source in map(Path, given.sources):
+        for source in sources:
             link(folder, source) if source.is_dir() else unpack(source, Path(root))
         copy_packaged(Path(root), folder)
     differing = changed(folder)

@@ -30,16 +30,17 @@ import hashlib
 import json
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import click
 from transformers import AutoTokenizer
 
 from eval.gold.collections import unpack
-from eval.scripts import GOLD, options
+from eval.scripts import GOLD, PATH, script
 from rag.evaluation.set_files import json_lines, open_text
 from rag.ingestion.chunking import TokenCounter, split
 from rag.models.registry import reader_path
@@ -173,19 +174,22 @@ def labelled_forms() -> Iterator[Row]:
                 yield {"question": question, "form": FORMS[name][form], "weight": share}
 
 
-def main() -> None:
-    given = options(__doc__, None, "places*", packages=False, forms=None)
+@script(__doc__)
+@click.argument("places", type=PATH, nargs=-1, metavar="[OUT DATA PACKAGE...]")
+@click.option("--packages", is_flag=True, help="Only print the names of the Debian packages.")
+@click.option("--forms", type=PATH, help="Only write the questions with their forms to a file.")
+def main(places: tuple[Path, ...], packages: bool, forms: Path | None) -> None:
     sets = {name: rows(name) for name in FILES}
-    if given.packages:
+    if packages:
         print(*sorted({row["package"] for row in sets["own"] if "package" in row}))
         return
-    if given.forms:
+    if forms:
         lines = (json.dumps(row, ensure_ascii=False) for row in labelled_forms())
-        given.forms.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        forms.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return
-    if len(given.places) < 2:
-        raise SystemExit("OUT and DATA are missing")
-    out, data, *debs = map(Path, given.places)
+    if len(places) < 2:
+        raise click.UsageError("OUT and DATA are missing")
+    out, data, *debs = places
     with tempfile.TemporaryDirectory() as folder:
         for package in debs:
             unpacked = Path(folder, package.name.split("_")[0])
@@ -193,7 +197,7 @@ def main() -> None:
         texts = {name: with_texts(some, data, Path(folder)) for name, some in sets.items()}
         complete = {name: list(some) for name, some in texts.items()}
     write(complete, data, out)
-    counts: dict[str, int] = defaultdict(int)
+    counts = Counter[str]()
     for row in chain.from_iterable(complete.values()):
         counts[row["split"]] += len(row["questions"])
     left_out = sum(len(sets[name]) - len(complete[name]) for name in FILES)

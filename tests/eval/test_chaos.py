@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from eval.chaos import cluster as clusters
@@ -16,23 +17,29 @@ from tests.store.helpers import schema_dsn
 pytestmark = pytest.mark.slow
 
 
+def ran(command: click.Command, *arguments: str) -> dict[str, Any]:
+    """The result of a script."""
+    result: dict[str, Any] = command.main(arguments, standalone_mode=False)
+    return result
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_killed_process_leaves_a_consistent_index(seed: int, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
-    result = kills.main(["--kills", "8", "--seed", str(seed), "--out", str(out)])
+    result = ran(kills.main, "--kills", "8", "--seed", str(seed), "--out", str(out))
     assert (result["kills"], result["violations"]) == (8, 0)
     assert json.loads(out.read_text()) == result
 
 
 def test_two_writers_and_three_readers_share_an_index() -> None:
-    result: dict[str, Any] = shared.main(["--minutes", "0.05", "--readers", "3"])
+    result = ran(shared.main, "--minutes", "0.05", "--readers", "3")
     assert min(result["asked"], result["citations"], result["changes"]) > 0
     assert (result["wrong"], result["errors"], result["doctor"]) == (0, [], [])
 
 
 def test_killed_servers_and_workers_lose_nothing(cluster: Cluster, tmp_path: Path) -> None:
     options = ["--fake", "--minutes", "0.25", "--pause", "2"]
-    result = clusters.main([schema_dsn(cluster, tmp_path), *options])
+    result = ran(clusters.main, schema_dsn(cluster, tmp_path), *options)
     assert result["wrong"] == []
     assert min(result["kills"]["workers"], result["kills"]["servers"]) > 0
     assert min(result["counts"]["answers"], result["counts"]["polls"]) > 0
@@ -47,12 +54,12 @@ def test_kills_of_changes_to_collections_lose_nothing(
         cluster = request.getfixturevalue("cluster")
         cluster.execute("CREATE DATABASE kills")
         store = cluster.dsn("kills")
-    found = collection_kills.main(["--kills", "20", "--store", store])
+    found = ran(collection_kills.main, "--kills", "20", "--store", store)
     assert found["kills"] == 20
     assert found["changes_done"]
 
 
 def test_three_keys_see_nothing_of_each_other() -> None:
-    found = three_keys.main(["--requests", "400"])
+    found = ran(three_keys.main, "--requests", "400")
     assert found["broken"] == []
     assert {"200", "403", "404"} <= set(found["statuses"])

@@ -171,7 +171,7 @@ def test_only_uploads_reserve_bytes(client: httpx.Client) -> None:
 
 
 def test_under_load_nothing_fails_and_memory_stays(tmp_path: Path) -> None:
-    found = load.memory(tmp_path, load.options(["--fake", "--requests", "160"]))
+    found = load.memory(tmp_path, fake=True, requests=160)
     assert (found["requests"], found["failed"]) == (160, 0)
     assert found["growth_after_first_tenth_mib"] < 60
 
@@ -183,7 +183,7 @@ def test_a_flood_of_one_key_leaves_another_its_turns(
     The bound is for machines that compute much else.
     """
     monkeypatch.setattr(load, "TURNS", 1)
-    found = load.fairness(tmp_path, load.options(["--fake", "--fair", "3"]))
+    found = load.fairness(tmp_path, fake=True, seconds=3, seed=1)
     assert all(found["searches"])
     assert all(found["questions_answered"])
     assert found["quiet_beside_ms"]["p50"] < 10_000
@@ -193,7 +193,7 @@ def test_a_flood_of_one_key_leaves_another_its_turns(
 @pytest.mark.parametrize("options", [["400"], ["200", "--locked"]])
 def test_it_survives_fuzzing(tmp_path: Path, options: list[str]) -> None:
     out = tmp_path / "found.json"
-    fuzz.run(fuzz.options(["--out", str(out), "--requests", *options]))
+    fuzz.main(["--out", str(out), "--requests", *options], standalone_mode=False)
     found = json.loads(out.read_text())
     assert found["broken"] == {}
     if "--locked" in options:  # without a key it gets nowhere

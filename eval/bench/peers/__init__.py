@@ -1,7 +1,7 @@
 """Compares this system with others on the same passages, questions and weights, in one run.
 
     python3 -m venv .peers && .peers/bin/pip install -e . -r eval/bench/requirements.txt
-    .peers/bin/python -m eval.bench.peers --work /tmp/peers --out eval/results
+    .peers/bin/python -m eval.bench.peers --work /tmp/peers
 
 Systems: `ours` (the engine of `rag.build`, as shipped), `ours-fp32` (the same with
 RAG_PRECISION=fp32), `plain` (sentence-transformers, FAISS and transformers, as a careful user would

@@ -1,8 +1,6 @@
-"""The driver: python -m eval.bench.peers --work FOLDER [--systems …] [--phases …]
+"""The driver: python -m eval.bench.peers [SYSTEM]... --work FOLDER
 
---questions of the gold questions on seeds/ are asked, --rounds is of ingest, and --threads of the
-models and tokenizers of all systems. Each phase stores its measurements in the work folder, from
-which the report is made: also alone, with --phases and no name. --out is the report's folder.
+Each phase stores its measurements in the work folder, from which the report is made.
 """
 
 from __future__ import annotations
@@ -20,10 +18,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import click
+
 from eval.bench.peers import report, worker
 from eval.bench.peers.report import Measured
 from eval.bench.peers.systems import PEERS, check, documents
-from eval.scripts import GOLD, ROOT, load, machine, options
+from eval.scripts import GOLD, PATH, ROOT, load, machine, script
 from rag import build
 from rag.errors import RagError
 from rag.evaluation.gold import Question, read_jsonl, sample
@@ -168,25 +168,36 @@ def write(content: Mapping[str, Any], out: Path) -> None:
     (out / "peers.md").write_text(report.markdown(content))
 
 
-def main() -> None:
-    numbers = {"questions": 200, "rounds": 3, "threads": 2}
-    named = {"systems": list(PEERS), "phases": list(report.PHASES)}
-    given = options(__doc__, None, work=Path, **named, **numbers)
-    os.environ |= worker.ENVIRONMENT | dict.fromkeys(worker.THREADS, str(given.threads))
-    command = f"python -m eval.bench.peers --work FOLDER --systems {' '.join(given.systems)}"
-    command += "".join(f" --{name} {getattr(given, name)}" for name in numbers)
+@script(__doc__)
+@click.argument("systems", type=click.Choice(list(PEERS)), nargs=-1)
+@click.option("--work", type=PATH, required=True, help="Folder for indexes and measurements.")
+@click.option("--phase", "phases", type=click.Choice(report.PHASES), multiple=True,
+              default=report.PHASES, help="Repeatable.")  # fmt: skip
+@click.option("--report-only", is_flag=True, help="Measure nothing.")
+@click.option("--questions", default=200, help="Ask so many of the gold questions on seeds/.")
+@click.option("--rounds", default=3, help="Ingest so many times.")
+@click.option("--threads", default=2, help="Threads of each system's models and tokenizers.")
+@click.option("--out", type=PATH, default=ROOT / "eval/results", help="Folder of the report.")
+def main(
+    systems: tuple[str, ...], work: Path, phases: tuple[str, ...], report_only: bool, out: Path,
+    **numbers: int,
+) -> None:  # fmt: skip
+    systems = systems or tuple(PEERS)
+    os.environ |= worker.ENVIRONMENT | dict.fromkeys(worker.THREADS, str(numbers["threads"]))
+    command = f"python -m eval.bench.peers {' '.join(systems)} --work FOLDER"
+    command += "".join(f" --{name} {number}" for name, number in numbers.items())
     try:
-        check(given.systems)
-        prepare(given.work)
-        questions = sample(read_jsonl(GOLD / "seeds.jsonl"), given.questions)
-        run = Run(given.work, given.systems, questions, given.rounds, given.threads)
-        for phase in given.phases:
+        check(systems)
+        prepare(work)
+        questions = sample(read_jsonl(GOLD / "seeds.jsonl"), numbers["questions"])
+        run = Run(work, systems, questions, numbers["rounds"], numbers["threads"])
+        for phase in () if report_only else phases:
             started, before = time.perf_counter(), load()
             measured = ingest(run) if phase == "ingest" else in_blocks(run, phase)
             measured["load"] = [before, load()]
             (run.work / f"{phase}.json").write_text(json.dumps(measured, ensure_ascii=False))
             print(f"{phase}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
-        write(result(run, command), given.out or ROOT / "eval/results")
+        write(result(run, command), out)
     except RagError as error:
         sys.exit(f"error: {error}")
 
