@@ -20,6 +20,7 @@ from rag.meaning.sentences import split_sentences
 from rag.render.status import flat
 from rag.sockets import shut_at
 
+_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
 _MOST_BYTES = 1_000_000
 _AGAIN = frozenset((408, 429, 500, 502, 503, 504))
 _TRIES = 3
@@ -56,33 +57,28 @@ class ChatServer:
             try:
                 status, content = self._post(data, deadline)
             except TimeoutError as error:
-                raise WriterError(
-                    f"the writer at {self.address} did not answer within {self.seconds:g} s",
-                    "raise RAG_WRITER_SECONDS, or ask without --write",
-                ) from error
+                message = f"the writer at {self.address} did not answer within {self.seconds:g} s"
+                hint = "raise RAG_WRITER_SECONDS, or ask without --write"
+                raise WriterError(message, hint) from error
             except (OSError, http.client.HTTPException) as error:
                 if last:
-                    raise self._failed(
-                        f"cannot be reached: {error or type(error).__name__}"
-                    ) from error
+                    cause = error or type(error).__name__
+                    raise self._failed(f"cannot be reached: {cause}") from error
             else:
                 if status == 200:
                     return self._text(content)
                 if last or status not in _AGAIN:
-                    raise self._failed(
-                        f"answered {status}: {flat(content[:200].decode('utf-8', 'replace'))}"
-                    )
+                    start = flat(content[:200].decode("utf-8", "replace"))
+                    raise self._failed(f"answered {status}: {start}")
             time.sleep(min(0.2 * 4**attempt, max(0.0, deadline - time.monotonic())))
         raise AssertionError("the last attempt returns or raises")
 
     def _post(self, data: bytes, deadline: float) -> tuple[int, bytes]:
         parts = urlsplit(self.address)
-        connects = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in _CONNECTIONS or not parts.hostname:
             raise self._failed("is not an http or https address")
-        connection = connects(parts.hostname, parts.port, timeout=_left(deadline))
+        seconds = max(0.1, deadline - time.monotonic())
+        connection = _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=seconds)
         try:
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             headers |= {"Authorization": f"Bearer {self.key}"} if self.key else {}
@@ -91,15 +87,12 @@ class ChatServer:
             with shut_at(connection.sock, deadline):
                 connection.request("POST", path, data, headers)
                 with connection.getresponse() as response:
-                    return response.status, self._body(response)
+                    content = response.read(_MOST_BYTES + 1)
         finally:
             connection.close()
-
-    def _body(self, response: http.client.HTTPResponse) -> bytes:
-        content = response.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
             raise self._failed(f"sent more than {_MOST_BYTES:,} bytes")
-        return content
+        return response.status, content
 
     def _text(self, content: bytes) -> str:
         try:
@@ -121,11 +114,3 @@ def _without_the_last(text: str) -> str:
     """
     start, _ = ([(0, 0), *split_sentences(text)])[-1]
     return text[:start].rstrip() or text
-
-
-def _left(deadline: float) -> float:
-    """Seconds until the deadline. Raises TimeoutError if it has passed."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the deadline has passed")
-    return left

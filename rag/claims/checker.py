@@ -49,15 +49,6 @@ Proceed = Callable[[], object]
 Run = Callable[[Callable[[], Any]], Any]
 
 
-class _SplitText(NamedTuple):
-    """The text's sentences, quotations and listed sources, and the names of all documents."""
-
-    sentences: list[ClaimSentence]
-    quotations: Sequence[Quotation]
-    sources: dict[int, str]
-    names: DocumentNames
-
-
 class _Scope(NamedTuple):
     """What a check may use: numbered sources, documents that `filter` admits, `proceed`."""
 
@@ -95,18 +86,14 @@ class Checker:
         characters, and the errors of `Engine.search`.
         """
         if len(text) > _MOST_CHARACTERS:
-            raise InputError(
-                f"text too long: {len(text):,} characters, limit {_MOST_CHARACTERS:,}",
-                "check it in parts",
-            )
+            size = f"{len(text):,} characters, limit {_MOST_CHARACTERS:,}"
+            raise InputError(f"text too long: {size}", "check it in parts")
         sentences, quotations, listed, document_names = run(partial(self._split, text))
         numbered = listed | dict(sources or {})
         pending = [sentence for sentence in sentences if sentence.parts]
         if not pending and not quotations:
-            raise InputError(
-                "the text contains no claims",
-                "give a text with statements or quotations: rag check FILE",
-            )
+            hint = "give a text with statements or quotations: rag check FILE"
+            raise InputError("the text contains no claims", hint)
         audited = audit_quotations(
             self._engine.store, text, quotations, numbered, document_names, filter, run, proceed
         )
@@ -115,15 +102,15 @@ class Checker:
         for batch in _batches(pending) if pending else ():
             checked |= run(partial(self._batch, batch, scope))
             on_progress(len(checked), len(pending))
-        results = tuple(
-            checked.get(sentence.start) or verdict.skipped(sentence)
-            for sentence in sentences
-            if sentence.skipped != "source"
-        )
+        shown = (sentence for sentence in sentences if sentence.skipped != "source")
+        results = tuple(checked.get(item.start) or verdict.skipped(item) for item in shown)
         generation = self._engine.store.stats().generation
         return CheckReport(text, results, generation, numbered, tuple(audited))
 
-    def _split(self, text: str) -> _SplitText:
+    def _split(
+        self, text: str
+    ) -> tuple[list[ClaimSentence], list[Quotation], dict[int, str], DocumentNames]:
+        """(sentences, quotations, ids of the listed sources by number, names of all documents)"""
         claims = split_claims(text)
         quotations = find_quotations(text, claims.sentences)
         sentences = [_unless_quoted(text, sentence, quotations) for sentence in claims.sentences]
@@ -131,32 +118,29 @@ class Checker:
         document_names = DocumentNames(self._engine.store.documents() if is_naming else ())
         ids = {number: document_names.source(line) for number, line in claims.sources.items()}
         sources = {number: name for number, name in ids.items() if name}
-        return _SplitText(sentences, quotations, sources, document_names)
+        return sentences, quotations, sources, document_names
 
     def _batch(self, batch: Sequence[ClaimSentence], scope: _Scope) -> dict[int, Checked]:
         """The sentences with their verdicts, by start."""
-        parts_by_start = self._quotations(batch, scope)
-        pending = [
-            (sentence.start, part, _documents(sentence, scope.sources))
-            for sentence in batch
-            if sentence.start not in parts_by_start
+        checked = self._quotations(batch, scope)
+        pending = [sentence for sentence in batch if sentence.start not in checked]
+        claims = [
+            (part.text, _documents(sentence, scope.sources))
+            for sentence in pending
             for part in sentence.parts
+            if not part.unresolved
         ]
-        claims = [(part.text, cited) for _, part, cited in pending if not part.unresolved]
         evidence, documents = self._evidence(claims, scope)
+        read = zip(claims, self.read(evidence, scope.proceed), strict=True)
         judged = (
-            judge(claim, candidates, set(cited), documents, self._scorers)
-            for (claim, cited), candidates in zip(
-                claims, self.read(evidence, scope.proceed), strict=True
-            )
+            judge(claim, own, cited, documents, self._scorers) for (claim, cited), own in read
         )
-        for start, part, _ in pending:
-            checked = verdict.unresolved(part) if part.unresolved else next(judged)
-            parts_by_start.setdefault(start, []).append(checked)
-        return {
-            sentence.start: verdict.from_parts(sentence, parts_by_start[sentence.start])
-            for sentence in batch
-        }
+        for sentence in pending:
+            parts = (
+                verdict.unresolved(p) if p.unresolved else next(judged) for p in sentence.parts
+            )
+            checked[sentence.start] = list(parts)
+        return {item.start: verdict.from_parts(item, checked[item.start]) for item in batch}
 
     def _quotations(
         self, batch: Sequence[ClaimSentence], scope: _Scope
@@ -166,16 +150,11 @@ class Checker:
         claims = [(sentence.text, _documents(sentence, scope.sources)) for sentence in rewritten]
         evidence, documents = self._evidence(claims, scope)
         quotations = {}
-        for sentence, (claim, cited), (_, passages) in zip(
-            rewritten, claims, evidence, strict=True
-        ):
-            own = [
-                candidate
-                for candidate in _compared(claim, passages, scope.proceed)
-                if candidate.comparison.quoted and _is_about(sentence, candidate)
-            ]
-            if own:
-                part = judge(claim, own, set(cited), documents, self._scorers)
+        for sentence, (_, cited), (claim, own) in zip(rewritten, claims, evidence, strict=True):
+            compared = _compared(claim, own, scope.proceed)
+            quoted = (item for item in compared if item.comparison.quoted)
+            if about := [item for item in quoted if _is_about(sentence, item)]:
+                part = judge(claim, about, cited, documents, self._scorers)
                 quotations[sentence.start] = [part]
         return quotations
 
@@ -188,7 +167,7 @@ class Checker:
         }
         present = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
         (candidates,) = self.read([(claim, excerpts(claim, present, len(present)))])
-        return judge(claim, candidates, set(), documents, self._scorers)
+        return judge(claim, candidates, (), documents, self._scorers)
 
     def observe(self, claims: Sequence[CitingClaim]) -> list[list[ClaimEvidence]]:
         """The candidates for each claim, compared and read."""
@@ -215,10 +194,8 @@ class Checker:
             scope.proceed()
             own = [hit for _ in dict.fromkeys(ids) for hit in next(from_cited).hits]
             passages = [*excerpts(claim, own, _READ), *excerpts(claim, result.hits, _READ)]
-            by_place: dict[tuple[str, int], Excerpt] = {}
-            for excerpt in passages:
-                by_place.setdefault(excerpt.place, excerpt)
-            evidence.append((claim, list(by_place.values())))
+            by_place = {excerpt.place: excerpt for excerpt in reversed(passages)}
+            evidence.append((claim, [item for item in passages if by_place[item.place] is item]))
         return evidence, documents
 
     def _query(self, claim: str, k: int, filter: Filter | None) -> Query:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.claims.differences import ClaimComparison, compare
@@ -110,7 +110,7 @@ def _is_outdone(best: Scored, scored: Sequence[Scored]) -> bool:
 def judge(
     claim: str,
     candidates: Sequence[ClaimEvidence],
-    cited: Set[str],
+    cited: Collection[str],
     documents: Mapping[str, Document],
     scorers: tuple[Scorer, Scorer],
 ) -> CheckedPart:
