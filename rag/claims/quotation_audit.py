@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import islice, pairwise
+from operator import itemgetter
 from typing import Any
 
 from rapidfuzz import fuzz
@@ -228,11 +229,8 @@ class QuotationAudit:
         """
         places, remainder = list[Stretch](), fragment
         while remainder.tokens and len(places) < _MOST_PARTS:
-            size, place = max(
-                (_longest_beginning(remainder, region) for region in regions),
-                key=lambda beginning: beginning[0],
-                default=(0, None),
-            )
+            beginnings = (_longest_beginning(remainder, region) for region in regions)
+            size, place = max(beginnings, key=itemgetter(0), default=(0, None))
             if place is None or size < FEWEST_WORDS:
                 return []
             places.append(place)
@@ -304,9 +302,7 @@ def _align(fragment: Fragment, region: Region) -> Stretch | None:
     """The place in the region that is most similar to the fragment."""
     mine, theirs = fragment.tokens, region.content.tokens
     numbers: dict[str, int] = {}
-    a, b = (
-        [numbers.setdefault(token.word, len(numbers)) for token in side] for side in (mine, theirs)
-    )
+    a, b = ([numbers.setdefault(t.word, len(numbers)) for t in side] for side in (mine, theirs))
     near = fuzz.partial_ratio_alignment(a, b)
     if near is None or near.score == 0:
         return None
@@ -317,29 +313,24 @@ def _align(fragment: Fragment, region: Region) -> Stretch | None:
         (step.tag, step.src_start, step.src_end, first + step.dest_start, first + step.dest_end)
         for step in Levenshtein.opcodes(a, b[first:last])
     ]
-    steps = _core(steps)
-    if not steps:
+    if not (steps := _core(steps)):
         return None
     (_, a_start, _, b_start, _), (_, _, a_end, _, b_end) = steps[0], steps[-1]
     before = max(0, b_start - a_start)
     after = min(len(theirs), b_end + len(mine) - a_end)
-    if _SENTENCE_END.search(
-        region.content.text, theirs[b_end - 1].end - 1, theirs[after - 1].start
-    ):
+    text = region.content.text
+    if _SENTENCE_END.search(text, theirs[b_end - 1].end - 1, theirs[after - 1].start):
         after = b_end
-    if _SENTENCE_END.search(region.content.text, theirs[before].start, theirs[b_start].start):
+    if _SENTENCE_END.search(text, theirs[before].start, theirs[b_start].start):
         before = b_start
     steps.insert(0, ("replace", 0, a_start, before, b_start))
     steps.append(("replace", a_end, len(mine), b_end, after))
     equal = sum(_weight(mine[step[1] : step[2]]) for step in steps if step[0] == "equal")
     within = theirs[before:after]
-    return Stretch(
-        region.document,
-        region.start + within[0].start,
-        region.start + within[-1].end,
-        tuple(_differences(fragment, region.content, steps)),
-        min(0.999, 2 * equal / (_weight(mine) + _weight(within))),
-    )
+    start, end = region.start + within[0].start, region.start + within[-1].end
+    differs = tuple(_differences(fragment, region.content, steps))
+    likeness = min(0.999, 2 * equal / (_weight(mine) + _weight(within)))
+    return Stretch(region.document, start, end, differs, likeness)
 
 
 def _core(steps: Sequence[Step]) -> list[Step]:
@@ -356,12 +347,8 @@ def _core(steps: Sequence[Step]) -> list[Step]:
 
 def _closest(fragment: Fragment, regions: Sequence[Region], cited: Sequence[str]) -> Stretch | None:
     """The most similar place, a cited one if others are hardly more similar."""
-    places = [_align(fragment, region) for region in regions]
-    return max(
-        (place for place in places if place),
-        key=lambda place: place.likeness + 0.1 * (place.document.id in cited),
-        default=None,
-    )
+    places = [place for region in regions if (place := _align(fragment, region))]
+    return max(places, key=lambda p: p.likeness + 0.1 * (p.document.id in cited), default=None)
 
 
 def _weight(words: Sequence[Token]) -> float:
@@ -485,8 +472,7 @@ def _difference(places: Sequence[Stretch]) -> str:
     if not differs:
         return f"{document_id} has other words"
     mine, theirs = differs[0]
+    reason = f"adds “{mine}”" if mine else f"leaves out “{theirs}”"
     if mine and theirs:
         reason = f"says “{mine}”, {document_id} says “{theirs}”"
-    else:
-        reason = f"adds “{mine}”" if mine else f"leaves out “{theirs}”"
     return f"{reason}, and {len(differs) - 1} more" if len(differs) > 1 else reason

@@ -7,30 +7,26 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import get_args
 from xml.etree import ElementTree
 
-from rag.claims.results import Checked, CheckedQuotation, CheckReport
+from rag.claims.results import (
+    Checked,
+    CheckedQuotation,
+    CheckReport,
+    ClaimVerdict,
+    QuotationVerdict,
+)
 from rag.render.html_page import html_page
 from rag.render.status import plural
 from rag.types import Citation
 
 _INDENT = 26
 """Columns for the longest verdict and its confidence, "not in the documents 100%"."""
-WORDS = {
-    "supported": "supported",
-    "contradicted": "contradicted",
-    "partly": "partly supported",
-    "not_in_documents": "not in the documents",
-    "not_a_claim": "not a claim",
-    "not_checkable": "not checkable",
-    "wrong_citation": "wrong citation",
-    "exact": "exact quotation",
-    "altered": "altered quotation",
-    "stitched": "stitched quotation",
-    "cut": "cut quotation",
-    "misattributed": "misattributed quotation",
-    "not_found": "quotation not found",
-}
+WORDS: dict[str, str] = {name: name.replace("_", " ") for name in get_args(ClaimVerdict)}
+WORDS |= {name: f"{name} quotation" for name in get_args(QuotationVerdict)}
+WORDS |= {"partly": "partly supported", "not_in_documents": "not in the documents"}
+WORDS |= {"wrong_citation": "wrong citation", "not_found": "quotation not found"}
 _LONGEST = 300
 """Maximum number of characters of a sentence in the terminal."""
 
@@ -110,16 +106,13 @@ def summary(report: CheckReport) -> list[str]:
     counts = [f"{count} {WORDS[name]}" for name, count in report.counts.items() if count]
     rows = [f"{len(report.sentences)} sentences: {', '.join(counts)}"]
     if report.quotations:
-        verdicts = [
-            f"{count} {name.replace('_', ' ')}"
-            for name, count in report.quotation_counts.items()
-            if count and name != "faults"
+        by_verdict = report.quotation_counts
+        faults = by_verdict.pop("faults")
+        counts = [
+            f"{count} {name.replace('_', ' ')}" for name, count in by_verdict.items() if count
         ]
-        faults = report.quotation_counts["faults"]
-        rows.append(
-            f"{plural(len(report.quotations), 'quotation')}: {', '.join(verdicts)}; "
-            f"{plural(faults, 'fault') if faults else 'no fault'}"
-        )
+        ending = plural(faults, "fault") if faults else "no fault"
+        rows.append(f"{plural(len(report.quotations), 'quotation')}: {', '.join(counts)}; {ending}")
     return rows
 
 

@@ -185,20 +185,16 @@ def check(
     after = _digests(store.documents(), conditions)
     checks = (verify(store, passage) for passage in nearest)
     threshold = settings.threshold if settings.threshold >= 0 else judge.threshold
-    today = replace(
-        receipt,
-        embedder=receipts.model_digest(settings.embedder),
-        reader=receipts.model_digest(settings.reader),
-        calibration=judge.digest,
-        settings=receipts.answer_settings(replace(settings, threshold=threshold)),
-    )
+    embedder, reader = map(receipts.model_digest, (settings.embedder, settings.reader))
+    today = replace(receipt, embedder=embedder, reader=reader, calibration=judge.digest)
+    own = receipts.answer_settings(replace(settings, threshold=threshold))
     return CertificateCheck(
         True,
         tuple(sorted(after.keys() - before)),
         tuple(name for name in sorted(after.keys() & before) if after[name] != before[name]),
         tuple(sorted(before.keys() - after)),
         tuple(passage for passage in checks if passage.status != "ok"),
-        tuple(receipts.changes(receipt, today)),
+        tuple(receipts.changes(receipt, replace(today, settings=own))),
     )
 
 

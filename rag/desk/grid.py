@@ -10,7 +10,7 @@ import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -206,23 +206,13 @@ class Grid:
 
     def to_dict(self, offset: int = 0, limit: int | None = None) -> dict[str, Any]:
         """Plain JSON values: definition, counts, and `limit` rows from `offset` on."""
-        return {
-            "name": self.spec.name,
-            "definition": plain(self.spec),
-            "finished": self.finished,
-            "counts": self.counts,
-            "rows": [
-                {
-                    "row": row.key,
-                    "title": row.title,
-                    "cells": [
-                        cell_dict(cell, column.name)
-                        for column, cell in zip(self.spec.columns, self.cells_of(row), strict=True)
-                    ],
-                }
-                for row in self.rows[offset:][:limit]
-            ],
-        }
+        rows = []
+        for row in self.rows[offset:][:limit]:
+            placed = zip(self.spec.columns, self.cells_of(row), strict=True)
+            cells = [cell_dict(cell, column.name) for column, cell in placed]
+            rows.append({"row": row.key, "title": row.title, "cells": cells})
+        head = {"name": self.spec.name, "definition": plain(self.spec)}
+        return head | {"finished": self.finished, "counts": self.counts, "rows": rows}
 
     def changes(self, since: str = "") -> list[Change]:
         """The changes after `since` (UTC), by default `looked`; first answers do not count."""
@@ -243,9 +233,7 @@ def _change(row: CellRow, before: Cell | str | None, after: Cell | str, time: st
     old = before if isinstance(before, Cell) else None
     if isinstance(after, str):
         return Change(row.row, row.column, time, None, None, row.documents[0], "document deleted")
-    reason = (
-        "new row" if before is None else "document deleted" if old is None else "document changed"
-    )
+    reason = "document changed" if old else "document deleted" if before else "new row"
     changed = [quote.document_id for quote in after.quotes] or list(after.documents)
     if old:
         digests = {quote.document_id: quote.sha256 for quote in old.quotes}
@@ -291,27 +279,23 @@ def rows_of(spec: GridSpec, documents: Sequence[Document]) -> list[GridRow]:
     if not matching and spec.rows != "none":
         described = shown(conditions) or "the grid: the index is empty"
         raise InputError(f"no document matches {described}", "see them with: rag list")
-    rows = [
-        GridRow(key, title, (*conditions, condition), sha256)
-        for key, title, condition, sha256 in _groups(spec.rows, matching)
-    ]
+    rows = list(_groups(spec.rows, conditions, matching))
     return [*rows, GridRow(ALL, "all documents", ())] if spec.all_documents else rows
 
 
-def _groups(rows: str, documents: Sequence[Document]) -> Iterable[tuple[str, str, Condition, str]]:
-    """(key, title, condition, digest of a single document) of each row."""
+def _groups(rows: str, filter: Filter, documents: Sequence[Document]) -> Iterator[GridRow]:
     if rows == "documents":
         for document in documents:
-            condition = Condition("document", "=", document.id)
-            yield document.id, document.title, condition, document.sha256
+            own = (*filter, Condition("document", "=", document.id))
+            yield GridRow(document.id, document.title, own, document.sha256)
     elif rows == "folders":
         for folder in sorted({document.id.rpartition("/")[0] for document in documents} - {""}):
-            yield folder, folder, Condition("source", "=", folder), ""
+            yield GridRow(folder, folder, (*filter, Condition("source", "=", folder)))
     elif rows.startswith(BY_METADATA):
         key = rows.removeprefix(BY_METADATA)
         values = (document.metadata.get(key, "").split(", ") for document in documents)
         for value in sorted({part for parts in values for part in parts} - {""}):
-            yield value, value, Condition(key, "=", value), ""
+            yield GridRow(value, value, (*filter, Condition(key, "=", value)))
 
 
 def digest(column: GridColumn, *evidence: str) -> str:

@@ -250,15 +250,12 @@ def _in_one_unit(first: Quantity, second: Quantity) -> tuple[_Range, _Range] | N
     """
     if first.unit is None or second.unit is None or {first.unit, second.unit} == {"GBP", "pound"}:
         return _range(first), _range(second)
-    (one, unit), (other_amount, other_unit) = (
-        ([base(number, amount.unit, amount.kind)[0] for number in _range(amount)], name)
-        for amount in (first, second)
-        for name in (base(0, amount.unit, amount.kind)[1] or "",)
-    )
+    (low, unit), (other_low, other_unit) = (base(a.number, a.unit, a.kind) for a in (first, second))
     # one may be more specific: "member", "permanent member"
     if not (f" {unit}".endswith(f" {other_unit}") or f" {other_unit}".endswith(f" {unit}")):
         return None
-    return (one[0], one[1]), (other_amount[0], other_amount[1])
+    high, other_high = (base(_range(a)[1], a.unit, a.kind)[0] for a in (first, second))
+    return (low, high), (other_low, other_high)
 
 
 def _range(amount: Quantity) -> _Range:

@@ -40,15 +40,9 @@ UNSURE = 0.6
 """Probability of referring to the last turn from which on a question is completed."""
 UNCLEAR = 0.4
 """Probability from which on the answer says that the question may refer to the last turn."""
-_POINTERS = {
-    **dict.fromkeys("it its".split(), "it"),
-    **dict.fromkeys("he him his she her hers".split(), "she"),
-    **dict.fromkeys("they them their theirs these those".split(), "they"),
-    **dict.fromkeys("this that".split(), "that"),
-    **dict.fromkeys("one ones".split(), "one"),
-    "there": "there",
-    "then": "then",
-}
+_GROUPS = {"it": "it its", "she": "he him his she her hers", "that": "this that", "one": "one ones"}
+_GROUPS |= {"they": "they them their theirs these those", "there": "there", "then": "then"}
+_POINTERS = {word: group for group, words in _GROUPS.items() for word in words.split()}
 """Words that stand for something said before, in groups that stand for the same kinds of things."""
 _OWNING = frozenset("its his her their theirs hers".split())
 _LINKS = frozenset("and or but so also ok okay well then".split())
