@@ -12,7 +12,7 @@ import difflib
 from dataclasses import dataclass
 
 from rag.meaning.compare import is_denied
-from rag.meaning.figures import FigureIndex, contradicting, figures
+from rag.meaning.figures import contradicting, figures, states
 from rag.meaning.names import is_named, names, swapped_names
 from rag.meaning.sentences import split_sentences
 from rag.meaning.words import ARTICLES, DENIALS, PRONOUNS, content_words, word_list, word_set
@@ -64,15 +64,15 @@ class ClaimComparison:
 def compare(claim: str, evidence: str, context: str = "") -> ClaimComparison:
     """The claim compared with evidence; `context` has names and years that this may omit."""
     claimed, stated = figures(claim)[:_MOST_CLAIMED], figures(evidence)
-    around = FigureIndex((*stated, *figures(context)))
-    missing = [value for value in claimed if not around.state(value)]
+    around = (*stated, *figures(context))
+    missing = [value for value in claimed if not any(states(other, value) for other in around)]
     ours = word_list(claim)
     matcher = difflib.SequenceMatcher(None, ours, word_list(evidence), autojunk=False)
     steps = matcher.get_opcodes()
     shared = sum(b - a for kind, a, b, _, _ in steps if kind == "equal")
     likeness = shared / len(ours) if ours else 0.0
     unnamed = _unnamed(claim, evidence, context)
-    differs = list(contradicting(missing, FigureIndex(stated), FigureIndex(claimed)))
+    differs = list(contradicting(missing, stated, claimed))
     if likeness >= _SWAPPED_FROM:
         swapped = swapped_names(claim, evidence, steps)
         differs += [pair for pair in swapped if pair[0] in unnamed]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.meaning.compare import Relation, compare, entails
@@ -190,48 +190,14 @@ def states(stated: Figure, claimed: Figure) -> bool:
     return len(claimed.numbers) == 1 and claimed.numbers == stated.numbers
 
 
-class FigureIndex:
-    """Figures by kind and by number, so that a value is compared only with those it may equal."""
-
-    def __init__(self, values: Iterable[Figure]) -> None:
-        distinct: dict[Figure, Figure] = {}
-        for value in values:
-            distinct.setdefault(replace(value, text=""), value)
-        self.figures = tuple(distinct.values())
-        self._by_key: dict[object, list[Figure]] = {}
-        for value in self.figures:
-            for key in _keys(value):
-                self._by_key.setdefault(key, []).append(value)
-
-    def alike(self, value: Figure) -> Iterator[Figure]:
-        """The figures that have a kind or the number in common with the value."""
-        for key in _keys(value):
-            yield from self._by_key.get(key, ())
-
-    def state(self, claimed: Figure) -> bool:
-        """Whether one of the figures states the claimed value."""
-        return any(states(value, claimed) for value in self.alike(claimed))
-
-    def claim(self, stated: Figure) -> bool:
-        """Whether the stated value states one of the figures."""
-        return any(states(stated, value) for value in self.alike(stated))
-
-
-def _keys(value: Figure) -> Iterator[object]:
-    if value.numbers:
-        yield value.numbers
-    yield from (kind for kind in _KINDS if getattr(value, kind))
-
-
 def contradicting(
-    missing: Sequence[Figure], stated: FigureIndex, claimed: FigureIndex
+    missing: Sequence[Figure], stated: Sequence[Figure], claimed: Sequence[Figure]
 ) -> Iterator[tuple[str, str]]:
     """(the claim's words, the evidence's words) for each `missing` value of the claim, if a
-    different value of its kind is `stated` and the claim does not have that value too.
-    """
-    unclaimed = FigureIndex(value for value in stated.figures if not claimed.claim(value))
+    different value of its kind is `stated` and the claim does not have that value too."""
+    unclaimed = [value for value in stated if not any(states(value, own) for own in claimed)]
     for value in missing:
-        different = next((v for v in unclaimed.figures if _differ(value, v)), None)
+        different = next((other for other in unclaimed if _differ(value, other)), None)
         if different:
             yield value.text, different.text
 
