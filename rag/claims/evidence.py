@@ -54,11 +54,12 @@ def excerpt(claim: str, hit: Hit) -> Excerpt:
     text = hit.passage.text
     sentences = split_sentences(text, hit.passage.row_offsets) or [(0, len(text))]
     stems = content_words(claim)
-    scores = [
-        -1.0 if _is_heading(text[start:end], hit.passage) else coverage(stems, text[start:end])
-        for start, end in sentences
-    ]
-    return Excerpt(hit, sentences[scores.index(max(scores))])
+
+    def score(place: Offsets) -> float:
+        sentence = text[slice(*place)]
+        return -1.0 if _is_heading(sentence, hit.passage) else coverage(stems, sentence)
+
+    return Excerpt(hit, max(sentences, key=score))
 
 
 def _is_heading(sentence: str, passage: Passage) -> bool:

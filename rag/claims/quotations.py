@@ -67,7 +67,8 @@ def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quota
     ]
     trimmed = (_trimmed(text, quotation) for quotation in unmarked)
     in_order = sorted(trimmed, key=attrgetter("start"))
-    long_enough = [item for item in in_order if _has_words(text[item.start : item.end])]
+    words = ((item, WORD.findall(text[item.start : item.end])) for item in in_order)
+    long_enough = [item for item, own in words if len(own) >= FEWEST_WORDS]
     return list(_with_citations(text, long_enough, sentences))
 
 
@@ -159,17 +160,10 @@ def _block_quote(text: str, start: int, end: int) -> Quotation:
 
 def _trimmed(text: str, quotation: Quotation) -> Quotation:
     """Without white space and quote signs at its ends."""
-    start, end = quotation.start, quotation.end
+    quoted = text[quotation.start : quotation.end]
     drop = "> \t\r\n" if quotation.is_block else None
-    quoted = text[start:end]
-    start += len(quoted) - len(quoted.lstrip(drop))
-    end -= len(quoted) - len(quoted.rstrip(drop))
-    return replace(quotation, start=start, end=max(start, end))
-
-
-def _has_words(quoted: str) -> bool:
-    words = WORD.finditer(quoted)
-    return sum(1 for _, _ in zip(range(FEWEST_WORDS), words, strict=False)) == FEWEST_WORDS
+    start = quotation.end - len(quoted.lstrip(drop))
+    return replace(quotation, start=start, end=max(start, start + len(quoted.strip(drop))))
 
 
 def _with_citations(

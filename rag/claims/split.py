@@ -60,9 +60,8 @@ class Antecedents:
         match = _PRONOUN.match(claim)
         antecedent = self._antecedent(match[0].lower()) if match else ""
         if match and antecedent:
-            if match["owner"]:
-                antecedent += "'" if antecedent.endswith("s") else "'s"
-            claim = f"{antecedent[:1].upper()}{antecedent[1:]}{claim[match.end() :]}"
+            owner = ("'" if antecedent.endswith("s") else "'s") if match["owner"] else ""
+            claim = f"{antecedent[:1].upper()}{antecedent[1:]}{owner}{claim[match.end() :]}"
         self._subject = subject(claim) or self._subject
         if _PERSON.fullmatch(self._subject):
             self._person = self._subject
@@ -91,7 +90,6 @@ _REFERENCE = re.compile(
 """A line of a list of sources: `[1] jcpoa.md > The deal: "…"`."""
 _FENCE = re.compile(r"^[ \t]*+(?P<sign>`{3,}+|~{3,}+)(?P<after>[^\n]*+)", re.MULTILINE)
 """The first or last line of a block of code."""
-_COMMENT = "<!--", "-->"
 _GREETING = re.compile(
     r"^(?:hi|hello|hey|dear|thanks?|thank you|sure|certainly|of course|absolutely|great question|"
     r"good question|okay|ok|you're welcome|sorry|unfortunately, i|let me|let us|let's|feel free|"
@@ -183,11 +181,10 @@ def _code(text: str) -> Iterator[Offsets]:
 
 
 def _comments(text: str) -> Iterator[Offsets]:
-    opening, closing = _COMMENT
-    start = text.find(opening)
-    while start >= 0 and (end := text.find(closing, start + len(opening))) >= 0:
-        yield start, end + len(closing)
-        start = text.find(opening, end)
+    start = text.find("<!--")
+    while start >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        yield start, end + 3
+        start = text.find("<!--", end)
 
 
 def _spans(pattern: str) -> Callable[[str], Iterator[Offsets]]:

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from rag.claims.chat_client import ChatServer
 from rag.claims.checker import Checker
@@ -70,10 +71,8 @@ def messages(question: str, sentences: Sequence[str]) -> list[dict[str, str]]:
     """The messages of a chat completion; `sentences` are numbered from 1."""
     numbered = "\n".join(f"[{number}] {quoted(text)}" for number, text in enumerate(sentences, 1))
     prompt = f"SENTENCES\n{numbered}\nEND\n\nQuestion: {quoted(question)}"
-    return [
-        {"role": "system", "content": SYSTEM.format(most=_MOST)},
-        {"role": "user", "content": prompt},
-    ]
+    texts = {"system": SYSTEM.format(most=_MOST), "user": prompt}
+    return [{"role": role, "content": text} for role, text in texts.items()]
 
 
 _SENTENCES = 12
@@ -157,9 +156,8 @@ class Writer:
 
     def _checked(self, text: str, sources: Sequence[WriterSource]) -> Iterator[WrittenSentence]:
         by_number = {source.number: source for source in sources}
-        every = split_claims(text).sentences
-        sentences = [sentence for sentence in every if sentence.skipped != "source"]
-        for sentence in sentences[: 2 * _MOST]:
+        written = (item for item in split_claims(text).sentences if item.skipped != "source")
+        for sentence in islice(written, 2 * _MOST):
             yield self._judged(sentence, text[sentence.start : sentence.end], by_number)
 
     def _judged(
@@ -199,8 +197,7 @@ def _why(part: CheckedPart) -> str:
     """The reason why a checked sentence is struck; "" if it is supported."""
     if part.verdict == "supported":
         return ""
-    differs = next((pair for evidence in part.evidence for pair in evidence.differs), None)
-    if differs:
+    if differs := next((pair for item in part.evidence for pair in item.differs), None):
         return f'the sentence says "{differs[0]}", the cited passage says "{differs[1]}"'
     missing = next((value for evidence in part.evidence for value in evidence.missing), "")
     if part.verdict == "partly" or missing:

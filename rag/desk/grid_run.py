@@ -91,12 +91,10 @@ def due(grid: Grid) -> list[Due]:
     ]
 
 
-def run(
-    engine: Engine, name: str, batch: int = BATCH, on_progress: OnProgress = lambda *_: None
-) -> int:
+def run(engine: Engine, name: str, on_progress: OnProgress = lambda *_: None) -> int:
     """Ask what is due. Returns the number of cells asked. Raises NotFoundError, StoreError."""
     read = 0
-    for finished, total, count in in_batches(engine, name, batch):
+    for finished, total, count in in_batches(engine, name):
         read += count
         on_progress(finished, total)
     return read
@@ -165,12 +163,12 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
     """
     questions = queries(part)
     results = engine.find_many(questions)
-    fresh = [
-        _Asked(target, query, nearest(result) if target.row.sha256 else result, digest)
-        for target, query, result in zip(part, questions, results, strict=True)
-        for digest in [_digest(target, result)]
-        if target.before is None or target.before.digest != digest
-    ]
+    fresh = []
+    for target, query, result in zip(part, questions, results, strict=True):
+        digest = _digest(target, result)
+        if target.before is None or target.before.digest != digest:
+            read = nearest(result) if target.row.sha256 else result
+            fresh.append(_Asked(target, query, read, digest))
     single = [item for item in fresh if item.due.row.sha256]
     quick = _cells(engine, engine.quick, single, SMALL) if engine.quick else {}
     low, high = UNDECIDED
@@ -249,8 +247,7 @@ def cell(
         return replace(blank, probability=probability)
     state: State = "answered" if probability >= answered_from else "unsure"
     quotes = tuple(map(_quote, candidate.citations[:MOST_QUOTES]))
-    cited = (quote.document_id for quote in quotes)
-    documents = tuple(dict.fromkeys([*own, *cited]))
+    documents = tuple(dict.fromkeys([*own, *(quote.document_id for quote in quotes)]))
     answered = replace(blank, state=state, value=value, probability=probability)
     return replace(answered, typed=typed, quotes=quotes, documents=documents)
 
