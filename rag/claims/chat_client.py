@@ -2,8 +2,7 @@
 few retries.
 
 It uses http.client only, so that no proxy is read from the environment, no redirect is followed,
-and no address but the configured one is contacted.
-"""
+and no address but the configured one is contacted."""
 
 from __future__ import annotations
 
@@ -110,7 +109,6 @@ class ChatServer:
 
 def _without_the_last(text: str) -> str:
     """The text without its last sentence, which the token limit has cut off, unless it is the only
-    one: half a sentence may mean something else.
-    """
+    one: half a sentence may mean something else."""
     start, _ = ([(0, 0), *split_sentences(text)])[-1]
     return text[:start].rstrip() or text

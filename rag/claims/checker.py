@@ -3,8 +3,7 @@
 Quotations are compared with the documents word for word; a sentence that is only a quotation is
 not judged as a claim too. Each claim has its own evidence: first the documents that it cites, then
 what retrieval finds. Values, names and negations are compared without a model, the reader's verdict
-head judges the claim against the evidence, and a fitted scorer weighs both.
-"""
+head judges the claim against the evidence, and a fitted scorer weighs both."""
 
 from __future__ import annotations
 
@@ -83,8 +82,7 @@ class Checker:
         with it; it raises to end the check.
 
         Raises InputError if the text makes no claim and quotes nothing, or is longer than 1,000,000
-        characters, and the errors of `Engine.search`.
-        """
+        characters, and the errors of `Engine.search`."""
         if len(text) > _MOST_CHARACTERS:
             size = f"{len(text):,} characters, limit {_MOST_CHARACTERS:,}"
             raise InputError(f"text too long: {size}", "check it in parts")

@@ -3,8 +3,7 @@ and words.
 
 Values are compared by meaning, not by spelling: "14 July 2015" equals "2015-07-14", "1.5 million"
 equals "1,500,000", and "two tonnes" equals "2,000 kg". No comparison decides a verdict alone: the
-differences are shown, and weighed with the reader's verdict.
-"""
+differences are shown, and weighed with the reader's verdict."""
 
 from __future__ import annotations
 
@@ -42,8 +41,7 @@ class ClaimComparison:
     `names`: how many the claim has. `denied`: one of the two denies the other. `coverage`: the
     share of the claim's content words that the evidence has, in [0, 1]. `likeness`: the share of
     the claim's words that the evidence has in the same order, in [0, 1]. `quoted`: the evidence
-    has the claim word for word.
-    """
+    has the claim word for word."""
 
     differs: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()

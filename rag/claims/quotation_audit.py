@@ -1,8 +1,7 @@
 """Finds each quotation of a text in the documents and compares it word for word, without a model.
 
 The index proposes passages by the quotation's rarest words. In the documents around them, the
-quotation is searched for unchanged (`quoted_text`), then aligned word by word.
-"""
+quotation is searched for unchanged (`quoted_text`), then aligned word by word."""
 
 from __future__ import annotations
 
@@ -39,8 +38,7 @@ _WINDOWS = 6
 _MARGIN, _MARGIN_WORDS = 300, 16
 _SIMILAR, _NEAR = 0.6, 0.3
 """Minimum likeness of an altered quotation to its place, and of a place that is shown as the
-nearest.
-"""
+nearest."""
 _STOP_WEIGHT = 0.3
 _OMITTED = 80
 """Maximum number of characters that a quotation leaves out of what counts as one place."""
@@ -109,8 +107,7 @@ def audit_quotations(
 
     `sources` maps the numbers of citation marks to ids of documents, `names` are those of all
     documents. `run` executes each batch of work; `proceed` is called often, and raises to end the
-    audit.
-    """
+    audit."""
     audit = QuotationAudit(store, text, sources, names, tuple(filter or ()), proceed)
     checked = list[CheckedQuotation]()
     for start in range(0, len(quotations), _BATCH):
@@ -225,8 +222,7 @@ class QuotationAudit:
         self, fragment: Fragment, regions: Sequence[Region], cited: Sequence[str]
     ) -> list[Stretch]:
         """The places of the longest parts that documents have word for word, if these make up the
-        whole fragment and come from several places.
-        """
+        whole fragment and come from several places."""
         places, remainder = list[Stretch](), fragment
         while remainder.tokens and len(places) < _MOST_PARTS:
             beginnings = (_longest_beginning(remainder, region) for region in regions)

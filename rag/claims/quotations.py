@@ -1,8 +1,7 @@
 """Finds the quotations in a text: between quotation marks, or in Markdown block quotes.
 
 Offsets refer to the text under check: `text[quotation.start:quotation.end]` is the quotation
-without its marks.
-"""
+without its marks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Text as quotations are compared: without what typesetting, extraction or an editor changes.
 
 White space, hyphenation, ligatures, quotation marks, dashes, Markdown's emphasis, list bullets and
-citation marks do not count; letters, digits, capitals and other punctuation do.
-"""
+citation marks do not count; letters, digits, capitals and other punctuation do."""
 
 from __future__ import annotations
 

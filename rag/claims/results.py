@@ -28,8 +28,7 @@ class FoundEvidence:
 
     `says` is "supports" or "contradicts", or "near" if neither is likely; `probability`, in
     [0, 1], is that of `says`. `differs` are pairs (the claim's words, the document's words) that
-    cannot both be true. `missing` are values and names of the claim that the evidence lacks.
-    """
+    cannot both be true. `missing` are values and names of the claim that the evidence lacks."""
 
     citation: Citation
     says: str
@@ -56,8 +55,7 @@ class Checked:
     """A sentence at `[start, end)` of the text, with its verdict and the reason in words.
 
     `evidence` is the evidence for its parts, best first. `wrong_citation`: documents support the
-    sentence, but those that it cites do not.
-    """
+    sentence, but those that it cites do not."""
 
     start: int
     end: int
@@ -81,8 +79,7 @@ class CheckedQuotation:
     stretches of documents that it has, in its order, or the nearest one if it was not found.
     `differs` are pairs (its words, the document's words), with "" for words that only one has;
     those of an exact quotation are an editor's changes in [brackets]. `rest` is how the document's
-    sentence goes on. `cited` are the ids of the documents that it cites.
-    """
+    sentence goes on. `cited` are the ids of the documents that it cites."""
 
     start: int
     end: int

@@ -1,8 +1,7 @@
 """Splits plain text, Markdown or a chat answer into sentences and claims, with their citations.
 
 Offsets refer to the text under check: `text[sentence.start:sentence.end]` is the sentence with
-its markup.
-"""
+its markup."""
 
 from __future__ import annotations
 
@@ -141,8 +140,7 @@ class ClaimSentence:
 
     `text` is the sentence without markup; `cited` are the numbers in its marks. If it makes no
     claim, `parts` is empty and `skipped` is the reason: "question", "heading", "code", "table",
-    "introduction", "address", "source", "fragment" or, for the checker, "quotation".
-    """
+    "introduction", "address", "source", "fragment" or, for the checker, "quotation"."""
 
     start: int
     end: int

@@ -117,8 +117,7 @@ def judge(
     """The verdict on a claim from all its candidates.
 
     `cited` are the ids of the documents that the claim cites. `scorers` are those for readers with
-    a verdict head and for readers without.
-    """
+    a verdict head and for readers without."""
     if not candidates:
         return CheckedPart(claim, "not_in_documents", 1.0, 0.0, 0.0)
     scorer = scorers[0 if any(item.verdict for item in candidates) else 1]

@@ -3,8 +3,7 @@ that it writes is checked.
 
 A sentence is struck if it has an unknown citation or one that does not support it. One without a
 citation is checked against the sentences nearest to it, and gets the mark of the first that
-supports it; if none does, it is struck. If no sentence is left, the extractive answer is shown.
-"""
+supports it; if none does, it is struck. If no sentence is left, the extractive answer is shown."""
 
 from __future__ import annotations
 
@@ -113,8 +112,7 @@ class Written:
     None if there are none, and `reason` gives the cause.
 
     `sources` are the sentences that the marks number. `answer` is the extractive answer to the same
-    question.
-    """
+    question."""
 
     question: str
     text: str | None

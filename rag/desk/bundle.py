@@ -85,8 +85,7 @@ def check_path(path: Path, key: Path | None) -> None:
 def write_answer(store: Store, content: Any, path: Path, key: Path | None = None) -> Bundle:
     """Bundle what `rag ask --json` printed: the answer, and those that contradict it. `key` is a
     private key of SSH that signs the list of digests. Raises InputError for anything else, an
-    answer that was edited, and one whose documents have changed.
-    """
+    answer that was edited, and one whose documents have changed."""
     receipt, cited = load(content), citations(content)
     if not cited:
         hint = "keep a record of the search instead: rag ask QUESTION --certificate absence.html"

@@ -1,8 +1,7 @@
 """A grid as stored: the same questions to every document, to groups of them and to the whole index,
 with their cells, what changed, and ratings.
 
-`rag.desk.grid_run` asks the questions, and again after a sync.
-"""
+`rag.desk.grid_run` asks the questions, and again after a sync."""
 
 from __future__ import annotations
 
@@ -46,8 +45,7 @@ _DAMAGED = (InputError, ValueError, TypeError, LookupError, AttributeError, Recu
 @dataclass(frozen=True, slots=True)
 class Quote:
     """Where a cell's value is: `document.text[start:end] == text`, in its sentence. `sha256` is the
-    digest of the document's bytes when it was read.
-    """
+    digest of the document's bytes when it was read."""
 
     document_id: str
     sha256: str
@@ -78,8 +76,7 @@ class Cell:
     `value` has the document's words, or "yes" or "no"; of an unsure cell it is the best guess.
     `typed` is what they mean, in a column with a type. `probability`, in [0, 1], is that of the
     best candidate, even if it is absent. `documents` are the ids that it depends on; `digest`
-    changes with the question and with what was read; `at` is when the value was first seen.
-    """
+    changes with the question and with what was read; `at` is when the value was first seen."""
 
     row: str
     column: str
@@ -134,8 +131,7 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class GridRow:
     """A row: the documents that match `filter`. `key` is a document's id, a folder, a value of the
-    metadata, or `ALL`; `sha256` is the document's, or "" for several documents.
-    """
+    metadata, or `ALL`; `sha256` is the document's, or "" for several documents."""
 
     key: str
     title: str
@@ -170,8 +166,7 @@ class Grid:
     """A grid with the cells that were answered so far, by row and column.
 
     `finished` is the time at which all cells were first answered, "" before; `looked` is the time
-    up to which somebody has seen the changes.
-    """
+    up to which somebody has seen the changes."""
 
     spec: GridSpec
     rows: Sequence[GridRow]
@@ -306,8 +301,7 @@ def digest(column: GridColumn, *evidence: str) -> str:
 
 def load(store: Store, name: str) -> Grid:
     """The grid with its cells. A filter that matches nothing any more leaves it without rows.
-    Raises NotFoundError, and InputError if its stored definition cannot be read.
-    """
+    Raises NotFoundError, and InputError if its stored definition cannot be read."""
     versions = [(row, cell) for row in store.cells(name) if (cell := Cell.of(row)) is not None]
     return _grid(store, name, store.documents(), versions)
 

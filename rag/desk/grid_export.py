@@ -22,8 +22,7 @@ from rag.render.status import clean, flat
 
 _FORMULA = re.compile(r"^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[=+@＝＋－＠-])")
 """Places where a spreadsheet may take a text for a formula: at the start of a cell, or after a
-separator other than the comma.
-"""
+separator other than the comma."""
 _DETAILS = ("", " state", " probability", " quote", " page")
 _QUOTE_COLUMNS = (
     "row column state probability value quote sentence document page heading start end sha256 "
@@ -134,8 +133,7 @@ def to_gold(grid: Grid, _: Sources) -> str:
 
 def _gold_answer(cell: Cell, kind: str) -> dict[str, Any] | None:
     """The accepted answer in the format of `rag.evaluation.gold`: {} if the document has none, None
-    if the rating does not say what is right.
-    """
+    if the rating does not say what is right."""
     verdict = cell.rating.verdict if cell.rating else ""
     if verdict == "confirmed" and cell.state in ("absent", "unreadable"):
         return {} if cell.state == "absent" else None
@@ -178,8 +176,7 @@ def html_table(
     grid: Grid, links: Mapping[str, str], quote_link: Callable[[Cell], str] = lambda cell: ""
 ) -> str:
     """The table of `to_html`. `links` are addresses of documents, by id; `quote_link` is that of a
-    cell's quote, or "".
-    """
+    cell's quote, or ""."""
     headings = "".join(
         f"<th>{escape(c.name)}<small>{escape(c.question)}</small></th>" for c in grid.spec.columns
     )

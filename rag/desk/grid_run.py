@@ -1,6 +1,5 @@
 """Asks the cells of a grid that have no answer yet, or whose documents changed, batch by batch; and
-those of standing grids, whose file says `refresh = "on_sync"`, after a sync.
-"""
+those of standing grids, whose file says `refresh = "on_sync"`, after a sync."""
 
 from __future__ import annotations
 
@@ -29,14 +28,12 @@ READS = 4
 """Passages that are read for a cell of one document."""
 ANSWERED, ABSENT = 0.5, 0.45
 """Probability from which on such a cell is answered, and below which the document counts as having
-no answer.
-"""
+no answer."""
 UNDECIDED = (0.45, 0.6)
 """Range of the small reader's probability in which the large one reads, too."""
 UNLIKELY = 0.3
 """Probability below which several documents count as having no answer; they are asked like a single
-question.
-"""
+question."""
 TYPED = ("date", "amount", "number")
 _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no", "list": "list"}
 
@@ -45,8 +42,7 @@ _FORMS = {"date": "span", "amount": "span", "number": "span", "yes_no": "yes_no"
 class Correction:
     """Corrects the judge's probability for a cell. The judge does not know that one document is
     asked, nor that a value of a type is wanted. The log-odds are multiplied by `slope`, and
-    `offset` is added, and `typed` for a date, an amount or a number (Platt 1999).
-    """
+    `offset` is added, and `typed` for a date, an amount or a number (Platt 1999)."""
 
     slope: float
     offset: float
@@ -60,8 +56,7 @@ class Correction:
 
 SMALL, LARGE = Correction(0.86, 1.04, 2.4), Correction(0.89, 0.88, 2.35)
 """For answers by the small reader alone, and for those by both. Fitted, as are the thresholds, to
-half of the documents of eval/gold/grid.jsonl (`python -m eval.experiments.grid --fit`).
-"""
+half of the documents of eval/gold/grid.jsonl (`python -m eval.experiments.grid --fit`)."""
 OnProgress = Callable[[int, int], object]
 """Called with the number of cells that are done, and that of all cells to ask."""
 
@@ -77,8 +72,7 @@ class Due:
     @property
     def has_changed(self) -> bool:
         """Whether it has no answer yet, or its document or question changed. Whether the evidence
-        of several documents changed shows only when it is retrieved.
-        """
+        of several documents changed shows only when it is retrieved."""
         return self.before is None or bool(self.row.sha256)
 
 
@@ -126,8 +120,7 @@ def refresh(
     store: Store, engine: Callable[[], Engine], has_changed: bool = True
 ) -> Iterator[Refreshed]:
     """Ask the standing grids that have something to ask; only then `engine` is called. Rows of
-    several documents are asked only if the index `has_changed`.
-    """
+    several documents are asked only if the index `has_changed`."""
     for name in store.grids():
         try:
             if grids.spec_of(store, name).refresh != "on_sync":
@@ -159,8 +152,7 @@ def ask(engine: Engine, part: Sequence[Due]) -> list[Cell]:
 
     For a cell of one document the small reader reads a few passages, and the large one reads those
     of the cells that it does not decide. A cell of several documents is asked like a single
-    question.
-    """
+    question."""
     questions = queries(part)
     results = engine.find_many(questions)
     fresh = []

@@ -1,8 +1,7 @@
 """Dates and times of day in words or figures, with the precision of the words: the one grammar that
 reads them.
 
-Questions, answers, column names, metadata and claims all use it.
-"""
+Questions, answers, column names, metadata and claims all use it."""
 
 from __future__ import annotations
 

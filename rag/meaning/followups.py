@@ -4,8 +4,7 @@
 A follow-up has several possible completions: its pronoun stands for a part of the last question or
 for the last answer, it replaces a part of the last question, it continues it, or the last question
 is only its topic. All are made from the words alone; a fitted model says how likely each is meant,
-and how likely the question is complete as typed (`eval/experiments/conversations.py` fits it).
-"""
+and how likely the question is complete as typed (`eval/experiments/conversations.py` fits it)."""
 
 from __future__ import annotations
 
@@ -60,8 +59,7 @@ _MOST = 60
 """Maximum number of completions that are compared."""
 _LONGEST = 600
 """Characters of both questions up to which they are compared: follow-ups are short, and the time
-grows with the square of the length.
-"""
+grows with the square of the length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +73,7 @@ class PreviousTurn:
 @dataclass(frozen=True, slots=True)
 class Rewrite:
     """The question to ask, and a note if it seems to refer to the last one but is asked as typed.
-    `follows` is the probability that it refers to the last turn.
-    """
+    `follows` is the probability that it refers to the last turn."""
 
     question: str
     note: str = ""
@@ -105,8 +102,7 @@ class QuestionPart(NamedTuple):
     them; `before` and `after` say how many words of the run they leave out.
 
     `word_before` is the word before them, and `auxiliary` whether one is before the run; "the" does
-    not count, and is part of the `name`.
-    """
+    not count, and is part of the `name`."""
 
     text: str
     start: int
@@ -120,8 +116,7 @@ class QuestionPart(NamedTuple):
 class Completion(NamedTuple):
     """A possible meaning of a follow-up: `text`, made in the way `kind`, with `added` words in
     place of `removed` ones. `part` is the antecedent, in one of `rivals` runs of words; `place` is
-    where it is in the last question, from 0 to 1.
-    """
+    where it is in the last question, from 0 to 1."""
 
     text: str
     kind: str
@@ -293,8 +288,7 @@ def features(
     typed: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Features of a completion by name, each about 0 to 1: its kind, alone and with what the
-    `typed` question looks like, and how its added words fit those they replace.
-    """
+    `typed` question looks like, and how its added words fit those they replace."""
     of_question = typed or _typed_features(question, last)
     kinds = {f"{completion.kind} {name}".strip(): value for name, value in of_question.items()}
     fit = _fit(completion, question, last)
@@ -360,8 +354,7 @@ def _likeness(word: str, second: str) -> float:
 def chosen(options: Sequence[Completion], chances: Sequence[float]) -> int:
     """The index of the completion to ask: as typed, first of the options, unless the question
     probably refers to the last turn. If it is unclear to what it refers, it is the completion that
-    shares most content words with all that may be meant, such as the one with the whole topic.
-    """
+    shares most content words with all that may be meant, such as the one with the whole topic."""
     if chances[0] > 1 - UNSURE:
         return 0
     best = max(range(1, len(options)), key=lambda row: chances[row])

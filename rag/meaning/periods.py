@@ -78,8 +78,7 @@ class Periods(NamedTuple):
 
     def differ(self, other: Periods) -> bool:
         """Whether both state days, years or quarters, but none in common; or this one only a
-        quarter's length, and the other only longer ones.
-        """
+        quarter's length, and the other only longer ones."""
         if min(map(_agreement, self[:3], other[:3])) < 0:
             return True
         return self.months == {"3"} and bool(other.months & _LONGER)

@@ -1,6 +1,5 @@
 """Reads numbers in words or digits, ranges, and their units: currencies, durations, and physical
-units with their sizes. `rag.meaning.compare` converts and compares them.
-"""
+units with their sizes. `rag.meaning.compare` converts and compares them."""
 
 from __future__ import annotations
 
@@ -244,8 +243,7 @@ def quantity(text: str, after: str = "") -> Quantity | None:
 
     None if there are several numbers, if the number is ambiguous ("hundreds of", "two thirds",
     "1,5", "1 284,50", "9 am", "2015-18", "5m people"), or if it does not count anything ("room 12",
-    "C 010").
-    """
+    "C 010")."""
     after = after[:80]
     if len(text) > LONGEST or _NONE.search(f"{text}{after[:12]}"):
         return None

@@ -99,8 +99,7 @@ def resolve(
     None if the expression is not relative, refers to another event, or has no calendar date. A
     weekday alone is the last one up to that day, or the next if its clause is about the future;
     with "until", "by" or "from" the clause must say so. `in_row` is whether the expression is in a
-    row of a table, where a weekday recurs and is not resolved.
-    """
+    row of a table, where a weekday recurs and is not resolved."""
     head = _HEAD.match(text)
     match = _RELATIVE.fullmatch(digits(_HEAD.sub("", text.strip().lower())).strip(" .,;:"))
     if match is None or _THE.search(f"{before[-8:]}{text}"):

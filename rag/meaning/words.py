@@ -1,8 +1,7 @@
 """English words: closed classes, names of months and weekdays, number words as digits, and words as
 they are compared: normalised, content words only, or one by one in order.
 
-Number words become digits through text2num, with additions for ranges, halves and scales.
-"""
+Number words become digits through text2num, with additions for ranges, halves and scales."""
 
 from __future__ import annotations
 
