@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
+from typing import IO
 
 from starlette.types import Message, Receive
 
@@ -88,43 +89,19 @@ class Admission:
         self._bytes.add(key_id, size)
 
 
-class Body:
-    """A complete body. A small one stays in memory."""
-
-    def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=SMALL_BODY)  # noqa: SIM115  closed by `close`
-        self.size = 0
-        self._sent = 0
-
-    def add(self, piece: bytes) -> None:
-        self._file.write(piece)
-        self.size += len(piece)
-
-    def next(self) -> Message | None:
-        """The next ASGI message of the body; None at its end."""
-        if self._sent and self._sent >= self.size:
-            return None
-        if not self._sent:
-            self._file.seek(0)
-        piece = self._file.read(_PIECE)
-        self._sent += max(1, len(piece))
-        return {"type": "http.request", "body": piece, "more_body": self._sent < self.size}
-
-    def close(self) -> None:
-        self._file.close()
-
-
-async def receive_body(receive: Receive, limit: int) -> Body:
-    """Receive the body. Raises ServiceError if it is too large, too slow, or cut off."""
-    body = Body()
+async def receive_body(receive: Receive, limit: int) -> IO[bytes]:
+    """Receive the body; a small one stays in memory. Raises ServiceError if it is too large, too
+    slow, or cut off.
+    """
+    body = tempfile.SpooledTemporaryFile(max_size=SMALL_BODY)  # noqa: SIM115  closed by the caller
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise problems.hung_up()
-                body.add(message.get("body", b""))
-                if body.size > limit:
+                body.write(message.get("body", b""))
+                if body.tell() > limit:
                     raise _too_large(limit)
                 if not message.get("more_body"):
                     return body
@@ -135,6 +112,17 @@ async def receive_body(receive: Receive, limit: int) -> Body:
             hint = "send less at a time, or use a faster connection"
             raise ServiceError(408, "slow-body", detail, hint) from None
         raise
+
+
+def messages_of(body: IO[bytes]) -> Iterator[Message]:
+    """The ASGI messages of a whole body; of an empty one, too."""
+    size = body.tell()
+    body.seek(0)
+    more = True
+    while more:
+        piece = body.read(_PIECE)
+        more = body.tell() < size
+        yield {"type": "http.request", "body": piece, "more_body": more}
 
 
 def announced(headers: Mapping[str, str], limit: int) -> int:

@@ -8,18 +8,20 @@ from contextlib import asynccontextmanager
 
 import anyio.to_thread
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from rag import __version__
-from rag.server import openapi, problems
+from rag.server import openapi
 from rag.server.admission import Admission
-from rag.server.auth import Access, origins
+from rag.server.auth import Access, RouteRights, origins
 from rag.server.collection_host import CollectionHost
-from rag.server.middleware import ErrorResponses, RequestGate
+from rag.server.middleware import RequestGate
+from rag.server.problems import respond
 from rag.server.request_log import RequestLogging
-from rag.server.rights import RouteRights
 from rag.server.routes import (
     collection_routes,
     dify,
@@ -36,7 +38,7 @@ from rag.server.routes import (
     threads,
 )
 from rag.server.state import Backend, Service, open_backend
-from rag.server.tracing import Spans, spans_to
+from rag.server.tracing import spans_to
 from rag.settings import Settings
 
 _SPARE_THREADS = 32
@@ -72,16 +74,19 @@ def create_app(
     """The service for an index. Index and models are opened by a separate thread when it starts.
 
     `on_failure` is called if they cannot be opened. `token` is required while there are no API
-    keys; "" requires none. Raises StoreError if uploads cannot be stored in the index folder.
+    keys; "" requires none. Raises StoreError if uploads cannot be stored in the index folder, and
+    InputError for an invalid origin.
     """
     service = Service(settings, lambda: backend(settings), on_failure)
     collections = CollectionHost(service)
     spans = spans_to(settings.traces)
     agents = mcp.McpEndpoint()
+    threads = settings.queue + _SPARE_THREADS
+    max_upload = settings.max_upload_mb << 20
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _threads(settings)
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
         service.start()
         collections.start()
         async with agents.running():
@@ -96,6 +101,7 @@ def create_app(
     routes = [route for module in _MODULES for route in module.router.routes]
     routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     rights = RouteRights(routes)
+    admission = Admission(threads, 2 * max_upload)
     app = FastAPI(
         title="rag",
         version=__version__,
@@ -104,49 +110,25 @@ def create_app(
         redirect_slashes=False,
         # generated clients name their methods after it
         generate_unique_id_function=lambda route: route.name,
-        middleware=_middleware(service, collections, rights, spans, access),
+        exception_handlers={HTTPException: respond, RequestValidationError: respond},
+        middleware=[  # the outermost first
+            Middleware(RequestLogging, access=access, metrics=service.metrics, spans=spans),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=origins(settings.cors_origins),
+                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "If-Match", "If-None-Match", "X-Request-ID"],
+                expose_headers=_EXPOSED,
+            ),
+            Middleware(
+                RequestGate, access, rights, collections, admission, service.audit, max_upload
+            ),
+        ],
     )
     app.state.service, app.state.collections, app.state.rights = service, collections, rights
     app.state.access = access
     for module in _MODULES:
         app.include_router(module.router)
     app.router.routes.append(routes[-1])
-    problems.install(app)
     app.openapi = functools.cache(lambda: openapi.schema(app))  # type: ignore[method-assign]
     return app
-
-
-def _middleware(
-    service: Service,
-    collections: CollectionHost,
-    rights: RouteRights,
-    spans: Spans | None,
-    access: Access,
-) -> list[Middleware]:
-    """The layers before the routes, outermost first. Raises InputError for an invalid origin."""
-    settings = service.settings
-    max_upload = settings.max_upload_mb << 20
-    return [
-        Middleware(RequestLogging, access=access, metrics=service.metrics, spans=spans),
-        Middleware(
-            CORSMiddleware,
-            allow_origins=origins(settings.cors_origins),
-            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "If-Match", "If-None-Match", "X-Request-ID"],
-            expose_headers=_EXPOSED,
-        ),
-        Middleware(ErrorResponses),
-        Middleware(
-            RequestGate,
-            access=access,
-            rights=rights,
-            collections=collections,
-            admission=Admission(_threads(settings), 2 * max_upload),
-            audit=service.audit,
-            max_upload=max_upload,
-        ),
-    ]
-
-
-def _threads(settings: Settings) -> int:
-    return settings.queue + _SPARE_THREADS

@@ -1,4 +1,6 @@
-"""Access control: keys and their scopes, rate limits, and which web pages may use the service."""
+"""Access control: the right that each endpoint declares with `@needs`, keys and their scopes, rate
+limits, and which web pages may use the service.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,19 @@ import math
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from starlette.requests import cookie_parser
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from rag.errors import InputError, StoreError
 from rag.server.api_keys import WRITE, Key, Keys
 from rag.server.problems import ServiceError
-from rag.server.rights import Right
 from rag.settings import DEFAULT_COLLECTION
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -34,6 +39,55 @@ only, while it sends cookies to every port of this machine, also to another user
 REQUEST_SECONDS = 0.025
 """Seconds that a request costs in addition to its computing."""
 _SAFE = frozenset({"GET", "HEAD"})
+
+
+E = TypeVar("E", bound=Callable[..., object])
+
+
+class Right(Enum):
+    """A right to the collection of the path, unless it says otherwise."""
+
+    OPEN = "no key"
+    ANY = "any key; the endpoint checks which collections it names"
+    READ = "a key for the collection"
+    WRITE = "a key with scope write for the collection"
+    OPERATE = "a key for all collections"
+    MANAGE = "a key with scope write for all collections"
+
+    @property
+    def writes(self) -> bool:
+        return self in (Right.WRITE, Right.MANAGE)
+
+    @property
+    def everywhere(self) -> bool:
+        return self in (Right.OPERATE, Right.MANAGE)
+
+
+def needs(right: Right) -> Callable[[E], E]:
+    """Declare the right that an endpoint needs."""
+
+    def declare(endpoint: E) -> E:
+        endpoint.right = right  # type: ignore[attr-defined]
+        return endpoint
+
+    return declare
+
+
+class RouteRights:
+    """The rights of all routes."""
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        """Raises AttributeError if an endpoint declares no right."""
+        self.declared: list[tuple[Route, Right]] = [
+            (route, route.endpoint.right)  # type: ignore[attr-defined]
+            for route in routes
+            if isinstance(route, Route)
+        ]
+
+    def needed(self, scope: Scope) -> Right:
+        """The right for a request; READ for unknown routes, so only a key learns which exist."""
+        matches = (right for route, right in self.declared if route.matches(scope)[0] is Match.FULL)
+        return next(matches, Right.READ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +110,7 @@ class Access:
         self._keys = keys
         self._host = host
         self._token = token
-        self._rate = Rate(rate)
+        self.rate = Rate(rate)
 
     @property
     def keyless(self) -> bool:
@@ -143,15 +197,7 @@ class Access:
                 f"key {key.id} is read-only",
                 "use a key made with: rag keys add NAME --write",
             )
-        self._rate.take(key.id)
-
-    def charge(self, key: Key, seconds: float) -> None:
-        """Take seconds of computing from the key's rate; it may be overdrawn."""
-        self._rate.charge(key.id, seconds)
-
-    def rate_headers(self, key_id: str) -> dict[str, str]:
-        """Rate limit headers; {} without a limit."""
-        return self._rate.headers(key_id)
+        self.rate.take(key.id)
 
     def _key(self, headers: Mapping[str, str]) -> Key:
         token = _bearer(headers)

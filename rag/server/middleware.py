@@ -1,34 +1,31 @@
-"""The middlewares in front of the application: `RequestGate` checks key, rights, rate and size and
-receives the body, and `ErrorResponses` turns errors into responses.
-
-`rag.server.app` has their order.
+"""`RequestGate`, the middleware in front of the application: it checks key, rights, rate and size,
+receives the body, and turns errors into responses. `rag.server.app` has the order of middlewares.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, closing, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import anyio.to_thread
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError
 from rag.server import problems
-from rag.server.admission import SMALL_BODY, Admission, Body, announced, receive_body
-from rag.server.auth import Access
+from rag.server.admission import SMALL_BODY, Admission, announced, messages_of, receive_body
+from rag.server.auth import Access, Right, RouteRights
 from rag.server.collection_paths import split
 from rag.server.problems import ServiceError
-from rag.server.request_log import HttpLayer, RequestLog
-from rag.server.rights import Right, RouteRights
+from rag.server.request_log import RequestLog
 from rag.settings import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
@@ -39,35 +36,16 @@ _log = logging.getLogger("rag.requests")
 _SEARXNG = ("/search", "/v1/search")
 
 
-class ErrorResponses(HttpLayer):
-    """Turns errors of the inner layers into problem details (RFC 9457)."""
-
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange: RequestLog = scope["state"]["exchange"]
-        try:
-            await self.app(scope, receive, send)
-        except Exception as error:
-            if not isinstance(error, RagError):
-                _log.exception("request %s failed", exchange.request_id)
-            elif error.status in (401, 403, 421):  # failed logins must be traceable
-                exchange.notes["address"] = _address(scope)
-            if not exchange.started:
-                problem, extra = problems.problem_of(error), problems.headers_of(error)
-                if scope["path"] == "/":
-                    response: Response = problems.in_words(problem, extra)
-                else:
-                    response = problems.response(problem, Request(scope), extra)
-                await response(scope, receive, send)
-
-
 @dataclass(eq=False)
-class RequestGate(HttpLayer):
+class RequestGate:
     """Lets requests in: checks key, rights and rate, finds a place and the collection, and receives
-    the whole body before the application runs. Records each change that succeeded.
+    the whole body before the application runs. Records each change that succeeded. Errors become
+    problem details (RFC 9457).
 
     `max_upload` is in bytes. OPEN routes need no place and have no body.
     """
 
+    app: ASGIApp
     access: Access
     rights: RouteRights
     collections: CollectionHost
@@ -75,7 +53,23 @@ class RequestGate(HttpLayer):
     audit: Audit
     max_upload: int
 
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange: RequestLog = scope["state"]["exchange"]
+        try:
+            await self._let_in(scope, receive, send)
+        except Exception as error:
+            if not isinstance(error, RagError):
+                _log.exception("request %s failed", exchange.request_id)
+            elif error.status in (401, 403, 421):  # failed logins must be traceable
+                exchange.notes["address"] = _address(scope)
+            if not exchange.started:
+                response = await problems.respond(Request(scope), error)
+                await response(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = scope["state"]
         request_headers: Mapping[str, str] = Headers(scope=scope)
         if "content-length" in request_headers and "transfer-encoding" in request_headers:
@@ -89,8 +83,7 @@ class RequestGate(HttpLayer):
         right = self.rights.needed(scope)
         await self._authorize(scope, right, request_headers)
         if right in (Right.OPEN, Right.OPERATE):
-            with closing(Body()) as body:
-                await _watched(self.app, scope, receive, send, body)
+            await _watched(self.app, scope, receive, send, io.BytesIO())
             return
         limit = self._limit(scope["method"], path)
         size = announced(request_headers, limit)
@@ -99,7 +92,7 @@ class RequestGate(HttpLayer):
             self._service(state),
         ):
             state["release_body"] = free
-            with closing(await receive_body(receive, limit)) as body:
+            with await receive_body(receive, limit) as body:
                 await _watched(self.app, scope, receive, send, body)
         await self._note_change(scope, right)
 
@@ -113,7 +106,7 @@ class RequestGate(HttpLayer):
         if key is None:
             return
         state["exchange"].key = state["caller"].key_id = key.id
-        state["caller"].charge = partial(self.access.charge, key)
+        state["caller"].charge = partial(self.access.rate.charge, key.id)
         self.access.admit(key, right, await self._id(state["collection"]))
 
     async def _id(self, name: str) -> str:
@@ -132,13 +125,10 @@ class RequestGate(HttpLayer):
     @asynccontextmanager
     async def _service(self, state: dict[str, Any]) -> AsyncIterator[None]:
         """Put the collection's service into the state, open until the response has been sent."""
-        name = state["collection"]
-        if name in ("", DEFAULT_COLLECTION):
-            yield
-            return
         with ExitStack() as stack:
-            opened = self.collections.opened(name)
-            state["service"] = await anyio.to_thread.run_sync(stack.enter_context, opened)
+            if state["collection"] not in ("", DEFAULT_COLLECTION):
+                opened = self.collections.opened(state["collection"])
+                state["service"] = await anyio.to_thread.run_sync(stack.enter_context, opened)
             yield
 
     async def _note_change(self, scope: Scope, right: Right) -> None:
@@ -172,9 +162,11 @@ def _address(scope: Scope) -> str:
     return str((scope.get("client") or ("",))[0])
 
 
-async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: Body) -> None:
+async def _watched(
+    app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: IO[bytes]
+) -> None:
     """Run the application with a received body, and watch the connection."""
-    disconnected = asyncio.Event()
+    disconnected, messages = asyncio.Event(), messages_of(body)
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -183,8 +175,8 @@ async def _watched(app: ASGIApp, scope: Scope, receive: Receive, send: Send, bod
         disconnected.set()
 
     async def replay() -> Message:
-        if piece := body.next():
-            return piece
+        if message := next(messages, None):
+            return message
         await disconnected.wait()
         return {"type": "http.disconnect"}
 

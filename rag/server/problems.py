@@ -8,9 +8,9 @@ import re
 import sqlite3
 from typing import Any, Self
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -120,6 +120,11 @@ def hung_up() -> ServiceError:
 
 
 def problem_of(error: Exception) -> Problem:
+    """The problem of any error but RequestValidationError."""
+    if isinstance(error, HTTPException):  # of the framework
+        words = {404: "not found", 405: "method not allowed"}.get(error.status_code)
+        hint = "see /openapi.json" if words else ""
+        return _problem(error.status_code, "http", words or str(error.detail), hint)
     if not isinstance(error, RagError):
         hint = "search the log for this request's id"
         return _problem(500, "unforeseen", "unexpected error", hint)
@@ -149,13 +154,6 @@ def without_places(text: str) -> str:
     return _PROCESS.sub("another process", _FOLDERS.sub("…/", text))
 
 
-def headers_of(error: Exception) -> dict[str, str]:
-    """Retry-After and WWW-Authenticate headers, where they apply."""
-    seconds = getattr(error, "retry_after", 2 if isinstance(error, BusyError) else None)
-    headers = {} if seconds is None else {"Retry-After": str(seconds)}
-    return headers | ({"WWW-Authenticate": "Bearer"} if getattr(error, "status", 0) == 401 else {})
-
-
 def _problem(
     status: int, kind: str, detail: str, hint: str = "", errors: list[dict[str, str]] | None = None
 ) -> Problem:
@@ -176,60 +174,51 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def response(
-    problem: Problem, request: Request, headers: dict[str, str] | None = None
-) -> JSONResponse:
-    """The problem in the format of the API in use. OpenAI's answers invalid requests with 400."""
-    request_id = str(getattr(request.state, "request_id", ""))
-    if shape := shape_of(request.scope["path"]):
+async def respond(request: Request, error: Exception) -> Response:
+    """The error in the format of the API in use, with Retry-After and WWW-Authenticate where they
+    apply. OpenAI's API answers invalid requests with 400; a person who opens the page gets words.
+    """
+    if isinstance(error, RequestValidationError):
+        problem = _invalid(error, request)
+    else:
+        problem = problem_of(error)
+    headers = dict(getattr(error, "headers", None) or {})
+    seconds = getattr(error, "retry_after", 2 if isinstance(error, BusyError) else None)
+    if seconds is not None:
+        headers["Retry-After"] = str(seconds)
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    path = request.scope["path"]
+    if path == "/" and request.method == "GET":
+        words = [f"{text[0].upper()}{text[1:]}." for text in (problem.detail, problem.hint) if text]
+        return PlainTextResponse("\n\n".join(words), problem.status, headers)
+    if shape := shape_of(path):
         is_400 = shape is OpenAIError and problem.status == 422
         body = shape.of(problem).model_dump()
         return JSONResponse(body, 400 if is_400 else problem.status, headers)
-    body = problem.model_dump() | {"request_id": request_id}
+    body = problem.model_dump() | {"request_id": request.state.request_id}
     return JSONResponse(body, problem.status, headers, MEDIA_TYPE)
 
 
-def in_words(problem: Problem, headers: dict[str, str]) -> PlainTextResponse:
-    """The problem for a person who opens the page."""
-    words = [f"{text[0].upper()}{text[1:]}." for text in (problem.detail, problem.hint) if text]
-    return PlainTextResponse("\n\n".join(words), problem.status, headers)
-
-
-def install(app: FastAPI) -> None:
-    """Turn the application's errors into problems; ErrorResponses handles unexpected ones."""
-    app.add_exception_handler(RagError, _rag)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-
-
-def _rag(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RagError)
-    return response(problem_of(error), request, headers_of(error))
-
-
-def _invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
+def _invalid(error: RequestValidationError, request: Request) -> Problem:
     faults = error.errors()[:20]
-    if any(tuple(fault["loc"]) == ("body",) for fault in faults) and not _says_json(request):
+    kind = media_type(request)
+    is_json = kind.startswith("application/") and kind.endswith(("/json", "+json"))
+    if any(tuple(fault["loc"]) == ("body",) for fault in faults) and not is_json:
         message, hint = "the body's media type is not JSON", "Content-Type: application/json"
-        return response(_problem(415, "media-type", message, f"send the header {hint}"), request)
+        return _problem(415, "media-type", message, f"send the header {hint}")
     wrong = [_fault(fault) for fault in faults]
     status, kind, detail = 422, "invalid", "invalid request"
     if any(fault["type"] == "json_invalid" for fault in faults):
         status, kind, detail = 400, "malformed", f"the body {wrong[0]['message']}"
     elif faults:
         detail = f"the field {sentence(faults[0])}"
-    return response(_problem(status, kind, detail, "see /openapi.json", wrong), request)
+    return _problem(status, kind, detail, "see /openapi.json", wrong)
 
 
 def media_type(request: Request) -> str:
     """Media type of the request's body, or ""."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _says_json(request: Request) -> bool:
-    kind = media_type(request)
-    return kind.startswith("application/") and kind.endswith(("/json", "+json"))
 
 
 def _fault(fault: Any) -> dict[str, str]:
@@ -256,13 +245,3 @@ def sentence(fault: Any) -> str:
         return printable(f"`{str(fault['loc'][-1])[:100]}` is not known")
     reason = str(fault["msg"])[:1].lower() + str(fault["msg"])[1:]
     return printable(f"{place} is wrong: {reason}, not {shortened(repr(fault['input']), 80)}")
-
-
-def _http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    words = {404: "not found", 405: "method not allowed"}
-    hint = "see /openapi.json" if error.status_code in words else ""
-    problem = _problem(
-        error.status_code, "http", words.get(error.status_code, str(error.detail)), hint
-    )
-    return response(problem, request, dict(error.headers or {}))

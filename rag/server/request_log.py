@@ -7,7 +7,6 @@ import logging
 import re
 import time
 import uuid
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,32 +57,25 @@ class RequestLog:
 
 
 @dataclass(eq=False)
-class HttpLayer(ABC):
-    """Middleware for HTTP requests only. Layers share facts in the scope's state."""
-
-    app: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await (self.http if scope["type"] == "http" else self.app)(scope, receive, send)
-
-    @abstractmethod
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None: ...
-
-
-@dataclass(eq=False)
-class RequestLogging(HttpLayer):
-    """Puts a RequestLog and a Caller into the request's state, adds the request id, the caller's
-    rate and security headers to the response, and records the request when it is done.
+class RequestLogging:
+    """Middleware that puts a RequestLog and a Caller into the request's state, adds the request id,
+    the caller's rate and security headers to the response, and records the request when it is done.
     """
 
+    app: ASGIApp
     access: Access
     metrics: Metrics
     spans: Spans | None
 
-    async def http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = RequestLog(scope["method"], scope["path"], _request_id(scope))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        sent_id = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid.uuid4().hex
+        exchange = RequestLog(scope["method"], scope["path"], request_id)
         scope.setdefault("state", {}).update(
-            request_id=exchange.request_id, exchange=exchange, caller=Caller()
+            request_id=request_id, exchange=exchange, caller=Caller()
         )
         if exchange.method == "HEAD":  # the same headers as GET, without a body (RFC 9110, 9.3.2)
             scope = {**scope, "method": "GET"}
@@ -91,8 +83,8 @@ class RequestLogging(HttpLayer):
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status, exchange.started = message["status"], True
-                rate = self.access.rate_headers(exchange.key) if exchange.key else {}
-                own = {**_HEADERS, "X-Request-ID": exchange.request_id, **rate}
+                rate = self.access.rate.headers(exchange.key) if exchange.key else {}
+                own = {**_HEADERS, "X-Request-ID": request_id, **rate}
                 response_headers = MutableHeaders(scope=message)
                 for name, value in own.items():
                     response_headers.setdefault(name, value)
@@ -120,7 +112,7 @@ class RequestLogging(HttpLayer):
             "key": exchange.key,
             **exchange.notes,
         }
-        _log.info(json.dumps(line, ensure_ascii=True))
+        _log.info(json.dumps(line))
         if self.spans:
             facts = {
                 "http.request.method": method,
@@ -135,16 +127,7 @@ class RequestLogging(HttpLayer):
 
 def _timings(caller: Caller) -> list[Mapping[str, float]]:
     """Seconds of each stage, of each batch that answered the client."""
-    answers = [
-        question.answer.result()
-        for question in caller.questions
-        if question.answer.done()
-        and not question.answer.cancelled()
-        and question.answer.exception() is None
-    ]
-    return list({tuple(answer.timings.items()): answer.timings for answer in answers}.values())
-
-
-def _request_id(scope: Scope) -> str:
-    request_id = Headers(scope=scope).get("x-request-id", "")
-    return request_id if _REQUEST_ID.fullmatch(request_id) else uuid.uuid4().hex
+    futures = [question.answer for question in caller.questions]
+    finished = [one for one in futures if one.done() and not one.cancelled()]
+    timings = [one.result().timings for one in finished if one.exception() is None]
+    return list({tuple(stages.items()): stages for stages in timings}.values())

@@ -15,9 +15,8 @@ from starlette.routing import Route
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.protocols import ReaderOutput
 from rag.server.api_keys import Keys, keys_of
-from rag.server.auth import Rate
+from rag.server.auth import Rate, Right, RouteRights
 from rag.server.problems import ServiceError
-from rag.server.rights import Right, RouteRights
 from rag.server.serve import _open, check_binding, token_of
 from rag.settings import Settings
 from rag.types import Hit

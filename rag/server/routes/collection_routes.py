@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 
 from rag.server import serialize
 from rag.server.api_keys import Key
+from rag.server.auth import Right, needs
 from rag.server.collection_host import CollectionHost
 from rag.server.problems import ServiceError
-from rag.server.rights import Right, needs
 from rag.server.schemas import Options, Strict, WireAnswer
 from rag.server.state import Service, caller_of, wait
 from rag.settings import DEFAULT_COLLECTION

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from rag.errors import InputError
+from rag.server.auth import Right, needs
 from rag.server.openai_schemas import Id, Loose, Short
-from rag.server.rights import Right, needs
 from rag.server.routes.openai import passages_of
 from rag.server.schemas import Options, Text
 from rag.types import Document, Hit

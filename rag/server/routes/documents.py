@@ -19,12 +19,12 @@ from starlette.exceptions import HTTPException
 from rag.errors import InputError, NotFoundError
 from rag.filters import matches, parse
 from rag.server import serialize
+from rag.server.auth import Right, needs
 from rag.server.collection_paths import prefixed
 from rag.server.document_changes import delete_everywhere, put_text
 from rag.server.ingest_worker import check_names, safe_folder, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD
 from rag.server.problems import ServiceError, media_type
-from rag.server.rights import Right, needs
 from rag.server.schemas import (
     Deleted,
     Job,

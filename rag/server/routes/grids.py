@@ -14,8 +14,8 @@ from rag.errors import BusyError, InputError
 from rag.filters import is_date
 from rag.ingestion.uploads import GRID
 from rag.server import schemas
+from rag.server.auth import Right, needs
 from rag.server.collection_paths import prefixed
-from rag.server.rights import Right, needs
 from rag.server.state import Service, Shared, caller_of
 from rag.types import plain
 

@@ -26,11 +26,11 @@ from rag.protocols import Store
 from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE, Key
+from rag.server.auth import Right
 from rag.server.document_changes import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.request_log import RequestLog
-from rag.server.rights import Right
 from rag.server.routes.openai import of_collection, page_for
 from rag.server.serialize import uri
 from rag.server.state import caller_of

@@ -20,6 +20,7 @@ from rag.errors import InputError
 from rag.render.cited import cited
 from rag.render.links import page_link, page_of
 from rag.server.answer_service import ServiceLibrary
+from rag.server.auth import Right, needs
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_input import (
     MODEL,
@@ -48,7 +49,6 @@ from rag.server.openai_shapes import (
     search_result,
 )
 from rag.server.openapi import EVENTS
-from rag.server.rights import Right, needs
 from rag.server.routes.collection_routes import entered, list_collections
 from rag.server.schemas import Options
 from rag.server.state import Service, Shared, base_url, caller_of, service_of

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from rag import __version__
 from rag.server import static
+from rag.server.auth import Right, needs
 from rag.server.prometheus import CONTENT_TYPE
-from rag.server.rights import Right, needs
 from rag.server.state import Shared
 
 router = APIRouter(tags=["operations"])

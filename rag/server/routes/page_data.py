@@ -15,8 +15,8 @@ from rag.errors import InputError, NotFoundError
 from rag.ingestion.pipeline import UPLOADED
 from rag.server import pdf_pages
 from rag.server.api_keys import WRITE, Key
+from rag.server.auth import Right, needs
 from rag.server.guide import Guide
-from rag.server.rights import Right, needs
 from rag.server.schemas import WireCount, WireSource
 from rag.server.sources import listing_of
 from rag.server.state import Service, Shared, caller_of

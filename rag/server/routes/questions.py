@@ -16,9 +16,9 @@ from rag.answering.verification import Cited, verify
 from rag.errors import RagError
 from rag.server import problems, schemas, serialize
 from rag.server.answer_service import ServiceLibrary
+from rag.server.auth import Right, needs
 from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
-from rag.server.rights import Right, needs
 from rag.server.state import Shared, caller_of, wait
 
 _log = logging.getLogger(__name__)

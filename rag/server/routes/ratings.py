@@ -10,8 +10,8 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from rag.server.api_keys import WRITE, Key
+from rag.server.auth import Right, needs
 from rag.server.feedback import feedback_file, gold_text
-from rag.server.rights import Right, needs
 from rag.server.schemas import Strict
 from rag.server.state import Shared, caller_of
 

@@ -17,9 +17,9 @@ from pydantic import BaseModel, Field
 from rag import build
 from rag.answering.searcher import check_question
 from rag.ingestion.chunking import split
+from rag.server.auth import Right, needs
 from rag.server.caller import Caller
 from rag.server.openai_schemas import Loose, Short
-from rag.server.rights import Right, needs
 from rag.server.schemas import Text
 from rag.server.state import Service, Shared, caller_of
 from rag.types import Document, Hit, Span

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from rag.errors import InputError
-from rag.server.rights import Right, needs
+from rag.server.auth import Right, needs
 from rag.server.routes.openai import passages_of
 from rag.server.schemas import Options
 from rag.types import Document, Hit

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from rag.errors import InputError, NotFoundError
-from rag.server.rights import Right, needs
+from rag.server.auth import Right, needs
 from rag.server.schemas import Strict
 from rag.server.sources import listing_of
 from rag.server.state import Shared, caller_of
