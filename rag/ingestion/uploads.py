@@ -2,7 +2,7 @@
 processed.
 
 `rag.store.postgres.queue` implements it. A single server queues uploads on its disk instead
-(`rag.server.upload_queue_local`), and processes each file in the same way.
+(`rag.server.upload_queue`), and processes each file in the same way.
 """
 
 from __future__ import annotations

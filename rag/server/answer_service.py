@@ -15,7 +15,7 @@ from rag.filters import parse
 from rag.meaning.followups import PreviousTurn, names_something, understand
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.schemas import Options, Turn
-from rag.server.state import Service, wait
+from rag.server.state import Service
 from rag.settings import Settings
 from rag.types import Answer, Hit
 
@@ -82,12 +82,12 @@ class ServiceLibrary:
     def ask(self, question: str, turns: Sequence[Turn], options: Options) -> Answered:
         """Raises as `submit` does."""
         pending, understood = self.submit(question, turns, options)
-        return Answered(wait(pending, pending.answer), understood.question, understood.note)
+        return Answered(pending.wait(pending.answer), understood.question, understood.note)
 
     def search(self, question: str, options: Options) -> list[Hit]:
         """The best passages, best first. Raises as `submit` does."""
         (pending,) = self.service.submit([question], options, self.caller, search=True)
-        return wait(pending, pending.found).hits
+        return pending.wait(pending.found).hits
 
     def check(
         self,

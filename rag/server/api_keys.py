@@ -11,7 +11,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -76,9 +76,8 @@ class Keys:
                 raise StoreError(f"API keys in {self._path} are missing", hint) from error
         except (OSError, ValueError, TypeError, KeyError) as error:
             message = f"API keys in {self._path} cannot be read: {error}"
-            raise StoreError(
-                message, "restore the file; without it, no key can be checked"
-            ) from error
+            hint = "restore the file; without it, no key can be checked"
+            raise StoreError(message, hint) from error
         return self._keys
 
     @property
@@ -115,20 +114,8 @@ class Keys:
 
     def revoke(self, name: str) -> list[Key]:
         """Revoke the key with this id, or all keys with this name. Raises NotFoundError."""
-        with locked(self._path):
-            ids = self._active(name)
-            changed = tuple(
-                replace(key, revoked=_now()) if key.id in ids else key for key in self.all()
-            )
-            self._save(changed)
-        return [key for key in changed if key.id in ids]
-
-    def _active(self, name: str) -> list[str]:
-        """Ids of the active keys with this id or name. Raises NotFoundError if there is none."""
-        ids = [key.id for key in self.all() if name in (key.id, key.name) and not key.revoked]
-        if not ids:
-            raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
-        return ids
+        ids = self._active(name)
+        return self._change(ids, lambda key: replace(key, revoked=_now()))
 
     def rotate(self, name: str, hours: int = 0) -> tuple[Key, str]:
         """Replace the active key with this id or name. The old key is revoked, or remains valid for
@@ -138,16 +125,28 @@ class Keys:
         """
         ids = self._active(name)
         if len(ids) > 1:
-            raise InputError(
-                f"{len(ids)} active keys are called {name}", "use an id from: rag keys list"
-            )
+            message = f"{len(ids)} active keys are called {name}"
+            raise InputError(message, "use an id from: rag keys list")
         (old,) = (key for key in self.all() if key.id in ids)
         new_key, token = self.add(old.name, old.scope, old.collections)
-        with locked(self._path):
-            expires = min(_now(hours * 3600), old.expires or "9")
-            ended = replace(old, expires=expires) if hours else replace(old, revoked=_now())
-            self._save([ended if key.id == old.id else key for key in self.all()])
+        expires = min(_now(hours * 3600), old.expires or "9") if hours else old.expires
+        revoked = "" if hours else _now()
+        self._change(ids, lambda key: replace(key, expires=expires, revoked=revoked))
         return new_key, token
+
+    def _active(self, name: str) -> list[str]:
+        """Ids of the active keys with this id or name. Raises NotFoundError if there is none."""
+        ids = [key.id for key in self.all() if name in (key.id, key.name) and not key.revoked]
+        if not ids:
+            raise NotFoundError(f"no active key {name}", "list the keys with: rag keys list")
+        return ids
+
+    def _change(self, ids: Sequence[str], change: Callable[[Key], Key]) -> list[Key]:
+        """Change the keys with these ids. Returns them."""
+        with locked(self._path):
+            keys = [change(key) if key.id in ids else key for key in self.all()]
+            self._save(keys)
+        return [key for key in keys if key.id in ids]
 
     def _save(self, keys: Sequence[Key]) -> None:
         """Write the file atomically, readable by its owner only."""

@@ -20,6 +20,7 @@ from rag.server.admission import Admission
 from rag.server.auth import Access, RouteRights, origins
 from rag.server.collection_host import CollectionHost
 from rag.server.middleware import RequestGate
+from rag.server.model_worker import Backend
 from rag.server.problems import respond
 from rag.server.request_log import RequestLogging
 from rag.server.routes import (
@@ -37,7 +38,7 @@ from rag.server.routes import (
     searxng,
     threads,
 )
-from rag.server.state import Backend, Service, open_backend
+from rag.server.state import DefaultService, open_backend
 from rag.server.tracing import spans_to
 from rag.settings import Settings
 
@@ -77,7 +78,7 @@ def create_app(
     keys; "" requires none. Raises StoreError if uploads cannot be stored in the index folder, and
     InputError for an invalid origin.
     """
-    service = Service(settings, lambda: backend(settings), on_failure)
+    service = DefaultService(settings, lambda: backend(settings), on_failure)
     collections = CollectionHost(service)
     spans = spans_to(settings.traces)
     agents = mcp.McpEndpoint()

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from rag.errors import RagError
-from rag.server.journal_file import JournalFile
+from rag.server.owner_files import JournalFile
 
 NAME = "audit.jsonl"
 _log = logging.getLogger("rag.audit")

@@ -5,13 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rag.answering.searcher import Query, RetrievalResult
 from rag.engine import Engine
+from rag.server import problems
 from rag.types import Answer
+
+_GRACE = 2.0
+"""Seconds after the deadline to finish the passage being read and compose the answer."""
+T = TypeVar("T")
 
 
 class Caller:
@@ -80,6 +86,21 @@ class PendingQuestion:
     def wanted(self) -> bool:
         """Whether the client still waits for it."""
         return not self.answer.cancelled()
+
+    def wait(self, future: Future[T]) -> T:
+        """Wait for `found` or `answer` until the deadline, and slightly longer for an answer from
+        the passages read so far. Raises the result's error, or ServiceError.
+        """
+        try:
+            try:
+                return future.result(max(0.0, self.deadline - time.monotonic()))
+            except TimeoutError:
+                return future.result(_GRACE if self.started.is_set() else 0.0)
+        except TimeoutError:
+            self.cancel()
+            raise problems.late() from None
+        except CancelledError:
+            raise problems.hung_up() from None
 
     def cancel(self) -> None:
         """The client has disconnected or stopped waiting."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from rag import build
 from rag.errors import BusyError, NotFoundError, RagError
-from rag.server.state import Service
+from rag.server.collection_paths import NEAR
+from rag.server.state import DefaultService, Service
 from rag.store.collections import Collection
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class _Open:
 class CollectionHost:
     """Thread-safe."""
 
-    def __init__(self, default: Service) -> None:
+    def __init__(self, default: DefaultService) -> None:
         self._default = default
         self.registry = build.collections(default.settings)
         self._open: dict[str, _Open] = {}
@@ -70,9 +71,17 @@ class CollectionHost:
         with self._changed:
             return sorted(self._open)
 
+    def id_of(self, name: str) -> str:
+        """Id of a collection; "none" if it is unknown, so that this looks like a forbidden one."""
+        collection = None if name in NEAR else self.registry.get(name)
+        return name if name in NEAR else collection.id if collection else "none"
+
     @contextmanager
     def opened(self, name: str) -> Iterator[Service]:
         """The service, open for this block. Raises NotFoundError, StoreError, ServiceError."""
+        if name in NEAR:
+            yield self._default
+            return
         entry = self._entry(name)
         try:
             with entry.opening:
@@ -103,7 +112,7 @@ class CollectionHost:
             return entry
 
     def _make(self, collection: Collection) -> Service:
-        service = self._default.for_collection(
+        service = self._default.in_collection(
             self.registry.inside(collection, self._default.settings)
         )
         current = self.registry.get(collection.name)

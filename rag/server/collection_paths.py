@@ -7,8 +7,8 @@ from rag.settings import DEFAULT_COLLECTION
 _PREFIX = "/v1/collections/"
 _OF_THE_INDEX = ("/mcp", "/search")
 """Paths outside /v1 that belong to the default collection."""
-NEUTRAL = ("/v1/collections",)
-"""Prefixes of paths that belong to no collection."""
+NEAR = ("", DEFAULT_COLLECTION)
+"""Names of no collection and of the default one, which is always open."""
 
 
 def split(path: str) -> tuple[str, str]:
@@ -18,7 +18,7 @@ def split(path: str) -> tuple[str, str]:
         # collections do not nest
         if name and slash and inner and inner.split("/")[0] != "collections":
             return name, "/mcp" if inner == "mcp" else f"/v1/{inner}"
-    neutral = path in NEUTRAL or path.startswith(_PREFIX) or not path.startswith("/v1/")
+    neutral = f"{path}/".startswith(_PREFIX) or not path.startswith("/v1/")
     if neutral and path not in _OF_THE_INDEX:
         return "", path
     return DEFAULT_COLLECTION, path
@@ -26,6 +26,6 @@ def split(path: str) -> tuple[str, str]:
 
 def prefixed(collection: str, path: str) -> str:
     """The full path of a path within a collection; the inverse of `split`."""
-    if collection in ("", DEFAULT_COLLECTION):
+    if collection in NEAR:
         return path
     return f"{_PREFIX}{collection}{path.removeprefix('/v1')}"

@@ -5,13 +5,14 @@ Stored in the collection's `feedback.jsonl`, and only when somebody has clicked 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rag.server.journal_file import JournalFile
+from rag.server.owner_files import JournalFile
 from rag.server.thread_store import ThreadStore
 from rag.types import Document
 
@@ -57,20 +58,16 @@ def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
 
 
 def forget_quotes(folder: Path, document: Document) -> dict[str, int]:
-    """Delete the ratings and the threads' answers that quote a document. Returns the numbers."""
-    return {"ratings": forget(folder, document), "threads": ThreadStore(folder).forget(document.id)}
-
-
-def forget(folder: Path, document: Document) -> int:
-    """Remove ratings that cite the document or repeat its text. Returns their number."""
-    if not (folder / NAME).exists():
-        return 0
-    document_id, words = document.id, f" {' '.join(_words(document.text))} "
+    """Delete the ratings that cite the document or repeat its text, and the threads' answers that
+    quote it. Returns the numbers.
+    """
+    words = functools.cache(lambda: f" {' '.join(_words(document.text))} ")
 
     def is_clean(line: Mapping[str, Any]) -> bool:
-        return document_id not in _documents(line) and not _repeats(line, words)
+        return document.id not in _documents(line) and not _repeats(line, words())
 
-    return feedback_file(folder).keep(is_clean)
+    ratings = feedback_file(folder).keep(is_clean)
+    return {"ratings": ratings, "threads": ThreadStore(folder).forget(document.id)}
 
 
 def _repeats(line: Mapping[str, Any], words: str) -> bool:

@@ -9,7 +9,7 @@ import time
 from rag.answering.talk import SUGGESTION_READS
 from rag.server.caller import Caller
 from rag.server.schemas import Options
-from rag.server.state import Service, wait
+from rag.server.state import Service
 from rag.types import Answer
 
 _log = logging.getLogger(__name__)
@@ -55,4 +55,4 @@ class Guide:
             time.sleep(_PAUSE)
         options = Options(top_k=SUGGESTION_READS)
         (pending,) = self._service.submit([question], options, Caller(_KEY))
-        return wait(pending, pending.answer)
+        return pending.wait(pending.answer)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
@@ -18,17 +19,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rag.desk import grid_run
-from rag.engine import Engine
 from rag.errors import BusyError, EmptyError, InputError, NotFoundError, RagError, StoreError
 from rag.ingestion.pipeline import check_free
 from rag.ingestion.uploads import GRID, prepare, put_prepared
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
-from rag.server.model_worker import ModelThread
+from rag.server.model_worker import Backend, ModelThread
 from rag.server.prometheus import Metrics
 from rag.server.schemas import WireFile
-from rag.server.upload_queue import Upload, file_of
-from rag.server.upload_queue_local import LocalUploadQueue
+from rag.server.upload_queue import LocalUploadQueue, Upload, file_of, outcome_of
 
 _log = logging.getLogger(__name__)
 _PIECE, _PIECE_CHARACTERS = 16, 20_000
@@ -64,10 +63,8 @@ class ModelThreadEmbedder:
         return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        counts = [
-            self._run(partial(self._embedder.count_tokens, piece)) for piece in _pieces(texts)
-        ]
-        return [count for piece in counts for count in piece]
+        count = self._embedder.count_tokens
+        return [n for piece in _pieces(texts) for n in self._run(partial(count, piece))]
 
 
 def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -86,18 +83,17 @@ def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
 
 @dataclass(eq=False)
 class IngestThread:
-    """`parts` waits until the index is open and returns (store, embedder). Several threads may
-    share `pool`. Uploaded PDFs of at most `keep_pdf` bytes are kept.
+    """It waits until the `backend` is open. Several threads may share `pool`. Uploaded PDFs of at
+    most `keep_pdf` bytes are kept.
     """
 
     queue: LocalUploadQueue
     models: ModelThread
-    parts: Callable[[], tuple[Store, Embedder]]
+    backend: Future[Backend]
     passage_tokens: int
     metrics: Metrics
     pool: Pool
     keep_pdf: int
-    engine: Callable[[], Engine]
 
     def __post_init__(self) -> None:
         self._grid: tuple[str, Iterator[tuple[int, int, int]]] = ("", iter(()))
@@ -118,10 +114,10 @@ class IngestThread:
 
     def _run(self) -> None:
         try:
-            store, embedder = self.parts()
+            backend = self.backend.result()
         except BaseException:
             return  # the model thread reports the reason
-        lent = ModelThreadEmbedder(embedder, self.models.call)
+        store, lent = backend.engine.store, ModelThreadEmbedder(backend.embedder, self.models.call)
         while not self._closing.is_set():
             try:
                 self._next(store, lent)
@@ -135,29 +131,29 @@ class IngestThread:
             self.queue.wait_for_any(5.0)
             return
         job, number, upload = entry
-        is_grid = upload[0].startswith(GRID)
-        result = self._ask(job, upload[0]) if is_grid else self._do(upload, store, embedder)
+        if upload[0].startswith(GRID):
+            result = self._ask(job, upload[0].removeprefix(GRID))
+        else:
+            result = self._do(upload, store, embedder)
         if result is None:  # the grid has more cells; files that came meanwhile go first
             return
         self._patiently(lambda: self.queue.finish(job, number, result))
         self.metrics.file(result.outcome)
         self._trouble = ""
 
-    def _ask(self, job: str, upload: str) -> WireFile | None:
+    def _ask(self, job: str, name: str) -> WireFile | None:
         """Ask the next cells of a grid. Returns None until all are asked."""
-        name = upload.removeprefix(GRID)
         if self._grid[0] != job:
-            self._grid = job, grid_run.in_batches(self.engine(), name, _CELLS)
+            self._grid = job, grid_run.in_batches(self.backend.result().engine, name, _CELLS)
         batches = self._grid[1]
         try:
-            if self.models.call(lambda: next(batches, None)) is not None:
-                return None
-            return WireFile(name=name, outcome="answered")
+            unfinished = self.models.call(lambda: next(batches, None))
         except (InputError, NotFoundError, EmptyError) as error:
             return WireFile(name=name, outcome="rejected", detail=error.message)
         except BaseException:
             self._grid = "", iter(())  # the next turn begins with what is stored
             raise
+        return None if unfinished else WireFile(name=name, outcome="answered")
 
     def _patiently(self, change: Callable[[], T]) -> T:
         """Retry a change until it succeeds or the service stops, so nothing is embedded twice."""
@@ -172,11 +168,8 @@ class IngestThread:
     def _later(self, error: Exception) -> None:
         """Pause, and log once why uploads wait."""
         if str(error) != self._trouble and not self._closing.is_set():
-            _log.warning(
-                "uploads wait and will be retried: %s",
-                error,
-                exc_info=not isinstance(error, RagError),
-            )
+            trace = not isinstance(error, RagError)
+            _log.warning("uploads wait and will be retried: %s", error, exc_info=trace)
         self._trouble = str(error)
         self._closing.wait(_PAUSE)
 
@@ -186,29 +179,24 @@ class IngestThread:
 
         The file is parsed in a separate process, so a malicious one costs only its own upload.
         """
-        name = upload[0]
         try:
             prepared = prepare(
                 store, embedder, self.passage_tokens, file_of(upload), self.pool.load_data
             )
-            outcome = self._patiently(lambda: put_prepared(store, prepared, self.keep_pdf))
-            return WireFile(
-                name=name,
-                outcome=outcome.outcome,
-                document_ids=list(outcome.documents),
-                detail=outcome.detail,
-            )
+            done = self._patiently(lambda: put_prepared(store, prepared, self.keep_pdf))
+            return outcome_of(upload[0], done)
         except InputError as error:
             if self.pool.is_closed:
                 raise
-            return WireFile(name=name, outcome="rejected", detail=error.message)
+            detail = error.message
         except (RagError, OSError):
             raise
         except Exception:
             if self.pool.is_closed:
                 raise
             _log.exception("an upload could not be read")
-            return WireFile(name=name, outcome="rejected", detail="it could not be read")
+            detail = "it could not be read"
+        return WireFile(name=upload[0], outcome="rejected", detail=detail)
 
 
 def check_names(store: Store, uploads: Sequence[Upload]) -> None:

@@ -25,7 +25,6 @@ def local_token(index: Path) -> str:
     """
     try:
         path = _folder() / hashlib.sha256(str(index.resolve()).encode()).hexdigest()[:32]
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(path):
             token = _own(path)
             if not token:
@@ -42,7 +41,6 @@ def redirect_file(address: str) -> Path:
     of a process, and the address contains the token. Raises OSError, RuntimeError, RagError.
     """
     path = _folder() / "open.html"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     place = html.escape(f"0;url={address}")
     with locked(path):
         replace_file(path, f'<!doctype html><meta http-equiv="refresh" content="{place}">')
@@ -50,9 +48,11 @@ def redirect_file(address: str) -> Path:
 
 
 def _folder() -> Path:
-    """Raises RuntimeError without a home folder."""
+    """Made if missing. Raises OSError, and RuntimeError without a home folder."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "rag" / "serve"
+    folder = Path(state) / "rag" / "serve"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _own(path: Path) -> str:

@@ -23,10 +23,9 @@ from rag.errors import RagError
 from rag.server import problems
 from rag.server.admission import SMALL_BODY, Admission, announced, messages_of, receive_body
 from rag.server.auth import Access, Right, RouteRights
-from rag.server.collection_paths import split
+from rag.server.collection_paths import NEAR, split
 from rag.server.problems import ServiceError
 from rag.server.request_log import RequestLog
-from rag.settings import DEFAULT_COLLECTION
 
 if TYPE_CHECKING:
     from rag.server.audit import Audit
@@ -99,7 +98,7 @@ class RequestGate:
     async def _authorize(
         self, scope: Scope, right: Right, request_headers: Mapping[str, str]
     ) -> None:
-        state = scope["state"]
+        state, name = scope["state"], scope["state"]["collection"]
         opens_page = scope["path"] == "/"
         key = self.access.who(right, request_headers, opens_page, scope["method"])
         state["key"] = key
@@ -107,14 +106,9 @@ class RequestGate:
             return
         state["exchange"].key = state["caller"].key_id = key.id
         state["caller"].charge = partial(self.access.rate.charge, key.id)
-        self.access.admit(key, right, await self._id(state["collection"]))
-
-    async def _id(self, name: str) -> str:
-        """Id of the collection. For a bound key, a forbidden and an unknown one look the same."""
-        if name in ("", DEFAULT_COLLECTION):
-            return name
-        collection = await anyio.to_thread.run_sync(self.collections.registry.get, name)
-        return collection.id if collection else "none"
+        if name not in NEAR:
+            name = await anyio.to_thread.run_sync(self.collections.id_of, name)
+        self.access.admit(key, right, name)
 
     def _limit(self, method: str, path: str) -> int:
         """Maximum size of a body: that of an upload only where one can be."""
@@ -126,7 +120,7 @@ class RequestGate:
     async def _service(self, state: dict[str, Any]) -> AsyncIterator[None]:
         """Put the collection's service into the state, open until the response has been sent."""
         with ExitStack() as stack:
-            if state["collection"] not in ("", DEFAULT_COLLECTION):
+            if state["collection"] not in NEAR:
                 opened = self.collections.opened(state["collection"])
                 state["service"] = await anyio.to_thread.run_sync(stack.enter_context, opened)
             yield

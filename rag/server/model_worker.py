@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError, RagError
+from rag.protocols import Embedder
 from rag.server import problems
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.fair_queue import FairLane, FairQueue
@@ -36,6 +37,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Backend:
+    """The parts that the service loads at startup."""
+
+    engine: Engine
+    embedder: Embedder
+
+
+@dataclass(frozen=True, slots=True)
 class _Call:
     """Background work of a caller, such as a check or an embedding."""
 
@@ -49,11 +58,19 @@ class ModelThread:
     reader runs in one thread. The seconds that each question takes are charged to its key.
     """
 
-    def __init__(self, open_engine: Callable[[], Engine], queue: int, metrics: Metrics) -> None:
-        """`open_engine` is called in the reading thread, so that the service answers /health while
-        models load. `queue` is the maximum number of waiting questions.
+    def __init__(
+        self,
+        open_backend: Callable[[], Backend],
+        on_failure: Callable[[BaseException], object],
+        queue: int,
+        metrics: Metrics,
+    ) -> None:
+        """`open_backend` is called in the reading thread, so that the service answers /health while
+        models load, and `on_failure` if it fails. `queue` is the maximum number of waiting
+        questions.
         """
-        self._open = open_engine
+        self._open = open_backend
+        self._on_failure = on_failure
         self._most_waiting = queue
         self._metrics = metrics
         self._changed = threading.Condition()
@@ -67,7 +84,7 @@ class ModelThread:
         """Recent reading time in seconds; 0 before the first batch."""
         self._thread = threading.Thread(target=self._run, name="models")
         self._searcher = threading.Thread(target=self._search, name="searches")
-        self.opened: Future[Engine] = Future()
+        self.opened: Future[Backend] = Future()
 
     def start(self) -> None:
         self._thread.start()
@@ -151,23 +168,29 @@ class ModelThread:
 
     def _run(self) -> None:
         try:
-            engine = self._open()
+            backend = self._open()
+            started = time.monotonic()
+            backend.embedder.embed_queries(["warm"])  # the first run is slow
+            _log.info("models are warm after %.1f s", time.monotonic() - started)
         except BaseException as error:
+            if not isinstance(error, RagError):
+                _log.exception("the index or the models cannot be opened")
+            self._on_failure(error)
             self.opened.set_exception(error)
             self._drop(error)
             return
-        self.opened.set_result(engine)
+        self.opened.set_result(backend)
         self._searcher.start()
         while self._wait():
             if batch := self._take():
-                self._time(batch, engine)
+                self._time(batch, backend.engine)
             if self._calls:
                 self._run_call()
         self._searcher.join()
         self._drop(problems.closing())
 
     def _search(self) -> None:
-        engine = self.opened.result()
+        engine = self.opened.result().engine
         while questions := self._take_searches():
             started = time.monotonic()
             self._answer_each(questions, engine)

@@ -24,15 +24,12 @@ _FIXED: Json = {
     **{"reasoning": {"effort": None, "summary": None}, "store": False, "truncation": "disabled"},
     **{"temperature": 0.0, "top_p": 1.0, "text": {"format": {"type": "text"}}},
     **{"tools": [], "tool_choice": "auto"},
+    "usage": {
+        **{"input_tokens": 0, "input_tokens_details": {"cached_tokens": 0}, "total_tokens": 0},
+        **{"output_tokens": 0, "output_tokens_details": {"reasoning_tokens": 0}},
+    },
 }
 """Fields of a response that are always the same."""
-_RESPONSE_USAGE = {
-    "input_tokens": 0,
-    "input_tokens_details": {"cached_tokens": 0},
-    "output_tokens": 0,
-    "output_tokens_details": {"reasoning_tokens": 0},
-    "total_tokens": 0,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +47,27 @@ class Reply:
     def outcome(self) -> Json:
         """Fields of the answer for programs, beside OpenAI's."""
         answer = self.answered.answer
-        return {
+        names = ("abstention_reason", "form", "confidence")
+        fields = {
             "found": answer.text is not None,
-            "abstention_reason": answer.abstention_reason,
-            "form": answer.form,
-            "confidence": answer.confidence,
-            "question": self.answered.question,
-            "note": self.answered.note,
+            **{name: getattr(answer, name) for name in names},
         }
+        return {**fields, "question": self.answered.question, "note": self.answered.note}
+
+    def link(self, place: Citation | Passage) -> str:
+        return page_link(self.page, place.document_id, place.start, place.end)
+
+    def url_citation(self, mark: Mark) -> Json:
+        place = {"start_index": mark.start, "end_index": mark.end}
+        return {**place, "url": self.link(mark.citation), "title": where(mark.citation)}
 
 
 # Chat completions
 
 
 def completion(reply: Reply) -> Json:
-    message = {
-        "role": "assistant",
-        "refusal": None,
-        "content": reply.cited.text,
-        "annotations": _chat_annotations(reply),
-    }
+    message: Json = {"role": "assistant", "refusal": None, "content": reply.cited.text}
+    message["annotations"] = _chat_annotations(reply)
     choice = {"index": 0, "finish_reason": "stop", "logprobs": None, "message": message}
     body = {"choices": [choice], "usage": USAGE, "rag": reply.outcome}
     return {**_completion(reply, "chat.completion"), **body}
@@ -99,28 +97,18 @@ def _completion(reply: Reply, kind: str) -> Json:
 
 
 def _chat_annotations(reply: Reply) -> list[Json]:
-    return [
-        {"type": "url_citation", "url_citation": _url_citation(mark, reply)}
-        for mark in reply.cited.marks
-    ]
+    citations = map(reply.url_citation, reply.cited.marks)
+    return [{"type": "url_citation", "url_citation": citation} for citation in citations]
 
 
 # Responses
 
 
 def response(reply: Reply, metadata: dict[str, str] | None = None) -> Json:
-    return {
-        **_FIXED,
-        "id": f"resp_{reply.id}",
-        "object": "response",
-        "created_at": reply.created,
-        "status": "completed",
-        "model": reply.model,
-        "usage": _RESPONSE_USAGE,
-        "metadata": metadata or {},
-        "output": [_search_call(reply), _message(reply)],
-        "rag": reply.outcome,
-    }
+    head = {"id": f"resp_{reply.id}", "object": "response", "created_at": reply.created}
+    body = {"output": [_search_call(reply), _message(reply)], "rag": reply.outcome}
+    status = {"status": "completed", "model": reply.model, "metadata": metadata or {}}
+    return {**_FIXED, **head, **status, **body}
 
 
 def response_stream(reply: Reply, metadata: dict[str, str] | None = None) -> Iterator[str]:
@@ -161,7 +149,7 @@ def _item(index: int, item: Json) -> Json:
 def _search_call(reply: Reply) -> Json:
     results = []
     for hit in reply.answered.answer.hits:
-        result = search_result(hit, _link(reply, hit.passage))
+        result = search_result(hit, reply.link(hit.passage))
         (content,) = result.pop("content")
         results.append({**result, "text": content["text"]})
     call = {"type": "file_search_call", "id": f"fs_{reply.id}", "status": "completed"}
@@ -175,19 +163,10 @@ def _message(reply: Reply) -> Json:
         document = mark.citation.document_id
         file = {"file_id": document, "filename": _filename(document)}
         annotations.append({"type": "file_citation", "index": mark.end, **file})
-        annotations.append({"type": "url_citation", **_url_citation(mark, reply)})
+        annotations.append({"type": "url_citation", **reply.url_citation(mark)})
     content = {"type": "output_text", "text": reply.cited.text, "annotations": annotations}
     message = {"type": "message", "id": f"msg_{reply.id}", "status": "completed"}
     return {**message, "role": "assistant", "content": [{**content, "logprobs": []}]}
-
-
-def _url_citation(mark: Mark, reply: Reply) -> Json:
-    place = {"start_index": mark.start, "end_index": mark.end}
-    return {**place, "url": _link(reply, mark.citation), "title": where(mark.citation)}
-
-
-def _link(reply: Reply, place: Citation | Passage) -> str:
-    return page_link(reply.page, place.document_id, place.start, place.end)
 
 
 # Vector stores
@@ -196,13 +175,8 @@ def _link(reply: Reply, place: Citation | Passage) -> str:
 def search_result(hit: Hit, url: str, document: Document | None = None) -> Json:
     """A passage, with its offsets in the attributes, of which OpenAI allows 16."""
     passage = hit.passage
-    place: Json = {
-        "start_char_index": passage.start,
-        "end_char_index": passage.end,
-        "url": url,
-        "title": passage.title,
-        "heading": passage.heading,
-    }
+    place: Json = {"start_char_index": passage.start, "end_char_index": passage.end, "url": url}
+    place |= {"title": passage.title, "heading": passage.heading}
     attributes = {**place, **(document.metadata if document else {}), **place}
     return {
         "file_id": passage.document_id,

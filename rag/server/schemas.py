@@ -16,6 +16,8 @@ Line = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=100_000)]
 """A bound also rejects halves of surrogate pairs."""
 TopK = Annotated[int | None, Field(ge=1, le=100)]
+Id = Annotated[str, Field(max_length=2000)]
+Short = Annotated[str, Field(max_length=200)]
 Milliseconds = Annotated[int | None, Field(ge=1, le=600_000)]
 Question = Annotated[str, Field(min_length=1, max_length=100_000)]
 Form = Literal[
@@ -29,6 +31,12 @@ class Strict(BaseModel):
     """Base of request bodies: unknown fields and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Loose(BaseModel):
+    """Base of other applications' requests: clients send many fields that have no meaning here."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
 
 
 class Options(Strict):

@@ -25,7 +25,8 @@ from rag.server.app import create_app
 from rag.server.auth import LOOPBACK
 from rag.server.connections import HEADER_SECONDS, Connections, limits, most_files
 from rag.server.local_token import local_token, redirect_file
-from rag.server.state import Backend, open_backend
+from rag.server.model_worker import Backend
+from rag.server.state import open_backend
 from rag.settings import Settings
 
 _PATIENCE, _DRAIN, _LONGEST = 8, 12, 20

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from concurrent.futures import Future
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -17,17 +15,16 @@ from rag.answering.searcher import Query, check_question
 from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
 from rag.parsing.pool import ParseLimits, Pool
-from rag.protocols import Embedder, Stats, Store
+from rag.protocols import Embedder, Stats
 from rag.server import problems
-from rag.server.api_keys import keys_of
+from rag.server.api_keys import Keys, keys_of
 from rag.server.audit import Audit
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.ingest_worker import IngestThread
-from rag.server.model_worker import ModelThread
+from rag.server.model_worker import Backend, ModelThread
 from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
-from rag.server.upload_queue_local import LocalUploadQueue
-from rag.server.upload_queue_postgres import SharedUploadQueue
+from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
 from rag.settings import Settings
 from rag.types import Document
 
@@ -35,29 +32,10 @@ _log = logging.getLogger(__name__)
 _MOST_UPLOADS = 1000
 _CHECK_DEADLINES = 10
 """Time limit of a check or of embeddings, as a multiple of a question's."""
-_GRACE = 2.0
-"""Seconds after the deadline to finish the passage being read and compose the answer."""
-T = TypeVar("T")
 Run = Callable[[Callable[[], Any]], Any]
 """Runs work in the model thread and returns its result."""
 Proceed = Callable[[], object]
 """Raises ServiceError if nobody waits for the result any more."""
-
-
-def _upload_queue(settings: Settings) -> LocalUploadQueue | SharedUploadQueue:
-    """The queue of uploads; those to a database are ingested by `rag worker`."""
-    if settings.store != "local":
-        return SharedUploadQueue(build.queue(settings), _MOST_UPLOADS)
-    most_bytes = 8 * settings.max_upload_mb << 20
-    return LocalUploadQueue(settings.index / "uploads.sqlite", _MOST_UPLOADS, most_bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """The parts that the service loads at startup."""
-
-    engine: Engine
-    embedder: Embedder
 
 
 def open_backend(settings: Settings) -> Backend:
@@ -72,99 +50,65 @@ def open_backend(settings: Settings) -> Backend:
 
 
 class Service:
+    """An index of the service, with its upload queue and ingest thread."""
+
     def __init__(
         self,
         settings: Settings,
-        open_backend: Callable[[], Backend],
-        on_failure: Callable[[BaseException], object],
+        models: ModelThread,
+        backend: Future[Backend],
+        readers: Pool,
+        metrics: Metrics,
+        keys: Keys,
     ) -> None:
-        self.settings = settings
-        self.metrics = Metrics()
-        self.keys = keys_of(settings)
-        self.audit = Audit(settings.index)
-        self.jobs = _upload_queue(settings)
-        self._open_backend = open_backend
-        self._on_failure = on_failure
-        self._embedder: Future[Embedder] = Future()
-        self.models = ModelThread(self._open, settings.queue, self.metrics)
-        sizes = settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb
-        self.readers = Pool(1, ParseLimits(*sizes, bool(settings.keep_furniture)))
-        self._ingest = self._ingest_thread()
-        self.metrics.watch(lambda: self.models.depth, self._stats)
-
-    def _ingest_thread(self) -> IngestThread | None:
-        if not isinstance(self.jobs, LocalUploadQueue):
-            return None
-        tokens, keep_pdf = self.settings.passage_tokens, self.settings.keep_pdf_mb << 20
-        return IngestThread(
-            *(self.jobs, self.models, self._parts, tokens, self.metrics, self.readers, keep_pdf),
-            engine=lambda: self.engine,
-        )
+        """Raises StoreError if uploads cannot be stored."""
+        self.settings, self.models, self._backend = settings, models, backend
+        self.readers, self.metrics, self.keys = readers, metrics, keys
+        self.jobs: LocalUploadQueue | SharedUploadQueue
+        self._ingest: IngestThread | None = None
+        if settings.store == "local":
+            most_bytes = 8 * settings.max_upload_mb << 20
+            self.jobs = queue = LocalUploadQueue(
+                settings.index / "uploads.sqlite", _MOST_UPLOADS, most_bytes
+            )
+            tokens, keep_pdf = settings.passage_tokens, settings.keep_pdf_mb << 20
+            self._ingest = IngestThread(queue, models, backend, tokens, metrics, readers, keep_pdf)
+        else:  # `rag worker` ingests these uploads
+            self.jobs = SharedUploadQueue(build.queue(settings), _MOST_UPLOADS)
 
     def start(self) -> None:
-        self.models.start()
         if self._ingest:
             self._ingest.start()
 
-    def stop(self) -> None:
-        """Stop checks, waiting questions, and reading uploads, which the next start resumes."""
-        self.models.stop()
-        self.readers.close()
-
     def close(self) -> None:
-        """Stop, and close the index. May be called twice."""
-        self.stop()
+        """Close the index. May be called twice."""
         if self._ingest:
             self._ingest.close()
-        self.models.close()
-        if self.models.opened.done() and not self.models.opened.exception():
+        if self._backend.done() and not self._backend.exception():
             self.engine.store.close()
         self.jobs.close()
 
-    def for_collection(self, settings: Settings) -> Service:
-        """A collection's service, with the same models. Raises StoreError, ServiceError."""
-        return _CollectionService(self, settings)
-
-    def _open(self) -> Engine:
-        try:
-            backend = self._open_backend()
-            warm(backend)
-        except BaseException as error:
-            if not isinstance(error, RagError):
-                _log.exception("the index or the models cannot be opened")
-            self._embedder.set_exception(error)
-            self._on_failure(error)
-            raise
-        self._embedder.set_result(backend.embedder)
-        return backend.engine
-
-    def _parts(self) -> tuple[Store, Embedder]:
-        return self.models.opened.result().store, self._embedder.result()
-
-    def _stats(self) -> Stats | None:
-        try:
-            return self.engine.store.stats()
-        except RagError:
-            return None
-
     @property
-    def engine(self) -> Engine:
+    def backend(self) -> Backend:
         """Raises ServiceError while it is loading or if it cannot be loaded."""
-        opened = self.models.opened
-        if not opened.done():
+        if not self._backend.done():
             message, hint = "the models are still loading", "try again in a moment"
             raise problems.ServiceError(503, "loading", message, hint, 2)
-        if error := opened.exception():
+        if error := self._backend.exception():
             hint = error.hint if isinstance(error, RagError) else "see the log"
             message = f"the index or the models cannot be opened: {error}"
             raise problems.ServiceError(503, "failed", message, hint)
-        return opened.result()
+        return self._backend.result()
+
+    @property
+    def engine(self) -> Engine:
+        """Raises as `backend` does."""
+        return self.backend.engine
 
     @property
     def embedder(self) -> Embedder:
-        """Raises as `engine` does. Use it only in the model thread."""
-        assert self.engine
-        return self._embedder.result()
+        """Raises as `backend` does. Use it only in the model thread."""
+        return self.backend.embedder
 
     def document(self, document_id: str) -> Document | None:
         """The document with this id. Ids never contain NUL, which PostgreSQL would reject."""
@@ -238,72 +182,62 @@ class Service:
         return run
 
 
-class _CollectionService(Service):
-    """Service of a collection: its own index, upload queue and ingest thread."""
+class DefaultService(Service):
+    """The default index, with what all collections share: models, keys, metrics and audit log."""
 
-    def __init__(self, default: Service, settings: Settings) -> None:
-        self.settings = settings
-        self.metrics, self.keys = default.metrics, default.keys
-        self.models, self.readers = default.models, default.readers
-        self._embedder = Future()
-        self._embedder.set_result(default.embedder)
-        self._engine = build.collection_engine(settings, default.engine, self.embedder)
-        try:
-            self.jobs = _upload_queue(settings)
-        except BaseException:
-            self._engine.store.close()
-            raise
-        self._ingest = self._ingest_thread()
+    def __init__(
+        self,
+        settings: Settings,
+        open_backend: Callable[[], Backend],
+        on_failure: Callable[[BaseException], object],
+    ) -> None:
+        """`open_backend` is called in the model thread, `on_failure` if it raises an error."""
+        self.audit = Audit(settings.index)
+        metrics = Metrics()
+        models = ModelThread(open_backend, on_failure, settings.queue, metrics)
+        sizes = settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb
+        readers = Pool(1, ParseLimits(*sizes, bool(settings.keep_furniture)))
+        super().__init__(settings, models, models.opened, readers, metrics, keys_of(settings))
+        metrics.watch(lambda: models.depth, self._stats)
 
     def start(self) -> None:
-        if self._ingest:
-            self._ingest.start()
+        self.models.start()
+        super().start()
+
+    def stop(self) -> None:
+        """Stop checks, waiting questions, and reading uploads, which the next start resumes."""
+        self.models.stop()
+        self.readers.close()
 
     def close(self) -> None:
+        """Stop, and close the index. May be called twice."""
+        self.stop()
         if self._ingest:
             self._ingest.close()
-        self._engine.store.close()
-        self.jobs.close()
+        self.models.close()
+        super().close()
 
-    def _parts(self) -> tuple[Store, Embedder]:
-        return self._engine.store, self.embedder
-
-    @property
-    def engine(self) -> Engine:
-        return self._engine
-
-    @property
-    def embedder(self) -> Embedder:
-        return self._embedder.result()
-
-
-def wait(question: PendingQuestion, future: Future[T]) -> T:
-    """Wait for a result until the question's deadline. Raises the result's error, or ServiceError.
-
-    Waits slightly longer for an answer from the passages read so far.
-    """
-    try:
+    def in_collection(self, settings: Settings) -> Service:
+        """A collection's service, with the same models. Raises StoreError, ServiceError."""
+        engine = build.collection_engine(settings, self.engine, self.embedder)
+        backend: Future[Backend] = Future()
+        backend.set_result(Backend(engine, self.embedder))
         try:
-            return future.result(max(0.0, question.deadline - time.monotonic()))
-        except FutureTimeout:
-            return future.result(_GRACE if question.started.is_set() else 0.0)
-    except FutureTimeout:
-        question.cancel()
-        raise problems.late() from None
-    except CancelledError:
-        raise problems.hung_up() from None
+            return Service(settings, self.models, backend, self.readers, self.metrics, self.keys)
+        except BaseException:
+            engine.store.close()
+            raise
+
+    def _stats(self) -> Stats | None:
+        try:
+            return self.engine.store.stats()
+        except RagError:
+            return None
 
 
 def missing(document_id: str) -> NotFoundError:
     message = f"no document {document_id[:200]} in the index"
     return NotFoundError(message, "list the documents with: GET /v1/documents")
-
-
-def warm(backend: Backend) -> None:
-    """Run the models once, since the first run is slow."""
-    started = time.monotonic()
-    backend.embedder.embed_queries(["warm"])
-    _log.info("models are warm after %.1f s", time.monotonic() - started)
 
 
 def service_of(request: Request) -> Service:

@@ -1,23 +1,61 @@
-"""What both upload queues of the service share: an upload's document id, and what is left of one
-that was deleted.
+"""The queue of uploads: on the disk of a single server, which ingests them itself, or in the shared
+database of several, where `rag worker` does.
 
-`upload_queue_local` queues on the server's disk, `upload_queue_postgres` in the shared database. A
-job is stored durably before it is acknowledged, until its documents are in the index. A killed
+A job is stored durably before it is acknowledged, until its documents are in the index. A killed
 service therefore loses no accepted upload: it resumes the jobs it finds. Processing a file twice
 changes nothing.
 """
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
-from rag.ingestion import uploads
+from rag.errors import StoreError
+from rag.ingestion import uploads as shared
 from rag.ingestion.pipeline import UPLOADED
+from rag.ingestion.uploads import GRID
+from rag.server import problems
+from rag.server.schemas import Job, WireFile
 
 FOLDER = "uploads"
 """Prefix of the ids of uploaded documents."""
 Upload = tuple[str, bytes]
 """(name, content)"""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    created TEXT NOT NULL,
+    total INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS files (
+    job TEXT NOT NULL REFERENCES jobs (id),
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    content BLOB,
+    result TEXT,
+    PRIMARY KEY (job, number)
+);
+CREATE INDEX IF NOT EXISTS files_open ON files (job) WHERE result IS NULL;
+"""
+_INCREMENTAL = 2
+_PRAGMAS = f"""
+PRAGMA auto_vacuum = {_INCREMENTAL};
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA secure_delete = ON;
+"""
+_KEPT = 1000
+"""Jobs whose results are kept on the server's disk."""
+_LOOK = 0.2
+_TIME, _STAMP = "%Y-%m-%dT%H:%M:%SZ", "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +72,245 @@ class Remains:
         return not (self.waiting or self.log_bytes)
 
 
-def file_of(upload: Upload) -> uploads.Upload:
+def file_of(upload: Upload) -> shared.Upload:
     """The upload with a name under `uploads/`, which distinguishes it from ingested files."""
     name, content = upload
-    if name.startswith(uploads.GRID):
-        return uploads.Upload(name, name, content)
-    return uploads.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)
+    if name.startswith(GRID):
+        return shared.Upload(name, name, content)
+    return shared.Upload(f"{FOLDER}/{name}", f"{UPLOADED}{FOLDER}/{name}", content)
+
+
+def outcome_of(name: str, done: shared.Done) -> WireFile:
+    ids = list(done.documents)
+    return WireFile(name=name, outcome=done.outcome, document_ids=ids, detail=done.detail)
+
+
+def _job(job: str, created: str, files: list[WireFile], total: int) -> Job:
+    """A job of which these files were processed."""
+    state = "done" if len(files) == total else "running" if files else "queued"
+    return Job(id=job, state=state, created=created, files=files, total=total)
+
+
+class LocalUploadQueue:
+    """A queue of uploads in one SQLite file. Thread-safe; methods raise StoreError."""
+
+    def __init__(self, path: Path, most_waiting: int, most_bytes: int) -> None:
+        """Raises StoreError if the file cannot be opened."""
+        self._path = path
+        self._most_waiting = most_waiting
+        self._most_bytes = most_bytes
+        self._changed = threading.Condition()
+        with _explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, timeout=30
+            )
+            self._connection.executescript(f"{_PRAGMAS} {_SCHEMA}")
+            (vacuum,) = self._connection.execute("PRAGMA auto_vacuum").fetchone()
+            if vacuum != _INCREMENTAL:  # created by an older version
+                self._connection.execute("VACUUM")
+            _give_back(self._connection)
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        with self._changed, _explained(self._path):
+            yield self._connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._database() as connection:
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+            self._changed.notify_all()
+
+    def add(self, uploads: Sequence[Upload]) -> str:
+        """Store a new job durably and return its id. Raises ServiceError if too much is waiting."""
+        job = uuid.uuid4().hex
+        with self._transaction() as connection:
+            waiting, size = connection.execute(
+                "SELECT count(*), coalesce(sum(length(content)), 0) FROM files WHERE result IS NULL"
+            ).fetchone()
+            if waiting and (waiting + len(uploads) > self._most_waiting or size > self._most_bytes):
+                raise problems.overloaded(5)
+            now = time.strftime(_TIME, time.gmtime())
+            connection.execute("INSERT INTO jobs VALUES (?, ?, ?)", (job, now, len(uploads)))
+            rows = [(job, number, name, content) for number, (name, content) in enumerate(uploads)]
+            connection.executemany("INSERT INTO files VALUES (?, ?, ?, ?, NULL)", rows)
+            _forget(connection)
+        return job
+
+    def next(self) -> tuple[str, int, Upload] | None:
+        """(job, number, file) of the oldest unprocessed file; grids wait for all files."""
+        with self._database() as connection:
+            row = connection.execute(
+                "SELECT f.job, f.number, f.name, f.content FROM files f JOIN jobs j ON j.id = f.job"
+                " WHERE f.result IS NULL ORDER BY instr(f.name, ?) = 1, j.rowid, f.number LIMIT 1",
+                (GRID,),
+            ).fetchone()
+        return (row[0], row[1], (row[2], bytes(row[3]))) if row else None
+
+    def finish(self, job: str, number: int, result: WireFile) -> None:
+        """Record the file's outcome and drop its content."""
+        with self._transaction() as connection:
+            sql = "UPDATE files SET result = ?, content = NULL WHERE job = ? AND number = ?"
+            connection.execute(sql, (result.model_dump_json(), job, number))
+        with self._database() as connection:
+            _give_back(connection)
+
+    def scrub(self, document_id: str) -> Remains:
+        """Free what the queue no longer needs of a deleted document, and report what remains."""
+        with self._database() as connection:
+            logged = _give_back(connection)
+            sql = "SELECT name FROM files WHERE content IS NOT NULL"
+            names = [f"{FOLDER}/{name}" for (name,) in connection.execute(sql)]
+        waiting = sum(name == document_id or document_id.startswith(f"{name}/") for name in names)
+        return Remains(waiting, logged)
+
+    def get(self, job: str) -> Job | None:
+        with self._database() as connection:
+            return _get(connection, job)
+
+    def asking(self, name: str) -> str:
+        """The unfinished job of the entry with this name, or ""."""
+        with self._database() as connection:
+            sql = "SELECT job FROM files WHERE name = ? AND result IS NULL"
+            row = connection.execute(sql, (name,)).fetchone()
+        return row[0] if row else ""
+
+    def last(self, limit: int, state: str | None = None) -> list[Job]:
+        """Jobs, newest first; `state` selects only those in that state."""
+        with self._database() as connection:
+            ids = connection.execute("SELECT id FROM jobs ORDER BY rowid DESC").fetchall()
+            jobs = (_get(connection, job) for (job,) in ids)
+            chosen = (job for job in jobs if job and state in (None, job.state))
+            return list(islice(chosen, limit))
+
+    def cancel(self, job: str) -> None:
+        """Reject a job's waiting files, perhaps including the one in progress."""
+        with self._database() as connection:
+            sql = "SELECT number, name FROM files WHERE job = ? AND result IS NULL ORDER BY number"
+            waiting = connection.execute(sql, (job,)).fetchall()
+        for number, name in waiting:
+            self.finish(job, number, WireFile(name=name, outcome="rejected", detail="cancelled"))
+
+    def wait(self, job: str, seconds: float) -> Job | None:
+        """The job when it is done, or its state after `seconds`."""
+        with self._database() as connection:
+
+            def is_over() -> bool:
+                current = _get(connection, job)
+                return current is None or current.state == "done"
+
+            self._changed.wait_for(is_over, seconds)
+            return _get(connection, job)
+
+    def wait_for_any(self, seconds: float) -> None:
+        """Wait until something changes, at most `seconds`."""
+        with self._changed:
+            self._changed.wait(seconds)
+
+    def wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        sql = "SELECT count(*) FROM files WHERE result IS NULL"
+        with self._database() as connection:
+            return int(connection.execute(sql).fetchone()[0])
+
+    def close(self) -> None:
+        with self._changed:
+            self._connection.close()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turns errors of the database into StoreError."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        hint = "make the index's folder writable, and free some disk space"
+        raise StoreError(f"uploads cannot be stored in {path}: {error}", hint) from error
+
+
+def _give_back(connection: sqlite3.Connection) -> int:
+    """Give free pages back and truncate the log. Returns bytes left in it, if others read it."""
+    connection.executescript("PRAGMA incremental_vacuum")  # execute would free only one page
+    busy, pages, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    size: int = connection.execute("PRAGMA page_size").fetchone()[0]
+    return pages * size if busy else 0
+
+
+def _get(connection: sqlite3.Connection, job: str) -> Job | None:
+    row = connection.execute("SELECT created, total FROM jobs WHERE id = ?", (job,)).fetchone()
+    if row is None:
+        return None
+    sql = "SELECT result FROM files WHERE job = ? AND result IS NOT NULL ORDER BY number"
+    results = connection.execute(sql, (job,))
+    files = [WireFile.model_validate_json(result) for (result,) in results]
+    return _job(job, row[0], files, row[1])
+
+
+def _forget(connection: sqlite3.Connection) -> None:
+    """Drop old finished jobs."""
+    old = f"SELECT id FROM jobs WHERE rowid <= (SELECT max(rowid) FROM jobs) - {_KEPT}"
+    still = "SELECT job FROM files WHERE result IS NULL"
+    connection.execute(f"DELETE FROM files WHERE job IN ({old}) AND job NOT IN ({still})")
+    connection.execute(f"DELETE FROM jobs WHERE id IN ({old}) AND id NOT IN ({still})")
+
+
+class SharedUploadQueue:
+    """A queue of uploads in a database, which workers process. Methods as in LocalUploadQueue."""
+
+    def __init__(self, queue: shared.Queue, most_waiting: int) -> None:
+        self._queue = queue
+        self._most_waiting = most_waiting
+
+    def add(self, uploads: Sequence[Upload]) -> str:
+        waiting = self.waiting
+        if waiting and waiting + len(uploads) > self._most_waiting:
+            raise problems.overloaded(5)
+        job = f"{time.strftime(_STAMP, time.gmtime())}-{uuid.uuid4().hex}"
+        self._queue.enqueue([file_of(upload) for upload in uploads], job)
+        return job
+
+    def get(self, job: str) -> Job | None:
+        # PostgreSQL text cannot contain NUL
+        rows = [] if "\0" in job else self._queue.results(job)
+        if not rows:
+            return None
+        files = [outcome_of(name.removeprefix(f"{FOLDER}/"), done) for name, done in rows if done]
+        created = time.strftime(_TIME, time.strptime(job.partition("-")[0], _STAMP))
+        return _job(job, created, files, len(rows))
+
+    def wait(self, job: str, seconds: float) -> Job | None:
+        until = time.monotonic() + seconds
+        while (current := self.get(job)) and current.state != "done" and time.monotonic() < until:
+            time.sleep(_LOOK)
+        return current
+
+    @property
+    def waiting(self) -> int:
+        state = self._queue.state()
+        return state.count("waiting") + state.count("working")
+
+    def asking(self, name: str) -> str:
+        waiting = (entry for entry in self._queue.state().jobs if entry.state != "failed")
+        return next((entry.batch for entry in waiting if entry.name == name), "")
+
+    def last(self, limit: int, state: str | None = None) -> list[Job]:
+        message = "uploads to a database are not listed here"
+        raise problems.ServiceError(404, "http", message, "see: rag worker --status")
+
+    def cancel(self, job: str) -> None:
+        message = "uploads to a database cannot be cancelled here"
+        raise problems.ServiceError(404, "http", message, "see: rag worker --forget")
+
+    def scrub(self, document_id: str) -> Remains:
+        """Waiting uploads are in the database, which cleans up itself."""
+        return Remains()
+
+    def close(self) -> None:
+        self._queue.close()

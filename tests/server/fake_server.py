@@ -33,7 +33,7 @@ from rag.server import serve
 from rag.server.api_keys import EVERY, keys_of
 from rag.server.app import create_app
 from rag.server.connections import HEADER_SECONDS
-from rag.server.state import Backend
+from rag.server.model_worker import Backend
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.types import Hit

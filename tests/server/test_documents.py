@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rag.server.schemas import WireFile
-from rag.server.upload_queue_local import LocalUploadQueue
+from rag.server.upload_queue import LocalUploadQueue
 from rag.settings import Settings
 from tests.fakes import document
 from tests.parsing.pdfs import Put, pdf

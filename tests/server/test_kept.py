@@ -16,9 +16,9 @@ from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
 from rag.server import thread_store
 from rag.server.feedback import feedback_file, forget_quotes
-from rag.server.journal_file import JournalFile
+from rag.server.owner_files import JournalFile
 from rag.server.thread_store import MOST_CHARACTERS, ThreadStore, WireTurns
-from rag.server.upload_queue_local import LocalUploadQueue
+from rag.server.upload_queue import LocalUploadQueue
 from tests.server.conftest import OMAN
 from tests.server.fake_server import add_key, put_text, serving, with_key
 from tests.small_index import in_threads

@@ -19,10 +19,11 @@ from rag.errors import InputError, ModelError
 from rag.ingestion import deletion
 from rag.protocols import ReaderOutput, Vectors
 from rag.server.app import create_app
+from rag.server.model_worker import Backend
 from rag.server.schemas import Job
 from rag.server.serve import bound
-from rag.server.state import Backend, Service
-from rag.server.upload_queue_local import LocalUploadQueue
+from rag.server.state import DefaultService
+from rag.server.upload_queue import LocalUploadQueue
 from rag.settings import Settings
 from rag.store.local.sqlite_file import WriteLock
 from rag.types import Hit
@@ -56,13 +57,13 @@ class Counting(BagOfWordsEmbedder):
 
 
 @contextmanager
-def service(index: Path, embedder: BagOfWordsEmbedder | None = None) -> Iterator[Service]:
+def service(index: Path, embedder: BagOfWordsEmbedder | None = None) -> Iterator[DefaultService]:
     """A service without HTTP."""
 
     def opened(settings: Settings) -> Backend:
         return open_backend(settings, None, embedder, wait=0.1)
 
-    made: Service = create_app(Settings(index=index), opened).state.service
+    made: DefaultService = create_app(Settings(index=index), opened).state.service
     made.start()
     try:
         made.models.opened.result(30)
@@ -88,13 +89,13 @@ def full_disk(path: Path, change: str) -> AbstractContextManager[None]:
     return spoilt(path, trigger, "DROP TRIGGER full")
 
 
-def done(made: Service, job: str, seconds: float = 10) -> Job:
+def done(made: DefaultService, job: str, seconds: float = 10) -> Job:
     found = made.jobs.wait(job, seconds)
     assert found
     return found
 
 
-def outcome(made: Service, name: str = "a.txt") -> str:
+def outcome(made: DefaultService, name: str = "a.txt") -> str:
     job = done(made, made.jobs.add([(name, TEXT)]))
     return job.files[0].outcome if job.files else job.state
 
@@ -227,7 +228,9 @@ def test_an_unexpected_opening_error_is_logged_and_not_bad_input(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     failures: list[BaseException] = []
-    service: Service = create_app(Settings(index=tmp_path), failing, failures.append).state.service
+    service: DefaultService = create_app(
+        Settings(index=tmp_path), failing, failures.append
+    ).state.service
     service.start()
     service.models.opened.exception(30)
     service.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Request
@@ -14,7 +15,7 @@ from rag.server.auth import Right, needs
 from rag.server.collection_host import CollectionHost
 from rag.server.problems import ServiceError
 from rag.server.schemas import Options, Strict, WireAnswer
-from rag.server.state import Service, caller_of, wait
+from rag.server.state import Service, caller_of, service_of
 from rag.settings import DEFAULT_COLLECTION
 from rag.store.collections import Collection
 
@@ -52,17 +53,12 @@ class CollectionAnswers(BaseModel):
     answers: list[CollectionAnswer] = Field(description="Answered ones first, by confidence.")
 
 
-def collections_of(request: Request) -> CollectionHost:
-    host: CollectionHost = request.app.state.collections
-    return host
-
-
 @router.get("")
 @needs(Right.ANY)
 def list_collections(request: Request) -> WireCollections:
     """List the collections that the key may use."""
     default = [WireCollection(name=DEFAULT_COLLECTION)] if _may(request, DEFAULT_COLLECTION) else []
-    stored = collections_of(request).registry.all()
+    stored = _host(request).registry.all()
     visible = [_shown(collection) for collection in stored if _may(request, collection.id)]
     return WireCollections(collections=default + visible)
 
@@ -71,22 +67,21 @@ def list_collections(request: Request) -> WireCollections:
 @needs(Right.MANAGE)
 def create_collection(body: NewCollection, request: Request) -> WireCollection:
     """Create an empty collection. It has all paths, under `/v1/collections/NAME`."""
-    return _shown(collections_of(request).registry.create(body.name))
+    return _shown(_host(request).registry.create(body.name))
 
 
 @router.post("/ask")
 @needs(Right.ANY)
 def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
     """Ask several collections. Their answers are ranked together; their indexes are separate."""
-    names = list(dict.fromkeys(body.collections))
+    names, caller = list(dict.fromkeys(body.collections)), caller_of(request)
     with ExitStack() as stack:
-        services = [entered(stack, request, name) for name in names]
-        caller = caller_of(request)
+        services = [stack.enter_context(of_collection(name, request)) for name in names]
         questions = [service.submit([body.question], body, caller)[0] for service in services]
         answers = [
             CollectionAnswer(
                 collection=name,
-                answer=serialize.answer(wait(pending, pending.answer), pending.found.result()),
+                answer=serialize.answer(pending.wait(pending.answer), pending.found.result()),
             )
             for name, pending in zip(names, questions, strict=True)
         ]
@@ -98,7 +93,7 @@ def ask_collections(body: AskSeveral, request: Request) -> CollectionAnswers:
 @needs(Right.MANAGE)
 def rename_collection(name: str, body: NewCollection, request: Request) -> WireCollection:
     """Rename a collection. Keys for it remain valid."""
-    return _shown(collections_of(request).rename(name, body.name))
+    return _shown(_host(request).rename(name, body.name))
 
 
 @router.delete("/{name}")
@@ -107,20 +102,29 @@ def delete_collection(name: str, request: Request) -> WireCollection:
     """Delete a collection and every document in it. Keys for it do not apply to a later collection
     of the same name.
     """
-    return _shown(collections_of(request).delete(name))
+    return _shown(_host(request).delete(name))
 
 
-def entered(stack: ExitStack, request: Request, name: str) -> Service:
-    """Open a collection. Raises ServiceError with 403 if forbidden, and if unknown."""
-    host, is_default = collections_of(request), name == DEFAULT_COLLECTION
-    collection = None if is_default else host.registry.get(name)
-    if not _may(request, name if is_default else collection.id if collection else "none"):
+@contextmanager
+def of_collection(name: str, request: Request) -> Iterator[Service]:
+    """The service of the collection with this name; `default` is the path's own. Raises
+    ServiceError with 403 if it is forbidden, and if a key for some collections names an unknown
+    one; NotFoundError.
+    """
+    own, host = request.state.collection, _host(request)
+    if own not in ("", DEFAULT_COLLECTION) and name in (DEFAULT_COLLECTION, own):
+        yield service_of(request)  # its access is already checked
+        return
+    if not _may(request, host.id_of(name)):
         hint = "list the collections it may use with: GET /v1/collections"
         raise ServiceError(403, "collection", f"the key may not use the collection {name}", hint)
-    if is_default:
-        default: Service = request.app.state.service
-        return default
-    return stack.enter_context(host.opened(name))
+    with host.opened(name) as service:
+        yield service
+
+
+def _host(request: Request) -> CollectionHost:
+    host: CollectionHost = request.app.state.collections
+    return host
 
 
 def _may(request: Request, collection: str) -> bool:

@@ -9,9 +9,8 @@ from pydantic import Field
 
 from rag.errors import InputError
 from rag.server.auth import Right, needs
-from rag.server.openai_schemas import Id, Loose, Short
 from rag.server.routes.openai import passages_of
-from rag.server.schemas import Options, Text
+from rag.server.schemas import Id, Loose, Options, Short, Text
 from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1/dify", tags=["integrations"])

@@ -31,7 +31,8 @@ from rag.server.document_changes import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.request_log import RequestLog
-from rag.server.routes.openai import of_collection, page_for
+from rag.server.routes.collection_routes import of_collection
+from rag.server.routes.openai import page_for
 from rag.server.serialize import uri
 from rag.server.state import caller_of
 from rag.settings import DEFAULT_COLLECTION

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,39 +18,17 @@ from fastapi.responses import StreamingResponse
 from rag.errors import InputError
 from rag.render.cited import cited
 from rag.render.links import page_link, page_of
+from rag.server import openai_requests as requests
+from rag.server import openai_shapes as shapes
 from rag.server.answer_service import ServiceLibrary
 from rag.server.auth import Right, needs
 from rag.server.ingest_worker import ModelThreadEmbedder
-from rag.server.openai_input import (
-    MODEL,
-    InContext,
-    chat_question,
-    collection_of_model,
-    filters_of,
-    no_model,
-    responses_question,
-)
-from rag.server.openai_schemas import (
-    ChatRequest,
-    EmbeddingsRequest,
-    FileSearch,
-    RagOptions,
-    ResponsesRequest,
-    VectorSearch,
-)
-from rag.server.openai_shapes import (
-    Json,
-    Reply,
-    completion,
-    completion_stream,
-    response,
-    response_stream,
-    search_result,
-)
+from rag.server.openai_requests import MODEL, collection_of_model
+from rag.server.openai_shapes import Json
 from rag.server.openapi import EVENTS
-from rag.server.routes.collection_routes import entered, list_collections
+from rag.server.routes.collection_routes import list_collections, of_collection
 from rag.server.schemas import Options
-from rag.server.state import Service, Shared, base_url, caller_of, service_of
+from rag.server.state import Service, Shared, base_url, caller_of
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
 from rag.types import Document, Hit
 
@@ -61,7 +38,7 @@ _MOST_TEXTS = 512
 
 @router.get("/models")
 @needs(Right.ANY)
-def list_models(request: Request) -> dict[str, Any]:
+def list_models(request: Request) -> Json:
     """List the models: `rag`, and `rag:NAME` for each collection."""
     names = [MODEL if name == DEFAULT else f"{MODEL}:{name}" for name in _names(request)]
     return {"object": "list", "data": [_model(name) for name in names]}
@@ -69,7 +46,7 @@ def list_models(request: Request) -> dict[str, Any]:
 
 @router.get("/models/{model}")
 @needs(Right.ANY)
-def get_model(model: str, request: Request) -> dict[str, Any]:
+def get_model(model: str, request: Request) -> Json:
     """Get one model."""
     with of_collection(collection_of_model(model), request):
         return _model(model)
@@ -81,19 +58,19 @@ def _model(name: str) -> Json:
 
 @router.post("/chat/completions", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
-def create_chat_completion(body: ChatRequest, request: Request) -> Any:
+def create_chat_completion(body: requests.ChatRequest, request: Request) -> Any:
     """Answer the user's last message, with [n] marks and quotes, also as `annotations`."""
-    collection, question = collection_of_model(body.model), chat_question(body)
-    reply = _reply(request, body.model, collection, question, _options(body.rag))
+    collection, question = collection_of_model(body.model), requests.chat_question(body)
+    reply = _reply(request, body.model, collection, question, requests.options_of(body.rag))
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
-        return _stream(completion_stream(reply, usage))
-    return completion(reply)
+        return _stream(shapes.completion_stream(reply, usage))
+    return shapes.completion(reply)
 
 
 @router.post("/responses", response_model=dict[str, Any], responses=EVENTS)
 @needs(Right.ANY)
-def create_response(body: ResponsesRequest, request: Request) -> Any:
+def create_response(body: requests.ResponsesRequest, request: Request) -> Any:
     """Chat completions as the Responses API has them: the search, then the message."""
     tool = next((tool for tool in body.tools or [] if tool.type == "file_search"), None)
     stores = (tool.vector_store_ids or []) if tool else []
@@ -101,39 +78,32 @@ def create_response(body: ResponsesRequest, request: Request) -> Any:
         message = f"{len(stores)} vector stores given, but only one is supported"
         raise InputError(message, "use one, or POST /v1/collections/ask")
     collection = stores[0] if stores else collection_of_model(body.model)
-    question, options = responses_question(body), _options(body.rag, tool)
+    question, options = requests.responses_question(body), requests.options_of(body.rag, tool)
     reply = _reply(request, body.model, collection, question, options)
     if body.stream:
-        return _stream(response_stream(reply, body.metadata))
-    return response(reply, body.metadata)
-
-
-def _options(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
-    filters = [*(own.filters if own else []), *filters_of(tool.filters if tool else None)]
-    top_k = (own.top_k if own else None) or (tool.max_num_results if tool else None)
-    return Options(filters=filters[:20], top_k=top_k)
+        return _stream(shapes.response_stream(reply, body.metadata))
+    return shapes.response(reply, body.metadata)
 
 
 def _reply(
-    request: Request, model: str, collection: str, question: InContext, options: Options
-) -> Reply:
+    request: Request, model: str, name: str, question: requests.InContext, options: Options
+) -> shapes.Reply:
     """The answer of a collection."""
     request.state.exchange.notes["questions"] = 1
-    with of_collection(collection, request) as chosen:
+    with of_collection(name, request) as chosen:
         answered = ServiceLibrary(chosen, caller_of(request)).ask(*question, options)
-    page, text = page_for(request, collection), cited(answered.answer)
-    return Reply(request.state.request_id, model, int(time.time()), page, text, answered)
+    page, text = page_for(request, name), cited(answered.answer)
+    return shapes.Reply(request.state.request_id, model, int(time.time()), page, text, answered)
 
 
 def _stream(events: Iterator[str]) -> StreamingResponse:
-    return StreamingResponse(
-        events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-    )
+    headers = {"X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 @router.get("/vector_stores")
 @needs(Right.ANY)
-def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
+def list_vector_stores(request: Request, service: Shared) -> Json:
     """List the collections as vector stores, without file counts."""
     names = _names(request)
     data = [_vector_store(name, service if name == DEFAULT else None) for name in names]
@@ -143,7 +113,7 @@ def list_vector_stores(request: Request, service: Shared) -> dict[str, Any]:
 
 @router.get("/vector_stores/{vector_store}")
 @needs(Right.ANY)
-def get_vector_store(vector_store: str, request: Request) -> dict[str, Any]:
+def get_vector_store(vector_store: str, request: Request) -> Json:
     """Get one collection as a vector store."""
     with of_collection(vector_store, request) as chosen:
         return _vector_store(vector_store, chosen)
@@ -160,18 +130,18 @@ def _vector_store(name: str, service: Service | None = None) -> Json:
 
 @router.post("/vector_stores/{vector_store}/search")
 @needs(Right.ANY)
-def search_vector_store(vector_store: str, body: VectorSearch, request: Request) -> dict[str, Any]:
+def search_vector_store(vector_store: str, body: requests.VectorSearch, request: Request) -> Json:
     """The passages that match a query best; of several queries, with each one's best score."""
     queries = [body.query] if isinstance(body.query, str) else body.query
     if not 1 <= len(queries) <= 8:
         raise InputError(f"the request has {len(queries)} queries", "send 1 to 8")
-    options = Options(filters=filters_of(body.filters), top_k=body.max_num_results)
+    options = Options(filters=requests.filters_of(body.filters), top_k=body.max_num_results)
     threshold = (body.ranking_options.score_threshold if body.ranking_options else None) or 0.0
     passages = passages_of(request, vector_store, queries, options, threshold)
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
-        "data": [search_result(*passage) for passage in passages],
+        "data": [shapes.search_result(*passage) for passage in passages],
         "has_more": False,
         "next_page": None,
     }
@@ -190,26 +160,23 @@ def passages_of(
     """
     page = page_for(request, collection)
     best: dict[tuple[str, int], Hit] = {}
+    passages = []
     with of_collection(collection, request) as chosen:
         for query in queries:
             for hit in ServiceLibrary(chosen, caller_of(request)).search(query, options):
                 key = (hit.passage.document_id, hit.passage.start)
                 best[key] = max(best.get(key, hit), hit, key=lambda hit: hit.score)
-        hits = sorted(best.values(), key=lambda hit: -hit.score)[after : options.top_k]
-        return [
-            (
-                hit,
-                page_link(page, hit.passage.document_id, hit.passage.start, hit.passage.end),
-                chosen.document(hit.passage.document_id),
-            )
-            for hit in hits
-            if hit.score >= threshold
-        ]
+        for hit in sorted(best.values(), key=lambda hit: -hit.score)[after : options.top_k]:
+            if hit.score >= threshold:
+                place = hit.passage
+                url = page_link(page, place.document_id, place.start, place.end)
+                passages.append((hit, url, chosen.document(place.document_id)))
+    return passages
 
 
 @router.post("/embeddings")
 @needs(Right.READ)
-def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared) -> dict[str, Any]:
+def create_embeddings(body: requests.EmbeddingsRequest, request: Request, service: Shared) -> Json:
     """Unit vectors of the index's embedder, as floats or as base64 of little-endian float32."""
     texts = [body.input] if isinstance(body.input, str) else body.input
     if not 1 <= len(texts) <= _MOST_TEXTS:
@@ -218,17 +185,15 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
         raise InputError("a text to embed is empty", "leave it out")
     embedder = ModelThreadEmbedder(service.embedder, service.runner(caller_of(request)))
     if body.model not in (MODEL, embedder.name):
-        raise no_model(body.model, f"use {MODEL}")
+        raise requests.no_model(body.model, f"use {MODEL}")
     if body.dimensions not in (None, embedder.dim):
-        raise InputError(
-            f"dimensions = {body.dimensions} is not supported", f"vectors here have {embedder.dim}"
-        )
+        message = f"dimensions = {body.dimensions} is not supported"
+        raise InputError(message, f"vectors here have {embedder.dim}")
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
     packed = body.encoding_format == "base64"
-    vectors = [_base64(vector) if packed else vector.tolist() for vector in embed(texts)]
     data = [
-        {"object": "embedding", "index": number, "embedding": vector}
-        for number, vector in enumerate(vectors)
+        {"object": "embedding", "index": number, "embedding": _base64(row) if packed else row}
+        for number, row in enumerate(embed(texts).tolist())
     ]
     usage = {"prompt_tokens": 0, "total_tokens": 0}
     return {"object": "list", "data": data, "model": embedder.name, "usage": usage}
@@ -236,17 +201,6 @@ def create_embeddings(body: EmbeddingsRequest, request: Request, service: Shared
 
 def _base64(vector: Any) -> str:
     return base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode()
-
-
-@contextmanager
-def of_collection(collection: str, request: Request) -> Iterator[Service]:
-    """The named collection's service; `default` is the path's own. Raises as `entered`."""
-    own = request.state.collection
-    with ExitStack() as stack:
-        if own != DEFAULT and collection in (DEFAULT, own):  # its access is already checked
-            yield service_of(request)
-        else:
-            yield entered(stack, request, collection)
 
 
 def page_for(request: Request, collection: str) -> str:

@@ -19,7 +19,7 @@ from rag.server.answer_service import ServiceLibrary
 from rag.server.auth import Right, needs
 from rag.server.caller import PendingQuestion
 from rag.server.openapi import EVENTS
-from rag.server.state import Shared, caller_of, wait
+from rag.server.state import Shared, caller_of
 
 _log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1", tags=["questions"])
@@ -59,7 +59,7 @@ def search(body: schemas.Search, request: Request, service: Shared) -> Response:
     """The passages that best match a question, best first, without an answer."""
     _note(request, 1)
     (pending,) = service.submit([body.question], body, caller_of(request), search=True)
-    retrieved = wait(pending, pending.found)
+    retrieved = pending.wait(pending.found)
     typed = pending.asked.question
     return _written(
         schemas.WireHits(
@@ -103,7 +103,7 @@ def check(body: schemas.Check, request: Request, service: Shared) -> schemas.Wir
 
 
 def _answer(pending: PendingQuestion) -> schemas.WireAnswer:
-    answer = wait(pending, pending.answer)
+    answer = pending.wait(pending.answer)
     return serialize.answer(answer, pending.found.result())
 
 
@@ -120,7 +120,7 @@ def _note(request: Request, questions: int) -> None:
 def _events(pending: PendingQuestion, request_id: str, context: dict[str, str]) -> Iterator[str]:
     """The last event is `done`, or `error` with the problem details of a plain request."""
     try:
-        retrieved = wait(pending, pending.found)
+        retrieved = pending.wait(pending.found)
         yield _event("search_results", {"hits": list(map(serialize.hit, retrieved.hits))})
         answer = _answer(pending).model_copy(update=context)
         for citation in answer.citations:

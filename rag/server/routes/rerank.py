@@ -19,8 +19,7 @@ from rag.answering.searcher import check_question
 from rag.ingestion.chunking import split
 from rag.server.auth import Right, needs
 from rag.server.caller import Caller
-from rag.server.openai_schemas import Loose, Short
-from rag.server.schemas import Text
+from rag.server.schemas import Loose, Short, Text
 from rag.server.state import Service, Shared, caller_of
 from rag.types import Document, Hit, Span
 

@@ -1,4 +1,5 @@
-"""Parses OpenAI requests: the collection, the question, earlier turns and the filter.
+"""OpenAI's requests: their fields, of which docs/agents.md lists the ones that count, and from them
+the collection, the question, earlier turns and the filter. Unnamed fields are ignored.
 
 Raises InputError or ServiceError for options that are unsupported but must not be ignored.
 """
@@ -7,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from rag.answering.talk import REPLY
 from rag.errors import InputError
-from rag.server.openai_schemas import ChatRequest, ContentPart, ResponseFormat, ResponsesRequest
 from rag.server.problems import ServiceError
-from rag.server.schemas import Turn
+from rag.server.schemas import Id, Line, Loose, Options, Short, Text, Turn
 from rag.settings import DEFAULT_COLLECTION
 
 MODEL = "rag"
@@ -27,6 +29,107 @@ _SOURCE = re.compile(r"^\[\d{1,3}\] ([^“\n]{1,2500}): “", re.MULTILINE)
 _MOST_DOCUMENTS = 50
 
 
+class RagOptions(Loose):
+    """Options that OpenAI's API has no field for."""
+
+    filters: list[Line] = Field(default=[], max_length=20, examples=[["type=md"]])
+    top_k: int | None = Field(default=None, ge=1, le=100, description="Passages to find.")
+
+
+class ContentPart(Loose):
+    """A part of a message; only text is used."""
+
+    type: Short
+    text: Text | None = None
+
+
+class Item(Loose):
+    """A message, or an item of an earlier response; only messages are used."""
+
+    type: Short | None = "message"
+    role: Short | None = None
+    content: Text | list[ContentPart] | None = Field(
+        default=None, examples=["When was the JCPOA signed?"]
+    )
+
+
+class Message(Item):
+    role: Short = Field(examples=["user"])
+
+
+class StreamOptions(Loose):
+    include_usage: bool | None = False
+
+
+class Kind(Loose):
+    """A tool that the client would run, of which none can be called; or a format."""
+
+    type: Short = Field(examples=["function"])
+
+
+class AnswerRequest(Loose):
+    """Fields that both APIs of answers take."""
+
+    model: Short = Field(default="rag", examples=["rag"])
+    stream: bool | None = False
+    tool_choice: Any = None
+    rag: RagOptions | None = Field(default=None, description="rag's own: filters and top_k.")
+
+
+class ChatRequest(AnswerRequest):
+    messages: list[Message] = Field(min_length=1, max_length=1000)
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    tools: list[Kind] | None = Field(default=None, max_length=1000)
+    functions: list[Any] | None = Field(default=None, max_length=1000)
+    response_format: Kind | None = None
+
+
+class TextFormat(Loose):
+    format: Kind | None = None
+
+
+class FileSearch(Kind):
+    """A `file_search` tool: which vector store to search, and how."""
+
+    vector_store_ids: list[Id] | None = Field(default=None, max_length=100)
+    max_num_results: int | None = Field(default=None, ge=1, le=50)
+    filters: dict[str, Any] | None = None
+
+
+class ResponsesRequest(AnswerRequest):
+    input: Text | list[Item] = Field(examples=["When was the JCPOA signed?"])
+    previous_response_id: Id | None = None
+    conversation: Any = None
+    background: bool | None = None
+    text: TextFormat | None = None
+    tools: list[FileSearch] | None = Field(default=None, max_length=200)
+    metadata: dict[str, str] | None = None
+
+
+class Ranking(Loose):
+    score_threshold: float | None = None
+
+
+class VectorSearch(Loose):
+    query: Text | list[Text] = Field(examples=["secret talks"])
+    max_num_results: int = Field(default=10, ge=1, le=50)
+    filters: dict[str, Any] | None = Field(
+        default=None, examples=[{"type": "eq", "key": "type", "value": "md"}]
+    )
+    ranking_options: Ranking | None = None
+
+
+class EmbeddingsRequest(Loose):
+    model: Short = "rag"
+    input: Text | list[Text] = Field(examples=["a text", ["one", "another"]])
+    encoding_format: Literal["float", "base64"] | None = "float"
+    dimensions: int | None = None
+    input_type: Literal["query", "passage"] | None = Field(
+        default="passage", description="Embedders with prompts treat questions differently."
+    )
+
+
 def collection_of_model(model: str) -> str:
     """Collection of a model name: `rag`, or `rag:NAME`."""
     name, _, collection = model.partition(":")
@@ -36,16 +139,14 @@ def collection_of_model(model: str) -> str:
 
 
 def no_model(model: str, hint: str) -> ServiceError:
-    message = f"there is no model {model[:100]!r} here"
-    return ServiceError(404, "model_not_found", message, hint)
+    return ServiceError(404, "model_not_found", f"there is no model {model[:100]!r} here", hint)
 
 
 def chat_question(body: ChatRequest) -> InContext:
     if (body.n or 1) != 1:
         raise InputError(f"n = {body.n} is not supported: there is one answer", "leave n out")
     kinds = [tool.type for tool in body.tools or []] + ["function"] * len(body.functions or [])
-    _check_tools(kinds, body.tool_choice)
-    _check_format(body.response_format)
+    _check(kinds, body.tool_choice, body.response_format)
     return asked_in([(message.role, _text(message.content)) for message in body.messages])
 
 
@@ -56,25 +157,21 @@ def responses_question(body: ResponsesRequest) -> InContext:
     if body.background:
         raise InputError("background responses are not supported", "leave background out")
     kinds = [tool.type for tool in body.tools or [] if tool.type != "file_search"]
-    _check_tools(kinds, body.tool_choice)
-    _check_format(body.text.format if body.text else None)
+    _check(kinds, body.tool_choice, body.text.format if body.text else None)
     if isinstance(body.input, str):
         return body.input, ()
     messages = [item for item in body.input if (item.type or "message") == "message"]
     return asked_in([(message.role or "user", _text(message.content)) for message in messages])
 
 
-def _check_tools(kinds: Sequence[str], choice: Any) -> None:
-    """Refuse tools of the client, unless the client says that none may be called."""
+def _check(kinds: Sequence[str], choice: Any, format: Kind | None) -> None:
+    """Refuse formats, and tools unless the client says that none may be called."""
     if kinds and choice != "none":
         raise InputError(
             f"tools of the type {kinds[0]!r} are not supported: rag answers from the documents",
             'leave tools out, or send "tool_choice": "none"; to give these answers to a model that '
             "calls tools, connect that model to /mcp",
         )
-
-
-def _check_format(format: ResponseFormat | None) -> None:
     if format and format.type != "text":
         message = f"answers in the format {format.type[:100]!r} are not supported"
         raise InputError(message, "leave the format out")
@@ -131,9 +228,8 @@ def filters_of(filter: dict[str, Any] | None) -> list[str]:
     """Conditions for a comparison filter, or several joined by "and"."""
     conditions = list(_conditions(filter, 0)) if filter else []
     if len(conditions) > _MOST_CONDITIONS:
-        raise InputError(
-            f"{len(conditions)} conditions are more than {_MOST_CONDITIONS}", "send fewer"
-        )
+        message = f"{len(conditions)} conditions are more than {_MOST_CONDITIONS}"
+        raise InputError(message, "send fewer")
     return conditions
 
 
@@ -158,3 +254,9 @@ def _condition(key: Any, op: str, value: Any) -> str:
         message = "a filter needs a key, and a value that is a text or a number"
         raise InputError(message, "for example type eq, key author")
     return f"{key}{op}{str(value).lower() if isinstance(value, bool) else value}"
+
+
+def options_of(own: RagOptions | None, tool: FileSearch | None = None) -> Options:
+    filters = [*(own.filters if own else []), *filters_of(tool.filters if tool else None)]
+    top_k = (own.top_k if own else None) or (tool.max_num_results if tool else None)
+    return Options(filters=filters[:20], top_k=top_k)
