@@ -25,7 +25,6 @@ from rag.server.problems import respond
 from rag.server.request_log import RequestLogging
 from rag.server.routes import (
     collection_routes,
-    dify,
     documents,
     grids,
     mcp,
@@ -33,10 +32,9 @@ from rag.server.routes import (
     operations,
     page_data,
     questions,
-    ratings,
     rerank,
-    searxng,
-    threads,
+    search_apis,
+    user_data,
 )
 from rag.server.state import DefaultService, open_backend
 from rag.server.tracing import spans_to
@@ -51,13 +49,11 @@ _MODULES = (
     page_data,
     operations,
     openai,
-    dify,
+    search_apis,
     rerank,
-    searxng,
     collection_routes,
-    ratings,
     grids,
-    threads,
+    user_data,
 )
 _EXPOSED = (
     *("ETag", "Location", "Retry-After", "X-Request-ID"),

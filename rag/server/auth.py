@@ -126,30 +126,37 @@ class Access:
         try:
             keyless = self.keyless
         except StoreError:
-            if right is Right.OPEN:
-                return None
-            raise
+            if right is not Right.OPEN:
+                raise
+            return None
         if keyless:
             _check_place(headers, opens_page)
         if right is Right.OPEN:
             return None
+        token = _bearer(headers)
         if keyless:
-            self._check_token(headers, method)
-        return None if keyless else self._key(headers)
+            self._check_token(token, headers, method)
+            return None
+        key = self._keys.check(token) if token else None
+        if key is None:
+            message = "the API key is wrong or revoked" if token else "the service needs an API key"
+            hint = (
+                "enter the key that you have, or make one: rag keys add NAME. Programs send it "
+                "as the header Authorization: Bearer KEY"
+            )
+            raise ServiceError(401, "unauthorized", message, hint)
+        return key
 
-    def _check_token(self, headers: Mapping[str, str], method: str) -> None:
+    def _check_token(self, token: str, headers: Mapping[str, str], method: str) -> None:
         """Check the token, or the page's session. It is needed because requests through a local
         proxy that sends no forwarding headers look like this machine's own.
         """
-        token = _bearer(headers)
         right = _same(token, self._token) if token else self._in_session(headers, method)
         if self._token and not right:
+            problem = "this browser has not been signed in yet"
             raise ServiceError(
-                401,
-                "unauthorized",
-                "this address is old: its token is wrong"
-                if token
-                else "this browser has not been signed in yet",
+                *(401, "unauthorized"),
+                "this address is old: its token is wrong" if token else problem,
                 "open the whole address that rag serve printed, with its end #token=…, once in "
                 "this browser; then new tabs and bookmarks work too. Programs send the token as "
                 "the header Authorization: Bearer TOKEN, or a key made with: rag keys add NAME",
@@ -171,11 +178,8 @@ class Access:
         cookie = cookie_parser(headers.get("cookie", "")).get(session.name, "")
         fetched, origin = headers.get("sec-fetch-site", ""), headers.get("origin", "")
         own = fetched in ("", "same-origin") and bool(fetched or origin or method in _SAFE)
-        return (
-            own
-            and _same(cookie, session.cookie)
-            and _same(headers.get(PAGE_HEADER, ""), session.page)
-        )
+        sent = headers.get(PAGE_HEADER, "")
+        return own and _same(cookie, session.cookie) and _same(sent, session.page)
 
     def _derived(self, purpose: str) -> str:
         """A secret that does not reveal the token, the same at each start."""
@@ -191,27 +195,14 @@ class Access:
             hint = "list the collections it may use with: GET /v1/collections"
             raise ServiceError(403, "collection", f"key {key.id} may not use this collection", hint)
         if right.writes and key.scope != WRITE:
-            raise ServiceError(
-                403,
-                "read-only-key",
-                f"key {key.id} is read-only",
-                "use a key made with: rag keys add NAME --write",
-            )
+            hint = "use a key made with: rag keys add NAME --write"
+            raise ServiceError(403, "read-only-key", f"key {key.id} is read-only", hint)
         self.rate.take(key.id)
 
-    def _key(self, headers: Mapping[str, str]) -> Key:
-        token = _bearer(headers)
-        key = self._keys.check(token) if token else None
-        if key is None:
-            message = "the API key is wrong or revoked" if token else "the service needs an API key"
-            raise ServiceError(
-                401,
-                "unauthorized",
-                message,
-                "enter the key that you have, or make one: rag keys add NAME. Programs send it "
-                "as the header Authorization: Bearer KEY",
-            )
-        return key
+
+def may_write(key: Key | None) -> bool:
+    """Whether a request may change documents; None is that of the owner before there is a key."""
+    return key is None or key.scope == WRITE
 
 
 def _same(sent: str, secret: str) -> bool:
@@ -229,10 +220,9 @@ def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
     another host name for this address (DNS rebinding). Links to the page are allowed.
     """
     if any(map(_FORWARDING.fullmatch, headers)):  # the proxy forwards requests of other machines
+        message = "without API keys, the service answers only this machine"
         hint = "create a key for requests through a proxy: rag keys add NAME"
-        raise ServiceError(
-            421, "host", "without API keys, the service answers only this machine", hint
-        )
+        raise ServiceError(421, "host", message, hint)
     host = headers.get("host", "localhost")
     if _hostname(host) not in LOOPBACK:
         hint = "use http://127.0.0.1, or create a key: rag keys add NAME"
@@ -240,12 +230,8 @@ def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:
     origin = headers.get("origin", "")
     foreign = bool(origin) and origin.partition("://")[2] != host
     if foreign or (headers.get("sec-fetch-site") == "cross-site" and not opens_page):
-        raise ServiceError(
-            403,
-            "origin",
-            "other websites may not use this service",
-            "open the page of the service itself",
-        )
+        message = "other websites may not use this service"
+        raise ServiceError(403, "origin", message, "open the page of the service itself")
 
 
 def _hostname(netloc: str) -> str:
@@ -264,10 +250,8 @@ def origins(listed: str) -> list[str]:
         parts = urlsplit(origin)
         web = parts.scheme in ("http", "https") and parts.hostname
         if not web or origin != f"{parts.scheme}://{parts.netloc}":
-            raise InputError(
-                f"cors_origins: {origin!r} is not an origin",
-                "write RAG_CORS_ORIGINS=https://app.example.org",
-            )
+            message = f"cors_origins: {origin!r} is not an origin"
+            raise InputError(message, "write RAG_CORS_ORIGINS=https://app.example.org")
     return allowed
 
 
@@ -279,18 +263,16 @@ class Rate:
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._buckets: dict[str, tuple[float, float]] = {}
         """Level and time of each key's last change."""
 
     def take(self, key_id: str) -> None:
         """Admit a request. Raises ServiceError with the seconds to wait if too little is left."""
-        if not self._per_minute:
-            return
         with self._lock:
             level = self._level(key_id)
-            if level >= REQUEST_SECONDS:
-                self._buckets[key_id] = level - REQUEST_SECONDS, time.monotonic()
+            if not self._per_minute or level >= REQUEST_SECONDS:
+                self.charge(key_id, REQUEST_SECONDS)
                 return
         message = (
             f"this key may use {self._per_minute:,} seconds of computing a minute; a request "
@@ -310,11 +292,8 @@ class Rate:
             return {}
         with self._lock:
             level = self._level(key_id)
-        values = {
-            "Limit": self._per_minute,
-            "Remaining": max(0, int(level)),
-            "Reset": self._seconds_until(self._per_minute - level),
-        }
+        reset = self._seconds_until(self._per_minute - level)
+        values = {"Limit": self._per_minute, "Remaining": max(0, int(level)), "Reset": reset}
         return {f"X-RateLimit-{name}": str(value) for name, value in values.items()}
 
     def _level(self, key_id: str) -> float:

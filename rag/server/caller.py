@@ -61,17 +61,17 @@ class Caller:
 class PendingQuestion:
     """A question in progress. `found` is set before `answer`; a `search` needs nothing else.
 
-    `deadline` is a `time.monotonic` time; `client_deadline` means that the client chose it. `cost`
-    is the number of passages to read. `started` is set after the first passage was read.
+    `engine` is its collection's. `deadline` is a `time.monotonic` time; `client_deadline` means
+    that the client chose it. `cost` is the number of passages to read. `started` is set after the
+    first passage was read.
     """
 
     asked: Query
+    engine: Engine
     deadline: float
     cost: int
     search: bool = False
     client_deadline: bool = False
-    engine: Engine | None = None
-    """Engine of its collection; None for the default one."""
     caller: Caller = field(default_factory=Caller)
     started: threading.Event = field(default_factory=threading.Event)
     found: Future[RetrievalResult] = field(default_factory=Future)

@@ -39,6 +39,19 @@ class _Open:
     closing: bool = False
     opening: threading.Lock = field(default_factory=threading.Lock)
 
+    def close(self) -> None:
+        if self.service is not None:
+            self.service.close()
+            self.service = None
+
+    @property
+    def has_uploads(self) -> bool:
+        return self.service is not None and self.service.jobs.waiting > 0
+
+
+def _changing(name: str) -> BusyError:
+    return BusyError(f"collection {name} is being changed", "try again in a moment")
+
 
 class CollectionHost:
     """Thread-safe."""
@@ -63,7 +76,7 @@ class CollectionHost:
             left = list(self._open.values())
             self._open.clear()
         for entry in left:
-            _close(entry)
+            entry.close()
         self.registry.close()
 
     @property
@@ -73,8 +86,10 @@ class CollectionHost:
 
     def id_of(self, name: str) -> str:
         """Id of a collection; "none" if it is unknown, so that this looks like a forbidden one."""
-        collection = None if name in NEAR else self.registry.get(name)
-        return name if name in NEAR else collection.id if collection else "none"
+        if name in NEAR:
+            return name
+        collection = self.registry.get(name)
+        return collection.id if collection else "none"
 
     @contextmanager
     def opened(self, name: str) -> Iterator[Service]:
@@ -85,8 +100,7 @@ class CollectionHost:
         entry = self._entry(name)
         try:
             with entry.opening:
-                if entry.service is None:
-                    entry.service = self._make(entry.collection)
+                entry.service = entry.service or self._make(entry.collection)
             yield entry.service
         finally:
             with self._changed:
@@ -101,24 +115,22 @@ class CollectionHost:
             if self._closing.is_set():
                 raise NotFoundError(f"no collection {name}", "the service is shutting down")
             entry = self._open.setdefault(name, _Open(collection))
-            former = entry.collection.id != collection.id
-            if entry.closing or (former and entry.requests):
-                raise BusyError(f"collection {name} is being changed", "try again in a moment")
-            if former:
-                _close(entry)
+            is_former = entry.collection.id != collection.id
+            if entry.closing or (is_former and entry.requests):
+                raise _changing(name)
+            if is_former:
+                entry.close()
                 entry = self._open[name] = _Open(collection)
             entry.requests += 1
             entry.used = time.monotonic()
             return entry
 
     def _make(self, collection: Collection) -> Service:
-        service = self._default.in_collection(
-            self.registry.inside(collection, self._default.settings)
-        )
-        current = self.registry.get(collection.name)
-        if current is None or current.id != collection.id:
+        settings = self.registry.inside(collection, self._default.settings)
+        service = self._default.in_collection(settings)
+        if self.id_of(collection.name) != collection.id:
             service.close()
-            raise BusyError(f"collection {collection.name} is being changed", "try again")
+            raise _changing(collection.name)
         service.start()
         return service
 
@@ -131,19 +143,18 @@ class CollectionHost:
 
     def _alone(self, name: str, change: Callable[[], Collection]) -> Collection:
         """Run `change` after all requests have finished, while new ones are held off."""
-        self.registry.named(name)
+        collection = self.registry.named(name)
         with self._changed:
-            entry = self._open.setdefault(name, _Open(self.registry.named(name)))
+            entry = self._open.setdefault(name, _Open(collection))
             if entry.closing:
-                raise BusyError(f"collection {name} is being changed", "try again in a moment")
+                raise _changing(name)
             entry.closing = True
             free = self._changed.wait_for(lambda: entry.requests == 0, _PATIENCE)
         try:
             if not free:
-                raise BusyError(
-                    f"collection {name} is in use", "try again when its requests have finished"
-                )
-            _close(entry)
+                hint = "try again when its requests have finished"
+                raise BusyError(f"collection {name} is in use", hint)
+            entry.close()
             return change()
         finally:
             with self._changed:
@@ -182,23 +193,13 @@ class CollectionHost:
             closed = []
             for number, (name, entry) in enumerate(oldest):
                 due = moment - entry.used > _IDLE or number < spare
-                current = self.registry.get(name)  # another process may delete or rename one
-                changed = current is None or current.id != entry.collection.id
+                # another process may delete or rename one
+                changed = self.id_of(name) != entry.collection.id
                 is_free = not entry.requests and not entry.closing
-                if is_free and (changed or (due and not _has_uploads(entry))):
+                if is_free and (changed or (due and not entry.has_uploads)):
                     entry.closing = True
                     closed.append((name, entry))
         for name, entry in closed:
-            _close(entry)
+            entry.close()
             with self._changed:
                 del self._open[name]
-
-
-def _has_uploads(entry: _Open) -> bool:
-    return entry.service is not None and entry.service.jobs.waiting > 0
-
-
-def _close(entry: _Open) -> None:
-    if entry.service is not None:
-        entry.service.close()
-        entry.service = None

@@ -167,12 +167,12 @@ def most_files() -> int:
     except NameError:
         return _MOST_FILES
     enough = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    if soft == resource.RLIM_INFINITY or soft >= enough:
-        return enough
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
-        return enough
-    return soft
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+        except (OSError, ValueError):
+            return soft
+    return enough
 
 
 def limits(files: int) -> tuple[int, int]:

@@ -76,7 +76,7 @@ class ModelThread:
         self._changed = threading.Condition()
         self._queue = FairQueue()
         self._calls: FairLane[_Call] = FairLane()
-        self._closing = False
+        self.is_closing = False
         self._batch_passages = BATCH_PASSAGES
         self._running = 0
         """Passages in the current batch."""
@@ -88,10 +88,6 @@ class ModelThread:
 
     def start(self) -> None:
         self._thread.start()
-
-    @property
-    def is_closing(self) -> bool:
-        return self._closing
 
     def stop(self) -> None:
         """Refuse new work, and the work that waits. What is being computed is finished."""
@@ -116,7 +112,7 @@ class ModelThread:
             message = f"{len(questions):,} questions at once, {self._most_waiting:,} may wait"
             raise InputError(message, "send fewer at a time, or raise RAG_QUEUE")
         with self._changed:
-            if self._closing:
+            if self.is_closing:
                 raise problems.closing()
             self._check_time(questions)
             if len(self._queue) + len(questions) > self._most_waiting:
@@ -159,7 +155,7 @@ class ModelThread:
         """Run a function in this thread, after the current batch, and charge its seconds."""
         call = _Call(function, caller or Caller(), Future())
         with self._changed:
-            if self._closing:
+            if self.is_closing:
                 raise problems.closing()
             self._calls.add(call.caller.key_id, call)
             self._changed.notify_all()
@@ -183,19 +179,15 @@ class ModelThread:
         self._searcher.start()
         while self._wait():
             if batch := self._take():
-                self._time(batch, backend.engine)
+                self._serve(batch)
             if self._calls:
                 self._run_call()
         self._searcher.join()
         self._drop(problems.closing())
 
     def _search(self) -> None:
-        engine = self.opened.result().engine
         while questions := self._take_searches():
-            started = time.monotonic()
-            self._answer_each(questions, engine)
-            for question in questions:
-                question.caller.charge((time.monotonic() - started) / len(questions))
+            self._serve(questions)
 
     def _run_call(self) -> None:
         with self._changed:
@@ -214,7 +206,7 @@ class ModelThread:
 
     def _drop(self, error: BaseException) -> None:
         with self._changed:
-            self._closing = True
+            self.is_closing = True
             for question in self._queue:
                 question.fail(error if isinstance(error, RagError) else problems.closing())
             for call in self._calls:
@@ -225,13 +217,13 @@ class ModelThread:
     def _wait(self) -> bool:
         """Wait for a reading or a call. Returns False when the service closes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue.readings or self._calls or self._closing)
-            return bool(self._queue.readings) or not self._closing
+            self._changed.wait_for(lambda: self._queue.readings or self._calls or self.is_closing)
+            return bool(self._queue.readings) or not self.is_closing
 
     def _take_searches(self) -> list[PendingQuestion]:
         """Wait for searches. Returns [] when the service closes."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue.searches or self._closing)
+            self._changed.wait_for(lambda: self._queue.searches or self.is_closing)
             return self._queue.take_searches(_SEARCHES)
 
     def _take(self) -> list[PendingQuestion]:
@@ -239,32 +231,31 @@ class ModelThread:
         until = time.monotonic() + _WINDOW
         limit = self._batch_passages
         with self._changed:
-            while self._queue.readings and self._queue.passages < limit and not self._closing:
+            while self._queue.readings and self._queue.passages < limit and not self.is_closing:
                 if not self._changed.wait(max(0.0, until - time.monotonic())):
                     break
             return self._queue.take_readings(limit)
 
-    def _time(self, batch: list[PendingQuestion], engine: Engine) -> None:
+    def _serve(self, batch: list[PendingQuestion]) -> None:
+        """Answer each collection's questions from its own index, and charge the callers."""
         started = time.monotonic()
         batch = [question for question in batch if _in_time(question, started)]
-        if batch:
-            self._running = sum({question.key: question.cost for question in batch}.values())
-            self._answer_each(batch, engine)
-            passages, self._running = self._running, 0
-            seconds = time.monotonic() - started
-            cost = sum(question.cost for question in batch)
-            for question in batch:
-                question.caller.charge(seconds * question.cost / cost)
+        if not batch:
+            return
+        self._metrics.batch(len(batch))
+        passages = sum({question.key: question.cost for question in batch}.values())
+        if passages:  # of searches, there are none
+            self._running = passages
+        for engine in dict.fromkeys(question.engine for question in batch):
+            self._answer([question for question in batch if question.engine is engine], engine)
+        seconds = time.monotonic() - started
+        cost = sum(question.cost for question in batch)
+        for question in batch:
+            share = question.cost / cost if cost else 1 / len(batch)
+            question.caller.charge(seconds * share)
+        if passages:
+            self._running = 0
             self._learn(passages, seconds)
-
-    def _answer_each(self, batch: list[PendingQuestion], engine: Engine) -> None:
-        """Answer each collection's questions from its own index; `engine` is the default one's."""
-        now = time.monotonic()
-        batch = [question for question in batch if _in_time(question, now)]
-        if batch:
-            self._metrics.batch(len(batch))
-        for own in dict.fromkeys(question.engine for question in batch):
-            self._answer([question for question in batch if question.engine is own], own or engine)
 
     def _learn(self, passages: int, seconds: float) -> None:
         """Update the reading speed, and from it the batch size for about _BATCH_SECONDS."""

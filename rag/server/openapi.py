@@ -35,12 +35,8 @@ Errors are problem details (RFC 9457), of these statuses:
 - 429: too many requests with this key; `Retry-After` says when.
 - 503: overloaded, loading, closing, or past the deadline; `Retry-After` says when to try again.
 - 507: the disk of the index is full."""
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
-    304: {"description": "The client has the current version."}
-}
-EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
-}
+Responses = dict[int | str, dict[str, Any]]
+NOT_MODIFIED: Responses = {304: {"description": "The client has the current version."}}
 _TAGS = {
     "questions": "Ask and search.",
     "documents": "Add, read and delete documents.",
@@ -51,15 +47,17 @@ _TAGS = {
 }
 _FILES = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
 _FORM = {"type": "object", "required": ["file"], "properties": {"file": _FILES}}
-UPLOAD: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": _FORM},
-            "application/json": {"schema": {"$ref": "#/components/schemas/TextDocument"}},
-        },
-    }
-}
+_TEXT = {"$ref": "#/components/schemas/TextDocument"}
+_BODY = {"multipart/form-data": {"schema": _FORM}, "application/json": {"schema": _TEXT}}
+UPLOAD: dict[str, Any] = {"requestBody": {"required": True, "content": _BODY}}
+
+
+def content(media_type: str) -> Responses:
+    """Responses that are a text or file of this type, beside the endpoint's own."""
+    return {200: {"content": {media_type: {"schema": {"type": "string"}}}}}
+
+
+EVENTS = content("text/event-stream")
 
 
 def schema(app: FastAPI) -> dict[str, Any]:
@@ -82,8 +80,6 @@ def schema(app: FastAPI) -> dict[str, Any]:
         reference = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
         for operation in operations.values():
             operation["responses"].pop("422", None)
-            operation["responses"]["default"] = {
-                "description": "An error.",
-                "content": {media: reference},
-            }
+            error = {"description": "An error.", "content": {media: reference}}
+            operation["responses"]["default"] = error
     return document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -12,6 +13,7 @@ from rag.types import Answer
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
@@ -19,28 +21,17 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = self._counter(
-            "rag_requests", "Requests by route, method and status.", "route", "method", "status"
-        )
-        self._seconds = self._histogram(
-            "rag_request_seconds", "Seconds a request took, by route.", _SECONDS, "route"
-        )
-        self._stages = self._histogram(
-            "rag_stage_seconds", "Seconds of a batch's stages.", _SECONDS, "stage"
-        )
-        self._batch = self._histogram(
-            "rag_batch_questions", "Questions in a batch.", (1, 2, 4, 8, 16, 32, 64)
-        )
-        self._answers = self._counter(
-            "rag_answers", "Questions answered, and those where the service abstained.", "outcome"
-        )
-        self._jobs = self._counter("rag_ingested_files", "Uploaded files by outcome.", "outcome")
-
-    def _counter(self, name: str, help: str, *labels: str) -> Counter:
-        return Counter(name, help, labels, registry=self._registry)
-
-    def _histogram(self, name: str, help: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        return Histogram(name, help, labels, buckets=buckets, registry=self._registry)
+        counter = partial(Counter, registry=self._registry)
+        times = partial(Histogram, buckets=_SECONDS, registry=self._registry)
+        sizes = partial(Histogram, buckets=_SIZES, registry=self._registry)
+        facts = ("route", "method", "status")
+        self._requests = counter("rag_requests", "Requests by route, method and status.", facts)
+        self._seconds = times("rag_request_seconds", "Seconds a request took, by route.", ["route"])
+        self._stages = times("rag_stage_seconds", "Seconds of a batch's stages.", ["stage"])
+        self._batch = sizes("rag_batch_questions", "Questions in a batch.")
+        answers = "Questions answered, and those where the service abstained."
+        self._answers = counter("rag_answers", answers, ["outcome"])
+        self._files = counter("rag_ingested_files", "Uploaded files by outcome.", ["outcome"])
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         self._requests.labels(route, method, str(status)).inc()
@@ -55,14 +46,13 @@ class Metrics:
 
     def answers(self, answers: Sequence[Answer]) -> None:
         """Record the answers of one batch, which share their timings."""
-        self.stages(
-            {stage: seconds for stage, seconds in answers[0].timings.items() if stage != "retrieve"}
-        )
+        timings = answers[0].timings
+        self.stages({stage: timings[stage] for stage in timings if stage != "retrieve"})
         for answer in answers:
             self._answers.labels("abstained" if answer.text is None else "answered").inc()
 
     def file(self, outcome: str) -> None:
-        self._jobs.labels(outcome).inc()
+        self._files.labels(outcome).inc()
 
     def watch(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
         """Register gauges, computed on each scrape."""

@@ -114,13 +114,9 @@ class RequestLogging:
         }
         _log.info(json.dumps(line))
         if self.spans:
-            facts = {
-                "http.request.method": method,
-                "http.route": route,
-                "http.response.status_code": exchange.status,
-                "rag.request_id": exchange.request_id,
-                "rag.key": exchange.key,
-            }
+            facts = {"http.request.method": method, "http.route": route}
+            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
+            facts |= {"http.response.status_code": exchange.status}
             timings = _timings(scope["state"]["caller"])
             self.spans.request(Headers(scope=scope), facts, seconds, timings)
 

@@ -15,7 +15,8 @@ from rag.types import Value
 Line = Annotated[str, Field(max_length=500)]
 Text = Annotated[str, Field(max_length=100_000)]
 """A bound also rejects halves of surrogate pairs."""
-TopK = Annotated[int | None, Field(ge=1, le=100)]
+_FOUND = "Passages to find; by default as many as are read."
+TopK = Annotated[int | None, Field(ge=1, le=100, description=_FOUND)]
 Id = Annotated[str, Field(max_length=2000)]
 Short = Annotated[str, Field(max_length=200)]
 Milliseconds = Annotated[int | None, Field(ge=1, le=600_000)]
@@ -25,6 +26,8 @@ Form = Literal[
 ]
 _MOST_BYTES_A_CHARACTER = 4
 _QUESTION = "When was the JCPOA signed?"
+_FILTERS = """Conditions that documents must all meet, such as `type=pdf`, `year>=2024`,
+`document=notes/a.md`; only one of several `source=`, and one of several `document=`."""
 
 
 class Strict(BaseModel):
@@ -40,20 +43,13 @@ class Loose(BaseModel):
 
 
 class Options(Strict):
-    top_k: TopK = Field(
-        default=None, description="Passages to find; by default as many as are read."
-    )
+    top_k: TopK = None
     filters: list[Line] = Field(
-        default=[],
-        max_length=200,
-        description="Conditions that documents must all meet, such as `type=pdf`, `year>=2024`, "
-        "`document=notes/a.md`; only one of several `source=`, and one of several `document=`.",
-        examples=[["type=md"]],
+        default=[], max_length=200, description=_FILTERS, examples=[["type=md"]]
     )
     as_typed: bool = Field(default=False, description="Do not correct the question's spelling.")
     deadline_ms: Milliseconds = Field(
-        default=None,
-        description="Time limit: the answer uses the passages read so far; 503 if none was read.",
+        default=None, description="Time limit: what was read by then is used; 503 if nothing was."
     )
 
 
@@ -66,16 +62,12 @@ class Turn(Strict):
 
     question: Question
     answer: Text | None = None
-    documents: list[Line] = Field(
-        default=[], max_length=50, description="Ids of the cited documents."
-    )
+    documents: list[Line] = Field(default=[], max_length=50, description="Ids of those cited.")
 
 
 class Ask(AskOptions):
     question: Question = Field(examples=[_QUESTION])
-    conversation: list[Turn] = Field(
-        default=[], max_length=50, description="Earlier turns, oldest first, for follow-ups."
-    )
+    conversation: list[Turn] = Field(default=[], max_length=50, description="Oldest first.")
     stream: bool = Field(default=False, description="Answer with server-sent events.")
 
 
@@ -101,13 +93,9 @@ class Check(Strict):
         description="Plain text, Markdown, or a chat answer with [n] marks.",
         examples=["The JCPOA was signed in 2018. [1]\n\n[1] seeds/jcpoa.md"],
     )
-    sources: list[CheckSource] = Field(
-        default=[], max_length=200, description="Documents that the [n] marks cite."
-    )
+    sources: list[CheckSource] = Field(default=[], max_length=200, description="For the [n] marks.")
     filters: list[Line] = Field(default=[], max_length=20, description="As for `/v1/ask`.")
-    deadline_ms: Milliseconds = Field(
-        default=None, description="Time limit, after which the status is 503."
-    )
+    deadline_ms: Milliseconds = Field(default=None, description="After it, the status is 503.")
 
 
 class Highlight(BaseModel):
@@ -159,9 +147,7 @@ class WireCitation(WirePlace):
     highlight: Highlight
     start: int = Field(description="Start of the cited part in the answer.")
     end: int = Field(description="End of the cited part in the answer.")
-    scores: Scores | None = Field(
-        default=None, description="Scores of its passage, if that is a hit."
-    )
+    scores: Scores | None = Field(default=None, description="Of its passage, if that is a hit.")
     copies: list[WireCopy] = Field(default=[], description="Other places with the same passage.")
 
 
@@ -189,10 +175,7 @@ class WirePiece(BaseModel):
     citation: WireCitation
     gap: bool = Field(description="Whether words were left out between the piece before and this.")
     heading: bool = Field(description="Whether the piece is a heading.")
-    label: str = Field(
-        description="Its subject: a side of a comparison, a section, or a document's title; may "
-        "be empty."
-    )
+    label: str = Field(description='A side of a comparison, a section, a document\'s title, or "".')
 
 
 class WireAnswer(BaseModel):
@@ -206,9 +189,7 @@ class WireAnswer(BaseModel):
     confidence: float = Field(ge=0, le=1, description="Probability that the best is right.")
     abstention_reason: str | None = Field(default=None, description="Why there is no answer.")
     form: str = Field(
-        default="span",
-        description="Form of the answer: span, yes_no, sentences, steps, list, comparison, "
-        "overview, catalogue, or talk for a question to rag itself.",
+        default="span", description="A form as in a request, or talk for a question to rag itself."
     )
     suggestions: list[str] = Field(default=[], description="Questions to ask, after talk.")
     pieces: list[WirePiece] = Field(default=[], description="The answer's quotes, in order.")
@@ -244,9 +225,7 @@ class Claim(BaseModel):
     document_id: str = Field(min_length=1, max_length=2000, examples=["seeds/jcpoa.md"])
     highlight: Highlight
     cited_text: Text = Field(default="", description="The sentence, if known.")
-    document_sha256: str = Field(
-        default="", max_length=100, description="Its digest then, if known."
-    )
+    document_sha256: str = Field(default="", max_length=100, description="Then, if known.")
 
     @field_validator("highlight")
     @classmethod
@@ -279,8 +258,7 @@ class WireEvidence(WirePlace):
     says: str = Field(description="supports, contradicts or near.")
     probability: float = Field(ge=0, le=1)
     differs: list[tuple[str, str]] = Field(
-        description="Pairs of differing values: the text's and the document's.",
-        examples=[[["2018", "14 July 2015"]]],
+        description="Values of the text and of the document.", examples=[[["2018", "14 July 2015"]]]
     )
     missing: list[str] = Field(description="Values and names of the text that the sentence lacks.")
 
@@ -315,14 +293,11 @@ class WireQuotation(BaseModel):
     text: str
     verdict: str = Field(examples=["altered"])
     is_fault: bool = Field(
-        description="False for exact ones, for parts joined by an ellipsis, and for a phrase of a "
-        "longer sentence."
+        description="False if exact, joined by an ellipsis, or a phrase of a longer sentence."
     )
     reason: str = Field(examples=['says "60", lease.md says "30"'])
     places: list[WireQuotedPlace] = Field(description="Where its words are, or nearly so.")
-    differs: list[tuple[str, str]] = Field(
-        description="Pairs: the quotation's words and the document's; one may be empty."
-    )
+    differs: list[tuple[str, str]] = Field(description="Its words and the document's, or empty.")
     rest: str = Field(description="How the document's sentence goes on.")
     cited: list[str] = Field(description="Ids of the documents that it cites.")
 
@@ -385,9 +360,7 @@ class PutDocument(Strict):
         default=None, min_length=1, max_length=500, description="By default taken from the text."
     )
     metadata: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")], Line] = Field(
-        default={},
-        max_length=50,
-        description="For filters, in addition to the text's own metadata.",
+        default={}, max_length=50, description="For filters, in addition to the text's own."
     )
 
 
@@ -474,20 +447,16 @@ class WireGridRow(BaseModel):
     row: str = Field(description="A document's id, a folder, a value, or * for all documents.")
     title: str
     cells: list[dict[str, Any]] = Field(
-        description=(
-            "In the order of the columns: `state`, `value`, `typed`, `probability`, `quotes` with "
-            "`document_id`, `sha256`, offsets and `headings`, `rating`, and `shown`, the value "
-            "that counts."
-        )
+        description="In the order of the columns: `state`, `value`, `typed`, `probability`, "
+        "`quotes` with `document_id`, `sha256`, offsets and `headings`, `rating`, and `shown`, the "
+        "value that counts."
     )
 
 
 class WireGrid(WireGridSummary):
     definition: dict[str, Any]
     finished: str = Field(description='When all cells were first answered, or "".')
-    due: int = Field(
-        description="Cells to ask: unanswered, or with a changed document or question."
-    )
+    due: int = Field(description="Cells to ask: new ones, or with a changed document or question.")
     job: str = Field(description='The job that asks it now, or "".')
     cells: list[WireGridRow] = Field(description="The rows from `offset` on.")
 

@@ -23,12 +23,8 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:")
 
 def _as(model: type[M], value: object, /, **extra: Any) -> M:
     """A response with the value's fields of the same names, and others."""
-    same = {
-        name: getattr(value, name)
-        for name in model.model_fields
-        if name not in extra and hasattr(value, name)
-    }
-    return model(**same, **extra)
+    names = [name for name in model.model_fields if name not in extra and hasattr(value, name)]
+    return model(**{name: getattr(value, name) for name in names}, **extra)
 
 
 def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
@@ -56,12 +52,11 @@ def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
 
 
 def _alternatives(
-    alternatives: Sequence[Alternative], hits: Sequence[Hit]
+    rivals: Sequence[Alternative], hits: Sequence[Hit]
 ) -> list[schemas.WireAlternative]:
-    return [
-        _as(schemas.WireAlternative, rival, citations=_citations(rival.citations, hits, rival.text))
-        for rival in alternatives
-    ]
+    cited = [_citations(rival.citations, hits, rival.text) for rival in rivals]
+    pairs = zip(rivals, cited, strict=True)
+    return [_as(schemas.WireAlternative, rival, citations=quotes) for rival, quotes in pairs]
 
 
 def _citations(
@@ -73,7 +68,9 @@ def _citations(
 def _citation(
     number: int, citation: Citation, hits: Sequence[Hit], text: str
 ) -> schemas.WireCitation:
-    start, end = _part(text, citation.quote)
+    """`start` and `end` are the quote's in the answer; the whole answer's if its words differ."""
+    start = text.find(citation.quote)
+    start, end = (start, start + len(citation.quote)) if start >= 0 else (0, len(text))
     scores = (
         _as(schemas.Scores, hit)
         for hit in hits
@@ -85,7 +82,7 @@ def _citation(
         schemas.WireCitation,
         citation,
         index=number,
-        uri=uri(citation.source, citation.document_id),
+        uri=uri(citation),
         headings=list(heading_parts(citation.heading)),
         cited_text=citation.sentence,
         start_char_index=citation.sentence_start,
@@ -104,15 +101,10 @@ def _placed(model: type[M], place: Any, **extra: Any) -> M:
     return _as(model, place, start_char_index=place.start, end_char_index=place.end, **extra)
 
 
-def _part(text: str, quote: str) -> tuple[int, int]:
-    """Offsets of the quote in the answer; of the whole answer if its words differ."""
-    start = text.find(quote)
-    return (start, start + len(quote)) if start >= 0 else (0, len(text))
-
-
-def uri(source: str, document_id: str) -> str:
+def uri(place: Citation | Document) -> str:
     """A web page's or upload's address; a file's id, so that clients learn no folders."""
-    return source if _SCHEME.match(source) else document_id
+    document_id = place.id if isinstance(place, Document) else place.document_id
+    return place.source if _SCHEME.match(place.source) else document_id
 
 
 def hit(hit: Hit) -> schemas.WireHit:
@@ -122,8 +114,7 @@ def hit(hit: Hit) -> schemas.WireHit:
 
 
 def document(document: Document) -> schemas.WireDocument:
-    source = uri(document.source, document.id)
-    return _as(schemas.WireDocument, document, uri=source)
+    return _as(schemas.WireDocument, document, uri=uri(document))
 
 
 def document_detail(document: Document) -> schemas.WireDocumentDetail:
@@ -131,13 +122,9 @@ def document_detail(document: Document) -> schemas.WireDocumentDetail:
         schemas.WireSection(start=section.start, headings=list(section.path))
         for section in sections(document.blocks)
     ]
-    return _as(
-        schemas.WireDocumentDetail,
-        document,
-        uri=uri(document.source, document.id),
-        characters=len(document.text),
-        sections=outline,
-    )
+    size = len(document.text)
+    detail = schemas.WireDocumentDetail
+    return _as(detail, document, uri=uri(document), characters=size, sections=outline)
 
 
 def verdict(check: CitationCheck) -> schemas.WireVerdict:
@@ -165,14 +152,8 @@ def report(report: CheckReport, seconds: float) -> schemas.WireReport:
 
 
 def _place(model: type[M], citation: Citation, **extra: Any) -> M:
-    return _placed(
-        model,
-        citation,
-        uri=uri(citation.source, citation.document_id),
-        cited_text=citation.quote,
-        document_sha256=citation.sha256,
-        **extra,
-    )
+    quoted = {"cited_text": citation.quote, "document_sha256": citation.sha256}
+    return _placed(model, citation, uri=uri(citation), **quoted, **extra)
 
 
 def _evidence(evidence: FoundEvidence) -> schemas.WireEvidence:

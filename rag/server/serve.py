@@ -48,11 +48,9 @@ and then waits this long for each thread that computes.
 def check_binding(settings: Settings) -> None:
     """Raises InputError if other machines could use the service without a key."""
     if settings.host not in LOOPBACK and not keys_of(settings).any_active:
-        message = (
-            f"binding to {settings.host} lets other machines ask and change documents, and "
-            f"there is no API key"
-        )
-        raise InputError(message, "create one with: rag keys add NAME; or leave out --host")
+        danger = f"binding to {settings.host} lets other machines ask and change documents"
+        hint = "create one with: rag keys add NAME; or leave out --host"
+        raise InputError(f"{danger}, and there is no API key", hint)
 
 
 def run(
@@ -74,7 +72,10 @@ def run(
         failures.append(error)
         server.should_exit = True
 
-    _log_to_stderr(json_log)
+    logging.getLogger("rag").setLevel(logging.INFO)
+    if json_log:  # requests are logged as JSON in any case
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(_JsonLines())
     app = create_app(settings, backend, fail, token)
     server = server_of(app, settings)
     with bound(settings) as listening:
@@ -103,14 +104,14 @@ def _open(server: uvicorn.Server, address: str) -> None:
     """Open the address in the browser once the service listens."""
     while not server.started and not server.should_exit:
         time.sleep(0.05)
+    log, opened = logging.getLogger(__name__), False
     try:
         place = redirect_file(address).as_uri() if "#" in address else address
         opened = webbrowser.open(place)
     except (OSError, RuntimeError, RagError) as error:
-        logging.getLogger(__name__).debug("no file for the browser: %s", error)
-        opened = False
+        log.debug("no file for the browser: %s", error)
     if not opened:
-        logging.getLogger(__name__).warning("no browser could be opened: open %s", address)
+        log.warning("no browser could be opened: open %s", address)
 
 
 class _Server(uvicorn.Server):
@@ -118,12 +119,11 @@ class _Server(uvicorn.Server):
     skip closing the service then and wait for its threads.
     """
 
-    _is_ending = False
-
     def __init__(self, config: uvicorn.Config, refuse: Callable[[], object]) -> None:
         """`refuse` ends the work that is not finished."""
         super().__init__(config)
         self._refuse = refuse
+        self._is_ending = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Exit at once. Accepted uploads survive, as after a kill; the next start resumes them."""
@@ -239,12 +239,3 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line)
-
-
-def _log_to_stderr(json_log: bool) -> None:
-    """Requests are logged as JSON in both modes; other messages as plain text unless `json_log`."""
-    root = logging.getLogger()
-    if json_log:
-        for handler in root.handlers:
-            handler.setFormatter(_JsonLines())
-    logging.getLogger("rag").setLevel(logging.INFO)

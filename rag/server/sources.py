@@ -9,41 +9,33 @@ from weakref import WeakKeyDictionary
 
 from rag.protocols import Store
 from rag.server.schemas import WireCount, WireSource
-from rag.types import Document
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
     """All documents by id, and how many there are per folder and per type, by name."""
 
-    sources: tuple[WireSource, ...]
+    sources: list[WireSource]
     folders: list[WireCount]
     types: list[WireCount]
 
     def matching(self, name: str) -> list[WireSource]:
         """Sources whose title or id contains every word of `name`, ignoring case."""
         words = name.casefold().split()
-        return [
-            source
-            for source in self.sources
-            if all(word in f"{source.title}\n{source.id}".casefold() for word in words)
-        ]
+        texts = [f"{source.title}\n{source.id}".casefold() for source in self.sources]
+        pairs = zip(self.sources, texts, strict=True)
+        return [source for source, text in pairs if all(word in text for word in words)]
 
     def inside(self, folder: str) -> tuple[list[WireCount], list[WireSource]]:
         """The folders directly inside the folder, with the number of their documents, and the
         documents directly inside. The folder "" has the others.
         """
         start = f"{folder}/" if folder else ""
-        counts: Counter[str] = Counter()
-        documents = []
-        for source in self.sources:
-            if source.id.startswith(start):
-                first, divided, _ = source.id[len(start) :].partition("/")
-                if divided:
-                    counts[first] += 1
-                else:
-                    documents.append(source)
-        return _counts(counts), documents
+        within = [source for source in self.sources if source.id.startswith(start)]
+        names = [source.id.removeprefix(start) for source in within]
+        folders = _counts([name.partition("/")[0] for name in names if "/" in name])
+        pairs = zip(within, names, strict=True)
+        return folders, [source for source, name in pairs if "/" not in name]
 
 
 _lock = threading.Lock()
@@ -62,22 +54,20 @@ def listing_of(store: Store) -> Listing:
 
 
 def _listing(store: Store) -> Listing:
-    sources = tuple(map(_source, store.documents()))
-    folders = Counter(source.id.partition("/")[0] for source in sources if "/" in source.id)
-    types = Counter(source.type for source in sources if source.type)
+    sources = [
+        WireSource(
+            id=document.id,
+            title=document.title,
+            type=document.metadata.get("type", ""),
+            date=document.metadata.get("date", "")[:10],
+            pages=len(document.pages),
+        )
+        for document in store.documents()
+    ]
+    folders = [source.id.partition("/")[0] for source in sources if "/" in source.id]
+    types = [source.type for source in sources if source.type]
     return Listing(sources, _counts(folders), _counts(types))
 
 
-def _counts(counter: Counter[str]) -> list[WireCount]:
-    return [WireCount(name=name, count=count) for name, count in sorted(counter.items())]
-
-
-def _source(document: Document) -> WireSource:
-    metadata = document.metadata
-    return WireSource(
-        id=document.id,
-        title=document.title,
-        type=metadata.get("type", ""),
-        date=metadata.get("date", "")[:10],
-        pages=len(document.pages),
-    )
+def _counts(names: list[str]) -> list[WireCount]:
+    return [WireCount(name=name, count=count) for name, count in sorted(Counter(names).items())]

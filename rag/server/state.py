@@ -16,6 +16,7 @@ from rag.engine import Engine
 from rag.errors import AbsentError, NotFoundError, RagError
 from rag.parsing.pool import ParseLimits, Pool
 from rag.protocols import Embedder, Stats
+from rag.render.links import page_of
 from rag.server import problems
 from rag.server.api_keys import Keys, keys_of
 from rag.server.audit import Audit
@@ -25,7 +26,7 @@ from rag.server.model_worker import Backend, ModelThread
 from rag.server.prometheus import Metrics
 from rag.server.schemas import Options
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
-from rag.settings import Settings
+from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document
 
 _log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class Service:
         ]
         cost, is_own = 0 if search else k, options.deadline_ms is not None
         pending = [
-            PendingQuestion(query, deadline, cost, search, is_own, self.engine, caller)
+            PendingQuestion(query, self.engine, deadline, cost, search, is_own, caller)
             for query in queries
         ]
         self.models.submit(pending)
@@ -256,9 +257,14 @@ in a thread, for which a request waits while the threads are busy.
 """
 
 
-def base_url(settings: Settings, request: Request) -> str:
-    """The service's address, with a final "/": RAG_PUBLIC_URL, or the request's Host header."""
-    return f"{(settings.public_url or str(request.base_url)).rstrip('/')}/"
+def page_for(request: Request, collection: str) -> str:
+    """The page for links into the collection; `default` is the path's own. The service's address is
+    RAG_PUBLIC_URL, or the request's Host header.
+    """
+    settings: Settings = request.app.state.service.settings
+    base = f"{(settings.public_url or str(request.base_url)).rstrip('/')}/"
+    own = request.state.collection
+    return page_of(base, own if collection == DEFAULT_COLLECTION else collection)
 
 
 def caller_of(request: Request) -> Caller:

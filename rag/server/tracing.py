@@ -45,10 +45,9 @@ class Spans:
         """Record a finished request, of `seconds`, and the stages of each answer."""
         end = time.time_ns()
         started = end - int(seconds * 1e9)
-        came_with = {
-            name: headers[name] for name in ("traceparent", "tracestate") if name in headers
-        }
-        name = f"{facts.get('http.request.method', '')} {facts.get('http.route', '')}"
+        names = ("traceparent", "tracestate")
+        came_with = {name: headers[name] for name in names if name in headers}
+        name = f"{facts['http.request.method']} {facts['http.route']}"
         span = self._tracer.start_span(
             name, self._parent.extract(came_with), self._server, dict(facts), start_time=started
         )
@@ -73,6 +72,5 @@ def spans_to(address: str) -> Spans | None:
     try:
         return Spans(address)
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"RAG_TRACES needs {error.name}, which is not installed", f"run: {install_line('otel')}"
-        ) from error
+        message = f"RAG_TRACES needs {error.name}, which is not installed"
+        raise InputError(message, f"run: {install_line('otel')}") from error

@@ -3,12 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable
 from itertools import count
+from typing import Any
 
 from rag.answering.searcher import Query
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.fair_queue import FairLane, FairQueue
 
 _numbers = count()
+ENGINE: Any = None
+"""Nothing is read."""
 
 
 def question(
@@ -16,7 +19,7 @@ def question(
 ) -> PendingQuestion:
     """Unlike all others unless it has a text."""
     query = Query(text or str(next(_numbers)))
-    pending = PendingQuestion(query, 0.0, cost, search, caller=Caller(key_id))
+    pending = PendingQuestion(query, ENGINE, 0.0, cost, search, caller=Caller(key_id))
     if not wanted:
         pending.cancel()
     return pending

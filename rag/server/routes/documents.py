@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
+from fastapi.responses import PlainTextResponse as PlainText
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from rag.errors import InputError, NotFoundError
 from rag.filters import matches, parse
-from rag.server import serialize
+from rag.server import schemas, serialize
 from rag.server.auth import Right, needs
 from rag.server.collection_paths import prefixed
 from rag.server.document_changes import delete_everywhere, put_text
 from rag.server.ingest_worker import check_names, safe_folder, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD
 from rag.server.problems import ServiceError, media_type
-from rag.server.schemas import (
-    Deleted,
-    Job,
-    Line,
-    PutDocument,
-    TextDocument,
-    WireDocumentDetail,
-    WireDocuments,
-    WireJobs,
-)
+from rag.server.schemas import Job, Line, PutDocument, WireDocumentDetail
 from rag.server.state import Shared, caller_of, missing
 from rag.server.upload_queue import Upload
 from rag.types import Document
@@ -67,7 +57,7 @@ async def uploads(request: Request) -> list[Upload]:
 def _text(body: bytes) -> Upload:
     """Raises RequestValidationError, and InputError for an invalid name."""
     try:
-        text_document = TextDocument.model_validate_json(body)
+        text_document = schemas.TextDocument.model_validate_json(body)
         content = text_document.text.encode()
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
@@ -117,9 +107,9 @@ def list_jobs(
     service: Shared,
     state: Annotated[Literal["queued", "running", "done"] | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> WireJobs:
+) -> schemas.WireJobs:
     """The latest uploads, newest first."""
-    return WireJobs(jobs=service.jobs.last(limit, state))
+    return schemas.WireJobs(jobs=service.jobs.last(limit, state))
 
 
 @router.delete("/jobs/{job}")
@@ -150,7 +140,7 @@ def list_documents(
     ] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str, Query(max_length=2000, description="`next` of the previous page.")] = "",
-) -> WireDocuments:
+) -> schemas.WireDocuments:
     """List the documents in order of id, one page at a time."""
     store = service.engine.store
     if conditions := parse(filter):
@@ -160,21 +150,18 @@ def list_documents(
         total, rows = store.stats().documents, store.documents(after, limit + 1)
     page = rows[:limit]
     following = page[-1].id if len(rows) > limit else None
-    return WireDocuments(
-        documents=[serialize.document(row) for row in page], total=total, next=following
-    )
+    documents = list(map(serialize.document, page))
+    return schemas.WireDocuments(documents=documents, total=total, next=following)
 
 
-@router.get(
-    "/documents/{document:path}/text", response_class=PlainTextResponse, responses=NOT_MODIFIED
-)
+@router.get("/documents/{document:path}/text", response_class=PlainText, responses=NOT_MODIFIED)
 @needs(Right.READ)
 def get_text(document: str, request: Request, service: Shared) -> Any:
     """Get a document's text, to which offsets refer; metadata if the id itself ends in /text."""
     if service.document(f"{document}/text"):
         return get_document(f"{document}/text", request, service)
     stored = service.existing(document)
-    return _unless_known(request, stored, lambda: PlainTextResponse(stored.text))
+    return _unless_known(request, stored, PlainText(stored.text))
 
 
 @router.get("/documents/{document:path}", response_model=WireDocumentDetail, responses=NOT_MODIFIED)
@@ -182,15 +169,15 @@ def get_text(document: str, request: Request, service: Shared) -> Any:
 def get_document(document: str, request: Request, service: Shared) -> Any:
     """Get a document's metadata, without its text."""
     stored = service.existing(document)
-    return _unless_known(
-        request, stored, lambda: JSONResponse(serialize.document_detail(stored).model_dump())
-    )
+    detail = serialize.document_detail(stored).model_dump()
+    return _unless_known(request, stored, JSONResponse(detail))
 
 
-def _unless_known(request: Request, document: Document, make: Callable[[], Response]) -> Response:
+def _unless_known(request: Request, document: Document, response: Response) -> Response:
     """304 if the client has the current version (RFC 9110, section 13)."""
     tag, match = _etag(document), request.headers.get("if-none-match", "")
-    response = Response(status_code=304) if _names(match, tag, weakly=True) else make()
+    if _names(match, tag, weakly=True):
+        response = Response(status_code=304)
     response.headers.update({"ETag": tag, "Cache-Control": "private, no-cache"})
     return response
 
@@ -246,15 +233,10 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
 
 @router.delete("/documents/{document:path}")
 @needs(Right.WRITE)
-def delete_document(document: str, request: Request, service: Shared) -> Deleted:
+def delete_document(document: str, request: Request, service: Shared) -> schemas.Deleted:
     """Delete a document; no later answer uses it. `If-Match: ETAG` deletes it only if unchanged."""
     _check_match(request, service.existing(document))
     deleted = delete_everywhere(service, document)
     if deleted is None:  # somebody else was faster
         raise missing(document)
-    receipt, uploads, quotes = deleted
-    shown = dataclasses.asdict(receipt) | {"uploads": dataclasses.asdict(uploads)} | quotes
-    complete = receipt.complete and uploads.clean
-    return Deleted(
-        id=document, deleted=True, generation=receipt.generation, complete=complete, receipt=shown
-    )
+    return deleted

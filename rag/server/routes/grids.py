@@ -16,6 +16,7 @@ from rag.ingestion.uploads import GRID
 from rag.server import schemas
 from rag.server.auth import Right, needs
 from rag.server.collection_paths import prefixed
+from rag.server.openapi import content
 from rag.server.state import Service, Shared, caller_of
 from rag.types import plain
 
@@ -23,6 +24,7 @@ router = APIRouter(prefix="/v1", tags=["grids"])
 Name = Annotated[str, Path(min_length=1, max_length=100, description="The grid's name.")]
 _XLSX_CELLS = 20_000
 """XLSX of more cells with their quotes takes minutes, and gigabytes of memory."""
+_FILE = "application/octet-stream"
 _WAIT = 20.0
 _writing = threading.BoundedSemaphore(1)
 """Files are written one at a time, so that they leave memory to questions."""
@@ -55,8 +57,8 @@ def create_grid(
 @needs(Right.READ)
 def list_grids(service: Shared) -> schemas.WireGrids:
     """List the grids with the states of their cells."""
-    every = grids.summaries(service.engine.store)
-    return schemas.WireGrids(grids=[schemas.WireGridSummary(**_summary(grid)) for grid in every])
+    summaries = map(_summary, grids.summaries(service.engine.store))
+    return schemas.WireGrids(grids=[schemas.WireGridSummary(**summary) for summary in summaries])
 
 
 @router.get("/grids/{name}")
@@ -70,14 +72,9 @@ def get_grid(
     """Get a grid with its cells, also while they are asked."""
     grid = grids.load(service.engine.store, name)
     whole = grid.to_dict(offset, limit)
-    return schemas.WireGrid(
-        **_summary(grid),
-        definition=whole["definition"],
-        finished=grid.finished,
-        due=sum(cell.has_changed for cell in grid_run.due(grid)),
-        job=service.jobs.asking(f"{GRID}{name}"),
-        cells=[schemas.WireGridRow(**row) for row in whole["rows"]],
-    )
+    due = sum(cell.has_changed for cell in grid_run.due(grid))
+    job, cells = service.jobs.asking(f"{GRID}{name}"), whole.pop("rows")
+    return schemas.WireGrid(**{**whole, **_summary(grid), "due": due, "job": job, "cells": cells})
 
 
 @router.delete("/grids/{name}")
@@ -132,11 +129,7 @@ def rate_cell(name: Name, body: schemas.CellRating, service: Shared) -> dict[str
     return grids.cell_dict(cell, cell.column)
 
 
-@router.get(
-    "/grids/{name}/file",
-    response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}},
-)
+@router.get("/grids/{name}/file", response_class=Response, responses=content(_FILE))
 @needs(Right.READ)
 def get_grid_file(
     name: Name,
@@ -156,11 +149,11 @@ def get_grid_file(
             if format == "xlsx" and cells > _XLSX_CELLS:
                 message = f"the grid has {cells:,} cells, more than the {_XLSX_CELLS:,} of XLSX"
                 raise InputError(message, "use format=csv, or: rag grid show NAME --out FILE.xlsx")
-            content = grid_export.WRITERS[f".{format}"](grid, {})
+            written = grid_export.WRITERS[f".{format}"](grid, {})
     finally:
         _writing.release()
     headers = {"Content-Disposition": f'attachment; filename="grid.{format}"'}
-    return Response(content, media_type=_MEDIA[format], headers=headers)
+    return Response(written, media_type=_MEDIA[format], headers=headers)
 
 
 def _start(

@@ -32,9 +32,8 @@ from rag.server.ingest_worker import check_names, safe_name
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.request_log import RequestLog
 from rag.server.routes.collection_routes import of_collection
-from rag.server.routes.openai import page_for
 from rag.server.serialize import uri
-from rag.server.state import caller_of
+from rag.server.state import caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION
 from rag.types import Document
 
@@ -65,7 +64,7 @@ class ServedLibrary(ServiceLibrary, IndexAccess):
         return page_link(self.page, document_id, start, end)
 
     def address(self, document: Document) -> str:
-        return uri(document.source, document.id)
+        return uri(document)
 
     def start_grid(self, name: str) -> str:
         self.exchange.change = f"grid {name}"
@@ -81,16 +80,15 @@ class ServedLibrary(ServiceLibrary, IndexAccess):
             return "waiting", [], "it is stored and will be ingested"
         (file,) = job.files
         if file.outcome == "rejected":
-            raise InputError(
-                f"{file.name}: {file.detail}", "send text, with a suffix in the name: notes.md"
-            )
+            hint = "send text, with a suffix in the name: notes.md"
+            raise InputError(f"{file.name}: {file.detail}", hint)
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        deleted = self.document(document_id) and delete_everywhere(self.service, document_id)
-        if deleted:
-            self._note(f"delete {document_id}")
-        return bool(deleted)
+        if not self.document(document_id) or not delete_everywhere(self.service, document_id):
+            return False
+        self._note(f"delete {document_id}")
+        return True
 
     def _note(self, change: str) -> None:
         self.exchange.change = f"{change} in {self.collection}" if self.collection else change
@@ -146,9 +144,8 @@ class McpEndpoint:
 
             from rag.server.mcp.server import make_server
         except ModuleNotFoundError as error:
-            raise NotFoundError(
-                "MCP needs mcp, which is not installed here", f"run: {install_line('mcp')}"
-            ) from error
+            message = "MCP needs mcp, which is not installed here"
+            raise NotFoundError(message, f"run: {install_line('mcp')}") from error
         server = make_server(self._library, writes)
         checked_before = TransportSecuritySettings(enable_dns_rebinding_protection=False)
         server.streamable_http_app(

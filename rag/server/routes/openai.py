@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from fastapi.responses import StreamingResponse
 
 from rag.errors import InputError
 from rag.render.cited import cited
-from rag.render.links import page_link, page_of
 from rag.server import openai_requests as requests
 from rag.server import openai_shapes as shapes
 from rag.server.answer_service import ServiceLibrary
@@ -27,10 +26,10 @@ from rag.server.openai_requests import MODEL, collection_of_model
 from rag.server.openai_shapes import Json
 from rag.server.openapi import EVENTS
 from rag.server.routes.collection_routes import list_collections, of_collection
+from rag.server.routes.search_apis import passages_of
 from rag.server.schemas import Options
-from rag.server.state import Service, Shared, base_url, caller_of
+from rag.server.state import Service, Shared, caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
-from rag.types import Document, Hit
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 _MOST_TEXTS = 512
@@ -147,33 +146,6 @@ def search_vector_store(vector_store: str, body: requests.VectorSearch, request:
     }
 
 
-def passages_of(
-    request: Request,
-    collection: str,
-    queries: Sequence[str],
-    options: Options,
-    threshold: float = 0.0,
-    after: int = 0,
-) -> list[tuple[Hit, str, Document | None]]:
-    """The first `options.top_k` hits of all queries, best first, but those with a lower score than
-    `threshold` and the first `after`: each with its address on the page and its document.
-    """
-    page = page_for(request, collection)
-    best: dict[tuple[str, int], Hit] = {}
-    passages = []
-    with of_collection(collection, request) as chosen:
-        for query in queries:
-            for hit in ServiceLibrary(chosen, caller_of(request)).search(query, options):
-                key = (hit.passage.document_id, hit.passage.start)
-                best[key] = max(best.get(key, hit), hit, key=lambda hit: hit.score)
-        for hit in sorted(best.values(), key=lambda hit: -hit.score)[after : options.top_k]:
-            if hit.score >= threshold:
-                place = hit.passage
-                url = page_link(page, place.document_id, place.start, place.end)
-                passages.append((hit, url, chosen.document(place.document_id)))
-    return passages
-
-
 @router.post("/embeddings")
 @needs(Right.READ)
 def create_embeddings(body: requests.EmbeddingsRequest, request: Request, service: Shared) -> Json:
@@ -201,13 +173,6 @@ def create_embeddings(body: requests.EmbeddingsRequest, request: Request, servic
 
 def _base64(vector: Any) -> str:
     return base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode()
-
-
-def page_for(request: Request, collection: str) -> str:
-    """The page for links into the collection, named as for `of_collection`."""
-    own = request.state.collection
-    base = base_url(request.app.state.service.settings, request)
-    return page_of(base, own if collection == DEFAULT else collection)
 
 
 def _names(request: Request) -> list[str]:

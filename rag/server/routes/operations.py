@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from rag import __version__
 from rag.server import static
 from rag.server.auth import Right, needs
+from rag.server.openapi import content
 from rag.server.prometheus import CONTENT_TYPE
 from rag.server.state import Shared
 
@@ -54,14 +55,9 @@ def ready(service: Shared) -> Ready:
     )
 
 
-@router.get(
-    "/metrics",
-    name="metrics",
-    response_class=Response,
-    responses={200: {"content": {"text/plain": {}}}},
-)
+@router.get("/metrics", response_class=Response, responses=content("text/plain"))
 @needs(Right.OPERATE)
-def prometheus(service: Shared) -> Response:
+def metrics(service: Shared) -> Response:
     """Metrics for Prometheus."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 

@@ -6,7 +6,6 @@ import hashlib
 import urllib.parse
 from pathlib import Path
 from typing import Annotated
-from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -14,9 +13,10 @@ from pydantic import BaseModel, Field
 from rag.errors import InputError, NotFoundError
 from rag.ingestion.pipeline import UPLOADED
 from rag.server import pdf_pages
-from rag.server.api_keys import WRITE, Key
-from rag.server.auth import Right, needs
-from rag.server.guide import Guide
+from rag.server.api_keys import Key
+from rag.server.auth import Right, may_write, needs
+from rag.server.guide import suggested
+from rag.server.openapi import content
 from rag.server.schemas import WireCount, WireSource
 from rag.server.sources import listing_of
 from rag.server.state import Service, Shared, caller_of
@@ -25,10 +25,11 @@ from rag.types import BlockKind, Document
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
+Offset = Annotated[int, Query(ge=0, description="In the document's text.")]
 PageNumber = Annotated[int, Query(ge=1, le=100_000, description="From 1.")]
 FEATURES = ["check", "feedback", "conversation", "form"]
 _TITLES = 6
-_guides: WeakKeyDictionary[Service, Guide] = WeakKeyDictionary()
+_TEXT_INSTEAD = "get its text: GET /v1/documents/ID/text"
 _SESSION_SECONDS = 400 * 86_400
 """As long as browsers keep a cookie."""
 
@@ -124,13 +125,9 @@ def sign_in(request: Request, response: Response, service: Shared) -> SignedIn:
 def get_me(request: Request) -> Me:
     """Whether a key is needed, and what it may do."""
     key: Key | None = request.state.key
-    may_write = key is None or key.scope == WRITE
-    return Me(
-        key=key.name if key else None,
-        may_write=may_write,
-        may_manage=may_write and (key is None or key.everywhere),
-        features=FEATURES,
-    )
+    writes, name = may_write(key), key.name if key else None
+    manages = writes and (key is None or key.everywhere)
+    return Me(key=name, may_write=writes, may_manage=manages, features=FEATURES)
 
 
 @router.get("/sources")
@@ -149,13 +146,9 @@ def list_sources(
     folders, matching = listing.folders, listing.matching(name)
     if folder is not None:
         folders, matching = listing.inside(folder)
-    return WireSources(
-        total=len(listing.sources),
-        matching=len(matching),
-        folders=folders,
-        types=listing.types,
-        documents=matching[offset : offset + limit],
-    )
+    sizes = {"total": len(listing.sources), "matching": len(matching)}
+    page = matching[offset : offset + limit]
+    return WireSources(**sizes, folders=folders, types=listing.types, documents=page)
 
 
 @router.get("/guide")
@@ -163,13 +156,9 @@ def list_sources(
 def get_guide(service: Shared) -> WireGuide:
     """Titles, and questions with an answer, which are looked for while nobody else asks."""
     sources = listing_of(service.engine.store).sources
-    spread = sources[:: max(1, len(sources) // _TITLES)][:_TITLES]
-    questions, complete = _guides.setdefault(service, Guide(service)).questions()
-    return WireGuide(
-        titles=[source.title for source in spread],
-        questions=list(questions),
-        complete=complete or not sources,
-    )
+    titles = [source.title for source in sources[:: max(1, len(sources) // _TITLES)][:_TITLES]]
+    questions, complete = suggested(service)
+    return WireGuide(titles=titles, questions=list(questions), complete=complete or not sources)
 
 
 @router.get("/blocks")
@@ -177,8 +166,8 @@ def get_guide(service: Shared) -> WireGuide:
 def list_blocks(
     service: Shared,
     document: Identifier,
-    start: Annotated[int, Query(ge=0, description="Start in the document's text.")] = 0,
-    end: Annotated[int, Query(ge=0, description="End in the document's text.")] = 100_000,
+    start: Offset = 0,
+    end: Offset = 100_000,
 ) -> WireBlocks:
     """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code."""
     stored = service.existing(document)
@@ -196,40 +185,30 @@ def get_page(
     service: Shared,
     document: Identifier,
     page: PageNumber,
-    start: Annotated[
-        int, Query(ge=0, description="Start of the quote in the document's text.")
-    ] = 0,
-    end: Annotated[int, Query(ge=0, description="End of the quote.")] = 0,
-    sentence_start: Annotated[int, Query(ge=0, description="Start of its sentence.")] = 0,
-    sentence_end: Annotated[int, Query(ge=0, description="End of its sentence.")] = 0,
+    start: Offset = 0,
+    end: Offset = 0,
+    sentence_start: Offset = 0,
+    sentence_end: Offset = 0,
 ) -> WirePage:
     """The text of a page of a PDF, and boxes of `text[start:end]` and of its sentence; if they
     continue on the next page, of the part on this one.
     """
     stored, pdf = _pdf(service, document, page)
-    first = stored.pages[page - 1]
-    last = stored.pages[page] if page < len(stored.pages) else len(stored.text)
-
-    def quote(start: int, end: int) -> pdf_pages.PageQuote:
-        start, end = max(start, first), min(end, last)
-        text = stored.text
-        return pdf_pages.PageQuote(text[start:end], text[first:start], text[end:last])
-
-    quotes = quote(start, end), quote(sentence_start, sentence_end)
+    text, first = stored.text, stored.pages[page - 1]
+    last = [*stored.pages, len(text)][page]
+    quotes = []
+    for span in ((start, end), (sentence_start, sentence_end)):
+        here = slice(max(span[0], first), min(span[1], last))
+        before, after = text[first : here.start], text[here.stop : last]
+        quotes.append(pdf_pages.PageQuote(text[here], before, after))
     with caller_of(request).charged():
-        (boxes, sentence), lines = pdf_pages.layout(pdf, page, quotes)
-    return WirePage(
-        page=page,
-        pages=len(stored.pages),
-        boxes=boxes,
-        sentence=sentence,
-        lines=[WireLine(text=text, box=box) for text, box in lines],
-    )
+        (boxes, sentence), rows = pdf_pages.layout(pdf, page, quotes)
+    lines = [WireLine(text=row, box=box) for row, box in rows]
+    sizes = {"page": page, "pages": len(stored.pages)}
+    return WirePage(**sizes, boxes=boxes, sentence=sentence, lines=lines)
 
 
-@router.get(
-    "/pages/picture", response_class=Response, responses={200: {"content": {"image/png": {}}}}
-)
+@router.get("/pages/picture", response_class=Response, responses=content("image/png"))
 @needs(Right.READ)
 def get_page_picture(
     request: Request,
@@ -242,27 +221,19 @@ def get_page_picture(
     stored, pdf = _pdf(service, document, page)
     with caller_of(request).charged():
         drawn = pdf_pages.picture(pdf, page, width)
-    headers = {
-        "Cache-Control": "private, max-age=3600",
-        "ETag": f'"{stored.sha256}-{page}-{width}"',
-    }
+    tag = f'"{stored.sha256}-{page}-{width}"'
+    headers = {"Cache-Control": "private, max-age=3600", "ETag": tag}
     return Response(drawn, media_type="image/png", headers=headers)
 
 
-@router.get(
-    "/original",
-    response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {}}}},
-)
+@router.get("/original", response_class=Response, responses=content("application/octet-stream"))
 @needs(Right.READ)
 def get_original(service: Shared, document: Identifier) -> Response:
     """The file of a document, to be saved: an ingested one while it exists, or an uploaded PDF."""
     stored = service.existing(document)
     content = _content(service, stored)
     if content is None:
-        raise NotFoundError(
-            f"the file of {document[:200]} is not kept", "get its text: GET /v1/documents/ID/text"
-        )
+        raise NotFoundError(f"the file of {document[:200]} is not kept", _TEXT_INSTEAD)
     name = urllib.parse.quote(document.rpartition("/")[2])
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}"}
     return Response(content, media_type="application/octet-stream", headers=headers)
@@ -273,9 +244,7 @@ def _pdf(service: Service, document_id: str, page: int) -> tuple[Document, bytes
     stored = service.existing(document_id)
     pdf = _content(service, stored) if stored.metadata.get("type") == "pdf" else None
     if pdf is None:
-        raise NotFoundError(
-            f"{document_id[:200]} has no pages to show", "get its text: GET /v1/documents/ID/text"
-        )
+        raise NotFoundError(f"{document_id[:200]} has no pages to show", _TEXT_INSTEAD)
     if page > len(stored.pages):
         message = f"page {page} is past the end: {document_id[:200]} has {len(stored.pages)}"
         raise InputError(message, "choose one of these")

@@ -60,14 +60,11 @@ def search(body: schemas.Search, request: Request, service: Shared) -> Response:
     _note(request, 1)
     (pending,) = service.submit([body.question], body, caller_of(request), search=True)
     retrieved = pending.wait(pending.found)
-    typed = pending.asked.question
+    typed, hits = pending.asked.question, list(map(serialize.hit, retrieved.hits))
+    understood = retrieved.question if retrieved.question != typed else None
+    generation = retrieved.generation
     return _written(
-        schemas.WireHits(
-            question=typed,
-            understood=retrieved.question if retrieved.question != typed else None,
-            generation=retrieved.generation,
-            hits=[serialize.hit(hit) for hit in retrieved.hits],
-        )
+        schemas.WireHits(question=typed, understood=understood, generation=generation, hits=hits)
     )
 
 
@@ -76,11 +73,8 @@ def search(body: schemas.Search, request: Request, service: Shared) -> Response:
 def verify_citation(body: schemas.Claim, service: Shared) -> schemas.WireVerdict:
     """Check whether a citation still holds; post it as returned with an answer."""
     place = body.highlight
-    cited = Cited(
-        body.document_id,
-        *(place.start_char_index, place.end_char_index, place.text),
-        *(body.document_sha256, body.cited_text),
-    )
+    span = place.start_char_index, place.end_char_index, place.text
+    cited = Cited(body.document_id, *span, body.document_sha256, body.cited_text)
     return serialize.verdict(verify(service, cited))
 
 
@@ -130,9 +124,8 @@ def _events(pending: PendingQuestion, request_id: str, context: dict[str, str]) 
     except Exception as error:
         if not isinstance(error, RagError):
             _log.exception("request %s failed", request_id)
-        yield _event(
-            "error", problems.problem_of(error).model_copy(update={"request_id": request_id})
-        )
+        problem = problems.problem_of(error)
+        yield _event("error", problem.model_copy(update={"request_id": request_id}))
 
 
 def _event(name: str, data: BaseModel | dict[str, Any]) -> str:

@@ -1,27 +1,57 @@
-"""`/v1/threads`: the questions and answers that the page keeps for a key."""
+"""What users leave in a collection. `/v1/feedback`: ratings of answers, which become gold questions
+for `rag eval`. `/v1/threads`: the questions and answers that the page keeps for a key.
+"""
 
 from __future__ import annotations
 
 import time
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from rag.errors import InputError, NotFoundError
-from rag.server.auth import Right, needs
+from rag.server.auth import Right, may_write, needs
+from rag.server.feedback import feedback_file, gold_text
+from rag.server.openapi import content
 from rag.server.schemas import Strict
 from rag.server.sources import listing_of
 from rag.server.state import Shared, caller_of
 from rag.server.thread_store import ThreadStore, WireThread, WireTurns, forget_answers
 
-router = APIRouter(prefix="/v1/threads", tags=["questions"])
-Identifier = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-_CHARACTERS_A_SECOND = 400_000
-"""Characters that cost as much as a second of computing."""
+router = APIRouter(prefix="/v1")
+_LINES = "application/x-ndjson"
+_RATED_A_SECOND, _KEPT_A_SECOND = 4000, 400_000
+"""Characters of ratings and of threads that cost as much as a second of computing, so that no key
+can fill the shared files."""
 _DEEPEST = 50
 """Levels of lists and objects in a turn; answers have fewer than ten."""
+Text = Annotated[str, Field(max_length=10_000)]
+Identifier = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class FeedbackEvidence(Strict):
+    document: str = Field(min_length=1, max_length=2000, examples=["uploads/lease.md"])
+    sentence: Text = Field(description="`cited_text` of the citation.")
+
+
+class Feedback(Strict):
+    """A user's rating of an answer."""
+
+    question: str = Field(min_length=1, max_length=10_000, examples=["When does the lease end?"])
+    verdict: Literal["right", "wrong", "not_in_the_documents"]
+    answer: Text | None = Field(default=None, description="As shown.", examples=["31 May 2027"])
+    correction: Text | None = Field(default=None, description="The right answer to a wrong one.")
+    evidence: list[FeedbackEvidence] = Field(
+        default=[], max_length=20, description="The citations of a correct answer."
+    )
+    comment: Text = ""
+
+
+class Noted(BaseModel):
+    noted: bool = True
 
 
 class WireThreads(BaseModel):
@@ -37,7 +67,34 @@ class PutThread(Strict):
     turns: list[dict[str, Any]] = Field(min_length=1, max_length=200)
 
 
-@router.get("")
+@router.post("/feedback", status_code=201, tags=["operations"])
+@needs(Right.READ)
+def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
+    """Store a rating with its question on the service's disk. The latest rating of a question
+    counts; a read-only key does not replace those of others.
+    """
+    line = {key: value for key, value in body.model_dump().items() if value not in (None, "", [])}
+    caller_of(request).charge(len(str(line)) / _RATED_A_SECOND)
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    facts = {"time": when, "key": _key(request), "may_write": may_write(request.state.key)}
+    feedback_file(service.settings.index).add({**facts, **line})
+    return Noted()
+
+
+@router.get(
+    "/feedback",
+    response_class=PlainTextResponse,
+    responses=content(_LINES),
+    tags=["operations"],
+)
+@needs(Right.WRITE)
+def get_feedback(service: Shared) -> PlainTextResponse:
+    """Gold questions made from the ratings, one JSON object per line, for `rag eval run FILE`."""
+    text = gold_text(feedback_file(service.settings.index).lines())
+    return PlainTextResponse(text, media_type=_LINES)
+
+
+@router.get("/threads", tags=["questions"])
 @needs(Right.READ)
 def list_threads(
     request: Request,
@@ -50,7 +107,7 @@ def list_threads(
     return WireThreads(threads=threads)
 
 
-@router.get("/{thread}")
+@router.get("/threads/{thread}", tags=["questions"])
 @needs(Right.READ)
 def get_thread(thread: Identifier, request: Request, service: Shared) -> WireTurns:
     """A thread, without answers that quote documents which no longer exist."""
@@ -64,7 +121,7 @@ def get_thread(thread: Identifier, request: Request, service: Shared) -> WireTur
     return stored
 
 
-@router.put("/{thread}")
+@router.put("/threads/{thread}", tags=["questions"])
 @needs(Right.READ)
 def put_thread(
     thread: Identifier, body: PutThread, request: Request, service: Shared
@@ -73,13 +130,13 @@ def put_thread(
     No other key sees them.
     """
     _check_depth(body.turns)
-    caller_of(request).charge(len(str(body.turns)) / _CHARACTERS_A_SECOND)
+    caller_of(request).charge(len(str(body.turns)) / _KEPT_A_SECOND)
     stored = WireTurns(thread, body.title, time.time(), len(body.turns), body.turns)
     ThreadStore(service.settings.index).put(_key(request), stored)
     return stored
 
 
-@router.delete("/{thread}")
+@router.delete("/threads/{thread}", tags=["questions"])
 @needs(Right.READ)
 def delete_thread(thread: Identifier, request: Request, service: Shared) -> dict[str, bool]:
     """Delete a thread."""
@@ -104,5 +161,4 @@ def _check_depth(turns: list[dict[str, Any]]) -> None:
 
 
 def _key(request: Request) -> str:
-    key: str = request.state.exchange.key
-    return key
+    return str(request.state.exchange.key)
