@@ -9,7 +9,7 @@ from rag.cli.options import command, flag, is_json, print_json, show
 from rag.errors import InputError
 from rag.render.status import clean
 from rag.server.api_keys import EVERY, READ, WRITE, Key, keys_of
-from rag.server.audit import Audit
+from rag.server.owner_files import Audit
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collections import Collection
 from rag.types import plain

@@ -25,7 +25,7 @@ from rag.ingestion.watch import watch
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
 from rag.render.status import Status, clean, flat, plural
-from rag.server.feedback import forget_quotes
+from rag.server.user_data import forget_quotes
 from rag.settings import Settings
 from rag.types import Document, plain
 

@@ -177,7 +177,7 @@ class Index:
 
     def _forget(self, document: Document) -> Mapping[str, int]:
         """Delete the ratings and answers that quote a document, before it is deleted."""
-        from rag.server.feedback import forget_quotes
+        from rag.server.user_data import forget_quotes
 
         return forget_quotes(self.settings.index, document)
 

@@ -37,7 +37,7 @@ from rag.server.routes import (
     user_data,
 )
 from rag.server.state import DefaultService, open_backend
-from rag.server.tracing import spans_to
+from rag.server.telemetry import spans_to
 from rag.settings import Settings
 
 _SPARE_THREADS = 32

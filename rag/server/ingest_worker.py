@@ -25,8 +25,8 @@ from rag.ingestion.uploads import GRID, prepare, put_prepared
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
 from rag.server.model_worker import Backend, ModelThread
-from rag.server.prometheus import Metrics
 from rag.server.schemas import WireFile
+from rag.server.telemetry import Metrics
 from rag.server.upload_queue import LocalUploadQueue, Upload, file_of, outcome_of
 
 _log = logging.getLogger(__name__)

@@ -28,8 +28,8 @@ from rag.server.problems import ServiceError
 from rag.server.request_log import RequestLog
 
 if TYPE_CHECKING:
-    from rag.server.audit import Audit
     from rag.server.collection_host import CollectionHost
+    from rag.server.owner_files import Audit
 
 _log = logging.getLogger("rag.requests")
 _SEARXNG = ("/search", "/v1/search")

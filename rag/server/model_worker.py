@@ -22,7 +22,7 @@ from rag.protocols import Embedder
 from rag.server import problems
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.fair_queue import FairLane, FairQueue
-from rag.server.prometheus import Metrics
+from rag.server.telemetry import Metrics
 
 _log = logging.getLogger(__name__)
 _SEARCHES = 2

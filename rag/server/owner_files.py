@@ -1,9 +1,17 @@
-"""Files that only their owner may read, changed by one process at a time."""
+"""Files that only their owner may read, changed by one process at a time: journals, the audit log,
+and the token of an index without API keys, which stays the same, so that addresses stay valid.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import html
 import json
+import logging
 import os
+import re
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,9 +19,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from rag.errors import BusyError, StoreError, writing_to
+from rag.errors import BusyError, RagError, StoreError, writing_to
 
+_log = logging.getLogger(__name__)
+_audit_log = logging.getLogger("rag.audit")
 _PATIENCE = 5.0
+_TOKEN = re.compile(r"[\w-]{32,}")
+_OTHERS = 0o077
+_MOST_AUDITED = 1_000_000_000
+"""Bytes of an audit log."""
 
 
 @contextmanager
@@ -101,3 +115,70 @@ class JournalFile:
                 lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in after)
                 replace_file(self._path, "".join(lines))
         return len(before) - len(after)
+
+
+class Audit:
+    """Audit log of one index and its collections: who changed documents, collections and keys, and
+    when. It contains no text of documents or questions. JSON Lines in the index's `audit.jsonl`,
+    and in the log under `rag.audit`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = JournalFile(folder / "audit.jsonl", _MOST_AUDITED)
+
+    def note(self, event: str, **facts: object) -> None:
+        """Record an event durably. If that fails, the log says so, and the change stays."""
+        line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **facts}
+        _audit_log.info(json.dumps(line))
+        try:
+            self._file.add(line)
+        except RagError as error:
+            _audit_log.error("%s could not be added to the audit log: %s", event, error.message)
+
+
+def local_token(index: Path) -> str:
+    """The token of the index, from a file that only this user may read; created when it is first
+    needed, and again if the file is not this user's own. A token for this run if no file can be
+    kept.
+    """
+    try:
+        path = _folder() / hashlib.sha256(str(index.resolve()).encode()).hexdigest()[:32]
+        with locked(path):
+            token = _own(path)
+            if not token:
+                token = secrets.token_urlsafe(24)
+                replace_file(path, token)
+            return token
+    except (OSError, RuntimeError, RagError) as error:
+        _log.warning("the token cannot be kept, so it is new at each start: %s", error)
+        return secrets.token_urlsafe(24)
+
+
+def redirect_file(address: str) -> Path:
+    """A file of this user's own that leads a browser to the address: other users see the arguments
+    of a process, and the address contains the token. Raises OSError, RuntimeError, RagError.
+    """
+    path = _folder() / "open.html"
+    place = html.escape(f"0;url={address}")
+    with locked(path):
+        replace_file(path, f'<!doctype html><meta http-equiv="refresh" content="{place}">')
+    return path
+
+
+def _folder() -> Path:
+    """Made if missing. Raises OSError, and RuntimeError without a home folder."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    folder = Path(state) / "rag" / "serve"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _own(path: Path) -> str:
+    """The token in the file; "" if another user may have read or written it."""
+    try:
+        status = path.stat()
+        token = path.read_text(encoding="ascii")
+    except (FileNotFoundError, UnicodeError):
+        return ""
+    own = os.name != "posix" or (status.st_uid == os.getuid() and not status.st_mode & _OTHERS)
+    return token if own and _TOKEN.fullmatch(token) else ""

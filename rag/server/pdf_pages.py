@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -20,7 +21,6 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cache
-from itertools import takewhile
 from typing import Any, NamedTuple
 
 from rag import child_process
@@ -64,14 +64,8 @@ def layout(
     lines. Raises as `picture` does.
     """
     near = [(words, before[-_CONTEXT:], after[:_CONTEXT]) for words, before, after in quotes]
-    placed, lines = json.loads(_run(f"{json.dumps(near)}\n".encode() + pdf, str(page)))
-    boxes = [[_box(box) for box in found] for found in placed]
-    return boxes, [(text, _box(box)) for text, box in lines]
-
-
-def _box(values: Sequence[float]) -> Box:
-    left, top, right, bottom = values
-    return left, top, right, bottom
+    boxes, lines = json.loads(_run(f"{json.dumps(near)}\n".encode() + pdf, str(page)))
+    return boxes, lines
 
 
 def _run(request: bytes, *arguments: str) -> bytes:
@@ -121,25 +115,12 @@ def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iter
     """Boxes of the words. Only letters and digits are compared, since the document's text differs
     from the page's in spaces, line ends, hyphens and ligatures.
     """
-    letters = _letters(words)
-    if not letters:
-        return
+    quote = _letters(words), _letters(before), _letters(after)
     with closing(page.get_textpage()) as text:
         content = text.get_text_range(0, text.count_chars())
-        characters = [
-            (index, letter)
-            for index, character in enumerate(content)
-            for letter in _letters(character)
-        ]
-        if not characters:
-            yield from _find_in_picture(page, letters, _letters(before), _letters(after))
-            return
-        on_page = "".join(letter for _, letter in characters)
-        first = _best_place(on_page, letters, _letters(before), _letters(after))
-        if first < 0:
-            return
-        placed = dict.fromkeys(index for index, _ in characters[first : first + len(letters)])
-        for _, box in _by_line(content, text, placed):
+        if not _letters(content):
+            yield from _find_in_picture(page, *quote)
+        for _, box in _by_line(content, text, _best_place(content, *quote)):
             yield _as_shares(page, box)
 
 
@@ -172,15 +153,12 @@ def _union(one: Box, two: Box) -> Box:
     return min(one[0], two[0]), min(one[1], two[1]), max(one[2], two[2]), max(one[3], two[3])
 
 
-def _find_in_picture(page: Any, wanted: str, before: str, after: str) -> Iterator[Box]:
+def _find_in_picture(page: Any, words: str, before: str, after: str) -> Iterator[Box]:
     """Boxes of the lines of a scanned page that contain the words; none without the extra `ocr`."""
     picture, lines = _read_picture(page)
-    letters = [
-        (number, letter) for number, line in enumerate(lines) for letter in _letters(line.text)
-    ]
-    first = _best_place("".join(letter for _, letter in letters), wanted, before, after)
-    for number in dict.fromkeys(n for n, _ in letters[first : first + len(wanted)] if first >= 0):
-        line, (width, height) = lines[number], picture.size
+    width, height = picture.size
+    for number in _best_place([line.text for line in lines], words, before, after):
+        line = lines[number]
         yield line.left / width, line.top / height, line.right / width, line.bottom / height
 
 
@@ -199,23 +177,26 @@ def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text)))
 
 
-def _best_place(on_page: str, letters: str, before: str, after: str) -> int:
-    """Offset of the occurrence of `letters` whose context matches best, or -1 without one."""
-    best, best_shared = -1, -1
-    place = on_page.find(letters) if letters else -1
-    while place >= 0:
-        shared = _shared(on_page[:place][::-1], before[::-1])
-        shared += _shared(on_page[place + len(letters) :], after)
-        if shared > best_shared:
-            best, best_shared = place, shared
-        place = on_page.find(letters, place + 1)
-    return best
+def _best_place(texts: Sequence[str], words: str, before: str, after: str) -> list[int]:
+    """Which of the texts have the words, at the occurrence whose context agrees most."""
+    letters = [(number, letter) for number, text in enumerate(texts) for letter in _letters(text)]
+    on_page = "".join(letter for _, letter in letters)
+    starts = [match.start() for match in re.finditer(f"(?={re.escape(words)})", on_page)]
+
+    def agreement(start: int) -> int:
+        earlier = _shared(on_page[:start][::-1], before[::-1])
+        return earlier + _shared(on_page[start + len(words) :], after)
+
+    if not words or not starts:
+        return []
+    start = max(starts, key=agreement)
+    return list(dict.fromkeys(number for number, _ in letters[start : start + len(words)]))
 
 
 def _shared(first: str, second: str) -> int:
     """Length of the common prefix."""
-    same = takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False))
-    return sum(1 for _ in same)
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((n for n, (a, b) in pairs if a != b), min(len(first), len(second)))
 
 
 def _as_shares(page: Any, box: Box) -> Box:

@@ -17,10 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.server.auth import Access
 from rag.server.caller import Caller
-from rag.server.prometheus import Metrics
+from rag.server.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from rag.server.tracing import Spans
+    from rag.server.telemetry import Spans
 
 _log = logging.getLogger("rag.requests")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -24,8 +24,8 @@ from rag.server.api_keys import keys_of
 from rag.server.app import create_app
 from rag.server.auth import LOOPBACK
 from rag.server.connections import HEADER_SECONDS, Connections, limits, most_files
-from rag.server.local_token import local_token, redirect_file
 from rag.server.model_worker import Backend
+from rag.server.owner_files import local_token, redirect_file
 from rag.server.state import open_backend
 from rag.settings import Settings
 

@@ -19,12 +19,12 @@ from rag.protocols import Embedder, Stats
 from rag.render.links import page_of
 from rag.server import problems
 from rag.server.api_keys import Keys, keys_of
-from rag.server.audit import Audit
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.ingest_worker import IngestThread
 from rag.server.model_worker import Backend, ModelThread
-from rag.server.prometheus import Metrics
+from rag.server.owner_files import Audit
 from rag.server.schemas import Options
+from rag.server.telemetry import Metrics
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document

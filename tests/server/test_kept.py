@@ -14,11 +14,15 @@ from rag.evaluation.gold import read_jsonl
 from rag.ingestion.file_cache import Stamps
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
-from rag.server import thread_store
-from rag.server.feedback import feedback_file, forget_quotes
 from rag.server.owner_files import JournalFile
-from rag.server.thread_store import MOST_CHARACTERS, ThreadStore, WireTurns
 from rag.server.upload_queue import LocalUploadQueue
+from rag.server.user_data import (
+    MOST_CHARACTERS,
+    ThreadStore,
+    WireTurns,
+    feedback_file,
+    forget_quotes,
+)
 from tests.server.conftest import OMAN
 from tests.server.fake_server import add_key, put_text, serving, with_key
 from tests.small_index import in_threads
@@ -256,7 +260,7 @@ def thread(number: int, turns: list[dict[str, Any]]) -> WireTurns:
 def test_the_oldest_threads_of_a_key_go_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(thread_store, "MOST_THREADS", 4)
+    monkeypatch.setattr("rag.server.user_data.MOST_THREADS", 4)
     store = ThreadStore(tmp_path)
     for number in range(6):
         store.put("key", thread(number, [{"question": "x"}]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict, replace
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -15,23 +16,31 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from rag import build
 from rag.errors import InputError, NotFoundError
 from rag.filters import matches, parse
+from rag.ingestion import deletion
+from rag.ingestion.chunking import split
+from rag.ingestion.pipeline import UPLOADED, check_free, embed, put
+from rag.parsing.load import load_some
 from rag.server import schemas, serialize
 from rag.server.auth import Right, needs
+from rag.server.caller import Caller
 from rag.server.collection_paths import prefixed
-from rag.server.document_changes import delete_everywhere, put_text
-from rag.server.ingest_worker import check_names, safe_folder, safe_name
+from rag.server.ingest_worker import ModelThreadEmbedder, check_names, safe_folder, safe_name
 from rag.server.openapi import NOT_MODIFIED, UPLOAD
 from rag.server.problems import ServiceError, media_type
 from rag.server.schemas import Job, Line, PutDocument, WireDocumentDetail
-from rag.server.state import Shared, caller_of, missing
+from rag.server.state import Service, Shared, caller_of, missing
 from rag.server.upload_queue import Upload
+from rag.server.user_data import forget_quotes
 from rag.types import Document
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 _WAIT = 20.0
 _MOST_FILES = 100
+_LONGEST_ID = 500
+_TEXTS = (".md", ".markdown", ".html", ".htm", ".txt", ".rst")
 
 
 async def uploads(request: Request) -> list[Upload]:
@@ -226,7 +235,7 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
         raise InputError("the id contains a NUL character", "remove it")
     before = service.document(document)
     _check_match(request, before)
-    stored = put_text(service, document, body, caller_of(request))
+    stored = _put(service, document, body, caller_of(request))
     detail = serialize.document_detail(stored).model_dump()
     return JSONResponse(detail, 200 if before else 201, {"ETag": _etag(stored)})
 
@@ -240,3 +249,53 @@ def delete_document(document: str, request: Request, service: Shared) -> schemas
     if deleted is None:  # somebody else was faster
         raise missing(document)
     return deleted
+
+
+def _put(service: Service, document_id: str, body: PutDocument, caller: Caller) -> Document:
+    """Returns the document as stored. Raises InputError for an invalid id or text, ConflictError
+    for the id of an ingested file, BusyError, StoreError.
+    """
+    _check_id(document_id)
+    source = f"{UPLOADED}{document_id}"
+    store = service.engine.store
+    # before the work, and again with the lock
+    check_free(document_id, source, store.document(document_id))
+    (parsed,) = load_some(document_id, body.text.encode(), service.readers.load_data).documents[:1]
+    title, metadata = body.title or parsed.title, {**parsed.metadata, **body.metadata}
+    document = replace(parsed, id=document_id, source=source, title=title, metadata=metadata)
+    lent = ModelThreadEmbedder(service.embedder, service.runner(caller))
+    passages = split(document, lent.count_tokens, service.settings.passage_tokens)
+    embedded = embed(lent, [(document, passages)])
+    with store.writing():
+        check_free(document_id, source, store.document(document_id))
+        put(store, embedded)
+    return document
+
+
+def _check_id(document_id: str) -> None:
+    """Raises InputError unless the id is a printable relative path with a text file's suffix."""
+    is_path = document_id.isprintable() and not {"", ".", ".."} & set(document_id.split("/"))
+    suffix = PurePosixPath(document_id).suffix.lower()
+    if not is_path or len(document_id) > _LONGEST_ID or suffix not in _TEXTS:
+        ends = f"characters that ends in {', '.join(_TEXTS)}"
+        hint = f"use a relative path of at most {_LONGEST_ID} {ends}"
+        raise InputError(f"{document_id[:100]!r} cannot be the id of a text", hint)
+
+
+def delete_everywhere(service: Service, document_id: str) -> schemas.Deleted | None:
+    """Delete a document from the index, the upload queue, and the ratings and answers of threads
+    that named it or repeated its text; None for an unknown document. Raises StoreError, BusyError.
+    """
+    store = service.engine.store
+    document = store.document(document_id)
+    with store.erasing():
+        receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
+        if not receipts:
+            return None
+        uploads = service.jobs.scrub(document_id)
+        quotes = forget_quotes(service.settings.index, document) if document else {}
+    shown = asdict(receipts[0]) | {"uploads": asdict(uploads)} | quotes
+    complete, generation = receipts[0].complete and uploads.clean, receipts[0].generation
+    return schemas.Deleted(
+        id=document_id, deleted=True, generation=generation, complete=complete, receipt=shown
+    )

@@ -27,11 +27,11 @@ from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary
 from rag.server.api_keys import WRITE, Key
 from rag.server.auth import Right
-from rag.server.document_changes import delete_everywhere
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.mcp.index_access import IndexAccess
 from rag.server.request_log import RequestLog
 from rag.server.routes.collection_routes import of_collection
+from rag.server.routes.documents import delete_everywhere
 from rag.server.serialize import uri
 from rag.server.state import caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION

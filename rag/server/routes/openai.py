@@ -1,14 +1,18 @@
 """OpenAI's API over the documents: `/v1/models`, `/v1/chat/completions`, `/v1/responses`,
 `/v1/vector_stores/{id}/search` and `/v1/embeddings`.
 
-Answers quote the documents; no language model writes them.
+Answers quote the documents; no language model writes them. Annotation indices count code points of
+the answer.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,23 +20,40 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from rag.errors import InputError
-from rag.render.cited import cited
+from rag.render.cited import CitedText, Mark, cited, where
+from rag.render.links import page_link
 from rag.server import openai_requests as requests
-from rag.server import openai_shapes as shapes
-from rag.server.answer_service import ServiceLibrary
+from rag.server.answer_service import Answered, ServiceLibrary
 from rag.server.auth import Right, needs
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_requests import MODEL, collection_of_model
-from rag.server.openai_shapes import Json
 from rag.server.openapi import EVENTS
 from rag.server.routes.collection_routes import list_collections, of_collection
 from rag.server.routes.search_apis import passages_of
 from rag.server.schemas import Options
 from rag.server.state import Service, Shared, caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
+from rag.types import Citation, Document, Hit, Passage
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 _MOST_TEXTS = 512
+Json = dict[str, Any]
+_DELTA = 24
+"""About the length of a streamed delta in characters; words are not split."""
+_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+"""No model is billed by the token here."""
+_FIXED: Json = {
+    **{"error": None, "incomplete_details": None, "instructions": None, "user": None},
+    **{"max_output_tokens": None, "previous_response_id": None, "parallel_tool_calls": False},
+    **{"reasoning": {"effort": None, "summary": None}, "store": False, "truncation": "disabled"},
+    **{"temperature": 0.0, "top_p": 1.0, "text": {"format": {"type": "text"}}},
+    **{"tools": [], "tool_choice": "auto"},
+    "usage": {
+        **{"input_tokens": 0, "input_tokens_details": {"cached_tokens": 0}, "total_tokens": 0},
+        **{"output_tokens": 0, "output_tokens_details": {"reasoning_tokens": 0}},
+    },
+}
+"""Fields of a response that are always the same."""
 
 
 @router.get("/models")
@@ -63,8 +84,8 @@ def create_chat_completion(body: requests.ChatRequest, request: Request) -> Any:
     reply = _reply(request, body.model, collection, question, requests.options_of(body.rag))
     if body.stream:
         usage = bool(body.stream_options and body.stream_options.include_usage)
-        return _stream(shapes.completion_stream(reply, usage))
-    return shapes.completion(reply)
+        return _stream(completion_stream(reply, usage))
+    return completion(reply)
 
 
 @router.post("/responses", response_model=dict[str, Any], responses=EVENTS)
@@ -80,19 +101,19 @@ def create_response(body: requests.ResponsesRequest, request: Request) -> Any:
     question, options = requests.responses_question(body), requests.options_of(body.rag, tool)
     reply = _reply(request, body.model, collection, question, options)
     if body.stream:
-        return _stream(shapes.response_stream(reply, body.metadata))
-    return shapes.response(reply, body.metadata)
+        return _stream(response_stream(reply, body.metadata))
+    return response(reply, body.metadata)
 
 
 def _reply(
     request: Request, model: str, name: str, question: requests.InContext, options: Options
-) -> shapes.Reply:
+) -> Reply:
     """The answer of a collection."""
     request.state.exchange.notes["questions"] = 1
     with of_collection(name, request) as chosen:
         answered = ServiceLibrary(chosen, caller_of(request)).ask(*question, options)
     page, text = page_for(request, name), cited(answered.answer)
-    return shapes.Reply(request.state.request_id, model, int(time.time()), page, text, answered)
+    return Reply(request.state.request_id, model, int(time.time()), page, text, answered)
 
 
 def _stream(events: Iterator[str]) -> StreamingResponse:
@@ -140,7 +161,7 @@ def search_vector_store(vector_store: str, body: requests.VectorSearch, request:
     return {
         "object": "vector_store.search_results.page",
         "search_query": queries,
-        "data": [shapes.search_result(*passage) for passage in passages],
+        "data": [search_result(*passage) for passage in passages],
         "has_more": False,
         "next_page": None,
     }
@@ -181,3 +202,182 @@ def _names(request: Request) -> list[str]:
         return [DEFAULT]
     collections = list_collections(request).collections
     return [collection.name for collection in collections]
+
+
+# The shapes of responses
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer and its context: `id` is the request's id, `page` as in `page_link`."""
+
+    id: str
+    model: str
+    created: int
+    page: str
+    cited: CitedText
+    answered: Answered
+
+    @property
+    def outcome(self) -> Json:
+        """Fields of the answer for programs, beside OpenAI's."""
+        answer = self.answered.answer
+        names = ("abstention_reason", "form", "confidence")
+        fields = {
+            "found": answer.text is not None,
+            **{name: getattr(answer, name) for name in names},
+        }
+        return {**fields, "question": self.answered.question, "note": self.answered.note}
+
+    def link(self, place: Citation | Passage) -> str:
+        return page_link(self.page, place.document_id, place.start, place.end)
+
+    def url_citation(self, mark: Mark) -> Json:
+        place = {"start_index": mark.start, "end_index": mark.end}
+        return {**place, "url": self.link(mark.citation), "title": where(mark.citation)}
+
+
+# Chat completions
+
+
+def completion(reply: Reply) -> Json:
+    message: Json = {"role": "assistant", "refusal": None, "content": reply.cited.text}
+    message["annotations"] = _chat_annotations(reply)
+    choice = {"index": 0, "finish_reason": "stop", "logprobs": None, "message": message}
+    body = {"choices": [choice], "usage": _USAGE, "rag": reply.outcome}
+    return {**_completion(reply, "chat.completion"), **body}
+
+
+def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
+    """Server-sent events, ending with `[DONE]`; annotations are in a delta, where Open WebUI reads
+    them, the outcome in the chunk with the finish reason.
+    """
+    deltas: list[Json] = [{"role": "assistant", "content": ""}]
+    deltas += [{"content": piece} for piece in _pieces(reply.cited.text)]
+    if annotations := _chat_annotations(reply):
+        deltas.append({"annotations": annotations})
+    head = _completion(reply, "chat.completion.chunk")
+    for delta in [*deltas, {}]:
+        finished = None if delta else "stop"
+        choice = {"index": 0, "delta": delta, "finish_reason": finished, "logprobs": None}
+        yield _data({**head, "choices": [choice], **({} if delta else {"rag": reply.outcome})})
+    if usage:
+        yield _data({**head, "choices": [], "usage": _USAGE})
+    yield "data: [DONE]\n\n"
+
+
+def _completion(reply: Reply, kind: str) -> Json:
+    head = {"id": f"chatcmpl-{reply.id}", "object": kind, "created": reply.created}
+    return {**head, "model": reply.model}
+
+
+def _chat_annotations(reply: Reply) -> list[Json]:
+    citations = map(reply.url_citation, reply.cited.marks)
+    return [{"type": "url_citation", "url_citation": citation} for citation in citations]
+
+
+# Responses
+
+
+def response(reply: Reply, metadata: dict[str, str] | None = None) -> Json:
+    head = {"id": f"resp_{reply.id}", "object": "response", "created_at": reply.created}
+    body = {"output": [_search_call(reply), _message(reply)], "rag": reply.outcome}
+    status = {"status": "completed", "model": reply.model, "metadata": metadata or {}}
+    return {**_FIXED, **head, **status, **body}
+
+
+def response_stream(reply: Reply, metadata: dict[str, str] | None = None) -> Iterator[str]:
+    """Numbered server-sent events in OpenAI's order."""
+    for number, (kind, fields) in enumerate(_response_events(response(reply, metadata))):
+        event = {"type": f"response.{kind}", **fields, "sequence_number": number}
+        yield f"event: {event['type']}\n{_data(event)}"
+
+
+def _response_events(complete: Json) -> Iterator[tuple[str, Json]]:
+    started = {"response": {**complete, "status": "in_progress", "usage": None, "output": []}}
+    yield "created", started
+    yield "in_progress", started
+    search, message = complete["output"]
+    yield "output_item.added", _item(0, {**search, "status": "in_progress", "results": None})
+    for stage in ("in_progress", "searching", "completed"):
+        yield f"file_search_call.{stage}", {"output_index": 0, "item_id": search["id"]}
+    yield "output_item.done", _item(0, search)
+    yield "output_item.added", _item(1, {**message, "status": "in_progress", "content": []})
+    (content,) = message["content"]
+    place = {"output_index": 1, "item_id": message["id"], "content_index": 0}
+    yield "content_part.added", {**place, "part": {**content, "text": "", "annotations": []}}
+    for piece in _pieces(content["text"]):
+        yield "output_text.delta", {**place, "delta": piece, "logprobs": []}
+    for number, annotation in enumerate(content["annotations"]):
+        fields = {"annotation_index": number, "annotation": annotation}
+        yield "output_text.annotation.added", {**place, **fields}
+    yield "output_text.done", {**place, "text": content["text"], "logprobs": []}
+    yield "content_part.done", {**place, "part": content}
+    yield "output_item.done", _item(1, message)
+    yield "completed", {"response": complete}
+
+
+def _item(index: int, item: Json) -> Json:
+    return {"output_index": index, "item": item}
+
+
+def _search_call(reply: Reply) -> Json:
+    results = []
+    for hit in reply.answered.answer.hits:
+        result = search_result(hit, reply.link(hit.passage))
+        (content,) = result.pop("content")
+        results.append({**result, "text": content["text"]})
+    call = {"type": "file_search_call", "id": f"fs_{reply.id}", "status": "completed"}
+    return {**call, "queries": [reply.answered.question], "results": results}
+
+
+def _message(reply: Reply) -> Json:
+    """The answer, with each mark twice, since clients read one type of annotation or the other."""
+    annotations: list[Json] = []
+    for mark in reply.cited.marks:
+        document = mark.citation.document_id
+        file = {"file_id": document, "filename": _filename(document)}
+        annotations.append({"type": "file_citation", "index": mark.end, **file})
+        annotations.append({"type": "url_citation", **reply.url_citation(mark)})
+    content = {"type": "output_text", "text": reply.cited.text, "annotations": annotations}
+    message = {"type": "message", "id": f"msg_{reply.id}", "status": "completed"}
+    return {**message, "role": "assistant", "content": [{**content, "logprobs": []}]}
+
+
+# Vector stores
+
+
+def search_result(hit: Hit, url: str, document: Document | None = None) -> Json:
+    """A passage, with its offsets in the attributes, of which OpenAI allows 16."""
+    passage = hit.passage
+    place: Json = {"start_char_index": passage.start, "end_char_index": passage.end, "url": url}
+    place |= {"title": passage.title, "heading": passage.heading}
+    attributes = {**place, **(document.metadata if document else {}), **place}
+    return {
+        "file_id": passage.document_id,
+        "filename": _filename(passage.document_id),
+        "score": hit.score,
+        "attributes": dict([*attributes.items()][:16]),
+        "content": [{"type": "text", "text": passage.text}],
+    }
+
+
+def _filename(document_id: str) -> str:
+    return PurePosixPath(document_id).name or document_id
+
+
+# Streams
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text in pieces that end between words."""
+    start = 0
+    while start < len(text):
+        end = text.find(" ", start + _DELTA)
+        end = len(text) if end < 0 else end + 1
+        yield text[start:end]
+        start = end
+
+
+def _data(value: Json) -> str:
+    return f"data: {json.dumps(value, ensure_ascii=False)}\n\n"

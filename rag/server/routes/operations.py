@@ -10,8 +10,8 @@ from rag import __version__
 from rag.server import static
 from rag.server.auth import Right, needs
 from rag.server.openapi import content
-from rag.server.prometheus import CONTENT_TYPE
 from rag.server.state import Shared
+from rag.server.telemetry import CONTENT_TYPE
 
 router = APIRouter(tags=["operations"])
 

@@ -1,27 +1,34 @@
-"""The page's endpoints: rights, sources, suggested questions, structure and PDF pages."""
+"""The page's endpoints: rights, sources, structure, PDF pages, and suggested questions, which are
+asked while nobody else asks, and shown if answered.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import threading
+import time
 import urllib.parse
 from pathlib import Path
 from typing import Annotated
+from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from rag.answering.talk import SUGGESTION_READS
 from rag.errors import InputError, NotFoundError
 from rag.ingestion.pipeline import UPLOADED
 from rag.server import pdf_pages
 from rag.server.api_keys import Key
 from rag.server.auth import Right, may_write, needs
-from rag.server.guide import suggested
+from rag.server.caller import Caller
 from rag.server.openapi import content
-from rag.server.schemas import WireCount, WireSource
+from rag.server.schemas import Options, WireCount, WireSource
 from rag.server.sources import listing_of
 from rag.server.state import Service, Shared, caller_of
 from rag.structure import within
-from rag.types import BlockKind, Document
+from rag.types import Answer, BlockKind, Document
 
 router = APIRouter(prefix="/v1", tags=["documents"])
 Identifier = Annotated[str, Query(min_length=1, max_length=2000, description="The document's id.")]
@@ -32,6 +39,15 @@ _TITLES = 6
 _TEXT_INSTEAD = "get its text: GET /v1/documents/ID/text"
 _SESSION_SECONDS = 400 * 86_400
 """As long as browsers keep a cookie."""
+_log = logging.getLogger(__name__)
+_GUIDE = "guide"
+"""Key id of suggested questions, so that they take turns with those of people."""
+_PAUSE = 0.5
+"""Seconds between two looks at the queue."""
+_PATIENCE = 600.0
+"""Seconds that a question waits for an idle queue."""
+_lock = threading.Lock()
+_threads: WeakKeyDictionary[Service, threading.Thread] = WeakKeyDictionary()
 
 
 class Me(BaseModel):
@@ -157,8 +173,38 @@ def get_guide(service: Shared) -> WireGuide:
     """Titles, and questions with an answer, which are looked for while nobody else asks."""
     sources = listing_of(service.engine.store).sources
     titles = [source.title for source in sources[:: max(1, len(sources) // _TITLES)][:_TITLES]]
-    questions, complete = suggested(service)
+    questions, complete = _suggested(service)
     return WireGuide(titles=titles, questions=list(questions), complete=complete or not sources)
+
+
+def _suggested(service: Service) -> tuple[tuple[str, ...], bool]:
+    """The questions so far, and whether no more will come. Looks for more, once for each state of
+    the index.
+    """
+    engine = service.engine
+    questions = engine.suggestions.known(engine.store.stats().generation)
+    with _lock:
+        thread = _threads.get(service)
+        if questions is None and not (thread and thread.is_alive()):
+            thread = threading.Thread(target=_look, args=(service,), name="guide", daemon=True)
+            thread.start()
+            _threads[service] = thread
+        return questions or (), not (thread and thread.is_alive())
+
+
+def _look(service: Service) -> None:
+    def ask(question: str) -> Answer:
+        """Ask when nobody else does. Raises RagError."""
+        until = time.monotonic() + _PATIENCE
+        while service.models.depth and time.monotonic() < until:
+            time.sleep(_PAUSE)
+        (pending,) = service.submit([question], Options(top_k=SUGGESTION_READS), Caller(_GUIDE))
+        return pending.wait(pending.answer)
+
+    try:
+        service.engine.suggestions.questions(service.engine.store, ask)
+    except Exception:  # it is closing, or too busy for too long: the next visit tries again
+        _log.info("no questions are suggested", exc_info=True)
 
 
 @router.get("/blocks")

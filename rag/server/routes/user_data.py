@@ -14,12 +14,18 @@ from pydantic import BaseModel, Field
 
 from rag.errors import InputError, NotFoundError
 from rag.server.auth import Right, may_write, needs
-from rag.server.feedback import feedback_file, gold_text
 from rag.server.openapi import content
 from rag.server.schemas import Strict
 from rag.server.sources import listing_of
 from rag.server.state import Shared, caller_of
-from rag.server.thread_store import ThreadStore, WireThread, WireTurns, forget_answers
+from rag.server.user_data import (
+    ThreadStore,
+    WireThread,
+    WireTurns,
+    feedback_file,
+    forget_answers,
+    gold_text,
+)
 
 router = APIRouter(prefix="/v1")
 _LINES = "application/x-ndjson"

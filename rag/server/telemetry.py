@@ -1,0 +1,135 @@
+"""Prometheus metrics: counts and times, never text. And OpenTelemetry spans: one per request, with
+child spans for retrieval, reading and composition; they never contain questions.
+
+Nothing is sent unless RAG_TRACES names a collector. A client's `traceparent` is continued
+(https://www.w3.org/TR/trace-context/).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from rag import __version__
+from rag.errors import InputError, install_line
+from rag.protocols import Stats
+from rag.types import Answer
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SIZES = (1, 2, 4, 8, 16, 32, 64)
+STAGES = ("retrieve", "read", "compose")
+
+
+class Metrics:
+    """Metrics of one service, in their own registry."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        counter = partial(Counter, registry=self._registry)
+        times = partial(Histogram, buckets=_SECONDS, registry=self._registry)
+        sizes = partial(Histogram, buckets=_SIZES, registry=self._registry)
+        facts = ("route", "method", "status")
+        self._requests = counter("rag_requests", "Requests by route, method and status.", facts)
+        self._seconds = times("rag_request_seconds", "Seconds a request took, by route.", ["route"])
+        self._stages = times("rag_stage_seconds", "Seconds of a batch's stages.", ["stage"])
+        self._batch = sizes("rag_batch_questions", "Questions in a batch.")
+        answers = "Questions answered, and those where the service abstained."
+        self._answers = counter("rag_answers", answers, ["outcome"])
+        self._files = counter("rag_ingested_files", "Uploaded files by outcome.", ["outcome"])
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def batch(self, questions: int) -> None:
+        self._batch.observe(questions)
+
+    def stages(self, timings: Mapping[str, float]) -> None:
+        for stage, seconds in timings.items():
+            self._stages.labels(stage).observe(seconds)
+
+    def answers(self, answers: Sequence[Answer]) -> None:
+        """Record the answers of one batch, which share their timings."""
+        timings = answers[0].timings
+        self.stages({stage: timings[stage] for stage in timings if stage != "retrieve"})
+        for answer in answers:
+            self._answers.labels("abstained" if answer.text is None else "answered").inc()
+
+    def file(self, outcome: str) -> None:
+        self._files.labels(outcome).inc()
+
+    def watch(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
+        """Register gauges, computed on each scrape."""
+        Gauge("rag_queue_depth", "Waiting questions.", registry=self._registry).set_function(depth)
+        for name in ("documents", "passages", "generation"):
+            gauge = Gauge(f"rag_index_{name}", f"The index's {name}.", registry=self._registry)
+            gauge.set_function(lambda name=name: getattr(stats(), name, 0))  # type: ignore[misc]
+
+    def text(self) -> bytes:
+        """The metrics in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+
+class Spans:
+    """Sends the spans of requests to a collector."""
+
+    def __init__(self, address: str) -> None:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        from opentelemetry.trace import SpanKind, set_span_in_context
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        resource = Resource({"service.name": "rag", "service.version": __version__})
+        self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=address)))
+        self._tracer = self._provider.get_tracer("rag", __version__)
+        self._parent = TraceContextTextMapPropagator()
+        self._server, self._below = SpanKind.SERVER, set_span_in_context
+
+    def request(
+        self,
+        headers: Mapping[str, str],
+        facts: Mapping[str, Any],
+        seconds: float,
+        stages: Iterable[Mapping[str, float]],
+    ) -> None:
+        """Record a finished request, of `seconds`, and the stages of each answer."""
+        end = time.time_ns()
+        started = end - int(seconds * 1e9)
+        names = ("traceparent", "tracestate")
+        came_with = {name: headers[name] for name in names if name in headers}
+        name = f"{facts['http.request.method']} {facts['http.route']}"
+        span = self._tracer.start_span(
+            name, self._parent.extract(came_with), self._server, dict(facts), start_time=started
+        )
+        below = self._below(span)
+        for timings in stages:
+            start = end - int(sum(timings.get(stage, 0.0) for stage in STAGES) * 1e9)
+            for stage in STAGES:
+                until = start + int(timings.get(stage, 0.0) * 1e9)
+                self._tracer.start_span(stage, below, start_time=start).end(until)
+                start = until
+        span.end(end)
+
+    def close(self) -> None:
+        """Flush the remaining spans."""
+        self._provider.shutdown()
+
+
+def spans_to(address: str) -> Spans | None:
+    """An exporter by OTLP over HTTP; None for "". Raises InputError without OpenTelemetry."""
+    if not address:
+        return None
+    try:
+        return Spans(address)
+    except ModuleNotFoundError as error:
+        message = f"RAG_TRACES needs {error.name}, which is not installed"
+        raise InputError(message, f"run: {install_line('otel')}") from error
