@@ -11,29 +11,25 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from rag import __version__
 from rag.server import openapi
-from rag.server.admission import Admission
 from rag.server.auth import Access, RouteRights, origins
 from rag.server.collection_host import CollectionHost
-from rag.server.middleware import RequestGate
+from rag.server.middleware import Admission, RequestGate
 from rag.server.model_worker import Backend
 from rag.server.problems import respond
-from rag.server.request_log import RequestLogging
 from rag.server.routes import (
     collection_routes,
     documents,
     grids,
+    integrations,
     mcp,
     openai,
     operations,
     page_data,
     questions,
-    rerank,
-    search_apis,
     user_data,
 )
 from rag.server.state import DefaultService, open_backend
@@ -49,17 +45,11 @@ _MODULES = (
     page_data,
     operations,
     openai,
-    search_apis,
-    rerank,
+    integrations,
     collection_routes,
     grids,
     user_data,
 )
-_EXPOSED = (
-    *("ETag", "Location", "Retry-After", "X-Request-ID"),
-    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
-)
-"""Headers of responses that pages of allowed origins may read."""
 
 
 def create_app(
@@ -79,7 +69,6 @@ def create_app(
     spans = spans_to(settings.traces)
     agents = mcp.McpEndpoint()
     threads = settings.queue + _SPARE_THREADS
-    max_upload = settings.max_upload_mb << 20
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -98,7 +87,7 @@ def create_app(
     routes = [route for module in _MODULES for route in module.router.routes]
     routes.append(Route(mcp.PATH, agents, include_in_schema=False))
     rights = RouteRights(routes)
-    admission = Admission(threads, 2 * max_upload)
+    admission = Admission(threads, 2 * settings.max_upload_mb << 20)
     app = FastAPI(
         title="rag",
         version=__version__,
@@ -108,18 +97,12 @@ def create_app(
         # generated clients name their methods after it
         generate_unique_id_function=lambda route: route.name,
         exception_handlers={HTTPException: respond, RequestValidationError: respond},
-        middleware=[  # the outermost first
-            Middleware(RequestLogging, access=access, metrics=service.metrics, spans=spans),
+        middleware=[
             Middleware(
-                CORSMiddleware,
-                allow_origins=origins(settings.cors_origins),
-                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "If-Match", "If-None-Match", "X-Request-ID"],
-                expose_headers=_EXPOSED,
-            ),
-            Middleware(
-                RequestGate, access, rights, collections, admission, service.audit, max_upload
-            ),
+                RequestGate,
+                *(service, collections, access, rights, admission, spans),
+                origins(settings.cors_origins),
+            )
         ],
     )
     app.state.service, app.state.collections, app.state.rights = service, collections, rights

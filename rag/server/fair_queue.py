@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from rag.server.caller import PendingQuestion
@@ -19,36 +19,32 @@ class FairLane(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._items: dict[str, deque[T]] = {}
+        self.by_key: dict[str, deque[T]] = {}
         self._work: dict[str, float] = {}
         """Work of the keys on a common virtual clock."""
         self._clock = 0.0
 
     def __len__(self) -> int:
-        return sum(map(len, self._items.values()))
+        return sum(map(len, self.by_key.values()))
 
     def __iter__(self) -> Iterator[T]:
-        for items in self._items.values():
+        for items in self.by_key.values():
             yield from items
 
-    @property
-    def by_key(self) -> Mapping[str, Sequence[T]]:
-        return self._items
-
     def add(self, key_id: str, item: T) -> None:
-        if key_id not in self._items:
+        if key_id not in self.by_key:
             self._work[key_id] = max(self._clock, self._work.get(key_id, 0.0))
-        self._items.setdefault(key_id, deque()).append(item)
+        self.by_key.setdefault(key_id, deque()).append(item)
 
     @property
     def next_key(self) -> str:
-        return min(self._items, key=lambda key_id: self._work[key_id])
+        return min(self.by_key, key=lambda key_id: self._work[key_id])
 
     def take(self, amount: float = 0.0) -> T:
         """Remove the next item, for so much work."""
         key_id = self.next_key
         self._clock = self._work[key_id]
-        item = self._items[key_id].popleft()
+        item = self.by_key[key_id].popleft()
         self.charge(key_id, amount)
         self._forget()
         return item
@@ -57,22 +53,22 @@ class FairLane(Generic[T]):
         self._work[key_id] = self._work.get(key_id, self._clock) + amount
 
     def drop_newest(self, key_id: str) -> T:
-        dropped = self._items[key_id].pop()
+        dropped = self.by_key[key_id].pop()
         self._forget()
         return dropped
 
     def keep(self, condition: Callable[[T], bool]) -> None:
-        for key_id, items in self._items.items():
-            self._items[key_id] = deque(filter(condition, items))
+        for key_id, items in self.by_key.items():
+            self.by_key[key_id] = deque(filter(condition, items))
         self._forget()
 
     def _forget(self) -> None:
         """Drop keys that have no items, and their work once others have had as much."""
-        self._items = {key_id: items for key_id, items in self._items.items() if items}
+        self.by_key = {key_id: items for key_id, items in self.by_key.items() if items}
         self._work = {
             key_id: amount
             for key_id, amount in self._work.items()
-            if key_id in self._items or amount > self._clock
+            if key_id in self.by_key or amount > self._clock
         }
 
 

@@ -1,5 +1,11 @@
 """`RequestGate`, the middleware in front of the application: it checks key, rights, rate and size,
-receives the body, and turns errors into responses. `rag.server.app` has the order of middlewares.
+receives the body, turns errors into responses, and records each request: one log line, metrics, a
+trace, and each change that succeeded.
+
+It refuses requests with 503 when too many, or too many bytes of their bodies, are in progress. The
+other limits: `auth.Rate` refuses a key with 429; `fair_queue` chooses whose questions
+`model_worker` refuses with 503 when its queue is full; `connections` limits how many connections
+may be open, and how long a request may take to arrive.
 """
 
 from __future__ import annotations
@@ -7,55 +13,227 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+import re
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import anyio.to_thread
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.errors import RagError
 from rag.server import problems
-from rag.server.admission import SMALL_BODY, Admission, announced, messages_of, receive_body
 from rag.server.auth import Access, Right, RouteRights
+from rag.server.caller import Caller
+from rag.server.collection_host import CollectionHost
 from rag.server.collection_paths import NEAR, split
 from rag.server.problems import ServiceError
-from rag.server.request_log import RequestLog
-
-if TYPE_CHECKING:
-    from rag.server.collection_host import CollectionHost
-    from rag.server.owner_files import Audit
+from rag.server.state import DefaultService
+from rag.server.telemetry import Spans
 
 _log = logging.getLogger("rag.requests")
 _SEARXNG = ("/search", "/v1/search")
+_SMALL_BODY = 1 << 20
+"""Size up to which a body stays in memory and reserves no bytes."""
+_PIECE = 1 << 16
+_WAIT_SECONDS = 20.0
+_BODY_SECONDS = 30.0
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    ),
+}
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_EXPOSED = (
+    *("ETag", "Location", "Retry-After", "X-Request-ID"),
+    *("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"),
+)
+"""Headers of responses that pages of allowed origins may read."""
 
 
-@dataclass(eq=False)
-class RequestGate:
-    """Lets requests in: checks key, rights and rate, finds a place and the collection, and receives
-    the whole body before the application runs. Records each change that succeeded. Errors become
-    problem details (RFC 9457).
+class _Share:
+    """At most `total` units, and at most `own` for one key; without keys, all are one caller."""
 
-    `max_upload` is in bytes. OPEN routes need no place and have no body.
+    def __init__(self, total: int, own: int) -> None:
+        self._most, self._own = total, own
+        self._used: Counter[str] = Counter()
+
+    def fits(self, key_id: str, units: int) -> bool:
+        own = not key_id or self._used[key_id] + units <= self._own
+        return own and self._used.total() + units <= self._most
+
+    def add(self, key_id: str, units: int) -> None:
+        self._used[key_id] += units
+        if not self._used[key_id]:
+            del self._used[key_id]
+
+
+class Admission:
+    """Room for `requests` requests, of which one key may have three quarters, and for `size` bytes
+    of large bodies, of which it may have half. To be used in the event loop.
     """
 
-    app: ASGIApp
-    access: Access
-    rights: RouteRights
-    collections: CollectionHost
-    admission: Admission
-    audit: Audit
-    max_upload: int
+    def __init__(self, requests: int, size: int, seconds: float = _WAIT_SECONDS) -> None:
+        self._requests = _Share(requests, max(1, requests * 3 // 4))
+        self._bytes = _Share(size, size // 2)
+        self._seconds = seconds
+        self._freed = asyncio.Event()
+
+    @asynccontextmanager
+    async def place(self, key_id: str, size: int) -> AsyncIterator[Callable[[], object]]:
+        """Reserve a place for a request, and `size` bytes; wait for them if necessary. Raises
+        ServiceError at once without a place, or after `seconds` without the bytes.
+
+        Yields a function that frees the bytes early, from any thread.
+        """
+        if not self._requests.fits(key_id, 1):
+            raise problems.overloaded(1)
+        with ExitStack() as stack:
+            self._requests.add(key_id, 1)
+            stack.callback(self._requests.add, key_id, -1)
+            await self._take(key_id, size)
+            reserved = [size]
+
+            def free() -> None:
+                if reserved:
+                    self._bytes.add(key_id, -reserved.pop())
+                    self._freed.set()
+
+            stack.callback(free)
+            yield partial(asyncio.get_running_loop().call_soon_threadsafe, free)
+
+    async def _take(self, key_id: str, size: int) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                while size and not self._bytes.fits(key_id, size):
+                    self._freed.clear()
+                    await self._freed.wait()
+        except TimeoutError:
+            raise problems.overloaded(5) from None
+        self._bytes.add(key_id, size)
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """A request and its fields in the log. `path` is the full path, with the collection. `change`
+    names what it changed if the path does not. `status` is 0 until the response starts.
+    """
+
+    method: str
+    path: str
+    request_id: str
+    started_at: float = field(default_factory=time.monotonic)
+    status: int = 0
+    key: str = ""
+    change: str = ""
+    notes: dict[str, object] = field(default_factory=dict)
+
+
+class RequestGate:
+    """Lets requests in: checks key, rights and rate, finds a place and the collection, and receives
+    the whole body before the application runs. Errors become problem details (RFC 9457). Puts a
+    RequestLog and a Caller into the request's state, and adds the request id, the caller's rate and
+    security headers to the response.
+
+    OPEN routes need no place and have no body. `origins` are those whose pages may send requests.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        service: DefaultService,
+        collections: CollectionHost,
+        access: Access,
+        rights: RouteRights,
+        admission: Admission,
+        spans: Spans | None,
+        origins: list[str],
+    ) -> None:
+        self._app, self._service, self._collections = app, service, collections
+        self._access, self._rights, self._admission = access, rights, admission
+        self._spans = spans
+        self._max_upload = service.settings.max_upload_mb << 20
+        self._cors = CORSMiddleware(
+            self._answer,
+            allow_origins=origins,
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "If-Match", "If-None-Match", "X-Request-ID"],
+            expose_headers=_EXPOSED,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
+        sent_id = Headers(scope=scope).get("x-request-id", "")
+        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid.uuid4().hex
+        exchange = RequestLog(scope["method"], scope["path"], request_id)
+        scope.setdefault("state", {}).update(
+            request_id=request_id, exchange=exchange, caller=Caller()
+        )
+        if exchange.method == "HEAD":  # the same headers as GET, without a body (RFC 9110, 9.3.2)
+            scope = {**scope, "method": "GET"}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                rate = self._access.rate.headers(exchange.key) if exchange.key else {}
+                own = {**_HEADERS, "X-Request-ID": request_id, **rate}
+                response_headers = MutableHeaders(scope=message)
+                for name, value in own.items():
+                    response_headers.setdefault(name, value)
+            elif exchange.method == "HEAD":
+                message = {**message, "body": b""}
+            with suppress(OSError):  # the client has disconnected
+                await send(message)
+
+        try:
+            await self._cors(scope, receive, sending)
+        finally:
+            self._note(scope, exchange)
+
+    def _note(self, scope: Scope, exchange: RequestLog) -> None:
+        seconds = time.monotonic() - exchange.started_at
+        route = getattr(scope.get("route"), "path", None) or "other"
+        method = exchange.method if exchange.method in _METHODS else "other"
+        self._service.metrics.request(route, method, exchange.status, seconds)
+        line = {
+            "request_id": exchange.request_id,
+            "method": method,
+            "route": route,
+            "status": exchange.status,
+            "ms": round(seconds * 1000, 1),
+            "key": exchange.key,
+            **exchange.notes,
+        }
+        _log.info(json.dumps(line))
+        if self._spans:
+            facts = {"http.request.method": method, "http.route": route}
+            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
+            facts |= {"http.response.status_code": exchange.status}
+            timings = _timings(scope["state"]["caller"])
+            self._spans.request(Headers(scope=scope), facts, seconds, timings)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: RequestLog = scope["state"]["exchange"]
         try:
             await self._let_in(scope, receive, send)
@@ -64,7 +242,7 @@ class RequestGate:
                 _log.exception("request %s failed", exchange.request_id)
             elif error.status in (401, 403, 421):  # failed logins must be traceable
                 exchange.notes["address"] = _address(scope)
-            if not exchange.started:
+            if not exchange.status:
                 response = await problems.respond(Request(scope), error)
                 await response(scope, receive, send)
 
@@ -79,20 +257,18 @@ class RequestGate:
             scope.update(path=path, raw_path=path.encode())
         if path in _SEARXNG and scope["method"] == "GET":
             request_headers = _with_bearer(request_headers)
-        right = self.rights.needed(scope)
+        right = self._rights.needed(scope)
         await self._authorize(scope, right, request_headers)
         if right in (Right.OPEN, Right.OPERATE):
-            await _watched(self.app, scope, receive, send, io.BytesIO())
+            await _watched(self._app, scope, receive, send, io.BytesIO())
             return
         limit = self._limit(scope["method"], path)
-        size = announced(request_headers, limit)
-        async with (
-            self.admission.place(state["caller"].key_id, size if size > SMALL_BODY else 0) as free,
-            self._service(state),
-        ):
+        size = _announced(request_headers, limit)
+        large, key_id = size if size > _SMALL_BODY else 0, state["caller"].key_id
+        async with self._admission.place(key_id, large) as free, self._opened(state):
             state["release_body"] = free
-            with await receive_body(receive, limit) as body:
-                await _watched(self.app, scope, receive, send, body)
+            with await _receive_body(receive, limit) as body:
+                await _watched(self._app, scope, receive, send, body)
         await self._note_change(scope, right)
 
     async def _authorize(
@@ -100,28 +276,28 @@ class RequestGate:
     ) -> None:
         state, name = scope["state"], scope["state"]["collection"]
         opens_page = scope["path"] == "/"
-        key = self.access.who(right, request_headers, opens_page, scope["method"])
+        key = self._access.who(right, request_headers, opens_page, scope["method"])
         state["key"] = key
         if key is None:
             return
         state["exchange"].key = state["caller"].key_id = key.id
-        state["caller"].charge = partial(self.access.rate.charge, key.id)
+        state["caller"].charge = partial(self._access.rate.charge, key.id)
         if name not in NEAR:
-            name = await anyio.to_thread.run_sync(self.collections.id_of, name)
-        self.access.admit(key, right, name)
+            name = await anyio.to_thread.run_sync(self._collections.id_of, name)
+        self._access.admit(key, right, name)
 
     def _limit(self, method: str, path: str) -> int:
         """Maximum size of a body: that of an upload only where one can be."""
         uploads = path == "/v1/documents" or path.startswith("/v1/documents/")
         large = uploads and method in ("POST", "PUT")
-        return self.max_upload if large else min(SMALL_BODY, self.max_upload)
+        return self._max_upload if large else min(_SMALL_BODY, self._max_upload)
 
     @asynccontextmanager
-    async def _service(self, state: dict[str, Any]) -> AsyncIterator[None]:
+    async def _opened(self, state: dict[str, Any]) -> AsyncIterator[None]:
         """Put the collection's service into the state, open until the response has been sent."""
         with ExitStack() as stack:
             if state["collection"] not in NEAR:
-                opened = self.collections.opened(state["collection"])
+                opened = self._collections.opened(state["collection"])
                 state["service"] = await anyio.to_thread.run_sync(stack.enter_context, opened)
             yield
 
@@ -137,7 +313,9 @@ class RequestGate:
                 "status": exchange.status,
                 "request_id": exchange.request_id,
             }
-            await anyio.to_thread.run_sync(partial(self.audit.note, exchange.method, **facts))
+            await anyio.to_thread.run_sync(
+                partial(self._service.audit.note, exchange.method, **facts)
+            )
 
 
 def _with_bearer(request_headers: Mapping[str, str]) -> dict[str, str]:
@@ -160,7 +338,7 @@ async def _watched(
     app: ASGIApp, scope: Scope, receive: Receive, send: Send, body: IO[bytes]
 ) -> None:
     """Run the application with a received body, and watch the connection."""
-    disconnected, messages = asyncio.Event(), messages_of(body)
+    disconnected, messages = asyncio.Event(), _messages_of(body)
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -181,3 +359,63 @@ async def _watched(
         watcher.cancel()
         with suppress(asyncio.CancelledError):
             await watcher
+
+
+def _timings(caller: Caller) -> list[Mapping[str, float]]:
+    """Seconds of each stage, of each batch that answered the client."""
+    futures = [question.answer for question in caller.questions]
+    finished = [one for one in futures if one.done() and not one.cancelled()]
+    timings = [one.result().timings for one in finished if one.exception() is None]
+    return list({tuple(stages.items()): stages for stages in timings}.values())
+
+
+async def _receive_body(receive: Receive, limit: int) -> IO[bytes]:
+    """Receive the body; a small one stays in memory. Raises ServiceError if it is too large, too
+    slow, or cut off.
+    """
+    body = tempfile.SpooledTemporaryFile(max_size=_SMALL_BODY)  # noqa: SIM115  closed by the caller
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise problems.hung_up()
+                body.write(message.get("body", b""))
+                if body.tell() > limit:
+                    raise _too_large(limit)
+                if not message.get("more_body"):
+                    return body
+    except BaseException as error:
+        body.close()
+        if isinstance(error, TimeoutError):
+            detail = f"the request did not arrive within {_BODY_SECONDS:g} seconds"
+            hint = "send less at a time, or use a faster connection"
+            raise ServiceError(408, "slow-body", detail, hint) from None
+        raise
+
+
+def _messages_of(body: IO[bytes]) -> Iterator[Message]:
+    """The ASGI messages of a whole body; of an empty one, too."""
+    size = body.tell()
+    body.seek(0)
+    more = True
+    while more:
+        piece = body.read(_PIECE)
+        more = body.tell() < size
+        yield {"type": "http.request", "body": piece, "more_body": more}
+
+
+def _announced(headers: Mapping[str, str], limit: int) -> int:
+    """Announced bytes, or `limit` without a Content-Length. Raises ServiceError above `limit`."""
+    length = headers.get("content-length", str(limit) if "transfer-encoding" in headers else "0")
+    if not length.isdecimal() or int(length[:20]) > limit:
+        raise _too_large(limit)
+    return int(length)
+
+
+def _too_large(limit: int) -> ServiceError:
+    size = f"{limit / 2**20:,.0f} MB" if limit >= 2**20 else f"{limit / 2**10:,.0f} kB"
+    hint = "send less at a time"
+    if limit > _SMALL_BODY:
+        hint = "send smaller files, or start the service with a higher RAG_MAX_UPLOAD_MB"
+    return ServiceError(413, "too-large", f"the request is larger than {size}", hint)

@@ -7,7 +7,6 @@ Background work, the embedding of documents, gets a turn after each batch of rea
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -89,9 +88,17 @@ class ModelThread:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, error: RagError | None = None) -> None:
         """Refuse new work, and the work that waits. What is being computed is finished."""
-        self._drop(problems.closing())
+        error = error or problems.closing()
+        with self._changed:
+            self.is_closing = True
+            for question in self._queue:
+                question.fail(error)
+            for call in self._calls:
+                call.result.set_exception(error)
+            self._queue, self._calls = FairQueue(), FairLane()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Stop, and wait until what is being computed is finished."""
@@ -119,9 +126,7 @@ class ModelThread:
                 self._queue.prune()
             key_id = questions[0].caller.key_id
             refused = self._queue.make_room(key_id, len(questions), self._most_waiting)
-            overloaded = problems.overloaded(
-                _retry_after(self._seconds_per_passage * self._queue.passages)
-            )
+            overloaded = problems.overloaded(self._seconds_per_passage * self._queue.passages)
             if refused is None:
                 raise overloaded
             for question in refused:
@@ -149,7 +154,7 @@ class ModelThread:
         ahead = self._running + self._queue.ahead(first.caller.key_id)
         late = self._seconds_per_passage * ahead - left + (0 if first.client_deadline else seconds)
         if ahead and late > 0:
-            raise problems.overloaded(_retry_after(late))
+            raise problems.overloaded(late)
 
     def call(self, function: Callable[[], T], caller: Caller | None = None) -> T:
         """Run a function in this thread, after the current batch, and charge its seconds."""
@@ -173,7 +178,7 @@ class ModelThread:
                 _log.exception("the index or the models cannot be opened")
             self._on_failure(error)
             self.opened.set_exception(error)
-            self._drop(error)
+            self.stop(error if isinstance(error, RagError) else None)
             return
         self.opened.set_result(backend)
         self._searcher.start()
@@ -183,10 +188,15 @@ class ModelThread:
             if self._calls:
                 self._run_call()
         self._searcher.join()
-        self._drop(problems.closing())
+        self.stop()
 
     def _search(self) -> None:
-        while questions := self._take_searches():
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue.searches or self.is_closing)
+                questions = self._queue.take_searches(_SEARCHES)
+            if not questions:
+                return
             self._serve(questions)
 
     def _run_call(self) -> None:
@@ -204,27 +214,11 @@ class ModelThread:
         with self._changed:
             self._calls.charge(call.caller.key_id, seconds)
 
-    def _drop(self, error: BaseException) -> None:
-        with self._changed:
-            self.is_closing = True
-            for question in self._queue:
-                question.fail(error if isinstance(error, RagError) else problems.closing())
-            for call in self._calls:
-                call.result.set_exception(problems.closing())
-            self._queue, self._calls = FairQueue(), FairLane()
-            self._changed.notify_all()
-
     def _wait(self) -> bool:
         """Wait for a reading or a call. Returns False when the service closes."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue.readings or self._calls or self.is_closing)
             return bool(self._queue.readings) or not self.is_closing
-
-    def _take_searches(self) -> list[PendingQuestion]:
-        """Wait for searches. Returns [] when the service closes."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue.searches or self.is_closing)
-            return self._queue.take_searches(_SEARCHES)
 
     def _take(self) -> list[PendingQuestion]:
         """Wait for a batch of readings, so small that the next caller does not wait long."""
@@ -322,8 +316,3 @@ def _in_time(question: PendingQuestion, now: float) -> bool:
     if question.wanted and question.deadline <= now:
         question.fail(problems.late())
     return question.wanted and not question.answer.done()
-
-
-def _retry_after(seconds: float) -> int:
-    """Whole seconds for Retry-After."""
-    return max(1, min(60, math.ceil(seconds)))

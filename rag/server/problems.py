@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http
+import math
 import re
 import sqlite3
 from typing import Any, Self
@@ -101,8 +102,10 @@ class ServiceError(RagError):
         self.retry_after = retry_after
 
 
-def overloaded(retry_after: int) -> ServiceError:
+def overloaded(seconds: float) -> ServiceError:
+    """`seconds` is how long the requests before this one take."""
     message, hint = "the service has too many requests", "try again in a moment"
+    retry_after = max(1, min(60, math.ceil(seconds)))
     return ServiceError(503, "overloaded", message, hint, retry_after)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from eval.chaos import fuzz, load
 from rag.protocols import ReaderOutput
-from rag.server.admission import Admission
+from rag.server.middleware import Admission
 from rag.server.problems import ServiceError
 from rag.types import Hit
 from tests.fakes import BagOfWordsEmbedder, NameReader

@@ -29,7 +29,7 @@ from rag.server.api_keys import WRITE, Key
 from rag.server.auth import Right
 from rag.server.ingest_worker import check_names, safe_name
 from rag.server.mcp.index_access import IndexAccess
-from rag.server.request_log import RequestLog
+from rag.server.middleware import RequestLog
 from rag.server.routes.collection_routes import of_collection
 from rag.server.routes.documents import delete_everywhere
 from rag.server.serialize import uri

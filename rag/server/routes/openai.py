@@ -29,7 +29,7 @@ from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_requests import MODEL, collection_of_model
 from rag.server.openapi import EVENTS
 from rag.server.routes.collection_routes import list_collections, of_collection
-from rag.server.routes.search_apis import passages_of
+from rag.server.routes.integrations import passages_of
 from rag.server.schemas import Options
 from rag.server.state import Service, Shared, caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION as DEFAULT

@@ -9,6 +9,8 @@ import logging
 import threading
 import time
 import urllib.parse
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 from weakref import WeakKeyDictionary
@@ -19,13 +21,13 @@ from pydantic import BaseModel, Field
 from rag.answering.talk import SUGGESTION_READS
 from rag.errors import InputError, NotFoundError
 from rag.ingestion.pipeline import UPLOADED
+from rag.protocols import Store
 from rag.server import pdf_pages
 from rag.server.api_keys import Key
 from rag.server.auth import Right, may_write, needs
 from rag.server.caller import Caller
 from rag.server.openapi import content
 from rag.server.schemas import Options, WireCount, WireSource
-from rag.server.sources import listing_of
 from rag.server.state import Service, Shared, caller_of
 from rag.structure import within
 from rag.types import Answer, BlockKind, Document
@@ -47,6 +49,8 @@ _PAUSE = 0.5
 _PATIENCE = 600.0
 """Seconds that a question waits for an idle queue."""
 _lock = threading.Lock()
+_listings: WeakKeyDictionary[Store, tuple[int, Listing]] = WeakKeyDictionary()
+"""Each store's listing with its generation of the index."""
 _threads: WeakKeyDictionary[Service, threading.Thread] = WeakKeyDictionary()
 
 
@@ -116,6 +120,63 @@ class SignedIn(BaseModel):
     """The value that the page sends with each request and cookie; "" if no token is needed."""
 
     page: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All documents by id, and how many there are per folder and per type, by name."""
+
+    sources: list[WireSource]
+    folders: list[WireCount]
+    types: list[WireCount]
+
+    def matching(self, name: str) -> list[WireSource]:
+        """Sources whose title or id contains every word of `name`, ignoring case."""
+        words = name.casefold().split()
+        texts = [f"{source.title}\n{source.id}".casefold() for source in self.sources]
+        pairs = zip(self.sources, texts, strict=True)
+        return [source for source, text in pairs if all(word in text for word in words)]
+
+    def inside(self, folder: str) -> tuple[list[WireCount], list[WireSource]]:
+        """The folders directly inside the folder, with the number of their documents, and the
+        documents directly inside. The folder "" has the others.
+        """
+        start = f"{folder}/" if folder else ""
+        within = [source for source in self.sources if source.id.startswith(start)]
+        names = [source.id.removeprefix(start) for source in within]
+        folders = _counts([name.partition("/")[0] for name in names if "/" in name])
+        pairs = zip(within, names, strict=True)
+        return folders, [source for source, name in pairs if "/" not in name]
+
+
+def listing_of(store: Store) -> Listing:
+    """A store's listing, made anew when the index has changed."""
+    generation = store.stats().generation
+    with _lock:
+        entry = _listings.get(store)
+        if entry is None or entry[0] != generation:
+            entry = _listings[store] = generation, _listing(store)
+        return entry[1]
+
+
+def _listing(store: Store) -> Listing:
+    sources = [
+        WireSource(
+            id=document.id,
+            title=document.title,
+            type=document.metadata.get("type", ""),
+            date=document.metadata.get("date", "")[:10],
+            pages=len(document.pages),
+        )
+        for document in store.documents()
+    ]
+    folders = [source.id.partition("/")[0] for source in sources if "/" in source.id]
+    types = [source.type for source in sources if source.type]
+    return Listing(sources, _counts(folders), _counts(types))
+
+
+def _counts(names: list[str]) -> list[WireCount]:
+    return [WireCount(name=name, count=count) for name, count in sorted(Counter(names).items())]
 
 
 @router.post("/session")
@@ -210,10 +271,7 @@ def _look(service: Service) -> None:
 @router.get("/blocks")
 @needs(Right.READ)
 def list_blocks(
-    service: Shared,
-    document: Identifier,
-    start: Offset = 0,
-    end: Offset = 100_000,
+    service: Shared, document: Identifier, start: Offset = 0, end: Offset = 100_000
 ) -> WireBlocks:
     """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code."""
     stored = service.existing(document)

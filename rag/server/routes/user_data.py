@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 from rag.errors import InputError, NotFoundError
 from rag.server.auth import Right, may_write, needs
 from rag.server.openapi import content
+from rag.server.routes.page_data import listing_of
 from rag.server.schemas import Strict
-from rag.server.sources import listing_of
 from rag.server.state import Shared, caller_of
 from rag.server.user_data import (
     ThreadStore,
@@ -88,10 +88,7 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
 
 
 @router.get(
-    "/feedback",
-    response_class=PlainTextResponse,
-    responses=content(_LINES),
-    tags=["operations"],
+    "/feedback", response_class=PlainTextResponse, responses=content(_LINES), tags=["operations"]
 )
 @needs(Right.WRITE)
 def get_feedback(service: Shared) -> PlainTextResponse:
