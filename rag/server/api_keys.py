@@ -80,10 +80,6 @@ class Keys:
             raise StoreError(message, hint) from error
         return self._keys
 
-    @property
-    def any_active(self) -> bool:
-        return any(not key.revoked for key in self.all())
-
     def check(self, token: str) -> Key | None:
         """The stored key for this token; None if it is unknown, expired or revoked."""
         key_id = token.split("_")[1] if token.count("_") >= 2 else ""
@@ -149,7 +145,6 @@ class Keys:
         return [key for key in keys if key.id in ids]
 
     def _save(self, keys: Sequence[Key]) -> None:
-        """Write the file atomically, readable by its owner only."""
         stored = {"format": 1, "keys": [asdict(key) for key in keys]}
         replace_file(self._path, json.dumps(stored, indent=2))
 

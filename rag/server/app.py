@@ -19,7 +19,7 @@ from rag.server.auth import Access, RouteRights, origins
 from rag.server.collection_host import CollectionHost
 from rag.server.middleware import Admission, RequestGate
 from rag.server.model_worker import Backend
-from rag.server.problems import respond
+from rag.server.problems import Problem, respond
 from rag.server.routes import (
     collection_routes,
     documents,
@@ -94,6 +94,7 @@ def create_app(
         lifespan=lifespan,
         openapi_url=None,
         redirect_slashes=False,
+        responses=openapi.errors(Problem),
         # generated clients name their methods after it
         generate_unique_id_function=lambda route: route.name,
         exception_handlers={HTTPException: respond, RequestValidationError: respond},

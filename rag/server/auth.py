@@ -133,7 +133,8 @@ class Access:
             _check_place(headers, opens_page)
         if right is Right.OPEN:
             return None
-        token = _bearer(headers)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
         if keyless:
             self._check_token(token, headers, method)
             return None
@@ -207,12 +208,6 @@ def may_write(key: Key | None) -> bool:
 
 def _same(sent: str, secret: str) -> bool:
     return hmac.compare_digest(sent.encode(), secret.encode())
-
-
-def _bearer(headers: Mapping[str, str]) -> str:
-    """The bearer token, or ""."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _check_place(headers: Mapping[str, str], opens_page: bool) -> None:

@@ -44,10 +44,6 @@ class _Open:
             self.service.close()
             self.service = None
 
-    @property
-    def has_uploads(self) -> bool:
-        return self.service is not None and self.service.jobs.waiting > 0
-
 
 def _changing(name: str) -> BusyError:
     return BusyError(f"collection {name} is being changed", "try again in a moment")
@@ -78,11 +74,6 @@ class CollectionHost:
         for entry in left:
             entry.close()
         self.registry.close()
-
-    @property
-    def open_names(self) -> list[str]:
-        with self._changed:
-            return sorted(self._open)
 
     def id_of(self, name: str) -> str:
         """Id of a collection; "none" if it is unknown, so that this looks like a forbidden one."""
@@ -196,7 +187,8 @@ class CollectionHost:
                 # another process may delete or rename one
                 changed = self.id_of(name) != entry.collection.id
                 is_free = not entry.requests and not entry.closing
-                if is_free and (changed or (due and not entry.has_uploads)):
+                waits = entry.service is not None and entry.service.jobs.waiting > 0
+                if is_free and (changed or (due and not waits)):
                     entry.closing = True
                     closed.append((name, entry))
         for name, entry in closed:

@@ -138,7 +138,7 @@ class IngestThread:
         if result is None:  # the grid has more cells; files that came meanwhile go first
             return
         self._patiently(lambda: self.queue.finish(job, number, result))
-        self.metrics.file(result.outcome)
+        self.metrics.files.labels(result.outcome).inc()
         self._trouble = ""
 
     def _ask(self, job: str, name: str) -> WireFile | None:

@@ -262,7 +262,8 @@ class RequestGate:
         if right in (Right.OPEN, Right.OPERATE):
             await _watched(self._app, scope, receive, send, io.BytesIO())
             return
-        limit = self._limit(scope["method"], path)
+        uploads = scope["method"] in ("POST", "PUT") and f"{path}/".startswith("/v1/documents/")
+        limit = self._max_upload if uploads else min(_SMALL_BODY, self._max_upload)
         size = _announced(request_headers, limit)
         large, key_id = size if size > _SMALL_BODY else 0, state["caller"].key_id
         async with self._admission.place(key_id, large) as free, self._opened(state):
@@ -285,12 +286,6 @@ class RequestGate:
         if name not in NEAR:
             name = await anyio.to_thread.run_sync(self._collections.id_of, name)
         self._access.admit(key, right, name)
-
-    def _limit(self, method: str, path: str) -> int:
-        """Maximum size of a body: that of an upload only where one can be."""
-        uploads = path == "/v1/documents" or path.startswith("/v1/documents/")
-        large = uploads and method in ("POST", "PUT")
-        return self._max_upload if large else min(_SMALL_BODY, self._max_upload)
 
     @asynccontextmanager
     async def _opened(self, state: dict[str, Any]) -> AsyncIterator[None]:

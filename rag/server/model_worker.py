@@ -233,10 +233,13 @@ class ModelThread:
     def _serve(self, batch: list[PendingQuestion]) -> None:
         """Answer each collection's questions from its own index, and charge the callers."""
         started = time.monotonic()
-        batch = [question for question in batch if _in_time(question, started)]
+        for question in batch:
+            if question.wanted and question.deadline <= started:
+                question.fail(problems.late())
+        batch = [question for question in batch if question.wanted and not question.answer.done()]
         if not batch:
             return
-        self._metrics.batch(len(batch))
+        self._metrics.batches.observe(len(batch))
         passages = sum({question.key: question.cost for question in batch}.values())
         if passages:  # of searches, there are none
             self._running = passages
@@ -310,9 +313,3 @@ def _answer(batch: Sequence[PendingQuestion], engine: Engine, metrics: Metrics) 
         for questions, answer in zip(groups, answers, strict=True):
             for question in questions:
                 question.answer.set_result(answer)
-
-
-def _in_time(question: PendingQuestion, now: float) -> bool:
-    if question.wanted and question.deadline <= now:
-        question.fail(problems.late())
-    return question.wanted and not question.answer.done()

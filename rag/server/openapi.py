@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from rag import __version__
-from rag.server.problems import MEDIA_TYPE, DifyError, OpenAIError, Problem, shape_of
+from rag.server.problems import MEDIA_TYPE, DifyError, OpenAIError, Problem
 from rag.server.schemas import TextDocument
 
 _SUMMARY = """Answers quoted from your documents, with their sources; or `null` with a reason.
@@ -60,26 +61,23 @@ def content(media_type: str) -> Responses:
 EVENTS = content("text/event-stream")
 
 
+def errors(model: type[BaseModel]) -> Responses:
+    """The errors of an API, in its format."""
+    media = MEDIA_TYPE if model is Problem else "application/json"
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"default": {"description": "An error.", "content": {media: {"schema": reference}}}}
+
+
 def schema(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's schema, with the errors as they are sent, and the API key."""
+    """FastAPI's schema, with the schemas of errors, and the API key."""
     tags = [{"name": name, "description": text} for name, text in _TAGS.items()]
     document = get_openapi(
         title="rag", version=__version__, description=_SUMMARY, routes=app.routes, tags=tags
     )
-    schemas = document["components"]["schemas"]
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
+    components = document["components"]
     for model in (Problem, OpenAIError, DifyError, TextDocument):
         own = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas |= {**own.pop("$defs", {}), model.__name__: own}
-    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        components["schemas"] |= {**own.pop("$defs", {}), model.__name__: own}
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"key": []}]
-    for path, operations in document["paths"].items():
-        model = shape_of(path) or Problem
-        media = MEDIA_TYPE if model is Problem else "application/json"
-        reference = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
-            error = {"description": "An error.", "content": {media: reference}}
-            operation["responses"]["default"] = error
     return document

@@ -116,25 +116,21 @@ class Scores(BaseModel):
     lexical_rank: int | None = Field(default=None, description="Rank, from 1, by words alone.")
 
 
-class WireCopy(BaseModel):
-    """Another place with the same passage; the offsets are those of the highlighted words."""
-
-    document_id: str
-    title: str
-    start_char_index: int
-    end_char_index: int
-
-
-class WirePlace(BaseModel):
-    """`cited_text` is `text[start_char_index:end_char_index]` of the document's text."""
+class WireSpan(BaseModel):
+    """`text[start_char_index:end_char_index]` of the document's text."""
 
     document_id: str = Field(examples=["seeds/jcpoa.md"])
     title: str
+    start_char_index: int
+    end_char_index: int
+
+
+class WirePlace(WireSpan):
+    """`cited_text` is its text."""
+
     uri: str = Field(description="Address of a web page or an upload; for a file, its id.")
     page: int | None = Field(default=None, description="From 1, if the document has pages.")
     cited_text: str = Field(examples=["The JCPOA was signed in 2015."])
-    start_char_index: int
-    end_char_index: int
     document_sha256: str = Field(description="SHA-256 of the document's bytes.")
 
 
@@ -148,16 +144,12 @@ class WireCitation(WirePlace):
     start: int = Field(description="Start of the cited part in the answer.")
     end: int = Field(description="End of the cited part in the answer.")
     scores: Scores | None = Field(default=None, description="Of its passage, if that is a hit.")
-    copies: list[WireCopy] = Field(default=[], description="Other places with the same passage.")
+    copies: list[WireSpan] = Field(default=[], description="Other places with the same words.")
 
 
-class WireHit(BaseModel):
-    document_id: str
-    title: str
+class WireHit(WireSpan):
     headings: list[str]
     text: str
-    start_char_index: int
-    end_char_index: int
     scores: Scores
 
 

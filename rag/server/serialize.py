@@ -92,7 +92,7 @@ def _citation(
         end=end,
         document_sha256=citation.sha256,
         scores=next(scores, None),
-        copies=[_placed(schemas.WireCopy, copy) for copy in citation.copies],
+        copies=[_placed(schemas.WireSpan, copy) for copy in citation.copies],
     )
 
 

@@ -47,7 +47,7 @@ and then waits this long for each thread that computes.
 
 def check_binding(settings: Settings) -> None:
     """Raises InputError if other machines could use the service without a key."""
-    if settings.host not in LOOPBACK and not keys_of(settings).any_active:
+    if settings.host not in LOOPBACK and all(key.revoked for key in keys_of(settings).all()):
         danger = f"binding to {settings.host} lets other machines ask and change documents"
         hint = "create one with: rag keys add NAME; or leave out --host"
         raise InputError(f"{danger}, and there is no API key", hint)

@@ -38,17 +38,14 @@ class Metrics:
         self._requests = counter("rag_requests", "Requests by route, method and status.", facts)
         self._seconds = times("rag_request_seconds", "Seconds a request took, by route.", ["route"])
         self._stages = times("rag_stage_seconds", "Seconds of a batch's stages.", ["stage"])
-        self._batch = sizes("rag_batch_questions", "Questions in a batch.")
+        self.batches = sizes("rag_batch_questions", "Questions in a batch.")
         answers = "Questions answered, and those where the service abstained."
         self._answers = counter("rag_answers", answers, ["outcome"])
-        self._files = counter("rag_ingested_files", "Uploaded files by outcome.", ["outcome"])
+        self.files = counter("rag_ingested_files", "Uploaded files by outcome.", ["outcome"])
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
-
-    def batch(self, questions: int) -> None:
-        self._batch.observe(questions)
 
     def stages(self, timings: Mapping[str, float]) -> None:
         for stage, seconds in timings.items():
@@ -61,9 +58,6 @@ class Metrics:
         for answer in answers:
             self._answers.labels("abstained" if answer.text is None else "answered").inc()
 
-    def file(self, outcome: str) -> None:
-        self._files.labels(outcome).inc()
-
     def watch(self, depth: Callable[[], int], stats: Callable[[], Stats | None]) -> None:
         """Register gauges, computed on each scrape."""
         Gauge("rag_queue_depth", "Waiting questions.", registry=self._registry).set_function(depth)
@@ -72,7 +66,6 @@ class Metrics:
             gauge.set_function(lambda name=name: getattr(stats(), name, 0))  # type: ignore[misc]
 
     def text(self) -> bytes:
-        """The metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
 

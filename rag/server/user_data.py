@@ -64,11 +64,6 @@ def _latest(lines: Iterator[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     return latest
 
 
-def gold_text(lines: Iterator[Mapping[str, Any]]) -> str:
-    """JSON Lines for `rag eval run FILE`."""
-    return "".join(json.dumps(question, ensure_ascii=False) + "\n" for question in gold(lines))
-
-
 def forget_quotes(folder: Path, document: Document) -> dict[str, int]:
     """Delete the ratings that cite the document or repeat its text, and the threads' answers that
     quote it. Returns the numbers.
@@ -160,7 +155,6 @@ class ThreadStore:
         return _thread(*row) if row else None
 
     def put(self, key: str, thread: WireTurns) -> None:
-        """Add or replace a thread."""
         with self._connected() as connection:
             _write(connection, key, thread)
             connection.execute(

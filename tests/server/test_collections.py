@@ -99,11 +99,11 @@ def test_each_collection_answers_only_from_its_documents(client: httpx.Client) -
 
 def test_an_idle_collection_is_closed_and_reopened(client: httpx.Client) -> None:
     host = client.app_state.collections  # type: ignore[attr-defined]
-    assert host.open_names == list(SECRETS)
+    assert sorted(host._open) == list(SECRETS)
 
     def is_closed() -> bool:  # the last request may still be ending
         host.close_idle(time.monotonic() + 1000)
-        return not host.open_names
+        return not host._open
 
     until(is_closed, 10)
     assert ask(client, "/collections/contracts").json()["answer"] == "Lisbon"

@@ -245,10 +245,7 @@ def put_document(document: str, body: PutDocument, request: Request, service: Sh
 def delete_document(document: str, request: Request, service: Shared) -> schemas.Deleted:
     """Delete a document; no later answer uses it. `If-Match: ETAG` deletes it only if unchanged."""
     _check_match(request, service.existing(document))
-    deleted = delete_everywhere(service, document)
-    if deleted is None:  # somebody else was faster
-        raise missing(document)
-    return deleted
+    return delete_everywhere(service, document)
 
 
 def _put(service: Service, document_id: str, body: PutDocument, caller: Caller) -> Document:
@@ -282,18 +279,17 @@ def _check_id(document_id: str) -> None:
         raise InputError(f"{document_id[:100]!r} cannot be the id of a text", hint)
 
 
-def delete_everywhere(service: Service, document_id: str) -> schemas.Deleted | None:
+def delete_everywhere(service: Service, document_id: str) -> schemas.Deleted:
     """Delete a document from the index, the upload queue, and the ratings and answers of threads
-    that named it or repeated its text; None for an unknown document. Raises StoreError, BusyError.
+    that named it or repeated its text. Raises NotFoundError, StoreError, BusyError.
     """
-    store = service.engine.store
-    document = store.document(document_id)
+    store, document = service.engine.store, service.existing(document_id)
     with store.erasing():
         receipts = deletion.delete(store, [document_id], build.stamps(service.settings))
-        if not receipts:
-            return None
+        if not receipts:  # somebody else was faster
+            raise missing(document_id)
         uploads = service.jobs.scrub(document_id)
-        quotes = forget_quotes(service.settings.index, document) if document else {}
+        quotes = forget_quotes(service.settings.index, document)
     shown = asdict(receipts[0]) | {"uploads": asdict(uploads)} | quotes
     complete, generation = receipts[0].complete and uploads.clean, receipts[0].generation
     return schemas.Deleted(

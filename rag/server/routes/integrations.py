@@ -26,6 +26,8 @@ from rag.render.links import page_link
 from rag.server.answer_service import ServiceLibrary
 from rag.server.auth import Right, needs
 from rag.server.caller import Caller
+from rag.server.openapi import errors
+from rag.server.problems import DifyError
 from rag.server.routes.collection_routes import of_collection
 from rag.server.schemas import Id, Loose, Options, Short, Text
 from rag.server.state import Service, Shared, caller_of, page_for
@@ -98,7 +100,7 @@ class DifyQuery(Loose):
     metadata_condition: MetadataConditions | None = None
 
 
-@router.post("/v1/dify/retrieval")
+@router.post("/v1/dify/retrieval", responses=errors(DifyError))
 @needs(Right.ANY)
 def retrieve_for_dify(body: DifyQuery, request: Request) -> dict[str, Any]:
     """The passages that best match a query, in Dify's format; `knowledge_id` is the collection."""

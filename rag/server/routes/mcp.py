@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,10 +85,11 @@ class ServedLibrary(ServiceLibrary, IndexAccess):
         return file.outcome, file.document_ids, file.detail
 
     def delete(self, document_id: str) -> bool:
-        if not self.document(document_id) or not delete_everywhere(self.service, document_id):
-            return False
-        self._note(f"delete {document_id}")
-        return True
+        with suppress(NotFoundError):
+            delete_everywhere(self.service, document_id)
+            self._note(f"delete {document_id}")
+            return True
+        return False
 
     def _note(self, change: str) -> None:
         self.exchange.change = f"{change} in {self.collection}" if self.collection else change

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
@@ -27,7 +26,8 @@ from rag.server.answer_service import Answered, ServiceLibrary
 from rag.server.auth import Right, needs
 from rag.server.ingest_worker import ModelThreadEmbedder
 from rag.server.openai_requests import MODEL, collection_of_model
-from rag.server.openapi import EVENTS
+from rag.server.openapi import EVENTS, errors
+from rag.server.problems import OpenAIError
 from rag.server.routes.collection_routes import list_collections, of_collection
 from rag.server.routes.integrations import passages_of
 from rag.server.schemas import Options
@@ -35,7 +35,7 @@ from rag.server.state import Service, Shared, caller_of, page_for
 from rag.settings import DEFAULT_COLLECTION as DEFAULT
 from rag.types import Citation, Document, Hit, Passage
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], responses=errors(OpenAIError))
 _MOST_TEXTS = 512
 Json = dict[str, Any]
 _DELTA = 24
@@ -184,16 +184,12 @@ def create_embeddings(body: requests.EmbeddingsRequest, request: Request, servic
         raise InputError(message, f"vectors here have {embedder.dim}")
     embed = embedder.embed_queries if body.input_type == "query" else embedder.embed_passages
     packed = body.encoding_format == "base64"
-    data = [
-        {"object": "embedding", "index": number, "embedding": _base64(row) if packed else row}
-        for number, row in enumerate(embed(texts).tolist())
-    ]
+    data = []
+    for number, row in enumerate(embed(texts).astype("<f4")):
+        vector = base64.b64encode(row.tobytes()).decode() if packed else row.tolist()
+        data.append({"object": "embedding", "index": number, "embedding": vector})
     usage = {"prompt_tokens": 0, "total_tokens": 0}
     return {"object": "list", "data": data, "model": embedder.name, "usage": usage}
-
-
-def _base64(vector: Any) -> str:
-    return base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode()
 
 
 def _names(request: Request) -> list[str]:

@@ -153,26 +153,20 @@ def listing_of(store: Store) -> Listing:
     """A store's listing, made anew when the index has changed."""
     generation = store.stats().generation
     with _lock:
-        entry = _listings.get(store)
-        if entry is None or entry[0] != generation:
-            entry = _listings[store] = generation, _listing(store)
-        return entry[1]
+        known, listing = _listings.get(store, (-1, Listing([], [], [])))
+        if known != generation:
+            sources = [_source(document) for document in store.documents()]
+            folders = [source.id.partition("/")[0] for source in sources if "/" in source.id]
+            types = [source.type for source in sources if source.type]
+            listing = Listing(sources, _counts(folders), _counts(types))
+            _listings[store] = generation, listing
+        return listing
 
 
-def _listing(store: Store) -> Listing:
-    sources = [
-        WireSource(
-            id=document.id,
-            title=document.title,
-            type=document.metadata.get("type", ""),
-            date=document.metadata.get("date", "")[:10],
-            pages=len(document.pages),
-        )
-        for document in store.documents()
-    ]
-    folders = [source.id.partition("/")[0] for source in sources if "/" in source.id]
-    types = [source.type for source in sources if source.type]
-    return Listing(sources, _counts(folders), _counts(types))
+def _source(document: Document) -> WireSource:
+    kind, date = (document.metadata.get(name, "") for name in ("type", "date"))
+    size = len(document.pages)
+    return WireSource(id=document.id, title=document.title, type=kind, date=date[:10], pages=size)
 
 
 def _counts(names: list[str]) -> list[WireCount]:

@@ -33,7 +33,7 @@ def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
     With `stream`, sends server-sent events: `search_results` as soon as passages are found, a
     `citation` each, `final_answer`, `done`; or `error`.
     """
-    _note(request, 1)
+    request.state.exchange.notes["questions"] = 1
     library = ServiceLibrary(service, caller_of(request))
     pending, understood = library.submit(body.question, body.conversation, body)
     context = {"asked": body.question if body.conversation else "", "note": understood.note}
@@ -48,7 +48,7 @@ def ask(body: schemas.Ask, request: Request, service: Shared) -> Any:
 @needs(Right.READ)
 def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Response:
     """`ask` for several questions, which are read together. All are answered, or none."""
-    _note(request, len(body.questions))
+    request.state.exchange.notes["questions"] = len(body.questions)
     pending = service.submit(body.questions, body, caller_of(request))
     return _written(schemas.WireAnswers(answers=list(map(_answer, pending))))
 
@@ -57,7 +57,7 @@ def ask_batch(body: schemas.AskBatch, request: Request, service: Shared) -> Resp
 @needs(Right.READ)
 def search(body: schemas.Search, request: Request, service: Shared) -> Response:
     """The passages that best match a question, best first, without an answer."""
-    _note(request, 1)
+    request.state.exchange.notes["questions"] = 1
     (pending,) = service.submit([body.question], body, caller_of(request), search=True)
     retrieved = pending.wait(pending.found)
     typed, hits = pending.asked.question, list(map(serialize.hit, retrieved.hits))
@@ -104,11 +104,6 @@ def _answer(pending: PendingQuestion) -> schemas.WireAnswer:
 def _written(model: BaseModel) -> Response:
     """The response as JSON, without FastAPI's second check in a thread that may be busy."""
     return Response(model.model_dump_json(), media_type="application/json")
-
-
-def _note(request: Request, questions: int) -> None:
-    """Log the number of questions, never their text."""
-    request.state.exchange.notes["questions"] = questions
 
 
 def _events(pending: PendingQuestion, request_id: str, context: dict[str, str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ for `rag eval`. `/v1/threads`: the questions and answers that the page keeps for
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import chain
 from typing import Annotated, Any, Literal
@@ -24,7 +25,7 @@ from rag.server.user_data import (
     WireTurns,
     feedback_file,
     forget_answers,
-    gold_text,
+    gold,
 )
 
 router = APIRouter(prefix="/v1")
@@ -93,8 +94,9 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
 @needs(Right.WRITE)
 def get_feedback(service: Shared) -> PlainTextResponse:
     """Gold questions made from the ratings, one JSON object per line, for `rag eval run FILE`."""
-    text = gold_text(feedback_file(service.settings.index).lines())
-    return PlainTextResponse(text, media_type=_LINES)
+    questions = gold(feedback_file(service.settings.index).lines())
+    lines = (json.dumps(question, ensure_ascii=False) + "\n" for question in questions)
+    return PlainTextResponse("".join(lines), media_type=_LINES)
 
 
 @router.get("/threads", tags=["questions"])
