@@ -228,8 +228,8 @@ class RequestGate:
         _log.info(json.dumps(line))
         if self._spans:
             facts = {"http.request.method": method, "http.route": route}
-            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
             facts |= {"http.response.status_code": exchange.status}
+            facts |= {"rag.request_id": exchange.request_id, "rag.key": exchange.key}
             timings = _timings(scope["state"]["caller"])
             self._spans.request(Headers(scope=scope), facts, seconds, timings)
 

@@ -54,9 +54,10 @@ def answer(answer: Answer, retrieved: RetrievalResult) -> schemas.WireAnswer:
 def _alternatives(
     rivals: Sequence[Alternative], hits: Sequence[Hit]
 ) -> list[schemas.WireAlternative]:
-    cited = [_citations(rival.citations, hits, rival.text) for rival in rivals]
-    pairs = zip(rivals, cited, strict=True)
-    return [_as(schemas.WireAlternative, rival, citations=quotes) for rival, quotes in pairs]
+    return [
+        _as(schemas.WireAlternative, rival, citations=_citations(rival.citations, hits, rival.text))
+        for rival in rivals
+    ]
 
 
 def _citations(

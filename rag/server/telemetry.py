@@ -97,12 +97,9 @@ class Spans:
         """Record a finished request, of `seconds`, and the stages of each answer."""
         end = time.time_ns()
         started = end - int(seconds * 1e9)
-        names = ("traceparent", "tracestate")
-        came_with = {name: headers[name] for name in names if name in headers}
         name = f"{facts['http.request.method']} {facts['http.route']}"
-        span = self._tracer.start_span(
-            name, self._parent.extract(came_with), self._server, dict(facts), start_time=started
-        )
+        above = self._parent.extract(headers)
+        span = self._tracer.start_span(name, above, self._server, dict(facts), start_time=started)
         below = self._below(span)
         for timings in stages:
             start = end - int(sum(timings.get(stage, 0.0) for stage in STAGES) * 1e9)

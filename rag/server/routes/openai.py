@@ -218,12 +218,14 @@ class Reply:
     def outcome(self) -> Json:
         """Fields of the answer for programs, beside OpenAI's."""
         answer = self.answered.answer
-        names = ("abstention_reason", "form", "confidence")
-        fields = {
+        return {
             "found": answer.text is not None,
-            **{name: getattr(answer, name) for name in names},
+            "abstention_reason": answer.abstention_reason,
+            "form": answer.form,
+            "confidence": answer.confidence,
+            "question": self.answered.question,
+            "note": self.answered.note,
         }
-        return {**fields, "question": self.answered.question, "note": self.answered.note}
 
     def link(self, place: Citation | Passage) -> str:
         return page_link(self.page, place.document_id, place.start, place.end)
