@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from rag import build
 from rag.errors import BusyError, NotFoundError, RagError
-from rag.server.collection_paths import NEAR
 from rag.server.state import DefaultService, Service
+from rag.settings import DEFAULT_COLLECTION
 from rag.store.collections import Collection
 
 _log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class CollectionHost:
 
     def id_of(self, name: str) -> str:
         """Id of a collection; "none" if it is unknown, so that this looks like a forbidden one."""
-        if name in NEAR:
+        if name == DEFAULT_COLLECTION:
             return name
         collection = self.registry.get(name)
         return collection.id if collection else "none"
@@ -85,7 +85,7 @@ class CollectionHost:
     @contextmanager
     def opened(self, name: str) -> Iterator[Service]:
         """The service, open for this block. Raises NotFoundError, StoreError, ServiceError."""
-        if name in NEAR:
+        if name == DEFAULT_COLLECTION:
             yield self._default
             return
         entry = self._entry(name)
