@@ -101,14 +101,10 @@ class ChatServer:
             raise self._failed("sent something other than a chat completion") from error
         if not isinstance(text, str):
             raise self._failed("sent no text")
-        return _without_the_last(text) if choice.get("finish_reason") == "length" else text
+        if choice.get("finish_reason") != "length":
+            return text
+        start, _ = ([(0, 0), *split_sentences(text)])[-1]
+        return text[:start].rstrip() or text  # a sentence that was cut off may mean something else
 
     def _failed(self, problem: str) -> WriterError:
         return WriterError(f"the writer at {self.address} {problem}", _HINT)
-
-
-def _without_the_last(text: str) -> str:
-    """The text without its last sentence, which the token limit has cut off, unless it is the only
-    one: half a sentence may mean something else."""
-    start, _ = ([(0, 0), *split_sentences(text)])[-1]
-    return text[:start].rstrip() or text

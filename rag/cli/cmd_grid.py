@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,8 @@ def run_command(
     from rag.desk import grid_file
 
     parse(conditions)
-    spec = grid_file.load(file).narrowed(conditions)
+    spec = grid_file.load(file)
+    spec = replace(spec, filter=tuple(dict.fromkeys([*spec.filter, *conditions])))
     with closing(build.store(settings)) as store:
         grids.rows_of(spec, store.documents())
         grids.save(store, spec)

@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,6 @@ class GridSpec:
         names = ", ".join(column.name for column in self.columns)
         raise InputError(f"grid {self.name} has no column {name[:100]!r}", f"its columns: {names}")
 
-    def narrowed(self, conditions: Iterable[str]) -> GridSpec:
-        """The grid with further conditions on its documents."""
-        return replace(self, filter=tuple(dict.fromkeys([*self.filter, *conditions])))
-
 
 def load(path: Path) -> GridSpec:
     """Read a grid file. Raises InputError."""
@@ -87,12 +83,15 @@ def definition(values: Mapping[str, Any], place: str) -> GridSpec:
     if not isinstance(conditions, (list, tuple)) or not all(isinstance(c, str) for c in conditions):
         raise InputError(f"{place}: filter is not a list of conditions", 'e.g. ["source:leases"]')
     parse(conditions)
+    has_all = values.get("all_documents", False)
+    if not isinstance(has_all, bool):
+        raise InputError(f"{place}: all_documents is {str(has_all)[:50]!r}", "write true or false")
     spec = GridSpec(
         name,
         tuple(_column(column, f"{place}, column {n}") for n, column in enumerate(columns, 1)),
         tuple(conditions),
         _rows(values.get("rows", "documents"), place),
-        _flag(values.get("all_documents", False), place),
+        has_all,
         _choice(values.get("refresh", ""), REFRESHES, f"{place}: refresh"),
     )
     if spec.rows == "none" and not spec.all_documents:
@@ -124,12 +123,6 @@ def _rows(rows: Any, place: str) -> str:
     if isinstance(rows, str) and rows.startswith(BY_METADATA) and rows != BY_METADATA:
         return rows
     return _choice(rows, (*ROWS, f"{BY_METADATA}KEY"), f"{place}: rows")
-
-
-def _flag(value: Any, place: str) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(f"{place}: all_documents is {str(value)[:50]!r}", "write true or false")
-    return value
 
 
 def _choice(value: Any, choices: Iterable[str], place: str) -> str:

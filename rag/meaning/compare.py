@@ -161,8 +161,12 @@ def entails(stated: Comparable, claimed: Comparable) -> bool:
     """Whether the `stated` date, quantity or time is the claimed one, or a more precise one: "14
     July 2015" entails "2015", 150 entails "more than 100", and 19.6 entails "about 20"."""
     if isinstance(stated, Dated) and isinstance(claimed, Dated):
-        is_opposed = _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER)
-        return not is_opposed and _is_within(stated.plain, claimed.plain)
+        if _are_opposed(stated.qualifiers, claimed.qualifiers, _EARLIER, _LATER):
+            return False
+        day, other = stated.plain, claimed.plain
+        if "--" in (day.iso[:2], other.iso[:2]):  # without a year, it is that day of any year
+            return _dates(day, other) is Relation.SAME
+        return day.isos == other.isos or includes(other, day)
     if isinstance(stated, Quantity) and isinstance(claimed, Quantity):
         return _is_amount(stated, claimed)
     return compare(stated, claimed) is Relation.SAME
@@ -201,13 +205,6 @@ def _dates(first: Dated, second: Dated) -> Relation:
     first, second = first.plain, second.plain
     overlap = includes(first, second) or includes(second, first)
     return Relation.COMPATIBLE if overlap else Relation.CONTRADICTS
-
-
-def _is_within(stated: Dated, claimed: Dated) -> bool:
-    """A day without a year is that day of any year."""
-    if "--" in (stated.iso[:2], claimed.iso[:2]):
-        return _dates(stated, claimed) is Relation.SAME
-    return stated.isos == claimed.isos or includes(claimed, stated)
 
 
 def _are_opposed(

@@ -51,12 +51,8 @@ def frequencies(text: str) -> Iterator[tuple[int, int, Quantity]]:
         yield match.start(), match.end(), often
 
 
-def in_figures(text: str) -> str:
-    """The text with durations such as "a fortnight" and shares such as "half" in figures."""
-    return _SPOKEN.sub(_spoken, text)
-
-
 def _spoken(match: re.Match[str]) -> str:
+    """A duration such as "a fortnight" or a share such as "half" in figures."""
     kind = match.lastgroup or ""
     if kind in _FIXED:
         return _FIXED[kind]
@@ -124,7 +120,7 @@ def _figures(text: str) -> list[Figure]:
         (start, end, Figure(text[start:end], None, often))
         for start, end, often in frequencies(remaining)
     ]
-    placed += _quantities(digits(in_figures(_without(remaining, clocks))))
+    placed += _quantities(digits(_SPOKEN.sub(_spoken, _without(remaining, clocks))))
     return [figure for _, _, figure in sorted(placed, key=lambda item: item[0])]
 
 
@@ -163,21 +159,12 @@ def _quantities(text: str) -> Iterator[tuple[int, int, Figure]]:
         number = float(match["number"].replace(",", ""))
         if number == 1 and (amount is None or amount.kind == "number"):
             continue  # "one" counts nothing: "one of them", "the one provider"
-        written = match[0].replace(match["number"], _grouped(match["number"], number))
-        words = f"{written}{_unit_words(after, amount)}"
+        written, has_unit = match[0], amount and amount.unit and amount.kind != "money"
+        if match["number"].isdigit() and len(match["number"]) > 4:  # it may have been words
+            written = written.replace(match["number"], f"{number:,.0f}")
+        unit = _UNIT.match(after) if has_unit else None
+        words = f"{written}{unit[0] if unit else ''}"
         yield match.start(), match.end(), Figure(words, None, amount, None, (number,))
-
-
-def _grouped(written: str, number: float) -> str:
-    """A long number with commas, which number words lack once they are digits."""
-    return f"{number:,.0f}" if written.isdigit() and len(written) > 4 else written
-
-
-def _unit_words(after: str, amount: Quantity | None) -> str:
-    """The unit as written after a number."""
-    has_unit = amount and amount.unit and amount.kind != "money"
-    unit = _UNIT.match(after) if has_unit else None
-    return unit[0] if unit else ""
 
 
 def states(stated: Figure, claimed: Figure) -> bool:
@@ -203,7 +190,11 @@ def contradicting(
 
 def _differ(claimed: Figure, stated: Figure) -> bool:
     if claimed.date and stated.date:
-        return _are_other_dates(claimed.date, stated.date)
+        day, own_day = stated.date, claimed.date
+        relation = compare(own_day.plain, day.plain)
+        if relation is Relation.SAME:  # "before 2015" and "after 2015"
+            return not entails(own_day, day) and not entails(day, own_day)
+        return relation is Relation.CONTRADICTS
     if claimed.time and stated.time:
         return compare(claimed.time, stated.time) is Relation.CONTRADICTS
     if not claimed.quantity or not stated.quantity or claimed.quantity.unit is None:
@@ -214,10 +205,3 @@ def _differ(claimed: Figure, stated: Figure) -> bool:
     elif entails(mine, other) or entails(other, mine):
         return False
     return compare(mine, other) is Relation.CONTRADICTS
-
-
-def _are_other_dates(claimed: Dated, stated: Dated) -> bool:
-    relation = compare(claimed.plain, stated.plain)
-    if relation is Relation.SAME:  # "before 2015" and "after 2015"
-        return not entails(claimed, stated) and not entails(stated, claimed)
-    return relation is Relation.CONTRADICTS
