@@ -10,7 +10,7 @@ MARK = re.compile(
 """A citation mark: `[1]`, `[1, 3]`, `[2-4]`, `[^1]`, `【1†source】`; not a link such as
 `[1](address)`."""
 _PREFIX = re.compile(
-    r"^[ \t]*(?:>[ \t]?)*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?", re.MULTILINE
+    r"(?m)^[ \t]*(?:>[ \t]?)*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?"
 )
 """The start of a line in a block quote or list."""
 _LINK = re.compile(

@@ -21,13 +21,11 @@ _CLOSING = {"“": "”", "„": "“”", "«": "»", "»": "«", '"': '"'}
 _MARK = re.compile(r"[“”„«»\"]")
 _PARAGRAPH_END = re.compile(r"\n[ \t]*+(?=\n)")
 _INLINE_CODE = re.compile(r"(?<!`)`[^`\n]++`(?!`)")
-_BLOCK_QUOTE = re.compile(r"(?:^ {0,3}>[^\n]*+(?:\n|\Z))++", re.MULTILINE)
+_BLOCK_QUOTE = re.compile(r"(?m)(?:^ {0,3}>[^\n]*+(?:\n|\Z))++")
 _CALLOUT = re.compile(r" {0,3}>\s*\[!\w+\]")
 """`> [!NOTE]`: a box of the writer's own words."""
 _ATTRIBUTION = re.compile(r"[ \t>]*(?:[—–―]|--)\s*\S[^\n]*+\Z")
-_BESIDE = re.compile(
-    r"\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|【[^】\n]{1,40}】)\s*+$)", re.M
-)
+_BESIDE = re.compile(r"(?m)\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|【[^】\n]{1,40}】)\s*+$)")
 """The start of a line that names the source of the block quote above it."""
 _REACH = 1000
 """Characters beside a quotation in which its citation is looked for."""

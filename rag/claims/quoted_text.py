@@ -20,10 +20,9 @@ _TABLE = {ord(sign): "\0" for sign in _IGNORED} | {
 }
 _APOSTROPHE, _MINUS = "\x01", "\x02"
 _IN_CONTEXT = re.compile(
-    r"(?P<mark>\[\^?\d{1,3}(?:[,–-] ?\d{1,3})*\]|^[ \t]*+>[> \t]*+)"
+    r"(?m)(?P<mark>\[\^?\d{1,3}(?:[,–-] ?\d{1,3})*\]|^[ \t]*+>[> \t]*+)"
     r"|(?P<apostrophe>(?<=[^\W_])['’ʼ‘](?=[^\W_]))"
-    rf"|(?P<minus>(?<![{_DASHES}])[{_DASHES}]++(?=\s*+\d))",
-    re.MULTILINE,
+    rf"|(?P<minus>(?<![{_DASHES}])[{_DASHES}]++(?=\s*+\d))"
 )
 ELLIPSIS = re.compile(
     r"[\[(]\s{0,3}(?:…|\.(?:\s?\.){2,3})\s{0,3}[\])]|…(?:\s?\.)?|\.(?:[ \u00a0]?\.){2,3}"

@@ -20,10 +20,9 @@ VERBS = (
     "stood|took|told|went|won|wrote|built|cut|put"
 )
 _PRONOUN = re.compile(
-    rf"^(?:(?P<subject>{SUBJECTS}|both|the (?:former|latter))"
+    rf"(?i)^(?:(?P<subject>{SUBJECTS}|both|the (?:former|latter))"
     rf"(?=\s+(?:\w+ly\s+|also\s+|then\s+|later\s+)?(?:{VERBS}|\w+ed|\w+s)\b)"
-    rf"|(?P<owner>{OWNERS})(?=\s+\w))",
-    re.IGNORECASE,
+    rf"|(?P<owner>{OWNERS})(?=\s+\w))"
 )
 _PERSONAL = frozenset(("he", "she", "his", "her"))
 _VAGUE = frozenset("this these those that both".split()) | {"the former", "the latter"}
@@ -84,30 +83,28 @@ def subject(claim: str) -> str:
 
 
 _REFERENCE = re.compile(
-    r"^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$", re.MULTILINE
+    r"(?m)^[ \t]*(?:[-*][ \t]+)?(?:\[\^?(\d{1,3})\]:?|【(\d{1,3})】:?)[ \t]+(\S.*)$"
 )
 """A line of a list of sources: `[1] jcpoa.md > The deal: "…"`."""
-_FENCE = re.compile(r"^[ \t]*+(?P<sign>`{3,}+|~{3,}+)(?P<after>[^\n]*+)", re.MULTILINE)
+_FENCE = re.compile(r"(?m)^[ \t]*+(?P<sign>`{3,}+|~{3,}+)(?P<after>[^\n]*+)")
 """The first or last line of a block of code."""
 _GREETING = re.compile(
-    r"^(?:hi|hello|hey|dear|thanks?|thank you|sure|certainly|of course|absolutely|great question|"
-    r"good question|okay|ok|you're welcome|sorry|unfortunately, i|let me|let us|let's|feel free|"
-    r"please|note that you can|here (?:is|are)|here's|below (?:is|are)|i hope|i'm happy|"
-    r"i am happy|i can|i could not|i couldn't|i cannot|i can't|i don't|i do not|i think|"
+    r"(?i)^(?:hi|hello|hey|dear|thanks?|thank you|sure|certainly|of course|absolutely|"
+    r"great question|good question|okay|ok|you're welcome|sorry|unfortunately, i|let me|let us|"
+    r"let's|feel free|please|note that you can|here (?:is|are)|here's|below (?:is|are)|i hope|"
+    r"i'm happy|i am happy|i can|i could not|i couldn't|i cannot|i can't|i don't|i do not|i think|"
     r"i believe|i would|i'd|would you|do you|if you (?:want|need|have|would like)|"
-    r"see (?:also|below|above)|based on the (?:provided|given|retrieved)[^,]*,? i|as an ai)\b",
-    re.IGNORECASE,
+    r"see (?:also|below|above)|based on the (?:provided|given|retrieved)[^,]*,? i|as an ai)\b"
 )
 """Openings of sentences that address the reader."""
 _RULE_WORDS = frozenset("must should shall may cannot required".split())
 """A sentence with one of these states a rule, however it opens, unless the writer speaks of
 themselves."""
 _LEAD = re.compile(
-    r"^(?:(?:however|moreover|furthermore|additionally|also|in addition|then|thus|therefore|hence|"
-    r"as a result|in fact|indeed|meanwhile|later|afterwards|finally|overall|in summary|in short|"
-    r"to summari[sz]e|in conclusion|according to the documents?|based on the [\w ]{1,40}|"
-    r"(?:please )?note that|for example|for instance|and|but|so)(?:,\s*|\s+(?=\S)))+",
-    re.IGNORECASE,
+    r"(?i)^(?:(?:however|moreover|furthermore|additionally|also|in addition|then|thus|therefore|"
+    r"hence|as a result|in fact|indeed|meanwhile|later|afterwards|finally|overall|in summary|"
+    r"in short|to summari[sz]e|in conclusion|according to the documents?|based on the [\w ]{1,40}|"
+    r"(?:please )?note that|for example|for instance|and|but|so)(?:,\s*|\s+(?=\S)))+"
 )
 _FINITE = re.compile(rf"\b(?:{VERBS}|[a-z]{{2,}}ed|[a-z]{{3,}}(?:es|[tnlrdpkw]s|ms))\b")
 """A word that may be a finite verb."""

@@ -67,10 +67,10 @@ def _denials(text: str) -> int:
 
 
 _LEAD = re.compile(
-    r"^(?:(?:in|on|at|to|by|from|as|about|around|approximately|roughly|an?|the)\s+)+", re.IGNORECASE
+    r"(?i)^(?:(?:in|on|at|to|by|from|as|about|around|approximately|roughly|an?|the)\s+)+"
 )
 _MONEY_SIGN = re.compile(rf"(?:{SIGN}|\b{CODE})\s?$")
-_DATE_BOUND = re.compile(rf"\b({'|'.join(sorted(BOUNDS - {'eve'}))})\s+(?:the )?$", re.IGNORECASE)
+_DATE_BOUND = re.compile(rf"(?i)\b({'|'.join(sorted(BOUNDS - {'eve'}))})\s+(?:the )?$")
 _ERA = ("BC", "B.C.")
 _INITIALS = re.compile(r"\b(?:(?:[A-Z]\.){2,}|[ap]\.\s?m\.?)")
 _SYMBOLED = re.compile(r"(?<=[A-Za-z])(?:\+\+|#)")

@@ -52,18 +52,16 @@ def _numbered(form: str, number: int) -> str:
 
 _DATE = re.compile("|".join(_numbered(form, number) for number, form in enumerate(_FORMS)))
 _QUALIFIERS = re.compile(
-    r"\b(?:early|mid|middle|late|end|start|beginning|spring|summer|autumn|fall|winter|before|after|"
-    r"until|till|since|by|first half|second half|around|about|circa|eve)\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:early|mid|middle|late|end|start|beginning|spring|summer|autumn|fall|winter|before|"
+    r"after|until|till|since|by|first half|second half|around|about|circa|eve)\b"
 )
 _NOISE = re.compile(
-    r"\b(?:on|in|at|of|the|from|year|month|day|morning|evening|night|afternoon|during|as|dated|"
-    rf"between|{'|'.join(WEEKDAYS)})\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:on|in|at|of|the|from|year|month|day|morning|evening|night|afternoon|during|as|dated|"
+    rf"between|{'|'.join(WEEKDAYS)})\b"
 )
-_BETWEEN = re.compile(r"\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?", re.IGNORECASE)
-_PDF = re.compile(r"D:(\d{4})(\d{2})?(\d{2})?.*", re.DOTALL)
-_CLOCK = re.compile(r"[T ]\d\d:\d\d.*$", re.DOTALL)
+_BETWEEN = re.compile(r"(?i)\s*(?:to|until|till|through|and|or|[-–—/])\s*(?:the )?")
+_PDF = re.compile(r"(?s)D:(\d{4})(\d{2})?(\d{2})?.*")
+_CLOCK = re.compile(r"(?s)[T ]\d\d:\d\d.*$")
 _LONGEST = 400
 """Maximum number of characters of a text that is nothing but a date."""
 _PREVIOUS_CENTURY = 50
@@ -263,14 +261,13 @@ def only_year(text: str) -> str:
 _MINUTES = {"five": 5, "ten": 10, "quarter": 15, "twenty": 20, "twenty-five": 25, "half": 30}
 _HOUR = "|".join(SMALL_NUMBERS)
 _TIME = re.compile(
-    r"(?<![\w:.])(?P<hour>[01]?\d|2[0-3])(?:[:.](?P<minute>[0-5]\d)(?::[0-5]\d)?)?\s?"
+    r"(?i)(?<![\w:.])(?P<hour>[01]?\d|2[0-3])(?:[:.](?P<minute>[0-5]\d)(?::[0-5]\d)?)?\s?"
     r"(?P<half>[ap])\.?m\b\.?"
     r"|(?<![\w:.])(?P<hours>[01]?\d|2[0-3])[:h](?P<minutes>[0-5]\d)(?![\w:]|\.\d)"
     rf"|\b(?:(?P<part>{'|'.join(_MINUTES)})(?: minutes)?|a (?P<quarter>quarter)) (?P<side>to|past) "
     rf"(?P<named>{_HOUR})\b(?![-\s]?(?:hundred|thousand|million|percent|per cent|%))"
     rf"|\b(?P<clock>\d\d?|{_HOUR}) o['’]clock"
-    r"|\b(?P<noon>noon|midday|midnight)\b",
-    re.IGNORECASE,
+    r"|\b(?P<noon>noon|midday|midnight)\b"
 )
 _HALF_DAY = 12 * 60
 

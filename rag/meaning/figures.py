@@ -14,7 +14,7 @@ from rag.meaning.words import CODE, LONGEST, NUMBER, SIGN, digits
 
 _TIME_UNIT = "(?P<unit>second|minute|hour|day|week|month|year)"
 _SPOKEN = re.compile(
-    r"\b(?:(?P<thirty>half an hour)|(?P<forty>three quarters of an hour)"
+    r"(?i)\b(?:(?P<thirty>half an hour)|(?P<forty>three quarters of an hour)"
     r"|(?P<fifteen>(?:a |the )?quarter of an hour)|(?P<six>half a year)"
     r"|(?P<two>(?:(?:an?|the|one|per) )?fortnight)"
     r"|(?P<before>(?:after|for|within|in|inside|to|of|about|over|under|than|least|most|another|last"
@@ -23,8 +23,7 @@ _SPOKEN = re.compile(
     r"(?= or (?:more|less|two|so)\b| (?:before|after|later|earlier)\b)"
     r"|(?P<quarters>three quarters)|(?P<thirds>two[ -]thirds)"
     r"|(?<!and a )(?<!first )(?<!second )(?P<part>half|a quarter|a third))\b"
-    r"(?! (?:past|to) |[- ](?:dozen|hundred|thousand|million|billion))",
-    re.IGNORECASE,
+    r"(?! (?:past|to) |[- ](?:dozen|hundred|thousand|million|billion))"
 )
 """Durations and shares in everyday words, which `digits` leaves alone: answers have them
 as they are written."""
@@ -32,9 +31,8 @@ _FIXED = {"thirty": "30 minutes", "forty": "45 minutes", "fifteen": "15 minutes"
 _FIXED |= {"six": "6 months", "two": "2 weeks", "quarters": "75 percent", "thirds": "66.7 percent"}
 _SHARES = {"half": "50 percent", "a quarter": "25 percent", "a third": "33.3 percent"}
 _FREQUENCY = re.compile(
-    rf"\b(?:(?:once )?(?:each|every|per|a) (?P<other>second |other )?{_TIME_UNIT}"
-    r"|(?P<often>annual|year|month|week|dai|hour)(?:ly)?(?<=ly|al))\b",
-    re.IGNORECASE,
+    rf"(?i)\b(?:(?:once )?(?:each|every|per|a) (?P<other>second |other )?{_TIME_UNIT}"
+    r"|(?P<often>annual|year|month|week|dai|hour)(?:ly)?(?<=ly|al))\b"
 )
 """How often something happens, not how long it takes: "once a week", "every other month",
 "annually"."""
@@ -63,13 +61,10 @@ def _spoken(match: re.Match[str]) -> str:
     return f"{match['before']}1 {match['unit']}"
 
 
-_NUMBER = re.compile(
-    rf"(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})", re.IGNORECASE
-)
+_NUMBER = re.compile(rf"(?i)(?<![\w.,])(?<![A-Za-z]-)(?:{CODE} ?|{SIGN})?(?P<number>{NUMBER})")
 _DATE_BOUND = re.compile(
-    r"\b(no (?:later|earlier) than|before|after|until|till|since|by|early|late|mid|around|about)"
-    r"[\s-]+(?:in |the )?$",
-    re.IGNORECASE,
+    r"(?i)\b(no (?:later|earlier) than|before|after|until|till|since|by|early|late|mid|around|"
+    r"about)[\s-]+(?:in |the )?$"
 )
 _UNIT = re.compile(r"\s?(?:%|[A-Za-z°µ²³/-]+)")
 _KINDS = ("date", "time", "quantity")

@@ -14,7 +14,7 @@ from rag.types import Passage
 
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}(?![A-Za-z0-9])")
 """A word that mixes letters and digits."""
-_LABEL = re.compile(r"(?:[:#\u2116]|\b(?:no|nr|ref)\.|\bnumber)\s*\Z", re.IGNORECASE)
+_LABEL = re.compile(r"(?i)(?:[:#\u2116]|\b(?:no|nr|ref)\.|\bnumber)\s*\Z")
 _NUMBERED = [
     re.compile(pattern)
     for pattern in (

@@ -12,39 +12,34 @@ from rag.meaning.dates import Date, all_dates, full_days, full_year
 from rag.meaning.words import MONTH
 
 _YEARS = re.compile(
-    r"(?<![\w,.$-])(?:FY ?)?(?P<year>(?:19|20)\d\d)(?!\d|[,.-]\d)"
+    r"(?i)(?<![\w,.$-])(?:FY ?)?(?P<year>(?:19|20)\d\d)(?!\d|[,.-]\d)"
     r"|(?:(?<![a-z])FY ?['\u2019]?|(?<![a-z\d])[1-4]Q ?['\u2019]?"
-    r"|(?<![a-z\d])Q[1-4](?:FY| ?['\u2019]))(?P<short>\d\d)(?![\d,.-]\d|\d)",
-    re.IGNORECASE,
+    r"|(?<![a-z\d])Q[1-4](?:FY| ?['\u2019]))(?P<short>\d\d)(?![\d,.-]\d|\d)"
 )
 """A year that is neither an amount nor part of a longer number, or its last two digits in "FY24",
 "3Q22" or "Q3 '22"."""
 _TWO_YEARS = re.compile(
-    r"(?<![\w,.$-])(?:(?:FY ?)?(?:19|20)|FY ?|(?<=\bin )|(?<=\bfor )|^)"
-    r"(\d\d)[/\u2013-](?:20)?(\d\d)(?![\d/-])",
-    re.IGNORECASE,
+    r"(?i)(?<![\w,.$-])(?:(?:FY ?)?(?:19|20)|FY ?|(?<=\bin )|(?<=\bfor )|^)"
+    r"(\d\d)[/\u2013-](?:20)?(\d\d)(?![\d/-])"
 )
 """A year that begins in one calendar year and ends in the next, such as "2023/24"."""
 _QUARTERS = {"first": "1", "second": "2", "third": "3", "fourth": "4"}
 _QUARTER = re.compile(
-    r"(?<![a-z\d])(?:Q(?P<q>[1-4])(?!\d)|(?P<n>[1-4])Q(?![a-z]))"
-    rf"|\b(?P<word>{'|'.join(_QUARTERS)}|1st|2nd|3rd|4th) quarter\b",
-    re.IGNORECASE,
+    r"(?i)(?<![a-z\d])(?:Q(?P<q>[1-4])(?!\d)|(?P<n>[1-4])Q(?![a-z]))"
+    rf"|\b(?P<word>{'|'.join(_QUARTERS)}|1st|2nd|3rd|4th) quarter\b"
 )
 """A quarter of a year, such as "Q3", "3Q22" or "third quarter"."""
 _FISCAL = r"(?:[\s,]++(?:of|in|fiscal|financial|the|year|FY)+)*[\s,_-]*+(?:FY[\s,_-]*+)?"
 _QUARTER_OF_YEAR = re.compile(
-    rf"(?:\b(?P<q>Q[1-4])|\b(?P<word>{'|'.join(_QUARTERS)}|[1-4](?:st|nd|rd|th)) quarter)"
+    rf"(?i)(?:\b(?P<q>Q[1-4])|\b(?P<word>{'|'.join(_QUARTERS)}|[1-4](?:st|nd|rd|th)) quarter)"
     rf"{_FISCAL}(?P<year>(?:19|20)\d\d)(?!\d)"
-    r"|(?<!\d)(?P<before>(?:19|20)\d\d)[\s,_-]*+(?P<last>Q[1-4])\b",
-    re.IGNORECASE,
+    r"|(?<!\d)(?P<before>(?:19|20)\d\d)[\s,_-]*+(?P<last>Q[1-4])\b"
 )
 _NO_PERIOD = re.compile(
-    r"\b(?:change|variance|vs|versus|compared)\b"
+    r"(?i)\b(?:change|variance|vs|versus|compared)\b"
     rf"|\b(?:to|from|since|until|before|after|under|over|at least|at most)"
     rf"(?= [$\u20ac\u00a3]?\d| {MONTH} )"
-    r"|\b(?:less|more|later|earlier) than\b|\bor (?:more|less|later|earlier)\b",
-    re.IGNORECASE,
+    r"|\b(?:less|more|later|earlier) than\b|\bor (?:more|less|later|earlier)\b"
 )
 """In the name of a column that compares two periods, or has a bound such as "from 1 July 2024"."""
 _RANGE = re.compile(r"\d ?[-\u2013] ?\d")
@@ -52,9 +47,8 @@ _RANGE = re.compile(r"\d ?[-\u2013] ?\d")
 _COUNTS = {"three": "3", "six": "6", "nine": "9", "twelve": "12", "thirteen": "13"}
 _COUNTS |= {"twenty-six": "26", "thirty-nine": "39", "fifty-two": "52", "fifty-three": "53"}
 _LENGTH = re.compile(
-    rf"\b(?:(?P<count>\d\d?|{'|'.join(_COUNTS)})[- ](?P<unit>month|week)s?"
-    r"|(?P<to_date>year[- ]to[- ]date|YTD)|(?P<year>years? ended|fiscal year|full year))\b",
-    re.IGNORECASE,
+    rf"(?i)\b(?:(?P<count>\d\d?|{'|'.join(_COUNTS)})[- ](?P<unit>month|week)s?"
+    r"|(?P<to_date>year[- ]to[- ]date|YTD)|(?P<year>years? ended|fiscal year|full year))\b"
 )
 """A length in words or figures, such as "three months" or "26-week"; one that the calendar decides;
 or words for a period of twelve months."""

@@ -149,16 +149,14 @@ def base(number: float, unit: str | None, kind: str) -> tuple[float, str | None]
 
 
 _ONE = re.compile(
-    rf"(?<![\w.,])(?P<minus>(?<![^\s(])(?:[-\u2212](?=[\d$€£¥])|minus ))?"
-    rf"(?P<sign>{CODE} ?|{SIGN})?(?P<number>{NUMBER})",
-    re.IGNORECASE,
+    rf"(?i)(?<![\w.,])(?P<minus>(?<![^\s(])(?:[-\u2212](?=[\d$€£¥])|minus ))?"
+    rf"(?P<sign>{CODE} ?|{SIGN})?(?P<number>{NUMBER})"
 )
 _NONE = re.compile(
-    r"\b(?:hundreds|thousands|millions|billions|dozens|tens) of\b"
+    r"(?i)\b(?:hundreds|thousands|millions|billions|dozens|tens) of\b"
     r"|^\W*(?:hundreds|thousands|millions|billions|dozens)\b"
     r"|\b(?:few|several|many|some|couple) (?:dozen|hundred|thousand|million|billion)"
-    r"|\d\s?(?:[ap]\.?m\b|(?:BC|BCE|AD|CE)\b|B\.C\.)|\bAD \d",
-    re.IGNORECASE,
+    r"|\d\s?(?:[ap]\.?m\b|(?:BC|BCE|AD|CE)\b|B\.C\.)|\bAD \d"
 )
 """Vague numbers, times of day, and years of an era."""
 _LABEL = re.compile(
@@ -177,9 +175,9 @@ _MILLIONS = re.compile(
 "5m deep" is metres."""
 _LARGEST = 1e18
 """Longer numbers are not quantities."""
-_TO = re.compile(r"\s*(?:to|or|and|[-–—])\s*", re.IGNORECASE)
+_TO = re.compile(r"(?i)\s*(?:to|or|and|[-–—])\s*")
 _BOUND = re.compile(
-    r"(?:(?P<about>\b(?:about|around|approximately|approx\.?|some|nearly|almost|roughly|circa|"
+    r"(?i)(?:(?P<about>\b(?:about|around|approximately|approx\.?|some|nearly|almost|roughly|circa|"
     r"(?:an? )?estimated|close to|just under))"
     r"|(?P<at_least>\b(?:at least|(?:no|not|never) (?:less|fewer|lower) than|not (?:under|below)|"
     r"a minimum of)|≥)"
@@ -187,14 +185,12 @@ _BOUND = re.compile(
     r"not (?:over|above|exceed(?:ing)?)|a maximum of|as (?:many|much) as)|≤)"
     r"|(?P<more_than>\b(?:more than|over|above|exceed(?:ing|s|ed)?|upwards of|greater than|"
     r"in excess of)|>)"
-    r"|(?P<less_than>\b(?:less than|under|below|fewer than)|<))\s*$",
-    re.IGNORECASE,
+    r"|(?P<less_than>\b(?:less than|under|below|fewer than)|<))\s*$"
 )
 """Words before a number that bound it; the longest of those that end there counts."""
 _BOUND_AFTER = re.compile(
-    r"\s*(?:(?P<at_least>\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)"
-    r"|(?P<at_most>(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b))",
-    re.IGNORECASE,
+    r"(?i)\s*(?:(?P<at_least>\+(?!\w)|(?:or|and) (?:more|above|over|upwards)\b|at (?:the )?least\b)"
+    r"|(?P<at_most>(?:or|and) (?:less|fewer|under|below)\b|at (?:the )?most\b))"
 )
 _RATE = re.compile(r"\s*(?:per\b|/|an?\b|each\b|every\b)\s*(?P<unit>[a-z]+)")
 _RATED = frozenset("second minute hour day week month year person head capita annum".split())

@@ -13,19 +13,15 @@ from rag.meaning.dates import dates, only_date
 from rag.meaning.words import MONTHS, WEEKDAYS, digits, month_number
 
 _AHEAD = re.compile(
-    r"\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|due(?! to )|"
-    r"expected|plan(?:s|ned) (?:to|for)|set to|upcoming|ahead)\b",
-    re.IGNORECASE,
+    r"(?i)\b(?:will|would|should|must|can|may|is to|are to|was to|were to|shall|scheduled|"
+    r"due(?! to )|expected|plan(?:s|ned) (?:to|for)|set to|upcoming|ahead)\b"
 )
 _CLAUSE = re.compile(
-    r"[,;:()–—]|\b(?:when|while|who|which|that|as|but|and|because|after|before|until)\b",
-    re.IGNORECASE,
+    r"(?i)[,;:()–—]|\b(?:when|while|who|which|that|as|but|and|because|after|before|until)\b"
 )
-_HEAD = re.compile(
-    r"^\W*(?:(?:in|on|at|of|by|from|since|until|till|the|late|early)\s+)*", re.IGNORECASE
-)
-_BOUND = re.compile(r"\b(by|until|till|from|since)\s+(?:the )?$", re.IGNORECASE)
-_THE = re.compile(r"\bthe (?:last|next|past)\b", re.IGNORECASE)
+_HEAD = re.compile(r"(?i)^\W*(?:(?:in|on|at|of|by|from|since|until|till|the|late|early)\s+)*")
+_BOUND = re.compile(r"(?i)\b(by|until|till|from|since)\s+(?:the )?$")
+_THE = re.compile(r"(?i)\bthe (?:last|next|past)\b")
 """Relative to another event, such as "the next day"."""
 _DATELINE = re.compile(
     r"^(?:[A-Z][^.!?(\n]{0,60}?,\s*+|[A-Z][A-Z .,'’/-]{2,60}\()(?P<date>[^–—()\n]{6,40}?)\)?+\s*+"
