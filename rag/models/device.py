@@ -52,15 +52,12 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
     """
     device = best_device() if device == "auto" else device
     if not _available(device):
-        raise InputError(
-            f"device = {device!r}: torch {torch.__version__} finds no {device} device here",
-            "set RAG_DEVICE=cpu, or install a torch built for the device: https://pytorch.org",
-        )
+        message = f"device = {device!r}: torch {torch.__version__} finds no {device} device here"
+        hint = "set RAG_DEVICE=cpu, or install a torch built for the device: https://pytorch.org"
+        raise InputError(message, hint)
     if precision == "int8" and device != "cpu":
-        raise InputError(
-            f"precision = 'int8' is arithmetic of the processor, and device is {device!r}",
-            "set RAG_PRECISION=auto, or RAG_DEVICE=cpu",
-        )
+        message = f"precision = 'int8' is arithmetic of the processor, and device is {device!r}"
+        raise InputError(message, "set RAG_PRECISION=auto, or RAG_DEVICE=cpu")
     bf16 = precision == "bf16" or (precision in ("auto", "int8") and _fast_bf16(device))
     int8 = precision == "int8" or (precision == "auto" and device == "cpu" and fast_int8())
     return Arithmetic(device, bf16, int8)
@@ -90,10 +87,8 @@ def native_bf16() -> bool:
     as the instructions do not decide: measured, it is 4.6 times faster on Zen 5, and half as fast
     on an Intel processor whose virtual machine hides AMX.
     """
-    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    if not ask or not ask():
-        return False
-    return _floating_seconds(torch.bfloat16) < _floating_seconds(torch.float32)
+    ask = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    return bool(ask()) and _floating_seconds(torch.bfloat16) < _floating_seconds(torch.float32)
 
 
 @cache

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from rag.errors import ModelError
 from rag.models.device import ON_CPU, Arithmetic
-from rag.models.registry import embedder_path
+from rag.models.registry import embedder_path, loading
 from rag.protocols import Embedder, Vectors
+
+_HINT = "set RAG_EMBEDDER to another model"
 
 
 class SentenceTransformerEmbedder:
@@ -26,7 +27,7 @@ class SentenceTransformerEmbedder:
     rows of unit length. Threads take turns, since using the tokenizer changes it.
     """
 
-    def __init__(self, setting: str, batch: int = 32, arithmetic: Arithmetic = ON_CPU) -> None:
+    def __init__(self, setting: str, arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` as in `Settings.embedder`; pooling is always fp32.
 
         Raises ModelError if the model cannot be loaded.
@@ -34,22 +35,15 @@ class SentenceTransformerEmbedder:
         from sentence_transformers import SentenceTransformer
 
         path, local = embedder_path(setting)
-        try:
-            self._model = SentenceTransformer(
-                path,
-                device=arithmetic.device,
-                local_files_only=local,
-                trust_remote_code=False,
-                model_kwargs={"use_safetensors": True},
-            )
-        except _UNREADABLE as error:
-            raise _not_loaded(setting, error) from error
+        options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
+        options |= {"device": arithmetic.device, "model_kwargs": {"use_safetensors": True}}
+        with loading(f"embedder {setting}", _HINT):
+            self._model = SentenceTransformer(path, **options)
         if arithmetic.bf16:
             self._model.bfloat16()
             self._model[0].register_forward_hook(_widened)
         self.name = setting
         self.dim = int(self._model.get_embedding_dimension() or 0)
-        self._batch = batch
         self._turn = Lock()
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
@@ -67,17 +61,8 @@ class SentenceTransformerEmbedder:
 
     def _embedded(self, encode: Callable[..., Any], texts: Sequence[str]) -> Vectors:
         with self._turn:
-            rows = encode(list(texts), batch_size=self._batch, show_progress_bar=False)
+            rows = encode(list(texts), batch_size=32, show_progress_bar=False)
         return unit(np.asarray(rows, dtype=np.float32).reshape(-1, self.dim))
-
-
-_UNREADABLE = (OSError, ValueError, KeyError)
-
-
-def _not_loaded(setting: str, error: Exception) -> ModelError:
-    reason = str(error).splitlines()[0]
-    message = f"embedder {setting} cannot be loaded: {reason}"
-    return ModelError(message, "set RAG_EMBEDDER to another model")
 
 
 def unit(rows: Vectors) -> Vectors:
@@ -97,9 +82,7 @@ class LazyEmbedder:
     """
 
     def __init__(
-        self,
-        make: Callable[[], Embedder],
-        on_embedded: Callable[[int, int], object] = lambda _, __: None,
+        self, make: Callable[[], Embedder], on_embedded: Callable[[int, int], object]
     ) -> None:
         self._make = make
         self._on_embedded = on_embedded
@@ -155,10 +138,8 @@ class MeanEmbedder:
         """
         from rag.models.bert import Bert
 
-        try:
+        with loading(f"embedder {setting}", _HINT):
             self._bert = Bert(folder, arithmetic)
-        except _UNREADABLE as error:
-            raise _not_loaded(setting, error) from error
         self._most = _most_tokens(folder)
         self.name = setting
         self.dim = int(self._bert.config["hidden_size"])

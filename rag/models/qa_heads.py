@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from rag.errors import ModelError
 from rag.models.bert import Bert, Linear, is_bert
 from rag.models.device import ON_CPU, Arithmetic
+from rag.models.registry import loading
 
 MAX_QUESTION_TOKENS = 64
 MAX_CONTEXT_CHARACTERS = 200
@@ -207,16 +207,10 @@ def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic = ON_
     """The model of a reader setting, in a folder or on the hub. Raises ModelError if it cannot be
     loaded or has no span head.
     """
-    try:
+    with loading(f"reader {setting}", "name another in RAG_READER, or as a recipe's teacher"):
         if local and is_bert(Path(path)):
             return BertHead(Path(path), arithmetic)
         return TransformersHead(path, local, arithmetic)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"reader {setting} cannot be loaded: {reason}",
-            "name another in RAG_READER, or as a recipe's teacher",
-        ) from error
 
 
 class BertHead:

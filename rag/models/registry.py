@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rag.digest import sha256_file
@@ -101,6 +103,16 @@ def start_path(setting: str, data: Path) -> tuple[str, bool]:
     if (data / setting).is_dir():
         return str(data / setting), True
     return _minilm() if setting == "minilm" else _local_or_hub(setting, _START)
+
+
+@contextmanager
+def loading(model: str, hint: str) -> Iterator[None]:
+    """Turn errors of missing, broken or unexpected files into a ModelError that names the model."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        message = f"{model} cannot be loaded: {str(error).splitlines()[0]}"
+        raise ModelError(message, hint) from error
 
 
 def verify(path: Path, sha256: str = "") -> None:

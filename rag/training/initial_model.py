@@ -21,9 +21,9 @@ from rag.errors import InputError
 from rag.models.bert import SCALE, load_weights
 from rag.models.device import Arithmetic, native_bf16
 from rag.models.qa_heads import SENTENCE, VERDICT, VERDICT_DENSE, Head, load_head
-from rag.models.registry import FIRST_READER, first_reader, start_path
+from rag.models.registry import FIRST_READER, first_reader, loading, start_path
 from rag.training.recipe import Recipe, SetsRecipe
-from rag.training.trainer import WEIGHTS, not_its_start, not_loaded
+from rag.training.trainer import OTHER_START, WEIGHTS, not_its_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _freeze(encoder: Any, recipe: Recipe) -> None:
 def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
     """(tokenizer, model, whether it got a new span head) for a folder or hub id."""
     stored: Mapping[str, Tensor] = {}
-    try:
+    with loading(recipe.init, OTHER_START):
         config = AutoConfig.from_pretrained(path, local_files_only=local)
         for name, value in config.to_dict().items():  # architectures use several names for it
             if "dropout" in name and isinstance(value, float):
@@ -99,8 +99,6 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
         else:
             options |= {"local_files_only": local, "use_safetensors": True}
             model, report = AutoModelForQuestionAnswering.from_pretrained(path, **options)
-    except (OSError, ValueError, KeyError) as error:
-        raise not_loaded(recipe.init, error) from error
     _add_heads(model, stored, recipe)
     return tokenizer, model, any("qa_outputs" in name for name in report["missing_keys"])
 

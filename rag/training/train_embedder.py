@@ -24,14 +24,14 @@ from tqdm import tqdm
 
 from rag.errors import InputError
 from rag.models.device import native_bf16
-from rag.models.registry import start_path
+from rag.models.registry import loading, start_path
 from rag.protocols import Vectors
 from rag.retrieval import fuse
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
 from rag.training.data import QuestionSet, TrainingQuestion, question_set, recipe_articles
 from rag.training.recipe import EmbedderRecipe
-from rag.training.trainer import Steps, mean, not_its_start, not_loaded, ready
+from rag.training.trainer import OTHER_START, Steps, mean, not_its_start, ready
 
 _DEPTH = 50
 """Candidates per retriever when searching for negatives."""
@@ -87,10 +87,8 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
 def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
     # the fused attention's backward pass is slow on a CPU
     plain = {"attn_implementation": "eager", "dtype": torch.float32, "use_safetensors": True}
-    try:
+    with loading(recipe.init, OTHER_START):
         model = SentenceTransformer(path, device="cpu", local_files_only=local, model_kwargs=plain)
-    except (OSError, ValueError, KeyError) as error:
-        raise not_loaded(recipe.init, error) from error
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0

@@ -15,10 +15,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rag.digest import sha256_file
-from rag.errors import InputError, ModelError
+from rag.errors import InputError
 
 CHECKPOINT_EVERY = 100
 WEIGHTS = "model.safetensors"
+OTHER_START = "start from another with --init"
 B = TypeVar("B")
 
 
@@ -124,12 +125,6 @@ def not_its_start(out: Path, *paths: str) -> None:
     if out in {Path(path).resolve() for path in paths}:
         message = f"--out {out} is what the run starts from or averages with"
         raise InputError(f"{message}, and would be overwritten", "choose another folder")
-
-
-def not_loaded(init: str, error: Exception) -> ModelError:
-    """The error for an initial model that cannot be loaded."""
-    message = f"{init} cannot be loaded: {str(error).splitlines()[0]}"
-    return ModelError(message, "start from another with --init")
 
 
 def mean(before: dict[str, Tensor], after: dict[str, Tensor], share: float) -> dict[str, Tensor]:
