@@ -29,6 +29,8 @@ from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.types import Hit, Passage, Span
 
 _BATCH_TOKENS = 1024
+_SPANS, _MAX_ANSWER_TOKENS = 3, 40
+"""Most spans of a passage, and most tokens of a span."""
 Place = tuple[int, int]
 """(index of the question, index of its hit)"""
 Read = tuple[Window, HeadOutput]
@@ -42,26 +44,15 @@ class ExtractiveReader:
     comparable across passages.
     """
 
-    def __init__(
-        self,
-        setting: str = "accurate",
-        spans_per_passage: int = 3,
-        max_answer_tokens: int = 40,
-        arithmetic: Arithmetic = ON_CPU,
-    ) -> None:
+    def __init__(self, setting: str = "accurate", arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` as in `Settings.reader`; scores are always fp32.
 
         Raises ModelError if the model cannot be loaded or has no span head.
         """
         self._head = load_head(setting, *reader_path(setting), arithmetic)
         self.name = setting
-        self._spans = spans_per_passage
-        self._max_answer_tokens = max_answer_tokens
-
-    @property
-    def tokenizer(self) -> Any:
-        """The model's tokenizer, of tokenizers or transformers."""
-        return self._head.tokenizer
+        self.tokenizer: Any = self._head.tokenizer
+        """The model's, of tokenizers or transformers."""
 
     def read(self, question: str, hits: Sequence[Hit]) -> ReaderOutput:
         """Read the hits for a question, or for a claim in its place."""
@@ -69,42 +60,39 @@ class ExtractiveReader:
 
     def read_many(self, questions: Sequence[tuple[str, Sequence[Hit]]]) -> list[ReaderOutput]:
         """`read` for several (question, hits) pairs, whose windows share batches."""
-        windows = [
-            ((row, number), window)
-            for row, (question, hits) in enumerate(questions)
-            for number, made in enumerate(self._windows(question, hits))
-            for window in made
-        ]
+        windows: list[tuple[Place, Window]] = []
+        for row, (question, hits) in enumerate(questions):
+            passages = [(hit.passage.context, hit.passage.text) for hit in hits]
+            for number, own in enumerate(windows_of(self.tokenizer, question, passages)):
+                windows += [((row, number), window) for window in own]
         by_place = defaultdict[Place, list[Read]](list)
         for batch in batches(windows, lambda item: item[1].tokens, _BATCH_TOKENS):
             outputs = self._head.outputs([window for _, window in batch])
             for (place, window), output in zip(batch, outputs, strict=True):
                 by_place[place].append((window, output))
         return [
-            self._output([(hit, by_place[row, number]) for number, hit in enumerate(hits)])
+            _output([(hit, by_place[row, number]) for number, hit in enumerate(hits)])
             for row, (_, hits) in enumerate(questions)
         ]
 
-    def _output(self, read: Sequence[tuple[Hit, Sequence[Read]]]) -> ReaderOutput:
-        spans = [
-            Span(hit, start, end, score)
-            for hit, windows in read
-            for score, start, end in distinct(hit.passage, self._scored(windows), self._spans)
-        ]
-        sentences = [s for hit, windows in read for s in sentence_scores(hit, windows)]
-        verdicts = [v for hit, windows in read if (v := verdict(hit, windows))]
-        return ReaderOutput(sorted(spans, key=lambda span: -span.score), sentences, verdicts)
 
-    def _windows(self, question: str, hits: Sequence[Hit]) -> list[list[Window]]:
-        passages = [(hit.passage.context, hit.passage.text) for hit in hits]
-        return windows_of(self._head.tokenizer, question, passages)
+def _output(read: Sequence[tuple[Hit, Sequence[Read]]]) -> ReaderOutput:
+    spans = [
+        Span(hit, start, end, score)
+        for hit, windows in read
+        for score, start, end in distinct(hit.passage, _scored(windows), _SPANS)
+    ]
+    sentences = [s for hit, windows in read for s in sentence_scores(hit, windows)]
+    verdicts = [v for hit, windows in read if (v := verdict(hit, windows))]
+    return ReaderOutput(sorted(spans, key=lambda span: -span.score), sentences, verdicts)
 
-    def _scored(self, windows: Sequence[Read]) -> Iterator[Scored]:
-        for window, output in windows:
-            starts, ends, scored = places(window)
-            sides = output.first[: window.tokens], output.last[: window.tokens]
-            for score, first, last in best_spans(*sides, scored, self._max_answer_tokens):
-                yield score, int(starts[first]), int(ends[last])
+
+def _scored(windows: Sequence[Read]) -> Iterator[Scored]:
+    for window, output in windows:
+        starts, ends, scored = places(window)
+        sides = output.first[: window.tokens], output.last[: window.tokens]
+        for score, first, last in best_spans(*sides, scored, _MAX_ANSWER_TOKENS):
+            yield score, int(starts[first]), int(ends[last])
 
 
 def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
