@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,7 @@ _START_STEP = 5
 _MOST_QUESTIONS = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(NamedTuple):
     """The likeliest answer to each question, (n,) each: its log-odds, whether it served, whether
     the question is answerable, and its group.
     """
@@ -59,8 +58,7 @@ def fit(data: Judged, chosen: Mask) -> tuple[float, float]:
 
 def predict(slope: float, offset: float, log_odds: Rows) -> Rows:
     """The probabilities, (n,)."""
-    probabilities: Rows = expit(slope * log_odds + offset)
-    return probabilities
+    return np.asarray(expit(slope * log_odds + offset))
 
 
 def held_back(data: Judged, folds: int) -> Rows:
@@ -114,10 +112,10 @@ def risk_at_coverage(confidence: Rows, data: Judged) -> dict[str, float]:
     that share.
     """
     wrong = ~data.right[np.argsort(-confidence, kind="stable")]
-    shares = np.arange(1, 11) / 10
-    counts = [max(1, math.ceil(share * len(wrong) - 1e-9)) for share in shares]
-    risks = (round(float(wrong[:count].mean()), 4) for count in counts)
-    return {f"{share:.1f}": risk for share, risk in zip(shares, risks, strict=True)}
+    counts = {
+        share: max(1, math.ceil(share * len(wrong) - 1e-9)) for share in np.arange(1, 11) / 10
+    }
+    return {f"{share:.1f}": round(float(wrong[:n].mean()), 4) for share, n in counts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +142,12 @@ def certify(
     answered, wrong = _counts(confidence, right)
     allowed = _most_wrong(answered, risk, certainty)
     start = _start(confidence, answered, allowed)
-    failed = np.flatnonzero(wrong[start:] > allowed[start:])
-    passed = int(failed[0]) if len(failed) else len(THRESHOLDS) - start
-    if not passed:
+    failed = [*np.flatnonzero(wrong[start:] > allowed[start:]), len(THRESHOLDS) - start]
+    if not (passed := int(failed[0])):
         return None
     place = start + passed - 1
     answers, errors = int(answered[place]), int(wrong[place])
-    bound, tested = upper_bound(errors, answers, certainty), passed + bool(len(failed))
+    bound, tested = upper_bound(errors, answers, certainty), passed + (len(failed) > 1)
     return Certificate(float(THRESHOLDS[place]), answers, errors, bound, tested)
 
 
@@ -197,7 +194,4 @@ def _counts(confidence: Rows, right: Mask) -> tuple[NDArray[np.int64], NDArray[n
 def _most_wrong(answered: NDArray[np.int64], risk: float, certainty: float) -> NDArray[np.int64]:
     """The largest number of wrong answers that passes; -1 if not even 0 does."""
     count = binom.ppf(1 - certainty, answered, risk)
-    count_wrong: NDArray[np.int64] = (
-        count - (binom.cdf(count, answered, risk) > 1 - certainty)
-    ).astype(int)
-    return count_wrong
+    return np.asarray(count - (binom.cdf(count, answered, risk) > 1 - certainty), int)

@@ -42,11 +42,8 @@ def ece(bins: Sequence[tuple[float, float, int]]) -> float:
     return sum(gaps) / total if total else float("nan")
 
 
-def adaptive_ece(
-    confidence: Rows, right: Mask, weight: Rows | None = None, bins: int = 10
-) -> float:
-    """Expected calibration error over bins of equal count (Nixon et al. 2019)."""
-    weight = np.ones(len(right)) if weight is None else weight
-    gaps = weight * (confidence - right)
-    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    return round(float(sum(abs(gaps[part].sum()) for part in parts) / weight.sum()), 4)
+def adaptive_ece(confidence: Rows, right: Mask) -> float:
+    """Expected calibration error over ten bins of equal count (Nixon et al. 2019)."""
+    gaps = confidence - right
+    parts = np.array_split(np.argsort(confidence, kind="stable"), 10)
+    return round(float(sum(abs(gaps[part].sum()) for part in parts) / len(gaps)), 4)

@@ -55,12 +55,11 @@ def shown(answer: Answer) -> Shown:
         return Shown(None)
     says = answer.value.yes if answer.value else None
     verdict = None if says is None else "yes" if says else "no"
+    quotes = [piece.text for piece in answer.pieces]
     if answer.form == "span":
-        quotes = tuple(citation.sentence for citation in answer.citations[:1])
-    else:
-        quotes = tuple(piece.text for piece in answer.pieces)
+        quotes = [citation.sentence for citation in answer.citations[:1]]
     documents = tuple(piece.citation.document_id for piece in answer.pieces)
-    return Shown(answer.text, quotes, verdict, documents)
+    return Shown(answer.text, tuple(quotes), verdict, documents)
 
 
 def judge(question: Question, shown: Shown) -> Judgement:
@@ -94,9 +93,8 @@ def _is_buried(question: Question, shown: Shown) -> bool:
     evidence = [len(proof.sentence.split()) for proof in question.evidence]
     if question.form == "span":
         return words > max(FEW_WORDS, 2 * max(evidence, default=0))
-    if question.form in ("sentences", "yes_no"):
-        return words > max(MANY_WORDS, 4 * sum(evidence))
-    return False
+    is_prose = question.form in ("sentences", "yes_no")
+    return is_prose and words > max(MANY_WORDS, 4 * sum(evidence))
 
 
 def held(sentence: str, pieces: Iterable[str]) -> bool:
@@ -127,13 +125,9 @@ def _span(question: Question, shown: Shown) -> Judgement:
     return "partial" if names(shown.whole, accepted) and is_from_evidence else "wrong"
 
 
-def _holding(question: Question, pieces: Sequence[str]) -> int:
-    """Number of evidence sentences that the pieces contain."""
-    return sum(held(evidence.sentence, pieces) for evidence in question.evidence)
-
-
 def _from_evidence(question: Question, shown: Shown) -> bool:
-    return _holding(question, shown.quotes or (shown.text or "",)) > 0
+    pieces = shown.quotes or (shown.text or "",)
+    return any(held(evidence.sentence, pieces) for evidence in question.evidence)
 
 
 def _yes_no(question: Question, shown: Shown) -> Judgement:
@@ -145,7 +139,8 @@ def _yes_no(question: Question, shown: Shown) -> Judgement:
 
 def _sentences(question: Question, shown: Shown) -> Judgement:
     """Useful with enough of the evidence sentences, or one of the accepted wordings."""
-    count = _holding(question, (shown.whole, *shown.quotes))
+    pieces = (shown.whole, *shown.quotes)
+    count = sum(held(evidence.sentence, pieces) for evidence in question.evidence)
     if names(shown.whole, question.wordings) or count >= max(1, question.need):
         return "useful"
     is_part = any(names(evidence.sentence, [shown.text or ""]) for evidence in question.evidence)
@@ -153,25 +148,19 @@ def _sentences(question: Question, shown: Shown) -> Judgement:
 
 
 def _items(question: Question, shown: Shown) -> Judgement:
-    """Useful with enough of the items, or one of the accepted wordings."""
+    """Useful with enough of the items, or one of the accepted wordings; a catalogue of documents,
+    if it has most of them and they are most of those named.
+    """
     if question.form == "catalogue" and all("/" in name for name in question.wordings or ("",)):
-        return _documents(frozenset(question.wordings), frozenset(shown.documents))
-    if not question.items:
+        expected, named = {*question.wordings}, {*shown.documents}
+        count = len(expected & named)
+        enough = 2 * count > len(expected) and 2 * count >= len(named)  # most of both
+    elif question.items:
+        count = sum(names(shown.whole, item) for item in question.items)
+        enough = count >= max(1, question.need) or names(shown.whole, question.wordings)
+    else:
         return _sentences(question, shown)
-    count = sum(names(shown.whole, item) for item in question.items)
-    if count >= max(1, question.need) or (
-        question.wordings and names(shown.whole, question.wordings)
-    ):
-        return "useful"
-    return "partial" if count else "wrong"
-
-
-def _documents(expected: frozenset[str], shown: frozenset[str]) -> Judgement:
-    """Useful with most of the documents, if they are most of those named."""
-    common = len(expected & shown)
-    if 2 * common > len(expected) and 2 * common >= len(shown):
-        return "useful"
-    return "partial" if common else "wrong"
+    return "useful" if enough else "partial" if count else "wrong"
 
 
 _JUDGES: dict[str, Callable[[Question, Shown], Judgement]] = {
