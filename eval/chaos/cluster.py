@@ -23,8 +23,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,48 +61,39 @@ def number_of(text: str) -> int:
     return number if text.strip() == story(number) else -1
 
 
-@dataclass
-class Seen:
-    """The record of a run: counts, uploads sent and acknowledged, and violations."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    sent: dict[str, set[int]] = field(default_factory=dict)
-    acknowledged: dict[str, int] = field(default_factory=dict)
-    jobs: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    silence: float = 0.0
-    """The longest time in seconds between two answers that an asker received."""
-
-
 class Traffic:
-    """Writers, askers and a poller, each in a thread."""
+    """Writers, askers and a poller, each in a thread; and the record of a run: counts, uploads sent
+    and acknowledged, and violations.
+    """
 
     def __init__(self, servers: Sequence[Program], dsn: str) -> None:
         self.servers = servers
-        self.seen = Seen()
         self.asking = Counter[int]()
+        self.counts = Counter[str]()
+        self.sent: dict[str, set[int]] = {}
+        self.acknowledged: dict[str, int] = {}
+        self.jobs, self.wrong = list[str](), list[str]()
+        self.silence = 0.0
+        """The longest time in seconds between two answers that an asker received."""
         self._store = PostgresStore(dsn, {})
         self._stop = threading.Event()
-        parts = [(part, n) for part in (self._write, self._ask) for n in range(2)]
-        self._threads = [
-            threading.Thread(target=self._guarded, args=part) for part in (*parts, (self._poll, 0))
-        ]
+        self._pool = ThreadPoolExecutor(5)
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        for run in (self._write, self._ask, self._poll):
+            for number in range(1 if run == self._poll else 2):
+                self._pool.submit(self._guarded, run, number)
 
     def stop(self) -> None:
         self._stop.set()
-        for thread in self._threads:
-            thread.join()
+        self._pool.shutdown()
         self._store.close()
 
     def _guarded(self, run: Callable[[int], None], number: int) -> None:
         try:
             run(number)
         except BaseException as error:
-            self.seen.wrong.append(f"{run.__name__}: {error!r}")
+            self.wrong.append(f"{run.__name__}: {error!r}")
 
     def _send(self, at: int, method: str, path: str, **body: Any) -> httpx.Response:
         """Send to this server, or the next one that answers."""
@@ -114,11 +105,11 @@ class Traffic:
                 response = httpx.request(method, url, timeout=120, trust_env=False, **body)
                 if response.status_code != 503:
                     return response
-                self.seen.counts["not ready"] += 1
+                self.counts["not ready"] += 1
             except httpx.ConnectError:
-                self.seen.counts["refused"] += 1
+                self.counts["refused"] += 1
             except httpx.TransportError:
-                self.seen.counts["cut off"] += 1
+                self.counts["cut off"] += 1
             finally:
                 self.asking[place] -= path == "/v1/ask"
             at += 1
@@ -133,31 +124,31 @@ class Traffic:
                 f"story{writer}-{i}.txt": 2 * (turn * _NAMES + i) + writer for i in range(_NAMES)
             }
             for name, number in numbers.items():
-                self.seen.sent.setdefault(name, set()).add(number)
+                self.sent.setdefault(name, set()).add(number)
             files = [("file", (name, story(number).encode())) for name, number in numbers.items()]
             response = self._send(turn, "POST", "/v1/documents", files=files)
-            self.seen.counts[f"uploads {response.status_code}"] += 1
+            self.counts[f"uploads {response.status_code}"] += 1
             if response.status_code in (201, 202):
-                self.seen.acknowledged |= numbers
-                self.seen.jobs.append(response.json()["id"])
+                self.acknowledged |= numbers
+                self.jobs.append(response.json()["id"])
             else:
-                self.seen.wrong.append(f"upload of {numbers}: {response.text[:200]}")
+                self.wrong.append(f"upload of {numbers}: {response.text[:200]}")
 
     def _ask(self, asker: int) -> None:
         at, last = asker, time.monotonic()
         while not self._stop.is_set():
             at += 1
-            name = random.choice(sorted(self.seen.acknowledged) or [""])
+            name = random.choice(sorted(self.acknowledged) or [""])
             body = {"question": QUESTION, "filters": [f"document=uploads/{name}"]}
             response = self._send(at, "POST", "/v1/ask", json=body)
-            if response.status_code == 409 and not self.seen.acknowledged:
+            if response.status_code == 409 and not self.acknowledged:
                 continue  # the index is empty yet
             if response.status_code != 200:
-                self.seen.wrong.append(f"asking: {response.text[:200]}")
+                self.wrong.append(f"asking: {response.text[:200]}")
                 continue
             now = time.monotonic()
-            self.seen.silence, last = max(self.seen.silence, now - last), now
-            self.seen.counts["answers"] += 1
+            self.silence, last = max(self.silence, now - last), now
+            self.counts["answers"] += 1
             self._check_answer(name, response.json())
 
     def _check_answer(self, name: str, answer: dict[str, Any]) -> None:
@@ -165,13 +156,13 @@ class Traffic:
         texts = [hit["text"] for hit in answer["nearest"]]
         texts += [citation["cited_text"] for citation in answer["citations"]]
         numbers = {int(number) for text in texts for _, _, number in _CODE.findall(text)}
-        self.seen.counts["citations"] += len(answer["citations"])
-        if len(numbers) > 1 or not numbers <= self.seen.sent.get(name, set()):
-            self.seen.wrong.append(f"an answer from {name} mixes {sorted(numbers)}")
+        self.counts["citations"] += len(answer["citations"])
+        if len(numbers) > 1 or not numbers <= self.sent.get(name, set()):
+            self.wrong.append(f"an answer from {name} mixes {sorted(numbers)}")
 
     def _poll(self, _: int) -> None:
         while not self._stop.is_set():
-            for name in sorted(self.seen.sent):
+            for name in sorted(self.sent):
                 self._look(name)
             time.sleep(0.05)
 
@@ -180,17 +171,17 @@ class Traffic:
         document = self._store.document(f"uploads/{name}")
         passages, vectors = self._store.embedded(f"uploads/{name}")
         trace = self._store.trace(f"uploads/{name}")
-        self.seen.counts["polls"] += 1
+        self.counts["polls"] += 1
         found = [place for passage in passages for place in _CODE.findall(passage.text)]
         numbers = {n for _, _, n in found}
         whole = len(numbers) == 1 and {int(i) for i, _, _ in found} == set(range(_SENTENCES))
-        if document and number_of(document.text) not in self.seen.sent[name]:
-            self.seen.wrong.append(f"{name} is {document.text[:80]}…")
+        if document and number_of(document.text) not in self.sent[name]:
+            self.wrong.append(f"{name} is {document.text[:80]}…")
         if passages and not (whole and len(vectors) == len(passages)):
-            self.seen.wrong.append(f"{name} has passages of {sorted(numbers)}")
+            self.wrong.append(f"{name} has passages of {sorted(numbers)}")
         is_torn = not trace.passages == trace.vectors == trace.words
         if is_torn or trace.documents != (trace.passages > 0):
-            self.seen.wrong.append(f"{name} is torn: {trace}")
+            self.wrong.append(f"{name} is torn: {trace}")
 
 
 def kill_in_turn(
@@ -241,27 +232,23 @@ def counted(dsn: str) -> list[tuple[str, int, int]]:
         return [(name, int(noted), int(there)) for name, noted, there in connection.execute(asked)]
 
 
-def check_end(seen: Seen, servers: Sequence[Program], state: State, dsn: str) -> None:
-    """After the last job: what was acknowledged, or a later version, is present, complete, and the
-    same from every server."""
-    seen.wrong += [f"job {job.number} of {job.name} {job.state}: {job.error}" for job in state.jobs]
-    for name, last in seen.acknowledged.items():
-        texts = {
-            httpx.get(f"{one.url}/v1/documents/uploads/{name}/text", trust_env=False).text
-            for one in servers
-        }
+def faults(traffic: Traffic, state: State, dsn: str) -> Iterator[str]:
+    """What is wrong after the last job: what was acknowledged, or a later version, must be present,
+    complete, and the same from every server."""
+    yield from (f"job {job.number} of {job.name} {job.state}: {job.error}" for job in state.jobs)
+    clients = [server.client() for server in traffic.servers]
+    for name, last in traffic.acknowledged.items():
+        texts = {client.get(f"/v1/documents/uploads/{name}/text").text for client in clients}
         numbers = {number_of(text) for text in texts}
-        if len(numbers) != 1 or not numbers <= {n for n in seen.sent[name] if n >= last}:
-            seen.wrong.append(f"{name} should be story {last} and is {sorted(numbers)}")
-    for job in seen.jobs:
-        found = httpx.get(f"{servers[0].url}/v1/jobs/{job}", trust_env=False).json()
+        if len(numbers) != 1 or not numbers <= {n for n in traffic.sent[name] if n >= last}:
+            yield f"{name} should be story {last} and is {sorted(numbers)}"
+    for job in traffic.jobs:
+        found = clients[0].get(f"/v1/jobs/{job}").json()
         if found["state"] != "done" or "rejected" in [one["outcome"] for one in found["files"]]:
-            seen.wrong.append(f"job {found}")
-    seen.wrong += [
-        f"{noted} {name} are noted, and {there} there"
-        for name, noted, there in counted(dsn)
-        if noted != there
-    ]
+            yield f"job {found}"
+    for name, noted, there in counted(dsn):
+        if noted != there:
+            yield f"{noted} {name} are noted, and {there} there"
 
 
 def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:
@@ -284,23 +271,22 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
         for program in servers:
             program.wait_until_ready()
         eventually(lambda: not queue.state().jobs, 600)
-        check_end(traffic.seen, servers, queue.state(), dsn)
+        traffic.wrong += faults(traffic, queue.state(), dsn)
         seconds = time.monotonic() - begun - lasted
         queue.close()
     finally:
         for program in programs:
             program.kill()
-    seen = traffic.seen
     return {
         "models": "fakes" if fake else "real",
         "cores": os.cpu_count(),
         "seconds": round(lasted),
         "kills": kills,
-        "acknowledged_uploads": len(seen.jobs),
-        "longest_without_an_answer_s": round(seen.silence, 1),
-        "counts": seen.counts,
+        "acknowledged_uploads": len(traffic.jobs),
+        "longest_without_an_answer_s": round(traffic.silence, 1),
+        "counts": traffic.counts,
         "seconds_to_the_last_job": round(seconds, 1),
-        "wrong": seen.wrong,
+        "wrong": traffic.wrong,
     }
 
 

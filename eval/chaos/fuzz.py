@@ -51,9 +51,7 @@ _TEXT = strategies.text(max_size=60) | strategies.text(_ODD_SIGNS, max_size=20)
 _SCALAR = strategies.none() | strategies.booleans() | strategies.integers() | strategies.floats()
 _JSON = strategies.recursive(
     _SCALAR | _TEXT,
-    lambda inner: (
-        strategies.lists(inner, max_size=4) | strategies.dictionaries(_TEXT, inner, max_size=4)
-    ),
+    lambda x: strategies.lists(x, max_size=4) | strategies.dictionaries(_TEXT, x, max_size=4),
     max_leaves=20,
 )
 _FIELDS = (
