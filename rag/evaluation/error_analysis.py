@@ -113,9 +113,13 @@ def attribute_error(attempt: Attempt) -> tuple[str, str]:
     if top is None:
         return _never_found(attempt)
     rank, hit, _ = top
-    if rank > attempt.read:
-        return _not_read(hit, rank, attempt.read)
-    return _not_chosen(attempt, likeliest)
+    if rank <= attempt.read:
+        return _not_chosen(attempt, likeliest)
+    by_meaning = hit.dense_rank is not None and hit.dense_rank <= attempt.read
+    by_words = hit.lexical_rank is not None and hit.lexical_rank <= attempt.read
+    stage = (("legs", "dense"), ("lexical", "fusion"))[by_meaning][by_words]
+    where = f"dense {hit.dense_rank or 'none'}, lexical {hit.lexical_rank or 'none'}"
+    return stage, f"its passage has rank {rank} ({where}), and {attempt.read} were read"
 
 
 def _never_found(attempt: Attempt) -> tuple[str, str]:
@@ -127,14 +131,6 @@ def _never_found(attempt: Attempt) -> tuple[str, str]:
     cut = sum(place.touches(passage) for place, passage in pairs)
     detail = f"{cut} passages contain a part of it" if cut else "no passage contains any of it"
     return "chunking", detail
-
-
-def _not_read(hit: Hit, rank: int, read: int) -> tuple[str, str]:
-    by_meaning = hit.dense_rank is not None and hit.dense_rank <= read
-    by_words = hit.lexical_rank is not None and hit.lexical_rank <= read
-    stage = (("legs", "dense"), ("lexical", "fusion"))[by_meaning][by_words]
-    where = f"dense {hit.dense_rank or 'none'}, lexical {hit.lexical_rank or 'none'}"
-    return stage, f"its passage has rank {rank} ({where}), and {read} were read"
 
 
 def _not_chosen(attempt: Attempt, likeliest: Alternative | None) -> tuple[str, str]:

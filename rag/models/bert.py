@@ -220,7 +220,10 @@ class Bert:
         ids, types = [*ids, padding], [*types, padding]
         lengths = [len(text) for text in ids]
         with torch.inference_mode():
-            states = self._word_states(self._row(token for text in ids for token in text))
+            tokens = self._row(token for text in ids for token in text)
+            states = self._words[tokens]
+            if self._word_scale is not None:
+                states = states * self._word_scale[tokens, None]
             if self._types is not None:
                 kinds = self._row(kind * self._has_token_types for text in types for kind in text)
                 states = states + embedding(kinds, self._types)
@@ -229,11 +232,6 @@ class Bert:
             for layer in self._layers:
                 states = layer(states, lengths, self._bias)
             return torch.split(states, lengths)[:-1]
-
-    def _word_states(self, ids: torch.Tensor) -> torch.Tensor:
-        if self._word_scale is None:
-            return embedding(ids, self._words)
-        return self._words[ids] * self._word_scale[ids, None]
 
     def _row(self, numbers: Iterable[int]) -> torch.Tensor:
         return torch.tensor(list(numbers), device=self._device)

@@ -58,19 +58,17 @@ def arithmetic(device: str, precision: str) -> Arithmetic:
     if precision == "int8" and device != "cpu":
         message = f"precision = 'int8' is arithmetic of the processor, and device is {device!r}"
         raise InputError(message, "set RAG_PRECISION=auto, or RAG_DEVICE=cpu")
-    bf16 = precision == "bf16" or (precision in ("auto", "int8") and _fast_bf16(device))
+    if device == "cuda":
+        fast_bf16 = bool(torch.cuda.is_bf16_supported())
+    else:
+        fast_bf16 = device == "cpu" and native_bf16()
+    bf16 = precision == "bf16" or (precision in ("auto", "int8") and fast_bf16)
     int8 = precision == "int8" or (precision == "auto" and device == "cpu" and fast_int8())
     return Arithmetic(device, bf16, int8)
 
 
 def best_device() -> str:
     return next(name for name in ("cuda", "mps", "cpu") if _available(name))
-
-
-def _fast_bf16(device: str) -> bool:
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return device == "cpu" and native_bf16()
 
 
 def _available(device: str) -> bool:

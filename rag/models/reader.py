@@ -112,7 +112,8 @@ def sentence_scores(hit: Hit, windows: Sequence[Read]) -> list[SentenceScore]:
             if inside.any():
                 logit = float(output.sentence[: window.tokens][inside].mean())
                 best[start, end] = max(best.get((start, end), -np.inf), logit)
-    return [SentenceScore(hit, *place, _sigmoid(logit)) for place, logit in sorted(best.items())]
+    scores = {place: float(1 / (1 + np.exp(-logit))) for place, logit in sorted(best.items())}
+    return [SentenceScore(hit, *place, score) for place, score in scores.items()]
 
 
 def verdict(hit: Hit, windows: Sequence[Read]) -> Verdict | None:
@@ -126,10 +127,6 @@ def verdict(hit: Hit, windows: Sequence[Read]) -> Verdict | None:
     shares = [np.exp(logit - np.logaddexp.reduce(logit)) for logit in logits]
     yes, no, unsaid = min(shares, key=lambda share: share[2])
     return Verdict(hit, float(yes), float(no), float(unsaid))
-
-
-def _sigmoid(logit: float) -> float:
-    return float(1 / (1 + np.exp(-logit)))
 
 
 _EDGE = ",;:"

@@ -60,10 +60,14 @@ def quota(root: Path = _ROOT) -> float:
     for line in _text(root / "proc/self/cgroup").splitlines():  # see cgroups(7)
         controllers, _, path = line.partition(":")[2].partition(":")
         if not controllers:
-            limits += map(_limit_v2, _upwards(root / "sys/fs/cgroup", path))
+            for group in _upwards(root / "sys/fs/cgroup", path):
+                allowed, _, period = _text(group / "cpu.max").strip().partition(" ")
+                limits.append(_ratio(allowed, period))
         elif "cpu" in controllers.split(","):
             for mount in (controllers, "cpu"):
-                limits += map(_limit_v1, _upwards(root / "sys/fs/cgroup" / mount, path))
+                for group in _upwards(root / "sys/fs/cgroup" / mount, path):
+                    files = (group / f"cpu.cfs_{name}_us" for name in ("quota", "period"))
+                    limits.append(_ratio(*map(_text, files)))
     return min(limits)
 
 
@@ -81,15 +85,6 @@ def _upwards(mount: Path, path: str) -> Iterator[Path]:
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for count in range(len(parts), -1, -1):
         yield mount.joinpath(*parts[:count])
-
-
-def _limit_v1(group: Path) -> float:
-    return _ratio(_text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us"))
-
-
-def _limit_v2(group: Path) -> float:
-    allowed, _, period = _text(group / "cpu.max").strip().partition(" ")
-    return _ratio(allowed, period)
 
 
 def _ratio(allowed: str, period: str) -> float:

@@ -23,7 +23,7 @@ from rag.models.device import Arithmetic, native_bf16
 from rag.models.qa_heads import SENTENCE, VERDICT, VERDICT_DENSE, Head, load_head
 from rag.models.registry import FIRST_READER, first_reader, loading, start_path
 from rag.training.recipe import Recipe, SetsRecipe
-from rag.training.trainer import OTHER_START, WEIGHTS, not_its_start
+from rag.training.trainer import OTHER_START, WEIGHTS, not_its_start, ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Run:
     """
 
     recipe: Recipe
+    out: Path
     start: str
     averaged: str
     model: Any
@@ -46,6 +47,7 @@ def initial(recipe: Recipe, data: Path, out: Path) -> Run:
     """The parts of a run. Raises InputError for a recipe that does not fit the model, ModelError
     for a model that cannot be loaded.
     """
+    out = ready(out)
     torch.manual_seed(recipe.seed)
     init, local = start_path(recipe.init, data)
     averaged = start_path(recipe.merge_with, data)[0] if recipe.merge_with else init
@@ -60,7 +62,7 @@ def initial(recipe: Recipe, data: Path, out: Path) -> Run:
     if recipe.teacher:
         arithmetic = Arithmetic("cpu", native_bf16())
         teacher = load_head(recipe.teacher, *start_path(recipe.teacher, data), arithmetic)
-    return Run(recipe, init, averaged, model, tokenizer, new_head, teacher)
+    return Run(recipe, out, init, averaged, model, tokenizer, new_head, teacher)
 
 
 def _freeze(encoder: Any, recipe: Recipe) -> None:

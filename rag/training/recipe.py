@@ -181,15 +181,11 @@ def load_recipe(kind: type[R], path: Path | None = None) -> R:
     hint = f"start from a copy of {shipped}"
     try:
         return kind.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise InputError(f"recipe {path} cannot be followed: {_faults(error)}", hint) from error
+    except ValidationError as error:  # for example "stage 2.steps: Field required"
+        faults = "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
+        raise InputError(f"recipe {path} cannot be followed: {faults}", hint) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"recipe {path} is not TOML: {error}", hint) from error
-
-
-def _faults(error: ValidationError) -> str:
-    """For example "stage 2.steps: Field required"."""
-    return "; ".join(f"{_place(fault['loc'])}: {fault['msg']}" for fault in error.errors())
 
 
 def _place(keys: tuple[int | str, ...]) -> str:

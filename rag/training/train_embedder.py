@@ -10,7 +10,7 @@ passage retrieval"). Averaging with the initial weights keeps what the model kne
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,6 @@ from tqdm import tqdm
 from rag.errors import InputError
 from rag.models.device import native_bf16
 from rag.models.registry import loading, start_path
-from rag.protocols import Vectors
 from rag.retrieval import fuse
 from rag.store.local.tantivy_index import LexicalIndex
 from rag.training.batches import token_counter
@@ -39,10 +38,6 @@ _ALPHA = 0.7
 """The service's own weight of dense retrieval."""
 _KEPT = 6
 """Number of best negatives of a question to draw from."""
-Embed = Callable[[Sequence[str], bool], Vectors]
-"""Embeds texts, as questions or as passages."""
-
-
 Material = tuple[list[str], dict[int, list[TrainingQuestion]]]
 """A set's passages in the form that is embedded, and its questions by the passage that answers
 them.
@@ -99,26 +94,18 @@ def _loaded(recipe: EmbedderRecipe, path: str, local: bool) -> Any:
 
 def _materials(recipe: EmbedderRecipe, data: Path, model: Any) -> list[Material]:
     count = token_counter(model.tokenizer)
-
-    def embed(texts: Sequence[str], as_questions: bool) -> Vectors:
-        encode = model.encode_query if as_questions else model.encode_document
-        with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
-            rows: Vectors = encode(
-                list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
-            )
-        return rows
-
     materials = []
     for name, cap in tqdm(recipe.sets.items(), "negatives", unit="set", disable=None):
         articles, _ = recipe_articles(recipe, name, data)
         source = question_set(articles, count, recipe.max_passage_tokens)
         questions = [question for question in source.questions if question.answers]
         random.Random(f"{recipe.seed}{name}").shuffle(questions)
-        materials.append(_material(source, questions[:cap], embed))
+        materials.append(_material(source, questions[:cap], model))
     return materials
 
 
-def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], embed: Embed) -> Material:
+def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], model: Any) -> Material:
+    """Negatives are among the passages that hybrid retrieval ranks first for a question."""
     texts = [passage.in_context for passage in source.passages]
 
     def answers(question: TrainingQuestion, passage: int) -> bool:
@@ -127,25 +114,21 @@ def _material(source: QuestionSet, questions: Sequence[TrainingQuestion], embed:
     own = [next((i for i in q.passages if answers(q, i)), None) for q in questions]
     pairs = [(q, passage) for q, passage in zip(questions, own, strict=True) if passage is not None]
     by_passage: dict[int, list[TrainingQuestion]] = {}
-    negatives = _negatives(texts, [question.text for question, _ in pairs], embed)
-    for (question, passage), close in zip(pairs, negatives, strict=True):
+    index = LexicalIndex()
+    index.update([], enumerate(texts))
+    options = {"batch_size": 64, "normalize_embeddings": True, "show_progress_bar": False}
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16()):
+        vectors = model.encode_document(texts, **options)
+        rows = model.encode_query([question.text for question, _ in pairs], **options)
+    for (question, passage), row in zip(pairs, rows, strict=True):
+        cosines, lexical = vectors @ row, dict(index.search(question.text, _DEPTH))
+        near = {*np.argsort(-cosines, kind="stable")[:_DEPTH].tolist(), *lexical}
+        scores = fuse({i: float(cosines[i]) for i in near}, lexical, _ALPHA)
+        close = sorted(scores, key=lambda i: (-scores[i], i))[: 3 * _KEPT]
         hard = [i for i in close if i not in question.passages and not answers(question, i)]
         anchor = replace(question, negatives=tuple(hard[:_KEPT]))
         by_passage.setdefault(passage, []).append(anchor)
     return texts, by_passage
-
-
-def _negatives(texts: Sequence[str], questions: Sequence[str], embed: Embed) -> Iterator[list[int]]:
-    """The passages that hybrid retrieval ranks first for each question, best first."""
-    index = LexicalIndex()
-    index.update([], enumerate(texts))
-    vectors, depth = embed(texts, False), min(_DEPTH, len(texts))
-    for question, row in zip(questions, embed(questions, True), strict=True):
-        cosines = vectors @ row
-        lexical = dict(index.search(question, _DEPTH))
-        near = {*np.argsort(-cosines, kind="stable")[:depth].tolist(), *lexical}
-        scores = fuse({i: float(cosines[i]) for i in near}, lexical, _ALPHA)
-        yield sorted(scores, key=lambda i: (-scores[i], i))[: 3 * _KEPT]
 
 
 def _plan(

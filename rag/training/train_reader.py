@@ -25,7 +25,7 @@ from rag.training.evaluate import Measured, measure
 from rag.training.initial_model import Run, initial
 from rag.training.loss import TeacherOutput
 from rag.training.recipe import OwnRecipe, OwnStage, SetsRecipe, SetsStage
-from rag.training.trainer import WEIGHTS, Steps, mean, ready
+from rag.training.trainer import WEIGHTS, Steps, mean
 from rag.training.user_data import own_set
 from rag.training.verdicts import Statement, statements
 
@@ -49,9 +49,8 @@ def train(recipe: SetsRecipe, data: Path, out: Path) -> None:
     Raises InputError for a missing set, an unusable `out`, or a checkpoint of another run;
     ModelError for a missing or unsuitable model.
     """
-    out = ready(out)
     run = initial(recipe, data, out)
-    _train(run, [_stage(recipe, stage, data) for stage in recipe.stage], out)
+    _train(run, [_stage(recipe, stage, data) for stage in recipe.stage])
 
 
 def _stage(recipe: SetsRecipe, stage: SetsStage, data: Path) -> TrainingStage:
@@ -77,7 +76,6 @@ def fine_tune(
 
     `reader` loads a reader by its setting. Raises as `own_set` and `train` do.
     """
-    out = ready(out)
     run = initial(recipe, questions.parent, out)
     count = token_counter(run.tokenizer)
     stage = recipe.stage[0]
@@ -87,12 +85,12 @@ def fine_tune(
     rng = random.Random(recipe.seed)
     drawn = batches.examples([own], count, recipe.max_passage_tokens, rng)
     steps = stage.passes * sum(1 for _ in batches.one_pass(drawn, recipe.batch_tokens, rng))
-    _train(run, [TrainingStage(stage, [own], steps)], out)
-    return before, measure(reader(str(out)), held_out)
+    _train(run, [TrainingStage(stage, [own], steps)])
+    return before, measure(reader(str(run.out)), held_out)
 
 
-def _train(run: Run, stages: Sequence[TrainingStage], out: Path) -> None:
-    recipe = run.recipe
+def _train(run: Run, stages: Sequence[TrainingStage]) -> None:
+    recipe, out = run.recipe, run.out
     rates = dict.fromkeys((SPAN, SENTENCE, VERDICT_DENSE, VERDICT), recipe.head_rate)
     parts = [recipe.model_dump_json(), *map(repr, stages)]
     steps = Steps(run.model, recipe.weight_decay, out, parts, rates)

@@ -60,8 +60,13 @@ class Steps:
             for rate, batch in plan:
                 for group in self._optimizer.param_groups:
                     group["lr"] = rate * group["scale"]
-                value = self._step(loss(batch))
-                average = 0.98 * average + 0.02 * value if average else value
+                value = loss(batch)
+                self._optimizer.zero_grad()
+                torch.autograd.backward(value)
+                torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
+                self._optimizer.step()
+                shown = float(value.detach())
+                average = 0.98 * average + 0.02 * shown if average else shown
                 self.taken += 1
                 progress.update()
                 progress.set_postfix(loss=f"{average:.3f}", rate=f"{rate:.1e}")
@@ -74,13 +79,6 @@ class Steps:
         """
         (self._out / "model.sha256").write_text(sha256_file(self._out / WEIGHTS) + "\n")
         self._checkpoint.unlink(missing_ok=True)
-
-    def _step(self, loss: Tensor) -> float:
-        self._optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self._model.parameters(), 1.0)
-        self._optimizer.step()
-        return float(loss.detach())
 
     def _save(self) -> None:
         state = {

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,30 +87,39 @@ _OUTCOMES = {
 def page(result: Result, comparison: Comparison | None, verdicts: Sequence[Gate]) -> str:
     """The whole page."""
     options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True, "autoescape": True}
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, **options
-    )
+    options |= {"loader": FileSystemLoader(_FOLDER), "undefined": StrictUndefined}
+    facts = result.facts
+    grouped = {f"{group} {k}": v for group in ("index", "models") for k, v in facts[group].items()}
     style, script = ((_FOLDER / f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    return environment.get_template("report.html").render(
-        metrics=METRICS,
-        outcomes=_OUTCOMES,
-        seconds=_seconds,
-        percent=lambda share: f"{100 * share:g} %",
-        stages=STAGES,
-        tiles=_TILES,
-        size=(_WIDTH, _HEIGHT),
-        right=_WIDTH - _RIGHT,
-        low=_HEIGHT - _BOTTOM,
-        result=result,
-        comparison=comparison,
-        verdicts=verdicts,
-        head=head(result),
-        counts=Counter((row.kind, _outcome(row)) for row in result.rows),
-        charts=list(_charts(result)),
-        made_with=_made_with(result.facts),
-        style=style,
-        script=script,
-        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    return (
+        Environment(**options)
+        .get_template("report.html")
+        .render(
+            metrics=METRICS,
+            outcomes=_OUTCOMES,
+            seconds=_seconds,
+            percent=lambda share: f"{100 * share:g} %",
+            stages=STAGES,
+            tiles=_TILES,
+            size=(_WIDTH, _HEIGHT),
+            right=_WIDTH - _RIGHT,
+            low=_HEIGHT - _BOTTOM,
+            result=result,
+            comparison=comparison,
+            verdicts=verdicts,
+            head=head(result),
+            counts=Counter((row.kind, _outcome(row)) for row in result.rows),
+            charts=list(_charts(result)),
+            made_with={
+                "questions": facts["gold"],
+                **grouped,
+                **facts["settings"],
+                **facts["machine"],
+            },
+            style=style,
+            script=script,
+            digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
 
 
@@ -119,12 +128,6 @@ def _outcome(row: Row) -> str:
     if row.text is None:
         return "refused" if row.kind == "answerable" else "right"
     return "wrong" if row.stage or row.kind == "unanswerable" else "right"
-
-
-def _made_with(facts: Mapping[str, Any]) -> dict[str, object]:
-    """Settings and digests, to reproduce the result."""
-    grouped = {f"{group} {k}": v for group in ("index", "models") for k, v in facts[group].items()}
-    return {"questions": facts["gold"], **grouped, **facts["settings"], **facts["machine"]}
 
 
 def _seconds(milliseconds: float) -> str:
