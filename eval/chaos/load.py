@@ -190,10 +190,7 @@ def fairness(index: Path, fake: bool, seconds: float, seed: int) -> dict[str, An
     extra = {"TEST_SLOW": "0.1"} if fake else {}
     spawn = multiprocessing.get_context("spawn")
     # the quiet key has a process of its own, so that it does not wait for the flood's threads
-    with (
-        served(index, fake, **extra) as service,
-        ProcessPoolExecutor(1, mp_context=spawn) as pool,
-    ):
+    with served(index, fake, **extra) as service, ProcessPoolExecutor(1, mp_context=spawn) as pool:
         quiet_service = replace(service, process=None)
         with service.client(loud) as client:
             for number in range(20):

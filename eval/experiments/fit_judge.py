@@ -156,10 +156,7 @@ def examples(name: str, engine: Engine, questions: Sequence[Question]) -> Iterat
 
 
 def _example(
-    name: str,
-    question: Question,
-    reading: Reading,
-    proposed: Sequence[Candidate],
+    name: str, question: Question, reading: Reading, proposed: Sequence[Candidate]
 ) -> Iterator[Example]:
     found = candidates(reading, "", proposed)
     if not found:

@@ -82,9 +82,7 @@ def choose_threshold(confidence: Rows, answerable: Mask) -> float:
 
 
 def bought(confidence: Rows, data: Judged, threshold: float) -> dict[str, Any]:
-    """The effect of a threshold, as shares; the interval, Wilson's at 95 %, is for the share of
-    wrong answers.
-    """
+    """The effect of a threshold, as shares, with Wilson's 95 % interval for wrong answers."""
     answered, right, answerable = confidence >= threshold, data.right, data.answerable
     wrong = _mean(~right, answered)
     area = auroc(confidence[right], confidence[~right])
@@ -108,9 +106,7 @@ def _mean(values: Rows | Mask, among: Mask) -> float:
 
 
 def risk_at_coverage(confidence: Rows, data: Judged) -> dict[str, float]:
-    """The share of wrong answers if only the most confident share of the questions is answered, by
-    that share.
-    """
+    """Shares of wrong answers if only the surest questions are answered, by their share."""
     wrong = ~data.right[np.argsort(-confidence, kind="stable")]
     counts = {
         share: max(1, math.ceil(share * len(wrong) - 1e-9)) for share in np.arange(1, 11) / 10
@@ -152,9 +148,7 @@ def certify(
 
 
 def _start(confidence: Rows, answered: NDArray[np.int64], allowed: NDArray[np.int64]) -> int:
-    """The place of the threshold, among every fifth, that is likeliest to pass if the confidences
-    are right.
-    """
+    """Of every fifth threshold, the place of the likeliest to pass if confidences are right."""
     doubt = np.array([(1 - confidence[confidence >= threshold]).sum() for threshold in THRESHOLDS])
     expected = np.clip(doubt / np.maximum(answered, 1), 0, 1)
     chances = np.where(allowed >= 0, binom.cdf(allowed, answered, expected), 0.0)

@@ -20,9 +20,7 @@ _HINT = "a line has a claim and a verdict, one of supported, contradicted, partl
 
 
 class GoldClaim(StrictRow):
-    """A claim with its correct verdict; `document` is the id of the document that decides it, or
-    "".
-    """
+    """A claim with its correct verdict; `document` is the id of the one that decides it, or ""."""
 
     id: str = ""
     claim: Text
@@ -33,9 +31,7 @@ class GoldClaim(StrictRow):
 
 @dataclass(frozen=True, slots=True)
 class ClaimRow:
-    """A gold claim and the checker's verdict; `found` means that the evidence is from the gold
-    document.
-    """
+    """A gold claim and the checker's verdict; `found`: the evidence is from the gold document."""
 
     gold: GoldClaim
     verdict: str
@@ -45,9 +41,7 @@ class ClaimRow:
 
 
 def read_claims(path: Path) -> list[GoldClaim]:
-    """The claims of a file; the default id is the line's number. Raises InputError that names the
-    line.
-    """
+    """The claims of a file; ids are lines by default. Raises InputError that names the line."""
     rows = read_rows(path, GoldClaim, "claims", _HINT)
     return [
         row.model_copy(update={"id": row.id or place.rpartition(" ")[2]})

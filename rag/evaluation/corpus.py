@@ -1,6 +1,4 @@
-"""Opens the index to evaluate: an existing one, or one made from a folder or from a gold set's own
-documents.
-"""
+"""Opens the index to evaluate: an existing one, or one made from a folder or a gold set."""
 
 from __future__ import annotations
 

@@ -88,9 +88,7 @@ class Attempt:
 def best(
     places: Sequence[EvidenceSpan], hits: Sequence[Hit]
 ) -> tuple[int, Hit, EvidenceSpan] | None:
-    """The first hit that contains a complete evidence sentence: its rank from 1, the hit, and the
-    evidence.
-    """
+    """The first hit with a complete evidence sentence: rank from 1, hit, and evidence."""
     ranked = ((n, hit, place) for n, hit in enumerate(hits, 1) for place in places)
     return next((found for found in ranked if found[2].in_passage(found[1].passage)), None)
 

@@ -27,9 +27,7 @@ from rag.types import Answer, Citation, Hit, Passage
 _ALL = 10_000
 """More than the number of passages of any evaluated document."""
 _CANDIDATES = 50
-"""Number of candidates to keep per answer, to distinguish a losing candidate from a missing one.
-Does not change the best one.
-"""
+"""Candidates kept per answer, to tell losing ones from missing ones; the best stays."""
 
 
 def with_all_candidates(engine: Engine) -> Engine:
@@ -152,9 +150,7 @@ def _scored(question: Question, answer: Answer) -> dict[str, Any]:
 
 
 def _is_right(question: Question, answer: Answer, guess: str | None) -> bool:
-    """For a span, whether its words are accepted; for another form, whether the answer is
-    useful.
-    """
+    """For a span, whether its words are accepted; for other forms, whether the answer is useful."""
     if answer.form == "span" and question.form == "span":
         return is_right(guess, question.answers)
     if answer.text is not None:
@@ -189,9 +185,7 @@ def _cited(question: Question, answer: Answer, places: Sequence[EvidenceSpan]) -
 
 
 def _place(text: str, evidence: Evidence) -> Offsets | None:
-    """The place of the sentence: at its offset if that is right, else the first; None if the text
-    does not contain it.
-    """
+    """Place of the sentence: at its offset, or else the first; None if the text lacks it."""
     start = max(evidence.start, 0)
     end = start + len(evidence.sentence)
     if text[start:end] == evidence.sentence:

@@ -119,16 +119,12 @@ class Question:
     need: int = 0
     filter: Filter = ()
     wordings: tuple[str, ...] = ()
-    """The accepted wordings as the row gives them: `answers` without what was made of evidence,
-    verdict and items.
-    """
+    """The row's own accepted wordings; `answers` may be made of evidence, verdict and items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """A set of questions. `documents` are its own corpus, if any; with `retrieval_only`, the
-    answers are unknown.
-    """
+    """Questions. `documents` are their own corpus; if `retrieval_only`, answers are unknown."""
 
     name: str
     questions: tuple[Question, ...]

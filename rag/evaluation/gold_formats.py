@@ -1,6 +1,4 @@
-"""Reads gold sets: JSON Lines, and the public formats SQuAD 1.1 and 2.0 and BEIR, which contain
-their own documents.
-"""
+"""Reads gold sets: JSON Lines, and SQuAD 1.1 and 2.0 and BEIR with their own documents."""
 
 from __future__ import annotations
 

@@ -26,9 +26,7 @@ NAN = float("nan")
 
 
 def table(rows: Sequence[Row]) -> dict[str, Column]:
-    """Columns that the metrics use, each of shape (n,); NaN where a column does not apply to a
-    row.
-    """
+    """Columns for the metrics, each of shape (n,); NaN where a column does not apply to a row."""
     every = np.ones(len(rows), bool)
     kinds = np.array([row.kind for row in rows])
     answering, answerable = kinds != "retrieval", kinds == "answerable"
@@ -74,9 +72,7 @@ def table(rows: Sequence[Row]) -> dict[str, Column]:
 
 
 def _has_its_form(row: Row) -> bool:
-    """Whether the answer has the expected form (steps and lists count as one); a refusal has
-    none.
-    """
+    """Whether the answer has the expected form (steps are a list too); a refusal has none."""
     same = {"steps": "list"}
     expected, shown = (same.get(form, form) for form in (row.form, row.given))
     return row.judgement != "refused" and shown == expected
@@ -138,9 +134,7 @@ def _abstention_f1(table: Table) -> float:
 
 
 def _guesses(table: Table) -> tuple[NDArray[np.bool_], Column]:
-    """For every question asked for an answer, whether the best candidate is right, and its
-    confidence.
-    """
+    """For every question asked, whether the best candidate is right, and its confidence."""
     with_answer = ~np.isnan(table["confidence"])
     return table["right"][with_answer] == 1, table["confidence"][with_answer]
 
@@ -174,9 +168,7 @@ def _coverage_at(precision: float, table: Table) -> float:
 
 
 def reliability(table: Table) -> list[tuple[float, float, int]]:
-    """Mean confidence, accuracy and number of the best candidates in each non-empty bin (0, .1], …
-    (.9, 1].
-    """
+    """Mean confidence, accuracy and number of best candidates in each bin (0, .1], … (.9, 1]."""
     right, confidence = _guesses(table)
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     inside = [place == number for number in np.unique(place)]
@@ -316,9 +308,7 @@ Interval = tuple[float, float]
 
 
 def bootstrap_samples(groups: Sequence[str], times: int | None = None) -> list[NDArray[np.intp]]:
-    """Row indices of `times` samples (`DRAWS`): all groups, resampled with replacement, with all
-    their rows.
-    """
+    """Row indices of `times` samples (`DRAWS`): whole groups, resampled with replacement."""
     names, place = np.unique(np.asarray(groups), return_inverse=True)
     members = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
     random = np.random.default_rng(0)

@@ -1,6 +1,4 @@
-"""The row of a question, from which all figures of a report are computed, and the file of an
-unfinished run's rows.
-"""
+"""A question's row, from which all figures are computed, and the file of an unfinished run."""
 
 from __future__ import annotations
 

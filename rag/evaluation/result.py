@@ -46,9 +46,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`facts` holds name, commit, time, settings, index, models and machine; everything else is
-    computed from the rows.
-    """
+    """`facts`: name, commit, time, settings, index, models, machine; the rest comes from rows."""
 
     facts: Mapping[str, Any]
     rows: Sequence[Row]
@@ -135,9 +133,7 @@ def summarise(rows: Sequence[Row]) -> Summary:
 
 @dataclass(frozen=True, slots=True)
 class MetricChange:
-    """A metric before and after, and the 95 % interval of the difference; `sure` if that excludes
-    0.
-    """
+    """A metric before and after, with the change's 95 % interval; `sure` if that excludes 0."""
 
     before: float
     after: float
@@ -186,9 +182,7 @@ def compare(before: Result, after: Result) -> Comparison:
 
 
 def served(row: Row) -> bool:
-    """Whether the answer is right, or an unanswerable question was refused; for retrieval, whether
-    a relevant document is first.
-    """
+    """Whether the answer or refusal is right; in retrieval, whether a relevant document leads."""
     if row.kind == "retrieval":
         return any(rank == 1 for rank, _ in row.found)
     return is_right(row.text, row.answers) if row.kind == "answerable" else row.text is None

@@ -37,9 +37,7 @@ _SETTINGS = (
 
 
 def commit() -> str:
-    """The commit of the running code, with a "+" if it was modified; the version if it is installed
-    without git.
-    """
+    """The running code's commit, with a "+" if it was modified; the version without git."""
     if not (_PROJECT / ".git").exists():
         return __version__
     name = _git("rev-parse", "--short=10", "HEAD")

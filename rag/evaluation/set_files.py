@@ -30,9 +30,7 @@ Row = TypeVar("Row", bound=StrictRow)
 
 @contextmanager
 def reading(path: Path, kind: str, hint: str) -> Iterator[None]:
-    """Turn the errors of a truncated file, or of another format, into an InputError that says which
-    `kind` of file it is not.
-    """
+    """Turn errors of a truncated or another file into an InputError: it is not this `kind`."""
     try:
         yield
     except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError,

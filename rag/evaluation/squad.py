@@ -27,16 +27,12 @@ def normalize(text: str) -> str:
 
 
 def exact(answer: str | None, accepted: Sequence[str]) -> float:
-    """1 for an accepted answer after normalisation, else 0. None, a refusal, is right for
-    unanswerable questions.
-    """
+    """1 for an accepted answer after normalisation, or for None, a refusal, if none exists."""
     return max(float(normalize(answer or "") == gold) for gold in _golds(accepted))
 
 
 def f1(answer: str | None, accepted: Sequence[str]) -> float:
-    """Token F1, in [0, 1], with the closest accepted answer. None, a refusal, is right for
-    unanswerable questions.
-    """
+    """Token F1 with the closest accepted answer, in [0, 1]; 1 for a refusal if none exists."""
     return max(_f1(normalize(answer or "").split(), gold.split()) for gold in _golds(accepted))
 
 

@@ -13,9 +13,7 @@ Mask = NDArray[np.bool_]
 
 
 def auroc(high: Rows, low: Rows) -> float | None:
-    """Probability that one of `high` is above one of `low`, ties counting half (Mann & Whitney
-    1947); None if either is empty.
-    """
+    """P(one of `high` > one of `low`), ties half (Mann & Whitney 1947); None if either is empty."""
     if not len(high) or not len(low):
         return None
     ordered = np.sort(low)

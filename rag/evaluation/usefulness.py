@@ -22,9 +22,7 @@ Judgement = Literal["useful", "partial", "wrong", "refused"]
 FEW_ITEMS, LEAST_FITTING = 4, 0.4
 """A longer list buries its items if a smaller share of them was asked for."""
 FEW_WORDS, MANY_WORDS = 60, 130
-"""Maximum number of words of an answer that buries nothing: to a question for a few words, and for
-sentences.
-"""
+"""Most words of an answer that buries nothing: for a few words, and for sentences."""
 HELD = 0.8
 """A piece contains a sentence if it has at least this share of its words."""
 
@@ -48,9 +46,7 @@ class Shown:
 
 
 def shown(answer: Answer) -> Shown:
-    """The visible part of an answer in every interface: a span in its sentence, the pieces of other
-    forms.
-    """
+    """The visible part of an answer: a span in its sentence, the pieces of other forms."""
     if answer.text is None:
         return Shown(None)
     says = answer.value.yes if answer.value else None
@@ -98,26 +94,20 @@ def _is_buried(question: Question, shown: Shown) -> bool:
 
 
 def held(sentence: str, pieces: Iterable[str]) -> bool:
-    """Whether one piece has at least the share `HELD` of the sentence's words, counting
-    repetitions.
-    """
+    """Whether a piece has at least the share `HELD` of the sentence's words, with repetitions."""
     words = Counter(normalize(sentence).split())
     own = (Counter(normalize(piece).split()) for piece in pieces)
     return any((words & piece).total() >= HELD * words.total() for piece in own)
 
 
 def names(text: str, wordings: Sequence[str]) -> bool:
-    """Whether one of the wordings occurs in the text as whole words, ignoring case, punctuation and
-    articles.
-    """
+    """Whether a wording occurs as whole words, ignoring case, punctuation and articles."""
     within = f" {normalize(text)} "
     return any(f" {normal} " in within for wording in wordings if (normal := normalize(wording)))
 
 
 def _span(question: Question, shown: Shown) -> Judgement:
-    """Useful with the right words from an evidence sentence, if the row has evidence; right words
-    from elsewhere are "partial".
-    """
+    """Useful with the right words from an evidence sentence, if any; "partial" from elsewhere."""
     accepted = question.wordings or question.answers
     is_from_evidence = _from_evidence(question, shown)
     if is_right(shown.text, accepted) or names(shown.text or "", accepted):

@@ -32,9 +32,7 @@ from rag.models.int8 import Int8Linear, quantised
 
 SCALE = ".scale"
 _MIN_SIZE = 4096
-"""Smaller matrices, including heads, stay in half precision: they are the most sensitive and save
-little.
-"""
+"""Smaller matrices, such as heads, stay in half precision: they are sensitive and save little."""
 
 
 def load_weights(
@@ -81,9 +79,7 @@ _ATTENTION = {
     "bert": ("self.query", "self.key", "self.value", "output.dense", "output.LayerNorm"),
     "mpnet": ("attn.q", "attn.k", "attn.v", "attn.o", "LayerNorm"),
 }
-"""Names of the parts of a layer's attention in each architecture: query, key, value, output, and
-its norm.
-"""
+"""Names of an attention's query, key, value, output and norm, by architecture."""
 _INT8_PARTS = ("encoder.layer.", "word_embeddings.")
 """Names of the matrices that stay in 8 bits for integer arithmetic: nearly all of a model."""
 _DISTANCES = 128
@@ -264,9 +260,7 @@ def filler(tokens: int) -> int:
 
 
 def _loaded(folder: Path, kind: str, arithmetic: Arithmetic) -> tuple[Tokenizer, Weights]:
-    """`arithmetic` is that of the encoder; heads stay in fp32. Raises ValueError for a file with
-    unexpected content.
-    """
+    """Heads stay in fp32. Raises ValueError for a file with unexpected content."""
 
     def kind_of(name: str) -> torch.dtype:
         if name.split(".")[0] not in (kind, "embeddings", "encoder"):

@@ -43,9 +43,7 @@ class Cascade:
         return [replace(one, first=two) for one, two in zip(outputs, first, strict=True)]
 
     def _chosen(self, hits: Sequence[Hit], read: ReaderOutput) -> list[Hit]:
-        """The best by retrieval, the one with the best span, the second by retrieval, and so on; in
-        retrieval's order.
-        """
+        """The best by retrieval and by span, in turn; returned in retrieval's order."""
         by_span = dict.fromkeys([*(span.hit for span in read.spans), *hits])
         in_turn = dict.fromkeys(chain.from_iterable(zip(hits, by_span, strict=False)))
         chosen = list(in_turn)[: self._most]
@@ -77,16 +75,12 @@ class LastReading:
 
 
 _CAUTION = 2.0
-"""A round may use at most this fraction of the time left, since the machine may have become
-slower.
-"""
+"""A round may use at most a part of the time left, since the machine may have become slower."""
 
 
 @dataclass(slots=True)
 class ReadState:
-    """A question's hits, best first, and what was read of them. `deadline` is a `time.monotonic`
-    time; None for no deadline.
-    """
+    """A question's hits, best first, and what was read; `deadline` is a `time.monotonic` time."""
 
     question: str
     hits: Sequence[Hit]

@@ -1,6 +1,4 @@
-"""Chooses the device (CPU, CUDA or MPS) and the arithmetic (fp32, bf16 or int8) in which models
-compute.
-"""
+"""Chooses the models' device (CPU, CUDA or MPS) and arithmetic (fp32, bf16 or int8)."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ from rag.models.int8 import Int8Linear, has_vnni, quantised
 _TOKENS, _SIZE = 256, 768
 """Of the timed products."""
 _CLEARLY = 0.8
-"""Largest share of the time of fp32 at which int8 is chosen, so that two starts on a busy machine
-choose the same.
-"""
+"""Share of fp32's time up to which int8 is chosen, so that starts on a busy machine agree."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`text[prefix:]` is the passage's text from `offset` on; `encoding` holds the tokens of
-    question and text.
-    """
+    """`text[prefix:]` is the passage's text from `offset` on; `encoding`: question and text."""
 
     question: str
     text: str
@@ -163,9 +161,7 @@ def places(window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArra
 
 
 def encode(tokenizer: Any, batch: Sequence[Window]) -> Encoded:
-    """Tokens and masks of a batch, as NumPy arrays padded on the right. `tokenizer`: of
-    transformers.
-    """
+    """Tokens and masks of a batch, padded on the right, for a tokenizer of transformers."""
     shape = len(batch), max(window.tokens for window in batch)
     ids = np.full(shape, tokenizer.pad_token_id, dtype=np.int64)
     mask, types, starts, ends = (np.zeros(shape, dtype=np.int64) for _ in range(4))
@@ -204,9 +200,7 @@ class HeadOutput:
 
 
 def load_head(setting: str, path: str, local: bool, arithmetic: Arithmetic = ON_CPU) -> Head:
-    """The model of a reader setting, in a folder or on the hub. Raises ModelError if it cannot be
-    loaded or has no span head.
-    """
+    """The model of a reader setting. Raises ModelError if it is broken or has no span head."""
     with loading(f"reader {setting}", "name another in RAG_READER, or as a recipe's teacher"):
         if local and is_bert(Path(path)):
             return BertHead(Path(path), arithmetic)

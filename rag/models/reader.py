@@ -1,6 +1,4 @@
-"""The extractive reader: a transformer that reads question and passages and scores spans, sentences
-and verdicts.
-"""
+"""The extractive reader: a transformer that scores spans, sentences and verdicts."""
 
 from __future__ import annotations
 
@@ -15,15 +13,7 @@ from numpy.typing import NDArray
 
 from rag.meaning.sentences import split_sentences, trim
 from rag.models.device import ON_CPU, Arithmetic
-from rag.models.qa_heads import (
-    HeadOutput,
-    Logits,
-    Window,
-    batches,
-    load_head,
-    places,
-    windows_of,
-)
+from rag.models.qa_heads import HeadOutput, Logits, Window, batches, load_head, places, windows_of
 from rag.models.registry import reader_path
 from rag.protocols import ReaderOutput, SentenceScore, Verdict
 from rag.types import Hit, Passage, Span
@@ -40,9 +30,7 @@ Scored = tuple[float, int, int]
 
 
 class ExtractiveReader:
-    """Any model with a question-answering head. Scores are log-odds against "no answer here",
-    comparable across passages.
-    """
+    """A model with a question-answering head. Scores are log-odds against "no answer here"."""
 
     def __init__(self, setting: str = "accurate", arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` as in `Settings.reader`; scores are always fp32.
@@ -157,9 +145,7 @@ def best_spans(
 
 
 def distinct(passage: Passage, spans: Iterable[Scored], limit: int) -> list[Scored]:
-    """The `limit` best spans without overlaps, best first: whole words within one sentence and one
-    table cell, trimmed.
-    """
+    """The `limit` best spans without overlaps, best first: whole words of one sentence and cell."""
     text = passage.text
     chosen: list[Scored] = []
     sentences = [start for start, _ in split_sentences(text, passage.row_offsets)]

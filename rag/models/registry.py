@@ -30,9 +30,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def embedder_path(setting: str) -> tuple[str, bool]:
-    """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError if it is
-    neither.
-    """
+    """(folder or hub id, whether it is local) of an embedder setting. Raises ModelError."""
     if setting == "minilm":
         return _minilm()
     return _local_or_hub(setting, _SET.format("RAG_EMBEDDER", "minilm"))
@@ -49,9 +47,7 @@ def _minilm() -> tuple[str, bool]:
 
 
 def reader_path(setting: str) -> tuple[str, bool]:
-    """(folder or hub id, whether it is local) of a reader setting. Raises ModelError if it is
-    neither.
-    """
+    """(folder or hub id, whether it is local) of a reader setting. Raises ModelError."""
     folder = shipped_reader(setting)
     if folder is None:
         return _local_or_hub(setting, _SET.format("RAG_READER", "accurate, fast, or best"))
@@ -79,9 +75,7 @@ def first_reader(setting: str) -> str | None:
 
 
 def calibration_path(setting: str, reader: str) -> Path:
-    """File of a calibration setting; "default" is the one fitted to the shipped reader, or else to
-    the accurate one.
-    """
+    """File of a calibration; "default" is the shipped reader's, or else the accurate one's."""
     return _fitted_to(reader) / "confidence.json" if setting == "default" else Path(setting)
 
 
@@ -95,9 +89,7 @@ def _fitted_to(reader: str) -> Path:
 
 
 def start_path(setting: str, data: Path) -> tuple[str, bool]:
-    """(folder or hub id, whether it is local) of a model to train: a reader setting, "minilm", or a
-    folder in `data`.
-    """
+    """(path, whether it is local) of a reader setting, "minilm", or a folder in `data`."""
     if shipped_reader(setting):
         return reader_path(setting)
     if (data / setting).is_dir():
@@ -116,9 +108,7 @@ def loading(model: str, hint: str) -> Iterator[None]:
 
 
 def verify(path: Path, sha256: str = "") -> None:
-    """Raises ModelError unless the file exists and has this digest, by default the one in the
-    `.sha256` file beside it.
-    """
+    """Raises ModelError unless the file has this digest, by default that of its `.sha256` file."""
     try:
         expected = sha256 or path.with_suffix(".sha256").read_text(encoding="utf-8").strip()
         digest = sha256_file(path)

@@ -24,9 +24,7 @@ _ROOT = Path("/")
 
 
 def prepare(environ: MutableMapping[str, str], root: Path = _ROOT) -> None:
-    """Set the OpenMP variables that are not set yet. Has no effect after torch has been
-    imported.
-    """
+    """Set the OpenMP variables that are not set; without effect once torch is imported."""
     if not any(environ.get(name) for name in WAITING):
         environ["OMP_WAIT_POLICY"] = "PASSIVE"
     # libgomp respects affinity itself, but not a quota
@@ -44,9 +42,7 @@ def available_cores(root: Path = _ROOT) -> int:
 
 
 def model_threads(setting: int, environ: MutableMapping[str, str], root: Path = _ROOT) -> int:
-    """Threads for torch: `setting` unless it is 0, else OMP_NUM_THREADS if set, else all available
-    cores.
-    """
+    """Threads for torch: `setting` if not 0, else OMP_NUM_THREADS, else all available cores."""
     count = environ.get(COUNT, "")
     return setting or int(count if count.isdecimal() else 0) or available_cores(root)
 

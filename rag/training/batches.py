@@ -66,9 +66,7 @@ def examples(
 def stream(
     groups_in_order: Sequence[Group], tokenizer: Any, batch_tokens: int, rng: random.Random
 ) -> Iterator[list[BatchItem]]:
-    """Endless batches, epoch after epoch: groups of similar length together, each batch within the
-    token budget.
-    """
+    """Endless batches of groups of similar length, each within the token budget."""
     while True:
         for batch in one_pass(groups_in_order, batch_tokens, rng):
             yield [

@@ -95,9 +95,7 @@ class Group:
 
 
 def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
-    """The examples of a set. Negatives are among the ten best by BM25 and contain none of the
-    answers.
-    """
+    """A set's examples. Negatives are among BM25's ten best and contain none of the answers."""
     index = LexicalIndex()
     index.update([], ((i, p.in_context) for i, p in enumerate(questions.passages)))
     picked = questions.questions[:]
@@ -153,9 +151,7 @@ def _names(question: str) -> list[str]:
 
 
 def _swapped(question: str, names: Sequence[str], rng: random.Random) -> str | None:
-    """The question with one name or number replaced by another question's of the same type; None if
-    it has none.
-    """
+    """The question with another question's name or number of the same type; None without one."""
     own = _names(question)
     if not own:
         return None
@@ -208,9 +204,7 @@ def split_articles(
 def recipe_articles(
     recipe: SetsRecipe | EmbedderRecipe, name: str, data: Path
 ) -> tuple[list[Article], list[Article]]:
-    """(training, held-out) articles of the set `name` in the folder `data`. Raises InputError if it
-    is missing.
-    """
+    """(training, held-out) articles of the set `name` in `data`. Raises InputError without it."""
     path = set_path(data, f"{name}.json.gz")
     also = recipe.held_out if isinstance(recipe, SetsRecipe) else {}
     held_out = recipe.dev_articles if name == recipe.dev_set else also.get(name, 0)

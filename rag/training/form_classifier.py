@@ -34,9 +34,7 @@ class Labelled(StrictRow):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """`accuracy` is the weighted share of correct forms in 5-fold cross-validation, `by_form` that
-    of each form.
-    """
+    """Weighted shares of correct forms in 5-fold cross-validation: of all, and of each form."""
 
     questions: int
     accuracy: float
@@ -44,9 +42,7 @@ class Trained:
 
 
 def read_labelled(path: Path) -> list[Labelled]:
-    """JSON Lines of `question`, `form` and optionally `weight`. Raises InputError that names the
-    line.
-    """
+    """JSON Lines of question, form and optionally weight. Raises InputError that names the line."""
     hint = f"give JSON lines with question and form, one of: {', '.join(CLASSES)}"
     rows = read_rows(path, Labelled, "questions", hint)
     for place, row in rows.items():

@@ -106,9 +106,7 @@ def _loaded(recipe: Recipe, path: str, local: bool) -> tuple[Any, Any, bool]:
 
 
 def _add_heads(model: Any, stored: Mapping[str, Tensor], recipe: Recipe) -> None:
-    """Add the heads that transformers does not know: those in `stored`, and those that the recipe
-    trains.
-    """
+    """Add the heads that transformers does not know: those stored, and those to train."""
     stages = recipe.stage if isinstance(recipe, SetsRecipe) else []
     has_verdicts = any(stage.verdicts for stage in stages)
     size = model.config.hidden_size

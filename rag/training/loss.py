@@ -38,9 +38,7 @@ SentenceTargets = Callable[[int, Offsets], float | None]
 def targets(
     encoded: Encoded, texts: Sequence[str], answers: Sequence[tuple[str, ...]]
 ) -> tuple[Mask, Mask]:
-    """Two (n, t) masks: tokens that start, and tokens that end, an occurrence of an answer in their
-    passage.
-    """
+    """Two (n, t) masks: tokens that start, and that end, an answer in their passage."""
     first, last = np.zeros_like(encoded.scored), np.zeros_like(encoded.scored)
     for row, (text, accepted) in enumerate(zip(texts, answers, strict=True)):
         scored, starts, ends = encoded.scored[row], encoded.starts[row], encoded.ends[row]
@@ -163,9 +161,7 @@ def distillation_loss(scores: Tensor, scored: Tensor, shares: Tensor, group: Ten
 def _normalised(
     scores: Tensor, scored: Tensor, group: Tensor
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """For each group, its rows (n,), their scores relative to the null (r, t), and the logarithm of
-    the normaliser.
-    """
+    """By group: rows (n,), scores relative to the null (r, t), and log of the normaliser."""
     relative = (scores - scores[:, :1]).masked_fill(~scored, -torch.inf)
     for number in range(int(group.max()) + 1):
         rows = group == number
@@ -177,9 +173,7 @@ Shares = NDArray[np.float32]
 
 
 class TeacherOutput(NamedTuple):
-    """The teacher's logits for one window, and its own tokens' offsets and mask, each (t,), as
-    `places` gives them.
-    """
+    """The teacher's logits for a window, and its own tokens as `places` gives them, each (t,)."""
 
     logits: HeadOutput
     starts: NDArray[np.int64]
@@ -232,9 +226,7 @@ def sentence_target(output: TeacherOutput, place: Offsets) -> float | None:
 
 
 def verdict_targets(outputs: Sequence[TeacherOutput]) -> Shares | None:
-    """The teacher's probabilities of yes, no and neither, shape (n, 3); None if it has no head for
-    verdicts.
-    """
+    """Probabilities of yes, no and neither, shape (n, 3); None if the teacher has no such head."""
     logits = [output.logits.verdict for output in outputs if output.logits.verdict is not None]
     if len(logits) < len(outputs):
         return None

@@ -1,6 +1,4 @@
-"""Recipes: the initial model, the data and the learning rates of a training. TOML files, checked
-before anything loads.
-"""
+"""Recipes: initial model, data and learning rates, in TOML files that are checked first."""
 
 from __future__ import annotations
 
@@ -115,9 +113,7 @@ class Recipe(_Run):
     dropout: Share
     freeze_embeddings: bool
     freeze_layers: NonNegativeInt = 0
-    """Number of the encoder's lowest layers that are not trained: 4 of 12 save a fifth of a
-    step.
-    """
+    """Lowest layers of the encoder that are not trained: 4 of 12 save a fifth of a step."""
     teacher: str | None = None
     """A shipped reader, a folder, or a hub id."""
     distillation_weight: Share = 0.0
@@ -173,9 +169,7 @@ _SHIPPED = {SetsRecipe: "reader.toml", OwnRecipe: "finetune.toml", EmbedderRecip
 
 
 def load_recipe(kind: type[R], path: Path | None = None) -> R:
-    """Load a recipe file, by default the shipped one of its kind. Raises InputError if it is not
-    TOML or invalid.
-    """
+    """Load a recipe, by default the shipped one of its kind. Raises InputError if it is invalid."""
     shipped = Path(__file__).parent / "recipes" / _SHIPPED[kind]
     path = path or shipped
     hint = f"start from a copy of {shipped}"

@@ -39,9 +39,7 @@ _ALPHA = 0.7
 _KEPT = 6
 """Number of best negatives of a question to draw from."""
 Material = tuple[list[str], dict[int, list[TrainingQuestion]]]
-"""A set's passages in the form that is embedded, and its questions by the passage that answers
-them.
-"""
+"""A set's passages as they are embedded, and questions by the passage that answers them."""
 Unit = tuple[int, list[TrainingQuestion]]
 """A passage and questions that it answers."""
 
@@ -146,9 +144,7 @@ def _plan(
 def _units(
     recipe: EmbedderRecipe, materials: Sequence[Material], rng: random.Random
 ) -> Iterator[tuple[list[str], list[Unit]]]:
-    """Endless batches of passages with their questions, each batch from one set. Raises InputError
-    if there are too few.
-    """
+    """Endless batches of passages with questions, each of one set. Raises InputError if too few."""
     size, per_passage = recipe.passages, recipe.questions
     while True:
         batches = []
@@ -190,9 +186,7 @@ def _batch(
 
 
 def _loss(model: Any, batch: Batch, scale: float) -> Tensor:
-    """Mean of -log P(own passage), where P is the softmax of scaled cosines over the competing
-    passages.
-    """
+    """Mean of -log P(own passage), P the softmax of scaled cosines over competing passages."""
 
     def vectors(texts: Sequence[str], *prompts: str) -> Tensor:
         prompt = next((model.prompts[name] for name in prompts if model.prompts.get(name)), "")

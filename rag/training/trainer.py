@@ -74,9 +74,7 @@ class Steps:
                     self._save()
 
     def finish(self) -> None:
-        """Write the digest of the weights in the folder, which is checked at load, and remove the
-        checkpoint.
-        """
+        """Write the digest of the weights, which is checked at load; remove the checkpoint."""
         (self._out / "model.sha256").write_text(sha256_file(self._out / WEIGHTS) + "\n")
         self._checkpoint.unlink(missing_ok=True)
 

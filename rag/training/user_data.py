@@ -1,6 +1,4 @@
-"""Training set from a user's own questions, as SQuAD or gold JSON Lines. Unusable questions are
-logged.
-"""
+"""Training set from a user's questions, as SQuAD or gold JSON Lines; logs unusable ones."""
 
 from __future__ import annotations
 

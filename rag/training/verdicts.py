@@ -105,9 +105,7 @@ def _evidence(row: SetRow) -> str:
 
 
 def _text(row: SetRow, rng: random.Random) -> str:
-    """The claim; or the question, mostly with the capital and question mark that the sets leave
-    out.
-    """
+    """The claim; or the question, mostly with the capital and mark that the sets leave out."""
     if "claim" in row:
         return str(row["claim"])
     question = str(row["question"]).strip()
@@ -140,9 +138,7 @@ def _elsewhere(rows: Sequence[SetRow], share: float, rng: random.Random) -> list
 
 
 def _figures(articles: Sequence[Article], limit: int, rng: random.Random) -> list[Statement]:
-    """Sentences as claims about their own paragraph, unchanged or with a digit changed; some about
-    another paragraph.
-    """
+    """Sentences as claims about their paragraph, some with a changed digit, or about another."""
     claims: list[Statement] = []
     for article in rng.sample(list(articles), len(articles)):
         texts = [p["context"] for p in article["paragraphs"] if len(p["context"]) < _MAX_PARAGRAPH]

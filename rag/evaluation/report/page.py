@@ -161,8 +161,7 @@ def _charts(result: Result) -> Iterator[Chart]:
 def write(
     result: Result, comparison: Comparison | None, verdicts: Sequence[Gate], out: Path
 ) -> list[Path]:
-    """Write NAME-COMMIT.json, .html and .md to the folder `out`. Raises InputError if they cannot
-    be written."""
+    """Write NAME-COMMIT.json, .html and .md to the folder `out`. Raises InputError."""
     base = out / f"{result.facts['name']}-{result.facts['commit']}"
     paths = [base.with_name(f"{base.name}.{ending}") for ending in ("json", "html", "md")]
     with writing_to(out, "name another folder with --out"):
