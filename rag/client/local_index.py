@@ -14,9 +14,10 @@ import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from rag import build
 from rag.answering.searcher import Query
@@ -40,7 +41,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Index:
+class Index(AbstractContextManager["Index"]):
     """An index in a folder or a PostgreSQL database. Models are loaded once, at the first question.
 
     Every method may raise `rag.RagError`, whose `message` and `hint` are written for users.
@@ -198,9 +199,6 @@ class Index:
             self.engine.store.close()
             del self.__dict__["engine"]
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
@@ -233,7 +231,7 @@ def _coroutine(
     return in_thread
 
 
-class AsyncIndex:
+class AsyncIndex(AbstractAsyncContextManager["AsyncIndex"]):
     """The methods of `Index` as coroutines. They run one after another in one thread of their own,
     since an index answers one question at a time; the event loop stays free.
     """
@@ -258,9 +256,6 @@ class AsyncIndex:
     async def close(self) -> None:
         await self._close()
         self._thread.shutdown()
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()

@@ -18,9 +18,10 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from itertools import count
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 import rag.client.calls as calls
 from rag.client.calls import Call, Event, ServiceProblem, Unreachable, httpx
@@ -133,7 +134,7 @@ class _EventLines:
         return Event(self._name, data)
 
 
-class Client(_Transport[httpx.Client]):
+class Client(_Transport[httpx.Client], AbstractContextManager["Client"]):
     """Synchronous client. `key` defaults to the variable RAG_KEY. Raises ServiceProblem and
     Unreachable, which are RagErrors.
 
@@ -141,9 +142,6 @@ class Client(_Transport[httpx.Client]):
     """
 
     _make_http = httpx.Client
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -222,13 +220,10 @@ class Client(_Transport[httpx.Client]):
         raise AssertionError("_pause ends the attempts")
 
 
-class AsyncClient(_Transport[httpx.AsyncClient]):
+class AsyncClient(_Transport[httpx.AsyncClient], AbstractAsyncContextManager["AsyncClient"]):
     """`Client` with coroutines; its methods are documented there."""
 
     _make_http = httpx.AsyncClient
-
-    async def __aenter__(self) -> Self:
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()

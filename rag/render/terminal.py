@@ -150,14 +150,17 @@ def _refusal(shown: Answer) -> list[str]:
     lines = [f"{click.style('not found', bold=True)}: {reason}"]
     if shown.hits:
         lines += ["", "Nearest:"]
-    lines += _numbered(view.near_citations(shown))
-    for number, result in enumerate(view.near_hits(shown), 1):
-        lines += hit(number, result, scored=False)
+    return lines + _numbered(view.nearest(shown))
+
+
+def _numbered(sources: Sequence[Citation | Hit]) -> list[str]:
+    lines: list[str] = []
+    for n, source in enumerate(sources, 1):
+        if isinstance(source, Hit):
+            lines += hit(n, source, scored=False)
+        else:
+            lines += _citation(n, source)
     return lines
-
-
-def _numbered(citations: Sequence[Citation]) -> list[str]:
-    return [line for n, cited in enumerate(citations, 1) for line in _citation(n, cited)]
 
 
 def _citation(label: int | str, citation: Citation) -> list[str]:

@@ -191,15 +191,10 @@ def others(answer: Answer) -> list[Alternative]:
     return [rival for rival in _rivals(answer) if rival.confidence >= LEAST_SHOWN]
 
 
-def near_citations(answer: Answer) -> list[Citation]:
-    """The best candidates of a refusal."""
-    near = [candidate for candidate in answer.alternatives if candidate.confidence >= LEAST_SHOWN]
-    return [candidate.citations[0] for candidate in near[:NEAREST]]
-
-
-def near_hits(answer: Answer) -> Sequence[Hit]:
-    """The best passages of a refusal without candidates."""
-    return () if near_citations(answer) else answer.hits[:NEAREST]
+def nearest(answer: Answer) -> Sequence[Citation | Hit]:
+    """The best candidates of a refusal, or without any its best passages."""
+    near = [rival.citations[0] for rival in answer.alternatives if rival.confidence >= LEAST_SHOWN]
+    return near[:NEAREST] or answer.hits[:NEAREST]
 
 
 def reply(answer: Answer) -> list[str]:
@@ -210,10 +205,10 @@ def reply(answer: Answer) -> list[str]:
     return [f"{answer.abstention_reason}.", *offered, *(f"- {q}" for q in answer.suggestions)]
 
 
-def numbered(answer: Answer) -> list[Citation]:
-    """The citations that are shown with a number, in order; for a refusal, the nearest."""
+def numbered(answer: Answer) -> Sequence[Citation | Hit]:
+    """The sources that are shown with a number, in order; for a refusal, the nearest."""
     if answer.text is None:
-        return near_citations(answer)
+        return nearest(answer)
     conflicting = [conflict.citations[0] for conflict in answer.conflicts[:MOST_CONFLICTS]]
     return [*answer.citations, *conflicting]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from rag.errors import InputError
 from rag.render.status import clean, flat, takes_all
 from rag.repl.session import ReplSession
-from rag.types import Answer, plain
+from rag.types import plain
 
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -24,33 +24,29 @@ def run(session: ReplSession, lines: Iterable[bytes] | BinaryIO, out: TextIO) ->
     for number, line in enumerate(lines):
         text = line.decode("utf-8", "surrogateescape")
         if question := text.removeprefix("" if number else _BYTE_ORDER_MARK).strip():
-            code, output = _one(session, question, not takes_all(out))
+            code, output = _one(session, question)
             worst = max(worst, code)
-            out.write(output + "\n")
+            is_text = isinstance(output, str)
+            out.write(output if is_text else json.dumps(output, ensure_ascii=not takes_all(out)))
+            out.write("\n")
             out.flush()
     return worst
 
 
-def _one(session: ReplSession, question: str, escaped: bool) -> tuple[int, str]:
+def _one(session: ReplSession, question: str) -> tuple[int, Any]:
+    """The exit code and, as JSON or separated by tabs, answer, confidence, and source or reason."""
     try:
         answer = session.ask(question, session.understand(question))
     except InputError as error:
-        if not session.as_json:
-            return 2, f"error\t\t{clean(error.message)}"
         text = question.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         value = {"question": text, "error": error.message, "hint": error.hint}
-        return 2, json.dumps(value, ensure_ascii=escaped)
+        return 2, value if session.as_json else f"error\t\t{clean(error.message)}"
     session.exchanges.clear()  # the input may be long
-    if not session.as_json:
-        return int(answer.text is None), _line(answer)
-    value = {"asked": question, **plain(answer)}
-    return int(answer.text is None), json.dumps(value, ensure_ascii=escaped)
-
-
-def _line(answer: Answer) -> str:
-    """Answer, confidence, and source or reason, separated by tabs."""
+    code, sure = int(answer.text is None), f"{answer.confidence:.2f}"
+    if session.as_json:
+        return code, {"asked": question, **plain(answer)}
     if answer.text is None:
-        return f"not found\t{answer.confidence:.2f}\t{flat(answer.abstention_reason or '')}"
+        return code, f"not found\t{sure}\t{flat(answer.abstention_reason or '')}"
     first = answer.citations[0]
     source = f"{flat(first.document_id)}:{first.start}-{first.end}"
-    return f"{flat(answer.text)}\t{answer.confidence:.2f}\t{source}"
+    return code, f"{flat(answer.text)}\t{sure}\t{source}"

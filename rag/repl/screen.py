@@ -223,10 +223,8 @@ class Screen:
             self.wrapped(Text().append("Not found", "bold yellow").append(f": {reason}"), 2)
         if shown.hits:
             self.label("nearest")
-        for number, citation in enumerate(view.near_citations(shown), 1):
-            self._citation(number, citation)
-        for number, hit in enumerate(view.near_hits(shown), 1):
-            self._hit(number, hit)
+        for number, near in enumerate(view.nearest(shown), 1):
+            self._hit(number, near) if isinstance(near, Hit) else self._citation(number, near)
 
     def _conflicts(self, conflicts: Sequence[Alternative], cited: int) -> None:
         """Conflicting answers, each with its best citation, numbered after those `cited`."""

@@ -12,7 +12,7 @@ from rag.meaning.followups import Rewrite
 from rag.render import view
 from rag.repl.conversation import Conversation
 from rag.repl.session_engine import SessionEngine
-from rag.types import Answer, Citation, Document, Hit, Passage
+from rag.types import Answer, Citation, Document, Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,13 @@ class ReplSession:
             engine = self.service.engine()
             answer = self._conversation.ask(engine, rewrite, self.top_k, self.filter)
         self.exchanges.append(Exchange(question.strip(), answer, time.perf_counter() - started))
-        passages = [hit.passage for hit in view.near_hits(answer)]
-        self.places = list(map(_place, view.numbered(answer) or passages))
+        self.places = list(map(_place, view.numbered(answer)))
         return answer
 
     def search(self, words: str, top_k: int) -> list[Hit]:
         with self.working("loading the models" if self.service.loading else "searching"):
             hits = self.service.engine().search(words, top_k, self.filter)
-        self.places = [_place(hit.passage) for hit in hits]
+        self.places = list(map(_place, hits))
         return hits
 
     def place(self, number: int) -> tuple[ShownPlace, Document | None]:
@@ -84,6 +83,8 @@ class ReplSession:
         return place, self.service.store().document(place.document_id)
 
 
-def _place(shown: Citation | Passage) -> ShownPlace:
-    quote = shown.quote if isinstance(shown, Citation) else shown.text
-    return ShownPlace(shown.document_id, shown.start, shown.end, quote)
+def _place(shown: Citation | Hit) -> ShownPlace:
+    if isinstance(shown, Citation):
+        return ShownPlace(shown.document_id, shown.start, shown.end, shown.quote)
+    passage = shown.passage
+    return ShownPlace(passage.document_id, passage.start, passage.end, passage.text)

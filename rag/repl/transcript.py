@@ -39,8 +39,9 @@ def _exchange(exchange: Exchange) -> Iterator[str]:
         return
     if answer.text is None:
         yield from (f"**Not found**: {_escaped(answer.abstention_reason or '')}", "")
-        for citation in view.near_citations(answer)[:1]:
-            yield from ("Nearest:", "", *_citation(1, citation))
+        for near in view.nearest(answer)[:1]:
+            if isinstance(near, Citation):
+                yield from ("Nearest:", "", *_citation(1, near))
         return
     confidence = f"(confidence {answer.confidence:.0%})"
     if answer.form in view.LINED_FORMS:
