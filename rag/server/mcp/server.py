@@ -81,16 +81,7 @@ class RagServer(MCPServer[Any]):
     needs of the arguments. Every tool takes a `collection`.
     """
 
-    def __init__(self, library_of: LibraryOf) -> None:
-        super().__init__(
-            "rag",
-            title="rag: answers from your documents",
-            instructions=_INSTRUCTIONS,
-            version=__version__,
-            log_level="WARNING",
-            extensions=[Skills()],
-        )
-        self._library_of = library_of
+    library_of: LibraryOf
 
     async def list_tools(self) -> list[Tool]:
         lean = []
@@ -118,7 +109,7 @@ class RagServer(MCPServer[Any]):
         try:
             with ExitStack() as stack:
                 request = context.request_context.request
-                _open.set(partial(self._library_of, request, collection, stack))
+                _open.set(partial(self.library_of, request, collection, stack))
                 return await super().call_tool(name, own, context)
         except ToolError as error:
             cause = error.__cause__
@@ -152,15 +143,23 @@ def _error(text: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=printable(text))], is_error=True)
 
 
-def make_server(library_of: LibraryOf, writes: bool) -> MCPServer[Any]:
+def make_server(library_of: LibraryOf, writes: bool) -> RagServer:
     """`writes` adds the tools that run grids, ingest and delete."""
-    server = RagServer(library_of)
-    for title, tool in _READING.items():
-        server.tool(**_tool(title, read_only_hint=True))(tool)
-    if writes:
-        for title, tool in _WRITING.items():
+    server = RagServer(
+        "rag",
+        title="rag: answers from your documents",
+        instructions=_INSTRUCTIONS,
+        version=__version__,
+        log_level="WARNING",
+        extensions=[Skills()],
+    )
+    server.library_of = library_of
+    for title, tool in {**_READING, **(_WRITING if writes else {})}.items():
+        hints = {"read_only_hint": True}
+        if title in _WRITING:
             hints = {"destructive_hint": tool is delete, "idempotent_hint": True}
-            server.tool(**_tool(title, **hints))(tool)
+        annotations = ToolAnnotations(title=title, open_world_hint=False, **hints)
+        server.tool(annotations=annotations, structured_output=False)(tool)
     for name, (title, prompt) in _PROMPTS.items():
         server.prompt(name, title=title)(prompt)
 
@@ -185,11 +184,6 @@ def make_server(library_of: LibraryOf, writes: bool) -> MCPServer[Any]:
         return document.text
 
     return server
-
-
-def _tool(title: str, **hints: bool) -> dict[str, Any]:
-    annotations = ToolAnnotations(title=title, open_world_hint=False, **hints)
-    return {"annotations": annotations, "structured_output": False}
 
 
 def ask(
