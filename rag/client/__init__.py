@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
-    from rag.client.calls import Event, ServiceProblem, Unreachable
-    from rag.client.service import AsyncClient, Client
+    from rag.client.service import AsyncClient, Client, Event, ServiceProblem, Unreachable
 
 __all__ = ["AsyncClient", "Client", "Event", "ServiceProblem", "Unreachable"]
 
@@ -18,5 +17,4 @@ def __getattr__(name: str) -> _Any:
     """Import httpx only when a name is used; without it, the error says how to install it."""
     if name not in __all__:
         raise AttributeError(f"module 'rag.client' has no attribute {name!r}")
-    home = "service" if name in ("AsyncClient", "Client") else "calls"
-    return getattr(_import_module(f"rag.client.{home}"), name)
+    return getattr(_import_module("rag.client.service"), name)

@@ -13,59 +13,71 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from urllib.parse import quote
 
-import rag.client.calls as calls
-from rag.client.calls import Call, Event, ServiceProblem, Unreachable, httpx
-from rag.server.schemas import Job, WireDocument, WireGrid
+from pydantic import BaseModel
+
+from rag.errors import InputError, RagError, install_line
+from rag.server import schemas
+from rag.server.schemas import Job, WireAnswer, WireDocument, WireGrid, WireHit
+
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    raise InputError(
+        "rag.client needs httpx, which is not installed", f"run: {install_line('client')}"
+    ) from error
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Http = TypeVar("Http", httpx.Client, httpx.AsyncClient)
-Method = TypeVar("Method", bound=Callable[..., Any])
+M = TypeVar("M", bound=BaseModel)
 _AGAIN = (429, 503)
 """Statuses of requests that were not processed, so that they can safely be sent again."""
 _LONGEST_WAIT = 30.0
 _PAUSE = 0.5
 
 
-def _described(method: Method, request: Callable[..., Any]) -> Method:
-    """Give the method the name, the documentation and the parameters of its request."""
-    functools.update_wrapper(method, request)
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    parameters = [own, *inspect.signature(request).parameters.values()]
-    method.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return method
+class ServiceProblem(RagError):
+    """An error response: `status` is the HTTP status, `type` the problem's URN."""
+
+    def __init__(self, status: int, type: str, detail: str, hint: str, request_id: str) -> None:
+        super().__init__(detail, hint)
+        self.status = status
+        self.type = type
+        self.request_id = request_id
 
 
-def _method(request: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
-    def method(client: Client, /, *arguments: P.args, **options: P.kwargs) -> T:
-        return client._send(request(*arguments, **options))
-
-    return _described(method, request)
+class Unreachable(RagError):
+    """Nothing answers at the service's address."""
 
 
-def _coroutine(
-    request: Callable[P, Call[T]],
-) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, T]]:
-    async def method(client: AsyncClient, /, *arguments: P.args, **options: P.kwargs) -> T:
-        return await client._send(request(*arguments, **options))
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`name` is search_results, citation, final_answer or done; `data` holds its fields."""
 
-    return _described(method, request)
+    name: str
+    data: dict[str, Any]
 
 
-class _Transport(Generic[Http]):
-    """Shared by both clients: address, key and number of retries."""
-
-    _make_http: type[Http]
+class AsyncClient(AbstractAsyncContextManager["AsyncClient"]):
+    """`Client` with coroutines."""
 
     def __init__(
         self,
@@ -73,18 +85,164 @@ class _Transport(Generic[Http]):
         key: str | None = None,
         timeout: float = 60.0,
         retries: int = 3,
-        http: Http | None = None,
+        http: httpx.AsyncClient | None = None,
     ) -> None:
         self._url = url.rstrip("/")
         self._retries = retries
-        self._http: Http = http or self._make_http(timeout=timeout)
+        self._http = http or httpx.AsyncClient(timeout=timeout)
         secret = os.environ.get("RAG_KEY", "") if key is None else key
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
 
-    def _request(self, call: Call[Any]) -> dict[str, Any]:
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def ask(
+        self,
+        question: str,
+        filters: Sequence[str] = (),
+        top_k: int | None = None,
+        deadline_ms: int | None = None,
+    ) -> WireAnswer:
+        """Ask a question. `answer` is None if none was found; `abstention_reason` says why."""
+        options = _given(filters=list(filters), top_k=top_k, deadline_ms=deadline_ms)
+        return await self._post("/v1/ask", WireAnswer, {"question": question, **options})
+
+    async def ask_many(
+        self, questions: Sequence[str], filters: Sequence[str] = (), top_k: int | None = None
+    ) -> list[WireAnswer]:
+        """Ask up to 64 questions, which are read together; answers are in the same order."""
+        body = {"questions": list(questions), **_given(filters=list(filters), top_k=top_k)}
+        return (await self._post("/v1/ask/batch", schemas.WireAnswers, body)).answers
+
+    async def stream(
+        self, question: str, filters: Sequence[str] = (), top_k: int | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Ask a question and yield the passages once they are found, citations and the answer."""
+        options, name = _given(filters=list(filters), top_k=top_k), ""
+        body = {"question": question, "stream": True, **options}
+        try:
+            async with aclosing(self._lines(self._request("POST", "/v1/ask", json=body))) as lines:
+                async for line in lines:
+                    field, _, content = line.partition(": ")
+                    if field == "event":
+                        name = content
+                    elif field == "data":
+                        data = json.loads(content)
+                        if name == "error":
+                            raise _problem(data["status"], data, data.get("request_id", ""))
+                        yield Event(name, data)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+
+    async def search(
+        self, question: str, filters: Sequence[str] = (), top_k: int = 10
+    ) -> list[WireHit]:
+        """The `top_k` passages that best match the question, best first."""
+        body = {"question": question, **_given(filters=list(filters), top_k=top_k)}
+        return (await self._post("/v1/search", schemas.WireHits, body)).hits
+
+    async def documents(self) -> AsyncGenerator[WireDocument, None]:
+        """All documents in order of id."""
+        after: str | None = ""
+        while after is not None:
+            values = {"after": after, "limit": 1000}
+            page = await self._get("/v1/documents", schemas.WireDocuments, values)
+            for document in page.documents:
+                yield document
+            after = page.next
+
+    async def document(self, document_id: str) -> schemas.WireDocumentDetail:
+        """A document without its text."""
+        return await self._get(_document(document_id), schemas.WireDocumentDetail)
+
+    async def text(self, document_id: str) -> str:
+        """The document's text, to which all offsets refer."""
+        return (await self._send("GET", f"{_document(document_id)}/text")).decode()
+
+    async def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
+        """Upload a file, replacing one of that name; with `wait`, return when it is ingested."""
+        data = content.encode() if isinstance(content, str) else content
+        sent = await self._send("POST", "/v1/documents", files=[("file", (name, data))])
+        job = Job.model_validate_json(sent)
+        return await self._ended(job.id) if wait and job.state != "done" else job
+
+    async def put_file(self, path: Path, wait: bool = True) -> Job:
+        return await self.put(path.name, await asyncio.to_thread(path.read_bytes), wait)
+
+    async def delete(self, document_id: str) -> schemas.Deleted:
+        """Delete a document."""
+        deleted = await self._send("DELETE", _document(document_id))
+        return schemas.Deleted.model_validate_json(deleted)
+
+    async def check(
+        self, text: str, filters: Sequence[str] = (), sources: Mapping[int, str] | None = None
+    ) -> schemas.WireReport:
+        """Check a text's sentences and quotations; `sources` maps its [n] marks to document ids."""
+        cited = [{"index": number, "document_id": name} for number, name in (sources or {}).items()]
+        body = {"text": text, "filters": list(filters), "sources": cited}
+        return await self._post("/v1/check", schemas.WireReport, body)
+
+    async def verify(self, citation: schemas.WireCitation) -> schemas.WireVerdict:
+        """Check whether a citation still holds."""
+        return await self._post("/v1/verify", schemas.WireVerdict, citation.model_dump(mode="json"))
+
+    async def grids(self) -> list[schemas.WireGridSummary]:
+        """All grids with the states of their cells."""
+        return (await self._get("/v1/grids", schemas.WireGrids)).grids
+
+    async def grid(self, name: str) -> WireGrid:
+        """A grid with its cells."""
+        return await self._get(_grid(name), WireGrid, {"limit": 10_000})
+
+    async def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
+        """Ask a grid, with the values of a grid file; with `wait`, return when all are asked."""
+        started = await self._post("/v1/grids", schemas.WireGridJob, dict(definition))
+        if wait:
+            await self._ended(started.job)
+        return await self.grid(started.name)
+
+    async def delete_grid(self, name: str) -> None:
+        """Delete a grid with its answers."""
+        await self._send("DELETE", _grid(name))
+
+    async def rate_cell(
+        self, name: str, row: str, column: str, verdict: str, value: str = ""
+    ) -> dict[str, Any]:
+        """Say that a cell is "confirmed", "corrected" to `value`, or "rejected"."""
+        body = {"row": row, "column": column, "verdict": verdict, "value": value}
+        return dict(json.loads(await self._send("POST", f"{_grid(name)}/ratings", json=body)))
+
+    async def _ended(self, job_id: str) -> Job:
+        path = f"/v1/jobs/{quote(job_id, safe='')}"
+        while (job := await self._get(path, Job)).state != "done":
+            await self._wait(_PAUSE)
+        return job
+
+    async def _get(self, path: str, model: type[M], params: dict[str, Any] | None = None) -> M:
+        return model.model_validate_json(await self._send("GET", path, params=params))
+
+    async def _post(self, path: str, model: type[M], body: dict[str, Any]) -> M:
+        return model.model_validate_json(await self._send("POST", path, json=body))
+
+    async def _send(self, method: str, path: str, **sent: Any) -> bytes:
+        """The body of the response. Raises ServiceProblem, Unreachable."""
+        for attempt in count():
+            outcome: httpx.Response | httpx.TransportError
+            try:
+                outcome = await self._exchange(self._request(method, path, **sent))
+            except httpx.TransportError as error:
+                outcome = error
+            if isinstance(outcome, httpx.Response) and outcome.is_success:
+                return outcome.content
+            await self._wait(self._pause(attempt, outcome))
+        raise AssertionError("_pause ends the attempts")
+
+    def _request(self, method: str, path: str, **sent: Any) -> dict[str, Any]:
         """The arguments with which httpx sends the request."""
-        url = f"{self._url}{call.path}"
-        return {"method": call.method, "url": url, "headers": self._headers, **call.send}
+        return {"method": method, "url": f"{self._url}{path}", "headers": self._headers, **sent}
 
     def _pause(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float:
         """Seconds until the next attempt. Raises the outcome's error if no attempt can help."""
@@ -103,45 +261,128 @@ class _Transport(Generic[Http]):
         message = f"no service answers at {self._url}: {error or type(error).__name__}"
         return Unreachable(message, "start one: rag serve")
 
+    async def _wait(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def _exchange(self, request: dict[str, Any]) -> httpx.Response:
+        return await self._http.request(**request)
+
+    async def _lines(self, request: dict[str, Any]) -> AsyncGenerator[str, None]:
+        async with self._http.stream(**request) as response:
+            if not response.is_success:
+                await response.aread()
+                raise _problem_of(response)
+            async for line in response.aiter_lines():
+                yield line
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that are set."""
+    return {key: value for key, value in options.items() if value}
+
+
+def _document(document_id: str) -> str:
+    return f"/v1/documents/{quote(document_id)}"
+
+
+def _grid(name: str) -> str:
+    return f"/v1/grids/{quote(name, safe='')}"
+
 
 def _problem_of(response: httpx.Response) -> ServiceProblem:
     """The service's problem document, or the plain response of a proxy in front of it."""
+    request_id = response.headers.get("X-Request-ID", "")
     try:
-        problem = response.json()
-        detail, hint = str(problem["detail"]), str(problem.get("hint", ""))
+        return _problem(response.status_code, response.json(), request_id)
     except (ValueError, KeyError, TypeError, AttributeError):
-        problem, detail, hint = {}, f"HTTP {response.status_code}: {response.text[:200]}", ""
-    kind, request_id = str(problem.get("type", "")), response.headers.get("X-Request-ID", "")
-    return ServiceProblem(response.status_code, kind, detail, hint, request_id)
+        detail = f"HTTP {response.status_code}: {response.text[:200]}"
+        return ServiceProblem(response.status_code, "", detail, "", request_id)
 
 
-class _EventLines:
-    """Assembles events from the lines of a stream. Raises ServiceProblem for an `error` event."""
-
-    def __init__(self) -> None:
-        self._name = ""
-
-    def take(self, line: str) -> Event | None:
-        field, _, content = line.partition(": ")
-        if field == "event":
-            self._name = content
-        if field != "data":
-            return None
-        data = json.loads(content)
-        if self._name == "error":
-            hint, request_id = data.get("hint", ""), data.get("request_id", "")
-            raise ServiceProblem(data["status"], data["type"], data["detail"], hint, request_id)
-        return Event(self._name, data)
+def _problem(status: int, problem: Any, request_id: str) -> ServiceProblem:
+    detail, hint = str(problem["detail"]), str(problem.get("hint", ""))
+    return ServiceProblem(status, str(problem.get("type", "")), detail, hint, request_id)
 
 
-class Client(_Transport[httpx.Client], AbstractContextManager["Client"]):
+class _Blocking(AsyncClient):
+    """Its coroutines wait for nothing but the network, and end at their first step."""
+
+    def __init__(self, url: str, key: str | None, retries: int, http: httpx.Client) -> None:
+        super().__init__(url, key, retries=retries, http=cast(Any, http))
+        self._client = http
+
+    async def _wait(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    async def _exchange(self, request: dict[str, Any]) -> httpx.Response:
+        return self._client.request(**request)
+
+    async def _lines(self, request: dict[str, Any]) -> AsyncGenerator[str, None]:
+        with self._client.stream(**request) as response:
+            if not response.is_success:
+                response.read()
+                raise _problem_of(response)
+            for line in response.iter_lines():
+                yield line
+
+    async def put_file(self, path: Path, wait: bool = True) -> Job:
+        return await self.put(path.name, path.read_bytes(), wait)
+
+
+def _finished(step: Awaitable[T]) -> T:
+    """The result of a step of `_Blocking`."""
+    try:
+        next(step.__await__())
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    raise AssertionError("a blocking client waits for no event loop")
+
+
+def _now(
+    method: Callable[Concatenate[_Blocking, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Client, P], T]:
+    @functools.wraps(method)
+    def blocking(self: Client, /, *arguments: P.args, **options: P.kwargs) -> T:
+        return _finished(method(self._calls, *arguments, **options))
+
+    return blocking
+
+
+def _each(
+    method: Callable[Concatenate[_Blocking, P], AsyncGenerator[T, None]],
+) -> Callable[Concatenate[Client, P], Iterator[T]]:
+    @functools.wraps(method)
+    def blocking(self: Client, /, *arguments: P.args, **options: P.kwargs) -> Iterator[T]:
+        steps = method(self._calls, *arguments, **options)
+        try:
+            while True:
+                yield _finished(anext(steps))
+        except StopAsyncIteration:
+            return
+        finally:
+            _finished(steps.aclose())
+
+    return blocking
+
+
+class Client(AbstractContextManager["Client"]):
     """Synchronous client. `key` defaults to the variable RAG_KEY. Raises ServiceProblem and
     Unreachable, which are RagErrors.
 
     Requests refused with 429 or 503 are repeated up to `retries` times.
     """
 
-    _make_http = httpx.Client
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        key: str | None = None,
+        timeout: float = 60.0,
+        retries: int = 3,
+        http: httpx.Client | None = None,
+    ) -> None:
+        self._http = http or httpx.Client(timeout=timeout)
+        self._calls = _Blocking(url, key, retries, self._http)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -149,151 +390,20 @@ class Client(_Transport[httpx.Client], AbstractContextManager["Client"]):
     def close(self) -> None:
         self._http.close()
 
-    ask = _method(calls.ask)
-    ask_many = _method(calls.ask_many)
-    search = _method(calls.search)
-    document = _method(calls.document)
-    text = _method(calls.text)
-    delete = _method(calls.delete)
-    check = _method(calls.check)
-    grids = _method(calls.grids)
-    grid = _method(calls.grid)
-    delete_grid = _method(calls.delete_grid)
-    rate_cell = _method(calls.rate_cell)
-    verify = _method(calls.verify)
-
-    def stream(
-        self, question: str, filters: Sequence[str] = (), top_k: int | None = None
-    ) -> Iterator[Event]:
-        """Ask a question and yield the passages once they are found, citations and the answer."""
-        events = _EventLines()
-        request = self._request(calls.stream(question, filters, top_k))
-        try:
-            with self._http.stream(**request) as response:
-                if not response.is_success:
-                    response.read()
-                    raise _problem_of(response)
-                for line in response.iter_lines():
-                    if event := events.take(line):
-                        yield event
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-
-    def documents(self) -> Iterator[WireDocument]:
-        """All documents in order of id."""
-        after: str | None = ""
-        while after is not None:
-            page = self._send(calls.page(after))
-            yield from page.documents
-            after = page.next
-
-    def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
-        """Upload a file, replacing one of that name; with `wait`, return when it is ingested."""
-        job = self._send(calls.put(name, content))
-        return self._ended(job.id) if wait and job.state != "done" else job
-
-    def put_file(self, path: Path, wait: bool = True) -> Job:
-        return self.put(path.name, path.read_bytes(), wait)
-
-    def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
-        """Ask a grid, with the values of a grid file; with `wait`, return when all are asked."""
-        started = self._send(calls.run_grid(definition))
-        if wait:
-            self._ended(started.job)
-        return self.grid(started.name)
-
-    def _ended(self, job_id: str) -> Job:
-        while (job := self._send(calls.job(job_id))).state != "done":
-            time.sleep(_PAUSE)
-        return job
-
-    def _send(self, call: Call[T]) -> T:
-        for attempt in count():
-            outcome: httpx.Response | httpx.TransportError
-            try:
-                outcome = self._http.request(**self._request(call))
-            except httpx.TransportError as error:
-                outcome = error
-            if isinstance(outcome, httpx.Response) and outcome.is_success:
-                return call.read(outcome.content)
-            time.sleep(self._pause(attempt, outcome))
-        raise AssertionError("_pause ends the attempts")
-
-
-class AsyncClient(_Transport[httpx.AsyncClient], AbstractAsyncContextManager["AsyncClient"]):
-    """`Client` with coroutines; its methods are documented there."""
-
-    _make_http = httpx.AsyncClient
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    ask = _coroutine(calls.ask)
-    ask_many = _coroutine(calls.ask_many)
-    search = _coroutine(calls.search)
-    document = _coroutine(calls.document)
-    text = _coroutine(calls.text)
-    delete = _coroutine(calls.delete)
-    check = _coroutine(calls.check)
-    grids = _coroutine(calls.grids)
-    grid = _coroutine(calls.grid)
-    delete_grid = _coroutine(calls.delete_grid)
-    rate_cell = _coroutine(calls.rate_cell)
-    verify = _coroutine(calls.verify)
-
-    async def stream(
-        self, question: str, filters: Sequence[str] = (), top_k: int | None = None
-    ) -> AsyncIterator[Event]:
-        events = _EventLines()
-        request = self._request(calls.stream(question, filters, top_k))
-        try:
-            async with self._http.stream(**request) as response:
-                if not response.is_success:
-                    await response.aread()
-                    raise _problem_of(response)
-                async for line in response.aiter_lines():
-                    if event := events.take(line):
-                        yield event
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-
-    async def documents(self) -> AsyncIterator[WireDocument]:
-        after: str | None = ""
-        while after is not None:
-            page = await self._send(calls.page(after))
-            for document in page.documents:
-                yield document
-            after = page.next
-
-    async def put(self, name: str, content: str | bytes, wait: bool = True) -> Job:
-        job = await self._send(calls.put(name, content))
-        return await self._ended(job.id) if wait and job.state != "done" else job
-
-    async def put_file(self, path: Path, wait: bool = True) -> Job:
-        return await self.put(path.name, await asyncio.to_thread(path.read_bytes), wait)
-
-    async def run_grid(self, definition: Mapping[str, Any], wait: bool = True) -> WireGrid:
-        started = await self._send(calls.run_grid(definition))
-        if wait:
-            await self._ended(started.job)
-        return await self.grid(started.name)
-
-    async def _ended(self, job_id: str) -> Job:
-        while (job := await self._send(calls.job(job_id))).state != "done":
-            await asyncio.sleep(_PAUSE)
-        return job
-
-    async def _send(self, call: Call[T]) -> T:
-        for attempt in count():
-            outcome: httpx.Response | httpx.TransportError
-            try:
-                outcome = await self._http.request(**self._request(call))
-            except httpx.TransportError as error:
-                outcome = error
-            if isinstance(outcome, httpx.Response) and outcome.is_success:
-                return call.read(outcome.content)
-            await asyncio.sleep(self._pause(attempt, outcome))
-        raise AssertionError("_pause ends the attempts")
+    ask = _now(_Blocking.ask)
+    ask_many = _now(_Blocking.ask_many)
+    stream = _each(_Blocking.stream)
+    search = _now(_Blocking.search)
+    documents = _each(_Blocking.documents)
+    document = _now(_Blocking.document)
+    text = _now(_Blocking.text)
+    put = _now(_Blocking.put)
+    put_file = _now(_Blocking.put_file)
+    delete = _now(_Blocking.delete)
+    check = _now(_Blocking.check)
+    verify = _now(_Blocking.verify)
+    grids = _now(_Blocking.grids)
+    grid = _now(_Blocking.grid)
+    run_grid = _now(_Blocking.run_grid)
+    delete_grid = _now(_Blocking.delete_grid)
+    rate_cell = _now(_Blocking.rate_cell)
