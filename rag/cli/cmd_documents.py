@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from rag import build
 from rag.cli.options import command, filter_option, flag, is_json, print_json, show, stopped
+from rag.engine import Engine
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
@@ -28,11 +28,6 @@ from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
 from rag.settings import Settings
 from rag.types import Document, plain
-
-if TYPE_CHECKING:
-    from rag.engine import Engine
-    from rag.ingestion.ingest import Ingest
-    from rag.ingestion.web import WebIngest
 
 _PARTS = {
     "documents": "text",
@@ -78,7 +73,8 @@ def ingest_command(
         with build.pool(settings) as pool:
             with Status("opening the index"):
                 web = build.web(settings, pool, allow_private)
-            _run(settings, progress, web, lambda: web.run(paths, progress.on_page))
+            run = partial(web.run, paths, progress.on_page)
+            _run(settings.place, progress, web.report, run)
         return
     files = build.files(settings, [Path(path) for path in paths], name)
     progress = IngestProgress(files)
@@ -95,16 +91,13 @@ def ingest_command(
         loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
         with Status("opening the index"):
             ingest = build.ingest(settings, loader, progress.on_embedded, forgetting)
-        _run(settings, progress, ingest, lambda: ingest.run(files, progress.on_progress))
+        run = partial(ingest.run, files, progress.on_progress)
+        _run(settings.place, progress, ingest.report, run)
 
 
 def _run(
-    settings: Settings,
-    progress: IngestProgress,
-    ingest: Ingest | WebIngest,
-    run: Callable[[], object],
+    place: str, progress: IngestProgress, report: IngestReport, run: Callable[[], object]
 ) -> None:
-    report = ingest.report
     try:
         with Status(progress.describe, log=True):
             run()
@@ -112,8 +105,8 @@ def _run(
         if is_json():
             print_json(report)
         count = plural(len(report.added) + len(report.updated), "document")
-        stopped(f"{count} stored in {settings.place} so far")
-    show(report, _lines(report, settings.place))
+        stopped(f"{count} stored in {place} so far")
+    show(report, _lines(report, place))
 
 
 def _lines(report: IngestReport, place: str) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from rag import build
+from rag.answering.searcher import check_question
 from rag.cli.options import (
     FILE,
     check_folder,
@@ -86,7 +88,6 @@ def run_command(
       rag eval run questions.jsonl --corpus ~/notes --limit 50
       rag eval run questions.jsonl --fail-under f1=70 --junit bounds.xml
     """
-    from rag import build
     from rag.evaluation import gates
     from rag.evaluation.corpus import opened
     from rag.evaluation.gold_formats import load
@@ -162,7 +163,6 @@ def claims_command(
     """
     from tqdm import tqdm
 
-    from rag import build
     from rag.evaluation import claims
 
     lower = [(*_bound(text), True) for text in fail_under]
@@ -218,8 +218,6 @@ def why_command(
       rag eval why "When does the lease end?" --answer "31 May 2027"
       rag eval why "Who signed it?" --answer "Ann Lee" --document notes/lease.md
     """
-    from rag import build
-    from rag.answering.searcher import check_question
     from rag.evaluation import diagnose
 
     text = check_question(question, settings.max_question)
@@ -255,7 +253,6 @@ def calibrate_command(
       rag eval calibrate gold.jsonl --risk 0.05
       RAG_CALIBRATION=calibration.json rag ask "When does the lease end?"
     """
-    from rag import build
     from rag.evaluation.calibrate import calibrate
     from rag.evaluation.gold import read_jsonl
 

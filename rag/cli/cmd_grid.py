@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,12 +17,10 @@ from rag.desk import grid as grids
 from rag.desk.grid import STATE_NAMES, Change, Grid
 from rag.errors import InputError
 from rag.filters import is_date, parse
+from rag.protocols import Store
 from rag.render.status import Status, clean, plural, takes_all
 from rag.settings import Settings
 from rag.types import plain
-
-if TYPE_CHECKING:
-    from rag.protocols import Store
 
 
 def _checked(_: click.Context, __: click.Parameter, out: Path | None) -> Path | None:
@@ -112,7 +109,6 @@ def refresh_command(settings: Settings, name: str, out: Path | None) -> None:
       rag grid refresh leases --out leases.csv
     """
     with closing(build.store(settings)) as store:
-        grids.load(store, name)
         _run(settings, store, name, out)
 
 
