@@ -5,8 +5,8 @@ when a part is built.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rag.answering.judge import Judge, Ranks
 from rag.answering.searcher import Searcher
 from rag.engine import Engine
-from rag.errors import AbsentError, InputError, install_line
+from rag.errors import AbsentError, InputError, needs_extra
 from rag.models.registry import (
     CASCADE_READS,
     calibration_path,
@@ -86,7 +86,7 @@ def collections(settings: Settings) -> Collections:
         from rag.store.local.collections import LocalCollections
 
         return LocalCollections(settings.index)
-    with _extra("postgres", "a PostgreSQL store"):
+    with needs_extra("postgres", "a PostgreSQL store"):
         from rag.store.postgres.collections import PostgresCollections
     return PostgresCollections(settings.store, settings.index)
 
@@ -347,25 +347,15 @@ def _arithmetic(settings: Settings) -> Arithmetic:
 
 
 def postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> PostgresStore:
-    with _extra("postgres", "a PostgreSQL store"):
+    with needs_extra("postgres", "a PostgreSQL store"):
         from rag.store.postgres.store import PostgresStore
     return PostgresStore(settings.store, expect, create)
-
-
-@contextmanager
-def _extra(name: str, purpose: str) -> Iterator[None]:
-    """Turn a missing library into an InputError that names the extra."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        message = f"{purpose} needs {error.name}, which is not installed"
-        raise InputError(message, f"run: {install_line(name)}") from error
 
 
 def queue(settings: Settings) -> Queue:
     """Upload queue of the index. Raises InputError for a local index."""
     _needs_database(settings)
-    with _extra("postgres", "a queue"):
+    with needs_extra("postgres", "a queue"):
         from rag.store.postgres.queue import PostgresQueue
     return PostgresQueue(settings.store)
 
@@ -373,7 +363,7 @@ def queue(settings: Settings) -> Queue:
 def collection_queues(settings: Settings) -> CollectionQueues:
     """Upload queues of the index and of its collections. Raises InputError for a local index."""
     _needs_database(settings)
-    with _extra("postgres", "a queue"):
+    with needs_extra("postgres", "a queue"):
         from rag.store.postgres.collection_queues import CollectionQueues
     return CollectionQueues(settings)
 

@@ -84,6 +84,16 @@ def writing_to(path: object, hint: str, kind: type[RagError] = InputError) -> It
         raise kind(f"{path} cannot be written: {error.strerror}", hint) from error
 
 
+@contextmanager
+def needs_extra(extra: str, purpose: str) -> Iterator[None]:
+    """Turn a missing library into an InputError that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f"{purpose} needs {error.name}, which is not installed"
+        raise InputError(message, f"run: {install_line(extra)}") from error
+
+
 def install_line(extra: str = "") -> str:
     """Command that installs this package with an extra, from the same source as before."""
     wanted = f"[{extra}]" if extra else ""

@@ -12,7 +12,7 @@ import click
 from rag.cli import agent_config
 from rag.cli.agent_config import ConfigChange, Server
 from rag.cli.options import collection_name, command, flag, is_json, show
-from rag.errors import InputError, install_line
+from rag.errors import InputError, install_line, needs_extra
 from rag.render.links import page_of
 from rag.settings import Settings
 
@@ -40,13 +40,8 @@ def mcp_command(settings: Settings, allow_writes: bool, page: str) -> None:
     """
     if page:
         _check_url("--page", page, "http://127.0.0.1:8000/")
-    try:
+    with needs_extra("mcp", "rag mcp"):
         from rag.server.mcp.local import run
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] not in ("mcp", "mcp_types"):
-            raise
-        hint = f"run: {install_line('mcp')}"
-        raise InputError("the package mcp is not installed", hint) from error
     run(settings, allow_writes, page and page_of(f"{page.rstrip('/')}/", collection_name()))
 
 

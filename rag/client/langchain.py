@@ -17,17 +17,13 @@ from typing import Any
 from rag.client.passages import ABOUT, TOOL, answered, metadata_of, passages, place_id
 from rag.client.service import Client
 from rag.engine import Engine
-from rag.errors import InputError, install_line
+from rag.errors import needs_extra
 
-try:
+with needs_extra("langchain", "this"):
     from langchain_core.callbacks import CallbackManagerForRetrieverRun
     from langchain_core.documents import Document
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.tools import StructuredTool
-except ModuleNotFoundError as error:
-    raise InputError(
-        "this needs langchain-core, which is not installed", f"run: {install_line('langchain')}"
-    ) from error
 
 
 class RagRetriever(BaseRetriever):  # type: ignore[misc]  # it may not be installed

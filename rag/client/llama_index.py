@@ -16,18 +16,13 @@ from collections.abc import Sequence
 from rag.client.passages import ABOUT, TOOL, Source, answered, metadata_of, passages, place_id
 from rag.client.service import Client
 from rag.engine import Engine
-from rag.errors import InputError, install_line
+from rag.errors import needs_extra
 from rag.server.schemas import WireHit
 
-try:
+with needs_extra("llama-index", "this"):
     from llama_index.core.retrievers import BaseRetriever
     from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
     from llama_index.core.tools import FunctionTool
-except ModuleNotFoundError as error:
-    raise InputError(
-        "this needs llama-index-core, which is not installed", f"run: {install_line('llama-index')}"
-    ) from error
-
 
 _SCORES = ("score", "dense", "lexical")
 

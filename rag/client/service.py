@@ -34,16 +34,12 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from rag.errors import InputError, RagError, install_line
+from rag.errors import RagError, needs_extra
 from rag.server import schemas
 from rag.server.schemas import Job, WireAnswer, WireDocument, WireGrid, WireHit
 
-try:
+with needs_extra("client", "rag.client"):
     import httpx
-except ModuleNotFoundError as error:
-    raise InputError(
-        "rag.client needs httpx, which is not installed", f"run: {install_line('client')}"
-    ) from error
 
 P = ParamSpec("P")
 T = TypeVar("T")

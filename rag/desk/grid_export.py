@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rag.desk.grid import STATE_NAMES, Cell, Grid, cell_dict
-from rag.errors import InputError, install_line, writing_to
+from rag.errors import InputError, needs_extra, writing_to
 from rag.filters import shown
 from rag.render.html_page import html_page
 from rag.render.status import clean, flat
@@ -243,11 +243,8 @@ def to_xlsx(grid: Grid, sources: Sources) -> bytes:
 
 
 def _openpyxl() -> Any:
-    try:
+    with needs_extra("office", "XLSX"):
         import openpyxl
-    except ModuleNotFoundError as error:
-        message = "XLSX needs openpyxl, which is not installed"
-        raise InputError(message, f"run: {install_line('office')}") from error
     return openpyxl
 
 
