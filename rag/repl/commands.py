@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rag.answering.verification import Cited
 from rag.errors import InputError, StoreError
 from rag.filters import OPERATORS, parse
 from rag.ingestion.progress import IngestProgress
 from rag.render.status import plural
 from rag.repl import transcript
 from rag.repl.screen import Screen
-from rag.repl.session import ReplSession, ShownPlace
+from rag.repl.session import ReplSession
 from rag.types import Document
 
 SHOWN_DOCUMENTS = 40
@@ -26,7 +27,7 @@ class Context:
 
     session: ReplSession
     screen: Screen
-    open: Callable[[Document, ShownPlace], None]
+    open: Callable[[Document, Cited], None]
     confirm: Callable[[str], bool]
 
 
@@ -81,7 +82,8 @@ def _sources(context: Context, number: str) -> None:
     shown = len(context.session.places)
     if not shown:
         raise InputError("no sources have been shown yet", "ask a question, or /search WORDS")
-    place, document = context.session.place(_number(number or "1", 1, shown, "/sources 1"))
+    place = context.session.places[_number(number or "1", 1, shown, "/sources 1") - 1]
+    document = context.session.service.store().document(place.document_id)
     if document is None:
         raise InputError(f"{place.document_id} is no longer in the index", "ask again")
     if document.text[place.start : place.end] != place.quote:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from rag.answering.verification import Cited
 from rag.filters import Filter
 from rag.meaning.followups import Rewrite
 from rag.render import view
 from rag.repl.conversation import Conversation
 from rag.repl.session_engine import SessionEngine
-from rag.types import Answer, Citation, Document, Hit
+from rag.types import Answer, Citation, Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,6 @@ class Exchange:
     asked: str
     answer: Answer
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class ShownPlace:
-    """A numbered source that was shown: `text[start:end] == quote`."""
-
-    document_id: str
-    start: int
-    end: int
-    quote: str
 
 
 Working = Callable[[str], AbstractContextManager[object]]
@@ -49,7 +40,8 @@ class ReplSession:
     follow: bool = True
     working: Working = nullcontext
     exchanges: list[Exchange] = field(default_factory=list)
-    places: list[ShownPlace] = field(default_factory=list)
+    places: list[Cited] = field(default_factory=list)
+    """The numbered sources that were shown last."""
     saved: str = ""
     _conversation: Conversation = field(default_factory=Conversation)
 
@@ -77,14 +69,9 @@ class ReplSession:
         self.places = list(map(_place, hits))
         return hits
 
-    def place(self, number: int) -> tuple[ShownPlace, Document | None]:
-        """The source shown with this number, and its document as it is now."""
-        place = self.places[number - 1]
-        return place, self.service.store().document(place.document_id)
 
-
-def _place(shown: Citation | Hit) -> ShownPlace:
+def _place(shown: Citation | Hit) -> Cited:
     if isinstance(shown, Citation):
-        return ShownPlace(shown.document_id, shown.start, shown.end, shown.quote)
+        return Cited(shown.document_id, shown.start, shown.end, shown.quote)
     passage = shown.passage
-    return ShownPlace(passage.document_id, passage.start, passage.end, passage.text)
+    return Cited(passage.document_id, passage.start, passage.end, passage.text)

@@ -24,10 +24,10 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
+from rag.answering.verification import Cited
 from rag.render.status import clean
 from rag.repl.complete import suggest
 from rag.repl.screen import Screen
-from rag.repl.session import ShownPlace
 from rag.repl.session_engine import SessionEngine
 from rag.types import Document
 
@@ -85,7 +85,7 @@ class Full:
         session: PromptSession[str] = PromptSession()
         return session.prompt(f"  {question} [y/N] ").strip().lower() in ("y", "yes")
 
-    def open(self, document: Document, place: ShownPlace) -> None:
+    def open(self, document: Document, place: Cited) -> None:
         """The document in $PAGER, by default less, which opens at the place and marks it."""
         text = clean(document.text)
         pager = shlex.split(os.environ.get("PAGER", "")) or ["less"]
@@ -186,7 +186,7 @@ class Plain:
         """Whether the user typed yes."""
         return input(f"{question} Type yes or no: ").strip().lower() in ("y", "yes")
 
-    def open(self, document: Document, place: ShownPlace) -> None:
+    def open(self, document: Document, place: Cited) -> None:
         """Show the quote with its surroundings."""
         text, start, end = document.text, place.start, place.end
         before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]

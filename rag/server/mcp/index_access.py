@@ -9,7 +9,6 @@ from itertools import islice
 
 from rag.claims.results import CheckReport
 from rag.desk import grid as grids
-from rag.desk.grid import Grid
 from rag.desk.grid_file import GridSpec
 from rag.protocols import Store
 from rag.server.answer_service import Answered
@@ -77,10 +76,6 @@ class IndexAccess(ABC):
             if name.casefold().endswith(wording) or title.casefold() == wording
         ]
         return list(dict.fromkeys([*likely, *get_close_matches(document_id, titles, 3)]))[:3]
-
-    def grid(self, name: str) -> Grid:
-        """A grid with the cells that were asked so far."""
-        return grids.load(self.store, name)
 
     def run_grid(self, spec: GridSpec) -> str:
         """Keep a grid and ask its cells in the background. Returns the job's id."""

@@ -25,6 +25,7 @@ from pydantic import Field, ValidationError
 from rag import __version__
 from rag.answering import verification
 from rag.answering.verification import Cited
+from rag.desk import grid as grids
 from rag.desk.grid import State
 from rag.desk.grid_file import definition
 from rag.errors import RagError
@@ -331,7 +332,7 @@ def get_grid(
     limit: Limit = None,
 ) -> CallToolResult:
     """Get a grid's cells with their quotes."""
-    return results.grid(_open.get()().grid(name), state, after, limit)
+    return results.grid(grids.load(_open.get()().store, name), state, after, limit)
 
 
 def run_grid(
