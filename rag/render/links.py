@@ -6,8 +6,6 @@ from urllib.parse import quote, urlencode
 
 from rag.settings import DEFAULT_COLLECTION
 
-SCHEME = "rag://document/"
-
 
 def page_of(base: str, collection: str) -> str:
     """URL of the page of the service at `base`, which ends in "/", for links into a collection. The
@@ -25,8 +23,4 @@ def page_link(page: str, document_id: str, start: int, end: int) -> str:
 
 def resource_link(document_id: str, start: int, end: int) -> str:
     """MCP resource URI with a character range as in RFC 5147."""
-    return f"{resource(document_id)}#char={start},{end}"
-
-
-def resource(document_id: str) -> str:
-    return f"{SCHEME}{quote(document_id, safe='')}"
+    return f"rag://document/{quote(document_id, safe='')}#char={start},{end}"

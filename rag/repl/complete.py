@@ -14,7 +14,8 @@ from rag.repl.commands import COMMANDS, Command
 from rag.types import Document
 
 MOST = 50
-_OWN_KEYS = ("document", "title", "source")
+_OWN = {"document": "id", "title": "title", "source": "source"}
+"""Keys of filters that are fields of a document."""
 _LAST_WORDS = re.compile(r"\S+(?:\s+\S+){0,5}$")
 
 
@@ -80,15 +81,13 @@ def _documents(typed: str, documents: Sequence[Document]) -> Iterator[Completion
 def _filters(typed: str, documents: Sequence[Document]) -> Iterator[Completion]:
     key, equals, value = typed.partition("=")
     if not equals:
-        keys = dict.fromkeys([*_OWN_KEYS, *(key for d in documents for key in d.metadata), "off"])
-        yield from (
-            Completion(k if k == "off" else f"{k}=", -len(typed)) for k in keys if k.startswith(key)
-        )
+        keys = [f"{key}=" for key in (*_OWN, *(key for d in documents for key in d.metadata))]
+        for name in dict.fromkeys([*keys, "off"]):
+            if name.startswith(key):
+                yield Completion(name, -len(typed))
         return
-    values = sorted({_value(d, key) for d in documents} - {""})
-    yield from (Completion(clean(v), -len(value)) for v in values[:1000] if v.startswith(value))
-
-
-def _value(document: Document, key: str) -> str:
-    own = {"document": document.id, "title": document.title, "source": document.source}
-    return own[key] if key in own else document.metadata.get(key, "")
+    field = _OWN.get(key)
+    found = {getattr(d, field) if field else d.metadata.get(key, "") for d in documents}
+    for name in sorted(found - {""})[:1000]:
+        if name.startswith(value):
+            yield Completion(clean(name), -len(value))
