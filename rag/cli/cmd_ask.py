@@ -16,9 +16,7 @@ from rag.cli.options import (
     command,
     filter_option,
     flag,
-    is_json,
     path_option,
-    print_json,
     question_argument,
     show,
     top_k_option,
@@ -102,10 +100,9 @@ def ask_command(
     if written:
         sentences = written.sentences if show_removed else written.kept
         show(plain(written) | {"sentences": plain(sentences)}, _lines(written, show_removed))
-    elif is_json():
-        print_json(answer.to_dict() | ({"why": view.explain(answer)} if why else {}))
     else:
-        terminal.print_paged(terminal.answer(answer) + (terminal.why(answer) if why else ""))
+        value = answer.to_dict() | ({"why": view.explain(answer)} if why else {})
+        show(value, terminal.answer(answer) + (terminal.why(answer) if why else ""), paged=True)
     if certificate is None:
         sys.exit(0 if answer.text is not None else 1)
     if record is None:

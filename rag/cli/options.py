@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any, Literal, NoReturn
 
 import click
@@ -25,13 +27,20 @@ FIELDS = "rag.fields"
 """Key, in the context's `meta`, of the fields that --json names, () for all; absent without it."""
 
 
-def show(value: Any, text: str | Iterable[str]) -> None:
-    """Print `value` as JSON if the command was given --json, else the text, or its lines."""
+def show(value: Any, text: str | Iterable[str], paged: bool = False) -> None:
+    """Print `value` as JSON if the command was given --json, else the text, or its lines; `paged`
+    text with the pager if it is longer than the terminal.
+    """
     if is_json():
         print_json(value)
-        return
-    for line in [text] if isinstance(text, str) else text:
-        click.echo(line)
+    elif not isinstance(text, str):
+        for line in text:
+            click.echo(line)
+    elif paged and sys.stdout.isatty() and text.count("\n") + 2 > get_terminal_size().lines:
+        os.environ.setdefault("LESS", "FRX")  # the text stays on the screen after the pager
+        click.echo_via_pager(text + "\n")
+    else:
+        click.echo(text)
 
 
 def is_json() -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import sys
 import textwrap
 from collections.abc import Sequence
 
@@ -18,15 +16,6 @@ from rag.types import Alternative, Answer, Citation, Hit, Piece
 _MOST_COPIES = 3
 _INDENT = " " * 6
 _SPACES = re.compile(r"[ \t\n\r]+")
-
-
-def print_paged(text: str) -> None:
-    """Print the text, with the pager if it is longer than the terminal."""
-    if sys.stdout.isatty() and text.count("\n") + 2 > shutil.get_terminal_size().lines:
-        os.environ.setdefault("LESS", "FRX")  # the text stays on the screen after the pager
-        click.echo_via_pager(text + "\n")
-    else:
-        click.echo(text)
 
 
 def answer(shown: Answer) -> str:
