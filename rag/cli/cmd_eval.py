@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,13 +27,12 @@ from rag.render.status import clean
 from rag.settings import Settings
 from rag.types import plain
 
+if TYPE_CHECKING:
+    from rag.evaluation.gates import Gate
+
 _SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 _CLAIM_METRICS = (
-    "balanced_accuracy",
-    "right",
-    "supported_struck",
-    "unsupported_passed",
-    "document_found",
+    "balanced_accuracy right supported_struck unsupported_passed document_found".split()
 )
 
 
@@ -165,34 +166,28 @@ def claims_command(
 
     from rag.evaluation import claims
 
-    lower = [(*_bound(text), True) for text in fail_under]
-    bounds = lower + [(*_bound(text), False) for text in fail_over]
+    gates = [_gate(text, True) for text in fail_under] + [_gate(text, False) for text in fail_over]
     questions = claims.read_claims(gold)
     checker = build.checker(Settings.load(index=index))
     with tqdm(total=len(questions), unit="claim", disable=None, file=sys.stderr) as bar:
         rows = claims.run(questions, checker, bar.update)
     show(claims.as_dict(rows), clean(claims.text(rows)))
     figures = claims.summary(rows)
-    _exit_by(
-        [
-            f"{name} {'≥' if is_lower else '≤'} {bound}: {value}"
-            for name, bound, is_lower in bounds
-            if (value := figures[name]) is None or (value < bound if is_lower else value > bound)
-        ]
-    )
+    measured = [dataclasses.replace(gate, value=figures[gate.name]) for gate in gates]
+    _exit_by([f"{gate.text}: {gate.value}" for gate in measured if not gate.passed])
 
 
-def _bound(text: str) -> tuple[str, float]:
+def _gate(text: str, is_minimum: bool) -> Gate:
+    from rag.evaluation.gates import Gate
+
     name, _, bound = text.partition("=")
     try:
         if name not in _CLAIM_METRICS:
             raise ValueError(name)
-        return name, float(bound)
+        return Gate(name, float(bound), is_minimum)
     except ValueError as error:
-        raise InputError(
-            f"{text!r} is not a bound for claims",
-            f"write NAME=NUMBER; the names are {', '.join(_CLAIM_METRICS)}",
-        ) from error
+        hint = f"write NAME=NUMBER; the names are {', '.join(_CLAIM_METRICS)}"
+        raise InputError(f"{text!r} is not a bound for claims", hint) from error
 
 
 @command("why")

@@ -179,7 +179,6 @@ def _handlers(
 def _ask(
     settings: Settings, store: Store, embedder: Embedder, reader: Callable[[], Reader], name: str
 ) -> Done:
-    """Ask the cells of a grid."""
     from rag.desk import grid_run
 
     try:

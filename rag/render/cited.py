@@ -45,7 +45,6 @@ class _Writer:
         self.sources: dict[tuple[str, int, int], Citation] = {}
 
     def quote(self, words: str, citation: Citation) -> None:
-        """Write the quote and its [n]."""
         sentence = citation.document_id, citation.sentence_start, citation.sentence_end
         self.sources.setdefault(sentence, citation)
         number, start = list(self.sources).index(sentence) + 1, len(self.text)

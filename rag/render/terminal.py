@@ -46,7 +46,6 @@ def why(shown: Answer) -> str:
 
 
 def timings(shown: Answer) -> str:
-    """The time of each stage."""
     return ", ".join(f"{stage} {spent * 1000:.0f} ms" for stage, spent in shown.timings.items())
 
 

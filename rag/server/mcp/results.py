@@ -57,7 +57,6 @@ def fitting(rows: Sequence[Json], limit: int | None, spent: int = 0) -> list[Jso
 
 
 def _fields(value: object, names: str) -> Json:
-    """The value's fields with these names."""
     return {name: getattr(value, name) for name in names.split()}
 
 
