@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, repeat, takewhile, zip_longest
 
-from rag.parsing.lists import Lists, blocks_of_lines, is_paragraph
+from rag.parsing.lists import Lists, blocks_of_lines
 from rag.types import Block, BlockCell, BlockKind, Column
 
 OnScan = Callable[[int, int, bool], object]
@@ -150,7 +150,7 @@ def join(parts: Iterable[Part]) -> tuple[str, tuple[Block, ...]]:
                 skipped = len(part.text) - len(part.text.lstrip())
                 outline.nested(start - skipped, part.blocks)
             elif part.kind == "paragraph" and not part.name:
-                outline.text(start, text)
+                outline.lines(start, f"{text}\n")
             else:
                 outline.add(Block(part.kind, start, start + len(text), name=part.name))
         start += len(text) + len(GAP)
@@ -165,11 +165,11 @@ def list_part(lines: Iterable[tuple[int, str, str]], context: tuple[str, ...] = 
         begin, end = start + len(line) - len(line.lstrip()), start + len(line.rstrip())
         if marker:
             lists.item(begin, end, depth, marker)
-        elif begin < end and not lists.text(begin, end, depth, is_after_gap=False):
-            lists.paragraph(begin, end, is_new=True)
+        elif begin < end:
+            lists.text(begin, end, depth, gap=False, new=True)
         texts.append(line)
         start += len(line) + 1
-    return Part("\n".join(texts), context=context, blocks=tuple(lists.finished()))
+    return Part("\n".join(texts), context=context, blocks=tuple(lists.blocks))
 
 
 def group_part(parts: Iterable[Part], name: str) -> Part:
@@ -222,7 +222,7 @@ class Outline:
         pairs = zip(context, self._context, strict=False)
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         self._end_text()
-        self._close(shared)
+        del self._groups[shared:]
         self._context = context
         for term in context[shared:]:
             above = [self._blocks[i].name for i in (*self._headings, *self._groups)]
@@ -243,19 +243,11 @@ class Outline:
         parents = (first + block.parent if block.parent >= 0 else parent for block in blocks)
         self._blocks += map(moved, blocks, repeat(offset), parents)
 
-    def text(self, start: int, text: str) -> None:
-        """Add paragraphs and lists of text, apart from what is above by an empty line."""
-        if is_paragraph(text):
-            self.add(Block("paragraph", start, start + len(text)))
-            return
+    def lines(self, start: int, text: str) -> None:
+        """Add lines of paragraphs and lists; an empty one is a gap between them."""
         for line in text.split("\n"):
             self._lines.append((start, line))
             start += len(line) + 1
-        self._lines.append((start, ""))
-
-    def line(self, start: int, line: str) -> None:
-        """Add a line of paragraphs and lists; "" is a blank one."""
-        self._lines.append((start, line))
 
     def _end_text(self) -> None:
         if self._lines:
@@ -263,30 +255,23 @@ class Outline:
             self.nested(0, blocks_of_lines(lines))
 
     def finished(self) -> tuple[Block, ...]:
+        """All blocks; those with others in them, except headings, end with the last of these."""
         self._end_text()
-        self._close(0)
+        for block in reversed(self._blocks):
+            parent = self._blocks[block.parent] if block.parent >= 0 else block
+            if parent.kind != "heading" and parent.end < block.end:
+                self._blocks[block.parent] = parent._replace(end=block.end)
         return tuple(self._blocks)
-
-    def _close(self, depth: int) -> None:
-        """Close the groups from a depth on; they end with the last block in them."""
-        for index in self._groups[depth:]:
-            end = max(block.end for block in self._blocks[index:])
-            self._blocks[index] = self._blocks[index]._replace(end=end)
-        del self._groups[depth:]
 
 
 def moved(block: Block, offset: int, parent: int) -> Block:
     """The block with another parent, `offset` characters further on."""
-    kind, start, end, before, level, name, marker, cells, columns = block
-    if offset:
-        start, end = start + offset, end + offset
-        cells = tuple([BlockCell(cell, a + offset, b + offset) for cell, a, b in cells])
-        columns = tuple(
-            [Column(c, a + offset, b + offset) if a >= 0 else Column(c) for c, a, b in columns]
-        )
-    elif parent == before:
-        return block
-    return Block(kind, start, end, parent, level, name, marker, cells, columns)
+    kind, start, end, _, level, name, marker, cells, columns = block
+    cells = tuple([BlockCell(cell, a + offset, b + offset) for cell, a, b in cells])
+    columns = tuple(
+        [Column(c, a + offset, b + offset) if a >= 0 else Column(c) for c, a, b in columns]
+    )
+    return Block(kind, start + offset, end + offset, parent, level, name, marker, cells, columns)
 
 
 def level_of_bold(text: str) -> int:

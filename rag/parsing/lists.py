@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import zip_longest
 
 from rag.types import Block
 
@@ -13,19 +14,18 @@ _MARKED = re.compile(
     rf"[ \t]*([{BULLETS}]|\(?(?:\d{{1,3}}|[a-zA-Z]|[ivx]{{1,5}})[.)]"
     r"|(?:Step|STEP) \d{1,3}[.:)]?)[ \t]+\S"
 )
-_OTHER = re.compile(rf"^{_MARKED.pattern}|\n[ \t]*\n", re.MULTILINE)
 _RULE = re.compile(r"\s*([-=~*_^\"#+.])\1{2,}\s*")
 """A rule; the line above it is a heading, not an item."""
 _TAB = 8
 
 
 class Lists:
-    """The blocks of lists and of paragraphs between them, in order."""
+    """The blocks of lists and of paragraphs between them, in order. A list ends with its first line
+    until `rag.parsing.base.Outline` extends it.
+    """
 
     def __init__(self) -> None:
-        self.is_open = False
-        self._blocks: list[Block] = []
-        self._ends: list[int] = []
+        self.blocks: list[Block] = []
         self._levels: list[tuple[int, bool, int, int]] = []
         """(indent, is it numbered, indices of list and last item) of open lists, outermost first"""
 
@@ -37,69 +37,45 @@ class Lists:
         if levels and levels[-1][0] == indent:
             index = levels.pop()[2]
         else:
-            index = len(self._blocks)
-            self._add(Block("list", start, end, levels[-1][3] if levels else -1))
-        levels.append((indent, is_numbered, index, len(self._blocks)))
-        self._add(Block("item", start, end, index, marker=marker))
-        self._extend(end)
-        self.is_open = True
+            index = len(self.blocks)
+            self.blocks.append(Block("list", start, end, levels[-1][3] if levels else -1))
+        levels.append((indent, is_numbered, index, len(self.blocks)))
+        self.blocks.append(Block("item", start, end, index, marker=marker))
 
-    def text(self, start: int, end: int, indent: int, is_after_gap: bool) -> bool:
+    def text(self, start: int, end: int, indent: int, *, gap: bool, new: bool) -> bool:
         """Add a line without a marker to the open item that it belongs to, and return whether there
-        is one. Text to the left of an item's marker, or below it after an empty line, ends the
-        list.
+        is one; else it is a `new` paragraph, or a line of the last one. Text to the left of an
+        item's marker, or below it after a `gap`, an empty line, ends the list.
         """
         levels = self._levels
-        while levels and (indent < levels[-1][0] or (indent == levels[-1][0] and is_after_gap)):
+        while levels and (indent < levels[-1][0] or (indent == levels[-1][0] and gap)):
             levels.pop()
-        self.is_open = bool(levels)
-        self._extend(end)
-        return self.is_open
-
-    def paragraph(self, start: int, end: int, is_new: bool) -> None:
-        """Add a paragraph, or a line of the one that was added last."""
-        if is_new:
-            self._add(Block("paragraph", start, end))
-        self._ends[-1] = end
-
-    def finished(self) -> list[Block]:
-        pairs = zip(self._blocks, self._ends, strict=True)
-        return [block if block.end == end else block._replace(end=end) for block, end in pairs]
-
-    def _add(self, block: Block) -> None:
-        self._blocks.append(block)
-        self._ends.append(block.end)
-
-    def _extend(self, end: int) -> None:
-        for _, _, container, last in self._levels:
-            self._ends[container] = self._ends[last] = end
+        if new and not levels:
+            self.blocks.append(Block("paragraph", start, end))
+        index = levels[-1][3] if levels else -1
+        self.blocks[index] = self.blocks[index]._replace(end=end)
+        return bool(levels)
 
 
-def blocks_of_lines(lines: Iterable[tuple[int, str]]) -> list[Block]:
+def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
     """The paragraphs and lists of plain text, from its (offset, line) in order."""
     lists = Lists()
     in_paragraph = is_after_gap = False
-    rows = list(lines)
-    for number, (start, line) in enumerate(rows):
-        text = line.strip()
-        if not text:
-            in_paragraph, is_after_gap = False, True
-            continue
+    for (start, line), (_, below) in zip_longest(lines, lines[1:], fillvalue=(0, "")):
+        text, indent = line.strip(), _indent(line)
         begin = start + len(line) - len(line.lstrip())
         end = begin + len(text)
         marked = _MARKED.match(line)
-        if marked and number + 1 < len(rows) and _RULE.fullmatch(rows[number + 1][1]):
-            marked = None
-        if marked:
-            lists.item(begin, end, _indent(line), marked.group(1))
+        if not text:
             in_paragraph = False
-        elif lists.is_open and lists.text(begin, end, _indent(line), is_after_gap):
+        elif marked and not _RULE.fullmatch(below):
+            lists.item(begin, end, indent, marked.group(1))
             in_paragraph = False
         else:
-            lists.paragraph(begin, end, is_new=not in_paragraph)
-            in_paragraph = True
-        is_after_gap = False
-    return _without_single_numbers(lists.finished())
+            is_new = not in_paragraph
+            in_paragraph = not lists.text(begin, end, indent, gap=is_after_gap, new=is_new)
+        is_after_gap = not text
+    return _without_single_numbers(lists.blocks)
 
 
 def _indent(line: str) -> int:
@@ -107,30 +83,20 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _without_single_numbers(blocks: list[Block]) -> list[Block]:
+def _without_single_numbers(blocks: Sequence[Block]) -> list[Block]:
     """Make a numbered item without others beside it a paragraph, such as "A. Smith wrote"."""
-    parents = Counter(block.parent for block in blocks)
+    children = Counter(block.parent for block in blocks)
     single = {
         index
         for index, block in enumerate(blocks)
-        if block.kind == "list"
-        and parents[index] == 1
-        and blocks[index + 1].marker not in BULLETS
-        and index + 1 not in parents
+        if block.kind == "list" and children[index] == 1 and not children[index + 1]
+        if blocks[index + 1].marker not in BULLETS
     }
-    if not single:
-        return blocks
-    places: dict[int, int] = {-1: -1}
-    remaining: list[Block] = []
-    for index, block in enumerate(blocks):
-        if index - 1 in single:
-            continue
-        places[index] = len(remaining)
-        kind = "paragraph" if index in single else block.kind
-        remaining.append(block._replace(kind=kind, parent=places[block.parent]))
-    return remaining
-
-
-def is_paragraph(text: str) -> bool:
-    """Whether no line begins with the marker of an item, and none is empty."""
-    return not _OTHER.search(text)
+    kept = [index for index in range(len(blocks)) if index not in single]
+    places = {index: place for place, index in enumerate([-1, *kept], -1)}
+    return [
+        Block("paragraph", blocks[index].start, blocks[index].end, places[blocks[index - 1].parent])
+        if index - 1 in single
+        else blocks[index]._replace(parent=places[blocks[index].parent])
+        for index in kept
+    ]

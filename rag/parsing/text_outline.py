@@ -66,7 +66,7 @@ def blocks_of(text: str) -> tuple[Block, ...]:
             continue
         if is_rule or not line.text:
             is_rule = False
-            outline.line(line.start, "")
+            outline.lines(line.start, "")
             continue
         if number in headings:
             is_rule = number + 1 < len(lines) and bool(_RULE.fullmatch(lines[number + 1].text))
@@ -83,7 +83,7 @@ def blocks_of(text: str) -> tuple[Block, ...]:
         if below_table:
             outline.nested(0, _table(lines[number:below_table]))
         else:
-            outline.line(line.start, line.source)
+            outline.lines(line.start, line.source)
     return outline.finished()
 
 
