@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 from lxml import etree
@@ -16,7 +17,7 @@ from lxml import etree
 from rag.parsing import html_furniture
 from rag.parsing.base import Parsed, Part, join, one_line
 from rag.parsing.html_blocks import PartBuilder
-from rag.parsing.html_furniture import BLOCKS, UNSEEN, Weights
+from rag.parsing.html_furniture import BLOCKS, UNSEEN
 
 _METADATA = {
     "date": ("date", "dc.date", "article:published_time", "dcterms.created"),
@@ -53,19 +54,19 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
     if page is None:
         return Parsed("")
     metadata = _metadata(page)
-    whole = Weights(page)
+    weights = html_furniture.weights_of(page)
     for all_forms in () if keep_furniture else (False, True):
-        drop = html_furniture.Selection(whole, all_forms)
+        drop = html_furniture.Selection(page, weights, all_forms)
         text, blocks = join(_parts(drop.root, drop))
         if text:
-            return Parsed(text, blocks, metadata, left_out=max(0, whole.text(page) - drop.kept))
-    return Parsed(*join(_parts(page, html_furniture.nothing)), metadata)
+            return Parsed(text, blocks, metadata, left_out=max(0, weights[page].text - drop.kept))
+    return Parsed(*join(_parts(page)), metadata)
 
 
 def fragment(source: str) -> Iterator[Part]:
     """Parts of HTML within another format; all visible text."""
     root = tree(source)
-    return iter(()) if root is None else _parts(root, html_furniture.nothing)
+    return iter(()) if root is None else _parts(root)
 
 
 def tree(source: str) -> Any:
@@ -104,35 +105,31 @@ def _metadata(page: Any) -> dict[str, str]:
         for key, names in _METADATA.items()
     }
     values["language"] = next((tag.get("lang") for tag in page.iter("html") if tag.get("lang")), "")
-    titles = ("".join(tag.itertext()) for tag in page.iter("title"))
-    values["title"] = one_line(next(titles, ""))
-    if not values["title"]:
-        parts = _parts(page, html_furniture.nothing)
-        values["title"] = one_line(next((part.text for part in parts if part.level == 1), ""))
+    titles = ["".join(tag.itertext()) for tag in page.iter("title")][:1]
+    headings = (part.text for part in _parts(page) if part.level == 1)
+    values["title"] = next(filter(None, map(one_line, chain(titles, headings))), "")
     return {key: value for key, value in values.items() if value}
 
 
-def _parts(root: Any, drop: Callable[[Any], bool]) -> Iterator[Part]:
+def _parts(root: Any, drop: Callable[[Any], bool] = lambda element: False) -> Iterator[Part]:
     """Parts below `root`, without the elements that `drop` selects."""
-    builder = PartBuilder()
+    builder, skipped = PartBuilder(), None
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         name = element.tag
         if event == "start":
             if name in UNSEEN or drop(element):
                 walk.skip_subtree()
-                builder.skipped = element
+                skipped = element
                 continue
             builder.start(name, element)
             if element.text:
                 builder.text(element.text, name)
         else:
-            if builder.skipped is element:
-                builder.skipped = None
-                if name in BLOCKS:
-                    builder.end_line()
-            else:
+            if skipped is not element:
                 builder.end(name, element)
+            elif name in BLOCKS:
+                builder.end_line()
             if element.tail and element is not root:
                 builder.text(element.tail, "")
         if builder.parts:

@@ -22,8 +22,6 @@ class PartBuilder:
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
-        self.skipped: Any = None
-        """the element being skipped"""
         self._items: list[tuple[int, str, str]] = []
         """lines of the open list, as for `list_part`"""
         self._cells: list[SpanningCell] = []

@@ -8,8 +8,11 @@ links.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Mapping
+from operator import add
+from typing import Any, NamedTuple
+
+from lxml import etree
 
 UNSEEN = frozenset("script style template noscript iframe title svg del s strike".split())
 HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -76,121 +79,105 @@ _CONTENTS_PAGE = 50
 """A page with at least this many links, and little else, is a table of contents or an index."""
 
 
-class Weights:
-    """For each element, the number of visible characters, of those in links, of links, of links
-    within the page, and of headings.
+class Weight(NamedTuple):
+    """Numbers of an element: visible characters, those in links, links, links within the page, and
+    headings.
     """
 
-    def __init__(self, page: Any) -> None:
-        self._of: dict[Any, list[int]] = {}
-        self.page = page
-        for element in reversed([*page.iter()]):
-            weight = self._of.setdefault(element, [0] * 5)
-            name = element.tag
-            if name in UNSEEN:
-                weight[:] = [0] * 5
-            else:
-                weight[0] += len(element.text.strip()) if element.text else 0
-                if name == "a" and element.get("href") is not None:
-                    weight[1:4] = [weight[0], 1, element.get("href").startswith("#")]
-                elif name in HEADINGS:
-                    weight[4] += weight[0] > 0
-            if element is not page and (above := element.getparent()) is not None:
-                total = self._of.setdefault(above, [0] * 5)
-                for place in range(5):
-                    total[place] += weight[place]
-                total[0] += len(element.tail.strip()) if element.tail else 0
+    text: int
+    linked: int
+    links: int
+    inside: int
+    headings: int
 
-    def text(self, element: Any) -> int:
-        return self._of[element][0]
-
-    def headings(self, element: Any) -> int:
-        return self._of[element][4]
-
-    def links(self, element: Any) -> int:
-        return self._of[element][2]
-
-    def are_of_page(self, element: Any) -> bool:
-        """Whether nearly all links lead to the page itself."""
-        _, _, links, inside, _ = self._of[element]
-        return inside >= 3 and inside >= 0.9 * links
-
-    def density(self, element: Any) -> float:
-        """Share of the characters in links."""
-        text, linked, *_ = self._of[element]
-        return linked / text if text else 0.0
+    @property
+    def is_list_of_links(self) -> bool:
+        return 0 < self.text * _MOST_OF <= self.linked
 
 
-def nothing(element: Any) -> bool:
-    """Drops no element."""
-    return False
+def weights_of(page: Any) -> dict[Any, Weight]:
+    """The weight of each element of a page."""
+    numbers: dict[Any, list[int]] = {}
+    for element in reversed([*page.iter()]):
+        weight = numbers.setdefault(element, [0] * 5)
+        name = element.tag
+        if name in UNSEEN:
+            weight[:] = [0] * 5
+        else:
+            weight[0] += len(element.text.strip()) if element.text else 0
+            if name == "a" and element.get("href") is not None:
+                weight[1:4] = [weight[0], 1, element.get("href").startswith("#")]
+            elif name in HEADINGS:
+                weight[4] += weight[0] > 0
+        if (above := element.getparent()) is not None:
+            total = numbers.setdefault(above, [0] * 5)
+            total[:] = map(add, total, weight)
+            total[0] += len(element.tail.strip()) if element.tail else 0
+    return {element: Weight(*weight) for element, weight in numbers.items()}
 
 
 class Selection:
     """Decides for each element of `root`, the page's main part, in order, whether to drop it."""
 
-    def __init__(self, weights: Weights, all_forms: bool = False) -> None:
+    def __init__(self, page: Any, weights: Mapping[Any, Weight], all_forms: bool = False) -> None:
         self._weights = weights
         self._all_forms = all_forms
-        self.root = _main(weights)
-        self.kept = weights.text(self.root)
+        self.root = _main(page, weights)
+        root = weights[self.root]
+        self.kept = root.text
         """number of characters kept so far"""
-        self._before_heading = weights.headings(self.root) > 0
-        links, dense = weights.links(self.root), weights.density(self.root) >= _MOST_OF
-        self._is_index = links >= _CONTENTS_PAGE and dense
+        self._before_heading = root.headings > 0
+        self._is_index = root.links >= _CONTENTS_PAGE and root.is_list_of_links
 
     def __call__(self, element: Any) -> bool:
         name = element.tag
-        if name in HEADINGS and self._weights.text(element):
+        if name in HEADINGS and self._weights[element].text:
             self._before_heading = False
             return False
         if name == "a":
-            drop = _is_permalink(element) or _is_edit_link(element)
+            drop = _is_tool(element)
         else:
             is_content = element is self.root or name in _PAGE
             is_box = name in BLOCKS or name in _ELEMENTS or name == "span"
             drop = is_box and not is_content and self._is_furniture(element)
-        self.kept -= self._weights.text(element) if drop else 0
+        self.kept -= self._weights[element].text if drop else 0
         return drop
 
     def _is_furniture(self, element: Any) -> bool:
         name, role, of_classes = element.tag, element.get("role"), classes(element)
+        weight = self._weights[element]
         if name in _ELEMENTS or role in _ROLES:
             return not self._belongs(element, of_classes)
         if (of_classes | {element.get("id")}) & _CLASSES:
             return True
-        if not (of_classes or element.get("id") or self._weights.links(element)):
+        if not (of_classes or element.get("id") or weight.links):
             return False
         hints = " ".join([*of_classes, element.get("id") or ""]).lower()
-        if _COOKIES.search(hints) and self._weights.text(element) < _LONGEST_BANNER:
+        if _COOKIES.search(hints) and weight.text < _LONGEST_BANNER:
             return _BANNER.search(" ".join("".join(element.itertext()).lower().split())) is not None
         return name != "span" and self._is_links(element, _HINT.search(hints) is not None)
 
     def _belongs(self, element: Any, of_classes: frozenset[str]) -> bool:
         """Whether a header, form or aside is nevertheless part of the text."""
-        name = element.tag
+        name, weight, above = element.tag, self._weights[element], element.getparent()
         if name == "aside":
             return bool(of_classes & _ASIDES) or element.get("role") in ("note", "doc-footnote")
-        weights, above = self._weights, element.getparent()
-        if name == "form" and (
-            self._all_forms or 2 * weights.text(element) > weights.text(self.root)
-        ):
-            return True  # some pages consist of one form
-        is_quoted = above is not None and above.tag in ("blockquote", "figure")
         if name == "footer":
-            return is_quoted
-        return name in ("header", "form") and weights.headings(element) > 0
+            return above is not None and above.tag in ("blockquote", "figure")
+        if name == "form" and (self._all_forms or 2 * weight.text > self._weights[self.root].text):
+            return True  # some pages consist of one form
+        return name in ("header", "form") and weight.headings > 0
 
     def _is_links(self, element: Any, is_hinted: bool) -> bool:
         """Whether the element contains only links within the site or the page."""
-        weights = self._weights
-        if weights.links(element) < 2:
+        weight = self._weights[element]
+        is_half = is_hinted and 0 < weight.text <= 2 * weight.linked
+        if weight.links < 2 or weight.headings or not (is_half or weight.is_list_of_links):
             return False
-        if weights.density(element) < (0.5 if is_hinted else _MOST_OF):
-            return False
-        if is_hinted or self._is_index or weights.are_of_page(element):
-            return not weights.headings(element)
-        if weights.headings(element) or element.tag in ("td", "th", "tr", "li", "tbody", "thead"):
+        are_of_page = weight.inside >= 3 and weight.inside >= 0.9 * weight.links
+        if is_hinted or self._is_index or are_of_page:
+            return True
+        if element.tag in ("td", "th", "tr", "li", "tbody", "thead"):
             return False
         return self._before_heading or _are_steps(element)
 
@@ -200,39 +187,32 @@ def classes(element: Any) -> frozenset[str]:
     return frozenset(value.split()) if value else frozenset()
 
 
-def _main(weights: Weights) -> Any:
+def _main(page: Any, weights: Mapping[Any, Weight]) -> Any:
     """The element marked as main, the only article unless it is a card, or everything."""
-    page = weights.page
     marked = next(page.iter("main"), None)
     if marked is None:
         marked = next((element for element in page.iter() if element.get("role") == "main"), None)
-    if marked is not None and weights.text(marked):
+    if marked is not None and weights[marked].text:
         return marked
     articles = [*page.iter("article")]
     if len(articles) != 1:
         return page
-    content = weights.text(page) - sum(map(weights.text, _outermost(page)))
-    return articles[0] if 2 * weights.text(articles[0]) >= content else page
-
-
-def _outermost(page: Any) -> Iterator[Any]:
-    """Elements that are boilerplate by type, without nested ones."""
-    boilerplate: set[Any] = set()
-    for element in page.iter():
+    content, walk = weights[page].text, etree.iterwalk(page, events=("start",))
+    for _, element in walk:  # without the outermost elements that are boilerplate by type
         if element.tag in _ELEMENTS or element.get("role") in _ROLES or classes(element) & _CLASSES:
-            boilerplate.add(element)
-            if element.tag not in _PAGE and boilerplate.isdisjoint(element.iterancestors()):
-                yield element
+            walk.skip_subtree()
+            content -= weights[element].text if element.tag not in _PAGE else 0
+    return articles[0] if 2 * weights[articles[0]].text >= content else page
 
 
-def _is_permalink(link: Any) -> bool:
+def _is_tool(link: Any) -> bool:
+    """Whether a link leads from a heading to itself, or to an editor."""
     if classes(link) & _PERMALINK_CLASSES:
         return True
-    return (link.get("href") or "").startswith("#") and _short_text(link) in _PERMALINKS
-
-
-def _is_edit_link(link: Any) -> bool:
-    return link.get("href") is not None and bool(_EDIT.fullmatch(_short_text(link)))
+    address, text = link.get("href"), _short_text(link)
+    if address is None:
+        return False
+    return (address.startswith("#") and text in _PERMALINKS) or _EDIT.fullmatch(text) is not None
 
 
 def _short_text(element: Any) -> str:

@@ -7,9 +7,9 @@ The text is not changed; blocks are offsets into it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from rag.meaning.sentences import trim
 from rag.parsing.base import Outline, name_of
@@ -34,22 +34,21 @@ _DEEPEST_LEVEL, _CAPITAL = 6, 7
 """Levels of headings; underlined and numbered ones have that of their depth."""
 
 
-@dataclass(frozen=True, slots=True)
-class _TextLine:
-    """A line without spaces at its end; `text` has tabs as spaces."""
+class _TextLine(NamedTuple):
+    """A line without spaces at its end; `text` has none at its start, and spaces for tabs."""
 
     start: int
     source: str
     text: str
+    indent: int
 
     @property
     def content(self) -> int:
         """Offset of the first character that is not a space."""
         return self.start + len(self.source) - len(self.source.lstrip())
 
-    @property
-    def indent(self) -> int:
-        return len(self.text) - len(self.text.lstrip())
+
+_BLANK = _TextLine(0, "", "", 0)
 
 
 def blocks_of(text: str) -> tuple[Block, ...]:
@@ -69,9 +68,10 @@ def blocks_of(text: str) -> tuple[Block, ...]:
             outline.lines(line.start, "")
             continue
         if number in headings:
-            is_rule = number + 1 < len(lines) and bool(_RULE.fullmatch(lines[number + 1].text))
-            last = lines[number + 1] if is_rule else line
-            end = last.content + len(last.source.strip())
+            below = lines[number + 1]  # the last line is no heading
+            is_rule = bool(_RULE.fullmatch(below.source))
+            last = below if is_rule else line
+            end = last.start + len(last.source)
             outline.heading(line.content, end, headings[number], name_of(line.text))
             open_terms = []
             continue
@@ -123,21 +123,28 @@ def _lines(text: str) -> list[_TextLine]:
     start = 0
     for raw in text.splitlines(keepends=True):
         source = raw.rstrip()
-        lines.append(_TextLine(start, source, source.expandtabs() if "\t" in source else source))
+        wide = source.expandtabs()
+        content = wide.lstrip()
+        lines.append(_TextLine(start, source, content, len(wide) - len(content)))
         start += len(raw)
     return lines
+
+
+def _around(lines: Sequence[_TextLine]) -> Iterator[tuple[_TextLine, _TextLine, _TextLine]]:
+    """The line above each line but the last, the line itself, and the one below."""
+    return zip([_BLANK, *lines], lines, lines[1:], strict=False)
 
 
 def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
     """Level by line number."""
     levels: dict[int, int] = {}
     marks: list[str] = []
-    capitals = {index for index in range(len(lines)) if _is_capital(lines, index)}
-    for index, line in enumerate(lines):
-        numbered = _NUMBERED.fullmatch(line.text.strip())
+    capitals = {index for index, around in enumerate(_around(lines)) if _is_capital(*around)}
+    for index, (above, line, below) in enumerate(_around(lines)):
+        numbered = _NUMBERED.fullmatch(line.text)
         depth = numbered.group(1).count(".") if numbered else 0
-        rule = _RULE.fullmatch(lines[index + 1].text.strip()) if index + 1 < len(lines) else None
-        if rule and _is_underlined(lines, index):
+        rule = _RULE.fullmatch(below.text)
+        if rule and _is_underlined(above, line, below):
             marks += [] if rule.group(1) in marks else [rule.group(1)]
             depth = depth if numbered else marks.index(rule.group(1))
             levels[index] = min(1 + depth, _DEEPEST_LEVEL)
@@ -146,7 +153,7 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
             and numbered.group(2)[0].isupper()
             and line.text[-1] not in ".,;:"
             and line.indent < 8
-            and _is_alone(lines, index)
+            and not (above.text or below.text)
             and (depth or not _is_item(lines, index))
         ):
             levels[index] = min(1 + depth, _DEEPEST_LEVEL)
@@ -155,57 +162,43 @@ def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
     return levels
 
 
-def _is_underlined(lines: Sequence[_TextLine], index: int) -> bool:
+def _is_underlined(above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:
     """Whether the rule below is about as long as the line, which is apart from text above."""
-    text, rule = lines[index].text.strip(), lines[index + 1].text.strip()
-    if not any(map(str.isalnum, text)) or len(text) > _LONGEST or "  " in text:
+    text, length = line.text, len(line.text)
+    if not any(map(str.isalnum, text)) or length > _LONGEST or "  " in text:
         return False
     if _BULLET.match(text) and not _NUMBERED.fullmatch(text):
         return False
-    is_apart = _is_after_blank(lines, index) or bool(_RULE.fullmatch(lines[index - 1].text.strip()))
-    return is_apart and 0.5 * len(text) <= len(rule) <= len(text) + 40
-
-
-def _is_after_blank(lines: Sequence[_TextLine], index: int) -> bool:
-    """Whether the line is the first, or the line above it is blank."""
-    return index == 0 or not lines[index - 1].text
-
-
-def _is_alone(lines: Sequence[_TextLine], index: int) -> bool:
-    """Whether the lines above and below are blank."""
-    is_above = _is_after_blank(lines, index) and index + 1 < len(lines)
-    return is_above and not lines[index + 1].text
+    is_apart = not above.text or bool(_RULE.fullmatch(above.text))
+    return is_apart and 0.5 * length <= len(rule.text) <= length + 40
 
 
 def _is_item(lines: Sequence[_TextLine], index: int) -> bool:
     """Whether the next or previous line with text is numbered too, which makes them list items."""
     around = lines[index + 1 : index + 6], lines[max(index - 5, 0) : index][::-1]
-    near = (next((line.text.strip() for line in side if line.text), "") for side in around)
+    near = (next((line.text for line in side if line.text), "") for side in around)
     return any(map(_NUMBERED.fullmatch, near))
 
 
-def _is_capital(lines: Sequence[_TextLine], index: int) -> bool:
+def _is_capital(above: _TextLine, line: _TextLine, below: _TextLine) -> bool:
     """A line in capitals as in manual pages: alone, or above indented text."""
-    if not _CAPITALS.fullmatch(lines[index].text) or index + 1 >= len(lines):
-        return False
-    below = lines[index + 1]
-    return _is_after_blank(lines, index) and (not below.text or below.indent > 1)
+    is_above = not below.text or below.indent > 1
+    return is_above and not (above.text or line.indent) and bool(_CAPITALS.fullmatch(line.text))
 
 
 def _terms(lines: Sequence[_TextLine], headings: Mapping[int, int]) -> dict[int, str]:
     """Terms by line number, defined by the more deeply indented lines below."""
     terms: dict[int, str] = {}
-    for index, line in enumerate(lines[:-1]):
-        text, below = line.text.strip(), lines[index + 1]
+    for index, (above, line, below) in enumerate(_around(lines)):
+        text = line.text
         is_above = below.text and line.indent + 2 <= below.indent <= line.indent + 24
         if not text or index in headings or not is_above or line.indent > _DEEPEST:
             continue
-        is_first = _is_after_blank(lines, index) or index - 1 in headings
+        is_first = not above.text or index - 1 in headings
+        is_name = len(text) <= 80 and text[-1] not in ".,;!?({["
         option = _OPTION.match(text)
         if option and (is_first or line.indent > 0):
             terms[index] = name_of(option.group(1))
-        elif (
-            is_first and not _BULLET.match(text) and len(text) <= 80 and text[-1] not in ".,;!?({["
-        ):
+        elif is_first and is_name and not _BULLET.match(text):
             terms[index] = name_of(text.rstrip(":"))
     return terms
