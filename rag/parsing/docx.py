@@ -19,7 +19,7 @@ from docx.text.paragraph import Paragraph
 from rag.parsing.base import BOLD, Parsed, Part, join, level_of_bold, list_part, with_pages
 from rag.parsing.metadata import core_metadata
 from rag.parsing.tables import are_headers, table_part
-from rag.types import Block
+from rag.types import Block, BlockKind
 
 _HEADING = re.compile(r"heading (\d)", re.IGNORECASE)
 _PIECES = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
@@ -99,9 +99,12 @@ def _body(document: Any) -> Iterator[Part]:
             yield _table(element, (caption,) if caption else ())
             caption = ""
             continue
-        part = _paragraph(element)
-        caption = part.text if _is_caption(element) else ""
-        yield replace(part, context=(caption,), kind="caption") if caption else part
+        text, is_caption = _text(element._p), _style(element).lower() == "caption"
+        caption = text if is_caption else ""
+        bold = level_of_bold(text) if not is_caption and _is_bold(element._p) else 0
+        kind: BlockKind = "caption" if caption else "paragraph"
+        context = (caption,) if caption else ()
+        yield Part(text, _level(element) or bold, context=context, kind=kind)
     yield list_part(items)
 
 
@@ -120,16 +123,6 @@ def _children(element: Any, *tags: str) -> Iterator[Any]:
 
 def _style(paragraph: Paragraph) -> str:
     return (paragraph.style.name if paragraph.style else "") or ""
-
-
-def _is_caption(paragraph: Paragraph) -> bool:
-    return _style(paragraph).lower() == "caption"
-
-
-def _paragraph(paragraph: Paragraph) -> Part:
-    text = _text(paragraph._p)
-    bold = level_of_bold(text) if _is_bold(paragraph._p) and not _is_caption(paragraph) else 0
-    return Part(text, _level(paragraph) or bold)
 
 
 def _level(paragraph: Paragraph) -> int:

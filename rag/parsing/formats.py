@@ -94,13 +94,10 @@ def _by_content(content: bytes, suffix: str) -> str | None:
     """The format by content, for the few that are unmistakable."""
     if suffix and suffix not in FORMATS:
         return None  # a disk image may contain anything
-    if content.startswith(b"%PDF-"):
-        return "pdf"
-    if content.startswith(b"\x1f\x8b"):
-        return "gz"
     if content.startswith(b"PK\x03\x04"):
         return _zipped(content, suffix)
-    return None
+    marks = {b"%PDF-": "pdf", b"\x1f\x8b": "gz"}
+    return next((name for mark, name in marks.items() if content.startswith(mark)), None)
 
 
 def _zipped(content: bytes, suffix: str) -> str:

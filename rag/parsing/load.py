@@ -63,9 +63,9 @@ def load(
     `keep_furniture` keeps navigation, running heads and the like. Raises ParseError for an
     unsupported format, a file larger than `most_bytes`, binary content, or a file without text.
     """
-    content = read_bytes(file.path, most_bytes)
+    place = _Place(file.document_id, str(file.path), file.path.name)
     run = _LoadRun(known or {}, _MOST_EXPANDED * most_bytes, keep_furniture)
-    run.file(_Place(file.document_id, str(file.path), file.path.name), content)
+    run.file(place, read_bytes(file.path, most_bytes))
     return run.loaded
 
 
@@ -102,68 +102,60 @@ class _Place:
     depth: int = 0
 
     def inside(self, part: str, archive: str) -> _Place:
-        return _Place(
-            f"{self.id}/{part}",
-            f"{self.source}{MEMBER_SEPARATOR}{part}",
-            part,
-            self.archive or archive,
-            self.depth + 1,
-        )
+        source = f"{self.source}{MEMBER_SEPARATOR}{part}"
+        return _Place(f"{self.id}/{part}", source, part, self.archive or archive, self.depth + 1)
 
 
+@dataclass(slots=True)
 class _LoadRun:
     """Reads one file and its members, with one limit on all unpacked bytes."""
 
-    def __init__(
-        self, known: Mapping[str, str], most_bytes: int, keep_furniture: bool = False
-    ) -> None:
-        self.loaded = Loaded()
-        self._known = known
-        self._left = most_bytes
-        self._keep_furniture = keep_furniture
+    known: Mapping[str, str]
+    bytes_left: int
+    keep_furniture: bool
+    loaded: Loaded = field(default_factory=Loaded)
 
     def file(self, place: _Place, content: bytes) -> None:
         digest = hashlib.sha256(content).hexdigest()
         self.loaded.sha256 = self.loaded.sha256 or digest
-        if self._known.get(place.source) == digest:
+        if self.known.get(place.source) == digest:
             self.loaded.same.append(place.source)
             return
         kind, name = format_of(place.name, content), place.name
         for _ in range(_DEEPEST):
             if kind.name == "gz":
                 with _translated(kind):
-                    content = kind.load().unpack(content, self._left)
-                self._left -= len(content)
+                    content = kind.load().unpack(content, self.bytes_left)
+                self.bytes_left -= len(content)
                 name = name[:-3] if name.lower().endswith(".gz") else name
                 kind = format_of(name, content)
         if kind.category == "container":
             self._container(kind, place, content, digest)
             return
-        parsed = _parsed(kind, content, self._keep_furniture)
+        parsed = _parsed(kind, content, self.keep_furniture)
         self.loaded.documents.append(_document(kind, place, name, parsed, digest))
         self.loaded.left_out += parsed.left_out
 
     def _container(self, kind: Format, place: _Place, content: bytes, digest: str) -> None:
         if place.depth == _DEEPEST:
             raise ParseError("is nested in too many archives")
-        before, names = len(self.loaded.documents) + len(self.loaded.same), Counter[str]()
+        loaded, names = self.loaded, Counter[str]()
+        before = len(loaded.documents) + len(loaded.same)
         with _translated(kind):
-            members: Iterator[Member] = kind.load().parts(content)
-            for member in members:
+            for member in kind.load().parts(content):
                 names[member.name] += 1
                 path, number = PurePosixPath(member.name), names[member.name]
-                name = f"{path.stem} ({number}){path.suffix}"
-                name = member.name if number == 1 else str(path.with_name(name))
-                self._member(place.inside(name, digest), member)
-        if before == len(self.loaded.documents) + len(self.loaded.same) and not self.loaded.skipped:
+                name = str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
+                self._member(place.inside(member.name if number == 1 else name, digest), member)
+        if before == len(loaded.documents) + len(loaded.same) and not loaded.skipped:
             raise ParseError("contains no text")
 
     def _member(self, place: _Place, member: Member) -> None:
         try:
             if len(place.id) > _LONGEST_ID:
                 raise ParseError(f"has a name of {len(place.id):,} characters; shorten it")
-            content = member.read(self._left)
-            self._left -= len(content)
+            content = member.read(self.bytes_left)
+            self.bytes_left -= len(content)
             self.file(place, content)
         except ParseError as error:
             self.loaded.skipped.append((place.source, str(error)))
@@ -207,17 +199,16 @@ def _characters(text: str) -> str:
 
 def _encodable(blocks: Sequence[Block]) -> Sequence[Block]:
     """The blocks, with names as `_characters` returns them."""
-    names = [block.name for block in blocks if block.name]
-    names += [column.name for block in blocks if block.columns for column in block.columns]
+    names = (name for b in blocks for name in (b.name, *(column.name for column in b.columns)))
     if not _NO_CHARACTER.search("\n".join(names)):
         return blocks
-    return tuple(
+    return [
         block._replace(
             name=_characters(block.name),
             columns=tuple(c._replace(name=_characters(c.name)) for c in block.columns),
         )
         for block in blocks
-    )
+    ]
 
 
 def _metadata(values: Mapping[str, str]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def parts(content: bytes) -> Iterator[Member]:
     ends = [start for start, _ in starts[1:]] + [len(content)]
     for number, ((_, begin), end) in enumerate(zip(starts, ends, strict=True), 1):
         message = _ESCAPED.sub(rb"\1", content[begin:end])
-        yield Member(f"{number:05}.eml", partial(_whole, message))
+        yield Member(f"{number:05}.eml", partial(lambda whole, limit: whole, message))
 
 
 class _Bounded(EmailPolicy):
@@ -46,10 +46,6 @@ class _Bounded(EmailPolicy):
 
     def header_fetch_parse(self, name: str, value: str) -> Any:
         return value if len(value) > _LONGEST_HEADER else super().header_fetch_parse(name, value)
-
-
-def _whole(message: bytes, limit: int) -> bytes:
-    return message
 
 
 def parse(content: bytes) -> Parsed:

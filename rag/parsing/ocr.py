@@ -67,16 +67,12 @@ def lines(picture: Any) -> list[Line]:
     scale = max(1.0, max(picture.size) / _SIDE)
     heights = [bottom - top for _, (_, top, _, bottom) in boxes]
     usual = median(heights)
-    sizes = [scale * _size(height, usual) for height in heights]
+    shares = [height / usual for height in heights]
+    sizes = [scale * (usual if n < _ALIKE else usual * round(2 * n) / 2) for n in shares]
     return [
         Line(scale * left, scale * top, scale * right, scale * bottom, text, size)
         for (text, (left, top, right, bottom)), size in zip(boxes, sizes, strict=True)
     ]
-
-
-def _size(height: float, usual: float) -> float:
-    share = height / usual
-    return usual if share < _ALIKE else usual * round(2 * share) / 2
 
 
 def _boxes(picture: Any) -> Iterator[tuple[str, Box]]:

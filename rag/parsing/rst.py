@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from textwrap import dedent
 
 from rag.parsing.base import Parsed, Part, join
 from rag.parsing.delimited import csv_rows
@@ -119,7 +120,9 @@ class _Reader:
     ) -> Iterator[Part]:
         if name in _DROPPED:
             return
-        body = _without_options(_dedent(below))
+        body = _dedent(below)
+        while body and _OPTION.match(body[0] or next(filter(None, body), "")):
+            body = body[1:]
         if name in _LITERAL:
             yield Part("\n".join(body), kind="code")
         elif name in _IMAGES:
@@ -128,7 +131,10 @@ class _Reader:
             caption = (inline_text(argument),) if argument else ()
             header = [match.group(1) for line in below if (match := _HEADER.match(line))]
             headed = bool(header) or any(_HEADED.match(line) for line in below)
-            rows = _csv_rows([*header, *body]) if name == "csv-table" else _list_table_rows(body)
+            rows = _list_table_rows(body)
+            if name == "csv-table":
+                records = csv_rows([f"{line}\n" for line in [*header, *body]], ",")
+                rows = [[" ".join(cell.split()) for cell in row] for row in records if row]
             yield Part(inline_text(argument), context=caption, kind="caption")
             yield _table(rows, headed, caption)
         elif name in _OBJECTS and argument:
@@ -162,15 +168,8 @@ class _Reader:
             yield Part("\n".join(inline_text(_FIELD.sub(r"\1: \2", line)) for line in lines))
         elif not _RULE.match(lines[0]) or len(lines) > 1:
             text = "\n".join(_items(lines))
-            is_literal = text.endswith("::")
-            yield Part("" if text == "::" else inline_text(text[:-1] if is_literal else text))
-
-
-def _without_options(body: list[str]) -> list[str]:
-    """The body of a directive without the options at its start."""
-    while body and _OPTION.match(body[0] or next(filter(None, body), "")):
-        body = body[1:]
-    return body
+            shown = text[:-1] if text.endswith("::") else text
+            yield Part("" if shown == ":" else inline_text(shown))
 
 
 def _heading(lines: Sequence[str], index: int) -> tuple[str, str, int] | None:
@@ -191,46 +190,25 @@ def _is_term(lines: Sequence[str], index: int) -> bool:
     """Whether an unindented line is a term defined by the indented lines below it."""
     if index + 1 >= len(lines) or lines[index][0].isspace() or not lines[index + 1][:1].isspace():
         return False
-    line = lines[index]
-    marks = (_ITEM, _FIELD, _GRID, _SIMPLE, _RULE)
-    return (
-        not line.endswith("::") and not any(mark.match(line) for mark in marks) and len(line) < 200
-    )
+    line, marks = lines[index], (_ITEM, _FIELD, _GRID, _SIMPLE, _RULE)
+    return len(line) < 200 and not (line.endswith("::") or any(m.match(line) for m in marks))
 
 
 def _body_end(lines: Sequence[str], index: int) -> int:
     """Index after the indented and empty lines."""
-    while index < len(lines) and (not lines[index] or lines[index][0] == " "):
-        index += 1
-    return index
+    after = (n for n in range(index, len(lines)) if lines[n] and lines[n][0] != " ")
+    return next(after, len(lines))
 
 
 def _paragraph_end(lines: Sequence[str], index: int) -> int:
     if _SIMPLE.match(lines[index]):
         return _simple_end(lines, index)
-    index += 1
-    while index < len(lines) and lines[index] and not _heading_begins(lines, index):
-        index += 1
-    return index
-
-
-def _heading_begins(lines: Sequence[str], index: int) -> bool:
-    return bool(
-        _RULE.match(lines[index])
-        and index + 2 < len(lines)
-        and _RULE.match(lines[index + 2])
-        and not lines[index - 1]
-    )
+    return next((n for n in range(index + 1, len(lines)) if not lines[n]), len(lines))
 
 
 def _dedent(lines: Sequence[str]) -> list[str]:
-    margin = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
-    stripped = [line[margin:] for line in lines]
-    while stripped and not stripped[0]:
-        stripped.pop(0)
-    while stripped and not stripped[-1]:
-        stripped.pop()
-    return stripped
+    """The lines without common indentation, and without empty lines around them."""
+    return dedent("\n".join(lines)).strip("\n").split("\n")
 
 
 def _items(lines: Sequence[str]) -> Iterator[str]:
@@ -307,12 +285,6 @@ def _list_table_rows(lines: Sequence[str]) -> list[list[str]]:
         elif rows and line.strip():
             rows[-1][-1] = f"{rows[-1][-1]} {line.strip()}".strip()
     return rows
-
-
-def _csv_rows(lines: Sequence[str]) -> list[list[str]]:
-    """Rows of a csv-table."""
-    rows = csv_rows((f"{line}\n" for line in lines), ",")
-    return [[" ".join(cell.split()) for cell in row] for row in rows if row]
 
 
 def inline_text(text: str) -> str:

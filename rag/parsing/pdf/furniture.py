@@ -65,10 +65,7 @@ def without_furniture(pages: Sequence[PdfPage]) -> tuple[list[PdfPage], RunningN
     """
     without_heads = _without_running_heads([_without_hidden(page) for page in pages])
     content = _without_contents(without_heads)
-    before, after = (
-        sum(len(line.text) for page in version for line in page.lines)
-        for version in (pages, content)
-    )
+    before, after = (sum(len(line.text) for p in ps for line in p.lines) for ps in (pages, content))
     return content, _running_names(pages, without_heads), before - after
 
 

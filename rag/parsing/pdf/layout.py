@@ -249,29 +249,24 @@ def _is_inside(line: Line, grid: RuledGrid) -> bool:
     return grid.edges[0] <= x <= grid.edges[-1] and grid.heights[0] <= y <= grid.heights[-1]
 
 
-def regions(lines: Sequence[Line]) -> list[Region]:
+def regions(lines: Sequence[Line], depth: int = 0) -> list[Region]:
     """The lines of a page in reading order, as regions of one column each."""
-    if len(lines) > _MAX_LINES:
-        return [list(lines)]
-    return _cut(list(lines), 0)
-
-
-def _cut(lines: Region, depth: int) -> list[Region]:
-    if len(lines) < 2 or depth > _MAX_CUTS:
-        return [lines] if lines else []
+    if not 1 < len(lines) <= _MAX_LINES or depth > _MAX_CUTS:
+        return [list(lines)] if lines else []
     if x := _gutter(lines):
         left = [line for line in lines if line.left < x]
-        return _cut(left, depth + 1) + _cut([line for line in lines if line.left >= x], depth + 1)
+        right = [line for line in lines if line.left >= x]
+        return regions(left, depth + 1) + regions(right, depth + 1)
     gaps = _gaps((line.top, line.bottom) for line in lines)
     if not gaps:
-        return [lines]
+        return [list(lines)]
     y = max(gaps, key=lambda gap: gap[1] - gap[0])[1]
-    above = _cut([line for line in lines if line.top < y], depth + 1)
-    below = _cut([line for line in lines if line.top >= y], depth + 1)
-    return [lines] if len(above) == len(below) == 1 else above + below
+    above = regions([line for line in lines if line.top < y], depth + 1)
+    below = regions([line for line in lines if line.top >= y], depth + 1)
+    return [list(lines)] if len(above) == len(below) == 1 else above + below
 
 
-def _gutter(lines: Region) -> float:
+def _gutter(lines: Sequence[Line]) -> float:
     """Right edge of a vertical gap between two columns of prose, which tables are not, or 0."""
     narrowest = 0.9 * median(line.size for line in lines)
     gaps = _gaps((line.left, line.right) for line in lines)
@@ -288,7 +283,7 @@ def _gaps(spans: Iterable[Span]) -> list[Span]:
     return [(end, start) for (_, end), (start, _) in pairwise(united(spans))]
 
 
-def _is_prose(side: Region, page: Region) -> bool:
+def _is_prose(side: Region, page: Sequence[Line]) -> bool:
     """Whether several rows fill a wide side that is neither figures nor centred bold headers."""
     is_centred = 2 * len({round(line.left) for line in side}) > len(side)
     if is_centred and all(line.bold for line in side):
@@ -301,7 +296,7 @@ def _is_prose(side: Region, page: Region) -> bool:
     return len(side_rows) >= 3 and width > 0.2 * _width(page) and filled > 0.6 * width
 
 
-def _width(lines: Region) -> float:
+def _width(lines: Sequence[Line]) -> float:
     return max(line.right for line in lines) - min(line.left for line in lines)
 
 

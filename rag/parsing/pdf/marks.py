@@ -132,17 +132,13 @@ class Rules:
 
 
 def _merged(rules: Sequence[Extent], shortest: float) -> list[Extent]:
-    groups = grouped(sorted(rules), lambda group, rule: rule[0] - group[0][0] <= _TOUCHING)
-    joined = [rule for group in groups for rule in _joined(group)]
-    long = [rule for rule in joined if rule[2] - rule[1] > shortest]
-    return long if len(long) <= _MAX_RULES else []
-
-
-def _joined(rules: Sequence[Extent]) -> list[Extent]:
-    """Rules on one line, with those joined whose pieces touch."""
-    position = sum(rule[0] for rule in rules) / len(rules)
-    pieces = united(((start, end) for _, start, end in rules), _TOUCHING)
-    return [(position, *piece) for piece in pieces]
+    """The rules longer than `shortest`, with those on one line joined whose pieces touch."""
+    merged: list[Extent] = []
+    for group in grouped(sorted(rules), lambda group, rule: rule[0] - group[0][0] <= _TOUCHING):
+        position = sum(rule[0] for rule in group) / len(group)
+        pieces = united(((start, end) for _, start, end in group), _TOUCHING)
+        merged += [(position, *piece) for piece in pieces if piece[1] - piece[0] > shortest]
+    return merged if len(merged) <= _MAX_RULES else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,8 +117,9 @@ def row_of(lines: Sequence[Line]) -> PdfRow:
     words = (word for line in lines for word in line.known_words if word.text.strip(" |"))
     for text, left, _, right, _, _ in words:
         last = cells[-1] if cells else None
-        gap = _HEADER_GAP if last and _begins_header(last.text, text) else _CELL_GAP
-        if last and left - last.right < gap * size:
+        before = last.text[-_LONGEST_DATE:] if last else ""
+        is_header = _BEGINS_HEADER.match(text) and _ENDS_WITH_DATE.search(before)
+        if last and left - last.right < (_HEADER_GAP if is_header else _CELL_GAP) * size:
             last.text += f" {text}"
             last.right = max(right, last.right)
         else:
@@ -135,11 +136,6 @@ def row_of(lines: Sequence[Line]) -> PdfRow:
     for cell in joined:
         cell.text = _tight(cell.text)
     return PdfRow(joined, *height_of(lines), size, all(line.bold for line in lines))
-
-
-def _begins_header(before: str, text: str) -> bool:
-    """Whether the text begins another column's header, as the one before ends with a date."""
-    return bool(_BEGINS_HEADER.match(text) and _ENDS_WITH_DATE.search(before[-_LONGEST_DATE:]))
 
 
 def is_figure(text: str) -> bool:
@@ -751,27 +747,21 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
 
 def _mark_shaded_headers(grid: RuledGrid, shades: Sequence[tuple[Box, Colour]]) -> None:
     """Make the first rows bold if they are shaded in colours that no other row has."""
-    left, top, right, bottom = grid.edges[0], grid.heights[0], grid.edges[-1], grid.heights[-1]
-    inside = [
-        (box, colour)
-        for box, colour in reversed(shades)
-        if box[0] < right and box[2] > left and box[1] < bottom and box[3] > top
-    ]
-    if not inside:
-        return
     colours: list[Colour | None] = []
     for row in grid.rows:
         y = (grid.heights[row[0].row] + grid.heights[row[0].row + 1]) / 2
-        of_row = set()
-        for cell in row:
-            x = (grid.edges[cell.column] + grid.edges[cell.column + cell.columns]) / 2
-            over = (c for box, c in inside if box[0] < x < box[2] and box[1] < y < box[3])
-            of_row.add(next(over, _WHITE))
+        middles = ((grid.edges[c.column] + grid.edges[c.column + c.columns]) / 2 for c in row)
+        of_row = {_colour_at(x, y, shades) for x in middles}
         colours.append(of_row.pop() if len(of_row) == 1 else None)
     heads = list(takewhile(lambda colour: colour not in (None, _WHITE), colours))
     if not set(heads) & set(colours[len(heads) :]) and len(heads) < len(colours):
         for cell in (cell for row in grid.rows[: len(heads)] for cell in row):
             cell.bold = True
+
+
+def _colour_at(x: float, y: float, shades: Sequence[tuple[Box, Colour]]) -> Colour:
+    over = (c for box, c in reversed(shades) if box[0] < x < box[2] and box[1] < y < box[3])
+    return next(over, _WHITE)
 
 
 def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
@@ -1003,8 +993,10 @@ def _are_centred(labels: Sequence[PdfCell]) -> bool:
 
 
 def _count_headers(rows: Sequence[list[PdfCell]]) -> int:
-    """The rows in bold but for figures below others, or else those above the first figures."""
-    if _is_form(rows):
+    """The rows in bold but for figures below others, or else those above the first figures; none
+    of a form, a table of two columns with bold labels.
+    """
+    if len(rows) > 2 and all(len(r) == 2 and r[0].lines and r[0].bold for r in rows):
         return 0
     count = sum(1 for _ in takewhile(_is_bold, rows))
     if count and not _has_values(rows[0]):
@@ -1016,12 +1008,6 @@ def _count_headers(rows: Sequence[list[PdfCell]]) -> int:
         count = sum(1 for _ in takewhile(lambda begins: not begins, begin_body))
         count = count if count < min(len(rows), _MAX_RULED_HEADERS) else 0
     return count
-
-
-def _is_form(rows: Sequence[list[PdfCell]]) -> bool:
-    """Whether the table has two columns, the first with bold labels."""
-    is_pairs = len(rows) > 2 and all(len(row) == 2 for row in rows)
-    return is_pairs and all(row[0].lines and row[0].bold for row in rows)
 
 
 def _is_bold(row: Sequence[PdfCell]) -> bool:
