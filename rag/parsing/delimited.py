@@ -40,21 +40,17 @@ def _separator(source: str) -> str:
     decimal = not re.search(r",(?!\d)|(?<!\d),", sample)  # perhaps every comma is a decimal one
 
     def likelihood(mark: str) -> tuple[float, bool, int]:
-        is_likely = mark == "\t" or (decimal and mark == ";")
-        return _evenness(sample, mark), is_likely, sample.count(mark)
+        """First the share of rows with the most common number of cells, if that is above 1."""
+        try:
+            rows = csv_rows(io.StringIO(sample, newline=""), mark)
+            widths = Counter(len(row) for row in islice(rows, _ROWS) if row)
+        except csv.Error:
+            widths = Counter()
+        width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+        evenness = count / widths.total() if width > 1 else 0.0
+        return evenness, mark == "\t" or (decimal and mark == ";"), sample.count(mark)
 
     return max("\t|;,", key=likelihood)
-
-
-def _evenness(sample: str, mark: str) -> float:
-    """Share of rows with the most common number of cells, if that is above 1."""
-    try:
-        rows = csv_rows(io.StringIO(sample, newline=""), mark)
-        widths = Counter(len(row) for row in islice(rows, _ROWS) if row)
-    except csv.Error:
-        return 0.0
-    width, count = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-    return count / widths.total() if width > 1 else 0.0
 
 
 def table_parts(rows: Iterable[Sequence[str]]) -> Iterator[Part]:

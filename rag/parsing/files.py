@@ -37,22 +37,19 @@ def find(
         if not os.path.exists(path):
             hint = "check the path; rag ingest takes files and folders"
             raise NotFoundError(f"no such file or folder: {path}", hint)
-        _refuse_index(path, own)
+        root, hint = path.resolve(), "give the folder of the documents, or keep the index elsewhere"
+        if _is_index(root, own):
+            message = f"{path} is an index folder, not a folder of documents"
+            raise InputError(message, f"{hint} with --index")
+        if root.name in OWN_FILES and _is_index(root.parent, own):
+            message = f"{path} is a file of the index itself, not a document"
+            raise InputError(message, f"{hint} with --index")
     for path in paths:
         root = path.resolve()
         if root.is_file():
             yield FoundFile(root, _id(name or root.parent.name, root.name))
         else:
             yield from _walk(root, name or root.name, own)
-
-
-def _refuse_index(path: Path, own: str) -> None:
-    root = path.resolve()
-    hint = "give the folder of the documents, or keep the index elsewhere with --index"
-    if _is_index(root, own):
-        raise InputError(f"{path} is an index folder, not a folder of documents", hint)
-    if root.name in OWN_FILES and _is_index(root.parent, own):
-        raise InputError(f"{path} is a file of the index itself, not a document", hint)
 
 
 def _is_index(folder: str | Path, own: str) -> bool:

@@ -76,18 +76,14 @@ _OFFICE = {b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx"}
 def format_of(name: str, content: bytes) -> Format:
     """The format by unmistakable content, else by the name's suffix; a name without one is text.
     Raises ParseError for unsupported formats."""
-    suffix = _suffix(name)
+    last = name.rsplit("/", 1)[-1]
+    suffix = last.rsplit(".", 1)[-1].lower() if "." in last.lstrip(".") else ""
     extension = _by_content(content, suffix) or suffix or "txt"
     if name.endswith(".rst.txt"):  # Sphinx stores its sources like this
         extension = "rst"
     if extension not in FORMATS:
         raise ParseError(f"unsupported format .{extension}")
     return FORMATS[extension]
-
-
-def _suffix(name: str) -> str:
-    last = name.rsplit("/", 1)[-1]
-    return last.rsplit(".", 1)[-1].lower() if "." in last.lstrip(".") else ""
 
 
 def _by_content(content: bytes, suffix: str) -> str | None:

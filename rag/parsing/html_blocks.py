@@ -135,8 +135,13 @@ class PartBuilder:
         if self._level:
             self.parts.append(Part(text, self._level))
             self._level = 0  # the heading may never be closed
+        elif self._tables and self._in == "caption" and not self._cells:
+            self._caption = text
+            self._rows.table.caption(one_line(text))
         elif self._tables:
-            self._add_to_table(text)
+            self._caption = text if self._in == "caption" else self._caption
+            self._cells = self._cells or [SpanningCell([])]
+            self._cells[-1].words.extend(text.split())
         elif self._numbers:
             self._items.append((len(self._numbers) - 1, self._marker, text.strip()))
             self._marker = ""
@@ -150,15 +155,6 @@ class PartBuilder:
             kind: BlockKind = "code" if self._pre else "paragraph"
             self._part(Part(marked, level_of_bold(text) if is_heading else 0, kind=kind))
             self._marker = ""
-
-    def _add_to_table(self, text: str) -> None:
-        if self._in == "caption":
-            self._caption = text
-            if not self._cells:
-                self._rows.table.caption(one_line(text))
-                return
-        self._cells = self._cells or [SpanningCell([])]
-        self._cells[-1].words.extend(text.split())
 
     def _part(self, part: Part) -> None:
         names = [*self._terms[-MOST_NAMES:], self._caption]

@@ -34,22 +34,17 @@ without a limit "[[[[" would recurse.
 def parse(source: str) -> Parsed:
     """A Markdown source with its blocks; formatting marks are removed."""
     metadata, body = _front_matter(source)
-    tree = _tree(body)
-    parts = [part for node in tree.children for part in _parts(node)]
-    headings = (part.text for part in parts if 0 < part.level < BOLD and part.text.strip())
-    first = next(headings, None)
-    if first and "title" not in metadata:
-        metadata["title"] = " ".join(first.split())
-    return Parsed(*join(parts), metadata)
-
-
-def _tree(body: str) -> SyntaxTreeNode:
     references: dict[str, Any] = {}
     tokens = _BLOCKS.parse(body, references)
     for token in tokens:
         if token.type == "inline":
             token.children = _INLINE.parseInline(token.content, references)[0].children
-    return SyntaxTreeNode(tokens)
+    parts = [part for node in SyntaxTreeNode(tokens).children for part in _parts(node)]
+    headings = (part.text for part in parts if 0 < part.level < BOLD and part.text.strip())
+    first = next(headings, None)
+    if first and "title" not in metadata:
+        metadata["title"] = " ".join(first.split())
+    return Parsed(*join(parts), metadata)
 
 
 def _front_matter(source: str) -> tuple[dict[str, str], str]:

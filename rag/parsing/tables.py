@@ -165,10 +165,13 @@ class SpanningRows:
         self._has_values = not is_header
 
     def _is_header(self, cells: Sequence[SpanningCell]) -> bool:
-        """Whether the row names the columns; below rows with values it must have no values."""
+        """Whether the row names the columns; below rows with values it must have only names and
+        periods, and no total, as "9 kg".
+        """
         if len(cells) < 2 or not all(cell.is_header for cell in cells):
             return False
-        return not self._has_values or all(map(_can_only_head, cells[1:]))
+        texts = [cell.text for cell in cells[1:]] if self._has_values else []
+        return all(_NAME.match(text) or any(periods(text)) for text in texts)
 
     def _row(self, cells: Sequence[SpanningCell], repeat: bool) -> list[str]:
         """One text per column; a spanning cell is in the first, or with `repeat` in each."""
@@ -192,11 +195,6 @@ class SpanningRows:
             if left > 1:
                 self._down[len(row)] = text, left - 1
             row.append(text)
-
-
-def _can_only_head(cell: SpanningCell) -> bool:
-    """Whether a header cell below values is a name or a period, and no total, as "9 kg"."""
-    return bool(_NAME.match(cell.text)) or any(periods(cell.text))
 
 
 def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:

@@ -74,17 +74,17 @@ def _entries(lines: Sequence[Line]) -> list[Line]:
         for label in labels
         if sum(abs(label.left - below.left) < _SAME_EDGE for below in filled) >= _MIN_LABELS
     ]
-    return [
-        line
-        for line in lines
-        if (_is_label(line) and any(line is label or _on_one_row(line, label) for label in sure))
-        or (_LABEL_AND_VALUE.match(line.text) and any(_is_next(line, label) for label in sure))
-    ]
 
+    def is_entry(line: Line) -> bool:
+        if _is_label(line):
+            return any(line is label or _on_one_row(line, label) for label in sure)
+        return _LABEL_AND_VALUE.match(line.text) is not None and any(
+            abs(line.left - label.left) < _SAME_EDGE
+            and abs(line.top - label.top) < _NEXT_ROW * label.size
+            for label in sure
+        )
 
-def _is_next(line: Line, label: Line) -> bool:
-    is_below = abs(line.left - label.left) < _SAME_EDGE
-    return is_below and abs(line.top - label.top) < _NEXT_ROW * label.size
+    return list(filter(is_entry, lines))
 
 
 def _on_one_row(first: Line, second: Line) -> bool:

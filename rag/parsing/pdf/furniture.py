@@ -191,8 +191,9 @@ def _without_contents(pages: Sequence[PdfPage]) -> list[PdfPage]:
         below = [row for row in numbers if row > first]
         is_list = len(dotted) >= _MIN_ENTRIES and len(dotted) > 0.3 * len(texts)
         if not is_list and (heading is not None or continues):
-            are_most = len(below) > 0.5 * (len(texts) - first)
-            is_list = are_most and _rises([numbers[row] for row in below])
+            falls = sum(numbers[low] < numbers[high] for high, low in pairwise(below))
+            is_list = len(below) >= _MIN_ENTRIES and falls <= len(below) // 8
+            is_list = is_list and len(below) > 0.5 * (len(texts) - first)
         if is_list:
             removed = _stretch(dotted if len(dotted) >= _MIN_ENTRIES else below)
             removed |= {first} if heading is not None else set()
@@ -212,12 +213,6 @@ def _stretch(entries: Iterable[int]) -> set[int]:
         if below - above <= _ENTRY_ROWS:
             stretch.update(range(above, below))
     return stretch
-
-
-def _rises(numbers: Sequence[int]) -> bool:
-    """Whether there are enough page numbers, and they mostly increase."""
-    falls = sum(below < above for above, below in pairwise(numbers))
-    return len(numbers) >= _MIN_ENTRIES and falls <= len(numbers) // 8
 
 
 def _page_number(text: str, pages: int) -> int | None:

@@ -578,7 +578,9 @@ def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
             continue
         first = run[0]
         for above, below in pairwise(run):
-            if _have_headers(rows[above + 1 : below], rows[above]):
+            between = rows[above + 1 : below]
+            is_named = between and _are_names(between[0], rows[above])
+            if is_named or any(_are_periods(row, rows[above]) for row in between):
                 yield first, above + 1
                 first = below
         yield first, run[-1] + 1
@@ -593,12 +595,6 @@ def _continues(rows: Sequence[PdfRow], last: int, number: int) -> bool:
         return False
     steps = pairwise(rows[last : number + 1])
     return all(below.top - above.bottom < _ROW_GAP * above.size for above, below in steps)
-
-
-def _have_headers(between: Sequence[PdfRow], above: PdfRow) -> bool:
-    """Whether one of the rows below a row of figures can only be headers."""
-    is_named = bool(between) and _are_names(between[0], above)
-    return is_named or any(_are_periods(row, above) for row in between)
 
 
 def _are_periods(row: PdfRow, above: PdfRow) -> bool:
