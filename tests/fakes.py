@@ -15,8 +15,8 @@ from rag.answering.candidate import Candidate
 from rag.answering.reading import Reading
 from rag.meaning.sentences import split_sentences
 from rag.parsing.base import join
+from rag.parsing.plain_text import blocks_of
 from rag.parsing.tables import table_part
-from rag.parsing.text_outline import blocks_of
 from rag.protocols import ReaderOutput, Vectors
 from rag.types import Block, Document, Hit, Span
 

@@ -80,9 +80,7 @@ _CONTENTS_PAGE = 50
 
 
 class Weight(NamedTuple):
-    """Numbers of an element: visible characters, those in links, links, links within the page, and
-    headings.
-    """
+    """Counts of visible characters, those in links, links, links within the page, and headings."""
 
     text: int
     linked: int

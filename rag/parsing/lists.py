@@ -62,8 +62,8 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
     lists = Lists()
     in_paragraph = is_after_gap = False
     for (start, line), (_, below) in zip_longest(lines, lines[1:], fillvalue=(0, "")):
-        text, indent = line.strip(), _indent(line)
-        begin = start + len(line) - len(line.lstrip())
+        text, wide = line.strip(), line.expandtabs(_TAB)
+        begin, indent = start + len(line) - len(line.lstrip()), len(wide) - len(wide.lstrip())
         end = begin + len(text)
         marked = _MARKED.match(line)
         if not text:
@@ -76,11 +76,6 @@ def blocks_of_lines(lines: Sequence[tuple[int, str]]) -> list[Block]:
             in_paragraph = not lists.text(begin, end, indent, gap=is_after_gap, new=is_new)
         is_after_gap = not text
     return _without_single_numbers(lists.blocks)
-
-
-def _indent(line: str) -> int:
-    line = line.expandtabs(_TAB)
-    return len(line) - len(line.lstrip())
 
 
 def _without_single_numbers(blocks: Sequence[Block]) -> list[Block]:

@@ -1,14 +1,20 @@
 """Plain text, kept character by character, except for blank lines between one-line paragraphs; a
 short first line is the title.
+
+Headings, terms and tables are found by layout: underlined, numbered and capitalised headings,
+indented definitions, lines with bars between cells.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
-from rag.parsing.base import Parsed
-from rag.parsing.text_outline import blocks_of
+from rag.meaning.sentences import trim
+from rag.parsing.base import Outline, Parsed, name_of
+from rag.types import Block, BlockCell
 
 _HEADER = re.compile(r"(Date|Author|Draws on): *(\S.*)", re.IGNORECASE)
 _LONGEST_TITLE = 120
@@ -65,3 +71,194 @@ def _is_title(lines: list[str]) -> bool:
     if _HEADER.fullmatch(lines[0]) or _NO_TITLE.match(lines[0]):
         return False
     return not lines[0].endswith((".", ",", ";", ":")) and not lines[1][0].islower()
+
+
+# Headings, terms and lists
+
+_RULE = re.compile(r"([=\-~^*#+_\u2500\u2550])\1{2,}\s*\Z")
+_NUMBERED = re.compile(
+    r"(?:(?:chapter|section|article|appendix|part|\u00a7) "
+    r"?)?(\d{1,3}(?:\.\d{1,3}){0,5})\.?\s{1,6}(\S.{0,90})",
+    re.I,
+)
+_CAPITALS = re.compile(r"(?=.*[A-Z]{3})[A-Z][A-Z0-9 ,/&'().:-]{2,70}")
+_OPTION = re.compile(r"(-{1,2}[\w?@#].{0,80}?)(?:\s{2,}|\Z)")
+_BULLET = re.compile(r"[-*+\u2022\u2013>|]\s|\(?\d{1,3}[.)]\s|\(?[a-zA-Z][.)]\s|[|+]")
+_BAR = re.compile(r"(?<!\S)\|(?!\S)")
+_RULED = re.compile(r"[\s|+:-]*-[\s|+:-]*")
+"""A line between the rows of a table."""
+_LONGEST_UNDERLINED = 100
+_DEEPEST = 16
+"""Maximum indentation of a term; text further right is centred."""
+_DEEPEST_LEVEL, _CAPITAL = 6, 7
+"""Levels of headings; underlined and numbered ones have that of their depth."""
+
+
+class _TextLine(NamedTuple):
+    """A line without spaces at its end; `text` has none at its start, and spaces for tabs."""
+
+    start: int
+    source: str
+    text: str
+    indent: int
+
+    @property
+    def content(self) -> int:
+        """Offset of the first character that is not a space."""
+        return self.start + len(self.source) - len(self.source.lstrip())
+
+
+_BLANK = _TextLine(0, "", "", 0)
+
+
+def blocks_of(text: str) -> tuple[Block, ...]:
+    """Headings, terms, lists, tables and paragraphs of a plain text."""
+    lines = _lines(text)
+    headings = _headings(lines)
+    terms = _terms(lines, headings)
+    outline = Outline()
+    open_terms: list[tuple[int, str]] = []
+    is_rule = False
+    below_table = 0
+    for number, line in enumerate(lines):
+        if number < below_table:
+            continue
+        if is_rule or not line.text:
+            is_rule = False
+            outline.lines(line.start, "")
+            continue
+        if number in headings:
+            below = lines[number + 1]  # the last line is no heading
+            is_rule = bool(_RULE.fullmatch(below.source))
+            last = below if is_rule else line
+            end = last.start + len(last.source)
+            outline.heading(line.content, end, headings[number], name_of(line.text))
+            open_terms = []
+            continue
+        open_terms = [(indent, term) for indent, term in open_terms if line.indent > indent]
+        if number in terms:
+            open_terms.append((line.indent, terms[number]))
+        outline.enter(line.content, tuple(term for _, term in open_terms))
+        below_table = _table_end(lines, number)
+        if below_table:
+            outline.nested(0, _table(lines[number:below_table]))
+        else:
+            outline.lines(line.start, line.source)
+    return outline.finished()
+
+
+def _table_end(lines: Sequence[_TextLine], number: int) -> int:
+    """The number of the line below the table that begins with a line: at least two rows with as
+    many bars; 0 without a table.
+    """
+    bars = len(_BAR.findall(lines[number].text))
+    rows, end = 0, number
+    while bars and end < len(lines):
+        if len(_BAR.findall(lines[end].text)) == bars:
+            rows += 1
+        elif not lines[end].text or not _RULED.fullmatch(lines[end].text):
+            break
+        end += 1
+    return end if rows > 1 else 0
+
+
+def _table(lines: Sequence[_TextLine]) -> tuple[Block, ...]:
+    rows = [_row(line) for line in lines if not _RULED.fullmatch(line.text)]
+    return (Block("table", lines[0].content, lines[-1].start + len(lines[-1].source)), *rows)
+
+
+def _row(line: _TextLine) -> Block:
+    """A row whose columns are not known."""
+    bars = [bar.start() for bar in _BAR.finditer(line.source)]
+    cells = [
+        BlockCell(-1, line.start + start, line.start + stop)
+        for first, last in pairwise([-1, *bars, len(line.source)])
+        for start, stop in trim(line.source, first + 1, last)
+    ]
+    return Block("row", line.content, line.start + len(line.source), 0, cells=tuple(cells))
+
+
+def _lines(text: str) -> list[_TextLine]:
+    lines: list[_TextLine] = []
+    start = 0
+    for raw in text.splitlines(keepends=True):
+        source = raw.rstrip()
+        wide = source.expandtabs()
+        content = wide.lstrip()
+        lines.append(_TextLine(start, source, content, len(wide) - len(content)))
+        start += len(raw)
+    return lines
+
+
+def _around(lines: Sequence[_TextLine]) -> Iterator[tuple[_TextLine, _TextLine, _TextLine]]:
+    """The line above each line but the last, the line itself, and the one below."""
+    return zip([_BLANK, *lines], lines, lines[1:], strict=False)
+
+
+def _headings(lines: Sequence[_TextLine]) -> dict[int, int]:
+    """Level by line number."""
+    levels: dict[int, int] = {}
+    marks: list[str] = []
+    capitals = {index for index, around in enumerate(_around(lines)) if _is_capital(*around)}
+    for index, (above, line, below) in enumerate(_around(lines)):
+        numbered = _NUMBERED.fullmatch(line.text)
+        depth = numbered.group(1).count(".") if numbered else 0
+        rule = _RULE.fullmatch(below.text)
+        if rule and _is_underlined(above, line, below):
+            marks += [] if rule.group(1) in marks else [rule.group(1)]
+            depth = depth if numbered else marks.index(rule.group(1))
+            levels[index] = min(1 + depth, _DEEPEST_LEVEL)
+        elif (
+            numbered
+            and numbered.group(2)[0].isupper()
+            and line.text[-1] not in ".,;:"
+            and line.indent < 8
+            and not (above.text or below.text)
+            and (depth or not _is_item(lines, index))
+        ):
+            levels[index] = min(1 + depth, _DEEPEST_LEVEL)
+        elif index in capitals and len(capitals) > 1:
+            levels[index] = _CAPITAL
+    return levels
+
+
+def _is_underlined(above: _TextLine, line: _TextLine, rule: _TextLine) -> bool:
+    """Whether the rule below is about as long as the line, which is apart from text above."""
+    text, length = line.text, len(line.text)
+    if not any(map(str.isalnum, text)) or length > _LONGEST_UNDERLINED or "  " in text:
+        return False
+    if _BULLET.match(text) and not _NUMBERED.fullmatch(text):
+        return False
+    is_apart = not above.text or bool(_RULE.fullmatch(above.text))
+    return is_apart and 0.5 * length <= len(rule.text) <= length + 40
+
+
+def _is_item(lines: Sequence[_TextLine], index: int) -> bool:
+    """Whether the next or previous line with text is numbered too, which makes them list items."""
+    around = lines[index + 1 : index + 6], lines[max(index - 5, 0) : index][::-1]
+    near = (next((line.text for line in side if line.text), "") for side in around)
+    return any(map(_NUMBERED.fullmatch, near))
+
+
+def _is_capital(above: _TextLine, line: _TextLine, below: _TextLine) -> bool:
+    """A line in capitals as in manual pages: alone, or above indented text."""
+    is_above = not below.text or below.indent > 1
+    return is_above and not (above.text or line.indent) and bool(_CAPITALS.fullmatch(line.text))
+
+
+def _terms(lines: Sequence[_TextLine], headings: Mapping[int, int]) -> dict[int, str]:
+    """Terms by line number, defined by the more deeply indented lines below."""
+    terms: dict[int, str] = {}
+    for index, (above, line, below) in enumerate(_around(lines)):
+        text = line.text
+        is_above = below.text and line.indent + 2 <= below.indent <= line.indent + 24
+        if not text or index in headings or not is_above or line.indent > _DEEPEST:
+            continue
+        is_first = not above.text or index - 1 in headings
+        is_name = len(text) <= 80 and text[-1] not in ".,;!?({["
+        option = _OPTION.match(text)
+        if option and (is_first or line.indent > 0):
+            terms[index] = name_of(option.group(1))
+        elif is_first and is_name and not _BULLET.match(text):
+            terms[index] = name_of(text.rstrip(":"))
+    return terms

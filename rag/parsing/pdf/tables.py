@@ -971,8 +971,9 @@ def _ruled_entry(
         if cell.row < first.row < cell.row + cell.rows and 0 < len(cell.text) <= _LONGEST_LABEL
     }
     values |= {cell.column: cell.text for cell in row if cell.lines}
-    if row[-1].column and len(items := _items(row[-1])) > 1:  # a list keeps its lines
-        values[row[-1].column] = "\n".join(items)
+    items = grouped(row[-1].lines, lambda item, line: not BULLET.match(line))
+    if row[-1].column and len(items) > 1:  # a list keeps its lines
+        values[row[-1].column] = "\n".join(map(_joined, items))
     if first.column or not first.lines:
         return _Entry("part", "", first.left, values)
     return _Entry("group" if is_group else "row", values.pop(0), first.left, values)
@@ -1034,8 +1035,3 @@ def _is_group(row: Sequence[PdfCell], below: Sequence[PdfCell]) -> bool:
     if row[0].column or below[0].column or not below[0].lines:
         return False
     return below[0].left > row[0].left + _INDENT
-
-
-def _items(cell: PdfCell) -> list[str]:
-    """The items of a list in a cell, and the text before them."""
-    return list(map(_joined, grouped(cell.lines, lambda item, line: not BULLET.match(line))))
