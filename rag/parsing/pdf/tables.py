@@ -108,6 +108,12 @@ class PdfRow:
         return [cell for cell in self.cells[1:] if is_figure(cell.text)]
 
 
+Cells = Sequence[PdfCell]
+Rows = Sequence[PdfRow]
+Spans = Sequence[Span]
+Extents = Sequence[Extent]
+
+
 def row_of(lines: Sequence[Line]) -> PdfRow:
     """Group the words of a row's lines, from the left, into cells. Currency signs are joined to the
     next figure, brackets and per cent signs to the previous one.
@@ -178,7 +184,7 @@ def _is_body(row: PdfRow) -> bool:
     return bool(row.values) and not (len(texts) > 1 and len(figures) < len(texts))
 
 
-def _are_years(years: Sequence[PdfCell], labels: Sequence[PdfCell]) -> bool:
+def _are_years(years: Cells, labels: Cells) -> bool:
     """Whether years are column names: without a label before them, or consecutive."""
     if not labels or labels[0].left > years[0].left:
         return True
@@ -366,7 +372,7 @@ def _stacked(headers: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _named_columns(
-    rows: Sequence[PdfRow], first: int, limit: int, spans: Sequence[Span], rules: Sequence[Extent]
+    rows: Rows, first: int, limit: int, spans: Spans, rules: Extents
 ) -> tuple[int, list[str]]:
     """The first header row between `limit` and `first`, and the names of the figures' columns."""
     headers: list[list[str]] = []
@@ -394,7 +400,7 @@ def _named_columns(
     return top, _stacked(headers) if headers else [""] * len(spans)
 
 
-def _cells_over(row: PdfRow, spans: Sequence[Span]) -> list[PdfCell]:
+def _cells_over(row: PdfRow, spans: Spans) -> list[PdfCell]:
     """The cells over the columns: all if they are several years, one a column, which may be centred
     over wider cells than the figures; else those that are not left of the first column.
     """
@@ -405,9 +411,7 @@ def _cells_over(row: PdfRow, spans: Sequence[Span]) -> list[PdfCell]:
     return [cell for cell in row.cells if cell.center > left - 2 * row.size and cell.right > left]
 
 
-def _are_headers(
-    over: Sequence[PdfCell], row: PdfRow, spans: Sequence[Span], rules: Sequence[Extent]
-) -> bool:
+def _are_headers(over: Cells, row: PdfRow, spans: Spans, rules: Extents) -> bool:
     """Whether the cells over the columns are neither values nor the title of the whole table."""
     if any(is_figure(cell.text) and not _YEAR.fullmatch(cell.text) for cell in over):
         return False
@@ -416,9 +420,7 @@ def _are_headers(
     return not _is_body(row) and not is_title
 
 
-def _underline(
-    cell: PdfCell, row: PdfRow, headers: Sequence[PdfCell], rules: Sequence[Extent]
-) -> Span | None:
+def _underline(cell: PdfCell, row: PdfRow, headers: Cells, rules: Extents) -> Span | None:
     """Extent of the rule under a header; None without one, or if several headers share it."""
     under = [
         (right - left, left, right)
@@ -432,23 +434,17 @@ def _underline(
     return (left, right) if under and not is_shared else None
 
 
-def _names(
-    cells: Sequence[PdfCell],
-    row: PdfRow,
-    extents: Sequence[Span],
-    bounds: set[int],
-    rules: Sequence[Extent],
-) -> list[str]:
+def _names(cells: Cells, row: PdfRow, edges: Spans, bounds: set[int], rules: Extents) -> list[str]:
     """The header of each column, or "". Removes from `bounds` those within a header's columns."""
-    names = [""] * len(extents)
-    if len(cells) > len(extents):  # each to the nearest
+    names = [""] * len(edges)
+    if len(cells) > len(edges):  # each to the nearest
         for cell in cells:
-            gaps = [abs(left + right - 2 * cell.center) for left, right in extents]
+            gaps = [abs(left + right - 2 * cell.center) for left, right in edges]
             nearest = gaps.index(min(gaps))
             names[nearest] = f"{names[nearest]} {cell.text}".strip()
         return names
     underlines = [_underline(cell, row, cells, rules) for cell in cells]
-    places = spanned(cells, extents, bounds, underlines)
+    places = spanned(cells, edges, bounds, underlines)
     for cell, (begin, end) in zip(cells, places, strict=True):
         names[begin:end] = [cell.text] * (end - begin)
         bounds -= set(range(begin + 1, end))
@@ -456,10 +452,7 @@ def _names(
 
 
 def spanned(
-    cells: Sequence[PdfCell],
-    extents: Sequence[Span],
-    bounds: set[int],
-    underlines: Sequence[Span | None],
+    cells: Cells, extents: Spans, bounds: set[int], underlines: Sequence[Span | None]
 ) -> Sequence[_Place]:
     """The columns of each header, from the left: one to one if there are as many; else those that
     its underline spans, or that it is centred over, so that few are left over.
@@ -505,7 +498,7 @@ def spanned(
     return best(0, 0)[1]
 
 
-def _caption(rows: Sequence[PdfRow], top: int, first: int) -> tuple[str, ...]:
+def _caption(rows: Rows, top: int, first: int) -> tuple[str, ...]:
     """The short lines directly above the headers in rows `[top, first)`, or the sentence that ends
     there with a colon; and the unit.
     """
@@ -531,7 +524,7 @@ def _unit(text: str) -> list[str]:
     return [unit.group().strip(" (")] if unit else []
 
 
-def _sentence(rows: Sequence[PdfRow], last: int) -> str:
+def _sentence(rows: Rows, last: int) -> str:
     """The sentence that ends in the row, from the lines of its paragraph."""
     lines = [rows[last]]
     for row in reversed(rows[max(0, last - _CAPTION_LINES) : last]):
@@ -553,7 +546,7 @@ _WRAPPED = 0.15
 
 
 def aligned_tables(
-    rows: Sequence[PdfRow], before: Columns | None = None, rules: Sequence[Extent] = ()
+    rows: Rows, before: Columns | None = None, rules: Extents = ()
 ) -> Iterator[Table]:
     """The tables in the rows of a column of text, from the top. `before` are the columns of the
     previous page's last table, which a table without headers at the top continues. `rules` are
@@ -567,7 +560,7 @@ def aligned_tables(
             yield table
 
 
-def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
+def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
     """Runs of rows with figures, including the few labels between them. Headers in a run begin
     another, because they name the columns of the rows below them.
     """
@@ -586,7 +579,7 @@ def _runs(rows: Sequence[PdfRow]) -> Iterator[tuple[int, int]]:
         yield first, run[-1] + 1
 
 
-def _continues(rows: Sequence[PdfRow], last: int, number: int) -> bool:
+def _continues(rows: Rows, last: int, number: int) -> bool:
     """Whether the rows of figures `last` and `number` are of one table."""
     between = rows[last + 1 : number]
     left = rows[last].figures[0].left
@@ -627,12 +620,7 @@ def _over(row: PdfRow, above: PdfRow) -> list[PdfCell]:
 
 
 def _aligned_table(
-    rows: Sequence[PdfRow],
-    first: int,
-    last: int,
-    limit: int,
-    before: Columns | None,
-    rules: Sequence[Extent],
+    rows: Rows, first: int, last: int, limit: int, before: Columns | None, rules: Extents
 ) -> Table | None:
     """The table with its first figures in row `first`; its headers are not above row `limit`."""
     body = [row for row in rows[first:last] if _is_body(row)]
@@ -658,7 +646,7 @@ def _aligned_table(
     return Table(text.part(columns.caption), columns, top, last)
 
 
-def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
+def _unclear(rows: Rows, first: int, last: int) -> Table | None:
     """The unchanged rows as a table whose columns are unclear; None if it may be no table."""
     if sum(len(row.figures) > 1 for row in rows[first:last]) < 2:
         return None
@@ -669,7 +657,7 @@ def _unclear(rows: Sequence[PdfRow], first: int, last: int) -> Table | None:
     return Table(text.part(columns.caption), columns, first, last)
 
 
-def _header_cells(row: PdfRow, spans: Sequence[Span]) -> list[tuple[int, str]]:
+def _header_cells(row: PdfRow, spans: Spans) -> list[tuple[int, str]]:
     """The column of each cell, or the one nearest to it, and its text, with figures tight."""
     middles = [0.0, *(left + right for left, right in spans)]
     cells: list[tuple[int, str]] = []
@@ -682,13 +670,13 @@ def _header_cells(row: PdfRow, spans: Sequence[Span]) -> list[tuple[int, str]]:
     return cells
 
 
-def _column(cell: PdfCell, spans: Sequence[Span]) -> int:
+def _column(cell: PdfCell, spans: Spans) -> int:
     """The first column that the cell reaches into, from 1; -1 if there is none."""
     columns = enumerate(spans, 1)
     return next((n for n, (a, b) in columns if cell.left <= b and cell.right >= a), -1)
 
 
-def _entries(rows: Sequence[PdfRow], spans: Sequence[Span]) -> Iterator[_Entry]:
+def _entries(rows: Rows, spans: Spans) -> Iterator[_Entry]:
     """The rows of the body. The lines of one label are joined: a label without figures continues in
     a row that begins in lower case, or is closer to it than rows of the table are.
     """
@@ -781,12 +769,10 @@ def _connected(rules: Rules) -> list[tuple[list[Extent], list[Extent]]]:
     return sorted((sorted(across), sorted(down)) for across, down in groups)
 
 
-def _edges(down: Sequence[Extent], across: Sequence[Extent]) -> list[float]:
+def _edges(down: Extents, across: Extents) -> list[float]:
     """Edges of the columns: vertical rules, and the ends of horizontal rules on an open side."""
-    edges: list[float] = []
-    for x in sorted(rule[0] for rule in down):
-        if not edges or x - edges[-1] > 2 * _NEAR:
-            edges.append(x)
+    xs = sorted(rule[0] for rule in down)
+    edges = [group[0] for group in grouped(xs, lambda group, x: x - group[0] <= 2 * _NEAR)]
     left, right = min(rule[1] for rule in across), max(rule[2] for rule in across)
     if left < edges[0] - 4 * _NEAR:
         edges.insert(0, left)
@@ -795,9 +781,7 @@ def _edges(down: Sequence[Extent], across: Sequence[Extent]) -> list[float]:
     return edges
 
 
-def _owners(
-    xs: Sequence[float], ys: Sequence[float], across: Sequence[Extent], down: Sequence[Extent]
-) -> list[int]:
+def _owners(xs: Sequence[float], ys: Sequence[float], across: Extents, down: Extents) -> list[int]:
     """For each place of the grid, row by row, the first place of its cell."""
     columns = len(xs) - 1
     owners = list(range(columns * (len(ys) - 1)))
@@ -811,7 +795,7 @@ def _owners(
     return owners
 
 
-def _is_crossed(rules: Sequence[Extent], position: float, through: float) -> bool:
+def _is_crossed(rules: Extents, position: float, through: float) -> bool:
     return any(
         abs(line - position) <= 2 * _NEAR and start - _NEAR <= through <= end + _NEAR
         for line, start, end in rules
@@ -879,9 +863,7 @@ def _is_table(grid: RuledGrid) -> bool:
     return max(lengths) <= _LONGEST_CELL and max(lengths) < share * sum(lengths)
 
 
-def ruled_table(
-    grid: RuledGrid, above: Sequence[PdfRow] = (), before: Columns | None = None
-) -> Table:
+def ruled_table(grid: RuledGrid, above: Rows = (), before: Columns | None = None) -> Table:
     """`above` is the text above; the table may continue one with the columns `before`."""
     edge = PdfRow([], grid.heights[0], grid.heights[0], above[-1].size if above else 1.0)
     caption = _caption([*above, edge], len(above), len(above))
@@ -926,11 +908,11 @@ def ruled_table(
     return Table(text.part(columns.caption), columns)
 
 
-def _fills(row: Sequence[PdfCell], grid: RuledGrid) -> bool:
+def _fills(row: Cells, grid: RuledGrid) -> bool:
     return len(row) == 1 and row[0].columns == grid.width
 
 
-def _write_ruled_header(text: TableText, row: Sequence[PdfCell], names: Sequence[str]) -> None:
+def _write_ruled_header(text: TableText, row: Cells, names: Sequence[str]) -> None:
     cells = [(cell.column, cell.text) for cell in row if cell.lines]
     if len(row) > 1:
         _write_header(text, cells, names)
@@ -938,7 +920,7 @@ def _write_ruled_header(text: TableText, row: Sequence[PdfCell], names: Sequence
         text.caption(cells[0][1])
 
 
-def _header_texts(row: Sequence[PdfCell], tall: Sequence[PdfCell], width: int) -> list[str]:
+def _header_texts(row: Cells, tall: Cells, width: int) -> list[str]:
     """The text over each column, of cells that span it in this row."""
     texts = [""] * width
     number = row[0].row
@@ -947,13 +929,7 @@ def _header_texts(row: Sequence[PdfCell], tall: Sequence[PdfCell], width: int) -
     return texts
 
 
-def _ruled_entry(
-    row: Sequence[PdfCell],
-    below: Sequence[PdfCell],
-    tall: Sequence[PdfCell],
-    labels: Sequence[PdfCell],
-    grid: RuledGrid,
-) -> _Entry:
+def _ruled_entry(row: Cells, below: Cells, tall: Cells, labels: Cells, grid: RuledGrid) -> _Entry:
     """A row of a ruled table's body. A tall cell is repeated in each of its rows. `labels` are
     those of all rows: one in bold without values is a title if others are not bold, and the
     rows below are not indented.
@@ -979,7 +955,7 @@ def _ruled_entry(
     return _Entry("group" if is_group else "row", values.pop(0), first.left, values)
 
 
-def _are_centred(labels: Sequence[PdfCell]) -> bool:
+def _are_centred(labels: Cells) -> bool:
     """Whether the labels are centred in their column."""
     if len(labels) < 4:
         return False
@@ -989,7 +965,7 @@ def _are_centred(labels: Sequence[PdfCell]) -> bool:
     return centred > 0.8 * len(labels) and len(edges) > len(labels) / 2
 
 
-def _count_headers(rows: Sequence[list[PdfCell]]) -> int:
+def _count_headers(rows: Sequence[Cells]) -> int:
     """The rows in bold but for figures below others, or else those above the first figures; none
     of a form, a table of two columns with bold labels.
     """
@@ -1007,16 +983,16 @@ def _count_headers(rows: Sequence[list[PdfCell]]) -> int:
     return count
 
 
-def _is_bold(row: Sequence[PdfCell]) -> bool:
+def _is_bold(row: Cells) -> bool:
     filled = [cell for cell in row if cell.lines]
     return all(cell.bold for cell in filled) and any(cell.column for cell in filled)
 
 
-def _has_values(row: Sequence[PdfCell]) -> bool:
+def _has_values(row: Cells) -> bool:
     return any(_is_value(cell.text) for cell in row if cell.column)
 
 
-def _is_header(row: Sequence[PdfCell]) -> bool:
+def _is_header(row: Cells) -> bool:
     """Whether a row below values is in bold without figures, or has only periods and no label. A
     total, such as "9 kg", is a value.
     """
@@ -1028,7 +1004,7 @@ def _is_header(row: Sequence[PdfCell]) -> bool:
     return not row[0].lines and all(_is_period(cell.text) for cell in row[1:])
 
 
-def _is_group(row: Sequence[PdfCell], below: Sequence[PdfCell]) -> bool:
+def _is_group(row: Cells, below: Cells) -> bool:
     """Whether the row has only a label in words, and that of the row below it is indented."""
     if not below or any(cell.lines for cell in row[1:]) or is_figure(row[0].text):
         return False
