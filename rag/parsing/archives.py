@@ -1,7 +1,5 @@
 """Reads .zip and .gz files without unpacking more than allowed."""
 
-from __future__ import annotations
-
 import io
 import re
 import zipfile

@@ -1,7 +1,5 @@
 """Results and errors of parsers, and the parts of a text from which they build documents."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace

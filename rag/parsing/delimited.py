@@ -1,7 +1,5 @@
 """Parses CSV, TSV, and the rows of workbooks, with each value after its column's header."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """DOCX, through python-docx: headings by style, lists, tables, footnotes, and saved page breaks."""
 
-from __future__ import annotations
-
 import io
 import re
 from bisect import bisect_right

@@ -1,7 +1,5 @@
 """Decodes bytes in any common encoding."""
 
-from __future__ import annotations
-
 import codecs
 import re
 

@@ -1,7 +1,5 @@
 """EPUB: a zip of HTML pages, in the order of its spine."""
 
-from __future__ import annotations
-
 import posixpath
 from collections.abc import Iterator
 from typing import Any

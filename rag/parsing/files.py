@@ -1,7 +1,5 @@
 """Finds the files of folders, and reads their bytes."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Chooses the parser for a file, and imports it on use, since some need heavy libraries."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ libxml2 parses any source in linear time and closes elements that HTML allows to
 limits nesting to 2,048 elements: deeper pages are parsed again without grouping tags.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain

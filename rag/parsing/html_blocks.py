@@ -1,7 +1,5 @@
 """Builds parts from the elements of HTML: paragraphs, headings, lists, definitions and tables."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from itertools import islice

@@ -5,8 +5,6 @@ Uses only the page's structure: semantic elements, roles and classes, and the sh
 links.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from operator import add

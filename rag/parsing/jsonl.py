@@ -2,8 +2,6 @@
 with their names on one line. Records of short values are the rows of a table.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Lists: their blocks, from items, or from the markers and indentation of lines of text."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Loads documents from files, by the parser of their format."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections import Counter
@@ -101,7 +99,7 @@ class _Place:
     archive: str = ""
     depth: int = 0
 
-    def inside(self, part: str, archive: str) -> _Place:
+    def inside(self, part: str, archive: str) -> "_Place":
         source = f"{self.source}{MEMBER_SEPARATOR}{part}"
         return _Place(f"{self.id}/{part}", source, part, self.archive or archive, self.depth + 1)
 

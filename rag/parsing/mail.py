@@ -1,7 +1,5 @@
 """Mail: a message is a document with its subject as title; a mailbox contains messages."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from email.message import EmailMessage, Message

@@ -1,7 +1,5 @@
 """Markdown: CommonMark with tables and YAML front matter, through markdown-it-py."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

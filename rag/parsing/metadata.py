@@ -1,7 +1,5 @@
 """File metadata: core properties of DOCX, PPTX and XLSX."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

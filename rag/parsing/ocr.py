@@ -5,8 +5,6 @@ seconds on one core. Lines are detected in any script, and read in Chinese, Engl
 languages with Latin letters.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from io import BytesIO

@@ -5,8 +5,6 @@ Headings, terms and tables are found by layout: underlined, numbered and capital
 indented definitions, lines with bars between cells.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise

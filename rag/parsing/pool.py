@@ -1,7 +1,5 @@
 """Parses files in processes with limits, so that a malicious or broken file stops no others."""
 
-from __future__ import annotations
-
 import json
 import signal
 import threading

@@ -1,7 +1,5 @@
 """PPTX, through python-pptx: a slide is a page under its title, followed by its notes."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from typing import Any

@@ -4,8 +4,6 @@ Parsed line by line and not through docutils, which does not know Sphinx, stops 
 and takes seconds for a long file.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Tables as text: each value after its column's header, so that a row is clear by itself."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ of a parser cannot make the other side run anything. Lines {"scan": [page, pages
 `rag.parsing.base.OnScan`, may precede an answer; a page with text raises the limit on time.
 """
 
-from __future__ import annotations
-
 import base64
 import itertools
 import json

@@ -1,7 +1,5 @@
 """XLSX, through openpyxl: a table for each sheet; formulas have their saved values."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
 from datetime import date, datetime, time

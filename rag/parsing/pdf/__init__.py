@@ -5,8 +5,6 @@ and `tables` find labelled values and tables, `layout` puts all into reading ord
 reads the file's bookmarks.
 """
 
-from __future__ import annotations
-
 from rag.parsing.base import Parsed
 from rag.parsing.pdf.characters import read
 from rag.parsing.pdf.layout import structured

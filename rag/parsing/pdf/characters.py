@@ -3,8 +3,6 @@
 All coordinates are points from the top left corner of the page as it is displayed.
 """
 
-from __future__ import annotations
-
 import ctypes
 import math
 import re

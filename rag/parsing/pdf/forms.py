@@ -1,7 +1,5 @@
 """Forms on a page of a PDF: bold labels, each with a value to its right."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

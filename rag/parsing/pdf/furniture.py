@@ -4,8 +4,6 @@ A running head is a line at the same place in the margin of several pages, equal
 number, which rises by one from page to page. Lines that differ in other numbers are content.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

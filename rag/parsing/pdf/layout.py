@@ -7,8 +7,6 @@ the top. Headings come from the file's outline, or else from type that is larger
 body text.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence

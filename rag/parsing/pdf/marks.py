@@ -1,7 +1,5 @@
 """Parts of a PDF page: words, lines, rules and cells, with their places in points."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -32,6 +30,41 @@ class Word(NamedTuple):
     right: float
     bottom: float
     bold: bool = False
+
+
+@dataclass(slots=True)
+class PdfCell:
+    """A cell's text with its edges in points. Only in ruled tables it has `lines`, and the row and
+    column where it begins, with the number of rows and columns that it spans.
+    """
+
+    text: str
+    left: float
+    right: float
+    lines: list[str] = field(default_factory=list)
+    bold: bool = False
+    row: int = 0
+    column: int = 0
+    rows: int = 1
+    columns: int = 1
+
+    @property
+    def center(self) -> float:
+        return (self.left + self.right) / 2
+
+
+@dataclass(slots=True)
+class RuledGrid:
+    """A ruled table: the edges of its columns and rows, and its rows of cells."""
+
+    edges: list[float]
+    heights: list[float]
+    rows: list[list[PdfCell]]
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.edges) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +158,7 @@ class Rules:
             if colour:
                 self.shades.append((box, colour))
 
-    def merged(self) -> Rules:
+    def merged(self) -> "Rules":
         """The rules, with touching pieces joined, without short lines."""
         across, down = _merged(self.across, _SHORTEST_RULE), _merged(self.down, _SHORTEST_RULE / 2)
         return Rules(across, down, self.shades if across and down else [])
@@ -150,38 +183,3 @@ class PdfPage:
     aside: list[Line] = field(default_factory=list)
     """lines in other directions, such as a stamp in the margin"""
     rules: Rules = field(default_factory=Rules)
-
-
-@dataclass(slots=True)
-class PdfCell:
-    """A cell's text with its edges in points. Only in ruled tables it has `lines`, and the row and
-    column where it begins, with the number of rows and columns that it spans.
-    """
-
-    text: str
-    left: float
-    right: float
-    lines: list[str] = field(default_factory=list)
-    bold: bool = False
-    row: int = 0
-    column: int = 0
-    rows: int = 1
-    columns: int = 1
-
-    @property
-    def center(self) -> float:
-        return (self.left + self.right) / 2
-
-
-@dataclass(slots=True)
-class RuledGrid:
-    """A ruled table: the edges of its columns and rows, and its rows of cells."""
-
-    edges: list[float]
-    heights: list[float]
-    rows: list[list[PdfCell]]
-
-    @property
-    def width(self) -> int:
-        """The number of columns."""
-        return len(self.edges) - 1

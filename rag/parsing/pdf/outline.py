@@ -4,8 +4,6 @@ An outline is more reliable than the type, which makes headings of running heads
 bold words.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Mapping, Sequence

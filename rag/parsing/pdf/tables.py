@@ -6,8 +6,6 @@ each value keeps its column. A row is written as "Net sales | Three Months Ended
 $81,797 | ...": its label, and each value after the headers above it.
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_left
 from collections import Counter
@@ -218,7 +216,7 @@ class Columns:
     caption: tuple[str, ...] = ()
     """the title and unit of the table"""
 
-    def agree(self, before: Columns) -> bool:
+    def agree(self, before: "Columns") -> bool:
         """Whether both have the same columns, as a table and its continuation do."""
         pairs = zip(self.spans, before.spans, strict=False)
         is_as_wide = len(self.spans) == len(before.spans)
