@@ -31,5 +31,6 @@ def test_headers_of_several_lines_are_not_columns_of_prose() -> None:
 def test_no_line_is_lost_or_doubled(boxes: list[tuple[int, int, int, int]]) -> None:
     lines = [Line(x, y, x + w, y + h + 1, str(n), h + 1) for n, (x, y, w, h) in enumerate(boxes)]
     parts = [part for region in regions(lines) for part in paragraphs(region)]
-    cells = [re.sub(r"[\d ]+: |\|", "", line) for part in parts for line in part.lines]  # no headers
+    rows = (line for part in parts for line in part.lines)
+    cells = [re.sub(r"[\d ]+: |\|", "", row) for row in rows]  # without headers
     assert sorted(" ".join(cells).split(), key=int) == [line.text for line in lines]

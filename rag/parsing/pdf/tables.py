@@ -256,30 +256,6 @@ def _write_header(text: TableText, cells: Sequence[tuple[int, str]], names: Sequ
     text.header([cell for _, cell in cells], names, spans, columns[0])
 
 
-def _write_body(text: TableText, entries: Sequence[_Entry], names: Sequence[str]) -> None:
-    """Write the rows with values, each label after those of its groups, and the groups' labels."""
-    counts = Counter(entry.label for entry in entries if entry.kind == "row")
-    repeated = frozenset(label for label, count in counts.items() if count > 1)
-    title, groups = "", _Groups(repeated)
-    for entry, below in zip(entries, [*entries[1:], None], strict=True):
-        label = entry.label
-        if entry.kind == "title":
-            is_name = len(label) <= _LONGEST_TITLE and "__" not in label  # a blank to fill in
-            title = label.rstrip(":") if is_name else ""
-            groups = _Groups(repeated)
-            text.row([(0, "", label)])
-            continue
-        if entry.kind == "group" and below:
-            groups.open(label, entry.left, below.left)
-        elif entry.kind == "row":
-            path = groups.name(label, entry.left)
-            label = f"{title}: {path}" if title and label else path
-        if list(names) != text.names:
-            text.name_columns(names)
-        cells = ({0: label} if label else {}) | entry.values
-        text.row(labelled(sorted(cells.items()), names))
-
-
 class _Group(NamedTuple):
     label: str
     left: float
@@ -287,59 +263,57 @@ class _Group(NamedTuple):
     """edge of its first row; the group's own if its rows are not indented"""
 
 
-class _Groups:
-    """The labels that apply to the next row, from the outermost."""
+def _write_body(text: TableText, entries: Sequence[_Entry], names: Sequence[str]) -> None:
+    """Write the rows with values, each label after those of its groups, and the groups' labels.
 
-    def __init__(self, repeated: frozenset[str]) -> None:
-        self._repeated = repeated
-        """labels of several rows, which are named by the row that they are indented under"""
-        self._open: list[_Group] = []
-        self._above: tuple[str, float] = ("", 0.0)
-        """the last row that was not indented under another, and its edge"""
+    A group names the rows that are indented below it, or with a colon also those at its own edge,
+    up to another group there. A sum closes the group whose rows it is indented from. A label of
+    several rows is named by the row that it is indented under.
+    """
+    counts = Counter(entry.label for entry in entries if entry.kind == "row")
+    title, groups, above = "", list[_Group](), ("", 0.0)
+    for entry, below in zip(entries, [*entries[1:], None], strict=True):
+        kind, label, left = entry.kind, entry.label, entry.left
+        if kind == "title":
+            is_name = len(label) <= _LONGEST_TITLE and "__" not in label  # a blank to fill in
+            title, groups, above = label.rstrip(":") if is_name else "", [], ("", 0.0)
+            text.row([(0, "", label)])
+            continue
+        while groups and kind != "part" and left <= _reach(groups[-1], kind):
+            groups.pop()
+        if kind == "group" and below:
+            if below.left > left + _SAME_EDGE or label.endswith(":"):
+                groups.append(_Group(label.rstrip(":"), left, max(left, below.left)))
+                above = "", 0.0
+        elif kind == "row":
+            is_past = groups and left > groups[-1].rows_left + _SAME_EDGE
+            if label and groups and (is_past or label.lower().startswith("total")):
+                groups.pop()
+            is_under = counts[label] > 1 and above[0] and left > above[1] + _SAME_EDGE
+            path = _path(groups, [above[0], label] if is_under else [label])
+            above = above if is_under else (label, left)
+            label = f"{title}: {path}" if title and label else path
+        if list(names) != text.names:
+            text.name_columns(names)
+        cells = ({0: label} if label else {}) | entry.values
+        text.row(labelled(sorted(cells.items()), names))
 
-    def open(self, label: str, left: float, below: float) -> None:
-        """A label without figures at the edge `left`, above a row at `below`. It names the rows
-        that are indented below it, or with a colon also those that are not.
-        """
-        self._close(left, is_group=True)
-        if below > left + _SAME_EDGE or label.endswith(":"):
-            self._open.append(_Group(label.rstrip(":"), left, max(left, below)))
-            self._above = "", 0.0
 
-    def name(self, label: str, left: float) -> str:
-        """The row's label after those of its groups, which alone name a sum without a label. A sum
-        closes the group whose rows it is indented from.
-        """
-        self._close(left, is_group=False)
-        if label and self._open:
-            is_indented = left > self._open[-1].rows_left + _SAME_EDGE
-            if is_indented or label.lower().startswith("total"):
-                self._open.pop()
-        names = [label] if label else []
-        above, edge = self._above
-        if label in self._repeated and above and left > edge + _SAME_EDGE:
-            names.insert(0, above)
-        else:
-            self._above = label, left
-        length = 0
-        for number, group in enumerate(reversed(self._open)):
-            length += len(group.label)
-            if length > (_LONGEST_GROUPS if number else _LONGEST_GROUP):
-                break
-            names.insert(0, group.label)
-        return ": ".join(names)
+def _reach(group: _Group, kind: str) -> float:
+    """Rows further right are in the group, and other groups that are."""
+    has_indent = group.rows_left > group.left + _SAME_EDGE
+    return group.left + (_SAME_EDGE if has_indent or kind == "group" else -_SAME_EDGE)
 
-    def _close(self, left: float, is_group: bool) -> None:
-        """Close the groups that do not reach a row at `left`: those whose rows are indented reach
-        rows that begin further right, others also rows at their own edge, but no other group there.
-        """
-        while self._open:
-            last = self._open[-1]
-            has_indent = last.rows_left > last.left + _SAME_EDGE
-            reach = _SAME_EDGE if has_indent or is_group else -_SAME_EDGE
-            if left > last.left + reach:
-                break
-            self._open.pop()
+
+def _path(groups: Sequence[_Group], labels: Sequence[str]) -> str:
+    """The labels after those of the inner groups, as many as are short enough."""
+    names, length = list(filter(None, labels)), 0
+    for number, group in enumerate(reversed(groups)):
+        length += len(group.label)
+        if length > (_LONGEST_GROUPS if number else _LONGEST_GROUP):
+            break
+        names.insert(0, group.label)
+    return ": ".join(names)
 
 
 # Headers and captions
@@ -481,14 +455,13 @@ def spanned(
         """The best way to place the headers from `number` over the columns from `column`."""
         if number == len(cells):
             return _LEFT_OVER * pitch * (width - column), ()
-        cost, places = best(number + 1, column)
-        ways = [(cost + _UNUSED * pitch, ((column, column), *places))]
+        ways: list[tuple[float, tuple[_Place, ...]]] = []
         if column < width:
             cost, places = best(number, column + 1)
             ways.append((cost + _LEFT_OVER * pitch, places))
-        for end in range(column + 1, width + 1):
-            gap = distance(number, (column, end))
-            if gap <= _FARTHEST * pitch:
+        for end in range(column, width + 1):
+            gap = distance(number, (column, end)) if column < end else _UNUSED * pitch
+            if column == end or gap <= _FARTHEST * pitch:
                 cost, places = best(number + 1, end)
                 ways.append((cost + gap, ((column, end), *places)))
         return min(ways)
