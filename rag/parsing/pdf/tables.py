@@ -694,7 +694,8 @@ def grids(rules: Rules, words: Sequence[Word]) -> Iterator[RuledGrid]:
         xs, ys = _edges(down, across), sorted({rule[0] for rule in across})
         if not (2 < len(xs) <= _MAX_RULED_COLUMNS and 2 < len(ys) <= _MAX_CELLS / len(xs)):
             continue
-        grid = RuledGrid(xs, ys, _ruled_rows(xs, ys, _owners(xs, ys, across, down), words))
+        grid = RuledGrid(xs, ys, [])
+        grid.rows += _ruled_rows(grid, across, down, words)
         if _is_table(grid):
             _mark_shaded_headers(grid, rules.shades)
             yield grid
@@ -752,18 +753,42 @@ def _edges(down: Extents, across: Extents) -> list[float]:
     return edges
 
 
-def _owners(xs: Sequence[float], ys: Sequence[float], across: Extents, down: Extents) -> list[int]:
-    """For each place of the grid, row by row, the first place of its cell."""
-    columns = len(xs) - 1
-    owners = list(range(columns * (len(ys) - 1)))
-    for place in owners[:]:
+def _ruled_rows(
+    grid: RuledGrid, across: Extents, down: Extents, words: Sequence[Word]
+) -> Iterator[list[PdfCell]]:
+    """The rows of the cells that begin in each; none if not all cells are rectangles."""
+    xs, ys, columns = grid.edges, grid.heights, grid.width
+    rows: list[list[PdfCell]] = [[] for _ in ys[1:]]
+    cells: list[PdfCell] = []
+    """the cell of each place, row by row"""
+    for place in range(columns * len(rows)):
         row, column = divmod(place, columns)
         x, y = (xs[column] + xs[column + 1]) / 2, (ys[row] + ys[row + 1]) / 2
         if column and not _is_crossed(down, xs[column], y):
-            owners[place] = owners[place - 1]
+            cell = cells[place - 1]
         elif row and not _is_crossed(across, ys[row], x):
-            owners[place] = owners[place - columns]
-    return owners
+            cell = cells[place - columns]
+        else:
+            cell = PdfCell("", 0.0, 0.0, row=row, column=column)
+            rows[row].append(cell)
+        cell.rows, cell.columns = row - cell.row + 1, column - cell.column + 1
+        cells.append(cell)
+    sizes, inside = Counter(map(id, cells)), dict[int, list[Word]]()
+    if any(cell.rows * cell.columns != sizes[id(cell)] for cell in cells):
+        return
+    for word in words:
+        x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
+        if xs[0] <= x <= xs[-1] and ys[0] <= y <= ys[-1]:
+            cell = cells[_band(ys, y) * columns + _band(xs, x)]
+            inside.setdefault(id(cell), []).append(word)
+    for cell in (cell for row_cells in rows for cell in row_cells if id(cell) in inside):
+        in_cell = inside[id(cell)]
+        cell.lines = [" ".join(word.text for word in line) for line in rows_of(in_cell)]
+        cell.text = _tight(_joined(cell.lines))
+        cell.left = min(word.left for word in in_cell)
+        cell.right = max(word.right for word in in_cell)
+        cell.bold = all(word.bold for word in in_cell)
+    yield from filter(None, rows)
 
 
 def _is_crossed(rules: Extents, position: float, through: float) -> bool:
@@ -773,42 +798,9 @@ def _is_crossed(rules: Extents, position: float, through: float) -> bool:
     )
 
 
-def _ruled_rows(
-    xs: Sequence[float], ys: Sequence[float], owners: Sequence[int], words: Sequence[Word]
-) -> list[list[PdfCell]]:
-    """The rows of the cells that begin in each; none if not all cells are rectangles."""
-    columns = len(xs) - 1
-    inside: dict[int, list[Word]] = {}
-    for word in words:
-        x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
-        if xs[0] <= x <= xs[-1] and ys[0] <= y <= ys[-1]:
-            place = _band(ys, y) * columns + _band(xs, x)
-            inside.setdefault(owners[place], []).append(word)
-    cells: dict[int, PdfCell] = {}
-    rows: list[list[PdfCell]] = [[] for _ in ys[1:]]
-    for place, owner in enumerate(owners):
-        row, column = divmod(place, columns)
-        if owner == place:
-            cells[place] = _ruled_cell(inside.get(place, []), row, column)
-            rows[row].append(cells[place])
-        cell = cells[owner]
-        cell.rows, cell.columns = row - cell.row + 1, column - cell.column + 1
-    sizes = Counter(owners)
-    are_rectangles = all(cell.rows * cell.columns == sizes[n] for n, cell in cells.items())
-    return [row for row in rows if row] if are_rectangles else []
-
-
 def _band(edges: Sequence[float], position: float) -> int:
     """Index of the first two edges that are around the position."""
     return min(max(bisect_left(edges, position) - 1, 0), len(edges) - 2)
-
-
-def _ruled_cell(words: Sequence[Word], row: int, column: int) -> PdfCell:
-    lines = [" ".join(word.text for word in line) for line in rows_of(words)]
-    left = min((word.left for word in words), default=0.0)
-    right = max((word.right for word in words), default=0.0)
-    is_bold = bool(words) and all(word.bold for word in words)
-    return PdfCell(_tight(_joined(lines)), left, right, lines, is_bold, row, column)
 
 
 def _joined(lines: Sequence[str]) -> str:
