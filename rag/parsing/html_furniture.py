@@ -213,8 +213,7 @@ def _is_tool(link: Any) -> bool:
 
 def _short_text(element: Any) -> str:
     """The text of an element, cut to the length of a label."""
-    text = element.text or ""
-    return " ".join((text if not len(element) else "".join(element.itertext()))[:80].split())
+    return " ".join("".join(element.itertext())[:80].split())
 
 
 def _are_steps(element: Any) -> bool:

@@ -141,7 +141,6 @@ class _Worker:
         self._process = child_process.start("rag.parsing.worker", str(memory), memory=memory)
         self._limits = limits
         self._late = False
-        self._seconds = limits.seconds
         self.ended = False
 
     def ask(self, request: dict[str, Any], data: bytes, on_scan: OnScan) -> Loaded:

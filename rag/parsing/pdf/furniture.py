@@ -94,7 +94,7 @@ def _running_names(pages: Sequence[PdfPage], without_heads: Sequence[PdfPage]) -
 
 def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
     """Remove what recurs in the margins of three pages, or at the edges of a two-page document."""
-    candidates, min_pages = (_edges, 2) if len(pages) == 2 else (_margins, 3)
+    is_pair = len(pages) == 2
     keys_by_page: list[dict[int, set[_Key]]] = []
     counts = Counter[_Key]()
     for number, page in enumerate(pages):
@@ -102,11 +102,11 @@ def _without_running_heads(pages: Sequence[PdfPage]) -> list[PdfPage]:
         outer = {id(line) for row in (*rows[:1], *rows[-1:]) for line in row}
         keys = {
             id(line): set(_keys(line, number, len(pages), id(line) in outer))
-            for line in candidates(page)
+            for line in _margins(page, are_edges=is_pair)
         }
         counts.update(set().union(*keys.values()))
         keys_by_page.append(keys)
-    running = {key for key, count in counts.items() if count >= min_pages}
+    running = {key for key, count in counts.items() if count >= (2 if is_pair else 3)}
     return [
         _without(page, {line for line in keys if keys[line] & running})
         for page, keys in zip(pages, keys_by_page, strict=True)
@@ -118,23 +118,17 @@ def _without(page: PdfPage, removed: set[int]) -> PdfPage:
     return replace(page, lines=[line for line in page.lines if id(line) not in removed])
 
 
-def _margins(page: PdfPage) -> list[Line]:
-    """The lines in the margins, except for amounts of money, which are content."""
+def _margins(page: PdfPage, are_edges: bool) -> list[Line]:
+    """The lines in the margins, except for amounts of money, which are content. With `are_edges`
+    only those within three font heights of the first or last line of the page.
+    """
     top, bottom = _MARGIN * page.height, (1 - _MARGIN) * page.height
-    lines = (line for line in page.lines if line.bottom < top or line.top > bottom)
-    return [line for line in lines if not _MONEY.search(line.text)]
-
-
-def _edges(page: PdfPage) -> list[Line]:
-    """The margin lines within three font heights of the first or last line of the page."""
-    if not page.lines:
-        return []
-    top, bottom = height_of(page.lines)
-    return [
-        line
-        for line in _margins(page)
-        if line.top < top + 3 * line.size or line.bottom > bottom - 3 * line.size
-    ]
+    lines = [line for line in page.lines if line.bottom < top or line.top > bottom]
+    lines = [line for line in lines if not _MONEY.search(line.text)]
+    if are_edges and lines:
+        top, bottom = height_of(page.lines)
+        lines = [n for n in lines if min(n.top - top, bottom - n.bottom) < 3 * n.size]
+    return lines
 
 
 def _keys(line: Line, number: int, pages: int, is_outer: bool) -> Iterator[_Key]:
