@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,14 +33,13 @@ if TYPE_CHECKING:
     from rag.ingestion.deletion import Forget
     from rag.ingestion.file_cache import Stamps
     from rag.ingestion.ingest import Ingest
-    from rag.ingestion.sync import Sync
-    from rag.ingestion.uploads import Queue
     from rag.ingestion.web import WebIngest
     from rag.models.device import Arithmetic
     from rag.parsing.files import FoundFile
     from rag.parsing.pool import Loader, Pool
     from rag.store.collections import Collections
     from rag.store.postgres.collection_queues import CollectionQueues
+    from rag.store.postgres.queue import PostgresQueue
     from rag.store.postgres.store import PostgresStore
 
 
@@ -61,11 +60,9 @@ def store(
     """Open the index. Creating it needs the embedder; `any_embedder` opens an index that was made
     with another one.
     """
-    expect = (
-        {}
-        if any_embedder
-        else {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
-    )
+    expect: dict[str, str] = {}
+    if not any_embedder:
+        expect = {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
     if embedder is not None:
         expect["dim"] = str(embedder.dim)
     return open_store(settings, expect, create)
@@ -78,6 +75,12 @@ def open_store(settings: Settings, expect: Mapping[str, str], create: bool) -> S
     from rag.store.local.store import LocalStore
 
     return LocalStore(settings.index, expect, create)
+
+
+def postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> PostgresStore:
+    with needs_extra("postgres", "a PostgreSQL store"):
+        from rag.store.postgres.store import PostgresStore
+    return PostgresStore(settings.store, expect, create)
 
 
 def collections(settings: Settings) -> Collections:
@@ -134,45 +137,24 @@ def ingest(
     loader: Loader,
     on_embedded: OnEmbedded = _ignore,
     forget: Forget | None = None,
+    create: bool = True,
 ) -> Ingest:
-    """Ingests files and creates the index if needed. The model loads as for `sync`."""
-    from rag.ingestion.deletion import no_quotes
+    """Ingests files. The model loads only if there is something to embed or an index to create,
+    which `create` allows.
+    """
     from rag.ingestion.ingest import Ingest
 
-    opened, lazy = _to_write(settings, on_embedded=on_embedded)
-    whole = bool(settings.keep_furniture)
-    tokens = settings.passage_tokens
-    return Ingest(opened, lazy, tokens, stamps(settings), loader, whole, forget or no_quotes)
+    opened, lazy = _to_write(settings, create, on_embedded)
+    parts = (opened, lazy, settings.passage_tokens, stamps(settings), loader)
+    return Ingest(*parts, bool(settings.keep_furniture), forget)
 
 
 def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
     """Ingests web pages and creates the index if needed."""
     from rag.ingestion.web import WebIngest
 
-    opened, lazy = _to_write(settings)
-    most_bytes = settings.file_mb * 1_000_000
-    return WebIngest(
-        opened, lazy, settings.passage_tokens, reader.load_data, most_bytes, allow_private
-    )
-
-
-def sync(
-    settings: Settings,
-    loader: Loader,
-    create: bool = True,
-    on_embedded: OnEmbedded = _ignore,
-    forget: Forget | None = None,
-) -> Sync:
-    """Makes an index match a folder. The model loads only if there is something to embed or an
-    index to create.
-    """
-    from rag.ingestion.deletion import no_quotes
-    from rag.ingestion.sync import Sync
-
-    opened, lazy = _to_write(settings, create, on_embedded)
-    whole = bool(settings.keep_furniture)
-    tokens = settings.passage_tokens
-    return Sync(opened, lazy, tokens, stamps(settings), loader, whole, forget or no_quotes)
+    parts = (*_to_write(settings), settings.passage_tokens, reader.load_data)
+    return WebIngest(*parts, settings.file_mb * 1_000_000, allow_private)
 
 
 def _to_write(
@@ -234,14 +216,9 @@ def engine(settings: Settings) -> Engine:
 
 def checker(settings: Settings) -> Checker:
     """Checks texts against the index."""
-    return checker_of(engine(settings))
-
-
-def checker_of(engine: Engine) -> Checker:
-    """Checks texts with an engine that is already open."""
     from rag.claims.checker import Checker
 
-    return Checker(engine)
+    return Checker(engine(settings))
 
 
 def writer(settings: Settings, engine: Engine) -> Writer:
@@ -310,11 +287,6 @@ def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
     )
 
 
-def collection_engine(settings: Settings, default: Engine, embedder: Embedder) -> Engine:
-    """Engine for another index, created if needed, with models that are already loaded."""
-    return assemble(settings, store(settings, embedder, create=True), embedder, default.reader)
-
-
 def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retriever:
     from rag.retrieval import HybridRetriever
 
@@ -346,29 +318,22 @@ def _arithmetic(settings: Settings) -> Arithmetic:
     return arithmetic(settings.device, settings.precision)
 
 
-def postgres(settings: Settings, expect: Mapping[str, str], create: bool) -> PostgresStore:
-    with needs_extra("postgres", "a PostgreSQL store"):
-        from rag.store.postgres.store import PostgresStore
-    return PostgresStore(settings.store, expect, create)
-
-
-def queue(settings: Settings) -> Queue:
+def queue(settings: Settings) -> PostgresQueue:
     """Upload queue of the index. Raises InputError for a local index."""
-    _needs_database(settings)
-    with needs_extra("postgres", "a queue"):
+    with _queues(settings):
         from rag.store.postgres.queue import PostgresQueue
     return PostgresQueue(settings.store)
 
 
 def collection_queues(settings: Settings) -> CollectionQueues:
     """Upload queues of the index and of its collections. Raises InputError for a local index."""
-    _needs_database(settings)
-    with needs_extra("postgres", "a queue"):
+    with _queues(settings):
         from rag.store.postgres.collection_queues import CollectionQueues
     return CollectionQueues(settings)
 
 
-def _needs_database(settings: Settings) -> None:
+def _queues(settings: Settings) -> AbstractContextManager[None]:
     if settings.store == "local":
         hint = "set RAG_STORE=postgresql://USER:PASSWORD@HOST/DATABASE, or run: rag ingest PATH"
         raise InputError(f"{settings.place} is a local index; queues need PostgreSQL", hint)
+    return needs_extra("postgres", "a queue")

@@ -95,7 +95,7 @@ def _ingest(world: World, chance: random.Random, say: Say) -> None:
 
 def _sync(world: World, chance: random.Random, say: Say) -> None:
     store = Announcing(world.index, say)
-    sync = Sync(store, EMBEDDER, store.stats().passage_tokens, Stamps(world.index))
+    sync = Sync(Ingest(store, EMBEDDER, store.stats().passage_tokens, Stamps(world.index)))
     sync.run(world.docs, find([world.docs]), many=True)
 
 

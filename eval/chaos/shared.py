@@ -35,6 +35,7 @@ from rag.errors import EmptyError
 from rag.ingestion.chunking import split
 from rag.ingestion.deletion import delete
 from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Sync
 from rag.parsing.files import find
 from rag.settings import Settings
@@ -78,7 +79,7 @@ def write(
             receipts = delete(store, chance.sample(mine, min(2, len(mine))))
             counts["deleted"] += len(receipts)
             counts["wrong"] += sum(not receipt.complete for receipt in receipts)
-        sync = Sync(store, EMBEDDER, _TOKENS, Stamps(index / docs.name))
+        sync = Sync(Ingest(store, EMBEDDER, _TOKENS, Stamps(index / docs.name)))
         changes = sync.run(docs, find([docs]), many=True)
         kinds = changes.added, changes.updated, changes.renamed, changes.removed
         counts["changes"] += sum(len(kind) for kind in kinds)

@@ -20,7 +20,7 @@ from rag.ingestion.deletion import DeletionReceipt, delete
 from rag.ingestion.find_document import find_document
 from rag.ingestion.ingest import IngestReport
 from rag.ingestion.progress import IngestProgress
-from rag.ingestion.sync import Changes
+from rag.ingestion.sync import Changes, Sync
 from rag.ingestion.watch import watch
 from rag.parsing.files import FoundFile
 from rag.parsing.pool import ParseTask
@@ -173,7 +173,8 @@ def sync_command(
         progress = IngestProgress()
         loader, forgetting = progress.loader(pool), partial(forget_quotes, settings.index)
         with Status("opening the index"):
-            sync = build.sync(settings, loader, not dry_run, progress.on_embedded, forgetting)
+            parts = (loader, progress.on_embedded, forgetting, not dry_run)
+            sync = Sync(build.ingest(settings, *parts))
 
         def once() -> Changes:
             files = build.files(settings, [root], name or sync.name_of(root))

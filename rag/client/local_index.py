@@ -84,7 +84,9 @@ class Index(AbstractContextManager["Index"]):
 
         Raises InputError if the text contains no claims and no quotations.
         """
-        return build.checker_of(self.engine).check(text, parse(filters))
+        from rag.claims.checker import Checker
+
+        return Checker(self.engine).check(text, parse(filters))
 
     def grid(
         self, spec: str | Path | Mapping[str, Any], on_progress: OnProgress = lambda *_: None
@@ -154,11 +156,13 @@ class Index(AbstractContextManager["Index"]):
         NotFoundError for a missing folder, InputError if so many files are missing that it may not
         be mounted, unless `allow_mass_delete`.
         """
+        from rag.ingestion.sync import Sync
+
         root = Path(folder).resolve()
         if not root.is_dir():
             raise NotFoundError(f"no such folder: {folder}", "check the path")
         with build.pool(self.settings) as pool:
-            sync = build.sync(self.settings, pool, forget=self._forget)
+            sync = Sync(build.ingest(self.settings, pool, forget=self._forget))
             files = build.files(self.settings, [root], sync.name_of(root))
             return sync.run(root, files, allow_mass_delete)
 

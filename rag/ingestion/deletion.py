@@ -16,21 +16,17 @@ _DEPTH = 20
 _READ_AGAIN = "deleted in part"
 """Stamp for the rest of an archive, so that its next ingestion reads the archive again."""
 
-
 Forget = Callable[[Document], Mapping[str, int]]
 """Deletes users' ratings and threads' answers that quote a document. Returns their numbers."""
 
 
-def no_quotes(_: Document) -> Mapping[str, int]:
-    return {}
-
-
-def forgotten(store: Store, document_id: str, forget: Forget) -> int:
+def forgotten(store: Store, document_id: str, forget: Forget | None) -> int:
     """Delete the quotes of a document that will be deleted, and return their number. Quotes go
     first: if the process is killed in between, they could not be found afterwards.
     """
-    document = None if forget is no_quotes else store.document(document_id)
-    return sum(forget(document).values()) if document else 0
+    if forget and (document := store.document(document_id)):
+        return sum(forget(document).values())
+    return 0
 
 
 @dataclass(frozen=True, slots=True)

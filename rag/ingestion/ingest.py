@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import ConflictError, InputError
-from rag.ingestion.deletion import Forget, forgotten, no_quotes
+from rag.ingestion.deletion import Forget, forgotten
 from rag.ingestion.file_cache import Stamps, status_of
 from rag.ingestion.pipeline import Embedded, batches, check_free, patiently, put
 from rag.ingestion.repeated_blocks import without_recurring
@@ -44,7 +44,7 @@ class IngestReport:
 
 @dataclass(slots=True)
 class Ingest:
-    """One run over files; `report` is updated as it proceeds.
+    """Runs over files; `report` is that of the latest run, updated as it proceeds.
 
     `stamps` avoids hashing unchanged files; `loader` reads files. Unless `keep_furniture`, what
     recurs on the pages of a folder is dropped. `forget` deletes quotes of documents that are
@@ -57,7 +57,7 @@ class Ingest:
     stamps: Stamps = field(default_factory=Stamps)
     loader: Loader = one_by_one
     keep_furniture: bool = False
-    forget: Forget = no_quotes
+    forget: Forget | None = None
     report: IngestReport = field(default_factory=IngestReport, init=False)
     _by_source: dict[str, Document] = field(default_factory=dict, init=False)
     _by_file: dict[str, list[Document]] = field(default_factory=dict, init=False)
@@ -78,6 +78,7 @@ class Ingest:
         error, Ctrl-C or a kill, and are listed in `report`. Raises InputError if no file could be
         read.
         """
+        self.report, self._met = IngestReport(), set()
         with self.store.writing():  # reports another writer before anything is read
             self._load_state()
         try:
@@ -191,14 +192,8 @@ class Ingest:
             raise ParseError(f"{error.message}; {error.hint}") from error
         if owner is None or owner.source == document.source:
             return
-        message = f"its name {document.id} is taken by {owner.source}"
-        if os.path.exists(owner.file):
-            raise ParseError(f"{message}; give the folder another name with --name")
-        if owner.sha256 != document.sha256:
-            raise ParseError(
-                f"{message}, which no longer exists; give the folder another name with --name, or "
-                f"run: rag delete {document.id}"
-            )
+        if owner.sha256 != document.sha256 or not is_gone(owner.file):
+            raise ParseError(taken(owner))
 
     def _put(self, batch: Sequence[Embedded]) -> None:
         with self.store.writing():
@@ -238,6 +233,28 @@ def note_link(stamps: Stamps, file: FoundFile, documents: Sequence[Document]) ->
     """Record the link that led to a file, unless its `documents` have another path."""
     if are_named_after(documents, file) and file.path != (path := file.path.resolve()):
         stamps.note_link(path, file.path)
+
+
+def taken(owner: Document) -> str:
+    """Why another file cannot have the id of this document."""
+    message = f"its name {owner.id} is taken by {owner.source}"
+    rename = "give the folder another name with --name"
+    if is_gone(owner.file):
+        return f"{message}, which no longer exists; {rename}, or run: rag delete {owner.id}"
+    return f"{message}; {rename}"
+
+
+def is_gone(source: str) -> bool:
+    """Whether the system reports the path as missing, not merely as inaccessible."""
+    if not os.path.isabs(source):  # a URI
+        return False
+    try:
+        os.stat(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _state_of(document: Document) -> Document:

@@ -12,14 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rag.errors import InputError
-from rag.ingestion.deletion import Forget, forgotten, no_quotes
-from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import Ingest, IngestReport, OnProgress
+from rag.ingestion.deletion import forgotten
+from rag.ingestion.ingest import Ingest, IngestReport, OnProgress, is_gone
 from rag.ingestion.pipeline import patiently
-from rag.ingestion.sync_plan import Plan, Planner, is_gone, is_under, refused
+from rag.ingestion.sync_plan import Plan, Planner, is_under, refused
 from rag.parsing.files import FoundFile
-from rag.parsing.pool import Loader, one_by_one
-from rag.protocols import Embedder, Store
 from rag.types import Document
 
 _ALLOW = "check with --dry-run; if you deleted them, run: rag sync --allow-mass-delete"
@@ -52,15 +49,9 @@ class Changes(IngestReport):
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """Syncs one folder, `root`, with one index. The fields are those of `Ingest`."""
+    """Syncs one folder, `root`, with the index of `ingest`, which reads its files."""
 
-    store: Store
-    embedder: Embedder
-    passage_tokens: int
-    stamps: Stamps
-    loader: Loader = one_by_one
-    keep_furniture: bool = False
-    forget: Forget = no_quotes
+    ingest: Ingest
 
     def run(
         self,
@@ -74,9 +65,9 @@ class Sync:
         Raises InputError before any change if so many files are missing that the folder may not be
         mounted, unless `many`. Each document's change is durable, so a killed run can be repeated.
         """
-        files = list(files)
-        with self.store.writing():
-            plan = Planner(self.store, self.stamps, root).plan(files)
+        files, store = list(files), self.ingest.store
+        with store.writing():
+            plan = self._plan(root, files)
             if not many and (reason := refused(plan, root)):
                 raise InputError(reason, _ALLOW)
             changes = self._make_room(plan)
@@ -89,14 +80,17 @@ class Sync:
             self._read(plan, changes, on_progress)
             patiently(lambda: self._clear_up(plan, changes))
             if changes.removed:
-                self.store.vacuum()
+                store.vacuum()
         finally:
-            self.stamps.save()
+            self.ingest.stamps.save()
         return changes
+
+    def _plan(self, root: Path, files: Iterable[FoundFile]) -> Plan:
+        return Planner(self.ingest.store, self.ingest.stamps, root).plan(files)
 
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
         """The changes that `run` would make; broken files are listed as added or updated."""
-        plan = Planner(self.store, self.stamps, root).plan(files)
+        plan = self._plan(root, files)
         read = [file.document_id for file in plan.to_read]
         return Changes(
             added=[name for name in read if name not in plan.old_ids],
@@ -115,7 +109,7 @@ class Sync:
         """
         names = {
             document.id.removesuffix(inside)
-            for document in self.store.documents()
+            for document in self.ingest.store.documents()
             if is_under(document.file, root)
             and document.id.endswith(inside := document.source[len(str(root)) :])
         }
@@ -137,38 +131,39 @@ class Sync:
 
     def _remove(self, ids: Sequence[str], changes: Changes) -> list[str]:
         """Delete documents and quotes of them. Returns the ids of those that existed."""
-        with self.store.erasing():
-            changes.quotes += sum(forgotten(self.store, name, self.forget) for name in ids)
-            return [name for name in ids if self.store.delete(name)]
+        store = self.ingest.store
+        with store.erasing():
+            changes.quotes += sum(forgotten(store, name, self.ingest.forget) for name in ids)
+            return [name for name in ids if store.delete(name)]
 
     def _clear_up(self, plan: Plan, changes: Changes) -> None:
         """Delete the other missing documents, except those whose id another file has now."""
         put = {*changes.added, *changes.updated}
-        with self.store.writing():
+        store = self.ingest.store
+        with store.writing():
             first = set(changes.removed)
             left = [d.id for d in plan.missing if d.id not in put and d.id not in first]
             remaining = self._remove(left, changes)
-            self.stamps.keep({document.file for document in self.store.documents()})
+            self.ingest.stamps.keep({document.file for document in store.documents()})
         missing = {document.id for document in plan.missing}
         reported = [name for name in changes.removed if name not in put or name not in missing]
         changes.removed = [*reported, *remaining]
 
     def _rename(self, old: Document, new: Document) -> None:
         """Give a document its new id and source; its text, passages and vectors stay."""
-        if before := self.store.document(old.id):
+        store = self.ingest.store
+        if before := store.document(old.id):
             document = replace(new, text=before.text, blocks=before.blocks)
-            passages, vectors = self.store.embedded(old.id)
+            passages, vectors = store.embedded(old.id)
             renamed = [replace(p, document_id=new.id, title=new.title) for p in passages]
-            self.store.put(document, renamed, vectors, instead_of=old.id)
+            store.put(document, renamed, vectors, instead_of=old.id)
 
     def _read(self, plan: Plan, changes: Changes, on_progress: OnProgress) -> None:
         if not plan.to_read:
             return
-        parts = (self.store, self.embedder, self.passage_tokens, self.stamps, self.loader)
-        ingest = Ingest(*parts, self.keep_furniture, self.forget)
         try:
-            ingest.run(plan.to_read, on_progress)
+            self.ingest.run(plan.to_read, on_progress)
         except InputError:
-            if not ingest.report.skipped:
+            if not self.ingest.report.skipped:
                 raise
-        changes.take(ingest.report, plan.old_ids)
+        changes.take(self.ingest.report, plan.old_ids)

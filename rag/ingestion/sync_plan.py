@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
-from rag.ingestion.ingest import are_named_after, note_link
+from rag.ingestion.ingest import are_named_after, is_gone, note_link, taken
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile, is_in_index, no_file
 from rag.parsing.formats import format_of
@@ -58,8 +58,22 @@ class Planner:
         gone = [file for file in by_file if file not in files_by_path and self._has_left(file)]
         missing = {file: by_file[file] for file in gone}
         by_digest = {by_file[file][0].file_sha256: file for file in reversed(gone)}
-        for file, found_file in files_by_path.items():
-            self._assign(plan, found_file, by_file.get(file, []), missing, by_digest)
+        for path, file in files_by_path.items():
+            documents = by_file.get(path, [])
+            digest = self.stamps.digest(file.path) if documents or by_digest else ""
+            old = "" if documents else by_digest.get(digest, "")
+            if documents and all(document.file_sha256 == digest for document in documents):
+                plan.unchanged += documents
+                plan.skipped += self.stamps.skipped(file.path)
+            elif old and (renamed := self._renamed(missing[old], file)):
+                plan.renamed += renamed
+                del missing[old], by_digest[digest]
+            elif reason := _unsupported(file.path):
+                plan.skipped.append((str(file.path), reason))
+            elif skipped := self.stamps.skipped(file.path):
+                plan.skipped += skipped
+            else:
+                plan.to_read.append(file)
         moved = self._moved(plan)
         ours = [f for f in by_file if self._is_ours(f) or any(is_under(f, old) for old in moved)]
         plan.under = sum(len(by_file[file]) for file in ours)
@@ -81,49 +95,6 @@ class Planner:
             note_link(self.stamps, file, by_file.get(str(path), []))
         return by_path
 
-    def _assign(
-        self,
-        plan: Plan,
-        found_file: FoundFile,
-        documents: Sequence[Document],
-        missing: dict[str, list[Document]],
-        by_digest: dict[str, str],
-    ) -> None:
-        """Add a file with its `documents`; it may have been one of `missing`, by its digest."""
-        digest = self.stamps.digest(found_file.path) if documents or by_digest else ""
-        if documents and all(document.file_sha256 == digest for document in documents):
-            plan.unchanged += documents
-            plan.skipped += self.stamps.skipped(found_file.path)
-        elif renamed := self._taken_over(found_file, documents, digest, missing, by_digest):
-            plan.renamed += renamed
-        elif reason := _unsupported(found_file.path):
-            plan.skipped.append((str(found_file.path), reason))
-        elif skipped := self.stamps.skipped(found_file.path):
-            plan.skipped += skipped
-        else:
-            plan.to_read.append(found_file)
-
-    def _taken_over(
-        self,
-        found_file: FoundFile,
-        documents: Sequence[Document],
-        digest: str,
-        missing: dict[str, list[Document]],
-        by_digest: dict[str, str],
-    ) -> list[tuple[Document, Document]]:
-        """The documents of a missing file with this content, and what they become; [] for none, and
-        for a file that has `documents`. The missing file may be on an unmounted disk, unless it has
-        the same name here.
-        """
-        old = by_digest.get(digest)
-        if old is None or documents:
-            return []
-        if not (self._is_ours(old) or are_named_after(missing[old], found_file)):
-            return []
-        if renamed := self._renamed(missing[old], found_file):
-            del missing[old], by_digest[digest]
-        return renamed
-
     def _moved(self, plan: Plan) -> list[Path]:
         """Missing folders whose files have moved here under the same names."""
         roots = (_folder_of(old) for old, new in plan.renamed if old.id == new.id)
@@ -140,7 +111,7 @@ class Planner:
             if owner is None or owner.file == str(file.path) or self._is_moved(owner, file):
                 free.append(file)
             else:
-                refused.append((str(file.path), _taken(owner)))
+                refused.append((str(file.path), taken(owner)))
         plan.to_read = free
         plan.skipped += refused
         if refused and not (free or plan.renamed or plan.unchanged or plan.missing):
@@ -162,8 +133,11 @@ class Planner:
 
     def _renamed(self, old: Sequence[Document], file: FoundFile) -> list[tuple[Document, Document]]:
         """The documents of a missing file and what they become as those of `file`, which has its
-        content; [] if they would be read differently or their new ids are not free.
+        content; [] if they would be read differently or their new ids are not free, or if the
+        missing file may be on an unmounted disk, unless it has the same name here.
         """
+        if not (self._is_ours(old[0].file) or are_named_after(old, file)):
+            return []
         try:
             loaded = {document.sha256: document for document in load(file).documents}
         except ParseError:
@@ -193,12 +167,6 @@ def refused(plan: Plan, root: Path) -> str:
     return ""
 
 
-def _taken(owner: Document) -> str:
-    note = ", which no longer exists" if is_gone(owner.file) else ""
-    message = f"its name {owner.id} is taken by {owner.source}{note}"
-    return f"{message}; give the folder another name with --name"
-
-
 def _unsupported(path: Path) -> str:
     try:
         if not os.path.isdir(path):  # a folder that cannot be opened
@@ -217,16 +185,3 @@ def _folder_of(document: Document) -> Path | None:
 
 def is_under(source: str, root: Path) -> bool:
     return source == str(root) or source.startswith(f"{root}{os.sep}".replace("//", "/"))
-
-
-def is_gone(source: str) -> bool:
-    """Whether the system reports the path as missing, not merely as inaccessible."""
-    if not os.path.isabs(source):  # a URI
-        return False
-    try:
-        os.stat(source)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False

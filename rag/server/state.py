@@ -220,7 +220,8 @@ class DefaultService(Service):
 
     def in_collection(self, settings: Settings) -> Service:
         """A collection's service, with the same models. Raises StoreError, ServiceError."""
-        engine = build.collection_engine(settings, self.engine, self.embedder)
+        store = build.store(settings, self.embedder, create=True)
+        engine = build.assemble(settings, store, self.embedder, self.engine.reader)
         backend: Future[Backend] = Future()
         backend.set_result(Backend(engine, self.embedder))
         try:

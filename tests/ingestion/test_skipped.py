@@ -55,7 +55,7 @@ def docs(tmp_path: Path) -> Path:
 
 def sync(store: LocalStore, docs: Path, reader: str = "1") -> tuple[Changes, list[str]]:
     stamps, reading = Stamps(store.folder, reader), Reading()
-    run = Sync(store, BagOfWordsEmbedder(), 12, stamps, reading)
+    run = Sync(Ingest(store, BagOfWordsEmbedder(), 12, stamps, reading))
     return run.run(docs, find([docs])), reading.read
 
 
@@ -83,7 +83,7 @@ def test_unreadable_files_are_read_once(store: LocalStore, docs: Path, run: Run)
     assert read == []
     assert sorted(again.skipped) == skipped(docs)
     assert again.unchanged == ["docs/a.txt", "docs/packed.zip/good.txt"]
-    said = Sync(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1")).preview(
+    said = Sync(Ingest(store, BagOfWordsEmbedder(), 12, Stamps(store.folder, "1"))).preview(
         docs, find([docs])
     )
     assert (said.added, sorted(said.skipped)) == ([], skipped(docs))

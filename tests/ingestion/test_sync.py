@@ -9,6 +9,7 @@ import pytest
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
 from rag.protocols import Store, Vectors
@@ -37,7 +38,7 @@ EMBEDDER = CountingEmbedder()
 def syncing(store: Store) -> Sync:
     """With stamps next to a local index; a database has none."""
     stamps = Stamps(store.folder if isinstance(store, LocalStore) else None)
-    return Sync(store, EMBEDDER, 12, stamps)
+    return Sync(Ingest(store, EMBEDDER, 12, stamps))
 
 
 def sync(store: Store, docs: Path, many: bool = False) -> Changes:

@@ -12,6 +12,7 @@ import pytest
 
 from rag.evaluation.gold import read_jsonl
 from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Changes, Sync
 from rag.parsing.files import find
 from rag.server.owner_files import JournalFile
@@ -172,7 +173,9 @@ def test_ratings_of_documents_that_a_sync_removes_are_deleted_and_counted(tmp_pa
     with closing(local(index)) as store:
 
         def sync() -> Changes:
-            runner = Sync(store, EMBEDDER, 12, Stamps(index), forget=partial(forget_quotes, index))
+            runner = Sync(
+                Ingest(store, EMBEDDER, 12, Stamps(index), forget=partial(forget_quotes, index))
+            )
             return runner.run(docs, find([docs]), many=True)
 
         assert len(sync().added) == 3

@@ -10,6 +10,7 @@ import pytest
 
 from rag.errors import RagError
 from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Sync
 from rag.parsing.files import find
 from rag.parsing.pool import ParseTask, one_by_one
@@ -94,7 +95,7 @@ def test_documents_of_an_inaccessible_folder_stay(place: Path) -> None:
     list(one_by_one(ParseTask(found) for found in find([docs])))
 
     def sync() -> object:
-        changes = Sync(local(index), EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))
+        changes = Sync(Ingest(local(index), EMBEDDER, 12, Stamps(index))).run(docs, find([docs]))
         return changes.added, changes.removed, [reason for _, reason in changes.skipped]
 
     assert as_nobody(sync) == str((["docs/a.txt", "docs/sub/b.txt", "docs/sub/c.txt"], [], []))

@@ -42,7 +42,7 @@ def run():
             if do == "ingest":
                 Ingest(store, EMBEDDER, 12, Stamps(index)).run(find([docs]))
             else:
-                Sync(store, EMBEDDER, 12, Stamps(index)).run(docs, find([docs]), many=True)
+                Sync(Ingest(store, EMBEDDER, 12, Stamps(index))).run(docs, find([docs]), many=True)
         finally:
             store.close()
 
@@ -194,7 +194,7 @@ index, docs = disk / "index", disk.parent / "docs"
 def sync():
     store = LocalStore(index, {})
     try:
-        changes = Sync(store, EMBEDDER, 12, Stamps(index)).run(docs, find([docs]))
+        changes = Sync(Ingest(store, EMBEDDER, 12, Stamps(index))).run(docs, find([docs]))
         return len(changes.added), changes.removed, sorted(stored(store))
     finally:
         store.close()
