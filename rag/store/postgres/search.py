@@ -24,80 +24,70 @@ _FIRST = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Restricts a search: to nothing, the documents in `rows` (with few `passages`), those that
-    meet `condition`, or with `numbers` a few passages by id.
+    """Restricts a search to rows that meet `condition`; `few` is the number of passages if they are
+    so few that they are listed, and the search is exact.
     """
 
-    rows: list[int] | None = None
-    passages: int = 0
-    condition: str = ""
+    condition: str = "true"
     values: tuple[Any, ...] = ()
-    numbers: bool = False
-
-    def clause(self) -> tuple[str, tuple[Any, ...]]:
-        if self.rows is not None:
-            return f"{'id' if self.numbers else 'document'} = ANY(%s)", (self.rows,)
-        if self.condition:
-            return self.condition, self.values
-        return "true", ()
+    few: int | None = None
 
 
 def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope:
-    """List matching documents that have at most `few` passages: a search over them is exact."""
+    """The scope of a filter; lists its documents, or with pages its passages, if they have at most
+    `few` passages.
+    """
     if not filter:
         return Scope()
     condition, values = where(of_documents(filter))
-    if page_range := pages(filter):
-        return _scope_of_pages(connection, page_range, condition, values, few)
-    sql = f'SELECT "row", passages FROM rag_documents WHERE {condition} LIMIT %s'
-    rows = connection.execute(sql, (*values, few + 1)).fetchall()
+    page_range = pages(filter)
+    if page_range and page_range.last < page_range.first:
+        return Scope("false", few=0)
+    if page_range:
+        column, matching = "id", _on_pages(page_range, condition)
+        sized = f"SELECT id, 1 FROM ({matching}) AS p"
+    else:
+        column, matching = "document", f'SELECT "row" FROM rag_documents WHERE {condition}'
+        sized = f'SELECT "row", passages FROM rag_documents WHERE {condition}'
+    rows = connection.execute(f"{sized} LIMIT %s", (*values, few + 1)).fetchall()
     count = sum(passages for _, passages in rows)
     if len(rows) <= few and count <= few:
-        return Scope([row for row, _ in rows], count)
-    condition = f'document IN (SELECT "row" FROM rag_documents WHERE {condition})'
-    return Scope(condition=condition, values=tuple(values))
+        return Scope(f"{column} = ANY(%s)", ([number for number, _ in rows],), count)
+    return Scope(f"{column} IN ({matching})", tuple(values))
 
 
-def _scope_of_pages(
-    connection: Connection[Any], page_range: Pages, condition: str, values: list[Any], few: int
-) -> Scope:
-    """Passages with text on these pages, listed by id if they are few."""
-    if page_range.last < page_range.first:
-        return Scope([])
+def _on_pages(page_range: Pages, condition: str) -> str:
+    """A query for the passages with text on these pages of documents that meet the condition."""
     # The first page starts with the text; the end of the last page is NULL.
     numbers = (page_range.first - 1, page_range.last)
     begin, beyond = (f"(pages ->> {number})::bigint" for number in numbers)
     if page_range.first == 1:
         begin = "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
     documents = f"SELECT *, record::json -> 'pages' AS pages FROM rag_documents WHERE {condition}"
-    sql = (
+    return (
         f'WITH spans AS MATERIALIZED (SELECT "row", {begin} AS first, {beyond} AS beyond '
         f"FROM ({documents}) AS d) "
         'SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row" '
         "WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
     )
-    rows = connection.execute(f"{sql} LIMIT %s", (*values, few + 1)).fetchall()
-    if len(rows) <= few:
-        return Scope([number for (number,) in rows], len(rows), numbers=True)
-    return Scope(condition=f"id IN ({sql})", values=tuple(values))
 
 
 def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int) -> Found:
     """By cosine: exact for listed rows and up to `exact` passages, else from the HNSW index."""
-    if within.rows == []:
+    if within.few == 0:
         return []
-    clause, values = within.clause()
+    condition, values = within.condition, within.values
     sql = "SELECT id, -(embedding <#> %b) AS score FROM {} ORDER BY score DESC, id LIMIT %s"
-    is_exact = within.rows is not None
+    is_exact = within.few is not None
     if not is_exact:
         passages, _, is_valid = _state(connection)
         is_exact = passages <= exact or not is_valid
     if is_exact:
-        rows = f"rag_vectors WHERE {clause}"
+        rows = f"rag_vectors WHERE {condition}"
         return connection.execute(sql.format(rows), (vector, *values, k)).fetchall()
     half = f"halfvec({len(vector)})"
     nearest = f"ORDER BY embedding::{half} <#> %b::{half} LIMIT %s"
-    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {clause} {nearest}) near"
+    rows = f"(SELECT id, embedding FROM rag_vectors WHERE {condition} {nearest}) near"
     # Without iterative scans, which are off by default, a filter would leave too few rows.
     settings = {
         "ef_search": str(min(1000, max(200, 2 * k))),
@@ -125,26 +115,20 @@ def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
 def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> Found:
     """By BM25, exactly."""
     terms = list(dict.fromkeys(analyze(question)))
-    if not terms or k < 1 or within.rows == []:
+    if not terms or k < 1 or within.few == 0:
         return []
-    words, collection = _statistics(connection, terms)
-    if not words:
-        return []
-    if within.rows is not None or sum(word.passages for word in words) <= _MANY:
-        return _score(connection, words, words, collection, k, within)
-    return _by_rare_words(connection, words, collection, k, within)
-
-
-def _statistics(
-    connection: Connection[Any], terms: list[str]
-) -> tuple[list[Term], CorpusStatistics]:
-    """Statistics of the collection and of the question's words in it."""
     rows = connection.execute(
         "SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most FROM rag_statistics s"
         " LEFT JOIN rag_terms t ON t.term = ANY(%s) AND t.passages > 0",
         (terms,),
     ).fetchall()
-    return [Term(*row[3:]) for row in rows if row[3] is not None], CorpusStatistics(*rows[0][:3])
+    words = [Term(*row[3:]) for row in rows if row[3] is not None]
+    collection = CorpusStatistics(*rows[0][:3])
+    if not words:
+        return []
+    if within.few is not None or sum(word.passages for word in words) <= _MANY:
+        return _score(connection, words, words, collection, k, within)
+    return _by_rare_words(connection, words, collection, k, within)
 
 
 def _by_rare_words(
@@ -177,18 +161,17 @@ def _score(
     within: Scope,
 ) -> Found:
     """The best passages that contain one of the `needed` words, scored by all `words`."""
-    clause, values = within.clause()
     vectors = question_vectors(words, collection)
     numbers = [word.number for word in needed]
-    if within.rows is not None and within.passages <= sum(word.passages for word in needed):
+    if within.few is not None and within.few <= sum(word.passages for word in needed):
         numbers = []  # the word index would list more passages than exist
     holding = "terms && %s::integer[]" if numbers else "counts <#> weights < 0"
     return connection.execute(
         "WITH question AS (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, "
         "weights))"
         " SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)"
-        f" WHERE {holding} AND {clause} ORDER BY score DESC, id LIMIT %s",
-        (list(range(len(vectors))), vectors, *([numbers] if numbers else []), *values, k),
+        f" WHERE {holding} AND {within.condition} ORDER BY score DESC, id LIMIT %s",
+        (list(range(len(vectors))), vectors, *([numbers] if numbers else []), *within.values, k),
     ).fetchall()
 
 

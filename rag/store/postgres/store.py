@@ -184,8 +184,7 @@ class PostgresStore:
 
     def stats(self) -> Stats:
         sql = "SELECT documents, passages, generation FROM rag_statistics"
-        documents, passages, generation = self._database.rows(sql)[0]
-        size = (documents, passages, generation)
+        size = self._database.rows(sql)[0]
         return Stats(*size, self._embedder, self._dim, self._passage_tokens)
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
@@ -197,12 +196,11 @@ class PostgresStore:
             f"SELECT (SELECT count(*) FROM d), ({'), ('.join(parts)}), "
             "(SELECT array_agg(id ORDER BY id) FROM n)"
         )
-        (row,) = self._database.rows(sql, document_id, list(numbers))
-        documents, passages, vectors, words, ids = row
+        ((*counts, ids),) = self._database.rows(sql, document_id, list(numbers))
         files = "SELECT FROM rag_originals WHERE id = %s"
         cells = f"SELECT FROM rag_cells WHERE {HOLDS} AND documents @> ARRAY[%s]"
         return Footprint(
-            *(documents, passages, vectors, words),
+            *counts,
             numbers=tuple(ids or ()),
             originals=len(self._rows_if("rag_originals", files, document_id)),
             cells=len(self._rows_if("rag_cells", cells, document_id)),
