@@ -1,13 +1,13 @@
 """Blocks of a document as a few hundred bytes for each thousand characters, unpacked on first use.
 
-The bytes are zlib data: numbers in columns of the smallest width, each start as the distance from
-the block before, then names, markers and columns as JSON, by the index of their block.
+The bytes are zlib data: little-endian numbers in columns of the smallest width, each start as the
+distance from the block before, then names, markers and columns as JSON, by the index of their
+block.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,7 +71,10 @@ class PackedBlocks(Sequence[Block]):
             return tuple(map(self._unpacked_block, range(*index.indices(count))))
         if not -count <= index < count:
             raise IndexError(index)
-        return self._block(index % count)
+        index %= count
+        if index not in self._kept:
+            self._kept[index] = self._unpacked_block(index)
+        return self._kept[index]
 
     def __iter__(self) -> Iterator[Block]:
         return map(self._unpacked_block, range(len(self)))
@@ -89,11 +92,6 @@ class PackedBlocks(Sequence[Block]):
         if self._unpacked is None:
             self._unpacked = _unpacked(self.data)
         return self._unpacked
-
-    def _block(self, index: int) -> Block:
-        if index not in self._kept:
-            self._kept[index] = self._unpacked_block(index)
-        return self._kept[index]
 
     def _unpacked_block(self, index: int) -> Block:
         columns, key = self._columns, str(index)
@@ -146,13 +144,7 @@ def _column(numbers: Iterable[int]) -> bytes:
     """The numbers after the code of their width and their count."""
     values = array("I", numbers)
     code = next(code for code, above in _WIDTHS if not values or max(values) < above)
-    return code.encode() + _bytes(array("I", [len(values)])) + _bytes(array(code, values))
-
-
-def _bytes(values: array[int]) -> bytes:
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values.tobytes()
+    return code.encode() + array("I", [len(values)]).tobytes() + array(code, values).tobytes()
 
 
 def _unpacked(data: bytes) -> _Columns:
@@ -160,19 +152,12 @@ def _unpacked(data: bytes) -> _Columns:
     columns: list[Any] = []
     start = 0
     for _ in range(9):
-        count = _numbers("I", data[start + 1 : start + 5])[0]
+        count = array("I", data[start + 1 : start + 5])[0]
         code = chr(data[start])
         end = start + 5 + count * array(code).itemsize
-        columns.append(_numbers(code, data[start + 5 : end]))
+        columns.append(array(code, data[start + 5 : end]))
         start = end
     texts: Any = json.loads(data[start:])
     columns[2] = array("I", accumulate(columns[2]))
     columns[5] = array("I", accumulate(columns[5], initial=0))
     return _Columns(*columns, *texts)
-
-
-def _numbers(code: str, data: bytes) -> array[int]:
-    values = array(code, data)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values

@@ -7,7 +7,6 @@ Passages with equal text become one hit.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from rag.filters import Condition
 from rag.meaning import identifiers
@@ -40,16 +39,6 @@ not (eval/results/retrieval.md).
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """Ids of the documents that a question names, and whether by an identifier, which is stronger
-    evidence than a date.
-    """
-
-    documents: Sequence[str] = ()
-    identified: bool = False
-
-
 class HybridRetriever:
     """Retrieves candidates with both retrievers, scores each candidate with both, and fuses the
     scores.
@@ -74,20 +63,21 @@ class HybridRetriever:
 
     def _one(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
         depth = max(k, self._candidates)
-        named_documents = self._named(question, filter)
-        hits, full = self._fused(question, vector, k, depth, filter, named_documents)
+        parts = (question, vector, k, filter, *self._named(question, filter))
+        hits, full = self._fused(depth, *parts)
         if len(hits) < k and full:  # copies of one text have filled the candidate list
-            hits, _ = self._fused(question, vector, k, depth * _DEEPER, filter, named_documents)
+            hits, _ = self._fused(depth * _DEEPER, *parts)
         return hits
 
     def _fused(
         self,
+        depth: int,
         question: str,
         vector: Vectors,
         k: int,
-        depth: int,
         filter: Filter | None,
-        named_documents: _Named,
+        named: Sequence[str],
+        identified: bool,
     ) -> tuple[list[Hit], bool]:
         """Hits from `depth` candidates of each retriever, and whether there may be more
         candidates.
@@ -95,14 +85,14 @@ class HybridRetriever:
         dense = dict(self._store.dense(vector, depth, filter))
         lexical = dict(self._store.lexical(question, depth, filter))
         by_dense, by_lexical = _ranks(dense), _ranks(lexical)
-        for document_id in named_documents.documents[:_SEARCHED]:
+        for document_id in named[:_SEARCHED]:
             within = (*(filter or ()), Condition("document", "=", document_id))
             dense |= self._store.dense(vector, k, within)
             lexical |= self._store.lexical(question, k, within)
         dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
         scores = fuse(dense, lexical, self._alpha)
         passages = self._store.passages(list(scores))
-        scores = _preferred(scores, passages, named_documents)
+        scores = _preferred(scores, passages, named, identified)
         order = sorted(scores, key=lambda i: (-scores[i], i))
         always = min(_ALWAYS, k // 4)  # for small k the fused order is better
         firsts = {
@@ -117,9 +107,10 @@ class HybridRetriever:
             )
         return hits, max(len(by_dense), len(by_lexical)) == depth
 
-    def _named(self, question: str, filter: Filter | None) -> _Named:
+    def _named(self, question: str, filter: Filter | None) -> tuple[Sequence[str], bool]:
         """The documents that the question names by an identifier, a quarter, or a date or a
-        labelled identifier in their opening; none if there are too many to be useful.
+        labelled identifier in their opening, none if there are too many to be useful; and whether
+        by an identifier, which is stronger evidence than a date.
         """
         question_identifiers, dated = identifiers.identifiers(question), days(question)
         document_ids = set[str]()
@@ -139,7 +130,7 @@ class HybridRetriever:
                 for p in passages
                 if day in days(p.title) or (p.start < _OPENING and day in days(p.text))
             }
-        return _Named(sorted(document_ids), identified) if len(document_ids) <= _FEW else _Named()
+        return (sorted(document_ids), identified) if len(document_ids) <= _FEW else ((), False)
 
     def _words(self, words: str, filter: Filter | None) -> Collection[Passage]:
         return self._store.passages(
@@ -148,16 +139,19 @@ class HybridRetriever:
 
 
 def _preferred(
-    scores: Mapping[int, float], passages: Mapping[int, Passage], named_documents: _Named
+    scores: Mapping[int, float],
+    passages: Mapping[int, Passage],
+    named: Sequence[str],
+    identified: bool,
 ) -> dict[int, float]:
     """The scores, with those of named documents raised, and those of others lowered if a document
     is named by an identifier.
     """
     preferred = dict(scores)
     for number, passage in passages.items():
-        if passage.document_id in named_documents.documents:
+        if passage.document_id in named:
             preferred[number] = 1 - (1 - scores[number]) * _NAMED
-        elif named_documents.identified:
+        elif identified:
             preferred[number] *= _UNNAMED
     return preferred
 
@@ -206,17 +200,6 @@ def same_text(passage: Passage) -> tuple[str, str]:
 
 def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list[list[int]]:
     """The first `k` groups. Groups with an id in `firsts` replace the last ones without."""
-    chosen = list(groups[:k])
-    missing = set(firsts)
-    for group in groups[k:]:
-        if missing.isdisjoint(group):
-            continue
-        last = next(
-            (index for index in reversed(range(len(chosen))) if missing.isdisjoint(chosen[index])),
-            None,
-        )
-        if last is None:
-            break
-        chosen[last : last + 1] = []
-        chosen.append(group)
-    return chosen
+    must = [place for place, group in enumerate(groups) if not set(firsts).isdisjoint(group)][:k]
+    others = [place for place in range(len(groups)) if place not in must][: k - len(must)]
+    return [groups[place] for place in sorted(must + others)]

@@ -66,42 +66,21 @@ def sections(blocks: Sequence[Block]) -> tuple[Section, ...]:
 
 def block_at(blocks: Sequence[Block], offset: int) -> int | None:
     """Index of the innermost block that contains the character at `offset`; None between blocks."""
-    within = (i for i in _chain(blocks, last_started(blocks, offset)) if offset < blocks[i].end)
-    return next(within, None)
-
-
-def last_started(blocks: Sequence[Block], offset: int) -> int:
-    """Index of the innermost block that starts last at or before `offset`, or -1."""
-    return bisect_right(blocks, offset, key=_START) - 1
+    return next((i for i in _around(blocks, offset) if offset < blocks[i].end), None)
 
 
 def enclosing(blocks: Sequence[Block], offset: int, *kinds: str) -> int | None:
     """Index of the innermost block of one of the kinds that contains the character at `offset`."""
-    chain = _chain(blocks, last_started(blocks, offset))
-    within = (i for i in chain if blocks[i].kind in kinds and offset < blocks[i].end)
-    return next(within, None)
+    within = (i for i in _around(blocks, offset) if offset < blocks[i].end)
+    return next((i for i in within if blocks[i].kind in kinds), None)
 
 
 def heading_path(blocks: Sequence[Block], offset: int) -> tuple[str, ...]:
     """Names of the headings, groups and rows above and around an offset, outermost first. A place
     in a heading has its name, a place between blocks that of the block before it.
     """
-    names = [blocks[i].name for i in _chain(blocks, last_started(blocks, offset))]
+    names = [blocks[i].name for i in _around(blocks, offset)]
     return tuple(name for name in reversed(names) if name)
-
-
-def section(blocks: Sequence[Block], heading: int) -> tuple[int, int]:
-    """Offsets of a heading and everything below it, with the sections of inner headings."""
-    first = blocks[heading]
-    return first.start, max(blocks[i].end for i in range(heading, subtree_end(blocks, heading)))
-
-
-def subtree_end(blocks: Sequence[Block], index: int) -> int:
-    """Index after the last block below `index`."""
-    end = index + 1
-    while end < len(blocks) and blocks[end].parent >= index:
-        end += 1
-    return end
 
 
 def children(blocks: Sequence[Block], index: int) -> Iterator[int]:
@@ -142,10 +121,11 @@ def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
     """The blocks of which a part is in `text[start:end]`, and their parents; `parent` is an index
     in the result.
     """
-    first = last_started(blocks, start)
-    indices = sorted(_chain(blocks, first))
-    last = bisect_left(blocks, end, key=_START)
-    indices += range(first + 1, last)
+    first = bisect_right(blocks, start, key=_START)
+    indices = [
+        *reversed(list(_around(blocks, start))),
+        *range(first, bisect_left(blocks, end, key=_START)),
+    ]
     places = {-1: -1} | {index: place for place, index in enumerate(indices)}
     return [blocks[i]._replace(parent=places[blocks[i].parent]) for i in indices]
 
@@ -188,7 +168,8 @@ def parts(blocks: Sequence[Block]) -> Iterator[Block]:
     contain.
     """
     for block in blocks:
-        if block.kind != "group" and _is_outermost(blocks, block.parent):
+        above = blocks[block.parent].kind if block.parent >= 0 else "group"
+        if block.kind != "group" and above in ("heading", "group"):
             yield block
 
 
@@ -214,10 +195,6 @@ def cut(blocks: Sequence[Block], start: int, end: int) -> tuple[Block, ...]:
     return tuple(blocks_within)
 
 
-def _is_outermost(blocks: Sequence[Block], parent: int) -> bool:
-    return parent < 0 or blocks[parent].kind in ("heading", "group")
-
-
 def _header(blocks: Sequence[Block], table: int) -> Block | None:
     """The lowest of the header rows, which come first in their table, after its caption."""
     header, index = None, table + 1
@@ -227,8 +204,9 @@ def _header(blocks: Sequence[Block], table: int) -> Block | None:
     return header
 
 
-def _chain(blocks: Sequence[Block], index: int) -> Iterator[int]:
-    """The block and its parents, innermost first."""
+def _around(blocks: Sequence[Block], offset: int) -> Iterator[int]:
+    """The last block that starts at or before `offset`, and its parents, innermost first."""
+    index = bisect_right(blocks, offset, key=_START) - 1
     while index >= 0:
         yield index
         index = blocks[index].parent

@@ -76,9 +76,7 @@ def test_a_table_with_its_header_and_rows_and_the_value_of_a_cell() -> None:
     assert table_around(BLOCKS, TEXT.index("ink")) is None
 
 
-def test_a_section_ends_before_the_next_heading_of_its_level() -> None:
-    start, end = structure.section(BLOCKS, 0)
-    assert TEXT[start:end].endswith("EUR: 12")
+def test_the_children_of_a_heading() -> None:
     assert [BLOCKS[i].kind for i in structure.children(BLOCKS, 0)] == ["list", "table"]
 
 
