@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from rag.errors import InputError
 from rag.types import Document
@@ -49,10 +49,8 @@ class Condition:
         if self.op not in OPERATORS:
             raise InputError(f"{self.op!r} is not a filter operator", _HINT)
         if self.key == PAGE and (self.op == "!=" or not _PAGE.fullmatch(self.value)):
-            raise InputError(
-                f"page{self.op}{self.value} is not a page filter",
-                "write page=3, page>=2 or page<10, with a number",
-            )
+            hint = "write page=3, page>=2 or page<10, with a number"
+            raise InputError(f"page{self.op}{self.value} is not a page filter", hint)
 
 
 Filter = tuple[Condition, ...]
@@ -101,22 +99,16 @@ def _condition(text: str) -> Condition:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(
-            f"the filter {text.encode('utf-8', 'backslashreplace').decode()} is not valid UTF-8",
-            _HINT,
-        ) from error
+        escaped = text.encode("utf-8", "backslashreplace").decode()
+        raise InputError(f"the filter {escaped} is not valid UTF-8", _HINT) from error
     match = _CONDITION.fullmatch(text)
     if not match or not match.group(1).strip():
         raise InputError(f"{text!r} is not a filter", _HINT)
-    key, op, value = (
-        _ALIASES.get(match.group(1).strip(), match.group(1).strip()),
-        match.group(2).replace(":", "="),
-        match.group(3).strip(),
-    )
+    key, op, value = (part.strip() for part in match.groups())
+    key, op = _ALIASES.get(key, key), op.replace(":", "=")
     if op not in ("=", "!=") and not (is_number(value) or is_date(value)):
-        raise InputError(
-            f"{text!r}: {value!r} is neither a number nor a date such as 2024-06-30", _HINT
-        )
+        message = f"{text!r}: {value!r} is neither a number nor a date such as 2024-06-30"
+        raise InputError(message, _HINT)
     return Condition(key, op, value.lower().lstrip(".") if key == "type" else value)
 
 
@@ -124,14 +116,11 @@ def matches(filter: Filter, document: Document) -> bool:
     """Whether the document meets every condition; a page condition holds if it has such a page."""
     page_range = pages(filter)
     has_page = page_range is None or page_range.first <= min(page_range.last, len(document.pages))
-    return has_page and all(
-        any(_holds(condition, document) for condition in group)
-        for group in alternatives(of_documents(filter))
-    )
+    groups = alternatives(of_documents(filter))
+    return has_page and all(any(_holds(part, document) for part in group) for group in groups)
 
 
-@dataclass(frozen=True, slots=True)
-class Pages:
+class Pages(NamedTuple):
     """A range of pages from `first` (at least 1) to `last`, inclusive; empty if last < first."""
 
     first: int
@@ -166,10 +155,8 @@ def _holds(condition: Condition, document: Document) -> bool:
     if condition.op != "=":
         return _compares(value, condition.op, condition.value)
     if condition.key == "source":
-        return any(
-            f"{place}/".startswith(f"{condition.value.rstrip('/')}/")
-            for place in (document.id, document.source)
-        )
+        folder = condition.value.rstrip("/") + "/"
+        return any(f"{place}/".startswith(folder) for place in (document.id, document.source))
     if condition.key in own:
         return value == condition.value
     return f", {condition.value}, " in f", {value}, "

@@ -61,7 +61,16 @@ _ADDRESSES = {"writer": "http://127.0.0.1:8080/v1", "public_url": "https://rag.e
 
 def check(source: str, values: Mapping[str, Any]) -> None:
     """Raises InputError for a value that is out of range."""
-    _check_addresses(source, values)
+    store = values["store"]
+    if store != "local" and not store.startswith(SCHEMES):
+        message = (
+            f'store = {shown(store)!r} in {source} is neither "local" nor a PostgreSQL address'
+        )
+        raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    for name, example in _ADDRESSES.items():
+        if values[name] and not values[name].startswith(("http://", "https://")):
+            message = f"{name} = {values[name]!r} in {source} is not an http or https address"
+            raise InputError(message, f"write RAG_{name.upper()}={example}")
     for name, choices in _CHOICES.items():
         if values[name] not in choices:
             listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
@@ -73,19 +82,6 @@ def check(source: str, values: Mapping[str, Any]) -> None:
             raise InputError(message, f"choose a value from {lowest} to {highest}")
 
 
-def _check_addresses(source: str, values: Mapping[str, Any]) -> None:
-    if values["store"] != "local" and not values["store"].startswith(SCHEMES):
-        message = (
-            f'store = {shown(values["store"])!r} in {source} is neither "local" nor a '
-            f"PostgreSQL address"
-        )
-        raise InputError(message, "write RAG_STORE=postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    for name, example in _ADDRESSES.items():
-        if values[name] and not values[name].startswith(("http://", "https://")):
-            message = f"{name} = {values[name]!r} in {source} is not an http or https address"
-            raise InputError(message, f"write RAG_{name.upper()}={example}")
-
-
 def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
     """The value as the type of its setting. Raises InputError for an unknown name or a value of
     another type.
@@ -95,16 +91,12 @@ def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> An
         hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
         raise InputError(f"unknown setting {name!r} in {source}", hint)
     kind = kinds[name]
-    wrong = InputError(
-        f"{name} = {value!r} in {source} is not a valid {kind.__name__}",
-        f"set {name} to a {kind.__name__}",
-    )
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (str, int, float, Path))
-        or (kind is int and isinstance(value, float))
-    ):
-        raise wrong  # int(8.7) would silently turn a TOML file's 8.7 into 8
+    message = f"{name} = {value!r} in {source} is not a valid {kind.__name__}"
+    wrong = InputError(message, f"set {name} to a {kind.__name__}")
+    # int(8.7) would silently turn a TOML file's 8.7 into 8
+    types = (str, int, Path) if kind is int else (str, int, float, Path)
+    if isinstance(value, bool) or not isinstance(value, types):
+        raise wrong
     if issubclass(kind, Path) and not str(value).strip():
         raise InputError(f"{name} in {source} is empty", f"name a folder, or leave {name} out")
     try:
@@ -130,15 +122,10 @@ def check_found(path: Path, values: Mapping[str, Any]) -> None:
     the `_TRUSTED` settings.
     """
     if unsafe := sorted(_TRUSTED.intersection(values)):
-        message = (
-            f"{path.absolute()} sets {', '.join(unsafe)}, which a file found in the working "
-            f"folder must not set"
-        )
-        raise InputError(
-            message,
-            f"if you trust it: export RAG_CONFIG={path.absolute()}; else remove these settings, or "
-            f"change to another folder",
-        )
+        which = "which a file found in the working folder must not set"
+        trust = f"if you trust it: export RAG_CONFIG={path.absolute()}"
+        hint = f"{trust}; else remove these settings, or change to another folder"
+        raise InputError(f"{path.absolute()} sets {', '.join(unsafe)}, {which}", hint)
     if values:
         listed = ", ".join(f"{name} = {value!r}" for name, value in values.items())
         _log.warning("settings from %s: %s", path, listed)
@@ -148,9 +135,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"settings file {path}: {error.strerror}", "correct RAG_CONFIG, or unset it"
-        ) from error
+        hint = "correct RAG_CONFIG, or unset it"
+        raise InputError(f"settings file {path}: {error.strerror}", hint) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"settings file {path} is not TOML: {error}", f"correct {path}") from error
 
@@ -295,37 +281,25 @@ class Settings:
     def load(cls, environ: Mapping[str, str] | None = None, **arguments: Any) -> Self:
         """Read the settings. Raises InputError for an unknown name or an invalid value."""
         environ = os.environ if environ is None else environ
-        config = environ.get("RAG_CONFIG")
+        variables = {k[4:].lower(): v for k, v in environ.items() if k.startswith("RAG_")}
+        config = variables.pop("config", None)
         path = Path(config or CONFIG_FILE)
         values: dict[str, Any] = read_toml(path) if config or path.is_file() else {}
-        variables = {
-            k[4:].lower(): v
-            for k, v in environ.items()
-            if k.startswith("RAG_") and k != "RAG_CONFIG"
-        }
         if not config:
             check_found(path, values)
-        settings = cls()
         if arguments.get("index") is not None:
             arguments = {"store": "local", **arguments}  # an explicit --index overrides RAG_STORE
-        for source, source_values in (
-            (str(path), values),
-            ("the environment", variables),
-            ("the command line", arguments),
-        ):
-            settings = settings.with_values(source, source_values)
-        return settings
+        settings = cls().with_values(str(path), values)
+        settings = settings.with_values("the environment", variables)
+        return settings.with_values("the command line", arguments)
 
     def with_values(self, source: str, values: Mapping[str, Any]) -> Self:
         """A copy with these values; None leaves a setting unchanged. Error messages name `source`
         as the place they come from.
         """
         kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(self)}
-        changes = {
-            name: convert(source, name, value, kinds)
-            for name, value in values.items()
-            if value is not None
-        }
+        given = {name: value for name, value in values.items() if value is not None}
+        changes = {name: convert(source, name, value, kinds) for name, value in given.items()}
         settings = replace(self, **changes)
         check(source, asdict(settings))
         return settings
