@@ -51,10 +51,9 @@ class Collections(ABC):
         return collection
 
     def _unknown(self, name: str) -> NotFoundError:
-        near = difflib.get_close_matches(name, [collection.name for collection in self.all()], 1)
-        hint = (
-            f"did you mean {near[0]}?" if near else "list the collections with: rag collection list"
-        )
+        hint = "list the collections with: rag collection list"
+        if near := difflib.get_close_matches(name, [each.name for each in self.all()], 1):
+            hint = f"did you mean {near[0]}?"
         return NotFoundError(f"no collection {name[:100]}", hint)
 
     @abstractmethod

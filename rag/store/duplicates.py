@@ -32,31 +32,21 @@ def duplicates(
     for row, document_id, digest in documents:
         ids[row] = document_id
         groups.setdefault(digest or f"row {row}", []).append(row)
-    first = {row: rows[0] for rows in groups.values() for row in rows}
-    copies = [[ids[row] for row in rows] for rows in groups.values() if len(rows) > 1]
-    return Duplicates(copies, _editions(passages, ids, first))
-
-
-def _editions(
-    passages: Iterable[tuple[int, int]], ids: dict[int, str], first: dict[int, int]
-) -> list[tuple[str, str, float]]:
-    """Pairs of documents that are not copies. `first` is the first copy of each."""
+    firsts = {rows[0] for rows in groups.values()}
     owner: dict[int, int] = {}
     sizes, shared = Counter[int](), Counter[tuple[int, int]]()
     for row, text in passages:
-        if first.get(row) != row:  # a copy adds no information
-            continue
-        sizes[row] += 1
-        first_row = owner.setdefault(text, row)
-        if first_row != row:
-            shared[first_row, row] += 1
-    shares = {pair: count / min(sizes[pair[0]], sizes[pair[1]]) for pair, count in shared.items()}
-    pairs = [
-        (ids[a], ids[b], share)
-        for (a, b), share in shares.items()
-        if share >= _MOST and min(sizes[a], sizes[b]) >= _FEWEST
+        if row in firsts:  # another copy adds no information
+            sizes[row] += 1
+            if (first := owner.setdefault(text, row)) != row:
+                shared[first, row] += 1
+    editions = [
+        (ids[a], ids[b], count / size)
+        for (a, b), count in shared.items()
+        if (size := min(sizes[a], sizes[b])) >= _FEWEST and count >= _MOST * size
     ]
-    return sorted(pairs, key=lambda edition: (-edition[2], edition))
+    copies = [[ids[row] for row in rows] for rows in groups.values() if len(rows) > 1]
+    return Duplicates(copies, sorted(editions, key=lambda edition: (-edition[2], edition)))
 
 
 def described(duplicates: Duplicates) -> str:

@@ -40,11 +40,10 @@ def digest(store: Store, document_id: str) -> str:
     plain = dataclasses.replace(
         document, metadata=dict(document.metadata), blocks=tuple(document.blocks)
     )
-    fields = dataclasses.asdict(plain)
-    record = json.dumps([fields, [dataclasses.asdict(p) for p in passages]], sort_keys=True)
-    return hashlib.sha256(
-        record.encode() + b"\0" + np.ascontiguousarray(vectors, dtype="<f4").tobytes()
-    ).hexdigest()
+    parts = [dataclasses.asdict(plain), [dataclasses.asdict(p) for p in passages]]
+    numbers = np.ascontiguousarray(vectors, dtype="<f4").tobytes()
+    record = json.dumps(parts, sort_keys=True).encode()
+    return hashlib.sha256(record + b"\0" + numbers).hexdigest()
 
 
 def migrate(
@@ -59,11 +58,9 @@ def migrate(
     started = source.stats().generation
     ids = [document.id for document in source.documents()]
     if surplus := sorted({document.id for document in target.documents()} - set(ids)):
-        message = (
-            f"the target holds {len(surplus):,} documents that the source does not, such as "
-            f"{surplus[0]}"
-        )
-        raise InputError(message, "choose an empty index, or first delete them with: rag delete")
+        documents = f"{len(surplus):,} documents that the source does not, such as {surplus[0]}"
+        hint = "choose an empty index, or first delete them with: rag delete"
+        raise InputError(f"the target holds {documents}", hint)
     copied, total = 0, hashlib.sha256()
     with target.writing():
         for document_id in ids:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rag.errors import InputError, StoreError
-from rag.types import Block, Document, Passage
+from rag.types import Document, Passage
 
 
 def check(document: Document, passages: Sequence[Passage]) -> None:
     """Raises InputError for passages that could not be cited."""
-    if not all(_is_citable(p, document.text) for p in passages):
-        raise InputError(
-            f"passages of {document.id} do not match its text", "split the document again"
-        )
+    for p in passages:
+        is_placed = 0 <= p.start == p.end - len(p.text)
+        if not (is_placed and document.text.startswith(p.text, p.start)):
+            message = f"passages of {document.id} do not match its text"
+            raise InputError(message, "split the document again")
     _check_characters(document, passages)
 
 
@@ -29,23 +30,13 @@ def check_settings(
             raise StoreError(message, f"set RAG_{name.upper()}={made_with}, or {remedy}")
 
 
-def _is_citable(passage: Passage, text: str) -> bool:
-    return 0 <= passage.start == passage.end - len(passage.text) and text.startswith(
-        passage.text, passage.start
-    )
-
-
-def _names(blocks: Sequence[Block]) -> Iterator[str]:
-    for block in blocks:
-        yield block.name
-        yield from (column.name for column in block.columns)
-
-
 def _check_characters(document: Document, passages: Sequence[Passage]) -> None:
     """Reject lone surrogates, as in broken JSON and names of files that are not UTF-8."""
     names = [document.id, document.title, document.source, document.sha256]
     names += [name for pair in document.metadata.items() for name in pair]
-    names += [*_names(document.blocks), *(passage.heading for passage in passages)]
+    names += [passage.heading for passage in passages]
+    for block in document.blocks:
+        names += [block.name, *(column.name for column in block.columns)]
     place = "in its text"
     try:
         document.text.encode()

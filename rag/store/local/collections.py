@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from rag.errors import BusyError, StoreError
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.collections import Collection, Collections, check_name, is_name, is_taken
-from rag.store.local.sqlite_file import sync_to_disk
+from rag.store.local.sqlite_file import WriteLock, sync_to_disk
 
 _CARD = "collection.json"
 _NEW, _GONE = ".new-", ".gone-"
@@ -91,7 +91,7 @@ class LocalCollections(Collections):
             collection = self.named(name)
             if (self._folder / new).exists():
                 raise is_taken(new)
-            with self._nobody_writes(name):
+            with WriteLock(self._folder / name).hold(_PATIENCE):
                 self._move(self._folder / name, self._folder / new)
         return replace(collection, name=new)
 
@@ -99,7 +99,7 @@ class LocalCollections(Collections):
         with self._changing():
             collection = self.named(name)
             removed = self._folder / f"{_GONE}{uuid.uuid4().hex}"
-            with self._nobody_writes(name):
+            with WriteLock(self._folder / name).hold(_PATIENCE):
                 self._move(self._folder / name, removed)
             shutil.rmtree(removed, ignore_errors=True)
         return collection
@@ -116,24 +116,11 @@ class LocalCollections(Collections):
                         shutil.rmtree(entry.path, ignore_errors=True)
                 yield
         except Timeout as error:
-            raise BusyError(
-                f"the collections in {self._root} are being changed by another process", "try again"
-            ) from error
+            message = f"the collections in {self._root} are being changed by another process"
+            raise BusyError(message, "try again") from error
         except OSError as error:
-            hint = "free some space, or make the folder writable"
-            raise StoreError(
-                f"collections in {self._folder} cannot be changed: {error.strerror}", hint
-            ) from error
-
-    @contextmanager
-    def _nobody_writes(self, name: str) -> Iterator[None]:
-        lock = FileLock(self._folder / name / "lock", timeout=_PATIENCE, is_singleton=False)
-        try:
-            with lock:
-                yield
-        except Timeout as error:
-            hint = "try again when that has finished"
-            raise BusyError(f"collection {name} is being written", hint) from error
+            message = f"collections in {self._folder} cannot be changed: {error.strerror}"
+            raise StoreError(message, "free some space, or make the folder writable") from error
 
     def _move(self, old: Path, new: Path) -> None:
         """Rename durably, so that it survives a power failure."""
@@ -142,6 +129,5 @@ class LocalCollections(Collections):
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"{path} cannot be read: {error}", "make it readable, or restore the folder from a backup"
-    )
+    hint = "make it readable, or restore the folder from a backup"
+    return StoreError(f"{path} cannot be read: {error}", hint)

@@ -55,10 +55,7 @@ def _database(connection: sqlite3.Connection, path: Path) -> Finding:
         ]
     except sqlite3.DatabaseError as error:
         problems = [str(error)]
-    fix = (
-        f"restore a snapshot: rag index restore SNAPSHOT --replace, or move {path.parent} away and "
-        f"run: rag ingest PATH"
-    )
+    fix = f"{sqlite_file.RESTORE}, or move {path.parent} away and run: rag ingest PATH"
     return Finding("database", not problems, "; ".join(problems) or "SQLite finds it intact", fix)
 
 
@@ -68,8 +65,9 @@ def _rows(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findin
     unread, misplaced, bent = list[str](), list[str](), list[str]()
     altered: dict[str, str] = {}
     sql = "SELECT row, id, source, text, digest, metadata, pages, blocks FROM documents ORDER BY id"
-    for row, document_id, source, text, digest, *packed in connection.execute(sql):
-        if not _is_read(text, *packed):
+    for row, document_id, source, text, digest, metadata, pages, blocks in connection.execute(sql):
+        are_parsed = parsed_json(metadata) is not None and parsed_json(pages) is not None
+        if not are_parsed or not are_blocks(blocks, len(text)):
             unread.append(document_id)
         if schema.text_digest(text) != digest:
             altered[document_id] = source
@@ -105,11 +103,6 @@ def _rows(connection: sqlite3.Connection, dim: int, folder: Path) -> list[Findin
     ]
 
 
-def _is_read(text: str, metadata: str, pages: str, blocks: bytes) -> bool:
-    are_parsed = parsed_json(metadata) is not None and parsed_json(pages) is not None
-    return are_parsed and are_blocks(blocks, len(text))
-
-
 def _derived(
     connection: sqlite3.Connection, folder: Path, meta: dict[str, str]
 ) -> Iterator[Finding]:
@@ -143,7 +136,6 @@ def _leftovers(connection: sqlite3.Connection, folder: Path) -> Finding:
     """Leftovers are harmless; reported because nothing else mentions them."""
     names = [path.name for path in folder.iterdir() if ".partial" in path.name]
     if reindex.unfinished(connection):
-        names.append(
-            "a rebuild (rag index rebuild resumes it, rag index rebuild --abandon discards it)"
-        )
+        again = "rag index rebuild"
+        names.append(f"a rebuild ({again} resumes it, {again} --abandon discards it)")
     return Finding("leftovers", True, f"from interrupted runs: {named(names)}" if names else "none")

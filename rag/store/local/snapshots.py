@@ -78,20 +78,17 @@ def take(folder: Path, target: Path) -> Snapshot:
     path = target / name if target.is_dir() else target
     _check_target(folder, path)
     _remove_leftovers(path)
-    with (
-        closing(sqlite_file.connect(folder / "rag.sqlite")) as source,
-        _partial_file(path) as partial,
-    ):
-        with (
-            sqlite_file.translated(folder / "rag.sqlite"),
-            closing(sqlite3.connect(partial, isolation_level=None)) as copy,
-        ):
+    index = folder / "rag.sqlite"
+    with closing(sqlite_file.connect(index)) as source, _partial_file(path) as partial:
+        with sqlite_file.translated(index), closing(_open(partial)) as copy:
             with _room(path):
                 source.backup(copy)
             if (problem := copy.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(problem)
             copy.execute("PRAGMA journal_mode = DELETE")  # makes it a single file
-            _sign(copy)
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            values = {"snapshot_digest": _digest(copy), "snapshot_taken": now}
+            copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
             snapshot = _described(copy, path, partial.stat().st_size)
         sync_to_disk(partial)
         partial.replace(path)
@@ -104,9 +101,8 @@ def check(path: Path) -> Snapshot:
     """The snapshot in a file, or a folder's newest, every row checked. Raises a RagError."""
     path = _newest_in(path) if path.is_dir() else path
     if not path.is_file():
-        raise NotFoundError(
-            f"no such snapshot: {path}", "give a file written by rag index snapshot, or its folder"
-        )
+        hint = "give a file written by rag index snapshot, or its folder"
+        raise NotFoundError(f"no such snapshot: {path}", hint)
     with _damage_named(path), closing(untrusted.connect(path)) as connection:
         sqlite_file.check_end(connection, path)
         return _checked(path, connection)
@@ -126,14 +122,11 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
     path = folder / "rag.sqlite"
     with WriteLock(folder).hold(wait), sqlite_file.translated(path):
         generation = _generation_of(path, folder, replace)
-        with (
-            _partial_file(folder / "restore") as partial,
-            closing(sqlite3.connect(partial, isolation_level=None)) as copy,
-        ):
+        with _partial_file(folder / "restore") as partial, closing(_open(partial)) as copy:
             _copy(Path(snapshot.path), copy, max(generation, snapshot.generation) + 1)
             _build_indexes(folder, copy)
             try:
-                with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as target:
+                with closing(_open(path, 30)) as target:
                     copy.backup(target)
             except sqlite3.DatabaseError as error:
                 if error.sqlite_errorcode & 0xFF not in _BROKEN:
@@ -167,10 +160,8 @@ def holds(path: Path, document_id: str) -> bool:
 
 def _check_target(folder: Path, path: Path) -> None:
     if path.resolve().is_relative_to(folder.resolve()):
-        raise InputError(
-            f"{path} is in the index folder itself",
-            "choose a place outside, where it is not lost together with the index",
-        )
+        hint = "choose a place outside, where it is not lost together with the index"
+        raise InputError(f"{path} is in the index folder itself", hint)
     if not os.path.lexists(path) or (path.is_file() and _is_snapshot(path)):
         return
     message = f"{path} exists and is not a snapshot; it was not overwritten"
@@ -179,18 +170,15 @@ def _check_target(folder: Path, path: Path) -> None:
 
 def _is_snapshot(path: Path) -> bool:
     """Whether it is marked as a snapshot; it may still be damaged."""
-    with (
-        suppress(sqlite3.DatabaseError, OSError, ValueError),
-        closing(untrusted.connect(path)) as c,
-    ):
-        return "snapshot_digest" in sqlite_file.read_meta(c)
+    errors = (sqlite3.DatabaseError, OSError, ValueError)
+    with suppress(*errors), closing(untrusted.connect(path)) as connection:
+        return "snapshot_digest" in sqlite_file.read_meta(connection)
     return False
 
 
-def _sign(copy: sqlite3.Connection) -> None:
-    taken = datetime.now(UTC).isoformat(timespec="seconds")
-    values = {"snapshot_digest": _digest(copy), "snapshot_taken": taken}
-    copy.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+def _open(path: Path, seconds: float = 5) -> sqlite3.Connection:
+    """A connection that waits so long for others to release the database."""
+    return sqlite3.connect(path, seconds, isolation_level=None)
 
 
 def _described(copy: sqlite3.Connection, path: Path, size: int) -> Snapshot:
@@ -259,10 +247,8 @@ def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
     meta = sqlite_file.read_meta(connection)
     sqlite_file.check_format(connection, path)
     if "snapshot_digest" not in meta:
-        raise StoreError(
-            f"{path} is an index's database, not a snapshot",
-            "create one with: rag index snapshot FILE --index FOLDER",
-        )
+        hint = "create one with: rag index snapshot FILE --index FOLDER"
+        raise StoreError(f"{path} is an index's database, not a snapshot", hint)
     if _digest(connection) != meta["snapshot_digest"]:
         raise StoreError(f"{path} is damaged: its rows do not match its digest", _HINT)
     return _described(connection, path, path.stat().st_size)
@@ -273,7 +259,7 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
     if not path.exists() or not path.stat().st_size:
         return 0
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with closing(_open(path)) as connection:
             if sqlite_file.is_empty(connection):
                 return 0
             documents, _ = database.counts(connection)
@@ -281,10 +267,8 @@ def _generation_of(path: Path, folder: Path, replace: bool) -> int:
     except (sqlite3.DatabaseError, LookupError):
         documents, generation = 1, 0
     if documents and not replace:
-        raise InputError(
-            f"index {folder} already contains documents",
-            "overwrite them with --replace, or choose another with --index",
-        )
+        hint = "overwrite them with --replace, or choose another with --index"
+        raise InputError(f"index {folder} already contains documents", hint)
     return generation
 
 

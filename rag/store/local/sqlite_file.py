@@ -24,6 +24,7 @@ _OUTSIDE = {
     sqlite3.SQLITE_IOERR,
 }
 """Errors caused by the disk or the folder; all others concern the file itself."""
+RESTORE = "restore a snapshot: rag index restore SNAPSHOT --replace"
 
 
 @contextmanager
@@ -36,24 +37,17 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0)
         if code & 0xFF == sqlite3.SQLITE_BUSY:
-            raise BusyError(
-                f"{path} is locked by another program", "try again when it has finished"
-            ) from error
+            hint = "try again when it has finished"
+            raise BusyError(f"{path} is locked by another program", hint) from error
         is_truncated = code == sqlite3.SQLITE_IOERR_SHORT_READ
         if code & 0xFF in _OUTSIDE and not is_truncated:
             hint = "free some space, make it writable, or choose another with --index"
             raise StoreError(f"index {path.parent} cannot be written: {error}", hint) from error
-        hint = (
-            "restore a snapshot: rag index restore SNAPSHOT --replace, or move it away and run: "
-            "rag ingest PATH"
-        )
-        raise StoreError(
-            f"{path} is not a readable database ({error}); it was left unchanged", hint
-        ) from error
+        message = f"{path} is not a readable database ({error}); it was left unchanged"
+        raise StoreError(message, f"{RESTORE}, or move it away and run: rag ingest PATH") from error
     except OSError as error:
-        raise StoreError(
-            f"index {path.parent} cannot be read: {error.strerror}", "choose another with --index"
-        ) from error
+        message = f"index {path.parent} cannot be read: {error.strerror}"
+        raise StoreError(message, "choose another with --index") from error
 
 
 def make_folder(folder: Path) -> None:
@@ -61,10 +55,8 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"index folder {folder} cannot be created: {error.strerror}",
-            "choose another with --index",
-        ) from error
+        message = f"index folder {folder} cannot be created: {error.strerror}"
+        raise StoreError(message, "choose another with --index") from error
 
 
 def sync_to_disk(path: Path) -> None:
@@ -161,10 +153,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, create: Mapping[str, st
     connection.execute("PRAGMA foreign_keys = ON")
     if is_empty(connection):
         if path.with_name("derived.json").exists():
+            message = f"{path} is empty, but its search indexes exist; it was left unchanged"
             hint = "restore it from a backup, or move the folder away and run: rag ingest PATH"
-            raise StoreError(
-                f"{path} is empty, but its search indexes exist; it was left unchanged", hint
-            )
+            raise StoreError(message, hint)
         if create is None:
             raise _absent(path)
         connection.execute("PRAGMA journal_mode = WAL")
@@ -184,13 +175,11 @@ def check_format(connection: sqlite3.Connection, path: Path) -> None:
     format = str(read_meta(connection).get("format"))
     if format == str(schema.FORMAT):
         return
-    is_newer = format.isdecimal() and int(format) > schema.FORMAT
-    raise StoreError(
-        f"{path} has index format {format}, this version reads {schema.FORMAT}",
-        "install a newer version of rag"
-        if is_newer
-        else "make a new index from your files: rag ingest PATH --index NEW",
-    )
+    hint = "make a new index from your files: rag ingest PATH --index NEW"
+    if format.isdecimal() and int(format) > schema.FORMAT:
+        hint = "install a newer version of rag"
+    message = f"{path} has index format {format}, this version reads {schema.FORMAT}"
+    raise StoreError(message, hint)
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
@@ -233,10 +222,8 @@ class WriteLock:
             message = f"index {self._holder.parent} is being written by {self._owner()}"
             raise BusyError(message, "try again when it has finished") from error
         except OSError as error:
-            hint = "make it writable, or choose another with --index"
-            raise StoreError(
-                f"index {self._holder.parent} cannot be written: {error.strerror}", hint
-            ) from error
+            message = f"index {self._holder.parent} cannot be written: {error.strerror}"
+            raise StoreError(message, "make it writable, or choose another with --index") from error
         try:
             if self._lock.lock_counter == 1:
                 with suppress(OSError):  # on a full disk the lock works without the name

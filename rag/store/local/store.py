@@ -30,47 +30,35 @@ from rag.types import Document, Passage
 
 
 def follow(connection: sqlite3.Connection, folder: Path) -> None:
-    """Record the index's root; if it has changed, update the sources that moved with it.
-
-    The documents of a folder move together: if one of their files is below the new root, or none is
-    left below the old one.
-    """
+    """Record the index's root; if it has changed, update the sources that moved with it."""
     new, old = root_of(folder), sqlite_file.read_meta(connection).get(schema.ROOT_KEY)
     if new == old:
         return
-    moved = [] if old is None else _moved(_by_folder(connection, old), old, new)
+    moved = [] if old is None else _moved(connection, old, new)
     with database.change(connection) if moved else database.transaction(connection):
         sql = "UPDATE documents SET source = ? || substr(source, ?) WHERE row = ?"
         connection.executemany(sql, ((new, len(old or "") + 1, row) for row in moved))
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (schema.ROOT_KEY, new))
 
 
-def _by_folder(connection: sqlite3.Connection, root: str) -> dict[str, list[tuple[int, str]]]:
-    """(row, file below the root) of the documents below `root`, by top folder."""
-    by_name: dict[str, list[tuple[int, str]]] = {}
+def _moved(connection: sqlite3.Connection, old: str, new: str) -> list[int]:
+    """Rows of the documents that moved from below one root to below another; [] if nothing is below
+    the new one. The documents of a top folder move together: if one of their files is below the new
+    root, or none is left below the old one.
+    """
+    by_folder: dict[str, list[tuple[int, str]]] = {}
     for row, source, stamp in connection.execute("SELECT row, source, stamp FROM documents"):
-        if source.startswith(f"{root}/"):
-            inside = Document("", "", "", source, "", container_sha256=stamp).file[len(root) :]
+        if source.startswith(f"{old}/"):
+            inside = Document("", "", "", source, "", container_sha256=stamp).file[len(old) :]
             name, _, below = inside[1:].partition("/")
-            by_name.setdefault(name if below else "", []).append((row, inside))
-    return by_name
+            by_folder.setdefault(name if below else "", []).append((row, inside))
 
+    def is_any_in(root: str, files: Sequence[tuple[int, str]]) -> bool:
+        return any(os.path.exists(root + inside) for _, inside in files)
 
-def _moved(by_folder: Mapping[str, Sequence[tuple[int, str]]], old: str, new: str) -> list[int]:
-    """Rows of the documents that moved; [] if nothing is below the new root."""
-    are_below = {name: _any(new, files) for name, files in by_folder.items()}
-    if not any(are_below.values()):
-        return []
-    return [
-        row
-        for name, files in by_folder.items()
-        if are_below[name] or not _any(old, files)
-        for row, _ in files
-    ]
-
-
-def _any(root: str, files: Sequence[tuple[int, str]]) -> bool:
-    return any(os.path.exists(root + inside) for _, inside in files)
+    here = {name for name, files in by_folder.items() if is_any_in(new, files)}
+    moved = (f for name, f in by_folder.items() if name in here or not is_any_in(old, f))
+    return [row for files in moved for row, _ in files] if here else []
 
 
 _QUICK = 20_000
@@ -155,9 +143,8 @@ class LocalStore:
                 self._connection.close()
                 self._connection = sqlite_file.connect(self._path)
                 self._stamp, self._inode = stamp, sqlite_file.inode(self._path)
-            if (
-                sqlite_file.read_meta(self._connection).get("store") != self._store
-            ):  # restored or rebuilt by another process
+            # restored or rebuilt by another process
+            if sqlite_file.read_meta(self._connection).get("store") != self._store:
                 self._open()
             yield self._connection
 
@@ -169,8 +156,8 @@ class LocalStore:
             try:
                 yield
             finally:
-                with self._searching():
-                    pass
+                with self._database() as connection:
+                    self._derived.sync(connection)
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
@@ -296,11 +283,9 @@ class LocalStore:
             if self._counts[0] != state:  # counting a million rows takes 20 ms
                 self._counts = state, database.counts(connection)
             documents, passages = self._counts[1]
-        generation, tokens = int(meta["generation"]), int(meta["passage_tokens"])
+        made_with = (meta["embedder"], int(meta["dim"]), int(meta["passage_tokens"]))
         dense = self._derived.dense.index.index_type
-        return Stats(
-            documents, passages, generation, meta["embedder"], int(meta["dim"]), tokens, dense
-        )
+        return Stats(documents, passages, int(meta["generation"]), *made_with, dense)
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         from rag.store.local import snapshots as copies  # here, because only deletions need it
@@ -318,13 +303,10 @@ class LocalStore:
             vectors = self._derived.dense.count(ids)
             words = self._derived.text.count(ids)
             unmerged = self._derived.text.unmerged()
-        snapshots = tuple(
-            str(path) for path in copies.taken(self.folder) if copies.holds(path, document_id)
-        )
-        documents, originals, cells = counts
+        snapshots = (path for path in copies.taken(self.folder) if copies.holds(path, document_id))
         log = sqlite_file.log_bytes(self._path)
-        parts = (documents, passages, vectors, words, log, unmerged)
-        return Footprint(*parts, snapshots, tuple(ids), originals, cells)
+        parts = (counts[0], passages, vectors, words, log, unmerged)
+        return Footprint(*parts, tuple(map(str, snapshots)), tuple(ids), *counts[1:])
 
     def vacuum(self) -> None:
         with self._lock.hold(self._wait), self._searching() as connection:

@@ -184,8 +184,9 @@ class PostgresStore:
 
     def stats(self) -> Stats:
         sql = "SELECT documents, passages, generation FROM rag_statistics"
-        size = self._database.rows(sql)[0]
-        return Stats(*size, self._embedder, self._dim, self._passage_tokens)
+        documents, passages, generation = self._database.rows(sql)[0]
+        made_with = (self._embedder, self._dim, self._passage_tokens)
+        return Stats(documents, passages, generation, *made_with)
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         counted = "SELECT count(*) FROM {} WHERE id IN (SELECT id FROM n)"
@@ -196,11 +197,13 @@ class PostgresStore:
             f"SELECT (SELECT count(*) FROM d), ({'), ('.join(parts)}), "
             "(SELECT array_agg(id ORDER BY id) FROM n)"
         )
-        ((*counts, ids),) = self._database.rows(sql, document_id, list(numbers))
+        ((documents, passages, vectors, words, ids),) = self._database.rows(
+            sql, document_id, list(numbers)
+        )
         files = "SELECT FROM rag_originals WHERE id = %s"
         cells = f"SELECT FROM rag_cells WHERE {HOLDS} AND documents @> ARRAY[%s]"
         return Footprint(
-            *counts,
+            *(documents, passages, vectors, words),
             numbers=tuple(ids or ()),
             originals=len(self._rows_if("rag_originals", files, document_id)),
             cells=len(self._rows_if("rag_cells", cells, document_id)),
