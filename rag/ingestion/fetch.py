@@ -56,7 +56,9 @@ class Fetcher:
     def get(self, url: str, validators: Mapping[str, str] | None = None) -> WebPage:
         """Fetch a page. Raises ParseError if that fails or is forbidden."""
         self._check_host(url)
-        self._check_public(url)
+        parts = urlsplit(url)
+        with suppress(OSError, ValueError):  # the request reports it
+            self._address(parts.hostname or "", parts.port or 443)  # before anything is asked for
         if not self._may_fetch(url):
             raise ParseError("must not be fetched according to the site's robots.txt")
         return self._get(url, validators or {})
@@ -65,12 +67,6 @@ class Fetcher:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.netloc != self.host:
             raise ParseError(f"leads to {url}, which is not on {self.host}")
-
-    def _check_public(self, url: str) -> None:
-        """Raises ParseError for a private address, before anything is asked for."""
-        parts = urlsplit(url)
-        with suppress(OSError, ValueError):  # the request reports it
-            self._address(parts.hostname or "", parts.port or 443)
 
     def pause(self) -> float:
         """Seconds to wait between pages."""

@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from rag.digest import sha256_file
 from rag.settings import root_of
@@ -40,9 +41,30 @@ class Stamps:
         """
         self._path = folder / _NAME if folder else Path(os.devnull)
         self._root = root_of(folder) if folder else ""
-        self._digests, self._bad, self._links, self.furniture = _load(self._path, self._root)
         self._reader = reader
         self._changed = False
+        self._digests: dict[str, tuple[str, str]] = {}
+        """(status, digest) of each file"""
+        self._bad: dict[str, tuple[str, str, Skipped]] = {}
+        """(status, parsers, what was skipped) of each file"""
+        self._links: dict[str, str] = {}
+        self.furniture: dict[str, list[str]] = {}
+        """digests of recurring blocks, by folder"""
+        with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+            self._load(json.loads(self._path.read_bytes()))
+
+    def _load(self, saved: Mapping[str, Any]) -> None:
+        """Take over what was saved; raises if it is broken. Paths of a moved index are updated."""
+        if saved["format"] != _FORMAT:
+            return
+        roots = (saved.get("root", self._root), self._root)
+        for name, (status, digest) in saved.get("files", {}).items():
+            self._digests[_moved(name, *roots)] = str(status), str(digest)
+        for name, (status, reader, skipped) in saved.get("skipped", {}).items():
+            self._bad[name] = str(status), str(reader), [(str(a), str(b)) for a, b in skipped]
+        self._links |= {name: str(link) for name, link in saved.get("links", {}).items()}
+        for folder, blocks in saved.get("furniture", {}).items():
+            self.furniture[_moved(folder, *roots)] = [str(digest) for digest in blocks]
 
     def digest(self, path: Path) -> str:
         """SHA-256 of the file in hex, computed only if its status has changed; "" if unreadable."""
@@ -130,40 +152,6 @@ def status_of(path: Path) -> str:
         return stamp(path)
     except OSError:
         return ""
-
-
-_Loaded = tuple[
-    dict[str, tuple[str, str]],
-    dict[str, tuple[str, str, Skipped]],
-    dict[str, str],
-    dict[str, list[str]],
-]
-"""(status, digest), (status, parsers, skipped) and links by file; recurring blocks by folder."""
-
-
-def _load(path: Path, root: str) -> _Loaded:
-    """The cache's content; empty if missing or broken. Paths of a moved index are updated."""
-    try:
-        saved = json.loads(path.read_bytes())
-        if saved["format"] != _FORMAT:
-            return {}, {}, {}, {}
-        old = saved.get("root", root)
-        digests = {
-            _moved(name, old, root): (str(stamp), str(digest))
-            for name, (stamp, digest) in saved.get("files", {}).items()
-        }
-        bad = {
-            name: (str(status), str(reader), [(str(a), str(b)) for a, b in skipped])
-            for name, (status, reader, skipped) in saved.get("skipped", {}).items()
-        }
-        links = {str(name): str(link) for name, link in saved.get("links", {}).items()}
-        furniture = {
-            _moved(folder, old, root): [str(digest) for digest in blocks]
-            for folder, blocks in saved.get("furniture", {}).items()
-        }
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {}, {}, {}, {}
-    return digests, bad, links, furniture
 
 
 def _moved(path: str, old: str, new: str) -> str:

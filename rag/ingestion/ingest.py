@@ -142,7 +142,11 @@ class Ingest:
             self.report.skipped += skipped
             self.stamps.note(file.path, status, [] if loaded.transient else skipped)
             return
-        self._update_unchanged([self._by_source[source] for source in loaded.same], loaded.sha256)
+        same = [self._by_source[source] for source in loaded.same]
+        self.report.unchanged += [document.id for document in same]
+        stale = [d.id for d in same if d.container_sha256 not in ("", loaded.sha256)]
+        if stamps := dict.fromkeys(stale, loaded.sha256):
+            patiently(functools.partial(self.store.update_digests, stamps))
         for document in loaded.documents:
             try:
                 document = self._named(document)
@@ -158,13 +162,6 @@ class Ingest:
         self.stamps.digest(file.path)
         self.stamps.note(file.path, status, loaded.skipped)
 
-    def _update_unchanged(self, documents: Sequence[Document], digest: str) -> None:
-        """Record unchanged members of a file that has changed."""
-        self.report.unchanged += [document.id for document in documents]
-        changed = [d.id for d in documents if d.container_sha256 not in ("", digest)]
-        if stamps := dict.fromkeys(changed, digest):
-            patiently(lambda: self.store.update_digests(stamps))
-
     def _delete(self, file: FoundFile, kept_ids: Collection[str]) -> None:
         for document in self._by_file.get(str(file.path), []):
             if document.source in kept_ids:
@@ -175,25 +172,22 @@ class Ingest:
                 self.report.removed.append(document.id)
 
     def _named(self, document: Document) -> Document:
-        """The document with its id in the index. Raises ParseError if the id is another's."""
+        """The document with its id in the index. Raises ParseError if the id is another's. It may
+        be taken over from a missing file (the folder was moved) by one with the same content; never
+        from an existing file, one on an unavailable disk, or an upload.
+        """
         if previous := self._by_source.get(document.source):
             document = replace(document, id=previous.id)
-        self._check_name(document)
-        return document
-
-    def _check_name(self, document: Document) -> None:
-        """An id may be taken over from a missing file (the folder was moved) by one with the same
-        content; never from an existing file, one on an unavailable disk, or an upload.
-        """
         owner = self._by_id.get(document.id)
         try:
             check_free(document.id, document.source, owner)
         except ConflictError as error:
             raise ParseError(f"{error.message}; {error.hint}") from error
         if owner is None or owner.source == document.source:
-            return
+            return document
         if owner.sha256 != document.sha256 or not is_gone(owner.file):
             raise ParseError(taken(owner))
+        return document
 
     def _put(self, batch: Sequence[Embedded]) -> None:
         with self.store.writing():

@@ -119,8 +119,8 @@ class Planner:
             message = f"nothing in {self.root} can be ingested: {path}: {reason}"
             raise InputError(message, f"rag sync {self.root} --name ANOTHER")
 
-    def _is_moved(self, owner: Document, found_file: FoundFile) -> bool:
-        return is_gone(owner.file) and owner.file_sha256 == self.stamps.digest(found_file.path)
+    def _is_moved(self, owner: Document, file: FoundFile) -> bool:
+        return is_gone(owner.file) and owner.file_sha256 == self.stamps.digest(file.path)
 
     def _is_ours(self, file: str) -> bool:
         """Whether the file is in the folder, or was found through a link in it."""
@@ -145,18 +145,14 @@ class Planner:
         new = [loaded[document.sha256] for document in old if document.sha256 in loaded]
         if len({document.id for document in new}) != len(old):
             return []
-        pairs = list(zip(old, new, strict=True))
-        if not all(self._is_renamed(*pair) for pair in pairs):
-            return []
-        return [(a, replace(b, text="", blocks=())) for a, b in pairs]
-
-    def _is_renamed(self, old: Document, new: Document) -> bool:
-        """Whether the documents are parsed as before and the new id is free."""
-        before = self.store.document(old.id)
-        owner = self.store.document(new.id) if new.id != old.id else None
-        if before is None or not (owner is None or is_gone(owner.file)):
-            return False
-        return (before.text, before.blocks) == (new.text, new.blocks)
+        for a, b in zip(old, new, strict=True):
+            before = self.store.document(a.id)
+            if before is None or (before.text, before.blocks) != (b.text, b.blocks):
+                return []
+            owner = self.store.document(b.id) if b.id != a.id else None
+            if owner and not is_gone(owner.file):
+                return []
+        return [(a, replace(b, text="", blocks=())) for a, b in zip(old, new, strict=True)]
 
 
 def refused(plan: Plan, root: Path) -> str:

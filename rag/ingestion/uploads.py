@@ -7,7 +7,7 @@ processed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -157,7 +157,8 @@ def prepare(
         for d in loaded.documents
     )
     stored = _checked(store, documents)
-    changed = [d for d in documents if not _is_same(d, stored[d.id])]
+    states = {name: _state(document) for name, document in stored.items() if document}
+    changed = [d for d in documents if states.get(d.id) != _state(d)]
     splits = [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed]
     skipped = tuple(
         (source.removeprefix(upload.name).removeprefix(MEMBER_SEPARATOR), reason)
@@ -178,22 +179,17 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
         if changed := {name: digest for name, digest in digests.items() if before[name] != digest}:
             store.update_digests(changed)
         removed = [part for part in _removed(store, prepared) if store.delete(part)]
-        if len(prepared.upload.data) <= keep_pdf:
-            _keep_pdf(store, prepared)
+        upload = prepared.upload
+        of_type = {document.id: document.metadata.get("type") for document in prepared.documents}
+        is_pdf = upload.source.startswith(UPLOADED) and of_type.get(upload.name) == "pdf"
+        # an unchanged one is written only if missing, as after a crash
+        if is_pdf and len(upload.data) <= keep_pdf and store.original(upload.name) != upload.data:
+            store.keep_original(upload.name, upload.data)
     outcome = "updated" if removed or any(stored.values()) else "added"
     if not new and not removed:
         outcome = "unchanged"
     ids = tuple(document.id for document in prepared.documents)
     return Done(outcome, ids, _detail(prepared.skipped, removed))
-
-
-def _keep_pdf(store: Store, prepared: Prepared) -> None:
-    """Keep an uploaded PDF. An unchanged one is written only if missing, as after a crash."""
-    upload = prepared.upload
-    of_type = {document.id: document.metadata.get("type") for document in prepared.documents}
-    is_pdf = upload.source.startswith(UPLOADED) and of_type.get(upload.name) == "pdf"
-    if is_pdf and store.original(upload.name) != upload.data:
-        store.keep_original(upload.name, upload.data)
 
 
 def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document | None]:
@@ -205,22 +201,19 @@ def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document 
 
 
 def _removed(store: Store, prepared: Prepared) -> list[str]:
-    """Ids of documents that the file no longer contains; unreadable members are kept."""
+    """Ids of the file's documents, itself or its members, that it no longer contains; unreadable
+    members are kept.
+    """
     upload = prepared.upload
     sources = {d.source for d in prepared.documents}
     sources |= {f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped}
-    return [d.id for d in _parts(store, upload) if d.source not in sources]
-
-
-def _parts(store: Store, upload: Upload) -> Iterator[Document]:
-    """Indexed documents that came from the file: itself or its members."""
     whole = store.document(upload.name)
-    if whole and whole.source == upload.source:
-        yield whole
+    parts = [whole] if whole and whole.source == upload.source else []
     after = prefix = f"{upload.name}/"
     while page := [d for d in store.documents(after, _PAGE) if d.id.startswith(prefix)]:
-        yield from (d for d in page if d.source.startswith(upload.source + MEMBER_SEPARATOR))
+        parts += [d for d in page if d.source.startswith(upload.source + MEMBER_SEPARATOR)]
         after = page[-1].id
+    return [document.id for document in parts if document.source not in sources]
 
 
 def _detail(skipped: Sequence[tuple[str, str]], removed: Sequence[str]) -> str:
@@ -231,6 +224,5 @@ def _detail(skipped: Sequence[tuple[str, str]], removed: Sequence[str]) -> str:
     return "; ".join(lines)
 
 
-def _is_same(document: Document, stored: Document | None) -> bool:
-    fields = ("sha256", "source", "title")
-    return all(getattr(document, name) == getattr(stored, name, None) for name in fields)
+def _state(document: Document) -> tuple[str, str, str]:
+    return document.sha256, document.source, document.title

@@ -69,7 +69,8 @@ class WebIngest:
         while waiting:
             address = waiting.pop(0)
             if page := self._fetch(fetcher, address, stored):
-                if not page.changed or not _is_sitemap(page):
+                is_sitemap = any(tag in page.body[:2000] for tag in (b"<urlset", b"<sitemapindex"))
+                if not page.changed or not is_sitemap:
                     yield page
                     continue
                 texts = (match.decode("utf-8", "replace") for match in _LOCATION.findall(page.body))
@@ -103,13 +104,11 @@ class WebIngest:
             self.report.skipped.append((page.url, str(error)))
             return
         parts = (self.store, self.embedder, self.passage_tokens)
-        report = index([document], *parts, self._check_free)
+        owner = self.store.document
+        report = index([document], *parts, lambda d: check_free(d.id, d.source, owner(d.id)))
         self.report.skipped += [(page.url, str(error)) for _, error in report.refused]
         self.report.passages += report.passages
         (self.report.updated if before else self.report.added).extend(report.ids)
-
-    def _check_free(self, document: Document) -> None:
-        check_free(document.id, document.source, self.store.document(document.id))
 
     def _document(self, page: WebPage) -> Document:
         loaded = self.read(_name(page), page.body)
@@ -133,7 +132,3 @@ def _name(page: WebPage) -> str:
     """A file name with the suffix of the served content type."""
     path, suffix = urlsplit(page.url).path, _SUFFIXES.get(page.kind)
     return f"{path.rstrip('/') or '/index'}{suffix}" if suffix else path
-
-
-def _is_sitemap(page: WebPage) -> bool:
-    return b"<urlset" in page.body[:2000] or b"<sitemapindex" in page.body[:2000]
