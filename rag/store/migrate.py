@@ -73,7 +73,11 @@ def migrate(
                 target.keep_original(document_id, content)
             total.update(expected.encode())
             on_progress()
-    _copy_grids(source, target)
+    present = target.grids()
+    for name, record in source.grids().items():
+        if name not in present:
+            target.put_grid(name, record)
+            target.put_cells(name, [row._replace(number=0) for row in source.cells(name)])
     if source.stats().generation != started or [d.id for d in target.documents()] != ids:
         raise StoreError("the index changed during the migration", _RESUME)
     stats = target.stats()
@@ -88,13 +92,3 @@ def _copy(source: Store, target: Store, document_id: str, expected: str) -> None
     if digest(target, document_id) != expected:
         hint = "run rag index migrate again; if it fails again, look for another writer"
         raise StoreError(f"{document_id} was read back with differences", hint)
-
-
-def _copy_grids(source: Store, target: Store) -> None:
-    """Copy the grids that the target lacks, with all versions of their cells."""
-    present = target.grids()
-    for name, record in source.grids().items():
-        if name not in present:
-            target.put_grid(name, record)
-            rows = [row._replace(number=0) for row in source.cells(name)]
-            target.put_cells(name, rows)

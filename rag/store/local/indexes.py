@@ -96,9 +96,7 @@ class SearchIndexes:
         return self.dense.shows == self.text.delta_shows == generation
 
     def sync(self, connection: sqlite3.Connection) -> None:
-        """Bring both indexes to the current generation; save them if this process has just opened
-        them, or if they are far behind.
-        """
+        """Bring both indexes to the current generation; save them if just opened or far behind."""
         generation = database.generation(connection)
         if not self._show(generation) and not (self._due(connection) and self._save(connection)):
             self._refresh(connection)

@@ -123,9 +123,7 @@ def _derived(
 
 
 def _copies(connection: sqlite3.Connection) -> Finding:
-    """Duplicates are harmless, since equal passages are read once and copies count as one source;
-    reported so that they can be cleaned up.
-    """
+    """Duplicates are harmless (equal passages are read once), but can be cleaned up."""
     documents = connection.execute("SELECT row, id, digest FROM documents ORDER BY id")
     passages = connection.execute("SELECT document, text FROM passages")
     copies = duplicates(documents, ((row, hash(text)) for row, text in passages))

@@ -150,9 +150,7 @@ def _pending(connection: sqlite3.Connection) -> Iterator[tuple[int, list[Documen
 
 
 def _add(connection: sqlite3.Connection, row: int, embedded: Embedded) -> bool:
-    """Add a document's new passages in one transaction. Returns False if it was changed or deleted
-    meanwhile, or another process was faster.
-    """
+    """Add a document's new passages. Returns False if it changed or was done by another process."""
     sql = "INSERT OR IGNORE INTO next_documents SELECT row FROM documents WHERE row = ?"
     with database.transaction(connection):
         if is_new := connection.execute(sql, (row,)).rowcount > 0:

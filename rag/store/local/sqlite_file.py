@@ -219,7 +219,10 @@ class WriteLock:
         try:
             self._lock.acquire(timeout=wait)
         except Timeout as error:
-            message = f"index {self._holder.parent} is being written by {self._owner()}"
+            owner = "another process"
+            with suppress(OSError, ValueError):
+                owner = f"process {int(self._holder.read_text())}"
+            message = f"index {self._holder.parent} is being written by {owner}"
             raise BusyError(message, "try again when it has finished") from error
         except OSError as error:
             message = f"index {self._holder.parent} cannot be written: {error.strerror}"
@@ -231,12 +234,6 @@ class WriteLock:
             yield
         finally:
             self._lock.release()
-
-    def _owner(self) -> str:
-        try:
-            return f"process {int(self._holder.read_text())}"
-        except (OSError, ValueError):
-            return "another process"
 
 
 _SMALLEST, _LARGEST, _STEP = 1 << 18, 64 << 20, 1 << 20

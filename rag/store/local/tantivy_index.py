@@ -112,9 +112,7 @@ class LexicalIndex:
     """Searches passage ids by BM25 score. Stored in a folder, or in memory without one."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Open the index that `make` created in `folder`, or an empty one in memory. Raises
-        ValueError if the folder has none or a broken one.
-        """
+        """The index in `folder`, or an empty one in memory. Raises ValueError if it is broken."""
         self._folder = folder
         self._schema = _schema()
         self._analyzer = _analyzer()
@@ -276,9 +274,7 @@ def _rescored(explained: dict[str, Any], average: float) -> float:
 
 
 def _values(explained: dict[str, Any]) -> dict[str, float]:
-    """Values in a tree of explanations of one word, by the beginning of their description up to a
-    comma, such as "avgdl".
-    """
+    """Values in a word's explanation by the start of their description, such as "avgdl"."""
     values = {explained["description"].partition(",")[0]: float(explained["value"])}
     for part in explained.get("details", ()):
         values |= _values(part)

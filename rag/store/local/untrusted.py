@@ -100,7 +100,10 @@ def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
         columns = _columns()[table]
         sql = f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})"
         for row in rows(source, table):
-            is_sound = _has_types(row, columns) and _is_sound(target, table, row, int(meta["dim"]))
+            has_types = all(map(isinstance, row, columns.values()))
+            # a number in the first column is a row's
+            has_types &= not isinstance(row[0], int) or 0 < row[0] < _MAX_NUMBER
+            is_sound = has_types and _is_sound(target, table, row, int(meta["dim"]))
             _require(is_sound, f"{table[:-1]} {row[0]!r:.100}")
             target.execute(sql, row)
     target.execute("COMMIT")
@@ -126,13 +129,6 @@ def generation(meta: Mapping[str, str]) -> int:
 def _require(is_sound: bool, part: str) -> None:
     if not is_sound:
         raise sqlite3.DatabaseError(f"{part} is not one of an index")
-
-
-def _has_types(row: Row, columns: Mapping[str, type]) -> bool:
-    """Whether the values have the columns' types; a number in the first column is a row's."""
-    if not all(map(isinstance, row, columns.values())):
-        return False
-    return not isinstance(row[0], int) or 0 < row[0] < _MAX_NUMBER
 
 
 def _is_sound(target: sqlite3.Connection, table: str, row: Row, dim: int) -> bool:

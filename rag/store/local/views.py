@@ -90,7 +90,12 @@ def sign_manifest(folder: Path, store: str, manifest: Manifest, vectors_saved: b
 
     `manifest.files` holds the digests known so far.
     """
-    _open_to_readers(folder)
+    # Tantivy's file lists, readable by their creator alone, get the database's permissions
+    mode = (folder / VECTORS).stat().st_mode & 0o666
+    for path in (folder / LEXICAL).glob("*.json"):
+        with suppress(OSError):
+            if path.stat().st_mode & 0o666 != mode:
+                path.chmod(mode)
     names = (path.name for path in (folder / LEXICAL).iterdir())
     segments = [f"{LEXICAL}/{name}" for name in names if not name.endswith((".json", ".lock"))]
     same = {name: digest for name, digest in manifest.files.items() if name in segments}
@@ -112,15 +117,6 @@ def remove(folder: Path) -> None:
         with suppress(OSError):
             (folder / name).unlink()
     shutil.rmtree(folder / LEXICAL, ignore_errors=True)
-
-
-def _open_to_readers(folder: Path) -> None:
-    """Give Tantivy's file lists, readable by their creator alone, the database's permissions."""
-    mode = (folder / VECTORS).stat().st_mode & 0o666
-    for path in (folder / LEXICAL).glob("*.json"):
-        with suppress(OSError):
-            if path.stat().st_mode & 0o666 != mode:
-                path.chmod(mode)
 
 
 _TRIED = 100
@@ -258,8 +254,17 @@ class TextView:
         """Follow without the write lock: an index in memory by an update, a saved one by delta."""
         if self.index.in_memory:
             self.update(connection, generation)
-        else:
-            self._update_delta(connection, generation)
+            return
+        since, last = self.delta_shows, self._delta_last
+        changed = database.changed(connection, int(since), last) if since else None
+        if changed is None:
+            self._start_delta()
+            changed = database.outdated(connection, self.shows, self.last, self.index.ids)[:2]
+        surplus, missing = changed
+        self._delta.update(surplus, ())
+        new_ids = missing[: max(0, _LONGEST - len(self._delta))]
+        self._delta.update((), _texts(connection, new_ids))
+        self.delta_shows, self._delta_last = generation, max([self._delta_last, *new_ids[-1:]])
 
     def update(self, connection: sqlite3.Connection, generation: str) -> int:
         """Update the index itself. Returns the number of changed passages."""
@@ -274,18 +279,6 @@ class TextView:
         self.shows, self.last = generation, last
         self._start_delta()
         return len(surplus) + len(missing)
-
-    def _update_delta(self, connection: sqlite3.Connection, generation: str) -> None:
-        since, last = self.delta_shows, self._delta_last
-        changed = database.changed(connection, int(since), last) if since else None
-        if changed is None:
-            self._start_delta()
-            changed = database.outdated(connection, self.shows, self.last, self.index.ids)[:2]
-        surplus, missing = changed
-        self._delta.update(surplus, ())
-        new_ids = missing[: max(0, _LONGEST - len(self._delta))]
-        self._delta.update((), _texts(connection, new_ids))
-        self.delta_shows, self._delta_last = generation, max([self._delta_last, *new_ids[-1:]])
 
 
 def _texts(connection: sqlite3.Connection, ids: Sequence[int]) -> Iterator[tuple[int, str]]:
@@ -340,15 +333,11 @@ class DenseView:
         kind = self.index.wanted(len(self.index) + len(missing) - len(surplus))
         if reshape and kind != self.index.index_type:
             missing = database.passage_ids(connection)
-            self._retrain(connection, kind, missing)
+            sample = np.random.default_rng(0).permutation(missing)[: self.index.sample(kind)]
+            rows = database.vectors(connection, sample.tolist(), self.dim)[1]
+            self.index = DenseIndex.trained(self.dim, kind, rows)
         else:
             self.index.remove(surplus)
         for some in database.batches(missing):
             self.index.add(*database.vectors(connection, some, self.dim))
         self.shows, self._last = generation, last
-
-    def _retrain(self, connection: sqlite3.Connection, index_type: str, ids: Sequence[int]) -> None:
-        """Start an empty index of this type, trained on a sample of the passages."""
-        sample = np.random.default_rng(0).permutation(ids)[: self.index.sample(index_type)]
-        rows = database.vectors(connection, sample.tolist(), self.dim)[1]
-        self.index = DenseIndex.trained(self.dim, index_type, rows)

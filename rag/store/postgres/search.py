@@ -34,9 +34,7 @@ class Scope:
 
 
 def scope(connection: Connection[Any], filter: Filter | None, few: int) -> Scope:
-    """The scope of a filter; lists its documents, or with pages its passages, if they have at most
-    `few` passages.
-    """
+    """The scope of a filter; lists its documents, or on pages its passages, if there are `few`."""
     if not filter:
         return Scope()
     condition, values = where(of_documents(filter))

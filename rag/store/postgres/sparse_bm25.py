@@ -59,15 +59,11 @@ class CorpusStatistics:
 
 def encode(counts: Mapping[int, int]) -> SparseVector:
     """A passage's vector, from the count of each word by its number."""
-    places = {
-        number * (MOST + 1) + min(count, MOST): _beyond(count) for number, count in counts.items()
-    }
+    places = {}
+    for number, count in counts.items():
+        exact = min(count, MOST)
+        places[number * (MOST + 1) + exact] = count * (exact + K1) / (exact * (count + K1))
     return SparseVector(places, DIMENSIONS)
-
-
-def _beyond(count: int) -> float:
-    """Factor on the score of a word that occurs more than MOST times, else 1."""
-    return 1.0 if count <= MOST else count * (MOST + K1) / (MOST * (count + K1))
 
 
 class _Packed(SparseVector):
@@ -97,9 +93,7 @@ def question_vectors(words: Sequence[Term], collection: CorpusStatistics) -> lis
 
 
 def essential(words: Sequence[Term], collection: CorpusStatistics, lowest: float) -> list[Term]:
-    """Words such that a passage without any of them scores at most `lowest` (MaxScore; Turtle &
-    Flood 1995).
-    """
+    """Words without any of which a passage scores at most `lowest` (Turtle & Flood 1995)."""
     by_bound = sorted(words, key=collection.bound)
     bound = 0.0
     while by_bound and bound + collection.bound(by_bound[0]) < lowest:
