@@ -1,6 +1,4 @@
-"""The composition root: the only module that names concrete classes. Heavy libraries are imported
-when a part is built.
-"""
+"""The only module that names concrete classes. Imports heavy ones when they are built."""
 
 from __future__ import annotations
 
@@ -47,19 +45,13 @@ OnEmbedded = Callable[[int, int], object]
 """Called with the number of passages of a batch that are embedded, and that of the batch."""
 
 
-def _ignore(_: int, __: int) -> None:
-    pass
-
-
 def store(
     settings: Settings,
     embedder: Embedder | None = None,
     create: bool = False,
     any_embedder: bool = False,
 ) -> Store:
-    """Open the index. Creating it needs the embedder; `any_embedder` opens an index that was made
-    with another one.
-    """
+    """Open the index. Creating it needs the embedder; `any_embedder` opens one of another."""
     expect: dict[str, str] = {}
     if not any_embedder:
         expect = {"embedder": settings.embedder, "passage_tokens": str(settings.passage_tokens)}
@@ -106,13 +98,9 @@ def pool(settings: Settings) -> Pool:
     """Processes that parse files, as a context manager that ends them."""
     from rag.parsing.pool import ParseLimits, Pool
 
-    limits = ParseLimits(
-        settings.file_mb * 1_000_000,
-        settings.file_seconds,
-        settings.file_memory_mb,
-        bool(settings.keep_furniture),
-    )
-    return Pool(settings.workers or available_cores(), limits)
+    limits = (settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb)
+    workers = settings.workers or available_cores()
+    return Pool(workers, ParseLimits(*limits, bool(settings.keep_furniture)))
 
 
 def files(settings: Settings, paths: Sequence[Path], name: str | None = None) -> list[FoundFile]:
@@ -135,13 +123,11 @@ def stamps(settings: Settings) -> Stamps:
 def ingest(
     settings: Settings,
     loader: Loader,
-    on_embedded: OnEmbedded = _ignore,
+    on_embedded: OnEmbedded = lambda *_: None,
     forget: Forget | None = None,
     create: bool = True,
 ) -> Ingest:
-    """Ingests files. The model loads only if there is something to embed or an index to create,
-    which `create` allows.
-    """
+    """Ingests files. The model loads if there is something to embed or an index to `create`."""
     from rag.ingestion.ingest import Ingest
 
     opened, lazy = _to_write(settings, create, on_embedded)
@@ -158,7 +144,7 @@ def web(settings: Settings, reader: Pool, allow_private: bool) -> WebIngest:
 
 
 def _to_write(
-    settings: Settings, create: bool = True, on_embedded: OnEmbedded = _ignore
+    settings: Settings, create: bool = True, on_embedded: OnEmbedded = lambda *_: None
 ) -> tuple[Store, Embedder]:
     from rag.models.embedders import LazyEmbedder
 
@@ -230,16 +216,14 @@ def writer(settings: Settings, engine: Engine) -> Writer:
     if not settings.writer:
         message = "no writer is set; written answers need an OpenAI-compatible server"
         raise InputError(message, "set RAG_WRITER=http://127.0.0.1:8080/v1, or ask without --write")
-    server = ChatServer(
-        settings.writer, settings.writer_model, settings.writer_key, settings.writer_seconds
-    )
-    return Writer(server, Checker(engine))
+    address = (settings.writer, settings.writer_model, settings.writer_key)
+    return Writer(ChatServer(*address, settings.writer_seconds), Checker(engine))
 
 
 def searcher(settings: Settings) -> Searcher:
     """Retrieval only: `engine` without the reader."""
-    opened, embeds = store(settings), embedder(settings)
-    return Searcher(settings, opened, _retriever(settings, opened, embeds), _speller(opened))
+    opened = store(settings)
+    return Searcher(settings, opened, *_search(settings, opened, embedder(settings)))
 
 
 def judge(settings: Settings) -> Ranks:
@@ -255,16 +239,12 @@ def assemble(
     reader: Reader,
     chosen_judge: Ranks | None = None,
 ) -> Engine:
-    """Build an engine from parts that already exist; the judge is that of the settings, unless
-    another one is chosen.
-    """
-    retriever, speller = _retriever(settings, store, embedder), _speller(store)
-    classifier = forms(settings, embedder)
+    """Build an engine from existing parts; without `chosen_judge` with that of the settings."""
+    retriever, speller = _search(settings, store, embedder)
+    parts = (speller, forms(settings, embedder), embedder)
 
     def engine_of(reader: Reader, judge: Ranks, quick: Engine | None = None) -> Engine:
-        return Engine(
-            settings, store, retriever, reader, judge, speller, classifier, embedder, quick
-        )
+        return Engine(settings, store, retriever, reader, judge, *parts, quick)
 
     small, _ = stages(reader)
     quick = None
@@ -275,34 +255,25 @@ def assemble(
 
 
 def forms(settings: Settings, embedder: Embedder) -> FormClassifier | None:
-    """Classifier for the form of an answer, or None if it is off. The shipped one works with the
-    default embedder only.
-    """
+    """Classifier of forms; None if off. The shipped one works with the default embedder only."""
     from rag.answering.forms import SHIPPED, FormClassifier
 
     if settings.forms == "off" or (settings.forms == "default" and settings.embedder != "minilm"):
         return None
-    return FormClassifier.load(
-        embedder, SHIPPED if settings.forms == "default" else Path(settings.forms)
-    )
+    path = SHIPPED if settings.forms == "default" else Path(settings.forms)
+    return FormClassifier.load(embedder, path)
 
 
-def _retriever(settings: Settings, store: Store, embedder: Embedder) -> Retriever:
+def _search(settings: Settings, store: Store, embedder: Embedder) -> tuple[Retriever, Speller]:
     from rag.retrieval import HybridRetriever
-
-    return HybridRetriever(store, embedder, settings.first_stage_k, settings.alpha)
-
-
-def _speller(store: Store) -> Speller:
     from rag.store.spelling import WordSpeller
 
-    return WordSpeller(store)
+    retriever = HybridRetriever(store, embedder, settings.first_stage_k, settings.alpha)
+    return retriever, WordSpeller(store)
 
 
 def prepare(settings: Settings) -> None:
-    """Set the thread count, once per process, and stop libraries from looking for updates on the
-    hub.
-    """
+    """Set the thread count, once per process; keep libraries from asking the hub for updates."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -58,8 +58,7 @@ def start(
 def run(
     module: str, *arguments: str, data: bytes, memory: int, seconds: int
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `module.main(arguments)` with `data` as its input. Raises subprocess.TimeoutExpired after
-    `seconds` by the clock."""
+    """Run `module.main(arguments)` on `data`. Raises subprocess.TimeoutExpired after `seconds`."""
     process = start(module, *arguments, memory=memory, seconds=seconds)
     with process:
         try:
@@ -78,8 +77,7 @@ def environment() -> dict[str, str]:
 
 
 def leave_network() -> bool:
-    """Move this process to a network of its own, without interfaces; False if the system does not
-    allow it."""
+    """Move this process to a network without interfaces; False if the system forbids it."""
     try:
         unshare = ctypes.CDLL(None, use_errno=True).unshare
     except (AttributeError, OSError, TypeError):  # not Linux

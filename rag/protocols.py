@@ -130,9 +130,7 @@ class Store(Protocol):
         """The `k` passages with the highest BM25 score."""
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
-        """Approximate document frequency of each stem, as made by `analyze`; stems that occur in no
-        passage are left out.
-        """
+        """Document frequency, approximate, of stems made by `analyze`; absent ones are left out."""
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         """Cosine of `vector` to each of these passages; deleted passages are left out."""
@@ -141,9 +139,7 @@ class Store(Protocol):
         """The passages with these ids; deleted ones are left out."""
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
-        """The document's passages in order and their vectors, shape (n, dim); n is 0 if the id is
-        unknown.
-        """
+        """Its passages in order and their vectors, shape (n, dim); n is 0 for an unknown id."""
 
     def document(self, document_id: str) -> Document | None: ...
 
@@ -151,14 +147,10 @@ class Store(Protocol):
         """Documents in order of id, without their text: all, or up to `limit` ids after `after`."""
 
     def update_digests(self, stamps: Mapping[str, str]) -> None:
-        """Set the container digests of documents, by id, after their archive or mailbox changed
-        but they did not. Does not start a new generation.
-        """
+        """Set container digests by id, after only the archive changed. Starts no new generation."""
 
     def keep_original(self, document_id: str, content: bytes) -> None:
-        """Keep the file of an existing document until the document is replaced or deleted. Does not
-        start a new generation.
-        """
+        """Keep a document's file until the document changes or goes. Starts no new generation."""
 
     def original(self, document_id: str) -> bytes | None:
         """The document's file, if it is kept."""
@@ -187,17 +179,13 @@ class Store(Protocol):
     def stats(self) -> Stats: ...
 
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
-        """Count what the index holds of a document. After a deletion, pass its former passage ids
-        as `numbers`.
-        """
+        """Count what the index holds of a document and, once deleted, of its passages `numbers`."""
 
     def erasing(self) -> AbstractContextManager[None]:
         """Space for deletions on a full disk, as long as it is open."""
 
     def vacuum(self) -> None:
-        """Erase deleted data from logs, free space and search index files, as far as that is
-        quick.
-        """
+        """Erase deleted data from logs, free space and search files, as far as that is quick."""
 
     def close(self) -> None: ...
 

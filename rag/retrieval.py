@@ -24,8 +24,7 @@ _NAMED = 0.5
 _UNNAMED = 0.8
 """Factor on the score of passages of other documents if the question names one by an identifier."""
 _FEW, _SEARCHED = 12, 3
-"""Maximum number of documents that a question may name, and of those that are searched separately.
-"""
+"""Maximum number of documents that a question may name, and of those searched separately."""
 _OPENING = 2000
 """Opening characters in which a letter, a report or minutes usually state date and number."""
 
@@ -40,9 +39,7 @@ not (eval/results/retrieval.md).
 
 
 class HybridRetriever:
-    """Retrieves candidates with both retrievers, scores each candidate with both, and fuses the
-    scores.
-    """
+    """Retrieves candidates with both retrievers, scores each with both, and fuses the scores."""
 
     def __init__(
         self, store: Store, embedder: Embedder, candidates: int = 100, alpha: float = 0.7
@@ -79,9 +76,7 @@ class HybridRetriever:
         named: Sequence[str],
         identified: bool,
     ) -> tuple[list[Hit], bool]:
-        """Hits from `depth` candidates of each retriever, and whether there may be more
-        candidates.
-        """
+        """Hits from `depth` candidates of each retriever, and whether there may be more."""
         dense = dict(self._store.dense(vector, depth, filter))
         lexical = dict(self._store.lexical(question, depth, filter))
         by_dense, by_lexical = _ranks(dense), _ranks(lexical)
@@ -92,7 +87,11 @@ class HybridRetriever:
         dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
         scores = fuse(dense, lexical, self._alpha)
         passages = self._store.passages(list(scores))
-        scores = _preferred(scores, passages, named, identified)
+        for number, passage in passages.items():
+            if passage.document_id in named:
+                scores[number] = 1 - (1 - scores[number]) * _NAMED
+            elif identified:
+                scores[number] *= _UNNAMED
         order = sorted(scores, key=lambda i: (-scores[i], i))
         always = min(_ALWAYS, k // 4)  # for small k the fused order is better
         firsts = {
@@ -138,24 +137,6 @@ class HybridRetriever:
         ).values()
 
 
-def _preferred(
-    scores: Mapping[int, float],
-    passages: Mapping[int, Passage],
-    named: Sequence[str],
-    identified: bool,
-) -> dict[int, float]:
-    """The scores, with those of named documents raised, and those of others lowered if a document
-    is named by an identifier.
-    """
-    preferred = dict(scores)
-    for number, passage in passages.items():
-        if passage.document_id in named:
-            preferred[number] = 1 - (1 - scores[number]) * _NAMED
-        elif identified:
-            preferred[number] *= _UNNAMED
-    return preferred
-
-
 def _ranks(scores: Mapping[int, float]) -> dict[int, int]:
     """Rank of each id, from 1, in a retriever's results."""
     return {passage: rank for rank, passage in enumerate(scores, 1)}
@@ -183,19 +164,13 @@ def fuse(
 
 
 def fold(order: Sequence[int], passages: Mapping[int, Passage]) -> list[list[int]]:
-    """Group passage ids by equal text, ordered by the best of each group; ids missing from
-    `passages` are left out.
-    """
+    """Passage ids by equal text, best group first; ids missing from `passages` are left out."""
     groups: dict[tuple[str, str], list[int]] = {}
     for number in order:
-        if number in passages:
-            groups.setdefault(same_text(passages[number]), []).append(number)
+        if passage := passages.get(number):
+            heading = passage.innermost_heading if len(passage.text) < _TELLING else ""
+            groups.setdefault((passage.text, heading), []).append(number)
     return list(groups.values())
-
-
-def same_text(passage: Passage) -> tuple[str, str]:
-    heading = passage.innermost_heading if len(passage.text) < _TELLING else ""
-    return passage.text, heading
 
 
 def choose(groups: Sequence[list[int]], firsts: Collection[int], k: int) -> list[list[int]]:

@@ -83,9 +83,7 @@ def check(source: str, values: Mapping[str, Any]) -> None:
 
 
 def convert(source: str, name: str, value: Any, kinds: Mapping[str, type]) -> Any:
-    """The value as the type of its setting. Raises InputError for an unknown name or a value of
-    another type.
-    """
+    """The value as its setting's type. Raises InputError for an unknown name or another type."""
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, 1)
         hint = f"did you mean {near[0]}?" if near else f"known settings: {', '.join(kinds)}"
@@ -118,9 +116,7 @@ _log = logging.getLogger(__name__)
 
 
 def check_found(path: Path, values: Mapping[str, Any]) -> None:
-    """A rag.toml found in the working folder may be anyone's. Raises InputError if it sets one of
-    the `_TRUSTED` settings.
-    """
+    """A rag.toml in the working folder may be anyone's: InputError if it sets a `_TRUSTED` one."""
     if unsafe := sorted(_TRUSTED.intersection(values)):
         which = "which a file found in the working folder must not set"
         trust = f"if you trust it: export RAG_CONFIG={path.absolute()}"
@@ -195,12 +191,9 @@ class Settings:
     threshold: float = -1.0
     """Minimum confidence for an answer, from 0 to 1; a negative value uses the calibrated one."""
     calibration: str = "default"
-    """Confidence and threshold: "default" (the reader's own), or a file written by
-    `rag eval calibrate`.
-    """
+    """Confidence and threshold: "default" (the reader's own), or a file of `rag eval calibrate`."""
     spelling: int = 1
-    """1 corrects misspelled words in questions to words of the index; 0 leaves questions as typed.
-    """
+    """1 corrects misspelled words in questions to words of the index; 0 leaves them as typed."""
     forms: str = "default"
     """Classifier of the form that a question wants: "default" (shipped), "off" (answers are spans),
     or a file written by `rag train forms`.
@@ -210,9 +203,7 @@ class Settings:
     otherwise int8 if it has VNNI, otherwise fp32).
     """
     device: str = "auto"
-    """Where the models compute: "cpu", "cuda", "mps", or "auto" (an accelerator if torch finds
-    one).
-    """
+    """Where models compute: "cpu", "cuda", "mps", or "auto" (an accelerator if there is one)."""
     threads: int = 0
     """Model threads; 0 means OMP_NUM_THREADS, or all cores that affinity and CPU quota allow."""
     workers: int = 0
@@ -232,9 +223,7 @@ class Settings:
     writer_seconds: int = 60
     """Timeout for a written answer, in seconds."""
     keep_furniture: int = 0
-    """1 keeps navigation, running heads and other boilerplate in newly ingested texts; 0 drops
-    it.
-    """
+    """1 keeps navigation, running heads and other boilerplate of newly read texts; 0 drops it."""
     host: str = "127.0.0.1"
     """Address the service binds to; an address that other machines can reach needs API keys."""
     port: int = 8000
@@ -294,9 +283,7 @@ class Settings:
         return settings.with_values("the command line", arguments)
 
     def with_values(self, source: str, values: Mapping[str, Any]) -> Self:
-        """A copy with these values; None leaves a setting unchanged. Error messages name `source`
-        as the place they come from.
-        """
+        """A copy with these values; None leaves a setting unchanged. Errors name `source`."""
         kinds = {field.name: type(getattr(Settings(), field.name)) for field in fields(self)}
         given = {name: value for name, value in values.items() if value is not None}
         changes = {name: convert(source, name, value, kinds) for name, value in given.items()}
@@ -306,7 +293,5 @@ class Settings:
 
     @property
     def place(self) -> str:
-        """Location of the index for messages: the folder, or the database address without its
-        password.
-        """
+        """Where the index is, for messages: the folder, or the database without its password."""
         return str(self.index) if self.store == "local" else shown(self.store)

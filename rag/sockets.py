@@ -1,6 +1,4 @@
-"""Shuts a socket at a deadline, so that a peer that sends a byte now and then cannot prolong an
-exchange.
-"""
+"""Shuts a socket at a deadline, which its own timeout does not enforce."""
 
 from __future__ import annotations
 

@@ -98,9 +98,7 @@ def items(blocks: Sequence[Block], index: int) -> tuple[Block, ...]:
 
 
 def table_around(blocks: Sequence[Block], offset: int, reach: int = 30_000) -> TableRows | None:
-    """The table that contains the character at `offset`, with its rows within `reach` characters of
-    it; None elsewhere.
-    """
+    """The table that contains `offset`, with its rows within `reach` characters; None elsewhere."""
     index = enclosing(blocks, offset, "table")
     if index is None:
         return None
@@ -118,9 +116,7 @@ def row_at(blocks: Sequence[Block], offset: int) -> Block | None:
 
 
 def within(blocks: Sequence[Block], start: int, end: int) -> list[Block]:
-    """The blocks of which a part is in `text[start:end]`, and their parents; `parent` is an index
-    in the result.
-    """
+    """Blocks with a part in `text[start:end]`, and their parents; `parent` refers to the result."""
     first = bisect_right(blocks, start, key=_START)
     indices = [
         *reversed(list(_around(blocks, start))),
@@ -164,9 +160,7 @@ def sentence_around(document: Document, start: int, end: int, reach: int) -> Off
 
 
 def parts(blocks: Sequence[Block]) -> Iterator[Block]:
-    """The outermost blocks that have text of their own: headings, and what they and groups
-    contain.
-    """
+    """The outermost blocks with text of their own: headings, and what they and groups contain."""
     for block in blocks:
         above = blocks[block.parent].kind if block.parent >= 0 else "group"
         if block.kind != "group" and above in ("heading", "group"):
