@@ -40,8 +40,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start `module.main(arguments)` in a new process, with pipes to its input and output.
 
-    `memory` is the megabytes that it may use beyond those of its imports; `seconds` is its limit of
-    CPU time, 0 for none.
+    `memory` limits its megabytes beyond those of its imports, `seconds` its CPU time unless 0.
     """
     command = [sys.executable, "-P", "-m", __name__, module, str(memory), str(seconds), *arguments]
     pipe = subprocess.PIPE

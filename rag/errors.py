@@ -107,9 +107,7 @@ def install_line(extra: str = "") -> str:
 
 
 def _installed_from() -> str:
-    """Source address recorded by the installer (PEP 610); "" if the package came from an index or
-    was not installed.
-    """
+    """Source address that the installer recorded (PEP 610); "" for a package of an index."""
     import json
     from importlib import metadata
 

@@ -4,10 +4,9 @@ from a question's words; `rag.retrieval` prefers documents that these name.
     type=pdf  author!=Ada  year>=2024  date<2024-06  source:reports/2024  document=seeds/jcpoa.md
 
 The keys "document" (the id), "title" and "source" are fields of a document. "page" (page=3,
-page>=2) selects the passages with text on such a page. All other keys are metadata. If there are
-several `source=` conditions, one of them must hold, and likewise for `document=`: source=a source=b
-selects both folders. `matches` defines the meaning of a filter; stores translate it to SQL, and
-tests compare them with it.
+page>=2) selects the passages with text on such a page. All other keys are metadata. Of several
+`source=` conditions one must hold, likewise of `document=`: source=a source=b selects both folders.
+`matches` defines the meaning of a filter; stores translate it to SQL, and tests compare them.
 """
 
 from __future__ import annotations
@@ -54,9 +53,7 @@ class Condition:
 
 
 Filter = tuple[Condition, ...]
-"""Conditions that must all match, except that one of each group of `alternatives` suffices; ()
-matches every document.
-"""
+"""Conditions that must all match, or one of each group of `alternatives`; () matches everything."""
 _ONE_OF = ("document", "source")
 
 
@@ -75,9 +72,7 @@ Clause = tuple[str, list[Any]]
 
 
 def in_sql(filter: Filter, clause: Callable[[Condition], Clause], always: str) -> Clause:
-    """The filter as an expression. `clause` translates conditions other than "!=" to a store's
-    dialect, in which `always` is true.
-    """
+    """The filter in a store's dialect, in which `always` is true; `clause` never gets a "!="."""
     expressions, values = [always], list[Any]()
     for group in alternatives(filter):
         choices = []

@@ -1,8 +1,7 @@
 """Blocks of a document as a few hundred bytes for each thousand characters, unpacked on first use.
 
 The bytes are zlib data: little-endian numbers in columns of the smallest width, each start as the
-distance from the block before, then names, markers and columns as JSON, by the index of their
-block.
+distance from the block before, then names, markers and columns as JSON, by index of the block.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from rag.filters import Filter as Filter  # part of the seam
 from rag.types import Document, Hit, Passage, Span
 
 Vectors = NDArray[np.float32]
+Ranking = list[tuple[int, float]]
+"""(passage id, score) pairs, best first; higher scores are better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Footprint:
 
     `numbers` are its passage ids. `unmerged` counts deleted passages of all documents whose words
     remain in the full-text files until the next merge; searches do not return them. `snapshots` are
-    the files that contain the document. `originals` is 1 if its uploaded file is kept. `cells` are
-    those of grids that quote it.
+    files that contain the document, `cells` those of grids that quote it. `originals` is 1 if its
+    uploaded file is kept.
     """
 
     documents: int
@@ -57,8 +59,7 @@ class CellRow(NamedTuple):
 
     `row` and `column` are names within the grid; `documents` are the ids of those it quotes, or of
     its row. `record` is a JSON object without these ids; after one of the documents was deleted,
-    the time of that as a JSON string. `number` grows with every version of any cell; a new one has
-    0.
+    the time of that as a JSON string. `number` grows with every version of any cell, from 0.
     """
 
     row: str
@@ -96,8 +97,7 @@ class Embedder(Protocol):
 class Store(Protocol):
     """Documents, passages, vectors and both retrievers, changed together in transactions.
 
-    Passage ids are positive integers and never reused. Searches return (id, score) pairs, best
-    first; higher scores are better.
+    Passage ids are positive integers and never reused.
     """
 
     def writing(self) -> AbstractContextManager[None]:
@@ -119,14 +119,10 @@ class Store(Protocol):
     def delete(self, document_id: str) -> bool:
         """Delete a document. Returns False if the id is unknown."""
 
-    def dense(
-        self, vector: Vectors, k: int, filter: Filter | None = None
-    ) -> list[tuple[int, float]]:
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> Ranking:
         """The `k` passages with the highest cosine to `vector`, shape (dim,)."""
 
-    def lexical(
-        self, question: str, k: int, filter: Filter | None = None
-    ) -> list[tuple[int, float]]:
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> Ranking:
         """The `k` passages with the highest BM25 score."""
 
     def word_counts(self, words: Sequence[str]) -> dict[str, int]:
@@ -172,8 +168,8 @@ class Store(Protocol):
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
         """Add versions of cells in one transaction; those with a number replace that version.
-        Cells of documents or grids that no longer exist are left out. Returns how many were
-        written. Does not start a new generation.
+        Cells of absent documents or grids are left out. Returns how many were written. Does not
+        start a new generation.
         """
 
     def stats(self) -> Stats: ...
@@ -223,8 +219,7 @@ class SentenceScore:
 class Verdict:
     """One passage's verdict on a yes/no question, or on a claim in the question's place.
 
-    Three probabilities that add up to 1. For a claim, `yes` means supported, `no` contradicted, and
-    `unsaid` neither.
+    Probabilities that add up to 1. Of a claim, `yes` means supported, `no` contradicted.
     """
 
     hit: Hit
@@ -239,8 +234,7 @@ class ReaderOutput:
 
     `spans` are sorted by score, best first. `sentences` are sorted by passage, in the given order,
     then by offset; there is one verdict per passage. Both are empty if the model lacks that head.
-    `first` is the output of the small reader that chose the passages, for all of them; None
-    without one.
+    `first` is the output of the small reader, if one chose the passages, for all of them.
     """
 
     spans: list[Span]

@@ -1,7 +1,6 @@
 """Hybrid retrieval: dense and lexical results fused by convex combination; passages of documents
-that the question names, by an identifier, a quarter or a date, are preferred.
-
-Passages with equal text become one hit.
+that the question names, by an identifier, a quarter or a date, are preferred. Passages with equal
+text become one hit.
 """
 
 from __future__ import annotations
@@ -33,9 +32,7 @@ _TELLING = 200
 text count as copies only under the same heading.
 """
 _CLOSE, _MANY = 0.6, 20
-"""all-MiniLM-L6-v2 gives cosines below `_CLOSE` among at least `_MANY` candidates; the e5 models do
-not (eval/results/retrieval.md).
-"""
+"""Unlike e5 models, all-MiniLM-L6-v2 gives one of `_MANY` candidates a cosine below `_CLOSE`."""
 
 
 class HybridRetriever:
@@ -149,8 +146,7 @@ def fuse(
 
     alpha * dense + (1 - alpha) * lexical, where each is scaled from its theoretical minimum (cosine
     -1, BM25 0) to the best score found (TM2C2; Bruch, Gai & Ingber 2023, "An analysis of fusion
-    functions"). If the cosines of many candidates lie close together, as with the e5 models, their
-    minimum replaces -1.
+    functions"). If many cosines lie close together, as with e5 models, their minimum replaces -1.
     """
     lowest = min(dense.values(), default=-1.0)
     floor = lowest if lowest > _CLOSE and len(dense) >= _MANY else -1.0

@@ -1,6 +1,4 @@
-"""Settings: defaults, then one TOML file, then `RAG_*` variables, then the caller's arguments;
-later ones win. Unknown names are errors.
-"""
+"""Settings: defaults, one TOML file, `RAG_*` variables, the caller's arguments; later ones win."""
 
 from __future__ import annotations
 

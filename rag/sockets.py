@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def shut_at(sock: socket.socket, deadline: float) -> Iterator[None]:
-    """Shut the socket down at the deadline, in seconds of `time.monotonic`. A socket's own timeout
-    starts again with each byte, so a peer that sends one now and then would never reach it. Raises
-    TimeoutError at the deadline.
+    """Shut the socket down at the deadline, a `time.monotonic` time, with a TimeoutError. Its own
+    timeout starts again with each byte that a peer sends now and then.
     """
     is_late = threading.Event()
 

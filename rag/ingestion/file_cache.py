@@ -33,11 +33,9 @@ class Stamps:
     """File digests by path, and skipped files."""
 
     def __init__(self, folder: Path | None = None, reader: str = "") -> None:
-        """Load the cache from the index `folder`; empty if it is missing or broken, and without a
-        folder, which also keeps it from being saved.
+        """Load the cache of the index `folder`; empty if that fails. Without one, none is saved.
 
-        `reader` identifies the version of the parsers: files that an older one could not read are
-        tried again.
+        `reader` is the parsers' version: files that an older one could not read are tried again.
         """
         self._path = folder / _NAME if folder else Path(os.devnull)
         self._root = root_of(folder) if folder else ""

@@ -32,9 +32,7 @@ def find_document(
 
 
 def nearest(name: str, ids: Sequence[str]) -> list[str]:
-    """Up to three ids that `name` may mean: those that end with it, contain it, or are spelled
-    almost like it, in this order of preference.
-    """
+    """Up to three ids that end with `name`, else that contain it, else that are spelled alike."""
     folded = name.casefold()
     ends = [
         i

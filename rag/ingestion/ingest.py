@@ -47,8 +47,7 @@ class Ingest:
     """Runs over files; `report` is that of the latest run, updated as it proceeds.
 
     `stamps` avoids hashing unchanged files; `loader` reads files. Unless `keep_furniture`, what
-    recurs on the pages of a folder is dropped. `forget` deletes quotes of documents that are
-    removed.
+    recurs on the pages of a folder is dropped. `forget` deletes quotes of removed documents.
     """
 
     store: Store
@@ -75,8 +74,7 @@ class Ingest:
         """Ingest the files, calling `on_progress` for each one that is stored or needs no storing.
 
         The index is locked only while a batch is stored. Stored documents remain, even after an
-        error, Ctrl-C or a kill, and are listed in `report`. Raises InputError if no file could be
-        read.
+        error, Ctrl-C or a kill, and are in `report`. Raises InputError if no file could be read.
         """
         self.report, self._met = IngestReport(), set()
         with self.store.writing():  # reports another writer before anything is read

@@ -140,8 +140,7 @@ def patiently(change: Callable[[], T]) -> T:
 def check_free(document_id: str, source: str, owner: Document | None) -> None:
     """Raises ConflictError if `owner`, the document with this id, did not come from `source`.
 
-    A file exists and would return with the next sync; an upload exists nowhere else. Neither
-    replaces the other without being asked.
+    A file exists and would return with the next sync; an upload exists nowhere else.
     """
     if owner is None or owner.source.startswith(UPLOADED) == source.startswith(UPLOADED):
         return

@@ -141,8 +141,7 @@ def put_upload(
     """Store the file's changed documents and remove those that it no longer contains. An uploaded
     PDF of at most `keep_pdf` bytes is kept too, to show its pages.
 
-    Raises InputError if it cannot be read, and ConflictError, before any change, if an id is not
-    available.
+    Raises InputError if it cannot be read, ConflictError, before any change, if an id is taken.
     """
     return put_prepared(store, prepare(store, embedder, passage_tokens, upload, load), keep_pdf)
 
@@ -201,9 +200,7 @@ def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document 
 
 
 def _removed(store: Store, prepared: Prepared) -> list[str]:
-    """Ids of the file's documents, itself or its members, that it no longer contains; unreadable
-    members are kept.
-    """
+    """Ids of documents that the file no longer contains; unreadable members are kept."""
     upload = prepared.upload
     sources = {d.source for d in prepared.documents}
     sources |= {f"{upload.source}{MEMBER_SEPARATOR}{part}" for part, _ in prepared.skipped}

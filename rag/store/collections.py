@@ -1,8 +1,6 @@
 """The interface of collections, and which names they may have. A collection is a named index beside
-the default one that shares no data with others.
-
-`rag.store.local.collections` implements it in folders, `rag.store.postgres.collections` in a
-database.
+the default one that shares no data with others: in a folder (`rag.store.local.collections`) or a
+schema of a database (`rag.store.postgres.collections`).
 """
 
 from __future__ import annotations

@@ -49,11 +49,9 @@ def digest(store: Store, document_id: str) -> str:
 def migrate(
     source: Store, target: Store, on_progress: Callable[[], object] = lambda: None
 ) -> Moved:
-    """Copy `source` to `target`, with a call of `on_progress` after each document. A repeated call
-    resumes.
+    """Copy `source` to `target`, calling `on_progress` after each document. Another call resumes.
 
-    Raises InputError if the target contains documents that the source does not, StoreError if an
-    index changed meanwhile.
+    Raises InputError if the target has other documents, StoreError if an index changed meanwhile.
     """
     started = source.stats().generation
     ids = [document.id for document in source.documents()]

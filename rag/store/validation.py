@@ -9,9 +9,7 @@ from rag.types import Document, Passage
 
 
 def check(document: Document, passages: Sequence[Passage]) -> None:
-    """Raises InputError for passages that could not be cited, and for lone surrogates, as in broken
-    JSON and names of files that are not UTF-8.
-    """
+    """Raises InputError for passages that could not be cited, and for what is no valid Unicode."""
     for p in passages:
         is_placed = 0 <= p.start == p.end - len(p.text)
         if not (is_placed and document.text.startswith(p.text, p.start)):

@@ -1,9 +1,7 @@
-"""Collections in folders: `collections/NAME` in the default index's folder contains an index of its
-own.
+"""Collections in folders: `collections/NAME` in the default index's folder is an index of its own.
 
 A collection exists if its folder has its name and contains `collection.json`. Every change is one
-rename, so a crash leaves a collection complete or absent; the next change removes what a crash left
-behind.
+rename, so a crash leaves a collection complete or absent; the next change removes leftovers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""Dense retrieval: inner product of unit vectors with FAISS, exact up to some size, then
-compressed.
+"""Dense retrieval with FAISS: inner product of unit vectors, exact up to some size.
 
 Passage ids are FAISS ids (through `IndexIDMap2` for a flat index), so a deletion renumbers nothing.
-`save` replaces the file atomically; `rag.store.local.indexes` decides when, and rebuilds the index
-from the store's rows after a crash.
+`rag.store.local.indexes` decides when to save the index, and rebuilds it after a crash.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.protocols import Vectors
+from rag.protocols import Ranking, Vectors
 
 _FLAT = 50_000
 """Maximum number of vectors for an exhaustive search (4 ms; 100,000 take 14 to 48 ms)."""
@@ -140,9 +138,7 @@ class DenseIndex:
         if len(ids):
             self._index.add_with_ids(np.ascontiguousarray(vectors), np.asarray(ids, dtype=np.int64))
 
-    def search(
-        self, vector: Vectors, k: int, allowed: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
+    def search(self, vector: Vectors, k: int, allowed: Sequence[int] | None = None) -> Ranking:
         """The `k` best (id, cosine) for `vector`, shape (dim,), best first, among `allowed` ids."""
         k = min(k, len(self) if allowed is None else len(allowed))
         if k < 1:

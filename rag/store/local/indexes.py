@@ -1,5 +1,4 @@
-"""Keeps the two search indexes of a local store, FAISS and Tantivy, equal to its SQLite rows, also
-after a crash or a lost file.
+"""Keeps the two search indexes of a local store, FAISS and Tantivy, equal to its SQLite rows.
 
 Each holds a set of passage ids and is correct if that set equals SQLite's, because ids are never
 reused and passages never change. One step therefore repairs everything, after a change by this or
@@ -11,8 +10,7 @@ On disk they are `vectors.faiss` and `lexical/`. `derived.json`, written last, n
 generation that the files show and the digest of each; files that do not match it are rebuilt, not
 searched. Only the holder of the write lock changes them, when it opens the index or after a number
 of changes; the vectors' file, which is always written as a whole, after many. Other processes
-follow the rows: the dense index in place, the full text by a delta in memory
-(`rag.store.local.views`).
+follow the rows: the dense index in place, the full text by a delta (`rag.store.local.views`).
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Rebuilds an index from its own text: with another embedder, another passage size, or a better
-splitter.
+"""Rebuilds an index from its own text: with another embedder, passage size, or a better splitter.
 
 The source files are not needed. A second set of passages is filled document by document beside the
 active one, in the same SQLite file. It survives a kill; a document that is changed or deleted

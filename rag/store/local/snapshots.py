@@ -1,8 +1,7 @@
 """Snapshots of a local store: one file that any machine can restore atomically.
 
 A snapshot is the SQLite database at one moment, copied with SQLite's backup while others read and
-write. Its meta table holds a digest of every row. FAISS and Tantivy indexes are rebuilt from the
-rows.
+write. Its meta table holds a digest of every row. Search indexes are rebuilt from the rows.
 """
 
 from __future__ import annotations
@@ -109,13 +108,11 @@ def check(path: Path) -> Snapshot:
 
 
 def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
-    """Replace the index in `folder` with the snapshot, in one transaction; open processes switch to
-    it.
+    """Replace the index in `folder` in one transaction; open processes switch to the snapshot.
 
     The digest proves that the snapshot is whole, not who made it: only its rows are copied, each
     checked, into a fresh schema, and the search indexes are built, before anything is replaced.
-    Raises InputError if there are documents already, unless `replace`; StoreError if the snapshot
-    is damaged or is not one of an index.
+    Raises InputError if there are documents, unless `replace`; StoreError for a damaged snapshot.
     """
     snapshot = check(source)
     sqlite_file.make_folder(folder)

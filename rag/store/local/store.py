@@ -20,7 +20,7 @@ import numpy as np
 
 from rag.errors import AbsentError, StoreError
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import CellRow, CellState, Filter, Footprint, Stats, Vectors
+from rag.protocols import CellRow, CellState, Filter, Footprint, Ranking, Stats, Vectors
 from rag.settings import root_of
 from rag.store.local import database, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
@@ -78,8 +78,7 @@ _NOW = "'\"' || strftime('%Y-%m-%dT%H:%M:%fZ', 'now') || '\"'"
 class LocalStore:
     """A folder with `rag.sqlite` and the search indexes derived from it. Thread-safe.
 
-    A change touches only SQLite; the search indexes catch up at the end of `writing()`, or before
-    the next search.
+    A change touches only SQLite; search indexes catch up at the end of `writing()`, or in a search.
     """
 
     def __init__(
@@ -229,15 +228,11 @@ class LocalStore:
             self._derived.sync(connection)
             yield connection
 
-    def dense(
-        self, vector: Vectors, k: int, filter: Filter | None = None
-    ) -> list[tuple[int, float]]:
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> Ranking:
         with self._searching() as connection:
             return self._derived.dense.search(connection, vector, k, _allowed(connection, filter))
 
-    def lexical(
-        self, question: str, k: int, filter: Filter | None = None
-    ) -> list[tuple[int, float]]:
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> Ranking:
         with self._searching() as connection:
             return self._derived.text.search(question, k, _allowed(connection, filter))
 

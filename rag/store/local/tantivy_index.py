@@ -21,6 +21,8 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from rag.protocols import Ranking
+
 K1, B = 1.2, 0.75
 LENGTHS: list[int] = [
     *range(24),
@@ -142,10 +144,9 @@ class LexicalIndex:
 
     def collection(self, words: Iterable[str]) -> tuple[int, float]:
         """(number of passages, their average length in words) as used by BM25, obtained from
-        Tantivy with one of these words.
+        Tantivy with one of these words; the length is 0.0 if no passage contains any of them.
 
-        Deleted passages count until a merge. The length is 0.0 if no passage contains any of the
-        words.
+        Deleted passages count until a merge.
         """
         for word in words if self._collection is None else ():
             hits = self._searcher.search(self._term(word), 1, count=False).hits
@@ -178,8 +179,7 @@ class LexicalIndex:
 
         Opens the folder again instead of reloading: an open Tantivy index keeps its own list of
         removable files and would never remove those of another process. Raises ValueError if that
-        fails, for example while another process recreates the folder; searches then use the
-        previous state.
+        fails, as while another process recreates the folder; searches then use the previous state.
         """
         with _to_open(self._folder) as folder:
             index = tantivy.Index.open(str(folder)) if folder else self._index
@@ -199,7 +199,7 @@ class LexicalIndex:
         without: Collection[int] = (),
         weights: Mapping[str, float] | None = None,
         average: float = 0.0,
-    ) -> list[tuple[int, float]]:
+    ) -> Ranking:
         """The `k` best (id, BM25 score) pairs, best first, optionally only among `allowed` ids and
         never `without`.
 

@@ -1,6 +1,5 @@
 """What searches of a local store see, at one generation of its rows: the vectors of all passages,
-and the full text, which is what is saved and a delta in memory (passages added since, ids removed
-since).
+and the full text: what is saved, and a delta in memory (passages added and ids removed since).
 
 A Tantivy commit waits for the disk some twenty times; a delta does not. New passages are scored as
 Tantivy would, with the statistics of both parts combined.
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 
 from rag.digest import sha256_file
 from rag.meaning.identifiers import searched
-from rag.protocols import Vectors
+from rag.protocols import Ranking, Vectors
 from rag.store.local import database
 from rag.store.local.faiss_index import DenseIndex
 from rag.store.local.tantivy_index import (
@@ -48,8 +47,7 @@ _FORMAT = 4
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """`generation` is the generation of the full text, with no passage id above `last`; `vectors`
-    is that of the vectors' file, which lacks `behind` changed passages. Generations are decimal, or
-    "" if nothing is saved.
+    is that of the vectors' file, which lacks `behind` changed passages. "" if nothing is saved.
     """
 
     generation: str = ""
@@ -167,7 +165,7 @@ class Delta:
 
     def search(
         self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None
-    ) -> list[tuple[int, float]]:
+    ) -> Ranking:
         """The `k` best (id, BM25 score) of index and additions without removed ones, best first."""
         if not self._passages:
             return index.search(text, k, allowed, self.deleted)
@@ -221,9 +219,7 @@ class TextView:
     def _start_delta(self) -> None:
         self._delta, self.delta_shows, self._delta_last = Delta(), self.shows, self.last
 
-    def search(
-        self, question: str, k: int, allowed: Sequence[int] | None
-    ) -> list[tuple[int, float]]:
+    def search(self, question: str, k: int, allowed: Sequence[int] | None) -> Ranking:
         return self._delta.search(self.index, question, k, allowed)
 
     def doc_freq(self, word: str) -> int:
@@ -300,7 +296,7 @@ class DenseView:
 
     def search(
         self, connection: sqlite3.Connection, vector: Vectors, k: int, allowed: Sequence[int] | None
-    ) -> list[tuple[int, float]]:
+    ) -> Ranking:
         """The best passages by cosine; a compressed index's candidates are scored with the rows."""
         if self.index.exact:
             return self.index.search(vector, k, allowed)

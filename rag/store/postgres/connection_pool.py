@@ -44,8 +44,7 @@ _GONE = ("08", "57P", "25006")
 
 
 class Database:
-    """Two pools: `change` uses the primary, `read` any server that the DSN's `target_session_attrs`
-    allows.
+    """Two pools: `change` uses the primary, `read` any server that `target_session_attrs` allows.
 
     Work that loses its server is retried on whichever server answers, for up to `wait` seconds.
     Work in a collection holds its guard table: without the collection's schema, its table names
@@ -187,11 +186,8 @@ def _close(*pools: ConnectionPool[Connection[Any]]) -> None:
 
 
 def _configure(connection: Connection[Any]) -> None:
-    """Use custom plans: the generic plan, which PostgreSQL uses after five runs, does not know how
-    few rows a filter leaves.
-
-    Also disable parallel workers, since starting them takes ten times as long as a search on a busy
-    server.
+    """Use custom plans: the generic one, used after five runs, does not know how few rows a filter
+    leaves. No parallel workers: on a busy server they start in ten times the time of a search.
     """
     register_vector(connection)
     connection.execute("SET plan_cache_mode = force_custom_plan")

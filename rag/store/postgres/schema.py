@@ -3,8 +3,7 @@
 Texts and titles are UTF-8 in `bytea`, since PostgreSQL's `text` has no NUL; `named`, `source`,
 `metadata` and `tags` are for filters, which take one for U+FFFD. `record` is the document without
 its text, blocks and stamp, as JSON. `rag_vectors` and `rag_words` are narrow tables of their own:
-searches read nothing else. Names are not qualified: the connection's search_path says where an
-index lives.
+searches read nothing else. Names are not qualified: the search_path says where an index lives.
 """
 
 from __future__ import annotations
@@ -114,8 +113,7 @@ def prepare(
 ) -> dict[str, str]:
     """The index's metadata. With `create`, create it if it is missing, one process at a time.
 
-    Raises StoreError if it is missing or of another version, or if the server has no usable
-    pgvector.
+    Raises StoreError if it is missing or of another version, or without a usable pgvector.
     """
     with connection.transaction():
         if create is not None:

@@ -8,13 +8,12 @@ from typing import Any
 from psycopg import Connection
 
 from rag.filters import Pages, of_documents, pages
-from rag.protocols import Filter, Vectors
+from rag.protocols import Filter, Ranking, Vectors
 from rag.store.local.tantivy_index import analyze
 from rag.store.postgres.filter_sql import where
 from rag.store.postgres.schema import OWN, SAFE, pgvector_version
 from rag.store.postgres.sparse_bm25 import CorpusStatistics, Term, essential, question_vectors
 
-Found = list[tuple[int, float]]
 INDEX = "rag_vectors_hnsw"
 _MANY = 5_000
 """Up to this many postings are scored directly; with more, common words are left out first."""
@@ -70,7 +69,9 @@ def _on_pages(page_range: Pages, condition: str) -> str:
     )
 
 
-def dense(connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int) -> Found:
+def dense(
+    connection: Connection[Any], vector: Vectors, k: int, within: Scope, exact: int
+) -> Ranking:
     """By cosine: exact for listed rows and up to `exact` passages, else from the HNSW index."""
     if within.few == 0:
         return []
@@ -110,7 +111,7 @@ def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
     return row or (0, 0, None)
 
 
-def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> Found:
+def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -> Ranking:
     """By BM25, exactly."""
     terms = list(dict.fromkeys(analyze(question)))
     if not terms or k < 1 or within.few == 0:
@@ -135,7 +136,7 @@ def _by_rare_words(
     collection: CorpusStatistics,
     k: int,
     within: Scope,
-) -> Found:
+) -> Ranking:
     """Score passages with a rare word; those with only common words if one could be better."""
     rare, postings = list[Term](), 0
     for word in sorted(words, key=lambda word: word.passages):
@@ -157,7 +158,7 @@ def _score(
     collection: CorpusStatistics,
     k: int,
     within: Scope,
-) -> Found:
+) -> Ranking:
     """The best passages that contain one of the `needed` words, scored by all `words`."""
     vectors = question_vectors(words, collection)
     numbers = [word.number for word in needed]
@@ -194,10 +195,8 @@ def tend(connection: Connection[Any], exact: int, dim: int) -> None:
 
 
 def building(version: tuple[int, ...], dim: int, broken: bool) -> list[str]:
-    """Commands that build the index after the rows are loaded, which is many times faster than
-    inserting rows into it.
-
-    `broken`: the previous build was killed.
+    """Commands that build the index of loaded rows, many times faster than row by row; `broken` if
+    the previous build was killed.
     """
     return [
         *([f"DROP INDEX CONCURRENTLY IF EXISTS {INDEX}"] if broken else []),

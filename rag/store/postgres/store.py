@@ -14,7 +14,7 @@ import numpy as np
 from psycopg import Connection
 
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import CellRow, CellState, Filter, Footprint, Stats, Vectors
+from rag.protocols import CellRow, CellState, Filter, Footprint, Ranking, Stats, Vectors
 from rag.store.duplicates import Duplicates, duplicates
 from rag.store.postgres import schema, search, writes
 from rag.store.postgres.connection_pool import Database
@@ -129,17 +129,13 @@ class PostgresStore:
             lambda c: c.execute(sql, values).fetchall() if schema.has(c, table) else []
         )
 
-    def dense(
-        self, vector: Vectors, k: int, filter: Filter | None = None
-    ) -> list[tuple[int, float]]:
+    def dense(self, vector: Vectors, k: int, filter: Filter | None = None) -> Ranking:
         query = np.ascontiguousarray(vector, dtype=np.float32)
         return self._database.read(
             lambda c: search.dense(c, query, k, search.scope(c, filter, self._exact), self._exact)
         )
 
-    def lexical(
-        self, question: str, k: int, filter: Filter | None = None
-    ) -> list[tuple[int, float]]:
+    def lexical(self, question: str, k: int, filter: Filter | None = None) -> Ranking:
         return self._database.read(
             lambda c: search.lexical(c, question, k, search.scope(c, filter, self._exact))
         )
