@@ -20,6 +20,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 _INHERITED = (
     *("PATH", "HOME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP"),
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV"),
@@ -45,12 +50,7 @@ def start(
     command = [sys.executable, "-P", "-m", __name__, module, str(memory), str(seconds), *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        command,
-        stdin=pipe,
-        stdout=pipe,
-        stderr=stderr,
-        env=environment(),
-        start_new_session=True,
+        command, stdin=pipe, stdout=pipe, stderr=stderr, env=environment(), start_new_session=True
     )
 
 
@@ -92,9 +92,7 @@ def end_with_parent() -> None:
 
 def limit_memory(megabytes: int) -> None:
     """Limit the address space above current use, if the system supports it."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
+    with suppress(AttributeError, OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + (megabytes << 20)
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -102,9 +100,7 @@ def limit_memory(megabytes: int) -> None:
 
 def limit_time(seconds: int) -> None:
     """Limit CPU time above current use, if the system supports it."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
+    with suppress(AttributeError, OSError, ValueError):
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
         soft = int(used.ru_utime + used.ru_stime) + seconds + 1
@@ -113,26 +109,18 @@ def limit_time(seconds: int) -> None:
 
 def add_time(seconds: int) -> None:
     """Raise the limit that `limit_time` has set."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
+    with suppress(AttributeError, OSError, ValueError):
         soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
         if soft != resource.RLIM_INFINITY:
             resource.setrlimit(resource.RLIMIT_CPU, (soft + seconds, hard))
-
-
-def _leave_no_dump() -> None:
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def main(arguments: Sequence[str]) -> None:
     module, memory, seconds, *remaining = arguments
     leave_network()  # first: a user namespace is refused to a process with threads
     end_with_parent()  # after the change of namespaces, which would undo it
-    _leave_no_dump()
+    with suppress(AttributeError, OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no dump of memory
     child = importlib.import_module(module)
     limit_memory(int(memory))
     if int(seconds):

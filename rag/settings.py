@@ -48,10 +48,7 @@ _LIMITS: dict[str, tuple[float, float]] = {
     "spelling": (0, 1),
 }
 """Least and greatest value."""
-_CHOICES = {
-    "precision": ("auto", "fp32", "bf16", "int8"),
-    "device": ("auto", "cpu", "cuda", "mps"),
-}
+_CHOICES = {"precision": ("auto", "fp32", "bf16", "int8"), "device": ("auto", "cpu", "cuda", "mps")}
 
 _ADDRESSES = {"writer": "http://127.0.0.1:8080/v1", "public_url": "https://rag.example.org/"}
 """Settings that are addresses, with examples."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from rag.errors import ConflictError, InputError
 from rag.ingestion.deletion import Forget, forgotten
 from rag.ingestion.file_cache import Stamps, status_of
-from rag.ingestion.pipeline import Embedded, batches, check_free, patiently, put
+from rag.ingestion.pipeline import Stored, batches, check_free, patiently, put
 from rag.ingestion.repeated_blocks import without_recurring
 from rag.parsing.base import ParseError
 from rag.parsing.files import FoundFile, no_file
@@ -62,8 +62,6 @@ class Ingest:
     _by_file: dict[str, list[Document]] = field(default_factory=dict, init=False)
     _by_id: dict[str, Document] = field(default_factory=dict, init=False)
     _before: frozenset[str] = field(default=frozenset(), init=False)
-    _generation: int = field(default=0, init=False)
-    """generation of the index when its documents were last read or changed here"""
     _met: set[Path] = field(default_factory=set, init=False)
     _status: dict[Path, str] = field(default_factory=dict, init=False)
     """status of files before they are read"""
@@ -93,12 +91,11 @@ class Ingest:
         read = ((job.found, self._take(job.found, loaded)) for job, loaded in results)
         for files_read, batch in batches(read, self.embedder, self.passage_tokens):
             if batch:
-                patiently(functools.partial(self._put, batch))
+                self._note(patiently(functools.partial(put, self.store, batch)))
             for file in files_read:
                 on_progress(file)
 
     def _load_state(self) -> None:
-        self._generation = self.store.stats().generation
         documents = [_state_of(document) for document in self.store.documents()]
         self._by_source = {document.source: document for document in documents}
         self._by_id = {document.id: document for document in documents}
@@ -187,22 +184,12 @@ class Ingest:
             raise ParseError(taken(owner))
         return document
 
-    def _put(self, batch: Sequence[Embedded]) -> None:
-        with self.store.writing():
-            owners = self._others()
-            stored = put(self.store, batch, lambda d: check_free(d.id, d.source, owners.get(d.id)))
-            self._generation = self.store.stats().generation
+    def _note(self, stored: Stored) -> None:
         report = self.report
         report.skipped += [(d.source, f"{why.message}; {why.hint}") for d, why in stored.refused]
         report.passages += stored.passages
         for document_id in stored.ids:
             (report.updated if document_id in self._before else report.added).append(document_id)
-
-    def _others(self) -> dict[str, Document]:
-        """Documents by id, if another process has changed the index meanwhile."""
-        if self.store.stats().generation == self._generation:
-            return {}
-        return {document.id: document for document in self.store.documents()}
 
     def _check_any(self) -> None:
         report = self.report

@@ -59,9 +59,8 @@ def index(
     passage_tokens: int = 160,
     check: Callable[[Document], object] = lambda _: None,
 ) -> Stored:
-    """Split, embed and store documents batch by batch.
+    """Split, embed and store documents batch by batch, except those that `put` refuses.
 
-    `check` raises ConflictError, under the write lock, for a document that must not be stored.
     Raises BusyError if another process writes for longer than a minute.
     """
     stored = Stored()
@@ -109,13 +108,15 @@ def put(
     documents: Iterable[Embedded],
     check: Callable[[Document], object] = lambda _: None,
 ) -> Stored:
-    """Store documents under the write lock, except those for which `check` raises ConflictError.
-    Raises BusyError if another process is writing.
+    """Store documents under the write lock, except those whose ids are not free, or for which
+    `check` raises ConflictError. Raises BusyError if another process is writing.
     """
     stored = Stored()
     with store.writing():
         for document in documents:
+            owner = store.document(document.document.id)
             try:
+                check_free(document.document.id, document.document.source, owner)
                 check(document.document)
             except ConflictError as error:
                 stored.refused.append((document.document, error))

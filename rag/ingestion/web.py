@@ -13,7 +13,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 from rag.errors import InputError
 from rag.ingestion.fetch import VALIDATORS, Fetcher, WebPage, host_of
 from rag.ingestion.ingest import IngestReport
-from rag.ingestion.pipeline import check_free, index
+from rag.ingestion.pipeline import index
 from rag.parsing.base import ParseError
 from rag.parsing.load import Loaded
 from rag.protocols import Embedder, Store
@@ -103,9 +103,7 @@ class WebIngest:
         except ParseError as error:
             self.report.skipped.append((page.url, str(error)))
             return
-        parts = (self.store, self.embedder, self.passage_tokens)
-        owner = self.store.document
-        report = index([document], *parts, lambda d: check_free(d.id, d.source, owner(d.id)))
+        report = index([document], self.store, self.embedder, self.passage_tokens)
         self.report.skipped += [(page.url, str(error)) for _, error in report.refused]
         self.report.passages += report.passages
         (self.report.updated if before else self.report.added).extend(report.ids)

@@ -263,9 +263,8 @@ def _put(service: Service, document_id: str, body: PutDocument, caller: Caller) 
     lent = ModelThreadEmbedder(service.embedder, service.runner(caller))
     passages = split(document, lent.count_tokens, service.settings.passage_tokens)
     embedded = embed(lent, [(document, passages)])
-    with store.writing():
-        check_free(document_id, source, store.document(document_id))
-        put(store, embedded)
+    for _, conflict in put(store, embedded).refused:
+        raise conflict
     return document
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -194,9 +194,3 @@ def prune(connection: sqlite3.Connection, until: int) -> None:
         connection.execute("DELETE FROM removed WHERE generation <= ?", (until,))
         values = [("journal", str(until)), ("pruned", str(until))]
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values)
-
-
-def renewed(meta: Mapping[str, str]) -> str:
-    """Generation of the last creation, restore or rebuild; "" if it was pruned since."""
-    since = meta.get("journal", "0")
-    return "" if since == meta.get("pruned") else since

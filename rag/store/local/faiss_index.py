@@ -104,10 +104,6 @@ class DenseIndex:
         """Number of training vectors for this type."""
         return 0 if index_type == "flat" else _SAMPLE * int(index_type.split("-")[1])
 
-    def depth(self, k: int) -> int:
-        """Number of candidates to score in order to find the `k` best."""
-        return max(2 * k, k + 50)
-
     def __len__(self) -> int:
         return int(self._index.ntotal)
 

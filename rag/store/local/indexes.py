@@ -49,8 +49,10 @@ class SearchIndexes:
         """Load the saved indexes or start empty; the first `sync` waits `wait` seconds to save."""
         self._folder = folder
         self._store = meta["store"]
-        self._renewed = database.renewed(meta)
-        """A generation at which there cannot be saved search indexes."""
+        since = meta.get("journal", "0")
+        self._renewed = "" if since == meta.get("pruned") else since
+        """generation of the last creation, restore or rebuild, which saves no search indexes; "" if
+        it was pruned since"""
         self._lock = lock
         self._writable = writable
         self.dense = DenseView(int(meta["dim"]))

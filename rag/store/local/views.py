@@ -300,10 +300,8 @@ class DenseView:
         """The best passages by cosine; a compressed index's candidates are scored with the rows."""
         if self.index.exact:
             return self.index.search(vector, k, allowed)
-        proposed = self.index.search(vector, self.index.depth(k), allowed)
-        ids, rows = database.vectors(
-            connection, [passage_id for passage_id, _ in proposed], self.dim
-        )
+        proposed = [i for i, _ in self.index.search(vector, max(2 * k, k + 50), allowed)]
+        ids, rows = database.vectors(connection, proposed, self.dim)
         scores = (rows @ vector).tolist()
         return sorted(zip(ids, scores, strict=True), key=lambda hit: -hit[1])[:k]
 

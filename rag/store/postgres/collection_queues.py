@@ -55,12 +55,12 @@ class _QueuePlace:
 class CollectionQueues:
     """The queues of the index of the settings, and of collections as long as they exist."""
 
-    def __init__(self, settings: Settings, pace: Pace | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Raises as the store does."""
         self._settings = settings
         self._database = Database(settings.store, wait=5.0, size=2, vectors=False)
         self._collections = PostgresCollections(settings.store, settings.index)
-        self._pace = pace or Pace()
+        self._pace = Pace()
         self._errors: dict[str, str] = {}
         self._database.open(lambda _: None)
 

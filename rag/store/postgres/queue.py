@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 import os
@@ -106,7 +107,8 @@ class PostgresQueue:
 
         async def process(stopping: asyncio.Task[bool]) -> int:
             try:
-                if await asyncio.to_thread(self._database.change, self._is_busy):
+                busy = functools.partial(is_busy, pace=self._pace)
+                if await asyncio.to_thread(self._database.change, busy):
                     return await self.turn(handle, {stopping})
             except AbsentError:
                 raise
@@ -116,9 +118,6 @@ class PostgresQueue:
             return 0
 
         asyncio.run(until_signal(process, self._database.primary, self._pace.poll, wait))
-
-    def _is_busy(self, connection: Connection[Any]) -> bool:
-        return is_busy(connection, self._pace)
 
     async def turn(
         self, handle: Callable[[Upload], Done], ends: Collection[asyncio.Task[bool]]

@@ -119,24 +119,23 @@ def prepare(
         if create is not None:
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
             connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
-        version = _version(connection)
-        if version == 0 and create is not None:
+        if not has(connection, "rag_meta"):
+            if create is None:
+                raise AbsentError(f"no index in {place}", "create one with: rag ingest PATH")
             _create(connection, create)
-        elif version != VERSION:
-            raise _unfit(version, place)
+        values = dict(connection.execute("SELECT key, value FROM rag_meta").fetchall())
+        if (version := int(values.get("version", 0))) != VERSION:
+            again = (
+                "make a new index from your files in another database: rag ingest PATH --index DSN"
+            )
+            hint = "install a newer version of rag" if version > VERSION else again
+            message = f"{place} has schema {version}, this version reads {VERSION}"
+            raise StoreError(message, hint)
         if (server := connection.info.server_version) < _SERVER:
             message = f"{place} runs PostgreSQL {server // 10_000}, at least 16 is needed"
             raise StoreError(message, "upgrade")
         check_pgvector(pgvector_version(connection), place)
-        return dict(connection.execute("SELECT key, value FROM rag_meta").fetchall())
-
-
-def _version(connection: Connection[Any]) -> int:
-    """0 if there is no index."""
-    if not has(connection, "rag_meta"):
-        return 0
-    row = connection.execute("SELECT value FROM rag_meta WHERE key = 'version'").fetchone()
-    return int(row[0]) if row else 0
+        return values
 
 
 def has(connection: Connection[Any], table: str) -> bool:
@@ -150,16 +149,6 @@ def ensure(connection: Connection[Any], table: str, script: str) -> None:
     if not has(connection, table):
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
         connection.execute(script)
-
-
-def _unfit(version: int, place: str) -> StoreError:
-    if version == 0:
-        return AbsentError(f"no index in {place}", "create one with: rag ingest PATH")
-    message = f"{place} has schema {version}, this version reads {VERSION}"
-    if version > VERSION:
-        return StoreError(message, "install a newer version of rag")
-    hint = "make a new index from your files in another database: rag ingest PATH --index DSN"
-    return StoreError(message, hint)
 
 
 def _create(connection: Connection[Any], values: Mapping[str, str]) -> None:
