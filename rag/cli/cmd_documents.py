@@ -102,11 +102,12 @@ def _run(
         with Status(progress.describe, log=True):
             run()
     except KeyboardInterrupt:
+        report = ingest.report
         if is_json():
             print_json(report)
         count = plural(len(report.added) + len(report.updated), "document")
         stopped(f"{count} stored in {place} so far")
-    show(report, _lines(report, place))
+    show(ingest.report, _lines(ingest.report, place))
 
 
 def _lines(report: IngestReport, place: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from rag.ingestion.file_cache import Stamps
@@ -61,45 +61,36 @@ def delete(store: Store, ids: Sequence[str], stamps: Stamps | None = None) -> li
     """Delete the documents that exist, also from `stamps`; erase and search for their remains."""
     with store.erasing():
         with store.writing():
-            before = [_before(store, document_id) for document_id in ids]
-            deleted = [probe for probe in before if store.delete(probe.document)]
-            if archives := {probe.archive for probe in deleted} - {""}:
+            documents = filter(None, map(store.document, dict.fromkeys(ids)))
+            probes = [_probe(store, document) for document in documents]
+            deleted = [probe for probe in probes if store.delete(probe[0].id)]
+            if archives := {gone.file for gone, *_ in deleted if gone.container_sha256}:
                 left = [document.id for document in store.documents() if document.file in archives]
                 store.update_digests(dict.fromkeys(left, _READ_AGAIN))
         store.vacuum()
         if stamps:
-            stamps.forget([probe.source for probe in deleted])
+            stamps.forget([gone.source for gone, *_ in deleted])
             stamps.save()
-        return [_receipt(store, probe) for probe in deleted]
+        return [_receipt(store, *probe) for probe in deleted]
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    document: str
-    source: str
-    archive: str
-    """path of the archive that contained the document, or "" """
-    trace: Footprint
-    probes: tuple[list[Passage], Vectors]
+Pairs = list[tuple[Passage, Vectors]]
 
 
-def _before(store: Store, document_id: str) -> _Before:
-    document = store.document(document_id)
-    passages, vectors = store.embedded(document_id)
+def _probe(store: Store, document: Document) -> tuple[Document, Footprint, Pairs]:
+    """The document without its text, what the index holds of it, and passages to search for."""
+    passages, vectors = store.embedded(document.id)
     step = max(1, len(passages) // _SEARCHES)
-    probes = (passages[::step], vectors[::step])
-    source = document.source if document else ""
-    archive = document.file if document and document.container_sha256 else ""
-    return _Before(document_id, source, archive, store.trace(document_id), probes)
+    pairs = list(zip(passages[::step], vectors[::step], strict=True))
+    return replace(document, text="", blocks=()), store.trace(document.id), pairs
 
 
-def _receipt(store: Store, before: _Before) -> DeletionReceipt:
-    after = store.trace(before.document, before.trace.numbers)
-    pairs = list(zip(*before.probes, strict=True))
-    hits = sum(_finds(store, before.document, *pair) for pair in pairs)
+def _receipt(store: Store, gone: Document, before: Footprint, pairs: Pairs) -> DeletionReceipt:
+    after = store.trace(gone.id, before.numbers)
+    hits = sum(_finds(store, gone.id, *pair) for pair in pairs)
     now, generation = datetime.now(UTC).isoformat(timespec="seconds"), store.stats().generation
-    counts = (before.trace, after, 2 * len(pairs), hits, after.snapshots)
-    return DeletionReceipt(before.document, before.source, now, generation, *counts)
+    counts = (before, after, 2 * len(pairs), hits, after.snapshots)
+    return DeletionReceipt(gone.id, gone.source, now, generation, *counts)
 
 
 def _finds(store: Store, document_id: str, passage: Passage, vector: Vectors) -> int:

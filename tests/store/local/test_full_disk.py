@@ -184,6 +184,7 @@ def remains(*words):
 """
 BY_SYNC_AND_COMMAND = """
 from rag.ingestion.file_cache import Stamps
+from rag.ingestion.ingest import Ingest
 from rag.ingestion.sync import Sync
 from rag.parsing.files import find
 from rag.store.local.store import LocalStore
