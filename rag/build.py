@@ -296,11 +296,13 @@ def queue(settings: Settings) -> PostgresQueue:
     return PostgresQueue(settings.store)
 
 
-def collection_queues(settings: Settings) -> CollectionQueues:
-    """Upload queues of the index and of its collections. Raises InputError for a local index."""
+def worker_queues(settings: Settings, others: bool) -> CollectionQueues:
+    """Upload queues of the index, and with `others` of its collections. Raises InputError for a
+    local index.
+    """
     with _queues(settings):
         from rag.store.postgres.collection_queues import CollectionQueues
-    return CollectionQueues(settings)
+    return CollectionQueues(settings, others)
 
 
 def _queues(settings: Settings) -> AbstractContextManager[None]:

@@ -6,7 +6,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
 import click
 
@@ -109,30 +109,27 @@ def worker_command(
       rag worker --status --json
     """
     errors: Mapping[str, str] = {}
-    if all_collections:
-        if collection_name() != DEFAULT_COLLECTION:
-            message = "--all-collections includes every --collection; leave that out"
-            raise click.UsageError(message)
-        with closing(build.collection_queues(settings)) as queues:
-            if forget:
-                print_json({"forgotten": queues.forget()})
-                return
-            if not status:
-                with _handlers(settings) as opened:
+    if all_collections and collection_name() != DEFAULT_COLLECTION:
+        raise click.UsageError("--all-collections includes every --collection; leave that out")
+    with closing(build.worker_queues(settings, all_collections)) as queues:
+        if forget:
+            counts = queues.forget()
+            print_json({"forgotten": counts if all_collections else sum(counts.values())})
+            return
+        if not status:
+            with _handlers(settings) as opened:
+                if all_collections:
                     errors = queues.work(opened, wait=not once)
-            states = queues.states()
+                else:
+                    with opened("", settings) as handle:
+                        queues.work(lambda *_: nullcontext(handle), wait=not once)
+        states = queues.states()
+    if all_collections:
         lines = [f"{name}: {text}" for name, state in states.items() if (text := _summary(state))]
         show(states, lines or "all queues are empty")
     else:
-        queue = build.queue(settings)
-        if forget:
-            print_json({"forgotten": queue.forget()})
-            return
-        if not status:
-            with _handlers(settings) as opened, opened("", settings) as handle:
-                queue.work(handle, wait=not once)
-        states = {"": queue.state()}
-        show(states[""], _summary(states[""]) or "the queue is empty")
+        (state,) = states.values()
+        show(state, _summary(state) or "the queue is empty")
     sys.exit(1 if errors or any(state.count("failed") for state in states.values()) else 0)
 
 

@@ -87,9 +87,6 @@ class Queue(Protocol):
     def forget(self) -> int:
         """Remove the failed files. Returns their number."""
 
-    def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
-        """Process jobs until a signal stops it, or without `wait` until the queue is empty."""
-
     def close(self) -> None: ...
 
 

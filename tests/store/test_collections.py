@@ -23,6 +23,7 @@ from rag.store.migrate import migrate
 from rag.store.postgres.connection_pool import schema_of
 from tests.postgres import Cluster
 from tests.store.helpers import EMBEDDER, EXPECT, passages_of, put, schema_dsn
+from tests.store.postgres.queue_worker import work
 
 
 def expecting(settings: Settings) -> Settings:
@@ -204,10 +205,11 @@ def test_a_collection_moves_between_stores(
 def test_uploads_are_ingested_by_the_collections_worker(cluster: Cluster, tmp_path: Path) -> None:
     place = database(cluster, tmp_path)
     with closing(build.collections(place)) as there:
-        one, two = (build.queue(there.inside(there.create(name), place)) for name in ("one", "two"))
+        inside = [there.inside(there.create(name), place) for name in ("one", "two")]
+    one, two = map(build.queue, inside)
     one.enqueue([Upload("one.txt", "upload:one.txt", b"text")], "batch")
     two.enqueue([Upload("two.txt", "upload:two.txt", b"text")])
-    one.work(lambda upload: Done("added", (upload.name,)), wait=False)
+    work(inside[0].store, lambda upload: Done("added", (upload.name,)))
     assert one.results("batch") == [("one.txt", Done("added", ("one.txt",)))]
     assert one.state().jobs == ()
     assert [job.name for job in two.state().jobs] == ["two.txt"]

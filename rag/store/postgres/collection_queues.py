@@ -1,4 +1,4 @@
-"""The queues of an index and of all its collections, for one worker.
+"""The queue of an index, and if wanted those of all its collections, for one worker.
 
 Collections take turns, so a large upload to one does not hold up the others. Only one is open at a
 time; the database's notifications, which reach all schemas, start the next round.
@@ -29,6 +29,7 @@ from rag.store.postgres.queue import (
     PostgresQueue,
     forget_failed,
     is_busy,
+    prepare,
     state_of,
     until_signal,
 )
@@ -55,14 +56,17 @@ class _QueuePlace:
 class CollectionQueues:
     """The queues of the index of the settings, and of collections as long as they exist."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises as the store does."""
+    def __init__(self, settings: Settings, others: bool = True, pace: Pace | None = None) -> None:
+        """Without `others`, the index's own queue, which is created if needed. Raises as the store
+        does.
+        """
         self._settings = settings
+        self._others = others
         self._database = Database(settings.store, wait=5.0, size=2, vectors=False)
         self._collections = PostgresCollections(settings.store, settings.index)
-        self._pace = Pace()
+        self._pace = pace or Pace()
         self._errors: dict[str, str] = {}
-        self._database.open(lambda _: None)
+        self._database.open((lambda _: None) if others else prepare)
 
     def states(self) -> dict[str, State]:
         """Waiting, active and failed files of each collection that has a queue."""
@@ -75,6 +79,9 @@ class CollectionQueues:
     def work(self, opened: Open, wait: bool = True) -> dict[str, str]:
         """Process documents one at a time until a signal stops it, or without `wait` until the
         queues are empty. Returns the errors of collections that could not be opened.
+
+        Searches for a lost server until it is found. RagErrors of a document fail its job; those of
+        the store do so after several tries. Raises AbsentError if the only collection is deleted.
         """
 
         async def process(stopping: asyncio.Task[bool]) -> int:
@@ -93,6 +100,8 @@ class CollectionQueues:
         try:
             places = self._each(lambda connection: is_busy(connection, self._pace))
         except RagError as error:
+            if isinstance(error, AbsentError) and not self._others:
+                raise
             _log.warning("%s; looking for it again", error.message)
             return 0
         for place in (place for place, waits in places if waits):
@@ -157,7 +166,7 @@ class CollectionQueues:
         """The places that have a queue, each with its schema as in a search path."""
         (own,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
         places = [_QueuePlace(DEFAULT_COLLECTION, own or "", self._settings)]
-        for collection in listed(connection, "ORDER BY name"):
+        for collection in listed(connection, "ORDER BY name") if self._others else ():
             inside = self._collections.inside(collection, self._settings)
             places.append(_QueuePlace(collection.name, schema_of(collection.id), inside))
         schemas = [place.schema for place in places]

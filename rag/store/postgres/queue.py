@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import functools
 import json
 import logging
 import os
@@ -26,7 +25,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
 
-from rag.errors import AbsentError, RagError, StoreError
+from rag.errors import RagError, StoreError
 from rag.ingestion.uploads import Done, Queued, State, Upload
 from rag.store.postgres.connection_pool import Database
 from rag.store.postgres.schema import has
@@ -79,7 +78,7 @@ class PostgresQueue:
         """Creates its tables if needed. Raises as the store does."""
         self._database = Database(dsn, wait, 4)
         self._pace = pace or Pace()
-        self._database.open(_prepare)
+        self._database.open(prepare)
 
     def enqueue(self, uploads: Sequence[Upload], batch: str = "") -> list[int]:
         return self._database.change(
@@ -96,28 +95,6 @@ class PostgresQueue:
 
     def forget(self) -> int:
         return self._database.change(forget_failed)
-
-    def work(self, handle: Callable[[Upload], Done], wait: bool = True) -> None:
-        """Process jobs one at a time until a signal stops it, or without `wait` until the queue is
-        empty.
-
-        Searches for a lost server until it is found. RagErrors of `handle` fail the job; those of
-        the store do so after several tries. Raises AbsentError if the collection is deleted.
-        """
-
-        async def process(stopping: asyncio.Task[bool]) -> int:
-            try:
-                busy = functools.partial(is_busy, pace=self._pace)
-                if await asyncio.to_thread(self._database.change, busy):
-                    return await self.turn(handle, {stopping})
-            except AbsentError:
-                raise
-            except (ConnectorException, psycopg.OperationalError, StoreError) as error:
-                place, reason = self._database.place, type(error).__name__
-                _log.warning("%s does not answer (%s); looking for it again", place, reason)
-            return 0
-
-        asyncio.run(until_signal(process, self._database.primary, self._pace.poll, wait))
 
     async def turn(
         self, handle: Callable[[Upload], Done], ends: Collection[asyncio.Task[bool]]
@@ -258,7 +235,8 @@ def _unless_deleted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
         loop.default_exception_handler(context)
 
 
-def _prepare(connection: Connection[Any]) -> None:
+def prepare(connection: Connection[Any]) -> None:
+    """Create the tables of the queue if needed."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('rag schema', 0))")
         # the store's connections need it

@@ -6,11 +6,14 @@ It takes SECONDS longer per document.
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 
-from rag.ingestion.uploads import put_upload
+from rag.ingestion.uploads import Done, Upload, put_upload
 from rag.protocols import Vectors
-from rag.store.postgres.queue import Pace, PostgresQueue
+from rag.settings import Settings
+from rag.store.postgres.collection_queues import CollectionQueues
+from rag.store.postgres.queue import Pace
 from rag.store.postgres.store import PostgresStore
 from tests.fakes import BagOfWordsEmbedder
 from tests.store.helpers import EXPECT
@@ -31,13 +34,16 @@ class Slow(BagOfWordsEmbedder):
         return super().embed_passages(texts)
 
 
+def work(dsn: str, handle: Callable[[Upload], Done], wait: bool = False) -> None:
+    """Process the queue of the index at `dsn`."""
+    with closing(CollectionQueues(Settings(store=dsn), others=False, pace=PACE)) as queues:
+        queues.work(lambda *_: nullcontext(handle), wait)
+
+
 def main(dsn: str, seconds: float, tokens: str) -> None:
     expect = {**EXPECT, "passage_tokens": tokens}
-    store, queue = (
-        PostgresStore(dsn, expect, create=True, wait=60),
-        PostgresQueue(dsn, wait=60, pace=PACE),
-    )
-    queue.work(lambda upload: put_upload(store, Slow(seconds), int(tokens), upload))
+    store = PostgresStore(dsn, expect, create=True, wait=60)
+    work(dsn, lambda upload: put_upload(store, Slow(seconds), int(tokens), upload), wait=True)
 
 
 if __name__ == "__main__":

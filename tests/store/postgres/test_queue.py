@@ -14,12 +14,17 @@ from rag.ingestion.uploads import Done, Upload
 from rag.store.postgres.queue import PostgresQueue
 from tests.postgres import Cluster
 from tests.store.helpers import EXPECT, ROOT, postgres, schema_dsn, stored
-from tests.store.postgres.queue_worker import PACE
+from tests.store.postgres.queue_worker import PACE, work
 
 
 @pytest.fixture
-def queue(cluster: Cluster, tmp_path: Path) -> Iterator[PostgresQueue]:
-    made = PostgresQueue(schema_dsn(cluster, tmp_path), pace=PACE)
+def dsn(cluster: Cluster, tmp_path: Path) -> str:
+    return schema_dsn(cluster, tmp_path)
+
+
+@pytest.fixture
+def queue(dsn: str) -> Iterator[PostgresQueue]:
+    made = PostgresQueue(dsn, pace=PACE)
     yield made
     made.close()
 
@@ -28,7 +33,7 @@ def upload(number: int, text: str = "Sardines swim.") -> Upload:
     return Upload(f"docs/{number}.txt", f"/docs/{number}.txt", text.encode())
 
 
-def test_jobs_are_done_once_and_in_order(queue: PostgresQueue) -> None:
+def test_jobs_are_done_once_and_in_order(dsn: str, queue: PostgresQueue) -> None:
     assert len(queue.enqueue([upload(1), upload(2), upload(1, "Later.")])) == 3
     assert [(job.name, job.state) for job in queue.state().jobs] == [
         (f"docs/{n}.txt", "waiting") for n in (1, 2, 1)
@@ -44,13 +49,13 @@ def test_jobs_are_done_once_and_in_order(queue: PostgresQueue) -> None:
         return Done("added", (one.name,))
 
     for _ in range(2):
-        queue.work(handle, wait=False)
+        work(dsn, handle)
         texts = [upload(1), upload(1, "Later."), upload(2)]
         assert sorted(given, key=lambda one: one.name) == [*texts, binary]
         assert queue.state().jobs == ()
 
 
-def test_temporary_failures_are_retried(queue: PostgresQueue) -> None:
+def test_temporary_failures_are_retried(dsn: str, queue: PostgresQueue) -> None:
     tries: list[str] = []
 
     def handle(given: Upload) -> Done:
@@ -62,12 +67,14 @@ def test_temporary_failures_are_retried(queue: PostgresQueue) -> None:
     queue.enqueue([upload(1)])
     deadline = time.monotonic() + 20
     while queue.state().jobs and time.monotonic() < deadline:
-        queue.work(handle, wait=False)
+        work(dsn, handle)
         time.sleep(0.2)
     assert tries == ["docs/1.txt"] * 2
 
 
-def test_the_outcome_of_a_batch_is_known_and_a_failure_blocks_nothing(queue: PostgresQueue) -> None:
+def test_the_outcome_of_a_batch_is_known_and_a_failure_blocks_nothing(
+    dsn: str, queue: PostgresQueue
+) -> None:
     reason = "docs/1.txt is binary, not text"
 
     def handle(given: Upload) -> Done:
@@ -78,7 +85,7 @@ def test_the_outcome_of_a_batch_is_known_and_a_failure_blocks_nothing(queue: Pos
     queue.enqueue([upload(1), upload(2)], "b1")
     queue.enqueue([upload(3)])
     assert queue.results("b1") == [("docs/1.txt", None), ("docs/2.txt", None)]
-    queue.work(handle, wait=False)
+    work(dsn, handle)
     assert queue.results("b1") == [
         ("docs/1.txt", Done("rejected", detail=reason)),
         ("docs/2.txt", Done("updated", ("a", "b"))),
