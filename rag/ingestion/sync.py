@@ -15,7 +15,7 @@ from rag.errors import InputError
 from rag.ingestion.deletion import forgotten
 from rag.ingestion.ingest import Ingest, IngestReport, OnProgress, is_gone
 from rag.ingestion.pipeline import patiently
-from rag.ingestion.sync_plan import Plan, Planner, is_under, refused
+from rag.ingestion.sync_plan import Plan, is_under
 from rag.parsing.files import FoundFile
 from rag.types import Document
 
@@ -67,9 +67,9 @@ class Sync:
         """
         files, store = list(files), self.ingest.store
         with store.writing():
-            plan = self._plan(root, files)
-            if not many and (reason := refused(plan, root)):
-                raise InputError(reason, _ALLOW)
+            plan = Plan(store, self.ingest.stamps, root).fill(files)
+            if plan.refusal and not many:
+                raise InputError(plan.refusal, _ALLOW)
             changes = self._make_room(plan)
         to_read = {file.path for file in plan.to_read}
         for file in files:
@@ -85,12 +85,9 @@ class Sync:
             self.ingest.stamps.save()
         return changes
 
-    def _plan(self, root: Path, files: Iterable[FoundFile]) -> Plan:
-        return Planner(self.ingest.store, self.ingest.stamps, root).plan(files)
-
     def preview(self, root: Path, files: Iterable[FoundFile]) -> Changes:
         """The changes that `run` would make; broken files are listed as added or updated."""
-        plan = self._plan(root, files)
+        plan = Plan(self.ingest.store, self.ingest.stamps, root).fill(files)
         read = [file.document_id for file in plan.to_read]
         return Changes(
             added=[name for name in read if name not in plan.old_ids],
@@ -100,7 +97,7 @@ class Sync:
             unchanged=[document.id for document in plan.unchanged],
             skipped=list(plan.skipped),
             dry_run=True,
-            refused=refused(plan, root),
+            refused=plan.refusal,
         )
 
     def name_of(self, root: Path) -> str | None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from rag.errors import InputError
 from rag.ingestion.file_cache import Stamps
@@ -24,6 +25,11 @@ _SHARE = 0.25
 
 @dataclass(slots=True)
 class Plan:
+    """The changes of an index that match the files of `root`, an absolute path."""
+
+    store: Store
+    stamps: Stamps
+    root: Path
     to_read: list[FoundFile] = field(default_factory=list)
     renamed: list[tuple[Document, Document]] = field(default_factory=list)
     """Documents of missing files, and what they become; the text stays and is left out."""
@@ -36,25 +42,15 @@ class Plan:
     old_ids: set[str] = field(default_factory=set)
     """Ids of all documents before."""
 
-
-@dataclass(frozen=True, slots=True)
-class Planner:
-    """Plans the sync of one folder, `root`, an absolute path."""
-
-    store: Store
-    stamps: Stamps
-    root: Path
-
-    def plan(self, files: Iterable[FoundFile]) -> Plan:
-        """The changes after which the index matches `files`. Raises InputError if the names of all
-        of them are taken by documents of other folders.
+    def fill(self, files: Iterable[FoundFile]) -> Self:
+        """Plan the changes for `files`. Raises InputError if the names of all of them are taken by
+        documents of other folders.
         """
         by_file: dict[str, list[Document]] = {}
-        plan = Plan()
         for document in self.store.documents():
             by_file.setdefault(document.file, []).append(document)
-            plan.old_ids.add(document.id)
-        files_by_path = self._found(files, by_file, plan)
+            self.old_ids.add(document.id)
+        files_by_path = self._found(files, by_file)
         gone = [file for file in by_file if file not in files_by_path and self._has_left(file)]
         missing = {file: by_file[file] for file in gone}
         by_digest = {by_file[file][0].file_sha256: file for file in reversed(gone)}
@@ -63,58 +59,64 @@ class Planner:
             digest = self.stamps.digest(file.path) if documents or by_digest else ""
             old = "" if documents else by_digest.get(digest, "")
             if documents and all(document.file_sha256 == digest for document in documents):
-                plan.unchanged += documents
-                plan.skipped += self.stamps.skipped(file.path)
+                self.unchanged += documents
+                self.skipped += self.stamps.skipped(file.path)
             elif old and (renamed := self._renamed(missing[old], file)):
-                plan.renamed += renamed
+                self.renamed += renamed
                 del missing[old], by_digest[digest]
             elif reason := _unsupported(file.path):
-                plan.skipped.append((str(file.path), reason))
+                self.skipped.append((str(file.path), reason))
             elif skipped := self.stamps.skipped(file.path):
-                plan.skipped += skipped
+                self.skipped += skipped
             else:
-                plan.to_read.append(file)
-        moved = self._moved(plan)
+                self.to_read.append(file)
+        # missing folders whose files have moved here under the same names
+        roots = {_folder_of(old) for old, new in self.renamed if old.id == new.id}
+        moved = [root for root in roots if root and is_gone(str(root))]
         ours = [f for f in by_file if self._is_ours(f) or any(is_under(f, old) for old in moved)]
-        plan.under = sum(len(by_file[file]) for file in ours)
-        plan.missing = [document for file in ours for document in missing.get(file, ())]
-        self._check_names(plan, by_file)
-        return plan
+        self.under = sum(len(by_file[file]) for file in ours)
+        self.missing = [document for file in ours for document in missing.get(file, ())]
+        self._check_names(by_file)
+        return self
+
+    @property
+    def refusal(self) -> str:
+        """Why so many deletions need confirmation; "" if they do not."""
+        count = len(self.missing)
+        if 0 < count == self.under or (count > _FEW and count > _SHARE * self.under):
+            these = f"{count} of the {self.under} documents of {self.root}"
+            return f"{these} are missing; nothing was changed"
+        return ""
 
     def _found(
-        self, files: Iterable[FoundFile], by_file: Mapping[str, Sequence[Document]], plan: Plan
+        self, files: Iterable[FoundFile], by_file: Mapping[str, Sequence[Document]]
     ) -> dict[str, FoundFile]:
         """The files by path, with links resolved; those that are no files are skipped."""
         by_path: dict[str, FoundFile] = {}
         for file in files:
             if reason := no_file(file.path):
-                plan.skipped.append((str(file.path), reason))
+                self.skipped.append((str(file.path), reason))
                 continue
             path = file.path.resolve()
             by_path[str(path)] = FoundFile(path, file.document_id)
             note_link(self.stamps, file, by_file.get(str(path), []))
         return by_path
 
-    def _moved(self, plan: Plan) -> list[Path]:
-        """Missing folders whose files have moved here under the same names."""
-        roots = (_folder_of(old) for old, new in plan.renamed if old.id == new.id)
-        return [root for root in dict.fromkeys(roots) if root and is_gone(str(root))]
-
-    def _check_names(self, plan: Plan, by_file: Mapping[str, Sequence[Document]]) -> None:
+    def _check_names(self, by_file: Mapping[str, Sequence[Document]]) -> None:
         """Skip files whose ids remaining documents have. Raises InputError if nothing is left."""
-        going = {old.id for old, _ in plan.renamed} | {document.id for document in plan.missing}
+        going = {old.id for old, _ in self.renamed} | {document.id for document in self.missing}
         documents = (document for of_file in by_file.values() for document in of_file)
         owners = {document.id: document for document in documents if document.id not in going}
         free, refused = list[FoundFile](), list[tuple[str, str]]()
-        for file in plan.to_read:
+        for file in self.to_read:
             owner = owners.get(file.document_id)
             if owner is None or owner.file == str(file.path) or self._is_moved(owner, file):
                 free.append(file)
             else:
                 refused.append((str(file.path), taken(owner)))
-        plan.to_read = free
-        plan.skipped += refused
-        if refused and not (free or plan.renamed or plan.unchanged or plan.missing):
+        self.to_read = free
+        self.skipped += refused
+        if refused and not (free or self.renamed or self.unchanged or self.missing):
             path, reason = refused[0]
             message = f"nothing in {self.root} can be ingested: {path}: {reason}"
             raise InputError(message, f"rag sync {self.root} --name ANOTHER")
@@ -153,14 +155,6 @@ class Planner:
             if owner and not is_gone(owner.file):
                 return []
         return [(a, replace(b, text="", blocks=())) for a, b in zip(old, new, strict=True)]
-
-
-def refused(plan: Plan, root: Path) -> str:
-    """Why so many deletions need confirmation; "" if they do not."""
-    count = len(plan.missing)
-    if 0 < count == plan.under or (count > _FEW and count > _SHARE * plan.under):
-        return f"{count} of the {plan.under} documents of {root} are missing; nothing was changed"
-    return ""
 
 
 def _unsupported(path: Path) -> str:
