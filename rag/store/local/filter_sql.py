@@ -26,12 +26,10 @@ def passages(filter: Filter) -> Clause:
     begin, beyond = (f"json_extract(d.pages, '$[{number}]')" for number in numbers)
     if page_range.first == 1:
         begin = "iif(json_array_length(d.pages), 0, NULL)"
-    sql = (
-        f"WITH spans AS MATERIALIZED (SELECT row, {begin} AS first, {beyond} AS beyond "
-        f"FROM documents d WHERE {condition}) "
-        "SELECT p.id FROM spans s JOIN passages p ON p.document = s.row "
-        "WHERE p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
-    )
+    sql = f"""WITH spans AS MATERIALIZED
+        (SELECT row, {begin} AS first, {beyond} AS beyond FROM documents d WHERE {condition})
+        SELECT p.id FROM spans s JOIN passages p ON p.document = s.row
+        WHERE p.end > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"""
     return sql, values
 
 
@@ -56,14 +54,11 @@ def _clause(condition: Condition) -> Clause:
 def _compares(column: str, op: str, value: str) -> Clause:
     cases, values = "", list[str]()
     if is_number(value):
-        cases += (
-            f" WHEN {_IS_NUMBER.format(column)} THEN CAST({column} AS REAL) {op} CAST(? AS REAL)"
-        )
+        then = f"CAST({column} AS REAL) {op} CAST(? AS REAL)"
+        cases += f" WHEN {_IS_NUMBER.format(column)} THEN {then}"
         values += [value]
     if is_date(value):
-        cases += (
-            f" WHEN {_IS_DATE.format(column)} THEN substr({column}, 1, length(?)) {op} "
-            f"substr(?, 1, length({column}))"
-        )
+        then = f"substr({column}, 1, length(?)) {op} substr(?, 1, length({column}))"
+        cases += f" WHEN {_IS_DATE.format(column)} THEN {then}"
         values += [value, value]
     return (f"(CASE{cases} ELSE 0 END)", values) if cases else ("(0)", [])

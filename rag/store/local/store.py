@@ -68,10 +68,8 @@ _PATIENCE_MS = 2000
 _HOLDS = "record LIKE '{%'"
 """A cell's record is not the time at which its document was deleted."""
 _QUOTES = "EXISTS (SELECT 1 FROM json_each(documents) WHERE value = ?)"
-_EXIST = (
-    "NOT EXISTS (SELECT 1 FROM json_each(?) WHERE value NOT IN (SELECT id FROM documents)) "
-    "AND EXISTS (SELECT 1 FROM grids WHERE name = ?)"
-)
+_EXIST = """NOT EXISTS (SELECT 1 FROM json_each(?) WHERE value NOT IN (SELECT id FROM documents))
+    AND EXISTS (SELECT 1 FROM grids WHERE name = ?)"""
 _NOW = "'\"' || strftime('%Y-%m-%dT%H:%M:%fZ', 'now') || '\"'"
 
 
@@ -285,10 +283,9 @@ class LocalStore:
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         from rag.store.local import snapshots as copies  # here, because only deletions need it
 
-        counted = (
-            "SELECT (SELECT count(*) FROM documents WHERE id = ?), (SELECT count(*) FROM "
-            f"originals WHERE id = ?), (SELECT count(*) FROM cells WHERE {_HOLDS} AND {_QUOTES})"
-        )
+        counted = f"""SELECT (SELECT count(*) FROM documents WHERE id = ?),
+            (SELECT count(*) FROM originals WHERE id = ?),
+            (SELECT count(*) FROM cells WHERE {_HOLDS} AND {_QUOTES})"""
         listed = "SELECT p.id FROM passages p JOIN documents d ON d.row = p.document WHERE d.id = ?"
         with self._searching() as connection:
             present = connection.execute(listed, (document_id,)).fetchall()
@@ -335,21 +332,17 @@ class LocalStore:
         ]
 
     def cell_states(self, grid: str) -> list[CellState]:
-        sql = (
-            f"SELECT row, name, iif({_HOLDS}, json_extract(record, '$.state'), ''), "
-            f"json_extract(record, iif({_HOLDS}, '$.at', '$')) "
-            "FROM cells WHERE grid = ? AND json_valid(record) ORDER BY number"
-        )
+        sql = f"""SELECT row, name, iif({_HOLDS}, json_extract(record, '$.state'), ''),
+            json_extract(record, iif({_HOLDS}, '$.at', '$'))
+            FROM cells WHERE grid = ? AND json_valid(record) ORDER BY number"""
         with self._database() as connection:
             return [CellState(*values) for values in connection.execute(sql, (grid,))]
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
         columns = "grid, row, name, documents, record"
         new = f"INSERT INTO cells ({columns}) SELECT ?, ?, ?, ?, ? WHERE {_EXIST}"
-        newer = (
-            "UPDATE cells SET documents = ?, record = ? WHERE number = ? AND grid = ? "
-            f"AND {_HOLDS} AND {_EXIST}"
-        )
+        newer = f"""UPDATE cells SET documents = ?, record = ?
+            WHERE number = ? AND grid = ? AND {_HOLDS} AND {_EXIST}"""
         written, values = 0, tuple[str | int, ...]()
         with self._database() as connection, database.transaction(connection):
             for cell in rows:

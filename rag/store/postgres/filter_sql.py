@@ -60,9 +60,7 @@ def _compares(column: str, names: list[str], op: str, value: str) -> Clause:
         cases += f" WHEN {column} ~ {_NUMBER} THEN ({number}) {op} %s::float8"
         values += [*names * (1 + number.count(column)), float(value)]
     if is_date(value):
-        cases += (
-            f' WHEN {column} ~ {_DATE} THEN left({column}, length(%s)) COLLATE "C" {op} '
-            f"left(%s, length({column}))"
-        )
+        then = f'left({column}, length(%s)) COLLATE "C" {op} left(%s, length({column}))'
+        cases += f" WHEN {column} ~ {_DATE} THEN {then}"
         values += [*names * 2, value, value, *names]
     return (f"(CASE{cases} ELSE false END)", values) if cases else ("false", [])

@@ -247,11 +247,10 @@ def prepare(connection: Connection[Any]) -> None:
 
 
 def _enqueue(connection: Connection[Any], upload: Upload, batch: str) -> int:
-    inserted = connection.execute(
-        "INSERT INTO rag_uploads (name, source, data, batch) VALUES (%s, %s, %s, %s) RETURNING id",
-        (upload.name, upload.source, upload.data, batch),
-    ).fetchone()
-    number = int(inserted[0]) if inserted else 0
+    columns = "name, source, data, batch"
+    sql = f"INSERT INTO rag_uploads ({columns}) VALUES (%s, %s, %s, %s) RETURNING id"
+    values = (upload.name, upload.source, upload.data, batch)
+    number = int(connection.execute(sql, values).fetchall()[0][0])
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
     task = app.configure_task(_TASK, lock=upload.name, connection=connection)
     try:
@@ -263,11 +262,8 @@ def _enqueue(connection: Connection[Any], upload: Upload, batch: str) -> int:
 
 def _finish(connection: Connection[Any], number: int, outcome: Done) -> None:
     """Keep the result of a batch's file without its content."""
-    result = json.dumps(dataclasses.asdict(outcome))
-    connection.execute(
-        "UPDATE rag_uploads SET result = %s, data = '', error = NULL WHERE id = %s",
-        (result, number),
-    )
+    sql = "UPDATE rag_uploads SET result = %s, data = '', error = NULL WHERE id = %s"
+    connection.execute(sql, (json.dumps(dataclasses.asdict(outcome)), number))
     old = f"batch = '' OR added < now() - interval '{_KEPT}'"
     connection.execute(f"DELETE FROM rag_uploads WHERE result IS NOT NULL AND ({old})")
 
@@ -296,8 +292,7 @@ def state_of(connection: Connection[Any]) -> State:
 
 def forget_failed(connection: Connection[Any]) -> int:
     failed = [queued.number for queued in state_of(connection).jobs if queued.state == "failed"]
-    connection.execute(
-        "DELETE FROM procrastinate_jobs WHERE (args ->> 'upload')::bigint = ANY(%s)", (failed,)
-    )
+    sql = "DELETE FROM procrastinate_jobs WHERE (args ->> 'upload')::bigint = ANY(%s)"
+    connection.execute(sql, (failed,))
     connection.execute("DELETE FROM rag_uploads WHERE id = ANY(%s)", (failed,))
     return len(failed)

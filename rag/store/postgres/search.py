@@ -61,12 +61,10 @@ def _on_pages(page_range: Pages, condition: str) -> str:
     if page_range.first == 1:
         begin = "CASE WHEN json_array_length(pages) > 0 THEN 0 END"
     documents = f"SELECT *, record::json -> 'pages' AS pages FROM rag_documents WHERE {condition}"
-    return (
-        f'WITH spans AS MATERIALIZED (SELECT "row", {begin} AS first, {beyond} AS beyond '
-        f"FROM ({documents}) AS d) "
-        'SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row" '
-        "WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"
-    )
+    return f"""WITH spans AS MATERIALIZED
+        (SELECT "row", {begin} AS first, {beyond} AS beyond FROM ({documents}) AS d)
+        SELECT p.id FROM spans s JOIN rag_passages p ON p.document = s."row"
+        WHERE p.stop > s.first AND (s.beyond IS NULL OR p.start < s.beyond)"""
 
 
 def dense(
@@ -103,11 +101,8 @@ def dense(
 
 def _state(connection: Connection[Any]) -> tuple[int, int, bool | None]:
     """(passages, changed since the last vacuum, whether the HNSW index is valid or None)"""
-    row: tuple[int, int, bool | None] | None = connection.execute(
-        "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i ON "
-        f"i.indexrelid = {OWN}",
-        (INDEX,),
-    ).fetchone()
+    sql = "SELECT s.passages, s.churn, i.indisvalid FROM rag_statistics s LEFT JOIN pg_index i"
+    row = connection.execute(f"{sql} ON i.indexrelid = {OWN}", (INDEX,)).fetchone()
     return row or (0, 0, None)
 
 
@@ -116,11 +111,9 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
     terms = list(dict.fromkeys(analyze(question)))
     if not terms or k < 1 or within.few == 0:
         return []
-    rows = connection.execute(
-        "SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most FROM rag_statistics s"
-        " LEFT JOIN rag_terms t ON t.term = ANY(%s) AND t.passages > 0",
-        (terms,),
-    ).fetchall()
+    sql = """SELECT s.passages, s.words, s.classes, t.number, t.passages, t.most
+        FROM rag_statistics s LEFT JOIN rag_terms t ON t.term = ANY(%s) AND t.passages > 0"""
+    rows = connection.execute(sql, (terms,)).fetchall()
     words = [Term(*row[3:]) for row in rows if row[3] is not None]
     collection = CorpusStatistics(*rows[0][:3])
     if not words:
@@ -165,13 +158,12 @@ def _score(
     if within.few is not None and within.few <= sum(word.passages for word in needed):
         numbers = []  # the word index would list more passages than exist
     holding = "terms && %s::integer[]" if numbers else "counts <#> weights < 0"
-    return connection.execute(
-        "WITH question AS (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, "
-        "weights))"
-        " SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)"
-        f" WHERE {holding} AND {within.condition} ORDER BY score DESC, id LIMIT %s",
-        (list(range(len(vectors))), vectors, *([numbers] if numbers else []), *within.values, k),
-    ).fetchall()
+    sql = f"""WITH question AS
+        (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))
+        SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)
+        WHERE {holding} AND {within.condition} ORDER BY score DESC, id LIMIT %s"""
+    values = (list(range(len(vectors))), vectors, *([numbers] if numbers else []))
+    return connection.execute(sql, (*values, *within.values, k)).fetchall()
 
 
 _CHURN = 0.05

@@ -106,10 +106,8 @@ class PostgresStore:
         return self._database.change(lambda c: writes.delete(c, document_id))
 
     def update_digests(self, stamps: Mapping[str, str]) -> None:
-        sql = (
-            "UPDATE rag_documents d SET stamp = n.stamp FROM unnest(%s::text[], %s::text[]) "
-            "AS n (id, stamp) WHERE d.id = n.id"
-        )
+        sql = """UPDATE rag_documents d SET stamp = n.stamp
+            FROM unnest(%s::text[], %s::text[]) AS n (id, stamp) WHERE d.id = n.id"""
         values = (list(stamps), list(stamps.values()))
         self._database.change(lambda c: c.execute(sql, values))
 
@@ -154,13 +152,11 @@ class PostgresStore:
         return {row[-1]: _passage(*row[:-1]) for row in self._database.rows(sql, list(ids))}
 
     def embedded(self, document_id: str) -> tuple[list[Passage], Vectors]:
-        sql = (
-            f"SELECT {_PASSAGE}, v.embedding {_JOINED} JOIN rag_vectors v ON v.id = p.id "
-            "WHERE d.id = %s ORDER BY p.id"
-        )
+        vectors = "JOIN rag_vectors v ON v.id = p.id WHERE d.id = %s ORDER BY p.id"
+        sql = f"SELECT {_PASSAGE}, v.embedding {_JOINED} {vectors}"
         rows = self._database.rows(sql, document_id)
-        vectors = np.array([row[-1].to_numpy() for row in rows], dtype=np.float32)
-        return [_passage(*row[:-1]) for row in rows], vectors.reshape(len(rows), self._dim)
+        numbers = np.array([row[-1].to_numpy() for row in rows], dtype=np.float32)
+        return [_passage(*row[:-1]) for row in rows], numbers.reshape(len(rows), self._dim)
 
     def document(self, document_id: str) -> Document | None:
         sql = "SELECT record, stamp, text, blocks FROM rag_documents WHERE id = %s"
@@ -187,12 +183,10 @@ class PostgresStore:
     def trace(self, document_id: str, numbers: Sequence[int] = ()) -> Footprint:
         counted = "SELECT count(*) FROM {} WHERE id IN (SELECT id FROM n)"
         parts = [counted.format(f"rag_{name}") for name in ("passages", "vectors", "words")]
-        sql = (
-            'WITH d AS (SELECT "row" FROM rag_documents WHERE id = %s), n AS (SELECT id FROM '
-            "rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT unnest(%s::bigint[])) "
-            f"SELECT (SELECT count(*) FROM d), ({'), ('.join(parts)}), "
-            "(SELECT array_agg(id ORDER BY id) FROM n)"
-        )
+        sql = f"""WITH d AS (SELECT "row" FROM rag_documents WHERE id = %s), n AS (SELECT id FROM
+            rag_passages WHERE document IN (SELECT * FROM d) UNION SELECT unnest(%s::bigint[]))
+            SELECT (SELECT count(*) FROM d), ({"), (".join(parts)}),
+            (SELECT array_agg(id ORDER BY id) FROM n)"""
         ((documents, passages, vectors, words, ids),) = self._database.rows(
             sql, document_id, list(numbers)
         )
@@ -236,11 +230,9 @@ class PostgresStore:
         ]
 
     def cell_states(self, grid: str) -> list[CellState]:
-        sql = (
-            f"SELECT place, name, CASE WHEN {HOLDS} THEN record::json ->> 'state' ELSE '' END, "
-            f"CASE WHEN {HOLDS} THEN record::json ->> 'at' ELSE record::json #>> '{{}}' END "
-            "FROM rag_cells WHERE grid = %s ORDER BY number"
-        )
+        sql = f"""SELECT place, name, CASE WHEN {HOLDS} THEN record::json ->> 'state' ELSE '' END,
+            CASE WHEN {HOLDS} THEN record::json ->> 'at' ELSE record::json #>> '{{}}' END
+            FROM rag_cells WHERE grid = %s ORDER BY number"""
         return [CellState(*values) for values in self._rows_if("rag_cells", sql, grid)]
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:

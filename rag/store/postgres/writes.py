@@ -24,10 +24,7 @@ from rag.types import Document, Passage
 Counts = list[Counter[str]]
 HOLDS = "starts_with(record, '{')"
 """A cell's record is not the time at which its document was deleted."""
-_NOW = (
-    "to_json(to_char(clock_timestamp() AT TIME ZONE 'UTC', "
-    """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))"""
-)
+_NOW = """to_json(to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))"""
 _MAX_ID_BYTES = 2600
 """An entry of a B-tree takes at most 2,704 bytes."""
 
@@ -44,11 +41,10 @@ def put(
     words = [Counter(analyze(searched(p))) for p in passages]
     removed = _take_out(connection, {document.id, instead_of or document.id})
     if instead_of and has(connection, "rag_cells"):
-        connection.execute(
-            "UPDATE rag_cells SET documents = array_replace(documents, %(old)s, %(new)s), place = "
-            "CASE place WHEN %(old)s THEN %(new)s ELSE place END WHERE documents @> ARRAY[%(old)s]",
-            {"old": instead_of, "new": document.id},
-        )
+        sql = """UPDATE rag_cells SET documents = array_replace(documents, %(old)s, %(new)s),
+            place = CASE place WHEN %(old)s THEN %(new)s ELSE place END
+            WHERE documents @> ARRAY[%(old)s]"""
+        connection.execute(sql, {"old": instead_of, "new": document.id})
     ids, row = _put_rows(connection, document, passages, vectors)
     _count(connection, removed, _Change.of(words))
     _put_words(connection, row, ids, words)
@@ -68,11 +64,9 @@ def delete(connection: Connection[Any], document_id: str) -> bool:
 def put_grid(connection: Connection[Any], name: str, record: str) -> None:
     """Within a transaction: keep the definition of a grid, or replace it."""
     ensure(connection, "rag_cells", GRIDS)
-    connection.execute(
-        "INSERT INTO rag_grids VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET record = "
-        "excluded.record",
-        (name, record),
-    )
+    sql = """INSERT INTO rag_grids VALUES (%s, %s)
+        ON CONFLICT (name) DO UPDATE SET record = excluded.record"""
+    connection.execute(sql, (name, record))
 
 
 def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -> int:
@@ -80,19 +74,13 @@ def put_cells(connection: Connection[Any], grid: str, rows: Sequence[CellRow]) -
     _lock(connection, {document_id for cell in rows for document_id in cell.documents})
     if not has(connection, "rag_cells"):
         return 0
-    exist = (
-        "EXISTS (SELECT FROM rag_grids WHERE name = %(grid)s) AND NOT EXISTS (SELECT FROM "
-        "unnest(%(documents)s::text[]) AS n (id) WHERE n.id NOT IN (SELECT id FROM rag_documents "
-        "WHERE id = ANY(%(documents)s::text[])))"
-    )
-    new = (
-        "INSERT INTO rag_cells (grid, place, name, documents, record) SELECT %(grid)s, %(row)s, "
-        f"%(column)s, %(documents)s::text[], %(record)s WHERE {exist}"
-    )
-    newer = (
-        "UPDATE rag_cells SET documents = %(documents)s, record = %(record)s WHERE number = "
-        f"%(number)s AND grid = %(grid)s AND {HOLDS} AND {exist}"
-    )
+    exist = """EXISTS (SELECT FROM rag_grids WHERE name = %(grid)s)
+        AND NOT EXISTS (SELECT FROM unnest(%(documents)s::text[]) AS n (id) WHERE n.id NOT IN
+        (SELECT id FROM rag_documents WHERE id = ANY(%(documents)s::text[])))"""
+    new = f"""INSERT INTO rag_cells (grid, place, name, documents, record)
+        SELECT %(grid)s, %(row)s, %(column)s, %(documents)s::text[], %(record)s WHERE {exist}"""
+    newer = f"""UPDATE rag_cells SET documents = %(documents)s, record = %(record)s
+        WHERE number = %(number)s AND grid = %(grid)s AND {HOLDS} AND {exist}"""
     written = 0
     for cell in rows:
         names = {"row": writable(cell.row), "column": writable(cell.column), "grid": grid}
@@ -105,11 +93,9 @@ def keep_original(connection: Connection[Any], document_id: str, content: bytes)
     """Within a transaction: keep the file of a document, if the document still exists."""
     ensure(connection, "rag_originals", ORIGINALS)
     _lock(connection, {document_id})
-    connection.execute(
-        "INSERT INTO rag_originals SELECT id, %s FROM rag_documents WHERE id = %s "
-        "ON CONFLICT (id) DO UPDATE SET content = excluded.content",
-        (content, document_id),
-    )
+    sql = """INSERT INTO rag_originals SELECT id, %s FROM rag_documents WHERE id = %s
+        ON CONFLICT (id) DO UPDATE SET content = excluded.content"""
+    connection.execute(sql, (content, document_id))
 
 
 def _check_id(document_id: str) -> None:
@@ -118,10 +104,8 @@ def _check_id(document_id: str) -> None:
         raise InputError(f"{document_id!r} contains a NUL character", "remove it from the name")
     size = len(document_id.encode())
     if size > _MAX_ID_BYTES:
-        raise InputError(
-            f"{document_id[:60]}… has a name of {size:,} bytes, at most {_MAX_ID_BYTES:,} fit",
-            "shorten the name",
-        )
+        limits = f"has a name of {size:,} bytes, at most {_MAX_ID_BYTES:,} fit"
+        raise InputError(f"{document_id[:60]}… {limits}", "shorten the name")
 
 
 def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
@@ -162,10 +146,8 @@ def _take_out(connection: Connection[Any], ids: set[str]) -> _Change:
         return _Change()
     sql = "SELECT length FROM rag_words WHERE document = ANY(%s)"
     lengths = [length for (length,) in connection.execute(sql, (rows,)).fetchall()]
-    sql = (
-        "SELECT t.term, n.count FROM (SELECT unnest(terms) AS number, count(*) FROM rag_words"
-        " WHERE document = ANY(%s) GROUP BY 1) n JOIN rag_terms t USING (number)"
-    )
+    sql = """SELECT t.term, n.count FROM (SELECT unnest(terms) AS number, count(*) FROM rag_words
+        WHERE document = ANY(%s) GROUP BY 1) n JOIN rag_terms t USING (number)"""
     doc_freq = Counter[str](dict(connection.execute(sql, (rows,)).fetchall()))
     connection.execute('DELETE FROM rag_documents WHERE "row" = ANY(%s)', (rows,))
     return _Change(len(rows), len(lengths), sum(lengths), doc_freq=doc_freq)
@@ -194,15 +176,13 @@ def _put_rows(
     ((row,),) = connection.execute(sql, values).fetchall()
     sql = "SELECT nextval('rag_passage_ids') FROM generate_series(1, %s)"
     ids = [number for (number,) in connection.execute(sql, (len(passages),)).fetchall()]
-    _load(
-        connection,
-        "rag_passages (id, document, start, stop, heading, text)",
-        ["int8", "int8", "int4", "int4", "bytea", "bytea"],
-        (
-            (number, row, p.start, p.end, p.heading.encode(), p.text.encode())
-            for number, p in zip(ids, passages, strict=True)
-        ),
+    types = ["int8", "int8", "int4", "int4", "bytea", "bytea"]
+    texts = (
+        (number, row, p.start, p.end, p.heading.encode(), p.text.encode())
+        for number, p in zip(ids, passages, strict=True)
     )
+    columns = "rag_passages (id, document, start, stop, heading, text)"
+    _load(connection, columns, types, texts)
     rows = ((number, row, vector) for number, vector in zip(ids, vectors, strict=True))
     _load(connection, "rag_vectors (id, document, embedding)", ["int8", "int8", "vector"], rows)
     return ids, row
@@ -212,10 +192,8 @@ def _load(
     connection: Connection[Any], table: str, types: list[str], rows: Iterable[tuple[Any, ...]]
 ) -> None:
     """Insert rows with columns of these types; `table` names the columns."""
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy,
-    ):
+    sql = f"COPY {table} FROM STDIN (FORMAT binary)"
+    with connection.cursor() as cursor, cursor.copy(sql) as copy:
         copy.set_types(types)
         for row in rows:
             copy.write_row(row)
@@ -231,11 +209,9 @@ def _record(document: Document) -> str:
 
 def _count(connection: Connection[Any], removed: _Change, added: _Change) -> None:
     """Update the statistics, whose row stays locked until the commit: changes take turns."""
-    sql = (
-        "UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s, "
-        "passages = passages + %s, words = words + %s, classes = greatest(classes, %s), "
-        "churn = churn + %s"
-    )
+    sql = """UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s,
+        passages = passages + %s, words = words + %s, classes = greatest(classes, %s),
+        churn = churn + %s"""
     sizes = (added.documents - removed.documents, added.passages - removed.passages)
     churn = added.passages + removed.passages
     connection.execute(sql, (*sizes, added.words - removed.words, added.classes, churn))
@@ -245,16 +221,12 @@ def _count(connection: Connection[Any], removed: _Change, added: _Change) -> Non
     highest = [added.highest.get(term, 0) for term in terms]
     values = (terms, [changed[term] for term in terms], highest)
     new = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
-    connection.execute(
-        "UPDATE rag_terms t SET passages = t.passages + n.passages, most = greatest(t.most, n.most)"
-        f" FROM {new} WHERE t.term = n.term",
-        values,
-    )
-    connection.execute(
-        f"INSERT INTO rag_terms (term, passages, most) SELECT n.* FROM {new}"
-        " WHERE NOT EXISTS (SELECT FROM rag_terms t WHERE t.term = n.term)",
-        values,
-    )
+    sql = """UPDATE rag_terms t SET passages = t.passages + n.passages,
+        most = greatest(t.most, n.most)"""
+    connection.execute(f"{sql} FROM {new} WHERE t.term = n.term", values)
+    sql = f"INSERT INTO rag_terms (term, passages, most) SELECT n.* FROM {new}"
+    absent = "NOT EXISTS (SELECT FROM rag_terms t WHERE t.term = n.term)"
+    connection.execute(f"{sql} WHERE {absent}", values)
 
 
 def _put_words(connection: Connection[Any], row: int, ids: Sequence[int], counts: Counts) -> None:
