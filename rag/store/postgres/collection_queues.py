@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psycopg
+from procrastinate import signals
 from procrastinate.exceptions import ConnectorException
 from psycopg import Connection
 
@@ -24,15 +27,7 @@ from rag.ingestion.uploads import Done, State, Upload
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.store.postgres.collections import PostgresCollections, listed
 from rag.store.postgres.connection_pool import Database, schema_of
-from rag.store.postgres.queue import (
-    Pace,
-    PostgresQueue,
-    forget_failed,
-    is_busy,
-    prepare,
-    state_of,
-    until_signal,
-)
+from rag.store.postgres.queue import Pace, PostgresQueue, forget_failed, prepare, state_of
 
 T = TypeVar("T")
 Open = Callable[[str, Settings], AbstractContextManager[Callable[[Upload], Done]]]
@@ -40,6 +35,15 @@ Open = Callable[[str, Settings], AbstractContextManager[Callable[[Upload], Done]
 _log = logging.getLogger(__name__)
 _TURN = 10.0
 """Seconds after which a collection's turn ends with the current document."""
+_ENDS_SECONDS = 20.0
+"""Seconds from a signal until a job that is not done is left to another worker."""
+_IS_BUSY = """
+SELECT EXISTS (
+    SELECT FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
+    WHERE j.status = 'todo' AND coalesce(j.scheduled_at <= now(), true)
+    OR j.status = 'doing' AND coalesce(w.last_heartbeat < now() - make_interval(secs => %s), true)
+)"""
+"""Whether documents wait, or the worker of one is dead."""
 _WITH_QUEUE = """
 SELECT n.nspname, quote_ident(n.nspname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -84,21 +88,59 @@ class CollectionQueues:
         the store do so after several tries. Raises AbsentError if the only collection is deleted.
         """
 
-        async def process(stopping: asyncio.Task[bool]) -> int:
-            return await self._round(opened, stopping)
-
-        asyncio.run(until_signal(process, self._database.primary, self._pace.poll, wait))
+        asyncio.run(self._work(opened, wait))
         return self._errors
 
     def close(self) -> None:
         self._collections.close()
         self._database.close()
 
+    async def _work(self, opened: Open, wait: bool) -> None:
+        """Rounds until the first SIGINT or SIGTERM. After one without documents, the next begins
+        once a document is queued in any schema of the server, or after a while; without `wait`,
+        none does. A document that takes too long after a signal ends with the process: its worker
+        counts as dead, and another takes its job over.
+        """
+        stop, news = asyncio.Event(), asyncio.Event()
+        stopping = asyncio.create_task(stop.wait())
+        listening = asyncio.create_task(self._listen(news)) if wait else stopping
+
+        def stopped() -> None:
+            stop.set()
+            timer = threading.Timer(_ENDS_SECONDS, _end)
+            timer.daemon = True
+            timer.start()
+
+        with signals.on_stop(stopped):
+            while not stop.is_set():
+                news.clear()
+                if await self._round(opened, stopping):
+                    continue
+                if not wait:
+                    break
+                notified = asyncio.create_task(news.wait())
+                first = asyncio.FIRST_COMPLETED
+                await asyncio.wait({notified, stopping}, timeout=self._pace.poll, return_when=first)
+                notified.cancel()
+        listening.cancel()
+
+    async def _listen(self, news: asyncio.Event) -> None:
+        """Set `news` when a document is queued in any schema. Polling covers a lost connection."""
+        primary = self._database.primary
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                async with await psycopg.AsyncConnection.connect(primary, autocommit=True) as heard:
+                    await heard.execute("LISTEN procrastinate_any_queue_v1")
+                    async for _ in heard.notifies():
+                        news.set()
+            await asyncio.sleep(self._pace.poll)
+
     async def _round(self, opened: Open, stopping: asyncio.Task[bool]) -> int:
         """One turn for each collection with documents. Returns how many were processed."""
         count = 0
         try:
-            places = self._each(lambda connection: is_busy(connection, self._pace))
+            dead = (self._pace.dead,)
+            places = self._each(lambda c: c.execute(_IS_BUSY, dead).fetchone() == (True,))
         except RagError as error:
             if isinstance(error, AbsentError) and not self._others:
                 raise
@@ -172,3 +214,8 @@ class CollectionQueues:
         schemas = [place.schema for place in places]
         quoted = dict(connection.execute(_WITH_QUEUE, (schemas,)).fetchall())
         return [(place, quoted[place.schema]) for place in places if place.schema in quoted]
+
+
+def _end() -> None:
+    os.write(2, b"rag: stopped in the middle of a document; another worker takes it over\n")
+    os._exit(1)

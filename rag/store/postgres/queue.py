@@ -12,15 +12,11 @@ import contextlib
 import dataclasses
 import json
 import logging
-import os
-import threading
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import procrastinate
-import psycopg
-from procrastinate import signals
 from procrastinate.exceptions import ConnectorException
 from procrastinate.schema import SchemaManager
 from psycopg import Connection, sql
@@ -49,15 +45,7 @@ _KEPT = "1 day"
 _FILES = """
 SELECT u.id, u.name, u.result, coalesce(j.status::text, 'failed'), u.error, u.added, u.batch
 FROM rag_uploads u LEFT JOIN procrastinate_jobs j ON j.args ->> 'upload' = u.id::text"""
-_IS_BUSY = """
-SELECT EXISTS (
-    SELECT FROM procrastinate_jobs j LEFT JOIN procrastinate_workers w ON w.id = j.worker_id
-    WHERE j.status = 'todo' AND coalesce(j.scheduled_at <= now(), true)
-    OR j.status = 'doing' AND coalesce(w.last_heartbeat < now() - make_interval(secs => %s), true)
-)"""
 _OPEN = {"todo": "waiting", "doing": "working"}
-ENDS_SECONDS = 20.0
-"""Seconds from a signal until a job that is not done is left to another worker."""
 _TRIES = 5
 """Maximum tries of a job that fails for a temporary reason; unreadable files get one."""
 
@@ -159,65 +147,6 @@ class PostgresQueue:
         self._database.close()
 
 
-async def until_signal(
-    process: Callable[[asyncio.Task[bool]], Coroutine[Any, Any, int]],
-    primary: str,
-    poll: float,
-    wait: bool,
-) -> None:
-    """Call `process`, which returns how many documents it processed and receives a task that ends
-    at the first SIGINT or SIGTERM. After 0 it is called again once a document is queued in any
-    schema of the server `primary`, or after `poll` seconds; without `wait`, not at all.
-    """
-    stop, news = asyncio.Event(), asyncio.Event()
-    stopping = asyncio.create_task(stop.wait())
-    listening = asyncio.create_task(_listen(primary, news, poll)) if wait else stopping
-    with _stopped_by_signals(stop.set):
-        while not stop.is_set():
-            news.clear()
-            if await process(stopping):
-                continue
-            if not wait:
-                break
-            notified = asyncio.create_task(news.wait())
-            ends = asyncio.FIRST_COMPLETED
-            await asyncio.wait({notified, stopping}, timeout=poll, return_when=ends)
-            notified.cancel()
-    listening.cancel()
-
-
-async def _listen(primary: str, news: asyncio.Event, pause: float) -> None:
-    """Set `news` when a document is queued in any schema. Polling covers a lost connection."""
-    while True:
-        with contextlib.suppress(psycopg.OperationalError):
-            async with await psycopg.AsyncConnection.connect(primary, autocommit=True) as listener:
-                await listener.execute("LISTEN procrastinate_any_queue_v1")
-                async for _ in listener.notifies():
-                    news.set()
-        await asyncio.sleep(pause)
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM. A job that takes longer than `ENDS_SECONDS` after
-    it ends with the process: its worker counts as dead, and another takes the job over.
-    """
-
-    def stopped() -> None:
-        stop()
-        timer = threading.Timer(ENDS_SECONDS, _end)
-        timer.daemon = True
-        timer.start()
-
-    with signals.on_stop(stopped):
-        yield
-
-
-def _end() -> None:
-    os.write(2, b"rag: stopped in the middle of a document; another worker takes it over\n")
-    os._exit(1)
-
-
 async def _run(worker: Coroutine[Any, Any, None], ends: Collection[asyncio.Task[bool]]) -> None:
     """Run the worker until one of the tasks ends; it finishes its job."""
     running = asyncio.create_task(worker)
@@ -274,11 +203,6 @@ def _done(result: str | None, status: str, error: str | None) -> Done | None:
         return None if is_open else Done("rejected", detail=error or "it could not be read")
     record = json.loads(result)
     return Done(record["outcome"], tuple(record["documents"]), record["detail"])
-
-
-def is_busy(connection: Connection[Any], pace: Pace) -> bool:
-    """Whether documents wait, or their worker is dead."""
-    return connection.execute(_IS_BUSY, (pace.dead,)).fetchone() == (True,)
 
 
 def state_of(connection: Connection[Any]) -> State:
