@@ -92,7 +92,9 @@ def take(folder: Path, target: Path) -> Snapshot:
         sync_to_disk(partial)
         partial.replace(path)
         sync_to_disk(path.parent)
-    _note(folder, snapshot)
+    # receipts of deletions list the snapshots that still contain a document
+    with suppress(OSError), (folder / _LOG).open("a") as log:
+        log.write(json.dumps(asdict(snapshot)) + "\n")
     return snapshot
 
 
@@ -104,7 +106,14 @@ def check(path: Path) -> Snapshot:
         raise NotFoundError(f"no such snapshot: {path}", hint)
     with _damage_named(path), closing(untrusted.connect(path)) as connection:
         sqlite_file.check_end(connection, path)
-        return _checked(path, connection)
+        meta = sqlite_file.read_meta(connection)
+        sqlite_file.check_format(connection, path)
+        if "snapshot_digest" not in meta:
+            hint = "create one with: rag index snapshot FILE --index FOLDER"
+            raise StoreError(f"{path} is an index's database, not a snapshot", hint)
+        if _digest(connection) != meta["snapshot_digest"]:
+            raise StoreError(f"{path} is damaged: its rows do not match its digest", _HINT)
+        return _described(connection, path, path.stat().st_size)
 
 
 def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
@@ -121,7 +130,10 @@ def restore(folder: Path, source: Path, replace: bool, wait: float) -> Snapshot:
         generation = _generation_of(path, folder, replace)
         with _partial_file(folder / "restore") as partial, closing(_open(partial)) as copy:
             _copy(Path(snapshot.path), copy, max(generation, snapshot.generation) + 1)
-            _build_indexes(folder, copy)
+            # in memory, so that unfit rows are found before anything is replaced
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as empty:
+                meta, lock = sqlite_file.read_meta(copy), WriteLock(Path(empty))
+                SearchIndexes(Path(empty), meta, lock, writable=False, wait=0).sync(copy)
             try:
                 with closing(_open(path, 30)) as target:
                     copy.backup(target)
@@ -204,12 +216,6 @@ def _framed(value: object) -> bytes:
     return b"%s%d:%s" % (type(value).__name__[:1].encode(), len(raw), raw)
 
 
-def _note(folder: Path, snapshot: Snapshot) -> None:
-    """Record the snapshot: receipts of deletions list those that still contain a document."""
-    with suppress(OSError), (folder / _LOG).open("a") as log:
-        log.write(json.dumps(asdict(snapshot)) + "\n")
-
-
 @contextmanager
 def _room(path: Path) -> Iterator[None]:
     """Attribute write errors to the copy's disk, since the index was only read."""
@@ -238,17 +244,6 @@ def _damage_named(path: Path) -> Iterator[None]:
             message = f"the copy of {path} cannot be written: {error}"
             raise StoreError(message, "free some space, and restore it again") from error
         raise StoreError(f"{path} is not a snapshot, or a damaged one ({error})", _HINT) from error
-
-
-def _checked(path: Path, connection: sqlite3.Connection) -> Snapshot:
-    meta = sqlite_file.read_meta(connection)
-    sqlite_file.check_format(connection, path)
-    if "snapshot_digest" not in meta:
-        hint = "create one with: rag index snapshot FILE --index FOLDER"
-        raise StoreError(f"{path} is an index's database, not a snapshot", hint)
-    if _digest(connection) != meta["snapshot_digest"]:
-        raise StoreError(f"{path} is damaged: its rows do not match its digest", _HINT)
-    return _described(connection, path, path.stat().st_size)
 
 
 def _generation_of(path: Path, folder: Path, replace: bool) -> int:
@@ -286,11 +281,3 @@ def _copy(path: Path, target: sqlite3.Connection, generation: int) -> None:
         untrusted.copy(source, target)
     values = [(str(generation), key) for key in ("generation", "journal")]
     target.executemany("UPDATE meta SET value = ? WHERE key = ?", values)
-
-
-def _build_indexes(folder: Path, database: sqlite3.Connection) -> None:
-    """Build the indexes in memory, so that unfit rows are found before anything is replaced."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".restore.") as empty:
-        meta = sqlite_file.read_meta(database)
-        indexes = SearchIndexes(Path(empty), meta, WriteLock(Path(empty)), writable=False, wait=0)
-        indexes.sync(database)

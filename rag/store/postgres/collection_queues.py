@@ -67,7 +67,6 @@ class CollectionQueues:
         self._settings = settings
         self._others = others
         self._database = Database(settings.store, wait=5.0, size=2, vectors=False)
-        self._collections = PostgresCollections(settings.store, settings.index)
         self._pace = pace or Pace()
         self._errors: dict[str, str] = {}
         self._database.open((lambda _: None) if others else prepare)
@@ -92,7 +91,6 @@ class CollectionQueues:
         return self._errors
 
     def close(self) -> None:
-        self._collections.close()
         self._database.close()
 
     async def _work(self, opened: Open, wait: bool) -> None:
@@ -209,7 +207,7 @@ class CollectionQueues:
         (own,) = connection.execute("SELECT current_schema()").fetchone() or (None,)
         places = [_QueuePlace(DEFAULT_COLLECTION, own or "", self._settings)]
         for collection in listed(connection, "ORDER BY name") if self._others else ():
-            inside = self._collections.inside(collection, self._settings)
+            inside = PostgresCollections.inside(collection, self._settings)
             places.append(_QueuePlace(collection.name, schema_of(collection.id), inside))
         schemas = [place.schema for place in places]
         quoted = dict(connection.execute(_WITH_QUEUE, (schemas,)).fetchall())

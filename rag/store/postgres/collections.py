@@ -48,13 +48,11 @@ class PostgresCollections(Collections):
         matches = self._opened().read(lambda c: listed(c, "WHERE name = %s", name))
         return matches[0] if matches else None
 
-    def inside(self, collection: Collection, settings: Settings) -> Settings:
-        return replace(
-            settings,
-            store=in_schema(settings.store, collection.id),
-            index=self._folder / collection.id,
-            collection=DEFAULT_COLLECTION,
-        )
+    @staticmethod
+    def inside(collection: Collection, settings: Settings) -> Settings:
+        index = settings.index / "collections" / collection.id
+        store = in_schema(settings.store, collection.id)
+        return replace(settings, store=store, index=index, collection=DEFAULT_COLLECTION)
 
     def _add(self, collection: Collection) -> None:
         existing = self._opened().change(lambda connection: _create(connection, collection))
