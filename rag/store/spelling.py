@@ -10,7 +10,7 @@ cover four in five misspellings. The correction with the highest frequency and e
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import log
 
 import simplemma
@@ -56,10 +56,14 @@ class WordSpeller:
             question = question[: match.start()] + typed + question[match.end() :]
         return question
 
-    def _unknown(self, words: Sequence[str]) -> set[str]:
-        stems = {word: stem for word in words for stem in analyze(word)}  # stop words have no stem
+    def _counts(self, words: Iterable[str]) -> dict[str, int]:
+        """Number of passages with each word's stem; stop words, which have none, are left out."""
+        stems = {word: stem for word in words for stem in analyze(word)}
         counts = self._store.word_counts(list(set(stems.values())))
-        absent = (word for word, stem in stems.items() if stem not in counts)
+        return {word: counts.get(stem, 0) for word, stem in stems.items()}
+
+    def _unknown(self, words: Sequence[str]) -> set[str]:
+        absent = (word for word, count in self._counts(words).items() if not count)
         return {word for word in absent if not _is_english(word)}
 
     def _is_foreign(self, question: str) -> bool:
@@ -67,33 +71,19 @@ class WordSpeller:
         return len(words) > _MOST and 2 * len(self._unknown(words)) > len(words)
 
     def _nearest(self, word: str) -> str:
-        """The most likely word of the index one edit away, or ""."""
-        edits = _edits(word.lower())
-        stems = {edit: stem for edit in edits for stem in analyze(edit)}
-        counts = self._store.word_counts(list(set(stems.values())))
-        near = [edit for edit, stem in stems.items() if stem in counts]
-        written = self._written(near, stems, counts)
-        costs = {edit: -edits[edit] - log(counts[stems[edit]]) for edit in written}
-        return min(costs, key=lambda edit: (costs[edit], edit), default="")
-
-    def _written(
-        self, near: Sequence[str], stems: Mapping[str, str], counts: Mapping[str, int]
-    ) -> set[str]:
-        """Keep candidates that are real words: a word list has them, or they occur in
-        passages with their stem.
-
-        The stem is not enough: "insurence" has the stem of "insurance".
+        """The most likely word of the index one edit away, or "". A word list has it, or it occurs
+        in passages with its stem, which is not enough: "insurence" has the stem of "insurance".
         """
-        if not near:
-            return set()
-        written = set(filter(_is_english, near))
-        by_stem = {stems[edit]: edit for edit in near}
-        for stem in sorted(by_stem, key=lambda stem: -counts[stem]):
-            numbers = [number for number, _ in self._store.lexical(by_stem[stem], _READ)]
+        edits = _edits(word.lower())
+        counts = {edit: count for edit, count in self._counts(edits).items() if count}
+        written = set(filter(_is_english, counts))
+        for edit in {tuple(analyze(edit)): edit for edit in counts}.values():
+            numbers = [number for number, _ in self._store.lexical(edit, _READ)]
             for passage in self._store.passages(numbers).values():
                 words = re.findall(r"[^\W\d_]+", passage.in_context)
-                written |= set(near).intersection(map(str.lower, words))
-        return written
+                written |= counts.keys() & map(str.lower, words)
+        costs = {edit: -edits[edit] - log(counts[edit]) for edit in written}
+        return min(costs, key=lambda edit: (costs[edit], edit), default="")
 
 
 def _is_english(word: str) -> bool:
