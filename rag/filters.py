@@ -11,6 +11,7 @@ page>=2) selects the passages with text on such a page. All other keys are metad
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -24,7 +25,8 @@ _NUMBER = re.compile(r"[ \t\r\n]*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-
 """A number in JSON's syntax, which all stores can recognise."""
 _DATE = re.compile(r"[0-9]{4}(?:-.*)?", re.DOTALL)
 _PAGE = re.compile(r"[0-9]{1,9}")
-OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
+_ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+OPERATORS = ("=", "!=", *_ORDERS)
 PAGE = "page"
 _ALIASES = {"path": "source", "id": "document"}
 _HINT = "write a condition as type=pdf, author!=Ada, year>=2024, date<2024-06 or source:reports"
@@ -167,15 +169,10 @@ def is_date(value: str) -> bool:
 
 def _compares(value: str, op: str, operand: str) -> bool:
     if is_number(value) and is_number(operand):
-        return _ordered(float(value), op, float(operand))
+        return bool(_ORDERS[op](float(value), float(operand)))
     if is_date(value) and is_date(operand):
-        return _ordered(value[: len(operand)], op, operand[: len(value)])
+        return bool(_ORDERS[op](value[: len(operand)], operand[: len(value)]))
     return False
-
-
-def _ordered(left: float | str, op: str, right: float | str) -> bool:
-    below, equal = left < right, left == right  # type: ignore[operator]  # both of one kind
-    return (below and "<" in op) or (equal and "=" in op) or (not (below or equal) and ">" in op)
 
 
 def shown(filter: Filter) -> str:

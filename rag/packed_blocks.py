@@ -11,6 +11,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, get_args, overload
 
@@ -49,7 +50,6 @@ class PackedBlocks(Sequence[Block]):
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self._unpacked: _Columns | None = None
         self._kept: dict[int, Block] = {}
         """blocks that were asked for one by one; passes over all of them keep none"""
 
@@ -86,11 +86,9 @@ class PackedBlocks(Sequence[Block]):
     def __repr__(self) -> str:
         return f"PackedBlocks({tuple(self)!r})"
 
-    @property
+    @cached_property
     def _columns(self) -> _Columns:
-        if self._unpacked is None:
-            self._unpacked = _unpacked(self.data)
-        return self._unpacked
+        return _unpacked(self.data)
 
     def _unpacked_block(self, index: int) -> Block:
         columns, key = self._columns, str(index)

@@ -179,10 +179,10 @@ def difference(indexed: NDArray[np.int64], present: Sequence[int]) -> tuple[list
     return surplus, missing
 
 
-def changes(connection: sqlite3.Connection, since: int, last: int, limit: int) -> int:
-    """How many ids `changed` would return, at most `limit`; that if the changelog is too short."""
-    ids = changed(connection, since, last, limit)
-    return limit if ids is None else min(limit, sum(map(len, ids)))
+def have_changed(connection: sqlite3.Connection, count: int, since: int, last: int) -> bool:
+    """Whether `changed` has at least `count` ids, or the changelog does not reach back that far."""
+    ids = changed(connection, since, last, count)
+    return ids is None or sum(map(len, ids)) >= count
 
 
 def prune(connection: sqlite3.Connection, until: int) -> None:

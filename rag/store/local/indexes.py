@@ -106,11 +106,9 @@ class SearchIndexes:
         """Whether the saved indexes are due for an update."""
         if not self._writable or self._broken:
             return self._writable
-        saved, limit = self._saved(), 1 if self._opening else _BEHIND + 1
-        return (
-            not saved
-            or database.changes(connection, int(saved.generation), saved.last, limit) == limit
-        )
+        saved, count = self._saved(), 1 if self._opening else _BEHIND + 1
+        since = int(saved.generation or 0)
+        return not saved or database.have_changed(connection, count, since, saved.last)
 
     # With the write lock: on disk
 

@@ -243,8 +243,7 @@ class TextView:
         return len(surplus), len(missing), 0
 
     def is_far_behind(self, connection: sqlite3.Connection) -> bool:
-        since = int(self.shows or 0)
-        return database.changes(connection, since, self.last, _LONGEST + 1) > _LONGEST
+        return database.have_changed(connection, _LONGEST + 1, int(self.shows or 0), self.last)
 
     def follow(self, connection: sqlite3.Connection, generation: str) -> None:
         """Follow without the write lock: an index in memory by an update, a saved one by delta."""
