@@ -84,9 +84,6 @@ class Queue(Protocol):
 
     def state(self) -> State: ...
 
-    def forget(self) -> int:
-        """Remove the failed files. Returns their number."""
-
     def close(self) -> None: ...
 
 
@@ -153,8 +150,7 @@ def prepare(
         for d in loaded.documents
     )
     stored = _checked(store, documents)
-    states = {name: _state(document) for name, document in stored.items() if document}
-    changed = [d for d in documents if states.get(d.id) != _state(d)]
+    changed = [d for d in documents if d.id not in stored or _state(stored[d.id]) != _state(d)]
     splits = [(d, split(d, embedder.count_tokens, passage_tokens)) for d in changed]
     skipped = tuple(
         (source.removeprefix(upload.name).removeprefix(MEMBER_SEPARATOR), reason)
@@ -171,7 +167,7 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
         stored = _checked(store, prepared.documents)
         new = put(store, prepared.changed).ids
         digests = {d.id: d.container_sha256 for d in prepared.documents if d.id not in new}
-        before = {d.id: d.container_sha256 for d in stored.values() if d}
+        before = {d.id: d.container_sha256 for d in stored.values()}
         if changed := {name: digest for name, digest in digests.items() if before[name] != digest}:
             store.update_digests(changed)
         removed = [part for part in _removed(store, prepared) if store.delete(part)]
@@ -181,18 +177,18 @@ def put_prepared(store: Store, prepared: Prepared, keep_pdf: int = 0) -> Done:
         # an unchanged one is written only if missing, as after a crash
         if is_pdf and len(upload.data) <= keep_pdf and store.original(upload.name) != upload.data:
             store.keep_original(upload.name, upload.data)
-    outcome = "updated" if removed or any(stored.values()) else "added"
+    outcome = "updated" if removed or stored else "added"
     if not new and not removed:
         outcome = "unchanged"
     ids = tuple(document.id for document in prepared.documents)
     return Done(outcome, ids, _detail(prepared.skipped, removed))
 
 
-def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document | None]:
+def _checked(store: Store, documents: Sequence[Document]) -> dict[str, Document]:
     """The index's documents with these ids. Raises ConflictError if an id is not available."""
-    stored = {document.id: store.document(document.id) for document in documents}
+    stored = {d.id: owner for d in documents if (owner := store.document(d.id))}
     for document in documents:
-        check_free(document.id, document.source, stored[document.id])
+        check_free(document.id, document.source, stored.get(document.id))
     return stored
 
 

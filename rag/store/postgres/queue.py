@@ -81,9 +81,6 @@ class PostgresQueue:
     def state(self) -> State:
         return self._database.read(state_of)
 
-    def forget(self) -> int:
-        return self._database.change(forget_failed)
-
     async def turn(
         self, handle: Callable[[Upload], Done], ends: Collection[asyncio.Task[bool]]
     ) -> int:

@@ -5,12 +5,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from rag.errors import InputError, StoreError
 from rag.ingestion.uploads import Done, Upload
+from rag.settings import Settings
+from rag.store.postgres.collection_queues import CollectionQueues
 from rag.store.postgres.queue import PostgresQueue
 from tests.postgres import Cluster
 from tests.store.helpers import EXPECT, ROOT, postgres, schema_dsn, stored
@@ -93,7 +96,8 @@ def test_the_outcome_of_a_batch_is_known_and_a_failure_blocks_nothing(
     assert queue.results("") == queue.results("b2") == []
     (job,) = queue.state().jobs
     assert (job.name, job.state, job.error) == ("docs/1.txt", "failed", reason)
-    assert queue.forget() == 1
+    with closing(CollectionQueues(Settings(store=dsn), others=False)) as queues:
+        assert queues.forget() == {"default": 1}
     assert queue.state().jobs == ()
 
 
