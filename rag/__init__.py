@@ -9,9 +9,8 @@ from rag.models import threads as _threads
 
 __version__ = "0.1.0"
 
-_threads.prepare(
-    _os.environ
-)  # before anything imports torch, whose OpenMP reads the variables only once
+# before anything imports torch, whose OpenMP reads the variables only once
+_threads.prepare(_os.environ)
 
 if _TYPE_CHECKING:
     from rag.client.local_index import AsyncIndex, Index, open, open_async
@@ -32,14 +31,8 @@ __all__ = [
     "open",
     "open_async",
 ]
-_HOMES = {
-    "RagError": "rag.errors",
-    "AsyncIndex": "rag.client.local_index",
-    "Index": "rag.client.local_index",
-    "open": "rag.client.local_index",
-    "open_async": "rag.client.local_index",
-    "Settings": "rag.settings",
-}
+_HOMES = {"RagError": "rag.errors", "Settings": "rag.settings"}
+_HOMES |= dict.fromkeys(("AsyncIndex", "Index", "open", "open_async"), "rag.client.local_index")
 
 
 def __getattr__(name: str) -> _Any:

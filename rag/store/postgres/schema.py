@@ -103,8 +103,8 @@ _INLINE = 1900
 """Up to this many dimensions, a row fits a page of 8 KiB; longer vectors are stored apart."""
 _SERVER = 160_000
 _LEAST, SAFE, _GOOD = (0, 8, 0), (0, 8, 2), (0, 8, 4)
-"""pgvector versions: the first with iterative scans; without CVE-2026-3172 (parallel HNSW builds
-write past a buffer); without known faults.
+"""pgvector versions: the first with iterative scans, which filtered searches need; without
+CVE-2026-3172 (parallel HNSW builds write past a buffer); without known faults.
 """
 
 
@@ -134,7 +134,10 @@ def prepare(
         if (server := connection.info.server_version) < _SERVER:
             message = f"{place} runs PostgreSQL {server // 10_000}, at least 16 is needed"
             raise StoreError(message, "upgrade")
-        check_pgvector(pgvector_version(connection), place)
+        if (pgvector := pgvector_version(connection)) < _LEAST:
+            installed = ".".join(map(str, pgvector)) or "no pgvector"
+            message = f"{place} has {installed}; version 0.8.0 or later is required"
+            raise StoreError(message, "install it and run: ALTER EXTENSION vector UPDATE")
         return values
 
 
@@ -166,14 +169,6 @@ def pgvector_version(connection: Connection[Any]) -> tuple[int, ...]:
     sql = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
     row = connection.execute(sql).fetchone()
     return tuple(int(part) for part in str(row[0]).split(".")) if row else ()
-
-
-def check_pgvector(version: tuple[int, ...], place: str) -> None:
-    """Raises StoreError below 0.8.0, where a filtered search may stop before it has enough."""
-    if version < _LEAST:
-        installed = ".".join(map(str, version)) or "no pgvector"
-        message = f"{place} has {installed}; version 0.8.0 or later is required"
-        raise StoreError(message, "install it and run: ALTER EXTENSION vector UPDATE")
 
 
 def advice(version: tuple[int, ...]) -> str:
