@@ -1,5 +1,4 @@
-"""Splits documents into passages: aligned to sentences, small, overlapping by a sentence, with
-exact offsets.
+"""Splits documents into small passages of sentences, which overlap by one, with exact offsets.
 
 Small passages suit short answers better (Wang et al. 2019, "Multi-passage BERT", +4 EM) and leave
 the reader less to read.
@@ -51,14 +50,11 @@ def _sections(document: Document) -> Iterator[tuple[int, int, str]]:
     bounds = [Section(0, ()), *sections(document.blocks), Section(len(text), ())]
     pending = 0
     for section, after in pairwise(bounds):
-        if after.start == len(text) or not _is_only_heading(text, section, after.start):
+        words = " ".join(text[section.start : after.start].split())
+        is_only_heading = words in ("", *section.path[-1:])
+        if after.start == len(text) or not is_only_heading:
             yield pending, after.start, join_headings(section.path)
             pending = after.start
-
-
-def _is_only_heading(text: str, section: Section, end: int) -> bool:
-    words = " ".join(text[section.start : end].split())
-    return words in ("", *section.path[-1:])
 
 
 def _split_section(
@@ -71,9 +67,7 @@ def _split_section(
 
 def _fit(text: str, spans: Sequence[Offsets], count: TokenCounter, limit: int) -> Iterator[Unit]:
     """One unit per sentence; sentences above the limit are halved until they fit."""
-    longest = (
-        limit * _CHARACTERS_PER_TOKEN
-    )  # longer text is too long whatever its tokens, and may be a megabyte
+    longest = limit * _CHARACTERS_PER_TOKEN  # longer text has too many tokens anyway
     batches = (spans[first : first + _COUNTED] for first in range(0, len(spans), _COUNTED))
     counts = (
         size
@@ -106,21 +100,14 @@ def _middle(text: str, start: int, end: int) -> int:
         return after.start()
     if before:
         return middle - 1 - before.start()
-    clean = (
-        offset
-        for offset in range(middle, min(end, middle + _LONGEST_CLUSTER))
-        if not _inside_cluster(text, offset)
-    )
-    return next(clean, middle)
+    offsets = range(middle, min(end, middle + _LONGEST_CLUSTER))
+    return next((offset for offset in offsets if not _inside_cluster(text, offset)), middle)
 
 
 def _inside_cluster(text: str, offset: int) -> bool:
     """Whether a cut would part a mark, a joiner or an emoji's variation selector from its base."""
-    return (
-        bool(unicodedata.combining(text[offset]))
-        or text[offset] in "\u200d\ufe0f"
-        or text[offset - 1] == "\u200d"
-    )
+    is_mark = bool(unicodedata.combining(text[offset])) or text[offset] in "\u200d\ufe0f"
+    return is_mark or text[offset - 1] == "\u200d"
 
 
 def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
@@ -132,9 +119,8 @@ def _pack(units: Sequence[Unit], limit: int) -> Iterator[Offsets]:
         if index > first and (used >= target or not _room(units[first], used, unit, limit)):
             last = units[index - 1]
             yield units[first][0], last[1]
-            repeat = (
-                index - 1 > first and last[2] <= limit // 3 and _room(last, last[2], unit, limit)
-            )
+            is_short = index - 1 > first and last[2] <= limit // 3
+            repeat = is_short and _room(last, last[2], unit, limit)
             first, used = (index - 1, last[2]) if repeat else (index, 0)
         used += unit[2]
     yield units[first][0], units[-1][1]
