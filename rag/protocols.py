@@ -69,15 +69,6 @@ class CellRow(NamedTuple):
     number: int = 0
 
 
-class CellState(NamedTuple):
-    """The state of a version of a grid's cell, and its time; "" after a document was deleted."""
-
-    row: str
-    column: str
-    state: str
-    at: str
-
-
 class Embedder(Protocol):
     """Turns n texts into unit vectors: float32, shape (n, dim)."""
 
@@ -163,8 +154,10 @@ class Store(Protocol):
     def cells(self, grid: str) -> list[CellRow]:
         """All versions of a grid's cells, oldest first."""
 
-    def cell_states(self, grid: str) -> list[CellState]:
-        """The states of these versions, without damaged ones."""
+    def cell_states(self, grid: str) -> list[tuple[str, str, str, str]]:
+        """(row, column, state, time) of these versions, without damaged ones; the state is "" after
+        a document was deleted.
+        """
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
         """Add versions of cells in one transaction; those with a number replace that version.

@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 from rag.desk.grid_file import BY_METADATA, GridColumn, GridSpec, definition
 from rag.errors import InputError, NotFoundError
 from rag.filters import Condition, Filter, matches, of_documents, parse, shown
-from rag.protocols import CellRow, CellState, Store
+from rag.protocols import CellRow, Store
 from rag.types import Document, Value, heading_parts, plain
 
 State = Literal["answered", "unsure", "absent", "unreadable"]
@@ -310,16 +310,14 @@ def summaries(store: Store) -> list[Grid]:
     """All grids, for a list: cells have a state and a time, and nothing else. Raises InputError."""
     documents = store.documents()
     return [
-        _grid(store, name, documents, [_brief(state) for state in store.cell_states(name)])
+        _grid(store, name, documents, [_brief(*state) for state in store.cell_states(name)])
         for name in store.grids()
     ]
 
 
-def _brief(state: CellState) -> tuple[CellRow, Cell | str]:
-    row = CellRow(state.row, state.column, ("",), "")
-    if not state.state:
-        return row, state.at
-    return row, Cell(state.row, state.column, cast(State, state.state), "", 0.0, "", state.at)
+def _brief(row: str, column: str, state: str, at: str) -> tuple[CellRow, Cell | str]:
+    cell = Cell(row, column, cast(State, state), "", 0.0, "", at) if state else at
+    return CellRow(row, column, ("",), ""), cell
 
 
 def _grid(

@@ -20,7 +20,7 @@ import numpy as np
 
 from rag.errors import AbsentError, StoreError
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import CellRow, CellState, Filter, Footprint, Ranking, Stats, Vectors
+from rag.protocols import CellRow, Filter, Footprint, Ranking, Stats, Vectors
 from rag.settings import root_of
 from rag.store.local import database, schema, sqlite_file
 from rag.store.local.indexes import SearchIndexes
@@ -68,8 +68,8 @@ _PATIENCE_MS = 2000
 _HOLDS = "record LIKE '{%'"
 """A cell's record is not the time at which its document was deleted."""
 _QUOTES = "EXISTS (SELECT 1 FROM json_each(documents) WHERE value = ?)"
-_EXIST = """NOT EXISTS (SELECT 1 FROM json_each(?) WHERE value NOT IN (SELECT id FROM documents))
-    AND EXISTS (SELECT 1 FROM grids WHERE name = ?)"""
+_EXIST = """EXISTS (SELECT 1 FROM grids WHERE name = :grid) AND NOT EXISTS
+    (SELECT 1 FROM json_each(:documents) WHERE value NOT IN (SELECT id FROM documents))"""
 _NOW = "'\"' || strftime('%Y-%m-%dT%H:%M:%fZ', 'now') || '\"'"
 
 
@@ -331,28 +331,24 @@ class LocalStore:
             for row, name, documents, record, number in rows
         ]
 
-    def cell_states(self, grid: str) -> list[CellState]:
+    def cell_states(self, grid: str) -> list[tuple[str, str, str, str]]:
         sql = f"""SELECT row, name, iif({_HOLDS}, json_extract(record, '$.state'), ''),
             json_extract(record, iif({_HOLDS}, '$.at', '$'))
             FROM cells WHERE grid = ? AND json_valid(record) ORDER BY number"""
         with self._database() as connection:
-            return [CellState(*values) for values in connection.execute(sql, (grid,))]
+            return connection.execute(sql, (grid,)).fetchall()
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
         columns = "grid, row, name, documents, record"
-        new = f"INSERT INTO cells ({columns}) SELECT ?, ?, ?, ?, ? WHERE {_EXIST}"
-        newer = f"""UPDATE cells SET documents = ?, record = ?
-            WHERE number = ? AND grid = ? AND {_HOLDS} AND {_EXIST}"""
-        written, values = 0, tuple[str | int, ...]()
+        values = ":grid, :row, :column, :documents, :record"
+        new = f"INSERT INTO cells ({columns}) SELECT {values} WHERE {_EXIST}"
+        newer = f"""UPDATE cells SET documents = :documents, record = :record
+            WHERE number = :number AND grid = :grid AND {_HOLDS} AND {_EXIST}"""
+        written = 0
         with self._database() as connection, database.transaction(connection):
             for cell in rows:
-                ids = json.dumps(cell.documents)
-                if cell.number:
-                    values = (ids, cell.record, cell.number, grid, ids, grid)
-                    written += connection.execute(newer, values).rowcount
-                else:
-                    values = (grid, cell.row, cell.column, ids, cell.record, ids, grid)
-                    written += connection.execute(new, values).rowcount
+                own = {**cell._asdict(), "grid": grid, "documents": json.dumps(cell.documents)}
+                written += connection.execute(newer if cell.number else new, own).rowcount
         return written
 
     def close(self) -> None:

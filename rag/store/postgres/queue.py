@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +115,11 @@ class PostgresQueue:
                 install_signal_handlers=False,
                 listen_notify=False,
             )
-            await _run(worker, ends)
+            running = asyncio.create_task(worker)
+            await asyncio.wait({running, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            running.cancel()  # it finishes its job
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
         return count
 
     async def _rescue(self, app: procrastinate.App) -> None:
@@ -142,15 +146,6 @@ class PostgresQueue:
 
     def close(self) -> None:
         self._database.close()
-
-
-async def _run(worker: Coroutine[Any, Any, None], ends: Collection[asyncio.Task[bool]]) -> None:
-    """Run the worker until one of the tasks ends; it finishes its job."""
-    running = asyncio.create_task(worker)
-    await asyncio.wait({running, *ends}, return_when=asyncio.FIRST_COMPLETED)
-    running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
 
 
 def _unless_deleted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from psycopg import Connection
 
 from rag.packed_blocks import PackedBlocks
-from rag.protocols import CellRow, CellState, Filter, Footprint, Ranking, Stats, Vectors
+from rag.protocols import CellRow, Filter, Footprint, Ranking, Stats, Vectors
 from rag.store.duplicates import Duplicates, duplicates
 from rag.store.postgres import schema, search, writes
 from rag.store.postgres.connection_pool import Database
@@ -229,11 +229,11 @@ class PostgresStore:
             for place, name, documents, record, number in self._rows_if("rag_cells", sql, grid)
         ]
 
-    def cell_states(self, grid: str) -> list[CellState]:
+    def cell_states(self, grid: str) -> list[tuple[str, str, str, str]]:
         sql = f"""SELECT place, name, CASE WHEN {HOLDS} THEN record::json ->> 'state' ELSE '' END,
             CASE WHEN {HOLDS} THEN record::json ->> 'at' ELSE record::json #>> '{{}}' END
             FROM rag_cells WHERE grid = %s ORDER BY number"""
-        return [CellState(*values) for values in self._rows_if("rag_cells", sql, grid)]
+        return self._rows_if("rag_cells", sql, grid)
 
     def put_cells(self, grid: str, rows: Sequence[CellRow]) -> int:
         return self._database.change(lambda c: writes.put_cells(c, grid, rows))
