@@ -56,52 +56,37 @@ class HybridRetriever:
         ]
 
     def _one(self, question: str, vector: Vectors, k: int, filter: Filter | None) -> list[Hit]:
-        depth = max(k, self._candidates)
-        parts = (question, vector, k, filter, *self._named(question, filter))
-        hits, full = self._fused(depth, *parts)
-        if len(hits) < k and full:  # copies of one text have filled the candidate list
-            hits, _ = self._fused(depth * _DEEPER, *parts)
-        return hits
-
-    def _fused(
-        self,
-        depth: int,
-        question: str,
-        vector: Vectors,
-        k: int,
-        filter: Filter | None,
-        named: Sequence[str],
-        identified: bool,
-    ) -> tuple[list[Hit], bool]:
-        """Hits from `depth` candidates of each retriever, and whether there may be more."""
-        dense = dict(self._store.dense(vector, depth, filter))
-        lexical = dict(self._store.lexical(question, depth, filter))
-        by_dense, by_lexical = _ranks(dense), _ranks(lexical)
-        for document_id in named[:_SEARCHED]:
-            within = (*(filter or ()), Condition("document", "=", document_id))
-            dense |= self._store.dense(vector, k, within)
-            lexical |= self._store.lexical(question, k, within)
-        dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
-        scores = fuse(dense, lexical, self._alpha)
-        passages = self._store.passages(list(scores))
-        for number, passage in passages.items():
-            if passage.document_id in named:
-                scores[number] = 1 - (1 - scores[number]) * _NAMED
-            elif identified:
-                scores[number] *= _UNNAMED
-        order = sorted(scores, key=lambda i: (-scores[i], i))
+        named, identified = self._named(question, filter)
+        least = max(k, self._candidates)
+        for depth in (least, least * _DEEPER):
+            dense = dict(self._store.dense(vector, depth, filter))
+            lexical = dict(self._store.lexical(question, depth, filter))
+            by_dense, by_lexical = _ranks(dense), _ranks(lexical)
+            for document_id in named[:_SEARCHED]:
+                within = (*(filter or ()), Condition("document", "=", document_id))
+                dense |= self._store.dense(vector, k, within)
+                lexical |= self._store.lexical(question, k, within)
+            dense |= self._store.cosines(vector, [i for i in lexical if i not in dense])
+            scores = fuse(dense, lexical, self._alpha)
+            passages = self._store.passages(list(scores))
+            for number, passage in passages.items():
+                if passage.document_id in named:
+                    scores[number] = 1 - (1 - scores[number]) * _NAMED
+                elif identified:
+                    scores[number] *= _UNNAMED
+            groups = fold(sorted(scores, key=lambda i: (-scores[i], i)), passages)
+            # else copies of one text have filled the candidate list
+            if len(groups) >= k or max(len(by_dense), len(by_lexical)) < depth:
+                break
         always = min(_ALWAYS, k // 4)  # for small k the fused order is better
-        firsts = {
-            i for ranks in (by_dense, by_lexical) for i, rank in ranks.items() if rank <= always
-        }
+        ranked = [*by_dense.items(), *by_lexical.items()]
+        firsts = {passage for passage, rank in ranked if rank <= always}
         hits = []
-        for best, *copies in choose(fold(order, passages), firsts, k):
-            same = tuple(passages[i] for i in copies)
-            ranks = by_dense.get(best), by_lexical.get(best)
-            hits.append(
-                Hit(passages[best], scores[best], dense[best], lexical.get(best, 0.0), *ranks, same)
-            )
-        return hits, max(len(by_dense), len(by_lexical)) == depth
+        for best, *copies in choose(groups, firsts, k):
+            scored = (scores[best], dense[best], lexical.get(best, 0.0))
+            ranks = (by_dense.get(best), by_lexical.get(best))
+            hits.append(Hit(passages[best], *scored, *ranks, tuple(passages[i] for i in copies)))
+        return hits
 
     def _named(self, question: str, filter: Filter | None) -> tuple[Sequence[str], bool]:
         """The documents that the question names by an identifier, a quarter, or a date or a
