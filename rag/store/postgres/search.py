@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from psycopg import Connection
@@ -118,52 +119,31 @@ def lexical(connection: Connection[Any], question: str, k: int, within: Scope) -
     collection = CorpusStatistics(*rows[0][:3])
     if not words:
         return []
-    if within.few is not None or sum(word.passages for word in words) <= _MANY:
-        return _score(connection, words, words, collection, k, within)
-    return _by_rare_words(connection, words, collection, k, within)
-
-
-def _by_rare_words(
-    connection: Connection[Any],
-    words: list[Term],
-    collection: CorpusStatistics,
-    k: int,
-    within: Scope,
-) -> Ranking:
-    """Score passages with a rare word; those with only common words if one could be better."""
-    rare, postings = list[Term](), 0
-    for word in sorted(words, key=lambda word: word.passages):
-        if rare and postings + word.passages > _FIRST:
-            break
-        rare.append(word)
-        postings += word.passages
-    scores = _score(connection, words, rare, collection, k, within)
-    needed = essential(words, collection, scores[-1][1]) if len(scores) == k else words
-    if set(needed) <= set(rare):
-        return scores
-    return _score(connection, words, needed, collection, k, within)
-
-
-def _score(
-    connection: Connection[Any],
-    words: list[Term],
-    needed: list[Term],
-    collection: CorpusStatistics,
-    k: int,
-    within: Scope,
-) -> Ranking:
-    """The best passages that contain one of the `needed` words, scored by all `words`."""
     vectors = question_vectors(words, collection)
-    numbers = [word.number for word in needed]
-    if within.few is not None and within.few <= sum(word.passages for word in needed):
-        numbers = []  # the word index would list more passages than exist
-    holding = "terms && %s::integer[]" if numbers else "counts <#> weights < 0"
-    sql = f"""WITH question AS
-        (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))
-        SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)
-        WHERE {holding} AND {within.condition} ORDER BY score DESC, id LIMIT %s"""
-    values = (list(range(len(vectors))), vectors, *([numbers] if numbers else []))
-    return connection.execute(sql, (*values, *within.values, k)).fetchall()
+
+    def best(needed: list[Term]) -> Ranking:
+        """The best passages that contain one of the `needed` words, scored by all words."""
+        numbers = [word.number for word in needed]
+        if within.few is not None and within.few <= sum(word.passages for word in needed):
+            numbers = []  # the word index would list more passages than exist
+        holding = "terms && %s::integer[]" if numbers else "counts <#> weights < 0"
+        sql = f"""WITH question AS
+            (SELECT * FROM unnest(%s::smallint[], %b::sparsevec[]) AS q (class, weights))
+            SELECT id, -(counts <#> weights) AS score FROM rag_words JOIN question USING (class)
+            WHERE {holding} AND {within.condition} ORDER BY score DESC, id LIMIT %s"""
+        values = (list(range(len(vectors))), vectors, *([numbers] if numbers else []))
+        return connection.execute(sql, (*values, *within.values, k)).fetchall()
+
+    first = words
+    if within.few is None and sum(word.passages for word in words) > _MANY:
+        rarest = sorted(words, key=lambda word: word.passages)
+        totals = accumulate(word.passages for word in rarest)
+        first = [word for word, total in zip(rarest, totals, strict=True) if total <= _FIRST]
+        first = first or rarest[:1]
+    scores = best(first)
+    # passages with only common words are scored if one could be better
+    needed = essential(words, collection, scores[-1][1]) if len(scores) == k else words
+    return scores if set(needed) <= set(first) else best(needed)
 
 
 _CHURN = 0.05
