@@ -14,7 +14,7 @@ import json
 import logging
 import shutil
 import sqlite3
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -128,7 +128,7 @@ class Delta:
         self.deleted = set[int]()
         """passages that are in the index but were deleted"""
         self._passages: dict[int, Counter[str]] = {}
-        self._holders: defaultdict[str, set[int]] = defaultdict(set)
+        self._doc_freq = Counter[str]()
         self._words = 0
 
     def __len__(self) -> int:
@@ -140,28 +140,21 @@ class Delta:
 
     def doc_freq(self, word: str) -> int:
         """Number of added passages that contain the word."""
-        return len(self._holders.get(word, ()))
+        return self._doc_freq[word]
 
     def update(self, removed: Iterable[int], added: Iterable[tuple[int, str]]) -> None:
         """Remove passages, from here or from the index, and add (id, text) pairs."""
         for passage_id in removed:
             if passage_id in self._passages:
-                self._drop(passage_id)
+                words = self._passages.pop(passage_id)
+                self._words -= words.total()
+                self._doc_freq.subtract(words.keys())
             else:
                 self.deleted.add(passage_id)
         for passage_id, text in added:
             self._passages[passage_id] = words = Counter(analyze(text))
             self._words += words.total()
-            for word in words:
-                self._holders[word].add(passage_id)
-
-    def _drop(self, passage_id: int) -> None:
-        words = self._passages.pop(passage_id)
-        self._words -= words.total()
-        for word in words:
-            self._holders[word].discard(passage_id)
-            if not self._holders[word]:
-                del self._holders[word]
+            self._doc_freq.update(words.keys())
 
     def search(
         self, index: LexicalIndex, text: str, k: int, allowed: Sequence[int] | None = None
@@ -170,7 +163,7 @@ class Delta:
         if not self._passages:
             return index.search(text, k, allowed, self.deleted)
         terms = list(dict.fromkeys(analyze(text)))
-        passages, average = index.collection(chain(terms, islice(self._holders, _TRIED)))
+        passages, average = index.collection(chain(terms, islice(self._doc_freq, _TRIED)))
         total = passages + len(self)
         counts = {term: index.doc_freq(term) for term in terms}
         idfs = {term: idf(total, count + self.doc_freq(term)) for term, count in counts.items()}
@@ -180,21 +173,14 @@ class Delta:
         # that of the added passages if no word tells the index's own
         mean = (average * passages + self._words) / total if average else self._words / len(self)
         scores = dict(index.search(text, k, allowed, self.deleted, weights, mean))
-        scores |= self._scores(idfs, mean, allowed)
+        among = None if allowed is None else set(allowed)
+        for passage_id, words in self._passages.items():
+            present = [term for term in terms if term in words]
+            if present and (among is None or passage_id in among):
+                norm = length_norm(LENGTHS[length_class(words.total())], mean)
+                parts = (idfs[t] * (K1 + 1) * words[t] / (words[t] + norm) for t in present)
+                scores[passage_id] = sum(parts)
         return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))[: max(k, 0)]
-
-    def _scores(
-        self, idfs: Mapping[str, float], average: float, allowed: Sequence[int] | None
-    ) -> dict[int, float]:
-        among = None if allowed is None else self._passages.keys() & set(allowed)
-        scores = defaultdict[int, float](float)
-        for word, weight in idfs.items():
-            holders = self._holders.get(word, set())
-            for passage_id in holders if among is None else holders & among:
-                words = self._passages[passage_id]
-                norm = length_norm(LENGTHS[length_class(words.total())], average)
-                scores[passage_id] += weight * (K1 + 1) * words[word] / (words[word] + norm)
-        return dict(scores)
 
 
 _log = logging.getLogger(__name__)
