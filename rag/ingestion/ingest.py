@@ -67,21 +67,27 @@ class Ingest:
     """status of files before they are read"""
 
     def run(
-        self, files: Iterable[FoundFile], on_progress: OnProgress = lambda _: None
+        self,
+        files: Iterable[FoundFile],
+        on_progress: OnProgress = lambda _: None,
+        report: IngestReport | None = None,
     ) -> IngestReport:
-        """Ingest the files, calling `on_progress` for each one that is stored or needs no storing.
+        """Ingest the files, calling `on_progress` for each one that is stored or needs no storing,
+        and add to the `report` if there is one.
 
         The index is locked only while a batch is stored. Stored documents remain, even after an
-        error, Ctrl-C or a kill, and are in `report`. Raises InputError if no file could be read.
+        error, Ctrl-C or a kill, and are in `report`. Without a report to add to, raises InputError
+        if no file could be read.
         """
-        self.report, self._met = IngestReport(), set()
+        self.report, self._met = report or IngestReport(), set()
         with self.store.writing():  # reports another writer before anything is read
             self._load_state()
         try:
             self._read(files, on_progress)
         finally:
             self.stamps.save()
-        self._check_any()
+        if report is None:
+            self._check_any()
         return self.report
 
     def _read(self, files: Iterable[FoundFile], on_progress: OnProgress) -> None:

@@ -7,7 +7,7 @@ missing ones.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,17 +30,6 @@ class Changes(IngestReport):
     dry_run: bool = False
     refused: str = ""
     """Why a real run would change nothing unless many deletions are allowed."""
-
-    def take(self, report: IngestReport, old_ids: Container[str]) -> None:
-        """Add what was ingested; `old_ids` are the ids before the run."""
-        put = [*report.added, *report.updated]
-        self.added = [name for name in put if name not in old_ids]
-        self.updated = [name for name in put if name in old_ids]
-        self.removed += report.removed
-        self.unchanged += report.unchanged
-        self.skipped += report.skipped
-        self.passages, self.left_out = report.passages, report.left_out
-        self.quotes += report.quotes
 
     @property
     def any(self) -> bool:
@@ -77,7 +66,11 @@ class Sync:
                 on_progress(file)
         try:
             # in batches, so that other processes can write in between
-            self._read(plan, changes, on_progress)
+            if plan.to_read:
+                self.ingest.run(plan.to_read, on_progress, changes)
+            put = [*changes.added, *changes.updated]
+            changes.added = [name for name in put if name not in plan.old_ids]
+            changes.updated = [name for name in put if name in plan.old_ids]
             patiently(lambda: self._clear_up(plan, changes))
             if changes.removed:
                 store.vacuum()
@@ -154,13 +147,3 @@ class Sync:
             passages, vectors = store.embedded(old.id)
             renamed = [replace(p, document_id=new.id, title=new.title) for p in passages]
             store.put(document, renamed, vectors, instead_of=old.id)
-
-    def _read(self, plan: Plan, changes: Changes, on_progress: OnProgress) -> None:
-        if not plan.to_read:
-            return
-        try:
-            self.ingest.run(plan.to_read, on_progress)
-        except InputError:
-            if not self.ingest.report.skipped:
-                raise
-        changes.take(self.ingest.report, plan.old_ids)
