@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
@@ -46,7 +46,7 @@ def put(
             WHERE documents @> ARRAY[%(old)s]"""
         connection.execute(sql, {"old": instead_of, "new": document.id})
     ids, row = _put_rows(connection, document, passages, vectors)
-    _count(connection, removed, _Change.of(words))
+    _count(connection, removed, words)
     _put_words(connection, row, ids, words)
 
 
@@ -54,7 +54,7 @@ def delete(connection: Connection[Any], document_id: str) -> bool:
     """Within a transaction: delete a document. Returns False if the id is unknown."""
     removed = _take_out(connection, {document_id})
     if removed.documents:
-        _count(connection, removed, _Change())
+        _count(connection, removed)
         if has(connection, "rag_cells"):
             sql = f"UPDATE rag_cells SET record = {_NOW} WHERE {HOLDS} AND documents @> ARRAY[%s]"
             connection.execute(sql, (document_id,))
@@ -115,42 +115,29 @@ def _lock(connection: Connection[Any], ids: Iterable[str]) -> None:
         connection.execute(locked, (document_id,))
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Change:
-    """A document's part in the statistics: passages by word, and a word's maximum count in one."""
+class _Removed(NamedTuple):
+    """The part of deleted documents in the statistics; `doc_freq` counts passages by word."""
 
-    documents: int = 0
-    passages: int = 0
-    words: int = 0
-    classes: int = 0
-    doc_freq: Counter[str] = dataclasses.field(default_factory=Counter)
-    highest: dict[str, int] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def of(cls, counts: Counts) -> _Change:
-        doc_freq = Counter(word for counter in counts for word in counter)
-        highest: Counter[str] = Counter()
-        for counter in counts:
-            highest |= counter  # the larger count of each
-        lengths = [counter.total() for counter in counts]
-        classes = 1 + max(map(length_class, lengths), default=-1)
-        return cls(1, len(counts), sum(lengths), classes, doc_freq, highest)
+    documents: int
+    passages: int
+    words: int
+    doc_freq: Counter[str]
 
 
-def _take_out(connection: Connection[Any], ids: set[str]) -> _Change:
+def _take_out(connection: Connection[Any], ids: set[str]) -> _Removed:
     """Delete the documents, and lock their ids until the commit. Returns their statistics."""
     _lock(connection, ids)
     sql = 'SELECT "row" FROM rag_documents WHERE id = ANY(%s)'
     rows = [row for (row,) in connection.execute(sql, (list(ids),)).fetchall()]
     if not rows:
-        return _Change()
+        return _Removed(0, 0, 0, Counter())
     sql = "SELECT length FROM rag_words WHERE document = ANY(%s)"
     lengths = [length for (length,) in connection.execute(sql, (rows,)).fetchall()]
     sql = """SELECT t.term, n.count FROM (SELECT unnest(terms) AS number, count(*) FROM rag_words
         WHERE document = ANY(%s) GROUP BY 1) n JOIN rag_terms t USING (number)"""
     doc_freq = Counter[str](dict(connection.execute(sql, (rows,)).fetchall()))
     connection.execute('DELETE FROM rag_documents WHERE "row" = ANY(%s)', (rows,))
-    return _Change(len(rows), len(lengths), sum(lengths), doc_freq=doc_freq)
+    return _Removed(len(rows), len(lengths), sum(lengths), doc_freq)
 
 
 def _put_rows(
@@ -207,19 +194,26 @@ def _record(document: Document) -> str:
     return json.dumps(fields | {"metadata": dict(document.metadata)})
 
 
-def _count(connection: Connection[Any], removed: _Change, added: _Change) -> None:
-    """Update the statistics, whose row stays locked until the commit: changes take turns."""
+def _count(connection: Connection[Any], removed: _Removed, added: Counts | None = None) -> None:
+    """Update the statistics, whose row stays locked until the commit: changes take turns. `added`
+    are the counts of words in a new document's passages.
+    """
+    counts = added or []
+    lengths, highest = [counter.total() for counter in counts], Counter[str]()
+    for counter in counts:
+        highest |= counter  # the larger count of each
+    changed = Counter(word for counter in counts for word in counter)
+    changed.subtract(removed.doc_freq)
+    sizes = (len(lengths) - removed.passages, sum(lengths) - removed.words)
+    classes = 1 + max(map(length_class, lengths), default=-1)
+    churn = len(lengths) + removed.passages
     sql = """UPDATE rag_statistics SET generation = generation + 1, documents = documents + %s,
         passages = passages + %s, words = words + %s, classes = greatest(classes, %s),
         churn = churn + %s"""
-    sizes = (added.documents - removed.documents, added.passages - removed.passages)
-    churn = added.passages + removed.passages
-    connection.execute(sql, (*sizes, added.words - removed.words, added.classes, churn))
-    changed = added.doc_freq.copy()
-    changed.subtract(removed.doc_freq)
+    documents = (added is not None) - removed.documents
+    connection.execute(sql, (documents, *sizes, classes, churn))
     terms = sorted(changed)
-    highest = [added.highest.get(term, 0) for term in terms]
-    values = (terms, [changed[term] for term in terms], highest)
+    values = (terms, [changed[term] for term in terms], [highest[term] for term in terms])
     new = "unnest(%s::text[], %s::integer[], %s::integer[]) AS n (term, passages, most)"
     sql = """UPDATE rag_terms t SET passages = t.passages + n.passages,
         most = greatest(t.most, n.most)"""
