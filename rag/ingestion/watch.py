@@ -24,11 +24,9 @@ def watch(
     try:
         import watchfiles
     except ImportError as error:
-        raise InputError(
-            "--watch needs the package watchfiles", f"run: {install_line('watch')}"
-        ) from error
-    first = True
-    busy = False
+        hint = f"run: {install_line('watch')}"
+        raise InputError("--watch needs the package watchfiles", hint) from error
+    first, busy = True, False
     # A sync writes to the index folder and would trigger itself.
     watched = watchfiles.DefaultFilter(ignore_paths=[os.path.join(index.resolve(), "")])
     # Watch before the first sync, so that changes during it are not missed.
