@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +19,7 @@ from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
 from rag.ingestion.deletion import DeletionReceipt, delete
 from rag.ingestion.find_document import find_document
-from rag.ingestion.ingest import IngestReport
+from rag.ingestion.ingest import Ingest, IngestReport
 from rag.ingestion.progress import IngestProgress
 from rag.ingestion.sync import Changes, Sync
 from rag.ingestion.watch import watch
@@ -28,6 +29,9 @@ from rag.render.status import Status, clean, flat, plural
 from rag.server.user_data import forget_quotes
 from rag.settings import Settings
 from rag.types import Document, plain
+
+if TYPE_CHECKING:
+    from rag.ingestion.web import WebIngest
 
 _PARTS = {
     "documents": "text",
@@ -74,7 +78,7 @@ def ingest_command(
             with Status("opening the index"):
                 web = build.web(settings, pool, allow_private)
             run = partial(web.run, paths, progress.on_page)
-            _run(settings.place, progress, web.report, run)
+            _run(settings.place, progress, web, run)
         return
     files = build.files(settings, [Path(path) for path in paths], name)
     progress = IngestProgress(files)
@@ -92,11 +96,11 @@ def ingest_command(
         with Status("opening the index"):
             ingest = build.ingest(settings, loader, progress.on_embedded, forgetting)
         run = partial(ingest.run, files, progress.on_progress)
-        _run(settings.place, progress, ingest.report, run)
+        _run(settings.place, progress, ingest, run)
 
 
 def _run(
-    place: str, progress: IngestProgress, report: IngestReport, run: Callable[[], object]
+    place: str, progress: IngestProgress, ingest: Ingest | WebIngest, run: Callable[[], object]
 ) -> None:
     try:
         with Status(progress.describe, log=True):
