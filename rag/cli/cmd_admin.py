@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rag import build
-from rag.cli.options import command, flag, is_json, print_json, show
+from rag.cli.options import command, flag, is_json, option, print_json, show
 from rag.errors import InputError
 from rag.render.status import clean
 from rag.server.api_keys import EVERY, READ, WRITE, Key, keys_of
@@ -28,26 +28,20 @@ def keys_command() -> None:
 
 
 @command("add", "index", group=keys_command)
-@click.argument("name")
-@flag("--write", help="Allow the key to change documents. Default: read only.")
-@click.option(
-    "--collection",
-    "collections",
-    multiple=True,
-    metavar="NAME",
-    help=(
-        "Restrict the key to this collection; repeatable. Default: it may use all collections, "
-        "and with --write create and delete them."
-    ),
-)
-@click.option(
-    "--days",
-    type=click.IntRange(0, 36_500),
-    default=0,
-    help="Days until the key expires; 0 means never.",
-)
 def add(
-    settings: Settings, name: str, write: bool, collections: tuple[str, ...], days: int
+    settings: Settings,
+    name: str,
+    write: bool = flag("Allow the key to change documents. Default: read only."),
+    collections: tuple[str, ...] = option(
+        "Restrict the key to this collection; repeatable. Default: it may use all collections, "
+        "and with --write create and delete them.",
+        "--collection",
+        multiple=True,
+        metavar="NAME",
+    ),
+    days: int = option(
+        "Days until the key expires; 0 means never.", type=click.IntRange(0, 36_500), default=0
+    ),
 ) -> None:
     """Create a key called NAME and print it. The key is shown only once.
 
@@ -80,14 +74,13 @@ def _show_new(key: Key, token: str) -> None:
 
 
 @command("rotate", "index", group=keys_command)
-@click.argument("name")
-@click.option(
-    "--hours",
-    type=click.IntRange(0, 8760),
-    default=0,
-    help="Hours for which the old key remains valid.",
-)
-def rotate(settings: Settings, name: str, hours: int) -> None:
+def rotate(
+    settings: Settings,
+    name: str,
+    hours: int = option(
+        "Hours for which the old key remains valid.", type=click.IntRange(0, 8760), default=0
+    ),
+) -> None:
     """Replace the key NAME (a name or an id) with a new one and revoke the old one.
 
     \b
@@ -125,7 +118,6 @@ def list_keys(settings: Settings) -> None:
 
 
 @command("revoke", "index", group=keys_command)
-@click.argument("name")
 def revoke(settings: Settings, name: str) -> None:
     """Revoke the key with this id, or all keys called NAME. Running services refuse them at once.
 
@@ -152,7 +144,6 @@ def collection_command() -> None:
 
 
 @command("create", "index", group=collection_command)
-@click.argument("name")
 def create(settings: Settings, name: str) -> None:
     """Create an empty collection called NAME.
 
@@ -180,8 +171,6 @@ def list_collections(settings: Settings) -> None:
 
 
 @command("rename", "index", group=collection_command)
-@click.argument("name")
-@click.argument("new")
 def rename(settings: Settings, name: str, new: str) -> None:
     """Rename the collection NAME to NEW. API keys for it remain valid.
 
@@ -194,9 +183,7 @@ def rename(settings: Settings, name: str, new: str) -> None:
 
 
 @command("delete", "index", group=collection_command)
-@click.argument("name")
-@flag("--yes", help="Do not ask for confirmation.")
-def delete(settings: Settings, name: str, yes: bool) -> None:
+def delete(settings: Settings, name: str, yes: bool = flag("Do not ask for confirmation.")) -> None:
     """Delete the collection NAME and every document in it.
 
     \b

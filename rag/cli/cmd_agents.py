@@ -11,23 +11,22 @@ import click
 
 from rag.cli import agent_config
 from rag.cli.agent_config import ConfigChange, Server
-from rag.cli.options import collection_name, command, flag, is_json, show
+from rag.cli.options import argument, collection_name, command, flag, is_json, option, show
 from rag.errors import InputError, install_line, needs_extra
 from rag.render.links import page_of
 from rag.settings import Settings
 
-_allow_writes = flag("--allow-writes", help="Also offer the tools run_grid, ingest and delete.")
+_ALLOW_WRITES = flag("Also offer the tools run_grid, ingest and delete.")
 
 
 @command("mcp")
-@_allow_writes
-@click.option(
-    "--page",
-    default="",
-    metavar="URL",
-    help="Address of a running rag serve, for links to sources.",
-)
-def mcp_command(settings: Settings, allow_writes: bool, page: str) -> None:
+def mcp_command(
+    settings: Settings,
+    allow_writes: bool = _ALLOW_WRITES,
+    page: str = option(
+        "Address of a running rag serve, for links to sources.", default="", metavar="URL"
+    ),
+) -> None:
     """Serve the documents to an AI agent over stdin and stdout (MCP).
 
     The agent starts this command itself; rag connect writes the configuration for it. rag serve
@@ -46,34 +45,20 @@ def mcp_command(settings: Settings, allow_writes: bool, page: str) -> None:
 
 
 @command("connect")
-@click.argument("client", type=click.Choice(agent_config.CLIENTS))
-@flag("--remove", help="Remove rag's entry.")
-@flag("--project", help="Change the current folder's configuration instead of yours.")
-@click.option(
-    "--url",
-    default="",
-    metavar="URL",
-    help="Connect to a running rag serve instead of starting rag mcp.",
-)
-@click.option(
-    "--key-env",
-    default="",
-    metavar="NAME",
-    help="With --url: environment variable that holds the API key.",
-)
-@_allow_writes
-@click.option("--name", default="rag", show_default=True, help="Name of the entry.")
-@flag("--yes", "-y", help="Write without asking.")
 def connect_command(
     settings: Settings,
-    client: str,
-    remove: bool,
-    project: bool,
-    url: str,
-    key_env: str,
-    allow_writes: bool,
-    name: str,
-    yes: bool,
+    client: str = argument(type=click.Choice(agent_config.CLIENTS)),
+    remove: bool = flag("Remove rag's entry."),
+    project: bool = flag("Change the current folder's configuration instead of yours."),
+    url: str = option(
+        "Connect to a running rag serve instead of starting rag mcp.", default="", metavar="URL"
+    ),
+    key_env: str = option(
+        "With --url: environment variable that holds the API key.", default="", metavar="NAME"
+    ),
+    allow_writes: bool = _ALLOW_WRITES,
+    name: str = option("Name of the entry.", default="rag", show_default=True),
+    yes: bool = flag("Write without asking.", "--yes", "-y"),
 ) -> None:
     """Add rag to CLIENT's MCP configuration, so that the agent can use the documents.
 

@@ -12,15 +12,7 @@ import click
 from rag import build
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
-from rag.cli.options import (
-    command,
-    filter_option,
-    flag,
-    path_option,
-    question_argument,
-    show,
-    top_k_option,
-)
+from rag.cli.options import FILTER, QUESTION, TOP_K, command, flag, option, path_option, show
 from rag.filters import Filter, shown
 from rag.render import terminal, view
 from rag.render.status import Status, clean, plural
@@ -30,40 +22,27 @@ from rag.types import plain
 if TYPE_CHECKING:
     from rag.claims.writer import Written
 
-as_typed = flag("--as-typed", "as_typed", help="Do not correct the question's spelling.")
+AS_TYPED = flag("Do not correct the question's spelling.")
 
 
 @command("ask")
-@question_argument
-@top_k_option
-@click.option(
-    "--form",
-    type=click.Choice(FORMS),
-    help="Form of the answer. Default: chosen from the question.",
-)
-@as_typed
-@flag("--why", help="Explain how the answer was chosen, or why nothing was found.")
-@flag(
-    "--write",
-    help="Let the language model at RAG_WRITER write the answer; each sentence is checked first.",
-)
-@flag("--show-removed", help="With --write: also show the removed sentences, and why.")
-@path_option(
-    "--certificate",
-    help="If nothing is found, write what was searched and the nearest passages: .json or .html.",
-)
-@filter_option
 def ask_command(
     settings: Settings,
-    question: str,
-    top_k: int | None,
-    form: str | None,
-    filter: Filter,
-    why: bool,
-    write: bool,
-    show_removed: bool,
-    certificate: Path | None,
-    as_typed: bool,
+    question: str = QUESTION,
+    top_k: int | None = TOP_K,
+    form: str | None = option(
+        "Form of the answer. Default: chosen from the question.", type=click.Choice(FORMS)
+    ),
+    as_typed: bool = AS_TYPED,
+    why: bool = flag("Explain how the answer was chosen, or why nothing was found."),
+    write: bool = flag(
+        "Let the language model at RAG_WRITER write the answer; each sentence is checked first."
+    ),
+    show_removed: bool = flag("With --write: also show the removed sentences, and why."),
+    certificate: Path | None = path_option(
+        "If nothing is found, write what was searched and the nearest passages: .json or .html."
+    ),
+    filter: Filter = FILTER,
 ) -> None:
     """Answer QUESTION from the documents, with citations.
 
@@ -137,19 +116,19 @@ def _lines(written: Written, show_removed: bool) -> Iterator[str]:
 
 
 @command("search")
-@question_argument
-@as_typed
-@click.option(
-    "-k",
-    "--top-k",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="Number of passages.",
-)
-@filter_option
 def search_command(
-    settings: Settings, question: str, top_k: int, filter: Filter, as_typed: bool
+    settings: Settings,
+    question: str = QUESTION,
+    as_typed: bool = AS_TYPED,
+    top_k: int = option(
+        "Number of passages.",
+        "-k",
+        "--top-k",
+        type=click.IntRange(1, 1000),
+        default=10,
+        show_default=True,
+    ),
+    filter: Filter = FILTER,
 ) -> None:
     """Show the passages that best match QUESTION, best first, without an answer.
 

@@ -10,10 +10,12 @@ import click
 from rag import build
 from rag.claims.results import FAILURES
 from rag.cli.options import (
+    FILTER,
+    argument,
     check_folder,
     command,
-    filter_option,
     flag,
+    option,
     path_option,
     read_text,
     show,
@@ -29,27 +31,20 @@ _DEFAULT = "contradicted,not_in_documents,wrong_citation,quotation"
 
 
 @command("check")
-@click.argument("file", type=click.Path(allow_dash=True))
-@click.option(
-    "--fail-on",
-    default=_DEFAULT,
-    show_default=True,
-    metavar="KINDS",
-    help="Verdicts that make the exit status 1, or none; quotation is any quotation with a fault. "
-    f"From {', '.join(FAILURES)}.",
-)
-@path_option("--junit", help="Write a JUnit file with one test per claim and quotation.")
-@path_option("--html", help="Write a web page with text and evidence.")
-@flag("--quiet", "-q", help="Leave out supported sentences and exact quotations.")
-@filter_option
 def check_command(
     settings: Settings,
-    file: str,
-    fail_on: str,
-    junit: Path | None,
-    html: Path | None,
-    quiet: bool,
-    filter: Filter,
+    file: str = argument(type=click.Path(allow_dash=True)),
+    fail_on: str = option(
+        "Verdicts that make the exit status 1, or none; quotation is any quotation with a fault. "
+        f"From {', '.join(FAILURES)}.",
+        default=_DEFAULT,
+        show_default=True,
+        metavar="KINDS",
+    ),
+    junit: Path | None = path_option("Write a JUnit file with one test per claim and quotation."),
+    html: Path | None = path_option("Write a web page with text and evidence."),
+    quiet: bool = flag("Leave out supported sentences and exact quotations.", "--quiet", "-q"),
+    filter: Filter = FILTER,
 ) -> None:
     """Check the text in FILE (- for stdin) against the documents: each sentence, and each
     quotation of four words or more, word for word.

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import command, filter_option, flag, is_json, print_json, show, stopped
+from rag.cli.options import (
+    FILTER,
+    argument,
+    command,
+    flag,
+    is_json,
+    option,
+    print_json,
+    show,
+    stopped,
+)
 from rag.engine import Engine
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
@@ -47,12 +57,12 @@ _MOST_SKIPPED = 20
 
 
 @command("ingest")
-@click.argument("paths", nargs=-1, required=True)
-@click.option("--name", help="Folder name to use in document ids. Default: its own name.")
-@flag("--enqueue", help="Queue the files for rag worker (PostgreSQL indexes only).")
-@flag("--allow-private", help="Allow web pages on this machine and the local network.")
 def ingest_command(
-    settings: Settings, paths: tuple[str, ...], name: str | None, enqueue: bool, allow_private: bool
+    settings: Settings,
+    paths: tuple[str, ...] = argument(nargs=-1, required=True),
+    name: str | None = option("Folder name to use in document ids. Default: its own name."),
+    enqueue: bool = flag("Queue the files for rag worker (PostgreSQL indexes only)."),
+    allow_private: bool = flag("Allow web pages on this machine and the local network."),
 ) -> None:
     """Add the files and folders PATHS to the index.
 
@@ -143,17 +153,15 @@ def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
 
 
 @command("sync")
-@click.argument("folder", type=click.Path(path_type=Path))
-@flag("--dry-run", help="Only show what would change.")
-@flag(
-    "--allow-mass-delete",
-    "many",
-    help="Delete documents even if much of the folder has disappeared.",
-)
-@flag("--watch", "is_watching", help="Keep syncing after each change until interrupted.")
-@click.option("--name", help="Folder name to use in document ids. Default: its own name.")
 def sync_command(
-    settings: Settings, folder: Path, dry_run: bool, many: bool, is_watching: bool, name: str | None
+    settings: Settings,
+    folder: Path = argument(type=click.Path(path_type=Path)),
+    dry_run: bool = flag("Only show what would change."),
+    many: bool = flag(
+        "Delete documents even if much of the folder has disappeared.", "--allow-mass-delete"
+    ),
+    is_watching: bool = flag("Keep syncing after each change until interrupted.", "--watch"),
+    name: str | None = option("Folder name to use in document ids. Default: its own name."),
 ) -> None:
     """Make the index match FOLDER: add, update, rename and remove documents.
 
@@ -221,8 +229,7 @@ def _ask_grids(settings: Settings, engine: Callable[[], Engine], has_changed: bo
 
 
 @command("list")
-@filter_option
-def list_command(settings: Settings, filter: Filter) -> None:
+def list_command(settings: Settings, filter: Filter = FILTER) -> None:
     """List the documents with their ids and titles.
 
     \b
@@ -241,12 +248,13 @@ def list_command(settings: Settings, filter: Filter) -> None:
 
 
 @command("show")
-@click.argument("document")
-@flag(
-    "--raw",
-    help="Parse the file again, keeping the navigation and running heads that are not indexed.",
-)
-def show_command(settings: Settings, document: str, raw: bool) -> None:
+def show_command(
+    settings: Settings,
+    document: str,
+    raw: bool = flag(
+        "Parse the file again, keeping the navigation and running heads that are not indexed."
+    ),
+) -> None:
     """Print the text of DOCUMENT (an id or a path). Citation offsets refer to this text.
 
     \b
@@ -289,8 +297,9 @@ def _raw(settings: Settings, document: Document) -> Document:
 
 
 @command("delete")
-@click.argument("documents", nargs=-1, required=True)
-def delete_command(settings: Settings, documents: tuple[str, ...]) -> None:
+def delete_command(
+    settings: Settings, documents: tuple[str, ...] = argument(nargs=-1, required=True)
+) -> None:
     """Delete DOCUMENTS (ids or paths) from the index. If one is unknown, none are deleted.
 
     Prints a receipt: the entries for each document in each part of the index, before and after, and

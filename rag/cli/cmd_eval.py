@@ -15,10 +15,12 @@ from rag import build
 from rag.answering.searcher import check_question
 from rag.cli.options import (
     FILE,
+    QUESTION,
+    argument,
     check_folder,
     command,
+    option,
     path_option,
-    question_argument,
     show,
     write_text,
 )
@@ -36,46 +38,35 @@ _CLAIM_METRICS = (
 )
 
 
-_fail_under = click.option(
-    "--fail-under",
+_FAIL_UNDER = option(
+    "Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.",
     multiple=True,
     metavar="NAME=BOUND",
-    help="Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.",
 )
-_fail_over = click.option(
-    "--fail-over",
+_FAIL_OVER = option(
+    "Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.",
     multiple=True,
     metavar="NAME=BOUND",
-    help="Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.",
 )
 
 
 @command("run", "none")
-@click.argument("gold", type=FILE)
-@path_option(
-    "--corpus", help="Ingest these documents into a temporary index, and ask it the questions."
-)
-@path_option("--index", help="Index folder; created if GOLD contains its own documents.")
-@path_option(
-    "--out", default=Path("eval/results"), show_default=True, help="Folder for the reports."
-)
-@click.option(
-    "--limit", type=click.IntRange(1), help="Ask only this many questions, the same in each run."
-)
-@_fail_under
-@_fail_over
-@path_option("--junit", help="Write the bounds as a JUnit file, one test each.")
-@path_option("--baseline", help="An earlier result (.json) to compare with.")
 def run_command(
-    gold: Path,
-    corpus: Path | None,
-    index: Path | None,
-    out: Path,
-    limit: int | None,
-    fail_under: tuple[str, ...],
-    fail_over: tuple[str, ...],
-    junit: Path | None,
-    baseline: Path | None,
+    gold: Path = argument(type=FILE),
+    corpus: Path | None = path_option(
+        "Ingest these documents into a temporary index, and ask it the questions."
+    ),
+    index: Path | None = path_option("Index folder; created if GOLD contains its own documents."),
+    out: Path = path_option(
+        "Folder for the reports.", default=Path("eval/results"), show_default=True
+    ),
+    limit: int | None = option(
+        "Ask only this many questions, the same in each run.", type=click.IntRange(1)
+    ),
+    fail_under: tuple[str, ...] = _FAIL_UNDER,
+    fail_over: tuple[str, ...] = _FAIL_OVER,
+    junit: Path | None = path_option("Write the bounds as a JUnit file, one test each."),
+    baseline: Path | None = path_option("An earlier result (.json) to compare with."),
 ) -> None:
     """Ask the questions in GOLD, score the answers, and show which stage lost the wrong ones.
 
@@ -125,9 +116,10 @@ def _exit_by(broken: Sequence[str]) -> None:
 
 
 @command("compare", "none")
-@click.argument("first", metavar="A.json", type=FILE)
-@click.argument("second", metavar="B.json", type=FILE)
-def compare_command(first: Path, second: Path) -> None:
+def compare_command(
+    first: Path = argument(metavar="A.json", type=FILE),
+    second: Path = argument(metavar="B.json", type=FILE),
+) -> None:
     """Compare two results of rag eval run: what changed, and whether it may be chance.
 
     \b
@@ -145,12 +137,11 @@ def compare_command(first: Path, second: Path) -> None:
 
 
 @command("claims", "none")
-@click.argument("gold", type=FILE)
-@path_option("--index", help="Index folder.")
-@_fail_under
-@_fail_over
 def claims_command(
-    gold: Path, index: Path | None, fail_under: tuple[str, ...], fail_over: tuple[str, ...]
+    gold: Path = argument(type=FILE),
+    index: Path | None = path_option("Index folder."),
+    fail_under: tuple[str, ...] = _FAIL_UNDER,
+    fail_over: tuple[str, ...] = _FAIL_OVER,
 ) -> None:
     """Check the claims in GOLD as rag check does, and score the verdicts.
 
@@ -191,18 +182,13 @@ def _gate(text: str, is_minimum: bool) -> Gate:
 
 
 @command("why")
-@question_argument
-@click.option(
-    "--answer",
-    "answers",
-    multiple=True,
-    required=True,
-    metavar="TEXT",
-    help="A correct answer. Repeatable.",
-)
-@click.option("--document", metavar="ID", help="Document that contains the answer. Default: any.")
 def why_command(
-    settings: Settings, question: str, answers: tuple[str, ...], document: str | None
+    settings: Settings,
+    question: str = QUESTION,
+    answers: tuple[str, ...] = option(
+        "A correct answer. Repeatable.", "--answer", multiple=True, required=True, metavar="TEXT"
+    ),
+    document: str | None = option("Document that contains the answer. Default: any.", metavar="ID"),
 ) -> None:
     """Show which stage lost the right answer to QUESTION, with the evidence and its ranks.
 
@@ -222,18 +208,19 @@ def why_command(
 
 
 @command("calibrate")
-@click.argument("gold", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--risk", type=_SHARE, help="Largest share of wrong answers to certify, e.g. 0.05.")
-@click.option(
-    "--confidence",
-    type=_SHARE,
-    default=0.95,
-    show_default=True,
-    help="Probability with which the certified risk holds.",
-)
-@path_option("--out", default="calibration.json", show_default=True, help="File to write.")
 def calibrate_command(
-    settings: Settings, gold: Path, risk: float | None, confidence: float, out: Path
+    settings: Settings,
+    gold: Path = argument(type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+    risk: float | None = option(
+        "Largest share of wrong answers to certify, e.g. 0.05.", type=_SHARE
+    ),
+    confidence: float = option(
+        "Probability with which the certified risk holds.",
+        type=_SHARE,
+        default=0.95,
+        show_default=True,
+    ),
+    out: Path = path_option("File to write.", default="calibration.json", show_default=True),
 ) -> None:
     """Calibrate the confidence on the questions in GOLD and write a file for RAG_CALIBRATION.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from rag import build
-from rag.cli.options import FILE, command, is_json, path_option, show, stopped
+from rag.cli.options import FILE, argument, command, is_json, option, path_option, show, stopped
 from rag.desk import grid as grids
 from rag.desk.grid import STATE_NAMES, Change, Grid
 from rag.errors import InputError
@@ -31,11 +31,10 @@ def _checked(_: click.Context, __: click.Parameter, out: Path | None) -> Path | 
     return out
 
 
-out_option = path_option(
-    "--out",
-    callback=_checked,
-    help="Also write the grid to this file: .xlsx, .csv, .html, .md, .jsonl, or, for rag eval, "
+_OUT = path_option(
+    "Also write the grid to this file: .xlsx, .csv, .html, .md, .jsonl, or, for rag eval, "
     "the rated cells: .gold.jsonl.",
+    callback=_checked,
 )
 
 
@@ -64,17 +63,16 @@ def grid_command() -> None:
 
 
 @command("run", group=grid_command)
-@click.argument("file", type=FILE)
-@click.option(
-    "--filter",
-    "conditions",
-    multiple=True,
-    metavar="CONDITION",
-    help="Only documents that match, besides the file's own filter; kept with the grid.",
-)
-@out_option
 def run_command(
-    settings: Settings, file: Path, conditions: tuple[str, ...], out: Path | None
+    settings: Settings,
+    file: Path = argument(type=FILE),
+    conditions: tuple[str, ...] = option(
+        "Only documents that match, besides the file's own filter; kept with the grid.",
+        "--filter",
+        multiple=True,
+        metavar="CONDITION",
+    ),
+    out: Path | None = _OUT,
 ) -> None:
     """Ask the questions of the grid file FILE.
 
@@ -98,9 +96,7 @@ def run_command(
 
 
 @command("refresh", group=grid_command)
-@click.argument("name")
-@out_option
-def refresh_command(settings: Settings, name: str, out: Path | None) -> None:
+def refresh_command(settings: Settings, name: str, out: Path | None = _OUT) -> None:
     """Ask the cells of the grid NAME whose documents changed, and those of new documents.
 
     \b
@@ -113,9 +109,11 @@ def refresh_command(settings: Settings, name: str, out: Path | None) -> None:
 
 
 @command("changes", group=grid_command)
-@click.argument("name")
-@click.option("--since", metavar="DATE", default="", help="Changes from this date on, UTC.")
-def changes_command(settings: Settings, name: str, since: str) -> None:
+def changes_command(
+    settings: Settings,
+    name: str,
+    since: str = option("Changes from this date on, UTC.", metavar="DATE", default=""),
+) -> None:
     """List the answers of the grid NAME that changed since you last asked for its changes.
 
     Exits with status 1 if there are any. --json prints one JSON object a line.
@@ -158,9 +156,7 @@ def list_command(settings: Settings) -> None:
 
 
 @command("show", group=grid_command)
-@click.argument("name")
-@out_option
-def show_command(settings: Settings, name: str, out: Path | None) -> None:
+def show_command(settings: Settings, name: str, out: Path | None = _OUT) -> None:
     """Print the grid NAME, or write it to a file. A guess is marked with "?".
 
     \b
@@ -174,13 +170,13 @@ def show_command(settings: Settings, name: str, out: Path | None) -> None:
 
 
 @command("rate", group=grid_command)
-@click.argument("name")
-@click.argument("row")
-@click.argument("column")
-@click.argument("verdict", type=click.Choice(["confirmed", "corrected", "rejected", "withdrawn"]))
-@click.argument("value", default="")
 def rate_command(
-    settings: Settings, name: str, row: str, column: str, verdict: str, value: str
+    settings: Settings,
+    name: str,
+    row: str,
+    column: str,
+    verdict: str = argument(type=click.Choice(["confirmed", "corrected", "rejected", "withdrawn"])),
+    value: str = argument(default=""),
 ) -> None:
     """Confirm, correct or reject the cell of the grid NAME at ROW and COLUMN, or withdraw its
     rating. A correction needs the right VALUE.
@@ -196,7 +192,6 @@ def rate_command(
 
 
 @command("delete", group=grid_command)
-@click.argument("name")
 def delete_command(settings: Settings, name: str) -> None:
     """Delete the grid NAME with its answers. Its documents stay.
 

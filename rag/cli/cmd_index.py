@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import FILE, command, flag, only_local, show
+from rag.cli.options import FILE, argument, command, flag, only_local, option, show
 from rag.errors import AbsentError, ConflictError, InputError, RagError
 from rag.models.registry import embedder_path, reader_path
 from rag.protocols import Stats, Store
@@ -58,8 +58,10 @@ class DoctorCheck:
 
 
 @command("doctor")
-@flag("--repair", help="Also rebuild passages and vectors that do not match their text.")
-def doctor_command(settings: Settings, repair: bool) -> None:
+def doctor_command(
+    settings: Settings,
+    repair: bool = flag("Also rebuild passages and vectors that do not match their text."),
+) -> None:
     """Check Python, the models and every row of the index, and suggest fixes.
 
     Broken search indexes are rebuilt; documents that cannot be repaired are listed. Exits with
@@ -161,8 +163,7 @@ def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
 
 
 @command("snapshot")
-@click.argument("target", callback=_target)
-def snapshot_command(settings: Settings, target: Path) -> None:
+def snapshot_command(settings: Settings, target: Path = argument(callback=_target)) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.
 
     The index may be in use; the copy shows it at one moment, and any machine can restore it.
@@ -183,10 +184,12 @@ def snapshot_command(settings: Settings, target: Path) -> None:
 
 
 @command("restore")
-@click.argument("source", type=FILE)
-@flag("--replace", help="Overwrite an index that already contains documents.")
-@flag("--check", "only_check", help="Check the snapshot without restoring it.")
-def restore_command(settings: Settings, source: Path, replace: bool, only_check: bool) -> None:
+def restore_command(
+    settings: Settings,
+    source: Path = argument(type=FILE),
+    replace: bool = flag("Overwrite an index that already contains documents."),
+    only_check: bool = flag("Check the snapshot without restoring it.", "--check"),
+) -> None:
     """Restore the index from the snapshot SOURCE: a file, or a folder whose newest snapshot is
     used. A damaged snapshot is rejected.
 
@@ -213,8 +216,9 @@ def restore_command(settings: Settings, source: Path, replace: bool, only_check:
 
 
 @command("rebuild")
-@flag("--abandon", help="Discard an interrupted rebuild.")
-def rebuild_command(settings: Settings, abandon: bool) -> None:
+def rebuild_command(
+    settings: Settings, abandon: bool = flag("Discard an interrupted rebuild.")
+) -> None:
     """Split and embed all documents again with the current settings, using the text in the index.
 
     The index answers from the old passages until the rebuild is done, then switches to the new
@@ -253,15 +257,13 @@ def rebuild_command(settings: Settings, abandon: bool) -> None:
 
 
 @command("migrate", "none")
-@click.argument("source", metavar="FROM")
-@click.argument("target", metavar="TO")
-@click.option(
-    "--collection",
-    metavar="NAME",
-    default=DEFAULT_COLLECTION,
-    help="Collection to copy, into one of the same name.",
-)
-def migrate_command(source: str, target: str, collection: str) -> None:
+def migrate_command(
+    source: str = argument(metavar="FROM"),
+    target: str = argument(metavar="TO"),
+    collection: str = option(
+        "Collection to copy, into one of the same name.", metavar="NAME", default=DEFAULT_COLLECTION
+    ),
+) -> None:
     """Copy the index FROM to the index TO. Each is a folder or a PostgreSQL address.
 
     Vectors are copied, not computed again. Every document is read back and compared. An

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from rag.cli.options import command, filter_option, flag, is_json, top_k_option
+from rag.cli.options import FILTER, TOP_K, command, flag, is_json
 from rag.filters import Filter
 from rag.settings import Settings
 
 
 @command("repl")
-@top_k_option
-@flag("--plain", help="Plain text without colours or animation, for screen readers.")
-@flag(
-    "--no-follow-ups", help='Take each question by itself; "it" and "and where?" are not filled in.'
-)
-@filter_option
 def repl_command(
-    settings: Settings, top_k: int | None, plain: bool, no_follow_ups: bool, filter: Filter
+    settings: Settings,
+    top_k: int | None = TOP_K,
+    plain: bool = flag("Plain text without colours or animation, for screen readers."),
+    no_follow_ups: bool = flag(
+        'Take each question by itself; "it" and "and where?" are not filled in.'
+    ),
+    filter: Filter = FILTER,
 ) -> None:
     """Ask one question after another. On a terminal this is a prompt with history, completion,
     commands and follow-up questions.

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 import click
 
 from rag import build
-from rag.cli.options import collection_name, command, flag, is_json, print_json, show
+from rag.cli.options import collection_name, command, flag, is_json, option, print_json, show
 from rag.errors import AbsentError, EmptyError, InputError, NotFoundError, RagError
 from rag.ingestion.uploads import GRID, Done, State, Upload, put_upload
 from rag.protocols import Embedder, Reader, Store
@@ -20,33 +20,25 @@ from rag.settings import DEFAULT_COLLECTION, Settings
 
 
 @command("serve", "index")
-@click.option(
-    "--host",
-    help="Address to bind to. Default: RAG_HOST, or 127.0.0.1. An address that other machines can "
-    "reach needs API keys.",
-)
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), help="Default: RAG_PORT, or 8000; 0 picks a free one."
-)
-@click.option(
-    "--certfile", metavar="PEM", help="Certificate chain, for HTTPS. Default: RAG_CERTFILE."
-)
-@click.option(
-    "--keyfile", metavar="PEM", help="The certificate's private key, if it is in a separate file."
-)
-@flag(
-    "--no-key",
-    help="Require no token. Any program or proxy on this machine can then use the service.",
-)
-@flag("--open", "open_page", help="Open the page in your browser.")
 def serve_command(
     settings: Settings,
-    host: str | None,
-    port: int | None,
-    certfile: str | None,
-    keyfile: str | None,
-    no_key: bool,
-    open_page: bool,
+    host: str | None = option(
+        "Address to bind to. Default: RAG_HOST, or 127.0.0.1. An address that other machines can "
+        "reach needs API keys."
+    ),
+    port: int | None = option(
+        "Default: RAG_PORT, or 8000; 0 picks a free one.", type=click.IntRange(0, 65_535)
+    ),
+    certfile: str | None = option(
+        "Certificate chain, for HTTPS. Default: RAG_CERTFILE.", metavar="PEM"
+    ),
+    keyfile: str | None = option(
+        "The certificate's private key, if it is in a separate file.", metavar="PEM"
+    ),
+    no_key: bool = flag(
+        "Require no token. Any program or proxy on this machine can then use the service."
+    ),
+    open_page: bool = flag("Open the page in your browser.", "--open"),
 ) -> None:
     """Serve the HTTP API, and the web page at /, until stopped.
 
@@ -85,15 +77,14 @@ def foreseen(failure: BaseException) -> RagError:
 
 
 @command("worker")
-@flag("--once", help="Stop when the queue is empty.")
-@flag("--status", help="Only show the queue.")
-@flag("--forget", help="Only remove failed documents from the queue.")
-@flag(
-    "--all-collections",
-    help="Serve the default collection and all others, also those created later.",
-)
 def worker_command(
-    settings: Settings, once: bool, status: bool, forget: bool, all_collections: bool
+    settings: Settings,
+    once: bool = flag("Stop when the queue is empty."),
+    status: bool = flag("Only show the queue."),
+    forget: bool = flag("Only remove failed documents from the queue."),
+    all_collections: bool = flag(
+        "Serve the default collection and all others, also those created later."
+    ),
 ) -> None:
     """Ingest the documents that `rag ingest --enqueue` and rag serve have queued in a PostgreSQL
     index, until interrupted.

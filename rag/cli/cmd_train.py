@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import command, path_option, show
+from rag.cli.options import command, option, path_option, show
 from rag.protocols import Reader
 from rag.settings import Settings
 from rag.types import plain
@@ -19,35 +19,29 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OUT = path_option("--out", required=True, help="Where to write the model.")
+_OUT = path_option("Where to write the model.", required=True)
 
 
-_INIT = click.option(
-    "--init", help="Model to start from: a name, folder or hub id. Default: the recipe's."
-)
+_INIT = option("Model to start from: a name, folder or hub id. Default: the recipe's.")
 
 
 @command("reader", "none")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, path_type=Path),
-    required=True,
-    help="Your questions (gold .jsonl, SQuAD .json or .json.gz), or a folder of question sets.",
-)
-@click.option(
-    "--corpus",
-    type=click.Path(exists=True, path_type=Path),
-    help="Documents that the gold .jsonl questions are about.",
-)
-@_OUT
-@_INIT
-@click.option(
-    "--recipe",
-    type=_FILE,
-    help="TOML file. Default: recipes/finetune.toml, or recipes/reader.toml for a folder.",
-)
 def reader_command(
-    data: Path, corpus: Path | None, out: Path, init: str | None, recipe: Path | None
+    data: Path = option(
+        "Your questions (gold .jsonl, SQuAD .json or .json.gz), or a folder of question sets.",
+        type=click.Path(exists=True, path_type=Path),
+        required=True,
+    ),
+    corpus: Path | None = option(
+        "Documents that the gold .jsonl questions are about.",
+        type=click.Path(exists=True, path_type=Path),
+    ),
+    out: Path = _OUT,
+    init: str | None = _INIT,
+    recipe: Path | None = option(
+        "TOML file. Default: recipes/finetune.toml, or recipes/reader.toml for a folder.",
+        type=_FILE,
+    ),
 ) -> None:
     """Train a reader.
 
@@ -84,11 +78,12 @@ def reader_command(
 
 
 @command("embedder", "none")
-@click.option("--data", type=_FOLDER, required=True, help="Folder of question sets.")
-@_OUT
-@_INIT
-@click.option("--recipe", type=_FILE, help="TOML file. Default: recipes/embedder.toml.")
-def embedder_command(data: Path, out: Path, init: str | None, recipe: Path | None) -> None:
+def embedder_command(
+    data: Path = option("Folder of question sets.", type=_FOLDER, required=True),
+    out: Path = _OUT,
+    init: str | None = _INIT,
+    recipe: Path | None = option("TOML file. Default: recipes/embedder.toml.", type=_FILE),
+) -> None:
     """Fine-tune an embedder on a folder of question sets.
 
     \b
@@ -106,10 +101,13 @@ def embedder_command(data: Path, out: Path, init: str | None, recipe: Path | Non
 
 
 @command("forms", "none")
-@click.option("--data", type=_FILE, required=True, help="JSON lines of question and form.")
-@click.option("--init", type=_FILE, help="Classifier to which only the forms it lacks are added.")
-@_OUT
-def forms_command(data: Path, init: Path | None, out: Path) -> None:
+def forms_command(
+    data: Path = option("JSON lines of question and form.", type=_FILE, required=True),
+    init: Path | None = option(
+        "Classifier to which only the forms it lacks are added.", type=_FILE
+    ),
+    out: Path = _OUT,
+) -> None:
     """Train the classifier of answer forms on questions that are labelled with their form.
 
     \b

@@ -11,7 +11,7 @@ import click
 
 from rag import build
 from rag.answering.verification import CitationCheck, citations, verify
-from rag.cli.options import command, flag, path_option, read_json, show
+from rag.cli.options import argument, command, flag, path_option, read_json, show
 from rag.desk import certificate as certificates
 from rag.errors import InputError, NotFoundError
 from rag.render.status import clean, plural
@@ -19,9 +19,13 @@ from rag.settings import Settings
 
 
 @command("verify")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-")
-@flag("--replay", help="Ask the question again instead, and show what changed.")
-def verify_command(settings: Settings, file: str, replay: bool) -> None:
+def verify_command(
+    settings: Settings,
+    file: str = argument(
+        type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-"
+    ),
+    replay: bool = flag("Ask the question again instead, and show what changed."),
+) -> None:
     """Check the citations in FILE (or stdin) against the current index: ok, moved, changed or
     missing.
 
@@ -106,12 +110,14 @@ def _replay(settings: Settings, content: Any) -> bool:
 
 
 @command("export")
-@click.argument("source")
-@path_option("--bundle", "path", required=True, help="The ZIP file to write.")
-@path_option(
-    "--sign", "key", help="Sign the bundle's list of digests with this private key of SSH."
-)
-def export_command(settings: Settings, source: str, path: Path, key: Path | None) -> None:
+def export_command(
+    settings: Settings,
+    source: str,
+    path: Path = path_option("The ZIP file to write.", "--bundle", required=True),
+    key: Path | None = path_option(
+        "Sign the bundle's list of digests with this private key of SSH.", "--sign"
+    ),
+) -> None:
     """Write SOURCE into a bundle that anyone can check without rag: a page to read, the answers
     with their offsets and digests, the documents that they quote, and a program, verify.py.
 

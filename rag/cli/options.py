@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import os
 import re
@@ -73,6 +74,37 @@ def stopped(state: str) -> NoReturn:
     sys.exit(130)
 
 
+def argument(**attributes: Any) -> Any:
+    """An argument that is called like its parameter."""
+    return lambda parameter: click.argument(parameter, **attributes)
+
+
+def option(help: str, *names: str, **attributes: Any) -> Any:
+    """An option of `names`, or called like its parameter: `--top-k` for `top_k`."""
+
+    def declared(parameter: str) -> Any:
+        own = names or (f"--{parameter.replace('_', '-')}",)
+        return click.option(*own, parameter, help=help, **attributes)
+
+    return declared
+
+
+flag = functools.partial(option, is_flag=True)
+path_option = functools.partial(option, type=FILE)
+QUESTION = argument(nargs=-1, required=True, callback=lambda _, __, words: " ".join(words))
+TOP_K = option(
+    "Number of passages to read. Default: RAG_TOP_K, or 8.",
+    "-k",
+    "--top-k",
+    type=click.IntRange(1, 200),
+)
+FILTER = option(
+    "Only search documents that match, e.g. type=pdf, year>=2024, source:reports. "
+    "Repeatable; all must match.",
+    multiple=True,
+    callback=lambda _, __, values: parse(values),
+    metavar="CONDITION",
+)
 _COLLECTION = "rag.collection"
 
 
@@ -130,7 +162,8 @@ def command(
 ) -> Callable[[Callable[..., None]], click.Command]:
     """A command of a group, or of its own, with --json, which `show` obeys. It receives the
     `settings` of a collection, with --index and --collection; or of an "index", for commands that
-    concern all of its collections, with --index; or none.
+    concern all of its collections, with --index; or none. Its other parameters are its options and
+    arguments, which their defaults declare; one without a default is an argument.
     """
 
     def decorated(function: Callable[..., None]) -> click.Command:
@@ -143,6 +176,10 @@ def command(
                 values["settings"] = settings
             function(**values)
 
+        for parameter in reversed(list(inspect.signature(function).parameters.values())):
+            if parameter.name != "settings":
+                is_bare = parameter.default is parameter.empty
+                run = (argument() if is_bare else parameter.default)(parameter.name)(run)
         made: click.Command = group.command(name, cls=_Command)(run)
         made.params += _OPTIONS[: ("none", "index", "collection").index(scope) + 1]
         return made
@@ -206,27 +243,3 @@ def check_folder(path: Path | None) -> None:
     if path and not path.resolve().parent.is_dir():
         message = f"{path} cannot be written: no such folder"
         raise InputError(message, "create it, or choose another file")
-
-
-flag = functools.partial(click.option, is_flag=True)
-path_option = functools.partial(click.option, type=FILE)
-question_argument = click.argument(
-    "question", nargs=-1, required=True, callback=lambda _, __, words: " ".join(words)
-)
-top_k_option = click.option(
-    "-k",
-    "--top-k",
-    type=click.IntRange(1, 200),
-    help="Number of passages to read. Default: RAG_TOP_K, or 8.",
-)
-filter_option = click.option(
-    "--filter",
-    "filter",
-    multiple=True,
-    callback=lambda _, __, values: parse(values),
-    metavar="CONDITION",
-    help=(
-        "Only search documents that match, e.g. type=pdf, year>=2024, source:reports. "
-        "Repeatable; all must match."
-    ),
-)
