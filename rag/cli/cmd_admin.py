@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from rag import build
-from rag.cli.options import command, flag, is_json, option, print_json, show
+from rag.cli.options import command, is_json, option, print_json, show
 from rag.errors import InputError
 from rag.render.status import clean
 from rag.server.api_keys import EVERY, READ, WRITE, Key, keys_of
@@ -31,7 +31,7 @@ def keys_command() -> None:
 def add(
     settings: Settings,
     name: str,
-    write: bool = flag("Allow the key to change documents. Default: read only."),
+    write: bool = option("Allow the key to change documents. Default: read only."),
     collections: tuple[str, ...] = option(
         "Restrict the key to this collection; repeatable. Default: it may use all collections, "
         "and with --write create and delete them.",
@@ -183,7 +183,9 @@ def rename(settings: Settings, name: str, new: str) -> None:
 
 
 @command("delete", "index", group=collection_command)
-def delete(settings: Settings, name: str, yes: bool = flag("Do not ask for confirmation.")) -> None:
+def delete(
+    settings: Settings, name: str, yes: bool = option("Do not ask for confirmation.")
+) -> None:
     """Delete the collection NAME and every document in it.
 
     \b

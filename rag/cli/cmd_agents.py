@@ -11,12 +11,12 @@ import click
 
 from rag.cli import agent_config
 from rag.cli.agent_config import ConfigChange, Server
-from rag.cli.options import argument, collection_name, command, flag, is_json, option, show
+from rag.cli.options import argument, collection_name, command, is_json, option, show
 from rag.errors import InputError, install_line, needs_extra
 from rag.render.links import page_of
 from rag.settings import Settings
 
-_ALLOW_WRITES = flag("Also offer the tools run_grid, ingest and delete.")
+_ALLOW_WRITES = option("Also offer the tools run_grid, ingest and delete.")
 
 
 @command("mcp")
@@ -48,8 +48,8 @@ def mcp_command(
 def connect_command(
     settings: Settings,
     client: str = argument(type=click.Choice(agent_config.CLIENTS)),
-    remove: bool = flag("Remove rag's entry."),
-    project: bool = flag("Change the current folder's configuration instead of yours."),
+    remove: bool = option("Remove rag's entry."),
+    project: bool = option("Change the current folder's configuration instead of yours."),
     url: str = option(
         "Connect to a running rag serve instead of starting rag mcp.", default="", metavar="URL"
     ),
@@ -58,7 +58,7 @@ def connect_command(
     ),
     allow_writes: bool = _ALLOW_WRITES,
     name: str = option("Name of the entry.", default="rag", show_default=True),
-    yes: bool = flag("Write without asking.", "--yes", "-y"),
+    yes: bool = option("Write without asking.", "--yes", "-y"),
 ) -> None:
     """Add rag to CLIENT's MCP configuration, so that the agent can use the documents.
 

@@ -12,7 +12,7 @@ import click
 from rag import build
 from rag.answering.forms import FORMS
 from rag.answering.searcher import Query, check_question
-from rag.cli.options import FILTER, QUESTION, TOP_K, command, flag, option, path_option, show
+from rag.cli.options import FILTER, QUESTION, TOP_K, command, option, show
 from rag.filters import Filter, shown
 from rag.render import terminal, view
 from rag.render.status import Status, clean, plural
@@ -22,7 +22,7 @@ from rag.types import plain
 if TYPE_CHECKING:
     from rag.claims.writer import Written
 
-AS_TYPED = flag("Do not correct the question's spelling.")
+AS_TYPED = option("Do not correct the question's spelling.")
 
 
 @command("ask")
@@ -34,12 +34,12 @@ def ask_command(
         "Form of the answer. Default: chosen from the question.", type=click.Choice(FORMS)
     ),
     as_typed: bool = AS_TYPED,
-    why: bool = flag("Explain how the answer was chosen, or why nothing was found."),
-    write: bool = flag(
+    why: bool = option("Explain how the answer was chosen, or why nothing was found."),
+    write: bool = option(
         "Let the language model at RAG_WRITER write the answer; each sentence is checked first."
     ),
-    show_removed: bool = flag("With --write: also show the removed sentences, and why."),
-    certificate: Path | None = path_option(
+    show_removed: bool = option("With --write: also show the removed sentences, and why."),
+    certificate: Path | None = option(
         "If nothing is found, write what was searched and the nearest passages: .json or .html."
     ),
     filter: Filter = FILTER,

@@ -14,9 +14,7 @@ from rag.cli.options import (
     argument,
     check_folder,
     command,
-    flag,
     option,
-    path_option,
     read_text,
     show,
     write_text,
@@ -41,9 +39,9 @@ def check_command(
         show_default=True,
         metavar="KINDS",
     ),
-    junit: Path | None = path_option("Write a JUnit file with one test per claim and quotation."),
-    html: Path | None = path_option("Write a web page with text and evidence."),
-    quiet: bool = flag("Leave out supported sentences and exact quotations.", "--quiet", "-q"),
+    junit: Path | None = option("Write a JUnit file with one test per claim and quotation."),
+    html: Path | None = option("Write a web page with text and evidence."),
+    quiet: bool = option("Leave out supported sentences and exact quotations.", "--quiet", "-q"),
     filter: Filter = FILTER,
 ) -> None:
     """Check the text in FILE (- for stdin) against the documents: each sentence, and each

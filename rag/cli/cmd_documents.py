@@ -13,17 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import (
-    FILTER,
-    argument,
-    command,
-    flag,
-    is_json,
-    option,
-    print_json,
-    show,
-    stopped,
-)
+from rag.cli.options import FILTER, argument, command, is_json, option, print_json, show, stopped
 from rag.engine import Engine
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
@@ -61,8 +51,8 @@ def ingest_command(
     settings: Settings,
     paths: tuple[str, ...] = argument(nargs=-1, required=True),
     name: str | None = option("Folder name to use in document ids. Default: its own name."),
-    enqueue: bool = flag("Queue the files for rag worker (PostgreSQL indexes only)."),
-    allow_private: bool = flag("Allow web pages on this machine and the local network."),
+    enqueue: bool = option("Queue the files for rag worker (PostgreSQL indexes only)."),
+    allow_private: bool = option("Allow web pages on this machine and the local network."),
 ) -> None:
     """Add the files and folders PATHS to the index.
 
@@ -155,12 +145,12 @@ def _skipped(skipped: Sequence[tuple[str, str]]) -> list[str]:
 @command("sync")
 def sync_command(
     settings: Settings,
-    folder: Path = argument(type=click.Path(path_type=Path)),
-    dry_run: bool = flag("Only show what would change."),
-    many: bool = flag(
+    folder: Path,
+    dry_run: bool = option("Only show what would change."),
+    many: bool = option(
         "Delete documents even if much of the folder has disappeared.", "--allow-mass-delete"
     ),
-    is_watching: bool = flag("Keep syncing after each change until interrupted.", "--watch"),
+    is_watching: bool = option("Keep syncing after each change until interrupted.", "--watch"),
     name: str | None = option("Folder name to use in document ids. Default: its own name."),
 ) -> None:
     """Make the index match FOLDER: add, update, rename and remove documents.
@@ -251,7 +241,7 @@ def list_command(settings: Settings, filter: Filter = FILTER) -> None:
 def show_command(
     settings: Settings,
     document: str,
-    raw: bool = flag(
+    raw: bool = option(
         "Parse the file again, keeping the navigation and running heads that are not indexed."
     ),
 ) -> None:

@@ -13,17 +13,7 @@ import click
 
 from rag import build
 from rag.answering.searcher import check_question
-from rag.cli.options import (
-    FILE,
-    QUESTION,
-    argument,
-    check_folder,
-    command,
-    option,
-    path_option,
-    show,
-    write_text,
-)
+from rag.cli.options import QUESTION, argument, check_folder, command, option, show, write_text
 from rag.errors import InputError
 from rag.render.status import clean
 from rag.settings import Settings
@@ -52,21 +42,19 @@ _FAIL_OVER = option(
 
 @command("run", "none")
 def run_command(
-    gold: Path = argument(type=FILE),
-    corpus: Path | None = path_option(
+    gold: Path,
+    corpus: Path | None = option(
         "Ingest these documents into a temporary index, and ask it the questions."
     ),
-    index: Path | None = path_option("Index folder; created if GOLD contains its own documents."),
-    out: Path = path_option(
-        "Folder for the reports.", default=Path("eval/results"), show_default=True
-    ),
+    index: Path | None = option("Index folder; created if GOLD contains its own documents."),
+    out: Path = option("Folder for the reports.", default=Path("eval/results"), show_default=True),
     limit: int | None = option(
         "Ask only this many questions, the same in each run.", type=click.IntRange(1)
     ),
     fail_under: tuple[str, ...] = _FAIL_UNDER,
     fail_over: tuple[str, ...] = _FAIL_OVER,
-    junit: Path | None = path_option("Write the bounds as a JUnit file, one test each."),
-    baseline: Path | None = path_option("An earlier result (.json) to compare with."),
+    junit: Path | None = option("Write the bounds as a JUnit file, one test each."),
+    baseline: Path | None = option("An earlier result (.json) to compare with."),
 ) -> None:
     """Ask the questions in GOLD, score the answers, and show which stage lost the wrong ones.
 
@@ -117,8 +105,7 @@ def _exit_by(broken: Sequence[str]) -> None:
 
 @command("compare", "none")
 def compare_command(
-    first: Path = argument(metavar="A.json", type=FILE),
-    second: Path = argument(metavar="B.json", type=FILE),
+    first: Path = argument(metavar="A.json"), second: Path = argument(metavar="B.json")
 ) -> None:
     """Compare two results of rag eval run: what changed, and whether it may be chance.
 
@@ -138,8 +125,8 @@ def compare_command(
 
 @command("claims", "none")
 def claims_command(
-    gold: Path = argument(type=FILE),
-    index: Path | None = path_option("Index folder."),
+    gold: Path,
+    index: Path | None = option("Index folder."),
     fail_under: tuple[str, ...] = _FAIL_UNDER,
     fail_over: tuple[str, ...] = _FAIL_OVER,
 ) -> None:
@@ -220,7 +207,7 @@ def calibrate_command(
         default=0.95,
         show_default=True,
     ),
-    out: Path = path_option("File to write.", default="calibration.json", show_default=True),
+    out: Path = option("File to write.", default="calibration.json", show_default=True),
 ) -> None:
     """Calibrate the confidence on the questions in GOLD and write a file for RAG_CALIBRATION.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from rag import build
-from rag.cli.options import FILE, argument, command, is_json, option, path_option, show, stopped
+from rag.cli.options import argument, command, is_json, option, show, stopped
 from rag.desk import grid as grids
 from rag.desk.grid import STATE_NAMES, Change, Grid
 from rag.errors import InputError
@@ -31,7 +31,7 @@ def _checked(_: click.Context, __: click.Parameter, out: Path | None) -> Path | 
     return out
 
 
-_OUT = path_option(
+_OUT = option(
     "Also write the grid to this file: .xlsx, .csv, .html, .md, .jsonl, or, for rag eval, "
     "the rated cells: .gold.jsonl.",
     callback=_checked,
@@ -65,7 +65,7 @@ def grid_command() -> None:
 @command("run", group=grid_command)
 def run_command(
     settings: Settings,
-    file: Path = argument(type=FILE),
+    file: Path,
     conditions: tuple[str, ...] = option(
         "Only documents that match, besides the file's own filter; kept with the grid.",
         "--filter",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import FILE, argument, command, flag, only_local, option, show
+from rag.cli.options import argument, command, only_local, option, show
 from rag.errors import AbsentError, ConflictError, InputError, RagError
 from rag.models.registry import embedder_path, reader_path
 from rag.protocols import Stats, Store
@@ -60,7 +60,7 @@ class DoctorCheck:
 @command("doctor")
 def doctor_command(
     settings: Settings,
-    repair: bool = flag("Also rebuild passages and vectors that do not match their text."),
+    repair: bool = option("Also rebuild passages and vectors that do not match their text."),
 ) -> None:
     """Check Python, the models and every row of the index, and suggest fixes.
 
@@ -163,7 +163,9 @@ def _target(_: click.Context, __: click.Parameter, path: str) -> Path:
 
 
 @command("snapshot")
-def snapshot_command(settings: Settings, target: Path = argument(callback=_target)) -> None:
+def snapshot_command(
+    settings: Settings, target: Path = argument(type=str, callback=_target)
+) -> None:
     """Copy the index to the file TARGET, or to a new file in the folder TARGET.
 
     The index may be in use; the copy shows it at one moment, and any machine can restore it.
@@ -186,9 +188,9 @@ def snapshot_command(settings: Settings, target: Path = argument(callback=_targe
 @command("restore")
 def restore_command(
     settings: Settings,
-    source: Path = argument(type=FILE),
-    replace: bool = flag("Overwrite an index that already contains documents."),
-    only_check: bool = flag("Check the snapshot without restoring it.", "--check"),
+    source: Path,
+    replace: bool = option("Overwrite an index that already contains documents."),
+    only_check: bool = option("Check the snapshot without restoring it.", "--check"),
 ) -> None:
     """Restore the index from the snapshot SOURCE: a file, or a folder whose newest snapshot is
     used. A damaged snapshot is rejected.
@@ -217,7 +219,7 @@ def restore_command(
 
 @command("rebuild")
 def rebuild_command(
-    settings: Settings, abandon: bool = flag("Discard an interrupted rebuild.")
+    settings: Settings, abandon: bool = option("Discard an interrupted rebuild.")
 ) -> None:
     """Split and embed all documents again with the current settings, using the text in the index.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rag.cli.options import FILTER, TOP_K, command, flag, is_json
+from rag.cli.options import FILTER, TOP_K, command, is_json, option
 from rag.filters import Filter
 from rag.settings import Settings
 
@@ -13,8 +13,8 @@ from rag.settings import Settings
 def repl_command(
     settings: Settings,
     top_k: int | None = TOP_K,
-    plain: bool = flag("Plain text without colours or animation, for screen readers."),
-    no_follow_ups: bool = flag(
+    plain: bool = option("Plain text without colours or animation, for screen readers."),
+    no_follow_ups: bool = option(
         'Take each question by itself; "it" and "and where?" are not filled in.'
     ),
     filter: Filter = FILTER,

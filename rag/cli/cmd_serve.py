@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 import click
 
 from rag import build
-from rag.cli.options import collection_name, command, flag, is_json, option, print_json, show
+from rag.cli.options import collection_name, command, is_json, option, print_json, show
 from rag.errors import AbsentError, EmptyError, InputError, NotFoundError, RagError
 from rag.ingestion.uploads import GRID, Done, State, Upload, put_upload
 from rag.protocols import Embedder, Reader, Store
@@ -35,10 +35,10 @@ def serve_command(
     keyfile: str | None = option(
         "The certificate's private key, if it is in a separate file.", metavar="PEM"
     ),
-    no_key: bool = flag(
+    no_key: bool = option(
         "Require no token. Any program or proxy on this machine can then use the service."
     ),
-    open_page: bool = flag("Open the page in your browser.", "--open"),
+    open_page: bool = option("Open the page in your browser.", "--open"),
 ) -> None:
     """Serve the HTTP API, and the web page at /, until stopped.
 
@@ -79,10 +79,10 @@ def foreseen(failure: BaseException) -> RagError:
 @command("worker")
 def worker_command(
     settings: Settings,
-    once: bool = flag("Stop when the queue is empty."),
-    status: bool = flag("Only show the queue."),
-    forget: bool = flag("Only remove failed documents from the queue."),
-    all_collections: bool = flag(
+    once: bool = option("Stop when the queue is empty."),
+    status: bool = option("Only show the queue."),
+    forget: bool = option("Only remove failed documents from the queue."),
+    all_collections: bool = option(
         "Serve the default collection and all others, also those created later."
     ),
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import command, option, path_option, show
+from rag.cli.options import command, option, show
 from rag.protocols import Reader
 from rag.settings import Settings
 from rag.types import plain
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-_OUT = path_option("Where to write the model.", required=True)
+_OUT = option("Where to write the model.", required=True)
 
 
 _INIT = option("Model to start from: a name, folder or hub id. Default: the recipe's.")

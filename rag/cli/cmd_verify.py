@@ -11,7 +11,7 @@ import click
 
 from rag import build
 from rag.answering.verification import CitationCheck, citations, verify
-from rag.cli.options import argument, command, flag, path_option, read_json, show
+from rag.cli.options import argument, command, option, read_json, show
 from rag.desk import certificate as certificates
 from rag.errors import InputError, NotFoundError
 from rag.render.status import clean, plural
@@ -24,7 +24,7 @@ def verify_command(
     file: str = argument(
         type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-"
     ),
-    replay: bool = flag("Ask the question again instead, and show what changed."),
+    replay: bool = option("Ask the question again instead, and show what changed."),
 ) -> None:
     """Check the citations in FILE (or stdin) against the current index: ok, moved, changed or
     missing.
@@ -113,8 +113,8 @@ def _replay(settings: Settings, content: Any) -> bool:
 def export_command(
     settings: Settings,
     source: str,
-    path: Path = path_option("The ZIP file to write.", "--bundle", required=True),
-    key: Path | None = path_option(
+    path: Path = option("The ZIP file to write.", "--bundle", required=True),
+    key: Path | None = option(
         "Sign the bundle's list of digests with this private key of SSH.", "--sign"
     ),
 ) -> None:

@@ -76,21 +76,25 @@ def stopped(state: str) -> NoReturn:
 
 def argument(**attributes: Any) -> Any:
     """An argument that is called like its parameter."""
-    return lambda parameter: click.argument(parameter, **attributes)
+    return lambda parameter: click.argument(parameter.name, **_kind(parameter) | attributes)
 
 
 def option(help: str, *names: str, **attributes: Any) -> Any:
     """An option of `names`, or called like its parameter: `--top-k` for `top_k`."""
 
-    def declared(parameter: str) -> Any:
-        own = names or (f"--{parameter.replace('_', '-')}",)
-        return click.option(*own, parameter, help=help, **attributes)
+    def declared(parameter: inspect.Parameter) -> Any:
+        own = names or (f"--{parameter.name.replace('_', '-')}",)
+        return click.option(*own, parameter.name, help=help, **_kind(parameter) | attributes)
 
     return declared
 
 
-flag = functools.partial(option, is_flag=True)
-path_option = functools.partial(option, type=FILE)
+def _kind(parameter: inspect.Parameter) -> dict[str, Any]:
+    """A parameter that is a bool is a flag, one that is a Path a path."""
+    kind = parameter.annotation.partition(" ")[0]
+    return {"is_flag": True} if kind == "bool" else {"type": FILE} if kind == "Path" else {}
+
+
 QUESTION = argument(nargs=-1, required=True, callback=lambda _, __, words: " ".join(words))
 TOP_K = option(
     "Number of passages to read. Default: RAG_TOP_K, or 8.",
@@ -179,7 +183,7 @@ def command(
         for parameter in reversed(list(inspect.signature(function).parameters.values())):
             if parameter.name != "settings":
                 is_bare = parameter.default is parameter.empty
-                run = (argument() if is_bare else parameter.default)(parameter.name)(run)
+                run = (argument() if is_bare else parameter.default)(parameter)(run)
         made: click.Command = group.command(name, cls=_Command)(run)
         made.params += _OPTIONS[: ("none", "index", "collection").index(scope) + 1]
         return made
