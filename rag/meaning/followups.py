@@ -114,17 +114,12 @@ class QuestionPart(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """A possible meaning of a follow-up: `text`, made in the way `kind`, with `added` words in
-    place of `removed` ones. `part` is the antecedent, in one of `rivals` runs of words; `place` is
-    where it is in the last question, from 0 to 1."""
+    """A possible meaning of a follow-up: `text`, made in the way `kind`. `fit` has features, each
+    about 0 to 1, of how the added words fit those that they replace."""
 
     text: str
     kind: str
-    removed: str = ""
-    added: str = ""
-    part: QuestionPart | None = None
-    place: float = 0.0
-    rivals: int = 1
+    fit: Mapping[str, float] = {}
 
 
 def understand(question: str, last: PreviousTurn | None) -> Rewrite:
@@ -193,23 +188,24 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
     if pointers(bare):
         for part in parts:
             name = part.name.removesuffix("'s").removesuffix("\u2019s")
-            text = _sentence(_put(bare, name))
-            place = part.start / len(base)
-            yield Completion(text, "named", "", name, part, place, len(runs(base)))
+            fit = _antecedent_features(name, bare, base, part)
+            yield Completion(_sentence(_put(bare, name)), "named", fit)
         if answer:
-            yield Completion(_sentence(_put(bare, answer)), "answered", "", answer)
+            fit = _antecedent_features(answer, bare, base)
+            yield Completion(_sentence(_put(bare, answer)), "answered", fit)
     lead = next((row for row, word in enumerate(own) if not word.is_empty), len(own))
     fragment = bare[own[lead].start :] if lead < len(own) else ""
     if fragment:
         for part in parts:
             text = base[: part.start] + fragment + base[part.start + len(part.text) :]
-            yield Completion(_sentence(text), "replaced", part.text, fragment)
+            alike = _likeness(part.text.split()[-1], fragment.split()[-1])
+            yield Completion(_sentence(text), "replaced", {"alike": alike})
     yield from _continued(base, bare, own[: lead + 1], fragment, answer)
     if not fragment and own:
         yield from _asked_again(base, bare, own)
     topic = " ".join(base[run[0].start : run[-1].end] for run in runs(base))
     if topic and any(word.lower not in _LINKS for word in own):
-        yield Completion(_sentence(f"{bare} ({topic})"), "topic", "", topic)
+        yield Completion(_sentence(f"{bare} ({topic})"), "topic")
 
 
 def _short_answer(answer: str | None) -> str:
@@ -245,10 +241,9 @@ def _continued(
     added = fragment if start is None else bare[start:]
     if not added or any(word.lower in QUESTION_WORDS for word in words(added)[:1]):
         return
-    yield Completion(_sentence(f"{base} {added}"), "continued", "", added)
+    yield Completion(_sentence(f"{base} {added}"), "continued")
     if answer and pointers(added):
-        text = f"{base} {_put(added, answer)}"
-        yield Completion(_sentence(text), "continued answer", "", added)
+        yield Completion(_sentence(f"{base} {_put(added, answer)}"), "continued answer")
 
 
 def _asked_again(base: str, bare: str, own: Sequence[TaggedWord]) -> Iterator[Completion]:
@@ -257,7 +252,7 @@ def _asked_again(base: str, bare: str, own: Sequence[TaggedWord]) -> Iterator[Co
     tail_start = next((word.start for word in words(base) if word.lower in AUXILIARIES), None)
     if start is not None and tail_start is not None:
         again = base[tail_start].lower() + base[tail_start + 1 :]
-        yield Completion(_sentence(f"{bare[start:]} {again}"), "again", "", bare[start:])
+        yield Completion(_sentence(f"{bare[start:]} {again}"), "again")
 
 
 def _put(text: str, name: str) -> str:
@@ -288,16 +283,15 @@ def features(
     typed: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Features of a completion by name, each about 0 to 1: its kind, alone and with what the
-    `typed` question looks like, and how its added words fit those they replace."""
+    `typed` question looks like, and its fit."""
     of_question = typed or _typed_features(question, last)
     kinds = {f"{completion.kind} {name}".strip(): value for name, value in of_question.items()}
-    fit = _fit(completion, question, last)
-    return kinds | {f"{completion.kind}: {name}": value for name, value in fit.items()}
+    return kinds | {f"{completion.kind}: {name}": x for name, x in completion.fit.items()}
 
 
 def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
     """Features of the typed question, the same for all completions."""
-    own = words(question)
+    own, stems = words(question), content_words(question)
     return {
         "": 1.0,
         "content": min(6, sum(not word.is_empty for word in own)) / 6,
@@ -305,42 +299,34 @@ def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
         "linked": float(bool(own) and own[0].lower in _LINKS),
         "clause": float(any(word.lower in AUXILIARIES for word in own)),
         "asks": float(any(word.lower in QUESTION_WORDS for word in own)),
-        "shared": _shared(question, last.question),
+        "shared": len(stems & content_words(last.question)) / max(1, len(stems)),
     }
 
 
-def _fit(completion: Completion, question: str, last: PreviousTurn) -> dict[str, float]:
-    if completion.kind == "replaced":
-        old, new = completion.removed.split(), completion.added.split()
-        return {"alike": _likeness(old[-1], new[-1])}
-    if completion.kind in ("named", "answered"):
-        group = _POINTERS[pointers(question)[0].lower]
-        first = next((w.lower for w in words(last.question) if w.lower in QUESTION_WORDS), "other")
-        plural = group == "they"
-        name = completion.added.split()
-        part = completion.part
-        return {
-            "left before": min(3, part.before) / 3 if part else 0.0,
-            "left after": min(3, part.after) / 3 if part else 0.0,
-            "all after auxiliary": float(part is not None and part.auxiliary and not part.after),
-            "ends in ed": float(name[-1].endswith("ed")),
-            "after preposition": float(part is not None and part.word_before in PREPOSITIONS),
-            group: 1.0,
-            f"{group} after {first}": 1.0,
-            "sole": float(completion.rivals == 1),
-            "words": min(5, len(name)) / 5,
-            "place": completion.place,
-            "plural": float(plural == (name[-1].endswith("s"))),
-            "named": float(name[0][:1].isupper()),
-            "number": float(any(char.isdigit() for char in completion.added)),
-            "rivals": min(4, completion.rivals - 1) / 4,
-        }
-    return {}
-
-
-def _shared(text: str, second: str) -> float:
-    own = content_words(text)
-    return len(own & content_words(second)) / max(1, len(own))
+def _antecedent_features(
+    name: str, bare: str, base: str, part: QuestionPart | None = None
+) -> dict[str, float]:
+    """Features of a name in the place of the pointers of a question; `part` is where it is in the
+    last question, `base`."""
+    group = _POINTERS[pointers(bare)[0].lower]
+    first = next((word.lower for word in words(base) if word.lower in QUESTION_WORDS), "other")
+    rivals, own = len(runs(base)) if part else 1, name.split()
+    return {
+        "left before": min(3, part.before) / 3 if part else 0.0,
+        "left after": min(3, part.after) / 3 if part else 0.0,
+        "all after auxiliary": float(part is not None and part.auxiliary and not part.after),
+        "ends in ed": float(own[-1].endswith("ed")),
+        "after preposition": float(part is not None and part.word_before in PREPOSITIONS),
+        group: 1.0,
+        f"{group} after {first}": 1.0,
+        "sole": float(rivals == 1),
+        "words": min(5, len(own)) / 5,
+        "place": part.start / len(base) if part else 0.0,
+        "plural": float((group == "they") == own[-1].endswith("s")),
+        "named": float(own[0][:1].isupper()),
+        "number": float(any(char.isdigit() for char in name)),
+        "rivals": min(4, rivals - 1) / 4,
+    }
 
 
 def _likeness(word: str, second: str) -> float:
