@@ -22,7 +22,7 @@ import click
 
 from eval.scripts import GOLD, PATH, ROOT, script
 from rag.claims.document_names import DocumentNames
-from rag.claims.quotation_audit import audit_quotations
+from rag.claims.quotation_audit import QuotationAudit
 from rag.claims.quotations import find_quotations
 from rag.claims.results import CheckedQuotation
 from rag.claims.split import split_claims
@@ -277,7 +277,8 @@ def judged(store: LocalStore, example: Made) -> list[CheckedQuotation]:
     listed = {n: document_names.source(line) for n, line in claims.sources.items()}
     sources = {n: name for n, name in listed.items() if name} | example.sources
     quotations = find_quotations(example.text, claims.sentences)
-    return audit_quotations(store, example.text, quotations, sources, document_names)
+    audit = QuotationAudit(store, example.text, sources, document_names)
+    return [audit.judge(quotation) for quotation in quotations]
 
 
 def measure(store: LocalStore, corpus: Corpus, show: bool, seed: int) -> list[str]:

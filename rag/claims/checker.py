@@ -16,9 +16,9 @@ from rag.answering.searcher import Query
 from rag.claims import scorer, verdict
 from rag.claims.document_names import DocumentNames
 from rag.claims.evidence import Excerpt, excerpts
-from rag.claims.quotation_audit import audit_quotations
+from rag.claims.quotation_audit import QuotationAudit
 from rag.claims.quotations import Quotation, find_quotations, own_words
-from rag.claims.results import Checked, CheckedPart, CheckReport
+from rag.claims.results import Checked, CheckedPart, CheckedQuotation, CheckReport
 from rag.claims.scorer import Scorer
 from rag.claims.split import FEWEST_WORDS, ClaimSentence, split_claims
 from rag.claims.verdict import ClaimEvidence, closest, judge
@@ -36,7 +36,7 @@ _READ = 2
 """Excerpts of them that the reader reads, besides those of the cited documents."""
 _BATCH = 8
 _BATCH_CHARACTERS = 1600
-"""Sentences searched and read together, and their characters."""
+"""Sentences searched and read together, and their characters; quotations audited together."""
 _MOST_CITED = 20
 """Documents that a sentence cites and that are searched for it."""
 _QUOTED_WORDS = 6
@@ -92,9 +92,11 @@ class Checker:
         if not pending and not quotations:
             hint = "give a text with statements or quotations: rag check FILE"
             raise InputError("the text contains no claims", hint)
-        audited = audit_quotations(
-            self._engine.store, text, quotations, numbered, document_names, filter, run, proceed
-        )
+        store, audited = self._engine.store, list[CheckedQuotation]()
+        audit = QuotationAudit(store, text, numbered, document_names, filter or (), proceed)
+        for start in range(0, len(quotations), _BATCH):
+            batch = quotations[start : start + _BATCH]
+            audited += run(partial(list, map(audit.judge, batch)))
         scope = _Scope(numbered, filter, proceed)
         checked: dict[int, Checked] = {}
         for batch in _batches(pending) if pending else ():
@@ -102,7 +104,7 @@ class Checker:
             on_progress(len(checked), len(pending))
         shown = (sentence for sentence in sentences if sentence.skipped != "source")
         results = tuple(checked.get(item.start) or verdict.skipped(item) for item in shown)
-        generation = self._engine.store.stats().generation
+        generation = store.stats().generation
         return CheckReport(text, results, generation, numbered, tuple(audited))
 
     def _split(

@@ -9,10 +9,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from itertools import islice, pairwise
 from operator import itemgetter
-from typing import Any
 
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
@@ -50,7 +49,6 @@ _MOST_WORDS = 1000
 _MOST_PARTS = 8
 _MOST_CITED = 5
 _DOCUMENTS = 64
-_BATCH = 8
 
 
 Step = tuple[str, int, int, int, int]
@@ -93,39 +91,19 @@ class Region:
             yield Stretch(self.document, start, end, match.changes)
 
 
-def audit_quotations(
-    store: Store,
-    text: str,
-    quotations: Sequence[Quotation],
-    sources: Mapping[int, str],
-    names: DocumentNames,
-    filter: Filter | None = None,
-    run: Callable[[Callable[[], Any]], Any] = lambda function: function(),
-    proceed: Callable[[], object] = lambda: None,
-) -> list[CheckedQuotation]:
-    """The quotations, as `find_quotations` finds them in `text`, with their verdicts, in order.
-
-    `sources` maps the numbers of citation marks to ids of documents, `names` are those of all
-    documents. `run` executes each batch of work; `proceed` is called often, and raises to end the
-    audit."""
-    audit = QuotationAudit(store, text, sources, names, tuple(filter or ()), proceed)
-    checked = list[CheckedQuotation]()
-    for start in range(0, len(quotations), _BATCH):
-        batch = quotations[start : start + _BATCH]
-        checked += run(partial(list, map(audit.judge, batch)))
-    return checked
-
-
 @dataclass(frozen=True)
 class QuotationAudit:
-    """Judges quotations of `text` against the documents of a store that `filter` admits."""
+    """Judges quotations of `text` against the documents of a store that `filter` admits.
+
+    `sources` maps the numbers of citation marks to ids of documents, `names` are those of all
+    documents. `proceed` is called often, and raises to end the audit."""
 
     store: Store
     text: str
     sources: Mapping[int, str]
     names: DocumentNames
-    filter: Filter
-    proceed: Callable[[], object]
+    filter: Filter = ()
+    proceed: Callable[[], object] = lambda: None
 
     @cached_property
     def _document(self) -> Callable[[str], Document | None]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rag.claims.checker import Checker
 from rag.claims.document_names import DocumentNames
-from rag.claims.quotation_audit import Stretch, audit_quotations
+from rag.claims.quotation_audit import QuotationAudit, Stretch
 from rag.claims.quotations import find_quotations
 from rag.claims.quoted_text import CanonicalText, Fragment, canonical
 from rag.claims.results import CheckedQuotation
@@ -48,7 +48,8 @@ def audited(
 ) -> list[CheckedQuotation]:
     quotations = find_quotations(text, split_claims(text).sentences)
     names = DocumentNames(store.documents())
-    checked = audit_quotations(store, text, quotations, sources or {}, names)
+    audit = QuotationAudit(store, text, sources or {}, names)
+    checked = [audit.judge(quotation) for quotation in quotations]
     for one in checked:
         assert text[one.start : one.end] == one.text
         for place in one.places:
