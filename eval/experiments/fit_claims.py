@@ -15,7 +15,7 @@ import sys
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def main(rows: Path, report: Path, measure: bool, out: Path, **sources: Any) -> 
         scorers = dict(zip(("read", "compared"), load(out), strict=True))
     else:
         scorers = {"read": fitted(examples, FEATURES), "compared": fitted(examples, COMPARED)}
-        stored = {name: scorer.as_dict() for name, scorer in scorers.items()}
+        stored = {name: asdict(scorer) for name, scorer in scorers.items()}
         out.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
     plain = Scorer(Logistic({"yes": 1.0}, 0.0), Logistic({"no": 1.0}, 0.0), 0.5, 0.5)
     figures: dict[str, Any] = {"reader": Settings.load().reader}

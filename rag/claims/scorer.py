@@ -73,20 +73,13 @@ class Scorer:
 
     @classmethod
     def of(cls, stored: Mapping[str, Any]) -> Self:
-        """Raises KeyError, TypeError or ValueError if the format is another."""
+        """The inverse of `asdict`. Raises KeyError, TypeError or ValueError for another format."""
         supported, contradicted = (
             Logistic(dict(stored[name]["weights"]), float(stored[name]["bias"]))
             for name in ("supported", "contradicted")
         )
         limits = (float(stored[name]) for name in ("support_from", "contradict_from"))
         return cls(supported, contradicted, *limits)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The inverse of `of`."""
-        return {
-            name: {"weights": dict(model.weights), "bias": model.bias}
-            for name, model in (("supported", self.supported), ("contradicted", self.contradicted))
-        } | {"support_from": self.support_from, "contradict_from": self.contradict_from}
 
 
 @functools.lru_cache(4)
@@ -96,7 +89,5 @@ def load(path: Path = SHIPPED) -> tuple[Scorer, Scorer]:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return Scorer.of(stored["read"]), Scorer.of(stored["compared"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} contains no weights for claims: {error}",
-            "create it with: python -m eval.experiments.fit_claims",
-        ) from error
+        hint = "create it with: python -m eval.experiments.fit_claims"
+        raise InputError(f"{path} contains no weights for claims: {error}", hint) from error

@@ -46,30 +46,22 @@ class Antecedents:
     """The last subject and the last person named, while a text is read from start to end."""
 
     def __init__(self) -> None:
-        self._subject = self._person = ""
-
-    def heading(self, text: str) -> None:
-        """A heading is the antecedent for the first sentence of its section."""
-        self._subject = text.strip().lstrip("#").rstrip("=-").strip()
+        self.subject = self._person = ""
 
     def resolve(self, claim: str) -> tuple[str, str]:
         """(the claim with the pronoun that it opens with replaced, the pronoun if nothing before
         it is its antecedent, otherwise "")."""
         match = _PRONOUN.match(claim)
-        antecedent = self._antecedent(match[0].lower()) if match else ""
+        pronoun = match[0].lower() if match else ""
+        antecedent = self._person if pronoun in _PERSONAL else self.subject
+        antecedent = "" if pronoun in _VAGUE else antecedent
         if match and antecedent:
             owner = ("'" if antecedent.endswith("s") else "'s") if match["owner"] else ""
             claim = f"{antecedent[:1].upper()}{antecedent[1:]}{owner}{claim[match.end() :]}"
-        self._subject = subject(claim) or self._subject
-        if _PERSON.fullmatch(self._subject):
-            self._person = self._subject
+        self.subject = subject(claim) or self.subject
+        if _PERSON.fullmatch(self.subject):
+            self._person = self.subject
         return claim, match[0] if match and not antecedent else ""
-
-    def _antecedent(self, pronoun: str) -> str:
-        """For "he", the name last read that may be a person's; for "this" and the like, none."""
-        if pronoun in _PERSONAL:
-            return self._person
-        return "" if pronoun in _VAGUE else self._subject
 
 
 def subject(claim: str) -> str:
@@ -293,7 +285,7 @@ def _resolved(sentences: Iterable[ClaimSentence]) -> Iterator[ClaimSentence]:
     """The sentences with their pronouns resolved."""
     antecedents = Antecedents()
     for sentence in sentences:
-        if sentence.skipped == "heading":
-            antecedents.heading(sentence.text)
+        if sentence.skipped == "heading":  # the antecedent of the first sentence below it
+            antecedents.subject = sentence.text.strip().lstrip("#").rstrip("=-").strip()
         parts = (ClaimPart(*antecedents.resolve(part.text)) for part in sentence.parts)
         yield replace(sentence, parts=tuple(parts))

@@ -144,14 +144,11 @@ def judge(
 
 
 def _evidence(scored: Scored, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
-    candidate = scored.candidate
-    return FoundEvidence(
-        cite(candidate.excerpt, documents[candidate.document_id]),
-        says,
-        scored.contradicted if says == "contradicts" else scored.supported,
-        candidate.comparison.differs,
-        (*candidate.comparison.missing, *candidate.comparison.unnamed),
-    )
+    candidate, comparison = scored.candidate, scored.candidate.comparison
+    citation = cite(candidate.excerpt, documents[candidate.document_id])
+    probability = scored.contradicted if says == "contradicts" else scored.supported
+    lacking = (*comparison.missing, *comparison.unnamed)
+    return FoundEvidence(citation, says, probability, comparison.differs, lacking)
 
 
 # Sentences
