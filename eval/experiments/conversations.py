@@ -103,8 +103,6 @@ def _turn(row: Mapping[str, Any]) -> Turn:
 class Example:
     """A question after another, its possible completions, and how like the meaning each is."""
 
-    question: str
-    last: PreviousTurn
     follows: bool
     options: list[Completion]
     likeness: NDArray[np.float64]
@@ -116,7 +114,7 @@ def example(question: str, last: PreviousTurn, standalone: str, follows: bool) -
         likeness(option.text, standalone) if follows else float(option.kind == "typed")
         for option in options
     ]
-    return Example(question, last, follows, options, np.array(scores))
+    return Example(follows, options, np.array(scores))
 
 
 def examples(half: str) -> list[Example]:
@@ -154,7 +152,7 @@ def likeness(text: str, meaning: str) -> float:
 
 def fit(data: Sequence[Example]) -> dict[str, float]:
     """Weights that maximise the likelihood of the completions that are like the meaning."""
-    tables = [[followups.features(e.question, e.last, one) for one in e.options] for e in data]
+    tables = [[option.features for option in e.options] for e in data]
     columns = sorted({name for table in tables for row in table for name in row})
     rows = [np.array([[row.get(name, 0.0) for name in columns] for row in t]) for t in tables]
     targets = [softmax(_SHARPNESS * e.likeness) for e in data]
@@ -176,7 +174,7 @@ def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str
     """
     picked = []
     for e in data:
-        likely = followups.probabilities(e.question, e.last, e.options, weights)
+        likely = followups.probabilities(e.options, weights)
         picked.append((e, followups.chosen(e.options, likely)))
     later = [(e.likeness, place) for e, place in picked if e.follows]
     return {

@@ -114,12 +114,13 @@ class QuestionPart(NamedTuple):
 
 
 class Completion(NamedTuple):
-    """A possible meaning of a follow-up: `text`, made in the way `kind`. `fit` has features, each
-    about 0 to 1, of how the added words fit those that they replace."""
+    """A possible meaning of a follow-up: `text`, made in the way `kind`. `features`, each about 0
+    to 1, say by name what the question looks like in itself, and how the added words fit those
+    that they replace."""
 
     text: str
     kind: str
-    fit: Mapping[str, float] = {}
+    features: Mapping[str, float] = {}
 
 
 def understand(question: str, last: PreviousTurn | None) -> Rewrite:
@@ -128,7 +129,7 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     if last is None or not question or len(question) + len(last.question) > _LONGEST:
         return Rewrite(question)
     options = completions(question, last)
-    chances = probabilities(question, last, options)
+    chances = probabilities(options)
     best, follows = chosen(options, chances), 1 - chances[0]
     if best == 0:
         return Rewrite(question, _note(question) if follows >= UNCLEAR else "", follows)
@@ -176,7 +177,14 @@ def completions(question: str, last: PreviousTurn) -> list[Completion]:
     """The possible meanings of the question, first as typed; each text once."""
     options = [Completion(question, "typed"), *_completed(question, last)]
     by_text = {option.text.lower(): option for option in reversed(options)}
-    return [option for option in options if by_text[option.text.lower()] is option][:_MOST]
+    distinct = [option for option in options if by_text[option.text.lower()] is option][:_MOST]
+    typed = _typed_features(question, last)
+    featured = []
+    for text, kind, fit in distinct:
+        of_question = {f"{kind} {name}".strip(): value for name, value in typed.items()}
+        of_fit = {f"{kind}: {name}": value for name, value in fit.items()}
+        featured.append(Completion(text, kind, of_question | of_fit))
+    return featured
 
 
 def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
@@ -276,19 +284,6 @@ def _sentence(text: str) -> str:
 # The model
 
 
-def features(
-    question: str,
-    last: PreviousTurn,
-    completion: Completion,
-    typed: Mapping[str, float] | None = None,
-) -> dict[str, float]:
-    """Features of a completion by name, each about 0 to 1: its kind, alone and with what the
-    `typed` question looks like, and its fit."""
-    of_question = typed or _typed_features(question, last)
-    kinds = {f"{completion.kind} {name}".strip(): value for name, value in of_question.items()}
-    return kinds | {f"{completion.kind}: {name}": x for name, x in completion.fit.items()}
-
-
 def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
     """Features of the typed question, the same for all completions."""
     own, stems = words(question), content_words(question)
@@ -361,16 +356,12 @@ def _overlap(own: frozenset[str], second: frozenset[str]) -> float:
 
 
 def probabilities(
-    question: str,
-    last: PreviousTurn,
-    options: Sequence[Completion],
-    weights: Mapping[str, float] | None = None,
+    options: Sequence[Completion], weights: Mapping[str, float] | None = None
 ) -> list[float]:
     """How likely each of the options is meant; they sum to 1."""
     model = _weights() if weights is None else weights
-    typed = _typed_features(question, last)
-    by_name = (features(question, last, option, typed) for option in options)
-    logits = [sum(model.get(name, 0.0) * x for name, x in own.items()) for own in by_name]
+    features = (option.features.items() for option in options)
+    logits = [sum(model.get(name, 0.0) * value for name, value in own) for own in features]
     odds = [math.exp(logit - max(logits)) for logit in logits]
     return [value / sum(odds) for value in odds]
 
