@@ -242,9 +242,7 @@ def _until_quoted(candidates: Iterator[ClaimEvidence]) -> list[ClaimEvidence]:
     return chosen
 
 
-def _with_verdicts(
-    candidates: Sequence[ClaimEvidence], output: ReaderOutput
-) -> list[ClaimEvidence]:
+def _with_verdicts(candidates: list[ClaimEvidence], output: ReaderOutput) -> list[ClaimEvidence]:
     """The candidates, without those for which a reader with a verdict head has no verdict."""
     verdicts = {(v.hit.passage.document_id, v.hit.passage.start): v for v in output.verdicts}
     judged = [replace(item, verdict=verdicts.get(item.excerpt.place)) for item in candidates]

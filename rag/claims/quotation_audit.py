@@ -142,7 +142,9 @@ class QuotationAudit:
         parts = fragments(whole.text)
         if len(parts) > 1:
             return self._with_ellipses(checked, parts, regions[:_WINDOWS])
-        return self._inexact(checked, whole.shortened(_MOST_WORDS), regions[:_WINDOWS])
+        is_long = len(whole.tokens) > _MOST_WORDS
+        compared = whole.part(0, _MOST_WORDS) if is_long else whole
+        return self._inexact(checked, compared, regions[:_WINDOWS])
 
     # Places
 

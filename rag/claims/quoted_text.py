@@ -87,14 +87,9 @@ class Fragment:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._literals: list[str] = []
-        self._changes: list[str] = []
-        end = 0
-        for match in _BRACKETED.finditer(text):
-            self._literals.append(canonical(text[end : match.start()])[0])
-            self._changes.append(match[1].strip())
-            end = match.end()
-        self._literals.append(canonical(text[end:])[0])
+        pieces = _BRACKETED.split(text)
+        self._literals = [canonical(piece)[0] for piece in pieces[::2]]
+        self._changes = [piece.strip() for piece in pieces[1::2]]
         self._literals[0] = self._literals[0].lstrip(_EDGES)
         self._literals[-1] = self._literals[-1].rstrip(_EDGES)
 
@@ -111,10 +106,6 @@ class Fragment:
         """Its words [first, last)."""
         words = self.tokens[first:last]
         return Fragment(self.text[words[0].start : words[-1].end] if words else "")
-
-    def shortened(self, count: int) -> Fragment:
-        """The fragment, or its first `count` words."""
-        return self if len(self.tokens) <= count else self.part(0, count)
 
     def matches(self, place: CanonicalText) -> Iterator[Match]:
         """Where a text has the fragment word for word, in order."""

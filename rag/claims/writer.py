@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -79,8 +79,8 @@ _SHORTEST = 4
 """Minimum number of words; shorter sentences are headings and fragments."""
 _NEAREST = 3
 """Number of sentences against which one without a citation is checked."""
-_MOST = 4
-"""Number of sentences requested; twice as many are accepted, the rest is ignored."""
+_MOST, _READ = 4, 8
+"""Number of sentences requested, and that are read; the rest is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +146,15 @@ class Writer:
         text = self._server.complete(prompt)
         if "NOT FOUND" in text:
             return replace(written, reason="the writer found no answer in the sentences")
-        written = replace(written, sentences=tuple(self._checked(text, sources)))
+        by_number = {source.number: source for source in sources}
+        every = (item for item in split_claims(text).sentences if item.skipped != "source")
+        sentences = [
+            self._judged(s, text[s.start : s.end], by_number) for s in islice(every, _READ)
+        ]
+        written = replace(written, sentences=tuple(sentences))
         text = " ".join(sentence.text for sentence in written.kept)
         reason = "" if text else "no written sentence is supported by its citations"
         return replace(written, text=text or None, reason=reason)
-
-    def _checked(self, text: str, sources: Sequence[WriterSource]) -> Iterator[WrittenSentence]:
-        by_number = {source.number: source for source in sources}
-        written = (item for item in split_claims(text).sentences if item.skipped != "source")
-        for sentence in islice(written, 2 * _MOST):
-            yield self._judged(sentence, text[sentence.start : sentence.end], by_number)
 
     def _judged(
         self, sentence: ClaimSentence, raw: str, sources: Mapping[int, WriterSource]

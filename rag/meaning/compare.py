@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import math
 import re
+from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from rag.meaning.dates import BOUNDS, Dated, TimeOfDay, includes, only_date
@@ -207,9 +208,7 @@ def _dates(first: Dated, second: Dated) -> Relation:
     return Relation.COMPATIBLE if overlap else Relation.CONTRADICTS
 
 
-def _are_opposed(
-    first: frozenset[str], second: frozenset[str], down: frozenset[str], up: frozenset[str]
-) -> bool:
+def _are_opposed(first: Set[str], second: Set[str], down: Set[str], up: Set[str]) -> bool:
     return bool((first & down and second & up) or (first & up and second & down))
 
 
@@ -276,7 +275,7 @@ def _is_bounded(first: Quantity, low: float, second: Quantity, other_low: float)
 
 def _is_amount(stated: Quantity, claimed: Quantity) -> bool:
     """Whether the given quantity makes the claimed one true."""
-    bounds = frozenset((stated.bound,)), frozenset((claimed.bound,))
+    bounds = {stated.bound}, {claimed.bound}
     if stated.kind == claimed.kind == "number" and _range(stated) == _range(claimed):
         return not _are_opposed(*bounds, _DOWN, _UP)
     if stated.unit is None or claimed.unit is None:

@@ -30,14 +30,13 @@ _DATELINE = re.compile(
     r"(?P<labelled>.*)"
 )
 """A dateline (place, day and a dash; not the dates of a life), or a line such as "Published: …"."""
-_PART_OF_DAY = "(?: (?:morning|afternoon|evening|night))?"
 _RELATIVE = re.compile(
     r"(?P<near>today|yesterday|tomorrow|day before yesterday|day after tomorrow)(?: \w+)?"
     r"|(?P<now>this (?:morning|afternoon|evening)|tonight)"
     r"|(?P<count>an?|\d+) (?P<passed>day|week|month|year)s? ago"
     r"|(?:(?P<which>last|past|this|next|coming) )?"
-    rf"(?:(?P<weekday>{'|'.join(WEEKDAYS)}){_PART_OF_DAY}|(?P<month>{'|'.join(MONTHS)})"
-    r"|(?P<unit>week|month|year))"
+    rf"(?:(?P<weekday>{'|'.join(WEEKDAYS)})(?: (?:morning|afternoon|evening|night))?"
+    rf"|(?P<month>{'|'.join(MONTHS)})|(?P<unit>week|month|year))"
 )
 _NEAR = {"day before yesterday": -2, "yesterday": -1, "tomorrow": 1, "day after tomorrow": 2}
 _STEPS = {"last": -1, "this": 0, "next": 1}
