@@ -42,28 +42,6 @@ _STARTERS = frozenset(
 )
 
 
-class Antecedents:
-    """The last subject and the last person named, while a text is read from start to end."""
-
-    def __init__(self) -> None:
-        self.subject = self._person = ""
-
-    def resolve(self, claim: str) -> tuple[str, str]:
-        """(the claim with the pronoun that it opens with replaced, the pronoun if nothing before
-        it is its antecedent, otherwise "")."""
-        match = _PRONOUN.match(claim)
-        pronoun = match[0].lower() if match else ""
-        antecedent = self._person if pronoun in _PERSONAL else self.subject
-        antecedent = "" if pronoun in _VAGUE else antecedent
-        if match and antecedent:
-            owner = ("'" if antecedent.endswith("s") else "'s") if match["owner"] else ""
-            claim = f"{antecedent[:1].upper()}{antecedent[1:]}{owner}{claim[match.end() :]}"
-        self.subject = subject(claim) or self.subject
-        if _PERSON.fullmatch(self.subject):
-            self._person = self.subject
-        return claim, match[0] if match and not antecedent else ""
-
-
 def subject(claim: str) -> str:
     """The name or noun phrase that a claim opens with; "" if it opens otherwise."""
     match = _COMMON.match(claim) or _NAME.match(claim)
@@ -282,10 +260,22 @@ def _as_sentence(clause: str) -> str:
 
 
 def _resolved(sentences: Iterable[ClaimSentence]) -> Iterator[ClaimSentence]:
-    """The sentences with their pronouns resolved."""
-    antecedents = Antecedents()
+    """The sentences, with the last subject or person named in place of the pronoun that a claim
+    opens with."""
+    topic = person = ""
     for sentence in sentences:
         if sentence.skipped == "heading":  # the antecedent of the first sentence below it
-            antecedents.subject = sentence.text.strip().lstrip("#").rstrip("=-").strip()
-        parts = (ClaimPart(*antecedents.resolve(part.text)) for part in sentence.parts)
+            topic = sentence.text.strip().lstrip("#").rstrip("=-").strip()
+        parts = []
+        for claim in (part.text for part in sentence.parts):
+            match = _PRONOUN.match(claim)
+            pronoun = match[0] if match else ""
+            antecedent = person if pronoun.lower() in _PERSONAL else topic
+            antecedent = "" if pronoun.lower() in _VAGUE else antecedent
+            if match and antecedent:
+                owner = ("'" if antecedent.endswith("s") else "'s") if match["owner"] else ""
+                claim = f"{antecedent[:1].upper()}{antecedent[1:]}{owner}{claim[match.end() :]}"
+            topic = subject(claim) or topic
+            person = topic if _PERSON.fullmatch(topic) else person
+            parts.append(ClaimPart(claim, "" if antecedent else pronoun))
         yield replace(sentence, parts=tuple(parts))

@@ -146,12 +146,10 @@ class Writer:
         text = self._server.complete(prompt)
         if "NOT FOUND" in text:
             return replace(written, reason="the writer found no answer in the sentences")
-        by_number = {source.number: source for source in sources}
+        own = {source.number: source for source in sources}
         every = (item for item in split_claims(text).sentences if item.skipped != "source")
-        sentences = [
-            self._judged(s, text[s.start : s.end], by_number) for s in islice(every, _READ)
-        ]
-        written = replace(written, sentences=tuple(sentences))
+        judged = (self._judged(s, text[s.start : s.end], own) for s in islice(every, _READ))
+        written = replace(written, sentences=tuple(judged))
         text = " ".join(sentence.text for sentence in written.kept)
         reason = "" if text else "no written sentence is supported by its citations"
         return replace(written, text=text or None, reason=reason)
