@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from rag.claims.markup import cited_numbers
 from rag.claims.split import ClaimSentence, blocks
+from rag.meaning.sentences import trim
 from rag.meaning.words import WORD
 
 FEWEST_WORDS = 4
@@ -29,6 +30,7 @@ _BESIDE = re.compile(r"(?m)\s{0,4}(?:[—–―(]|--|(?:\[\^?\d[^\]\n]{0,20}\]|�
 """The start of a line that names the source of the block quote above it."""
 _REACH = 1000
 """Characters beside a quotation in which its citation is looked for."""
+_QUOTE_SIGNS = "> \t\r\n"
 _BEFORE_OPENING = "([{—–-―*_‘'“«„>"
 _DEEPEST = 20
 """Quotation marks that wait for their closing marks; inner ones beyond them are ignored."""
@@ -58,15 +60,17 @@ def find_quotations(text: str, sentences: Sequence[ClaimSentence]) -> list[Quota
     block_quotes = [match.span() for match in _BLOCK_QUOTE.finditer(visible)]
     inline = _without(visible, block_quotes)
     pairs = [pair for start, end in _paragraphs(inline) for pair in _outermost(inline, start, end)]
-    unmarked = [Quotation(a + 1, b, a, min(b + 1, end)) for a, b, end in pairs]
-    unmarked += [
-        _block_quote(text, *span) for span in block_quotes if not _CALLOUT.match(text, span[0])
+    quotations = [
+        Quotation(*words, opening, min(closing + 1, end))
+        for opening, closing, end in pairs
+        for words in trim(text, opening + 1, closing)
     ]
-    trimmed = (_trimmed(text, quotation) for quotation in unmarked)
-    in_order = sorted(trimmed, key=attrgetter("start"))
-    words = ((item, WORD.findall(text[item.start : item.end])) for item in in_order)
-    long_enough = [item for item, own in words if len(own) >= FEWEST_WORDS]
-    return list(_with_citations(text, long_enough, sentences))
+    own = (span for span in block_quotes if not _CALLOUT.match(text, span[0]))
+    quotations += (_block_quote(text, *span) for span in own)
+    in_order = sorted(quotations, key=attrgetter("start"))
+    counts = (len(WORD.findall(text[item.start : item.end])) for item in in_order)
+    enough = [item for item, count in zip(in_order, counts, strict=True) if count >= FEWEST_WORDS]
+    return list(_with_citations(text, enough, sentences))
 
 
 def own_words(text: str, sentence: ClaimSentence, quotations: Sequence[Quotation]) -> int:
@@ -152,15 +156,9 @@ def _block_quote(text: str, start: int, end: int) -> Quotation:
     line = max(start, text.rfind("\n", start, stop) + 1)
     if line > start and _ATTRIBUTION.match(text, line, stop):
         stop = line
-    return Quotation(start, stop, start, end, is_block=True)
-
-
-def _trimmed(text: str, quotation: Quotation) -> Quotation:
-    """Without white space and quote signs at its ends."""
-    quoted = text[quotation.start : quotation.end]
-    drop = "> \t\r\n" if quotation.is_block else None
-    start = quotation.end - len(quoted.lstrip(drop))
-    return replace(quotation, start=start, end=max(start, start + len(quoted.strip(drop))))
+    first = stop - len(text[start:stop].lstrip(_QUOTE_SIGNS))
+    last = first + len(text[first:stop].rstrip(_QUOTE_SIGNS))
+    return Quotation(first, last, start, end, is_block=True)
 
 
 def _with_citations(
