@@ -160,11 +160,9 @@ class Checker:
 
     def judge_against(self, claim: str, hits: Sequence[Hit]) -> CheckedPart:
         """The verdict on a claim from these passages alone."""
-        documents = {
-            name: document
-            for name in {hit.passage.document_id for hit in hits}
-            if (document := self._engine.store.document(name))
-        }
+        names = {hit.passage.document_id for hit in hits}
+        stored = {name: self._engine.store.document(name) for name in names}
+        documents = {name: document for name, document in stored.items() if document}
         present = [hit for hit in hits if hit.passage.is_in(documents.get(hit.passage.document_id))]
         (candidates,) = self.read([(claim, excerpts(claim, present, len(present)))])
         return judge(claim, candidates, (), documents, self._scorers)

@@ -23,13 +23,8 @@ from rag.protocols import CellRow, Store
 from rag.types import Document, Value, heading_parts, plain
 
 State = Literal["answered", "unsure", "absent", "unreadable"]
-STATE_NAMES = {
-    "answered": "answered",
-    "unsure": "unsure",
-    "absent": "not in the document",
-    "unreadable": "unreadable",
-    "waiting": "not asked yet",
-}
+STATE_NAMES = {"answered": "answered", "unsure": "unsure", "absent": "not in the document"}
+STATE_NAMES |= {"unreadable": "unreadable", "waiting": "not asked yet"}
 VERDICTS = ("confirmed", "corrected", "rejected")
 WITHDRAWN = "withdrawn"
 """Given in place of a verdict, this removes a cell's rating."""

@@ -15,32 +15,27 @@ from rag.types import Passage
 _CODE = re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{4,}(?![A-Za-z0-9])")
 """A word that mixes letters and digits."""
 _LABEL = re.compile(r"(?i)(?:[:#\u2116]|\b(?:no|nr|ref)\.|\bnumber)\s*\Z")
-_NUMBERED = [
-    re.compile(pattern)
-    for pattern in (
-        r"(?<![A-Za-z0-9])(?P<letters>[A-Z]{2,8})(?:['’]s)?[ _-](?P<digits>\d{2,8})"
-        r"(?![A-Za-z0-9]|[.,]\d)",
-        r"(?<![A-Za-z0-9.,])(?P<digits>(?:19|20)\d\d)[ _-](?P<letters>[A-Z]{2,8})(?![A-Za-z0-9])",
-    )
-]
-"""An acronym and a number, in either order."""
+_NUMBERED = re.compile(
+    r"(?<![A-Za-z0-9])([A-Z]{2,8})(?:['’]s)?[ _-](\d{2,8})(?![A-Za-z0-9]|[.,]\d)"
+)
+"""An acronym and a number."""
+_OF_YEAR = re.compile(r"(?<![A-Za-z0-9.,])((?:19|20)\d\d)[ _-]([A-Z]{2,8})(?![A-Za-z0-9])")
+"""A year and an acronym."""
 
 
 def identifiers(text: str) -> frozenset[str]:
     """The identifiers and quarters of years in a text."""
     codes = {match.group().lower() for match in _CODE.finditer(text)}
-    for pattern in _NUMBERED:
-        codes |= {f"{m['letters']}{m['digits']}".lower() for m in pattern.finditer(text)}
+    codes |= {f"{letters}{digits}".lower() for letters, digits in _NUMBERED.findall(text)}
+    codes |= {f"{letters}{year}".lower() for year, letters in _OF_YEAR.findall(text)}
     return quarters_of_years(text) | codes
 
 
 def labelled(text: str) -> frozenset[str]:
     """The identifiers that follow a label, as in "Registration: N112ED" and "Invoice No. A4711"."""
-    return frozenset(
-        match.group().lower()
-        for match in _CODE.finditer(text)
-        if _LABEL.search(text, max(0, match.start() - 10), match.start())
-    )
+    places = ((match, match.start()) for match in _CODE.finditer(text))
+    named = (match for match, start in places if _LABEL.search(text, max(0, start - 10), start))
+    return frozenset(match[0].lower() for match in named)
 
 
 @functools.lru_cache(4096)

@@ -21,14 +21,11 @@ _NOT_NAMES = (ARTICLES | DEMONSTRATIVES | PREPOSITIONS | PRONOUNS).union(
     "some their then there three two we you both its her four five six seven eight nine ten "
     "only what who new".split(),
 )
-_SAME_COUNTRY = [
-    frozenset(words.split())
-    for words in (
-        "us usa american americans states,uk british britain kingdom,dutch netherlands,"
-        "swiss switzerland,french france,greek greece,spanish spain,turkish turkey türkiye,"
-        "danish denmark"
-    ).split(",")
-]
+_COUNTRIES = (
+    "us usa american americans states,uk british britain kingdom,dutch netherlands,swiss "
+    "switzerland,french france,greek greece,spanish spain,turkish turkey türkiye,danish denmark"
+)
+_SAME_COUNTRY = [frozenset(words.split()) for words in _COUNTRIES.split(",")]
 """Names for one country that begin differently."""
 _COMMON_ENDINGS = ("ly", "ing", "s", "ever", "body", "one", "ed")
 _DEMONYMS = ("ian", "ish", "ese", "ean", "can", "n", "i", "s")

@@ -116,11 +116,9 @@ def same_season(day: str, other: str) -> bool:
 
 def quarters_of_years(text: str) -> frozenset[str]:
     """The quarters with their years: "2023q3" for "2023 Q3" and "third quarter of fiscal 2023"."""
-    parts = [match.groupdict() for match in _QUARTER_OF_YEAR.finditer(text)]
-    return frozenset(
-        f"{part['year'] or part['before']}q{_quarter(part['q'] or part['word'] or part['last'])}"
-        for part in parts
-    )
+    matches = _QUARTER_OF_YEAR.finditer(text)
+    parts = ((m["year"] or m["before"], m["q"] or m["word"] or m["last"]) for m in matches)
+    return frozenset(f"{year}q{_quarter(name)}" for year, name in parts)
 
 
 def _quarter(name: str) -> str:
