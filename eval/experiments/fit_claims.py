@@ -29,7 +29,7 @@ from eval.scripts import GOLD, PATH, ROOT, script
 from rag import build
 from rag.claims.checker import Checker
 from rag.claims.evidence import Excerpt, excerpt, excerpts
-from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Logistic, Scorer, load
+from rag.claims.scorer import COMPARED, FEATURES, SHIPPED, Logistic, Scorer, features, load
 from rag.claims.verdict import ClaimEvidence, closest, decide, score
 from rag.evaluation.gold import read_jsonl
 from rag.evaluation.set_files import json_lines
@@ -244,7 +244,8 @@ def fitted(examples: Sequence[Example], names: Sequence[str]) -> Scorer:
 
 
 def _rows(candidates: Sequence[ClaimEvidence], names: Sequence[str]) -> Any:
-    return np.array([[one.features.get(name, 0.0) for name in names] for one in candidates])
+    rows = [features(one.comparison, one.verdict) for one in candidates]
+    return np.array([[row.get(name, 0.0) for name in names] for row in rows])
 
 
 def _group(example: Example) -> str:

@@ -38,11 +38,6 @@ class ClaimEvidence:
     def document_id(self) -> str:
         return self.excerpt.hit.passage.document_id
 
-    @property
-    def features(self) -> dict[str, float]:
-        """The features of the scorer."""
-        return features(self.comparison, self.verdict)
-
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -59,7 +54,7 @@ def score(candidate: ClaimEvidence, scorer: Scorer) -> Scored:
     comparison = candidate.comparison
     if comparison.quoted:
         return Scored(candidate, QUOTED, 0.0)
-    by_name = candidate.features
+    by_name = features(comparison, candidate.verdict)
     supported = 0.0 if candidate.excerpt.is_heading else scorer.supported(by_name)
     contradicted = scorer.contradicted(by_name) if comparison.is_opposed else 0.0
     return Scored(candidate, supported, contradicted)
@@ -190,27 +185,19 @@ def _reason(
         marks = "".join(f"[{number}]" for number in sentence.cited)
         return f"{source} says so, {marks} does not"
     if verdict == "contradicted":
-        return _contradiction([part for part in parts if part.verdict == "contradicted"])
+        own = (item for part in parts if part.verdict == verdict for item in part.evidence)
+        against = next(item for item in own if item.says == "contradicts")
+        theirs = f'says "{against.differs[0][1]}"' if against.differs else "says otherwise"
+        mine = f'says "{against.differs[0][0]}", ' if against.differs else ""
+        return f"{mine}{against.citation.document_id} {theirs}"
     if verdict == "partly":
-        return _missing(parts)
+        unsaid = (part.text for part in parts if part.verdict not in ("supported", "partly"))
+        if clause := next(unsaid, ""):
+            return f'no document says "{clause}"'
+        partly = (part.evidence[0] for part in parts if part.verdict == "partly")
+        lacking = (name for item in partly for name in item.missing)
+        return f'the evidence does not contain "{next(lacking, "")}"'
     if verdict == "not_checkable":
         pronoun = next(part.unresolved for part in sentence.parts if part.unresolved)
         return f'it is not clear what "{pronoun}" means'
     return f"{source} says so" if verdict == "supported" else "no document says so"
-
-
-def _contradiction(parts: Sequence[CheckedPart]) -> str:
-    evidence = (item for part in parts for item in part.evidence)
-    against = next(item for item in evidence if item.says == "contradicts")
-    if against.differs:
-        mine, theirs = against.differs[0]
-        return f'says "{mine}", {against.citation.document_id} says "{theirs}"'
-    return f"{against.citation.document_id} says otherwise"
-
-
-def _missing(parts: Sequence[CheckedPart]) -> str:
-    unsaid = [part.text for part in parts if part.verdict not in ("supported", "partly")]
-    if unsaid:
-        return f'no document says "{unsaid[0]}"'
-    lacking = (name for p in parts if p.verdict == "partly" for name in p.evidence[0].missing)
-    return f'the evidence does not contain "{next(lacking, "")}"'

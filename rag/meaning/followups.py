@@ -131,15 +131,12 @@ def understand(question: str, last: PreviousTurn | None) -> Rewrite:
     options = completions(question, last)
     chances = probabilities(options)
     best, follows = chosen(options, chances), 1 - chances[0]
-    if best == 0:
-        return Rewrite(question, _note(question) if follows >= UNCLEAR else "", follows)
-    return Rewrite(options[best].text, "", follows)
-
-
-def _note(question: str) -> str:
+    if best > 0 or follows < UNCLEAR:
+        return Rewrite(options[best].text, "", follows)
     quoted = (f'"{question[pointer.start : pointer.end]}"' for pointer in pointers(question))
     subject = next(quoted, "the question")
-    return f"it is not clear whether {subject} refers to the last question; asked as typed"
+    note = f"it is not clear whether {subject} refers to the last question; asked as typed"
+    return Rewrite(question, note, follows)
 
 
 def words(text: str) -> list[TaggedWord]:
