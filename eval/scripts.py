@@ -31,9 +31,7 @@ def script(document: str | None) -> Callable[[Callable[..., Any]], click.Command
 
 
 def finished(result: Result, out: Path | None = None, wrong: object = None) -> Result:
-    """Print the result, and write it to the file if one is named. Exits with status 1 if something
-    is wrong.
-    """
+    """Print the result, and write it to `out`. Exits with status 1 if something is wrong."""
     text = json.dumps(result, indent=1, ensure_ascii=False)
     print(text)
     if out:

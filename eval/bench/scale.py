@@ -42,8 +42,7 @@ _QUESTIONS, _CHANGES = 300, 20
 
 
 def fill(root: Path, cache: Path, count: int) -> None:
-    """The index in `root`/index, all vectors in `root`/rows.npy in the order of the passage ids,
-    and the time to fill it."""
+    """Fill index/, rows.npy (all vectors, by passage id) and filled.json (the time) in `root`."""
     root.mkdir(parents=True, exist_ok=True)
     rows = np.lib.format.open_memmap(root / "rows.npy", "w+", np.float32, (count, DIM))
     corpus, begun, first = Corpus(cache), time.perf_counter(), 0
@@ -125,8 +124,7 @@ def change(store: LocalStore, corpus: Corpus) -> dict[str, dict[str, float]]:
 
 
 def look(root: Path, cache: Path, count: int) -> dict[str, object]:
-    """Runs in a process that did not fill the index, so that memory and opening time are those of a
-    user."""
+    """Runs in a process of its own, so that memory and opening time are those of a user."""
     begun = time.perf_counter()
     store = LocalStore(root / "index", MANIFEST)
     opened = time.perf_counter() - begun

@@ -48,8 +48,7 @@ _CODE = re.compile(r"Sentence (\d+) of story (\d+) names Code(\d+)\.")
 
 
 def story(number: int) -> str:
-    """The same number in every sentence, over several passages, so that a partial or mixed document
-    is recognised."""
+    """One number in every sentence, over several passages, so that mixed documents show."""
     said = f"of story {number} names Code{number}."
     return " ".join(f"Sentence {i} {said}" for i in range(_SENTENCES))
 

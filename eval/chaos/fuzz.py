@@ -154,8 +154,7 @@ def _many(
 
 
 def mutated(body: bytes, chance: random.Random) -> bytes:
-    """The body with another value in one place, or with a few bytes changed, lost, doubled, or two
-    parts swapped."""
+    """The body with one other value, or a few bytes changed, lost, doubled or swapped."""
     if chance.random() < 0.6:
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(body)
@@ -252,9 +251,7 @@ def _sent(outcomes: Counter[str]) -> int:
 
 
 def _well(service: Program, key: str) -> dict[str, Any]:
-    """The service's health: whether it answers a question and nothing is queued, and its number of
-    threads.
-    """
+    """Whether the service answers a question and nothing is queued, and its threads."""
     with service.client(key) as client:
         text = {"name": "well.txt", "text": "The talks were led by William Burns."}
         put = client.post("/v1/documents", json=text)

@@ -88,44 +88,33 @@ class World:
         self.snapshot = root / "a.ragsnap"
 
 
-def _ingest(world: World, chance: random.Random, say: Say) -> None:
-    store = Announcing(world.index, say)
-    Ingest(store, EMBEDDER, store.stats().passage_tokens).run(find([world.docs]))
+WEIGHTS = {"ingest": 4, "sync": 4, "delete": 2, "rebuild": 3, "snapshot": 2, "restore": 1}
+"""Operations, and how often each is chosen."""
 
 
-def _sync(world: World, chance: random.Random, say: Say) -> None:
-    store = Announcing(world.index, say)
-    sync = Sync(Ingest(store, EMBEDDER, store.stats().passage_tokens, Stamps(world.index)))
-    sync.run(world.docs, find([world.docs]), many=True)
-
-
-def _delete(world: World, chance: random.Random, say: Say) -> None:
-    store = Announcing(world.index, say)
-    ids = [document.id for document in store.documents()]
-    delete(store, chance.sample(ids, min(len(ids), chance.randint(1, 4))))
-
-
-def _rebuild(world: World, chance: random.Random, say: Say) -> None:
-    tokens = chance.choice([12, 12, 20])
-    rebuild(world.index, EMBEDDER, EMBEDDER.name, tokens, wait=30)
-    LocalStore(world.index, {}).close()
-
-
-def _snapshot(world: World, chance: random.Random, say: Say) -> None:
-    snapshots.take(world.index, world.snapshot)
-    say("snapshot")
-
-
-def _restore(world: World, chance: random.Random, say: Say) -> None:
-    if world.snapshot.exists():
-        snapshots.restore(world.index, world.snapshot, replace=True, wait=30)
-        say("restored")
+def operate(name: str, world: World, chance: random.Random, say: Say) -> None:
+    if name == "snapshot":
+        snapshots.take(world.index, world.snapshot)
+        say("snapshot")
+    elif name == "restore":
+        if world.snapshot.exists():
+            snapshots.restore(world.index, world.snapshot, replace=True, wait=30)
+            say("restored")
+            LocalStore(world.index, {}).close()
+    elif name == "rebuild":
+        rebuild(world.index, EMBEDDER, EMBEDDER.name, chance.choice([12, 12, 20]), wait=30)
         LocalStore(world.index, {}).close()
-
-
-_FUNCTIONS = (_ingest, _sync, _delete, _rebuild, _snapshot, _restore)
-OPERATIONS = {function.__name__[1:]: function for function in _FUNCTIONS}
-_WEIGHTS = [4, 4, 2, 3, 2, 1]
+    else:
+        store = Announcing(world.index, say)
+        tokens = store.stats().passage_tokens
+        if name == "ingest":
+            Ingest(store, EMBEDDER, tokens).run(find([world.docs]))
+        elif name == "sync":
+            sync = Sync(Ingest(store, EMBEDDER, tokens, Stamps(world.index)))
+            sync.run(world.docs, find([world.docs]), many=True)
+        else:
+            ids = [document.id for document in store.documents()]
+            delete(store, chance.sample(ids, min(len(ids), chance.randint(1, 4))))
 
 
 def forked(work: Callable[[Say], object]) -> tuple[int, int]:
@@ -189,18 +178,17 @@ class Run:
         self.before: State = {}
         self.at_snapshot: list[State] = []
         self.kills, self.completed, self.outcome = (Counter[str]() for _ in range(3))
-        self._takes = dict.fromkeys(OPERATIONS, 0.3)
+        self._takes = dict.fromkeys(WEIGHTS, 0.3)
         self.world.docs.mkdir()
         LocalStore(self.world.index, EXPECT, create=True).close()
 
     def once(self) -> list[str]:
-        """One operation, killed at a random moment unless it finishes earlier. Returns the
-        violations after it."""
+        """One operation, killed unless it finishes earlier. Returns the violations after it."""
         self._change_files()
-        name = self.chance.choices(list(OPERATIONS), _WEIGHTS)[0]
+        name = self.chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
         seed = self.chance.random()
         begun = time.monotonic()
-        child, pipe = forked(lambda say: OPERATIONS[name](self.world, random.Random(seed), say))
+        child, pipe = forked(lambda say: operate(name, self.world, random.Random(seed), say))
         time.sleep(self.chance.uniform(0, 1.1 * self._takes[name]))
         killed = os.waitpid(child, os.WNOHANG)[0] == 0
         if killed:
@@ -243,8 +231,7 @@ class Run:
         return wrong
 
     def _compare(self, name: str, lines: list[list[Any]], state: State) -> list[str]:
-        """Whether the index contains what was acknowledged, and the unfinished change completely or
-        not at all."""
+        """Violations: acknowledged changes must be present, the unfinished one wholly or not."""
         if name == "restore" and state in self.at_snapshot:
             return []
         sure, maybe = dict(self.before), None

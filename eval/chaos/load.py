@@ -114,9 +114,7 @@ def quiet(service: Program, key: str, seconds: float) -> tuple[list[float], list
 def flood(
     service: Program, key: str, clients: int, seed: int
 ) -> Iterator[list[tuple[str, int, float]]]:
-    """Clients of one key send requests of all kinds until the block ends; (path, status, seconds)
-    of each reply.
-    """
+    """Clients send requests until the block ends; (path, status, seconds) of each reply."""
     replies: list[tuple[str, int, float]] = []
     ended = threading.Event()
 
@@ -150,11 +148,8 @@ def worst(number: int) -> list[tuple[str, str, Any]]:
     numbers = ", ".join(str(number + n) for n in range(30_000))
     ask = {"question": long, "top_k": 100}
     place = {"text": long, "start_char_index": 0, "end_char_index": len(long)}
-    quoted = {
-        "document_id": "uploads/safe-0.txt",
-        "highlight": place,
-        "cited_text": claims[:99_000],
-    }
+    quoted = {"document_id": "uploads/safe-0.txt", "highlight": place}
+    quoted |= {"cited_text": claims[:99_000]}
     talk = [{"role": "user", "content": long}] * 50
     tool = {"name": "ask", "arguments": {"question": long}}
     upload = f"# Talks\n\n{claims}{claims}\n\n| a | b |\n|---|---|\n" + "| 1 | 2 |\n" * 5000

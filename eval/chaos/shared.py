@@ -40,7 +40,7 @@ from rag.ingestion.sync import Sync
 from rag.parsing.files import find
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
-from rag.types import Citation, Document
+from rag.types import Citation
 from tests.fakes import NameReader
 from tests.store.helpers import EMBEDDER, EXPECT
 
@@ -54,14 +54,9 @@ _PAUSE = 0.02
 
 
 def text_of(name: str, version: int) -> str:
-    """Each sentence names the file and the version; the number of sentences depends on the
-    version."""
+    """Each sentence names file and version; how many there are depends on the version."""
     seen = (f"Herring {n} of {name} was seen near Oslo in version {version}." for n in range(99))
     return " ".join(islice(seen, 1 + version % 13)) + "\n"
-
-
-def digest_of(name: str, version: int) -> str:
-    return hashlib.sha256(text_of(name, version).encode()).hexdigest()
 
 
 # Writers
@@ -86,8 +81,7 @@ def write(
 
 
 def _change_files(docs: Path, chance: random.Random) -> None:
-    """A renamed file would keep the old name in its text, so files here are only added, changed and
-    deleted."""
+    """Files are added, changed and deleted; a renamed one would keep its old name in its text."""
     for _ in range(chance.randint(1, 4)):
         path = docs / f"{docs.name}-{chance.randrange(_FILES):02}.txt"
         if chance.random() < 0.85 or not path.exists():
@@ -129,10 +123,10 @@ def _is_verbatim(citation: Citation) -> bool:
     name = Path(citation.document_id).stem
     found = _VERSION.search(citation.sentence)
     version = int(found.group(1)) if found else -1
-    text = text_of(name, version).rstrip("\n") + "\n"
+    text = text_of(name, version)
     quoted = text[citation.start : citation.end] == citation.quote
     sentence = text[citation.sentence_start : citation.sentence_end] == citation.sentence
-    return quoted and sentence and citation.sha256 == digest_of(name, version)
+    return quoted and sentence and citation.sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 def _whole(store: LocalStore, chance: random.Random, counts: Counter[str]) -> None:
@@ -149,13 +143,9 @@ def _whole(store: LocalStore, chance: random.Random, counts: Counter[str]) -> No
     counts["documents"] += 1
     expected = split(document, EMBEDDER.count_tokens, _TOKENS)
     whole = passages == expected and len(vectors) == len(passages)
-    counts["wrong"] += not (whole and _is_of_one_version(document))
-
-
-def _is_of_one_version(document: Document) -> bool:
     versions = {int(version) for version in _VERSION.findall(document.text)}
-    expected = [text_of(Path(document.id).stem, version).strip() for version in versions]
-    return expected == [document.text.strip()]
+    texts = [text_of(Path(name).stem, version).strip() for version in versions]
+    counts["wrong"] += not (whole and texts == [document.text.strip()])
 
 
 # All processes

@@ -36,8 +36,7 @@ _AT_ONCE = 8
 
 @contextmanager
 def engines(folder: Path, dsn: str) -> Iterator[tuple[Engine, Engine]]:
-    """Over seeds/ in `folder`, and over the same index moved to the database; the models are
-    shared."""
+    """Over seeds/ in `folder`, and over that index moved to the database; with the same models."""
     here, there = Settings.load(index=folder), Settings.load(store=dsn)
     embedder, reader = build.embedder(here), build.reader(here)
     local, shared = (build.store(settings, embedder, create=True) for settings in (here, there))

@@ -24,7 +24,6 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -44,31 +43,15 @@ ALL = (*NAMES, "default")
 PLACES = {name: f"/v1/collections/{name}" for name in NAMES} | {"default": "/v1"}
 QUESTION = "What is the password of the vault?"
 SHAPES = [
-    "/v1/{a}",
-    *["/v1/collections/{n}/{a}"] * 14,
-    *["/v1/collections/{m}/{a}"] * 2,
-    "/v1/collections/{n}/collections/{m}/{a}",
-    "/v1/collections/{n}/../{m}/{a}",
-    "/v1/collections/{n}%2f..%2f{m}/{a}",
-    "/v1/collections/./{m}/{a}",
-    "/v1/collections//{m}/{a}",
-    "/v1/collections/{m}/./{a}",
-    "//v1/collections/{m}/{a}",
-    "/v1/collections/{m}//{a}",
-    "/v1/Collections/{m}/{a}",
-    "/v1/collections/{n};/{a}",
-    "/v1/collections/{n}%00/{a}",
-    "/v1/collections/{m}%20/{a}",
-    "/v1/collections/{m}",
-    "/v1/collections",
-    "/v1/collections/ask",
-    "/mcp",
-    "/v1/collections/{n}/mcp",
-    "/v1/collections/{m}/mcp",
-    "/metrics",
-    "/ready",
+    "/v1/{a}", *["/v1/collections/{n}/{a}"] * 14, *["/v1/collections/{m}/{a}"] * 2,
+    "/v1/collections/{n}/collections/{m}/{a}", "/v1/collections/{n}/../{m}/{a}",
+    "/v1/collections/{n}%2f..%2f{m}/{a}", "/v1/collections/./{m}/{a}", "/v1/collections//{m}/{a}",
+    "/v1/collections/{m}/./{a}", "//v1/collections/{m}/{a}", "/v1/collections/{m}//{a}",
+    "/v1/Collections/{m}/{a}", "/v1/collections/{n};/{a}", "/v1/collections/{n}%00/{a}",
+    "/v1/collections/{m}%20/{a}", "/v1/collections/{m}", "/v1/collections", "/v1/collections/ask",
+    "/mcp", "/v1/collections/{n}/mcp", "/v1/collections/{m}/mcp", "/metrics", "/ready",
     "/openapi.json",
-]
+]  # fmt: skip
 ENDS = [
     "ask", "ask", "search", "search", "ask/batch", "documents", "jobs", "feedback", "verify",
     "check", "models", "models/rag:{m}", "chat/completions", "responses", "embeddings",
@@ -87,12 +70,11 @@ def secret(name: str) -> str:
     return f"Zebra{name}quux"
 
 
-@dataclass
 class Found:
     """The record of responses."""
 
-    statuses: Counter[str] = field(default_factory=Counter)
-    broken: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.statuses, self.broken = Counter[str](), list[str]()
 
 
 def body_of(chance: random.Random, own: str, other: str, path: str) -> dict[str, Any]:

@@ -1,3 +1,1 @@
-"""Fits what the package ships (judge, claims, follow-ups), and measures readers, answers and
-grids.
-"""
+"""Fits what the package ships, and measures readers, answers and grids."""

@@ -71,12 +71,10 @@ def main(cache: Path, reader: str, out: Path | None, names: tuple[str, ...]) -> 
     variants |= {
         f"features: {name}": without_features(made, names) for name, names in GROUPS.items()
     }
-    chosen = fit_judge.left_out(made, names)
-    threshold = fit_judge.threshold_of(chosen, *fit_judge.calibrated(chosen))
+    threshold = fit_judge.threshold_of(fit_judge.left_out(made, names)[0])
     table = {}
     for name, examples in tqdm(variants.items(), disable=None):
-        chosen = fit_judge.left_out(examples, names)
-        table[name] = fit_judge.counts(chosen, *fit_judge.calibrated(chosen), threshold)
+        table[name] = fit_judge.counts(fit_judge.left_out(examples, names)[0], threshold)
     command = f"python -m eval.experiments.ablations --cache DIR {' '.join(names)}"
     content = {"command": command, "threshold": threshold, "without": table}
     finished(content, out or ROOT / "eval/results/ablations.json")

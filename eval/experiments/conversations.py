@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -197,18 +198,6 @@ def opened(settings: Settings, folder: Path) -> Settings:
     return settings
 
 
-class Opened:
-    """An open engine, for a session."""
-
-    loading = False
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def engine(self) -> Engine:
-        return self._engine
-
-
 def judged(turn: Turn, answer: Answer) -> str:
     """ "useful", "wrong", "other" (answered from another subject) or "refused"."""
     if answer.text is None:
@@ -227,7 +216,8 @@ def judged(turn: Turn, answer: Answer) -> str:
 
 def asked(engine: Engine, conversation: Conversation) -> Iterator[dict[str, Any]]:
     """One row a turn, after the questions and answers before it."""
-    session = ReplSession(Opened(engine))  # type: ignore[arg-type]
+    opened: Any = SimpleNamespace(loading=False, engine=lambda: engine)
+    session = ReplSession(opened)
     for turn in conversation.turns:
         rewrite = session.understand(turn.question)
         answer = session.ask(turn.question, rewrite)

@@ -41,8 +41,7 @@ from rag.types import Document, Hit, Passage
 _BATCH = 16
 _MADE = ("quoted", "paraphrased", "value", "negated", "name")
 _FALSE_SUPPORTED, _TRUE_CONTRADICTED = 0.2, 0.01
-"""Largest shares of our claims about collections, on their fitting half, that the thresholds may
-get wrong in these two ways."""
+"""Largest shares of our claims, on their fitting half, that thresholds may get wrong so."""
 _RIDGE = 0.01
 
 
@@ -158,9 +157,7 @@ def held_out(path: Path, per_set: int) -> list[dict[str, Any]]:
 
 
 def unrelated(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Every fourth claim with the evidence of another claim of its set, which neither supports nor
-    contradicts it.
-    """
+    """Every fourth claim with another claim's evidence, which says nothing about it."""
     pairs = [
         {**row, "evidence": later["evidence"], "label": "not_enough", "set": "unrelated"}
         for row, later in zip(rows, rows[3:], strict=False)
@@ -185,9 +182,7 @@ def _row(
     claim: str,
     candidates: Sequence[ClaimEvidence],
 ) -> dict[str, Any]:
-    """A row of the cache: the claim, its labels and the reader's output, from which features can be
-    computed again.
-    """
+    """A row of the cache, from which features can be computed again."""
     passages = []
     for candidate in candidates:
         hit, verdict = candidate.excerpt.hit, candidate.verdict

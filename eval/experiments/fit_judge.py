@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,7 @@ from rag.protocols import ReaderOutput
 
 NETWORKS, UNITS, EPOCHS, BATCH = 10, 64, 10, 24
 RATE, DECAY, DROPOUT, INPUT_DROPOUT = 2e-3, 1e-2, 0.3, 0.2
-"""AdamW with one cycle of its rate (Smith & Topin 2018), in batches of whole questions; chosen on
-sets left out in turn.
-"""
+"""AdamW with one cycle of its rate (Smith & Topin 2018), chosen on sets left out in turn."""
 _NEARLY = 0.98
 MOST_WEIGHT = 5.0
 """Weight of a question of a rare form."""
@@ -66,14 +64,11 @@ _LESS = 15
 `best` has none, and without sentences and verdicts, as readers without these heads have none.
 """
 Rows = NDArray[np.float32]
-Score = Callable[[Rows], NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question's candidates: their features, shape (n, len(FEATURES)), judgements, and how far
-    each serves, in [0, 1].
-    """
+    """Candidates: features, shape (n, len(FEATURES)), judgements, shares served in [0, 1]."""
 
     set: str
     question: Question
@@ -93,12 +88,11 @@ class Winner:
     form: str
     log_odds: float
     judgement: Judgement
+    probability: float = 0.0
 
 
 def is_for_fitting(name: str, question: Question) -> bool:
-    """Whether a question of the collection `name` is in the half for fitting; a document's
-    questions are all in one half.
-    """
+    """Whether a collection's question is for fitting; a document's questions stay together."""
     if name in MEASURED_ONLY:
         return False
     return hashlib.sha256(question.group.encode()).digest()[0] % 2 == 0
@@ -115,13 +109,11 @@ def shown(candidate: Candidate, reading: Reading) -> Shown:
     return Shown(text, quotes, verdict, tuple(place.document_id for place in candidate.places))
 
 
-def collect(
-    cache: Path, reader: str, names: Sequence[str], reporting: bool = False
-) -> list[Example]:
-    """The examples of the sets; of collections, those for fitting, or those for `reporting`."""
+def collect(cache: Path, reader: str, names: Sequence[str]) -> list[Example]:
+    """The examples of the sets; of collections, those for fitting."""
     made: list[Example] = []
     for name in names:
-        engine, questions = in_half(name, cache, reader, reporting)
+        engine, questions = in_half(name, cache, reader, reporting=False)
         made += examples(name, engine, questions)
         engine.store.close()
     return made
@@ -238,48 +230,36 @@ def _network(
     return network.eval()
 
 
-def winners(made: Sequence[Example], score: Score) -> list[Winner]:
-    """The likeliest candidate of each question."""
-    chosen = []
-    for one in made:
-        scores = score(one.rows)
-        best = int(np.argmax(scores))
-        judged = one.judgements[best] if one.question.answers else "wrong"
-        chosen.append(Winner(one.set, one.question, one.forms[best], float(scores[best]), judged))
-    return chosen
-
-
-def left_out(made: Sequence[Example], sets: Sequence[str]) -> list[Winner]:
-    """The winners of each set by networks that were fitted to other sets."""
+def left_out(made: Sequence[Example], sets: Sequence[str]) -> tuple[list[Winner], float, float]:
+    """The likeliest candidate of each question by networks that were fitted to other sets; slope
+    and offset of the logistic function from log-odds to the share that serves.
+    """
     chosen: list[Winner] = []
     for fold in range(min(FOLDS, len(sets))):
         names = sets[fold::FOLDS]
-        own = [one for one in made if one.set in names]
         others = [one for one in made if one.set.partition(",")[0] not in names]
-        chosen += winners(own, Networks(**fit(others)).log_odds)
-    return chosen
-
-
-def calibrated(chosen: Sequence[Winner]) -> tuple[float, float]:
-    """Slope and offset of the logistic function from log-odds to the share that serves."""
-    odds = np.array([[one.log_odds] for one in chosen])
+        networks = Networks(**fit(others))
+        for one in made:
+            if one.set in names:
+                odds = networks.log_odds(one.rows)
+                best = int(np.argmax(odds))
+                judged = one.judgements[best] if one.question.answers else "wrong"
+                form = one.forms[best]
+                chosen.append(Winner(one.set, one.question, form, float(odds[best]), judged))
+    table = np.array([[one.log_odds] for one in chosen])
     right = np.array([one.judgement == "useful" for one in chosen])
-    model = LogisticRegression(C=1e6).fit(odds, right)
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
+    model = LogisticRegression(C=1e6).fit(table, right)
+    slope, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
+    shares = [float(1 / (1 + np.exp(-(slope * one.log_odds + offset)))) for one in chosen]
+    whole = [replace(one, probability=p) for one, p in zip(chosen, shares, strict=True)]
+    return whole, slope, offset
 
 
-def probability(winner: Winner, slope: float, offset: float) -> float:
-    return float(1 / (1 + np.exp(-(slope * winner.log_odds + offset))))
-
-
-def counts(chosen: Sequence[Winner], slope: float, offset: float, threshold: float) -> Any:
+def counts(chosen: Sequence[Winner], threshold: float) -> dict[str, int]:
     """Useful, partly, wrong and refused answers at a threshold."""
-    given = [probability(one, slope, offset) >= threshold for one in chosen]
-    judged = [
-        (bool(one.question.answers), one.judgement if is_given else "refused")
-        for one, is_given in zip(chosen, given, strict=True)
-    ]
-    return judgement_counts(judged)
+    judged = [one.judgement if one.probability >= threshold else "refused" for one in chosen]
+    flags = [bool(one.question.answers) for one in chosen]
+    return judgement_counts(list(zip(flags, judged, strict=True)))
 
 
 def judgement_counts(judged: Sequence[tuple[bool, str]]) -> dict[str, int]:
@@ -295,23 +275,23 @@ def judgement_counts(judged: Sequence[tuple[bool, str]]) -> dict[str, int]:
     }
 
 
-def threshold_of(chosen: Sequence[Winner], slope: float, offset: float) -> float:
+def threshold_of(chosen: Sequence[Winner]) -> float:
     """The lowest threshold, in steps of .01, above which useful answers outnumber wrong ones by
     nearly as many as they can: what is shown has its confidence and its source, and can be checked;
     what is refused cannot.
     """
     gain = {"useful": 1, "wrong": -1}
-    values = np.array([probability(one, slope, offset) for one in chosen])
+    values = np.array([one.probability for one in chosen])
     gains = np.array([gain.get(one.judgement, 0) for one in chosen])
     steps = np.arange(5, 100) / 100
     totals = np.array([gains[values >= step].sum() for step in steps])
     return float(steps[totals >= _NEARLY * totals.max()][0])
 
 
-def reliability(chosen: Sequence[Winner], slope: float, offset: float) -> dict[str, Any]:
+def reliability(chosen: Sequence[Winner]) -> dict[str, Any]:
     """By form, and of all: how many are shown at 70 % or more, and the share of them that serve."""
     table: dict[str, Any] = {}
-    confidence = np.array([probability(one, slope, offset) for one in chosen])
+    confidence = np.array([one.probability for one in chosen])
     right = np.array([one.judgement == "useful" for one in chosen])
     forms = np.array([one.form for one in chosen])
     for name in ("all", *sorted(set(forms))):
@@ -330,21 +310,20 @@ def reliability(chosen: Sequence[Winner], slope: float, offset: float) -> dict[s
 @NAMES
 def main(cache: Path, reader: str, into: Path | None, names: tuple[str, ...]) -> None:
     made = collect(cache, reader, names)
-    chosen = left_out(made, names)
-    slope, offset = calibrated(chosen)
-    threshold = threshold_of(chosen, slope, offset)
+    chosen, slope, offset = left_out(made, names)
+    threshold = threshold_of(chosen)
     by_set = {name: [one for one in chosen if one.set == name] for name in names}
     report = {
         "questions": len(chosen),
-        "left out in turn": {n: counts(own, slope, offset, threshold) for n, own in by_set.items()},
-        "all": counts(chosen, slope, offset, threshold),
-        "reliability": reliability(chosen, slope, offset),
+        "left out in turn": {name: counts(own, threshold) for name, own in by_set.items()},
+        "all": counts(chosen, threshold),
+        "reliability": reliability(chosen),
     }
     finished(report)
     if into:
         networks = save(fit(made), metadata={"sets": " ".join(names)})
         (into / "judge.safetensors").write_bytes(networks)
-        given = [one for one in chosen if probability(one, slope, offset) >= threshold]
+        given = [one for one in chosen if one.probability >= threshold]
         wrong = sum(one.judgement != "useful" for one in given)
         content = {
             "networks": hashlib.sha256(networks).hexdigest(),

@@ -134,9 +134,7 @@ def own(reader: Reader, data: Path, count: int) -> dict[str, dict[str, float]]:
 
 
 def pairs(reader: Reader, rows: Sequence[training.Row]) -> float:
-    """The share of the rows, each of two questions, with two right answers, at the best threshold
-    of the span's log-odds.
-    """
+    """The share of pairs with two right answers, at the best threshold of the log-odds."""
     asked = [(question, row) for row in rows for question in row["questions"]]
     read = _read(reader, [(question[1], row["text"]) for question, row in asked])
     scored = [_scored(*pair, output) for pair, output in zip(asked, read, strict=True)]

@@ -1,15 +1,15 @@
 """Caches reader outputs: reading takes seconds per question, composing an answer milliseconds.
 
-python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [--minutes N]
-[--reader NAME] [SET...]
+python -m eval.experiments.kept --cache DIR [--data DATA] [--technical FOLDER] [SET...]
 
 DIR gets, for each set, its index, the hits of each question and the reader's output, so that
 ablations and fits take seconds. SET is seeds, forms, technical, household, tables, tables-held-out,
-mixed, reports, squad, own or one of `public_sets`; FOLDER is made by `python -m
+mixed, reports, squad, own, clapnq, cmu or a collection; FOLDER is made by `python -m
 eval.gold.collections`; DATA contains squad-dev-36.json.gz, whose held-out articles are used; the
-folder `asked` beside it contains the public sets. For own, the held-out questions of our own, DATA
-is what `python -m eval.gold.training` made. Nothing is read twice; after --minutes, the next call
-continues.
+folder `asked` beside it contains CLAPNQ (Rosenthal et al. 2024: search queries with long answers,
+and the sentences that people marked) and CMU's Question-Answer dataset (Smith, Heilman & Hwa 2008:
+questions about whole articles, half of them yes or no). For own, the held-out questions of our own,
+DATA is what `python -m eval.gold.training` made. Nothing is read twice.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import functools
 import hashlib
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -29,7 +30,6 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from eval.experiments.public_sets import PUBLIC
 from eval.scripts import CACHE, PATH, READER, ROOT, script
 from rag import build
 from rag.answering.receipts import model_digest
@@ -37,11 +37,13 @@ from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.evaluation.corpus import fill
 from rag.evaluation.gold import Question, read_jsonl, sample
+from rag.evaluation.set_files import json_lines
 from rag.ingestion.ingest import Ingest
 from rag.meaning.sentences import enclosing_sentence
 from rag.models.cascade import Cascade
 from rag.models.registry import CASCADE_READS, first_reader
 from rag.parsing.files import find
+from rag.parsing.load import load_data
 from rag.protocols import Embedder, Filter, Reader, ReaderOutput, Retriever, SentenceScore, Verdict
 from rag.settings import Settings
 from rag.training.data import read_squad, recipe_articles
@@ -66,6 +68,12 @@ HALVED = (*COLLECTIONS, "clapnq", "cmu")
 """Sets of which half is for fitting and half for reporting."""
 NAMES = click.argument("names", nargs=-1, type=click.Choice(list(SETS)), required=True)
 _DISTRACTORS = 16
+
+
+Row = dict[str, Any]
+_PRONOUN = re.compile(
+    r"\b(?:he|she|it|they|him|her|his|its|their|this|that|these)\b", re.IGNORECASE
+)
 
 
 class _File:
@@ -221,7 +229,7 @@ def _make(
         Ingest(store, embedder, settings.passage_tokens).run(list(find([corpus])))
 
 
-def _squad(data: Path) -> tuple[list[Document], list[dict[str, Any]]]:
+def _squad(data: Path) -> tuple[list[Document], list[Row]]:
     """The held-out articles and some others, and the questions on the former."""
     others, held_out = recipe_articles(load_recipe(SetsRecipe), "squad-dev-36", data)
     articles = held_out + random.Random(0).sample(others, _DISTRACTORS)
@@ -234,10 +242,8 @@ def _squad(data: Path) -> tuple[list[Document], list[dict[str, Any]]]:
     return documents, rows
 
 
-def _own(data: Path) -> tuple[list[Document], list[dict[str, Any]]]:
-    """Every passage of our own questions, also those that readers learn from; and the questions on
-    held-out passages.
-    """
+def _own(data: Path) -> tuple[list[Document], list[Row]]:
+    """Every passage of our own questions, and the questions on those held out."""
     held_out = json.loads((data / "held-out.json").read_text(encoding="utf-8"))
     texts = {row["text"]: row.get("context", "") for row in held_out}
     for part in ("spans", "sentences"):
@@ -275,7 +281,45 @@ def _document(article: Mapping[str, Any]) -> Document:
     return Document(f"squad/{title}", text, title.replace("_", " "), title, "")
 
 
-_MADE = {"squad": _squad, "own": _own, **PUBLIC}
+def clapnq(data: Path) -> tuple[list[Document], list[Row]]:
+    """Each passage is a document; the first annotator's sentences are the evidence."""
+    documents, rows = [], []
+    for number, row in enumerate(json_lines(data.parent / "asked/clapnq.jsonl.gz")):
+        document = _text(f"clapnq/{number}", row["title"], row["passage"])
+        documents.append(document)
+        marked: list[str] = next((sentence for sentence in row["sentences"] if sentence), [])
+        evidence = [{"document": document.id, "sentence": sentence} for sentence in marked]
+        row = {"id": f"clapnq-{number}", "question": row["question"], "form": "sentences"}
+        row |= {"group": document.id, "unanswerable": not evidence, "evidence": evidence}
+        rows.append(row)
+    return documents, rows
+
+
+def cmu(data: Path) -> tuple[list[Document], list[Row]]:
+    """Questions without pronouns, on whole articles; those with both verdicts are left out."""
+    documents = {
+        one["id"]: _text(f"cmu/{one['id']}", one["text"].split("\n")[0], one["text"])
+        for one in json_lines(data.parent / "asked/cmu-documents.jsonl.gz")
+    }
+    rows = []
+    for asked in json_lines(data.parent / "asked/cmu.jsonl.gz"):
+        verdicts = {answer.strip(" .").lower() for answer in asked["answers"]}
+        if _PRONOUN.search(asked["question"]) or verdicts >= {"yes", "no"}:
+            continue
+        row: Row = {"id": asked["id"], "question": asked["question"]}
+        row["group"] = documents[asked["document"]].id
+        polar = verdicts <= {"yes", "no"}
+        form = {"form": "yes_no", "verdict": min(verdicts)} if polar else {"form": "span"}
+        rows.append(row | form | ({} if polar else {"answers": asked["answers"]}))
+    return list(documents.values()), rows
+
+
+def _text(name: str, title: str, text: str) -> Document:
+    (document,) = load_data(f"{name}.md", f"# {title}\n\n{text}".encode()).documents
+    return document
+
+
+_MADE = {"squad": _squad, "own": _own, "clapnq": clapnq, "cmu": cmu}
 """Sets whose documents and questions are made of DATA."""
 
 

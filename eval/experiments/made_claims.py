@@ -31,9 +31,7 @@ _WHO = re.compile(r"(?:Who|Which \w+) (?P<rest>(?!is|are|was|were|did|does|do)\w
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A claim. `kind` is "quoted", "paraphrased", "value", "negated" or "name"; `source` is its
-    document.
-    """
+    """`kind`: "quoted", "paraphrased", "value", "negated" or "name"; `source`: its document."""
 
     claim: str
     kind: str
@@ -107,9 +105,7 @@ def swap_value(sentence: str, rng: random.Random) -> str | None:
 
 
 def swap_name(sentence: str, known_names: Sequence[str], rng: random.Random) -> str | None:
-    """The sentence with a name, but not the first word, replaced by another of the same length in
-    words; None without one.
-    """
+    """The sentence with a name, not its first word, replaced by one as long; None without one."""
     mine = [name for name in names(sentence)[1:] if len(name) > 3]
     if not mine:
         return None

@@ -29,9 +29,7 @@ from rag.types import Answer
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question of a set, its answer, and how useful it is: "wrong" if it was given to a question
-    without an answer.
-    """
+    """A set's question, its answer and its usefulness; "wrong" if it has no right answer."""
 
     set: str
     question: Question

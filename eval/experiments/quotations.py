@@ -15,8 +15,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -46,17 +46,15 @@ Maker = Callable[[random.Random, "Corpus"], "Made"]
 Change = Callable[[random.Random, str], str]
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """A text with one quotation, and what it cites."""
 
     text: str
-    sources: dict[int, str] = field(default_factory=dict)
-    variant: str = ""
+    sources: dict[int, str]
+    variant: str
 
 
-@dataclass(frozen=True)
-class Corpus:
+class Corpus(NamedTuple):
     """(document id, sentence) pairs that occur once, indexed and not."""
 
     inside: Sequence[tuple[str, str]]

@@ -35,31 +35,21 @@ DIGESTS = GOLD / "collections/documents.json"
 _PLACES = {
     "debian/vim": "usr/share/vim/vim91/doc",
     "debian/linux": "usr/share/doc/linux-doc-6.12/Documentation",
-    "manuals/bash": "usr/share/doc/bash",
     "manuals/borgbackup": "usr/share/doc/borgbackup/html",
     "manuals/buildbot": "usr/share/doc/buildbot/html/_sources/manual",
     "manuals/charliecloud": "usr/share/doc/charliecloud/html/_sources",
     "manuals/django": "usr/share/doc/python-django-doc/html",
     "manuals/exim": "usr/share/doc/exim4-doc-html/spec_html",
-    "manuals/fail2ban": "usr/share/doc/fail2ban",
     "manuals/flask": "usr/share/doc/python-flask-doc/html",
     "manuals/gammu": "usr/share/doc/gammu/html",
     "manuals/gimp": "usr/share/gimp/3.0/help/en",
-    "manuals/gnuplot": "usr/share/doc/gnuplot",
     "manuals/installation-guide": "usr/share/doc/installation-guide-amd64/en",
     "manuals/knot": "usr/share/doc/knot-doc/_sources",
     "manuals/libreoffice": "usr/share/libreoffice/help/en-US/text",
     "manuals/libvirt": "usr/share/doc/libvirt-doc/html",
-    "manuals/mosquitto": "usr/share/doc/mosquitto",
     "manuals/mpd": "usr/share/doc/mpd/html",
-    "manuals/mutt": "usr/share/doc/mutt",
-    "manuals/nano": "usr/share/doc/nano",
-    "manuals/postfix": "usr/share/doc/postfix",
-    "manuals/privoxy": "usr/share/doc/privoxy",
     "manuals/shorewall": "usr/share/doc/shorewall-doc/html",
     "manuals/sphinx": "usr/share/doc/sphinx-doc/html",
-    "manuals/taskwarrior": "usr/share/doc/taskwarrior",
-    "manuals/tmux": "usr/share/doc/tmux",
     "manuals/weechat": "usr/share/doc/weechat-doc/html",
     "manuals/wireshark": "usr/share/doc/wireshark/wsug_html_chunked",
     "prose/anarchism": "usr/share/doc/anarchism/html",
@@ -78,6 +68,8 @@ _PLACES = {
     "technical/sqlite": "usr/share/doc/sqlite3",
 }
 """Folders in the packages, by the beginning of the ids of their documents."""
+for _name in "bash fail2ban gnuplot mosquitto mutt nano postfix privoxy taskwarrior tmux".split():
+    _PLACES[f"manuals/{_name}"] = f"usr/share/doc/{_name}"
 
 
 def digests() -> dict[str, str]:
@@ -105,9 +97,7 @@ def link(folder: Path, data: Path) -> None:
 
 
 def copy_packaged(root: Path, folder: Path) -> None:
-    """Copy the documents that come from Debian out of the unpacked packages in `root`; a package
-    that was not given is left out.
-    """
+    """Copy Debian's documents out of the unpacked packages in `root`, as far as they are there."""
     for name in digests():
         beginning = next((one for one in _PLACES if name.startswith(f"{one}/")), None)
         if beginning is None or not (root / _PLACES[beginning]).is_dir():

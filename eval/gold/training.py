@@ -69,9 +69,7 @@ FORMS = {
     "lists": {form: form for form in ("span", "sentences", "list", "steps")} | _YES_NO,
     "figures": {"span": "span", "list": "list", **_YES_NO},
 }
-"""Form of the answer by form of the training question. A "list" of "own" may be several sentences
-of a text, so it is left out.
-"""
+"""Form of the answer by that of the question; a "list" of "own" may be sentences of a text."""
 
 
 def rows(name: str = "own") -> list[Row]:
@@ -79,9 +77,7 @@ def rows(name: str = "own") -> list[Row]:
 
 
 def with_texts(selected: Sequence[Row], data: Path, packages: Path) -> Iterator[Row]:
-    """The rows whose passages are found, each with its `text`. `packages` holds a folder for each
-    unpacked package.
-    """
+    """The rows whose passages are found, with their `text`; `packages` are unpacked there."""
     squad = {
         article["title"]: article["paragraphs"]
         for article in read_squad(data / "qa/squad-train-parts.json.gz")

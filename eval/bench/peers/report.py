@@ -1,5 +1,4 @@
-"""The measurements as figures, tables and ratios, computed only from the phases' files so that they
-can be made again."""
+"""Figures, tables and ratios, computed only from the phases' files."""
 
 from __future__ import annotations
 
@@ -111,8 +110,7 @@ _RATIOS = {
 def ratios(
     measured: Mapping[str, Measured], base: str = "ours"
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By measurement, then by system: seconds of `base` divided by the system's own, for the same
-    questions."""
+    """Seconds of `base` over each system's, for the same questions, by measurement and system."""
     by_measurement = {}
     for name, (phase, group, key) in _RATIOS.items():
         blocks = measured.get(phase, {}).get(group, {})
@@ -124,8 +122,7 @@ def ratios(
 
 
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
-    """Ours divided by theirs, block by block: the median, and its 95 % interval by bootstrap over
-    blocks (Efron 1979)."""
+    """Ours over theirs by block: the median, and its 95 % interval by bootstrap (Efron 1979)."""
     by_block = np.asarray(ours) / np.asarray(theirs)
     drawn = np.random.default_rng(0).choice(by_block, (_DRAWS, len(by_block)))
     low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])

@@ -20,8 +20,7 @@ READ = 8
 BATCH = 32
 INSTALL = "python3 -m venv .peers && .peers/bin/pip install -e . -r eval/bench/requirements.txt"
 Text = tuple[str, str, str]
-"""A passage as every system receives it: its id, its document's, and its text with title and
-heading on a line above it."""
+"""A passage: its id, its document's, and its text below title and heading."""
 Reply = tuple[str | None, str | None]
 """The answer at the system's own default, None if refused, and its best guess."""
 
@@ -86,8 +85,7 @@ class Ours(System):
         self._documents = [] if reader else documents(self._embedder.count_tokens)
 
     def ingest(self, texts: Sequence[Text], folder: Path) -> None:
-        """Stored in SQLite, FAISS and Tantivy, each document in a transaction; the passages are
-        those of `texts`."""
+        """Each document is a transaction; the passages are those of `texts`."""
         from rag import build
         from rag.ingestion.pipeline import BATCH_PASSAGES, embed, put
 
@@ -209,8 +207,7 @@ class Plain(System):
 
 
 class Haystack(System):
-    """Its sentence-transformers embedders, in-memory store, embedding retriever and extractive
-    reader, in its pipelines."""
+    """Its embedders, in-memory store, retriever and extractive reader, in its pipelines."""
 
     def models(self, reader: bool) -> None:
         import haystack
