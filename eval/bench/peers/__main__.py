@@ -20,9 +20,9 @@ from typing import Any
 
 import click
 
-from eval.bench.peers import report, worker
+from eval.bench.peers import report, systems
 from eval.bench.peers.report import Measured
-from eval.bench.peers.systems import PEERS, check, documents
+from eval.bench.peers.systems import PEERS
 from eval.scripts import GOLD, PATH, ROOT, load, machine, script
 from rag import build
 from rag.errors import RagError
@@ -79,7 +79,7 @@ def prepare(work: Path) -> None:
     wide = {name: weight.float().contiguous() for name, weight in weights.items()}
     save_file(wide, reader / WEIGHTS, {"format": "pt"})
     count = build.embedder(Settings()).count_tokens
-    passages = [passage for _, passages in documents(count) for passage in passages]
+    passages = [passage for _, passages in systems.documents(count) for passage in passages]
     texts = [(f"{p.document_id}#{p.start}", p.document_id, p.in_context) for p in passages]
     (work / "texts.json").write_text(json.dumps(texts, ensure_ascii=False))
     (work / "tokens.json").write_text(json.dumps(sum(count([text for _, _, text in texts]))))
@@ -95,26 +95,26 @@ def ingest(run: Run) -> Measured:
     texts = json.loads((run.work / "texts.json").read_text())
     for name in [name for turn in range(run.rounds) for name in rotated(names, turn)]:
         shutil.rmtree(run.index(name), ignore_errors=True)
-        with worker.process(name, run.threads, run.work / "reader") as system:
-            rows[name].append(system(worker.ingest, texts, run.index(name)))
+        with systems.process(name, run.threads, run.work / "reader") as system:
+            rows[name].append(system(systems.ingest, texts, run.index(name)))
     return {"rows": rows}
 
 
 def in_blocks(run: Run, phase: str) -> Measured:
     """All questions, one at a time. All systems process one block before the next begins."""
-    command = {"ask": worker.ask, "search": worker.search}[phase]
+    command = {"ask": systems.ask, "search": systems.search}[phase]
     texts, size = [question.text for question in run.questions], BLOCKS[phase]
     measured: Measured = {key: {name: [] for name in run.systems} for key in ("rows", "blocks")}
     with ExitStack() as stack:
-        systems = {}
+        running = {}
         for name in run.systems:
-            started = worker.process(name, run.threads, run.work / "reader")
-            systems[name] = stack.enter_context(started)
-            systems[name](worker.open_index, run.index(name))
-            systems[name](command, WARM_UP)  # a first run is slower than all others
+            process = systems.process(name, run.threads, run.work / "reader")
+            running[name] = stack.enter_context(process)
+            running[name](systems.open_index, run.index(name))
+            running[name](command, WARM_UP)  # a first run is slower than all others
         for turn, start in enumerate(range(0, len(texts), size)):
             for name in rotated(run.systems, turn):
-                block = systems[name](command, texts[start : start + size])
+                block = running[name](command, texts[start : start + size])
                 measured["rows"][name] += block.pop("rows")
                 measured["blocks"][name].append(block)
     return measured
@@ -169,7 +169,7 @@ def write(content: Mapping[str, Any], out: Path) -> None:
 
 
 @script(__doc__)
-@click.argument("systems", type=click.Choice(list(PEERS)), nargs=-1)
+@click.argument("names", metavar="[SYSTEM]...", type=click.Choice(list(PEERS)), nargs=-1)
 @click.option("--work", type=PATH, required=True, help="Folder for indexes and measurements.")
 @click.option("--phase", "phases", type=click.Choice(report.PHASES), multiple=True,
               default=report.PHASES, help="Repeatable.")  # fmt: skip
@@ -179,18 +179,18 @@ def write(content: Mapping[str, Any], out: Path) -> None:
 @click.option("--threads", default=2, help="Threads of each system's models and tokenizers.")
 @click.option("--out", type=PATH, default=ROOT / "eval/results", help="Folder of the report.")
 def main(
-    systems: tuple[str, ...], work: Path, phases: tuple[str, ...], report_only: bool, out: Path,
+    names: tuple[str, ...], work: Path, phases: tuple[str, ...], report_only: bool, out: Path,
     **numbers: int,
 ) -> None:  # fmt: skip
-    systems = systems or tuple(PEERS)
-    os.environ |= worker.ENVIRONMENT | dict.fromkeys(worker.THREADS, str(numbers["threads"]))
-    command = f"python -m eval.bench.peers {' '.join(systems)} --work FOLDER"
+    names = names or tuple(PEERS)
+    os.environ |= systems.ENVIRONMENT | dict.fromkeys(systems.THREADS, str(numbers["threads"]))
+    command = f"python -m eval.bench.peers {' '.join(names)} --work FOLDER"
     command += "".join(f" --{name} {number}" for name, number in numbers.items())
     try:
-        check(systems)
+        systems.check(names)
         prepare(work)
         questions = sample(read_jsonl(GOLD / "seeds.jsonl"), numbers["questions"])
-        run = Run(work, systems, questions, numbers["rounds"], numbers["threads"])
+        run = Run(work, names, questions, numbers["rounds"], numbers["threads"])
         for phase in () if report_only else phases:
             started, before = time.perf_counter(), load()
             measured = ingest(run) if phase == "ingest" else in_blocks(run, phase)
