@@ -184,15 +184,10 @@ class Traffic:
 
 
 def kill_in_turn(
-    servers: Sequence[Program],
-    workers: Sequence[Program],
-    traffic: Traffic,
-    queue: PostgresQueue,
-    until: float,
-    pause: float,
+    traffic: Traffic, workers: Sequence[Program], queue: PostgresQueue, until: float, pause: float
 ) -> Counter[str]:
     """Kill a busy worker and a busy server in turn, at least one of each, and start it again."""
-    kills, turn = Counter[str](), 0
+    servers, kills, turn = traffic.servers, Counter[str](), 0
     while turn < 2 or time.monotonic() + pause <= until:
         time.sleep(pause)
         place, kind = random.randrange(2), ("workers", "servers")[turn % 2]
@@ -214,21 +209,17 @@ def kill_in_turn(
     return kills
 
 
-def counted(dsn: str) -> list[tuple[str, int, int]]:
-    """(what is counted, the number in the index's statistics, the actual number)."""
-    asked = """
-        SELECT 'documents', documents, (SELECT count(*) FROM rag_documents) FROM rag_statistics
-        UNION ALL
-        SELECT 'passages', passages, (SELECT count(*) FROM rag_passages) FROM rag_statistics
-        UNION ALL
-        SELECT 'words', words, (SELECT coalesce(sum(length), 0) FROM rag_words)
-        FROM rag_statistics
-        UNION ALL
-        SELECT 'words of passages', (SELECT coalesce(sum(passages), 0) FROM rag_terms),
-            (SELECT coalesce(sum(cardinality(terms)), 0) FROM rag_words)
-    """
-    with psycopg.connect(dsn) as connection:
-        return [(name, int(noted), int(there)) for name, noted, there in connection.execute(asked)]
+COUNTS = """
+    SELECT 'documents', documents, (SELECT count(*) FROM rag_documents) FROM rag_statistics
+    UNION ALL
+    SELECT 'passages', passages, (SELECT count(*) FROM rag_passages) FROM rag_statistics
+    UNION ALL
+    SELECT 'words', words, (SELECT coalesce(sum(length), 0) FROM rag_words) FROM rag_statistics
+    UNION ALL
+    SELECT 'words of passages', (SELECT coalesce(sum(passages), 0) FROM rag_terms),
+        (SELECT coalesce(sum(cardinality(terms)), 0) FROM rag_words)
+"""
+"""What is counted, the number in the index's statistics, and the actual number."""
 
 
 def faults(traffic: Traffic, state: State, dsn: str) -> Iterator[str]:
@@ -245,9 +236,10 @@ def faults(traffic: Traffic, state: State, dsn: str) -> Iterator[str]:
         found = clients[0].get(f"/v1/jobs/{job}").json()
         if found["state"] != "done" or "rejected" in [one["outcome"] for one in found["files"]]:
             yield f"job {found}"
-    for name, noted, there in counted(dsn):
-        if noted != there:
-            yield f"{noted} {name} are noted, and {there} there"
+    with psycopg.connect(dsn) as connection:
+        for name, noted, there in connection.execute(COUNTS):
+            if int(noted) != int(there):
+                yield f"{noted} {name} are noted, and {there} there"
 
 
 def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dict[str, Any]:
@@ -264,7 +256,7 @@ def run(dsn: str, minutes: float, fake: bool, pause: float, folder: Path) -> dic
         queue, traffic = PostgresQueue(dsn), Traffic(servers, dsn)
         begun = time.monotonic()
         traffic.start()
-        kills = kill_in_turn(servers, workers, traffic, queue, begun + 60 * minutes, pause)
+        kills = kill_in_turn(traffic, workers, queue, begun + 60 * minutes, pause)
         traffic.stop()
         lasted = time.monotonic() - begun
         for program in servers:

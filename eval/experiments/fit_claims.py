@@ -108,14 +108,15 @@ def _observed(
     claims_made = made_claims(read_jsonl(GOLD / "seeds.jsonl"))
     claims_made.sort(key=lambda claim: _crc(claim.claim))
     for claim, candidates in _read(seeds, claims_made[:made], lambda claim: claim.claim):
-        test = _crc(claim.source) % 2 == 1
         against = None if claim.kind == "name" else not claim.supported
-        yield _row(claim.kind, claim.kind, test, claim.supported, against, claim.claim, candidates)
+        labels = (_crc(claim.source) % 2 == 1, claim.supported, against)
+        yield _row(claim.kind, claim.kind, labels, claim.claim, candidates)
     if collections_index.exists():
         claims = list(json_lines(GOLD / "claims-collections.jsonl"))
         for row, found in _read(checker(collections_index), claims, lambda row: row["claim"]):
-            is_true, test = row["label"] == "true", row["half"] == "report"
-            yield _row("collections", row["kind"], test, is_true, not is_true, row["claim"], found)
+            is_true = row["label"] == "true"
+            labels = (row["half"] == "report", is_true, not is_true)
+            yield _row("collections", row["kind"], labels, row["claim"], found)
 
 
 def _read(
@@ -134,10 +135,9 @@ def _public(
         batch = rows[start : start + _BATCH]
         near = [(row["claim"], excerpts(row["claim"], hits_of(row, embedder), 3)) for row in batch]
         for row, candidates in zip(batch, checker.read(near), strict=True):
-            test = _crc(row["claim"]) // 5 % 2 == 1
             against = {"refuted": True, "supported": False, "not_enough": False}.get(row["label"])
-            labels = (test, row["label"] == "supported", against, row["claim"], candidates)
-            yield _row(row["set"], row["label"], *labels)
+            labels = (_crc(row["claim"]) // 5 % 2 == 1, row["label"] == "supported", against)
+            yield _row(row["set"], row["label"], labels, row["claim"], candidates)
 
 
 def _crc(text: str) -> int:
@@ -173,14 +173,12 @@ def hits_of(row: Mapping[str, Any], embedder: Embedder) -> list[Hit]:
     return [Hit(passage, 0.5, 0.5, 0.0) for passage in passages]
 
 
+Labels = tuple[bool, bool, bool | None]
+"""Whether a claim is for testing, is supported, and is contradicted."""
+
+
 def _row(
-    name: str,
-    kind: str,
-    test: bool,
-    supported: bool,
-    contradicted: bool | None,
-    claim: str,
-    candidates: Sequence[ClaimEvidence],
+    name: str, kind: str, labels: Labels, claim: str, candidates: Sequence[ClaimEvidence]
 ) -> dict[str, Any]:
     """A row of the cache, from which features can be computed again."""
     passages = []
@@ -190,8 +188,8 @@ def _row(
         place = {"title": hit.passage.title, "heading": hit.passage.heading, "dense": hit.dense}
         likely = [verdict.yes, verdict.no, verdict.unsaid] if verdict else None
         passages.append({**read, **place, "verdict": likely})
-    labels = {"test": test, "supported": supported, "contradicted": contradicted}
-    return {"set": name, "kind": kind, **labels, "claim": claim, "passages": passages}
+    named = dict(zip(("test", "supported", "contradicted"), labels, strict=True))
+    return {"set": name, "kind": kind, **named, "claim": claim, "passages": passages}
 
 
 def _loaded(row: Mapping[str, Any]) -> Example:

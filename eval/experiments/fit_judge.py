@@ -28,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from eval.experiments.kept import HALVED, NAMES, done, opened
 from eval.scripts import CACHE, PATH, READER, finished, script
@@ -196,11 +197,7 @@ def fit(made: Sequence[Example]) -> dict[str, Rows]:
 
 
 def _network(
-    rows: torch.Tensor,
-    labels: torch.Tensor,
-    weights: torch.Tensor,
-    counts: Sequence[int],
-    seed: int,
+    rows: Tensor, labels: Tensor, weights: Tensor, counts: Sequence[int], seed: int
 ) -> torch.nn.Sequential:
     """`counts` has the number of rows of each question."""
     torch.manual_seed(seed)
