@@ -226,14 +226,17 @@ def faults(traffic: Traffic, state: State, dsn: str) -> Iterator[str]:
     """What is wrong after the last job: what was acknowledged, or a later version, must be present,
     complete, and the same from every server."""
     yield from (f"job {job.number} of {job.name} {job.state}: {job.error}" for job in state.jobs)
-    clients = [server.client() for server in traffic.servers]
+
+    def get(server: Program, path: str) -> httpx.Response:
+        return httpx.get(f"{server.url}/v1/{path}", trust_env=False, timeout=120)
+
     for name, last in traffic.acknowledged.items():
-        texts = {client.get(f"/v1/documents/uploads/{name}/text").text for client in clients}
+        texts = [get(server, f"documents/uploads/{name}/text").text for server in traffic.servers]
         numbers = {number_of(text) for text in texts}
         if len(numbers) != 1 or not numbers <= {n for n in traffic.sent[name] if n >= last}:
             yield f"{name} should be story {last} and is {sorted(numbers)}"
     for job in traffic.jobs:
-        found = clients[0].get(f"/v1/jobs/{job}").json()
+        found = get(traffic.servers[0], f"jobs/{job}").json()
         if found["state"] != "done" or "rejected" in [one["outcome"] for one in found["files"]]:
             yield f"job {found}"
     with psycopg.connect(dsn) as connection:

@@ -98,47 +98,39 @@ def groups(questions: QuestionSet, mix: Mix, rng: random.Random) -> list[Group]:
     """A set's examples. Negatives are among BM25's ten best and contain none of the answers."""
     index = LexicalIndex()
     index.update([], ((i, p.in_context) for i, p in enumerate(questions.passages)))
-    picked = questions.questions[:]
+    picked, passages = questions.questions[:], questions.passages
     rng.shuffle(picked)
     names = [name for question in picked for name in _names(question.text)]
+
+    def group(question: TrainingQuestion) -> Group:
+        def answers_in(i: int) -> bool:
+            return any(answer in passages[i].text for answer in question.answers)
+
+        holding = list(filter(answers_in, question.passages))
+        own = holding or list(question.passages)
+        chosen, answers = own[:2], question.answers if holding else ()
+        draw = rng.random()
+        if draw < mix.entity_swap and answers and (swapped := _swapped(question.text, names, rng)):
+            return Group(swapped, (), tuple(passages[i] for i in chosen))
+        if mix.entity_swap <= draw < mix.entity_swap + mix.sentence_drop and answers:
+            answering = rng.random() < 0.5
+            if short := _shortened([passages[i] for i in chosen], answers, answering, rng):
+                return Group(question.text, () if answering else answers, short)
+        leave_out = draw > 1 - mix.drop_gold
+        if leave_out or rng.random() < mix.negatives:
+            nearest = [i for i, _ in index.search(question.text, 10 + len(own))]
+            fitting = [i for i in nearest if i not in question.passages and not answers_in(i)][:10]
+            if fitting and leave_out:
+                chosen, answers = [], ()
+            chosen += rng.sample(fitting, min(mix.negatives_per_question, len(fitting)))
+        return Group(question.text, answers, tuple(passages[i] for i in chosen))
+
     drawn = []
-    for question in picked[: mix.cap]:
-        group = _group(question, questions.passages, index, mix, names, rng)
+    for one in map(group, picked[: mix.cap]):
         # longer answers are for the sentence head
-        are_short = all(len(answer.split()) <= _MAX_SPAN_WORDS for answer in group.answers)
-        drawn.append(replace(group, spans=mix.spans and are_short))
+        are_short = all(len(answer.split()) <= _MAX_SPAN_WORDS for answer in one.answers)
+        drawn.append(replace(one, spans=mix.spans and are_short))
     return drawn
-
-
-def _group(
-    question: TrainingQuestion,
-    passages: Sequence[Passage],
-    index: LexicalIndex,
-    mix: Mix,
-    names: Sequence[str],
-    rng: random.Random,
-) -> Group:
-    def answers_in(i: int) -> bool:
-        return any(answer in passages[i].text for answer in question.answers)
-
-    holding = list(filter(answers_in, question.passages))
-    own = holding or list(question.passages)
-    chosen, answers = own[:2], question.answers if holding else ()
-    draw = rng.random()
-    if draw < mix.entity_swap and answers and (swapped := _swapped(question.text, names, rng)):
-        return Group(swapped, (), tuple(passages[i] for i in chosen))
-    if mix.entity_swap <= draw < mix.entity_swap + mix.sentence_drop and answers:
-        answering = rng.random() < 0.5
-        if short := _shortened([passages[i] for i in chosen], answers, answering, rng):
-            return Group(question.text, () if answering else answers, short)
-    leave_out = draw > 1 - mix.drop_gold
-    if leave_out or rng.random() < mix.negatives:
-        nearest = [i for i, _ in index.search(question.text, 10 + len(own))]
-        fitting = [i for i in nearest if i not in question.passages and not answers_in(i)][:10]
-        if fitting and leave_out:
-            chosen, answers = [], ()
-        chosen += rng.sample(fitting, min(mix.negatives_per_question, len(fitting)))
-    return Group(question.text, answers, tuple(passages[i] for i in chosen))
 
 
 _NUMBER = re.compile(r"\b\d[\d,.]*\d\b")
