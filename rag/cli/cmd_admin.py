@@ -36,7 +36,6 @@ def add(
         "Restrict the key to this collection; repeatable. Default: it may use all collections, "
         "and with --write create and delete them.",
         "--collection",
-        multiple=True,
         metavar="NAME",
     ),
     days: int = option(

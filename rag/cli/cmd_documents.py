@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag import build
-from rag.cli.options import FILTER, argument, command, is_json, option, print_json, show, stopped
+from rag.cli.options import FILTER, command, is_json, option, print_json, show, stopped
 from rag.engine import Engine
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.filters import Filter, matches
@@ -49,7 +49,7 @@ _MOST_SKIPPED = 20
 @command("ingest")
 def ingest_command(
     settings: Settings,
-    paths: tuple[str, ...] = argument(nargs=-1, required=True),
+    paths: tuple[str, ...],
     name: str | None = option("Folder name to use in document ids. Default: its own name."),
     enqueue: bool = option("Queue the files for rag worker (PostgreSQL indexes only)."),
     allow_private: bool = option("Allow web pages on this machine and the local network."),
@@ -287,9 +287,7 @@ def _raw(settings: Settings, document: Document) -> Document:
 
 
 @command("delete")
-def delete_command(
-    settings: Settings, documents: tuple[str, ...] = argument(nargs=-1, required=True)
-) -> None:
+def delete_command(settings: Settings, documents: tuple[str, ...]) -> None:
     """Delete DOCUMENTS (ids or paths) from the index. If one is unknown, none are deleted.
 
     Prints a receipt: the entries for each document in each part of the index, before and after, and

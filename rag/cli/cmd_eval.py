@@ -29,14 +29,10 @@ _CLAIM_METRICS = (
 
 
 _FAIL_UNDER = option(
-    "Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.",
-    multiple=True,
-    metavar="NAME=BOUND",
+    "Exit with status 1 if a metric is lower, e.g. f1=70. Repeatable.", metavar="NAME=BOUND"
 )
 _FAIL_OVER = option(
-    "Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.",
-    multiple=True,
-    metavar="NAME=BOUND",
+    "Exit with status 1 if a metric is higher, e.g. p95_ms=900. Repeatable.", metavar="NAME=BOUND"
 )
 
 
@@ -173,7 +169,7 @@ def why_command(
     settings: Settings,
     question: str = QUESTION,
     answers: tuple[str, ...] = option(
-        "A correct answer. Repeatable.", "--answer", multiple=True, required=True, metavar="TEXT"
+        "A correct answer. Repeatable.", "--answer", required=True, metavar="TEXT"
     ),
     document: str | None = option("Document that contains the answer. Default: any.", metavar="ID"),
 ) -> None:

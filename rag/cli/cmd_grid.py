@@ -69,7 +69,6 @@ def run_command(
     conditions: tuple[str, ...] = option(
         "Only documents that match, besides the file's own filter; kept with the grid.",
         "--filter",
-        multiple=True,
         metavar="CONDITION",
     ),
     out: Path | None = _OUT,

@@ -75,24 +75,28 @@ def stopped(state: str) -> NoReturn:
 
 
 def argument(**attributes: Any) -> Any:
-    """An argument that is called like its parameter."""
-    return lambda parameter: click.argument(parameter.name, **_kind(parameter) | attributes)
+    """An argument that is called like its parameter; one or more values for a tuple."""
+    many = {"nargs": -1, "required": True}
+    return lambda parameter: click.argument(parameter.name, **_kind(parameter, many) | attributes)
 
 
 def option(help: str, *names: str, **attributes: Any) -> Any:
-    """An option of `names`, or called like its parameter: `--top-k` for `top_k`."""
+    """An option of `names`, or called like its parameter: `--top-k` for `top_k`. It is a flag for a
+    bool, and may be repeated for a tuple.
+    """
 
     def declared(parameter: inspect.Parameter) -> Any:
         own = names or (f"--{parameter.name.replace('_', '-')}",)
-        return click.option(*own, parameter.name, help=help, **_kind(parameter) | attributes)
+        kind = _kind(parameter, {"multiple": True}) | attributes
+        return click.option(*own, parameter.name, help=help, **kind)
 
     return declared
 
 
-def _kind(parameter: inspect.Parameter) -> dict[str, Any]:
-    """A parameter that is a bool is a flag, one that is a Path a path."""
-    kind = parameter.annotation.partition(" ")[0]
-    return {"is_flag": True} if kind == "bool" else {"type": FILE} if kind == "Path" else {}
+def _kind(parameter: inspect.Parameter, many: dict[str, Any]) -> dict[str, Any]:
+    kinds: dict[str, dict[str, Any]]
+    kinds = {"bool": {"is_flag": True}, "Path": {"type": FILE}, "tuple[str,": many}
+    return kinds.get(parameter.annotation.partition(" ")[0], {})
 
 
 QUESTION = argument(nargs=-1, required=True, callback=lambda _, __, words: " ".join(words))
