@@ -136,15 +136,11 @@ def claims_command(
       rag eval claims claims.jsonl
       rag eval claims claims.jsonl --fail-under balanced_accuracy=0.7
     """
-    from tqdm import tqdm
-
     from rag.evaluation import claims
 
     gates = [_gate(text, True) for text in fail_under] + [_gate(text, False) for text in fail_over]
     questions = claims.read_claims(gold)
-    checker = build.checker(Settings.load(index=index))
-    with tqdm(total=len(questions), unit="claim", disable=None, file=sys.stderr) as bar:
-        rows = claims.run(questions, checker, bar.update)
+    rows = claims.run(questions, build.checker(Settings.load(index=index)))
     show(claims.as_dict(rows), clean(claims.text(rows)))
     figures = claims.summary(rows)
     measured = [dataclasses.replace(gate, value=figures[gate.name]) for gate in gates]

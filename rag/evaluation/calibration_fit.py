@@ -72,9 +72,7 @@ def held_back(data: Judged, folds: int) -> Rows:
 
 
 def choose_threshold(confidence: Rows, answerable: Mask) -> float:
-    """The confidence at which as many questions are refused as are unanswerable, so that precision
-    and recall of refusals are equal.
-    """
+    """The confidence at which as many are refused as unanswerable: precision equals recall."""
     ordered, count = np.sort(confidence)[::-1], int(answerable.sum())
     if count == 0:
         return 1.0

@@ -8,10 +8,12 @@ with the evidence).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from tqdm import tqdm
 
 from rag.claims.checker import Checker
 from rag.evaluation.set_files import StrictRow, Text, read_rows
@@ -49,20 +51,15 @@ def read_claims(path: Path) -> list[GoldClaim]:
     ]
 
 
-def run(
-    claims: Sequence[GoldClaim],
-    checker: Checker,
-    on_progress: Callable[[int], object] = lambda count: None,
-) -> list[ClaimRow]:
-    """Check each claim as a separate text. `on_progress` is called with 1 after each."""
+def run(claims: Sequence[GoldClaim], checker: Checker) -> list[ClaimRow]:
+    """Check each claim as a separate text."""
     rows = []
-    for gold in claims:
+    for gold in tqdm(claims, unit="claim", disable=None):
         sentences = checker.check(gold.claim).sentences
         worst = next((s for s in sentences if s.verdict != "supported"), sentences[0])
         cited = {evidence.citation.document_id for evidence in worst.evidence}
         found = gold.document in cited
         rows.append(ClaimRow(gold, worst.verdict, worst.confidence, worst.reason, found))
-        on_progress(1)
     return rows
 
 

@@ -51,9 +51,7 @@ class Cascade:
 
 
 class LastReading:
-    """A reader that remembers its last batch: the small reader reads a grid's cells alone, then the
-    cascade those that it does not decide.
-    """
+    """Remembers its last batch: a grid's cells are read alone, some then by the cascade."""
 
     def __init__(self, reader: Reader) -> None:
         self.name = reader.name

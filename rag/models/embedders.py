@@ -127,9 +127,7 @@ _MODULES = ["Transformer", "Pooling", "Normalize"]
 
 
 class MeanEmbedder:
-    """Mean pooling over a BERT, for a sentence-transformers folder for which `is_mean` holds.
-    Returns float32 rows of unit length.
-    """
+    """Mean pooling over a BERT for which `is_mean` holds. Returns float32 rows of unit length."""
 
     def __init__(self, setting: str, folder: Path, arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` is the embedder's name; the mean is always fp32.

@@ -75,9 +75,7 @@ def _allowed() -> int:
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    """The group's folder and its parents up to the mount point. Inside a container the path may not
-    exist; then only the mount point.
-    """
+    """The group's folder and parents up to the mount; in a container perhaps only the mount."""
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for count in range(len(parts), -1, -1):
         yield mount.joinpath(*parts[:count])

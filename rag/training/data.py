@@ -64,9 +64,7 @@ def read_squad(path: Path) -> list[Article]:
 def question_set(
     articles: Sequence[Article], count_tokens: TokenCounter, max_tokens: int = 160
 ) -> QuestionSet:
-    """Articles split into the service's passages; each paragraph is a document with its article's
-    title. Blank ones are left out.
-    """
+    """Articles in the service's passages; a paragraph is a document. Blank ones are left out."""
     result = QuestionSet([], [])
     for number, article in enumerate(articles):
         title = str(article["title"]).replace("_", " ")

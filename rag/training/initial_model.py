@@ -44,9 +44,7 @@ class Run:
 
 
 def initial(recipe: Recipe, data: Path, out: Path) -> Run:
-    """The parts of a run. Raises InputError for a recipe that does not fit the model, ModelError
-    for a model that cannot be loaded.
-    """
+    """Raises InputError for a recipe that does not fit the model, ModelError for a broken model."""
     out = ready(out)
     torch.manual_seed(recipe.seed)
     init, local = start_path(recipe.init, data)

@@ -69,7 +69,8 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     model = _loaded(recipe, path, local)
     before = {name: weights.clone() for name, weights in model.state_dict().items()}
     materials = _materials(recipe, data, model)
-    steps = Steps(model, recipe.weight_decay, out, [recipe.model_dump_json(), repr(materials)])
+    parts = [recipe.model_dump_json(), repr(materials)]
+    steps = Steps(model, recipe.weight_decay, out, parts, rates={})
     plan = _plan(recipe, materials, steps.taken)
     steps.take(plan, recipe.steps, lambda batch: _loss(model, batch, recipe.scale))
     model.half().load_state_dict(mean(before, model.state_dict(), recipe.average))

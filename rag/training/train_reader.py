@@ -1,6 +1,4 @@
-"""Trains the reader by a recipe. Deterministic; an interrupted run resumes from its checkpoint with
-the same result.
-"""
+"""Trains the reader by a recipe, deterministically; an interrupted run resumes."""
 
 from __future__ import annotations
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -27,12 +26,7 @@ class Steps:
     """A model, its optimizer, and the number of steps taken."""
 
     def __init__(
-        self,
-        model: Any,
-        weight_decay: float,
-        out: Path,
-        parts: Sequence[object],
-        rates: Mapping[str, float] = MappingProxyType({}),
+        self, model: Any, weight_decay: float, out: Path, parts: list[str], rates: dict[str, float]
     ) -> None:
         """Resumes from the checkpoint beside the folder `out` if it exists. `parts` are everything
         that determines the run, and `rates` multiples of the learning rate for some modules, by
@@ -49,7 +43,14 @@ class Steps:
         self._mark = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
         self.taken = 0
         if self._checkpoint.exists():
-            self._resume()
+            state = torch.load(self._checkpoint, weights_only=True)
+            if state.get("mark") != self._mark:
+                message = f"{self._checkpoint} is from a run with another recipe or other data"
+                raise InputError(message, "remove it to start over, or choose another --out")
+            self.taken = state["step"]
+            self._model.load_state_dict(state["model"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            torch.set_rng_state(state["rng"])
 
     def take(
         self, plan: Iterator[tuple[float, B]], total: int, loss: Callable[[B], Tensor]
@@ -89,16 +90,6 @@ class Steps:
         partial = self._checkpoint.with_suffix(".partial")
         torch.save(state, partial)
         partial.replace(self._checkpoint)
-
-    def _resume(self) -> None:
-        state = torch.load(self._checkpoint, weights_only=True)
-        if state.get("mark") != self._mark:
-            message = f"{self._checkpoint} is from a run with another recipe or other data"
-            raise InputError(message, "remove it to start over, or choose another --out")
-        self.taken = state["step"]
-        self._model.load_state_dict(state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"])
 
 
 def ready(out: Path) -> Path:
