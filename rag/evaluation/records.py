@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -67,11 +67,6 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-
-
-def pack(rows: Sequence[Row]) -> dict[str, Any]:
-    """Rows as a table: column names, then values."""
-    return {"columns": list(COLUMNS), "rows": [list(asdict(row).values()) for row in rows]}
 
 
 def unpack(table: Mapping[str, Any]) -> list[Row]:

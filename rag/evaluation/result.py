@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,7 +16,7 @@ from rag.errors import InputError
 from rag.evaluation import metrics
 from rag.evaluation.error_analysis import STAGES
 from rag.evaluation.metrics import Interval
-from rag.evaluation.records import Row, pack, unpack
+from rag.evaluation.records import COLUMNS, Row, unpack
 from rag.evaluation.squad import is_right
 
 FORMAT = 1
@@ -72,8 +72,10 @@ class Result:
 
     def as_dict(self, with_questions: bool = True) -> dict[str, Any]:
         summary = {name: getattr(self.summary, name) for name in Summary.__slots__}
-        content = {"format": FORMAT, "facts": dict(self.facts), **rounded(summary)}
-        return content | ({"questions": pack(self.rows)} if with_questions else {})
+        content: dict[str, Any] = {"format": FORMAT, "facts": dict(self.facts), **rounded(summary)}
+        if with_questions:  # a table: column names, then values
+            content["questions"] = {"columns": COLUMNS, "rows": [*map(astuple, self.rows)]}
+        return content
 
     def save(self, path: Path) -> None:
         """Save the result with one line per question, so that results can be compared with diff."""
