@@ -11,8 +11,7 @@ Meanwhile writers upload stories to either server, askers ask either one and cha
 when it is down, and a poller checks in the database that every document is complete. A worker is
 killed while it processes a document, a server while it answers a question, --pause seconds (15)
 after the last one. At the end every acknowledged upload must be present, complete, and the same
-from both servers. Exits with status 1 after any violation.
-"""
+from both servers. Exits with status 1 after any violation."""
 
 from __future__ import annotations
 
@@ -62,8 +61,7 @@ def number_of(text: str) -> int:
 
 class Traffic:
     """Writers, askers and a poller, each in a thread; and the record of a run: counts, uploads sent
-    and acknowledged, and violations.
-    """
+    and acknowledged, and violations."""
 
     def __init__(self, servers: Sequence[Program], dsn: str) -> None:
         self.servers = servers

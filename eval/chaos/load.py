@@ -9,8 +9,7 @@ small ones, measures the service alone, as CI does. The third measures what a fl
 costs another key: a quiet key searches and asks now and then, by turns alone and beside 32 clients
 that send the worst requests of each endpoint. Turns of a few seconds let other work of the machine
 slow both alike. Status 1 if its searches take more than five times as long beside the flood, at the
-median or the 95th percentile, or a question is not answered.
-"""
+median or the 95th percentile, or a question is not answered."""
 
 from __future__ import annotations
 
@@ -40,8 +39,7 @@ from rag.settings import Settings
 AT_ONCE = 16
 CLIENTS, PAUSE, TURNS, ASK_EACH = 32, 0.2, 3, 5
 """Clients of the flood; seconds between two searches of the quiet key; turns alone and beside the
-flood; every so many searches, it asks a question.
-"""
+flood; every so many searches, it asks a question."""
 LONGEST = 1000
 """Characters of the longest question."""
 BOUND = 5.0
@@ -90,8 +88,7 @@ def _fill(client: httpx.Client) -> None:
 
 def quiet(service: Program, key: str, seconds: float) -> tuple[list[float], list[float]]:
     """Seconds of each search, and of each question, of a key that waits between them. Raises
-    RuntimeError if the service refuses one, or a question has no answer.
-    """
+    RuntimeError if the service refuses one, or a question has no answer."""
     times: tuple[list[float], list[float]] = [], []
     with service.client(key) as client:
         client.get("/ready")  # connects

@@ -15,8 +15,7 @@ and as they were meant.
 
 --fit fits rag/meaning/followups.json on the half "fit" and on eval/gold/follow-ups.jsonl, pairs of
 questions about other things, and reports on the other half how close the completions come to what
-was meant. The likelier a completion should be, the more of its words are those of the meaning.
-"""
+was meant. The likelier a completion should be, the more of its words are those of the meaning."""
 
 from __future__ import annotations
 
@@ -63,8 +62,7 @@ _DECAY = 0.003
 class Turn:
     """A question as typed, what it means, accepted wordings, and the sentences that prove them as
     pairs of document and text; none if the documents do not answer it. `follows` says whether it
-    needs the turns before it.
-    """
+    needs the turns before it."""
 
     question: str
     standalone: str
@@ -171,8 +169,7 @@ def fit(data: Sequence[Example]) -> dict[str, float]:
 
 def closeness(data: Sequence[Example], weights: Mapping[str, float]) -> dict[str, float]:
     """Mean likeness of follow-ups to their meaning, as typed, as completed and at best; and the
-    shares left as typed, and of complete questions that were changed.
-    """
+    shares left as typed, and of complete questions that were changed."""
     picked = []
     for e in data:
         likely = followups.probabilities(e.options, weights)

@@ -303,8 +303,7 @@ def _verdict(example: Example, scorer: Scorer) -> str:
 
 def measured(examples: Sequence[Example], scorer: Scorer) -> dict[str, Any]:
     """By set, on the other half: claims, balanced accuracy, and shares in [0, 1]: supported claims
-    struck or called contradicted, others passed or recognised as contradicted.
-    """
+    struck or called contradicted, others passed or recognised as contradicted."""
     part = [example for example in examples if example.test and example.candidates]
     sets: dict[str, list[Example]] = defaultdict(list)
     for example in part:

@@ -9,8 +9,7 @@ half. A candidate serves if `usefulness.serves` says so. Where a question wants 
 the candidate's, it serves less (`_OTHER_FORM`), so that a date is shown as a date and a reason as a
 sentence, if both have the answer. The probability is then mapped to that of serving at all, on the
 winners of sets left out (Platt 1999). Writes judge.safetensors and confidence.json into FOLDER,
-such as rag/models/accurate.
-"""
+such as rag/models/accurate."""
 
 from __future__ import annotations
 
@@ -62,8 +61,7 @@ _REFERS_BACK = 0.8
 """The same for one that begins with "this" or "it" without the sentence before."""
 _LESS = 15
 """Per cent of the questions that are also fitted without the small reader's output, as the setting
-`best` has none, and without sentences and verdicts, as readers without these heads have none.
-"""
+`best` has none, and without sentences and verdicts, as readers without these heads have none."""
 Rows = NDArray[np.float32]
 
 
@@ -124,8 +122,7 @@ def in_half(
     name: str, cache: Path, reader: str, reporting: bool, everything: bool = False
 ) -> tuple[Engine, list[Question]]:
     """An engine over a set, and its kept questions: of collections those for fitting, those for
-    `reporting`, or `everything`.
-    """
+    `reporting`, or `everything`."""
     engine, questions = opened(name, cache, reader)
     kept = done(name, cache, questions, reader)
     whole = everything or name not in HALVED
@@ -173,8 +170,7 @@ def _share(question: Question, form: str, judgement: Judgement) -> float:
 
 def fit(made: Sequence[Example]) -> dict[str, Rows]:
     """The networks' tensors. A question weighs as the root of the number of its candidates, and
-    those of rare forms more, so that a catalogue is learned from few questions.
-    """
+    those of rare forms more, so that a catalogue is learned from few questions."""
     rows = np.vstack([one.rows for one in made])
     target = np.concatenate([one.serves for one in made]).astype(np.float32)
     forms = Counter(one.question.form for one in made)
@@ -229,8 +225,7 @@ def _network(
 
 def left_out(made: Sequence[Example], sets: Sequence[str]) -> tuple[list[Winner], float, float]:
     """The likeliest candidate of each question by networks that were fitted to other sets; slope
-    and offset of the logistic function from log-odds to the share that serves.
-    """
+    and offset of the logistic function from log-odds to the share that serves."""
     chosen: list[Winner] = []
     for fold in range(min(FOLDS, len(sets))):
         names = sets[fold::FOLDS]
@@ -261,8 +256,7 @@ def counts(chosen: Sequence[Winner], threshold: float) -> dict[str, int]:
 
 def judgement_counts(judged: Sequence[tuple[bool, str]]) -> dict[str, int]:
     """Counts of the answerable questions by judgement, and of the unanswerable ones refused, for
-    (whether it is answerable, judgement) of each.
-    """
+    (whether it is answerable, judgement) of each."""
     counted, answerable = Counter(judged), sum(flag for flag, _ in judged)
     return {
         "answerable": answerable,
@@ -275,8 +269,7 @@ def judgement_counts(judged: Sequence[tuple[bool, str]]) -> dict[str, int]:
 def threshold_of(chosen: Sequence[Winner]) -> float:
     """The lowest threshold, in steps of .01, above which useful answers outnumber wrong ones by
     nearly as many as they can: what is shown has its confidence and its source, and can be checked;
-    what is refused cannot.
-    """
+    what is refused cannot."""
     gain = {"useful": 1, "wrong": -1}
     values = np.array([one.probability for one in chosen])
     gains = np.array([gain.get(one.judgement, 0) for one in chosen])

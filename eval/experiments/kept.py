@@ -9,8 +9,7 @@ eval.gold.collections`; DATA contains squad-dev-36.json.gz, whose held-out artic
 folder `asked` beside it contains CLAPNQ (Rosenthal et al. 2024: search queries with long answers,
 and the sentences that people marked) and CMU's Question-Answer dataset (Smith, Heilman & Hwa 2008:
 questions about whole articles, half of them yes or no). For own, the held-out questions of our own,
-DATA is what `python -m eval.gold.training` made. Nothing is read twice.
-"""
+DATA is what `python -m eval.gold.training` made. Nothing is read twice."""
 
 from __future__ import annotations
 
@@ -169,8 +168,7 @@ def opened(
 ) -> tuple[Engine, list[Question]]:
     """The set's questions, and an engine over its index, which is created from `sources` if needed:
     the folders "data", "technical" and "collections". The engine reads through the caches of
-    `reader`.
-    """
+    `reader`."""
     folder = cache / name
     settings = Settings.load(index=folder / "index", reader=reader)
     embedder = build.embedder(settings)

@@ -3,8 +3,7 @@
 python -m eval.experiments.product --cache DIR [--reader NAME] [--out FILE] SET...
 
 DIR is made by `python -m eval.experiments.kept`. The collections have a half for reporting; only
-that is asked. An answer is "useful" if `usefulness.serves` says so.
-"""
+that is asked. An answer is "useful" if `usefulness.serves` says so."""
 
 from __future__ import annotations
 
@@ -68,8 +67,7 @@ def by(
 
 def long_answers(asked: Sequence[Asked]) -> dict[str, Any]:
     """For questions that want sentences: the words that the given answer, or else the best
-    candidate, shares with the evidence, as F1.
-    """
+    candidate, shares with the evidence, as F1."""
     scores = [
         f1(_best_guess(row.answer), ["\n".join(proof.sentence for proof in row.question.evidence)])
         for row in asked

@@ -20,8 +20,7 @@ file and the passage's SHA-256. Rows contain invented texts in full. OUT gets li
 qa/NAME-spans.json.gz and qa/NAME-sentences.json.gz for each of these files, and
 claims/yesno.jsonl.gz with these sets added. The questions of one passage in eight are not for
 training: held-out.json, held-out-tables.json and so on. Passages that this version of
-the parser splits differently are counted and left out.
-"""
+the parser splits differently are counted and left out."""
 
 from __future__ import annotations
 
@@ -60,8 +59,7 @@ SENTENCES = ("sentences", "list", "steps", "yes", "no", "maybe")
 
 WEIGHTS = {"own": 0.125, "tables": 0.25, "lists": 0.25, "figures": 0.25}
 """Weight in the form classifier of a question that was not labelled for it, relative to one that
-was; facts, which are asked most, have twice that.
-"""
+was; facts, which are asked most, have twice that."""
 _YES_NO = {"yes": "yes_no", "no": "yes_no", "maybe": "yes_no"}
 FORMS = {
     "own": {"span": "span", "sentences": "sentences", **_YES_NO},
@@ -159,8 +157,7 @@ def verdicts(rows_used: Sequence[Row]) -> Iterator[Row]:
 
 def labelled_forms() -> Iterator[Row]:
     """Questions with their form, for the form classifier: those of questions-forms.jsonl, and those
-    for training the reader, whose form follows from how they are answered and which count less.
-    """
+    for training the reader, whose form follows from how they are answered and which count less."""
     yield from json_lines(GOLD / "questions-forms.jsonl")
     for name, weight in WEIGHTS.items():
         learnt = (row["questions"] for row in rows(name) if row["split"] == "train")

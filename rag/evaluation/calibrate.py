@@ -47,8 +47,7 @@ def calibrate(
     wrong, certified with this certainty (`certified_risk`); both are in (0, 1). Without one, as
     many questions are refused as are unanswerable. If less than a fifth of the questions are
     unanswerable, some are asked a second time without their documents. Raises InputError for too
-    few questions, or if all or none of the answers are useful.
-    """
+    few questions, or if all or none of the answers are useful."""
     if len(gold) < LEAST:
         message = f"{len(gold)} gold questions are too few to estimate a risk"
         raise InputError(message, f"give at least {LEAST}, preferably 200")

@@ -1,7 +1,6 @@
 """All metrics, computed from columns with one value per question, and their bootstrap intervals.
 
-Each is a share in [0, 1] unless stated otherwise; NaN if it applies to no question.
-"""
+Each is a share in [0, 1] unless stated otherwise; NaN if it applies to no question."""
 
 from __future__ import annotations
 
@@ -85,8 +84,7 @@ _RANKINGS = {f"recall@{k}": f"R@{k}" for k in _DEPTHS} | {"mrr@10": "RR@10", "nd
 
 def rank_documents(rows: Sequence[Row]) -> dict[str, list[float]]:
     """Each measure of ranked documents for each row, in order, by ir-measures; NaN if no document
-    is relevant, 0 if no relevant one was found. A document has the rank of its best passage.
-    """
+    is relevant, 0 if no relevant one was found. A document has the rank of its best passage."""
     import ir_measures  # slow to import
 
     measures = {ir_measures.parse_measure(theirs): name for name, theirs in _RANKINGS.items()}
@@ -147,8 +145,7 @@ def _confidence_auroc(table: Table) -> float:
 
 def risk_coverage(table: Table) -> tuple[Column, Column]:
     """Coverage and risk, shape (n,) each: for every k, the share of wrong ones among the k most
-    confident best candidates; equal confidences count as drawn at random.
-    """
+    confident best candidates; equal confidences count as drawn at random."""
     right, confidence = _guesses(table)
     values, place, count = np.unique(-confidence, return_inverse=True, return_counts=True)
     wrong = np.bincount(place, ~right, len(values)) / count
@@ -302,8 +299,7 @@ def measure(columns: Table) -> dict[str, float]:
 DRAWS = 1000
 """Samples of a bootstrap over documents (Efron 1979; by cluster, Davison & Hinkley 1997, ch. 3.8).
 Questions about one document tend to succeed or fail together, so documents are resampled with all
-their questions; resampling questions would make the intervals too narrow.
-"""
+their questions; resampling questions would make the intervals too narrow."""
 Interval = tuple[float, float]
 
 
@@ -322,8 +318,7 @@ def intervals(
     columns: Table, groups: Sequence[str], times: int | None = None, before: Table | None = None
 ) -> dict[str, Interval]:
     """The 95 % percentile interval of every metric, or of its change since another run of the same
-    questions, `before` (paired: both use the same samples); {} if there is only one group.
-    """
+    questions, `before` (paired: both use the same samples); {} if there is only one group."""
     if len(set(groups)) < 2:
         return {}
     samples = defaultdict[str, list[float]](list)

@@ -31,8 +31,7 @@ class Summary:
     counts the questions that each stage lost.
 
     Curves are lists of points: `risk` (coverage, risk), `reliability` (mean confidence, share
-    right, questions).
-    """
+    right, questions)."""
 
     counts: Mapping[str, int]
     metrics: Mapping[str, float]
@@ -150,8 +149,7 @@ class MetricChange:
 class Comparison:
     """Comparison over the number of common `questions`; `alone` is the number in only one result.
     `gained` and `lost` are (before, after) rows of questions that became right or wrong; refusing
-    an unanswerable question is right.
-    """
+    an unanswerable question is right."""
 
     questions: int
     alone: int

@@ -88,8 +88,7 @@ def run(gold: Gold, searcher: Searcher, out: Path, limit: int | None = None) -> 
     """Ask at most `limit` questions of the set. Resumes from the rows of an interrupted run in
     `out`.
 
-    Raises as `Engine.ask` does, and InputError if `out` cannot be written.
-    """
+    Raises as `Engine.ask` does, and InputError if `out` cannot be written."""
     questions = sample(gold.questions, limit)
     for question in questions:  # invalid ones are reported before the first is asked
         try:

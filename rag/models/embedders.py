@@ -1,8 +1,7 @@
 """Embedders: this package's BERT if it supports the model, else sentence-transformers.
 
 Both libraries are imported when a model loads, since sentence-transformers takes seconds and torch
-one; if nothing has changed, nothing is loaded.
-"""
+one; if nothing has changed, nothing is loaded."""
 
 from __future__ import annotations
 
@@ -24,14 +23,12 @@ _HINT = "set RAG_EMBEDDER to another model"
 
 class SentenceTransformerEmbedder:
     """A sentence-transformers model with its own prompts for queries and documents. Returns float32
-    rows of unit length. Threads take turns, since using the tokenizer changes it.
-    """
+    rows of unit length. Threads take turns, since using the tokenizer changes it."""
 
     def __init__(self, setting: str, arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` as in `Settings.embedder`; pooling is always fp32.
 
-        Raises ModelError if the model cannot be loaded.
-        """
+        Raises ModelError if the model cannot be loaded."""
         from sentence_transformers import SentenceTransformer
 
         path, local = embedder_path(setting)
@@ -78,8 +75,7 @@ def _widened(_: object, __: object, output: dict[str, Any]) -> dict[str, Any]:
 
 class LazyEmbedder:
     """Loads the embedder with `make` on first use. `on_embedded` is called with (0, 0) after that,
-    and after every few passages with their number and that of the batch.
-    """
+    and after every few passages with their number and that of the batch."""
 
     def __init__(
         self, make: Callable[[], Embedder], on_embedded: Callable[[int, int], object]
@@ -132,8 +128,7 @@ class MeanEmbedder:
     def __init__(self, setting: str, folder: Path, arithmetic: Arithmetic = ON_CPU) -> None:
         """`setting` is the embedder's name; the mean is always fp32.
 
-        Raises ModelError if the model cannot be loaded.
-        """
+        Raises ModelError if the model cannot be loaded."""
         from rag.models.bert import Bert
 
         with loading(f"embedder {setting}", _HINT):
@@ -183,8 +178,7 @@ def _batches(ids: Sequence[list[int]]) -> Iterator[list[list[int]]]:
 
 def is_mean(folder: Path) -> bool:
     """Whether the folder contains a BERT with mean pooling, normalised vectors and no prompts, in
-    the old or new format of sentence-transformers.
-    """
+    the old or new format of sentence-transformers."""
     from rag.models.bert import is_bert
 
     try:

@@ -15,8 +15,7 @@ class Int8Linear(NamedTuple):
     `sums` (of the rows of the weights), shape (out,).
 
     Every state is rounded in steps of its own, from its lowest number to its highest, since few
-    have numbers many times as large as those of others (Yao et al. 2022, "ZeroQuant").
-    """
+    have numbers many times as large as those of others (Yao et al. 2022, "ZeroQuant")."""
 
     weight: torch.Tensor
     scale: torch.Tensor
@@ -42,8 +41,7 @@ def int8_steps() -> int:
     126, from -127 up.
 
     Processors without VNNI add two products in 16 bits, where those of large numbers do not fit.
-    They fit if all numbers of a state are in -127 to -1 (oneDNN adds 128 to them).
-    """
+    They fit if all numbers of a state are in -127 to -1 (oneDNN adds 128 to them)."""
     return 2 * _LEVELS if has_vnni() else _LEVELS - 1
 
 

@@ -15,8 +15,7 @@ from rag.errors import ModelError, install_line
 SHIPPED = Path(__file__).parent
 READERS = ("accurate", "fast", "best")
 """Settings of shipped readers. "accurate" and "best" are one model: "best" reads every passage,
-"accurate" only the likeliest, which "fast" chooses.
-"""
+"accurate" only the likeliest, which "fast" chooses."""
 _FOLDERS = {"accurate": "accurate", "fast": "fast", "best": "accurate"}
 CASCADE_READS = 3
 """Number of passages that a reader reads after a first reader has chosen them."""
@@ -62,8 +61,7 @@ def shipped_reader(setting: str) -> Path | None:
 
 def first_reader(setting: str) -> str | None:
     """The reader that chooses passages for this one: "fast" for "accurate" and for a folder whose
-    config.json says so; None if it reads all of them.
-    """
+    config.json says so; None if it reads all of them."""
     if setting in READERS:
         return "fast" if setting == "accurate" else None
     try:

@@ -19,8 +19,7 @@ _POOL = 2048
 @dataclass(frozen=True, slots=True)
 class BatchItem:
     """A window of a batch: its group's number, its passage's text, and the answers to find in it.
-    `spans` says whether the span head learns from it.
-    """
+    `spans` says whether the span head learns from it."""
 
     group: int
     window: Window

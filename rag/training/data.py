@@ -1,7 +1,6 @@
 """Reads span questions in SQuAD's format, with passages split as by the service, and the sets that
 a recipe names. Whole articles may be held out, so that no text is used for both training and
-testing.
-"""
+testing."""
 
 from __future__ import annotations
 
@@ -29,8 +28,7 @@ Article = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class TrainingQuestion:
     """A question, every accepted answer, its paragraph's passages (indices into the set's), and
-    hard negatives from retrieval (also indices), which embedders need.
-    """
+    hard negatives from retrieval (also indices), which embedders need."""
 
     text: str
     answers: tuple[str, ...]
@@ -83,8 +81,7 @@ def question_set(
 @dataclass(frozen=True, slots=True)
 class Group:
     """One training example: a question, competing passages, and the answers to find in them (none
-    for null). `spans` says whether the span head also learns from it.
-    """
+    for null). `spans` says whether the span head also learns from it."""
 
     question: str
     answers: tuple[str, ...]

@@ -30,8 +30,7 @@ from rag.training.trainer import OTHER_START, WEIGHTS, not_its_start, ready
 class Run:
     """The parts of a run: `start` is the folder or hub id of the initial model, `averaged` the
     folder of the model to average with, if any; with a `new_head`, the initial model has no span
-    head.
-    """
+    head."""
 
     recipe: Recipe
     out: Path

@@ -4,8 +4,7 @@ other.
 A batch contains passages, a few questions for each, and hard negatives from the service's own
 retrieval; every question must find its passage among all of these (Karpukhin et al. 2020, "Dense
 passage retrieval"). Averaging with the initial weights keeps what the model knew (Wortsman et al.
-2022, "Model soups").
-"""
+2022, "Model soups")."""
 
 from __future__ import annotations
 
@@ -46,8 +45,7 @@ Unit = tuple[int, list[TrainingQuestion]]
 
 class Batch(NamedTuple):
     """q questions and p passages; `own`, (q,): the passage of each; `allowed`, (q, p): the passages
-    it competes with.
-    """
+    it competes with."""
 
     questions: list[str]
     passages: list[str]
@@ -60,8 +58,7 @@ def tune(recipe: EmbedderRecipe, data: Path, out: Path) -> None:
     with the checkpoint beside it.
 
     Raises InputError for a missing set, an unusable `out`, or a checkpoint of another run;
-    ModelError for a missing model.
-    """
+    ModelError for a missing model."""
     out = ready(out)
     torch.manual_seed(recipe.seed)
     path, local = start_path(recipe.init, data)

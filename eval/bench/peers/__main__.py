@@ -1,7 +1,6 @@
 """The driver: python -m eval.bench.peers [SYSTEM]... --work FOLDER
 
-Each phase stores its measurements in the work folder, from which the report is made.
-"""
+Each phase stores its measurements in the work folder, from which the report is made."""
 
 from __future__ import annotations
 
