@@ -56,7 +56,7 @@ class Engine(Searcher):
         self.forms = forms
         self.quick = quick
         self.alternatives = MOST_ALTERNATIVES
-        self._embedder = embedder
+        self.embedder = embedder
         self._rounds = BudgetedReader(reader)
         self.suggestions = Suggestions()
 
@@ -163,9 +163,9 @@ class Engine(Searcher):
         proposals: list[Candidate | None] = []
         if "overview" in document_ids and (name := meant(query.question, listed, result.hits)):
             document = self.store.document(name)
-            if document and self._embedder:
+            if document and self.embedder:
                 embedded = self.store.embedded(document.id)
-                proposals.append(overview(document, *embedded, self._embedder))
+                proposals.append(overview(document, *embedded, self.embedder))
         if "catalogue" in document_ids:
             is_alone = any(part.key == "document" and part.op == "=" for part in query.filter or ())
             proposals.append(catalogue(query.question, self.store, listed, result.hits, is_alone))

@@ -14,7 +14,7 @@ from rag import child_process
 from rag.parsing.files import FoundFile
 from rag.parsing.load import Loaded
 from rag.parsing.pool import ParseTask, Pool
-from rag.server.pdf_pages import PageQuote, layout, picture
+from rag.server.pdf_pages import layout, picture
 from tests.parsing.pdfs import column, pdf
 
 MODULES = ["struct", "json", "zlib", "unicodedata", "rag", "pypdfium2", "sitecustomize", "ctypes"]
@@ -34,7 +34,7 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_modules_in_the_working_folder_are_not_imported_to_show_a_page(hostile: Path) -> None:
     page = pdf([column(["Sardines swim."], 50)])
     assert picture(page, 1, 100).startswith(b"\x89PNG")
-    ((box,),), ((line, _),) = layout(page, 1, [PageQuote("Sardines")])
+    ((box,),), ((line, _),) = layout(page, 1, [("Sardines", "", "")])
     assert box[0] < box[2]
     assert line == "Sardines swim."
     assert not hostile.exists()

@@ -14,11 +14,11 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from rag import __version__
+from rag.engine import Engine
 from rag.server import openapi
 from rag.server.auth import Access, RouteRights, origins
 from rag.server.collection_host import CollectionHost
 from rag.server.middleware import Admission, RequestGate
-from rag.server.model_worker import Backend
 from rag.server.problems import Problem, respond
 from rag.server.routes import (
     collection_routes,
@@ -32,7 +32,7 @@ from rag.server.routes import (
     questions,
     user_data,
 )
-from rag.server.state import DefaultService, open_backend
+from rag.server.state import DefaultService, open_engine
 from rag.server.telemetry import spans_to
 from rag.settings import Settings
 
@@ -54,7 +54,7 @@ _MODULES = (
 
 def create_app(
     settings: Settings,
-    backend: Callable[[Settings], Backend] = open_backend,
+    open_index: Callable[[Settings], Engine] = open_engine,
     on_failure: Callable[[BaseException], object] = lambda _: None,
     token: str = "",
 ) -> FastAPI:
@@ -64,7 +64,7 @@ def create_app(
     keys; "" requires none. Raises StoreError if uploads cannot be stored in the index folder, and
     InputError for an invalid origin.
     """
-    service = DefaultService(settings, lambda: backend(settings), on_failure)
+    service = DefaultService(settings, lambda: open_index(settings), on_failure)
     collections = CollectionHost(service)
     spans = spans_to(settings.traces)
     agents = mcp.McpEndpoint()

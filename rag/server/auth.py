@@ -258,44 +258,39 @@ class Rate:
 
     def __init__(self, per_minute: int) -> None:
         self._per_minute = per_minute
-        self._lock = threading.RLock()
-        self._buckets: dict[str, tuple[float, float]] = {}
-        """Level and time of each key's last change."""
+        self._lock = threading.Lock()
+        self._full_at: dict[str, float] = {}
+        """When each key's bucket is full again, a `time.monotonic` time."""
 
     def take(self, key_id: str) -> None:
         """Admit a request. Raises ServiceError with the seconds to wait if too little is left."""
-        with self._lock:
-            level = self._level(key_id)
-            if not self._per_minute or level >= REQUEST_SECONDS:
-                self.charge(key_id, REQUEST_SECONDS)
-                return
+        lacks = REQUEST_SECONDS - self._level(key_id)
+        if not self._per_minute or lacks <= 0:
+            self.charge(key_id, REQUEST_SECONDS)
+            return
         message = (
             f"this key may use {self._per_minute:,} seconds of computing a minute; a request "
             f"counts as {REQUEST_SECONDS} seconds and what it computes"
         )
-        seconds = self._seconds_until(REQUEST_SECONDS - level)
+        seconds = math.ceil(lacks * 60 / self._per_minute)
         raise ServiceError(429, "rate", message, "wait, then send fewer requests", seconds)
 
     def charge(self, key_id: str, seconds: float) -> None:
         if self._per_minute:
             with self._lock:
-                self._buckets[key_id] = self._level(key_id) - seconds, time.monotonic()
+                filled = time.monotonic() + self._until_full(key_id)
+                self._full_at[key_id] = filled + seconds * 60 / self._per_minute
 
     def headers(self, key_id: str) -> dict[str, str]:
         """`X-RateLimit-Limit`, `-Remaining` and `-Reset`, in seconds; {} without a limit."""
         if not self._per_minute:
             return {}
-        with self._lock:
-            level = self._level(key_id)
-        reset = self._seconds_until(self._per_minute - level)
-        values = {"Limit": self._per_minute, "Remaining": max(0, int(level)), "Reset": reset}
+        remaining, reset = max(0, int(self._level(key_id))), math.ceil(self._until_full(key_id))
+        values = {"Limit": self._per_minute, "Remaining": remaining, "Reset": reset}
         return {f"X-RateLimit-{name}": str(value) for name, value in values.items()}
 
-    def _level(self, key_id: str) -> float:
-        now = time.monotonic()
-        level, changed = self._buckets.get(key_id, (float(self._per_minute), now))
-        return min(self._per_minute, level + (now - changed) * self._per_minute / 60)
+    def _until_full(self, key_id: str) -> float:
+        return max(0.0, self._full_at.get(key_id, 0.0) - time.monotonic())
 
-    def _seconds_until(self, units: float) -> int:
-        """Seconds until so many units have been refilled, rounded up."""
-        return math.ceil(units * 60 / self._per_minute)
+    def _level(self, key_id: str) -> float:
+        return self._per_minute * (1 - self._until_full(key_id) / 60)

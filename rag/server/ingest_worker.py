@@ -19,14 +19,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rag.desk import grid_run
+from rag.engine import Engine
 from rag.errors import BusyError, EmptyError, InputError, NotFoundError, RagError, StoreError
 from rag.ingestion.pipeline import check_free
 from rag.ingestion.uploads import GRID, prepare, put_prepared
 from rag.parsing.pool import Pool
 from rag.protocols import Embedder, Store, Vectors
-from rag.server.model_worker import Backend, ModelThread
+from rag.server.model_worker import ModelThread
 from rag.server.schemas import WireFile
-from rag.server.telemetry import Metrics
 from rag.server.upload_queue import LocalUploadQueue, Upload, file_of, outcome_of
 
 _log = logging.getLogger(__name__)
@@ -83,16 +83,15 @@ def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
 
 @dataclass(eq=False)
 class IngestThread:
-    """It waits until the `backend` is open. Several threads may share `pool`. Uploaded PDFs of at
+    """It waits until the `engine` is open. Several threads may share `pool`. Uploaded PDFs of at
     most `keep_pdf` bytes are kept.
     """
 
     queue: LocalUploadQueue
     models: ModelThread
-    backend: Future[Backend]
-    passage_tokens: int
-    metrics: Metrics
+    engine: Future[Engine]
     pool: Pool
+    passage_tokens: int
     keep_pdf: int
 
     def __post_init__(self) -> None:
@@ -114,10 +113,11 @@ class IngestThread:
 
     def _run(self) -> None:
         try:
-            backend = self.backend.result()
+            engine = self.engine.result()
         except BaseException:
             return  # the model thread reports the reason
-        store, lent = backend.engine.store, ModelThreadEmbedder(backend.embedder, self.models.call)
+        assert engine.embedder
+        store, lent = engine.store, ModelThreadEmbedder(engine.embedder, self.models.call)
         while not self._closing.is_set():
             try:
                 self._next(store, lent)
@@ -138,13 +138,13 @@ class IngestThread:
         if result is None:  # the grid has more cells; files that came meanwhile go first
             return
         self._patiently(lambda: self.queue.finish(job, number, result))
-        self.metrics.files.labels(result.outcome).inc()
+        self.models.metrics.files.labels(result.outcome).inc()
         self._trouble = ""
 
     def _ask(self, job: str, name: str) -> WireFile | None:
         """Ask the next cells of a grid. Returns None until all are asked."""
         if self._grid[0] != job:
-            self._grid = job, grid_run.in_batches(self.backend.result().engine, name, _CELLS)
+            self._grid = job, grid_run.in_batches(self.engine.result(), name, _CELLS)
         batches = self._grid[1]
         try:
             unfinished = self.models.call(lambda: next(batches, None))

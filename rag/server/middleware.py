@@ -215,7 +215,7 @@ class RequestGate:
         seconds = time.monotonic() - exchange.started_at
         route = getattr(scope.get("route"), "path", None) or "other"
         method = exchange.method if exchange.method in _METHODS else "other"
-        self._service.metrics.request(route, method, exchange.status, seconds)
+        self._service.models.metrics.request(route, method, exchange.status, seconds)
         line = {
             "request_id": exchange.request_id,
             "method": method,

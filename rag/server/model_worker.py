@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from rag.answering.searcher import Query
 from rag.engine import Engine
 from rag.errors import InputError, RagError
-from rag.protocols import Embedder
 from rag.server import problems
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.fair_queue import FairLane, FairQueue
@@ -36,14 +35,6 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
-    """The parts that the service loads at startup."""
-
-    engine: Engine
-    embedder: Embedder
-
-
-@dataclass(frozen=True, slots=True)
 class _Call:
     """Background work of a caller, such as a check or an embedding."""
 
@@ -59,19 +50,18 @@ class ModelThread:
 
     def __init__(
         self,
-        open_backend: Callable[[], Backend],
+        open_engine: Callable[[], Engine],
         on_failure: Callable[[BaseException], object],
         queue: int,
-        metrics: Metrics,
     ) -> None:
-        """`open_backend` is called in the reading thread, so that the service answers /health while
+        """`open_engine` is called in the reading thread, so that the service answers /health while
         models load, and `on_failure` if it fails. `queue` is the maximum number of waiting
         questions.
         """
-        self._open = open_backend
+        self._open = open_engine
         self._on_failure = on_failure
         self._most_waiting = queue
-        self._metrics = metrics
+        self.metrics = Metrics()
         self._changed = threading.Condition()
         self._queue = FairQueue()
         self._calls: FairLane[_Call] = FairLane()
@@ -83,7 +73,7 @@ class ModelThread:
         """Recent reading time in seconds; 0 before the first batch."""
         self._thread = threading.Thread(target=self._run, name="models")
         self._searcher = threading.Thread(target=self._search, name="searches")
-        self.opened: Future[Backend] = Future()
+        self.opened: Future[Engine] = Future()
 
     def start(self) -> None:
         self._thread.start()
@@ -169,9 +159,9 @@ class ModelThread:
 
     def _run(self) -> None:
         try:
-            backend = self._open()
-            started = time.monotonic()
-            backend.embedder.embed_queries(["warm"])  # the first run is slow
+            engine, started = self._open(), time.monotonic()
+            assert engine.embedder
+            engine.embedder.embed_queries(["warm"])  # the first run is slow
             _log.info("models are warm after %.1f s", time.monotonic() - started)
         except BaseException as error:
             if not isinstance(error, RagError):
@@ -180,7 +170,7 @@ class ModelThread:
             self.opened.set_exception(error)
             self.stop(error if isinstance(error, RagError) else None)
             return
-        self.opened.set_result(backend)
+        self.opened.set_result(engine)
         self._searcher.start()
         while self._wait():
             if batch := self._take():
@@ -239,7 +229,7 @@ class ModelThread:
         batch = [question for question in batch if question.wanted and not question.answer.done()]
         if not batch:
             return
-        self._metrics.batches.observe(len(batch))
+        self.metrics.batches.observe(len(batch))
         passages = sum({question.key: question.cost for question in batch}.values())
         if passages:  # of searches, there are none
             self._running = passages
@@ -266,7 +256,7 @@ class ModelThread:
     def _answer(self, batch: list[PendingQuestion], engine: Engine) -> None:
         """Answer a batch. If it fails, answer each question alone to find the one at fault."""
         try:
-            _answer(batch, engine, self._metrics)
+            _answer(batch, engine, self.metrics)
         except Exception as error:
             left = [question for question in batch if not question.answer.done()]
             if len(batch) == 1 or isinstance(error, RagError):

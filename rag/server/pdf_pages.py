@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from rag import child_process
 from rag.errors import BusyError, InputError
@@ -44,14 +44,8 @@ def picture(pdf: bytes, page: int, width: int) -> bytes:
     return _run(pdf, str(page), str(width))
 
 
-class PageQuote(NamedTuple):
-    """Words of a page, and the text before and after them."""
-
-    words: str
-    before: str = ""
-    after: str = ""
-
-
+PageQuote = tuple[str, str, str]
+"""Words of a page, and the text before and after them."""
 Line = tuple[str, Box]
 """A line of text and its box."""
 

@@ -19,14 +19,14 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from rag.engine import Engine
 from rag.errors import InputError, RagError
 from rag.server.api_keys import keys_of
 from rag.server.app import create_app
 from rag.server.auth import LOOPBACK
 from rag.server.connections import HEADER_SECONDS, Connections, limits, most_files
-from rag.server.model_worker import Backend
 from rag.server.owner_files import local_token, redirect_file
-from rag.server.state import open_backend
+from rag.server.state import open_engine
 from rag.settings import Settings
 
 _PATIENCE, _DRAIN, _LONGEST = 8, 12, 20
@@ -56,7 +56,7 @@ def check_binding(settings: Settings) -> None:
 def run(
     settings: Settings,
     json_log: bool,
-    backend: Callable[[Settings], Backend] = open_backend,
+    open_index: Callable[[Settings], Engine] = open_engine,
     token: str = "",
     open_page: bool = False,
 ) -> BaseException | None:
@@ -76,7 +76,7 @@ def run(
     if json_log:  # requests are logged as JSON in any case
         for handler in logging.getLogger().handlers:
             handler.setFormatter(_JsonLines())
-    app = create_app(settings, backend, fail, token)
+    app = create_app(settings, open_index, fail, token)
     server = server_of(app, settings)
     with bound(settings) as listening:
         host, port = listening.getsockname()[:2]

@@ -18,13 +18,12 @@ from rag.parsing.pool import ParseLimits, Pool
 from rag.protocols import Embedder, Stats
 from rag.render.links import page_of
 from rag.server import problems
-from rag.server.api_keys import Keys, keys_of
+from rag.server.api_keys import keys_of
 from rag.server.caller import Caller, PendingQuestion
 from rag.server.ingest_worker import IngestThread
-from rag.server.model_worker import Backend, ModelThread
+from rag.server.model_worker import ModelThread
 from rag.server.owner_files import Audit
 from rag.server.schemas import Options
-from rag.server.telemetry import Metrics
 from rag.server.upload_queue import LocalUploadQueue, SharedUploadQueue
 from rag.settings import DEFAULT_COLLECTION, Settings
 from rag.types import Document
@@ -39,7 +38,7 @@ Proceed = Callable[[], object]
 """Raises ServiceError if nobody waits for the result any more."""
 
 
-def open_backend(settings: Settings) -> Backend:
+def open_engine(settings: Settings) -> Engine:
     """Open the index, creating it if needed, and load the models."""
     try:
         store = build.store(settings)  # report errors of the index before a model loads
@@ -47,24 +46,17 @@ def open_backend(settings: Settings) -> Backend:
     except AbsentError:
         embedder = build.embedder(settings)
         store = build.store(settings, embedder, create=True)
-    return Backend(build.assemble(settings, store, embedder, build.reader(settings)), embedder)
+    return build.assemble(settings, store, embedder, build.reader(settings))
 
 
 class Service:
     """An index of the service, with its upload queue and ingest thread."""
 
     def __init__(
-        self,
-        settings: Settings,
-        models: ModelThread,
-        backend: Future[Backend],
-        readers: Pool,
-        metrics: Metrics,
-        keys: Keys,
+        self, settings: Settings, models: ModelThread, engine: Future[Engine], readers: Pool
     ) -> None:
         """Raises StoreError if uploads cannot be stored."""
-        self.settings, self.models, self._backend = settings, models, backend
-        self.readers, self.metrics, self.keys = readers, metrics, keys
+        self.settings, self.models, self._engine, self.readers = settings, models, engine, readers
         self.jobs: LocalUploadQueue | SharedUploadQueue
         self._ingest: IngestThread | None = None
         if settings.store == "local":
@@ -73,7 +65,7 @@ class Service:
                 settings.index / "uploads.sqlite", _MOST_UPLOADS, most_bytes
             )
             tokens, keep_pdf = settings.passage_tokens, settings.keep_pdf_mb << 20
-            self._ingest = IngestThread(queue, models, backend, tokens, metrics, readers, keep_pdf)
+            self._ingest = IngestThread(queue, models, engine, readers, tokens, keep_pdf)
         else:  # `rag worker` ingests these uploads
             self.jobs = SharedUploadQueue(build.queue(settings), _MOST_UPLOADS)
 
@@ -85,31 +77,28 @@ class Service:
         """Close the index. May be called twice."""
         if self._ingest:
             self._ingest.close()
-        if self._backend.done() and not self._backend.exception():
+        if self._engine.done() and not self._engine.exception():
             self.engine.store.close()
         self.jobs.close()
 
     @property
-    def backend(self) -> Backend:
+    def engine(self) -> Engine:
         """Raises ServiceError while it is loading or if it cannot be loaded."""
-        if not self._backend.done():
+        if not self._engine.done():
             message, hint = "the models are still loading", "try again in a moment"
             raise problems.ServiceError(503, "loading", message, hint, 2)
-        if error := self._backend.exception():
+        if error := self._engine.exception():
             hint = error.hint if isinstance(error, RagError) else "see the log"
             message = f"the index or the models cannot be opened: {error}"
             raise problems.ServiceError(503, "failed", message, hint)
-        return self._backend.result()
-
-    @property
-    def engine(self) -> Engine:
-        """Raises as `backend` does."""
-        return self.backend.engine
+        return self._engine.result()
 
     @property
     def embedder(self) -> Embedder:
-        """Raises as `backend` does. Use it only in the model thread."""
-        return self.backend.embedder
+        """Raises as `engine` does. Use it only in the model thread."""
+        embedder = self.engine.embedder
+        assert embedder
+        return embedder
 
     def document(self, document_id: str) -> Document | None:
         """The document with this id. Ids never contain NUL, which PostgreSQL would reject."""
@@ -136,19 +125,18 @@ class Service:
         deadline = time.monotonic() + min(options.deadline_ms or default, default) / 1000
         k = options.top_k or (10 if search else self.settings.top_k)
         form = "span" if search else getattr(options, "form", None) or ""
-        texts = [check_question(question, self.settings.max_question) for question in questions]
-        queries = [
-            Query(text, k, filter, None, form, options.as_typed, preferred) for text in texts
-        ]
         cost, is_own = 0 if search else k, options.deadline_ms is not None
-        pending = [
-            PendingQuestion(query, self.engine, deadline, cost, search, is_own, caller)
-            for query in queries
-        ]
+        pending = []
+        for question in questions:
+            text = check_question(question, self.settings.max_question)
+            query = Query(text, k, filter, None, form, options.as_typed, preferred)
+            pending.append(
+                PendingQuestion(query, self.engine, deadline, cost, search, is_own, caller)
+            )
         self.models.submit(pending)
         caller.questions += pending
-        for question in pending:
-            caller.on_disconnect(question.cancel)
+        for one in pending:
+            caller.on_disconnect(one.cancel)
         return pending
 
     def deadline(self, caller: Caller, seconds: float = 0.0) -> Proceed:
@@ -189,17 +177,16 @@ class DefaultService(Service):
     def __init__(
         self,
         settings: Settings,
-        open_backend: Callable[[], Backend],
+        open_engine: Callable[[], Engine],
         on_failure: Callable[[BaseException], object],
     ) -> None:
-        """`open_backend` is called in the model thread, `on_failure` if it raises an error."""
-        self.audit = Audit(settings.index)
-        metrics = Metrics()
-        models = ModelThread(open_backend, on_failure, settings.queue, metrics)
+        """`open_engine` is called in the model thread, `on_failure` if it raises an error."""
+        self.audit, self.keys = Audit(settings.index), keys_of(settings)
+        models = ModelThread(open_engine, on_failure, settings.queue)
         sizes = settings.file_mb * 1_000_000, settings.file_seconds, settings.file_memory_mb
         readers = Pool(1, ParseLimits(*sizes, bool(settings.keep_furniture)))
-        super().__init__(settings, models, models.opened, readers, metrics, keys_of(settings))
-        metrics.watch(lambda: models.depth, self._stats)
+        super().__init__(settings, models, models.opened, readers)
+        models.metrics.watch(lambda: models.depth, self._stats)
 
     def start(self) -> None:
         self.models.start()
@@ -221,13 +208,12 @@ class DefaultService(Service):
     def in_collection(self, settings: Settings) -> Service:
         """A collection's service, with the same models. Raises StoreError, ServiceError."""
         store = build.store(settings, self.embedder, create=True)
-        engine = build.assemble(settings, store, self.embedder, self.engine.reader)
-        backend: Future[Backend] = Future()
-        backend.set_result(Backend(engine, self.embedder))
+        engine: Future[Engine] = Future()
+        engine.set_result(build.assemble(settings, store, self.embedder, self.engine.reader))
         try:
-            return Service(settings, self.models, backend, self.readers, self.metrics, self.keys)
+            return Service(settings, self.models, engine, self.readers)
         except BaseException:
-            engine.store.close()
+            store.close()
             raise
 
     def _stats(self) -> Stats | None:

@@ -13,14 +13,12 @@ from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from rag import __version__
-from rag.errors import InputError, install_line
+from rag.errors import needs_extra
 from rag.protocols import Stats
 from rag.types import Answer
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SIZES = (1, 2, 4, 8, 16, 32, 64)
 STAGES = ("retrieve", "read", "compose")
@@ -118,8 +116,5 @@ def spans_to(address: str) -> Spans | None:
     """An exporter by OTLP over HTTP; None for "". Raises InputError without OpenTelemetry."""
     if not address:
         return None
-    try:
+    with needs_extra("otel", "RAG_TRACES"):
         return Spans(address)
-    except ModuleNotFoundError as error:
-        message = f"RAG_TRACES needs {error.name}, which is not installed"
-        raise InputError(message, f"run: {install_line('otel')}") from error

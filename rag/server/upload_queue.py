@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -56,20 +55,6 @@ _KEPT = 1000
 """Jobs whose results are kept on the server's disk."""
 _LOOK = 0.2
 _TIME, _STAMP = "%Y-%m-%dT%H:%M:%SZ", "%Y%m%dT%H%M%SZ"
-
-
-@dataclass(frozen=True, slots=True)
-class Remains:
-    """Remains of a deleted document in the queue: `waiting` files of its name, which will be
-    ingested again, and bytes in the write-ahead log, which may contain any upload's text.
-    """
-
-    waiting: int = 0
-    log_bytes: int = 0
-
-    @property
-    def clean(self) -> bool:
-        return not (self.waiting or self.log_bytes)
 
 
 def file_of(upload: Upload) -> shared.Upload:
@@ -158,14 +143,17 @@ class LocalUploadQueue:
         with self._database() as connection:
             _give_back(connection)
 
-    def scrub(self, document_id: str) -> Remains:
-        """Free what the queue no longer needs of a deleted document, and report what remains."""
+    def scrub(self, document_id: str) -> dict[str, int]:
+        """Free what the queue no longer needs of a deleted document. Returns the rest: `waiting`
+        files of its name, which will be ingested again, and `log_bytes` of the write-ahead log,
+        which may contain any upload's text.
+        """
         with self._database() as connection:
             logged = _give_back(connection)
             sql = "SELECT name FROM files WHERE content IS NOT NULL"
             names = [f"{FOLDER}/{name}" for (name,) in connection.execute(sql)]
         waiting = sum(name == document_id or document_id.startswith(f"{name}/") for name in names)
-        return Remains(waiting, logged)
+        return {"waiting": waiting, "log_bytes": logged}
 
     def get(self, job: str) -> Job | None:
         with self._database() as connection:
@@ -308,9 +296,9 @@ class SharedUploadQueue:
         message = "uploads to a database cannot be cancelled here"
         raise problems.ServiceError(404, "http", message, "see: rag worker --forget")
 
-    def scrub(self, document_id: str) -> Remains:
+    def scrub(self, document_id: str) -> dict[str, int]:
         """Waiting uploads are in the database, which cleans up itself."""
-        return Remains()
+        return {"waiting": 0, "log_bytes": 0}
 
     def close(self) -> None:
         self._queue.close()

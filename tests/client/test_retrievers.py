@@ -12,7 +12,7 @@ import pytest
 from rag.client import Client
 from rag.settings import Settings
 from tests.client.test_service import OMAN
-from tests.server.fake_server import open_backend, put_text, serving
+from tests.server.fake_server import open_engine, put_text, serving
 
 
 @pytest.fixture(scope="module", params=["service", "process"])
@@ -27,7 +27,7 @@ def source(
             with Client(str(http.base_url), http=httpx.Client(trust_env=False)) as made:
                 yield made
         else:
-            yield open_backend(Settings(index=index, threshold=0.15)).engine
+            yield open_engine(Settings(index=index, threshold=0.15))
 
 
 def test_langchain_gets_documents_with_places(source: Any) -> None:

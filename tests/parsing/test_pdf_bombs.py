@@ -135,7 +135,7 @@ def test_a_bomb_is_handled_or_refused_in_time(
     calls: Sequence[tuple[Callable[[], object], type[Exception]]] = (
         (lambda: pool.load_data("bomb.pdf", bomb), ParseError),
         (lambda: pdf_pages.picture(bomb, 1, 800), InputError),
-        (lambda: pdf_pages.layout(bomb, 1, [pdf_pages.PageQuote("word")]), InputError),
+        (lambda: pdf_pages.layout(bomb, 1, [("word", "", "")]), InputError),
     )
     for call, refusal in calls:
         started = time.monotonic()

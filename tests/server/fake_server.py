@@ -26,6 +26,7 @@ from typing import IO, Any, cast
 import httpx
 
 from rag import build
+from rag.engine import Engine
 from rag.ingestion.ingest import Ingest
 from rag.parsing.files import find
 from rag.protocols import ReaderOutput, Store
@@ -33,7 +34,6 @@ from rag.server import serve
 from rag.server.api_keys import EVERY, keys_of
 from rag.server.app import create_app
 from rag.server.connections import HEADER_SECONDS
-from rag.server.model_worker import Backend
 from rag.settings import Settings
 from rag.store.local.store import LocalStore
 from rag.types import Hit
@@ -55,12 +55,12 @@ class SlowReader(NameReader):
         return super().read_many(questions)
 
 
-def open_backend(
+def open_engine(
     settings: Settings,
     reader: NameReader | None = None,
     embedder: BagOfWordsEmbedder | None = None,
     wait: float = 5.0,
-) -> Backend:
+) -> Engine:
     """`wait`: for how many seconds a change waits for another process."""
     used = embedder or BagOfWordsEmbedder()
     store: Store
@@ -70,7 +70,7 @@ def open_backend(
         store = LocalStore(settings.index, expect, create=True, wait=wait)
     else:
         store = build.store(settings, used, create=True)
-    return Backend(build.assemble(settings, store, used, reader or NameReader(), SpanJudge()), used)
+    return build.assemble(settings, store, used, reader or NameReader(), SpanJudge())
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def serving(
     `create_app`. With `certfile` it uses HTTPS, and the client trusts any certificate.
     """
     settings = Settings(**{"index": index, "threshold": 0.15, "port": 0, **values})
-    app = create_app(settings, lambda settings: open_backend(settings, reader), token=token)
+    app = create_app(settings, lambda settings: open_engine(settings, reader), token=token)
     server = serve.server_of(app, settings, header_seconds, connections)
     with serve.bound(settings) as listening:
         thread = threading.Thread(target=server.run, args=([listening],))
@@ -163,10 +163,10 @@ def index_of(folder: Path, name: str, content: bytes) -> Path:
     (folder / "docs").mkdir()
     (folder / "docs" / name).write_bytes(content)
     settings = Settings(index=folder / "index")
-    backend = open_backend(settings)
-    ingest = Ingest(backend.engine.store, backend.embedder, settings.passage_tokens)
+    engine = open_engine(settings)
+    ingest = Ingest(engine.store, BagOfWordsEmbedder(), settings.passage_tokens)
     ingest.run(find([folder / "docs"]))
-    backend.engine.store.close()
+    engine.store.close()
     return settings.index
 
 
@@ -261,5 +261,5 @@ if __name__ == "__main__":
     serve.run(
         Settings.load(index=Path(sys.argv[1]) if sys.argv[1:] else None),
         True,
-        lambda settings: open_backend(settings, slow),
+        lambda settings: open_engine(settings, slow),
     )

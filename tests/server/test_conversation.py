@@ -10,7 +10,7 @@ from rag.server.answer_service import in_context
 from rag.server.openai_requests import asked_in, documents_in
 from rag.server.schemas import Turn
 from rag.settings import Settings
-from tests.server.fake_server import open_backend, put_text, serving
+from tests.server.fake_server import open_engine, put_text, serving
 
 OMAN = (
     "The secret talks in Oman were led by William Burns. William Burns visited Muscat in March "
@@ -42,7 +42,7 @@ def test_five_turns_are_answered_like_at_the_prompt(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
         put_text(client, "oman.txt", OMAN)
         put_text(client, "lease.txt", LEASE)
-        engine = open_backend(Settings(index=tmp_path, threshold=0.15)).engine
+        engine = open_engine(Settings(index=tmp_path, threshold=0.15))
         prompt = ReplSession(cast(SessionEngine, Opened(engine)))
         messages: list[dict[str, Any]] = []
         questions = []

@@ -12,7 +12,7 @@ from rag.server.upload_queue import LocalUploadQueue
 from rag.settings import Settings
 from tests.fakes import document
 from tests.parsing.pdfs import Put, pdf
-from tests.server.fake_server import open_backend, put_text, put_texts, serving, until
+from tests.server.fake_server import open_engine, put_text, put_texts, serving, until
 
 
 def test_files_are_added_asked_and_deleted(client: httpx.Client) -> None:
@@ -145,7 +145,7 @@ def test_large_bodies_and_other_media_types_are_refused(client: httpx.Client) ->
 
 def test_an_upload_takes_no_ingested_document_s_place(tmp_path: Path) -> None:
     with serving(tmp_path) as client:
-        store = open_backend(Settings(index=tmp_path)).engine.store
+        store = open_engine(Settings(index=tmp_path)).store
         ingested = document("From a folder.", "uploads/a.txt")
         store.put(ingested, [], np.zeros((0, 64), dtype=np.float32))
         store.close()
@@ -201,11 +201,10 @@ def test_finished_uploads_leave_no_bytes_and_the_file_shrinks(tmp_path: Path) ->
     jobs = LocalUploadQueue(tmp_path / "uploads.sqlite", 1000, 100 << 20)
     empty = len(held())
     numbers = [jobs.add([(f"{number}.txt", SECRET.encode() * 30_000)]) for number in range(5)]
-    assert jobs.scrub("uploads/3.txt").waiting == 1
-    assert not jobs.scrub("uploads/3.txt").clean
+    assert jobs.scrub("uploads/3.txt")["waiting"] == 1
     for number in numbers:
         jobs.finish(number, 0, WireFile(name="a", outcome="rejected"))
-    assert jobs.scrub("uploads/3.txt").clean
+    assert not any(jobs.scrub("uploads/3.txt").values())
     assert len(held()) < empty + 100_000
     assert b"4711-sesame" not in held()
     jobs.close()

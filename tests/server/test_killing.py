@@ -18,7 +18,7 @@ from rag.server.app import create_app
 from rag.server.state import DefaultService
 from rag.settings import Settings
 from tests.parsing.pdfs import column, pdf
-from tests.server.fake_server import ROOT, finished, open_backend, process, put_text, until
+from tests.server.fake_server import ROOT, finished, open_engine, process, put_text, until
 
 pytestmark = pytest.mark.slow
 PLACES = ("/v1", "/v1/collections/other")
@@ -173,7 +173,7 @@ def test_two_signals_while_closing_end_it(tmp_path: Path) -> None:
 
 
 def test_an_unstarted_service_can_be_closed_twice(tmp_path: Path) -> None:
-    service: DefaultService = create_app(Settings(index=tmp_path), open_backend).state.service
+    service: DefaultService = create_app(Settings(index=tmp_path), open_engine).state.service
     service.close()
     service.close()
 

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from rag.cli.cmd_serve import foreseen
+from rag.engine import Engine
 from rag.errors import InputError, ModelError
 from rag.ingestion import deletion
 from rag.protocols import ReaderOutput, Vectors
 from rag.server.app import create_app
-from rag.server.model_worker import Backend
 from rag.server.schemas import Job
 from rag.server.serve import bound
 from rag.server.state import DefaultService
@@ -28,7 +28,7 @@ from rag.settings import Settings
 from rag.store.local.sqlite_file import WriteLock
 from rag.types import Hit
 from tests.fakes import BagOfWordsEmbedder, document
-from tests.server.fake_server import SlowReader, open_backend, put_text, serving, until
+from tests.server.fake_server import SlowReader, open_engine, put_text, serving, until
 
 TEXT = b"The cat is called Minka."
 
@@ -60,8 +60,8 @@ class Counting(BagOfWordsEmbedder):
 def service(index: Path, embedder: BagOfWordsEmbedder | None = None) -> Iterator[DefaultService]:
     """A service without HTTP."""
 
-    def opened(settings: Settings) -> Backend:
-        return open_backend(settings, None, embedder, wait=0.1)
+    def opened(settings: Settings) -> Engine:
+        return open_engine(settings, None, embedder, wait=0.1)
 
     made: DefaultService = create_app(Settings(index=index), opened).state.service
     made.start()
@@ -220,7 +220,7 @@ def test_an_address_of_another_machine_is_named(host: str) -> None:
         bound(Settings(host=host, port=0))
 
 
-def failing(settings: Settings) -> Backend:
+def failing(settings: Settings) -> Engine:
     raise RuntimeError("a wheel for another processor")
 
 

@@ -289,8 +289,9 @@ def delete_everywhere(service: Service, document_id: str) -> schemas.Deleted:
             raise missing(document_id)
         uploads = service.jobs.scrub(document_id)
         quotes = forget_quotes(service.settings.index, document)
-    shown = asdict(receipts[0]) | {"uploads": asdict(uploads)} | quotes
-    complete, generation = receipts[0].complete and uploads.clean, receipts[0].generation
+    shown = asdict(receipts[0]) | {"uploads": uploads} | quotes
+    complete = receipts[0].complete and not any(uploads.values())
+    generation = receipts[0].generation
     return schemas.Deleted(
         id=document_id, deleted=True, generation=generation, complete=complete, receipt=shown
     )

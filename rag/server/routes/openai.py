@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ from rag.types import Citation, Document, Hit, Passage
 router = APIRouter(prefix="/v1", tags=["openai"], responses=errors(OpenAIError))
 _MOST_TEXTS = 512
 Json = dict[str, Any]
-_DELTA = 24
-"""About the length of a streamed delta in characters; words are not split."""
+_PIECE = re.compile(r".{24}[^ ]* ?|.+", re.DOTALL)
+"""A streamed delta: 24 characters, and the rest of a word."""
 _USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 """No model is billed by the token here."""
 _FIXED: Json = {
@@ -251,7 +252,7 @@ def completion_stream(reply: Reply, usage: bool) -> Iterator[str]:
     them, the outcome in the chunk with the finish reason.
     """
     deltas: list[Json] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": piece} for piece in _pieces(reply.cited.text)]
+    deltas += [{"content": piece} for piece in _PIECE.findall(reply.cited.text)]
     if annotations := _chat_annotations(reply):
         deltas.append({"annotations": annotations})
     head = _completion(reply, "chat.completion.chunk")
@@ -304,7 +305,7 @@ def _response_events(complete: Json) -> Iterator[tuple[str, Json]]:
     (content,) = message["content"]
     place = {"output_index": 1, "item_id": message["id"], "content_index": 0}
     yield "content_part.added", {**place, "part": {**content, "text": "", "annotations": []}}
-    for piece in _pieces(content["text"]):
+    for piece in _PIECE.findall(content["text"]):
         yield "output_text.delta", {**place, "delta": piece, "logprobs": []}
     for number, annotation in enumerate(content["annotations"]):
         fields = {"annotation_index": number, "annotation": annotation}
@@ -365,16 +366,6 @@ def _filename(document_id: str) -> str:
 
 
 # Streams
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """The text in pieces that end between words."""
-    start = 0
-    while start < len(text):
-        end = text.find(" ", start + _DELTA)
-        end = len(text) if end < 0 else end + 1
-        yield text[start:end]
-        start = end
 
 
 def _data(value: Json) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from rag import __version__
@@ -11,7 +12,6 @@ from rag.server import static
 from rag.server.auth import Right, needs
 from rag.server.openapi import content
 from rag.server.state import Shared
-from rag.server.telemetry import CONTENT_TYPE
 
 router = APIRouter(tags=["operations"])
 
@@ -41,10 +41,10 @@ def health() -> Health:
 
 @router.get("/ready")
 @needs(Right.OPEN)
-def ready(service: Shared) -> Ready:
+def ready(request: Request, service: Shared) -> Ready:
     """Whether the service can answer: the index is open and the models are warm."""
     stats = service.engine.store.stats()
-    if service.keys.all():
+    if request.app.state.service.keys.all():
         return Ready()
     return Ready(
         documents=stats.documents,
@@ -59,7 +59,7 @@ def ready(service: Shared) -> Ready:
 @needs(Right.OPERATE)
 def metrics(service: Shared) -> Response:
     """Metrics for Prometheus."""
-    return Response(service.metrics.text(), media_type=CONTENT_TYPE)
+    return Response(service.models.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/openapi.json", include_in_schema=False)

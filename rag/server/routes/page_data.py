@@ -10,7 +10,8 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from itertools import compress
 from pathlib import Path
 from typing import Annotated
 from weakref import WeakKeyDictionary
@@ -49,8 +50,8 @@ _PAUSE = 0.5
 _PATIENCE = 600.0
 """Seconds that a question waits for an idle queue."""
 _lock = threading.Lock()
-_listings: WeakKeyDictionary[Store, tuple[int, Listing]] = WeakKeyDictionary()
-"""Each store's listing with its generation of the index."""
+_listings: WeakKeyDictionary[Store, tuple[int, list[WireSource]]] = WeakKeyDictionary()
+"""Each store's documents, and the generation of the index that has them."""
 _threads: WeakKeyDictionary[Service, threading.Thread] = WeakKeyDictionary()
 
 
@@ -122,45 +123,13 @@ class SignedIn(BaseModel):
     page: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All documents by id, and how many there are per folder and per type, by name."""
-
-    sources: list[WireSource]
-    folders: list[WireCount]
-    types: list[WireCount]
-
-    def matching(self, name: str) -> list[WireSource]:
-        """Sources whose title or id contains every word of `name`, ignoring case."""
-        words = name.casefold().split()
-        texts = [f"{source.title}\n{source.id}".casefold() for source in self.sources]
-        pairs = zip(self.sources, texts, strict=True)
-        return [source for source, text in pairs if all(word in text for word in words)]
-
-    def inside(self, folder: str) -> tuple[list[WireCount], list[WireSource]]:
-        """The folders directly inside the folder, with the number of their documents, and the
-        documents directly inside. The folder "" has the others.
-        """
-        start = f"{folder}/" if folder else ""
-        within = [source for source in self.sources if source.id.startswith(start)]
-        names = [source.id.removeprefix(start) for source in within]
-        folders = _counts([name.partition("/")[0] for name in names if "/" in name])
-        pairs = zip(within, names, strict=True)
-        return folders, [source for source, name in pairs if "/" not in name]
-
-
-def listing_of(store: Store) -> Listing:
-    """A store's listing, made anew when the index has changed."""
+def sources_of(store: Store) -> list[WireSource]:
+    """All documents by id, listed anew when the index has changed."""
     generation = store.stats().generation
     with _lock:
-        known, listing = _listings.get(store, (-1, Listing([], [], [])))
-        if known != generation:
-            sources = [_source(document) for document in store.documents()]
-            folders = [source.id.partition("/")[0] for source in sources if "/" in source.id]
-            types = [source.type for source in sources if source.type]
-            listing = Listing(sources, _counts(folders), _counts(types))
-            _listings[store] = generation, listing
-        return listing
+        if store not in _listings or _listings[store][0] != generation:
+            _listings[store] = generation, list(map(_source, store.documents()))
+        return _listings[store][1]
 
 
 def _source(document: Document) -> WireSource:
@@ -169,7 +138,7 @@ def _source(document: Document) -> WireSource:
     return WireSource(id=document.id, title=document.title, type=kind, date=date[:10], pages=size)
 
 
-def _counts(names: list[str]) -> list[WireCount]:
+def _counts(names: Iterable[str]) -> list[WireCount]:
     return [WireCount(name=name, count=count) for name, count in sorted(Counter(names).items())]
 
 
@@ -213,20 +182,30 @@ def list_sources(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> WireSources:
     """Count folders and types, and list the documents of a folder, or with words in title or id."""
-    listing = listing_of(service.engine.store)
-    folders, matching = listing.folders, listing.matching(name)
-    if folder is not None:
-        folders, matching = listing.inside(folder)
-    sizes = {"total": len(listing.sources), "matching": len(matching)}
-    page = matching[offset : offset + limit]
-    return WireSources(**sizes, folders=folders, types=listing.types, documents=page)
+    sources, words = sources_of(service.engine.store), name.casefold().split()
+    start = f"{folder}/" if folder else ""
+    inside = [source for source in sources if source.id.startswith(start)]
+    below = [source.id.removeprefix(start).partition("/") for source in inside]
+    if folder is None:
+        texts = [f"{source.title}\n{source.id}".casefold() for source in sources]
+        chosen = [all(word in text for word in words) for text in texts]
+    else:
+        chosen = [not divided for _, divided, _ in below]
+    matching = list(compress(inside, chosen))
+    return WireSources(
+        total=len(sources),
+        matching=len(matching),
+        folders=_counts(first for first, divided, _ in below if divided),
+        types=_counts(source.type for source in sources if source.type),
+        documents=matching[offset : offset + limit],
+    )
 
 
 @router.get("/guide")
 @needs(Right.READ)
 def get_guide(service: Shared) -> WireGuide:
     """Titles, and questions with an answer, which are looked for while nobody else asks."""
-    sources = listing_of(service.engine.store).sources
+    sources = sources_of(service.engine.store)
     titles = [source.title for source in sources[:: max(1, len(sources) // _TITLES)][:_TITLES]]
     questions, complete = _suggested(service)
     return WireGuide(titles=titles, questions=list(questions), complete=complete or not sources)
@@ -298,7 +277,7 @@ def get_page(
     for span in ((start, end), (sentence_start, sentence_end)):
         here = slice(max(span[0], first), min(span[1], last))
         before, after = text[first : here.start], text[here.stop : last]
-        quotes.append(pdf_pages.PageQuote(text[here], before, after))
+        quotes.append((text[here], before, after))
     with caller_of(request).charged():
         (boxes, sentence), rows = pdf_pages.layout(pdf, page, quotes)
     lines = [WireLine(text=row, box=box) for row, box in rows]

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from rag.errors import InputError, NotFoundError
 from rag.server.auth import Right, may_write, needs
 from rag.server.openapi import content
-from rag.server.routes.page_data import listing_of
+from rag.server.routes.page_data import sources_of
 from rag.server.schemas import Strict
 from rag.server.state import Shared, caller_of
 from rag.server.user_data import (
@@ -120,7 +120,7 @@ def get_thread(thread: Identifier, request: Request, service: Shared) -> WireTur
     stored = store.get(_key(request), thread)
     if stored is None:
         raise _missing(thread)
-    present = {source.id for source in listing_of(service.engine.store).sources}
+    present = {source.id for source in sources_of(service.engine.store)}
     if forget_answers(stored.turns, lambda document_id: document_id not in present):
         store.put(_key(request), stored)
     return stored
