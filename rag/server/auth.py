@@ -39,8 +39,6 @@ only, while it sends cookies to every port of this machine, also to another user
 REQUEST_SECONDS = 0.025
 """Seconds that a request costs in addition to its computing."""
 _SAFE = frozenset({"GET", "HEAD"})
-
-
 E = TypeVar("E", bound=Callable[..., object])
 
 
@@ -153,15 +151,17 @@ class Access:
         proxy that sends no forwarding headers look like this machine's own.
         """
         right = _same(token, self._token) if token else self._in_session(headers, method)
-        if self._token and not right:
-            problem = "this browser has not been signed in yet"
-            raise ServiceError(
-                *(401, "unauthorized"),
-                "this address is old: its token is wrong" if token else problem,
-                "open the whole address that rag serve printed, with its end #token=…, once in "
-                "this browser; then new tabs and bookmarks work too. Programs send the token as "
-                "the header Authorization: Bearer TOKEN, or a key made with: rag keys add NAME",
-            )
+        if right or not self._token:
+            return
+        message = "this browser has not been signed in yet"
+        if token:
+            message = "this address is old: its token is wrong"
+        hint = (
+            "open the whole address that rag serve printed, with its end #token=…, once in this "
+            "browser; then new tabs and bookmarks work too. Programs send the token as the header "
+            "Authorization: Bearer TOKEN, or a key made with: rag keys add NAME"
+        )
+        raise ServiceError(401, "unauthorized", message, hint)
 
     @property
     def session(self) -> Session | None:
