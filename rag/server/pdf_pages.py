@@ -28,6 +28,10 @@ from rag.errors import BusyError, InputError
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, from the top left corner, as fractions of the page's size."""
+PageQuote = tuple[str, str, str]
+"""Words of a page, and the text before and after them."""
+Line = tuple[str, Box]
+"""A line of text and its box."""
 _CONTEXT = 400
 """Number of characters of context to compare on each side of the words."""
 _SECONDS = 20
@@ -42,12 +46,6 @@ _drawing = threading.BoundedSemaphore(_AT_ONCE)
 def picture(pdf: bytes, page: int, width: int) -> bytes:
     """A page (from 1) as a PNG. Raises InputError if it cannot be drawn, BusyError if many are."""
     return _run(pdf, str(page), str(width))
-
-
-PageQuote = tuple[str, str, str]
-"""Words of a page, and the text before and after them."""
-Line = tuple[str, Box]
-"""A line of text and its box."""
 
 
 def layout(
@@ -81,28 +79,18 @@ def _run(request: bytes, *arguments: str) -> bytes:
 
 
 def _draw(page: Any, width: int) -> bytes:
-    scale = width / page.get_width()
-    # a receipt roll: limit the height to four times the width
-    if page.get_height() * scale > 4 * width:
-        scale = 4 * width / page.get_height()
+    """The page as a PNG (ISO/IEC 15948). A receipt roll is at most four times as high as wide."""
+    scale = min(width / page.get_width(), 4 * width / page.get_height())
     bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
-    pixels = bytes(bitmap.buffer)
-    length, end = bitmap.width * bitmap.n_channels, bitmap.height * bitmap.stride
-    rows = [pixels[start : start + length] for start in range(0, end, bitmap.stride)]
-    return _png(bitmap.width, bitmap.height, rows, bitmap.n_channels)
-
-
-def _png(width: int, height: int, rows: Sequence[bytes], channels: int) -> bytes:
-    """A PNG from rows of 8-bit samples: grey, RGB or RGBA (ISO/IEC 15948)."""
-    kind = {1: 0, 3: 2, 4: 6}[channels]
-    raw = b"".join(b"\0" + row for row in rows)
-    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    pixels, length = bytes(bitmap.buffer), bitmap.width * bitmap.n_channels
+    starts = range(0, bitmap.height * bitmap.stride, bitmap.stride)
+    rows = b"".join(b"\0" + pixels[start : start + length] for start in starts)
+    kind = {1: 0, 3: 2, 4: 6}[bitmap.n_channels]  # grey, RGB, RGBA
+    header = struct.pack(">IIBBBBB", bitmap.width, bitmap.height, 8, kind, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n"
+    for chunk in (b"IHDR" + header, b"IDAT" + zlib.compress(rows, 6), b"IEND"):
+        png += struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png
 
 
 def find_words(page: Any, words: str, before: str = "", after: str = "") -> Iterator[Box]:
