@@ -93,10 +93,6 @@ class WireBlock(BaseModel):
     columns: list[str] = Field(description="Names of the columns of a table.")
 
 
-class WireBlocks(BaseModel):
-    blocks: list[WireBlock] = Field(description="A parent comes before its children.")
-
-
 Box = tuple[float, float, float, float]
 
 
@@ -115,12 +111,6 @@ class WirePage(BaseModel):
     boxes: list[Box] = Field(description="Where the quoted words are.")
     sentence: list[Box] = Field(description="Where their sentence is.")
     lines: list[WireLine] = Field(description="The page's text; none of a scanned page.")
-
-
-class SignedIn(BaseModel):
-    """The value that the page sends with each request and cookie; "" if no token is needed."""
-
-    page: str
 
 
 def sources_of(store: Store) -> list[WireSource]:
@@ -144,11 +134,13 @@ def _counts(names: Iterable[str]) -> list[WireCount]:
 
 @router.post("/session")
 @needs(Right.ANY)
-def sign_in(request: Request, response: Response, service: Shared) -> SignedIn:
-    """Give a browser that has sent the token a cookie, so that its next visits need no token."""
+def sign_in(request: Request, response: Response, service: Shared) -> dict[str, str]:
+    """Give a browser that has sent the token a cookie, so that its next visits need no token.
+    Returns what the page sends with each request and cookie; "" if no token is needed.
+    """
     session = request.app.state.access.session
     if session is None:
-        return SignedIn(page="")
+        return {"page": ""}
     response.set_cookie(
         session.name,
         session.cookie,
@@ -157,7 +149,7 @@ def sign_in(request: Request, response: Response, service: Shared) -> SignedIn:
         httponly=True,
         samesite="strict",
     )
-    return SignedIn(page=session.page)
+    return {"page": session.page}
 
 
 @router.get("/me")
@@ -245,14 +237,16 @@ def _look(service: Service) -> None:
 @needs(Right.READ)
 def list_blocks(
     service: Shared, document: Identifier, start: Offset = 0, end: Offset = 100_000
-) -> WireBlocks:
-    """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code."""
+) -> dict[str, list[WireBlock]]:
+    """Structure of `text[start:end]`: headings, paragraphs, lists, tables and code. A parent comes
+    before its children.
+    """
     stored = service.existing(document)
     blocks = [
         WireBlock(**block._asdict() | {"columns": [column.name for column in block.columns]})
         for block in within(stored.blocks, start, end)
     ]
-    return WireBlocks(blocks=blocks)
+    return {"blocks": blocks}
 
 
 @router.get("/pages")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from rag.errors import InputError, NotFoundError
 from rag.server.auth import Right, may_write, needs
@@ -57,14 +57,6 @@ class Feedback(Strict):
     comment: Text = ""
 
 
-class Noted(BaseModel):
-    noted: bool = True
-
-
-class WireThreads(BaseModel):
-    threads: list[WireThread] = Field(description="The latest first.")
-
-
 class PutThread(Strict):
     """A thread. The service uses the fields `question` and `answer` of its turns, as returned by
     `/v1/ask`; it keeps other fields for the client.
@@ -76,7 +68,7 @@ class PutThread(Strict):
 
 @router.post("/feedback", status_code=201, tags=["operations"])
 @needs(Right.READ)
-def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
+def add_feedback(body: Feedback, request: Request, service: Shared) -> dict[str, bool]:
     """Store a rating with its question on the service's disk. The latest rating of a question
     counts; a read-only key does not replace those of others.
     """
@@ -85,7 +77,7 @@ def add_feedback(body: Feedback, request: Request, service: Shared) -> Noted:
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     facts = {"time": when, "key": _key(request), "may_write": may_write(request.state.key)}
     feedback_file(service.settings.index).add({**facts, **line})
-    return Noted()
+    return {"noted": True}
 
 
 @router.get(
@@ -106,10 +98,10 @@ def list_threads(
     service: Shared,
     search: Annotated[str, Query(max_length=200, description="Words of a thread.")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> WireThreads:
-    """The key's own threads."""
+) -> dict[str, list[WireThread]]:
+    """The key's own threads, the latest first."""
     threads = ThreadStore(service.settings.index).listed(_key(request), search, limit)
-    return WireThreads(threads=threads)
+    return {"threads": threads}
 
 
 @router.get("/threads/{thread}", tags=["questions"])
