@@ -6,7 +6,7 @@ also in the text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from rag.render import view
 from rag.types import Answer, Citation, Passage, Piece
@@ -17,8 +17,7 @@ exclamation mark is not Markdown and keeps all offsets.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """`text[start:end]` of the cited text quotes `citation`; `number` is that of its [n]."""
 
     start: int
@@ -27,8 +26,7 @@ class Mark:
     citation: Citation
 
 
-@dataclass(frozen=True, slots=True)
-class CitedText:
+class CitedText(NamedTuple):
     """`text[:body]` is the answer with its marks; the quotes follow. Offsets count code points."""
 
     text: str

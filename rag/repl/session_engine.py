@@ -103,13 +103,12 @@ class SessionEngine:
 
         store = self.store()
         if self._engine is None:
-            self._engine = build.assemble(self.settings, store, *self._models.start().result())
+            self._engine = build.assemble(self.settings, store, *self.models())
         return self._engine
 
-    @property
-    def embedder(self) -> Embedder:
+    def models(self) -> tuple[Embedder, Reader]:
         """Wait for the models."""
-        return self._models.start().result()[0]
+        return self._models.start().result()
 
     def ingest(self, path: Path, progress: IngestProgress) -> IngestReport:
         """Ingest `path`, creating the index if needed; `progress` follows it."""
@@ -118,7 +117,7 @@ class SessionEngine:
 
         files = build.files(self.settings, [path])
         progress.begin(files)
-        embedder, _ = self._models.start().result()
+        embedder, _ = self.models()
         with self._opening:
             if self._store is None:
                 self._store = build.store(self.settings, embedder, create=True)

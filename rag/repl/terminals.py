@@ -59,7 +59,6 @@ class Full:
             style=Style.from_dict(_STYLE),
             color_depth=None if colour else ColorDepth.DEPTH_1_BIT,
             reserve_space_for_menu=6,
-            enable_history_search=False,
         )
         self._sign = "\u203a " if (sys.stdout.encoding or "").lower().startswith("utf") else "> "
         self._typing.app.after_render += self._begin

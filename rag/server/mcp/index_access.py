@@ -8,8 +8,6 @@ from difflib import get_close_matches
 from itertools import islice
 
 from rag.claims.results import CheckReport
-from rag.desk import grid as grids
-from rag.desk.grid_file import GridSpec
 from rag.protocols import Store
 from rag.server.answer_service import Answered
 from rag.server.schemas import Options, Turn
@@ -76,9 +74,3 @@ class IndexAccess(ABC):
             if name.casefold().endswith(wording) or title.casefold() == wording
         ]
         return list(dict.fromkeys([*likely, *get_close_matches(document_id, titles, 3)]))[:3]
-
-    def run_grid(self, spec: GridSpec) -> str:
-        """Keep a grid and ask its cells in the background. Returns the job's id."""
-        grids.rows_of(spec, self.store.documents())
-        grids.save(self.store, spec)
-        return self.start_grid(spec.name)

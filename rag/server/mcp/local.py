@@ -66,12 +66,10 @@ class LocalLibrary(IndexAccess):
         with self._one:
             engine = self._index.engine()
             understood = in_context(question, turns)
+            filter, form = parse(options.filters), getattr(options, "form", None) or ""
+            preferred = understood.preferred
             answer = engine.ask(
-                understood.question,
-                options.top_k,
-                parse(options.filters),
-                form=getattr(options, "form", None) or "",
-                preferred=understood.preferred,
+                understood.question, options.top_k, filter, form=form, preferred=preferred
             )
         return Answered(answer, understood.question, understood.note)
 
@@ -110,7 +108,7 @@ class LocalLibrary(IndexAccess):
     def ingest(self, name: str, text: str) -> tuple[str, list[str], str]:
         upload = file_of((safe_name(name), text.encode()))
         with self._one, build.pool(self._settings) as pool:
-            embedder = self._index.embedder
+            embedder, _ = self._index.models()
             try:
                 self.store  # noqa: B018  # opens the index
             except AbsentError:  # nothing has been ingested yet

@@ -343,7 +343,10 @@ def run_grid(
     """Ask every document the same questions, in the background."""
     values = [column.model_dump() for column in columns]
     spec = definition({"name": name, "columns": values, "filter": filters}, "the grid")
-    fields = {"name": name, "job": _open.get()().run_grid(spec)}
+    library = _open.get()()
+    grids.rows_of(spec, library.store.documents())
+    grids.save(library.store, spec)
+    fields = {"name": name, "job": library.start_grid(name)}
     return results.result(fields, f"Started. Read the cells so far with get_grid {name}.")
 
 
