@@ -68,9 +68,14 @@ class Stretch:
 
     @property
     def citation(self) -> Citation:
-        """The place, with the whole sentences around it."""
-        sentence = _sentence(self.document, self.start, self.end)
-        return quoted(self.document, self.start, self.end, sentence)
+        """The place, with the whole sentences around it, within the blocks or cells of its ends."""
+        document, start, end = self.document, self.start, self.end
+        low = max(start - _SENTENCE_REACH, _part(document, start)[0])
+        high = min(end + _SENTENCE_REACH, _part(document, end - 1)[1])
+        spans = split_sentences(document.text[low:high], ())
+        first = max((low + a for a, _ in spans if low + a <= start), default=start)
+        last = min((low + b for _, b in spans if low + b >= end), default=end)
+        return quoted(document, start, end, (first, last))
 
 
 @dataclass(frozen=True)
@@ -357,16 +362,6 @@ def _words(text: str, tokens: Sequence[Token], first: int, last: int, with_signs
     follows = with_signs and last < len(tokens)
     end = tokens[last].start if follows else tokens[last - 1].end
     return " ".join(text[tokens[first].start : end].split())
-
-
-def _sentence(document: Document, start: int, end: int) -> Offsets:
-    """The whole sentences from `start` to `end`, within the blocks or cells of both."""
-    low = max(start - _SENTENCE_REACH, _part(document, start)[0])
-    high = min(end + _SENTENCE_REACH, _part(document, end - 1)[1])
-    spans = split_sentences(document.text[low:high], ())
-    first = max((low + a for a, _ in spans if low + a <= start), default=start)
-    last = min((low + b for _, b in spans if low + b >= end), default=end)
-    return first, last
 
 
 def _part(document: Document, offset: int) -> Offsets:

@@ -197,7 +197,12 @@ def _sentences(text: str, start: int, end: int, kind: str) -> Iterator[ClaimSent
     limits = [first for first, _ in pieces[1:]] + [end]
     for (first, last), limit in zip(pieces, limits, strict=False):
         last = end_with_marks(text, last, limit)
-        yield _sentence(first, last, text[first:last])
+        raw = text[first:last]
+        words = without_markup(raw)
+        reason = _skip_reason(words)
+        claim = _LEAD.sub("", words)
+        parts = () if reason else map(ClaimPart, clauses(claim[:1].upper() + claim[1:]))
+        yield ClaimSentence(first, last, words, cited_numbers(raw), tuple(parts), reason)
 
 
 def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
@@ -216,14 +221,6 @@ def _short(text: str, start: int, end: int) -> Iterator[Offsets]:
             yield first, first + _MOST_CHARACTERS
             first += _MOST_CHARACTERS
     yield first, end
-
-
-def _sentence(start: int, end: int, raw: str) -> ClaimSentence:
-    text = without_markup(raw)
-    reason = _skip_reason(text)
-    claim = _LEAD.sub("", text)
-    parts = () if reason else map(ClaimPart, clauses(claim[:1].upper() + claim[1:]))
-    return ClaimSentence(start, end, text, cited_numbers(raw), tuple(parts), reason)
 
 
 def _skip_reason(text: str) -> str:

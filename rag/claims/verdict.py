@@ -157,7 +157,10 @@ def skipped(sentence: ClaimSentence) -> Checked:
 
 def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked:
     """The sentence from its parts: contradicted if one is, partly if only some are supported."""
-    verdict = _combined({part.verdict for part in parts})
+    verdicts = {part.verdict for part in parts}
+    verdict = next(name for name in _DECISIVE if name in verdicts)
+    if verdict != "contradicted" and len(verdicts) > 1 and verdicts & {"supported", "partly"}:
+        verdict = "partly"
     decisive = [part for part in parts if part.verdict == verdict] or list(parts)
     ordered = [*decisive, *(part for part in parts if part not in decisive)]
     is_wrong = any(part.wrong_citation for part in parts)
@@ -167,12 +170,6 @@ def from_parts(sentence: ClaimSentence, parts: Sequence[CheckedPart]) -> Checked
     evidence = tuple(dict.fromkeys(evidence for part in ordered for evidence in part.evidence))
     marks = sentence.cited, is_wrong
     return Checked(*place, verdict, confidence, reason, evidence, *marks, tuple(parts))
-
-
-def _combined(verdicts: set[ClaimVerdict]) -> ClaimVerdict:
-    if len(verdicts) > 1 and "contradicted" not in verdicts and verdicts & {"supported", "partly"}:
-        return "partly"
-    return next(verdict for verdict in _DECISIVE if verdict in verdicts)
 
 
 def _reason(

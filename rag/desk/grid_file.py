@@ -86,21 +86,18 @@ def definition(values: Mapping[str, Any], place: str) -> GridSpec:
     has_all = values.get("all_documents", False)
     if not isinstance(has_all, bool):
         raise InputError(f"{place}: all_documents is {str(has_all)[:50]!r}", "write true or false")
-    spec = GridSpec(
-        name,
-        tuple(_column(column, f"{place}, column {n}") for n, column in enumerate(columns, 1)),
-        tuple(conditions),
-        _rows(values.get("rows", "documents"), place),
-        has_all,
-        _choice(values.get("refresh", ""), REFRESHES, f"{place}: refresh"),
-    )
-    if spec.rows == "none" and not spec.all_documents:
+    asked = tuple(_column(column, f"{place}, column {n}") for n, column in enumerate(columns, 1))
+    rows = values.get("rows", "documents")
+    if not isinstance(rows, str) or rows == BY_METADATA or not rows.startswith(BY_METADATA):
+        rows = _choice(rows, (*ROWS, f"{BY_METADATA}KEY"), f"{place}: rows")
+    refresh = _choice(values.get("refresh", ""), REFRESHES, f"{place}: refresh")
+    if rows == "none" and not has_all:
         raise InputError(f"{place} has no rows", 'set rows = "documents", or all_documents = true')
-    names = [column.name.casefold() for column in spec.columns]
-    for number, column in enumerate(spec.columns):
+    names = [column.name.casefold() for column in asked]
+    for number, column in enumerate(asked):
         if names[number] in names[:number]:
             raise InputError(f"{place} has two columns called {column.name!r}", "rename one")
-    return spec
+    return GridSpec(name, asked, tuple(conditions), rows, has_all, refresh)
 
 
 def _column(values: Any, place: str) -> GridColumn:
@@ -119,14 +116,8 @@ def _column(values: Any, place: str) -> GridColumn:
         raise InputError(f"{place} ({name}): {error.message}", error.hint) from error
 
 
-def _rows(rows: Any, place: str) -> str:
-    if isinstance(rows, str) and rows.startswith(BY_METADATA) and rows != BY_METADATA:
-        return rows
-    return _choice(rows, (*ROWS, f"{BY_METADATA}KEY"), f"{place}: rows")
-
-
 def _choice(value: Any, choices: Iterable[str], place: str) -> str:
-    if isinstance(value, str) and value in choices and value != f"{BY_METADATA}KEY":
+    if isinstance(value, str) and value in choices:
         return value
     names = ", ".join(choice for choice in choices if choice)
     raise InputError(f"{place} is {str(value)[:100]!r}", f"choose one of: {names}")

@@ -208,18 +208,14 @@ def only_date(text: str) -> Dated | None:
     around = f"{text[: first.start]} {text[last.end :]}"
     qualifiers = frozenset(word.lower() for word in _QUALIFIERS.findall(around))
     if first.iso.startswith("--") and not last.iso.startswith("-"):
-        first = replace(first, iso=_in_year(first.iso, last.iso))
+        whole = f"{last.iso[:4]}{first.iso[1:]}"
+        if whole > last.iso:  # it began in the year before
+            whole = f"{int(last.iso[:4]) - 1:04}{first.iso[1:]}"
+        first = replace(first, iso=whole)
     beside = _NOISE.sub(" ", _QUALIFIERS.sub(" ", around))
     if any(character.isalnum() or character == "_" for character in beside):
         return None
     return Dated((first.iso, last.iso)[: len(text_dates)], last.precision, qualifiers)
-
-
-def _in_year(first: str, last: str) -> str:
-    """The start "--05-03" of an interval that ends on "2020-07-05", in the same year, or in the
-    year before if it would be later than the end."""
-    whole = f"{last[:4]}{first[1:]}"
-    return whole if whole <= last else f"{int(last[:4]) - 1:04}{first[1:]}"
 
 
 def includes(wide: Dated, narrow: Dated) -> bool:
