@@ -22,12 +22,10 @@ from typing import NamedTuple
 from rapidfuzz.distance import Postfix, Prefix
 
 from rag.meaning.words import (
-    ARTICLES,
     AUXILIARIES,
     BE,
-    DEMONSTRATIVES,
+    FUNCTION_WORDS,
     PREPOSITIONS,
-    PRONOUNS,
     QUESTION_WORDS,
     SPEAKERS,
     STOP_WORDS,
@@ -45,9 +43,8 @@ _POINTERS = {word: group for group, words in _GROUPS.items() for word in words.s
 """Words that stand for something said before, in groups that stand for the same kinds of things."""
 _OWNING = frozenset("its his her their theirs hers".split())
 _LINKS = frozenset("and or but so also ok okay well then".split())
-_EMPTY = (
-    STOP_WORDS | AUXILIARIES | PREPOSITIONS | QUESTION_WORDS | PRONOUNS | SPEAKERS | DEMONSTRATIVES
-) | (ARTICLES | _LINKS | frozenset("many there us please exactly".split()))
+_EMPTY = STOP_WORDS | AUXILIARIES | FUNCTION_WORDS | QUESTION_WORDS | SPEAKERS | _LINKS
+_EMPTY |= frozenset("many there us please exactly".split())
 _TOKEN = re.compile(r"[^\s?!,;:()\"\u201c\u201d]+")
 _LONGEST_ANSWER = 6
 """Number of words up to which an answer can stand for a pronoun."""

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.meaning.words import (
-    ARTICLES,
-    DEMONSTRATIVES,
-    MONTHS,
-    PREPOSITIONS,
-    PRONOUNS,
-    WEEKDAYS,
-    WORD,
-    fold,
-)
+from rag.meaning.words import FUNCTION_WORDS, MONTHS, WEEKDAYS, WORD, fold
 
-_NOT_NAMES = (ARTICLES | DEMONSTRATIVES | PREPOSITIONS | PRONOUNS).union(
+_NOT_NAMES = FUNCTION_WORDS.union(
     (*MONTHS, *WEEKDAYS),
     "all although and but each his however i many moreover most mr mrs ms dr no one or several "
     "some their then there three two we you both its her four five six seven eight nine ten "

@@ -28,6 +28,7 @@ PREPOSITIONS = frozenset(
 SPEAKERS = frozenset("i me my mine myself you your yours we our ours".split())  # "us" may be the US
 """Speaker and listener."""
 PRONOUNS = frozenset("it its he him his she her hers they them their theirs".split())
+FUNCTION_WORDS = ARTICLES | DEMONSTRATIVES | PREPOSITIONS | PRONOUNS
 SUBJECTS, OWNERS = "he|she|it|they|this|these|those|that", "his|her|its|their"
 """Patterns for the words with which a sentence refers to one before it."""
 STOP_WORDS = (
