@@ -28,36 +28,30 @@ _SKIPPED |= {"quotation": "a quotation: its own verdict counts"}
 
 @dataclass(frozen=True, slots=True)
 class ClaimEvidence:
-    """An excerpt compared with a claim; `verdict` is the reader's, None if it has no such head."""
+    """An excerpt compared with a claim; `verdict` is the reader's, None if it has no such head.
+    `supported` and `contradicted` are the probabilities, in [0, 1], that it does so."""
 
     excerpt: Excerpt
     comparison: ClaimComparison
     verdict: Verdict | None
+    supported: float = 0.0
+    contradicted: float = 0.0
 
     @property
     def document_id(self) -> str:
         return self.excerpt.hit.passage.document_id
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A candidate with the probabilities, in [0, 1], that it supports or contradicts the claim."""
-
-    candidate: ClaimEvidence
-    supported: float
-    contradicted: float
-
-
-def score(candidate: ClaimEvidence, scorer: Scorer) -> Scored:
-    """The probabilities of a candidate. A quotation supports without the scorer, a heading never
+def score(candidate: ClaimEvidence, scorer: Scorer) -> ClaimEvidence:
+    """A candidate with its probabilities. A quotation supports without the scorer, a heading never
     does, and nothing contradicts without a value, name or negation that differs."""
     comparison = candidate.comparison
     if comparison.quoted:
-        return Scored(candidate, QUOTED, 0.0)
+        return replace(candidate, supported=QUOTED)
     by_name = features(comparison, candidate.verdict)
     supported = 0.0 if candidate.excerpt.is_heading else scorer.supported(by_name)
     contradicted = scorer.contradicted(by_name) if comparison.is_opposed else 0.0
-    return Scored(candidate, supported, contradicted)
+    return replace(candidate, supported=supported, contradicted=contradicted)
 
 
 def closest(claim: str, excerpt: Excerpt) -> ClaimComparison:
@@ -75,25 +69,21 @@ def _lacks(comparison: ClaimComparison) -> int:
     return len(comparison.missing) + len(comparison.unnamed)
 
 
-def decide(scored: Sequence[Scored], scorer: Scorer) -> tuple[ClaimVerdict, float]:
+def decide(scored: Sequence[ClaimEvidence], scorer: Scorer) -> tuple[ClaimVerdict, float]:
     """(verdict, confidence): contradicted only if no candidate supports the claim better."""
     best = max(scored, key=lambda item: item.supported)
     contradicted = max(item.contradicted for item in scored)
     if best.supported >= scorer.support_from and not _is_outdone(best, scored):
-        return "partly" if best.candidate.comparison.missing else "supported", best.supported
+        return "partly" if best.comparison.missing else "supported", best.supported
     if contradicted >= scorer.contradict_from and contradicted > best.supported:
         return "contradicted", contradicted
     return "not_in_documents", 1 - max(best.supported, contradicted)
 
 
-def _is_outdone(best: Scored, scored: Sequence[Scored]) -> bool:
+def _is_outdone(best: ClaimEvidence, scored: Sequence[ClaimEvidence]) -> bool:
     """Whether something at least as similar contradicts the claim more than `best` supports it."""
-    likeness = best.candidate.comparison.likeness
-    return any(
-        rival.contradicted > best.supported and rival.candidate.comparison.likeness >= likeness
-        for rival in scored
-        if rival is not best
-    )
+    rivals = (item for item in scored if item is not best and item.contradicted > best.supported)
+    return any(rival.comparison.likeness >= best.comparison.likeness for rival in rivals)
 
 
 def judge(
@@ -126,16 +116,15 @@ def judge(
     if verdict == "contradicted":
         shown.sort(key=lambda pair: pair[1] != "contradicts")
     evidence = (_evidence(*item, documents) for item in (shown or [(best, "near")])[:_SHOWN])
-    is_by_cited = any(item.candidate.document_id in cited for item in supports)
+    is_by_cited = any(item.document_id in cited for item in supports)
     is_wrong = verdict in ("supported", "partly") and bool(cited) and not is_by_cited
     likeliest = best.supported, max(item.contradicted for item in scored)
     return CheckedPart(claim, verdict, confidence, *likeliest, tuple(evidence), is_wrong)
 
 
-def _evidence(scored: Scored, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
-    candidate, comparison = scored.candidate, scored.candidate.comparison
-    citation = cite(candidate.excerpt, documents[candidate.document_id])
-    probability = scored.contradicted if says == "contradicts" else scored.supported
+def _evidence(own: ClaimEvidence, says: str, documents: Mapping[str, Document]) -> FoundEvidence:
+    comparison, citation = own.comparison, cite(own.excerpt, documents[own.document_id])
+    probability = own.contradicted if says == "contradicts" else own.supported
     lacking = (*comparison.missing, *comparison.unnamed)
     return FoundEvidence(citation, says, probability, comparison.differs, lacking)
 
