@@ -96,18 +96,12 @@ class TaggedWord(NamedTuple):
 
 class QuestionPart(NamedTuple):
     """A few content words of the last question, `question[start:start + len(text)]`, in a run of
-    them; `before` and `after` say how many words of the run they leave out.
-
-    `word_before` is the word before them, and `auxiliary` whether one is before the run; "the" does
-    not count, and is part of the `name`."""
+    them; "the" before them is part of the `name`. `features` are those of an antecedent."""
 
     text: str
     start: int
     name: str
-    before: int
-    after: int
-    word_before: str
-    auxiliary: bool
+    features: dict[str, float]
 
 
 class Completion(NamedTuple):
@@ -190,10 +184,10 @@ def _completed(question: str, last: PreviousTurn) -> Iterator[Completion]:
     if pointers(bare):
         for part in parts:
             name = part.name.removesuffix("'s").removesuffix("\u2019s")
-            fit = _antecedent_features(name, bare, base, part)
+            fit = _name_features(name, bare, base) | part.features
             yield Completion(_sentence(_put(bare, name)), "named", fit)
         if answer:
-            fit = _antecedent_features(answer, bare, base)
+            fit = _name_features(answer, bare, base) | {"sole": 1.0}
             yield Completion(_sentence(_put(bare, answer)), "answered", fit)
     lead = next((row for row, word in enumerate(own) if not word.is_empty), len(own))
     fragment = bare[own[lead].start :] if lead < len(own) else ""
@@ -217,16 +211,25 @@ def _short_answer(answer: str | None) -> str:
 
 def _parts(base: str) -> Iterator[QuestionPart]:
     """Runs of content words and short parts of them."""
-    own = words(base)
+    own, all_runs = words(base), runs(base)
     rows = {word.start: row for row, word in enumerate(own)}
-    for run in runs(base):
+    for run in all_runs:
         _, auxiliary = _before(own, rows[run[0].start])
         for first, last in combinations_with_replacement(range(len(run)), 2):
             if last - first < _LONGEST_PART or last - first == len(run) - 1:
                 start, text = run[first].start, base[run[first].start : run[last].end]
                 article, word_before = _before(own, rows[start])
-                around = first, len(run) - 1 - last, word_before, auxiliary in AUXILIARIES
-                yield QuestionPart(text, start, article + text, *around)
+                left_after, rivals = len(run) - 1 - last, len(all_runs) - 1
+                features = {
+                    "left before": min(3, first) / 3,
+                    "left after": min(3, left_after) / 3,
+                    "all after auxiliary": float(auxiliary in AUXILIARIES and not left_after),
+                    "after preposition": float(word_before in PREPOSITIONS),
+                    "place": start / len(base),
+                    "sole": float(not rivals),
+                    "rivals": min(4, rivals) / 4,
+                }
+                yield QuestionPart(text, start, article + text, features)
 
 
 def _before(own: Sequence[TaggedWord], row: int) -> tuple[str, str]:
@@ -292,29 +295,19 @@ def _typed_features(question: str, last: PreviousTurn) -> dict[str, float]:
     }
 
 
-def _antecedent_features(
-    name: str, bare: str, base: str, part: QuestionPart | None = None
-) -> dict[str, float]:
-    """Features of a name in the place of the pointers of a question; `part` is where it is in the
-    last question, `base`."""
+def _name_features(name: str, bare: str, base: str) -> dict[str, float]:
+    """Features of a name in the place of the pointers of a question after `base`."""
     group = _POINTERS[pointers(bare)[0].lower]
     first = next((word.lower for word in words(base) if word.lower in QUESTION_WORDS), "other")
-    rivals, own = len(runs(base)) if part else 1, name.split()
+    own = name.split()
     return {
-        "left before": min(3, part.before) / 3 if part else 0.0,
-        "left after": min(3, part.after) / 3 if part else 0.0,
-        "all after auxiliary": float(part is not None and part.auxiliary and not part.after),
         "ends in ed": float(own[-1].endswith("ed")),
-        "after preposition": float(part is not None and part.word_before in PREPOSITIONS),
         group: 1.0,
         f"{group} after {first}": 1.0,
-        "sole": float(rivals == 1),
         "words": min(5, len(own)) / 5,
-        "place": part.start / len(base) if part else 0.0,
         "plural": float((group == "they") == own[-1].endswith("s")),
         "named": float(own[0][:1].isupper()),
         "number": float(any(char.isdigit() for char in name)),
-        "rivals": min(4, rivals - 1) / 4,
     }
 
 
