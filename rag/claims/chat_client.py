@@ -43,13 +43,9 @@ class ChatServer:
 
     def complete(self, messages: Sequence[dict[str, str]]) -> str:
         """The text of the answer. Raises WriterError with the cause."""
-        body = {
-            "messages": list(messages),
-            "max_tokens": self.tokens,
-            "temperature": 0,
-            "stream": False,
-        }
-        data = json.dumps(body | ({"model": self.model} if self.model else {})).encode()
+        body: dict[str, object] = {"messages": list(messages), "max_tokens": self.tokens}
+        body |= {"temperature": 0, "stream": False} | ({"model": self.model} if self.model else {})
+        data = json.dumps(body).encode()
         deadline = time.monotonic() + self.seconds
         for attempt in range(_TRIES):
             last = attempt == _TRIES - 1 or time.monotonic() > deadline - 1

@@ -287,32 +287,28 @@ class TimeOfDay:
 
 def times(text: str) -> list[TimeOfDay]:
     """The times of day in a text, in order. "Five to ten" is a range of numbers, not a time."""
-    readings = [_time(match) for match in _TIME.finditer(text)]
-    return [reading for reading in readings if reading is not None]
+    readings = ((match, _minutes(match)) for match in _TIME.finditer(text))
+    return [TimeOfDay(*match.span(), *minutes) for match, minutes in readings if minutes]
 
 
-def _time(match: re.Match[str]) -> TimeOfDay | None:
+def _minutes(match: re.Match[str]) -> tuple[int, bool] | None:
+    """(minutes since midnight, whether the half of the day is known)"""
     parts = {name: text.lower() for name, text in match.groupdict().items() if text}
     if "half" in parts:
         hour = int(parts["hour"])
-        if not 1 <= hour <= 12:
-            return None
         minutes = (hour % 12 + 12 * (parts["half"] == "p")) * 60 + int(parts.get("minute", 0))
-        return TimeOfDay(*match.span(), minutes, True)
+        return (minutes, True) if 1 <= hour <= 12 else None
     if "hours" in parts:
-        hour, minutes = int(parts["hours"]), int(parts["minutes"])
-        is_exact = hour > 12 or hour == 0 or parts["hours"].startswith("0")
-        return TimeOfDay(*match.span(), 60 * hour + minutes, is_exact)
+        hour = int(parts["hours"])
+        return 60 * hour + int(parts["minutes"]), hour > 12 or parts["hours"][0] == "0"
     if "noon" in parts:
-        return TimeOfDay(*match.span(), 0 if parts["noon"] == "midnight" else 720, True)
+        return 0 if parts["noon"] == "midnight" else 720, True
     if "clock" in parts:
-        return TimeOfDay(*match.span(), 60 * _hour(parts["clock"]), False)
-    passed = _MINUTES[parts.get("part") or parts["quarter"]]
-    hour = _hour(parts["named"])
+        return 60 * _hour(parts["clock"]), False
+    passed, hour = _MINUTES[parts.get("part") or parts["quarter"]], _hour(parts["named"])
     if parts["side"] == "to" and "part" in parts and passed <= hour:
         return None
-    offset = passed if parts["side"] == "past" else -passed
-    return TimeOfDay(*match.span(), 60 * hour + offset, False)
+    return 60 * hour + (passed if parts["side"] == "past" else -passed), False
 
 
 def _hour(name: str) -> int:
