@@ -23,7 +23,7 @@ from rag import build
 from rag.answering.searcher import Query
 from rag.errors import NotFoundError
 from rag.filters import parse
-from rag.repl.conversation import Conversation
+from rag.repl.session import Conversation
 from rag.settings import Settings
 from rag.types import Answer, Document, Hit
 

@@ -1,4 +1,7 @@
-"""The state of a session at the prompt: questions and answers, filter, and numbered sources."""
+"""A conversation, in which questions may refer to the answers before, for the prompt and for Python
+(`rag.server.answer_service` gets the turns from its client); and the state of a session at the
+prompt: questions and answers, filter, and numbered sources.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,41 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rag.answering.verification import Cited
 from rag.filters import Filter
-from rag.meaning.followups import Rewrite
+from rag.meaning.followups import PreviousTurn, Rewrite, names_something, understand
 from rag.render import view
-from rag.repl.conversation import Conversation
 from rag.repl.session_engine import SessionEngine
-from rag.types import Answer, Citation, Hit
+from rag.types import TALK, Answer, Citation, Hit
+
+if TYPE_CHECKING:
+    from rag.engine import Engine
+
+
+class Conversation:
+    """Keeps the last answer, and the last about a topic: "thanks" does not change the topic."""
+
+    def __init__(self) -> None:
+        self._last: Answer | None = None
+        self._topic: Answer | None = None
+
+    def understand(self, question: str) -> Rewrite:
+        """The completed question."""
+        topic = self._topic
+        return understand(question, PreviousTurn(topic.question, topic.text) if topic else None)
+
+    def ask(self, engine: Engine, rewrite: Rewrite, top_k: int | None, filter: Filter) -> Answer:
+        """Ask a completed question; documents of the last answer are preferred if it follows up."""
+        last = self._last.citations if self._last and rewrite.is_about_the_last else ()
+        preferred = [citation.document_id for citation in last]
+        answer = engine.ask(rewrite.question, top_k, filter, preferred=preferred)
+        if answer.form != TALK:
+            self._last = answer
+            if names_something(answer.question):
+                self._topic = answer
+        return answer
 
 
 @dataclass(frozen=True, slots=True)

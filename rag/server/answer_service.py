@@ -1,6 +1,6 @@
 """Access to a running service for its endpoints, through the model thread: answers, hits and checks
 of `rag.types`; and follow-up questions, completed from the earlier turns that a client sends with
-them. At the prompt and in Python, `rag.repl.conversation` remembers the turns.
+them. At the prompt and in Python, `rag.repl.session` remembers the turns.
 """
 
 from __future__ import annotations

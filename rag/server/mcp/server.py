@@ -33,7 +33,6 @@ from rag.filters import matches, parse
 from rag.render.view import explain, shortened
 from rag.server.mcp import results
 from rag.server.mcp.index_access import IndexAccess
-from rag.server.mcp.reading import excerpt_span, line_starts
 from rag.server.mcp.skill import Skills
 from rag.server.problems import printable, sentence
 from rag.server.schemas import AskOptions, Form, GridColumnBody, Line, Options, Turn
@@ -271,9 +270,9 @@ def read_document(
     document = library.document(document_id)
     if document is None:
         return results.missing(document_id, library)
-    starts = line_starts(document.text)
+    starts = results.line_starts(document.text)
     longest = length or (20_000 if lines else results.BUDGET * 3 // 4)
-    start, end = excerpt_span(document, starts, start_line, lines or 2000, offset, section)
+    start, end = results.excerpt_span(document, starts, start_line, lines or 2000, offset, section)
     return results.excerpt(document, starts, start, min(end, start + longest), library)
 
 
