@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 from rag import build
 from rag.cli.options import argument, command, is_json, option, show, stopped
 from rag.desk import grid as grids
-from rag.desk.grid import STATE_NAMES, Change, Grid
+from rag.desk.grid import STATE_NAMES, Grid
 from rag.errors import InputError
 from rag.filters import is_date, parse
 from rag.protocols import Store
@@ -130,8 +129,11 @@ def changes_command(
         for change in changes:
             if is_json():
                 click.echo(json.dumps(plain(change), ensure_ascii=not takes_all(sys.stdout)))
-            else:
-                click.echo("\n".join(_change_lines(change)))
+                continue
+            place = ", ".join(clean(name) for name in (change.row, change.column) if name)
+            click.echo(f"{place}: {change.reason} ({clean(change.document_id)}, {change.at})")
+            if change.before or change.after:
+                click.echo(f"  was: {_value(change.before)}\n  is:  {_value(change.after)}")
         if changes and not since:
             grids.mark(store, name, looked=until)
     sys.exit(1 if changes else 0)
@@ -240,14 +242,6 @@ def _summary(grid: Grid) -> str:
     counts = [f"{count:,} {STATE_NAMES[name]}" for name, count in grid.counts.items() if count]
     size = f"{plural(len(grid.rows), 'row')} of {plural(len(grid.spec.columns), 'column')}"
     return f"{clean(grid.spec.name)}: {size}: {', '.join(counts) or 'no cells'}"
-
-
-def _change_lines(change: Change) -> Iterable[str]:
-    place = ", ".join(clean(name) for name in (change.row, change.column) if name)
-    yield f"{place}: {change.reason} ({clean(change.document_id)}, {change.at})"
-    if change.before or change.after:
-        yield f"  was: {_value(change.before)}"
-        yield f"  is:  {_value(change.after)}"
 
 
 def _value(cell: grids.Cell | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from rag.answering.verification import Cited
 from rag.errors import InputError, StoreError
 from rag.filters import OPERATORS, parse
+from rag.ingestion.find_document import find_document
 from rag.ingestion.progress import IngestProgress
 from rag.render.status import plural
 from rag.repl import transcript
@@ -136,7 +137,8 @@ def _ingest(context: Context, path: str) -> None:
 def _delete(context: Context, name: str) -> None:
     if not name:
         raise InputError("no document given", "give an id or a title: /delete DOCUMENT")
-    document = context.session.service.find(_unquoted(name))
+    documents = context.session.service.documents()
+    document = find_document(documents, _unquoted(name), "/list", titles=True)
     if not context.confirm(f"Delete {document.id} ({document.title}) from the index?"):
         context.screen.note("kept")
         return

@@ -145,9 +145,3 @@ class SessionEngine:
             return self._listed[1]
         except StoreError:
             return []
-
-    def find(self, name: str) -> Document:
-        """The document, without its text, with this id, path or title. Raises NotFoundError."""
-        from rag.ingestion.find_document import find_document
-
-        return find_document(self.documents(), name, "/list", titles=True)
