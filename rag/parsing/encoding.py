@@ -34,8 +34,7 @@ _DECLARING = 2048
 
 def decode(content: bytes, declared: str | None = None) -> str:
     """Decode text by its byte order mark, as UTF-8, in the `declared` encoding, or in the most
-    likely one. Raises ParseError if it is binary.
-    """
+    likely one. Raises ParseError if it is binary."""
     bom = next((codec for mark, codec in _BOMS.items() if content.startswith(mark)), None)
     if bom is None and b"\0" in content:
         bom = _utf16_without_mark(content)

@@ -27,8 +27,7 @@ def find(
     """The files under `paths`, in order; `name` replaces the folder's name in ids.
 
     Skips hidden files, the folder `index` and all other indexes, which contain copies of texts, and
-    API keys. Raises NotFoundError for a missing path, InputError for a path within an index.
-    """
+    API keys. Raises NotFoundError for a missing path, InputError for a path within an index."""
     own = os.path.realpath(index) if index else ""
     for path in paths:
         # Path.exists raises for names that are too long and folders without access

@@ -20,8 +20,7 @@ class Format:
     - binary: `parse(content) -> Parsed`
     - container: `parts(content) -> Iterator[Member]`; for "gz", `unpack(content, limit) -> bytes`
 
-    `parse` of `has_furniture` drops boilerplate, unless it gets True as second argument.
-    """
+    `parse` of `has_furniture` drops boilerplate, unless it gets True as second argument."""
 
     name: str
     module: str

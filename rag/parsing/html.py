@@ -2,8 +2,7 @@
 part of a page.
 
 libxml2 parses any source in linear time and closes elements that HTML allows to stay open. It
-limits nesting to 2,048 elements: deeper pages are parsed again without grouping tags.
-"""
+limits nesting to 2,048 elements: deeper pages are parsed again without grouping tags."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -46,8 +45,7 @@ def parse(source: str, keep_furniture: bool = False) -> Parsed:
     `html_furniture`) unless `keep_furniture`.
 
     Forms are boilerplate unless they contain a heading or most of the text. A page that would be
-    all boilerplate is kept whole.
-    """
+    all boilerplate is kept whole."""
     page = tree(source)
     if page is None:
         return Parsed("")

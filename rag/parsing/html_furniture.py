@@ -2,8 +2,7 @@
 cookie banners, edit links.
 
 Uses only the page's structure: semantic elements, roles and classes, and the share of text in
-links.
-"""
+links."""
 
 import re
 from collections.abc import Mapping
@@ -35,8 +34,7 @@ _CLASSES = frozenset(
     ).split()
 )
 """Classes of boilerplate in DocBook, Texinfo, Sphinx, MediaWiki, the kernel, SQLite and Apache,
-which do not use <nav>.
-"""
+which do not use <nav>."""
 _ASIDES = REMARKS | frozenset(
     "footnote footnote-list citation topic callout sidebar brackets system-message".split()
 )

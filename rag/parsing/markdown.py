@@ -25,8 +25,7 @@ _BLOCKS = (
 _INLINE = MarkdownIt("commonmark").enable("strikethrough")
 """Two parsers with different options: `maxNesting` silently drops blocks nested deeper (20 means
 ten lists), so the block parser has no limit; in inline text it only keeps deeper marks as text, and
-without a limit "[[[[" would recurse.
-"""
+without a limit "[[[[" would recurse."""
 
 
 def parse(source: str) -> Parsed:

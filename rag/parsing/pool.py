@@ -29,8 +29,7 @@ class ParseLimits:
     """Limits for one file: size in bytes, CPU time in seconds, memory in megabytes. A page
     whose text is recognised adds `SCAN_SECONDS`.
 
-    `keep_furniture` keeps navigation, running heads and the like.
-    """
+    `keep_furniture` keeps navigation, running heads and the like."""
 
     most_bytes: int = MOST_BYTES
     seconds: int = 120

@@ -28,8 +28,7 @@ class TableText:
     """Writes a table line by line, with its blocks at their offsets in the text.
 
     Rows belong to the columns that the header rows above them name; header rows below rows begin
-    another table. `between` separates rows.
-    """
+    another table. `between` separates rows."""
 
     def __init__(self, between: str = "\n") -> None:
         self.names: list[str] = []
@@ -56,8 +55,7 @@ class TableText:
         self, cells: Sequence[str], names: Sequence[str], spans: Sequence[int] = (), first: int = 0
     ) -> None:
         """Add a header row, after which the columns have these names. A cell names as many columns
-        as its span, or one, from column `first` on.
-        """
+        as its span, or one, from column `first` on."""
         if self._has_rows:
             self._end()
         start = self._length
@@ -137,8 +135,7 @@ class SpanningCell:
 
 class SpanningRows:
     """Writes rows whose cells may span rows and columns. Header rows name the columns of the rows
-    below them, up to the next header rows.
-    """
+    below them, up to the next header rows."""
 
     def __init__(self) -> None:
         self.table = TableText()
@@ -164,8 +161,7 @@ class SpanningRows:
 
     def _is_header(self, cells: Sequence[SpanningCell]) -> bool:
         """Whether the row names the columns; below rows with values it must have only names and
-        periods, and no total, as "9 kg".
-        """
+        periods, and no total, as "9 kg"."""
         if len(cells) < 2 or not all(cell.is_header for cell in cells):
             return False
         texts = [cell.text for cell in cells[1:]] if self._has_values else []
@@ -197,8 +193,7 @@ class SpanningRows:
 
 def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, ...] = ()) -> Part:
     """A table with a line for each row. If the first row contains headers, the other rows repeat
-    them, except rows of another length.
-    """
+    them, except rows of another length."""
     table = TableText()
     headers, rows = (rows[0], rows[1:]) if headed and rows else ((), rows)
     has_headers = any(headers)
@@ -215,16 +210,14 @@ def table_part(rows: Sequence[Sequence[str]], headed: bool, context: tuple[str, 
 
 def labelled(cells: Iterable[tuple[int, str]], names: Sequence[str]) -> list[LabelledCell]:
     """The cells, (column, text), that are not empty, each with its column's name, unless that is
-    too long to repeat or the text itself.
-    """
+    too long to repeat or the text itself."""
     pairs = [(n, names[n] if 0 <= n < len(names) else "", text) for n, text in cells if text]
     return [(n, "" if name == text or len(name) > _LONG else name, text) for n, name, text in pairs]
 
 
 def are_headers(cells: Sequence[str], below: Sequence[str]) -> bool:
     """Whether the first row contains headers: several different short texts without numbers, or
-    years above values that are not years.
-    """
+    years above values that are not years."""
     filled = [cell for cell in cells if cell]
     if len(filled) < 2 or len(filled) > len(set(filled)):
         return False

@@ -3,8 +3,7 @@ in this process.
 
 Requests and answers are JSON lines on standard input and output, so that a file that takes control
 of a parser cannot make the other side run anything. Lines {"scan": [page, pages, has_text]}, as in
-`rag.parsing.base.OnScan`, may precede an answer; a page with text raises the limit on time.
-"""
+`rag.parsing.base.OnScan`, may precede an answer; a page with text raises the limit on time."""
 
 import base64
 import itertools
@@ -28,8 +27,7 @@ _LARGE = 400_000
 
 SCAN_SECONDS, MOST_SCANS = 15, 200
 """CPU time that a recognised page with text adds to a file's limit, and for how many pages; a page
-takes three to six seconds on a fast core. A file of a thousand empty pictures gets no more time.
-"""
+takes three to six seconds on a fast core. A file of a thousand empty pictures gets no more time."""
 
 
 def serve(requests: IO[bytes], answers: IO[bytes], memory: int) -> None:
@@ -106,8 +104,7 @@ def _document(values: dict[str, Any]) -> Document:
 def _used_memory() -> int:
     """Peak memory of this process in kilobytes; 0 if unknown.
 
-    `ru_maxrss` would include the memory of the parent process and end this one after every file.
-    """
+    `ru_maxrss` would include the memory of the parent process and end this one after every file."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -117,8 +114,7 @@ def _used_memory() -> int:
 
 def main(arguments: Sequence[str]) -> None:
     """Serve on the standard streams. Output of parsers is discarded. The argument is the limit on
-    memory in megabytes, for messages.
-    """
+    memory in megabytes, for messages."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     serve(sys.stdin.buffer, answers, int(arguments[0]))
